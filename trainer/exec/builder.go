@@ -1,0 +1,93 @@
+package exec
+
+import (
+	"errors"
+	"fmt"
+)
+
+const align = 64
+
+func alignUp(n int) int { return (n + align - 1) &^ (align - 1) }
+
+// A Builder writes a program. It keeps the first error, which Program returns.
+type Builder struct {
+	p   Program
+	err error
+}
+
+// NewBuilder starts a program of the given name.
+func NewBuilder(name string) *Builder {
+	return &Builder{p: Program{Name: name, Named: map[string]ID{}}}
+}
+
+func (b *Builder) fail(format string, args ...any) {
+	if b.err == nil {
+		b.err = fmt.Errorf(format, args...)
+	}
+}
+
+// At adds a value that lies at a fixed offset of a param, grad or state arena.
+func (b *Builder) At(name string, class Class, offset int, dt DType, shape ...int) ID {
+	if class == Input || class == Scratch {
+		b.fail("value %s: class %v has no fixed offsets", name, class)
+	}
+	if offset%align != 0 {
+		b.fail("value %s: offset %d is not a multiple of %d", name, offset, align)
+	}
+	id := b.add(Value{Name: name, Shape: shape, DType: dt, Class: class, Offset: offset})
+	b.p.Bytes[class] = max(b.p.Bytes[class], alignUp(offset+b.p.Values[id].Bytes()))
+	return id
+}
+
+// Input adds a value that the host feeds by name.
+func (b *Builder) Input(name string, dt DType, shape ...int) ID {
+	if _, dup := b.p.Named[name]; dup {
+		b.fail("input %s is declared twice", name)
+	}
+	id := b.add(Value{Name: name, Shape: shape, DType: dt, Class: Input, Offset: b.p.Bytes[Input]})
+	b.p.Bytes[Input] += alignUp(b.p.Values[id].Bytes())
+	b.p.Named[name] = id
+	return id
+}
+
+// Scratch adds a value that lives from the instruction that writes it to the last that reads it.
+func (b *Builder) Scratch(name string, dt DType, shape ...int) ID {
+	return b.add(Value{Name: name, Shape: shape, DType: dt, Class: Scratch, Offset: -1})
+}
+
+func (b *Builder) add(v Value) ID {
+	for _, d := range v.Shape {
+		if d < 0 {
+			b.fail("value %s: negative dimension in shape %v", v.Name, v.Shape)
+		}
+	}
+	b.p.Values = append(b.p.Values, v)
+	return ID(len(b.p.Values) - 1)
+}
+
+// Emit appends an instruction.
+func (b *Builder) Emit(op Op, in, out []ID, a Attrs, note string) {
+	b.p.Instrs = append(b.p.Instrs, Instr{Op: op, In: in, Out: out, Attrs: a, Note: note})
+}
+
+// Output names a value for the host to read after a run. It stays alive to the end.
+func (b *Builder) Output(name string, id ID) {
+	if _, dup := b.p.Named[name]; dup {
+		b.fail("output %s is declared twice", name)
+	}
+	b.p.Named[name] = id
+}
+
+// Program checks that every value is written before it is read, plans the scratch
+// arena and returns the program.
+func (b *Builder) Program() (*Program, error) {
+	if b.err != nil {
+		return nil, fmt.Errorf("exec: program %s: %w", b.p.Name, b.err)
+	}
+	if err := b.p.plan(); err != nil {
+		return nil, fmt.Errorf("exec: program %s: %w", b.p.Name, err)
+	}
+	p := b.p
+	b.err = errors.New("builder used after Program")
+	return &p, nil
+}

@@ -1,0 +1,118 @@
+package exec
+
+import "fmt"
+
+// Op names a kernel. The set is closed: a device is a switch over it.
+//
+// Shapes below: R rows (usually B·T), K and N widths, C channels, V vocabulary,
+// H heads of size D. An index of -1 in Instr.In means that the optional operand
+// is absent. "T" is the program's float type, float32 or float64.
+type Op uint8
+
+const (
+	OpInvalid Op = iota
+
+	// Embed: w(V,C) T, ids(R) int32 -> y(R,C). A negative id gives a row of zeros.
+	// It serves as row gather too: w is then any matrix.
+	OpEmbed
+	// EmbedGrad: dy(R,C), ids(R) -> dw(V,C): zeroed, then rows are added in row order.
+	OpEmbedGrad
+
+	// Linear: x(R,K), w, [bias(N)] -> y(R,N) = x·wᵀ + bias.
+	// w is (N,K) as in torch.nn.Linear, or (K,N) as in GPT-2's Conv1D when Attrs.Transposed.
+	OpLinear
+	// LinearGradX: dy(R,N), w -> dx(R,K).
+	OpLinearGradX
+	// LinearGradW: x(R,K), dy(R,N) -> dw, in w's layout.
+	OpLinearGradW
+	// ColSum: dy(R,N) -> db(N), the gradient of a bias.
+	OpColSum
+
+	// LayerNorm (Ba et al. 2016): x(R,C), gain(C), [bias(C)] -> y(R,C), mean(R), rstd(R), with Attrs.Eps.
+	OpLayerNorm
+	// LayerNormGradX: dy, x, gain, mean, rstd -> dx(R,C).
+	OpLayerNormGradX
+	// LayerNormGradW: dy, x, mean, rstd -> dgain(C), dbias(C).
+	OpLayerNormGradW
+
+	// Attention (Vaswani et al. 2017, eq. 1): qkv(R,(H+2·KV)·D), segments(R), order(R) int32
+	// -> y(R,H·D), lse(R,H). R = B·T; columns are H query heads, KV key heads, KV value heads.
+	// Row i attends to row j of the same sequence of T rows when segments are equal and
+	// not negative, and order[j] <= order[i]. A row that sees nothing gives zeros and lse = 0.
+	// Attrs: B, T, Heads, KVHeads, Scale.
+	OpAttention
+	// AttentionGrad: qkv, segments, order, y, lse, dy(R,H·D) -> dqkv.
+	OpAttentionGrad
+	// AttentionCached: qkv(B,(H+2·KV)·D), keys(B,T,KV·D), values(B,T,KV·D), positions(B) int32
+	// -> y(B,H·D); writes row positions[b] of keys and values first, then attends to rows
+	// 0..positions[b]. Keys and values are of class State and listed as outputs too.
+	OpAttentionCached
+
+	// GELU, tanh form (Hendrycks & Gimpel 2016; "gelu_new"): x -> y, elementwise.
+	OpGELU
+	// GELUGrad: x, dy -> dx.
+	OpGELUGrad
+	// Add: a, b -> a + b, elementwise.
+	OpAdd
+	// Dropout (Srivastava et al. 2014): x, rng(4) int32 -> y: kept elements scaled by 1/(1-P).
+	// The mask is a function of (rng[0..3] = seed low, seed high, step, micro-batch), Attrs.Salt
+	// and the element's index alone, so that the gradient is the same op on dy.
+	OpDropout
+
+	// CrossEntropy: logits(R,V), targets(R) int32, weights(R) T -> loss(1) = Σ weights·nll, nll(R), lse(R).
+	// Rows with target -1 have nll 0 and are not counted.
+	OpCrossEntropy
+	// CrossEntropyGrad: logits, targets, weights, lse, dloss(1) -> dlogits(R,V).
+	OpCrossEntropyGrad
+
+	// Copy: x -> y, any type.
+	OpCopy
+	// SumSquares: x(n) T -> y(1) float64, in float64 over fixed chunks and one tree.
+	OpSumSquares
+	// AdamW (Loshchilov & Hutter 2019): p, g, m, v (n) T, scalars(3) float64 = {lr, step, clip},
+	// norm2(1) float64 -> p, m, v, in place. The gradient is scaled by min(1, clip/√norm2) first
+	// (clip 0: not at all). Attrs: Beta1, Beta2, Eps, WeightDecay.
+	OpAdamW
+
+	numOps
+)
+
+var opNames = [numOps]string{
+	OpInvalid: "invalid",
+	OpEmbed:   "embed", OpEmbedGrad: "embed_grad",
+	OpLinear: "linear", OpLinearGradX: "linear_grad_x", OpLinearGradW: "linear_grad_w", OpColSum: "col_sum",
+	OpLayerNorm: "layer_norm", OpLayerNormGradX: "layer_norm_grad_x", OpLayerNormGradW: "layer_norm_grad_w",
+	OpAttention: "attention", OpAttentionGrad: "attention_grad", OpAttentionCached: "attention_cached",
+	OpGELU: "gelu", OpGELUGrad: "gelu_grad", OpAdd: "add", OpDropout: "dropout",
+	OpCrossEntropy: "cross_entropy", OpCrossEntropyGrad: "cross_entropy_grad",
+	OpCopy: "copy", OpSumSquares: "sum_squares", OpAdamW: "adamw",
+}
+
+func (o Op) String() string {
+	if o < numOps {
+		return opNames[o]
+	}
+	return fmt.Sprintf("op(%d)", uint8(o))
+}
+
+// inPlace reports whether an output may share the buffer of its first operand,
+// because each element is read before it is written.
+func (o Op) inPlace() bool {
+	switch o {
+	case OpGELU, OpAdd, OpDropout, OpCrossEntropyGrad:
+		return true
+	}
+	return false
+}
+
+// Attrs are an instruction's constants. Which ones an op reads is said beside it.
+type Attrs struct {
+	B, T                      int // attention: sequences and rows of each
+	Heads, KVHeads            int
+	Scale                     float64 // of attention's logits, usually 1/√D
+	Eps                       float64
+	P                         float64 // dropout probability
+	Salt                      uint64  // number of the dropout op within the model
+	Transposed                bool    // weight is (in, out)
+	Beta1, Beta2, WeightDecay float64
+}

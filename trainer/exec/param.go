@@ -1,0 +1,77 @@
+package exec
+
+// A ParamInfo is one tensor of a model, at the same offset of the param and the grad arena.
+type ParamInfo struct {
+	Name      string // as in the family's Hugging Face state dict
+	Shape     []int
+	Offset    int // bytes
+	Elems     int
+	Decay     bool // weight decay applies: matrices, not biases or norms
+	Trainable bool
+}
+
+// Layout is the parameters of a model in arena order: those with weight decay
+// first, so that an optimiser's passes run over few long ranges.
+type Layout struct {
+	DType  DType
+	Params []ParamInfo
+	Bytes  int // of the param arena
+}
+
+// NewLayout places parameters (name, shape, Decay and Trainable set) in an arena.
+// Frozen ones come last: the gradient arena ends before them.
+func NewLayout(dt DType, params []ParamInfo) *Layout {
+	l := &Layout{DType: dt}
+	for rank := range 3 {
+		for _, p := range params {
+			r := 0
+			switch {
+			case !p.Trainable:
+				r = 2
+			case !p.Decay:
+				r = 1
+			}
+			if r != rank {
+				continue
+			}
+			p.Elems = 1
+			for _, d := range p.Shape {
+				p.Elems *= d
+			}
+			p.Offset = l.Bytes
+			l.Bytes += alignUp(p.Elems * dt.Size())
+			l.Params = append(l.Params, p)
+		}
+	}
+	return l
+}
+
+// Param finds a parameter by name.
+func (l *Layout) Param(name string) (ParamInfo, bool) {
+	for _, p := range l.Params {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return ParamInfo{}, false
+}
+
+// GradBytes is the size of the gradient arena: the trainable parameters.
+func (l *Layout) GradBytes() int {
+	n := 0
+	for _, p := range l.Params {
+		if p.Trainable {
+			n = p.Offset + alignUp(p.Elems*l.DType.Size())
+		}
+	}
+	return n
+}
+
+// Elems is the number of parameters in the model.
+func (l *Layout) Elems() int {
+	n := 0
+	for _, p := range l.Params {
+		n += p.Elems
+	}
+	return n
+}

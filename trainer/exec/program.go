@@ -1,0 +1,192 @@
+// Package exec holds flat programs: what they are, how their buffers are planned,
+// and how they run on a device.
+//
+// A program is static in shape. It is a list of instructions over values; a value
+// is a buffer of a class, and each class is one arena. Parameters, gradients and
+// optimiser state keep their offsets in every program of a model, so that several
+// programs share one set of parameters, and clipping, saving and updating are
+// loops over one slice.
+package exec
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+)
+
+// DType is the type of a value's elements.
+type DType uint8
+
+const (
+	F32 DType = iota
+	F64
+	I32
+)
+
+// Size is the bytes of one element.
+func (d DType) Size() int {
+	if d == F64 {
+		return 8
+	}
+	return 4
+}
+
+func (d DType) String() string { return [...]string{"f32", "f64", "i32"}[d] }
+
+// Class says which arena a value lies in, and how long it lives.
+type Class uint8
+
+const (
+	Param   Class = iota // weights
+	Grad                 // gradients, at the same offsets as the weights
+	State                // survives runs: moments, key-value caches, accumulated gradients
+	Input                // fed by the host
+	Scratch              // planned by liveness
+	numClasses
+)
+
+func (c Class) String() string {
+	return [...]string{"param", "grad", "state", "input", "scratch"}[c]
+}
+
+// ID is a value's index in Program.Values; None is an absent operand.
+type ID int32
+
+const None ID = -1
+
+// A Value is a buffer of a program.
+type Value struct {
+	Name   string
+	Shape  []int
+	DType  DType
+	Class  Class
+	Offset int // bytes, within the arena of its class
+}
+
+// Elems is the number of elements.
+func (v *Value) Elems() int {
+	n := 1
+	for _, d := range v.Shape {
+		n *= d
+	}
+	return n
+}
+
+// Bytes is the size of the buffer.
+func (v *Value) Bytes() int { return v.Elems() * v.DType.Size() }
+
+// An Instr is one launch of a kernel.
+type Instr struct {
+	Op      Op
+	In, Out []ID
+	Attrs   Attrs
+	Note    string // where it comes from, for listings and errors: "h.3.attn"
+}
+
+// A Program is what a device runs. Build one with a Builder.
+type Program struct {
+	Name   string
+	Values []Value
+	Instrs []Instr
+	Named  map[string]ID // inputs and outputs by name
+	Bytes  [numClasses]int
+}
+
+// Size is the bytes of an arena.
+func (p *Program) Size(c Class) int { return p.Bytes[c] }
+
+// FLOPs of one run: a multiply and an add count as two; only matrix products,
+// attention included, are counted, as is usual for model FLOPs. Attention counts
+// the full T×T square unless seen is less than 1, the share of pairs in sight.
+func (p *Program) FLOPs() float64 {
+	var sum float64
+	for i := range p.Instrs {
+		sum += p.instrFLOPs(&p.Instrs[i])
+	}
+	return sum
+}
+
+func (p *Program) instrFLOPs(in *Instr) float64 {
+	v := func(ids []ID, k int) []int { return p.Values[ids[k]].Shape }
+	switch in.Op {
+	case OpLinear:
+		x, y := v(in.In, 0), v(in.Out, 0)
+		return 2 * float64(x[0]) * float64(x[1]) * float64(y[1])
+	case OpLinearGradX:
+		dy, dx := v(in.In, 0), v(in.Out, 0)
+		return 2 * float64(dy[0]) * float64(dy[1]) * float64(dx[1])
+	case OpLinearGradW:
+		x, dy := v(in.In, 0), v(in.In, 1)
+		return 2 * float64(x[0]) * float64(x[1]) * float64(dy[1])
+	case OpAttention:
+		y := v(in.Out, 0)
+		return 4 * float64(y[0]) * float64(in.Attrs.T) * float64(y[1])
+	case OpAttentionGrad:
+		y := v(in.In, 3)
+		return 8 * float64(y[0]) * float64(in.Attrs.T) * float64(y[1])
+	case OpAttentionCached:
+		k := v(in.In, 1)
+		return 4 * float64(k[0]) * float64(k[1]) * float64(v(in.Out, 0)[1])
+	}
+	return 0
+}
+
+// Print writes the listing: every instruction with its operands, shapes, arena
+// offsets, bytes and FLOPs, then the size of each arena.
+func (p *Program) Print(w io.Writer) error {
+	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintf(tw, "program %s\n", p.Name)
+	fmt.Fprint(tw, "#\top\tout\tin\tbytes\tMFLOP\tfrom\n")
+	for i := range p.Instrs {
+		in := &p.Instrs[i]
+		bytes := 0
+		for _, ids := range [][]ID{in.In, in.Out} {
+			for _, id := range ids {
+				if id != None {
+					bytes += p.Values[id].Bytes()
+				}
+			}
+		}
+		fmt.Fprintf(tw, "%d\t%s%s\t%s\t%s\t%d\t%.3g\t%s\n", i, in.Op, in.Attrs.suffix(in.Op),
+			p.operands(in.Out), p.operands(in.In), bytes, p.instrFLOPs(in)/1e6, in.Note)
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	for c := range numClasses {
+		fmt.Fprintf(w, "%-8s %12d bytes\n", c, p.Bytes[c])
+	}
+	_, err := fmt.Fprintf(w, "%d instructions, %.4g GFLOP a run\n", len(p.Instrs), p.FLOPs()/1e9)
+	return err
+}
+
+func (a *Attrs) suffix(op Op) string {
+	switch {
+	case op == OpDropout:
+		return fmt.Sprintf("[p=%g #%d]", a.P, a.Salt)
+	case a.Heads > 0:
+		return fmt.Sprintf("[B=%d T=%d H=%d/%d]", a.B, a.T, a.Heads, a.KVHeads)
+	case a.Transposed:
+		return "[(in,out)]"
+	}
+	return ""
+}
+
+func (p *Program) operands(ids []ID) string {
+	s := ""
+	for i, id := range ids {
+		if i > 0 {
+			s += " "
+		}
+		if id == None {
+			s += "-"
+			continue
+		}
+		v := &p.Values[id]
+		s += fmt.Sprintf("%s%v", v.Name, v.Shape)
+		if v.Class == Scratch {
+			s += fmt.Sprintf("@%d", v.Offset)
+		}
+	}
+	return s
+}
