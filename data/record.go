@@ -1,0 +1,19 @@
+// Package data turns corpora into batches: splits of records, their order, the
+// packing of token sequences into rows, and the objectives that say what is learned.
+package data
+
+// A Record is one document of a corpus, with its label where it has one.
+type Record struct {
+	Text     string
+	Label    string
+	Path     string // where the document comes from, for messages: "net/http/server.go:123"
+	HasLabel bool
+	Null     bool // the text is null, not empty
+}
+
+// Records is a split of a corpus with random access by record number, 0 ≤ i < Rows.
+// Record's errors name the file and the place: they stop a Loader.
+type Records interface {
+	Rows() int64
+	Record(i int64) (Record, error)
+}
