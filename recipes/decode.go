@@ -1,0 +1,470 @@
+package recipes
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+)
+
+// A Fault is one thing wrong with a recipe.
+type Fault struct {
+	Line    int    // 0: from the command line, or of the recipe as a whole
+	Key     string // dotted, stages by name
+	Message string
+}
+
+// Faults is every fault of a recipe, in the order of the file.
+type Faults struct {
+	File string
+	List []Fault
+}
+
+func (f *Faults) Error() string {
+	var b strings.Builder
+	for i, x := range f.List {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(f.File)
+		if x.Line > 0 {
+			fmt.Fprintf(&b, ":%d", x.Line)
+		}
+		b.WriteString(": ")
+		if x.Key != "" {
+			b.WriteString(x.Key + ": ")
+		}
+		b.WriteString(x.Message)
+	}
+	return b.String()
+}
+
+// source is the recipe's text as the validator needs it.
+type source struct {
+	file  string
+	lines map[string]int // line of each key, by its path: "stage.0.steps"
+}
+
+// Load reads a recipe, built in by name or from a file, applies overrides
+// ("stage.pretrain.steps=50"), fills in defaults and validates it whole. The
+// error is a *Faults when the recipe itself is at fault.
+func Load(nameOrFile string, overrides []string) (*Recipe, error) {
+	text, file, err := Source(nameOrFile)
+	if err != nil {
+		return nil, err
+	}
+	return parse(file, text, overrides)
+}
+
+func parse(file, text string, overrides []string) (*Recipe, error) {
+	tree := map[string]any{}
+	faults := &Faults{File: file}
+	if _, err := toml.Decode(text, &tree); err != nil {
+		var pe toml.ParseError
+		if errors.As(err, &pe) {
+			faults.List = append(faults.List, Fault{Line: pe.Position.Line, Key: pe.LastKey, Message: pe.Message})
+			return nil, faults
+		}
+		return nil, fmt.Errorf("recipe %s: %w", file, err)
+	}
+	r := defaultRecipe()
+	r.Name = strings.TrimSuffix(filepath.Base(file), ".toml")
+	r.source = source{file: file, lines: keyLines(text)}
+	for _, o := range overrides {
+		if err := override(tree, o, r.source.lines); err != nil {
+			faults.List = append(faults.List, Fault{Key: o, Message: err.Error()})
+		}
+	}
+	d := decoder{faults: faults, lines: r.source.lines}
+	d.table(reflect.ValueOf(&r).Elem(), tree, "")
+	r.resolve()
+	d.validate(&r)
+	if len(faults.List) > 0 {
+		sort.SliceStable(faults.List, func(a, b int) bool { return faults.List[a].Line < faults.List[b].Line })
+		return nil, faults
+	}
+	return &r, nil
+}
+
+// override applies one key=value of the command line. A stage is named by its
+// name or its number: stage.pretrain.steps=50, stage.0.steps=50.
+func override(tree map[string]any, o string, lines map[string]int) error {
+	key, value, ok := strings.Cut(o, "=")
+	if !ok || key == "" {
+		return errors.New("an override is key=value, such as seed=2 or stage.pretrain.steps=50")
+	}
+	var parsed map[string]any
+	if _, err := toml.Decode("v = "+value, &parsed); err != nil {
+		if _, err := toml.Decode("v = '"+value+"'", &parsed); err != nil {
+			return fmt.Errorf("the value %q is no TOML value", value)
+		}
+	}
+	path := strings.Split(key, ".")
+	at, walked := tree, ""
+	for i, part := range path[:len(path)-1] {
+		walked = join(walked, part)
+		switch next := at[part].(type) {
+		case map[string]any:
+			at = next
+		case []map[string]any:
+			if i+2 >= len(path) {
+				return fmt.Errorf("name one of %s, as in %s.NAME.key", part, part)
+			}
+			k, names := -1, []string(nil)
+			for j, e := range next {
+				names = append(names, fmt.Sprint(e["name"]))
+				if e["name"] == path[i+1] || fmt.Sprint(j) == path[i+1] {
+					k = j
+				}
+			}
+			if k < 0 {
+				return fmt.Errorf("no %s is called %q; there are %s", part, path[i+1], strings.Join(names, ", "))
+			}
+			rest := strings.Join(path[i+2:], ".")
+			walked += fmt.Sprintf(".%d", k)
+			if strings.Contains(rest, ".") || rest == "" {
+				return fmt.Errorf("a key of a stage is one word, not %q", rest)
+			}
+			next[k][rest] = parsed["v"]
+			delete(lines, join(walked, rest))
+			return nil
+		case nil:
+			m := map[string]any{}
+			at[part] = m
+			at = m
+		default:
+			return fmt.Errorf("%s is no table", walked)
+		}
+	}
+	at[path[len(path)-1]] = parsed["v"]
+	delete(lines, key)
+	return nil
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+// keyLines finds the line of each key in a TOML text that has been parsed without
+// error: headers, key = value at the start of a line, values over several lines.
+func keyLines(text string) map[string]int {
+	lines := map[string]int{}
+	count := map[string]int{}
+	prefix := ""
+	depth, quote := 0, ""
+	for i, line := range strings.Split(text, "\n") {
+		t := strings.TrimSpace(line)
+		if depth == 0 && quote == "" {
+			switch {
+			case strings.HasPrefix(t, "[["):
+				name := strings.Trim(strings.SplitN(t, "]]", 2)[0], "[ ")
+				prefix = fmt.Sprintf("%s.%d", name, count[name])
+				count[name]++
+				lines[prefix] = i + 1
+				continue
+			case strings.HasPrefix(t, "["):
+				prefix = strings.Trim(strings.SplitN(t, "]", 2)[0], "[ ")
+				lines[prefix] = i + 1
+				continue
+			}
+			if key, rest, ok := strings.Cut(t, "="); ok && !strings.HasPrefix(t, "#") {
+				lines[join(prefix, strings.Trim(strings.TrimSpace(key), `"'`))] = i + 1
+				t = rest
+			}
+		}
+		depth, quote = scanValue(t, depth, quote)
+	}
+	return lines
+}
+
+// scanValue follows brackets and quotes of a line, so that what lies inside a
+// value over several lines is not taken for keys.
+func scanValue(s string, depth int, quote string) (int, string) {
+	for i := 0; i < len(s); {
+		if quote != "" {
+			switch {
+			case strings.HasPrefix(s[i:], quote):
+				i += len(quote)
+				quote = ""
+			case s[i] == '\\' && quote[0] == '"':
+				i += 2
+			default:
+				i++
+			}
+			continue
+		}
+		switch c := s[i]; {
+		case c == '#':
+			return depth, ""
+		case strings.HasPrefix(s[i:], `"""`), strings.HasPrefix(s[i:], `'''`):
+			quote = s[i : i+3]
+			i += 3
+			continue
+		case c == '"' || c == '\'':
+			quote = s[i : i+1]
+		case c == '[' || c == '{':
+			depth++
+		case c == ']' || c == '}':
+			depth--
+		}
+		i++
+	}
+	if len(quote) == 1 {
+		quote = ""
+	}
+	return depth, quote
+}
+
+// decoder fills structs from the parsed tree and notes every fault on the way.
+type decoder struct {
+	faults *Faults
+	lines  map[string]int
+	names  map[string]string // of a stage's path, for messages: "stage.0" -> "stage.pretrain"
+}
+
+func (d *decoder) fault(path, format string, args ...any) {
+	shown := path
+	for prefix, name := range d.names {
+		if path == prefix || strings.HasPrefix(path, prefix+".") {
+			shown = name + strings.TrimPrefix(path, prefix)
+		}
+	}
+	line := d.lines[path]
+	if i := strings.LastIndexByte(path, '.'); line == 0 && i > 0 {
+		line = d.lines[path[:i]] // a key that is missing: its table's line
+	}
+	d.faults.List = append(d.faults.List, Fault{Line: line, Key: shown, Message: fmt.Sprintf(format, args...)})
+}
+
+func (d *decoder) table(v reflect.Value, tree map[string]any, path string) {
+	fields := map[string]reflect.Value{}
+	var known []string
+	for i := range v.NumField() {
+		if tag := v.Type().Field(i).Tag.Get("toml"); tag != "" {
+			fields[tag] = v.Field(i)
+			known = append(known, tag)
+		}
+	}
+	keys := make([]string, 0, len(tree))
+	for k := range tree {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	for _, k := range keys {
+		f, ok := fields[k]
+		if !ok {
+			d.fault(join(path, k), "unknown key%s", suggest(k, known))
+			continue
+		}
+		d.value(f, tree[k], join(path, k))
+	}
+}
+
+func (d *decoder) value(f reflect.Value, x any, path string) {
+	want := func(what string) { d.fault(path, "want %s, not %s", what, describe(x)) }
+	switch p := f.Addr().Interface().(type) {
+	case *Every:
+		switch x := x.(type) {
+		case int64:
+			*p = Every{Steps: int(x)}
+		case string:
+			t, err := time.ParseDuration(x)
+			if err != nil || t <= 0 {
+				want(`a number of steps or a time such as "5m"`)
+				return
+			}
+			*p = Every{Time: t}
+		default:
+			want(`a number of steps or a time such as "5m"`)
+		}
+		return
+	case *Rates:
+		list, ok := x.([]any)
+		if !ok {
+			list = []any{x}
+		}
+		*p = nil
+		for _, e := range list {
+			switch e := e.(type) {
+			case float64:
+				*p = append(*p, e)
+			case int64:
+				*p = append(*p, float64(e))
+			default:
+				want("a number, or a list of numbers")
+				return
+			}
+		}
+		return
+	case *[]string:
+		list, ok := x.([]any)
+		if !ok {
+			want("a list of strings")
+			return
+		}
+		*p = nil
+		for _, e := range list {
+			s, ok := e.(string)
+			if !ok {
+				want("a list of strings")
+				return
+			}
+			*p = append(*p, s)
+		}
+		return
+	case *map[string]Corpus:
+		tree, ok := x.(map[string]any)
+		if !ok {
+			want("tables, as in [corpus.NAME]")
+			return
+		}
+		*p = map[string]Corpus{}
+		for name, e := range tree {
+			t, ok := e.(map[string]any)
+			if !ok {
+				d.fault(join(path, name), "want a table, not %s", describe(e))
+				continue
+			}
+			c := defaultCorpus()
+			d.table(reflect.ValueOf(&c).Elem(), t, join(path, name))
+			(*p)[name] = c
+		}
+		return
+	case *[]Stage:
+		list, ok := x.([]map[string]any)
+		if !ok {
+			want("tables, as in [[stage]]")
+			return
+		}
+		d.names = map[string]string{}
+		for i, t := range list {
+			at := fmt.Sprintf("%s.%d", path, i)
+			if name, ok := t["name"].(string); ok && name != "" {
+				d.names[at] = path + "." + name
+			}
+			s := defaultStage()
+			d.table(reflect.ValueOf(&s).Elem(), t, at)
+			*p = append(*p, s)
+		}
+		return
+	}
+	switch f.Kind() {
+	case reflect.String:
+		s, ok := x.(string)
+		if !ok {
+			want("a string")
+			return
+		}
+		f.SetString(s)
+	case reflect.Bool:
+		b, ok := x.(bool)
+		if !ok {
+			want("true or false")
+			return
+		}
+		f.SetBool(b)
+	case reflect.Int:
+		n, ok := x.(int64)
+		if !ok {
+			want("an integer")
+			return
+		}
+		if n > math.MaxInt32 || n < math.MinInt32 {
+			d.fault(path, "%d is out of range", n)
+			return
+		}
+		f.SetInt(n)
+	case reflect.Float64:
+		switch x := x.(type) {
+		case float64:
+			f.SetFloat(x)
+		case int64:
+			f.SetFloat(float64(x))
+		default:
+			want("a number")
+		}
+	case reflect.Struct:
+		t, ok := x.(map[string]any)
+		if !ok {
+			want("a table")
+			return
+		}
+		d.table(f, t, path)
+	}
+}
+
+func describe(x any) string {
+	switch x := x.(type) {
+	case string:
+		return fmt.Sprintf("the string %q", x)
+	case int64:
+		return fmt.Sprintf("the integer %d", x)
+	case float64:
+		return fmt.Sprintf("the number %g", x)
+	case bool:
+		return fmt.Sprint(x)
+	case []any:
+		return "a list"
+	case map[string]any:
+		return "a table"
+	}
+	return fmt.Sprintf("%T", x)
+}
+
+// suggest names the nearest known word, or all of them where none is near.
+func suggest(word string, known []string) string {
+	best, dist := "", len(word)
+	for _, k := range known {
+		if e := editDistance(word, k); e < dist {
+			best, dist = k, e
+		}
+	}
+	if best != "" && dist <= max(2, len(word)/3) {
+		return fmt.Sprintf("; did you mean %q?", best)
+	}
+	return "; known: " + strings.Join(known, ", ")
+}
+
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		prev := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			prev, row[j+1] = row[j+1], min(prev+cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// Source is the text of a recipe and the name to call it by in messages.
+func Source(nameOrFile string) (text, file string, err error) {
+	if text, ok := builtin(nameOrFile); ok {
+		return text, nameOrFile + ".toml", nil
+	}
+	b, err := os.ReadFile(nameOrFile)
+	if err == nil {
+		return string(b), nameOrFile, nil
+	}
+	if !strings.ContainsAny(nameOrFile, "./\\") {
+		return "", "", fmt.Errorf("no recipe is called %q%s", nameOrFile, suggest(nameOrFile, Builtin()))
+	}
+	return "", "", fmt.Errorf("recipe: %w", err)
+}

@@ -1,0 +1,104 @@
+package recipes
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+const fiveFaults = `# five mistakes
+seed = 1
+
+[corpus.godoc]
+source = "no/such/file.arrow"
+
+[model]
+n_layr = 2
+
+[[stage]]
+name = "pretrain"
+kind = "pretrain"
+from = "finetune"
+steps = -5
+batch_size = "many"
+learning_rate = 1e-3
+prompts = [
+  "a = b # not a key",
+]
+
+[[stage]]
+name = "finetune"
+kind = "finetune"
+from = "pretrain"
+steps = 5
+learning_rate = [1e-3, 3e-4]
+`
+
+func TestEveryFaultAtOnceWithItsLine(t *testing.T) {
+	_, err := parse("bad.toml", fiveFaults, nil)
+	var faults *Faults
+	if !errors.As(err, &faults) {
+		t.Fatalf("error %v", err)
+	}
+	want := []string{
+		`bad.toml:5: corpus.godoc.source: no/such/file.arrow: no such file`,
+		`bad.toml:8: model.n_layr: unknown key; did you mean "n_layer"?`,
+		`bad.toml:13: stage.pretrain.from: stage "finetune" comes later; a stage starts from an earlier one`,
+		`bad.toml:14: stage.pretrain.steps: -5 is less than 1`,
+		`bad.toml:15: stage.pretrain.batch_size: want an integer, not the string "many"`,
+	}
+	if got := err.Error(); got != strings.Join(want, "\n") {
+		t.Errorf("got:\n%s\nwant:\n%s", got, strings.Join(want, "\n"))
+	}
+}
+
+func TestSyntaxErrorHasItsLine(t *testing.T) {
+	_, err := parse("bad.toml", "seed = 1\nname = \"x\n", nil)
+	if err == nil || !strings.HasPrefix(err.Error(), "bad.toml:2: ") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestOverrides(t *testing.T) {
+	text, file, err := Source("quickstart")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := parse(file, text, []string{"seed=7", "stage.pretrain.steps=3", "stage.0.save_every=2m", "model.n_layer=1", "corpus.godoc.licence=MIT"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := r.Stages[0]
+	if got := fmt.Sprint(r.Seed, s.Steps, s.SaveEvery, r.Model.NLayer, r.Corpus["godoc"].Licence); got != "7 3 2m0s 1MIT" {
+		t.Errorf("got %s", got)
+	}
+	for o, want := range map[string]string{
+		"seed":                     "an override is key=value",
+		"stage.pretain.steps=3":    "no stage is called \"pretain\"; there are pretrain",
+		"stage.pretrain.stepz=3":   "did you mean \"steps\"?",
+		"stage.pretrain.steps=lot": "want an integer, not the string \"lot\"",
+		"sede=3":                   "did you mean \"seed\"?",
+	} {
+		if _, err := parse(file, text, []string{o}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want one that says %s", o, err, want)
+		}
+	}
+}
+
+func TestBuiltinRecipesAreValid(t *testing.T) {
+	for _, name := range Builtin() {
+		if _, err := Load(name, nil); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestKeyLines(t *testing.T) {
+	lines := keyLines("a = 1\nb = '''\nc = 2\n'''\nd = [ # x]\n  \"]\",\n]\n[t.u]\n\"e\" = 1\n[[s]]\nf = \"\"\"\ng=1\n\"\"\"\n[[s]]\nf = 1\n")
+	for key, want := range map[string]int{"a": 1, "b": 2, "c": 0, "d": 5, "t.u": 8, "t.u.e": 9, "s.0": 10, "s.0.f": 11, "s.0.g": 0, "s.1.f": 15} {
+		if lines[key] != want {
+			t.Errorf("%s: line %d, want %d", key, lines[key], want)
+		}
+	}
+}

@@ -1,0 +1,212 @@
+// Package recipes is the composition root: it reads a recipe, validates it whole,
+// plans it, and runs its stages with the parts of the other packages.
+package recipes
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// A Recipe is a whole run: corpora, a tokenizer, a model, and stages in order.
+// Keys are those of the TOML file; model and training keys are named as in Hugging
+// Face's config.json and TrainingArguments where those have them.
+type Recipe struct {
+	Name              string            `toml:"name"`        // of the run directory, runs/NAME
+	Description       string            `toml:"description"` // one line, for hone ls
+	Seed              int               `toml:"seed"`        // of everything that is random
+	Threads           int               `toml:"threads"`     // 0: one for each core; the result does not depend on it
+	RequireProvenance bool              `toml:"require_provenance"`
+	Corpus            map[string]Corpus `toml:"corpus"`
+	Tokenizer         Tokenizer         `toml:"tokenizer"`
+	Model             Model             `toml:"model"`
+	Stages            []Stage           `toml:"stage"`
+
+	source source // where each key stands in the file
+}
+
+// A Corpus names data and where it comes from.
+type Corpus struct {
+	Source  string `toml:"source"`  // goroot:, a file, a directory or a glob of Arrow files
+	Licence string `toml:"licence"` // SPDX expression
+	Consent string `toml:"consent"` // on what basis it may be used
+	Text    string `toml:"text"`    // name of the text column
+	Label   string `toml:"label"`   // name of the label column
+}
+
+// Tokenizer is trained on the training split of a corpus, or read from a file.
+type Tokenizer struct {
+	Kind      string `toml:"kind"` // byte_bpe
+	File      string `toml:"file"` // a tokenizer.json: then nothing is trained
+	Corpus    string `toml:"corpus"`
+	VocabSize int    `toml:"vocab_size"`
+}
+
+// Model has the keys of a Hugging Face config.json that a recipe may set.
+type Model struct {
+	ModelType         string  `toml:"model_type"`
+	NLayer            int     `toml:"n_layer"`
+	NHead             int     `toml:"n_head"`
+	NEmbd             int     `toml:"n_embd"`
+	NPositions        int     `toml:"n_positions"`
+	LayerNormEpsilon  float64 `toml:"layer_norm_epsilon"`
+	InitializerRange  float64 `toml:"initializer_range"`
+	TieWordEmbeddings bool    `toml:"tie_word_embeddings"`
+}
+
+// A Stage is one step of the way. Which keys it reads depends on its kind.
+type Stage struct {
+	Name   string `toml:"name"`
+	Kind   string `toml:"kind"`   // pretrain, finetune, evaluate
+	From   string `toml:"from"`   // an earlier stage whose model this one starts from; none: random weights
+	Corpus string `toml:"corpus"` // may be left out when the recipe has one corpus
+
+	// Batches.
+	SequenceLength int `toml:"sequence_length"` // tokens in a row; 0: the model's n_positions
+	BatchSize      int `toml:"batch_size"`      // rows of a step
+	MicroBatchSize int `toml:"micro_batch_size"`
+	MaxSequences   int `toml:"max_sequences"` // finetune: documents packed into one row, at most
+
+	// Training.
+	Objective       string  `toml:"objective"` // pretrain: causal; finetune: classification
+	Steps           int     `toml:"steps"`
+	LearningRate    Rates   `toml:"learning_rate"` // several: the best by validation is kept
+	LRSchedulerType string  `toml:"lr_scheduler_type"`
+	WarmupSteps     int     `toml:"warmup_steps"`
+	MinLRRatio      float64 `toml:"min_lr_ratio"`
+	Optim           string  `toml:"optim"`
+	WeightDecay     float64 `toml:"weight_decay"`
+	AdamBeta1       float64 `toml:"adam_beta1"`
+	AdamBeta2       float64 `toml:"adam_beta2"`
+	AdamEpsilon     float64 `toml:"adam_epsilon"`
+	MaxGradNorm     float64 `toml:"max_grad_norm"`
+	Dropout         float64 `toml:"dropout"` // embd_pdrop and resid_pdrop
+
+	// Watching and keeping.
+	LogEvery       int   `toml:"log_every"`
+	EvalEvery      Every `toml:"eval_every"`
+	EvalDocuments  int   `toml:"eval_documents"` // of the validation split, while training; 0: all
+	SaveEvery      Every `toml:"save_every"`
+	SaveTotalLimit int   `toml:"save_total_limit"`
+
+	// Evaluation.
+	Models     []string `toml:"models"`      // evaluate: the stages to evaluate
+	Split      string   `toml:"split"`       // evaluate: validation or test
+	Baselines  []string `toml:"baselines"`   // evaluate: what the models stand beside
+	RandomInit string   `toml:"random_init"` // evaluate: the stage that is the baseline random_init
+	Samples    int      `toml:"samples"`     // evaluate: texts to generate from the language model
+	Prompts    []string `toml:"prompts"`
+}
+
+// Rates is one learning rate, or several to choose among.
+type Rates []float64
+
+// Every is an interval: a number of steps, or of time ("90s", "5m").
+type Every struct {
+	Steps int
+	Time  time.Duration
+}
+
+func (e Every) String() string {
+	if e.Time > 0 {
+		return e.Time.String()
+	}
+	return strconv.Itoa(e.Steps)
+}
+
+// MarshalText writes an interval of time as people do; steps are plain integers.
+func (e Every) MarshalTOML() ([]byte, error) {
+	if e.Time > 0 {
+		return []byte(strconv.Quote(e.Time.String())), nil
+	}
+	return []byte(strconv.Itoa(e.Steps)), nil
+}
+
+// Due reports whether the interval ends at a step, or has passed since the last time.
+func (e Every) Due(step int, since time.Duration) bool {
+	if e.Time > 0 {
+		return since >= e.Time
+	}
+	return e.Steps > 0 && step%e.Steps == 0
+}
+
+func defaultRecipe() Recipe {
+	return Recipe{
+		Seed: 1,
+		Tokenizer: Tokenizer{
+			Kind:      "byte_bpe",
+			VocabSize: 4096,
+		},
+		Model: Model{
+			ModelType: "gpt2",
+			NLayer:    4, NHead: 4, NEmbd: 256, NPositions: 256,
+			LayerNormEpsilon:  1e-5,
+			InitializerRange:  0.02,
+			TieWordEmbeddings: true,
+		},
+	}
+}
+
+func defaultCorpus() Corpus { return Corpus{Text: "text", Label: "label"} }
+
+func defaultStage() Stage {
+	return Stage{
+		BatchSize:       16,
+		MaxSequences:    8,
+		LRSchedulerType: "cosine",
+		Optim:           "adamw",
+		WeightDecay:     0.1,
+		AdamBeta1:       0.9,
+		AdamBeta2:       0.95,
+		AdamEpsilon:     1e-8,
+		MaxGradNorm:     1,
+		MinLRRatio:      0.1,
+		LogEvery:        10,
+		EvalEvery:       Every{Steps: 100},
+		EvalDocuments:   256,
+		SaveEvery:       Every{Steps: 100},
+		SaveTotalLimit:  2,
+		Split:           "validation",
+	}
+}
+
+// resolve fills what depends on other keys, once the file and the overrides are in.
+func (r *Recipe) resolve() {
+	for i := range r.Stages {
+		s := &r.Stages[i]
+		if s.Corpus == "" && len(r.Corpus) == 1 {
+			for name := range r.Corpus {
+				s.Corpus = name
+			}
+		}
+		if s.SequenceLength == 0 {
+			s.SequenceLength = r.Model.NPositions
+		}
+		if s.MicroBatchSize == 0 {
+			s.MicroBatchSize = s.BatchSize
+		}
+		if s.Objective == "" {
+			switch s.Kind {
+			case "pretrain":
+				s.Objective = "causal"
+			case "finetune":
+				s.Objective = "classification"
+			}
+		}
+	}
+	if r.Tokenizer.Corpus == "" && len(r.Corpus) == 1 {
+		for name := range r.Corpus {
+			r.Tokenizer.Corpus = name
+		}
+	}
+}
+
+// Stage finds a stage by name.
+func (r *Recipe) Stage(name string) (*Stage, error) {
+	for i := range r.Stages {
+		if r.Stages[i].Name == name {
+			return &r.Stages[i], nil
+		}
+	}
+	return nil, fmt.Errorf("recipe %s has no stage %q", r.Name, name)
+}

@@ -1,0 +1,235 @@
+package recipes
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+var (
+	stageKinds = []string{"pretrain", "finetune", "evaluate"}
+	schedules  = []string{"cosine", "linear", "constant"}
+	optims     = []string{"adamw"}
+	baselines  = []string{"zstd_primed", "kneser_ney_5", "majority", "naive_bayes", "random_init"}
+)
+
+// validate notes everything that is wrong with a recipe that has been decoded and resolved.
+func (d *decoder) validate(r *Recipe) {
+	if len(r.Corpus) == 0 {
+		d.fault("corpus", "a recipe needs a corpus, such as [corpus.godoc] with source = \"goroot:\"")
+	}
+	names := make([]string, 0, len(r.Corpus))
+	for name := range r.Corpus {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		c, at := r.Corpus[name], "corpus."+name
+		d.sourceExists(at+".source", c.Source)
+		if r.RequireProvenance {
+			if c.Licence == "" {
+				d.fault(at+".licence", "missing, and the recipe has require_provenance = true")
+			}
+			if c.Consent == "" {
+				d.fault(at+".consent", "missing, and the recipe has require_provenance = true")
+			}
+		}
+	}
+	d.positive("seed", r.Seed, 0)
+	d.positive("threads", r.Threads, 0)
+
+	t := r.Tokenizer
+	if t.File != "" {
+		d.fileExists("tokenizer.file", t.File)
+	} else {
+		d.oneOf("tokenizer.kind", t.Kind, []string{"byte_bpe"})
+		d.oneOf("tokenizer.corpus", t.Corpus, names)
+		d.positive("tokenizer.vocab_size", t.VocabSize, 258)
+	}
+
+	m := r.Model
+	d.oneOf("model.model_type", m.ModelType, []string{"gpt2"})
+	d.positive("model.n_layer", m.NLayer, 1)
+	d.positive("model.n_head", m.NHead, 1)
+	d.positive("model.n_embd", m.NEmbd, 1)
+	d.positive("model.n_positions", m.NPositions, 2)
+	if m.NHead > 0 && m.NEmbd%m.NHead != 0 {
+		d.fault("model.n_embd", "%d is not a multiple of n_head, %d", m.NEmbd, m.NHead)
+	}
+	d.above("model.layer_norm_epsilon", m.LayerNormEpsilon)
+	d.above("model.initializer_range", m.InitializerRange)
+	if !m.TieWordEmbeddings {
+		d.fault("model.tie_word_embeddings", "gpt2 ties its embeddings here; leave it true")
+	}
+
+	if len(r.Stages) == 0 {
+		d.fault("stage", "a recipe needs a stage: [[stage]] with kind = %s", strings.Join(stageKinds, ", "))
+	}
+	for i := range r.Stages {
+		d.stage(r, i, names)
+	}
+}
+
+func (d *decoder) stage(r *Recipe, i int, corpora []string) {
+	s := &r.Stages[i]
+	at := fmt.Sprintf("stage.%d.", i)
+	earlier := map[string]string{} // name -> kind
+	for j := range i {
+		earlier[r.Stages[j].Name] = r.Stages[j].Kind
+	}
+	switch {
+	case s.Name == "":
+		d.fault(at+"name", "missing")
+	case strings.ContainsAny(s.Name, "./\\ :") || strings.HasPrefix(s.Name, "-"):
+		d.fault(at+"name", "%q must do as the name of a directory: no dot, slash, colon or space", s.Name)
+	}
+	if _, dup := earlier[s.Name]; dup {
+		d.fault(at+"name", "two stages are called %q", s.Name)
+	}
+	d.oneOf(at+"kind", s.Kind, stageKinds)
+	d.oneOf(at+"corpus", s.Corpus, corpora)
+	trained := func(key, name string, kinds ...string) {
+		kind, ok := earlier[name]
+		if !ok {
+			for j := i; j < len(r.Stages); j++ {
+				if r.Stages[j].Name == name {
+					d.fault(key, "stage %q comes later; a stage starts from an earlier one", name)
+					return
+				}
+			}
+			var list []string
+			for j := range i {
+				list = append(list, r.Stages[j].Name)
+			}
+			d.fault(key, "no stage is called %q%s", name, suggest(name, list))
+			return
+		}
+		if !slices.Contains(kinds, kind) {
+			d.fault(key, "stage %q is of kind %s; want %s", name, kind, strings.Join(kinds, " or "))
+		}
+	}
+	if s.From != "" {
+		trained(at+"from", s.From, "pretrain")
+	}
+	d.positive(at+"batch_size", s.BatchSize, 1)
+	d.positive(at+"micro_batch_size", s.MicroBatchSize, 1)
+	if s.MicroBatchSize > 0 && s.BatchSize%s.MicroBatchSize != 0 {
+		d.fault(at+"micro_batch_size", "batch_size, %d, is not a multiple of %d", s.BatchSize, s.MicroBatchSize)
+	}
+	d.positive(at+"sequence_length", s.SequenceLength, 2)
+	if s.SequenceLength > r.Model.NPositions {
+		d.fault(at+"sequence_length", "%d is more than the model's n_positions, %d", s.SequenceLength, r.Model.NPositions)
+	}
+	d.positive(at+"max_sequences", s.MaxSequences, 1)
+	d.positive(at+"eval_documents", s.EvalDocuments, 0)
+	if s.Kind == "evaluate" {
+		d.evaluate(s, at, trained)
+		return
+	}
+	if s.Kind == "pretrain" {
+		d.oneOf(at+"objective", s.Objective, []string{"causal"})
+	} else if s.Kind == "finetune" {
+		d.oneOf(at+"objective", s.Objective, []string{"classification"})
+	}
+	d.positive(at+"steps", s.Steps, 1)
+	if len(s.LearningRate) == 0 {
+		d.fault(at+"learning_rate", "missing")
+	}
+	for _, lr := range s.LearningRate {
+		d.above(at+"learning_rate", lr)
+	}
+	if s.Kind == "pretrain" && len(s.LearningRate) > 1 {
+		d.fault(at+"learning_rate", "only fine-tuning chooses among several")
+	}
+	d.oneOf(at+"lr_scheduler_type", s.LRSchedulerType, schedules)
+	d.oneOf(at+"optim", s.Optim, optims)
+	d.positive(at+"warmup_steps", s.WarmupSteps, 0)
+	for _, f := range []struct {
+		key      string
+		v        float64
+		below    float64
+		inclusiv bool
+	}{
+		{"min_lr_ratio", s.MinLRRatio, 1, true}, {"dropout", s.Dropout, 1, false},
+		{"adam_beta1", s.AdamBeta1, 1, false}, {"adam_beta2", s.AdamBeta2, 1, false},
+	} {
+		if !(f.v >= 0 && (f.v < f.below || f.inclusiv && f.v == f.below)) {
+			d.fault(at+f.key, "%g is not between 0 and %g", f.v, f.below)
+		}
+	}
+	d.above(at+"adam_epsilon", s.AdamEpsilon)
+	if !(s.WeightDecay >= 0) {
+		d.fault(at+"weight_decay", "%g is negative", s.WeightDecay)
+	}
+	if !(s.MaxGradNorm >= 0) {
+		d.fault(at+"max_grad_norm", "%g is negative; 0 is no clipping", s.MaxGradNorm)
+	}
+	d.positive(at+"log_every", s.LogEvery, 1)
+	d.positive(at+"eval_every", s.EvalEvery.Steps, 0)
+	d.positive(at+"save_every", s.SaveEvery.Steps, 0)
+	d.positive(at+"save_total_limit", s.SaveTotalLimit, 1)
+}
+
+func (d *decoder) evaluate(s *Stage, at string, trained func(key, name string, kinds ...string)) {
+	if len(s.Models) == 0 {
+		d.fault(at+"models", "missing: the stages whose models are evaluated")
+	}
+	for _, m := range s.Models {
+		trained(at+"models", m, "pretrain", "finetune")
+	}
+	d.oneOf(at+"split", s.Split, []string{"validation", "test"})
+	for _, b := range s.Baselines {
+		d.oneOf(at+"baselines", b, baselines)
+	}
+	if slices.Contains(s.Baselines, "random_init") && s.RandomInit == "" {
+		d.fault(at+"random_init", "missing: the stage that trained the same network from random weights")
+	}
+	if s.RandomInit != "" {
+		trained(at+"random_init", s.RandomInit, "finetune")
+	}
+	d.positive(at+"samples", s.Samples, 0)
+}
+
+func (d *decoder) oneOf(path, v string, known []string) {
+	switch {
+	case slices.Contains(known, v):
+	case v == "":
+		d.fault(path, "missing; one of %s", strings.Join(known, ", "))
+	default:
+		d.fault(path, "%q is not known%s", v, suggest(v, known))
+	}
+}
+
+func (d *decoder) positive(path string, v, least int) {
+	if v < least {
+		d.fault(path, "%d is less than %d", v, least)
+	}
+}
+
+func (d *decoder) above(path string, v float64) {
+	if !(v > 0) {
+		d.fault(path, "%g is not above 0", v)
+	}
+}
+
+func (d *decoder) fileExists(path, file string) {
+	if _, err := os.Stat(file); err != nil {
+		d.fault(path, "%s: no such file", file)
+	}
+}
+
+func (d *decoder) sourceExists(path, src string) {
+	switch {
+	case src == "":
+		d.fault(path, "missing: goroot:, or Arrow files")
+	case src == "goroot:":
+	case strings.ContainsAny(src, "*?["):
+		if m, err := filepath.Glob(src); err != nil || len(m) == 0 {
+			d.fault(path, "%s: matches no file", src)
+		}
+	default:
+		d.fileExists(path, src)
+	}
+}
