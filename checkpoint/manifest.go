@@ -1,0 +1,176 @@
+package checkpoint
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// The files of a checkpoint directory. Those that other tools read have Hugging
+// Face's names. A checkpoint may hold more, and lack all but the manifest.
+const (
+	ModelFile     = "model.safetensors"
+	ConfigFile    = "config.json"
+	TokenizerFile = "tokenizer.json"
+	OptimizerFile = "optimizer.safetensors"
+	StateFile     = "state.json"
+	ManifestFile  = "manifest.json"
+)
+
+// formatVersion is what this package writes. A hone that meets a higher one
+// refuses the checkpoint; every change that an older hone would misread, a new
+// field of the manifest among them, raises it.
+const formatVersion = 1
+
+// Manifest says what a checkpoint is, where it came from, and what each of its
+// files must hash to. It holds no time and no path: the same run gives the
+// same manifest.
+type Manifest struct {
+	FormatVersion int                 `json:"format_version"` // set by Save
+	Hone          string              `json:"hone"`           // version of the program
+	Stage         string              `json:"stage"`
+	Step          int                 `json:"step"`
+	Kernels       string              `json:"kernels"` // kernel set: generic, avx2, …
+	Device        string              `json:"device"`  // device kind: cpu, …
+	Metrics       map[string]float64  `json:"metrics,omitempty"`
+	Provenance    []Origin            `json:"provenance,omitempty"` // oldest first
+	Files         map[string]FileInfo `json:"files,omitempty"`      // set by Save
+	// SHA256 is the hash of the manifest itself with this field empty, so that
+	// its own damage shows. Set by Save.
+	SHA256 string `json:"sha256"`
+}
+
+// Origin is one stage on the way to a checkpoint: its recipe and its data.
+type Origin struct {
+	Stage        string   `json:"stage"`
+	RecipeSHA256 string   `json:"recipe_sha256"`
+	Corpora      []Corpus `json:"corpora,omitempty"`
+}
+
+// Corpus is where training data came from and what allows its use.
+type Corpus struct {
+	Name    string `json:"name"`
+	Source  string `json:"source"`
+	Licence string `json:"licence"`
+	Consent string `json:"consent"`
+	SHA256  string `json:"sha256"`
+}
+
+// FileInfo is what a file of a checkpoint must be.
+type FileInfo struct {
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"` // hexadecimal
+}
+
+// encode returns the text of manifest.json.
+func (m Manifest) encode() ([]byte, error) {
+	for name, value := range m.Metrics {
+		if math.IsNaN(value) || math.IsInf(value, 0) {
+			return nil, fmt.Errorf("%s: metric %q is %v, which JSON cannot hold: leave it out", ManifestFile, name, value)
+		}
+	}
+	text, err := m.seal()
+	if err != nil {
+		return nil, err
+	}
+	// Read back what was written: a manifest that a reader refuses (a stage
+	// name of invalid UTF-8, for one) must not be published.
+	if _, err := decodeManifest(text); err != nil {
+		return nil, fmt.Errorf("cannot be read back: %w", err)
+	}
+	return text, nil
+}
+
+// seal computes SHA256 and returns the text with it.
+func (m Manifest) seal() ([]byte, error) {
+	m.SHA256 = ""
+	text, err := m.marshal()
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(text)
+	m.SHA256 = hex.EncodeToString(sum[:])
+	return m.marshal()
+}
+
+func (m Manifest) marshal() ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(m); err != nil {
+		return nil, fmt.Errorf("%s: %w", ManifestFile, err)
+	}
+	return buf.Bytes(), nil
+}
+
+// decodeManifest is the inverse of encode; it refuses any other text.
+func decodeManifest(text []byte) (Manifest, error) {
+	fail := func(format string, args ...any) (Manifest, error) {
+		return Manifest{}, fmt.Errorf(ManifestFile+": "+format, args...)
+	}
+	// The version first: what a newer one holds besides is not known here.
+	var version struct {
+		FormatVersion int `json:"format_version"`
+	}
+	if err := json.Unmarshal(text, &version); err != nil {
+		return fail("damaged: %w", err)
+	}
+	switch v := version.FormatVersion; {
+	case v > formatVersion:
+		return fail("format version %d is newer than this hone's %d: a newer hone opens it", v, formatVersion)
+	case v < 1:
+		return fail("damaged: format version %d", v)
+	}
+	var m Manifest
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&m); err != nil {
+		return fail("damaged: %w", err)
+	}
+	want, err := m.seal()
+	if err != nil {
+		return Manifest{}, err
+	}
+	if !bytes.Equal(text, want) {
+		return fail("damaged: it does not match its own sha256")
+	}
+	for _, name := range m.names() {
+		if err := checkName(name); err != nil {
+			return fail("damaged: %w", err)
+		}
+	}
+	return m, nil
+}
+
+// names returns the names of the files, sorted.
+func (m Manifest) names() []string {
+	names := make([]string, 0, len(m.Files))
+	for name := range m.Files {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// checkName reports why name cannot be that of a file of a checkpoint.
+func checkName(name string) error {
+	switch {
+	case name == ManifestFile:
+		return fmt.Errorf("a file cannot be called %s", ManifestFile)
+	case name == "" || strings.HasPrefix(name, ".") || strings.ContainsAny(name, `/\:`) || !filepath.IsLocal(name):
+		return fmt.Errorf("%q is no plain file name", name)
+	}
+	return nil
+}
+
+// errUnfinished is the fault of a directory without a manifest, which is the
+// last file to be written.
+var errUnfinished = errors.New("no " + ManifestFile + ": no checkpoint, or one whose saving was interrupted")

@@ -1,0 +1,103 @@
+// Package checkpoint keeps models on disk, so that what is there is whole.
+//
+// A checkpoint is a directory in the layout of a Hugging Face model plus the
+// state of its training and a manifest with the hash of each file. It is
+// written beside its place, synced and renamed; one that does not match its
+// manifest does not exist for those who look for the latest. The package
+// interprets no configuration and no state, and of a tensor only its size.
+package checkpoint
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+)
+
+// File is a file of a checkpoint to be written.
+type File struct {
+	Name  string // a plain name: model.safetensors, config.json, …
+	Write func(w io.Writer) error
+}
+
+// BytesFile is a file that holds data.
+func BytesFile(name string, data []byte) File {
+	return File{name, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	}}
+}
+
+// TensorsFile is a safetensors file of the tensors, which are written from
+// where they lie when the checkpoint is saved.
+func TensorsFile(name string, tensors []Tensor) File {
+	return File{name, func(w io.Writer) error { return WriteSafetensors(w, tensors) }}
+}
+
+// Save writes a checkpoint to dir (see StepDir), in the place of one that may
+// be there. The fields of m that only saving can know are filled in. The
+// directory appears whole or not at all, whenever the process ends or the power
+// fails; after an error the checkpoint that was there before is still good. It
+// also removes what an interrupted Save left beside dir: one process at a time
+// saves there (see LockRun).
+func Save(dir string, m Manifest, files []File) error {
+	if err := osDisk.save(filepath.Clean(dir), m, files); err != nil {
+		return fmt.Errorf("checkpoint: save %s: %w", dir, err)
+	}
+	return nil
+}
+
+func (d disk) save(dir string, m Manifest, files []File) error {
+	if name := filepath.Base(dir); strings.HasPrefix(name, ".") {
+		return fmt.Errorf("%q cannot be the name of a checkpoint", name)
+	}
+	parent := filepath.Dir(dir)
+	if err := d.mkdirAll(parent); err != nil {
+		return err
+	}
+	if err := d.clean(parent); err != nil {
+		return err
+	}
+	tmp := beside(dir, tmpPrefix)
+	if err := d.mkdir(tmp); err != nil {
+		return err
+	}
+	err := d.fill(tmp, m, files)
+	if err == nil {
+		err = d.publish(tmp, dir)
+	}
+	if err != nil {
+		// A disk that is full gets its room back. The first error counts: what
+		// cannot be removed now, the next save removes.
+		_ = d.remove(tmp)
+	}
+	return err
+}
+
+// fill writes the files and then the manifest.
+func (d disk) fill(tmp string, m Manifest, files []File) error {
+	m.FormatVersion = formatVersion
+	m.Files = make(map[string]FileInfo, len(files))
+	for _, file := range files {
+		if err := checkName(file.Name); err != nil {
+			return err
+		}
+		if _, ok := m.Files[file.Name]; ok {
+			return fmt.Errorf("%s: given twice", file.Name)
+		}
+		info, err := d.writeNew(filepath.Join(tmp, file.Name), file.Write)
+		if err != nil {
+			return fmt.Errorf("%s: %w", file.Name, err)
+		}
+		m.Files[file.Name] = info
+	}
+	text, err := m.encode()
+	if err != nil {
+		return err
+	}
+	manifest := BytesFile(ManifestFile, text)
+	if _, err := d.writeNew(filepath.Join(tmp, ManifestFile), manifest.Write); err != nil {
+		return fmt.Errorf("%s: %w", ManifestFile, err)
+	}
+	return nil
+}

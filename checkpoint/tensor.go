@@ -1,0 +1,80 @@
+package checkpoint
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+	"unicode/utf8"
+)
+
+// A Tensor is a named array as it lies in a safetensors file: row-major,
+// little-endian, uninterpreted. Its meaning belongs to whoever reads it.
+type Tensor struct {
+	Name  string
+	DType string // one of the names of safetensors: F32, F64, F16, BF16, I32, I64, U8, …
+	Shape []int  // empty: a scalar
+	Data  []byte // nil where only the description was read
+}
+
+// dtypes are the element types of safetensors that fill whole bytes, in the
+// order in which its reference implementation ranks them.
+var dtypes = [...]struct {
+	name string
+	size int // bytes an element
+}{
+	{"BOOL", 1}, {"U8", 1}, {"I8", 1}, {"F8_E5M2", 1}, {"F8_E4M3", 1}, {"F8_E8M0", 1},
+	{"I16", 2}, {"U16", 2}, {"F16", 2}, {"BF16", 2},
+	{"I32", 4}, {"U32", 4}, {"F32", 4},
+	{"C64", 8}, {"F64", 8}, {"I64", 8}, {"U64", 8},
+}
+
+// dtypeRank returns the index of name in dtypes, -1 if it is none of them.
+func dtypeRank(name string) int {
+	for i, d := range dtypes {
+		if d.name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// NumBytes returns the length of Data that DType and Shape ask for.
+// The error says which of them is wrong.
+func (t Tensor) NumBytes() (int64, error) {
+	rank := dtypeRank(t.DType)
+	if rank < 0 {
+		return 0, fmt.Errorf("unknown dtype %q", t.DType)
+	}
+	n := uint64(dtypes[rank].size)
+	for _, d := range t.Shape {
+		if d < 0 {
+			return 0, fmt.Errorf("shape %v has a negative dimension", t.Shape)
+		}
+		hi, lo := bits.Mul64(n, uint64(d))
+		if hi != 0 || lo > math.MaxInt64 {
+			return 0, fmt.Errorf("shape %v is larger than any memory", t.Shape)
+		}
+		n = lo
+	}
+	return int64(n), nil
+}
+
+// check reports why t cannot be written.
+func (t Tensor) check() error {
+	switch {
+	case t.Name == "":
+		return fmt.Errorf("has no name")
+	case t.Name == metadataKey:
+		return fmt.Errorf("the name is reserved by the format")
+	case !utf8.ValidString(t.Name):
+		return fmt.Errorf("the name is not valid UTF-8")
+	}
+	n, err := t.NumBytes()
+	if err != nil {
+		return err
+	}
+	if int64(len(t.Data)) != n {
+		return fmt.Errorf("%d bytes of data, but %s %v takes %d", len(t.Data), t.DType, t.Shape, n)
+	}
+	return nil
+}
