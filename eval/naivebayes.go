@@ -1,0 +1,161 @@
+package eval
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"unicode"
+)
+
+// Labelled is texts with their labels in [0, classes).
+type Labelled struct {
+	Texts  []string
+	Labels []int
+}
+
+// NaiveBayes is a multinomial naive Bayes classifier over unigrams: lower-cased
+// runs of letters (and their combining marks). It is safe for concurrent use.
+type NaiveBayes struct {
+	alpha  float64
+	words  map[string]int32
+	prior  []float64   // ln P(class)
+	counts [][]float64 // (class, word), while fitting
+	sums   []float64   // (class)
+	logs   [][]float64 // (class, word): ln P(word | class)
+}
+
+// alphas is the grid of additive smoothing that FitNaiveBayes chooses from.
+var alphas = []float64{0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2}
+
+// FitNaiveBayes fits to train, with the additive smoothing α that classifies
+// validation best (of equal ones, that with the higher likelihood of the true
+// labels); validation is used for nothing else. A class that train does not
+// hold has probability 0.
+func FitNaiveBayes(train, validation Labelled, classes int) (*NaiveBayes, error) {
+	for _, s := range []struct {
+		name string
+		Labelled
+	}{{"train", train}, {"validation", validation}} {
+		if len(s.Texts) != len(s.Labels) {
+			return nil, fmt.Errorf("naive bayes: %s: %d texts, %d labels", s.name, len(s.Texts), len(s.Labels))
+		}
+		if len(s.Texts) == 0 {
+			return nil, fmt.Errorf("naive bayes: %s: no texts", s.name)
+		}
+		for i, l := range s.Labels {
+			if l < 0 || l >= classes {
+				return nil, fmt.Errorf("naive bayes: %s: item %d: label %d outside [0, %d)", s.name, i, l, classes)
+			}
+		}
+	}
+
+	m := &NaiveBayes{words: map[string]int32{}, prior: make([]float64, classes), counts: make([][]float64, classes), sums: make([]float64, classes)}
+	for i, text := range train.Texts {
+		c := train.Labels[i]
+		m.prior[c]++
+		for word := range words(text) {
+			w, ok := m.words[word]
+			if !ok {
+				w = int32(len(m.words))
+				m.words[word] = w
+			}
+			for int(w) >= len(m.counts[c]) {
+				m.counts[c] = append(m.counts[c], 0)
+			}
+			m.counts[c][w]++
+			m.sums[c]++
+		}
+	}
+	if len(m.words) == 0 {
+		return nil, fmt.Errorf("naive bayes: train: no words in %d texts", len(train.Texts))
+	}
+	m.logs = make([][]float64, classes)
+	for c := range m.counts {
+		m.prior[c] = math.Log(m.prior[c] / float64(len(train.Texts)))
+		m.counts[c] = append(m.counts[c], make([]float64, len(m.words)-len(m.counts[c]))...)
+		m.logs[c] = make([]float64, len(m.words))
+	}
+
+	known := make([][]int32, len(validation.Texts))
+	for i, text := range validation.Texts {
+		known[i] = m.lookup(text)
+	}
+	best, bestCorrect, bestLikelihood := alphas[0], -1, 0.0
+	for _, alpha := range alphas {
+		m.smooth(alpha)
+		correct, likelihood := 0, 0.0
+		for i, ids := range known {
+			label, logs := m.score(ids)
+			if label == validation.Labels[i] {
+				correct++
+			}
+			likelihood += logs[validation.Labels[i]]
+		}
+		if correct > bestCorrect || correct == bestCorrect && likelihood > bestLikelihood {
+			best, bestCorrect, bestLikelihood = alpha, correct, likelihood
+		}
+	}
+	m.smooth(best)
+	m.counts = nil
+	return m, nil
+}
+
+// Alpha returns the smoothing that was chosen.
+func (m *NaiveBayes) Alpha() float64 { return m.alpha }
+
+// Predict returns the most probable label and the probability of each. Words
+// that training never saw say nothing.
+func (m *NaiveBayes) Predict(text string) (label int, probs []float64) {
+	label, probs = m.score(m.lookup(text))
+	for c := range probs {
+		probs[c] = math.Exp(probs[c])
+	}
+	return label, probs
+}
+
+// score returns the best label and ln P(class | words).
+func (m *NaiveBayes) score(ids []int32) (label int, logs []float64) {
+	logs = make([]float64, len(m.prior))
+	for c := range logs {
+		sum := m.prior[c]
+		for _, w := range ids {
+			sum += m.logs[c][w]
+		}
+		logs[c] = sum
+		if sum > logs[label] {
+			label = c
+		}
+	}
+	norm := 0.0
+	for _, l := range logs {
+		norm += math.Exp(l - logs[label])
+	}
+	shift := logs[label] + math.Log(norm)
+	for c := range logs {
+		logs[c] -= shift
+	}
+	return label, logs
+}
+
+func (m *NaiveBayes) smooth(alpha float64) {
+	m.alpha = alpha
+	for c, counts := range m.counts {
+		shift := math.Log(m.sums[c] + alpha*float64(len(m.words)))
+		for w, n := range counts {
+			m.logs[c][w] = math.Log(n+alpha) - shift
+		}
+	}
+}
+
+func (m *NaiveBayes) lookup(text string) (ids []int32) {
+	for word := range words(text) {
+		if w, ok := m.words[word]; ok {
+			ids = append(ids, w)
+		}
+	}
+	return ids
+}
+
+func words(text string) func(yield func(string) bool) {
+	return strings.FieldsFuncSeq(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsMark(r) })
+}
