@@ -1,0 +1,5 @@
+//go:build !noasm
+
+package cpu
+
+func available() []*kernels { return []*kernels{&genericKernels} }

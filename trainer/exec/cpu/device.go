@@ -1,0 +1,107 @@
+package cpu
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+
+	"hone/trainer/exec"
+)
+
+// Options choose how a device works.
+type Options struct {
+	Threads int    // 0: GOMAXPROCS
+	Kernels string // "generic", "avx2", "avx512"; "": the best that the processor has
+}
+
+// A Device is the processor: a pool of workers and a set of kernels.
+type Device struct {
+	pool    *pool
+	kern    *kernels
+	jobs32  jobs[float32]
+	jobs64  jobs[float64]
+	copy    copyJob
+	scratch []*scratch // of each worker
+}
+
+var _ exec.Device = (*Device)(nil)
+
+// New starts the workers. It fails when the processor lacks the kernels asked for.
+func New(o Options) (*Device, error) {
+	if o.Threads < 0 {
+		return nil, fmt.Errorf("cpu: %d threads", o.Threads)
+	}
+	if o.Threads == 0 {
+		o.Threads = runtime.GOMAXPROCS(0)
+	}
+	kern, err := findKernels(o.Kernels)
+	if err != nil {
+		return nil, err
+	}
+	d := &Device{pool: newPool(o.Threads), kern: kern}
+	for range o.Threads {
+		d.scratch = append(d.scratch, &scratch{})
+	}
+	return d, nil
+}
+
+// Name is the kernel set as the log names it: "cpu/avx2".
+func (d *Device) Name() string { return "cpu/" + d.kern.name }
+
+// Threads is the number of workers.
+func (d *Device) Threads() int { return d.pool.threads }
+
+// Alloc gives zeroed memory from the operating system, outside Go's heap. It goes
+// back when neither the buffer nor a slice of it is reachable.
+func (d *Device) Alloc(bytes int) (exec.Buffer, error) {
+	b, err := newBuffer(bytes)
+	if err != nil {
+		return nil, err // not b: a nil *buffer is no nil Buffer
+	}
+	return b, nil
+}
+
+// Upload copies src into dst.
+func (d *Device) Upload(dst exec.Buffer, src []byte) error {
+	b, err := bufferOf(dst)
+	if err != nil {
+		return err
+	}
+	if len(b.bytes) < len(src) {
+		return fmt.Errorf("cpu: upload of %d bytes into %d", len(src), len(b.bytes))
+	}
+	copy(b.bytes, src)
+	runtime.KeepAlive(b)
+	return nil
+}
+
+// Download copies src into dst.
+func (d *Device) Download(dst []byte, src exec.Buffer) error {
+	b, err := bufferOf(src)
+	if err != nil {
+		return err
+	}
+	if len(b.bytes) < len(dst) {
+		return fmt.Errorf("cpu: download of %d bytes from %d", len(dst), len(b.bytes))
+	}
+	copy(dst, b.bytes)
+	runtime.KeepAlive(b)
+	return nil
+}
+
+// Sync does nothing: Launch waits.
+func (d *Device) Sync() error { return nil }
+
+// Close ends the workers. Buffers stay readable.
+func (d *Device) Close() error {
+	d.pool.close()
+	return nil
+}
+
+func bufferOf(b exec.Buffer) (*buffer, error) {
+	c, ok := b.(*buffer)
+	if !ok {
+		return nil, errors.New("cpu: buffer of another device")
+	}
+	return c, nil
+}

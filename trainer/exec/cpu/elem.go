@@ -1,0 +1,104 @@
+package cpu
+
+import (
+	"hone/trainer/exec"
+)
+
+// elemChunk is the elements of one chunk of an elementwise op: 64 KiB of float32.
+const elemChunk = 16384
+
+// An elemJob is an elementwise op over equal slices.
+type elemJob[T float] struct {
+	k         *kernels
+	op        exec.Op
+	dst, a, b []T
+}
+
+func (j *elemJob[T]) chunk(i, _ int) {
+	lo := i * elemChunk
+	hi := min(lo+elemChunk, len(j.dst))
+	dst, a := j.dst[lo:hi], j.a[lo:hi]
+	switch j.op {
+	case exec.OpGELU:
+		geluTo(j.k, dst, a)
+	case exec.OpGELUGrad:
+		geluGradTo(j.k, dst, a, j.b[lo:hi])
+	case exec.OpAdd:
+		addTo(j.k, dst, a, j.b[lo:hi])
+	}
+}
+
+func (j *elemJob[T]) start(d *Device) {
+	j.k = d.kern
+	d.pool.run((len(j.dst)+elemChunk-1)/elemChunk, j)
+	j.dst, j.a, j.b = nil, nil, nil
+}
+
+// gelu: x -> y.
+func gelu[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
+	js.elem = elemJob[T]{op: in.Op, a: view[T](args[0]), dst: view[T](args[1])}
+	if len(js.elem.a) != len(js.elem.dst) {
+		return mismatch(in, args)
+	}
+	js.elem.start(d)
+	return nil
+}
+
+// geluGrad: x, dy -> dx.
+func geluGrad[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
+	return add(d, js, in, args)
+}
+
+// add: a, b -> a + b; and every other elementwise op of two operands.
+func add[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
+	js.elem = elemJob[T]{op: in.Op, a: view[T](args[0]), b: view[T](args[1]), dst: view[T](args[2])}
+	if len(js.elem.a) != len(js.elem.dst) || len(js.elem.b) != len(js.elem.dst) {
+		return mismatch(in, args)
+	}
+	js.elem.start(d)
+	return nil
+}
+
+// addTo sets dst[i] = a[i] + b[i]. dst may be a or b.
+func addTo[T float](k *kernels, dst, a, b []T) {
+	n := len(dst)
+	a, b = a[:n], b[:n]
+	i := 0
+	if isF32[T]() && k.add != nil && n >= k.lanes {
+		i = n - n%k.lanes
+		d, x, y := cast[float32](dst), cast[float32](a), cast[float32](b)
+		k.add(i, &d[0], &x[0], &y[0])
+	}
+	for ; i < n; i++ { // one rounding wherever it is done
+		dst[i] = a[i] + b[i]
+	}
+}
+
+const copyChunk = 1 << 18 // bytes
+
+// A copyJob copies bytes.
+type copyJob struct{ dst, src []byte }
+
+func (j *copyJob) chunk(i, _ int) {
+	lo := i * copyChunk
+	hi := min(lo+copyChunk, len(j.dst))
+	copy(j.dst[lo:hi], j.src[lo:hi])
+}
+
+// copyBytes: x -> y, of any type.
+func copyBytes(d *Device, in *exec.Instr, args []exec.Arg) error {
+	src, err := bufferOf(args[0].Buffer)
+	if err != nil {
+		return err
+	}
+	dst, err := bufferOf(args[1].Buffer)
+	if err != nil {
+		return err
+	}
+	if len(src.bytes) != len(dst.bytes) {
+		return mismatch(in, args)
+	}
+	d.copy = copyJob{dst.bytes, src.bytes}
+	d.pool.run((len(dst.bytes)+copyChunk-1)/copyChunk, &d.copy)
+	return nil
+}

@@ -1,0 +1,31 @@
+package cpu
+
+import "math"
+
+// The tanh form: y = x·(1+tanh(u))/2, u = √(2/π)·(x + 0.044715·x³).
+// As (1+tanh(u))/2 = 1/(1+exp(-2u)), one exp serves.
+const (
+	geluA = 0.7978845608028654 // √(2/π)
+	geluB = 0.044715
+)
+
+// geluTo sets dst to the GELU of x. dst may be x.
+func geluTo[T float](k *kernels, dst, x []T) {
+	x = x[:len(dst)]
+	for i, v := range x {
+		x := float64(v)
+		dst[i] = T(x / (1 + math.Exp(-2*geluA*(x+float64(geluB*float64(x*float64(x*x)))))))
+	}
+}
+
+// geluGradTo sets dst to dy times the derivative of the GELU at x. dst may be x or dy.
+func geluGradTo[T float](k *kernels, dst, x, dy []T) {
+	x, dy = x[:len(dst)], dy[:len(dst)]
+	for i, v := range x {
+		x := float64(v)
+		s := 1 / (1 + math.Exp(-2*geluA*(x+float64(geluB*float64(x*float64(x*x))))))
+		// y = x·s, s' = s·(1-s)·2u'
+		du := geluA * (1 + float64(3*geluB*float64(x*x)))
+		dst[i] = T(float64(dy[i]) * (s + float64(2*x*float64(s*float64(float64(1-s)*du)))))
+	}
+}

@@ -1,0 +1,267 @@
+package cpu
+
+// Matrix products, blocked as in Goto & van de Geijn 2008: columns of C in blocks
+// of nc, k in blocks of kc, rows in blocks of mc; B is packed into panels of nr
+// columns (one panel stays in the first-level cache), A is read in place with two
+// strides. Each block of k loads C into the accumulators, so that an element is
+// one chain over k whatever the blocks are.
+
+// Blocks of the portable kernel.
+const (
+	genericMR, genericNR = 4, 4
+	genericKC            = 256
+	genericMC            = 64
+	genericNC            = 256
+)
+
+// gemm computes C(m,n) = op(A)·op(B), or += with accumulate, on the calling thread.
+// op(A) is (m,kk): a[i*lda+p], or a[p*lda+i] with transA. op(B) is (kk,n):
+// b[p*ldb+j], or b[j*ldb+p] with transB. C is c[i*ldc+j].
+func gemm[T float](k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []T, lda int, b []T, ldb int, c []T, ldc int, accumulate bool) {
+	gemmBias(k, w, transA, transB, m, n, kk, a, lda, b, ldb, c, ldc, accumulate, nil)
+}
+
+// gemmBias is gemm with bias(n), if any, added to the finished rows.
+func gemmBias[T float](k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []T, lda int, b []T, ldb int, c []T, ldc int, accumulate bool, bias []T) {
+	if m <= 0 || n <= 0 {
+		return
+	}
+	// One look at the last element of each stands for the kernels' bounds checks.
+	_ = c[(m-1)*ldc+n-1]
+	if kk <= 0 {
+		for i := range m {
+			row := c[i*ldc : i*ldc+n]
+			if !accumulate {
+				clear(row)
+			}
+			if bias != nil {
+				addTo(k, row, row, bias)
+			}
+		}
+		return
+	}
+	if transA {
+		_ = a[(kk-1)*lda+m-1]
+	} else {
+		_ = a[(m-1)*lda+kk-1]
+	}
+	if transB {
+		_ = b[(n-1)*ldb+kk-1]
+	} else {
+		_ = b[(kk-1)*ldb+n-1]
+	}
+	if isF32[T]() && k.micro != nil {
+		gemm32(k, w, transA, transB, m, n, kk, cast[float32](a), lda, cast[float32](b), ldb, cast[float32](c), ldc, accumulate, cast[float32](bias))
+		return
+	}
+	gemmGeneric(k, w, transA, transB, m, n, kk, a, lda, b, ldb, c, ldc, accumulate, bias)
+}
+
+func gemmGeneric[T float](k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []T, lda int, b []T, ldb int, c []T, ldc int, accumulate bool, bias []T) {
+	const nr = genericNR
+	ars, aks := lda, 1
+	if transA {
+		ars, aks = 1, lda
+	}
+	brs, bcs := ldb, 1 // strides of B's rows and columns
+	if transB {
+		brs, bcs = 1, ldb
+	}
+	kcMax, ncMax := min(genericKC, kk), min(genericNC, (n+nr-1)/nr*nr)
+	panels := lend[T](w, slotPanels, kcMax*ncMax)
+	for jc := 0; jc < n; jc += genericNC {
+		nc := min(genericNC, n-jc)
+		for pc := 0; pc < kk; pc += genericKC {
+			kc := min(genericKC, kk-pc)
+			first, last := pc == 0 && !accumulate, pc+kc == kk
+			for j := 0; j < nc; j += nr {
+				packGeneric(panels[j*kc:(j+nr)*kc], b[pc*brs+(jc+j)*bcs:], brs, bcs, kc, min(nr, nc-j))
+			}
+			for ic := 0; ic < m; ic += genericMC {
+				mc := min(genericMC, m-ic)
+				for j := 0; j < nc; j += nr {
+					panel := panels[j*kc : (j+nr)*kc]
+					for i := ic; i < ic+mc; i += genericMR {
+						at := a[i*ars+pc*aks:]
+						ct := c[i*ldc+jc+j:]
+						rows, cols := min(genericMR, ic+mc-i), min(nr, nc-j)
+						if rows == genericMR && cols == nr {
+							microGeneric(kc, at, ars, aks, panel, ct, ldc, first)
+						} else {
+							microEdge(kc, at, ars, aks, panel, ct, ldc, rows, cols, first)
+						}
+					}
+				}
+				if bias != nil && last {
+					for i := ic; i < ic+mc; i++ {
+						row := c[i*ldc+jc : i*ldc+jc+nc]
+						addTo(k, row, row, bias[jc:jc+nc])
+					}
+				}
+			}
+		}
+	}
+}
+
+// packGeneric copies kc rows of cols columns of B into a panel of genericNR, the rest zero.
+func packGeneric[T float](dst, src []T, rs, cs, kc, cols int) {
+	for p := range kc {
+		d := dst[p*genericNR : p*genericNR+genericNR]
+		for j := range d {
+			if j < cols {
+				d[j] = src[p*rs+j*cs]
+			} else {
+				d[j] = 0
+			}
+		}
+	}
+}
+
+// microGeneric computes a tile of 4×4. The products are converted so that they are
+// rounded before the sum: Go would fuse them on arm64 and not on amd64.
+func microGeneric[T float](kc int, a []T, ars, aks int, b, c []T, ldc int, first bool) {
+	var c00, c01, c02, c03, c10, c11, c12, c13, c20, c21, c22, c23, c30, c31, c32, c33 T
+	r0, r1, r2, r3 := c[0:4], c[ldc:ldc+4], c[2*ldc:2*ldc+4], c[3*ldc:3*ldc+4]
+	if !first {
+		c00, c01, c02, c03 = r0[0], r0[1], r0[2], r0[3]
+		c10, c11, c12, c13 = r1[0], r1[1], r1[2], r1[3]
+		c20, c21, c22, c23 = r2[0], r2[1], r2[2], r2[3]
+		c30, c31, c32, c33 = r3[0], r3[1], r3[2], r3[3]
+	}
+	a1, a2, a3 := a[ars:], a[2*ars:], a[3*ars:]
+	at := 0
+	for len(b) >= 4 {
+		b0, b1, b2, b3 := b[0], b[1], b[2], b[3]
+		b = b[4:]
+		x := a[at]
+		c00 += T(x * b0)
+		c01 += T(x * b1)
+		c02 += T(x * b2)
+		c03 += T(x * b3)
+		x = a1[at]
+		c10 += T(x * b0)
+		c11 += T(x * b1)
+		c12 += T(x * b2)
+		c13 += T(x * b3)
+		x = a2[at]
+		c20 += T(x * b0)
+		c21 += T(x * b1)
+		c22 += T(x * b2)
+		c23 += T(x * b3)
+		x = a3[at]
+		c30 += T(x * b0)
+		c31 += T(x * b1)
+		c32 += T(x * b2)
+		c33 += T(x * b3)
+		at += aks
+	}
+	r0[0], r0[1], r0[2], r0[3] = c00, c01, c02, c03
+	r1[0], r1[1], r1[2], r1[3] = c10, c11, c12, c13
+	r2[0], r2[1], r2[2], r2[3] = c20, c21, c22, c23
+	r3[0], r3[1], r3[2], r3[3] = c30, c31, c32, c33
+}
+
+func microEdge[T float](kc int, a []T, ars, aks int, b, c []T, ldc, rows, cols int, first bool) {
+	for i := range rows {
+		for j := range cols {
+			var sum T
+			if !first {
+				sum = c[i*ldc+j]
+			}
+			for p := range kc {
+				sum += T(a[i*ars+p*aks] * b[p*genericNR+j])
+			}
+			c[i*ldc+j] = sum
+		}
+	}
+}
+
+// gemm32 is the same loop over an assembly micro-kernel.
+func gemm32(k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int, accumulate bool, bias []float32) {
+	mr, nr := k.mr, k.nr
+	ars, aks := lda, 1
+	if transA {
+		ars, aks = 1, lda
+	}
+	panels := lend[float32](w, slotPanels, min(k.kc, kk)*min(k.nc, (n+nr-1)/nr*nr))
+	tile := lend[float32](w, slotTile, mr*nr)
+	for jc := 0; jc < n; jc += k.nc {
+		nc := min(k.nc, n-jc)
+		for pc := 0; pc < kk; pc += k.kc {
+			kc := min(k.kc, kk-pc)
+			acc, last := pc > 0 || accumulate, pc+kc == kk
+			for j := 0; j < nc; j += nr {
+				panel := panels[j*kc : (j+nr)*kc]
+				if transB {
+					packTransposed(k, panel, b[(jc+j)*ldb+pc:], ldb, kc, min(nr, nc-j))
+				} else {
+					packRows(panel, b[pc*ldb+jc+j:], ldb, kc, nr, min(nr, nc-j))
+				}
+			}
+			for ic := 0; ic < m; ic += k.mc {
+				mc := min(k.mc, m-ic)
+				for j := 0; j < nc; j += nr {
+					panel := &panels[j*kc]
+					cols := min(nr, nc-j)
+					for i := ic; i < ic+mc; i += mr {
+						rows := min(mr, ic+mc-i)
+						at, ct := &a[i*ars+pc*aks], c[i*ldc+jc+j:]
+						if cols == nr {
+							k.micro[rows-1](kc, at, 4*ars, 4*aks, panel, &ct[0], 4*ldc, acc)
+							continue
+						}
+						// Whole vectors do not fit: through a tile of full width.
+						if acc {
+							for r := range rows {
+								copy(tile[r*nr:], ct[r*ldc:r*ldc+cols])
+							}
+						}
+						k.micro[rows-1](kc, at, 4*ars, 4*aks, panel, &tile[0], 4*nr, acc)
+						for r := range rows {
+							copy(ct[r*ldc:r*ldc+cols], tile[r*nr:])
+						}
+					}
+				}
+				if bias != nil && last {
+					for i := ic; i < ic+mc; i++ {
+						row := c[i*ldc+jc : i*ldc+jc+nc]
+						addTo(k, row, row, bias[jc:jc+nc])
+					}
+				}
+			}
+		}
+	}
+}
+
+// packRows copies kc rows of cols columns into a panel nr wide, the rest zero.
+func packRows(dst, src []float32, ld, kc, nr, cols int) {
+	for p := range kc {
+		d := dst[p*nr : p*nr+nr]
+		copy(d, src[p*ld:p*ld+cols])
+		if cols < nr {
+			clear(d[cols:])
+		}
+	}
+}
+
+// packTransposed packs cols rows of kc elements as columns of a panel nr wide, the rest zero.
+func packTransposed(k *kernels, dst, src []float32, ld, kc, cols int) {
+	nr := k.nr
+	for j := 0; j < nr; j += 8 {
+		p := 0
+		if j+8 <= cols && kc >= 8 {
+			p = kc &^ 7
+			_ = src[(j+7)*ld+p-1]
+			k.transpose8(p, &src[j*ld], 4*ld, &dst[j])
+		}
+		for ; p < kc; p++ {
+			for q := j; q < j+8; q++ {
+				if q < cols {
+					dst[p*nr+q] = src[q*ld+p]
+				} else {
+					dst[p*nr+q] = 0
+				}
+			}
+		}
+	}
+}

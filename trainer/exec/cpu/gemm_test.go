@@ -1,0 +1,155 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+	"math/big"
+	"math/rand/v2"
+	"testing"
+)
+
+// fma32 is a·b+c rounded once: float64 holds the product of two float32 exactly, but
+// not always the sum, so that is rounded to odd first (Boldo & Melquiond 2008).
+func fma32(a, b, c float32) float32 {
+	p, x := float64(a)*float64(b), float64(c)
+	s := p + x
+	bb := s - p
+	err := (p - (s - bb)) + (x - bb) // the exact rest (Knuth)
+	if err != 0 && math.Float64bits(s)&1 == 0 {
+		if (err > 0) == (s > 0) {
+			s = math.Float64frombits(math.Float64bits(s) + 1)
+		} else {
+			s = math.Float64frombits(math.Float64bits(s) - 1)
+		}
+	}
+	return float32(s)
+}
+
+func TestFMA32(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 20000 {
+		a := float32(r.NormFloat64())
+		b := float32(r.NormFloat64())
+		c := float32(r.NormFloat64() * math.Pow(2, float64(r.IntN(60)-30)))
+		if r.IntN(3) == 0 { // near halfway cases
+			c = float32(-float64(a) * float64(b) * (1 + 1e-7*r.Float64()))
+		}
+		p := new(big.Float).SetPrec(300).Mul(big.NewFloat(float64(a)), big.NewFloat(float64(b)))
+		want, _ := p.Add(p, big.NewFloat(float64(c))).Float32()
+		if got := fma32(a, b, c); got != want {
+			t.Fatalf("fma32(%v,%v,%v) = %v, want %v", a, b, c, got, want)
+		}
+	}
+}
+
+// chain is the definition of a matrix product's element.
+func chain[T float](k *kernels, sum, a, b T) T {
+	if isF32[T]() && k.micro != nil {
+		return T(fma32(float32(a), float32(b), float32(sum)))
+	}
+	return sum + T(a*b)
+}
+
+func fill[T float](r *rand.Rand, n int) []T {
+	s := make([]T, n)
+	for i := range s {
+		s[i] = T(r.NormFloat64())
+	}
+	return s
+}
+
+// everyKernels runs a test for each kernel set, skipping those the processor lacks.
+func everyKernels(t *testing.T, f func(t *testing.T, k *kernels)) {
+	for _, name := range []string{"generic", "avx2", "avx512"} {
+		t.Run(name, func(t *testing.T) {
+			k, err := findKernels(name)
+			if err != nil {
+				t.Skip(err)
+			}
+			f(t, k)
+		})
+	}
+}
+
+func testGemm[T float](t *testing.T, k *kernels, r *rand.Rand, m, n, kk int, transA, transB, acc bool) {
+	t.Helper()
+	ar, ac, br, bc := m, kk, kk, n
+	if transA {
+		ar, ac = kk, m
+	}
+	if transB {
+		br, bc = n, kk
+	}
+	lda, ldb, ldc := ac+r.IntN(4), bc+r.IntN(4), n+r.IntN(4)
+	a, b := fill[T](r, ar*lda), fill[T](r, br*ldb)
+	c := fill[T](r, m*ldc)
+	want := append([]T(nil), c...)
+	for i := range m {
+		for j := range n {
+			var sum T
+			if acc {
+				sum = c[i*ldc+j]
+			}
+			for p := range kk {
+				x, y := a[min(i*lda+p, len(a)-1)], b[min(p*ldb+j, len(b)-1)]
+				if transA {
+					x = a[p*lda+i]
+				}
+				if transB {
+					y = b[j*ldb+p]
+				}
+				sum = chain(k, sum, x, y)
+			}
+			want[i*ldc+j] = sum
+		}
+	}
+	gemm(k, &scratch{}, transA, transB, m, n, kk, a, lda, b, ldb, c, ldc, acc)
+	for i := range c {
+		if c[i] != want[i] {
+			t.Fatalf("m=%d n=%d k=%d transA=%v transB=%v accumulate=%v: element (%d,%d) of (%d,%d) is %v, want %v",
+				m, n, kk, transA, transB, acc, i/ldc, i%ldc, m, ldc, c[i], want[i])
+		}
+	}
+}
+
+// Every element is bit for bit the chain that the package documents.
+func TestGemmIsOneChain(t *testing.T) {
+	everyKernels(t, func(t *testing.T, k *kernels) {
+		r := rand.New(rand.NewPCG(3, 4))
+		sizes := [][3]int{{1, 1, 1}, {1, 1000, 37}, {13, 33, 800}, {100, 8, 8}, {7, 97, 390}, {25, 100, 1}, {3, 5, 0}}
+		for range 40 {
+			sizes = append(sizes, [3]int{1 + r.IntN(40), 1 + r.IntN(70), 1 + r.IntN(90)})
+		}
+		for _, s := range sizes {
+			for mode := range 8 {
+				testGemm[float32](t, k, r, s[0], s[1], s[2], mode&1 != 0, mode&2 != 0, mode&4 != 0)
+			}
+			testGemm[float64](t, k, r, s[0], s[1], s[2], r.IntN(2) == 0, r.IntN(2) == 0, r.IntN(2) == 0)
+		}
+	})
+}
+
+func BenchmarkGemm(b *testing.B) {
+	for _, s := range [][3]int{{1024, 768, 3072}, {2048, 384, 1536}, {256, 256, 256}, {64, 64, 64}, {128, 32, 128}, {128, 128, 64}, {64, 256, 1024}, {4096, 256, 256}, {1, 384, 1536}} {
+		for mode, name := range []string{"NN", "NT", "TN"} {
+			b.Run(fmt.Sprintf("%dx%dx%d/%s", s[0], s[1], s[2], name), func(b *testing.B) {
+				k := available()[0]
+				m, kk, n := s[0], s[1], s[2]
+				transA, transB := mode == 2, mode == 1
+				lda, ldb := kk, n
+				if transA {
+					lda = m
+				}
+				if transB {
+					ldb = kk
+				}
+				x, y, z := make([]float32, m*kk), make([]float32, kk*n), make([]float32, m*n)
+				w := &scratch{}
+				for b.Loop() {
+					gemm(k, w, transA, transB, m, n, kk, x, lda, y, ldb, z, n, false)
+				}
+				b.ReportMetric(2*float64(m)*float64(n)*float64(kk)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+			})
+		}
+	}
+}

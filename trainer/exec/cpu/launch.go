@@ -1,0 +1,74 @@
+package cpu
+
+import (
+	"fmt"
+	"runtime"
+	"unsafe"
+
+	"hone/trainer/exec"
+)
+
+// float is the element type of a kernel.
+type float interface{ float32 | float64 }
+
+// jobs holds one struct for each kind of parallel region, so that Launch
+// allocates nothing.
+type jobs[T float] struct {
+	gemm gemmJob[T]
+	elem elemJob[T]
+}
+
+// Launch runs one instruction to its end.
+func (d *Device) Launch(in *exec.Instr, args []exec.Arg) error {
+	if len(args) == 0 {
+		return fmt.Errorf("cpu: %v: no operands", in.Op)
+	}
+	var err error
+	switch {
+	case in.Op == exec.OpCopy: // of any type
+		err = copyBytes(d, in, args)
+	case args[0].DType == exec.F32:
+		err = launch(d, &d.jobs32, in, args)
+	case args[0].DType == exec.F64:
+		err = launch(d, &d.jobs64, in, args)
+	default:
+		err = fmt.Errorf("cpu: %v: first operand is %v, not a float", in.Op, args[0].DType)
+	}
+	runtime.KeepAlive(args) // slices made by view do not keep the buffers
+	return err
+}
+
+func launch[T float](d *Device, j *jobs[T], in *exec.Instr, args []exec.Arg) error {
+	switch in.Op {
+	case exec.OpLinear:
+		return linear(d, j, in, args)
+	case exec.OpLinearGradX:
+		return linearGradX(d, j, in, args)
+	case exec.OpLinearGradW:
+		return linearGradW(d, j, in, args)
+	case exec.OpGELU:
+		return gelu(d, j, in, args)
+	case exec.OpGELUGrad:
+		return geluGrad(d, j, in, args)
+	case exec.OpAdd:
+		return add(d, j, in, args)
+	}
+	return fmt.Errorf("cpu: no kernel for %v", in.Op)
+}
+
+// view is an operand's elements; nil for an absent operand. The caller keeps the
+// operand alive.
+func view[T float | int32](a exec.Arg) []T {
+	b, ok := a.Buffer.(*buffer)
+	if !ok || len(b.bytes) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*T)(unsafe.Pointer(&b.bytes[0])), len(b.bytes)/int(unsafe.Sizeof(*new(T))))
+}
+
+// cast reinterprets a slice of T as one of U, which has the same size.
+func cast[U, T any](s []T) []U {
+	return unsafe.Slice((*U)(unsafe.Pointer(unsafe.SliceData(s))), len(s))
+}
+
+func isF32[T float]() bool { return unsafe.Sizeof(*new(T)) == 4 }

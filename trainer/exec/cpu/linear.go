@@ -1,0 +1,174 @@
+package cpu
+
+import (
+	"fmt"
+
+	"hone/trainer/exec"
+)
+
+// A gemmJob is a matrix product cut into a grid of blocks of C, each over the whole of k.
+type gemmJob[T float] struct {
+	d               *Device
+	transA, transB  bool
+	m, n, k         int
+	a, b, c, bias   []T
+	lda, ldb, ldc   int
+	rows, cols, nby int // of a block; blocks side by side
+}
+
+func (j *gemmJob[T]) chunk(i, worker int) {
+	row, col := i/j.nby*j.rows, i%j.nby*j.cols
+	m, n := min(j.rows, j.m-row), min(j.cols, j.n-col)
+	a, b := j.a, j.b
+	if j.transA {
+		a = a[row:]
+	} else {
+		a = a[row*j.lda:]
+	}
+	if j.transB {
+		b = b[col*j.ldb:]
+	} else {
+		b = b[col:]
+	}
+	var bias []T
+	if j.bias != nil {
+		bias = j.bias[col : col+n]
+	}
+	gemmBias(j.d.kern, j.d.scratch[worker], j.transA, j.transB, m, n, j.k, a, j.lda, b, j.ldb, j.c[row*j.ldc+col:], j.ldc, false, bias)
+}
+
+// start runs the product on all workers.
+func (j *gemmJob[T]) start(d *Device) {
+	if j.m == 0 || j.n == 0 {
+		return
+	}
+	j.d = d
+	mr, nr := genericMR, genericNR
+	if isF32[T]() && d.kern.micro != nil {
+		mr, nr = d.kern.mr, d.kern.nr
+	}
+	j.rows, j.cols = cut(j.m, j.n, j.k, mr, nr, d.pool.threads)
+	j.nby = (j.n + j.cols - 1) / j.cols
+	d.pool.run((j.m+j.rows-1)/j.rows*j.nby, j)
+	j.a, j.b, j.c, j.bias = nil, nil, nil, nil
+}
+
+// cut chooses the size of the blocks of C: multiples of the tile (mr,nr), some four
+// for each thread, so that a thread that is held up does not hold up the rest, along
+// the longer side first. A block packs its own part of B, so no block waits for another,
+// and a result does not depend on the cut.
+func cut(m, n, k, mr, nr, threads int) (rows, cols int) {
+	if threads == 1 || m*n*k < 32*32*32 {
+		return m, n
+	}
+	want := 4 * threads
+	up := func(x, unit int) int { return (x + unit - 1) / unit * unit }
+	// Blocks of fewer rows pack B too often for the work they do; of fewer columns, read A too often.
+	minRows, minCols := up(96, mr), up(64, nr)
+	if m >= n {
+		byM := min(want, (m+minRows-1)/minRows)
+		byN := min((want+byM-1)/byM, (n+minCols-1)/minCols)
+		return up((m+byM-1)/byM, mr), up((n+byN-1)/byN, nr)
+	}
+	byN := min(want, (n+minCols-1)/minCols)
+	byM := min((want+byN-1)/byN, (m+minRows-1)/minRows)
+	return up((m+byM-1)/byM, mr), up((n+byN-1)/byN, nr)
+}
+
+// rowsCols are the sizes of a matrix operand.
+func rowsCols(in *exec.Instr, args []exec.Arg, i int) (rows, cols int, err error) {
+	if i >= len(args) || len(args[i].Shape) != 2 {
+		return 0, 0, fmt.Errorf("cpu: %v: operand %d is no matrix", in.Op, i)
+	}
+	return args[i].Shape[0], args[i].Shape[1], nil
+}
+
+// linearSizes reads R, K and N from the operands x(R,K) and w, or y(R,N) and w, and checks
+// that the third, other, has the shape that follows.
+func sizesOf(in *exec.Instr, args []exec.Arg, i, j int) (a, b, c, d int, err error) {
+	if a, b, err = rowsCols(in, args, i); err == nil {
+		c, d, err = rowsCols(in, args, j)
+	}
+	return
+}
+
+func mismatch(in *exec.Instr, args []exec.Arg) error {
+	var shapes [][]int
+	for _, a := range args {
+		shapes = append(shapes, a.Shape)
+	}
+	return fmt.Errorf("cpu: %v %s: shapes %v do not fit", in.Op, in.Note, shapes)
+}
+
+// linear: x(R,K), w, [bias(N)] -> y(R,N).
+func linear[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
+	r, k, y0, n, err := sizesOf(in, args, 0, 3)
+	if err != nil {
+		return err
+	}
+	w0, w1, err := rowsCols(in, args, 1)
+	if err != nil {
+		return err
+	}
+	bias := view[T](args[2])
+	if y0 != r || in.Attrs.Transposed && (w0 != k || w1 != n) || !in.Attrs.Transposed && (w0 != n || w1 != k) || bias != nil && len(bias) != n {
+		return mismatch(in, args)
+	}
+	js.gemm = gemmJob[T]{
+		transB: !in.Attrs.Transposed, m: r, n: n, k: k,
+		a: view[T](args[0]), lda: k,
+		b: view[T](args[1]), ldb: w1,
+		c: view[T](args[3]), ldc: n,
+		bias: bias,
+	}
+	js.gemm.start(d)
+	return nil
+}
+
+// linearGradX: dy(R,N), w -> dx(R,K) = dy·w.
+func linearGradX[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
+	r, n, x0, k, err := sizesOf(in, args, 0, 2)
+	if err != nil {
+		return err
+	}
+	w0, w1, err := rowsCols(in, args, 1)
+	if err != nil {
+		return err
+	}
+	if x0 != r || in.Attrs.Transposed && (w0 != k || w1 != n) || !in.Attrs.Transposed && (w0 != n || w1 != k) {
+		return mismatch(in, args)
+	}
+	js.gemm = gemmJob[T]{
+		transB: in.Attrs.Transposed, m: r, n: k, k: n,
+		a: view[T](args[0]), lda: n,
+		b: view[T](args[1]), ldb: w1,
+		c: view[T](args[2]), ldc: k,
+	}
+	js.gemm.start(d)
+	return nil
+}
+
+// linearGradW: x(R,K), dy(R,N) -> dw(N,K) = dyᵀ·x, or dw(K,N) = xᵀ·dy when transposed.
+func linearGradW[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
+	r, k, y0, n, err := sizesOf(in, args, 0, 1)
+	if err != nil {
+		return err
+	}
+	w0, w1, err := rowsCols(in, args, 2)
+	if err != nil {
+		return err
+	}
+	if y0 != r || in.Attrs.Transposed && (w0 != k || w1 != n) || !in.Attrs.Transposed && (w0 != n || w1 != k) {
+		return mismatch(in, args)
+	}
+	x, dy := view[T](args[0]), view[T](args[1])
+	j := gemmJob[T]{transA: true, m: w0, n: w1, k: r, c: view[T](args[2]), ldc: w1}
+	if in.Attrs.Transposed {
+		j.a, j.lda, j.b, j.ldb = x, k, dy, n
+	} else {
+		j.a, j.lda, j.b, j.ldb = dy, n, x, k
+	}
+	js.gemm = j
+	js.gemm.start(d)
+	return nil
+}

@@ -1,0 +1,154 @@
+package cpu
+
+import (
+	"runtime"
+	"sync/atomic"
+	"time"
+)
+
+// A task is a parallel region: run calls chunk once for each i.
+// Implementations are pointers to job structs that live in the Device, so that
+// starting one allocates nothing.
+type task interface{ chunk(i, worker int) }
+
+// A pool is a set of workers that live as long as the device. After a region a
+// worker spins for a while, looking for the next, and only then parks: waking a
+// parked thread costs 35 to 125 µs, more than most regions take.
+type pool struct {
+	threads int // the caller included
+
+	task task
+	n    int64
+	next atomic.Int64 // the chunk to take
+	_    [48]byte
+	// state is region number << 32 | open << 31 | workers inside. A worker enters
+	// only while the region is open, and the caller leaves only when it is closed
+	// and empty, so a late worker never sees a task that is gone.
+	state atomic.Uint64
+	_     [56]byte
+
+	workers []*worker
+	closed  bool
+}
+
+type worker struct {
+	parked atomic.Bool
+	wake   chan struct{}
+	quit   atomic.Bool
+}
+
+const (
+	poolOpen = 1 << 31
+	spinFor  = 100 * time.Microsecond
+	spinLoad = 256 // loads between two looks at the clock
+)
+
+func newPool(threads int) *pool {
+	p := &pool{threads: threads}
+	for i := 1; i < threads; i++ {
+		w := &worker{wake: make(chan struct{}, 1)}
+		p.workers = append(p.workers, w)
+		go p.work(w, i)
+	}
+	return p
+}
+
+// run calls t.chunk(i, worker) once for each i in [0,n), in any order, and returns
+// when all are done. The caller is worker 0. It must not be called from a chunk.
+func (p *pool) run(n int, t task) {
+	if n <= 1 || p.threads == 1 {
+		for i := range n {
+			t.chunk(i, 0)
+		}
+		return
+	}
+	p.task, p.n = t, int64(n)
+	p.next.Store(0)
+	region := p.state.Load()>>32 + 1
+	p.state.Store(region<<32 | poolOpen)
+	for _, w := range p.workers[:min(len(p.workers), n-1)] {
+		if w.parked.CompareAndSwap(true, false) {
+			w.wake <- struct{}{}
+		}
+	}
+	p.take(0)
+	// A worker that is not inside by now has nothing left to take.
+	if p.state.Add(^uint64(poolOpen-1))&(poolOpen-1) != 0 {
+		for spins := 0; p.state.Load()&(poolOpen-1) != 0; spins++ {
+			if spins%spinLoad == spinLoad-1 {
+				runtime.Gosched() // a worker may need this thread
+			}
+		}
+	}
+	p.task = nil
+}
+
+func (p *pool) take(worker int) {
+	for {
+		i := p.next.Add(1) - 1
+		if i >= p.n {
+			return
+		}
+		p.task.chunk(int(i), worker)
+	}
+}
+
+func (p *pool) work(w *worker, id int) {
+	var seen uint64 // the region last worked in
+	for {
+		if w.quit.Load() {
+			return
+		}
+		s := p.state.Load()
+		if s&poolOpen != 0 && s>>32 != seen {
+			if p.state.CompareAndSwap(s, s+1) {
+				seen = s >> 32
+				p.take(id)
+				p.state.Add(^uint64(0))
+			}
+			continue
+		}
+		if p.spin(w, seen) {
+			continue
+		}
+		w.parked.Store(true)
+		// A region opened before parked was set has woken nobody.
+		if s := p.state.Load(); (s&poolOpen != 0 && s>>32 != seen || w.quit.Load()) && w.parked.CompareAndSwap(true, false) {
+			continue
+		}
+		<-w.wake
+	}
+}
+
+// spin waits for a region other than seen and reports whether one came.
+func (p *pool) spin(w *worker, seen uint64) bool {
+	start := time.Now()
+	for {
+		for range spinLoad {
+			if s := p.state.Load(); s&poolOpen != 0 && s>>32 != seen {
+				return true
+			}
+		}
+		if w.quit.Load() {
+			return true
+		}
+		if time.Since(start) > spinFor {
+			return false
+		}
+		runtime.Gosched()
+	}
+}
+
+// close ends the workers.
+func (p *pool) close() {
+	if p.closed {
+		return
+	}
+	p.closed = true
+	for _, w := range p.workers {
+		w.quit.Store(true)
+		if w.parked.CompareAndSwap(true, false) {
+			w.wake <- struct{}{}
+		}
+	}
+}

@@ -1,0 +1,40 @@
+package cpu
+
+import "unsafe"
+
+// A scratch is one worker's private memory. Its buffers grow on first use and stay.
+type scratch struct {
+	slots [numSlots][]byte
+}
+
+// slot names a buffer of a scratch, so that nested uses do not share one.
+type slot int
+
+const (
+	slotPanels slot = iota // gemm: packed B
+	slotTile               // gemm: a ragged tile of C
+	slotA                  // free for the other kernels
+	slotB
+	slotC
+	slotD
+	numSlots
+)
+
+// lend gives n elements of a slot, aligned to 64 bytes, with whatever was left in them.
+func lend[T float](s *scratch, at slot, n int) []T {
+	size := n * int(unsafe.Sizeof(*new(T)))
+	if len(s.slots[at]) < size {
+		s.slots[at] = alignedBytes(size)
+	}
+	if n == 0 {
+		return nil
+	}
+	return unsafe.Slice((*T)(unsafe.Pointer(&s.slots[at][0])), n)
+}
+
+// alignedBytes is n zero bytes whose first is at a multiple of 64; make promises less.
+func alignedBytes(n int) []byte {
+	b := make([]byte, n+63)
+	off := int(-uintptr(unsafe.Pointer(&b[0])) & 63) // Go's heap does not move
+	return b[off : off+n : off+n]
+}
