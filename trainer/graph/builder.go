@@ -1,0 +1,210 @@
+// Package graph is the mathematics of a model: a builder of expression graphs over
+// differentiable operations, their gradients, and the lowering to a flat program.
+//
+// The graph, its types and the reverse-mode differentiation are Gorgonia's; the
+// operations plug into it, each with a symbolic gradient of its own, and no operation
+// spans more than one step of a model. Gorgonia's machines do not run the result:
+// Lower turns it into an exec.Program.
+package graph
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"hone/trainer/exec"
+)
+
+// A Builder builds one expression graph. It keeps the first error, which Lower
+// returns, and does nothing after it. A Builder is for one goroutine.
+type Builder struct {
+	name   string
+	dt     exec.DType
+	g      *gorgonia.ExprGraph
+	err    error
+	scope  string
+	frozen func(name string) bool
+
+	serial  uint32 // of the last op; see op.Hashcode
+	salt    uint64 // of the last dropout
+	params  []param
+	names   map[string]bool // of parameters and inputs
+	terms   map[*gorgonia.Node][]*gorgonia.Node
+	lowered bool
+
+	do func(o *op, values []gorgonia.Value) (gorgonia.Value, error) // set by tests: runs an op on Gorgonia's machine
+}
+
+// A Node is a value of the graph.
+type Node struct {
+	n     *gorgonia.Node
+	shape []int
+	dt    exec.DType
+	diff  bool // depends on a trainable parameter
+	saved bool // carries no gradient although it depends on its op's inputs
+	cache bool // an instruction may write it
+}
+
+// Shape is the node's shape, nil after an error. It must not be changed.
+func (n *Node) Shape() []int { return n.shape }
+
+// Init says how a parameter starts: all zero (the zero Init), all one, or normal
+// numbers of mean 0 and standard deviation Std.
+type Init struct {
+	Std  float64
+	Ones bool
+}
+
+type param struct {
+	info exec.ParamInfo
+	init Init
+	node *Node
+}
+
+// New starts a graph whose floats are all of type dt (float32 or float64).
+func New(name string, dt exec.DType) *Builder {
+	b := &Builder{
+		name: name, dt: dt, g: gorgonia.NewGraph(gorgonia.WithGraphName(name)),
+		names: map[string]bool{}, terms: map[*gorgonia.Node][]*gorgonia.Node{},
+	}
+	if dt != exec.F32 && dt != exec.F64 {
+		b.fail("%v is no float type", dt)
+	}
+	return b
+}
+
+// Freeze says which parameters get no gradient. Call it before Param.
+func (b *Builder) Freeze(frozen func(name string) bool) {
+	if len(b.params) > 0 {
+		b.fail("Freeze is called after Param")
+	}
+	b.frozen = frozen
+}
+
+// Scope names the operations that follow, until the next Scope, in listings and
+// errors: "h.3.attn".
+func (b *Builder) Scope(name string) { b.scope = name }
+
+// Param declares a parameter, trainable unless frozen. Weight decay applies to those
+// of rank 2 and more.
+func (b *Builder) Param(name string, init Init, shape ...int) *Node {
+	trainable := b.frozen == nil || !b.frozen(name)
+	n := b.leaf("parameter", name, b.dt, shape)
+	if b.err != nil {
+		return n
+	}
+	n.diff = trainable
+	b.params = append(b.params, param{
+		exec.ParamInfo{Name: name, Shape: n.shape, Decay: len(shape) > 1, Trainable: trainable}, init, n,
+	})
+	return n
+}
+
+// Input declares a value that the host feeds.
+func (b *Builder) Input(name string, dt exec.DType, shape ...int) *Node {
+	return b.leaf("input", name, dt, shape)
+}
+
+// Cache declares a float buffer that AttentionCached reads and writes. It lies among the
+// inputs, so each executor has its own, it survives runs, starts as zeros, and the host
+// can feed and read it.
+func (b *Builder) Cache(name string, shape ...int) *Node {
+	n := b.leaf("cache", name, b.dt, shape)
+	n.cache = true
+	return n
+}
+
+func (b *Builder) leaf(kind, name string, dt exec.DType, shape []int) *Node {
+	if b.err != nil {
+		return &Node{}
+	}
+	if b.names[name] {
+		return b.fail("%s %s: the name is taken", kind, name)
+	}
+	if len(shape) == 0 || slices.Min(shape) < 1 {
+		return b.fail("%s %s: shape %v: want one or more sizes above 0", kind, name, shape)
+	}
+	b.names[name] = true
+	shape = slices.Clone(shape)
+	before := len(b.g.AllNodes())
+	n := gorgonia.NewTensor(b.g, dtypes[dt], len(shape), gorgonia.WithName(name), gorgonia.WithShape(shape...))
+	if len(b.g.AllNodes()) != before+1 {
+		return b.fail("%s %s: gorgonia merged it with another node", kind, name)
+	}
+	return &Node{n: n, shape: shape, dt: dt}
+}
+
+var dtypes = map[exec.DType]tensor.Dtype{exec.F32: tensor.Float32, exec.F64: tensor.Float64, exec.I32: tensor.Int32}
+
+// Params lists the parameters in order of declaration, for exec.NewLayout.
+func (b *Builder) Params() []exec.ParamInfo {
+	infos := make([]exec.ParamInfo, len(b.params))
+	for i, p := range b.params {
+		infos[i] = p.info
+	}
+	return infos
+}
+
+// Inits says how the parameters start, in the order of Params.
+func (b *Builder) Inits() []Init {
+	inits := make([]Init, len(b.params))
+	for i, p := range b.params {
+		inits[i] = p.init
+	}
+	return inits
+}
+
+// Err is the first error.
+func (b *Builder) Err() error {
+	if b.err == nil {
+		return nil
+	}
+	return fmt.Errorf("graph: %s: %w", b.name, b.err)
+}
+
+func (b *Builder) fail(format string, args ...any) *Node {
+	if b.err == nil {
+		b.err = fmt.Errorf(format, args...)
+		if b.scope != "" {
+			b.err = fmt.Errorf("%s: %w", b.scope, b.err)
+		}
+	}
+	return &Node{}
+}
+
+// shape checks a node's type and rank; a size of -1 fits any. It is false after an error.
+func (b *Builder) shape(op exec.Op, what string, n *Node, dt exec.DType, want ...int) bool {
+	if b.err != nil {
+		return false
+	}
+	if n == nil || n.n == nil {
+		b.fail("%v: %s is missing", op, what)
+		return false
+	}
+	if n.n.Graph() != b.g {
+		b.fail("%v: %s belongs to another graph", op, what)
+		return false
+	}
+	ok := n.dt == dt && len(n.shape) == len(want)
+	for i := range want {
+		ok = ok && (want[i] < 0 || want[i] == n.shape[i])
+	}
+	if !ok {
+		b.fail("%v: %s is %v%s, want %v%s", op, what, n.dt, dims(n.shape), dt, dims(want))
+	}
+	return ok
+}
+
+func dims(shape []int) string {
+	s := make([]string, len(shape))
+	for i, d := range shape {
+		s[i] = fmt.Sprint(d)
+		if d < 0 {
+			s[i] = "any"
+		}
+	}
+	return "(" + strings.Join(s, ",") + ")"
+}

@@ -1,0 +1,48 @@
+package graph
+
+import "hone/trainer/exec"
+
+// Linear is a matrix product: x (R,K), w (N,K), or (K,N) when transposed as in
+// GPT-2's Conv1D, and bias (N) or nil -> (R,N) = x·wᵀ + bias.
+func (b *Builder) Linear(x, w, bias *Node, transposed bool) *Node {
+	const code = exec.OpLinear
+	if !b.shape(code, "x", x, b.dt, -1, -1) {
+		return &Node{}
+	}
+	rows, k := x.shape[0], x.shape[1]
+	in, out := 1, 0
+	want := []int{-1, k}
+	if transposed {
+		in, out = 0, 1
+		want = []int{k, -1}
+	}
+	if !b.shape(code, "w", w, b.dt, want...) {
+		return &Node{}
+	}
+	n := w.shape[out]
+	if bias != nil && !b.shape(code, "bias", bias, b.dt, n) {
+		return &Node{}
+	}
+	b.differentiable(code, x, w, bias)
+	attrs := exec.Attrs{Transposed: transposed}
+	return b.apply(op{
+		code: code, attrs: attrs,
+		out: []result{{"y", []int{rows, n}}},
+		grad: func(dy *Node) []*Node {
+			d := make([]*Node, 2, 3)
+			if x.diff {
+				d[0] = b.apply(op{code: exec.OpLinearGradX, attrs: attrs, out: []result{{"dx", []int{rows, w.shape[in]}}}}, dy, w)[0]
+			}
+			if w.diff {
+				d[1] = b.apply(op{code: exec.OpLinearGradW, attrs: attrs, out: []result{{"dw", w.shape}}}, x, dy)[0]
+			}
+			if bias != nil {
+				d = append(d, nil)
+				if bias.diff {
+					d[2] = b.apply(op{code: exec.OpColSum, out: []result{{"db", bias.shape}}}, dy)[0]
+				}
+			}
+			return d
+		},
+	}, x, w, bias)[0]
+}
