@@ -104,7 +104,7 @@ func (d disk) writeNew(path string, fill func(io.Writer) error) (FileInfo, error
 		return FileInfo{}, err
 	}
 	w := &fileWriter{d: d, f: f, hash: sha256.New()}
-	buf := bufio.NewWriterSize(w, 1<<20)
+	buf := bufio.NewWriterSize(w, 1<<16)
 	err = fill(buf)
 	if err == nil {
 		err = buf.Flush()
@@ -145,18 +145,9 @@ func (d disk) publish(tmp, dir string) error {
 		return err
 	}
 	if replaces {
-		return d.discard(old, beside(dir, tmpPrefix))
+		return d.remove(old)
 	}
 	return nil
-}
-
-// discard removes a directory by way of the name tmp: half removed, it must
-// not look like what it was.
-func (d disk) discard(dir, tmp string) error {
-	if err := d.rename(dir, tmp); err != nil {
-		return err
-	}
-	return d.remove(tmp)
 }
 
 // clean removes from parent what interrupted saves left there, and puts back a
@@ -184,7 +175,7 @@ func (d disk) clean(parent string) error {
 			return err
 		}
 		if arrived {
-			err = d.discard(old, beside(dir, tmpPrefix))
+			err = d.remove(old)
 		} else {
 			err = d.rename(old, dir)
 		}

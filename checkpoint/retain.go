@@ -53,7 +53,12 @@ func (d disk) retain(stageDir string, r Retention) (removed []string, err error)
 		if i < r.Keep || c == best {
 			continue
 		}
-		if err := d.discard(c.Dir, beside(StepDir(stageDir, c.Manifest.Step), tmpPrefix)); err != nil {
+		// Half removed, it must not look like what it was.
+		tmp := beside(c.Dir, tmpPrefix)
+		if err := d.rename(c.Dir, tmp); err != nil {
+			return removed, err
+		}
+		if err := d.remove(tmp); err != nil {
 			return removed, err
 		}
 		removed = append(removed, c.Dir)
