@@ -51,7 +51,10 @@ func (b *Builder) Lower(l *exec.Layout, out Outputs) (*exec.Program, error) {
 	if b.err != nil {
 		return nil, b.Err()
 	}
-	w := lowering{b: b, l: l, x: exec.NewBuilder(b.name), ids: map[*gorgonia.Node]exec.ID{}, parts: map[part]exec.ID{}, homes: map[*gorgonia.Node]exec.ParamInfo{}}
+	w := lowering{
+		b: b, l: l, x: exec.NewBuilder(b.name), notes: b.sumNotes(),
+		ids: map[*gorgonia.Node]exec.ID{}, parts: map[part]exec.ID{}, homes: map[*gorgonia.Node]exec.ParamInfo{},
+	}
 	return w.program(out, grads)
 }
 
@@ -176,6 +179,7 @@ type lowering struct {
 	count int // instructions
 	ids   map[*gorgonia.Node]exec.ID
 	parts map[part]exec.ID                  // results of bundles
+	notes map[*gorgonia.Node]string         // of sums
 	homes map[*gorgonia.Node]exec.ParamInfo // gradients that are computed in place: of which parameter
 }
 
@@ -309,7 +313,7 @@ func (w *lowering) instr(n *gorgonia.Node, selects map[part]*gorgonia.Node) erro
 			in = append(in, w.ids[c])
 		}
 		w.ids[n] = w.value(n, result{"y", n.Shape()}, 0)
-		w.emit(exec.OpAdd, in, []exec.ID{w.ids[n]}, exec.Attrs{}, w.noteOf(n))
+		w.emit(exec.OpAdd, in, []exec.ID{w.ids[n]}, exec.Attrs{}, w.notes[n])
 		return nil
 	}
 	if o.code == exec.OpInvalid {
@@ -347,15 +351,17 @@ func (w *lowering) instr(n *gorgonia.Node, selects map[part]*gorgonia.Node) erro
 	return nil
 }
 
-// noteOf says what a sum of gradients is of.
-func (w *lowering) noteOf(n *gorgonia.Node) string {
-	if p, ok := w.homes[n]; ok {
-		return p.Name
-	}
-	for _, c := range w.b.children(n) {
-		if o, ok := c.Op().(*op); ok {
-			return o.scope
+// sumNotes says where the value comes from whose gradient a sum is.
+func (b *Builder) sumNotes() map[*gorgonia.Node]string {
+	notes := map[*gorgonia.Node]string{}
+	for _, n := range b.g.AllNodes() {
+		if len(b.terms[n]) < 2 || notes[n.Deriv()] != "" {
+			continue
+		}
+		notes[n.Deriv()] = n.Name()
+		if o, ok := n.Op().(*op); ok {
+			notes[n.Deriv()] = o.scope
 		}
 	}
-	return ""
+	return notes
 }

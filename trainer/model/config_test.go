@@ -1,0 +1,89 @@
+package model
+
+import (
+	"bytes"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestReadConfig(t *testing.T) {
+	text, err := os.ReadFile("testdata/config.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := ReadConfig(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.VocabSize != 29 || c.NEmbd != 16 || c.NInner != 0 || *c.PadTokenID != 28 || c.ResidPDrop != 0.25 || !c.TieWordEmbeddings {
+		t.Errorf("read %+v", c)
+	}
+	if got := c.Labels(); !reflect.DeepEqual(got, []string{"LABEL_0", "LABEL_1", "LABEL_2"}) {
+		t.Errorf("labels %v", got)
+	}
+	// What is written is read back as the same.
+	c.SetLabels([]string{"net", "go", "crypto"})
+	c.EOSTokenID = nil
+	written, err := c.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := ReadConfig(bytes.NewReader(written))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.NumLabels = c.NumLabels
+	if !reflect.DeepEqual(again, c) {
+		t.Errorf("written %+v, read %+v", c, again)
+	}
+	if !bytes.Contains(written, []byte(`"eos_token_id": null`)) {
+		t.Errorf("no eos token is not written as null:\n%s", written)
+	}
+}
+
+func TestConfigErrors(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"model_type": "gpt2", "n_embd": "wide"}`:                        "n_embd is a JSON string, want int",
+		`{"model_type": "bert"}`:                                          `model_type "bert" is not known; known is gpt2`,
+		`{}`:                                                              `model_type "" is not known`,
+		`{"model_type": "gpt2"`:                                           "unexpected EOF",
+		`{"model_type": "gpt2", "attn_pdrop": 0.1}`:                       "attn_pdrop is 0.1: dropout of attention weights is not supported; set it to 0",
+		`{"model_type": "gpt2", "n_head": 7}`:                             "n_embd 768 is no multiple of n_head 7",
+		`{"model_type": "gpt2", "n_layer": 0}`:                            "n_layer is 0, want 1 or more",
+		`{"model_type": "gpt2", "activation_function": "relu"}`:           `activation_function "relu" is not known`,
+		`{"model_type": "gpt2", "resid_pdrop": 1}`:                        "resid_pdrop is 1, want it in [0,1)",
+		`{"model_type": "gpt2", "layer_norm_epsilon": 0}`:                 "layer_norm_epsilon is 0",
+		`{"model_type": "gpt2", "scale_attn_by_inverse_layer_idx": true}`: "scale_attn_by_inverse_layer_idx",
+		`{"model_type": "gpt2", "add_cross_attention": true}`:             "add_cross_attention",
+		`{"model_type": "gpt2", "problem_type": "regression"}`:            `problem_type "regression" is not known`,
+		`{"model_type": "gpt2", "num_labels": 2, "id2label": {"0": "a"}}`: "num_labels is 2, id2label has 1",
+		`{"model_type": "gpt2", "id2label": {"1": "a"}}`:                  "id2label lacks 0",
+	} {
+		if _, err := ReadConfig(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", text, err, want)
+		}
+	}
+	_, err := ReadConfig(strings.NewReader(`{"model_type": "gpt2", "n_layer": 0, "attn_pdrop": 1}`))
+	if err == nil || !strings.Contains(err.Error(), "n_layer") || !strings.Contains(err.Error(), "attn_pdrop") {
+		t.Errorf("error %v does not name both faults", err)
+	}
+}
+
+func TestHeadOfConfig(t *testing.T) {
+	c := DefaultConfig()
+	for h := LanguageModel; h <= Classifier; h++ {
+		c.Architectures = []string{h.architecture("gpt2")}
+		if got, err := c.Head(); got != h || err != nil {
+			t.Errorf("head %v, error %v, want %v", got, err, h)
+		}
+	}
+	c.Architectures = []string{"GPT2DoubleHeadsModel"}
+	if _, err := c.Head(); err == nil {
+		t.Error("an unknown architecture is accepted")
+	}
+	if _, err := New(DefaultConfig(), Classifier); err == nil {
+		t.Error("a classifier without labels is accepted")
+	}
+}

@@ -1,0 +1,87 @@
+// Package model has the model families, a file each, and the Network that holds one
+// set of parameters and the programs over it.
+package model
+
+import (
+	"fmt"
+
+	"hone/trainer/graph"
+)
+
+// A Model is a family's mathematics.
+type Model interface {
+	// Forward builds the graph from what the inputs hold; it declares every
+	// parameter, always in the same order.
+	Forward(b *graph.Builder, in Inputs) Outputs
+}
+
+// Inputs of a graph. R = B·T rows; a nil input is absent, and so is what needs it.
+type Inputs struct {
+	B, T      int
+	Tokens    *graph.Node // (R)
+	Segments  *graph.Node // (R); nil: one step of decoding, with caches of T rows, Tokens and Positions (B)
+	Positions *graph.Node // (R)
+	Order     *graph.Node // (R)
+	Targets   *graph.Node // (R)
+	Weights   *graph.Node // (R)
+	Rng       *graph.Node // (4); nil: no dropout
+
+	S            int
+	Pool         *graph.Node // (S) rows whose logits are wanted, instead of all
+	Labels       *graph.Node // (S) classes
+	LabelWeights *graph.Node // (S)
+}
+
+// Outputs of a graph: nil is absent. Rows are S where Pool is given, else R.
+type Outputs struct {
+	Logits *graph.Node // (rows,V), or (S,labels)
+	Loss   *graph.Node // (1): Σ weights·nll
+	NLL    *graph.Node // (rows)
+}
+
+// Head is what a model predicts.
+type Head int
+
+const (
+	LanguageModel Head = iota // the next token
+	Classifier                // a label for each sequence, at its last token
+)
+
+func (h Head) String() string {
+	switch h {
+	case LanguageModel:
+		return "language model"
+	case Classifier:
+		return "classifier"
+	}
+	return fmt.Sprintf("Head(%d)", int(h))
+}
+
+// architecture is the class in Hugging Face's transformers.
+func (h Head) architecture(modelType string) string {
+	switch {
+	case modelType == "gpt2" && h == LanguageModel:
+		return "GPT2LMHeadModel"
+	case modelType == "gpt2" && h == Classifier:
+		return "GPT2ForSequenceClassification"
+	}
+	return ""
+}
+
+// New gives the model of a configuration.
+func New(c Config, h Head) (Model, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if h != LanguageModel && h != Classifier {
+		return nil, fmt.Errorf("model: %v is not known", h)
+	}
+	if n := len(c.Labels()); h == Classifier && n < 2 {
+		return nil, fmt.Errorf("model: a classifier of %d labels; want 2 or more", n)
+	}
+	switch c.ModelType {
+	case "gpt2":
+		return &gpt2{c, h}, nil
+	}
+	return nil, fmt.Errorf("model: model_type %q is not known; known is gpt2", c.ModelType)
+}

@@ -1,0 +1,287 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math"
+	"slices"
+	"strings"
+	"unsafe"
+
+	"hone/trainer/exec"
+	"hone/trainer/graph"
+)
+
+// A Network is one set of parameters on a device, and the programs over it, which are
+// built when first asked for. It is for one goroutine.
+type Network struct {
+	config Config
+	opts   Options
+	layout *exec.Layout
+	inits  map[string]graph.Init
+	mem    *exec.Memory
+	progs  map[bucket]*exec.Program
+	execs  map[bucket]*exec.Executor
+
+	wide []float64 // what is fed to a float64 program
+	seed [1]float32
+}
+
+type bucket struct {
+	kind    Kind
+	b, t, s int
+}
+
+// NewNetwork allocates the arenas for parameters, gradients and state. The parameters
+// are zero until Init or Load.
+func NewNetwork(dev exec.Device, dt exec.DType, c Config, o Options) (*Network, error) {
+	b, err := parameters(c, dt, o)
+	if err != nil {
+		return nil, err
+	}
+	c.Architectures = []string{o.Head.architecture(c.ModelType)}
+	if o.Head == Classifier {
+		c.ProblemType = "single_label_classification"
+	}
+	n := &Network{
+		config: c, opts: o, layout: exec.NewLayout(dt, b.Params()), inits: map[string]graph.Init{},
+		progs: map[bucket]*exec.Program{}, execs: map[bucket]*exec.Executor{},
+	}
+	for i, p := range b.Params() {
+		n.inits[p.Name] = b.Inits()[i]
+	}
+	state := 0
+	if o.State != nil {
+		state = o.State(n.layout)
+	}
+	if n.mem, err = exec.NewMemory(dev, n.layout.Bytes, n.layout.GradBytes(), state); err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	return n, nil
+}
+
+// Config is the network's, with the architecture of its head.
+func (n *Network) Config() Config { return n.config }
+
+// Layout is where the parameters lie.
+func (n *Network) Layout() *exec.Layout { return n.layout }
+
+// Memory holds the parameters, gradients and state.
+func (n *Network) Memory() *exec.Memory { return n.mem }
+
+// Program is the program of a kind and size; see Program.
+func (n *Network) Program(k Kind, b, t, s int) (*exec.Program, error) {
+	key := bucket{k, b, t, s}
+	if p := n.progs[key]; p != nil {
+		return p, nil
+	}
+	p, err := Program(n.config, n.layout, n.opts, k, b, t, s)
+	if err != nil {
+		return nil, err
+	}
+	n.progs[key] = p
+	return p, nil
+}
+
+// Executor is the program of a kind and size, bound to the network's memory.
+func (n *Network) Executor(k Kind, b, t, s int) (*exec.Executor, error) {
+	key := bucket{k, b, t, s}
+	if x := n.execs[key]; x != nil {
+		return x, nil
+	}
+	p, err := n.Program(k, b, t, s)
+	if err != nil {
+		return nil, err
+	}
+	x, err := exec.NewExecutor(n.mem, p)
+	if err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	n.execs[key] = x
+	return x, nil
+}
+
+// Init draws the parameters. A value is a function of the seed, the parameter's name
+// and the element's index, whatever else the model has.
+func (n *Network) Init(seed uint64) error {
+	var values []float64
+	for _, p := range n.layout.Params {
+		init := n.inits[p.Name]
+		values = slices.Grow(values[:0], p.Elems)[:p.Elems]
+		switch {
+		case init.Ones:
+			for i := range values {
+				values[i] = 1
+			}
+		case init.Std > 0:
+			normal(values, seed, p.Name, init.Std)
+		default:
+			clear(values)
+		}
+		if err := n.upload(p, values); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// normal fills dst with normal numbers of mean 0: elements 2j and 2j+1 are the pair
+// that Box & Muller (1958) make of two uniform ones, and those are the SplitMix64
+// hashes (Steele et al. 2014) of seed, name and index.
+func normal(dst []float64, seed uint64, name string, std float64) {
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	key := mix(seed) ^ h.Sum64()
+	const golden = 0x9e3779b97f4a7c15
+	for i := range dst {
+		j := uint64(i) &^ 1
+		u := float64(mix(key+golden*(j+1))>>11+1) * 0x1p-53 // (0,1]
+		v := float64(mix(key+golden*(j+2))>>11) * 0x1p-53   // [0,1)
+		r := std * math.Sqrt(-2*math.Log(u))
+		if i&1 == 0 {
+			dst[i] = r * math.Cos(2*math.Pi*v)
+		} else {
+			dst[i] = r * math.Sin(2*math.Pi*v)
+		}
+	}
+}
+
+func mix(z uint64) uint64 {
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
+
+// Weight copies a parameter into dst, which has its size.
+func (n *Network) Weight(name string, dst []float32) error {
+	p, err := n.param(name, len(dst))
+	if err != nil {
+		return err
+	}
+	if n.layout.DType == exec.F32 {
+		return n.mem.Download(exec.Param, p.Offset, bytesOf(dst))
+	}
+	wide := make([]float64, len(dst))
+	if err := n.mem.Download(exec.Param, p.Offset, bytesOf(wide)); err != nil {
+		return err
+	}
+	for i, v := range wide {
+		dst[i] = float32(v)
+	}
+	return nil
+}
+
+// SetWeight sets a parameter.
+func (n *Network) SetWeight(name string, src []float32) error {
+	p, err := n.param(name, len(src))
+	if err != nil {
+		return err
+	}
+	if n.layout.DType == exec.F32 {
+		return n.mem.Upload(exec.Param, p.Offset, bytesOf(src))
+	}
+	wide := make([]float64, len(src))
+	for i, v := range src {
+		wide[i] = float64(v)
+	}
+	return n.mem.Upload(exec.Param, p.Offset, bytesOf(wide))
+}
+
+func (n *Network) param(name string, elems int) (exec.ParamInfo, error) {
+	p, ok := n.layout.Param(name)
+	if !ok {
+		return p, fmt.Errorf("model: no parameter %s", name)
+	}
+	if p.Elems != elems {
+		return p, fmt.Errorf("model: parameter %s has %d elements, not %d", name, p.Elems, elems)
+	}
+	return p, nil
+}
+
+// upload sets a parameter, rounded to the network's type.
+func (n *Network) upload(p exec.ParamInfo, values []float64) error {
+	if n.layout.DType == exec.F64 {
+		return n.mem.Upload(exec.Param, p.Offset, bytesOf(values))
+	}
+	narrow := make([]float32, len(values))
+	for i, v := range values {
+		narrow[i] = float32(v)
+	}
+	return n.mem.Upload(exec.Param, p.Offset, bytesOf(narrow))
+}
+
+func bytesOf[N float32 | float64](s []N) []byte {
+	if len(s) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*byte)(unsafe.Pointer(&s[0])), len(s)*int(unsafe.Sizeof(s[0])))
+}
+
+// Stored is a tensor of a checkpoint.
+type Stored struct {
+	Name  string // as in the family's Hugging Face state dict
+	Shape []int
+}
+
+// Load sets the parameters from a checkpoint; read copies tensor i into dst. Every
+// missing, unexpected or misshapen tensor is reported, and then nothing is loaded.
+//
+// A classifier takes a language model's checkpoint (and its own): the parameters of the
+// head that it lacks keep their values, and are returned as fresh. Buffers that older
+// versions of transformers saved are skipped.
+func (n *Network) Load(tensors []Stored, read func(i int, dst []float32) error) (fresh []string, err error) {
+	var errs []error
+	from := map[string]int{}
+	for i, t := range tensors {
+		p, ok := n.layout.Param(t.Name)
+		switch {
+		case !ok && n.skips(t.Name):
+			continue
+		case !ok:
+			errs = append(errs, fmt.Errorf("model: unexpected tensor %s", t.Name))
+		case !slices.Equal(p.Shape, t.Shape):
+			errs = append(errs, fmt.Errorf("model: tensor %s has shape %v, want %v", t.Name, t.Shape, p.Shape))
+		}
+		if _, dup := from[t.Name]; dup {
+			errs = append(errs, fmt.Errorf("model: tensor %s comes twice", t.Name))
+		}
+		from[t.Name] = i
+	}
+	for _, p := range n.layout.Params {
+		if _, ok := from[p.Name]; ok {
+			continue
+		}
+		if n.opts.Head == Classifier && p.Name == "score.weight" {
+			fresh = append(fresh, p.Name)
+		} else {
+			errs = append(errs, fmt.Errorf("model: tensor %s is missing", p.Name))
+		}
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	var buf []float32
+	for _, p := range n.layout.Params {
+		i, ok := from[p.Name]
+		if !ok {
+			continue
+		}
+		buf = slices.Grow(buf[:0], p.Elems)[:p.Elems]
+		if err := read(i, buf); err != nil {
+			return nil, fmt.Errorf("model: tensor %s: %w", p.Name, err)
+		}
+		if err := n.SetWeight(p.Name, buf); err != nil {
+			return nil, err
+		}
+	}
+	return fresh, nil
+}
+
+// skips says which tensors of a checkpoint are no parameters of the network.
+func (n *Network) skips(name string) bool {
+	if name == "lm_head.weight" {
+		return n.config.TieWordEmbeddings || n.opts.Head == Classifier
+	}
+	return strings.HasSuffix(name, ".attn.bias") || strings.HasSuffix(name, ".attn.masked_bias")
+}

@@ -1,0 +1,148 @@
+package model
+
+import (
+	"fmt"
+
+	"hone/trainer/exec"
+	"hone/trainer/graph"
+)
+
+// Kind is what a program does.
+type Kind int
+
+const (
+	// Train: loss and gradients, with dropout. Outputs: loss, nll; of a classifier
+	// logits too.
+	Train Kind = iota
+	// Evaluate: forward only, no dropout. A language model with S = 0 gives loss and
+	// nll (R), with S > 0 the logits (S,V) of the rows in pool; a classifier gives
+	// loss, nll (S) and logits (S,labels).
+	Evaluate
+	// Decode: one token for each of B sequences, given its position; keys and values
+	// of up to T tokens are kept in the executor. Output: logits (B,V).
+	Decode
+)
+
+func (k Kind) String() string {
+	switch k {
+	case Train:
+		return "train"
+	case Evaluate:
+		return "evaluate"
+	case Decode:
+		return "decode"
+	}
+	return fmt.Sprintf("Kind(%d)", int(k))
+}
+
+// Options of a network.
+type Options struct {
+	Head      Head
+	Trainable func(name string) bool        // nil: all parameters
+	State     func(layout *exec.Layout) int // bytes of the state arena (moments, accumulated gradients); nil: none
+}
+
+func (o *Options) frozen(name string) bool { return o.Trainable != nil && !o.Trainable(name) }
+
+// builder declares the inputs of a program and builds the model's graph.
+func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*graph.Builder, Outputs, error) {
+	m, err := New(c, o.Head)
+	if err != nil {
+		return nil, Outputs{}, err
+	}
+	name := fmt.Sprintf("%v B=%d T=%d", k, batch, t)
+	if s > 0 {
+		name += fmt.Sprintf(" S=%d", s)
+	}
+	switch {
+	case k != Train && k != Evaluate && k != Decode:
+		err = fmt.Errorf("%v is not known", k)
+	case batch < 1 || t < 1 || s < 0:
+		err = fmt.Errorf("%s: want B and T above 0, S 0 or more", name)
+	case t > c.NPositions:
+		err = fmt.Errorf("%s: sequences longer than n_positions %d", name, c.NPositions)
+	case k == Decode && o.Head != LanguageModel:
+		err = fmt.Errorf("%s: a %v does not decode", name, o.Head)
+	case k == Decode && s > 0 || k == Train && o.Head == LanguageModel && s > 0:
+		err = fmt.Errorf("%s: a %v has no pooled rows here: want S = 0", name, o.Head)
+	case o.Head == Classifier && s == 0:
+		err = fmt.Errorf("%s: a classifier needs S, the number of sequences, above 0", name)
+	}
+	if err != nil {
+		return nil, Outputs{}, fmt.Errorf("model: program %w", err)
+	}
+
+	b := graph.New(name, dt)
+	b.Freeze(o.frozen)
+	in := Inputs{B: batch, T: t, S: s}
+	rows := batch * t
+	if k == Decode {
+		rows = batch
+	}
+	in.Tokens = b.Input("tokens", exec.I32, rows)
+	in.Positions = b.Input("positions", exec.I32, rows)
+	if k != Decode {
+		in.Segments = b.Input("segments", exec.I32, rows)
+		in.Order = b.Input("order", exec.I32, rows)
+	}
+	if s > 0 {
+		in.Pool = b.Input("pool", exec.I32, s)
+	}
+	switch {
+	case k == Decode:
+	case o.Head == Classifier:
+		in.Labels = b.Input("labels", exec.I32, s)
+		in.LabelWeights = b.Input("label_weights", dt, s)
+	case s == 0:
+		in.Targets = b.Input("targets", exec.I32, rows)
+		in.Weights = b.Input("weights", dt, rows)
+	}
+	if k == Train {
+		in.Rng = b.Input("rng", exec.I32, 4)
+	}
+	out := m.Forward(b, in)
+	return b, out, b.Err()
+}
+
+// NewLayout places the parameters of a model in their arena.
+func NewLayout(c Config, dt exec.DType, o Options) (*exec.Layout, error) {
+	b, err := parameters(c, dt, o)
+	if err != nil {
+		return nil, err
+	}
+	return exec.NewLayout(dt, b.Params()), nil
+}
+
+// parameters builds the smallest graph, for its parameters: they are the same in all.
+func parameters(c Config, dt exec.DType, o Options) (*graph.Builder, error) {
+	s := 0
+	if o.Head == Classifier {
+		s = 1
+	}
+	b, _, err := builder(c, dt, o, Evaluate, 1, 1, s)
+	return b, err
+}
+
+// Program builds a program over the parameters of a layout; it needs no device.
+// B sequences of T tokens; S is the number of pooled rows.
+func Program(c Config, l *exec.Layout, o Options, k Kind, b, t, s int) (*exec.Program, error) {
+	g, out, err := builder(c, l.DType, o, k, b, t, s)
+	if err != nil {
+		return nil, err
+	}
+	var want graph.Outputs
+	name := func(name string, n *graph.Node) {
+		if n != nil {
+			want.Named = append(want.Named, graph.Named{Name: name, Node: n})
+		}
+	}
+	if k == Train {
+		want.Loss = out.Loss
+	}
+	name("loss", out.Loss)
+	name("nll", out.NLL)
+	if out.Loss == nil || o.Head == Classifier {
+		name("logits", out.Logits)
+	}
+	return g.Lower(l, want)
+}
