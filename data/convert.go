@@ -1,0 +1,404 @@
+package data
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"hone/data/clean"
+	"hone/data/source"
+)
+
+const manifestName = "corpus.json"
+
+// ManifestVersion is the version of corpus.json that this hone writes and reads.
+const ManifestVersion = 1
+
+// Manifest is corpus.json, which stands beside the shards of a converted corpus.
+type Manifest struct {
+	FormatVersion int             `json:"format_version"`
+	Provenance                    // name, source, licence, consent, sha256, rows, bytes
+	Columns       []string        `json:"columns"`
+	Splits        []SplitManifest `json:"splits"`
+	Labels        []LabelCount    `json:"labels"` // sorted by name
+	// Drops counts documents that were left out, by reason.
+	Drops      source.Drops `json:"drops"`
+	Duplicates *Duplicates  `json:"duplicates,omitempty"` // absent: not looked for
+	Overlap    []Overlap    `json:"overlap,omitempty"`
+}
+
+// SplitManifest describes a split.
+type SplitManifest struct {
+	Name      string         `json:"name"`
+	Rows      int64          `json:"rows"`
+	TextBytes int64          `json:"text_bytes"`
+	Labelled  int64          `json:"labelled"`
+	Shards    []source.Shard `json:"shards"`
+}
+
+// LabelCount is the number of documents of a label in each split.
+type LabelCount struct {
+	Name       string `json:"name"`
+	Train      int64  `json:"train"`
+	Validation int64  `json:"validation"`
+	Test       int64  `json:"test"`
+}
+
+// Duplicates counts documents that were left out because they repeat another.
+type Duplicates struct {
+	Documents int     `json:"documents"` // before
+	Exact     int     `json:"exact"`
+	Near      int     `json:"near"`
+	NGram     int     `json:"ngram"`     // words
+	Threshold float64 `json:"threshold"` // of Jaccard similarity
+}
+
+// Overlap is what a held-out split still shares with the training text: distinct
+// n-grams of words.
+type Overlap struct {
+	Split    string  `json:"split"`
+	NGram    int     `json:"ngram"`
+	Shared   int     `json:"shared"`
+	Distinct int     `json:"distinct"`
+	Share    float64 `json:"share"` // Shared / Distinct
+}
+
+// ConvertOptions of a conversion. The zero value takes the defaults.
+type ConvertOptions struct {
+	// Shares of the held-out splits. Zero: a twentieth for validation and a
+	// tenth for test from goroot:, else none.
+	Shares clean.Shares
+	// MinLabel is the least number of documents, without duplicates, that make
+	// a package family of goroot: a label; 0: 150.
+	MinLabel int
+	// Threshold of near duplicates in goroot:; 0: 0.7 (see clean.Options).
+	Threshold float64
+	// Text and Label are the columns of files; "": as in Spec.
+	Text, Label string
+	// Name, Source, Licence and Consent of files, for corpus.json.
+	Name, Source, Licence, Consent string
+}
+
+func (o ConvertOptions) goroot() ConvertOptions {
+	if o.Shares == (clean.Shares{}) {
+		o.Shares = clean.Shares{Validation: 0.05, Test: 0.10}
+	}
+	if o.MinLabel == 0 {
+		o.MinLabel = 150
+	}
+	if o.Threshold == 0 {
+		o.Threshold = 0.7
+	}
+	return o
+}
+
+const (
+	nearNGram    = 3 // words, of near duplicates
+	overlapNGram = 5 // words, of the overlap that is reported
+)
+
+// gorootDir names the directory of the converted corpus: by Go version, and by
+// a hash of all else that decides about its content.
+func gorootDir(cacheDir string, g source.Goroot, opt ConvertOptions) (string, error) {
+	opt = opt.goroot()
+	h := sha256.New()
+	fmt.Fprintln(h, ManifestVersion, source.GorootRules, source.MinGorootDoc, opt.Shares, opt.MinLabel, opt.Threshold, nearNGram)
+	fmt.Fprintln(h, g.Version, g.Src)
+	if !strings.HasPrefix(g.Version, "go") {
+		// A tree under development: its files are its version.
+		err := filepath.WalkDir(g.Src, func(p string, d os.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(p, ".go") {
+				return err
+			}
+			info, err := d.Info()
+			if err == nil {
+				fmt.Fprintln(h, p, info.Size(), info.ModTime().UnixNano())
+			}
+			return err
+		})
+		if err != nil {
+			return "", fmt.Errorf("data: goroot: %w", err)
+		}
+	}
+	version := strings.Map(func(r rune) rune {
+		if strings.ContainsRune(`/\:*?"<>| `, r) {
+			return '_'
+		}
+		return r
+	}, g.Version)
+	return filepath.Join(cacheDir, "goroot-"+version+"-"+hex.EncodeToString(h.Sum(nil))[:12]), nil
+}
+
+// sweep removes what conversions that were killed long ago have left.
+func sweep(cacheDir string) {
+	old, _ := filepath.Glob(filepath.Join(cacheDir, ".converting-*"))
+	for _, dir := range old {
+		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
+			os.RemoveAll(dir)
+		}
+	}
+}
+
+// Convert writes a corpus as Arrow IPC shards with corpus.json into a new
+// directory: "goroot:" with duplicates removed and in three splits, or other
+// Arrow files, a record batch at a time, as uncompressed shards. Rows without
+// text are left out and counted. Files are split only where opt.Shares says so,
+// by a hash of the text; their duplicates are not removed.
+//
+// progress is called with bytes (of source, or of text) and may be nil.
+func Convert(ctx context.Context, from, dir string, opt ConvertOptions, progress func(done, total int64)) (*Manifest, error) {
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+		return nil, fmt.Errorf("data: convert: %s is there already and not empty", dir)
+	} else if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("data: convert: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(filepath.Clean(dir)), 0o755); err != nil {
+		return nil, fmt.Errorf("data: convert: %w", err)
+	}
+	if from == GorootScheme {
+		g, err := source.FindGoroot(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("data: %w", err)
+		}
+		if err := convertGoroot(ctx, g, dir, opt, progress); err != nil {
+			return nil, err
+		}
+	} else if err := convertFiles(ctx, from, dir, opt, progress); err != nil {
+		return nil, err
+	}
+	return readManifest(dir)
+}
+
+var corpusColumns = []string{"text", "label", "path", "name"}
+
+// shardSet writes the splits of a corpus into a temporary directory and
+// publishes it whole.
+type shardSet struct {
+	tmp, dir string
+	manifest Manifest
+	splits   [3]*source.Shards
+	labels   map[string]*LabelCount
+}
+
+func newShardSet(dir string) (*shardSet, error) {
+	tmp, err := os.MkdirTemp(filepath.Dir(filepath.Clean(dir)), ".converting-"+filepath.Base(dir)+"-*")
+	if err != nil {
+		return nil, fmt.Errorf("data: convert: %w", err)
+	}
+	if err := os.Chmod(tmp, 0o755); err != nil {
+		return nil, fmt.Errorf("data: convert: %w", err)
+	}
+	s := &shardSet{tmp: tmp, dir: dir, labels: map[string]*LabelCount{}}
+	s.manifest = Manifest{FormatVersion: ManifestVersion, Columns: corpusColumns, Labels: []LabelCount{}, Drops: source.Drops{}}
+	for i, name := range []string{"train", "validation", "test"} {
+		s.splits[i] = source.NewShards(tmp, name, 0, corpusColumns...)
+		s.manifest.Splits = append(s.manifest.Splits, SplitManifest{Name: name})
+	}
+	return s, nil
+}
+
+func (s *shardSet) add(side clean.Split, r source.Document) {
+	s.splits[side].Append(source.Value{Text: r.Text}, source.Value{Text: r.Label, Null: !r.HasLabel},
+		source.Value{Text: r.Path, Null: r.Path == ""}, source.Value{Text: r.Name, Null: r.Name == ""})
+	m := &s.manifest.Splits[side]
+	m.Rows++
+	m.TextBytes += int64(len(r.Text))
+	if !r.HasLabel {
+		return
+	}
+	m.Labelled++
+	l := s.labels[r.Label]
+	if l == nil {
+		l = &LabelCount{Name: r.Label}
+		s.labels[r.Label] = l
+	}
+	switch side {
+	case clean.Train:
+		l.Train++
+	case clean.Validation:
+		l.Validation++
+	case clean.Test:
+		l.Test++
+	}
+}
+
+// publish closes the shards, writes corpus.json and gives the directory its
+// name. Where another process was first, its result stands: it is the same.
+func (s *shardSet) publish() error {
+	sums := sha256.New()
+	m := &s.manifest
+	var kept []SplitManifest
+	for i := range s.splits {
+		if m.Splits[i].Rows == 0 && i > 0 {
+			continue // nothing was held out
+		}
+		shards, err := s.splits[i].Close()
+		s.splits[i] = nil
+		if err != nil {
+			return err
+		}
+		m.Splits[i].Shards = shards
+		for _, sh := range shards {
+			fmt.Fprintf(sums, "%s  %s\n", sh.SHA256, sh.File)
+			m.Rows += sh.Rows
+			m.Bytes += sh.Bytes
+		}
+		kept = append(kept, m.Splits[i])
+	}
+	m.Splits = kept
+	m.SHA256 = hex.EncodeToString(sums.Sum(nil))
+	for _, l := range s.labels {
+		m.Labels = append(m.Labels, *l)
+	}
+	slices.SortFunc(m.Labels, func(a, b LabelCount) int { return strings.Compare(a.Name, b.Name) })
+	b, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return fmt.Errorf("data: convert: %w", err)
+	}
+	if err := source.WriteFile(filepath.Join(s.tmp, manifestName), append(b, '\n')); err != nil {
+		return fmt.Errorf("data: convert: %w", err)
+	}
+	if err := source.PublishDir(s.tmp, s.dir); err != nil {
+		if _, e := readManifest(s.dir); e == nil {
+			return nil
+		}
+		return fmt.Errorf("data: convert: %w", err)
+	}
+	return nil
+}
+
+// abandon removes the temporary directory; after publish there is none.
+func (s *shardSet) abandon() {
+	for _, w := range s.splits {
+		if w != nil {
+			w.Close() // its files go the next moment
+		}
+	}
+	os.RemoveAll(s.tmp)
+}
+
+func convertGoroot(ctx context.Context, g source.Goroot, dir string, opt ConvertOptions, progress func(done, total int64)) error {
+	opt = opt.goroot()
+	docs, drops, err := source.ReadGoroot(ctx, g, progress)
+	if err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	texts := make([]string, len(docs))
+	for i, d := range docs {
+		texts[i] = d.Text
+	}
+	dup, err := clean.Find(ctx, texts, clean.Options{NGram: nearNGram, Threshold: opt.Threshold}, nil)
+	if err != nil {
+		return err
+	}
+	// One document of a cluster stays, the first: what repeats teaches little
+	// and flatters every compressor.
+	family := map[string]int{}
+	for i, d := range docs {
+		if dup.Cluster[i] == i && d.HasLabel {
+			family[d.Label]++
+		}
+	}
+	s, err := newShardSet(dir)
+	if err != nil {
+		return err
+	}
+	defer s.abandon()
+	var side [3][]string
+	for i, d := range docs {
+		if dup.Cluster[i] != i {
+			continue
+		}
+		to := opt.Shares.Assign(clean.Key(d.Text))
+		d.HasLabel = d.HasLabel && family[d.Label] >= opt.MinLabel
+		s.add(to, d)
+		side[to] = append(side[to], d.Text)
+	}
+	m := &s.manifest
+	m.Name = "goroot"
+	m.Source = "doc comments of the source tree of " + g.Version + ", https://go.dev"
+	m.Licence = "BSD-3-Clause"
+	m.Consent = "published by The Go Authors under the licence named"
+	m.Drops = drops
+	m.Duplicates = &Duplicates{Documents: len(docs), Exact: dup.Exact, Near: dup.Near, NGram: nearNGram, Threshold: opt.Threshold}
+	for i, name := range []string{clean.Validation: "validation", clean.Test: "test"} {
+		if name == "" {
+			continue
+		}
+		o := Overlap{Split: name, NGram: overlapNGram}
+		o.Shared, o.Distinct = clean.Overlap(side[clean.Train], side[i], overlapNGram)
+		if o.Distinct > 0 {
+			o.Share = float64(o.Shared) / float64(o.Distinct)
+		}
+		m.Overlap = append(m.Overlap, o)
+	}
+	return s.publish()
+}
+
+func convertFiles(ctx context.Context, from, dir string, opt ConvertOptions, progress func(done, total int64)) error {
+	paths, err := source.Expand(from)
+	if err != nil {
+		return err
+	}
+	s, err := newShardSet(dir)
+	if err != nil {
+		return err
+	}
+	defer s.abandon()
+	m := &s.manifest
+	m.Name, m.Source, m.Licence, m.Consent = opt.Name, opt.Source, opt.Licence, opt.Consent
+	if m.Name == "" {
+		m.Name = filepath.Base(filepath.Clean(from))
+	}
+	var all Split
+	defer func() {
+		for _, f := range all.files {
+			f.Close()
+		}
+	}()
+	spec := Spec{Text: opt.Text, Label: opt.Label}
+	for _, p := range paths {
+		if err := all.add(p, spec, nil); err != nil {
+			return err
+		}
+	}
+	labels := 0
+	for i := range all.files {
+		f := &all.files[i]
+		for k := range f.Batches() {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			b, err := f.Batch(k)
+			if err != nil {
+				return err
+			}
+			for row := range b.Rows {
+				r := f.record(b, row)
+				if r.Null {
+					m.Drops["null text"]++
+					continue
+				}
+				s.add(opt.Shares.Assign(clean.Key(r.Text)), source.Document{Text: r.Text, Label: r.Label, HasLabel: r.HasLabel, Path: r.Path})
+			}
+			if labels = len(s.labels); labels > maxLabels {
+				return fmt.Errorf("data: %s: the label column has more than %d values (hint: is it the right column?)", f.Path(), maxLabels)
+			}
+			if progress != nil {
+				progress(f.first+b.First+int64(b.Rows), all.rows)
+			}
+		}
+	}
+	if m.Splits[0].Rows+m.Splits[1].Rows+m.Splits[2].Rows == 0 {
+		return fmt.Errorf("data: %s: the corpus is empty: its files have no text", from)
+	}
+	return s.publish()
+}

@@ -1,0 +1,408 @@
+package data
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strings"
+
+	"hone/data/source"
+)
+
+// GorootScheme names the corpus of the Go source tree on this machine.
+const GorootScheme = "goroot:"
+
+// cacheBudget bounds the decoded record batches that a corpus keeps.
+const cacheBudget = 64 << 20
+
+// A label column with more distinct values is taken for a mistake.
+const maxLabels = 10000
+
+// Spec says which corpus, and for files that say nothing about themselves, what
+// is known of it.
+type Spec struct {
+	From  string // "goroot:", a file, a directory or a glob pattern
+	Text  string // column of the text; "": "text"
+	Label string // column of the label; "": "label" where there is one
+
+	Name, Source, Licence, Consent string
+
+	Convert ConvertOptions // for goroot:
+}
+
+// Provenance says where a corpus comes from and by what right it is used.
+type Provenance struct {
+	Name    string `json:"name"`
+	Source  string `json:"source"`
+	Licence string `json:"licence"`
+	Consent string `json:"consent"`
+	SHA256  string `json:"sha256"` // of the lines "SHA256  FILE" of its files in order
+	Rows    int64  `json:"rows"`
+	Bytes   int64  `json:"bytes"` // of the files
+}
+
+// Corpus is a set of documents in up to three splits, read in bounded memory.
+// It is safe for concurrent use.
+type Corpus struct {
+	Provenance Provenance
+	Labels     []string // sorted; empty: the corpus has none
+	Train      *Split   // nil: there is none
+	Validation *Split
+	Test       *Split
+	Dir        string // of a converted corpus, else ""
+	// Manifest holds the figures of a converted corpus (drops, duplicates,
+	// overlap); nil for files that came as they are.
+	Manifest *Manifest
+}
+
+// Split is one side of a corpus.
+type Split struct {
+	Name  string // train, validation, test
+	files []splitFile
+	rows  int64
+}
+
+// splitFile is a file, the number of its first row in the split, and which of
+// the selected columns are what (-1: the file has none).
+type splitFile struct {
+	*source.File
+	first       int64
+	label, path int
+}
+
+// Rows returns the number of records.
+func (s *Split) Rows() int64 { return s.rows }
+
+// Record returns record i, from 0.
+func (s *Split) Record(i int64) (Record, error) {
+	if i < 0 || i >= s.rows {
+		return Record{}, fmt.Errorf("data: %s: record %d of %d", s.Name, i, s.rows)
+	}
+	f := &s.files[sort.Search(len(s.files), func(k int) bool {
+		return s.files[k].first+s.files[k].Rows() > i
+	})]
+	b, row, err := f.Row(i - f.first)
+	if err != nil {
+		return Record{}, err
+	}
+	return f.record(b, row), nil
+}
+
+func (f *splitFile) record(b *source.Batch, row int) (r Record) {
+	text, ok := b.Text(0, row)
+	r.Text, r.Null = text, !ok
+	if f.label >= 0 {
+		r.Label, r.HasLabel = b.Text(f.label, row)
+	}
+	if f.path >= 0 {
+		r.Path, _ = b.Text(f.path, row)
+	}
+	return r
+}
+
+// Splits returns the splits that there are: train, validation, test.
+func (c *Corpus) Splits() []*Split {
+	var list []*Split
+	for _, s := range []*Split{c.Train, c.Validation, c.Test} {
+		if s != nil {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// Close closes the files.
+func (c *Corpus) Close() error {
+	var err error
+	for _, s := range c.Splits() {
+		for _, f := range s.files {
+			if e := f.Close(); err == nil {
+				err = e
+			}
+		}
+	}
+	return err
+}
+
+// Prepare opens a corpus. "goroot:" is converted on first use, into a directory
+// of cacheDir; later calls, in any process, find it there. A directory written
+// by Convert is opened with its splits, and the SHA-256 of each shard is
+// verified. Other files are opened as they are: those whose names begin with
+// train, validation, valid, dev or test make the splits of these names, all
+// others the split train.
+//
+// progress is called with bytes read and may be nil.
+func Prepare(ctx context.Context, spec Spec, cacheDir string, progress func(done, total int64)) (*Corpus, error) {
+	if spec.From == "" {
+		return nil, errors.New(`data: no corpus is named (a file, a directory, a glob pattern or "goroot:")`)
+	}
+	if spec.From != GorootScheme {
+		if m, err := readManifest(spec.From); err == nil {
+			return openConverted(ctx, spec, spec.From, m, progress)
+		} else if !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+		return openFiles(ctx, spec, progress)
+	}
+	if cacheDir == "" {
+		return nil, errors.New("data: goroot: no cache directory (hint: set HONE_CACHE)")
+	}
+	g, err := source.FindGoroot(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	dir, err := gorootDir(cacheDir, g, spec.Convert)
+	if err != nil {
+		return nil, err
+	}
+	m, err := readManifest(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		if err := os.MkdirAll(cacheDir, 0o755); err != nil {
+			return nil, fmt.Errorf("data: cache: %w", err)
+		}
+		sweep(cacheDir)
+		if err := convertGoroot(ctx, g, dir, spec.Convert, progress); err != nil {
+			return nil, err
+		}
+		m, err = readManifest(dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c, err := openConverted(ctx, spec, dir, m, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w (hint: remove %s, and it will be made anew)", err, dir)
+	}
+	return c, nil
+}
+
+// readManifest reads corpus.json of a converted corpus; the error is
+// os.ErrNotExist where there is none.
+func readManifest(dir string) (*Manifest, error) {
+	path := filepath.Join(dir, manifestName)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		// A path below a file is none either.
+		if info, e := os.Stat(dir); e != nil || !info.IsDir() {
+			err = os.ErrNotExist
+		}
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	m := new(Manifest)
+	if err := json.Unmarshal(b, m); err != nil {
+		return nil, fmt.Errorf("data: %s: %w", path, err)
+	}
+	if m.FormatVersion != ManifestVersion {
+		return nil, fmt.Errorf("data: %s: format version %d; this hone reads version %d (hint: convert the corpus anew)", path, m.FormatVersion, ManifestVersion)
+	}
+	return m, nil
+}
+
+func openConverted(ctx context.Context, spec Spec, dir string, m *Manifest, progress func(done, total int64)) (c *Corpus, err error) {
+	c = &Corpus{Dir: dir, Manifest: m, Provenance: m.Provenance}
+	defer func() {
+		if err != nil {
+			c.Close()
+		}
+	}()
+	cache := source.NewCache(cacheBudget)
+	var done, total int64
+	for _, s := range m.Splits {
+		for _, sh := range s.Shards {
+			total += sh.Bytes
+		}
+	}
+	for _, ms := range m.Splits {
+		s := &Split{Name: ms.Name}
+		switch ms.Name {
+		case "train":
+			c.Train = s
+		case "validation":
+			c.Validation = s
+		case "test":
+			c.Test = s
+		default:
+			return nil, fmt.Errorf("data: %s: unknown split %q (train, validation, test)", filepath.Join(dir, manifestName), ms.Name)
+		}
+		for _, sh := range ms.Shards {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			if sh.File != filepath.Base(sh.File) {
+				return nil, fmt.Errorf("data: %s: shard %q is not in its directory", filepath.Join(dir, manifestName), sh.File)
+			}
+			path := filepath.Join(dir, sh.File)
+			sum, size, err := source.Hash(path)
+			if err != nil {
+				return nil, err
+			}
+			if sum != sh.SHA256 {
+				return nil, fmt.Errorf("data: %s: damaged: its SHA-256 is %s (%d bytes), %s says %s (%d bytes)", path, sum, size, manifestName, sh.SHA256, sh.Bytes)
+			}
+			if err := s.add(path, spec, cache); err != nil {
+				return nil, err
+			}
+			done += sh.Bytes
+			if progress != nil {
+				progress(done, total)
+			}
+		}
+		if s.rows != ms.Rows {
+			return nil, fmt.Errorf("data: %s: split %s has %d rows, %s says %d", dir, ms.Name, s.rows, manifestName, ms.Rows)
+		}
+	}
+	for _, l := range m.Labels {
+		c.Labels = append(c.Labels, l.Name)
+	}
+	return c, c.checkRows(spec.From)
+}
+
+// add opens a file and appends it to the split.
+func (s *Split) add(path string, spec Spec, cache *source.Cache) error {
+	f, err := source.Open(path)
+	if err != nil {
+		return err
+	}
+	text, label := spec.Text, spec.Label
+	if text == "" {
+		text = "text"
+	}
+	sf := splitFile{File: f, first: s.rows, label: -1, path: -1}
+	columns := []string{text}
+	optional := func(name string, at *int, wanted bool) {
+		if wanted || f.Has(name) && name != text {
+			*at = len(columns)
+			columns = append(columns, name)
+		}
+	}
+	if label == "" {
+		optional("label", &sf.label, false)
+	} else {
+		optional(label, &sf.label, true)
+	}
+	optional("path", &sf.path, false)
+	if err := f.Select(columns...); err != nil {
+		f.Close()
+		return err
+	}
+	f.Cached(cache)
+	s.files = append(s.files, sf)
+	s.rows += f.Rows()
+	return nil
+}
+
+// openFiles opens Arrow files as they came.
+func openFiles(ctx context.Context, spec Spec, progress func(done, total int64)) (c *Corpus, err error) {
+	paths, err := source.Expand(spec.From)
+	if err != nil {
+		return nil, err
+	}
+	c = &Corpus{Provenance: Provenance{Name: spec.Name, Source: spec.Source, Licence: spec.Licence, Consent: spec.Consent}}
+	defer func() {
+		if err != nil {
+			c.Close()
+		}
+	}()
+	cache := source.NewCache(cacheBudget)
+	var done, total int64
+	for _, p := range paths {
+		s := c.split(filepath.Base(p))
+		if err := s.add(p, spec, cache); err != nil {
+			return nil, err
+		}
+		total += s.files[len(s.files)-1].Size()
+	}
+	sums := sha256.New()
+	for _, p := range paths {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		sum, size, err := source.Hash(p)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(sums, "%s  %s\n", sum, filepath.Base(p))
+		c.Provenance.Bytes += size
+		if done += size; progress != nil {
+			progress(done, total)
+		}
+	}
+	c.Provenance.SHA256 = hex.EncodeToString(sums.Sum(nil))
+	for _, s := range c.Splits() {
+		c.Provenance.Rows += s.rows
+	}
+	if err := c.checkRows(spec.From); err != nil {
+		return nil, err
+	}
+	counts, err := c.countLabels(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for l := range counts {
+		c.Labels = append(c.Labels, l)
+	}
+	slices.Sort(c.Labels)
+	return c, nil
+}
+
+// split returns the split that a file of that name belongs to.
+func (c *Corpus) split(name string) *Split {
+	at, split := &c.Train, "train"
+	switch name = strings.ToLower(name); {
+	case strings.HasPrefix(name, "valid"), strings.HasPrefix(name, "dev"):
+		at, split = &c.Validation, "validation"
+	case strings.HasPrefix(name, "test"):
+		at, split = &c.Test, "test"
+	}
+	if *at == nil {
+		*at = &Split{Name: split}
+	}
+	return *at
+}
+
+func (c *Corpus) checkRows(from string) error {
+	for _, s := range c.Splits() {
+		if s.rows > 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("data: %s: the corpus is empty: its files have no rows", from)
+}
+
+// countLabels reads the label columns and counts their values.
+func (c *Corpus) countLabels(ctx context.Context) (map[string]int64, error) {
+	counts := map[string]int64{}
+	for _, s := range c.Splits() {
+		for _, f := range s.files {
+			if f.label < 0 {
+				continue
+			}
+			for k := range f.Batches() {
+				if err := ctx.Err(); err != nil {
+					return nil, err
+				}
+				b, err := f.Batch(k)
+				if err != nil {
+					return nil, err
+				}
+				for r := range b.Rows {
+					l, ok := b.Text(f.label, r)
+					if !ok {
+						continue
+					}
+					if counts[l]++; len(counts) > maxLabels {
+						return nil, fmt.Errorf("data: %s: the label column has more than %d values (hint: is it the right column?)", f.Path(), maxLabels)
+					}
+				}
+			}
+		}
+	}
+	return counts, nil
+}
