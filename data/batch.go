@@ -1,0 +1,70 @@
+package data
+
+// A Stream is what a network reads: B rows of T positions, row by row (B,T). Absent
+// fields are nil. Position i attends to position j of its row when their Segments are
+// equal and not negative, and Order[j] ≤ Order[i].
+type Stream struct {
+	T         int
+	Tokens    []int32 // padding: the end-of-text token
+	Segments  []int32 // 1, 2, … within the row; padding: -1
+	Positions []int32 // from 0 within the segment; padding: 0
+	Types     []int32 // BERT's sentence A and B
+	Order     []int32 // causal: the position in the row
+}
+
+// A Seq is one packed sequence: positions First to Last of row Row. A document that
+// goes on in the next row is a Seq in each.
+type Seq struct {
+	Row, First, Last int32
+	Label            int32 // class, or -1
+	Pair             int32 // the other sequence of a pair, or -1
+	Value, RefLogp   float32
+	Doc              int64 // record number
+}
+
+// A Batch is a micro-batch: B rows of a global batch.
+type Batch struct {
+	B          int
+	Dec        Stream
+	Targets    []int32   // (B,T) the token to predict at each position, -1: none; nil where the loss is on labels
+	Weights    []float32 // (B,T) loss weights; nil with Targets
+	Seqs       []Seq     // in row order
+	LabelNames []string  // by Seq.Label
+	NumTargets int       // the loss's denominator: targets, or labels, of the whole global batch
+	Last       bool      // of its global batch
+	// Cursor is where to resume: after this batch where it is the last of its global
+	// batch, else at the start of the global batch.
+	Cursor Cursor
+}
+
+// A Cursor is a place between two global batches in the endless sequence of epochs.
+// It depends on the corpus, the tokenizer, the seed and the objective, not on the
+// size of a batch.
+type Cursor struct {
+	Epoch    int64 `json:"epoch"`
+	Position int64 `json:"position"` // in the epoch's order: of the document, or of the packing window's first
+	Offset   int64 `json:"offset"`   // inputs of the document, or rows of the window, that are behind
+}
+
+// Pool sets dst[i] to the index of sequence i's last position, row·T+Last, and the
+// rest of dst to -1.
+func (b *Batch) Pool(dst []int32) {
+	for i, s := range b.Seqs {
+		dst[i] = s.Row*int32(b.Dec.T) + s.Last
+	}
+	absent(dst[len(b.Seqs):])
+}
+
+// Labels sets dst[i] to the label of sequence i, and the rest of dst to -1.
+func (b *Batch) Labels(dst []int32) {
+	for i, s := range b.Seqs {
+		dst[i] = s.Label
+	}
+	absent(dst[len(b.Seqs):])
+}
+
+func absent(dst []int32) {
+	for i := range dst {
+		dst[i] = -1
+	}
+}

@@ -1,0 +1,71 @@
+package data
+
+import (
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+)
+
+// slowBestFit is best-fit decreasing by looking at every row.
+func slowBestFit(lengths []int, capacity, maxSeqs int) [][]int {
+	var order []int
+	for i := range lengths {
+		order = append(order, i)
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return lengths[b] - lengths[a] })
+	var rows [][]int
+	var room, touched []int
+	for clock, i := range order {
+		best := -1
+		for r := range rows {
+			if len(rows[r]) < maxSeqs && room[r] >= lengths[i] &&
+				(best < 0 || room[r] < room[best] || room[r] == room[best] && touched[r] < touched[best]) {
+				best = r
+			}
+		}
+		if best < 0 {
+			best = len(rows)
+			rows, room, touched = append(rows, nil), append(room, capacity), append(touched, 0)
+		}
+		rows[best] = append(rows[best], i)
+		room[best] -= lengths[i]
+		touched[best] = clock
+	}
+	return rows
+}
+
+func TestBestFit(t *testing.T) {
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 8))
+		capacity, maxSeqs := 1+r.IntN(200), 1+r.IntN(8)
+		lengths := make([]int, r.IntN(150))
+		for i := range lengths {
+			lengths[i] = 1 + r.IntN(capacity)
+			if r.IntN(2) == 0 {
+				lengths[i] = 1 + lengths[i]/5
+			}
+			lengths[i] = min(lengths[i], capacity)
+		}
+		rows := bestFit(lengths, capacity, maxSeqs)
+		if want := slowBestFit(lengths, capacity, maxSeqs); !reflect.DeepEqual(rows, want) {
+			t.Fatalf("seed %d: %v, want %v", seed, rows, want)
+		}
+		times := make([]int, len(lengths))
+		for _, row := range rows {
+			sum := 0
+			for _, i := range row {
+				sum += lengths[i]
+				times[i]++
+			}
+			if sum > capacity || len(row) > maxSeqs || len(row) == 0 {
+				t.Fatalf("seed %d: a row of %d sequences takes %d of %d", seed, len(row), sum, capacity)
+			}
+		}
+		for i, n := range times {
+			if n != 1 {
+				t.Fatalf("seed %d: sequence %d is placed %d times", seed, i, n)
+			}
+		}
+	}
+}
