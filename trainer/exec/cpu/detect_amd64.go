@@ -2,4 +2,17 @@
 
 package cpu
 
-func available() []*kernels { return []*kernels{&genericKernels} }
+import "golang.org/x/sys/cpu"
+
+// available lists the sets that this processor and system run, best first.
+func available() []*kernels {
+	var have []*kernels
+	x := &cpu.X86
+	if x.HasAVX512F && x.HasAVX512VL && x.HasAVX512DQ && x.HasAVX512BW && x.HasFMA {
+		have = append(have, &avx512Kernels)
+	}
+	if x.HasAVX2 && x.HasFMA {
+		have = append(have, &avx2Kernels)
+	}
+	return append(have, &genericKernels)
+}

@@ -63,13 +63,11 @@ func add[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error
 func addTo[T float](k *kernels, dst, a, b []T) {
 	n := len(dst)
 	a, b = a[:n], b[:n]
-	i := 0
-	if isF32[T]() && k.add != nil && n >= k.lanes {
-		i = n - n%k.lanes
-		d, x, y := cast[float32](dst), cast[float32](a), cast[float32](b)
-		k.add(i, &d[0], &x[0], &y[0])
+	if isF32[T]() && k.add != nil && n > 0 {
+		k.add(n, f32(dst), f32(a), f32(b))
+		return
 	}
-	for ; i < n; i++ { // one rounding wherever it is done
+	for i := range dst {
 		dst[i] = a[i] + b[i]
 	}
 }

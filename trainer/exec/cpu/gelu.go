@@ -12,6 +12,10 @@ const (
 // geluTo sets dst to the GELU of x. dst may be x.
 func geluTo[T float](k *kernels, dst, x []T) {
 	x = x[:len(dst)]
+	if isF32[T]() && k.gelu != nil && len(dst) > 0 {
+		k.gelu(len(dst), f32(dst), f32(x))
+		return
+	}
 	for i, v := range x {
 		x := float64(v)
 		dst[i] = T(x / (1 + math.Exp(-2*geluA*(x+float64(geluB*float64(x*float64(x*x)))))))
@@ -21,8 +25,13 @@ func geluTo[T float](k *kernels, dst, x []T) {
 // geluGradTo sets dst to dy times the derivative of the GELU at x. dst may be x or dy.
 func geluGradTo[T float](k *kernels, dst, x, dy []T) {
 	x, dy = x[:len(dst)], dy[:len(dst)]
+	if isF32[T]() && k.geluGrad != nil && len(dst) > 0 {
+		k.geluGrad(len(dst), f32(dst), f32(x), f32(dy))
+		return
+	}
 	for i, v := range x {
-		x := float64(v)
+		// Beyond ±40 s is 0 or 1; held there, no infinity meets a zero.
+		x := min(max(float64(v), -40), 40)
 		s := 1 / (1 + math.Exp(-2*geluA*(x+float64(geluB*float64(x*float64(x*x))))))
 		// y = x·s, s' = s·(1-s)·2u'
 		du := geluA * (1 + float64(3*geluB*float64(x*x)))

@@ -6,6 +6,14 @@ package cpu
 // strides. Each block of k loads C into the accumulators, so that an element is
 // one chain over k whatever the blocks are.
 
+// Blocks of the assembly kernels. A panel of B (kc·nr) stays in the first-level cache,
+// a block of A (mc·kc) and the panels in the second and third.
+const (
+	asmKC = 384
+	asmMC = 96
+	asmNC = 768
+)
+
 // Blocks of the portable kernel.
 const (
 	genericMR, genericNR = 4, 4
@@ -183,12 +191,12 @@ func gemm32(k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []float
 	if transA {
 		ars, aks = 1, lda
 	}
-	panels := lend[float32](w, slotPanels, min(k.kc, kk)*min(k.nc, (n+nr-1)/nr*nr))
+	panels := lend[float32](w, slotPanels, min(asmKC, kk)*min(asmNC, (n+nr-1)/nr*nr))
 	tile := lend[float32](w, slotTile, mr*nr)
-	for jc := 0; jc < n; jc += k.nc {
-		nc := min(k.nc, n-jc)
-		for pc := 0; pc < kk; pc += k.kc {
-			kc := min(k.kc, kk-pc)
+	for jc := 0; jc < n; jc += asmNC {
+		nc := min(asmNC, n-jc)
+		for pc := 0; pc < kk; pc += asmKC {
+			kc := min(asmKC, kk-pc)
 			acc, last := pc > 0 || accumulate, pc+kc == kk
 			for j := 0; j < nc; j += nr {
 				panel := panels[j*kc : (j+nr)*kc]
@@ -198,8 +206,8 @@ func gemm32(k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []float
 					packRows(panel, b[pc*ldb+jc+j:], ldb, kc, nr, min(nr, nc-j))
 				}
 			}
-			for ic := 0; ic < m; ic += k.mc {
-				mc := min(k.mc, m-ic)
+			for ic := 0; ic < m; ic += asmMC {
+				mc := min(asmMC, m-ic)
 				for j := 0; j < nc; j += nr {
 					panel := &panels[j*kc]
 					cols := min(nr, nc-j)
@@ -207,7 +215,7 @@ func gemm32(k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []float
 						rows := min(mr, ic+mc-i)
 						at, ct := &a[i*ars+pc*aks], c[i*ldc+jc+j:]
 						if cols == nr {
-							k.micro[rows-1](kc, at, 4*ars, 4*aks, panel, &ct[0], 4*ldc, acc)
+							k.micro[rows-1](kc, at, 4*ars, 4*aks, panel, 4*nr, &ct[0], 4*ldc, acc)
 							continue
 						}
 						// Whole vectors do not fit: through a tile of full width.
@@ -216,7 +224,7 @@ func gemm32(k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []float
 								copy(tile[r*nr:], ct[r*ldc:r*ldc+cols])
 							}
 						}
-						k.micro[rows-1](kc, at, 4*ars, 4*aks, panel, &tile[0], 4*nr, acc)
+						k.micro[rows-1](kc, at, 4*ars, 4*aks, panel, 4*nr, &tile[0], 4*nr, acc)
 						for r := range rows {
 							copy(ct[r*ldc:r*ldc+cols], tile[r*nr:])
 						}

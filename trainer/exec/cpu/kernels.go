@@ -4,28 +4,35 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unsafe"
 )
+
+//go:generate go run ./gen
 
 // A kernels is a set of float32 kernels. A nil function means the portable one;
 // float64 always uses that.
 type kernels struct {
-	name string
+	name  string
+	lanes int // float32 in a vector
 
-	mr, nr     int // rows and columns of the micro-kernel's tile
-	kc, mc, nc int // cache blocks: see gemm
-	// micro[r-1] computes r rows of a tile of nr columns: c = (or +=) a·b over kc
-	// steps. a[i][p] is at a + i·ars + p·aks, b at panel row p, all strides in bytes.
-	micro []func(kc int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool)
-	// transpose8 packs 8 rows of b, kc long (a multiple of 8), into 8 columns of a panel nr wide.
+	mr, nr int           // rows and columns of the micro-kernel's tile
+	micro  []microKernel // for 1, 2, … mr rows
+	// transpose8 packs 8 rows of kc elements (a multiple of 8), stride bytes apart,
+	// into 8 columns of a panel nr wide.
 	transpose8 func(kc int, src *float32, stride int, dst *float32)
 
-	// Elementwise, n a multiple of lanes.
-	lanes    int
 	exp      func(n int, dst, src *float32, shift float32)
-	gelu     func(n int, dst, src *float32)
+	gelu     func(n int, dst, x *float32)
 	geluGrad func(n int, dst, x, dy *float32)
 	add      func(n int, dst, a, b *float32)
+
+	fmaLoop  func(n int)               // 12·lanes multiply-adds a round
+	readLoop func(n int, src *float32) // n a multiple of 4·lanes
 }
+
+// A microKernel computes a tile of nr columns: c = (or +=) a·b over kc ≥ 1 steps.
+// a's element (i,p) is at a + i·ars + p·aks, b's row p at b + p·bks; strides are in bytes.
+type microKernel func(kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc int, accumulate bool)
 
 var genericKernels = kernels{name: "generic"}
 
@@ -48,3 +55,6 @@ func findKernels(name string) (*kernels, error) {
 	}
 	return nil, fmt.Errorf("cpu: unknown kernels %q; known are generic, avx2, avx512, and this processor has %s", name, strings.Join(names, ", "))
 }
+
+// f32 is the address of a float32 slice's first element, for an assembly kernel.
+func f32[T float](s []T) *float32 { return (*float32)(unsafe.Pointer(&s[0])) }
