@@ -120,7 +120,8 @@ func (d disk) writeNew(path string, fill func(io.Writer) error) (FileInfo, error
 
 // publish puts the directory tmp, whose files are synced, in the place of dir.
 // The directory that was there stands aside until the new one is in place, so
-// that one of them is always whole; no system replaces a directory in one go.
+// that one of them is always whole: Linux and macOS could exchange the two in one
+// call, Windows could not, and one way for all is tested everywhere.
 func (d disk) publish(tmp, dir string) error {
 	if err := d.syncDir(tmp); err != nil {
 		return err

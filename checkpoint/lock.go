@@ -20,7 +20,8 @@ var errLocked = errors.New("locked")
 // LockRun takes the lock of a run directory, which is made if need be, and
 // keeps every other process (and every other call of this one) out of it until
 // unlock. The operating system releases it when the process ends, however it
-// ends. The error names the process that holds it.
+// ends. The error names the process that holds it. Who empties the directory
+// leaves the file .lock in it.
 func LockRun(dir string) (unlock func() error, err error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err

@@ -234,6 +234,24 @@ func TestRetain(t *testing.T) {
 	}
 }
 
+func TestBestDamaged(t *testing.T) {
+	stage := t.TempDir()
+	for step := 1; step <= 3; step++ {
+		mustSave(t, stage, step, "x") // val_loss is 1, 0, 1
+	}
+	if err := os.Truncate(filepath.Join(StepDir(stage, 2), ModelFile), 9); err != nil {
+		t.Fatal(err)
+	}
+	var logged []string
+	c, err := Best(stage, Retention{Metric: "val_loss"}, func(line string) { logged = append(logged, line) })
+	if err != nil || c == nil || c.Manifest.Step != 1 {
+		t.Errorf("best is %+v, %v, want step 1", c, err)
+	}
+	if len(logged) != 1 || !strings.Contains(logged[0], "step-000002: model.safetensors has 9 bytes") {
+		t.Errorf("logged %q", logged)
+	}
+}
+
 func TestSetFinal(t *testing.T) {
 	stage := t.TempDir()
 	for step := 1; step <= 2; step++ {
