@@ -16,6 +16,18 @@ type float interface{ float32 | float64 }
 type jobs[T float] struct {
 	gemm gemmJob[T]
 	elem elemJob[T]
+
+	embed        embedJob[T]
+	embedGrad    embedGradJob[T]
+	norm         normJob[T]
+	normGradW    normGradWJob[T]
+	attention    attentionJob[T]
+	cached       cachedJob[T]
+	crossEntropy crossEntropyJob[T]
+	dropout      dropoutJob[T]
+	adamW        adamWJob[T]
+	colSum       colSumJob[T]
+	sumSquares   sumSquaresJob[T]
 }
 
 // Launch runs one instruction to its end.
@@ -52,6 +64,34 @@ func launch[T float](d *Device, j *jobs[T], in *exec.Instr, args []exec.Arg) err
 		return geluGrad(d, j, in, args)
 	case exec.OpAdd:
 		return add(d, j, in, args)
+	case exec.OpEmbed:
+		return embed(d, j, in, args)
+	case exec.OpEmbedGrad:
+		return embedGrad(d, j, in, args)
+	case exec.OpColSum:
+		return colSum(d, j, in, args)
+	case exec.OpLayerNorm:
+		return layerNorm(d, j, in, args)
+	case exec.OpLayerNormGradX:
+		return layerNormGradX(d, j, in, args)
+	case exec.OpLayerNormGradW:
+		return layerNormGradW(d, j, in, args)
+	case exec.OpAttention:
+		return attention(d, j, in, args)
+	case exec.OpAttentionGrad:
+		return attentionGrad(d, j, in, args)
+	case exec.OpAttentionCached:
+		return attentionCached(d, j, in, args)
+	case exec.OpDropout:
+		return dropout(d, j, in, args)
+	case exec.OpCrossEntropy:
+		return crossEntropy(d, j, in, args)
+	case exec.OpCrossEntropyGrad:
+		return crossEntropyGrad(d, j, in, args)
+	case exec.OpSumSquares:
+		return sumSquares(d, j, in, args)
+	case exec.OpAdamW:
+		return adamW(d, j, in, args)
 	}
 	return fmt.Errorf("cpu: no kernel for %v", in.Op)
 }

@@ -1,0 +1,113 @@
+package cpu
+
+import (
+	"fmt"
+
+	"hone/trainer/exec"
+)
+
+// An embedJob gathers rows.
+type embedJob[T float] struct {
+	w, y []T
+	ids  []int32
+	c    int
+}
+
+func (j *embedJob[T]) chunk(i, _ int) {
+	n := rowsPerChunk(j.c)
+	for r := i * n; r < min(len(j.ids), (i+1)*n); r++ {
+		y := j.y[r*j.c : (r+1)*j.c]
+		if id := int(j.ids[r]); id < 0 {
+			clear(y)
+		} else {
+			copy(y, j.w[id*j.c:(id+1)*j.c])
+		}
+	}
+}
+
+// below checks that every id is less than n; negative ones stand for nothing.
+func below(in *exec.Instr, ids []int32, n int) error {
+	for r, id := range ids {
+		if int(id) >= n {
+			return fmt.Errorf("cpu: %v %s: row %d: id %d is outside the %d known", in.Op, in.Note, r, id, n)
+		}
+	}
+	return nil
+}
+
+// embed: w(V,C), ids(R) -> y(R,C).
+func embed[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
+	if err := operands(in, args, 3); err != nil {
+		return err
+	}
+	v, c, err := rowsCols(in, args, 0)
+	if err != nil {
+		return err
+	}
+	j := &js.embed
+	*j = embedJob[T]{w: view[T](args[0]), ids: view[int32](args[1]), y: view[T](args[2]), c: c}
+	if len(j.w) != v*c || len(j.y) != len(j.ids)*c {
+		return mismatch(in, args)
+	}
+	if err := below(in, j.ids, v); err != nil {
+		return err
+	}
+	d.pool.run(chunks(len(j.ids), rowsPerChunk(c)), j)
+	return nil
+}
+
+const (
+	embedRows = 2048 // rows and columns of dw of one chunk
+	embedCols = 64
+)
+
+// An embedGradJob is cut over blocks of dw: each looks at all ids and adds the rows
+// that are its own, in order.
+type embedGradJob[T float] struct {
+	dy, dw []T
+	ids    []int32
+	v, c   int
+	across int // blocks side by side
+}
+
+func (j *embedGradJob[T]) chunk(i, _ int) {
+	v0, c0 := i/j.across*embedRows, i%j.across*embedCols
+	v1, n := min(j.v, v0+embedRows), min(embedCols, j.c-c0)
+	if n == j.c {
+		clear(j.dw[v0*j.c : v1*j.c])
+	} else {
+		for v := v0; v < v1; v++ {
+			clear(j.dw[v*j.c+c0:][:n])
+		}
+	}
+	lo, span := int32(v0), uint32(v1-v0)
+	for r, id := range j.ids {
+		if uint32(id-lo) < span && id >= 0 {
+			dst := j.dw[int(id)*j.c+c0:][:n]
+			for k, x := range j.dy[r*j.c+c0:][:n] {
+				dst[k] += x
+			}
+		}
+	}
+}
+
+// embedGrad: dy(R,C), ids(R) -> dw(V,C).
+func embedGrad[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
+	if err := operands(in, args, 3); err != nil {
+		return err
+	}
+	v, c, err := rowsCols(in, args, 2)
+	if err != nil {
+		return err
+	}
+	j := &js.embedGrad
+	*j = embedGradJob[T]{dy: view[T](args[0]), ids: view[int32](args[1]), dw: view[T](args[2]), v: v, c: c, across: chunks(c, embedCols)}
+	if len(j.dw) != v*c || len(j.dy) != len(j.ids)*c {
+		return mismatch(in, args)
+	}
+	if err := below(in, j.ids, v); err != nil {
+		return err
+	}
+	d.pool.run(chunks(v, embedRows)*j.across, j)
+	return nil
+}

@@ -1,0 +1,355 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"unsafe"
+
+	"hone/trainer/exec"
+)
+
+// An operand is a tensor of a test: float64 values that go to the device as its
+// float type, or as float64 when wide is set; or int32 values.
+type operand struct {
+	shape []int
+	f     []float64
+	i     []int32
+	wide  bool
+}
+
+func floats(f []float64, shape ...int) operand { return operand{shape: shape, f: f} }
+func wide(f ...float64) operand                { return operand{shape: []int{len(f)}, f: f, wide: true} }
+func ints(i ...int32) operand                  { return operand{shape: []int{len(i)}, i: i} }
+func random(r *rand.Rand, shape ...int) operand {
+	return operand{shape: shape, f: fill[float64](r, product(shape))}
+}
+
+var absent = operand{}
+
+func product(shape []int) int {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	return n
+}
+
+func newDevice(t testing.TB, threads int, kernels string) *Device {
+	t.Helper()
+	d, err := New(Options{Threads: threads, Kernels: kernels})
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
+func raw[T any](s []T) []byte {
+	if len(s) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*byte)(unsafe.Pointer(&s[0])), len(s)*int(unsafe.Sizeof(s[0])))
+}
+
+func convert[T, F float](s []F) []T {
+	out := make([]T, len(s))
+	for i, v := range s {
+		out[i] = T(v)
+	}
+	return out
+}
+
+func dtypeOf[T float]() exec.DType {
+	if isF32[T]() {
+		return exec.F32
+	}
+	return exec.F64
+}
+
+// place puts an operand on the device.
+func place[T float](t testing.TB, d *Device, o operand) exec.Arg {
+	t.Helper()
+	a := exec.Arg{Shape: o.shape}
+	var data []byte
+	switch {
+	case o.shape == nil:
+		return a
+	case o.i != nil:
+		a.DType, data = exec.I32, raw(o.i)
+	case o.wide:
+		a.DType, data = exec.F64, raw(o.f)
+	default:
+		a.DType, data = dtypeOf[T](), raw(convert[T](o.f))
+	}
+	buf, err := d.Alloc(len(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Buffer = buf
+	if err := d.Upload(a.Buffer, data); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// fetch reads an operand back, as float64.
+func fetch[T float](t testing.TB, d *Device, a exec.Arg) []float64 {
+	t.Helper()
+	read := func(dst []byte) {
+		if err := d.Download(dst, a.Buffer); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n := product(a.Shape)
+	if a.DType == exec.F64 {
+		out := make([]float64, n)
+		read(raw(out))
+		return out
+	}
+	out := make([]float32, n)
+	read(raw(out))
+	return convert[float64](out)
+}
+
+// outputs gives an op's outputs, filled with NaN so that what is not written shows.
+func outputs(shapes ...[]int) []operand {
+	var outs []operand
+	for _, s := range shapes {
+		o := operand{shape: s, f: make([]float64, product(s))}
+		for i := range o.f {
+			o.f[i] = math.NaN()
+		}
+		outs = append(outs, o)
+	}
+	return outs
+}
+
+// launchOn runs an op once and gives all its outputs.
+func launchOn[T float](t testing.TB, d *Device, in *exec.Instr, ins, outs []operand) [][]float64 {
+	t.Helper()
+	var args []exec.Arg
+	for _, o := range slices.Concat(ins, outs) {
+		args = append(args, place[T](t, d, o))
+	}
+	if err := d.Launch(in, args); err != nil {
+		t.Fatal(err)
+	}
+	var got [][]float64
+	for i, o := range outs {
+		if o.shape == nil {
+			got = append(got, nil)
+			continue
+		}
+		got = append(got, fetch[T](t, d, args[len(ins)+i]))
+	}
+	return got
+}
+
+// compare asks that |got-want| <= bound·max|want|.
+func compare(t *testing.T, what string, got, want []float64, bound float64) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Errorf("%s: %d values, want %d", what, len(got), len(want))
+		return
+	}
+	top, worst, at := 0.0, 0.0, 0
+	for i := range want {
+		top = max(top, math.Abs(want[i]))
+		if d := math.Abs(got[i] - want[i]); !(d <= worst) {
+			worst, at = d, i
+		}
+	}
+	if !(worst <= bound*top) {
+		t.Errorf("%s: element %d is %g, want %g: off by %.2g of the largest, over %.2g", what, at, got[at], want[at], worst/top, bound)
+	}
+}
+
+// sameBits asks for equality bit for bit.
+func sameBits(t *testing.T, what string, got, want []float64) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%s: %d values, want %d", what, len(got), len(want))
+	}
+	for i := range want {
+		if math.Float64bits(got[i]) != math.Float64bits(want[i]) {
+			t.Fatalf("%s: element %d of %d is %v, want %v", what, i, len(want), got[i], want[i])
+		}
+	}
+}
+
+// An opCase is an op with operands, and what must come out.
+type opCase struct {
+	name  string
+	in    exec.Instr
+	ins   []operand
+	outs  []operand
+	want  [][]float64 // nil: whatever float64 gives
+	bound float64     // of float32
+}
+
+// opCases are all ops that this package has, over random and odd shapes.
+func opCases(r *rand.Rand) []opCase {
+	var cases []opCase
+	add := func(bound float64, in exec.Instr, ins, outs []operand, want ...[]float64) {
+		var shapes string
+		for _, o := range ins {
+			shapes += fmt.Sprint(o.shape)
+		}
+		cases = append(cases, opCase{fmt.Sprintf("%v%s", in.Op, shapes), in, ins, outs, want, bound})
+	}
+	for _, s := range [][2]int{{1, 1}, {3, 17}, {17, 3}, {70, 64}, {530, 65}, {37, 300}, {1, 1000}} {
+		rows, c := s[0], s[1]
+		x, gain, bias, dy := random(r, rows, c), random(r, c), random(r, c), random(r, rows, c)
+		for i := range x.f {
+			x.f[i] += 3 // a mean that matters
+		}
+		y, mean, rstd := naiveNorm(x.f, gain.f, bias.f, rows, c, 1e-5)
+		m, rs := floats(mean, rows), floats(rstd, rows)
+		eps := exec.Attrs{Eps: 1e-5}
+		add(2e-5, exec.Instr{Op: exec.OpLayerNorm, Attrs: eps}, []operand{x, gain, bias}, outputs(x.shape, m.shape, m.shape), y, mean, rstd)
+		add(2e-5, exec.Instr{Op: exec.OpLayerNormGradX}, []operand{dy, x, gain, m, rs}, outputs(x.shape))
+		add(2e-5, exec.Instr{Op: exec.OpLayerNormGradW}, []operand{dy, x, m, rs}, outputs(gain.shape, gain.shape))
+		add(1e-6, exec.Instr{Op: exec.OpColSum}, []operand{dy}, outputs(gain.shape), naiveColSum(dy.f, rows, c))
+		out := outputs([]int{1})[0]
+		out.wide = true
+		sum := 0.0
+		for _, v := range dy.f {
+			sum += v * v
+		}
+		add(1e-6, exec.Instr{Op: exec.OpSumSquares}, []operand{dy}, []operand{out}, []float64{sum})
+
+		ids := ints(make([]int32, rows)...)
+		v := 1 + rows/2
+		for i := range ids.i {
+			ids.i[i] = int32(r.IntN(v+1)) - 1
+		}
+		table := random(r, v, c)
+		got, grad := naiveEmbed(table.f, dy.f, ids.i, v, c)
+		add(1e-7, exec.Instr{Op: exec.OpEmbed}, []operand{table, ids}, outputs(x.shape), got)
+		add(1e-6, exec.Instr{Op: exec.OpEmbedGrad}, []operand{dy, ids}, outputs(table.shape), grad)
+
+		targets := ints(make([]int32, rows)...)
+		for i := range targets.i {
+			targets.i[i] = int32(r.IntN(c+1)) - 1
+		}
+		weights, dloss := random(r, rows), random(r, 1)
+		loss, nll, lse := naiveCrossEntropy(x.f, targets.i, weights.f, rows, c)
+		l := floats(lse, rows)
+		add(2e-5, exec.Instr{Op: exec.OpCrossEntropy}, []operand{x, targets, weights}, outputs([]int{1}, l.shape, l.shape), []float64{loss}, nll, lse)
+		add(2e-5, exec.Instr{Op: exec.OpCrossEntropyGrad}, []operand{x, targets, weights, l, dloss}, outputs(x.shape))
+		add(1e-6, exec.Instr{Op: exec.OpDropout, Attrs: exec.Attrs{P: 0.3, Salt: 5}}, []operand{x, ints(1, 2, 3, 4)}, outputs(x.shape))
+	}
+	x := random(r, 40000)
+	add(1e-6, exec.Instr{Op: exec.OpSumSquares}, []operand{x}, []operand{{shape: []int{1}, f: []float64{0}, wide: true}})
+	add(1e-6, exec.Instr{Op: exec.OpDropout, Attrs: exec.Attrs{P: 0.3, Salt: 5}}, []operand{x, ints(1, 2, 3, 4)}, outputs(x.shape))
+	for _, c := range attentionCases(r) {
+		rows := c.attrs.B * c.attrs.T
+		y, lse := c.naive()
+		yshape, lshape := []int{rows, c.attrs.Heads * c.dim}, []int{rows, c.attrs.Heads}
+		qkv, seg, ord := c.operands()
+		add(2e-5, exec.Instr{Op: exec.OpAttention, Attrs: c.attrs}, []operand{qkv, seg, ord}, outputs(yshape, lshape), y, lse)
+		add(5e-5, exec.Instr{Op: exec.OpAttentionGrad, Attrs: c.attrs},
+			[]operand{qkv, seg, ord, floats(y, yshape...), floats(lse, lshape...), random(r, yshape...)}, outputs(qkv.shape))
+	}
+	return cases
+}
+
+// Every op agrees with a plain float64 reference where there is one, and float32
+// with float64, for each kernel set.
+func TestOpsAgainstReference(t *testing.T) {
+	for _, name := range []string{"generic", "avx2", "avx512"} {
+		t.Run(name, func(t *testing.T) {
+			d := newDevice(t, 2, name)
+			for _, c := range opCases(rand.New(rand.NewPCG(11, 12))) {
+				want := launchOn[float64](t, d, &c.in, c.ins, c.outs)
+				for i, w := range c.want {
+					compare(t, fmt.Sprintf("%s output %d in float64", c.name, i), want[i], w, 1e-12)
+				}
+				for i, got := range launchOn[float32](t, d, &c.in, c.ins, c.outs) {
+					compare(t, fmt.Sprintf("%s output %d in float32", c.name, i), got, want[i], c.bound)
+				}
+			}
+		})
+	}
+}
+
+// Any number of threads gives the same bits.
+func TestOpsSameForAnyThreads(t *testing.T) {
+	one := newDevice(t, 1, "")
+	cases := opCases(rand.New(rand.NewPCG(13, 14)))
+	for threads := 2; threads <= 3; threads++ {
+		d := newDevice(t, threads, "")
+		for _, c := range cases {
+			want := launchOn[float32](t, one, &c.in, c.ins, c.outs)
+			for i, got := range launchOn[float32](t, d, &c.in, c.ins, c.outs) {
+				sameBits(t, fmt.Sprintf("%s output %d with %d threads", c.name, i, threads), got, want[i])
+			}
+		}
+	}
+}
+
+// A launch allocates nothing once the op has run.
+func TestOpsDoNotAllocate(t *testing.T) {
+	d := newDevice(t, 2, "")
+	for _, c := range opCases(rand.New(rand.NewPCG(15, 16))) {
+		var args []exec.Arg
+		for _, o := range slices.Concat(c.ins, c.outs) {
+			args = append(args, place[float32](t, d, o))
+		}
+		launch := func() {
+			if err := d.Launch(&c.in, args); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 5 { // each worker meets the op
+			launch()
+		}
+		if n := testing.AllocsPerRun(5, launch); n != 0 {
+			t.Errorf("%s: %v allocations a launch", c.name, n)
+		}
+	}
+}
+
+// Operands that do not fit are errors, not crashes.
+func TestOpsRefuse(t *testing.T) {
+	d := newDevice(t, 1, "")
+	for _, c := range opCases(rand.New(rand.NewPCG(17, 18))) {
+		if len(c.name) > 60 && c.ins[0].shape[0] > 3 {
+			continue
+		}
+		args := func() []exec.Arg {
+			var args []exec.Arg
+			for _, o := range slices.Concat(c.ins, c.outs) {
+				args = append(args, place[float32](t, d, o))
+			}
+			return args
+		}
+		if err := d.Launch(&c.in, args()[:len(c.ins)]); err == nil {
+			t.Errorf("%s: ran without outputs", c.name)
+		}
+		bad := args()
+		bad[len(bad)-1].Buffer = nil
+		if c.in.Op != exec.OpLayerNorm && c.in.Op != exec.OpLayerNormGradW { // there it is optional
+			if err := d.Launch(&c.in, bad); err == nil {
+				t.Errorf("%s: ran without its last output", c.name)
+			}
+		}
+	}
+	table := floats(make([]float64, 6), 3, 2)
+	for _, c := range []opCase{
+		{in: exec.Instr{Op: exec.OpEmbed}, ins: []operand{table, ints(3)}, outs: outputs([]int{1, 2})},
+		{in: exec.Instr{Op: exec.OpEmbedGrad}, ins: []operand{floats([]float64{1, 2}, 1, 2), ints(3)}, outs: outputs([]int{3, 2})},
+		{in: exec.Instr{Op: exec.OpCrossEntropy}, ins: []operand{table, ints(-1, 2, 0), floats(make([]float64, 3), 3)}, outs: outputs([]int{1}, []int{3}, []int{3})},
+	} {
+		var args []exec.Arg
+		for _, o := range slices.Concat(c.ins, c.outs) {
+			args = append(args, place[float32](t, d, o))
+		}
+		if err := d.Launch(&c.in, args); err == nil {
+			t.Errorf("%v took an id that is out of range", c.in.Op)
+		}
+	}
+}

@@ -1,0 +1,260 @@
+package cpu
+
+import (
+	"fmt"
+
+	"hone/trainer/exec"
+)
+
+// lanes are the partial sums of a row: element i goes to lane i%16, and tree adds
+// the lanes in one fixed order. This is what a vector register or two do, so that
+// assembly can give the same bits.
+//
+// Each sum goes over the row twice, for eight lanes a time: sixteen do not fit
+// into the registers that Go uses.
+type lanes[T float] [16]T
+
+func (l *lanes[T]) tree() T {
+	a0, a1, a2, a3 := l[0]+l[8], l[1]+l[9], l[2]+l[10], l[3]+l[11]
+	a4, a5, a6, a7 := l[4]+l[12], l[5]+l[13], l[6]+l[14], l[7]+l[15]
+	return ((a0 + a4) + (a2 + a6)) + ((a1 + a5) + (a3 + a7))
+}
+
+// sum adds x, whose first element belongs to lane 0.
+func (l *lanes[T]) sum(x []T) {
+	sum8((*[8]T)(l[:8]), x)
+	if len(x) > 8 {
+		sum8((*[8]T)(l[8:]), x[8:])
+	}
+}
+
+// sum8 adds the first eight of every sixteen elements.
+func sum8[T float](l *[8]T, x []T) {
+	s0, s1, s2, s3, s4, s5, s6, s7 := l[0], l[1], l[2], l[3], l[4], l[5], l[6], l[7]
+	i := 0
+	for ; i+8 <= len(x); i += 16 {
+		v := (*[8]T)(x[i:])
+		s0 += v[0]
+		s1 += v[1]
+		s2 += v[2]
+		s3 += v[3]
+		s4 += v[4]
+		s5 += v[5]
+		s6 += v[6]
+		s7 += v[7]
+	}
+	*l = [8]T{s0, s1, s2, s3, s4, s5, s6, s7}
+	if i < len(x) {
+		for k, v := range x[i:] {
+			l[k&7] += v
+		}
+	}
+}
+
+// dot adds the products of x and y.
+func (l *lanes[T]) dot(x, y []T) {
+	dot8((*[8]T)(l[:8]), x, y)
+	if len(x) > 8 {
+		dot8((*[8]T)(l[8:]), x[8:], y[8:])
+	}
+}
+
+func dot8[T float](l *[8]T, x, y []T) {
+	y = y[:len(x)]
+	s0, s1, s2, s3, s4, s5, s6, s7 := l[0], l[1], l[2], l[3], l[4], l[5], l[6], l[7]
+	i := 0
+	for ; i+8 <= len(x); i += 16 {
+		v, w := (*[8]T)(x[i:]), (*[8]T)(y[i:])
+		s0 += T(v[0] * w[0])
+		s1 += T(v[1] * w[1])
+		s2 += T(v[2] * w[2])
+		s3 += T(v[3] * w[3])
+		s4 += T(v[4] * w[4])
+		s5 += T(v[5] * w[5])
+		s6 += T(v[6] * w[6])
+		s7 += T(v[7] * w[7])
+	}
+	*l = [8]T{s0, s1, s2, s3, s4, s5, s6, s7}
+	if i < len(x) {
+		for k, v := range x[i:] {
+			l[k&7] += T(v * y[i+k])
+		}
+	}
+}
+
+// sumOf and dotOf reduce one row.
+func sumOf[T float](x []T) T {
+	var l lanes[T]
+	l.sum(x)
+	return l.tree()
+}
+
+func dotOf[T float](x, y []T) T {
+	var l lanes[T]
+	l.dot(x, y)
+	return l.tree()
+}
+
+// maxOf is the largest element that is no NaN; -Inf when there is none.
+func maxOf[T float](x []T) T {
+	m0 := negInf[T]()
+	m1, m2, m3 := m0, m0, m0
+	for len(x) >= 4 {
+		v := (*[4]T)(x)
+		if v[0] > m0 {
+			m0 = v[0]
+		}
+		if v[1] > m1 {
+			m1 = v[1]
+		}
+		if v[2] > m2 {
+			m2 = v[2]
+		}
+		if v[3] > m3 {
+			m3 = v[3]
+		}
+		x = x[4:]
+	}
+	for _, v := range x {
+		if v > m0 {
+			m0 = v
+		}
+	}
+	if m1 > m0 {
+		m0 = m1
+	}
+	if m3 > m2 {
+		m2 = m3
+	}
+	if m2 > m0 {
+		m0 = m2
+	}
+	return m0
+}
+
+// rowsPerChunk gives chunks of rows of some 8192 elements, a few microseconds of work.
+func rowsPerChunk(cols int) int { return max(1, 8192/max(1, cols)) }
+
+func chunks(n, size int) int { return (n + size - 1) / size }
+
+// operands checks that an instruction has n of them.
+func operands(in *exec.Instr, args []exec.Arg, n int) error {
+	if len(args) != n {
+		return fmt.Errorf("cpu: %v %s: %d operands, want %d", in.Op, in.Note, len(args), n)
+	}
+	return nil
+}
+
+const (
+	colBlock = 64  // columns of a chunk of a sum over rows
+	rowBlock = 256 // rows whose sum is added to the total at once, against rounding
+)
+
+// A colSumJob sums the rows of a matrix, cut over columns.
+type colSumJob[T float] struct {
+	x, y       []T
+	rows, cols int
+}
+
+func (j *colSumJob[T]) chunk(i, _ int) {
+	lo := i * colBlock
+	n := min(colBlock, j.cols-lo)
+	total := j.y[lo : lo+n]
+	clear(total)
+	var acc [colBlock]T
+	for r0 := 0; r0 < j.rows; r0 += rowBlock {
+		r1 := min(j.rows, r0+rowBlock)
+		clear(acc[:])
+		r := r0
+		for ; r+4 <= r1; r += 4 {
+			at := r*j.cols + lo
+			a := j.x[at:][:n]
+			b := j.x[at+j.cols:][:n]
+			c := j.x[at+2*j.cols:][:n]
+			d := j.x[at+3*j.cols:][:n]
+			for k, v := range a {
+				acc[k&(colBlock-1)] += (v + b[k]) + (c[k] + d[k])
+			}
+		}
+		for ; r < r1; r++ {
+			for k, v := range j.x[r*j.cols+lo:][:n] {
+				acc[k&(colBlock-1)] += v
+			}
+		}
+		for k := range total {
+			total[k] += acc[k]
+		}
+	}
+}
+
+// colSum: dy(R,N) -> db(N).
+func colSum[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
+	if err := operands(in, args, 2); err != nil {
+		return err
+	}
+	r, n, err := rowsCols(in, args, 0)
+	if err != nil {
+		return err
+	}
+	js.colSum = colSumJob[T]{x: view[T](args[0]), y: view[T](args[1]), rows: r, cols: n}
+	if len(js.colSum.y) != n {
+		return mismatch(in, args)
+	}
+	d.pool.run(chunks(n, colBlock), &js.colSum)
+	return nil
+}
+
+const sumChunk = 16384 // elements
+
+// A sumSquaresJob leaves a partial sum for each chunk.
+type sumSquaresJob[T float] struct {
+	x    []T
+	part []float64 // kept between launches
+}
+
+func (j *sumSquaresJob[T]) chunk(i, _ int) {
+	x := j.x[i*sumChunk : min(len(j.x), (i+1)*sumChunk)]
+	var s [8]float64
+	for len(x) >= 8 {
+		v := (*[8]T)(x)
+		for k := range v {
+			f := float64(v[k])
+			s[k] += float64(f * f)
+		}
+		x = x[8:]
+	}
+	for k, v := range x {
+		f := float64(v)
+		s[k&7] += float64(f * f)
+	}
+	j.part[i] = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
+}
+
+// sumSquares: x(n) -> y(1) float64.
+func sumSquares[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
+	if err := operands(in, args, 2); err != nil {
+		return err
+	}
+	j := &js.sumSquares
+	out := view[float64](args[1])
+	if args[1].DType != exec.F64 || len(out) != 1 {
+		return mismatch(in, args)
+	}
+	j.x = view[T](args[0])
+	n := chunks(len(j.x), sumChunk)
+	if cap(j.part) < n {
+		j.part = make([]float64, n)
+	}
+	j.part = j.part[:n]
+	d.pool.run(n, j)
+	for step := 1; step < n; step *= 2 {
+		for i := 0; i+step < n; i += 2 * step {
+			j.part[i] += j.part[i+step]
+		}
+	}
+	out[0] = 0
+	if n > 0 {
+		out[0] = j.part[0]
+	}
+	return nil
+}
