@@ -1,0 +1,118 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"hone/eval/metric"
+)
+
+// missing stands where a figure was not measured.
+const missing = "–"
+
+// figure shows a metric's value.
+func figure(v float64) string {
+	if !Number(v).Known() {
+		return missing
+	}
+	return strconv.FormatFloat(v, 'f', 3, 64)
+}
+
+// signed shows a difference, with a true minus sign.
+func signed(v float64) string {
+	if !Number(v).Known() {
+		return missing
+	}
+	s := strconv.FormatFloat(math.Abs(v), 'f', 3, 64)
+	if v < 0 {
+		return "−" + s
+	}
+	return "+" + s
+}
+
+func interval(e metric.Estimate) string {
+	if !Number(e.Lo).Known() || !Number(e.Hi).Known() {
+		return "[" + missing + "]"
+	}
+	return "[" + minus(figure(e.Lo)) + ", " + minus(figure(e.Hi)) + "]"
+}
+
+func withInterval(e metric.Estimate) string { return minus(figure(e.Value)) + " " + interval(e) }
+
+func minus(s string) string { return strings.Replace(s, "-", "−", 1) }
+
+// metricName is a metric in words.
+func metricName(name string) string {
+	if name == "macro_f1" {
+		return "macro F1"
+	}
+	if name == "mcc" {
+		return "MCC"
+	}
+	return strings.ReplaceAll(name, "_", " ")
+}
+
+// count shows an integer with its thousands apart.
+func count(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	sign := ""
+	if n < 0 {
+		sign, s = "−", s[1:]
+	}
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "\u202f" + s[i:] // narrow no-break space
+	}
+	return sign + s
+}
+
+// short shows a quantity to about three digits with an SI prefix.
+func short(v float64) string {
+	if !Number(v).Known() {
+		return missing
+	}
+	prefix := ""
+	for _, p := range []string{"k", "M", "G", "T", "P"} {
+		if math.Abs(v) < 999.5 {
+			break
+		}
+		v, prefix = v/1000, p
+	}
+	s := strconv.FormatFloat(v, 'g', 3, 64)
+	if prefix == "" {
+		return minus(s)
+	}
+	return minus(s) + " " + prefix
+}
+
+func bytesShort(n int64) string {
+	if n < 1000 {
+		return fmt.Sprintf("%d B", n)
+	}
+	return short(float64(n)) + "B"
+}
+
+func percent(v Number) string {
+	if !v.Known() {
+		return missing
+	}
+	return strconv.FormatFloat(float64(v)*100, 'f', 1, 64) + " %"
+}
+
+func duration(seconds Number) string {
+	if !seconds.Known() || seconds < 0 {
+		return missing
+	}
+	if seconds < 10 {
+		return strconv.FormatFloat(float64(seconds), 'f', 1, 64) + " s"
+	}
+	s := int64(math.Round(float64(seconds)))
+	switch {
+	case s < 60:
+		return fmt.Sprintf("%d s", s)
+	case s < 3600:
+		return fmt.Sprintf("%d min %02d s", s/60, s%60)
+	}
+	return fmt.Sprintf("%d h %02d min", s/3600, s/60%60)
+}

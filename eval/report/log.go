@@ -1,0 +1,276 @@
+package report
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+)
+
+// A Step is a line of metrics.jsonl: a logged step of training.
+type Step struct {
+	Step            int    `json:"step"`
+	Stage           string `json:"stage"`
+	Tokens          int64  `json:"tokens"` // since the stage began
+	Loss            Number `json:"loss"`   // nats for each target
+	LR              Number `json:"lr"`
+	GradNorm        Number `json:"grad_norm"` // before clipping
+	TokensPerSecond Number `json:"tokens_per_second"`
+	MFU             Number `json:"mfu"`     // share of the machine's floating-point limit
+	Seconds         Number `json:"seconds"` // since the stage began
+}
+
+// A Validation is a line of metrics.jsonl: the model on validation text.
+type Validation struct {
+	Step        int    `json:"step"`
+	Stage       string `json:"stage"`
+	Loss        Number `json:"val_loss"`
+	BitsPerByte Number `json:"val_bits_per_byte"` // Missing of a classifier
+	Seconds     Number `json:"seconds"`
+}
+
+// An Event is a line of metrics.jsonl: what happened to the run. After
+// "resumed", the steps after Step that stand above it were done again, or will be.
+type Event struct {
+	Event  string `json:"event"` // resumed, interrupted, non-finite, …
+	Step   int    `json:"step"`
+	Stage  string `json:"stage"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// A Sample is a line of samples.jsonl: a text that the model wrote.
+type Sample struct {
+	Stage       string  `json:"stage"`
+	Step        int     `json:"step"`
+	Prompt      string  `json:"prompt"`
+	Text        string  `json:"text"` // without the prompt
+	Temperature float64 `json:"temperature"`
+	Seed        uint64  `json:"seed"`
+}
+
+// Metrics is metrics.jsonl, each list in the order of stages and steps, each
+// step once.
+type Metrics struct {
+	Stages     []string // in order of appearance
+	Steps      []Step
+	Validation []Validation
+	Events     []Event // as they stand in the file
+	Damaged    int     // lines that could not be read
+}
+
+// ReadMetrics reads metrics.jsonl. A process that is killed may leave a torn
+// line: such lines are counted. Of a step that was logged twice the later line
+// counts. It fails when no line can be read though there are some.
+func ReadMetrics(r io.Reader) (*Metrics, error) {
+	m := new(Metrics)
+	type at struct {
+		stage string
+		step  int
+	}
+	steps, validation := map[at]Step{}, map[at]Validation{}
+	rank := map[string]int{}
+	damaged, err := readLines(r, func(line []byte) error {
+		var head struct {
+			Event   *string
+			Stage   string
+			Step    *int
+			Loss    json.RawMessage
+			ValLoss json.RawMessage `json:"val_loss"`
+			ValBits json.RawMessage `json:"val_bits_per_byte"`
+		}
+		if err := json.Unmarshal(line, &head); err != nil {
+			return err
+		}
+		if head.Event == nil && head.Step == nil {
+			return errors.New("neither a step nor an event")
+		}
+		var s Step
+		var v Validation
+		var e Event
+		// What a line does not say is missing, not 0.
+		s.Loss, s.LR, s.GradNorm, s.TokensPerSecond, s.MFU, s.Seconds = Missing, Missing, Missing, Missing, Missing, Missing
+		v.Loss, v.BitsPerByte, v.Seconds = Missing, Missing, Missing
+		for _, into := range []any{&s, &v, &e} {
+			if err := json.Unmarshal(line, into); err != nil {
+				return err
+			}
+		}
+		if _, ok := rank[head.Stage]; !ok && head.Stage != "" {
+			rank[head.Stage] = len(m.Stages)
+			m.Stages = append(m.Stages, head.Stage)
+		}
+		if head.Event != nil {
+			m.Events = append(m.Events, e)
+			if e.Event == "resumed" {
+				for k := range steps {
+					if k.stage == e.Stage && k.step > e.Step {
+						delete(steps, k)
+					}
+				}
+				for k := range validation {
+					if k.stage == e.Stage && k.step > e.Step {
+						delete(validation, k)
+					}
+				}
+			}
+			return nil
+		}
+		if head.Loss != nil {
+			steps[at{s.Stage, s.Step}] = s
+		}
+		if head.ValLoss != nil || head.ValBits != nil {
+			validation[at{v.Stage, v.Step}] = v
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	m.Damaged = damaged
+	for _, s := range steps {
+		m.Steps = append(m.Steps, s)
+	}
+	for _, v := range validation {
+		m.Validation = append(m.Validation, v)
+	}
+	slices.SortFunc(m.Steps, func(a, b Step) int {
+		return cmp.Or(cmp.Compare(rank[a.Stage], rank[b.Stage]), cmp.Compare(a.Step, b.Step))
+	})
+	slices.SortFunc(m.Validation, func(a, b Validation) int {
+		return cmp.Or(cmp.Compare(rank[a.Stage], rank[b.Stage]), cmp.Compare(a.Step, b.Step))
+	})
+	return m, nil
+}
+
+// ReadSamples reads samples.jsonl. A torn line is left out; of a prompt sampled
+// twice at the same step with the same seed, the later line counts. It fails
+// when no line can be read though there are some.
+func ReadSamples(r io.Reader) ([]Sample, error) {
+	type key struct {
+		stage, prompt string
+		step          int
+		temperature   float64
+		seed          uint64
+	}
+	var samples []Sample
+	seen := map[key]int{}
+	_, err := readLines(r, func(line []byte) error {
+		var s Sample
+		if err := json.Unmarshal(line, &s); err != nil {
+			return err
+		}
+		k := key{s.Stage, s.Prompt, s.Step, s.Temperature, s.Seed}
+		if i, ok := seen[k]; ok {
+			samples[i] = s
+			return nil
+		}
+		seen[k] = len(samples)
+		samples = append(samples, s)
+		return nil
+	})
+	return samples, err
+}
+
+// readLines calls read with each line that is not blank and counts those that it
+// refuses.
+func readLines(r io.Reader, read func(line []byte) error) (damaged int, err error) {
+	in := bufio.NewReader(r)
+	good, first := 0, error(nil)
+	for n := 1; ; n++ {
+		line, err := in.ReadBytes('\n')
+		if err != nil && err != io.EOF {
+			return damaged, err
+		}
+		if t := bytes.TrimSpace(line); len(t) > 0 {
+			if bad := read(t); bad == nil {
+				good++
+			} else {
+				damaged++
+				if first == nil {
+					first = fmt.Errorf("line %d: %w", n, bad)
+				}
+			}
+		}
+		if err == io.EOF {
+			break
+		}
+	}
+	// One line may be all that a killed process had begun to write.
+	if good == 0 && damaged > 1 {
+		return damaged, first
+	}
+	return damaged, nil
+}
+
+// A Log appends lines to metrics.jsonl or samples.jsonl. It is not safe for
+// concurrent use.
+type Log struct{ file *os.File }
+
+// OpenLog opens a log to go on with it, or makes it. A last line that a killed
+// process left without its end is cut off, or the next would be joined to it.
+func OpenLog(path string) (*Log, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
+	if err != nil {
+		return nil, fmt.Errorf("report: %w", err)
+	}
+	end, err := lastLineEnd(f)
+	if err == nil {
+		err = f.Truncate(end)
+	}
+	if err == nil {
+		_, err = f.Seek(end, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("report: %s: %w", path, err), f.Close())
+	}
+	return &Log{f}, nil
+}
+
+// lastLineEnd is the offset behind the last newline, 0 if there is none.
+func lastLineEnd(f *os.File) (int64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	buf := make([]byte, 4096)
+	for end := info.Size(); end > 0; {
+		start := max(0, end-int64(len(buf)))
+		part := buf[:end-start]
+		if _, err := f.ReadAt(part, start); err != nil {
+			return 0, err
+		}
+		if i := bytes.LastIndexByte(part, '\n'); i >= 0 {
+			return start + int64(i) + 1, nil
+		}
+		end = start
+	}
+	return 0, nil
+}
+
+// Write appends a [Step], [Validation], [Event] or [Sample] as one line, in one
+// system call: another process may read meanwhile.
+func (l *Log) Write(line any) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(line); err != nil {
+		return fmt.Errorf("report: %s: %w", l.file.Name(), err)
+	}
+	if _, err := l.file.Write(b.Bytes()); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	return nil
+}
+
+// Close brings the log to the disk and closes it.
+func (l *Log) Close() error {
+	if err := errors.Join(l.file.Sync(), l.file.Close()); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,253 @@
+// Package report turns what a run left behind into something to read: a table
+// for the terminal, JSON for other programs, and one HTML file for people.
+//
+// A [Run] is report.json whole. With metrics.jsonl and samples.jsonl beside it,
+// every form of the report can be made again without the run's models or data.
+package report
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"hone/eval/metric"
+)
+
+// The files of a run directory that a report is made from.
+const (
+	RunFile     = "report.json"
+	MetricsFile = "metrics.jsonl"
+	SamplesFile = "samples.jsonl"
+)
+
+// A Run is report.json: what a run did and what came out. It holds no time of
+// day and no path outside the run directory.
+type Run struct {
+	Recipe      string       `json:"recipe"` // name
+	Seed        uint64       `json:"seed"`
+	Version     string       `json:"version"` // of hone
+	Machine     Machine      `json:"machine"`
+	Stages      []Stage      `json:"stages"`
+	Evaluations []Evaluation `json:"evaluations"`
+	Provenance  []Corpus     `json:"provenance"`
+
+	Classifications []Classification `json:"classifications,omitempty"`
+	Data            []Data           `json:"data,omitempty"`
+	RecipeText      string           `json:"recipe_text,omitempty"` // resolved, as TOML
+}
+
+// A Machine is where a run ran and with which kernels: what its bits depend on.
+type Machine struct {
+	Description string `json:"description"`           // processor, cores, system, Go
+	Device      string `json:"device"`                // kind: cpu, cuda
+	Kernels     string `json:"kernels"`               // set: generic, avx2, avx512
+	Threads     int    `json:"threads"`               // workers
+	PeakMemory  int64  `json:"peak_memory,omitempty"` // bytes, of the process; 0: not known
+	PeakFLOPs   Number `json:"peak_flops"`            // floating-point operations a second, the limit that mfu is a share of
+}
+
+// A Stage is one [[stage]] of the recipe, as it went.
+type Stage struct {
+	Name            string  `json:"name"`
+	Kind            string  `json:"kind"` // pretrain, finetune, evaluate, export
+	Steps           int     `json:"steps"`
+	Tokens          int64   `json:"tokens"`
+	TokensPerSecond Number  `json:"tokens_per_second"`
+	WallSeconds     Number  `json:"wall_seconds"` // over all processes that worked on it
+	TrainLoss       Number  `json:"train_loss"`   // nats for each target
+	ValLoss         Number  `json:"val_loss"`
+	BitsPerByte     Number  `json:"bits_per_byte"` // of the validation split
+	Checkpoint      string  `json:"checkpoint"`    // relative to the run directory
+	Parameters      int64   `json:"parameters,omitempty"`
+	Trials          []Trial `json:"trials,omitempty"` // learning rates that were tried
+}
+
+// A Trial is one learning rate of a stage that chose among several by a figure
+// on the validation split.
+type Trial struct {
+	LearningRate float64 `json:"learning_rate"`
+	Metric       string  `json:"metric"`
+	Value        Number  `json:"value"`
+	Chosen       bool    `json:"chosen"`
+}
+
+// A Corpus is where data came from and what allows its use.
+type Corpus struct {
+	Name    string `json:"name"`
+	Source  string `json:"source"`
+	Licence string `json:"licence"`
+	Consent string `json:"consent"`
+	SHA256  string `json:"sha256"`
+	Rows    int64  `json:"rows"`
+	Bytes   int64  `json:"bytes"`
+}
+
+// Data is what a corpus consists of, and what was left out of it.
+type Data struct {
+	Corpus    string  `json:"corpus"`
+	Splits    []Split `json:"splits"`
+	Drops     []Count `json:"drops,omitempty"`     // documents left out, by reason: "exact duplicate", …
+	Truncated int64   `json:"truncated,omitempty"` // documents cut at the length of a row
+	Labels    []Count `json:"labels,omitempty"`    // documents of each label, all splits together
+	NGram     int     `json:"ngram,omitempty"`     // words of the n-grams in Split.Overlap
+}
+
+// A Split is a side of a corpus.
+type Split struct {
+	Name      string `json:"name"` // train, validation, test
+	Documents int64  `json:"documents"`
+	Bytes     int64  `json:"bytes"` // of text
+	Tokens    int64  `json:"tokens,omitempty"`
+	Labelled  int64  `json:"labelled,omitempty"`
+	// Overlap is the share of the split's distinct word n-grams that the
+	// training text has too; Missing for the training split.
+	Overlap Number `json:"overlap"`
+}
+
+// A Count is a number of documents under a name.
+type Count struct {
+	Name string `json:"name"`
+	N    int64  `json:"n"`
+}
+
+// A Classification is how a classifier did, class by class. Rows and columns of
+// the confusion matrix, and Example's labels, are Labels.
+type Classification struct {
+	Stage       string
+	Task        string
+	Labels      []string
+	Confusion   metric.Confusion
+	Calibration metric.Calibration // of the probability given to the predicted label
+	Wrong       []Example          // most confident first
+}
+
+// An Example is a document with the label that it has and the one it was given.
+type Example struct {
+	Text        string `json:"text"`
+	Path        string `json:"path,omitempty"` // where the document is from
+	True        string `json:"true"`
+	Predicted   string `json:"predicted"`
+	Probability Number `json:"probability"` // of Predicted
+}
+
+type bin struct {
+	Lo         float64 `json:"lo"`
+	Hi         float64 `json:"hi"`
+	N          int     `json:"n"`
+	Confidence Number  `json:"confidence"`
+	Accuracy   Number  `json:"accuracy"`
+}
+
+type classification struct {
+	Stage     string           `json:"stage"`
+	Task      string           `json:"task"`
+	Labels    []string         `json:"labels"`
+	Confusion metric.Confusion `json:"confusion"`
+	ECE       Number           `json:"ece"`
+	Bins      []bin            `json:"bins,omitempty"`
+	Wrong     []Example        `json:"most_wrong,omitempty"`
+}
+
+func (c Classification) MarshalJSON() ([]byte, error) {
+	out := classification{c.Stage, c.Task, c.Labels, c.Confusion, Number(c.Calibration.ECE), nil, c.Wrong}
+	for _, b := range c.Calibration.Bins {
+		out.Bins = append(out.Bins, bin{b.Lo, b.Hi, b.N, Number(b.Confidence), Number(b.Accuracy)})
+	}
+	return json.Marshal(out)
+}
+
+func (c *Classification) UnmarshalJSON(text []byte) error {
+	var in classification
+	if err := json.Unmarshal(text, &in); err != nil {
+		return err
+	}
+	if len(in.Confusion) != len(in.Labels) {
+		return fmt.Errorf("classification %s: %d rows for %d labels", in.Task, len(in.Confusion), len(in.Labels))
+	}
+	for k, row := range in.Confusion {
+		if len(row) != len(in.Labels) {
+			return fmt.Errorf("classification %s: row %d has %d columns for %d labels", in.Task, k, len(row), len(in.Labels))
+		}
+	}
+	*c = Classification{Stage: in.Stage, Task: in.Task, Labels: in.Labels, Confusion: in.Confusion, Wrong: in.Wrong}
+	c.Calibration.ECE = float64(in.ECE)
+	for _, b := range in.Bins {
+		c.Calibration.Bins = append(c.Calibration.Bins,
+			metric.Bin{Lo: b.Lo, Hi: b.Hi, N: b.N, Confidence: float64(b.Confidence), Accuracy: float64(b.Accuracy)})
+	}
+	return nil
+}
+
+// WriteJSON writes report.json: the run, and its verdicts in words.
+func WriteJSON(w io.Writer, run *Run) error {
+	type plain Run
+	out := struct {
+		plain
+		Verdicts []string `json:"verdicts"`
+	}{plain(*run), []string{}}
+	for _, v := range run.Verdicts() {
+		out.Verdicts = append(out.Verdicts, v.Text)
+	}
+	// A reader need not tell "none" from "not there".
+	if out.Stages == nil {
+		out.Stages = []Stage{}
+	}
+	if out.Evaluations == nil {
+		out.Evaluations = []Evaluation{}
+	}
+	if out.Provenance == nil {
+		out.Provenance = []Corpus{}
+	}
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(out); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	return nil
+}
+
+// Read reads what a run directory holds for a report. Without report.json the
+// error is fs.ErrNotExist; a missing log or no samples are none.
+func Read(dir string) (*Run, *Metrics, []Sample, error) {
+	text, err := os.ReadFile(filepath.Join(dir, RunFile))
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("report: %w", err)
+	}
+	run := new(Run)
+	if err := json.Unmarshal(text, run); err != nil {
+		return nil, nil, nil, fmt.Errorf("report: %s: %w", filepath.Join(dir, RunFile), err)
+	}
+	metrics, err := readFile(filepath.Join(dir, MetricsFile), ReadMetrics)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if metrics == nil {
+		metrics = new(Metrics)
+	}
+	samples, err := readFile(filepath.Join(dir, SamplesFile), ReadSamples)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return run, metrics, samples, nil
+}
+
+func readFile[T any](path string, read func(io.Reader) (T, error)) (none T, err error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return none, nil
+	}
+	if err != nil {
+		return none, fmt.Errorf("report: %w", err)
+	}
+	defer f.Close()
+	v, err := read(f)
+	if err != nil {
+		return none, fmt.Errorf("report: %s: %w", path, err)
+	}
+	return v, nil
+}
