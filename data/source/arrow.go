@@ -8,7 +8,7 @@ import (
 	"io"
 	"math"
 	"math/bits"
-	"os"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -17,6 +17,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/ipc"
+	"github.com/apache/arrow/go/v15/arrow/memory"
 	flatbuffers "github.com/google/flatbuffers/go"
 )
 
@@ -28,7 +29,8 @@ const maxBatch = 1 << 30
 // concurrent use after Select.
 type File struct {
 	path    string
-	f       *os.File
+	r       io.ReaderAt
+	closer  io.Closer // nil: nothing to close
 	size    int64
 	stream  bool // not a file
 	version int
@@ -37,7 +39,7 @@ type File struct {
 	first   []int64 // row number of each batch's first row, and the sum of all
 	dicts   []dictBlock
 	columns []column // selected
-	schema  []byte   // of the selected columns, as a stream's first message
+	schema  []byte   // of the selected columns, as a message for arrow-go
 	cache   *Cache
 }
 
@@ -60,7 +62,12 @@ type Column struct {
 }
 
 // Close closes the file.
-func (a *File) Close() error { return a.f.Close() }
+func (a *File) Close() error {
+	if a.closer == nil {
+		return nil
+	}
+	return a.closer.Close()
+}
 
 // Path returns the name that the file was opened by.
 func (a *File) Path() string { return a.path }
@@ -99,13 +106,15 @@ func (a *File) Cached(c *Cache) { a.cache = c }
 // read returns n bytes at offset, which was checked against the size before.
 func (a *File) read(offset, n int64) ([]byte, error) {
 	b := make([]byte, n)
-	if _, err := a.f.ReadAt(b, offset); err != nil {
-		if errors.Is(err, io.EOF) {
-			err = errors.New("truncated: the file became shorter while it was read")
-		}
-		return nil, err
+	return b, a.readInto(b, offset)
+}
+
+func (a *File) readInto(b []byte, offset int64) error {
+	_, err := a.r.ReadAt(b, offset)
+	if errors.Is(err, io.EOF) {
+		return errors.New("truncated: the file became shorter while it was read")
 	}
-	return b, nil
+	return err
 }
 
 func (a *File) indexFile() error {
@@ -314,7 +323,8 @@ func (a *File) Select(names ...string) error {
 	if err := ipc.NewWriter(&buf, ipc.WithSchema(arrow.NewSchema(fields, nil))).Close(); err != nil {
 		return fmt.Errorf("data: %s: %w", a.path, err)
 	}
-	a.schema = buf.Bytes()[:buf.Len()-8] // without the end mark
+	b := buf.Bytes()
+	a.schema = b[8 : 8+binary.LittleEndian.Uint32(b[4:])] // without mark and length
 	return nil
 }
 
@@ -447,7 +457,8 @@ func (a *File) decode(k int) (*Batch, error) {
 	if m.kind != headerRecord || m.version != a.version || m.batch.rows != a.first[k+1]-a.first[k] {
 		return nil, errors.New("the file changed while it was open")
 	}
-	stream := bytes.NewBuffer(bytes.Clone(a.schema))
+	stream := &messages{}
+	stream.add(a.schema, nil)
 	budget := int64(maxBatch)
 	for _, c := range a.columns {
 		if c.dict < 0 {
@@ -467,6 +478,15 @@ func (a *File) decode(k int) (*Batch, error) {
 		}
 	}
 	e := newEncoder(m.batch.codec)
+	total := int64(0)
+	for _, c := range a.columns {
+		for i := at[c.field].buffer; i < len(m.batch.buffers) && i < at[c.field].buffer+3; i++ {
+			total += m.batch.buffers[i].length + 8
+		}
+	}
+	if total < maxBatch {
+		e.body = make([]byte, 0, total)
+	}
 	for _, c := range a.columns {
 		fd, l := &a.fields[c.field], at[c.field]
 		if err := a.copyColumn(e, fd, fd.dict, &m.batch, l, a.batches[k], &budget); err != nil {
@@ -475,7 +495,7 @@ func (a *File) decode(k int) (*Batch, error) {
 	}
 	e.finish(stream, m.batch.rows, -1, false)
 
-	r, err := ipc.NewReader(stream)
+	r, err := ipc.NewReaderFromMessageReader(stream)
 	if err != nil {
 		return nil, err
 	}
@@ -497,7 +517,7 @@ func (a *File) decode(k int) (*Batch, error) {
 
 // dictionary appends the messages of a column's dictionary, as it stands at
 // batch k, to the stream for arrow-go.
-func (a *File) dictionary(stream *bytes.Buffer, k int, c column, budget *int64) error {
+func (a *File) dictionary(stream *messages, k int, c column, budget *int64) error {
 	fd := a.fields[c.field]
 	from, to := -1, 0
 	for i, d := range a.dicts {
@@ -580,7 +600,8 @@ func (a *File) copyColumn(e *encoder, fd *arrowField, indices bool, b *arrowBatc
 			if *budget < bf.length {
 				return fmt.Errorf("more than %d MiB in one record batch: write the file with smaller ones", maxBatch>>20)
 			}
-			if raw, err = a.read(block.offset+int64(block.meta)+bf.offset, bf.length); err != nil {
+			raw = e.extend(int(bf.length))
+			if err = a.readInto(raw, block.offset+int64(block.meta)+bf.offset); err != nil {
 				return err
 			}
 		}
@@ -594,7 +615,7 @@ func (a *File) copyColumn(e *encoder, fd *arrowField, indices bool, b *arrowBatc
 		if *budget -= n; *budget < 0 {
 			return fmt.Errorf("more than %d MiB in one record batch: write the file with smaller ones", maxBatch>>20)
 		}
-		e.buffer(raw)
+		e.buffer(len(raw))
 	}
 	return nil
 }
@@ -675,27 +696,58 @@ func (a *File) Row(i int64) (*Batch, int, error) {
 	return b, int(i - b.First), nil
 }
 
+// messages hands messages to arrow-go, one after the other.
+type messages struct{ list []*ipc.Message }
+
+func (m *messages) add(meta, body []byte) {
+	m.list = append(m.list, ipc.NewMessage(memory.NewBufferBytes(meta), memory.NewBufferBytes(body)))
+}
+
+// Message implements ipc.MessageReader.
+func (m *messages) Message() (*ipc.Message, error) {
+	if len(m.list) == 0 {
+		return nil, io.EOF
+	}
+	first := m.list[0]
+	m.list = m.list[1:]
+	return first, nil
+}
+
+// Retain and Release implement ipc.MessageReader: the garbage collector knows
+// better.
+func (m *messages) Retain()  {}
+func (m *messages) Release() {}
+
 // encoder writes a message for arrow-go from verified parts.
 type encoder struct {
 	codec   int
 	nodes   []arrowNode
 	buffers []arrowBuffer
-	body    bytes.Buffer
+	body    []byte
 }
 
 func newEncoder(codec int) *encoder { return &encoder{codec: codec} }
 
 func (e *encoder) node(n arrowNode) { e.nodes = append(e.nodes, n) }
 
-func (e *encoder) buffer(b []byte) {
-	e.buffers = append(e.buffers, arrowBuffer{int64(e.body.Len()), int64(len(b))})
-	e.body.Write(b)
-	e.body.Write(make([]byte, -len(b)&7))
+// extend lengthens the body by n bytes, which it returns.
+func (e *encoder) extend(n int) []byte {
+	at := len(e.body)
+	e.body = slices.Grow(e.body, n)[:at+n]
+	return e.body[at:]
+}
+
+// buffer makes the last n bytes of the body a buffer, and pads it.
+func (e *encoder) buffer(n int) {
+	e.buffers = append(e.buffers, arrowBuffer{int64(len(e.body) - n), int64(n)})
+	for len(e.body)%8 != 0 {
+		e.body = append(e.body, 0)
+	}
 }
 
 // finish appends the message to a stream: a dictionary if dict is not negative,
 // else a record batch.
-func (e *encoder) finish(stream *bytes.Buffer, rows, dict int64, delta bool) {
+func (e *encoder) finish(stream *messages, rows, dict int64, delta bool) {
 	fb := flatbuffers.NewBuilder(256)
 	pair := func(x, y int64) {
 		fb.Prep(8, 16)
@@ -735,16 +787,8 @@ func (e *encoder) finish(stream *bytes.Buffer, rows, dict int64, delta bool) {
 	fb.PrependInt16Slot(0, metadataV5, 0)
 	fb.PrependByteSlot(1, byte(kind), 0)
 	fb.PrependUOffsetTSlot(2, header, 0)
-	fb.PrependInt64Slot(3, int64(e.body.Len()), 0)
+	fb.PrependInt64Slot(3, int64(len(e.body)), 0)
 	fb.Finish(fb.EndObject())
 
-	meta := fb.FinishedBytes()
-	pad := -len(meta) & 7
-	stream.Write(continuation)
-	var n [4]byte
-	binary.LittleEndian.PutUint32(n[:], uint32(len(meta)+pad))
-	stream.Write(n[:])
-	stream.Write(meta)
-	stream.Write(make([]byte, pad))
-	stream.Write(e.body.Bytes())
+	stream.add(fb.FinishedBytes(), e.body)
 }

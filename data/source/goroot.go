@@ -49,13 +49,16 @@ type Goroot struct {
 // program's toolchain ($GOROOT, or the place that it was built with), else the
 // one that the go command names.
 func FindGoroot(ctx context.Context) (Goroot, error) {
-	//lint:ignore SA1019 a program started by "go run" is built where it runs; a
-	// trimmed or copied one falls through to the go command below.
-	root := runtime.GOROOT()
-	if g, err := openGoroot(root); err == nil {
+	if root := os.Getenv("GOROOT"); root != "" {
+		g, err := openGoroot(root)
+		if err != nil {
+			return Goroot{}, fmt.Errorf("goroot: GOROOT is set, but %w", err)
+		}
 		return g, nil
-	} else if os.Getenv("GOROOT") != "" {
-		return Goroot{}, fmt.Errorf("goroot: GOROOT is set, but %w", err)
+	}
+	//lint:ignore SA1019 a program of "go run" runs where it was built; a trimmed or copied one asks the go command below.
+	if g, err := openGoroot(runtime.GOROOT()); err == nil {
+		return g, nil
 	}
 	cmd := exec.CommandContext(ctx, "go", "env", "GOROOT")
 	// The local toolchain will do: never download another to read its comments.
@@ -102,8 +105,8 @@ func openGoroot(root string) (Goroot, error) {
 // struct fields and interface methods would add a tenth, mostly one-liners that
 // say little without the type around them.)
 //
-// Left out, and counted: shorter comments, licence texts, comments that are not
-// UTF-8, and files that are generated or do not parse. Not visited: testdata
+// Left out, and counted: shorter comments, licence texts, and files that are
+// generated or do not parse (among them those that are not UTF-8). Not visited: testdata
 // (inputs of tests, not always Go), vendor (other projects, other licences) and
 // tests (their comments speak of bugs and cases, seldom of an API). The label
 // of a document is the first element of its path; documents of cmd have none,
@@ -230,8 +233,6 @@ func goDocs(src, rel string) ([]Document, Drops, error) {
 		switch {
 		case text == "":
 			return // directives alone
-		case !utf8.ValidString(text):
-			drops["invalid UTF-8"]++
 		case isLicence(text):
 			drops["licence text"]++
 		case utf8.RuneCountInString(text) < MinGorootDoc:

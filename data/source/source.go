@@ -36,25 +36,36 @@ func Open(path string) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
-	a := &File{path: path, f: f, first: []int64{0}}
-	if err := a.open(); err != nil {
+	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		err = fmt.Errorf("is a directory, not a file of records (known kinds: %s)", kinds)
+	}
+	if err != nil {
 		f.Close()
+		return nil, fmt.Errorf("data: %s: %w", path, err)
+	}
+	a, err := openAt(path, f, info.Size())
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	a.closer = f
+	return a, nil
+}
+
+// openAt is Open on what r holds.
+func openAt(path string, r io.ReaderAt, size int64) (*File, error) {
+	a := &File{path: path, r: r, size: size, first: []int64{0}}
+	if err := a.index(); err != nil {
 		return nil, fmt.Errorf("data: %s: %w", path, err)
 	}
 	return a, nil
 }
 
-func (a *File) open() error {
-	info, err := a.f.Stat()
-	if err != nil {
-		return err
-	}
-	if info.IsDir() {
-		return fmt.Errorf("is a directory, not a file of records (known kinds: %s)", kinds)
-	}
-	a.size = info.Size()
+// index finds out the kind of the file and where its record batches are.
+func (a *File) index() error {
 	head := make([]byte, min(a.size, 8))
-	if _, err := io.ReadFull(io.NewSectionReader(a.f, 0, a.size), head); err != nil {
+	if err := a.readInto(head, 0); err != nil {
 		return err
 	}
 	switch {
