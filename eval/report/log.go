@@ -8,11 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 )
 
-// A Step is a line of metrics.jsonl: a logged step of training.
+// A Step is a line of metrics.jsonl: a logged step of training. A stage that
+// tries several learning rates logs each under a name of its own, STAGE/…
 type Step struct {
 	Step            int    `json:"step"`
 	Stage           string `json:"stage"`
@@ -31,7 +33,7 @@ type Validation struct {
 	Stage       string `json:"stage"`
 	Loss        Number `json:"val_loss"`
 	BitsPerByte Number `json:"val_bits_per_byte"` // Missing of a classifier
-	Seconds     Number `json:"seconds"`
+	Accuracy    Number `json:"val_accuracy"`      // Missing of a language model
 }
 
 // An Event is a line of metrics.jsonl: what happened to the run. After
@@ -65,23 +67,26 @@ type Metrics struct {
 
 // ReadMetrics reads metrics.jsonl. A process that is killed may leave a torn
 // line: such lines are counted. Of a step that was logged twice the later line
-// counts. It fails when no line can be read though there are some.
+// counts. A validation line that holds the training figures too is taken for
+// them only where no line of its own has them. It fails when no line can be read
+// though there are some.
 func ReadMetrics(r io.Reader) (*Metrics, error) {
 	m := new(Metrics)
 	type at struct {
 		stage string
 		step  int
 	}
-	steps, validation := map[at]Step{}, map[at]Validation{}
+	steps, besides, validation := map[at]Step{}, map[at]Step{}, map[at]Validation{}
 	rank := map[string]int{}
 	damaged, err := readLines(r, func(line []byte) error {
 		var head struct {
-			Event   *string
-			Stage   string
-			Step    *int
-			Loss    json.RawMessage
-			ValLoss json.RawMessage `json:"val_loss"`
-			ValBits json.RawMessage `json:"val_bits_per_byte"`
+			Event       *string
+			Stage       string
+			Step        *int
+			Loss        json.RawMessage
+			ValLoss     json.RawMessage `json:"val_loss"`
+			ValBits     json.RawMessage `json:"val_bits_per_byte"`
+			ValAccuracy json.RawMessage `json:"val_accuracy"`
 		}
 		if err := json.Unmarshal(line, &head); err != nil {
 			return err
@@ -94,37 +99,36 @@ func ReadMetrics(r io.Reader) (*Metrics, error) {
 		var e Event
 		// What a line does not say is missing, not 0.
 		s.Loss, s.LR, s.GradNorm, s.TokensPerSecond, s.MFU, s.Seconds = Missing, Missing, Missing, Missing, Missing, Missing
-		v.Loss, v.BitsPerByte, v.Seconds = Missing, Missing, Missing
+		v.Loss, v.BitsPerByte, v.Accuracy = Missing, Missing, Missing
 		for _, into := range []any{&s, &v, &e} {
 			if err := json.Unmarshal(line, into); err != nil {
 				return err
 			}
 		}
-		if _, ok := rank[head.Stage]; !ok && head.Stage != "" {
+		if _, ok := rank[head.Stage]; !ok {
 			rank[head.Stage] = len(m.Stages)
 			m.Stages = append(m.Stages, head.Stage)
 		}
 		if head.Event != nil {
 			m.Events = append(m.Events, e)
 			if e.Event == "resumed" {
-				for k := range steps {
-					if k.stage == e.Stage && k.step > e.Step {
-						delete(steps, k)
-					}
-				}
-				for k := range validation {
-					if k.stage == e.Stage && k.step > e.Step {
-						delete(validation, k)
-					}
-				}
+				undone := func(k at) bool { return k.stage == e.Stage && k.step > e.Step }
+				maps.DeleteFunc(steps, func(k at, _ Step) bool { return undone(k) })
+				maps.DeleteFunc(besides, func(k at, _ Step) bool { return undone(k) })
+				maps.DeleteFunc(validation, func(k at, _ Validation) bool { return undone(k) })
 			}
 			return nil
 		}
-		if head.Loss != nil {
-			steps[at{s.Stage, s.Step}] = s
+		k := at{s.Stage, s.Step}
+		validated := head.ValLoss != nil || head.ValBits != nil || head.ValAccuracy != nil
+		if validated {
+			validation[k] = v
 		}
-		if head.ValLoss != nil || head.ValBits != nil {
-			validation[at{v.Stage, v.Step}] = v
+		switch {
+		case head.Loss != nil && validated:
+			besides[k] = s
+		case head.Loss != nil:
+			steps[k] = s
 		}
 		return nil
 	})
@@ -132,16 +136,15 @@ func ReadMetrics(r io.Reader) (*Metrics, error) {
 		return nil, err
 	}
 	m.Damaged = damaged
-	for _, s := range steps {
-		m.Steps = append(m.Steps, s)
+	for k, s := range besides {
+		if _, ok := steps[k]; !ok {
+			steps[k] = s
+		}
 	}
-	for _, v := range validation {
-		m.Validation = append(m.Validation, v)
-	}
-	slices.SortFunc(m.Steps, func(a, b Step) int {
+	m.Steps = slices.SortedFunc(maps.Values(steps), func(a, b Step) int {
 		return cmp.Or(cmp.Compare(rank[a.Stage], rank[b.Stage]), cmp.Compare(a.Step, b.Step))
 	})
-	slices.SortFunc(m.Validation, func(a, b Validation) int {
+	m.Validation = slices.SortedFunc(maps.Values(validation), func(a, b Validation) int {
 		return cmp.Or(cmp.Compare(rank[a.Stage], rank[b.Stage]), cmp.Compare(a.Step, b.Step))
 	})
 	return m, nil

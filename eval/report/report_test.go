@@ -88,6 +88,7 @@ func TestStagesKeepTheirOrder(t *testing.T) {
 	m, err := ReadMetrics(strings.NewReader(`{"step":5,"stage":"z","loss":1,"val_loss":2,"val_bits_per_byte":1.5}
 {"event":"resumed","step":5,"stage":"z","detail":"from z/checkpoints/step-000005"}
 {"step":1,"stage":"a","loss":1}
+{"step":5,"stage":"z","loss":1.25}
 {"step":9,"stage":"z","loss":1}
 `))
 	if err != nil {
@@ -102,6 +103,9 @@ func TestStagesKeepTheirOrder(t *testing.T) {
 	}
 	if len(m.Validation) != 1 || m.Validation[0].BitsPerByte != 1.5 || m.Validation[0].Loss != 2 {
 		t.Errorf("validation %+v", m.Validation)
+	}
+	if m.Steps[0].Loss != 1.25 {
+		t.Errorf("step 5's own line says 1.25, not %v", m.Steps[0].Loss)
 	}
 	if len(m.Events) != 1 || m.Events[0].Detail == "" {
 		t.Errorf("events %+v", m.Events)
@@ -215,7 +219,7 @@ func TestJSONRoundTrip(t *testing.T) {
 	run := &Run{
 		Recipe: "quickstart", Seed: 1 << 63, Version: "v0.1", Machine: Machine{Kernels: "avx2", PeakFLOPs: Missing},
 		Stages: []Stage{{Name: "pretrain", Kind: "pretrain", Steps: 3, TrainLoss: 2.5, ValLoss: Missing, BitsPerByte: Number(math.Inf(1)),
-			Trials: []Trial{{1e-3, "val_loss", 2.5, true}}}},
+			Trials: []Trial{{1e-3, "pretrain/lr-0.001", "val_loss", 2.5, true}}}},
 		Evaluations: []Evaluation{{Stage: "pretrain", Task: "lm", Metric: "bits_per_byte", Estimate: estimate(1.7, 1.65, 1.75, 800), LowerIsBetter: true,
 			Baselines: []Baseline{{Name: "zstd_primed", Estimate: estimate(2.1, nan, nan, 800)},
 				{Name: "kneser_ney_5", Estimate: estimate(1.6, 1.5, 1.7, 800), Diff: estimate(.1, .05, .15, 800)}}}},

@@ -70,6 +70,7 @@ type Stage struct {
 // on the validation split.
 type Trial struct {
 	LearningRate float64 `json:"learning_rate"`
+	Curve        string  `json:"curve"` // its Stage in metrics.jsonl
 	Metric       string  `json:"metric"`
 	Value        Number  `json:"value"`
 	Chosen       bool    `json:"chosen"`
