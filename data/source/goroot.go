@@ -106,9 +106,10 @@ func openGoroot(root string) (Goroot, error) {
 // say little without the type around them.)
 //
 // Left out, and counted: shorter comments, licence texts, and files that are
-// generated or do not parse (among them those that are not UTF-8). Not visited: testdata
-// (inputs of tests, not always Go), vendor (other projects, other licences) and
-// tests (their comments speak of bugs and cases, seldom of an API). The label
+// generated or do not parse (among them those that are not UTF-8). Not visited:
+// testdata (inputs of tests, not always Go), vendor (other projects, other
+// licences) and tests (their comments speak of bugs and cases, seldom of an
+// API). The label
 // of a document is the first element of its path; documents of cmd have none,
 // for it is many programs, not a subject.
 //
