@@ -125,11 +125,11 @@ func (c *attentionCase) run(t testing.TB, d *Device, dy []float64) [][]float64 {
 // a row, in another row of the batch, and whatever its neighbours are.
 func TestAttentionOfADocumentIsItsOwn(t *testing.T) {
 	r := rand.New(rand.NewPCG(31, 32))
-	for _, name := range []string{"generic", "avx2", "avx512"} {
+	everyKernels(t, func(t *testing.T, k *kernels) {
+		d := newDevice(t, 2, k.name)
 		for _, n := range []int{1, 5, 64, 100, 131} {
 			for _, order := range []string{"causal", "bidirectional", "permuted"} {
-				t.Run(fmt.Sprintf("%s/%d/%s", name, n, order), func(t *testing.T) {
-					d := newDevice(t, 2, name)
+				t.Run(fmt.Sprintf("%d/%s", n, order), func(t *testing.T) {
 					alone := newAttention(r, 1, n, 4, 2, 24)
 					switch order {
 					case "bidirectional":
@@ -165,16 +165,16 @@ func TestAttentionOfADocumentIsItsOwn(t *testing.T) {
 				})
 			}
 		}
-	}
+	})
 }
 
 // Decoding token by token gives the bits of the whole at once.
 func TestCachedAttentionEqualsAttention(t *testing.T) {
 	r := rand.New(rand.NewPCG(33, 34))
-	for _, name := range []string{"generic", "avx2", "avx512"} {
+	everyKernels(t, func(t *testing.T, k *kernels) {
+		d := newDevice(t, 2, k.name)
 		for _, kv := range []int{1, 2, 4} {
-			t.Run(fmt.Sprintf("%s/%d", name, kv), func(t *testing.T) {
-				d := newDevice(t, 2, name)
+			t.Run(fmt.Sprintf("%d key heads", kv), func(t *testing.T) {
 				const b, n, heads, dim = 2, 140, 4, 24
 				whole := newAttention(r, b, n, heads, kv, dim)
 				want := whole.run(t, d, make([]float64, b*n*heads*dim))[0]
@@ -201,26 +201,28 @@ func TestCachedAttentionEqualsAttention(t *testing.T) {
 					}
 				}
 				args := []exec.Arg{place[float32](t, d, operand{shape: []int{b, w}, f: make([]float64, b*w)}), keys, values,
+					place[float32](t, d, ints(5, n)), place[float32](t, d, outputs([]int{b, heads * dim})[0]), keys, values}
+				if n := testing.AllocsPerRun(5, func() { d.Launch(in, args) }); n != 0 {
+					t.Errorf("%v allocations a launch", n)
+				}
+				args = []exec.Arg{args[0], keys, values,
 					place[float32](t, d, ints(0, n+3)), place[float32](t, d, outputs([]int{b, heads * dim})[0]), keys, values}
 				if err := d.Launch(in, args); err == nil {
 					t.Error("wrote past the cache")
 				}
 			})
 		}
-	}
+	})
 }
 
 // A score that is no number shows, also beside masks.
 func TestAttentionKeepsNaN(t *testing.T) {
-	for _, name := range []string{"generic", "avx2", "avx512"} {
-		t.Run(name, func(t *testing.T) {
-			d := newDevice(t, 1, name)
-			c := newAttention(rand.New(rand.NewPCG(35, 36)), 1, 40, 1, 1, 16)
-			c.qkv[20*c.width()] = math.NaN() // query 20
-			got := c.run(t, d, make([]float64, 40*16))[0]
-			if !math.IsNaN(got[20*16]) || slices.ContainsFunc(got[:20*16], math.IsNaN) {
-				t.Error("a query with a NaN gives numbers, or other queries do not")
-			}
-		})
-	}
+	everyKernels(t, func(t *testing.T, k *kernels) {
+		c := newAttention(rand.New(rand.NewPCG(35, 36)), 1, 40, 1, 1, 16)
+		c.qkv[20*c.width()] = math.NaN() // query 20
+		got := c.run(t, newDevice(t, 1, k.name), make([]float64, 40*16))[0]
+		if !math.IsNaN(got[20*16]) || slices.ContainsFunc(got[:20*16], math.IsNaN) {
+			t.Error("a query with a NaN gives numbers, or other queries do not")
+		}
+	})
 }

@@ -1,0 +1,176 @@
+package cpu
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"hone/trainer/exec"
+)
+
+// differences gives the derivative of f by every element of x, or by every so many
+// of a long one, in place of those in grad.
+func differences(f func() float64, x, grad []float64) []float64 {
+	const eps = 1e-5
+	grad = slices.Clone(grad)
+	for i := 0; i < len(x); i += 1 + len(x)/200 {
+		v := x[i]
+		x[i] = v + eps
+		up := f()
+		x[i] = v - eps
+		down := f()
+		x[i] = v
+		grad[i] = (up - down) / (2 * eps)
+	}
+	return grad
+}
+
+// A gradCase is an op and its gradients: for operands wrt, by turns, what grad gives.
+type gradCase struct {
+	name string
+	in   exec.Instr
+	ins  []operand
+	outs []operand // dy belongs to the first
+	wrt  []int
+	grad func(launch func(op exec.Op, ins []operand, shapes ...[]int) [][]float64, out [][]float64, dy operand) [][]float64
+}
+
+func gradCases(r *rand.Rand) []gradCase {
+	var cases []gradCase
+	for _, s := range [][3]int{{1, 1, 1}, {3, 5, 7}, {17, 4, 9}} {
+		x, bias := random(r, s[0], s[1]), random(r, s[2])
+		for _, transposed := range []bool{false, true} {
+			w := random(r, s[2], s[1])
+			if transposed {
+				w = random(r, s[1], s[2])
+			}
+			cases = append(cases, gradCase{
+				fmt.Sprintf("linear %v transposed %v", s, transposed),
+				exec.Instr{Op: exec.OpLinear, Attrs: exec.Attrs{Transposed: transposed}}, []operand{x, w, bias}, outputs([]int{s[0], s[2]}), []int{0, 1, 2},
+				func(launch func(exec.Op, []operand, ...[]int) [][]float64, _ [][]float64, dy operand) [][]float64 {
+					return slices.Concat(
+						launch(exec.OpLinearGradX, []operand{dy, w}, x.shape),
+						launch(exec.OpLinearGradW, []operand{x, dy}, w.shape),
+						launch(exec.OpColSum, []operand{dy}, bias.shape))
+				},
+			})
+		}
+	}
+	x := random(r, 5, 23)
+	cases = append(cases, gradCase{
+		"gelu", exec.Instr{Op: exec.OpGELU}, []operand{x}, outputs(x.shape), []int{0},
+		func(launch func(exec.Op, []operand, ...[]int) [][]float64, _ [][]float64, dy operand) [][]float64 {
+			return launch(exec.OpGELUGrad, []operand{x, dy}, x.shape)
+		},
+	}, gradCase{
+		"dropout", exec.Instr{Op: exec.OpDropout, Attrs: exec.Attrs{P: 0.4, Salt: 2}}, []operand{x, ints(5, 6, 7, 8)}, outputs(x.shape), []int{0},
+		func(launch func(exec.Op, []operand, ...[]int) [][]float64, _ [][]float64, dy operand) [][]float64 {
+			return launch(exec.OpDropout, []operand{dy, ints(5, 6, 7, 8)}, x.shape)
+		},
+	})
+	for _, s := range [][2]int{{1, 3}, {4, 17}, {5, 130}} {
+		x, gain, bias := random(r, s[0], s[1]), random(r, s[1]), random(r, s[1])
+		rows := []int{s[0]}
+		cases = append(cases, gradCase{
+			fmt.Sprintf("layer_norm %v", s), exec.Instr{Op: exec.OpLayerNorm, Attrs: exec.Attrs{Eps: 1e-2}}, []operand{x, gain, bias}, outputs(x.shape, rows, rows), []int{0, 1, 2},
+			func(launch func(exec.Op, []operand, ...[]int) [][]float64, out [][]float64, dy operand) [][]float64 {
+				mean, rstd := floats(out[1], rows...), floats(out[2], rows...)
+				return slices.Concat(
+					launch(exec.OpLayerNormGradX, []operand{dy, x, gain, mean, rstd}, x.shape),
+					launch(exec.OpLayerNormGradW, []operand{dy, x, mean, rstd}, gain.shape, bias.shape))
+			},
+		})
+		targets, weights := ints(make([]int32, s[0])...), random(r, s[0])
+		for i := range targets.i {
+			targets.i[i] = int32(r.IntN(s[1]+1)) - 1
+		}
+		targets.i[0] = 1
+		cases = append(cases, gradCase{
+			fmt.Sprintf("cross_entropy %v", s), exec.Instr{Op: exec.OpCrossEntropy}, []operand{x, targets, weights}, outputs([]int{1}, rows, rows), []int{0},
+			func(launch func(exec.Op, []operand, ...[]int) [][]float64, out [][]float64, dy operand) [][]float64 {
+				return launch(exec.OpCrossEntropyGrad, []operand{x, targets, weights, floats(out[2], rows...), dy}, x.shape)
+			},
+		})
+		ids := ints(make([]int32, s[0])...)
+		for i := range ids.i {
+			ids.i[i] = int32(r.IntN(4)) - 1
+		}
+		w := random(r, 3, s[1])
+		cases = append(cases, gradCase{
+			fmt.Sprintf("embed %v", s), exec.Instr{Op: exec.OpEmbed}, []operand{w, ids}, outputs(x.shape), []int{0},
+			func(launch func(exec.Op, []operand, ...[]int) [][]float64, _ [][]float64, dy operand) [][]float64 {
+				return launch(exec.OpEmbedGrad, []operand{dy, ids}, w.shape)
+			},
+		})
+	}
+	// Attention: causal, bidirectional, prefix, permuted, in pieces with padding; over one tile and several.
+	for i, t := range []int{7, 7, 70, 66, 9, 67} {
+		c := newAttention(r, 1+i%2, t, 2, 1+(i+1)%2, 3)
+		switch i {
+		case 1:
+			clear(c.order)
+		case 2:
+			clear(c.order[:t/2])
+		case 3, 4:
+			for b := range c.attrs.B {
+				for k, o := range r.Perm(t) {
+					c.order[b*t+k] = int32(o)
+				}
+			}
+		}
+		if i >= 4 {
+			for k := range c.segments {
+				c.segments[k] = int32(r.IntN(3)) - 1
+			}
+		}
+		qkv, seg, ord := c.operands()
+		y, lse := []int{c.attrs.B * t, 2 * 3}, []int{c.attrs.B * t, 2}
+		cases = append(cases, gradCase{
+			fmt.Sprintf("attention %d", i), exec.Instr{Op: exec.OpAttention, Attrs: c.attrs}, []operand{qkv, seg, ord}, outputs(y, lse), []int{0},
+			func(launch func(exec.Op, []operand, ...[]int) [][]float64, out [][]float64, dy operand) [][]float64 {
+				return launch(exec.OpAttentionGrad, []operand{qkv, seg, ord, floats(out[0], y...), floats(out[1], lse...), dy}, qkv.shape)
+			},
+		})
+	}
+	return cases
+}
+
+// The gradient of every op agrees with central differences in float64.
+func TestGradientsAgainstDifferences(t *testing.T) {
+	d := newDevice(t, 1, "")
+	r := rand.New(rand.NewPCG(41, 42))
+	for _, c := range gradCases(r) {
+		dy := random(r, c.outs[0].shape...)
+		args := make([]exec.Arg, 0, 8)
+		for _, o := range slices.Concat(c.ins, c.outs) {
+			args = append(args, place[float64](t, d, o))
+		}
+		y := args[len(c.ins)]
+		out := make([]float64, len(dy.f))
+		f := func() float64 {
+			for _, i := range c.wrt {
+				if err := d.Upload(args[i].Buffer, raw(c.ins[i].f)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := d.Launch(&c.in, args); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Download(raw(out), y.Buffer); err != nil {
+				t.Fatal(err)
+			}
+			sum := 0.0
+			for i, v := range out {
+				sum += v * dy.f[i]
+			}
+			return sum
+		}
+		got := c.grad(func(op exec.Op, ins []operand, shapes ...[]int) [][]float64 {
+			return launchOn[float64](t, d, &exec.Instr{Op: op, Attrs: c.in.Attrs}, ins, outputs(shapes...))
+		}, launchOn[float64](t, d, &c.in, c.ins, c.outs), dy)
+		for i, k := range c.wrt {
+			compare(t, fmt.Sprintf("%s by operand %d", c.name, k), got[i], differences(f, c.ins[k].f, got[i]), 1e-8)
+		}
+	}
+}
