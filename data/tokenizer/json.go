@@ -12,7 +12,8 @@ import (
 	"strings"
 )
 
-// maxSize bounds ids, so that a damaged file cannot ask for all memory.
+// maxSize bounds ids. Those of a file may have holes, but not so many that a
+// damaged one asks for all memory.
 const maxSize = 1 << 22
 
 // file is tokenizer.json, as Hugging Face's tokenizers 0.23 writes it and older
@@ -128,11 +129,15 @@ func component(name string, raw json.RawMessage, known ...string) (string, error
 	return "", fmt.Errorf("%s: unknown type %q (known: %s)", name, kind, list)
 }
 
-// explain puts the position into errors of encoding/json, which keep it aside.
+// explain rewords errors of encoding/json: with the position, without our types.
 func explain(err error) error {
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
 		return fmt.Errorf("byte %d: %w", syntax.Offset, err)
+	}
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &kind) {
+		return fmt.Errorf("%s: a JSON %s cannot be read as %s", cmp.Or(kind.Field, "value"), kind.Value, kind.Type)
 	}
 	return err
 }
@@ -156,9 +161,10 @@ func newBPE(m *fileBPE, addedTokens []fileToken) (*BPE, error) {
 	slices.SortFunc(pieces, func(a, b string) int {
 		return cmp.Or(cmp.Compare(m.Vocab[a], m.Vocab[b]), cmp.Compare(a, b))
 	})
+	limit := min(maxSize, 1024+4*int64(len(m.Vocab)+len(addedTokens)))
 	place := func(piece string, id int64) error {
-		if id < 0 || id >= maxSize {
-			return fmt.Errorf("id %d of %q is outside 0 to %d", id, piece, maxSize-1)
+		if id < 0 || id >= limit {
+			return fmt.Errorf("id %d of %q is outside 0 to %d", id, piece, limit-1)
 		}
 		for int64(len(t.tokens)) <= id {
 			t.tokens = append(t.tokens, token{})
@@ -204,6 +210,10 @@ func newBPE(m *fileBPE, addedTokens []fileToken) (*BPE, error) {
 		merged = append(merged, ids[2])
 	}
 	t.merges, merged = lastMerges(t.merges, merged)
+	spelled := make(map[int32]bool, 256+len(merged)) // tokens that ordinary text can give
+	for _, id := range slices.Concat(t.bytes[:], merged) {
+		spelled[id] = true
+	}
 
 	names := make(map[string]bool, len(addedTokens))
 	for i, a := range addedTokens {
@@ -223,7 +233,9 @@ func newBPE(m *fileBPE, addedTokens []fileToken) (*BPE, error) {
 			fallthrough
 		default:
 			names[a.Content] = true
-			t.tokens[a.ID].text = a.Content // matched as it stands, not spelled in the alphabet
+			if !spelled[int32(a.ID)] {
+				t.tokens[a.ID].text = a.Content // it stands for itself, in no alphabet
+			}
 			t.added = append(t.added, &added{a.Content, int32(a.ID), a.LStrip, a.RStrip, a.Normalized, a.Special, inVocab})
 		}
 	}

@@ -1,0 +1,184 @@
+package tokenizer
+
+import (
+	"bytes"
+	"encoding/json"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestReadErrors(t *testing.T) {
+	data, err := os.ReadFile("testdata/tokenizer.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ old, new, want string }{
+		{`"normalizer":null`, `"normalizer":{"type":"NFC"}`, `normalizer: unknown type "NFC" (known: null)`},
+		{`"pre_tokenizer":{"type":"ByteLevel"`, `"pre_tokenizer":{"type":"Metaspace"`, `pre_tokenizer: unknown type "Metaspace" (known: ByteLevel)`},
+		{`"add_prefix_space":false`, `"add_prefix_space":true`, "add_prefix_space false"},
+		{`"post_processor":null`, `"post_processor":{"type":"TemplateProcessing"}`, "(known: null, ByteLevel)"},
+		{`"decoder":{"type":"ByteLevel"`, `"decoder":{"type":"WordPiece"`, `decoder: unknown type "WordPiece"`},
+		{`"type":"BPE"`, `"type":"Unigram"`, `model: unknown type "Unigram" (known: BPE)`},
+		{`"dropout":null`, `"dropout":0.1`, "dropout 0.1"},
+		{`"end_of_word_suffix":null`, `"end_of_word_suffix":"</w>"`, "</w>"},
+		{`"merges":[["`, `"merges":[["",""],["`, "merges: entry 0"},
+		{`"merges":[["`, `"merges":["x",["`, `"x" is not two pieces`},
+		{`"merges":[["`, `"merges":["zq jx",["`, `"zq" is not in the vocabulary`},
+		{`"merges":[["`, `"merges":[["a"],["`, `neither`},
+		{`"!":2,`, ``, "no token \"!\" for byte 0x21"},
+		{`"!":2,`, `"!":3,`, "id 3 is given to"},
+		{`"!":2,`, `"!":1e9,`, "model: vocab: a JSON number 1e9"},
+		{`"!":2,`, `"!":1000000000,`, "id 1000000000 of"},
+		{`"!":2,`, `"!":-2,`, "id -2 of"},
+		{`"!":2,`, `"!":"2",`, "model: vocab: a JSON string"},
+		{`{"id":0,"content":"<|endoftext|>"`, `{"id":9,"content":"<|endoftext|>"`, "has id 9, but 0"},
+		{`{"id":0,"content":"<|endoftext|>"`, `{"id":9,"content":"<new>"`, "id 9 is given to"},
+		{`{"id":0,"content":"<|endoftext|>"`, `{"id":0,"content":""`, "empty"},
+		{`{"id":1,"content":"<|user|>"`, `{"id":0,"content":"<|endoftext|>"`, "twice"},
+		{`"single_word":false`, `"single_word":true`, "single_word"},
+		{`{"version"`, `["version"`, "byte"},
+	} {
+		bad := bytes.Replace(data, []byte(c.old), []byte(c.new), 1)
+		if bytes.Equal(bad, data) {
+			t.Fatalf("%s is not in the file", c.old)
+		}
+		path := filepath.Join(t.TempDir(), "tokenizer.json")
+		if err := os.WriteFile(path, bad, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Read(path); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s for %s: error %v, want %q", c.new, c.old, err, c.want)
+		}
+	}
+	if _, err := Read("testdata/absent.json"); !os.IsNotExist(unwrap(err)) {
+		t.Errorf("absent file: %v", err)
+	}
+}
+
+func unwrap(err error) error {
+	if u, ok := err.(interface{ Unwrap() error }); ok {
+		return u.Unwrap()
+	}
+	return err
+}
+
+// checkParse: whatever the bytes, an error or a tokenizer that works.
+func checkParse(t *testing.T, data []byte) bool {
+	tok, err := parse(data)
+	if err != nil {
+		return false
+	}
+	const text = "Hello, <|endoftext|>\x00\xff 세계\t\t\t"
+	ids := tok.EncodeOrdinary(nil, text)
+	if s := tok.Decode(ids); s != text {
+		t.Errorf("Decode(Encode(%q)) = %q", text, s)
+	}
+	tok.Encode(nil, text)
+	again, err := parse(tok.JSON())
+	if err != nil {
+		t.Fatalf("its own JSON: %v", err)
+	}
+	if !slices.Equal(again.EncodeOrdinary(nil, text), ids) {
+		t.Error("other ids after writing and reading")
+	}
+	return true
+}
+
+// tinyJSON is a small file: the alphabet and a few merges.
+func tinyJSON(t testing.TB) []byte {
+	t.Helper()
+	tok, err := Train(slices.Values([]string{"hello hello hello world\t\t\t\t\t 세계 세계"}), TrainOptions{VocabSize: 280, Special: special}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := json.Compact(&b, tok.JSON()); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestDamagedFiles(t *testing.T) {
+	data := tinyJSON(t)
+	if !checkParse(t, data) {
+		t.Fatal("the whole file is refused")
+	}
+	for n := 0; n < len(data); n += 37 {
+		if checkParse(t, data[:n]) {
+			t.Fatalf("cut at byte %d: no error", n)
+		}
+	}
+	rng := rand.New(rand.NewPCG(5, 6))
+	refused := 0
+	for range 3000 {
+		bad := slices.Clone(data)
+		for range 1 + rng.IntN(3) {
+			bad[rng.IntN(len(bad))] ^= 1 << rng.IntN(8)
+		}
+		if !checkParse(t, bad) {
+			refused++
+		}
+	}
+	if refused < 1000 {
+		t.Errorf("only %d of 3000 damaged files are refused", refused)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(tinyJSON(f))
+	f.Fuzz(func(t *testing.T, data []byte) { checkParse(t, data) })
+}
+
+func TestIgnoreMerges(t *testing.T) {
+	data := tinyJSON(t)
+	cut := bytes.Index(data, []byte(`"merges":[`)) + len(`"merges":[`)
+	whole := bytes.Replace(append(data[:cut:cut], "]}}"...), []byte(`"ignore_merges":false`), []byte(`"ignore_merges":true`), 1)
+	tok, err := parse(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := tok.Encode(nil, "hello he")
+	if len(ids) != 4 || tok.Token(ids[0]) != "hello" { // "hello" is a token, " he" is not
+		t.Errorf("Encode = %v", ids)
+	}
+	if !bytes.Contains(tok.JSON(), []byte(`"ignore_merges": true`)) {
+		t.Error("ignore_merges is not written")
+	}
+}
+
+// TestJSON: reading and writing keeps everything, and is in a fixed form.
+func TestJSON(t *testing.T) {
+	tok := readTiny(t)
+	again, err := parse(tok.JSON())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(again.JSON(), tok.JSON()) {
+		t.Error("JSON differs after reading it")
+	}
+	data, err := os.ReadFile("testdata/tokenizer.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The library's own file and ours hold the same, but for the form of merges.
+	var want, got map[string]any
+	if err := json.Unmarshal(data, &want); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(tok.JSON(), &got); err != nil {
+		t.Fatal(err)
+	}
+	merges := want["model"].(map[string]any)["merges"].([]any)
+	for i, m := range merges {
+		merges[i] = m.([]any)[0].(string) + " " + m.([]any)[1].(string)
+	}
+	a, _ := json.Marshal(want)
+	b, _ := json.Marshal(got)
+	if !bytes.Equal(a, b) {
+		t.Error("JSON does not hold what the library wrote")
+	}
+}
