@@ -28,6 +28,9 @@ func TestSerialsKeepOpsApart(t *testing.T) {
 	if y1.n == y2.n {
 		t.Error("Linear(x, w1) and Linear(x, w2) are one node")
 	}
+	if y1.n.Op().Hashcode() == y2.n.Op().Hashcode() {
+		t.Error("the hash codes of two operations are equal")
+	}
 
 	// Without a serial of its own the second is merged, and refused.
 	b = New("no serial", exec.F32)
