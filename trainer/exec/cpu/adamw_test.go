@@ -41,7 +41,7 @@ func TestAdamWAgainstTorch(t *testing.T) {
 }
 
 func testAdamW[T float](t *testing.T, ref *adamWReference, want []adamWStep, bound float64) {
-	d := newDevice(t, 2, "")
+	d := testDevice(t, 2, "")
 	in := &exec.Instr{Op: exec.OpAdamW, Attrs: exec.Attrs{
 		Beta1: ref.Hyper.Betas[0], Beta2: ref.Hyper.Betas[1], Eps: ref.Hyper.Eps, WeightDecay: ref.Hyper.WeightDecay,
 	}}
@@ -80,7 +80,7 @@ func TestAdamWSlices(t *testing.T) {
 		x[i] = math.Sin(float64(i))
 	}
 	run := func(threads int, clip, norm2 float64) []float64 {
-		d := newDevice(t, threads, "")
+		d := testDevice(t, threads, "")
 		p, m, v := place[float32](t, d, floats(x, n)), place[float32](t, d, floats(make([]float64, n), n)), place[float32](t, d, floats(make([]float64, n), n))
 		args := []exec.Arg{p, place[float32](t, d, floats(x, n)), m, v, place[float32](t, d, wide(0.1, 1, clip)), place[float32](t, d, wide(norm2)), p, m, v}
 		for range 2 {

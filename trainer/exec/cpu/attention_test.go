@@ -20,7 +20,7 @@ type attentionCase struct {
 
 func (c *attentionCase) width() int { return (c.attrs.Heads + 2*c.attrs.KVHeads) * c.dim }
 
-func (c *attentionCase) operands() (qkv, segments, order operand) {
+func (c *attentionCase) operands() (qkv, segments, order tensor) {
 	return floats(c.qkv, c.attrs.B*c.attrs.T, c.width()), ints(c.segments...), ints(c.order...)
 }
 
@@ -115,9 +115,9 @@ func (c *attentionCase) run(t testing.TB, d *Device, dy []float64) [][]float64 {
 	qkv, seg, ord := c.operands()
 	rows := c.attrs.B * c.attrs.T
 	yshape := []int{rows, c.attrs.Heads * c.dim}
-	out := launchOn[float32](t, d, &exec.Instr{Op: exec.OpAttention, Attrs: c.attrs}, []operand{qkv, seg, ord}, outputs(yshape, []int{rows, c.attrs.Heads}))
+	out := launchOn[float32](t, d, &exec.Instr{Op: exec.OpAttention, Attrs: c.attrs}, []tensor{qkv, seg, ord}, outputs(yshape, []int{rows, c.attrs.Heads}))
 	grad := launchOn[float32](t, d, &exec.Instr{Op: exec.OpAttentionGrad, Attrs: c.attrs},
-		[]operand{qkv, seg, ord, floats(out[0], yshape...), floats(out[1], rows, c.attrs.Heads), floats(dy, yshape...)}, outputs(qkv.shape))
+		[]tensor{qkv, seg, ord, floats(out[0], yshape...), floats(out[1], rows, c.attrs.Heads), floats(dy, yshape...)}, outputs(qkv.shape))
 	return append(out, grad...)
 }
 
@@ -126,7 +126,7 @@ func (c *attentionCase) run(t testing.TB, d *Device, dy []float64) [][]float64 {
 func TestAttentionOfADocumentIsItsOwn(t *testing.T) {
 	r := rand.New(rand.NewPCG(31, 32))
 	everyKernels(t, func(t *testing.T, k *kernels) {
-		d := newDevice(t, 2, k.name)
+		d := testDevice(t, 2, k.name)
 		for _, n := range []int{1, 5, 64, 100, 131} {
 			for _, order := range []string{"causal", "bidirectional", "permuted"} {
 				t.Run(fmt.Sprintf("%d/%s", n, order), func(t *testing.T) {
@@ -172,21 +172,21 @@ func TestAttentionOfADocumentIsItsOwn(t *testing.T) {
 func TestCachedAttentionEqualsAttention(t *testing.T) {
 	r := rand.New(rand.NewPCG(33, 34))
 	everyKernels(t, func(t *testing.T, k *kernels) {
-		d := newDevice(t, 2, k.name)
+		d := testDevice(t, 2, k.name)
 		for _, kv := range []int{1, 2, 4} {
 			t.Run(fmt.Sprintf("%d key heads", kv), func(t *testing.T) {
 				const b, n, heads, dim = 2, 140, 4, 24
 				whole := newAttention(r, b, n, heads, kv, dim)
 				want := whole.run(t, d, make([]float64, b*n*heads*dim))[0]
 				w := whole.width()
-				cache := operand{shape: []int{b, n + 3, kv * dim}, f: make([]float64, b*(n+3)*kv*dim)}
+				cache := tensor{shape: []int{b, n + 3, kv * dim}, f: make([]float64, b*(n+3)*kv*dim)}
 				for i := range cache.f {
 					cache.f[i] = math.NaN() // what no token has written must not be read
 				}
 				keys, values := place[float32](t, d, cache), place[float32](t, d, cache)
 				in := &exec.Instr{Op: exec.OpAttentionCached, Attrs: exec.Attrs{Heads: heads, KVHeads: kv, Scale: whole.attrs.Scale}}
 				for pos := range n {
-					step := operand{shape: []int{b, w}}
+					step := tensor{shape: []int{b, w}}
 					for s := range b {
 						step.f = append(step.f, whole.qkv[(s*n+pos)*w:(s*n+pos+1)*w]...)
 					}
@@ -200,7 +200,7 @@ func TestCachedAttentionEqualsAttention(t *testing.T) {
 						sameBits(t, fmt.Sprintf("position %d, sequence %d", pos, s), got[s*heads*dim:(s+1)*heads*dim], want[(s*n+pos)*heads*dim:][:heads*dim])
 					}
 				}
-				args := []exec.Arg{place[float32](t, d, operand{shape: []int{b, w}, f: make([]float64, b*w)}), keys, values,
+				args := []exec.Arg{place[float32](t, d, tensor{shape: []int{b, w}, f: make([]float64, b*w)}), keys, values,
 					place[float32](t, d, ints(5, n)), place[float32](t, d, outputs([]int{b, heads * dim})[0]), keys, values}
 				if n := testing.AllocsPerRun(5, func() { d.Launch(in, args) }); n != 0 {
 					t.Errorf("%v allocations a launch", n)
@@ -220,7 +220,7 @@ func TestAttentionKeepsNaN(t *testing.T) {
 	everyKernels(t, func(t *testing.T, k *kernels) {
 		c := newAttention(rand.New(rand.NewPCG(35, 36)), 1, 40, 1, 1, 16)
 		c.qkv[20*c.width()] = math.NaN() // query 20
-		got := c.run(t, newDevice(t, 1, k.name), make([]float64, 40*16))[0]
+		got := c.run(t, testDevice(t, 1, k.name), make([]float64, 40*16))[0]
 		if !math.IsNaN(got[20*16]) || slices.ContainsFunc(got[:20*16], math.IsNaN) {
 			t.Error("a query with a NaN gives numbers, or other queries do not")
 		}

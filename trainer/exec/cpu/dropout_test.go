@@ -14,7 +14,8 @@ func TestPhiloxKnownAnswers(t *testing.T) {
 		{[]uint32{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}, []uint32{0xffffffff, 0xffffffff}, []uint32{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
 		{[]uint32{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, []uint32{0xa4093822, 0x299f31d0}, []uint32{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
 	} {
-		a, b, x, y := philox(c.ctr[0], c.ctr[1], c.ctr[2], c.ctr[3], c.key[0], c.key[1])
+		key := newPhiloxKey(c.key[0], c.key[1])
+		a, b, x, y := key.words(c.ctr[0], c.ctr[1], c.ctr[2], c.ctr[3])
 		if got := [4]uint32{a, b, x, y}; got != [4]uint32(c.want) {
 			t.Errorf("counter %x key %x: %x, want %x", c.ctr, c.key, got, c.want)
 		}
@@ -22,13 +23,13 @@ func TestPhiloxKnownAnswers(t *testing.T) {
 }
 
 func dropped(t *testing.T, n int, p float64, salt uint64, rng ...int32) []float64 {
-	d := newDevice(t, 2, "")
+	d := testDevice(t, 2, "")
 	x := make([]float64, n)
 	for i := range x {
 		x[i] = 1
 	}
 	in := &exec.Instr{Op: exec.OpDropout, Attrs: exec.Attrs{P: p, Salt: salt}}
-	return launchOn[float32](t, d, in, []operand{floats(x, n), ints(rng...)}, outputs([]int{n}))[0]
+	return launchOn[float32](t, d, in, []tensor{floats(x, n), ints(rng...)}, outputs([]int{n}))[0]
 }
 
 func TestDropoutMask(t *testing.T) {

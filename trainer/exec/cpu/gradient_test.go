@@ -30,10 +30,10 @@ func differences(f func() float64, x, grad []float64) []float64 {
 type gradCase struct {
 	name string
 	in   exec.Instr
-	ins  []operand
-	outs []operand // dy belongs to the first
+	ins  []tensor
+	outs []tensor // dy belongs to the first
 	wrt  []int
-	grad func(launch func(op exec.Op, ins []operand, shapes ...[]int) [][]float64, out [][]float64, dy operand) [][]float64
+	grad func(launch func(op exec.Op, ins []tensor, shapes ...[]int) [][]float64, out [][]float64, dy tensor) [][]float64
 }
 
 func gradCases(r *rand.Rand) []gradCase {
@@ -47,38 +47,38 @@ func gradCases(r *rand.Rand) []gradCase {
 			}
 			cases = append(cases, gradCase{
 				fmt.Sprintf("linear %v transposed %v", s, transposed),
-				exec.Instr{Op: exec.OpLinear, Attrs: exec.Attrs{Transposed: transposed}}, []operand{x, w, bias}, outputs([]int{s[0], s[2]}), []int{0, 1, 2},
-				func(launch func(exec.Op, []operand, ...[]int) [][]float64, _ [][]float64, dy operand) [][]float64 {
+				exec.Instr{Op: exec.OpLinear, Attrs: exec.Attrs{Transposed: transposed}}, []tensor{x, w, bias}, outputs([]int{s[0], s[2]}), []int{0, 1, 2},
+				func(launch func(exec.Op, []tensor, ...[]int) [][]float64, _ [][]float64, dy tensor) [][]float64 {
 					return slices.Concat(
-						launch(exec.OpLinearGradX, []operand{dy, w}, x.shape),
-						launch(exec.OpLinearGradW, []operand{x, dy}, w.shape),
-						launch(exec.OpColSum, []operand{dy}, bias.shape))
+						launch(exec.OpLinearGradX, []tensor{dy, w}, x.shape),
+						launch(exec.OpLinearGradW, []tensor{x, dy}, w.shape),
+						launch(exec.OpColSum, []tensor{dy}, bias.shape))
 				},
 			})
 		}
 	}
 	x := random(r, 5, 23)
 	cases = append(cases, gradCase{
-		"gelu", exec.Instr{Op: exec.OpGELU}, []operand{x}, outputs(x.shape), []int{0},
-		func(launch func(exec.Op, []operand, ...[]int) [][]float64, _ [][]float64, dy operand) [][]float64 {
-			return launch(exec.OpGELUGrad, []operand{x, dy}, x.shape)
+		"gelu", exec.Instr{Op: exec.OpGELU}, []tensor{x}, outputs(x.shape), []int{0},
+		func(launch func(exec.Op, []tensor, ...[]int) [][]float64, _ [][]float64, dy tensor) [][]float64 {
+			return launch(exec.OpGELUGrad, []tensor{x, dy}, x.shape)
 		},
 	}, gradCase{
-		"dropout", exec.Instr{Op: exec.OpDropout, Attrs: exec.Attrs{P: 0.4, Salt: 2}}, []operand{x, ints(5, 6, 7, 8)}, outputs(x.shape), []int{0},
-		func(launch func(exec.Op, []operand, ...[]int) [][]float64, _ [][]float64, dy operand) [][]float64 {
-			return launch(exec.OpDropout, []operand{dy, ints(5, 6, 7, 8)}, x.shape)
+		"dropout", exec.Instr{Op: exec.OpDropout, Attrs: exec.Attrs{P: 0.4, Salt: 2}}, []tensor{x, ints(5, 6, 7, 8)}, outputs(x.shape), []int{0},
+		func(launch func(exec.Op, []tensor, ...[]int) [][]float64, _ [][]float64, dy tensor) [][]float64 {
+			return launch(exec.OpDropout, []tensor{dy, ints(5, 6, 7, 8)}, x.shape)
 		},
 	})
 	for _, s := range [][2]int{{1, 3}, {4, 17}, {5, 130}} {
 		x, gain, bias := random(r, s[0], s[1]), random(r, s[1]), random(r, s[1])
 		rows := []int{s[0]}
 		cases = append(cases, gradCase{
-			fmt.Sprintf("layer_norm %v", s), exec.Instr{Op: exec.OpLayerNorm, Attrs: exec.Attrs{Eps: 1e-2}}, []operand{x, gain, bias}, outputs(x.shape, rows, rows), []int{0, 1, 2},
-			func(launch func(exec.Op, []operand, ...[]int) [][]float64, out [][]float64, dy operand) [][]float64 {
+			fmt.Sprintf("layer_norm %v", s), exec.Instr{Op: exec.OpLayerNorm, Attrs: exec.Attrs{Eps: 1e-2}}, []tensor{x, gain, bias}, outputs(x.shape, rows, rows), []int{0, 1, 2},
+			func(launch func(exec.Op, []tensor, ...[]int) [][]float64, out [][]float64, dy tensor) [][]float64 {
 				mean, rstd := floats(out[1], rows...), floats(out[2], rows...)
 				return slices.Concat(
-					launch(exec.OpLayerNormGradX, []operand{dy, x, gain, mean, rstd}, x.shape),
-					launch(exec.OpLayerNormGradW, []operand{dy, x, mean, rstd}, gain.shape, bias.shape))
+					launch(exec.OpLayerNormGradX, []tensor{dy, x, gain, mean, rstd}, x.shape),
+					launch(exec.OpLayerNormGradW, []tensor{dy, x, mean, rstd}, gain.shape, bias.shape))
 			},
 		})
 		targets, weights := ints(make([]int32, s[0])...), random(r, s[0])
@@ -87,9 +87,9 @@ func gradCases(r *rand.Rand) []gradCase {
 		}
 		targets.i[0] = 1
 		cases = append(cases, gradCase{
-			fmt.Sprintf("cross_entropy %v", s), exec.Instr{Op: exec.OpCrossEntropy}, []operand{x, targets, weights}, outputs([]int{1}, rows, rows), []int{0},
-			func(launch func(exec.Op, []operand, ...[]int) [][]float64, out [][]float64, dy operand) [][]float64 {
-				return launch(exec.OpCrossEntropyGrad, []operand{x, targets, weights, floats(out[2], rows...), dy}, x.shape)
+			fmt.Sprintf("cross_entropy %v", s), exec.Instr{Op: exec.OpCrossEntropy}, []tensor{x, targets, weights}, outputs([]int{1}, rows, rows), []int{0},
+			func(launch func(exec.Op, []tensor, ...[]int) [][]float64, out [][]float64, dy tensor) [][]float64 {
+				return launch(exec.OpCrossEntropyGrad, []tensor{x, targets, weights, floats(out[2], rows...), dy}, x.shape)
 			},
 		})
 		ids := ints(make([]int32, s[0])...)
@@ -98,9 +98,9 @@ func gradCases(r *rand.Rand) []gradCase {
 		}
 		w := random(r, 3, s[1])
 		cases = append(cases, gradCase{
-			fmt.Sprintf("embed %v", s), exec.Instr{Op: exec.OpEmbed}, []operand{w, ids}, outputs(x.shape), []int{0},
-			func(launch func(exec.Op, []operand, ...[]int) [][]float64, _ [][]float64, dy operand) [][]float64 {
-				return launch(exec.OpEmbedGrad, []operand{dy, ids}, w.shape)
+			fmt.Sprintf("embed %v", s), exec.Instr{Op: exec.OpEmbed}, []tensor{w, ids}, outputs(x.shape), []int{0},
+			func(launch func(exec.Op, []tensor, ...[]int) [][]float64, _ [][]float64, dy tensor) [][]float64 {
+				return launch(exec.OpEmbedGrad, []tensor{dy, ids}, w.shape)
 			},
 		})
 	}
@@ -127,9 +127,9 @@ func gradCases(r *rand.Rand) []gradCase {
 		qkv, seg, ord := c.operands()
 		y, lse := []int{c.attrs.B * t, 2 * 3}, []int{c.attrs.B * t, 2}
 		cases = append(cases, gradCase{
-			fmt.Sprintf("attention %d", i), exec.Instr{Op: exec.OpAttention, Attrs: c.attrs}, []operand{qkv, seg, ord}, outputs(y, lse), []int{0},
-			func(launch func(exec.Op, []operand, ...[]int) [][]float64, out [][]float64, dy operand) [][]float64 {
-				return launch(exec.OpAttentionGrad, []operand{qkv, seg, ord, floats(out[0], y...), floats(out[1], lse...), dy}, qkv.shape)
+			fmt.Sprintf("attention %d", i), exec.Instr{Op: exec.OpAttention, Attrs: c.attrs}, []tensor{qkv, seg, ord}, outputs(y, lse), []int{0},
+			func(launch func(exec.Op, []tensor, ...[]int) [][]float64, out [][]float64, dy tensor) [][]float64 {
+				return launch(exec.OpAttentionGrad, []tensor{qkv, seg, ord, floats(out[0], y...), floats(out[1], lse...), dy}, qkv.shape)
 			},
 		})
 	}
@@ -138,7 +138,7 @@ func gradCases(r *rand.Rand) []gradCase {
 
 // The gradient of every op agrees with central differences in float64.
 func TestGradientsAgainstDifferences(t *testing.T) {
-	d := newDevice(t, 1, "")
+	d := testDevice(t, 1, "")
 	r := rand.New(rand.NewPCG(41, 42))
 	for _, c := range gradCases(r) {
 		dy := random(r, c.outs[0].shape...)
@@ -166,7 +166,7 @@ func TestGradientsAgainstDifferences(t *testing.T) {
 			}
 			return sum
 		}
-		got := c.grad(func(op exec.Op, ins []operand, shapes ...[]int) [][]float64 {
+		got := c.grad(func(op exec.Op, ins []tensor, shapes ...[]int) [][]float64 {
 			return launchOn[float64](t, d, &exec.Instr{Op: op, Attrs: c.in.Attrs}, ins, outputs(shapes...))
 		}, launchOn[float64](t, d, &c.in, c.ins, c.outs), dy)
 		for i, k := range c.wrt {

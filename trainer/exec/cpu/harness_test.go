@@ -11,23 +11,23 @@ import (
 	"hone/trainer/exec"
 )
 
-// An operand is a tensor of a test: float64 values that go to the device as its
+// A tensor of a test: float64 values that go to the device as its
 // float type, or as float64 when wide is set; or int32 values.
-type operand struct {
+type tensor struct {
 	shape []int
 	f     []float64
 	i     []int32
 	wide  bool
 }
 
-func floats(f []float64, shape ...int) operand { return operand{shape: shape, f: f} }
-func wide(f ...float64) operand                { return operand{shape: []int{len(f)}, f: f, wide: true} }
-func ints(i ...int32) operand                  { return operand{shape: []int{len(i)}, i: i} }
-func random(r *rand.Rand, shape ...int) operand {
-	return operand{shape: shape, f: fill[float64](r, product(shape))}
+func floats(f []float64, shape ...int) tensor { return tensor{shape: shape, f: f} }
+func wide(f ...float64) tensor                { return tensor{shape: []int{len(f)}, f: f, wide: true} }
+func ints(i ...int32) tensor                  { return tensor{shape: []int{len(i)}, i: i} }
+func random(r *rand.Rand, shape ...int) tensor {
+	return tensor{shape: shape, f: fill[float64](r, product(shape))}
 }
 
-var absent = operand{}
+var absent = tensor{}
 
 func product(shape []int) int {
 	n := 1
@@ -37,7 +37,7 @@ func product(shape []int) int {
 	return n
 }
 
-func newDevice(t testing.TB, threads int, kernels string) *Device {
+func testDevice(t testing.TB, threads int, kernels string) *Device {
 	t.Helper()
 	d, err := New(Options{Threads: threads, Kernels: kernels})
 	if err != nil {
@@ -69,8 +69,8 @@ func dtypeOf[T float]() exec.DType {
 	return exec.F64
 }
 
-// place puts an operand on the device.
-func place[T float](t testing.TB, d *Device, o operand) exec.Arg {
+// place puts a tensor on the device.
+func place[T float](t testing.TB, d *Device, o tensor) exec.Arg {
 	t.Helper()
 	a := exec.Arg{Shape: o.shape}
 	var data []byte
@@ -95,7 +95,7 @@ func place[T float](t testing.TB, d *Device, o operand) exec.Arg {
 	return a
 }
 
-// fetch reads an operand back, as float64.
+// fetch reads a tensor back, as float64.
 func fetch[T float](t testing.TB, d *Device, a exec.Arg) []float64 {
 	t.Helper()
 	read := func(dst []byte) {
@@ -115,10 +115,10 @@ func fetch[T float](t testing.TB, d *Device, a exec.Arg) []float64 {
 }
 
 // outputs gives an op's outputs, filled with NaN so that what is not written shows.
-func outputs(shapes ...[]int) []operand {
-	var outs []operand
+func outputs(shapes ...[]int) []tensor {
+	var outs []tensor
 	for _, s := range shapes {
-		o := operand{shape: s, f: make([]float64, product(s))}
+		o := tensor{shape: s, f: make([]float64, product(s))}
 		for i := range o.f {
 			o.f[i] = math.NaN()
 		}
@@ -128,7 +128,7 @@ func outputs(shapes ...[]int) []operand {
 }
 
 // launchOn runs an op once and gives all its outputs.
-func launchOn[T float](t testing.TB, d *Device, in *exec.Instr, ins, outs []operand) [][]float64 {
+func launchOn[T float](t testing.TB, d *Device, in *exec.Instr, ins, outs []tensor) [][]float64 {
 	t.Helper()
 	var args []exec.Arg
 	for _, o := range slices.Concat(ins, outs) {
@@ -184,8 +184,8 @@ func sameBits(t *testing.T, what string, got, want []float64) {
 type opCase struct {
 	name  string
 	in    exec.Instr
-	ins   []operand
-	outs  []operand
+	ins   []tensor
+	outs  []tensor
 	want  [][]float64 // nil: whatever float64 gives
 	bound float64     // of float32
 }
@@ -193,7 +193,7 @@ type opCase struct {
 // opCases are all ops that this package has, over random and odd shapes.
 func opCases(r *rand.Rand) []opCase {
 	var cases []opCase
-	add := func(bound float64, in exec.Instr, ins, outs []operand, want ...[]float64) {
+	add := func(bound float64, in exec.Instr, ins, outs []tensor, want ...[]float64) {
 		var shapes string
 		for _, o := range ins {
 			shapes += fmt.Sprint(o.shape)
@@ -209,20 +209,20 @@ func opCases(r *rand.Rand) []opCase {
 		y, mean, rstd := naiveNorm(x.f, gain.f, bias.f, rows, c, 1e-5)
 		m, rs := floats(mean, rows), floats(rstd, rows)
 		eps := exec.Attrs{Eps: 1e-5}
-		add(2e-5, exec.Instr{Op: exec.OpLayerNorm, Attrs: eps}, []operand{x, gain, bias}, outputs(x.shape, m.shape, m.shape), y, mean, rstd)
-		add(2e-5, exec.Instr{Op: exec.OpLayerNormGradX}, []operand{dy, x, gain, m, rs}, outputs(x.shape))
-		add(2e-5, exec.Instr{Op: exec.OpLayerNormGradW}, []operand{dy, x, m, rs}, outputs(gain.shape, gain.shape))
+		add(2e-5, exec.Instr{Op: exec.OpLayerNorm, Attrs: eps}, []tensor{x, gain, bias}, outputs(x.shape, m.shape, m.shape), y, mean, rstd)
+		add(2e-5, exec.Instr{Op: exec.OpLayerNormGradX}, []tensor{dy, x, gain, m, rs}, outputs(x.shape))
+		add(2e-5, exec.Instr{Op: exec.OpLayerNormGradW}, []tensor{dy, x, m, rs}, outputs(gain.shape, gain.shape))
 		plain, _, _ := naiveNorm(x.f, gain.f, make([]float64, c), rows, c, 1e-5)
-		add(2e-5, exec.Instr{Op: exec.OpLayerNorm, Attrs: eps}, []operand{x, gain, absent}, append(outputs(x.shape), absent, absent), plain)
-		add(2e-5, exec.Instr{Op: exec.OpLayerNormGradW}, []operand{dy, x, m, rs}, append(outputs(gain.shape), absent))
-		add(1e-6, exec.Instr{Op: exec.OpColSum}, []operand{dy}, outputs(gain.shape), naiveColSum(dy.f, rows, c))
+		add(2e-5, exec.Instr{Op: exec.OpLayerNorm, Attrs: eps}, []tensor{x, gain, absent}, append(outputs(x.shape), absent, absent), plain)
+		add(2e-5, exec.Instr{Op: exec.OpLayerNormGradW}, []tensor{dy, x, m, rs}, append(outputs(gain.shape), absent))
+		add(1e-6, exec.Instr{Op: exec.OpColSum}, []tensor{dy}, outputs(gain.shape), naiveColSum(dy.f, rows, c))
 		out := outputs([]int{1})[0]
 		out.wide = true
 		sum := 0.0
 		for _, v := range dy.f {
 			sum += v * v
 		}
-		add(1e-6, exec.Instr{Op: exec.OpSumSquares}, []operand{dy}, []operand{out}, []float64{sum})
+		add(1e-6, exec.Instr{Op: exec.OpSumSquares}, []tensor{dy}, []tensor{out}, []float64{sum})
 
 		ids := ints(make([]int32, rows)...)
 		v := 1 + rows/2
@@ -231,8 +231,8 @@ func opCases(r *rand.Rand) []opCase {
 		}
 		table := random(r, v, c)
 		got, grad := naiveEmbed(table.f, dy.f, ids.i, v, c)
-		add(1e-7, exec.Instr{Op: exec.OpEmbed}, []operand{table, ids}, outputs(x.shape), got)
-		add(1e-6, exec.Instr{Op: exec.OpEmbedGrad}, []operand{dy, ids}, outputs(table.shape), grad)
+		add(1e-7, exec.Instr{Op: exec.OpEmbed}, []tensor{table, ids}, outputs(x.shape), got)
+		add(1e-6, exec.Instr{Op: exec.OpEmbedGrad}, []tensor{dy, ids}, outputs(table.shape), grad)
 
 		targets := ints(make([]int32, rows)...)
 		for i := range targets.i {
@@ -241,21 +241,21 @@ func opCases(r *rand.Rand) []opCase {
 		weights, dloss := random(r, rows), random(r, 1)
 		loss, nll, lse := naiveCrossEntropy(x.f, targets.i, weights.f, rows, c)
 		l := floats(lse, rows)
-		add(2e-5, exec.Instr{Op: exec.OpCrossEntropy}, []operand{x, targets, weights}, outputs([]int{1}, l.shape, l.shape), []float64{loss}, nll, lse)
-		add(2e-5, exec.Instr{Op: exec.OpCrossEntropyGrad}, []operand{x, targets, weights, l, dloss}, outputs(x.shape))
-		add(1e-6, exec.Instr{Op: exec.OpDropout, Attrs: exec.Attrs{P: 0.3, Salt: 5}}, []operand{x, ints(1, 2, 3, 4)}, outputs(x.shape))
+		add(2e-5, exec.Instr{Op: exec.OpCrossEntropy}, []tensor{x, targets, weights}, outputs([]int{1}, l.shape, l.shape), []float64{loss}, nll, lse)
+		add(2e-5, exec.Instr{Op: exec.OpCrossEntropyGrad}, []tensor{x, targets, weights, l, dloss}, outputs(x.shape))
+		add(1e-6, exec.Instr{Op: exec.OpDropout, Attrs: exec.Attrs{P: 0.3, Salt: 5}}, []tensor{x, ints(1, 2, 3, 4)}, outputs(x.shape))
 	}
 	x := random(r, 40000)
-	add(1e-6, exec.Instr{Op: exec.OpSumSquares}, []operand{x}, []operand{{shape: []int{1}, f: []float64{0}, wide: true}})
-	add(1e-6, exec.Instr{Op: exec.OpDropout, Attrs: exec.Attrs{P: 0.3, Salt: 5}}, []operand{x, ints(1, 2, 3, 4)}, outputs(x.shape))
+	add(1e-6, exec.Instr{Op: exec.OpSumSquares}, []tensor{x}, []tensor{{shape: []int{1}, f: []float64{0}, wide: true}})
+	add(1e-6, exec.Instr{Op: exec.OpDropout, Attrs: exec.Attrs{P: 0.3, Salt: 5}}, []tensor{x, ints(1, 2, 3, 4)}, outputs(x.shape))
 	for _, c := range attentionCases(r) {
 		rows := c.attrs.B * c.attrs.T
 		y, lse := c.naive()
 		yshape, lshape := []int{rows, c.attrs.Heads * c.dim}, []int{rows, c.attrs.Heads}
 		qkv, seg, ord := c.operands()
-		add(2e-5, exec.Instr{Op: exec.OpAttention, Attrs: c.attrs}, []operand{qkv, seg, ord}, outputs(yshape, lshape), y, lse)
+		add(2e-5, exec.Instr{Op: exec.OpAttention, Attrs: c.attrs}, []tensor{qkv, seg, ord}, outputs(yshape, lshape), y, lse)
 		add(5e-5, exec.Instr{Op: exec.OpAttentionGrad, Attrs: c.attrs},
-			[]operand{qkv, seg, ord, floats(y, yshape...), floats(lse, lshape...), random(r, yshape...)}, outputs(qkv.shape))
+			[]tensor{qkv, seg, ord, floats(y, yshape...), floats(lse, lshape...), random(r, yshape...)}, outputs(qkv.shape))
 	}
 	return cases
 }
@@ -264,7 +264,7 @@ func opCases(r *rand.Rand) []opCase {
 // with float64, for each kernel set.
 func TestOpsAgainstReference(t *testing.T) {
 	everyKernels(t, func(t *testing.T, k *kernels) {
-		d := newDevice(t, 2, k.name)
+		d := testDevice(t, 2, k.name)
 		for _, c := range opCases(rand.New(rand.NewPCG(11, 12))) {
 			want := launchOn[float64](t, d, &c.in, c.ins, c.outs)
 			for i, w := range c.want {
@@ -279,10 +279,10 @@ func TestOpsAgainstReference(t *testing.T) {
 
 // Any number of threads gives the same bits.
 func TestOpsSameForAnyThreads(t *testing.T) {
-	one := newDevice(t, 1, "")
+	one := testDevice(t, 1, "")
 	cases := opCases(rand.New(rand.NewPCG(13, 14)))
 	for threads := 2; threads <= 3; threads++ {
-		d := newDevice(t, threads, "")
+		d := testDevice(t, threads, "")
 		for _, c := range cases {
 			want := launchOn[float32](t, one, &c.in, c.ins, c.outs)
 			for i, got := range launchOn[float32](t, d, &c.in, c.ins, c.outs) {
@@ -294,7 +294,7 @@ func TestOpsSameForAnyThreads(t *testing.T) {
 
 // A launch allocates nothing once the op has run.
 func TestOpsDoNotAllocate(t *testing.T) {
-	d := newDevice(t, 2, "")
+	d := testDevice(t, 2, "")
 	for _, c := range opCases(rand.New(rand.NewPCG(15, 16))) {
 		var args []exec.Arg
 		for _, o := range slices.Concat(c.ins, c.outs) {
@@ -316,7 +316,7 @@ func TestOpsDoNotAllocate(t *testing.T) {
 
 // Operands that do not fit are errors, not crashes.
 func TestOpsRefuse(t *testing.T) {
-	d := newDevice(t, 1, "")
+	d := testDevice(t, 1, "")
 	for _, c := range opCases(rand.New(rand.NewPCG(17, 18))) {
 		if len(c.name) > 60 && c.ins[0].shape[0] > 3 {
 			continue
@@ -341,9 +341,9 @@ func TestOpsRefuse(t *testing.T) {
 	}
 	table := floats(make([]float64, 6), 3, 2)
 	for _, c := range []opCase{
-		{in: exec.Instr{Op: exec.OpEmbed}, ins: []operand{table, ints(3)}, outs: outputs([]int{1, 2})},
-		{in: exec.Instr{Op: exec.OpEmbedGrad}, ins: []operand{floats([]float64{1, 2}, 1, 2), ints(3)}, outs: outputs([]int{3, 2})},
-		{in: exec.Instr{Op: exec.OpCrossEntropy}, ins: []operand{table, ints(-1, 2, 0), floats(make([]float64, 3), 3)}, outs: outputs([]int{1}, []int{3}, []int{3})},
+		{in: exec.Instr{Op: exec.OpEmbed}, ins: []tensor{table, ints(3)}, outs: outputs([]int{1, 2})},
+		{in: exec.Instr{Op: exec.OpEmbedGrad}, ins: []tensor{floats([]float64{1, 2}, 1, 2), ints(3)}, outs: outputs([]int{3, 2})},
+		{in: exec.Instr{Op: exec.OpCrossEntropy}, ins: []tensor{table, ints(-1, 2, 0), floats(make([]float64, 3), 3)}, outs: outputs([]int{1}, []int{3}, []int{3})},
 	} {
 		var args []exec.Arg
 		for _, o := range slices.Concat(c.ins, c.outs) {

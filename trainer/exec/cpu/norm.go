@@ -30,19 +30,26 @@ func (j *normJob[T]) forward(r int) {
 	c := j.c
 	x, y := j.x[r*c:(r+1)*c], j.y[r*c:(r+1)*c]
 	mean := sumOf(x) / T(c)
-	for k, v := range x { // y holds the deviations first
-		y[k] = v - mean
-	}
-	rstd := T(1 / math.Sqrt(float64(dotOf(y, y))/float64(c)+j.eps))
-	gain := j.gain[:len(y)]
+	var l lanes[T]
+	l.deviation(x, mean)
+	rstd := T(1 / math.Sqrt(float64(l.tree())/float64(c)+j.eps))
+	gain, y := j.gain[:len(x)], y[:len(x)]
 	if j.bias == nil {
-		for k, v := range y {
-			y[k] = T(v*rstd) * gain[k]
+		for k, v := range x {
+			y[k] = T((v-mean)*rstd) * gain[k]
 		}
 	} else {
-		bias := j.bias[:len(y)]
-		for k, v := range y {
-			y[k] = T(T(v*rstd)*gain[k]) + bias[k]
+		bias := j.bias[:len(x)]
+		k := 0
+		for ; k+4 <= len(x); k += 4 {
+			y4, x4, g4, b4 := (*[4]T)(y[k:]), (*[4]T)(x[k:]), (*[4]T)(gain[k:]), (*[4]T)(bias[k:])
+			y4[0] = T(T((x4[0]-mean)*rstd)*g4[0]) + b4[0]
+			y4[1] = T(T((x4[1]-mean)*rstd)*g4[1]) + b4[1]
+			y4[2] = T(T((x4[2]-mean)*rstd)*g4[2]) + b4[2]
+			y4[3] = T(T((x4[3]-mean)*rstd)*g4[3]) + b4[3]
+		}
+		for ; k < len(x); k++ {
+			y[k] = T(T((x[k]-mean)*rstd)*gain[k]) + bias[k]
 		}
 	}
 	if j.mean != nil {

@@ -82,6 +82,39 @@ func dot8[T float](l *[8]T, x, y []T) {
 	}
 }
 
+// deviation adds the squares of x-mean.
+func (l *lanes[T]) deviation(x []T, mean T) {
+	deviation8((*[8]T)(l[:8]), x, mean)
+	if len(x) > 8 {
+		deviation8((*[8]T)(l[8:]), x[8:], mean)
+	}
+}
+
+func deviation8[T float](l *[8]T, x []T, mean T) {
+	s0, s1, s2, s3, s4, s5, s6, s7 := l[0], l[1], l[2], l[3], l[4], l[5], l[6], l[7]
+	i := 0
+	for ; i+8 <= len(x); i += 16 {
+		v := (*[8]T)(x[i:])
+		d0, d1, d2, d3 := v[0]-mean, v[1]-mean, v[2]-mean, v[3]-mean
+		s0 += T(d0 * d0)
+		s1 += T(d1 * d1)
+		s2 += T(d2 * d2)
+		s3 += T(d3 * d3)
+		d0, d1, d2, d3 = v[4]-mean, v[5]-mean, v[6]-mean, v[7]-mean
+		s4 += T(d0 * d0)
+		s5 += T(d1 * d1)
+		s6 += T(d2 * d2)
+		s7 += T(d3 * d3)
+	}
+	*l = [8]T{s0, s1, s2, s3, s4, s5, s6, s7}
+	if i < len(x) {
+		for k, v := range x[i:] {
+			d := v - mean
+			l[k&7] += T(d * d)
+		}
+	}
+}
+
 // sumOf and dotOf reduce one row.
 func sumOf[T float](x []T) T {
 	var l lanes[T]
