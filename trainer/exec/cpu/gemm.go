@@ -6,13 +6,8 @@ package cpu
 // strides. Each block of k loads C into the accumulators, so that an element is
 // one chain over k whatever the blocks are.
 
-// Blocks of the assembly kernels. A panel of B (kc·nr) stays in the first-level cache,
-// a block of A (mc·kc) and the panels in the second and third.
-const (
-	asmKC = 384
-	asmMC = 96
-	asmNC = 768
-)
+// rowPad keeps packed rows of A on different sets of the caches.
+const rowPad = 16
 
 // Blocks of the portable kernel.
 const (
@@ -75,8 +70,7 @@ func gemmGeneric[T float](k *kernels, w *scratch, transA, transB bool, m, n, kk 
 	if transB {
 		brs, bcs = 1, ldb
 	}
-	kcMax, ncMax := min(genericKC, kk), min(genericNC, (n+nr-1)/nr*nr)
-	panels := lend[T](w, slotPanels, kcMax*ncMax)
+	panels := lendGeneric[T](w, n, kk)
 	for jc := 0; jc < n; jc += genericNC {
 		nc := min(genericNC, n-jc)
 		for pc := 0; pc < kk; pc += genericKC {
@@ -108,6 +102,19 @@ func gemmGeneric[T float](k *kernels, w *scratch, transA, transB bool, m, n, kk 
 				}
 			}
 		}
+	}
+}
+
+func lendGeneric[T float](w *scratch, n, kk int) []T {
+	return lend[T](w, slotPanels, min(genericKC, kk)*min(genericNC, (n+genericNR-1)/genericNR*genericNR))
+}
+
+// reserve grows a scratch to what gemm needs, so that the product allocates nothing.
+func reserve[T float](k *kernels, w *scratch, transA bool, m, n, kk, lda int) {
+	if isF32[T]() && k.micro != nil {
+		lend32(k, w, transA, m, n, kk, lda)
+	} else {
+		lendGeneric[T](w, n, kk)
 	}
 }
 
@@ -191,31 +198,45 @@ func gemm32(k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []float
 	if transA {
 		ars, aks = 1, lda
 	}
-	panels := lend[float32](w, slotPanels, min(asmKC, kk)*min(asmNC, (n+nr-1)/nr*nr))
-	tile := lend[float32](w, slotTile, mr*nr)
-	for jc := 0; jc < n; jc += asmNC {
-		nc := min(asmNC, n-jc)
-		for pc := 0; pc < kk; pc += asmKC {
-			kc := min(asmKC, kk-pc)
+	packed, panels, tile := lend32(k, w, transA, m, n, kk, lda)
+	for jc := 0; jc < n; jc += k.nc {
+		nc := min(k.nc, n-jc)
+		for pc := 0; pc < kk; pc += k.kc {
+			kc := min(k.kc, kk-pc)
 			acc, last := pc > 0 || accumulate, pc+kc == kk
 			for j := 0; j < nc; j += nr {
 				panel := panels[j*kc : (j+nr)*kc]
 				if transB {
 					packTransposed(k, panel, b[(jc+j)*ldb+pc:], ldb, kc, min(nr, nc-j))
 				} else {
-					packRows(panel, b[pc*ldb+jc+j:], ldb, kc, nr, min(nr, nc-j))
+					packPanel(k, panel, b[pc*ldb+jc+j:], ldb, kc, min(nr, nc-j))
 				}
 			}
-			for ic := 0; ic < m; ic += asmMC {
-				mc := min(asmMC, m-ic)
+			for ic := 0; ic < m; ic += k.mc {
+				mc := min(k.mc, m-ic)
+				// The block's element (i,p) is at i/mr*step + i%mr*rs + p*ks.
+				block, rs, ks, step := a[ic*ars+pc*aks:], ars, aks, mr*ars
+				if packed != nil && transA {
+					rs, ks, step = 1, k.lanes, k.lanes*kc
+					for i := 0; i < mc; i += mr {
+						packColumns(k, packed[i/mr*step:], block[i:], lda, kc, min(k.lanes, m-ic-i))
+					}
+					block = packed
+				} else if packed != nil {
+					rs, step = kc+rowPad, mr*(kc+rowPad)
+					for i := range mc {
+						copy(packed[i*rs:], block[i*lda:i*lda+kc])
+					}
+					block = packed
+				}
 				for j := 0; j < nc; j += nr {
 					panel := &panels[j*kc]
 					cols := min(nr, nc-j)
-					for i := ic; i < ic+mc; i += mr {
-						rows := min(mr, ic+mc-i)
-						at, ct := &a[i*ars+pc*aks], c[i*ldc+jc+j:]
+					for i := 0; i < mc; i += mr {
+						rows := min(mr, mc-i)
+						at, ct := &block[i/mr*step], c[(ic+i)*ldc+jc+j:]
 						if cols == nr {
-							k.micro[rows-1](kc, at, 4*ars, 4*aks, panel, 4*nr, &ct[0], 4*ldc, acc)
+							k.micro[rows-1](kc, at, 4*rs, 4*ks, panel, 4*nr, &ct[0], 4*ldc, acc)
 							continue
 						}
 						// Whole vectors do not fit: through a tile of full width.
@@ -224,7 +245,7 @@ func gemm32(k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []float
 								copy(tile[r*nr:], ct[r*ldc:r*ldc+cols])
 							}
 						}
-						k.micro[rows-1](kc, at, 4*ars, 4*aks, panel, 4*nr, &tile[0], 4*nr, acc)
+						k.micro[rows-1](kc, at, 4*rs, 4*ks, panel, 4*nr, &tile[0], 4*nr, acc)
 						for r := range rows {
 							copy(ct[r*ldc:r*ldc+cols], tile[r*nr:])
 						}
@@ -241,14 +262,40 @@ func gemm32(k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []float
 	}
 }
 
-// packRows copies kc rows of cols columns into a panel nr wide, the rest zero.
-func packRows(dst, src []float32, ld, kc, nr, cols int) {
+// lend32 is what gemm32 works in: packed A or nil, packed B, a tile.
+func lend32(k *kernels, w *scratch, transA bool, m, n, kk, lda int) (packed, panels, tile []float32) {
+	// A is read in place where too few columns would pay for packing it, or its rows
+	// lie close: rows a power of two apart fall on the same sets of the caches, and in
+	// Aᵀ each step along k is a new line.
+	if transA && n >= 4*k.nr || lda >= 512 && n >= 8*k.nr {
+		packed = lend[float32](w, slotRows, (min(k.mc, m)+k.mr)*max(k.kc+rowPad, k.lanes*k.kc/k.mr))
+	}
+	panels = lend[float32](w, slotPanels, min(k.kc, kk)*min(k.nc, (n+k.nr-1)/k.nr*k.nr))
+	return packed, panels, lend[float32](w, slotTile, k.mr*k.nr)
+}
+
+// packPanel copies kc rows of cols columns into a panel nr wide, the rest zero.
+func packPanel(k *kernels, dst, src []float32, ld, kc, cols int) {
+	nr := k.nr
+	if cols == nr {
+		k.packRows(kc, &src[0], 4*ld, &dst[0])
+		return
+	}
 	for p := range kc {
 		d := dst[p*nr : p*nr+nr]
 		copy(d, src[p*ld:p*ld+cols])
-		if cols < nr {
-			clear(d[cols:])
-		}
+		clear(d[cols:])
+	}
+}
+
+// packColumns copies the first cols of kc rows of Aᵀ into rows of a vector each.
+func packColumns(k *kernels, dst, src []float32, ld, kc, cols int) {
+	if cols == k.lanes {
+		k.packCols(kc, &src[0], 4*ld, &dst[0])
+		return
+	}
+	for p := range kc {
+		copy(dst[p*k.lanes:], src[p*ld:p*ld+cols])
 	}
 }
 

@@ -15,8 +15,16 @@ type kernels struct {
 	name  string
 	lanes int // float32 in a vector
 
+	// Blocks of gemm: a panel of B (kc·nr) and a tile of A (mr·kc) stay in the first-level
+	// cache, a block of A (mc·kc) in the second, the panels (kc·nc) in the third.
+	kc, mc, nc int
+
 	mr, nr int           // rows and columns of the micro-kernel's tile
 	micro  []microKernel // for 1, 2, … mr rows
+	// packRows packs kc ≥ 1 rows of nr elements, stride bytes apart, into a panel.
+	packRows func(kc int, src *float32, stride int, dst *float32)
+	// packCols does so with rows of lanes elements.
+	packCols func(kc int, src *float32, stride int, dst *float32)
 	// transpose8 packs 8 rows of kc elements (a multiple of 8), stride bytes apart,
 	// into 8 columns of a panel nr wide.
 	transpose8 func(kc int, src *float32, stride int, dst *float32)

@@ -23,6 +23,12 @@ func micro5_avx2(kc int, a *float32, ars, aks int, b *float32, bks int, c *float
 func micro6_avx2(kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc int, accumulate bool)
 
 //go:noescape
+func packRows_avx2(kc int, src *float32, stride int, dst *float32)
+
+//go:noescape
+func packCols_avx2(kc int, src *float32, stride int, dst *float32)
+
+//go:noescape
 func transpose8_avx2(kc int, src *float32, stride int, dst *float32)
 
 //go:noescape
@@ -44,9 +50,9 @@ func fmaLoop_avx2(n int)
 func readLoop_avx2(n int, src *float32)
 
 var avx2Kernels = kernels{
-	name: "avx2", lanes: 8, mr: 6, nr: 16,
-	micro:      []microKernel{micro1_avx2, micro2_avx2, micro3_avx2, micro4_avx2, micro5_avx2, micro6_avx2},
-	transpose8: transpose8_avx2,
-	exp:        exp_avx2, gelu: gelu_avx2, geluGrad: geluGrad_avx2, add: add_avx2,
+	name: "avx2", lanes: 8, kc: 256, mc: 192, nc: 768, mr: 6, nr: 16,
+	micro:    []microKernel{micro1_avx2, micro2_avx2, micro3_avx2, micro4_avx2, micro5_avx2, micro6_avx2},
+	packRows: packRows_avx2, packCols: packCols_avx2, transpose8: transpose8_avx2,
+	exp: exp_avx2, gelu: gelu_avx2, geluGrad: geluGrad_avx2, add: add_avx2,
 	fmaLoop: fmaLoop_avx2, readLoop: readLoop_avx2,
 }

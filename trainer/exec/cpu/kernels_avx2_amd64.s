@@ -820,6 +820,44 @@ done:
 	VZEROUPPER
 	RET
 
+// dst[p*16+q] = src[p][q] for kc ≥ 1 rows of 16.
+TEXT ·packRows_avx2(SB), NOSPLIT, $0-32
+	MOVQ kc+0(FP), CX
+	MOVQ src+8(FP), SI
+	MOVQ stride+16(FP), R8
+	MOVQ dst+24(FP), DI
+	PCALIGN $32
+loop:
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
+	PREFETCHT0 (SI)(R8*8)
+	ADDQ R8, SI
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	ADDQ $64, DI
+	DECQ CX
+	JNZ loop
+	VZEROUPPER
+	RET
+
+// dst[p*8+q] = src[p][q] for kc ≥ 1 rows of 8.
+TEXT ·packCols_avx2(SB), NOSPLIT, $0-32
+	MOVQ kc+0(FP), CX
+	MOVQ src+8(FP), SI
+	MOVQ stride+16(FP), R8
+	MOVQ dst+24(FP), DI
+	PCALIGN $32
+loop:
+	VMOVUPS (SI), Y0
+	PREFETCHT0 (SI)(R8*8)
+	ADDQ R8, SI
+	VMOVUPS Y0, (DI)
+	ADDQ $32, DI
+	DECQ CX
+	JNZ loop
+	VZEROUPPER
+	RET
+
 // dst[p*16+q] = row q of src at p, for 8 rows and kc (a multiple of 8) columns.
 TEXT ·transpose8_avx2(SB), NOSPLIT, $0-32
 	MOVQ kc+0(FP), CX

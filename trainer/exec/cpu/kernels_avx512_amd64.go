@@ -41,6 +41,12 @@ func micro11_avx512(kc int, a *float32, ars, aks int, b *float32, bks int, c *fl
 func micro12_avx512(kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc int, accumulate bool)
 
 //go:noescape
+func packRows_avx512(kc int, src *float32, stride int, dst *float32)
+
+//go:noescape
+func packCols_avx512(kc int, src *float32, stride int, dst *float32)
+
+//go:noescape
 func transpose8_avx512(kc int, src *float32, stride int, dst *float32)
 
 //go:noescape
@@ -62,9 +68,9 @@ func fmaLoop_avx512(n int)
 func readLoop_avx512(n int, src *float32)
 
 var avx512Kernels = kernels{
-	name: "avx512", lanes: 16, mr: 12, nr: 32,
-	micro:      []microKernel{micro1_avx512, micro2_avx512, micro3_avx512, micro4_avx512, micro5_avx512, micro6_avx512, micro7_avx512, micro8_avx512, micro9_avx512, micro10_avx512, micro11_avx512, micro12_avx512},
-	transpose8: transpose8_avx512,
-	exp:        exp_avx512, gelu: gelu_avx512, geluGrad: geluGrad_avx512, add: add_avx512,
+	name: "avx512", lanes: 16, kc: 384, mc: 96, nc: 768, mr: 12, nr: 32,
+	micro:    []microKernel{micro1_avx512, micro2_avx512, micro3_avx512, micro4_avx512, micro5_avx512, micro6_avx512, micro7_avx512, micro8_avx512, micro9_avx512, micro10_avx512, micro11_avx512, micro12_avx512},
+	packRows: packRows_avx512, packCols: packCols_avx512, transpose8: transpose8_avx512,
+	exp: exp_avx512, gelu: gelu_avx512, geluGrad: geluGrad_avx512, add: add_avx512,
 	fmaLoop: fmaLoop_avx512, readLoop: readLoop_avx512,
 }

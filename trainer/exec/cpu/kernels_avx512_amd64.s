@@ -2539,6 +2539,45 @@ done:
 	VZEROUPPER
 	RET
 
+// dst[p*32+q] = src[p][q] for kc ≥ 1 rows of 32.
+TEXT ·packRows_avx512(SB), NOSPLIT, $0-32
+	MOVQ kc+0(FP), CX
+	MOVQ src+8(FP), SI
+	MOVQ stride+16(FP), R8
+	MOVQ dst+24(FP), DI
+	PCALIGN $32
+loop:
+	VMOVUPS (SI), Z0
+	VMOVUPS 64(SI), Z1
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 64(SI)(R8*8)
+	ADDQ R8, SI
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	ADDQ $128, DI
+	DECQ CX
+	JNZ loop
+	VZEROUPPER
+	RET
+
+// dst[p*16+q] = src[p][q] for kc ≥ 1 rows of 16.
+TEXT ·packCols_avx512(SB), NOSPLIT, $0-32
+	MOVQ kc+0(FP), CX
+	MOVQ src+8(FP), SI
+	MOVQ stride+16(FP), R8
+	MOVQ dst+24(FP), DI
+	PCALIGN $32
+loop:
+	VMOVUPS (SI), Z0
+	PREFETCHT0 (SI)(R8*8)
+	ADDQ R8, SI
+	VMOVUPS Z0, (DI)
+	ADDQ $64, DI
+	DECQ CX
+	JNZ loop
+	VZEROUPPER
+	RET
+
 // dst[p*32+q] = row q of src at p, for 8 rows and kc (a multiple of 8) columns.
 TEXT ·transpose8_avx512(SB), NOSPLIT, $0-32
 	MOVQ kc+0(FP), CX

@@ -49,6 +49,9 @@ func (j *gemmJob[T]) start(d *Device) {
 	}
 	j.rows, j.cols = cut(j.m, j.n, j.k, mr, nr, d.pool.threads)
 	j.nby = (j.n + j.cols - 1) / j.cols
+	for _, w := range d.scratch { // else a worker that came late the first time would allocate the second
+		reserve[T](d.kern, w, j.transA, j.rows, j.cols, j.k, j.lda)
+	}
 	d.pool.run((j.m+j.rows-1)/j.rows*j.nby, j)
 	j.a, j.b, j.c, j.bias = nil, nil, nil, nil
 }
@@ -83,8 +86,7 @@ func rowsCols(in *exec.Instr, args []exec.Arg, i int) (rows, cols int, err error
 	return args[i].Shape[0], args[i].Shape[1], nil
 }
 
-// linearSizes reads R, K and N from the operands x(R,K) and w, or y(R,N) and w, and checks
-// that the third, other, has the shape that follows.
+// sizesOf are the sizes of the matrix operands i and j.
 func sizesOf(in *exec.Instr, args []exec.Arg, i, j int) (a, b, c, d int, err error) {
 	if a, b, err = rowsCols(in, args, i); err == nil {
 		c, d, err = rowsCols(in, args, j)

@@ -12,6 +12,7 @@ type slot int
 
 const (
 	slotPanels slot = iota // gemm: packed B
+	slotRows               // gemm: packed A
 	slotTile               // gemm: a ragged tile of C
 	slotA                  // free for the other kernels
 	slotB

@@ -16,13 +16,15 @@ type isa struct {
 	reg    string // vector register prefix
 	lanes  int    // float32 in a vector
 	mr, nr int    // tile of the matrix micro-kernel: mr rows, nr = 2·lanes columns
+
+	kc, mc, nc int // blocks of the matrix product, see kernels.go
 }
 
 // 24 (12) accumulators, 2 vectors of B and 2 broadcasts of A fill the 32 (16) registers
 // as far as whole tiles can.
 var isas = []isa{
-	{name: "avx2", reg: "Y", lanes: 8, mr: 6, nr: 16},
-	{name: "avx512", reg: "Z", lanes: 16, mr: 12, nr: 32},
+	{name: "avx2", reg: "Y", lanes: 8, mr: 6, nr: 16, kc: 256, mc: 192, nc: 768},
+	{name: "avx512", reg: "Z", lanes: 16, mr: 12, nr: 32, kc: 384, mc: 96, nc: 768},
 }
 
 func main() {
@@ -42,6 +44,8 @@ func files() map[string][]byte {
 		for rows := 1; rows <= s.mr; rows++ {
 			a.micro(rows)
 		}
+		a.pack("packRows", 2)
+		a.pack("packCols", 1)
 		a.transpose()
 		a.elementwise()
 		a.fmaLoop()
@@ -173,6 +177,41 @@ func (a *asm) micro(rows int) {
 			a.i("ADDQ", "BX", "DX")
 		}
 	}
+	a.i("VZEROUPPER")
+	a.i("RET")
+}
+
+// pack writes a function that copies rows of so many vectors, which lie far apart, one
+// after the other. No hardware prefetcher follows such rows, so one further on is asked for.
+func (a *asm) pack(name string, vectors int) {
+	width := vectors * a.lanes
+	a.f("\n// dst[p*%[1]d+q] = src[p][q] for kc ≥ 1 rows of %[1]d.", width)
+	a.f("TEXT ·%s_%s(SB), NOSPLIT, $0-32", name, a.name)
+	a.i("MOVQ", "kc+0(FP)", "CX")
+	a.i("MOVQ", "src+8(FP)", "SI")
+	a.i("MOVQ", "stride+16(FP)", "R8")
+	a.i("MOVQ", "dst+24(FP)", "DI")
+	at := func(bytes int, reg string) string {
+		if bytes == 0 {
+			return "(" + reg + ")"
+		}
+		return fmt.Sprintf("%d(%s)", bytes, reg)
+	}
+	a.f("\tPCALIGN $32")
+	a.f("loop:")
+	for i := range vectors {
+		a.i("VMOVUPS", at(4*a.lanes*i, "SI"), a.v(i))
+	}
+	for line := 0; line < 4*width; line += 64 {
+		a.i("PREFETCHT0", at(line, "SI")+"(R8*8)")
+	}
+	a.i("ADDQ", "R8", "SI")
+	for i := range vectors {
+		a.i("VMOVUPS", a.v(i), at(4*a.lanes*i, "DI"))
+	}
+	a.i("ADDQ", fmt.Sprintf("$%d", 4*width), "DI")
+	a.i("DECQ", "CX")
+	a.i("JNZ", "loop")
 	a.i("VZEROUPPER")
 	a.i("RET")
 }
