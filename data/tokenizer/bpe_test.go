@@ -368,3 +368,13 @@ func BenchmarkEncode(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkRead(b *testing.B) {
+	data := readGPT2(b).JSON()
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		if _, err := parse(data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

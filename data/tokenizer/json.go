@@ -246,8 +246,11 @@ func newBPE(m *fileBPE, addedTokens []fileToken) (*BPE, error) {
 
 // mergePair reads "a b", the older form, or ["a", "b"].
 func mergePair(raw json.RawMessage) (pair [2]string, err error) {
-	var line string
-	if json.Unmarshal(raw, &line) == nil {
+	if raw[0] == '"' {
+		var line string
+		if err := json.Unmarshal(raw, &line); err != nil {
+			return pair, err
+		}
 		left, right, ok := strings.Cut(line, " ")
 		if !ok || left == "" || right == "" || strings.Contains(right, " ") {
 			return pair, fmt.Errorf("%q is not two pieces with a space between", line)

@@ -128,6 +128,7 @@ func TestDamagedFiles(t *testing.T) {
 	}
 }
 
+// FuzzParse wants -fuzzminimizetime 1x: shrinking inputs takes all its time otherwise.
 func FuzzParse(f *testing.F) {
 	f.Add(tinyJSON(f))
 	f.Fuzz(func(t *testing.T, data []byte) { checkParse(t, data) })

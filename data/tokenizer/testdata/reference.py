@@ -1,7 +1,7 @@
 """Makes the values that the tests compare with, by Hugging Face's library.
 
-Made with tokenizers 0.23.3 and Python 3; docs.json holds doc comments of Go's
-net/http (BSD licence, copyright The Go Authors), and lines of our own.
+Made with tokenizers 0.23.3 and Python 3.11.7; docs.json holds doc comments of Go's
+net/http (copyright The Go Authors, licence in LICENSE.docs) and lines of our own.
 
     python reference.py            docs.json → tokenizer.json, merges5.json; lines.json → vectors.json
     python reference.py GPT2.json  also lines.json → gpt2_vectors.json
