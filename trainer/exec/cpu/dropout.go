@@ -1,6 +1,11 @@
 package cpu
 
-import "hone/trainer/exec"
+import (
+	"fmt"
+	"math"
+
+	"hone/trainer/exec"
+)
 
 // A philoxKey is the ten round keys of Philox4x32-10 (Salmon et al. 2011).
 type philoxKey [10][2]uint32
@@ -23,47 +28,50 @@ func (k *philoxKey) words(c0, c1, c2, c3 uint32) (uint32, uint32, uint32, uint32
 	return c0, c1, c2, c3
 }
 
-// A dropoutJob is cut over elements. Element i takes word i%4 of counter
-// (i/4, salt, step, micro-batch) under key (seed low, seed high ^ salt's upper half).
+// A dropoutJob is cut over elements. Element i takes half-word i%8 of counter
+// (i/8, salt, step, micro-batch) under key (seed low, seed high ^ salt's upper half).
+// Sixteen bits are enough, as kept elements are scaled for the rate that they give.
 type dropoutJob[T float] struct {
 	x, y              []T
 	key               philoxKey
 	salt, step, micro uint32
-	limit             uint32 // words below it drop the element
+	limit             uint64 // half-words below it drop the element
 	scale             T
 }
 
 func (j *dropoutJob[T]) chunk(i, _ int) {
-	lo := i * elemChunk // a multiple of 4
-	hi := min(len(j.y), lo+elemChunk)
+	lo := i * elemChunk // a multiple of 8
+	hi := min(lo+elemChunk, len(j.y))
 	x, y := j.x[lo:hi], j.y[lo:hi]
 	// A factor from a table, for a branch would be mispredicted at each dropped element.
-	factor := [2]T{0, j.scale}
-	limit, block := j.limit, uint32(lo/4)
-	for ; len(y) >= 4; block++ {
+	factor := [2]T{j.scale, 0}
+	limit, block := j.limit, uint32(lo/8)
+	for ; len(y) >= 8; block++ {
 		a, b, c, d := j.key.words(block, j.salt, j.step, j.micro)
-		v, w := (*[4]T)(x), (*[4]T)(y)
-		w[0] = v[0] * factor[keep(a, limit)]
-		w[1] = v[1] * factor[keep(b, limit)]
-		w[2] = v[2] * factor[keep(c, limit)]
-		w[3] = v[3] * factor[keep(d, limit)]
-		x, y = x[4:], y[4:]
+		v, w := (*[8]T)(x), (*[8]T)(y)
+		w[0] = v[0] * factor[drop(a&0xffff, limit)]
+		w[1] = v[1] * factor[drop(a>>16, limit)]
+		w[2] = v[2] * factor[drop(b&0xffff, limit)]
+		w[3] = v[3] * factor[drop(b>>16, limit)]
+		w[4] = v[4] * factor[drop(c&0xffff, limit)]
+		w[5] = v[5] * factor[drop(c>>16, limit)]
+		w[6] = v[6] * factor[drop(d&0xffff, limit)]
+		w[7] = v[7] * factor[drop(d>>16, limit)]
+		x, y = x[8:], y[8:]
 	}
 	if len(y) > 0 {
 		var r [4]uint32
 		r[0], r[1], r[2], r[3] = j.key.words(block, j.salt, j.step, j.micro)
 		for k := range y {
-			y[k] = x[k] * factor[keep(r[k], limit)]
+			y[k] = x[k] * factor[drop(r[k/2]>>(k%2*16)&0xffff, limit)]
 		}
 	}
 }
 
-// keep is 1 for r >= limit, else 0.
-func keep(r, limit uint32) uint64 {
-	return (uint64(limit) - 1 - uint64(r)) >> 63
-}
+// drop is 1 for r < limit, else 0.
+func drop(r uint32, limit uint64) uint64 { return (uint64(r) - limit) >> 63 }
 
-// dropout: x, rng(4) int32 -> y.
+// dropout: x, rng(4) int32 -> y. The probability is rounded to a multiple of 2^-16.
 func dropout[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
 	if err := operands(in, args, 3); err != nil {
 		return err
@@ -74,13 +82,15 @@ func dropout[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) e
 	if len(j.x) != len(j.y) || len(rng) != 4 {
 		return mismatch(in, args)
 	}
-	p := in.Attrs.P
-	if p >= 1 { // nothing is kept, and 1/(1-p) is no number
+	if p := in.Attrs.P; !(p >= 0 && p <= 1) {
+		return fmt.Errorf("cpu: %v %s: probability %g is not within 0 and 1", in.Op, in.Note, p)
+	}
+	j.limit = uint64(math.Round(in.Attrs.P * (1 << 16)))
+	if j.limit == 1<<16 { // nothing is kept, and no scale would be a number
 		clear(j.y)
 		return nil
 	}
-	j.limit = uint32(max(0, p) * (1 << 32))
-	j.scale = T(1 / (1 - max(0, p)))
+	j.scale = T(1 / (1 - float64(j.limit)/(1<<16)))
 	j.key = newPhiloxKey(uint32(rng[0]), uint32(rng[1])^uint32(in.Attrs.Salt>>32))
 	j.step, j.micro, j.salt = uint32(rng[2]), uint32(rng[3]), uint32(in.Attrs.Salt)
 	d.pool.run(chunks(len(j.y), elemChunk), j)

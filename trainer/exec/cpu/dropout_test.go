@@ -40,7 +40,7 @@ func TestDropoutMask(t *testing.T) {
 		switch v {
 		case 0:
 			zeros++
-		case float64(float32(1 / 0.9)):
+		case float64(float32(65536. / (65536 - 6554))): // 0.1 in 65536ths
 		default:
 			t.Fatalf("element %v", v)
 		}
