@@ -217,8 +217,8 @@ func (s *shardSet) add(side clean.Split, r source.Document) {
 	m.Labelled++
 	l := s.labels[r.Label]
 	if l == nil {
-		l = &LabelCount{Name: r.Label}
-		s.labels[r.Label] = l
+		l = &LabelCount{Name: strings.Clone(r.Label)} // see count
+		s.labels[l.Name] = l
 	}
 	switch side {
 	case clean.Train:
@@ -370,7 +370,6 @@ func convertFiles(ctx context.Context, from, dir string, opt ConvertOptions, pro
 			return err
 		}
 	}
-	labels := 0
 	for i := range all.files {
 		f := &all.files[i]
 		for k := range f.Batches() {
@@ -389,8 +388,8 @@ func convertFiles(ctx context.Context, from, dir string, opt ConvertOptions, pro
 				}
 				s.add(opt.Shares.Assign(clean.Key(r.Text)), source.Document{Text: r.Text, Label: r.Label, HasLabel: r.HasLabel, Path: r.Path})
 			}
-			if labels = len(s.labels); labels > maxLabels {
-				return fmt.Errorf("data: %s: the label column has more than %d values (hint: is it the right column?)", f.Path(), maxLabels)
+			if len(s.labels) > maxLabels {
+				return tooManyLabels(f.Path())
 			}
 			if progress != nil {
 				progress(f.first+b.First+int64(b.Rows), all.rows)

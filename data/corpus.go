@@ -52,7 +52,7 @@ type Provenance struct {
 // It is safe for concurrent use.
 type Corpus struct {
 	Provenance Provenance
-	Labels     []string // sorted; empty: the corpus has none
+	Labels     []string // sorted; empty: the corpus has none, or over 10,000 under the usual name
 	Train      *Split   // nil: there is none
 	Validation *Split
 	Test       *Split
@@ -74,6 +74,7 @@ type Split struct {
 type splitFile struct {
 	*source.File
 	first       int64
+	columns     []string
 	label, path int
 }
 
@@ -134,9 +135,9 @@ func (c *Corpus) Close() error {
 // Prepare opens a corpus. "goroot:" is converted on first use, into a directory
 // of cacheDir; later calls, in any process, find it there. A directory written
 // by Convert is opened with its splits, and the SHA-256 of each shard is
-// verified. Other files are opened as they are: those whose names begin with
-// train, validation, valid, dev or test make the splits of these names, all
-// others the split train.
+// verified. Other files are opened as they are: those whose names, or else whose
+// directories' names, begin with valid, dev or test make the splits validation
+// and test, all others the split train.
 //
 // progress is called with bytes read and may be nil.
 func Prepare(ctx context.Context, spec Spec, cacheDir string, progress func(done, total int64)) (*Corpus, error) {
@@ -205,8 +206,17 @@ func readManifest(dir string) (*Manifest, error) {
 	return m, nil
 }
 
-func openConverted(ctx context.Context, spec Spec, dir string, m *Manifest, progress func(done, total int64)) (c *Corpus, err error) {
-	c = &Corpus{Dir: dir, Manifest: m, Provenance: m.Provenance}
+func openConverted(ctx context.Context, spec Spec, dir string, m *Manifest, progress func(done, total int64)) (_ *Corpus, err error) {
+	c := &Corpus{Dir: dir, Manifest: m, Provenance: m.Provenance}
+	// What the recipe says of a corpus goes before what its converter knew.
+	for _, o := range []struct{ to, from *string }{
+		{&c.Provenance.Name, &spec.Name}, {&c.Provenance.Source, &spec.Source},
+		{&c.Provenance.Licence, &spec.Licence}, {&c.Provenance.Consent, &spec.Consent},
+	} {
+		if *o.from != "" {
+			*o.to = *o.from
+		}
+	}
 	defer func() {
 		if err != nil {
 			c.Close()
@@ -261,7 +271,10 @@ func openConverted(ctx context.Context, spec Spec, dir string, m *Manifest, prog
 	for _, l := range m.Labels {
 		c.Labels = append(c.Labels, l.Name)
 	}
-	return c, c.checkRows(spec.From)
+	if err := c.checkRows(spec.From); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // add opens a file and appends it to the split.
@@ -277,7 +290,7 @@ func (s *Split) add(path string, spec Spec, cache *source.Cache) error {
 	sf := splitFile{File: f, first: s.rows, label: -1, path: -1}
 	columns := []string{text}
 	optional := func(name string, at *int, wanted bool) {
-		if wanted || f.Has(name) && name != text {
+		if wanted || f.Readable(name) && name != text {
 			*at = len(columns)
 			columns = append(columns, name)
 		}
@@ -293,18 +306,19 @@ func (s *Split) add(path string, spec Spec, cache *source.Cache) error {
 		return err
 	}
 	f.Cached(cache)
+	sf.columns = columns
 	s.files = append(s.files, sf)
 	s.rows += f.Rows()
 	return nil
 }
 
 // openFiles opens Arrow files as they came.
-func openFiles(ctx context.Context, spec Spec, progress func(done, total int64)) (c *Corpus, err error) {
+func openFiles(ctx context.Context, spec Spec, progress func(done, total int64)) (_ *Corpus, err error) {
 	paths, err := source.Expand(spec.From)
 	if err != nil {
 		return nil, err
 	}
-	c = &Corpus{Provenance: Provenance{Name: spec.Name, Source: spec.Source, Licence: spec.Licence, Consent: spec.Consent}}
+	c := &Corpus{Provenance: Provenance{Name: spec.Name, Source: spec.Source, Licence: spec.Licence, Consent: spec.Consent}}
 	defer func() {
 		if err != nil {
 			c.Close()
@@ -313,7 +327,7 @@ func openFiles(ctx context.Context, spec Spec, progress func(done, total int64))
 	cache := source.NewCache(cacheBudget)
 	var done, total int64
 	for _, p := range paths {
-		s := c.split(filepath.Base(p))
+		s := c.split(p)
 		if err := s.add(p, spec, cache); err != nil {
 			return nil, err
 		}
@@ -342,7 +356,7 @@ func openFiles(ctx context.Context, spec Spec, progress func(done, total int64))
 		return nil, err
 	}
 	counts, err := c.countLabels(ctx)
-	if err != nil {
+	if err != nil && !(errors.Is(err, errManyLabels) && spec.Label == "") {
 		return nil, err
 	}
 	for l := range counts {
@@ -352,14 +366,21 @@ func openFiles(ctx context.Context, spec Spec, progress func(done, total int64))
 	return c, nil
 }
 
-// split returns the split that a file of that name belongs to.
-func (c *Corpus) split(name string) *Split {
+// split returns the split that a file belongs to, by its name or that of its
+// directory.
+func (c *Corpus) split(path string) *Split {
 	at, split := &c.Train, "train"
-	switch name = strings.ToLower(name); {
-	case strings.HasPrefix(name, "valid"), strings.HasPrefix(name, "dev"):
-		at, split = &c.Validation, "validation"
-	case strings.HasPrefix(name, "test"):
-		at, split = &c.Test, "test"
+	for _, name := range []string{filepath.Base(path), filepath.Base(filepath.Dir(path))} {
+		switch name = strings.ToLower(name); {
+		case strings.HasPrefix(name, "train"):
+		case strings.HasPrefix(name, "valid"), strings.HasPrefix(name, "dev"):
+			at, split = &c.Validation, "validation"
+		case strings.HasPrefix(name, "test"):
+			at, split = &c.Test, "test"
+		default:
+			continue
+		}
+		break
 	}
 	if *at == nil {
 		*at = &Split{Name: split}
@@ -376,33 +397,60 @@ func (c *Corpus) checkRows(from string) error {
 	return fmt.Errorf("data: %s: the corpus is empty: its files have no rows", from)
 }
 
-// countLabels reads the label columns and counts their values.
+var errManyLabels = fmt.Errorf("the label column has more than %d values (hint: is it the right column?)", maxLabels)
+
+func tooManyLabels(path string) error { return fmt.Errorf("data: %s: %w", path, errManyLabels) }
+
+// count counts a label. Its text is a piece of a record batch, which must not
+// stay in memory for the sake of a map's key.
+func count(counts map[string]int64, label string) {
+	if _, ok := counts[label]; !ok {
+		label = strings.Clone(label)
+	}
+	counts[label]++
+}
+
+// countLabels reads the label columns, and no others, and counts their values.
 func (c *Corpus) countLabels(ctx context.Context) (map[string]int64, error) {
 	counts := map[string]int64{}
 	for _, s := range c.Splits() {
-		for _, f := range s.files {
+		for i := range s.files {
+			f := &s.files[i]
 			if f.label < 0 {
 				continue
 			}
-			for k := range f.Batches() {
-				if err := ctx.Err(); err != nil {
-					return nil, err
-				}
-				b, err := f.Batch(k)
-				if err != nil {
-					return nil, err
-				}
-				for r := range b.Rows {
-					l, ok := b.Text(f.label, r)
-					if !ok {
-						continue
-					}
-					if counts[l]++; len(counts) > maxLabels {
-						return nil, fmt.Errorf("data: %s: the label column has more than %d values (hint: is it the right column?)", f.Path(), maxLabels)
-					}
-				}
+			err := f.countLabels(ctx, counts)
+			if e := f.Select(f.columns...); err == nil {
+				err = e
+			}
+			if err != nil {
+				return nil, err
 			}
 		}
 	}
 	return counts, nil
+}
+
+func (f *splitFile) countLabels(ctx context.Context, counts map[string]int64) error {
+	if err := f.Select(f.columns[f.label]); err != nil {
+		return err
+	}
+	for k := range f.Batches() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		b, err := f.Batch(k)
+		if err != nil {
+			return err
+		}
+		for r := range b.Rows {
+			if l, ok := b.Text(0, r); ok {
+				count(counts, l)
+			}
+		}
+		if len(counts) > maxLabels {
+			return tooManyLabels(f.Path())
+		}
+	}
+	return nil
 }

@@ -90,11 +90,11 @@ func (a *File) Columns() []Column {
 	return list
 }
 
-// Has reports whether the file has a column of that name.
-func (a *File) Has(name string) bool {
+// Readable reports whether the file has a column of that name that Select takes.
+func (a *File) Readable(name string) bool {
 	for i := range a.fields {
 		if a.fields[i].name == name {
-			return true
+			return a.fields[i].readable()
 		}
 	}
 	return false

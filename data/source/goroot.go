@@ -109,9 +109,10 @@ func openGoroot(root string) (Goroot, error) {
 // generated or do not parse (among them those that are not UTF-8). Not visited:
 // testdata (inputs of tests, not always Go), vendor (other projects, other
 // licences) and tests (their comments speak of bugs and cases, seldom of an
-// API). The label
-// of a document is the first element of its path; documents of cmd have none,
-// for it is many programs, not a subject.
+// API).
+//
+// The label of a document is the first element of its path; documents of cmd
+// have none, for it is many programs, not a subject.
 //
 // progress is called with bytes of source read so far; it may be nil.
 func ReadGoroot(ctx context.Context, g Goroot, progress func(done, total int64)) ([]Document, Drops, error) {

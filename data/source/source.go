@@ -14,7 +14,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"sort"
 	"strings"
@@ -99,24 +101,28 @@ func Hash(path string) (sum string, size int64, err error) {
 }
 
 // Expand returns the files that a pattern names, sorted: a file itself, the
-// Arrow files (*.arrow, *.arrows, *.feather, *.ipc) of a directory, or what a
-// glob pattern matches.
+// Arrow files (*.arrow, *.arrows, *.feather, *.ipc) of a directory and of the
+// directories in it, or what a glob pattern matches. Hidden files are left out,
+// and the files cache-*, in which Hugging Face datasets keeps what it derived.
 func Expand(pattern string) ([]string, error) {
 	info, err := os.Stat(pattern)
 	switch {
 	case err == nil && !info.IsDir():
 		return []string{pattern}, nil
 	case err == nil:
-		entries, err := os.ReadDir(pattern)
-		if err != nil {
-			return nil, fmt.Errorf("data: %w", err)
-		}
 		var files []string
-		for _, e := range entries {
-			switch strings.ToLower(filepath.Ext(e.Name())) {
-			case ".arrow", ".arrows", ".feather", ".ipc":
-				if !e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
-					files = append(files, filepath.Join(pattern, e.Name()))
+		for _, p := range []string{"*", "*/*"} {
+			all, err := fs.Glob(os.DirFS(pattern), p)
+			if err != nil {
+				return nil, fmt.Errorf("data: %s: %w", pattern, err)
+			}
+			for _, f := range all {
+				base := path.Base(f)
+				switch strings.ToLower(path.Ext(base)) {
+				case ".arrow", ".arrows", ".feather", ".ipc":
+					if !strings.HasPrefix(f, ".") && !strings.HasPrefix(base, ".") && !strings.HasPrefix(base, "cache-") {
+						files = append(files, filepath.Join(pattern, filepath.FromSlash(f)))
+					}
 				}
 			}
 		}
