@@ -12,7 +12,7 @@ type Record struct {
 }
 
 // Records is a split of a corpus with random access by record number, 0 ≤ i < Rows.
-// Record's errors name the file and the place: they stop a Loader.
+// Record's errors name the file and the place, since a Loader stops with them as they are.
 type Records interface {
 	Rows() int64
 	Record(i int64) (Record, error)

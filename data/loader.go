@@ -1,0 +1,326 @@
+package data
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"hone/data/tokenizer"
+)
+
+// Config says what a Loader reads and what it makes of it. Zero fields with a default
+// take it.
+type Config struct {
+	Records Records
+	// Tokenizer encodes documents as ordinary text: where it has a method
+	// Ordinary, as tokenizer.BPE, no document can write a special token.
+	Tokenizer tokenizer.Tokenizer
+	EndOfText string // special token around documents; default "<|endoftext|>"
+	Objective Objective
+	Labels    []string // classification: the classes, in the order of their numbers
+
+	T              int // positions of a row
+	BatchSize      int // rows of a global batch
+	MicroBatchSize int // rows of a Batch, a divisor of BatchSize; default BatchSize
+
+	Seed    uint64
+	Shuffle bool // each epoch in an order of its own; else in the order of the records
+	Epochs  int  // 0: without end
+
+	MaxDocBytes int // longer documents are passed over and counted; default 10,000,000
+	Window      int // classification: records packed together; default 1024
+	MaxSeqs     int // classification: documents of a row at most; default max(1, T/16)
+}
+
+// WithDefaults fills in the zero fields that have a default.
+func (c Config) WithDefaults() Config {
+	setDefault := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	setDefault(&c.MicroBatchSize, c.BatchSize)
+	setDefault(&c.MaxDocBytes, 10_000_000)
+	setDefault(&c.Window, 1024)
+	setDefault(&c.MaxSeqs, max(1, c.T/16))
+	if c.EndOfText == "" {
+		c.EndOfText = "<|endoftext|>"
+	}
+	return c
+}
+
+// check returns every fault.
+func (c *Config) check() error {
+	var faults []error
+	fault := func(bad bool, format string, args ...any) {
+		if bad {
+			faults = append(faults, fmt.Errorf("data: "+format, args...))
+		}
+	}
+	fault(c.Records == nil, "no records")
+	fault(c.Records != nil && c.Records.Rows() == 0, "the corpus is empty: 0 records")
+	fault(c.Tokenizer == nil, "no tokenizer")
+	if c.Tokenizer != nil {
+		_, ok := c.Tokenizer.Special(c.EndOfText)
+		fault(!ok, "the tokenizer has no special token %q to end documents with", c.EndOfText)
+	}
+	fault(c.BatchSize < 1, "batch size %d: want ≥ 1", c.BatchSize)
+	fault(c.MicroBatchSize < 1 || c.BatchSize%c.MicroBatchSize != 0,
+		"micro-batch size %d does not divide batch size %d", c.MicroBatchSize, c.BatchSize)
+	fault(c.Epochs < 0, "%d epochs: want ≥ 0 (0: without end)", c.Epochs)
+	fault(c.MaxDocBytes < 1, "documents of at most %d bytes: want ≥ 1", c.MaxDocBytes)
+	switch c.Objective {
+	case Causal:
+		fault(c.T < 1, "rows of %d tokens: want ≥ 1", c.T)
+	case Classification:
+		fault(c.T < 3, "rows of %d tokens: want ≥ 3, a token of text between two of %s", c.T, c.EndOfText)
+		fault(c.Window < 1, "packing window of %d records: want ≥ 1", c.Window)
+		fault(c.MaxSeqs < 1, "%d documents a row: want ≥ 1", c.MaxSeqs)
+		fault(len(c.Labels) == 0, "classification without labels")
+		seen := map[string]bool{}
+		for _, l := range c.Labels {
+			fault(seen[l], "label %q is listed twice", l)
+			seen[l] = true
+		}
+	default:
+		fault(true, "unknown %v", c.Objective)
+	}
+	return errors.Join(faults...)
+}
+
+// Stats counts documents as of the last batch that Next returned, since NewLoader. A
+// document of a packing window counts once the window is packed.
+type Stats struct {
+	Documents int64 // encoded
+	Bytes     int64 // of their text
+	Tokens    int64 // of their text, before truncation
+	Positions int64 // of all rows
+	Padding   int64 // of those, without a token
+
+	Null, Empty, TooLong int64 // passed over; Empty: no text, or text without a token
+	Unlabelled           int64 // passed over, where the objective needs a label
+	Truncated            int64 // documents cut to fit a row
+	TruncatedTokens      int64
+
+	Wait time.Duration // that Next waited for a batch to be ready
+}
+
+var errClosed = errors.New("data: the loader is closed")
+
+// ahead is how many global batches are made before they are asked for.
+const ahead = 4
+
+// A Loader makes batches in a goroutine of its own, a few global batches ahead. One
+// goroutine at a time may call Next and Stats; Close may be called at any time.
+type Loader struct {
+	free, full chan *globalBatch
+	stop       context.CancelFunc
+	stopped    <-chan struct{}
+	done       sync.WaitGroup
+
+	now   *globalBatch // being handed out
+	micro int          // next of it
+	stats Stats
+	wait  time.Duration
+	err   error // the first that Next returned for good
+}
+
+type globalBatch struct {
+	micro []Batch
+	stats Stats
+	err   error // in place of a batch: io.EOF or what went wrong
+}
+
+// NewLoader starts at a cursor: the zero Cursor is the beginning. Its error holds
+// every fault of cfg.
+func NewLoader(cfg Config, from Cursor) (*Loader, error) {
+	cfg = cfg.WithDefaults()
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	if err := from.check(&cfg); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	l := &Loader{
+		free: make(chan *globalBatch, ahead+1), // and one in the consumer's hands
+		full: make(chan *globalBatch, ahead+1),
+		stop: cancel, stopped: ctx.Done(),
+	}
+	for range cap(l.free) {
+		l.free <- &globalBatch{}
+	}
+	if t, ok := cfg.Tokenizer.(interface{ Ordinary() tokenizer.Tokenizer }); ok {
+		cfg.Tokenizer = t.Ordinary()
+	}
+	m := &maker{cfg: &cfg}
+	m.rows, m.eot = newRowSource(&cfg, from, &m.stats, ctx.Done())
+	l.done.Go(func() { m.run(ctx.Done(), l.free, l.full) })
+	return l, nil
+}
+
+func (c Cursor) check(cfg *Config) error {
+	switch {
+	case c.Epoch < 0 || c.Position < 0 || c.Offset < 0 || c.Position > cfg.Records.Rows()+int64(cfg.Window):
+		return fmt.Errorf("data: cursor %+v does not fit a corpus of %d records", c, cfg.Records.Rows())
+	case cfg.Objective == Classification && c.Position%int64(cfg.Window) != 0:
+		return fmt.Errorf("data: cursor %+v does not fit packing windows of %d records", c, cfg.Window)
+	}
+	return nil
+}
+
+func newRowSource(cfg *Config, from Cursor, stats *Stats, stop <-chan struct{}) (rowSource, int32) {
+	eot, _ := cfg.Tokenizer.Special(cfg.EndOfText) // checked
+	r := &reader{cfg: cfg, eot: eot, stats: stats, stop: stop}
+	r.enter(from)
+	if cfg.Objective == Causal {
+		return &causalRows{r: r, cur: from}, eot
+	}
+	r.labels = map[string]int32{}
+	for i, name := range cfg.Labels {
+		r.labels[name] = int32(i)
+	}
+	return &classifyRows{r: r, cur: from}, eot
+}
+
+// Next is the next micro-batch, or io.EOF after the last epoch. A global batch that
+// the epochs do not fill ends in empty rows. The micro-batches of a global batch stay
+// valid until Next is called again after its Last one. An error of the corpus is
+// final; that of ctx is not.
+func (l *Loader) Next(ctx context.Context) (*Batch, error) {
+	if l.err != nil {
+		return nil, l.err
+	}
+	if l.now != nil && l.micro == len(l.now.micro) {
+		l.free <- l.now
+		l.now = nil
+	}
+	if l.now == nil {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		start := time.Now()
+		select {
+		case l.now = <-l.full:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-l.stopped:
+			l.err = errClosed
+			return nil, l.err
+		}
+		l.wait += time.Since(start)
+		l.micro = 0
+		l.stats = l.now.stats
+		if l.now.err != nil {
+			l.err = l.now.err
+			return nil, l.err
+		}
+	}
+	b := &l.now.micro[l.micro]
+	l.micro++
+	return b, nil
+}
+
+// Stats is what has been read for the batches so far.
+func (l *Loader) Stats() Stats {
+	s := l.stats
+	s.Wait = l.wait
+	return s
+}
+
+// Close stops the goroutine and waits until it has ended.
+func (l *Loader) Close() {
+	l.stop()
+	l.done.Wait()
+}
+
+// A maker fills global batches. It is one goroutine: batches are a function of the
+// cursor, whatever the machine does.
+type maker struct {
+	cfg   *Config
+	rows  rowSource
+	eot   int32
+	stats Stats
+}
+
+func (m *maker) run(stop <-chan struct{}, free <-chan *globalBatch, full chan<- *globalBatch) {
+	for {
+		var g *globalBatch
+		select {
+		case g = <-free:
+		case <-stop:
+			return
+		}
+		g.err = m.make(g)
+		g.stats = m.stats
+		full <- g // never blocks: it has room for all there are
+		if g.err != nil {
+			return
+		}
+	}
+}
+
+func (m *maker) make(g *globalBatch) error {
+	if g.micro == nil {
+		m.alloc(g)
+	}
+	start := m.rows.cursor()
+	total, ended := 0, false
+	for i := range g.micro {
+		b := &g.micro[i]
+		b.Seqs = b.Seqs[:0]
+		for row := range b.B {
+			n, err := 0, io.EOF
+			if !ended {
+				n, err = m.rows.fill(b, row)
+			}
+			switch {
+			case err == io.EOF && total == 0:
+				return io.EOF
+			case err == io.EOF:
+				ended = true
+				startRow(b, row, m.eot)
+			case err != nil:
+				return err
+			}
+			total += n
+			m.stats.Positions += int64(b.Dec.T)
+		}
+		for _, s := range b.Dec.Segments {
+			if s < 0 {
+				m.stats.Padding++
+			}
+		}
+	}
+	for i := range g.micro {
+		g.micro[i].NumTargets = total
+		g.micro[i].Cursor = start
+	}
+	g.micro[len(g.micro)-1].Cursor = m.rows.cursor()
+	return nil
+}
+
+func (m *maker) alloc(g *globalBatch) {
+	c := m.cfg
+	n := c.MicroBatchSize * c.T
+	g.micro = make([]Batch, c.BatchSize/c.MicroBatchSize)
+	for i := range g.micro {
+		b := &g.micro[i]
+		*b = Batch{
+			B: c.MicroBatchSize,
+			Dec: Stream{
+				T: c.T, Tokens: make([]int32, n), Segments: make([]int32, n), Positions: make([]int32, n), Order: make([]int32, n),
+			},
+			LabelNames: c.Labels,
+			Last:       i == len(g.micro)-1,
+		}
+		if c.Objective == Causal {
+			b.Targets, b.Weights = make([]int32, n), make([]float32, n)
+		} else {
+			b.Seqs = make([]Seq, 0, c.MicroBatchSize*c.MaxSeqs)
+		}
+	}
+}
