@@ -26,7 +26,10 @@ func signed(v float64) string {
 		return missing
 	}
 	s := strconv.FormatFloat(math.Abs(v), 'f', 3, 64)
-	if v < 0 {
+	switch {
+	case strings.Trim(s, "0.") == "":
+		return s // no sign of what rounding took away
+	case v < 0:
 		return "−" + s
 	}
 	return "+" + s
@@ -115,4 +118,19 @@ func duration(seconds Number) string {
 		return fmt.Sprintf("%d min %02d s", s/60, s%60)
 	}
 	return fmt.Sprintf("%d h %02d min", s/3600, s/60%60)
+}
+
+// positive shows a count; 0 is one that does not apply.
+func positive(n int64) string {
+	if n <= 0 {
+		return missing
+	}
+	return count(n)
+}
+
+func plural(n int64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return count(n) + " " + what + "s"
 }

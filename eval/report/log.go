@@ -105,7 +105,7 @@ func ReadMetrics(r io.Reader) (*Metrics, error) {
 				return err
 			}
 		}
-		if _, ok := rank[head.Stage]; !ok {
+		if _, ok := rank[head.Stage]; !ok && head.Stage != "" {
 			rank[head.Stage] = len(m.Stages)
 			m.Stages = append(m.Stages, head.Stage)
 		}

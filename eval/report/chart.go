@@ -1,0 +1,187 @@
+package report
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A chart is a plot whose lines are an SVG stretched over a box of any size, and
+// whose text is HTML placed over it by percent: it stays legible on a phone,
+// and needs no script.
+type chart struct {
+	Title  string
+	Unit   string // of the y axis
+	XTicks []tick
+	YTicks []tick
+	Lines  []line
+	Marks  []tick // vertical lines
+	Curve  int    // index of its hover table in the page
+	MaxX   float64
+	Shows  []string // columns of the hover table
+	Label  string   // what a reader who does not see it is told
+}
+
+type tick struct{ At, Text string } // At in percent of the box, from the left or the bottom
+
+type line struct {
+	Class string // style
+	Color int    // of the palette
+	Path  string // in units of a thousandth of the box
+	Name  string // in the legend; "": not there
+}
+
+type point struct{ x, y float64 }
+
+// axis is a range with round ends.
+type axis struct{ lo, hi, step float64 }
+
+// newAxis covers [lo, hi] with at most n or so steps of 1, 2 or 5 times a power of ten.
+func newAxis(lo, hi float64, n int) axis {
+	if !(hi > lo) {
+		d := math.Max(math.Abs(lo)*0.1, 1e-9)
+		lo, hi = lo-d, hi+d
+	}
+	raw := (hi - lo) / float64(n)
+	p := math.Pow(10, math.Floor(math.Log10(raw)))
+	step := 10 * p
+	for _, m := range []float64{1, 2, 5} {
+		if m*p >= raw*0.999 {
+			step = m * p
+			break
+		}
+	}
+	return axis{math.Floor(lo/step+1e-9) * step, math.Ceil(hi/step-1e-9) * step, step}
+}
+
+func (a axis) at(v float64) float64 { return (v - a.lo) / (a.hi - a.lo) }
+
+// ticks are the round values of the axis up to hi; scale divides what is shown.
+func (a axis) ticks(hi, scale float64) []tick {
+	var out []tick
+	for k := 0; ; k++ {
+		v := a.lo + float64(k)*a.step
+		if v > hi+a.step*1e-6 || k > 100 {
+			return out
+		}
+		out = append(out, tick{percentAt(a.at(v)), tickText(v/scale, a.step/scale)})
+	}
+}
+
+func percentAt(share float64) string { return strconv.FormatFloat(100*share, 'f', 2, 64) }
+
+func tickText(v, step float64) string {
+	if math.Abs(v) < step*1e-6 {
+		return "0"
+	}
+	if step >= 1000 {
+		return short(v)
+	}
+	decimals := max(0, int(math.Ceil(-math.Log10(step)-1e-9)))
+	if decimals == 0 {
+		return count(int64(math.Round(v)))
+	}
+	return minus(strconv.FormatFloat(v, 'f', decimals, 64))
+}
+
+// path draws points; a point that is not finite breaks the line.
+func path(points []point, x, y axis) string {
+	var b strings.Builder
+	pen := false
+	for _, p := range points {
+		if !Number(p.y).Known() {
+			pen = false
+			continue
+		}
+		if pen {
+			b.WriteByte('L')
+		} else {
+			b.WriteByte('M')
+		}
+		pen = true
+		b.WriteString(strconv.FormatFloat(1000*x.at(p.x), 'f', 1, 64))
+		b.WriteByte(' ')
+		b.WriteString(strconv.FormatFloat(1000*(1-y.at(p.y)), 'f', 1, 64))
+	}
+	return b.String()
+}
+
+// dots draws each point as a line of no length, which a round cap makes a dot
+// that the stretching of the box does not distort.
+func dots(points []point, x, y axis) string {
+	var b strings.Builder
+	for _, p := range points {
+		if s := path([]point{p}, x, y); s != "" {
+			b.WriteString(s + "h0")
+		}
+	}
+	return b.String()
+}
+
+// thin keeps the lowest and the highest of each of n groups of neighbours, so
+// that no spike is lost.
+func thin(points []point, n int) []point {
+	if len(points) <= 2*n {
+		return points
+	}
+	var out []point
+	for g := range n {
+		group := points[g*len(points)/n : (g+1)*len(points)/n]
+		lo, hi, gap := -1, -1, -1
+		for i, p := range group {
+			if !Number(p.y).Known() {
+				gap = i
+				continue
+			}
+			if lo < 0 || p.y < group[lo].y {
+				lo = i
+			}
+			if hi < 0 || p.y > group[hi].y {
+				hi = i
+			}
+		}
+		keep := slices.DeleteFunc([]int{lo, hi, gap}, func(i int) bool { return i < 0 })
+		slices.Sort(keep)
+		for _, i := range slices.Compact(keep) {
+			out = append(out, group[i])
+		}
+	}
+	return out
+}
+
+// runningMean averages each point with up to half neighbours on either side, as
+// many on both: at the ends it does not lag. Points that are not finite are
+// left out, and stay gaps.
+func runningMean(points []point, half int) []point {
+	out := slices.Clone(points)
+	sum, n := make([]float64, len(points)+1), make([]int, len(points)+1)
+	for i, p := range points {
+		sum[i+1], n[i+1] = sum[i], n[i]
+		if Number(p.y).Known() {
+			sum[i+1] += p.y
+			n[i+1]++
+		}
+	}
+	for i, p := range points {
+		if !Number(p.y).Known() {
+			continue
+		}
+		h := min(half, i, len(points)-1-i)
+		out[i].y = (sum[i+h+1] - sum[i-h]) / float64(n[i+h+1]-n[i-h])
+	}
+	return out
+}
+
+// bounds is the range of the finite values; ok is false when there are none.
+func bounds(series ...[]point) (lo, hi float64, ok bool) {
+	lo, hi = math.Inf(1), math.Inf(-1)
+	for _, s := range series {
+		for _, p := range s {
+			if Number(p.y).Known() {
+				lo, hi, ok = min(lo, p.y), max(hi, p.y), true
+			}
+		}
+	}
+	return lo, hi, ok
+}

@@ -1,0 +1,147 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"unicode"
+)
+
+// marks stand before a verdict; the words after them say the same.
+var marks = [...]string{Undecided: "≈", Beats: "✓", Loses: "✗", Unknown: "?"}
+
+// WriteText writes the report's tables for a terminal: the verdicts, the stages,
+// the figures with their baselines, the data.
+func WriteText(w io.Writer, run *Run) error {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s  seed %d, hone %s, %s\n", run.Recipe, run.Seed, run.Version, run.Machine.line())
+	if v := run.Verdicts(); len(v) > 0 {
+		b.WriteByte('\n')
+		for _, v := range v {
+			fmt.Fprintf(&b, "%s %s\n", marks[v.Outcome], v.Text)
+		}
+	}
+	if len(run.Stages) > 0 {
+		rows := [][]string{{"stage", "kind", "steps", "tokens", "tokens/s", "time", "train loss", "val loss", "bits/byte"}}
+		for _, s := range run.Stages {
+			rows = append(rows, []string{s.Name, s.Kind, positive(int64(s.Steps)), positive(s.Tokens), short(float64(s.TokensPerSecond)), duration(s.WallSeconds),
+				figure(float64(s.TrainLoss)), figure(float64(s.ValLoss)), figure(float64(s.BitsPerByte))})
+		}
+		writeTable(&b, rows)
+	}
+	if len(run.Evaluations) > 0 {
+		rows := [][]string{{"task", "metric", "of", "value", "95 % interval", "n", ""}}
+		for i := range run.Evaluations {
+			e := &run.Evaluations[i]
+			rows = append(rows, []string{e.Task, metricName(e.Metric), e.Stage, minus(figure(e.Value)), interval(e.Estimate), positive(int64(e.N)), ""})
+			for j := range e.Baselines {
+				base := &e.Baselines[j]
+				rows = append(rows, []string{"", "", base.Name, minus(figure(base.Value)), interval(base.Estimate), positive(int64(base.N)), e.words(base)})
+			}
+		}
+		writeTable(&b, rows)
+	}
+	for i := range run.Data {
+		d := &run.Data[i]
+		rows := [][]string{{d.Corpus, "documents", "text", "labelled", "overlap"}}
+		for _, s := range d.Splits {
+			rows = append(rows, []string{s.Name, count(s.Documents), bytesShort(s.Bytes), positive(s.Labelled), percent(s.Overlap)})
+		}
+		writeTable(&b, rows)
+		if len(d.Drops) > 0 {
+			var parts []string
+			for _, c := range d.Drops {
+				parts = append(parts, fmt.Sprintf("%s %s", count(c.N), c.Name))
+			}
+			fmt.Fprintf(&b, "left out: %s\n", strings.Join(parts, ", "))
+		}
+		if s := d.overlapWords(); s != "" {
+			fmt.Fprintf(&b, "overlap: %s\n", s)
+		}
+	}
+	if _, err := io.WriteString(w, printable(b.String())); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	return nil
+}
+
+// words says how the evaluated model stands to b, seen from b's row.
+func (e *Evaluation) words(b *Baseline) string {
+	return [...]string{
+		Undecided: "not beaten: within the interval",
+		Beats:     "beaten",
+		Loses:     "not beaten: it is better",
+		Unknown:   "not compared",
+	}[e.Outcome(b)]
+}
+
+func (m *Machine) line() string {
+	var parts []string
+	if m.Kernels != "" {
+		parts = append(parts, m.Kernels+" kernels")
+	}
+	if m.Threads > 0 {
+		parts = append(parts, plural(int64(m.Threads), "thread"))
+	}
+	if m.Description != "" {
+		parts = append(parts, m.Description)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// overlapWords says what the held-out splits share with the training text.
+func (d *Data) overlapWords() string {
+	var parts []string
+	for _, s := range d.Splits {
+		if s.Overlap.Known() {
+			parts = append(parts, fmt.Sprintf("%s of the distinct word %d-grams of the %s split", percent(s.Overlap), d.NGram, s.Name))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return strings.Join(parts, ", ") + " occur in the training text too"
+}
+
+// writeTable aligns the columns: the first ones left, then those that hold
+// figures right. A cell of no figure keeps a table readable on its own line.
+func writeTable(b *bytes.Buffer, rows [][]string) {
+	b.WriteByte('\n')
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	numeric := make([]bool, len(rows[0]))
+	width := make([]int, len(rows[0]))
+	for k := range numeric {
+		numeric[k] = true
+		for i, row := range rows {
+			width[k] = max(width[k], len([]rune(row[k])))
+			if i > 0 && strings.IndexFunc(row[k], unicode.IsDigit) != 0 && row[k] != missing && row[k] != "" && !strings.HasPrefix(row[k], "−") {
+				numeric[k] = false
+			}
+		}
+	}
+	for _, row := range rows {
+		row = slices.Clone(row)
+		for k, cell := range row {
+			if numeric[k] {
+				row[k] = strings.Repeat(" ", width[k]-len([]rune(cell))) + cell
+			}
+		}
+		// The last cell is not part of a column: no spaces at the end of a line.
+		line := strings.TrimRight(strings.Join(row, "\t"), "\t")
+		fmt.Fprintln(t, line)
+	}
+	t.Flush()
+}
+
+// printable keeps names of the user's from steering the terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && unicode.IsControl(r) {
+			return '\ufffd'
+		}
+		return r
+	}, s)
+}
