@@ -228,13 +228,17 @@ type Stored struct {
 // missing, unexpected or misshapen tensor is reported, and then nothing is loaded.
 //
 // A classifier takes a language model's checkpoint (and its own): the parameters of the
-// head that it lacks keep their values, and are returned as fresh. Buffers that older
+// head that it lacks keep their values, and are returned as fresh. Names may lack the
+// prefix "transformer.", as those of OpenAI's own checkpoints do. Buffers that older
 // versions of transformers saved are skipped.
 func (n *Network) Load(tensors []Stored, read func(i int, dst []float32) error) (fresh []string, err error) {
 	var errs []error
 	from := map[string]int{}
 	for i, t := range tensors {
 		p, ok := n.layout.Param(t.Name)
+		if !ok {
+			p, ok = n.layout.Param("transformer." + t.Name)
+		}
 		switch {
 		case !ok && n.skips(t.Name):
 			continue
@@ -243,10 +247,10 @@ func (n *Network) Load(tensors []Stored, read func(i int, dst []float32) error) 
 		case !slices.Equal(p.Shape, t.Shape):
 			errs = append(errs, fmt.Errorf("model: tensor %s has shape %v, want %v", t.Name, t.Shape, p.Shape))
 		}
-		if _, dup := from[t.Name]; dup {
+		if _, dup := from[p.Name]; dup && ok {
 			errs = append(errs, fmt.Errorf("model: tensor %s comes twice", t.Name))
 		}
-		from[t.Name] = i
+		from[p.Name] = i
 	}
 	for _, p := range n.layout.Params {
 		if _, ok := from[p.Name]; ok {

@@ -584,6 +584,13 @@ func TestLoadNames(t *testing.T) {
 			t.Errorf("%s is not loaded, error %v", p.Name, err)
 		}
 	}
+	bare := slices.Clone(stored)
+	for i := range bare {
+		bare[i].Name = strings.TrimPrefix(bare[i].Name, "transformer.")
+	}
+	if fresh, err := lm.Load(bare, read); err != nil || fresh != nil {
+		t.Errorf("names without prefix: fresh %v, error %v", fresh, err)
+	}
 	bad := slices.Clone(stored[1:])
 	bad[0].Shape = []int{3}
 	bad = append(bad, Stored{"transformer.h.7.mlp.c_fc.weight", []int{8, 32}}, Stored{"score.weight", []int{2, 8}}, bad[1])
@@ -639,4 +646,51 @@ func BenchmarkTrain(b *testing.B) {
 	seconds := b.Elapsed().Seconds() / float64(b.N)
 	b.ReportMetric(x.Program().FLOPs()/seconds/1e9, "GFLOP/s")
 	b.ReportMetric(16*128/seconds, "tokens/s")
+}
+
+// An output matrix of its own, with the embedding's values, gives the tied model's loss,
+// and the two gradients add up to the tied one. An inner width of its own goes with it.
+func TestUntiedHead(t *testing.T) {
+	c := tiny()
+	c.ResidPDrop, c.EmbdPDrop, c.NInner = 0, 0, 20
+	tied := network(t, cpu.Options{Threads: 1}, exec.F64, c, Options{})
+	c.TieWordEmbeddings = false
+	untied := network(t, cpu.Options{Threads: 1}, exec.F64, c, Options{})
+	f := random(c, 2, 8, 3)
+	var loss [2]float64
+	for i, n := range []*Network{tied, untied} {
+		if err := n.Init(5); err != nil {
+			t.Fatal(err)
+		}
+		if i == 1 {
+			wte, _ := n.Layout().Param("transformer.wte.weight")
+			head, ok := n.Layout().Param("lm_head.weight")
+			if !ok {
+				t.Fatal("no lm_head.weight")
+			}
+			if err := n.upload(head, arena(t, n, exec.Param, wte)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		x := executor(t, n, Train, 2, 8, 0)
+		run(t, n, x, f)
+		loss[i] = read(t, x, "loss")[0]
+	}
+	if loss[0] != loss[1] {
+		t.Errorf("loss %v tied, %v untied", loss[0], loss[1])
+	}
+	for _, p := range tied.Layout().Params {
+		q, _ := untied.Layout().Param(p.Name)
+		g := arena(t, untied, exec.Grad, q)
+		if p.Name == "transformer.wte.weight" {
+			head, _ := untied.Layout().Param("lm_head.weight")
+			for i, v := range arena(t, untied, exec.Grad, head) {
+				g[i] += v
+			}
+		}
+		compare(t, p.Name, g, arena(t, tied, exec.Grad, p), 1e-14)
+	}
+	if p, _ := tied.Layout().Param("transformer.h.0.mlp.c_fc.weight"); !slices.Equal(p.Shape, []int{8, 20}) {
+		t.Errorf("c_fc has shape %v", p.Shape)
+	}
 }
