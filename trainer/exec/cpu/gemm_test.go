@@ -15,6 +15,9 @@ import (
 func fma32(a, b, c float32) float32 {
 	p, x := float64(a)*float64(b), float64(c)
 	s := p + x
+	if math.IsInf(s, 0) || s != s {
+		return float32(s)
+	}
 	bb := s - p
 	err := (p - (s - bb)) + (x - bb) // the exact rest (Knuth)
 	if err != 0 && math.Float64bits(s)&1 == 0 {

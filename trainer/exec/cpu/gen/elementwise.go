@@ -13,7 +13,7 @@ import (
 func (a *asm) elementwise() {
 	a.kernel("exp", []string{"src"}, true, func() {
 		a.i("VSUBPS", a.v(15), a.v(4), a.v(0)) // src - shift
-		a.exp()
+		a.exp("hi", expHi)
 		a.i("VMOVAPS", a.v(2), a.v(0))
 	})
 	a.kernel("gelu", []string{"x"}, false, func() {
@@ -22,7 +22,7 @@ func (a *asm) elementwise() {
 		a.i("VMOVUPS", a.float("z1", geluZ1), a.v(0))
 		a.i("VFMADD213PS", a.float("z0", geluZ0), a.v(5), a.v(0))
 		a.i("VMULPS", a.v(4), a.v(0), a.v(0))
-		a.exp()
+		a.exp("hi", expHi)
 		a.i("VADDPS", a.float("one", 1), a.v(2), a.v(2))
 		a.i("VDIVPS", a.v(2), a.v(4), a.v(0))
 	})
@@ -34,8 +34,7 @@ func (a *asm) elementwise() {
 		a.i("VMOVUPS", a.float("z1", geluZ1), a.v(0))
 		a.i("VFMADD213PS", a.float("z0", geluZ0), a.v(5), a.v(0))
 		a.i("VMULPS", a.v(4), a.v(0), a.v(0))
-		a.clamp(0, "lo", expLo, "zhi", 87) // e and 1/(1+e) stay normal
-		a.exp()
+		a.exp("zhi", 87) // e and 1/(1+e) stay normal
 		a.i("VMOVUPS", a.float("one", 1), a.v(6))
 		a.i("VADDPS", a.v(6), a.v(2), a.v(0))
 		a.i("VDIVPS", a.v(0), a.v(6), a.v(6)) // s
@@ -72,12 +71,12 @@ func (a *asm) clamp(n int, loName string, lo float64, hiName string, hi float64)
 	a.i("VMAXPS", a.v(n), a.v(1), a.v(n))
 }
 
-// exp sets register 2 to exp of register 0, using 0 to 3: n = round(x/ln 2), r = x - n·ln 2,
+// exp sets register 2 to exp of register 0, held below hi, using 0 to 3: n = round(x/ln 2), r = x - n·ln 2,
 // exp(x) = 2ⁿ·(1 + r + r²·(c2 + … + c6·r⁴)), minimax on |r| ≤ ln(2)/2 with relative error
 // 4e-9. 2ⁿ is multiplied in two halves, so that denormals and infinity come out right.
-func (a *asm) exp() {
+func (a *asm) exp(hiName string, hi float64) {
 	x, n, p, h := a.v(0), a.v(1), a.v(2), a.v(3)
-	a.clamp(0, "lo", expLo, "hi", expHi)
+	a.clamp(0, "lo", expLo, hiName, hi)
 	a.i("VMULPS", a.float("log2e", math.Log2E), x, n)
 	if a.reg == "Z" {
 		a.i("VRNDSCALEPS", "$8", n, n)

@@ -134,6 +134,21 @@ func (a *asm) micro(rows int) {
 		a.zero(acc(r, 1))
 	}
 	a.f("start:")
+	if rows == a.mr { // the tile below is next, and its rows lie far apart
+		a.i("MOVQ", "DX", "R13")
+		for range rows {
+			a.i("ADDQ", "BX", "R13")
+		}
+		for r := range rows {
+			a.i("PREFETCHT0", "(R13)")
+			if a.nr > 16 {
+				a.i("PREFETCHT0", "64(R13)")
+			}
+			if r < rows-1 {
+				a.i("ADDQ", "BX", "R13")
+			}
+		}
+	}
 	step := func() {
 		a.i("VMOVUPS", "(DI)", b0)
 		a.i("VMOVUPS", half+"(DI)", b1)

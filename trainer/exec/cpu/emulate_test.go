@@ -1,0 +1,536 @@
+package cpu
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"unsafe"
+)
+
+// A machine interprets the assembly that gen writes, so that the AVX-512 kernels are
+// tested on a processor that lacks them. It knows the instructions that occur and
+// nothing else, reads and writes only memory that it was given, and is itself checked:
+// the AVX2 kernels must give the bits that the processor gives.
+type machine struct {
+	code   map[string][]string // of each function
+	consts map[string][]byte
+
+	mem  []byte // addresses are offsets from base
+	base uint64
+	args map[string]uint64
+	regs map[string]uint64
+	vec  map[string]*[16]uint32
+	zero bool
+	err  error
+}
+
+const machineBase = 1 << 20
+
+var (
+	textLine = regexp.MustCompile(`^TEXT ·(\w+)\(SB\)`)
+	dataLine = regexp.MustCompile(`^DATA (\w+)<>\+(\d+)\(SB\)/4, \$(0x[0-9a-f]+)`)
+	memory   = regexp.MustCompile(`^(-?\d*)\((\w+)\)(?:\((\w+)\*(\d)\))?$`)
+	argument = regexp.MustCompile(`^(\w+)\+\d+\(FP\)$`)
+	constant = regexp.MustCompile(`^(\w+)<>\+(\d+)\(SB\)$`)
+)
+
+func newMachine(t *testing.T, set string) *machine {
+	t.Helper()
+	text, err := os.ReadFile("kernels_" + set + "_amd64.s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &machine{code: map[string][]string{}, consts: map[string][]byte{}, base: machineBase}
+	name := ""
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		if f := textLine.FindStringSubmatch(line); f != nil {
+			name = f[1]
+		} else if f := dataLine.FindStringSubmatch(line); f != nil {
+			w, _ := strconv.ParseUint(f[3], 0, 32)
+			if off, _ := strconv.Atoi(f[2]); off != len(m.consts[f[1]]) {
+				t.Fatalf("gap before %s", line)
+			}
+			m.consts[f[1]] = binary.LittleEndian.AppendUint32(m.consts[f[1]], uint32(w))
+		} else if name != "" && line != "" && !strings.HasPrefix(line, "//") && !strings.HasPrefix(line, "GLOBL") {
+			m.code[name] = append(m.code[name], line)
+		}
+	}
+	return m
+}
+
+// put copies values into the machine's memory and returns their address.
+func (m *machine) put(x []float32) uint64 {
+	at := m.base + uint64(len(m.mem))
+	for _, v := range x {
+		m.mem = binary.LittleEndian.AppendUint32(m.mem, math.Float32bits(v))
+	}
+	return at
+}
+
+func (m *machine) get(at uint64, n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = math.Float32frombits(binary.LittleEndian.Uint32(m.mem[at-m.base+uint64(4*i):]))
+	}
+	return x
+}
+
+// address is where a memory operand points.
+func (m *machine) address(op string) uint64 {
+	if f := constant.FindStringSubmatch(op); f != nil {
+		// Constants lie in memory too, far from the data: see word.
+		off, _ := strconv.Atoi(f[2])
+		if strings.HasPrefix(f[1], "mask") {
+			return 1<<41 + uint64(off)
+		}
+		return 1<<40 + uint64(off)
+	}
+	f := memory.FindStringSubmatch(op)
+	if f == nil {
+		m.err = fmt.Errorf("operand %q", op)
+		return 0
+	}
+	disp, _ := strconv.ParseInt("0"+f[1], 10, 64)
+	a := m.reg(f[2]) + uint64(disp)
+	if f[3] != "" {
+		scale, _ := strconv.ParseUint(f[4], 10, 64)
+		a += m.reg(f[3]) * scale
+	}
+	return a
+}
+
+func (m *machine) reg(name string) uint64 {
+	v, ok := m.regs[name]
+	if !ok {
+		m.err = fmt.Errorf("%s is read before it is written", name)
+	}
+	return v
+}
+
+// word is the place of 4 bytes of memory, which must exist.
+func (m *machine) word(at uint64) []byte {
+	mem, base := m.mem, m.base
+	for name, c := range m.consts {
+		b := uint64(1 << 40)
+		if strings.HasPrefix(name, "mask") {
+			b = 1 << 41
+		}
+		if at >= b && at < b+uint64(len(c)) {
+			mem, base = c, b
+		}
+	}
+	if at < base || at+4 > base+uint64(len(mem)) {
+		if m.err == nil {
+			m.err = fmt.Errorf("address %#x is outside memory", at)
+		}
+		return make([]byte, 4)
+	}
+	return mem[at-base:][:4]
+}
+
+// lanes is the width of a vector register.
+func lanesOf(reg string) int { return map[byte]int{'Y': 8, 'Z': 16}[reg[0]] }
+
+func isVector(op string) bool { return op[0] == 'Y' || op[0] == 'Z' }
+
+// vector is a source's value: a register or lanes words of memory.
+func (m *machine) vector(op string, lanes int) (v [16]uint32) {
+	if isVector(op) {
+		if m.vec[op] == nil {
+			m.err = fmt.Errorf("%s is read before it is written", op)
+			return v
+		}
+		return *m.vec[op]
+	}
+	at := m.address(op)
+	for i := range lanes {
+		v[i] = binary.LittleEndian.Uint32(m.word(at + uint64(4*i)))
+	}
+	return v
+}
+
+func bits(x float32) uint32   { return math.Float32bits(x) }
+func number(u uint32) float32 { return math.Float32frombits(u) }
+
+// call runs a function with arguments by name.
+func (m *machine) call(name string, args map[string]uint64) error {
+	m.args, m.regs, m.vec, m.err = args, map[string]uint64{}, map[string]*[16]uint32{}, nil
+	code := m.code[name]
+	if code == nil {
+		return fmt.Errorf("no function %s", name)
+	}
+	labels := map[string]int{}
+	for i, line := range code {
+		if strings.HasSuffix(line, ":") {
+			labels[strings.TrimSuffix(line, ":")] = i
+		}
+	}
+	for pc, steps := 0, 0; pc < len(code); pc, steps = pc+1, steps+1 {
+		if steps > 1<<20 {
+			return fmt.Errorf("%s does not end", name)
+		}
+		op, rest, _ := strings.Cut(code[pc], " ")
+		var operands []string
+		if rest != "" {
+			operands = strings.Split(rest, ", ")
+		}
+		switch {
+		case strings.HasSuffix(op, ":"), op == "PCALIGN", op == "VZEROUPPER", strings.HasPrefix(op, "PREFETCH"):
+		case op == "RET":
+			return m.err
+		case op == "JMP", op == "JZ" && m.zero, op == "JNZ" && !m.zero:
+			pc = labels[operands[0]]
+		case op == "JZ", op == "JNZ":
+		case op[0] == 'V':
+			m.stepVector(op, operands)
+		default:
+			m.stepScalar(op, operands)
+		}
+		if m.err != nil {
+			return fmt.Errorf("%s: %s: %w", name, code[pc], m.err)
+		}
+	}
+	return fmt.Errorf("%s has no RET", name)
+}
+
+func (m *machine) stepScalar(op string, o []string) {
+	dst := o[len(o)-1]
+	src := func() uint64 {
+		if s, ok := strings.CutPrefix(o[0], "$"); ok {
+			v, _ := strconv.ParseUint(s, 0, 64)
+			return v
+		}
+		if f := argument.FindStringSubmatch(o[0]); f != nil {
+			v, ok := m.args[f[1]]
+			if !ok {
+				m.err = fmt.Errorf("no argument %s", f[1])
+			}
+			return v
+		}
+		return m.reg(o[0])
+	}
+	var v uint64
+	switch op {
+	case "MOVQ", "MOVBLZX", "MOVL", "KMOVW":
+		m.regs[dst] = src()
+		return
+	case "LEAQ":
+		m.regs[dst] = m.address(o[0])
+		return
+	case "TESTL":
+		m.zero = uint32(src()&m.reg(dst)) == 0
+		return
+	case "ADDQ":
+		v = m.reg(dst) + src()
+	case "SUBQ":
+		v = m.reg(dst) - src()
+	case "ANDQ":
+		v = m.reg(dst) & src()
+	case "SHRQ":
+		v = m.reg(dst) >> src()
+	case "SHLL":
+		v = uint64(uint32(m.reg(dst)) << src())
+	case "DECQ", "DECL":
+		v = m.reg(dst) - 1
+	case "NEGQ":
+		v = -m.reg(dst)
+	default:
+		m.err = fmt.Errorf("unknown instruction")
+		return
+	}
+	m.regs[dst], m.zero = v, v == 0
+}
+
+func (m *machine) stepVector(op string, o []string) {
+	dst := o[len(o)-1]
+	width := 0
+	for _, x := range o {
+		if isVector(x) {
+			width = max(width, lanesOf(x))
+		}
+	}
+	mask := ^uint64(0)
+	var out [16]uint32
+	store := func() {
+		if isVector(dst) {
+			m.vec[dst] = &out
+			return
+		}
+		at := m.address(dst)
+		for i := range width {
+			if mask>>i&1 != 0 {
+				binary.LittleEndian.PutUint32(m.word(at+uint64(4*i)), out[i])
+			}
+		}
+	}
+	lanewise := func(f func(i int) uint32) {
+		for i := range width {
+			out[i] = f(i)
+		}
+		store()
+	}
+	switch op {
+	case "VMOVUPS", "VMOVAPS", "VMOVDQU", "VMOVUPS.Z":
+		if len(o) == 3 {
+			mask = m.reg(o[1])
+		}
+		if !isVector(o[0]) { // lanes that are masked out are not read
+			at := m.address(o[0])
+			lanewise(func(i int) uint32 {
+				if mask>>i&1 == 0 {
+					return 0
+				}
+				return binary.LittleEndian.Uint32(m.word(at + uint64(4*i)))
+			})
+			return
+		}
+		out = m.vector(o[0], width)
+		store()
+		return
+	case "VMASKMOVPS": // source, mask, destination
+		sel := m.vector(o[1], width)
+		mask = 0
+		for i := range width {
+			mask |= uint64(sel[i]>>31) << i
+		}
+		if isVector(o[0]) {
+			out = m.vector(o[0], width)
+			store()
+			return
+		}
+		at := m.address(o[0])
+		lanewise(func(i int) uint32 {
+			if mask>>i&1 == 0 {
+				return 0
+			}
+			return binary.LittleEndian.Uint32(m.word(at + uint64(4*i)))
+		})
+		return
+	case "VBROADCASTSS":
+		var w uint32
+		if f := argument.FindStringSubmatch(o[0]); f != nil {
+			w = uint32(m.args[f[1]])
+		} else {
+			w = binary.LittleEndian.Uint32(m.word(m.address(o[0])))
+		}
+		lanewise(func(int) uint32 { return w })
+		return
+	case "VXORPS", "VPXORD":
+		if o[0] != dst || o[1] != dst {
+			m.err = fmt.Errorf("only to clear a register")
+		}
+		store()
+		return
+	case "VPSRAD", "VPSLLD", "VROUNDPS", "VRNDSCALEPS", "VPERM2F128":
+		imm, _ := strconv.ParseUint(strings.TrimPrefix(o[0], "$"), 0, 8)
+		a := m.vector(o[1], width)
+		switch op {
+		case "VPSRAD":
+			lanewise(func(i int) uint32 { return uint32(int32(a[i]) >> imm) })
+		case "VPSLLD":
+			lanewise(func(i int) uint32 { return a[i] << imm })
+		case "VPERM2F128": // each half of the result is chosen from the halves of the first source (o[2]), then of the second
+			halves := [4][]uint32{}
+			b := m.vector(o[2], width)
+			halves[0], halves[1], halves[2], halves[3] = b[0:4], b[4:8], a[0:4], a[4:8]
+			lanewise(func(i int) uint32 { return halves[imm>>(i/4*4)&3][i%4] })
+		default:
+			if imm != 8 {
+				m.err = fmt.Errorf("rounding mode %d", imm)
+			}
+			lanewise(func(i int) uint32 { return bits(float32(math.RoundToEven(float64(number(a[i]))))) })
+		}
+		return
+	case "VCVTPS2DQ":
+		a := m.vector(o[0], width)
+		lanewise(func(i int) uint32 {
+			x := math.RoundToEven(float64(number(a[i])))
+			if !(x >= -1<<31 && x < 1<<31) {
+				return 1 << 31
+			}
+			return uint32(int32(x))
+		})
+		return
+	}
+	// Three operands in Go's order: second source, first source, destination.
+	b, a := m.vector(o[0], width), m.vector(o[1], width)
+	var d [16]uint32
+	if strings.HasPrefix(op, "VFM") || strings.HasPrefix(op, "VFN") {
+		d = m.vector(dst, width)
+	}
+	switch op {
+	case "VFMADD231PS":
+		lanewise(func(i int) uint32 { return bits(fma32(number(a[i]), number(b[i]), number(d[i]))) })
+	case "VFNMADD231PS":
+		lanewise(func(i int) uint32 { return bits(fma32(-number(a[i]), number(b[i]), number(d[i]))) })
+	case "VFMADD213PS":
+		lanewise(func(i int) uint32 { return bits(fma32(number(a[i]), number(d[i]), number(b[i]))) })
+	case "VADDPS":
+		lanewise(func(i int) uint32 { return bits(number(a[i]) + number(b[i])) })
+	case "VSUBPS":
+		lanewise(func(i int) uint32 { return bits(number(a[i]) - number(b[i])) })
+	case "VMULPS":
+		lanewise(func(i int) uint32 { return bits(number(a[i]) * number(b[i])) })
+	case "VDIVPS":
+		lanewise(func(i int) uint32 { return bits(number(a[i]) / number(b[i])) })
+	case "VMINPS":
+		lanewise(func(i int) uint32 {
+			if number(a[i]) < number(b[i]) {
+				return a[i]
+			}
+			return b[i]
+		})
+	case "VMAXPS":
+		lanewise(func(i int) uint32 {
+			if number(a[i]) > number(b[i]) {
+				return a[i]
+			}
+			return b[i]
+		})
+	case "VPADDD":
+		lanewise(func(i int) uint32 { return a[i] + b[i] })
+	case "VPSUBD":
+		lanewise(func(i int) uint32 { return a[i] - b[i] })
+	case "VUNPCKLPS", "VUNPCKHPS":
+		h := map[string]int{"VUNPCKHPS": 2}[op]
+		lanewise(func(i int) uint32 {
+			at := i&^3 + h + i%4/2
+			if i%2 == 0 {
+				return a[at]
+			}
+			return b[at]
+		})
+	case "VUNPCKLPD", "VUNPCKHPD":
+		h := map[string]int{"VUNPCKHPD": 2}[op]
+		lanewise(func(i int) uint32 {
+			at := i&^3 + h + i%2
+			if i%4 < 2 {
+				return a[at]
+			}
+			return b[at]
+		})
+	default:
+		m.err = fmt.Errorf("unknown instruction")
+	}
+}
+
+// emulated is the kernel set of a name with every function run by a machine.
+func emulated(t *testing.T, set string, lanes, mr, nr int) *kernels {
+	proto := newMachine(t, set)
+	// run copies the operands in, calls, and copies dst back. Each operand has exactly
+	// the bytes that the kernel may touch.
+	type operand struct {
+		name string
+		p    *float32
+		n    int
+	}
+	run := func(fn string, scalars map[string]uint64, dst operand, srcs ...operand) {
+		t.Helper()
+		m := &machine{code: proto.code, consts: proto.consts, base: machineBase}
+		args := map[string]uint64{}
+		for k, v := range scalars {
+			args[k] = v
+		}
+		for _, o := range append(srcs, dst) {
+			args[o.name] = m.put(unsafe.Slice(o.p, o.n))
+			m.put([]float32{-1e30}) // a gap
+		}
+		if err := m.call(fn+"_"+set, args); err != nil {
+			t.Fatal(err)
+		}
+		copy(unsafe.Slice(dst.p, dst.n), m.get(args[dst.name], dst.n))
+		for _, o := range append(srcs, dst) { // gaps are whole
+			if got := m.get(args[o.name]+uint64(4*o.n), 1)[0]; got != -1e30 {
+				t.Fatalf("%s writes beyond %s", fn, o.name)
+			}
+		}
+	}
+	k := &kernels{name: set, lanes: lanes, mr: mr, nr: nr, kc: 24, mc: 2 * mr, nc: 2 * nr}
+	for rows := 1; rows <= mr; rows++ {
+		k.micro = append(k.micro, func(kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc int, accumulate bool) {
+			s := map[string]uint64{"kc": uint64(kc), "ars": uint64(ars), "aks": uint64(aks), "bks": uint64(bks), "ldc": uint64(ldc), "accumulate": 0}
+			if accumulate {
+				s["accumulate"] = 1
+			}
+			run(fmt.Sprintf("micro%d", rows), s, operand{"c", c, (rows-1)*ldc/4 + nr},
+				operand{"a", a, (rows-1)*ars/4 + (kc-1)*aks/4 + 1}, operand{"b", b, (kc-1)*bks/4 + nr})
+		})
+	}
+	pack := func(fn string, width int) func(int, *float32, int, *float32) {
+		return func(kc int, src *float32, stride int, dst *float32) {
+			run(fn, map[string]uint64{"kc": uint64(kc), "stride": uint64(stride)}, operand{"dst", dst, kc * width}, operand{"src", src, (kc-1)*stride/4 + width})
+		}
+	}
+	k.packRows, k.packCols = pack("packRows", nr), pack("packCols", lanes)
+	k.transpose8 = func(kc int, src *float32, stride int, dst *float32) {
+		run("transpose8", map[string]uint64{"kc": uint64(kc), "stride": uint64(stride)}, operand{"dst", dst, (kc-1)*nr + 8}, operand{"src", src, 7*stride/4 + kc})
+	}
+	k.exp = func(n int, dst, src *float32, shift float32) {
+		run("exp", map[string]uint64{"n": uint64(n), "shift": uint64(bits(shift))}, operand{"dst", dst, n}, operand{"src", src, n})
+	}
+	k.gelu = func(n int, dst, x *float32) {
+		run("gelu", map[string]uint64{"n": uint64(n)}, operand{"dst", dst, n}, operand{"x", x, n})
+	}
+	k.geluGrad = func(n int, dst, x, dy *float32) {
+		run("geluGrad", map[string]uint64{"n": uint64(n)}, operand{"dst", dst, n}, operand{"x", x, n}, operand{"dy", dy, n})
+	}
+	k.add = func(n int, dst, a, b *float32) {
+		run("add", map[string]uint64{"n": uint64(n)}, operand{"dst", dst, n}, operand{"a", a, n}, operand{"b", b, n})
+	}
+	return k
+}
+
+// Both sets, interpreted, give the bits of the definition; AVX2's elementwise kernels
+// those of the processor, and AVX-512's those of AVX2.
+func TestEmulatedKernels(t *testing.T) {
+	r := rand.New(rand.NewPCG(13, 14))
+	avx2, avx512 := emulated(t, "avx2", 8, 6, 16), emulated(t, "avx512", 16, 12, 32)
+	for _, k := range []*kernels{avx2, avx512} {
+		sizes := [][3]int{{1, 1, 1}, {14, 33, 30}, {3, 129, 50}, {25, 32, 8}}
+		for rows := 1; rows <= k.mr; rows++ {
+			sizes = append(sizes, [3]int{rows, k.nr, 5})
+		}
+		for _, s := range sizes {
+			for mode := range 8 {
+				testGemm[float32](t, k, r, s[0], s[1], s[2], mode&1 != 0, mode&2 != 0, mode&4 != 0)
+			}
+		}
+	}
+	inf := float32(math.Inf(1))
+	x := []float32{0, 1, -1, 88.7, 88.8, 1e30, -1e30, -87.5, -103.9, -104.1, inf, -inf, 11, -11, 1e-40, float32(math.NaN())}
+	for range 16 {
+		x = append(x, float32(20*r.NormFloat64()))
+	}
+	y := fill[float32](r, len(x))
+	for _, n := range []int{len(x), 1, 7, 8, 9, 15, 17, 31} {
+		want, got := elementwise(avx2, x[:n], y[:n]), elementwise(avx512, x[:n], y[:n])
+		for name := range want {
+			for i := range want[name] {
+				a, b := want[name][i], got[name][i]
+				if a != b && (a == a || b == b) {
+					t.Errorf("%s(%v): %v with avx2, %v with avx512", name, x[i], a, b)
+				}
+			}
+		}
+		host, err := findKernels("avx2")
+		if err != nil {
+			continue
+		}
+		got = elementwise(host, x[:n], y[:n])
+		for name := range want {
+			for i := range want[name] {
+				a, b := want[name][i], got[name][i]
+				if a != b && (a == a || b == b) {
+					t.Errorf("%s(%v): interpreted %v, the processor gives %v", name, x[i], a, b)
+				}
+			}
+		}
+	}
+}
