@@ -223,6 +223,7 @@ func openConverted(ctx context.Context, spec Spec, dir string, m *Manifest, prog
 		}
 	}()
 	cache := source.NewCache(cacheBudget)
+	sums := sha256.New()
 	var done, total int64
 	for _, s := range m.Splits {
 		for _, sh := range s.Shards {
@@ -256,6 +257,7 @@ func openConverted(ctx context.Context, spec Spec, dir string, m *Manifest, prog
 			if sum != sh.SHA256 {
 				return nil, fmt.Errorf("data: %s: damaged: its SHA-256 is %s (%d bytes), %s says %s (%d bytes)", path, sum, size, manifestName, sh.SHA256, sh.Bytes)
 			}
+			fmt.Fprintf(sums, "%s  %s\n", sum, sh.File)
 			if err := s.add(path, spec, cache); err != nil {
 				return nil, err
 			}
@@ -267,6 +269,9 @@ func openConverted(ctx context.Context, spec Spec, dir string, m *Manifest, prog
 		if s.rows != ms.Rows {
 			return nil, fmt.Errorf("data: %s: split %s has %d rows, %s says %d", dir, ms.Name, s.rows, manifestName, ms.Rows)
 		}
+	}
+	if sum := hex.EncodeToString(sums.Sum(nil)); sum != m.SHA256 {
+		return nil, fmt.Errorf("data: %s: the SHA-256 of its shards is %s, not %s as it says", filepath.Join(dir, manifestName), sum, m.SHA256)
 	}
 	for _, l := range m.Labels {
 		c.Labels = append(c.Labels, l.Name)

@@ -428,6 +428,7 @@ func TestDamagedShard(t *testing.T) {
 	for want, change := range map[string][2]string{
 		"format version 2; this hone reads version 1": {`"format_version": 1`, `"format_version": 2`},
 		"is not in its directory":                     {`"file": "`, `"file": "../`},
+		"the SHA-256 of its shards is":                {`"sha256": "`, `"sha256": "f`},
 		"unknown split":                               {`"name": "train"`, `"name": "tarin"`},
 		"corpus.json":                                 {`{`, `[`},
 	} {

@@ -31,13 +31,14 @@ func WriteFile(path string, b []byte) error {
 	return rename(f.Name(), path)
 }
 
-// PublishDir gives a finished directory its name. It fails where the name is
-// taken by a directory that is not empty: os.IsExist then need not hold, since
-// systems differ.
+// PublishDir gives a finished directory, whose files are synced, its name. It
+// fails where the name is taken by anything but an empty directory, with an
+// error that differs between systems.
 func PublishDir(tmp, dir string) error {
 	if err := syncDir(tmp); err != nil {
 		return err
 	}
+	os.Remove(dir) // only if empty: Windows would not rename over it
 	return rename(tmp, dir)
 }
 
