@@ -22,10 +22,10 @@ type KneserNey struct {
 type level struct {
 	grams    table
 	discount [4]float64 // taken from a count of 1, 2, and 3 or more
-	contexts []context
+	contexts []history
 }
 
-type context struct {
+type history struct {
 	total   float64 // sum of the counts of the n-grams with this context
 	backoff float64 // probability left to the shorter context
 }
@@ -173,7 +173,7 @@ func (l *level) estimate(contexts int) {
 			l.discount = d
 		}
 	}
-	l.contexts = make([]context, contexts)
+	l.contexts = make([]history, contexts)
 	for i := range l.grams.slots {
 		if g := &l.grams.slots[i]; g.count > 0 {
 			c := &l.contexts[g.key>>32]
@@ -202,8 +202,8 @@ type gram struct {
 }
 
 // find returns the n-gram or nil.
-func (t *table) find(context, id int32) *gram {
-	key := uint64(context)<<32 | uint64(id+1)
+func (t *table) find(past, id int32) *gram {
+	key := uint64(past)<<32 | uint64(id+1)
 	for i := t.slot(key); ; i = (i + 1) & (len(t.slots) - 1) {
 		switch t.slots[i].key {
 		case key:
@@ -216,11 +216,11 @@ func (t *table) find(context, id int32) *gram {
 
 // add finds the n-gram or adds it with count 0. The pointer is good until the
 // next add to this table.
-func (t *table) add(context, id int32) (g *gram, added bool) {
+func (t *table) add(past, id int32) (g *gram, added bool) {
 	if t.n >= len(t.slots)/4*3 {
 		t.grow()
 	}
-	key := uint64(context)<<32 | uint64(id+1)
+	key := uint64(past)<<32 | uint64(id+1)
 	for i := t.slot(key); ; i = (i + 1) & (len(t.slots) - 1) {
 		switch t.slots[i].key {
 		case key:

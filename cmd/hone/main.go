@@ -1,21 +1,145 @@
+// Command hone trains, fine-tunes and evaluates language models from TOML recipes.
 package main
 
 import (
-	_ "github.com/BurntSushi/toml"
-	_ "github.com/apache/arrow/go/v15/arrow/array"
-	_ "github.com/apache/arrow/go/v15/arrow/ipc"
-	_ "github.com/apache/arrow/go/v15/arrow/memory"
-	_ "github.com/chewxy/hm"
-	_ "github.com/google/flatbuffers/go"
-	_ "github.com/klauspost/compress/gzip"
-	_ "github.com/klauspost/compress/zstd"
-	_ "github.com/schollz/progressbar/v3"
-	_ "github.com/spf13/cobra"
-	_ "golang.org/x/sys/cpu"
-	_ "golang.org/x/term"
-	_ "golang.org/x/text/unicode/norm"
-	_ "gorgonia.org/gorgonia"
-	_ "gorgonia.org/tensor"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"hone/recipes"
 )
 
-func main() {}
+// Exit codes.
+const (
+	exitFailed      = 1
+	exitInput       = 2 // the user's input is wrong
+	exitInterrupted = 130
+)
+
+// An inputError is the user's to mend.
+type inputError struct{ err error }
+
+func (e inputError) Error() string { return e.err.Error() }
+func (e inputError) Unwrap() error { return e.err }
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is the program: its arguments, its streams, its exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	go func() {
+		<-ctx.Done()
+		stop() // a second signal ends the program at once
+	}()
+	root := newRoot(&terminal{out: stdout, err: stderr})
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		fmt.Fprintln(stderr, "hone: interrupted; run the same command again to go on")
+		return exitInterrupted
+	}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintf(stderr, "hone: %s\n", line)
+	}
+	var input inputError
+	var faults *recipes.Faults
+	var changed *recipes.ChangedError
+	if errors.As(err, &input) || errors.As(err, &faults) || errors.As(err, &changed) {
+		return exitInput
+	}
+	return exitFailed
+}
+
+func newRoot(t *terminal) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "hone",
+		Short: "train, fine-tune and evaluate language models from recipes",
+		Long: `hone trains, fine-tunes and evaluates language models from TOML recipes.
+
+Start with the built-in one, which learns from the Go source tree on this machine:
+
+  hone run quickstart`,
+		Version:       recipes.Version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.PersistentFlags().BoolVar(&t.json, "json", false, "one JSON document on stdout; progress stays on stderr")
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return inputError{fmt.Errorf("%w\nhint: %s --help", err, c.CommandPath())}
+	})
+	root.AddCommand(
+		newLs(t), newShow(t), newCp(t), newCheck(t), newRun(t), newEval(t),
+		newGenerate(t), newReport(t), newData(t), newTokenizer(t),
+	)
+	wrapArgs(root)
+	return root
+}
+
+// wrapArgs makes a wrong number of arguments the user's error, as other input is.
+func wrapArgs(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return inputError{fmt.Errorf("%s: %w\nusage: %s", c.CommandPath(), err, c.UseLine())}
+			}
+			return nil
+		}
+	} else if c.HasSubCommands() {
+		c.Args = func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			err := fmt.Errorf("unknown command %q for %s", args[0], c.CommandPath())
+			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+				err = fmt.Errorf("%w; did you mean %q?", err, near[0])
+			}
+			return inputError{err}
+		}
+		if c.RunE == nil && c.Run == nil {
+			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+		}
+		c.SuggestionsMinimumDistance = 2
+	}
+	for _, sub := range c.Commands() {
+		wrapArgs(sub)
+	}
+}
+
+// printJSON writes the one document of --json.
+func (t *terminal) printJSON(v any) error {
+	enc := json.NewEncoder(t.out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// cacheDir is where converted corpora lie: HONE_CACHE, or hone in the user's cache directory.
+func cacheDir() (string, error) {
+	if dir := os.Getenv("HONE_CACHE"); dir != "" {
+		return dir, nil
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", inputError{fmt.Errorf("no cache directory: %w; set HONE_CACHE", err)}
+	}
+	return filepath.Join(dir, "hone"), nil
+}
+
+// kernels is the CPU kernel set that HONE_KERNELS asks for; "": the best.
+func kernels() string { return os.Getenv("HONE_KERNELS") }

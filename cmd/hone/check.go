@@ -1,0 +1,61 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"hone/recipes"
+)
+
+func newCheck(t *terminal) *cobra.Command {
+	var program bool
+	c := &cobra.Command{
+		Use:   "check RECIPE [KEY=VALUE…]",
+		Short: "validate a recipe and say what it will take",
+		Long: `Validates a recipe, every fault at once, then plans it: parameters, FLOPs, peak
+memory and minutes, the speed measured by two steps of each stage on this machine.
+It ends with the first batch of each stage as the model will see it.`,
+		Example: "  hone check quickstart\n  hone check quickstart --program",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			r, err := load(t, args)
+			if err != nil {
+				return err
+			}
+			cache, err := cacheDir()
+			if err != nil {
+				return err
+			}
+			o := recipes.Options{Cache: cache, Kernels: kernels(), Say: t.say, Bar: t.newBar}
+			if program {
+				list, err := recipes.Programs(c.Context(), r, o)
+				if err != nil {
+					return err
+				}
+				if t.json {
+					return t.printJSON(list)
+				}
+				for i, p := range list {
+					if i > 0 {
+						fmt.Fprintln(t.out)
+					}
+					if err := p.Print(t.out); err != nil {
+						return err
+					}
+				}
+				return nil
+			}
+			plan, err := recipes.Check(c.Context(), r, o)
+			if err != nil {
+				return err
+			}
+			if t.json {
+				return t.printJSON(plan)
+			}
+			return plan.Print(t.out)
+		},
+	}
+	c.Flags().BoolVar(&program, "program", false, "print the lowered programs instead: every instruction with shapes, bytes and FLOPs")
+	return c
+}

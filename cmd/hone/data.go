@@ -1,0 +1,149 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"hone/data"
+	"hone/recipes"
+)
+
+func newData(t *terminal) *cobra.Command {
+	c := &cobra.Command{
+		Use:     "data",
+		Short:   "look at, convert and preview corpora",
+		Example: "  hone data info goroot:\n  hone data convert goroot: godoc\n  hone data preview quickstart",
+	}
+	c.AddCommand(newDataInfo(t), newDataConvert(t), newDataPreview(t))
+	return c
+}
+
+func newDataConvert(t *terminal) *cobra.Command {
+	var o data.ConvertOptions
+	c := &cobra.Command{
+		Use:   "convert CORPUS DIR",
+		Short: "write a corpus as Arrow shards into a new directory",
+		Long: `Writes a corpus as uncompressed Arrow IPC shards with corpus.json, which holds the
+hash of each. goroot: is the Go source tree on this machine: doc comments without
+duplicates, in three splits. Arrow files are split only where --validation or --test
+say so.`,
+		Example: "  hone data convert goroot: godoc",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			bar := t.newBar("convert "+args[0], 0)
+			m, err := data.Convert(c.Context(), args[0], args[1], o, func(done, _ int64) { bar.Set(done, "") })
+			bar.Close()
+			if err != nil {
+				return inputError{err}
+			}
+			if t.json {
+				return t.printJSON(m)
+			}
+			for _, s := range m.Splits {
+				fmt.Fprintf(t.out, "%-12s %8d documents %12d bytes of text, %d shards\n", s.Name, s.Rows, s.TextBytes, len(s.Shards))
+			}
+			return nil
+		},
+	}
+	f := c.Flags()
+	f.Float64Var(&o.Shares.Validation, "validation", 0, "share of documents for the validation split")
+	f.Float64Var(&o.Shares.Test, "test", 0, "share of documents for the test split")
+	f.StringVar(&o.Text, "text", "", "column of the text (default text)")
+	f.StringVar(&o.Label, "label", "", "column of the label (default label)")
+	f.StringVar(&o.Name, "name", "", "name of the corpus")
+	f.StringVar(&o.Source, "source", "", "where it comes from")
+	f.StringVar(&o.Licence, "licence", "", "SPDX expression")
+	f.StringVar(&o.Consent, "consent", "", "on what basis it may be used")
+	return c
+}
+
+func newDataPreview(t *terminal) *cobra.Command {
+	return &cobra.Command{
+		Use:     "preview RECIPE [KEY=VALUE…]",
+		Short:   "show the first batch of each training stage as the model will see it",
+		Example: "  hone data preview quickstart",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			r, err := load(t, args)
+			if err != nil {
+				return err
+			}
+			cache, err := cacheDir()
+			if err != nil {
+				return err
+			}
+			previews, err := recipes.Preview(c.Context(), r, recipes.Options{Cache: cache, Say: t.say, Bar: t.newBar}, t.interactive() && !t.json)
+			if err != nil {
+				return err
+			}
+			if t.json {
+				return t.printJSON(previews)
+			}
+			for _, p := range previews {
+				fmt.Fprintf(t.out, "stage %s\n%s\n", p.Stage, strings.TrimRight(p.Text, "\n"))
+			}
+			return nil
+		},
+	}
+}
+
+func newDataInfo(t *terminal) *cobra.Command {
+	var text, label string
+	c := &cobra.Command{
+		Use:     "info PATH…",
+		Short:   "show columns, rows, lengths and labels of corpora",
+		Example: "  hone data info goroot:",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			cache, err := cacheDir()
+			if err != nil {
+				return err
+			}
+			bar := t.newBar("data info", 0)
+			info, err := data.Inspect(c.Context(), args, text, label, cache, func(done, _ int64) { bar.Set(done, "") })
+			bar.Close()
+			if err != nil {
+				return inputError{err}
+			}
+			if t.json {
+				return t.printJSON(info)
+			}
+			return printInfo(t.out, info)
+		},
+	}
+	c.Flags().StringVar(&text, "text", "", "column of the text (default text)")
+	c.Flags().StringVar(&label, "label", "", "column of the label (default label)")
+	return c
+}
+
+func printInfo(w io.Writer, info *data.Info) error {
+	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintf(tw, "files\t%d\nrows\t%d\nbytes\t%d\n", info.Files, info.Rows, info.Bytes)
+	for _, name := range info.Columns {
+		fmt.Fprintf(tw, "column %s\t%s\n", name, info.Types[name])
+	}
+	for _, m := range info.Corpora {
+		fmt.Fprintf(tw, "corpus %s\t%s, licence %s, sha256 %s\n", m.Name, m.Source, m.Licence, m.SHA256)
+		for _, o := range m.Overlap {
+			fmt.Fprintf(tw, "overlap %s\t%.1f %% of its word %d-grams are in train too\n", o.Split, 100*o.Share, o.NGram)
+		}
+	}
+	if x := info.Text; x != nil {
+		fmt.Fprintf(tw, "text bytes\t%d, %d null\n", x.Bytes, x.Null)
+		most := int64(1)
+		for _, b := range x.Lengths {
+			most = max(most, b.Count)
+		}
+		for _, b := range x.Lengths {
+			fmt.Fprintf(tw, "%d–%d bytes\t%d\t%s\n", b.Least, b.Most, b.Count, strings.Repeat("▇", int(40*b.Count/most)))
+		}
+	}
+	for _, l := range info.Labels {
+		fmt.Fprintf(tw, "label %s\t%d\n", l.Name, l.Rows)
+	}
+	return tw.Flush()
+}

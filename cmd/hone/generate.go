@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"hone/eval/generate"
+	"hone/recipes"
+	"hone/trainer/exec/cpu"
+	"hone/trainer/model"
+)
+
+func newGenerate(t *terminal) *cobra.Command {
+	var prompt string
+	o := generate.Options{}
+	c := &cobra.Command{
+		Use:   "generate CHECKPOINT --prompt TEXT",
+		Short: "continue a text with a language model",
+		Long: `Continues a text with a language model. With --temperature 0 it takes the likeliest
+token each time; above, it samples, the same text for the same --seed.`,
+		Example: `  hone generate runs/quickstart/pretrain --prompt "Package http provides" --max-tokens 40
+  hone generate runs/quickstart/pretrain --prompt "Reader is" --temperature 0.8 --top-p 0.9 --seed 7 --stop "."`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			dev, err := cpu.New(cpu.Options{Kernels: kernels()})
+			if err != nil {
+				return inputError{err}
+			}
+			defer dev.Close()
+			m, err := recipes.OpenModel(dev, args[0])
+			if err != nil {
+				return err
+			}
+			if m.Head != model.LanguageModel {
+				return inputError{fmt.Errorf("generate: %s is a %v, not a %v", args[0], m.Head, model.LanguageModel)}
+			}
+			g, err := generate.New(m.Net, m.Tokenizer)
+			if err != nil {
+				return err
+			}
+			emit := func(piece string) { fmt.Fprint(t.out, piece) }
+			if t.json {
+				emit = nil
+			} else {
+				emit(prompt)
+			}
+			r, err := g.Generate(c.Context(), prompt, o, emit)
+			if err != nil {
+				return inputError{err}
+			}
+			if t.json {
+				return t.printJSON(r)
+			}
+			fmt.Fprintln(t.out)
+			t.say(fmt.Sprintf("%d tokens, %.0f tokens/s, ended by %s", len(r.IDs), r.TokensPerSecond, r.Reason))
+			return nil
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&prompt, "prompt", "", "text to continue")
+	f.IntVar(&o.MaxTokens, "max-tokens", 100, "tokens to generate at most")
+	f.Float64Var(&o.Temperature, "temperature", 0.8, "0: the likeliest token each time")
+	f.IntVar(&o.TopK, "top-k", 0, "sample from the k likeliest tokens; 0: from all")
+	f.Float64Var(&o.TopP, "top-p", 0, "sample from the likeliest tokens that together have this probability; 0: from all")
+	f.Uint64Var(&o.Seed, "seed", 1, "of the sampling")
+	f.StringArrayVar(&o.Stop, "stop", nil, "text that ends the generation; may be given again")
+	return c
+}

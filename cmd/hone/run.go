@@ -1,0 +1,168 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"hone/eval/report"
+	"hone/recipes"
+)
+
+func newRun(t *terminal) *cobra.Command {
+	var o recipes.Options
+	c := &cobra.Command{
+		Use:   "run RECIPE [KEY=VALUE…]",
+		Short: "run every stage of a recipe; run again to resume",
+		Long: `Runs every stage of a recipe, built in or from a file, in runs/NAME. Run the same
+command again to resume: from the last checkpoint after an interruption, with
+nothing to do once all is done. KEY=VALUE overrides a key of the recipe; stages
+go by their names.
+
+SIGINT and SIGTERM finish the step, save and exit with 130; a second one ends at once.
+HONE_KERNELS=generic|avx2|avx512 forces a set of CPU kernels, HONE_CACHE moves the
+directory of converted corpora.`,
+		Example: "  hone run quickstart\n  hone run quickstart --dir runs/short stage.pretrain.steps=20",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			t.say("hone " + recipes.Version() + ": reading " + args[0])
+			r, err := load(t, args)
+			if err != nil {
+				return err
+			}
+			if o.Cache, err = cacheDir(); err != nil {
+				return err
+			}
+			o.Kernels, o.Say, o.Bar = kernels(), t.say, t.newBar
+			run, err := recipes.Run(c.Context(), r, o)
+			if err != nil {
+				return err
+			}
+			if t.json {
+				return report.WriteJSON(t.out, run)
+			}
+			return report.WriteText(t.out, run)
+		},
+	}
+	c.Flags().StringVar(&o.Dir, "dir", "", "run directory (default runs/NAME)")
+	c.Flags().BoolVar(&o.Fresh, "fresh", false, "remove what an earlier run left, and start over")
+	return c
+}
+
+// load reads the recipe args[0] with the overrides args[1:].
+func load(t *terminal, args []string) (*recipes.Recipe, error) {
+	r, err := recipes.Load(args[0], args[1:])
+	var faults *recipes.Faults
+	if err != nil && !errors.As(err, &faults) {
+		return nil, inputError{err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range args[1:] {
+		t.say("set " + o)
+	}
+	return r, nil
+}
+
+func newLs(t *terminal) *cobra.Command {
+	return &cobra.Command{
+		Use:       "ls [recipes|tasks|models]",
+		Short:     "list what is built in",
+		Example:   "  hone ls\n  hone ls tasks",
+		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
+		ValidArgs: []string{"recipes", "tasks", "models"},
+		RunE: func(_ *cobra.Command, args []string) error {
+			list, err := recipes.List()
+			if err != nil {
+				return err
+			}
+			if len(args) == 1 {
+				list = map[string][]recipes.Item{args[0]: list[args[0]]}
+			}
+			if t.json {
+				return t.printJSON(list)
+			}
+			for _, kind := range []string{"recipes", "tasks", "models"} {
+				for i, item := range list[kind] {
+					if i == 0 && len(list) > 1 {
+						fmt.Fprintf(t.out, "%s\n", kind)
+					}
+					fmt.Fprintf(t.out, "  %-20s %s\n", item.Name, item.Description)
+				}
+			}
+			return nil
+		},
+	}
+}
+
+func newShow(t *terminal) *cobra.Command {
+	return &cobra.Command{
+		Use:     "show RECIPE",
+		Short:   "print a recipe",
+		Example: "  hone show quickstart",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			text, _, err := recipes.Source(args[0])
+			if err != nil {
+				return inputError{err}
+			}
+			if t.json {
+				return t.printJSON(map[string]string{"recipe": args[0], "toml": text})
+			}
+			fmt.Fprint(t.out, text)
+			return nil
+		},
+	}
+}
+
+func newCp(t *terminal) *cobra.Command {
+	return &cobra.Command{
+		Use:     "cp RECIPE FILE",
+		Short:   "copy a recipe to a file, to change it",
+		Example: "  hone cp quickstart my.toml",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			text, _, err := recipes.Source(args[0])
+			if err != nil {
+				return inputError{err}
+			}
+			f, err := os.OpenFile(args[1], os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+			if err != nil {
+				return inputError{fmt.Errorf("cp: %w", err)}
+			}
+			_, err = f.WriteString(text)
+			if err := errors.Join(err, f.Close()); err != nil {
+				return fmt.Errorf("cp: %w", err)
+			}
+			t.say("wrote " + args[1] + "; hone run " + args[1])
+			if t.json {
+				return t.printJSON(map[string]string{"recipe": args[0], "file": args[1]})
+			}
+			return nil
+		},
+	}
+}
+
+func newReport(t *terminal) *cobra.Command {
+	return &cobra.Command{
+		Use:   "report RUN",
+		Short: "print a run's results, and write its report.html again",
+		Long: `Prints the results of a run directory as tables, and writes its report.html and
+report.json again from what lies there.`,
+		Example: "  hone report runs/quickstart",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			run, err := recipes.Report(args[0])
+			if err != nil {
+				return inputError{err}
+			}
+			if t.json {
+				return report.WriteJSON(t.out, run)
+			}
+			return report.WriteText(t.out, run)
+		},
+	}
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"hone/recipes"
+)
+
+// A terminal is where the program talks: results to out, progress to err.
+type terminal struct {
+	out, err io.Writer
+	json     bool
+
+	mu  sync.Mutex
+	bar *progressbar.ProgressBar // being drawn
+}
+
+// interactive reports whether progress can be drawn over itself.
+func (t *terminal) interactive() bool {
+	f, ok := t.err.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// say prints a line above the bar that is being drawn.
+func (t *terminal) say(line string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.bar != nil {
+		t.bar.Clear()
+	}
+	fmt.Fprintln(t.err, line)
+}
+
+// newBar starts showing a piece of work; total 0: its size is not known.
+func (t *terminal) newBar(title string, total int64) recipes.Bar {
+	if !t.interactive() {
+		return &plainBar{t: t, title: title, total: total, began: time.Now()}
+	}
+	if total <= 0 {
+		total = -1
+	}
+	bar := progressbar.NewOptions64(total,
+		progressbar.OptionSetWriter(t.err),
+		progressbar.OptionSetDescription(title),
+		progressbar.OptionSetWidth(24),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionSetPredictTime(total > 0),
+		progressbar.OptionClearOnFinish(),
+		progressbar.OptionSetRenderBlankState(true),
+	)
+	t.mu.Lock()
+	t.bar = bar
+	t.mu.Unlock()
+	return &drawnBar{t: t, bar: bar, title: title}
+}
+
+// drawnBar is a bar of a terminal.
+type drawnBar struct {
+	t     *terminal
+	bar   *progressbar.ProgressBar
+	title string
+}
+
+func (b *drawnBar) Set(done int64, note string) {
+	b.t.mu.Lock()
+	defer b.t.mu.Unlock()
+	if note != "" {
+		b.bar.Describe(b.title + ": " + note)
+	}
+	b.bar.Set64(done)
+}
+
+func (b *drawnBar) Close() {
+	b.t.mu.Lock()
+	defer b.t.mu.Unlock()
+	b.bar.Clear()
+	b.bar.Exit()
+	b.t.bar = nil
+}
+
+// plainBar writes lines, now and then, where stderr is no terminal.
+type plainBar struct {
+	t            *terminal
+	title        string
+	total        int64
+	began, wrote time.Time
+	first        int64 // done when the work began: a resumed run does not start at 0
+	started      bool
+}
+
+// plainEvery is the time between two lines of one piece of work.
+const plainEvery = 10 * time.Second
+
+func (b *plainBar) Set(done int64, note string) {
+	if !b.started {
+		b.started, b.first = true, done
+	}
+	// The first line comes soon, so that a reader sees that something happens.
+	due := plainEvery
+	if b.wrote.IsZero() {
+		due = time.Second
+	}
+	since := b.wrote
+	if since.IsZero() {
+		since = b.began
+	}
+	if time.Since(since) < due {
+		return
+	}
+	b.wrote = time.Now()
+	line := b.title
+	if b.total > 0 {
+		line += fmt.Sprintf(": %d of %d", done, b.total)
+	} else {
+		line += fmt.Sprintf(": %d", done)
+	}
+	if note != "" {
+		line += ", " + note
+	}
+	if done > b.first && b.total > done {
+		left := time.Duration(float64(time.Since(b.began)) / float64(done-b.first) * float64(b.total-done))
+		line += ", " + left.Round(time.Second).String() + " left"
+	}
+	b.t.say(line)
+}
+
+func (b *plainBar) Close() {}

@@ -1,0 +1,195 @@
+package eval
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"hone/data"
+	"hone/trainer/exec"
+	"hone/trainer/model"
+)
+
+// A Document is what a language model makes of one document.
+type Document struct {
+	Record int64   // number in the split
+	Nats   float64 // -log p of the document and its end
+	Tokens int     // the end included
+	Bytes  int     // of the text; the end has none
+}
+
+// Likelihood scores the documents of a split, each by itself, in the order of the
+// split: every token once, given those before it in the document as far as a row
+// reaches. c is the split's loader configuration; limit 0 scores all documents, else
+// so many, evenly spaced.
+func Likelihood(ctx context.Context, net *model.Network, c data.Config, limit int, progress func(done, total int64)) ([]Document, error) {
+	x, err := net.Executor(model.Evaluate, c.MicroBatchSize, c.T, 0)
+	if err != nil {
+		return nil, fmt.Errorf("eval: %w", err)
+	}
+	records := some(&c, limit)
+	nll := make([]float32, c.MicroBatchSize*c.T)
+	docs := map[int64]*Document{}
+	var list []*Document
+	err = forward(ctx, net, x, c, records, progress, func(b *data.Batch) error {
+		if err := exec.Read(x, "nll", nll); err != nil {
+			return err
+		}
+		for _, s := range b.Seqs {
+			d := docs[s.Doc]
+			if d == nil {
+				d = &Document{Record: records.at(s.Doc)}
+				docs[s.Doc] = d
+				list = append(list, d)
+			}
+			for i := int(s.Row)*c.T + int(s.First); i <= int(s.Row)*c.T+int(s.Last); i++ {
+				if b.Targets[i] >= 0 {
+					d.Nats += float64(nll[i])
+					d.Tokens++
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Document, len(list))
+	for i, d := range list {
+		r, err := c.Records.Record(d.Record)
+		if err != nil {
+			return nil, fmt.Errorf("eval: %w", err)
+		}
+		d.Bytes = len(r.Text)
+		out[i] = *d
+	}
+	return out, nil
+}
+
+// A Prediction is what a classifier makes of one document.
+type Prediction struct {
+	Record int64
+	Label  int       // the true one
+	Probs  []float64 // of each label
+}
+
+// Best is the likeliest label.
+func (p *Prediction) Best() int {
+	best := 0
+	for i, v := range p.Probs {
+		if v > p.Probs[best] {
+			best = i
+		}
+	}
+	return best
+}
+
+// Classify predicts the labelled documents of a split, or of limit evenly spaced ones.
+func Classify(ctx context.Context, net *model.Network, c data.Config, limit int, progress func(done, total int64)) ([]Prediction, error) {
+	slots, labels := c.MicroBatchSize*c.MaxSeqs, len(net.Config().Labels())
+	x, err := net.Executor(model.Evaluate, c.MicroBatchSize, c.T, slots)
+	if err != nil {
+		return nil, fmt.Errorf("eval: %w", err)
+	}
+	records := some(&c, limit)
+	logits := make([]float32, slots*labels)
+	var out []Prediction
+	err = forward(ctx, net, x, c, records, progress, func(b *data.Batch) error {
+		if err := exec.Read(x, "logits", logits); err != nil {
+			return err
+		}
+		for k, s := range b.Seqs {
+			out = append(out, Prediction{records.at(s.Doc), int(s.Label), softmax(logits[k*labels : (k+1)*labels])})
+		}
+		return nil
+	})
+	return out, err
+}
+
+func softmax(logits []float32) []float64 {
+	top := math.Inf(-1)
+	for _, v := range logits {
+		top = max(top, float64(v))
+	}
+	p := make([]float64, len(logits))
+	sum := 0.0
+	for i, v := range logits {
+		p[i] = math.Exp(float64(v) - top)
+		sum += p[i]
+	}
+	for i := range p {
+		p[i] /= sum
+	}
+	return p
+}
+
+// some is the records to score: limit of them, or all where it is 0.
+func some(c *data.Config, limit int) spread {
+	n := c.Records.Rows()
+	if limit > 0 {
+		n = min(n, int64(limit))
+	}
+	return spread{c.Records, n}
+}
+
+// forward runs a program over records of a split, in order.
+func forward(ctx context.Context, net *model.Network, x *exec.Executor, c data.Config, some spread, progress func(done, total int64), each func(b *data.Batch) error) error {
+	c.Shuffle, c.Epochs, c.Records = false, 1, some
+	loader, err := data.NewLoader(c, data.Cursor{})
+	if err != nil {
+		return fmt.Errorf("eval: %w", err)
+	}
+	defer loader.Close()
+	var f model.Feed
+	if c.Objective == data.Classification {
+		slots := c.MicroBatchSize * c.MaxSeqs
+		f.Pool, f.Labels, f.LabelWeights = make([]int32, slots), make([]int32, slots), make([]float32, slots)
+	}
+	for {
+		b, err := loader.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("eval: %w", err)
+		}
+		f.Tokens, f.Segments, f.Positions, f.Order = b.Dec.Tokens, b.Dec.Segments, b.Dec.Positions, b.Dec.Order
+		f.Targets, f.Weights = b.Targets, b.Weights
+		if f.Pool != nil {
+			b.Pool(f.Pool)
+			b.Labels(f.Labels)
+		}
+		if err := net.Feed(x, &f); err != nil {
+			return fmt.Errorf("eval: %w", err)
+		}
+		if err := x.Run(); err != nil {
+			return fmt.Errorf("eval: %w", err)
+		}
+		if err := each(b); err != nil {
+			return fmt.Errorf("eval: %w", err)
+		}
+		if progress != nil {
+			done := int64(0)
+			for _, s := range b.Seqs {
+				done = max(done, s.Doc+1)
+			}
+			progress(done, c.Records.Rows())
+		}
+	}
+}
+
+// spread is n records of a split, evenly spaced: a split's order may follow its labels
+// or sources, and its head would not stand for the whole.
+type spread struct {
+	data.Records
+	n int64
+}
+
+func (s spread) Rows() int64 { return s.n }
+
+// at is the record's number in the split.
+func (s spread) at(i int64) int64 { return i * s.Records.Rows() / s.n }
+
+func (s spread) Record(i int64) (data.Record, error) { return s.Records.Record(s.at(i)) }

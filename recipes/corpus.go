@@ -1,0 +1,61 @@
+package recipes
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"hone/checkpoint"
+	"hone/data"
+)
+
+// openCorpora opens every corpus of a recipe; goroot: is converted on first use.
+func openCorpora(ctx context.Context, r *Recipe, cache string, bar func(string, int64) Bar) (map[string]*data.Corpus, error) {
+	corpora := map[string]*data.Corpus{}
+	for _, name := range sortedKeys(r.Corpus) {
+		c := r.Corpus[name]
+		b := bar("corpus "+name, 0)
+		corpus, err := data.Prepare(ctx, data.Spec{
+			From: c.Source, Text: c.Text, Label: c.Label,
+			Name: name, Licence: c.Licence, Consent: c.Consent,
+		}, cache, func(done, _ int64) { b.Set(done, "") })
+		b.Close()
+		if err != nil {
+			return nil, err
+		}
+		corpora[name] = corpus
+	}
+	for _, s := range r.Stages {
+		c := corpora[s.Corpus]
+		switch {
+		case s.Kind != "evaluate" && c.Train == nil:
+			return nil, fmt.Errorf("stage %s: corpus %s has no split train", s.Name, s.Corpus)
+		case c.Validation == nil:
+			return nil, fmt.Errorf("stage %s: corpus %s has no split validation to watch the training with; hone data convert --validation 0.05 makes one", s.Name, s.Corpus)
+		case s.Kind == "finetune" && len(c.Labels) < 2:
+			return nil, fmt.Errorf("stage %s: corpus %s has %d labels; classification needs 2 or more", s.Name, s.Corpus, len(c.Labels))
+		case s.Kind == "evaluate" && s.Split == "test" && c.Test == nil:
+			return nil, fmt.Errorf("stage %s: corpus %s has no split test", s.Name, s.Corpus)
+		}
+	}
+	return corpora, nil
+}
+
+func describeCorpus(c *data.Corpus) string {
+	text := ""
+	for i, s := range c.Splits() {
+		if i > 0 {
+			text += ", "
+		}
+		text += fmt.Sprintf("%s %d", s.Name, s.Rows())
+	}
+	return fmt.Sprintf("%s documents, %d labels, %.1f MB", text, len(c.Labels), float64(c.Provenance.Bytes)/1e6)
+}
+
+func origin(c *data.Corpus) checkpoint.Corpus {
+	p := c.Provenance
+	return checkpoint.Corpus{Name: p.Name, Source: p.Source, Licence: p.Licence, Consent: p.Consent, SHA256: p.SHA256}
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

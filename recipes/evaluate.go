@@ -1,0 +1,452 @@
+package recipes
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strings"
+
+	"hone/checkpoint"
+	"hone/data"
+	"hone/data/tokenizer"
+	"hone/eval"
+	"hone/eval/generate"
+	"hone/eval/metric"
+	"hone/eval/report"
+	"hone/trainer/model"
+)
+
+// evaluated is evaluation.json of an evaluate stage: its share of the report.
+type evaluated struct {
+	Models          map[string]string       `json:"models"` // hash of each evaluated model: another one is evaluated again
+	Split           string                  `json:"split"`
+	Baselines       []string                `json:"baselines"`
+	WallSeconds     float64                 `json:"wall_seconds"`
+	Evaluations     []report.Evaluation     `json:"evaluations"`
+	Classifications []report.Classification `json:"classifications,omitempty"`
+}
+
+const evaluationFile = "evaluation.json"
+
+// A yardstick fits and scores baselines and models on one split of a corpus.
+type yardstick struct {
+	corpus *data.Corpus
+	split  *data.Split
+	tok    tokenizer.Tokenizer
+	cfg    data.Config // how a model reads the split
+	limit  int
+	say    func(string)
+	bar    func(title string, total int64) Bar
+}
+
+func (w *runner) evaluate(ctx context.Context, s *Stage) (worked bool, err error) {
+	now := evaluated{Models: map[string]string{}, Split: s.Split, Baselines: s.Baselines}
+	models := slices.Clone(s.Models)
+	if s.RandomInit != "" {
+		models = append(models, s.RandomInit)
+	}
+	for _, name := range models {
+		c, err := checkpoint.Open(checkpoint.FinalDir(w.stageDir(name)))
+		if err != nil {
+			return false, fmt.Errorf("stage %s: %w", s.Name, err)
+		}
+		now.Models[name] = c.Manifest.Files[checkpoint.ModelFile].SHA256
+	}
+	path := filepath.Join(w.stageDir(s.Name), evaluationFile)
+	if done, err := readEvaluated(path); err == nil && done.same(&now) {
+		return false, nil
+	}
+	clock := startClock()
+	for _, name := range s.Models {
+		if err := w.evaluateModel(ctx, s, name, &now); err != nil {
+			return true, fmt.Errorf("stage %s: %w", s.Name, err)
+		}
+	}
+	now.WallSeconds = clock()
+	text, err := json.MarshalIndent(now, "", "  ")
+	if err != nil {
+		return true, fmt.Errorf("stage %s: %w", s.Name, err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return true, fmt.Errorf("stage %s: %w", s.Name, err)
+	}
+	return true, checkpoint.WriteFile(path, append(text, '\n'))
+}
+
+func readEvaluated(path string) (*evaluated, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	e := new(evaluated)
+	return e, json.Unmarshal(b, e)
+}
+
+func (e *evaluated) same(o *evaluated) bool {
+	if len(e.Models) != len(o.Models) || e.Split != o.Split || !slices.Equal(e.Baselines, o.Baselines) {
+		return false
+	}
+	for name, hash := range e.Models {
+		if o.Models[name] != hash {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *runner) evaluateModel(ctx context.Context, s *Stage, name string, out *evaluated) error {
+	trained, err := w.r.Stage(name)
+	if err != nil {
+		return err
+	}
+	corpus := w.corpora[s.Corpus]
+	split := corpus.Validation
+	if s.Split == "test" {
+		split = corpus.Test
+	}
+	m, err := OpenModel(w.dev, w.stageDir(name))
+	if err != nil {
+		return err
+	}
+	y := &yardstick{
+		corpus: corpus, split: split, tok: w.tok, say: w.log, bar: w.o.Bar, limit: s.EvalDocuments,
+		cfg: evalConfig(w.r, trained, corpus, split, w.tok),
+	}
+	if m.Head == model.LanguageModel {
+		e, err := y.languageModel(ctx, m.Net, s.Baselines)
+		if err != nil {
+			return err
+		}
+		e.Stage = name
+		out.Evaluations = append(out.Evaluations, *e)
+		return w.samples(ctx, s, name, m)
+	}
+	var random *model.Network
+	if s.RandomInit != "" {
+		r, err := OpenModel(w.dev, w.stageDir(s.RandomInit))
+		if err != nil {
+			return err
+		}
+		random = r.Net
+	}
+	es, c, err := y.classifier(ctx, m.Net, random, s.Baselines)
+	if err != nil {
+		return err
+	}
+	for i := range es {
+		es[i].Stage = name
+	}
+	c.Stage = name
+	out.Evaluations = append(out.Evaluations, es...)
+	out.Classifications = append(out.Classifications, *c)
+	return nil
+}
+
+// languageModel scores bits per byte, beside baselines on the same documents. The end
+// of a document is part of what is predicted, for all of them.
+func (y *yardstick) languageModel(ctx context.Context, net *model.Network, baselines []string) (*report.Evaluation, error) {
+	bar := y.bar("bits per byte", y.split.Rows())
+	docs, err := eval.Likelihood(ctx, net, y.cfg, y.limit, progress(bar))
+	bar.Close()
+	if err != nil {
+		return nil, err
+	}
+	nats, bytes := make([]float64, len(docs)), make([]int, len(docs))
+	for i, d := range docs {
+		nats[i], bytes[i] = d.Nats, d.Bytes
+	}
+	const seed = 1 // of the bootstrap
+	value, err := metric.BitsPerByte(nats, bytes, seed)
+	if err != nil {
+		return nil, err
+	}
+	e := &report.Evaluation{Task: y.split.Name + " text", Metric: "bits_per_byte", Estimate: value, LowerIsBetter: true}
+	for _, name := range baselines {
+		switch name {
+		case eval.BaselineKneserNey5:
+			b, err := y.kneserNey(ctx, docs, nats, bytes)
+			if err != nil {
+				return nil, err
+			}
+			e.Baselines = append(e.Baselines, *b)
+		case eval.BaselineZstd:
+			b, err := y.zstd(ctx, docs)
+			if err != nil {
+				return nil, err
+			}
+			e.Baselines = append(e.Baselines, *b)
+		}
+	}
+	return e, nil
+}
+
+// kneserNey scores the same documents with a 5-gram on the same tokens.
+func (y *yardstick) kneserNey(ctx context.Context, docs []eval.Document, nats []float64, bytes []int) (*report.Baseline, error) {
+	bar := y.bar("baseline "+eval.BaselineKneserNey5, 0)
+	defer bar.Close()
+	end := int32(specialID(y.tok, EndOfText))
+	var train [][]int32
+	var failed error
+	for text := range texts(ctx, y.corpus.Train, &failed) {
+		train = append(train, append(y.tok.Encode(nil, text), end))
+	}
+	if failed != nil {
+		return nil, failed
+	}
+	kn, err := eval.FitKneserNey(train, y.tok.Size(), 5, progress(bar))
+	if err != nil {
+		return nil, err
+	}
+	own := make([]float64, len(docs))
+	for i, d := range docs {
+		r, err := y.split.Record(d.Record)
+		if err != nil {
+			return nil, err
+		}
+		own[i] = -kn.LogProb(append(y.tok.Encode(nil, r.Text), end))
+	}
+	b := &report.Baseline{Name: eval.BaselineKneserNey5}
+	if b.Estimate, err = metric.BitsPerByte(own, bytes, 1); err != nil {
+		return nil, err
+	}
+	b.Diff, err = metric.BitsPerByteDiff(nats, own, bytes, 1)
+	return b, err
+}
+
+// zstd compresses the same documents with the training text as history.
+func (y *yardstick) zstd(ctx context.Context, docs []eval.Document) (*report.Baseline, error) {
+	bar := y.bar("baseline "+eval.BaselineZstd, 0)
+	defer bar.Close()
+	var train, own []string
+	var failed error
+	for text := range texts(ctx, y.corpus.Train, &failed) {
+		train = append(train, text)
+	}
+	if failed != nil {
+		return nil, failed
+	}
+	for _, d := range docs {
+		r, err := y.split.Record(d.Record)
+		if err != nil {
+			return nil, err
+		}
+		own = append(own, r.Text)
+	}
+	size, err := eval.ZstdPrimed(train, own)
+	if err != nil {
+		return nil, err
+	}
+	y.say(fmt.Sprintf("%s: %d bytes to %d (%s)", eval.BaselineZstd, size.Bytes, size.Compressed, size.Arrangement))
+	return &report.Baseline{
+		Name:     eval.BaselineZstd,
+		Estimate: metric.Estimate{Value: size.BitsPerByte, Lo: math.NaN(), Hi: math.NaN(), N: len(own)},
+	}, nil
+}
+
+// classifier scores accuracy and macro F1, beside baselines on the same documents.
+func (y *yardstick) classifier(ctx context.Context, net, random *model.Network, baselines []string) ([]report.Evaluation, *report.Classification, error) {
+	bar := y.bar("classification", y.split.Rows())
+	list, err := eval.Classify(ctx, net, y.cfg, y.limit, progress(bar))
+	bar.Close()
+	if err != nil {
+		return nil, nil, err
+	}
+	labels := y.corpus.Labels
+	mine, err := score(list, len(labels))
+	if err != nil {
+		return nil, nil, err
+	}
+	task := y.split.Name + " labels"
+	acc := report.Evaluation{Task: task, Metric: "accuracy", Estimate: mine.Accuracy}
+	f1 := report.Evaluation{Task: task, Metric: "macro_f1", Estimate: mine.MacroF1}
+	add := func(name string, other []eval.Prediction) error {
+		theirs, err := score(other, len(labels))
+		if err != nil {
+			return err
+		}
+		a, b := correct(list), correct(other)
+		diff, lo, hi := metric.PairedDiff(a, b)
+		acc.Baselines = append(acc.Baselines, report.Baseline{
+			Name: name, Estimate: theirs.Accuracy, Diff: metric.Estimate{Value: diff, Lo: lo, Hi: hi, N: len(a)},
+		})
+		f1.Baselines = append(f1.Baselines, report.Baseline{Name: name, Estimate: theirs.MacroF1})
+		return nil
+	}
+	for _, name := range baselines {
+		var predict func(text string) (int, []float64)
+		switch name {
+		case eval.BaselineMajority:
+			train, err := y.labelled(ctx, y.corpus.Train)
+			if err != nil {
+				return nil, nil, err
+			}
+			m, err := eval.FitMajority(train.Labels, len(labels))
+			if err != nil {
+				return nil, nil, err
+			}
+			predict = m.Predict
+		case eval.BaselineNaiveBayes:
+			train, err := y.labelled(ctx, y.corpus.Train)
+			if err != nil {
+				return nil, nil, err
+			}
+			val, err := y.labelled(ctx, y.corpus.Validation)
+			if err != nil {
+				return nil, nil, err
+			}
+			nb, err := eval.FitNaiveBayes(train, val, len(labels))
+			if err != nil {
+				return nil, nil, err
+			}
+			y.say(fmt.Sprintf("%s: α = %g, chosen on validation", name, nb.Alpha()))
+			predict = nb.Predict
+		case eval.BaselineRandomInit:
+			if random == nil {
+				continue
+			}
+			other, err := eval.Classify(ctx, random, y.cfg, y.limit, nil)
+			if err != nil {
+				return nil, nil, err
+			}
+			if err := add(name, other); err != nil {
+				return nil, nil, err
+			}
+			continue
+		default:
+			continue
+		}
+		other := make([]eval.Prediction, len(list))
+		for i, p := range list {
+			r, err := y.split.Record(p.Record)
+			if err != nil {
+				return nil, nil, err
+			}
+			_, probs := predict(r.Text)
+			other[i] = eval.Prediction{Record: p.Record, Label: p.Label, Probs: probs}
+		}
+		if err := add(name, other); err != nil {
+			return nil, nil, err
+		}
+	}
+
+	c := &report.Classification{Task: task, Labels: labels, Confusion: mine.Confusion}
+	conf := make([]float64, len(list))
+	for i, p := range list {
+		conf[i] = p.Probs[p.Best()]
+	}
+	if c.Calibration, err = metric.Calibrate(conf, correct(list), 10); err != nil {
+		return nil, nil, err
+	}
+	if c.Wrong, err = y.mostWrong(list, 10); err != nil {
+		return nil, nil, err
+	}
+	return []report.Evaluation{acc, f1}, c, nil
+}
+
+func (y *yardstick) labelled(ctx context.Context, split *data.Split) (eval.Labelled, error) {
+	var l eval.Labelled
+	for i := range split.Rows() {
+		if err := ctx.Err(); err != nil {
+			return l, err
+		}
+		r, err := split.Record(i)
+		if err != nil {
+			return l, err
+		}
+		if !r.HasLabel || r.Text == "" {
+			continue
+		}
+		k, ok := slices.BinarySearch(y.corpus.Labels, r.Label)
+		if !ok {
+			return l, fmt.Errorf("%s: label %q is not known", r.Path, r.Label)
+		}
+		l.Texts, l.Labels = append(l.Texts, r.Text), append(l.Labels, k)
+	}
+	return l, nil
+}
+
+// mostWrong is the wrong predictions made with the most confidence.
+func (y *yardstick) mostWrong(list []eval.Prediction, n int) ([]report.Example, error) {
+	var wrong []eval.Prediction
+	for _, p := range list {
+		if p.Best() != p.Label {
+			wrong = append(wrong, p)
+		}
+	}
+	sort.SliceStable(wrong, func(a, b int) bool { return wrong[a].Probs[wrong[a].Best()] > wrong[b].Probs[wrong[b].Best()] })
+	var out []report.Example
+	for _, p := range wrong[:min(n, len(wrong))] {
+		r, err := y.split.Record(p.Record)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, report.Example{
+			Text: r.Text, Path: r.Path, True: y.corpus.Labels[p.Label], Predicted: y.corpus.Labels[p.Best()],
+			Probability: report.Number(p.Probs[p.Best()]),
+		})
+	}
+	return out, nil
+}
+
+func score(list []eval.Prediction, classes int) (metric.Classification, error) {
+	truth, predicted := make([]int, len(list)), make([]int, len(list))
+	for i, p := range list {
+		truth[i], predicted[i] = p.Label, p.Best()
+	}
+	return metric.Classify(truth, predicted, classes, 1)
+}
+
+func correct(list []eval.Prediction) []bool {
+	ok := make([]bool, len(list))
+	for i, p := range list {
+		ok[i] = p.Best() == p.Label
+	}
+	return ok
+}
+
+// samples writes texts of the language model to samples.jsonl.
+func (w *runner) samples(ctx context.Context, s *Stage, name string, m *Loaded) error {
+	if s.Samples == 0 {
+		return nil
+	}
+	g, err := generate.New(m.Net, m.Tokenizer)
+	if err != nil {
+		return err
+	}
+	log, err := report.OpenLog(filepath.Join(w.o.Dir, report.SamplesFile))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	prompts := s.Prompts
+	if len(prompts) == 0 {
+		prompts = []string{""}
+	}
+	bar := w.o.Bar("samples", int64(s.Samples))
+	defer bar.Close()
+	for i := range s.Samples {
+		o := generate.Options{MaxTokens: 80, Sampler: generate.Sampler{Temperature: 0.8, TopP: 0.95, Seed: uint64(w.r.Seed + i)}}
+		prompt := prompts[i%len(prompts)]
+		r, err := g.Generate(ctx, prompt, o, nil)
+		if err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		err = log.Write(report.Sample{
+			Stage: name, Step: m.Checkpoint.Manifest.Step, Prompt: prompt, Text: strings.ToValidUTF8(r.Text, "�"),
+			Temperature: o.Temperature, Seed: o.Seed,
+		})
+		if err != nil {
+			return err
+		}
+		bar.Set(int64(i+1), "")
+	}
+	return nil
+}

@@ -1,0 +1,63 @@
+package recipes
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"hone/checkpoint"
+	"hone/data/tokenizer"
+	"hone/trainer"
+	"hone/trainer/exec"
+	"hone/trainer/model"
+)
+
+// A Loaded model is a checkpoint on a device, with its tokenizer.
+type Loaded struct {
+	Checkpoint *checkpoint.Checkpoint
+	Config     model.Config
+	Head       model.Head
+	Net        *model.Network
+	Tokenizer  tokenizer.Tokenizer
+}
+
+// OpenModel loads a checkpoint: its directory, or a stage's or a run's, whose final
+// model is meant then.
+func OpenModel(dev exec.Device, dir string) (*Loaded, error) {
+	path := dir
+	if _, err := os.Stat(filepath.Join(path, checkpoint.ManifestFile)); err != nil {
+		if _, err := os.Stat(checkpoint.FinalDir(dir)); err == nil {
+			path = checkpoint.FinalDir(dir)
+		}
+	}
+	c, err := checkpoint.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	b, err := c.File(checkpoint.ConfigFile)
+	if err != nil {
+		return nil, err
+	}
+	m := &Loaded{Checkpoint: c}
+	if m.Config, err = model.ReadConfig(bytes.NewReader(b)); err != nil {
+		return nil, fmt.Errorf("checkpoint %s: %w", c.Dir, err)
+	}
+	if m.Head, err = m.Config.Head(); err != nil {
+		return nil, fmt.Errorf("checkpoint %s: %w", c.Dir, err)
+	}
+	if m.Net, err = model.NewNetwork(dev, exec.F32, m.Config, model.Options{Head: m.Head}); err != nil {
+		return nil, fmt.Errorf("checkpoint %s: %w", c.Dir, err)
+	}
+	fresh, err := trainer.LoadWeights(m.Net, c)
+	if err != nil {
+		return nil, err
+	}
+	if len(fresh) > 0 {
+		return nil, fmt.Errorf("checkpoint %s: lacks %v", c.Dir, fresh)
+	}
+	if m.Tokenizer, err = tokenizer.Read(filepath.Join(c.Dir, checkpoint.TokenizerFile)); err != nil {
+		return nil, err
+	}
+	return m, nil
+}

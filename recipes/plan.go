@@ -1,0 +1,266 @@
+package recipes
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"hone/data"
+	"hone/data/tokenizer"
+	"hone/optim"
+	"hone/trainer"
+	"hone/trainer/exec"
+	"hone/trainer/exec/cpu"
+	"hone/trainer/model"
+)
+
+// A Plan is what a recipe will take, found out before any work.
+type Plan struct {
+	Recipe  string      `json:"recipe"`
+	Device  string      `json:"device"`
+	Stages  []PlanStage `json:"stages"`
+	Memory  int64       `json:"memory_bytes"` // peak of the process
+	Minutes float64     `json:"minutes"`
+}
+
+// A PlanStage is a stage of a Plan.
+type PlanStage struct {
+	Name            string  `json:"name"`
+	Kind            string  `json:"kind"`
+	Parameters      int     `json:"parameters,omitempty"`
+	Steps           int     `json:"steps,omitempty"` // of all learning rates
+	TokensPerStep   int     `json:"tokens_per_step,omitempty"`
+	FLOPsPerStep    float64 `json:"flops_per_step,omitempty"`
+	TokensPerSecond float64 `json:"tokens_per_second,omitempty"` // measured
+	Memory          int64   `json:"memory_bytes"`                // arenas
+	Minutes         float64 `json:"minutes"`
+}
+
+// processBytes is what the process holds beside the arenas of a stage: the program
+// itself, the runtime, decoded record batches, and what the loader has made ahead.
+const processBytes = 60 << 20
+
+// Check plans a recipe. It opens the corpora (and converts them on first use), and
+// runs two steps of each training stage on made-up tokens to measure their speed.
+func Check(ctx context.Context, r *Recipe, o Options) (*Plan, error) {
+	dev, err := cpu.New(cpu.Options{Threads: r.Threads, Kernels: o.Kernels})
+	if err != nil {
+		return nil, err
+	}
+	defer dev.Close()
+	corpora, err := openCorpora(ctx, r, o.Cache, o.Bar)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range sortedKeys(corpora) {
+		o.Say(fmt.Sprintf("corpus %s: %s", name, describeCorpus(corpora[name])))
+	}
+	p := &Plan{Recipe: r.Name, Device: dev.Name()}
+	for i := range r.Stages {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		s := &r.Stages[i]
+		ps := PlanStage{Name: s.Name, Kind: s.Kind}
+		if s.Kind == "evaluate" {
+			if err := planEvaluate(r, s, corpora[s.Corpus], &ps); err != nil {
+				return nil, err
+			}
+		} else if err := planTrain(r, s, corpora[s.Corpus], dev, &ps); err != nil {
+			return nil, fmt.Errorf("stage %s: %w", s.Name, err)
+		}
+		p.Stages = append(p.Stages, ps)
+		p.Memory = max(p.Memory, ps.Memory)
+		p.Minutes += ps.Minutes
+	}
+	p.Memory += processBytes
+	return p, nil
+}
+
+// planned stands for a tokenizer that is not trained yet.
+type planned struct {
+	tokenizer.Tokenizer
+	size int
+}
+
+func (p planned) Size() int                    { return p.size }
+func (p planned) Special(string) (int32, bool) { return 0, true }
+
+func plannedTokenizer(r *Recipe) (tokenizer.Tokenizer, error) {
+	if r.Tokenizer.File != "" {
+		return tokenizer.Read(r.Tokenizer.File)
+	}
+	return planned{size: r.Tokenizer.VocabSize}, nil
+}
+
+// stagePrograms builds a stage's programs: training and validation.
+func stagePrograms(r *Recipe, s *Stage, labels []string) (c model.Config, l *exec.Layout, train, val *exec.Program, err error) {
+	tok, err := plannedTokenizer(r)
+	if err != nil {
+		return
+	}
+	c = stageConfig(r, s, tok, labels)
+	o := model.Options{Head: head(s)}
+	if l, err = model.NewLayout(c, exec.F32, o); err != nil {
+		return
+	}
+	slots := 0
+	if o.Head == model.Classifier {
+		slots = s.MicroBatchSize * s.MaxSequences
+	}
+	if train, err = model.Program(c, l, o, model.Train, s.MicroBatchSize, s.SequenceLength, slots); err != nil {
+		return
+	}
+	val, err = model.Program(c, l, o, model.Evaluate, s.MicroBatchSize, s.SequenceLength, slots)
+	return
+}
+
+// Programs is the training and the validation program of the stages that train.
+func Programs(ctx context.Context, r *Recipe, o Options) ([]*exec.Program, error) {
+	corpora, err := openCorpora(ctx, r, o.Cache, o.Bar)
+	if err != nil {
+		return nil, err
+	}
+	var list []*exec.Program
+	for i := range r.Stages {
+		s := &r.Stages[i]
+		if s.Kind == "evaluate" {
+			continue
+		}
+		_, _, train, val, err := stagePrograms(r, s, corpora[s.Corpus].Labels)
+		if err != nil {
+			return nil, fmt.Errorf("stage %s: %w", s.Name, err)
+		}
+		train.Name, val.Name = s.Name+": "+train.Name, s.Name+": "+val.Name
+		list = append(list, train, val)
+	}
+	return list, nil
+}
+
+func arenas(p *exec.Program) int64 { return int64(p.Size(exec.Input) + p.Size(exec.Scratch)) }
+
+func planTrain(r *Recipe, s *Stage, corpus *data.Corpus, dev *cpu.Device, ps *PlanStage) error {
+	c, l, train, val, err := stagePrograms(r, s, corpus.Labels)
+	if err != nil {
+		return err
+	}
+	micro := s.BatchSize / s.MicroBatchSize
+	opt, err := optim.New(optim.Config{Name: s.Optim, LR: s.LearningRate[0], Beta1: s.AdamBeta1, Beta2: s.AdamBeta2, Eps: s.AdamEpsilon})
+	if err != nil {
+		return err
+	}
+	state := trainer.StateBytes(l, opt, micro)
+	ps.Parameters = l.Elems()
+	ps.Steps = s.Steps * len(s.LearningRate)
+	ps.TokensPerStep = s.BatchSize * s.SequenceLength
+	ps.FLOPsPerStep = train.FLOPs() * float64(micro)
+	// A save copies weights and moments to the host.
+	save := int64(l.Bytes) + int64(opt.Bytes(l))
+	ps.Memory = int64(l.Bytes) + int64(l.GradBytes()) + int64(state) + arenas(train) + arenas(val) + save
+
+	net, err := model.NewNetwork(dev, exec.F32, c, model.Options{Head: head(s), State: func(l *exec.Layout) int { return state }})
+	if err != nil {
+		return err
+	}
+	if err := net.Init(1); err != nil {
+		return err
+	}
+	x, err := exec.NewExecutor(net.Memory(), train)
+	if err != nil {
+		return err
+	}
+	if err := net.Feed(x, madeUp(s, c.VocabSize)); err != nil {
+		return err
+	}
+	var best time.Duration
+	for range 2 {
+		start := time.Now()
+		if err := x.Run(); err != nil {
+			return err
+		}
+		if err := dev.Sync(); err != nil {
+			return err
+		}
+		if d := time.Since(start); best == 0 || d < best {
+			best = d
+		}
+	}
+	step := best.Seconds() * float64(micro)
+	ps.TokensPerSecond = float64(ps.TokensPerStep) / step
+	ps.Minutes = step * float64(ps.Steps) / 60
+	if n := s.EvalEvery.Steps; n > 0 {
+		// Forward alone is a third of a step.
+		docs := int(corpus.Validation.Rows())
+		if s.EvalDocuments > 0 {
+			docs = min(docs, s.EvalDocuments)
+		}
+		tokens := float64(docs) * float64(corpus.Provenance.Bytes) / float64(corpus.Provenance.Rows) / bytesPerToken
+		ps.Minutes += float64(ps.Steps/n) * tokens / ps.TokensPerSecond / 3 / 60
+	}
+	return nil
+}
+
+// bytesPerToken of English under a byte-level BPE of some thousand tokens, for estimates.
+const bytesPerToken = 3.5
+
+func planEvaluate(r *Recipe, s *Stage, corpus *data.Corpus, ps *PlanStage) error {
+	for _, name := range s.Models {
+		m, err := r.Stage(name)
+		if err != nil {
+			return err
+		}
+		_, l, _, val, err := stagePrograms(r, m, corpus.Labels)
+		if err != nil {
+			return err
+		}
+		ps.Parameters = l.Elems()
+		ps.Memory = max(ps.Memory, int64(l.Bytes)+arenas(val))
+	}
+	return nil
+}
+
+// madeUp is a micro-batch of full rows: one document each, random enough.
+func madeUp(s *Stage, vocab int) *model.Feed {
+	n := s.MicroBatchSize * s.SequenceLength
+	f := &model.Feed{
+		Tokens: make([]int32, n), Segments: make([]int32, n), Positions: make([]int32, n), Order: make([]int32, n),
+		Seed: 1 / float32(n),
+	}
+	for i := range n {
+		f.Tokens[i] = int32(i * 7919 % vocab)
+		f.Segments[i] = 1
+		f.Positions[i] = int32(i % s.SequenceLength)
+		f.Order[i] = f.Positions[i]
+	}
+	if s.Kind == "finetune" {
+		slots := s.MicroBatchSize * s.MaxSequences
+		f.Pool, f.Labels, f.LabelWeights = make([]int32, slots), make([]int32, slots), make([]float32, slots)
+		for i := range slots {
+			f.Pool[i], f.LabelWeights[i] = int32(i%s.MicroBatchSize*s.SequenceLength), 1
+		}
+		return f
+	}
+	f.Targets, f.Weights = f.Tokens, make([]float32, n)
+	for i := range f.Weights {
+		f.Weights[i] = 1
+	}
+	return f
+}
+
+// Print writes the plan as a table.
+func (p *Plan) Print(w io.Writer) error {
+	fmt.Fprintf(w, "recipe %s on %s\n", p.Recipe, p.Device)
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(t, "stage\tkind\tparameters\tsteps\ttokens/step\tGFLOP/step\ttokens/s\tMB\tminutes")
+	for _, s := range p.Stages {
+		fmt.Fprintf(t, "%s\t%s\t%.3g M\t%d\t%d\t%.1f\t%.0f\t%.0f\t%.1f\n", s.Name, s.Kind, float64(s.Parameters)/1e6,
+			s.Steps, s.TokensPerStep, s.FLOPsPerStep/1e9, s.TokensPerSecond, float64(s.Memory)/1e6, s.Minutes)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "peak memory %.0f MB, training %.1f minutes on this machine\n", float64(p.Memory)/1e6, p.Minutes)
+	return err
+}

@@ -1,0 +1,65 @@
+package recipes
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"hone/data"
+	"hone/data/tokenizer"
+)
+
+// A StagePreview is the first batch of a training stage, as text.
+type StagePreview struct {
+	Stage string `json:"stage"`
+	Text  string `json:"text"`
+}
+
+// Preview shows the first batch of each training stage. The tokenizer is trained first
+// where the recipe does not name a file.
+func Preview(ctx context.Context, r *Recipe, o Options, colour bool) ([]StagePreview, error) {
+	corpora, err := openCorpora(ctx, r, o.Cache, o.Bar)
+	if err != nil {
+		return nil, err
+	}
+	var tok *tokenizer.BPE
+	if r.Tokenizer.File != "" {
+		tok, err = tokenizer.Read(r.Tokenizer.File)
+	} else {
+		bar := o.Bar("tokenizer", 0)
+		tok, err = TrainTokenizer(ctx, corpora[r.Tokenizer.Corpus].Train, r.Tokenizer.VocabSize, progress(bar))
+		bar.Close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	var list []StagePreview
+	for i := range r.Stages {
+		s := &r.Stages[i]
+		if s.Kind == "evaluate" {
+			continue
+		}
+		c := corpora[s.Corpus]
+		text, err := firstBatch(ctx, loaderConfig(r, s, c, c.Train, tok), colour)
+		if err != nil {
+			return nil, fmt.Errorf("stage %s: %w", s.Name, err)
+		}
+		list = append(list, StagePreview{s.Name, text})
+	}
+	return list, nil
+}
+
+func firstBatch(ctx context.Context, c data.Config, colour bool) (string, error) {
+	l, err := data.NewLoader(c, data.Cursor{})
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	b, err := l.Next(ctx)
+	if err != nil {
+		return "", err
+	}
+	var out strings.Builder
+	err = data.Preview(&out, b, c.Tokenizer, colour)
+	return out.String(), err
+}

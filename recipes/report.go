@@ -1,0 +1,216 @@
+package recipes
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"hone/checkpoint"
+	"hone/data"
+	"hone/eval/report"
+)
+
+func startClock() (seconds func() float64) {
+	began := time.Now()
+	return func() float64 { return time.Since(began).Seconds() }
+}
+
+// peak is the machine's measured limit, FLOP/s: measured once a run.
+func (w *runner) peak() float64 {
+	if w.limit == 0 {
+		gflops, _ := w.dev.Peak(w.dev.Threads())
+		w.limit = 1e9 * gflops
+	}
+	return w.limit
+}
+
+// summary is a training stage's line of the report.
+func (w *runner) summary(s *Stage, dir string, best *checkpoint.Checkpoint) (report.Stage, error) {
+	out := report.Stage{
+		Name: s.Name, Kind: s.Kind, Steps: s.Steps, TrainLoss: report.Missing, ValLoss: report.Missing, BitsPerByte: report.Missing,
+		TokensPerSecond: report.Missing, WallSeconds: report.Missing,
+	}
+	rel, err := filepath.Rel(w.o.Dir, checkpoint.FinalDir(w.stageDir(s.Name)))
+	if err != nil {
+		return out, fmt.Errorf("stage %s: %w", s.Name, err)
+	}
+	out.Checkpoint = filepath.ToSlash(rel)
+	m, err := readMetrics(w.o.Dir)
+	if err != nil {
+		return out, err
+	}
+	curve := w.curve(dir)
+	var tokens int64
+	var seconds float64
+	for _, name := range m.Stages {
+		if name != s.Name && !strings.HasPrefix(name, s.Name+"/") {
+			continue
+		}
+		if last, ok := lastStep(m, name); ok {
+			tokens += last.Tokens
+			seconds += float64(last.Seconds)
+			if name == curve {
+				out.TrainLoss = last.Loss
+			}
+		}
+	}
+	out.Tokens, out.WallSeconds = tokens, report.Number(seconds)
+	out.TokensPerSecond = report.Number(float64(tokens) / seconds)
+	for name, v := range best.Manifest.Metrics {
+		switch name {
+		case "val_loss":
+			out.ValLoss = report.Number(v)
+		case "val_bits_per_byte":
+			out.BitsPerByte = report.Number(v)
+		}
+	}
+	out.Parameters = int64(w.params[s.Name])
+	return out, nil
+}
+
+// curve is the name under which metrics.jsonl has a training: the stage's, or of one
+// of its learning rates STAGE/lr-RATE.
+func (w *runner) curve(dir string) string {
+	rel, err := filepath.Rel(w.o.Dir, dir)
+	if err != nil {
+		return filepath.Base(dir)
+	}
+	return filepath.ToSlash(rel)
+}
+
+func readMetrics(dir string) (*report.Metrics, error) {
+	f, err := os.Open(filepath.Join(dir, report.MetricsFile))
+	if err != nil {
+		return nil, fmt.Errorf("run: %w", err)
+	}
+	defer f.Close()
+	m, err := report.ReadMetrics(f)
+	if err != nil {
+		return nil, fmt.Errorf("run: %s: %w", f.Name(), err)
+	}
+	return m, nil
+}
+
+func lastStep(m *report.Metrics, stage string) (report.Step, bool) {
+	for _, s := range slices.Backward(m.Steps) {
+		if s.Stage == stage {
+			return s, true
+		}
+	}
+	return report.Step{}, false
+}
+
+// report gathers what the stages left, and writes report.json and report.html.
+func (w *runner) report(recipeText string) (*report.Run, error) {
+	kind, kernels, _ := strings.Cut(w.dev.Name(), "/")
+	run := &report.Run{
+		Recipe: w.r.Name, Seed: uint64(w.r.Seed), Version: Version(), RecipeText: recipeText,
+		Machine: report.Machine{
+			Description: Machine(), Device: kind, Kernels: kernels, Threads: w.dev.Threads(),
+			PeakMemory: peakMemory(), PeakFLOPs: report.Number(w.peak()),
+		},
+	}
+	for i := range w.r.Stages {
+		s := &w.r.Stages[i]
+		if s.Kind == "evaluate" {
+			e, err := readEvaluated(filepath.Join(w.stageDir(s.Name), evaluationFile))
+			if err != nil {
+				return nil, fmt.Errorf("stage %s: %w", s.Name, err)
+			}
+			run.Evaluations = append(run.Evaluations, e.Evaluations...)
+			run.Classifications = append(run.Classifications, e.Classifications...)
+			run.Stages = append(run.Stages, report.Stage{
+				Name: s.Name, Kind: s.Kind, WallSeconds: report.Number(e.WallSeconds), TokensPerSecond: report.Missing,
+				TrainLoss: report.Missing, ValLoss: report.Missing, BitsPerByte: report.Missing,
+			})
+			continue
+		}
+		d, err := readStage(w.stageDir(s.Name))
+		if err != nil {
+			return nil, err
+		}
+		if d == nil {
+			return nil, fmt.Errorf("stage %s: is not done", s.Name)
+		}
+		run.Stages = append(run.Stages, d.Stage)
+	}
+	for _, name := range sortedKeys(w.corpora) {
+		c := w.corpora[name]
+		p := c.Provenance
+		run.Provenance = append(run.Provenance, report.Corpus{
+			Name: p.Name, Source: p.Source, Licence: p.Licence, Consent: p.Consent, SHA256: p.SHA256, Rows: p.Rows, Bytes: p.Bytes,
+		})
+		run.Data = append(run.Data, describeData(name, c))
+	}
+	return run, writeReport(w.o.Dir, run)
+}
+
+// describeData is what the report says of a corpus.
+func describeData(name string, c *data.Corpus) report.Data {
+	d := report.Data{Corpus: name}
+	m := c.Manifest
+	if m == nil {
+		for _, s := range c.Splits() {
+			d.Splits = append(d.Splits, report.Split{Name: s.Name, Documents: s.Rows(), Overlap: report.Missing})
+		}
+		return d
+	}
+	for _, s := range m.Splits {
+		split := report.Split{Name: s.Name, Documents: s.Rows, Bytes: s.TextBytes, Labelled: s.Labelled, Overlap: report.Missing}
+		for _, o := range m.Overlap {
+			if o.Split == s.Name {
+				split.Overlap, d.NGram = report.Number(o.Share), o.NGram
+			}
+		}
+		d.Splits = append(d.Splits, split)
+	}
+	for _, l := range m.Labels {
+		d.Labels = append(d.Labels, report.Count{Name: l.Name, N: l.Train + l.Validation + l.Test})
+	}
+	for _, reason := range sortedKeys(m.Drops) {
+		d.Drops = append(d.Drops, report.Count{Name: reason, N: m.Drops[reason]})
+	}
+	if m.Duplicates != nil {
+		d.Drops = append(d.Drops, report.Count{Name: "exact duplicate", N: int64(m.Duplicates.Exact)},
+			report.Count{Name: "near duplicate", N: int64(m.Duplicates.Near)})
+	}
+	return d
+}
+
+// writeReport writes report.json, and report.html from all that the directory holds.
+func writeReport(dir string, run *report.Run) error {
+	var b bytes.Buffer
+	if err := report.WriteJSON(&b, run); err != nil {
+		return err
+	}
+	if err := checkpoint.WriteFile(filepath.Join(dir, report.RunFile), b.Bytes()); err != nil {
+		return err
+	}
+	again, metrics, samples, err := report.Read(dir)
+	if err != nil {
+		return err
+	}
+	b.Reset()
+	if err := report.WriteHTML(&b, again, metrics, samples); err != nil {
+		return err
+	}
+	return checkpoint.WriteFile(filepath.Join(dir, "report.html"), b.Bytes())
+}
+
+// Report reads a run's report and writes its HTML again.
+func Report(dir string) (*report.Run, error) {
+	run, _, _, err := report.Read(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s holds no report: its run is not finished (hone run writes it at the end)", dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return run, writeReport(dir, run)
+}

@@ -1,0 +1,205 @@
+package recipes
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+
+	"hone/checkpoint"
+	"hone/data"
+	"hone/data/tokenizer"
+	"hone/eval/report"
+	"hone/trainer/exec/cpu"
+	"hone/trainer/model"
+)
+
+// Options of a run, beside the recipe.
+type Options struct {
+	Dir     string // the run directory; "": runs/NAME
+	Fresh   bool   // remove what an earlier run left
+	Cache   string // where converted corpora lie
+	Kernels string // a CPU kernel set by name; "": the best
+	Say     func(line string)
+	Bar     func(title string, total int64) Bar
+}
+
+// A Bar shows how far long work is.
+type Bar interface {
+	Set(done int64, note string)
+	Close()
+}
+
+// progress is the callback that leaf packages take.
+func progress(b Bar) func(done, total int64) {
+	return func(done, _ int64) { b.Set(done, "") }
+}
+
+// EndOfText starts and ends every document, and Pad fills what transformers pads.
+const (
+	EndOfText = "<|endoftext|>"
+	Pad       = "<|pad|>"
+)
+
+// A runner is one execution of a recipe.
+type runner struct {
+	r       *Recipe
+	o       Options
+	dir     *runDir
+	dev     *cpu.Device
+	corpora map[string]*data.Corpus
+	tok     tokenizer.Tokenizer
+	tokFile []byte // tokenizer.json
+	hash    string // of the resolved recipe
+	metrics *report.Log
+	limit   float64        // FLOP/s of the machine, once measured
+	params  map[string]int // of each stage trained by this process
+	log     func(line string)
+}
+
+// Run runs every stage that is not done yet, writes the report and returns it. When
+// ctx ends, the step in progress is finished and saved.
+func Run(ctx context.Context, r *Recipe, o Options) (run *report.Run, err error) {
+	if o.Dir == "" {
+		o.Dir = filepath.Join("runs", r.Name)
+	}
+	w := &runner{r: r, o: o, log: o.Say, params: map[string]int{}}
+	if w.dev, err = cpu.New(cpu.Options{Threads: r.Threads, Kernels: o.Kernels}); err != nil {
+		return nil, err
+	}
+	defer w.dev.Close()
+	text, err := r.Resolved()
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256([]byte(text))
+	w.hash = hex.EncodeToString(sum[:])
+	if w.dir, err = openRunDir(o.Dir, r, w.dev.Name(), Machine(), o.Fresh, w.log); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, w.dir.unlock()) }()
+	w.log(fmt.Sprintf("recipe %s, seed %d, in %s", r.Name, r.Seed, o.Dir))
+	w.log(fmt.Sprintf("%s, %d threads; hone %s; %s", w.dev.Name(), w.dev.Threads(), Version(), Machine()))
+	if w.metrics, err = report.OpenLog(filepath.Join(o.Dir, report.MetricsFile)); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, w.metrics.Close()) }()
+
+	if err := w.openCorpora(ctx); err != nil {
+		return nil, err
+	}
+	if err := w.openTokenizer(ctx); err != nil {
+		return nil, err
+	}
+	did := 0
+	for i := range r.Stages {
+		s := &r.Stages[i]
+		var worked bool
+		if s.Kind == "evaluate" {
+			worked, err = w.evaluate(ctx, s)
+		} else {
+			worked, err = w.train(ctx, s)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if worked {
+			did++
+		}
+	}
+	if did == 0 {
+		w.log(fmt.Sprintf("nothing to do: every stage of %s is done; --fresh starts over", o.Dir))
+	}
+	return w.report(text)
+}
+
+// openCorpora converts what is not converted yet, and opens every corpus.
+func (w *runner) openCorpora(ctx context.Context) (err error) {
+	w.corpora, err = openCorpora(ctx, w.r, w.o.Cache, w.o.Bar)
+	if err != nil {
+		return err
+	}
+	for _, name := range sortedKeys(w.corpora) {
+		c := w.corpora[name]
+		w.log(fmt.Sprintf("corpus %s: %s", name, describeCorpus(c)))
+	}
+	return nil
+}
+
+func (w *runner) openTokenizer(ctx context.Context) error {
+	path := w.r.Tokenizer.File
+	if path == "" {
+		path = filepath.Join(w.o.Dir, checkpoint.TokenizerFile)
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			if err := w.trainTokenizer(ctx, path); err != nil {
+				return err
+			}
+		}
+	}
+	var err error
+	if w.tokFile, err = os.ReadFile(path); err != nil {
+		return fmt.Errorf("tokenizer: %w", err)
+	}
+	if w.tok, err = tokenizer.Read(path); err != nil {
+		return err
+	}
+	for _, name := range []string{EndOfText, Pad} {
+		if _, ok := w.tok.Special(name); !ok {
+			return fmt.Errorf("tokenizer %s: has no token %s", path, name)
+		}
+	}
+	return nil
+}
+
+func (w *runner) trainTokenizer(ctx context.Context, path string) error {
+	train := w.corpora[w.r.Tokenizer.Corpus].Train
+	bar := w.o.Bar("tokenizer: "+w.r.Tokenizer.Kind, 0)
+	defer bar.Close()
+	t, err := TrainTokenizer(ctx, train, w.r.Tokenizer.VocabSize, progress(bar))
+	if err != nil {
+		return err
+	}
+	w.log(fmt.Sprintf("tokenizer: %d tokens learned from corpus %s", t.Size(), w.r.Tokenizer.Corpus))
+	return checkpoint.WriteFile(path, t.JSON())
+}
+
+// TrainTokenizer learns a byte-level BPE from the texts of a split.
+func TrainTokenizer(ctx context.Context, split data.Records, vocab int, progress func(done, total int64)) (*tokenizer.BPE, error) {
+	var failed error
+	t, err := tokenizer.Train(texts(ctx, split, &failed), tokenizer.TrainOptions{
+		VocabSize: vocab, Special: []string{EndOfText, Pad},
+	}, progress)
+	if failed != nil {
+		return nil, fmt.Errorf("tokenizer: %w", failed)
+	}
+	return t, err
+}
+
+// texts goes through a split; what stops it early is left in failed.
+func texts(ctx context.Context, split data.Records, failed *error) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := range split.Rows() {
+			if *failed = ctx.Err(); *failed != nil {
+				return
+			}
+			r, err := split.Record(i)
+			if err != nil {
+				*failed = err
+				return
+			}
+			if !yield(r.Text) {
+				return
+			}
+		}
+	}
+}
+
+// config is the model of a stage.
+func (w *runner) config(s *Stage) model.Config {
+	return stageConfig(w.r, s, w.tok, w.corpora[s.Corpus].Labels)
+}

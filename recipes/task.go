@@ -1,0 +1,181 @@
+package recipes
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	"hone/data"
+	"hone/eval/report"
+	"hone/trainer/exec/cpu"
+	"hone/trainer/model"
+)
+
+//go:embed tasks/*.toml
+var taskFiles embed.FS
+
+// A Task says what a checkpoint is evaluated on.
+type Task struct {
+	Name        string   `toml:"name"`
+	Description string   `toml:"description"`
+	Kind        string   `toml:"kind"`   // likelihood (of a language model), classification
+	Source      string   `toml:"source"` // as of a corpus in a recipe
+	Text        string   `toml:"text"`
+	Label       string   `toml:"label"`
+	Split       string   `toml:"split"` // train, validation, test
+	Baselines   []string `toml:"baselines"`
+}
+
+// Tasks lists the built-in tasks.
+func Tasks() []string {
+	entries, err := taskFiles.ReadDir("tasks")
+	if err != nil {
+		panic(err) // the embedded tree always has it
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, strings.TrimSuffix(e.Name(), ".toml"))
+	}
+	return names
+}
+
+// LoadTask reads a task, built in by name or from a file.
+func LoadTask(nameOrFile string) (*Task, error) {
+	text, err := taskFiles.ReadFile("tasks/" + nameOrFile + ".toml")
+	file := nameOrFile + ".toml"
+	if err != nil {
+		file = nameOrFile
+		if text, err = os.ReadFile(nameOrFile); err != nil {
+			if !strings.ContainsAny(nameOrFile, "./\\") {
+				return nil, fmt.Errorf("no task is called %q%s", nameOrFile, suggest(nameOrFile, Tasks()))
+			}
+			return nil, fmt.Errorf("task: %w", err)
+		}
+	}
+	faults := &Faults{File: file}
+	tree := map[string]any{}
+	if _, err := toml.Decode(string(text), &tree); err != nil {
+		var pe toml.ParseError
+		if errors.As(err, &pe) {
+			faults.List = append(faults.List, Fault{Line: pe.Position.Line, Key: pe.LastKey, Message: pe.Message})
+			return nil, faults
+		}
+		return nil, fmt.Errorf("task %s: %w", file, err)
+	}
+	t := &Task{Name: strings.TrimSuffix(file, ".toml"), Split: "test"}
+	d := decoder{faults: faults, lines: keyLines(string(text))}
+	d.table(reflect.ValueOf(t).Elem(), tree, "")
+	d.oneOf("kind", t.Kind, []string{"likelihood", "classification"})
+	d.oneOf("split", t.Split, []string{"train", "validation", "test"})
+	d.sourceExists("source", t.Source)
+	for _, b := range t.Baselines {
+		d.oneOf("baselines", b, slices.DeleteFunc(slices.Clone(baselines), func(s string) bool { return s == "random_init" }))
+	}
+	if len(faults.List) > 0 {
+		return nil, faults
+	}
+	return t, nil
+}
+
+// Evaluate scores a checkpoint on a task; limit 0 takes all documents.
+func Evaluate(ctx context.Context, dir string, t *Task, limit int, o Options) (*report.Run, error) {
+	dev, err := cpu.New(cpu.Options{Kernels: o.Kernels})
+	if err != nil {
+		return nil, err
+	}
+	defer dev.Close()
+	m, err := OpenModel(dev, dir)
+	if err != nil {
+		return nil, err
+	}
+	bar := o.Bar("corpus "+t.Name, 0)
+	corpus, err := data.Prepare(ctx, data.Spec{From: t.Source, Text: t.Text, Label: t.Label, Name: t.Name}, o.Cache, progress(bar))
+	bar.Close()
+	if err != nil {
+		return nil, err
+	}
+	defer corpus.Close()
+	var split *data.Split
+	for _, s := range corpus.Splits() {
+		if s.Name == t.Split {
+			split = s
+		}
+	}
+	if split == nil {
+		return nil, fmt.Errorf("task %s: %s has no split %s", t.Name, t.Source, t.Split)
+	}
+	y := &yardstick{
+		corpus: corpus, split: split, tok: m.Tokenizer, limit: limit, say: o.Say, bar: o.Bar,
+		cfg: data.Config{
+			Records: split, Tokenizer: m.Tokenizer, EndOfText: EndOfText, T: m.Config.NPositions,
+			BatchSize: 8, MicroBatchSize: 8, MaxSeqs: 16,
+		},
+	}
+	kind, kernels, _ := strings.Cut(dev.Name(), "/")
+	run := &report.Run{
+		Recipe: "eval " + t.Name, Version: Version(),
+		Machine:    report.Machine{Description: Machine(), Device: kind, Kernels: kernels, Threads: dev.Threads(), PeakFLOPs: report.Missing},
+		Provenance: []report.Corpus{{Name: corpus.Provenance.Name, Source: corpus.Provenance.Source, Licence: corpus.Provenance.Licence, Consent: corpus.Provenance.Consent, SHA256: corpus.Provenance.SHA256, Rows: corpus.Provenance.Rows, Bytes: corpus.Provenance.Bytes}},
+	}
+	stage := m.Checkpoint.Manifest.Stage
+	switch {
+	case t.Kind == "likelihood" && m.Head == model.LanguageModel:
+		e, err := y.languageModel(ctx, m.Net, t.Baselines)
+		if err != nil {
+			return nil, err
+		}
+		e.Stage = stage
+		run.Evaluations = []report.Evaluation{*e}
+	case t.Kind == "classification" && m.Head == model.Classifier:
+		if !slices.Equal(m.Config.Labels(), corpus.Labels) {
+			return nil, fmt.Errorf("task %s: the labels of the corpus (%s) are not those of the model (%s)",
+				t.Name, strings.Join(corpus.Labels, ", "), strings.Join(m.Config.Labels(), ", "))
+		}
+		y.cfg.Objective, y.cfg.Labels = data.Classification, corpus.Labels
+		es, c, err := y.classifier(ctx, m.Net, nil, t.Baselines)
+		if err != nil {
+			return nil, err
+		}
+		for i := range es {
+			es[i].Stage = stage
+		}
+		c.Stage = stage
+		run.Evaluations, run.Classifications = es, []report.Classification{*c}
+	default:
+		return nil, fmt.Errorf("task %s is of kind %s, and %s is a %v", t.Name, t.Kind, dir, m.Head)
+	}
+	return run, nil
+}
+
+// An Item is something built in.
+type Item struct {
+	Name        string `json:"name"`
+	Description string `json:"description"`
+}
+
+// List is what is built in: recipes, tasks, models.
+func List() (map[string][]Item, error) {
+	list := map[string][]Item{"models": {{"gpt2", "GPT-2 (Radford et al. 2019): decoder, learned positions; language model, classifier"}}}
+	for _, name := range Builtin() {
+		r, err := Load(name, nil)
+		if err != nil {
+			return nil, err
+		}
+		list["recipes"] = append(list["recipes"], Item{name, r.Description})
+	}
+	for _, name := range Tasks() {
+		t, err := LoadTask(name)
+		if err != nil {
+			return nil, err
+		}
+		list["tasks"] = append(list["tasks"], Item{name, t.Description})
+	}
+	return list, nil
+}

@@ -1,0 +1,456 @@
+package recipes
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"hone/checkpoint"
+	"hone/data"
+	"hone/data/tokenizer"
+	"hone/eval"
+	"hone/eval/report"
+	"hone/optim"
+	"hone/trainer"
+	"hone/trainer/exec"
+	"hone/trainer/model"
+)
+
+// stageDone is stage.json: written when a stage is done, it says so.
+type stageDone struct {
+	report.Stage
+	// From is the model that the stage started from, by the hash of its file; a
+	// stage whose start has changed is not done.
+	From         string  `json:"from,omitempty"`
+	LearningRate float64 `json:"learning_rate"`
+}
+
+const stageFile = "stage.json"
+
+func (w *runner) stageDir(name string) string { return filepath.Join(w.o.Dir, name) }
+
+func readStage(dir string) (*stageDone, error) {
+	b, err := os.ReadFile(filepath.Join(dir, stageFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("run: %w", err)
+	}
+	var d stageDone
+	if err := json.Unmarshal(b, &d); err != nil {
+		return nil, fmt.Errorf("run: %s: %w", filepath.Join(dir, stageFile), err)
+	}
+	return &d, nil
+}
+
+// start opens the model that a stage starts from: nil for random weights.
+func (w *runner) start(s *Stage) (from *checkpoint.Checkpoint, hash string, err error) {
+	if s.From == "" {
+		return nil, "", nil
+	}
+	c, err := checkpoint.Open(checkpoint.FinalDir(w.stageDir(s.From)))
+	if err != nil {
+		return nil, "", fmt.Errorf("stage %s: %w", s.Name, err)
+	}
+	return c, c.Manifest.Files[checkpoint.ModelFile].SHA256, nil
+}
+
+// train does a pretraining or fine-tuning stage; worked is false if it was done.
+func (w *runner) train(ctx context.Context, s *Stage) (worked bool, err error) {
+	dir := w.stageDir(s.Name)
+	from, fromHash, err := w.start(s)
+	if err != nil {
+		return false, err
+	}
+	done, err := readStage(dir)
+	if err != nil {
+		return false, err
+	}
+	if done != nil && done.From != fromHash {
+		w.log(fmt.Sprintf("stage %s: its start, %s, has changed since: the stage is done again", s.Name, s.From))
+		if err := os.RemoveAll(dir); err != nil {
+			return false, fmt.Errorf("stage %s: %w", s.Name, err)
+		}
+		done = nil
+	}
+	if done != nil && done.Steps >= s.Steps {
+		if _, err := checkpoint.Open(checkpoint.FinalDir(dir)); err == nil {
+			return false, nil
+		}
+		w.log(fmt.Sprintf("stage %s: its final model is damaged: taken from its checkpoints again", s.Name))
+	}
+
+	type try struct {
+		rate float64
+		dir  string
+		best *checkpoint.Checkpoint
+	}
+	ret := retention(s)
+	var won *try
+	var trials []report.Trial
+	for _, rate := range s.LearningRate {
+		t := &try{rate: rate, dir: dir}
+		if len(s.LearningRate) > 1 {
+			t.dir = filepath.Join(dir, fmt.Sprintf("lr-%g", rate))
+		}
+		if err := w.trainAt(ctx, s, from, rate, t.dir); err != nil {
+			return true, err
+		}
+		if t.best, err = checkpoint.Best(t.dir, ret, w.log); err != nil {
+			return true, err
+		}
+		if t.best == nil {
+			return true, fmt.Errorf("stage %s: %s holds no checkpoint with the metric %s", s.Name, t.dir, ret.Metric)
+		}
+		a := t.best.Manifest.Metrics[ret.Metric]
+		w.log(fmt.Sprintf("stage %s: learning rate %g: best %s %.4f at step %d", s.Name, rate, ret.Metric, a, t.best.Manifest.Step))
+		if won == nil || (a > won.best.Manifest.Metrics[ret.Metric]) == ret.HigherIsBetter && a != won.best.Manifest.Metrics[ret.Metric] {
+			won = t
+		}
+		trials = append(trials, report.Trial{LearningRate: rate, Metric: ret.Metric, Value: report.Number(a)})
+	}
+	for i := range trials {
+		trials[i].Chosen = trials[i].LearningRate == won.rate
+	}
+	if err := checkpoint.SetFinal(dir, won.best); err != nil {
+		return true, err
+	}
+	d := stageDone{From: fromHash, LearningRate: won.rate}
+	d.Stage, err = w.summary(s, won.dir, won.best)
+	if err != nil {
+		return true, err
+	}
+	if len(trials) > 1 {
+		d.Trials = trials
+	}
+	text, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return true, fmt.Errorf("stage %s: %w", s.Name, err)
+	}
+	return true, checkpoint.WriteFile(filepath.Join(dir, stageFile), append(text, '\n'))
+}
+
+// retention keeps the latest checkpoints and the best by the validation metric.
+func retention(s *Stage) checkpoint.Retention {
+	r := checkpoint.Retention{Keep: s.SaveTotalLimit, Metric: "val_bits_per_byte"}
+	if s.Kind == "finetune" {
+		r.Metric, r.HigherIsBetter = "val_accuracy", true
+	}
+	return r
+}
+
+// stageConfig is the model of a stage.
+func stageConfig(r *Recipe, s *Stage, tok tokenizer.Tokenizer, labels []string) model.Config {
+	c := model.DefaultConfig()
+	m := r.Model
+	c.ModelType, c.NLayer, c.NHead, c.NEmbd, c.NPositions = m.ModelType, m.NLayer, m.NHead, m.NEmbd, m.NPositions
+	c.LayerNormEpsilon, c.InitializerRange, c.TieWordEmbeddings = m.LayerNormEpsilon, m.InitializerRange, m.TieWordEmbeddings
+	c.EmbdPDrop, c.ResidPDrop = s.Dropout, s.Dropout
+	c.VocabSize = tok.Size()
+	end, pad := specialID(tok, EndOfText), specialID(tok, Pad)
+	c.BOSTokenID, c.EOSTokenID, c.PadTokenID = &end, &end, &pad
+	if s.Kind == "finetune" {
+		c.SetLabels(labels)
+	}
+	return c
+}
+
+func specialID(tok tokenizer.Tokenizer, name string) int {
+	id, _ := tok.Special(name) // the runner has checked that both are there
+	return int(id)
+}
+
+func head(s *Stage) model.Head {
+	if s.Kind == "finetune" {
+		return model.Classifier
+	}
+	return model.LanguageModel
+}
+
+// loader is the stage's view of a split.
+func loaderConfig(r *Recipe, s *Stage, c *data.Corpus, split *data.Split, tok tokenizer.Tokenizer) data.Config {
+	cfg := data.Config{
+		Records: split, Tokenizer: tok, EndOfText: EndOfText,
+		T: s.SequenceLength, BatchSize: s.BatchSize, MicroBatchSize: s.MicroBatchSize,
+		Seed: uint64(r.Seed), Shuffle: true, MaxSeqs: s.MaxSequences,
+	}
+	if s.Kind == "finetune" {
+		cfg.Objective, cfg.Labels = data.Classification, c.Labels
+	}
+	return cfg
+}
+
+// evalConfig reads a split in order, a micro-batch at a time.
+func evalConfig(r *Recipe, s *Stage, c *data.Corpus, split *data.Split, tok tokenizer.Tokenizer) data.Config {
+	cfg := loaderConfig(r, s, c, split, tok)
+	cfg.BatchSize, cfg.Shuffle = cfg.MicroBatchSize, false
+	return cfg
+}
+
+// trainAt trains a stage with one of its learning rates.
+func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpoint, rate float64, dir string) error {
+	corpus := w.corpora[s.Corpus]
+	config := w.config(s)
+	oc := optim.Config{
+		Name: s.Optim, LR: rate, Beta1: s.AdamBeta1, Beta2: s.AdamBeta2, Eps: s.AdamEpsilon,
+		WeightDecay: s.WeightDecay, MaxGradNorm: s.MaxGradNorm,
+	}
+	opt, err := optim.New(oc)
+	if err != nil {
+		return err
+	}
+	schedule, err := newSchedule(s, rate)
+	if err != nil {
+		return err
+	}
+	net, err := model.NewNetwork(w.dev, exec.F32, config, model.Options{
+		Head:  head(s),
+		State: func(l *exec.Layout) int { return trainer.StateBytes(l, opt, s.BatchSize/s.MicroBatchSize) },
+	})
+	if err != nil {
+		return err
+	}
+	if err := net.Init(uint64(w.r.Seed)); err != nil {
+		return err
+	}
+	manifest := checkpoint.Manifest{
+		Hone: Version(), Stage: s.Name, Kernels: w.dev.Name(), Device: "cpu",
+		Provenance: []checkpoint.Origin{{Stage: s.Name, RecipeSHA256: w.hash, Corpora: []checkpoint.Corpus{origin(corpus)}}},
+	}
+	if from != nil {
+		fresh, err := trainer.LoadWeights(net, from)
+		if err != nil {
+			return fmt.Errorf("stage %s: %w", s.Name, err)
+		}
+		w.log(fmt.Sprintf("stage %s: starts from %s (step %d); fresh: %v", s.Name, s.From, from.Manifest.Step, fresh))
+		manifest.Provenance = append(slices.Clone(from.Manifest.Provenance), manifest.Provenance...)
+	}
+	w.params[s.Name] = net.Layout().Elems()
+	configJSON, err := net.Config().JSON()
+	if err != nil {
+		return err
+	}
+
+	bar := w.o.Bar(s.Name+rateNote(s, rate), int64(s.Steps))
+	defer bar.Close()
+	watch, err := w.watch(net, s, corpus, w.curve(dir), rate, bar)
+	if err != nil {
+		return err
+	}
+	t, err := trainer.New(net, opt, trainer.Config{
+		Dir: dir, Steps: s.Steps, Seed: uint64(w.r.Seed),
+		Data:     loaderConfig(w.r, s, corpus, corpus.Train, w.tok),
+		Schedule: schedule, MaxGradNorm: s.MaxGradNorm,
+		SaveDue: s.SaveEvery.Due, Retention: retention(s),
+		Hooks:    []trainer.Hook{watch.log(), watch.evaluate()},
+		Manifest: manifest,
+		Files: []checkpoint.File{
+			checkpoint.BytesFile(checkpoint.ConfigFile, configJSON),
+			checkpoint.BytesFile(checkpoint.TokenizerFile, w.tokFile),
+			checkpoint.BytesFile("tokenizer_config.json", tokenizerConfig(config.NPositions)),
+		},
+		Say: w.log,
+	})
+	if err != nil {
+		return fmt.Errorf("stage %s: %w", s.Name, err)
+	}
+	if err := watch.began(t.Step()); err != nil {
+		return err
+	}
+	if err := t.Run(ctx); err != nil {
+		if errors.Is(err, context.Canceled) {
+			return err
+		}
+		return fmt.Errorf("stage %s: %w", s.Name, err)
+	}
+	return nil
+}
+
+func rateNote(s *Stage, rate float64) string {
+	if len(s.LearningRate) > 1 {
+		return fmt.Sprintf(" (learning rate %g)", rate)
+	}
+	return ""
+}
+
+func newSchedule(s *Stage, rate float64) (optim.Schedule, error) {
+	c := optim.ScheduleConfig{Kind: s.LRSchedulerType, LR: rate, Steps: s.Steps, WarmupSteps: s.WarmupSteps, MinLRRatio: s.MinLRRatio}
+	if c.Kind == "constant" {
+		c.MinLRRatio = 0
+	}
+	return optim.NewSchedule(c)
+}
+
+// tokenizerConfig is what transformers' AutoTokenizer wants beside tokenizer.json.
+func tokenizerConfig(positions int) []byte {
+	return fmt.Appendf(nil, `{
+  "tokenizer_class": "PreTrainedTokenizerFast",
+  "bos_token": %q,
+  "eos_token": %q,
+  "pad_token": %q,
+  "model_max_length": %d
+}
+`, EndOfText, EndOfText, Pad, positions)
+}
+
+// A watch logs and evaluates one training.
+type watch struct {
+	w       *runner
+	s       *Stage
+	net     *model.Network
+	corpus  *data.Corpus
+	bar     Bar
+	flops   float64 // of a token, forward and backward
+	name    string  // of the curve in metrics.jsonl
+	rate    float64 // peak learning rate
+	before  float64 // seconds that earlier processes spent up to where this one resumed
+	seconds float64 // since then, in steps
+	loss    []float64
+	tokens  int64 // at the last line
+	at      float64
+	waited  float64
+	val     string
+}
+
+func (w *runner) watch(net *model.Network, s *Stage, corpus *data.Corpus, name string, rate float64, bar Bar) (*watch, error) {
+	slots := 0
+	if head(s) == model.Classifier {
+		slots = s.MicroBatchSize * s.MaxSequences
+	}
+	p, err := net.Program(model.Train, s.MicroBatchSize, s.SequenceLength, slots)
+	if err != nil {
+		return nil, err
+	}
+	return &watch{
+		w: w, s: s, net: net, corpus: corpus, bar: bar, name: name, rate: rate,
+		flops: p.FLOPs() / float64(s.MicroBatchSize*s.SequenceLength),
+	}, nil
+}
+
+// began looks up where a resumed training stands.
+func (h *watch) began(step int) error {
+	h.bar.Set(int64(step), "")
+	if step == 0 {
+		return nil
+	}
+	m, err := readMetrics(h.w.o.Dir)
+	if err != nil {
+		return err
+	}
+	for _, l := range m.Steps {
+		if l.Stage == h.name && l.Step <= step {
+			h.before, h.tokens, h.at = float64(l.Seconds), l.Tokens, float64(l.Seconds)
+		}
+	}
+	h.seconds = h.before
+	return h.w.metrics.Write(report.Event{Event: "resumed", Step: step, Stage: h.name})
+}
+
+// A stepLine is a line of metrics.jsonl with what a report does not draw.
+type stepLine struct {
+	report.Step
+	DataWait     float64 `json:"data_wait"` // share of the time that steps waited for data
+	LearningRate float64 `json:"learning_rate"`
+}
+
+// log is the hook that writes metrics and moves the bar.
+func (h *watch) log() trainer.Hook {
+	return trainer.Hook{
+		Due: func(int, time.Duration) bool { return true },
+		Do: func(_ context.Context, _ *trainer.Trainer, i trainer.StepInfo) error {
+			h.loss = append(h.loss, i.Loss)
+			h.seconds += i.Seconds
+			h.waited += i.DataWait
+			took := h.seconds - h.at
+			speed := float64(i.Tokens-h.tokens) / took
+			h.bar.Set(int64(i.Step), fmt.Sprintf("loss %.3f, %s tokens/s%s", i.Loss, thousands(speed), h.val))
+			if i.Step%h.s.LogEvery != 0 && i.Step != h.s.Steps {
+				return nil
+			}
+			mean := 0.0
+			for _, l := range h.loss {
+				mean += l / float64(len(h.loss))
+			}
+			line := stepLine{Step: report.Step{
+				Step: i.Step, Stage: h.name, Tokens: i.Tokens, Loss: report.Number(mean), LR: report.Number(i.LR),
+				GradNorm: report.Number(i.GradNorm), TokensPerSecond: report.Number(speed), Seconds: report.Number(h.seconds),
+				MFU: report.Number(float64(len(h.loss)*h.s.BatchSize*h.s.SequenceLength) * h.flops / took / h.w.peak()),
+			}, DataWait: h.waited / took, LearningRate: h.rate}
+			h.loss, h.waited, h.tokens, h.at = h.loss[:0], 0, i.Tokens, h.seconds
+			return h.w.metrics.Write(line)
+		},
+	}
+}
+
+// evaluate is the hook that scores the validation split.
+func (h *watch) evaluate() trainer.Hook {
+	return trainer.Hook{
+		Due: h.s.EvalEvery.Due,
+		Do: func(ctx context.Context, t *trainer.Trainer, _ trainer.StepInfo) error {
+			clock := startClock()
+			line := report.Validation{Step: t.Step(), Stage: h.name, Loss: report.Missing, BitsPerByte: report.Missing, Accuracy: report.Missing}
+			cfg := evalConfig(h.w.r, h.s, h.corpus, h.corpus.Validation, h.w.tok)
+			if h.s.Kind == "finetune" {
+				list, err := eval.Classify(ctx, h.net, cfg, h.s.EvalDocuments, nil)
+				if err != nil {
+					return err
+				}
+				acc, loss := accuracy(list)
+				line.Accuracy, line.Loss = report.Number(acc), report.Number(loss)
+				t.SetMetric("val_accuracy", acc)
+				h.val = fmt.Sprintf(", validation %.1f %%", 100*acc)
+			} else {
+				list, err := eval.Likelihood(ctx, h.net, cfg, h.s.EvalDocuments, nil)
+				if err != nil {
+					return err
+				}
+				loss, bpb := likelihood(list)
+				line.Loss, line.BitsPerByte = report.Number(loss), report.Number(bpb)
+				t.SetMetric("val_loss", loss)
+				t.SetMetric("val_bits_per_byte", bpb)
+				h.val = fmt.Sprintf(", validation %.3f bits/byte", bpb)
+			}
+			h.seconds += clock()
+			h.at = h.seconds
+			return h.w.metrics.Write(line)
+		},
+	}
+}
+
+func accuracy(list []eval.Prediction) (acc, loss float64) {
+	for _, p := range list {
+		if p.Best() == p.Label {
+			acc++
+		}
+		loss -= math.Log(max(p.Probs[p.Label], 1e-300))
+	}
+	n := float64(len(list))
+	return acc / n, loss / n
+}
+
+func likelihood(list []eval.Document) (loss, bitsPerByte float64) {
+	var nats float64
+	var tokens, bytes int
+	for _, d := range list {
+		nats += d.Nats
+		tokens += d.Tokens
+		bytes += d.Bytes
+	}
+	return nats / float64(tokens), nats / math.Ln2 / float64(bytes)
+}
+
+func thousands(v float64) string {
+	n := int64(math.Round(v))
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%d,%03d", n/1000, n%1000)
+}

@@ -1,0 +1,95 @@
+package trainer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"hone/checkpoint"
+	"hone/data"
+	"hone/trainer/exec"
+)
+
+// forwardBackward runs the training program on one micro-batch, with the seed
+// 1/NumTargets of the whole global batch, so that accumulation changes nothing.
+func (t *Trainer) forwardBackward(run func() error, b *data.Batch, micro int) error {
+	f := &t.feed
+	f.Tokens, f.Segments, f.Positions, f.Order = b.Dec.Tokens, b.Dec.Segments, b.Dec.Positions, b.Dec.Order
+	f.Targets, f.Weights = b.Targets, b.Weights
+	if f.Pool != nil { // a classifier: one slot a sequence, the empty ones weigh nothing
+		b.Pool(f.Pool)
+		b.Labels(f.Labels)
+	}
+	f.Seed = 1 / float32(b.NumTargets)
+	f.Rng = [4]int32{int32(t.cfg.Seed), int32(t.cfg.Seed >> 32), int32(t.step), int32(micro)}
+	if err := t.net.Feed(t.train, f); err != nil {
+		return err
+	}
+	return run()
+}
+
+// loss is the sum over the micro-batch's targets.
+func (t *Trainer) loss() (float64, error) {
+	return readFloat(t.train, "loss", t.net.Layout().DType)
+}
+
+func readFloat(x *exec.Executor, name string, dt exec.DType) (float64, error) {
+	if dt == exec.F64 {
+		var v [1]float64
+		err := exec.Read(x, name, v[:])
+		return v[0], err
+	}
+	var v [1]float32
+	err := exec.Read(x, name, v[:])
+	return float64(v[0]), err
+}
+
+// clipAndUpdate runs the optimiser's program and returns the gradient's norm.
+func (t *Trainer) clipAndUpdate() (float64, error) {
+	if err := t.update.Run(); err != nil {
+		return 0, err
+	}
+	norm2, err := readFloat(t.update, "norm2", exec.F64)
+	if err != nil {
+		return 0, err
+	}
+	if math.IsNaN(norm2) || math.IsInf(norm2, 0) {
+		return 0, t.explain("the gradient is not finite")
+	}
+	return math.Sqrt(norm2), nil
+}
+
+// explain reruns the step in progress with every output checked, and names the
+// first operation that was not finite. The weights may be spoilt by then: the
+// rerun starts from the newest checkpoint's weights only if those are this step's.
+func (t *Trainer) explain(what string) error {
+	loader, err := data.NewLoader(t.cfg.Data, t.start)
+	if err != nil {
+		return fmt.Errorf("%s; and its batch cannot be read again: %w", what, err)
+	}
+	defer loader.Close()
+	for m := range t.combine {
+		b, err := loader.Next(context.Background())
+		if err != nil {
+			return fmt.Errorf("%s; and its batch cannot be read again: %w", what, err)
+		}
+		err = t.forwardBackward(t.train.RunChecked, b, m)
+		var nf *exec.NonFiniteError
+		if errors.As(err, &nf) {
+			return fmt.Errorf("%s; first in micro-batch %d: %w; a lower learning_rate or max_grad_norm may help", what, m, nf)
+		}
+		if err != nil {
+			return fmt.Errorf("%s; and a checked rerun failed: %w", what, err)
+		}
+	}
+	return fmt.Errorf("%s, yet a checked rerun of its %d micro-batches found every value finite: the sum over them overflows", what, len(t.combine))
+}
+
+func (t *Trainer) lastGood() string {
+	c, err := checkpoint.Latest(t.cfg.Dir, nil)
+	if err != nil || c == nil {
+		return "; no checkpoint had been saved"
+	}
+	return "; the last good checkpoint is " + c.Dir
+}

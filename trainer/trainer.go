@@ -1,0 +1,279 @@
+// Package trainer trains: it draws batches, runs the step's program on each
+// micro-batch, combines the gradients, updates the weights, and keeps checkpoints.
+// Pretraining and fine-tuning differ only in the objective, the head and the
+// weights that they start from.
+package trainer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"hone/checkpoint"
+	"hone/data"
+	"hone/optim"
+	"hone/trainer/exec"
+	"hone/trainer/model"
+)
+
+// Config is what a Trainer needs to know beside the model and the data.
+type Config struct {
+	Dir         string // of the stage: checkpoints lie in Dir/checkpoints
+	Steps       int
+	Seed        uint64
+	Data        data.Config
+	Schedule    optim.Schedule
+	MaxGradNorm float64 // 0: no clipping
+	SaveDue     Due
+	Retention   checkpoint.Retention // its metric is the one that hooks set
+	Hooks       []Hook
+	Manifest    checkpoint.Manifest // what every checkpoint of this stage says of itself
+	Files       []checkpoint.File   // further files of every checkpoint: config.json, tokenizer.json
+	Say         func(line string)   // for the run's log
+}
+
+// Due says whether something that happens every so often happens at a step, given
+// the time since it last did.
+type Due func(step int, since time.Duration) bool
+
+// A Hook is called after every step whose number it finds due, and after the last.
+type Hook struct {
+	Due Due
+	Do  func(ctx context.Context, t *Trainer, s StepInfo) error
+}
+
+// StepInfo is what one step did.
+type StepInfo struct {
+	Step     int     // 1 is the first
+	Tokens   int64   // seen by the stage so far, padding not counted
+	Loss     float64 // mean over the step's targets, in nats
+	LR       float64
+	GradNorm float64 // before clipping
+	Seconds  float64 // of this step
+	DataWait float64 // of these, seconds spent waiting for the loader
+}
+
+// A Trainer holds one stage of training.
+type Trainer struct {
+	cfg     Config
+	net     *model.Network
+	opt     optim.Optimizer
+	loader  *data.Loader
+	train   *exec.Executor
+	update  *exec.Executor
+	combine []*exec.Executor // after each micro-batch of a step
+
+	step    int
+	tokens  int64
+	start   data.Cursor // where the step in progress began, for a checked rerun
+	cursor  data.Cursor // where the next step begins
+	pending bool        // the hooks of the step have not been called
+	metrics map[string]float64
+	best    float64
+	hasBest bool
+	isBest  bool // the present weights are the best so far
+	feed    model.Feed
+}
+
+// New prepares a stage: it resumes from the newest good checkpoint in the stage's
+// directory, or starts from the network's weights as they are.
+func New(net *model.Network, opt optim.Optimizer, cfg Config) (*Trainer, error) {
+	t := &Trainer{cfg: cfg, net: net, opt: opt}
+	if err := t.programs(); err != nil {
+		return nil, fmt.Errorf("trainer: %w", err)
+	}
+	if err := t.resume(); err != nil {
+		return nil, fmt.Errorf("trainer: %w", err)
+	}
+	return t, nil
+}
+
+// StateBytes is the size of the state arena that a stage needs: the optimiser's
+// moments, and one gradient arena for each level of the accumulation tree.
+func StateBytes(l *exec.Layout, opt optim.Optimizer, micro int) int {
+	acc := optim.Accumulator{Layout: l}
+	return opt.Bytes(l) + acc.Bytes(micro)
+}
+
+func (t *Trainer) programs() error {
+	c := &t.cfg.Data
+	var err error
+	slots := 0
+	if c.Objective == data.Classification {
+		slots = c.MicroBatchSize * c.MaxSeqs
+		t.feed.Pool, t.feed.Labels = make([]int32, slots), make([]int32, slots)
+		t.feed.LabelWeights = ones(slots)
+	}
+	t.train, err = t.net.Executor(model.Train, c.MicroBatchSize, c.T, slots)
+	if err != nil {
+		return err
+	}
+	b := exec.NewBuilder("update")
+	t.opt.Update(b, t.net.Layout())
+	p, err := b.Program()
+	if err != nil {
+		return err
+	}
+	if t.update, err = exec.NewExecutor(t.net.Memory(), p); err != nil {
+		return err
+	}
+	acc := optim.Accumulator{Layout: t.net.Layout(), Offset: t.opt.Bytes(t.net.Layout())}
+	micro := c.BatchSize / c.MicroBatchSize
+	for m := range micro {
+		b := exec.NewBuilder(fmt.Sprintf("combine.%d", m))
+		adds, store := optim.Carry(m, micro)
+		for _, level := range adds {
+			acc.Add(b, level)
+		}
+		if store >= 0 {
+			acc.Stash(b, store)
+		}
+		p, err := b.Program()
+		if err != nil {
+			return err
+		}
+		x, err := exec.NewExecutor(t.net.Memory(), p)
+		if err != nil {
+			return err
+		}
+		t.combine = append(t.combine, x)
+	}
+	return nil
+}
+
+func ones(n int) []float32 {
+	w := make([]float32, n)
+	for i := range w {
+		w[i] = 1
+	}
+	return w
+}
+
+// Step is the number of steps done.
+func (t *Trainer) Step() int { return t.step }
+
+// Network is the model in training.
+func (t *Trainer) Network() *model.Network { return t.net }
+
+// SetMetric records a validation metric of the present weights. The next checkpoint
+// carries it; the one with the best value of Retention.Metric is always saved and kept.
+func (t *Trainer) SetMetric(name string, value float64) {
+	if t.metrics == nil {
+		t.metrics = map[string]float64{}
+	}
+	t.metrics[name] = value
+	if r := t.cfg.Retention; name == r.Metric {
+		t.isBest = !t.hasBest || r.HigherIsBetter && value > t.best || !r.HigherIsBetter && value < t.best
+		if t.isBest {
+			t.best, t.hasBest = value, true
+		}
+	}
+}
+
+// Run trains to the last step. When ctx ends, the step in progress is finished,
+// a checkpoint is saved, and ctx's error is returned.
+func (t *Trainer) Run(ctx context.Context) error {
+	if t.step < t.cfg.Steps {
+		loader, err := data.NewLoader(t.cfg.Data, t.cursor)
+		if err != nil {
+			return fmt.Errorf("trainer: %w", err)
+		}
+		t.loader = loader
+		defer loader.Close()
+	}
+	saved := time.Now()
+	called := make([]time.Time, len(t.cfg.Hooks))
+	for i := range called {
+		called[i] = saved
+	}
+	info := StepInfo{Step: t.step, Tokens: t.tokens}
+	for t.pending || t.step < t.cfg.Steps {
+		if !t.pending {
+			var err error
+			if info, err = t.trainStep(); err != nil {
+				return fmt.Errorf("trainer: step %d: %w%s", t.step+1, err, t.lastGood())
+			}
+			t.pending = true
+		}
+		if ctx.Err() != nil {
+			if err := t.save(true); err != nil {
+				return fmt.Errorf("trainer: step %d: %w", t.step, err)
+			}
+			t.cfg.Say(fmt.Sprintf("%s: interrupted; step %d is saved", t.cfg.Manifest.Stage, t.step))
+			return ctx.Err()
+		}
+		last := t.step == t.cfg.Steps
+		for i, h := range t.cfg.Hooks {
+			if last || h.Due(t.step, time.Since(called[i])) {
+				if err := h.Do(context.WithoutCancel(ctx), t, info); err != nil {
+					return fmt.Errorf("trainer: step %d: %w", t.step, err)
+				}
+				called[i] = time.Now()
+			}
+		}
+		t.pending = false
+		if last || t.isBest || t.cfg.SaveDue(t.step, time.Since(saved)) {
+			if err := t.save(false); err != nil {
+				return fmt.Errorf("trainer: step %d: %w", t.step, err)
+			}
+			saved = time.Now()
+		}
+	}
+	return nil
+}
+
+// trainStep is one step: for each micro-batch, forward, loss and backward; the
+// gradients combined in a binary tree; then clipping and the update.
+func (t *Trainer) trainStep() (StepInfo, error) {
+	began := time.Now()
+	waited := t.loader.Stats().Wait
+	t.start = t.cursor
+	t.isBest = false
+	clear(t.metrics)
+	var loss float64
+	var targets int
+	for m, combine := range t.combine {
+		// Not the run's context: a step that has begun is finished.
+		b, err := t.loader.Next(context.Background())
+		if err != nil {
+			return StepInfo{}, err
+		}
+		if b.NumTargets == 0 {
+			return StepInfo{}, errors.New("the batch has no target: nothing to learn from")
+		}
+		if err := t.forwardBackward(t.train.Run, b, m); err != nil {
+			return StepInfo{}, err
+		}
+		sum, err := t.loss()
+		if err != nil {
+			return StepInfo{}, err
+		}
+		if math.IsNaN(sum) || math.IsInf(sum, 0) {
+			return StepInfo{}, t.explain(fmt.Sprintf("the loss is %v", sum))
+		}
+		if err := combine.Run(); err != nil {
+			return StepInfo{}, err
+		}
+		loss += sum
+		targets = b.NumTargets
+		for _, s := range b.Seqs {
+			t.tokens += int64(s.Last - s.First + 1)
+		}
+		t.cursor = b.Cursor
+	}
+	lr := t.cfg.Schedule(t.step)
+	if err := exec.Feed(t.update, "scalars", []float64{lr, float64(t.step + 1), t.cfg.MaxGradNorm}); err != nil {
+		return StepInfo{}, err
+	}
+	norm, err := t.clipAndUpdate()
+	if err != nil {
+		return StepInfo{}, err
+	}
+	t.step++
+	return StepInfo{
+		Step: t.step, Tokens: t.tokens, Loss: loss / float64(targets), LR: lr, GradNorm: norm,
+		Seconds: time.Since(began).Seconds(), DataWait: (t.loader.Stats().Wait - waited).Seconds(),
+	}, nil
+}
