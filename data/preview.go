@@ -14,6 +14,7 @@ import (
 // Preview shows what a batch teaches, sequence by sequence: each token that the loss
 // counts stands in [brackets], or in one of two alternating colours, with its weight
 // where that is not 1; what is only read stands bare, or dim. A label follows its text.
+// A token that ends a line is written out as \n, and ends the line.
 func Preview(w io.Writer, b *Batch, tok tokenizer.Tokenizer, colour bool) error {
 	out := bufio.NewWriter(w)
 	filled := 0
@@ -56,6 +57,9 @@ func Preview(w io.Writer, b *Batch, tok tokenizer.Tokenizer, colour bool) error 
 
 // show writes one token.
 func show(w io.Writer, text string, weight float32, colour, even bool) {
+	if strings.HasSuffix(text, `\n`) {
+		defer fmt.Fprintln(w)
+	}
 	if weight != 0 && weight != 1 {
 		text += fmt.Sprintf("×%.3g", weight)
 	}

@@ -15,19 +15,22 @@ func TestPreview(t *testing.T) {
 	}{
 		{Causal, false, `1 rows of 12 tokens, 75.0 % filled, 2 sequences; the global batch has 9 targets
 ── row 0, segment 1, positions 0–5, record 0
-<0>[a][\t][b][\u001b][\n][<0>]
+<0>[a][\t][b][\u001b][\n]
+[<0>]
 ── row 0, segment 2, positions 6–8, record 1
 <0>[\xc3][\xa9][<0>]
 `},
 		{Causal, true, `1 rows of 12 tokens, 75.0 % filled, 2 sequences; the global batch has 9 targets
 ── row 0, segment 1, positions 0–5, record 0
-{2m<0>{0m{32ma{0m{36m\t{0m{32mb{0m{36m\u001b{0m{32m\n{0m{36m<0>{0m
+{2m<0>{0m{32ma{0m{36m\t{0m{32mb{0m{36m\u001b{0m{32m\n{0m
+{36m<0>{0m
 ── row 0, segment 2, positions 6–8, record 1
 {2m<0>{0m{32m\xc3{0m{36m\xa9{0m{32m<0>{0m
 `},
 		{Classification, false, `1 rows of 12 tokens, 91.7 % filled, 2 sequences; the global batch has 2 targets
 ── row 0, segment 1, positions 0–6, record 0
-<0>a\tb\u001b\n<0> → [b]
+<0>a\tb\u001b\n
+<0> → [b]
 ── row 0, segment 2, positions 7–10, record 1
 <0>\xc3\xa9<0> → [\u0007]
 `},

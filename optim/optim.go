@@ -70,7 +70,7 @@ func (c *Config) validate() error {
 	check(c.Beta1 >= 0 && c.Beta1 < 1, "beta1 %g: want 0 ≤ beta1 < 1", c.Beta1)
 	check(c.Beta2 >= 0 && c.Beta2 < 1, "beta2 %g: want 0 ≤ beta2 < 1", c.Beta2)
 	// Zero would make 0/0 of elements that never had a gradient, the padding among them.
-	check(c.Eps > 0 && !math.IsInf(c.Eps, 1), "epsilon %g: want a number > 0", c.Eps)
+	check(float32(c.Eps) > 0 && !math.IsInf(c.Eps, 1), "epsilon %g: want a number > 0 in float32", c.Eps)
 	check(nonNegative(c.WeightDecay), "weight decay %g: want a number ≥ 0", c.WeightDecay)
 	check(nonNegative(c.MaxGradNorm), "maximum gradient norm %g: want a number ≥ 0 (0: no clipping)", c.MaxGradNorm)
 	return errors.Join(faults...)
