@@ -24,7 +24,7 @@ func (j *adamWJob[T]) chunk(i, _ int) {
 	g, m, v := j.g[lo:hi][:len(p)], j.m[lo:hi][:len(p)], j.v[lo:hi][:len(p)]
 	clip, decay, m1, b2, v1, size, invRoot, eps := j.clip, j.decay, j.m1, j.b2, j.v1, j.size, j.invRoot, j.eps
 	for k := range p {
-		gk := g[k] * clip
+		gk := T(g[k] * clip)
 		mk := m[k] + T((gk-m[k])*m1) // torch's lerp
 		vk := T(v[k]*b2) + T(T(gk*gk)*v1)
 		m[k], v[k] = mk, vk
@@ -59,11 +59,12 @@ func adamW[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) err
 		}
 	}
 	j.clip = T(scale)
-	j.decay = T(1 - lr*a.WeightDecay)
+	j.decay = T(1 - float64(lr*a.WeightDecay))
 	j.m1, j.b2, j.v1 = T(1-a.Beta1), T(a.Beta2), T(1-a.Beta2)
 	j.size = T(lr / (1 - math.Pow(a.Beta1, step)))
 	j.invRoot = T(1 / math.Sqrt(1-math.Pow(a.Beta2, step)))
 	j.eps = T(a.Eps)
 	d.pool.run(chunks(n, elemChunk), j)
+	*j = adamWJob[T]{}
 	return nil
 }

@@ -211,7 +211,7 @@ func (o *querier[T]) add(n int, keys []T, ldk int, values []T, ldv int, m *mask)
 	for i := range o.m {
 		if o.rest[i] != 0 {
 			a := o.alpha[i]
-			o.sum[i] *= a
+			o.sum[i] = T(o.sum[i] * a)
 			y := o.y[i*o.ldy : i*o.ldy+o.d]
 			for c := range y {
 				y[c] *= a
@@ -426,6 +426,7 @@ func attention[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg)
 		return mismatch(in, args)
 	}
 	d.pool.run(len(j.spans.tiles)*j.heads, j)
+	*j = attentionJob[T]{spans: j.spans}
 	return nil
 }
 
@@ -443,5 +444,6 @@ func attentionGrad[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.
 		return mismatch(in, args)
 	}
 	d.pool.run(len(j.spans.list)*j.kv, j)
+	*j = attentionJob[T]{spans: j.spans}
 	return nil
 }

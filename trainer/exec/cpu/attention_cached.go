@@ -63,5 +63,6 @@ func attentionCached[T float](d *Device, js *jobs[T], in *exec.Instr, args []exe
 		}
 	}
 	d.pool.run(b*j.kv, j)
+	*j = cachedJob[T]{}
 	return nil
 }

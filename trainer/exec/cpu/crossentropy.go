@@ -106,6 +106,7 @@ func crossEntropy[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.A
 		}
 	}
 	loss[0] = T(sum)
+	*j = crossEntropyJob[T]{}
 	return nil
 }
 
@@ -133,5 +134,6 @@ func crossEntropyGrad[T float](d *Device, js *jobs[T], in *exec.Instr, args []ex
 	}
 	j.dloss = dloss[0]
 	d.pool.run(chunks(r, j.rowsPer), j)
+	*j = crossEntropyJob[T]{}
 	return nil
 }

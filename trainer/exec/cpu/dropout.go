@@ -94,5 +94,6 @@ func dropout[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) e
 	j.key = newPhiloxKey(uint32(rng[0]), uint32(rng[1])^uint32(in.Attrs.Salt>>32))
 	j.step, j.micro, j.salt = uint32(rng[2]), uint32(rng[3]), uint32(in.Attrs.Salt)
 	d.pool.run(chunks(len(j.y), elemChunk), j)
+	*j = dropoutJob[T]{}
 	return nil
 }

@@ -53,6 +53,7 @@ func embed[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) err
 		return err
 	}
 	d.pool.run(chunks(len(j.ids), rowsPerChunk(c)), j)
+	*j = embedJob[T]{}
 	return nil
 }
 
@@ -109,5 +110,6 @@ func embedGrad[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg)
 		return err
 	}
 	d.pool.run(chunks(v, embedRows)*j.across, j)
+	*j = embedGradJob[T]{}
 	return nil
 }

@@ -12,7 +12,8 @@ import (
 type float interface{ float32 | float64 }
 
 // jobs holds one struct for each kind of parallel region, so that Launch
-// allocates nothing.
+// allocates nothing. A job is emptied when its region is done: the views in it do
+// not keep their buffers, and must not stay when those are unmapped.
 type jobs[T float] struct {
 	gemm gemmJob[T]
 	elem elemJob[T]

@@ -74,8 +74,8 @@ func (j *normJob[T]) backward(r int) {
 		hb, xb := h[:n], xh[:n]
 		xs, ds, gs := x[k0:][:n], dy[k0:][:n], gain[k0:][:n]
 		for k := range hb {
-			hb[k] = ds[k] * gs[k]
-			xb[k] = (xs[k] - mean) * rstd
+			hb[k] = T(ds[k] * gs[k])
+			xb[k] = T((xs[k] - mean) * rstd)
 		}
 		lh.sum(hb)
 		lhx.dot(hb, xb)
@@ -108,6 +108,7 @@ func layerNorm[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg)
 		return mismatch(in, args)
 	}
 	d.pool.run(chunks(r, rowsPerChunk(c)), j)
+	*j = normJob[T]{}
 	return nil
 }
 
@@ -130,6 +131,7 @@ func layerNormGradX[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec
 		return mismatch(in, args)
 	}
 	d.pool.run(chunks(r, rowsPerChunk(c)), j)
+	*j = normJob[T]{}
 	return nil
 }
 
@@ -187,5 +189,6 @@ func layerNormGradW[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec
 		return mismatch(in, args)
 	}
 	d.pool.run(chunks(c, colBlock), j)
+	*j = normGradWJob[T]{}
 	return nil
 }

@@ -234,6 +234,7 @@ func colSum[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) er
 		return mismatch(in, args)
 	}
 	d.pool.run(chunks(n, colBlock), &js.colSum)
+	js.colSum = colSumJob[T]{}
 	return nil
 }
 
@@ -280,6 +281,7 @@ func sumSquares[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg
 	}
 	j.part = j.part[:n]
 	d.pool.run(n, j)
+	j.x = nil
 	for step := 1; step < n; step *= 2 {
 		for i := 0; i+step < n; i += 2 * step {
 			j.part[i] += j.part[i+step]
