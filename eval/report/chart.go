@@ -76,7 +76,12 @@ func tickText(v, step float64) string {
 		return "0"
 	}
 	if step >= 1000 {
-		return short(v)
+		// Round values need no zeros behind the point.
+		number, prefix, _ := strings.Cut(short(v), " ")
+		if strings.Contains(number, ".") {
+			number = strings.TrimRight(strings.TrimRight(number, "0"), ".")
+		}
+		return number + " " + prefix
 	}
 	decimals := max(0, int(math.Ceil(-math.Log10(step)-1e-9)))
 	if decimals == 0 {
@@ -150,25 +155,39 @@ func thin(points []point, n int) []point {
 	return out
 }
 
-// runningMean averages each point with up to half neighbours on either side, as
-// many on both: at the ends it does not lag. Points that are not finite are
-// left out, and stay gaps.
-func runningMean(points []point, half int) []point {
+// smooth fits a straight line to each point and up to half neighbours on either
+// side, and takes its value there: inside that is the running mean, and at the
+// ends it neither lags, as a mean would, nor follows the noise. Points that are
+// not finite are left out, and stay gaps.
+func smooth(points []point, half int) []point {
 	out := slices.Clone(points)
-	sum, n := make([]float64, len(points)+1), make([]int, len(points)+1)
-	for i, p := range points {
-		sum[i+1], n[i+1] = sum[i], n[i]
-		if Number(p.y).Known() {
-			sum[i+1] += p.y
-			n[i+1]++
-		}
+	if half == 0 {
+		return out
 	}
-	for i, p := range points {
+	// Sums over the points before: number, i, i², y, i·y, with i counted from the
+	// middle to keep the squares small.
+	type sums struct{ n, i, ii, y, iy float64 }
+	before := make([]sums, len(points)+1)
+	mid := float64(len(points)) / 2
+	for k, p := range points {
+		s := before[k]
+		if Number(p.y).Known() {
+			i := float64(k) - mid
+			s = sums{s.n + 1, s.i + i, s.ii + i*i, s.y + p.y, s.iy + i*p.y}
+		}
+		before[k+1] = s
+	}
+	for k, p := range points {
 		if !Number(p.y).Known() {
 			continue
 		}
-		h := min(half, i, len(points)-1-i)
-		out[i].y = (sum[i+h+1] - sum[i-h]) / float64(n[i+h+1]-n[i-h])
+		a, b := before[max(0, k-half)], before[min(len(points), k+half+1)]
+		n, i, ii, y, iy := b.n-a.n, b.i-a.i, b.ii-a.ii, b.y-a.y, b.iy-a.iy
+		v := y / n
+		if d := n*ii - i*i; d > 0 && n > 2 {
+			v += (n*iy - i*y) / d * (float64(k) - mid - i/n)
+		}
+		out[k].y = v
 	}
 	return out
 }

@@ -37,12 +37,17 @@ func signed(v float64) string {
 
 func interval(e metric.Estimate) string {
 	if !Number(e.Lo).Known() || !Number(e.Hi).Known() {
-		return "[" + missing + "]"
+		return missing
 	}
 	return "[" + minus(figure(e.Lo)) + ", " + minus(figure(e.Hi)) + "]"
 }
 
-func withInterval(e metric.Estimate) string { return minus(figure(e.Value)) + " " + interval(e) }
+func withInterval(e metric.Estimate) string {
+	if s := interval(e); s != missing {
+		return minus(figure(e.Value)) + " " + s
+	}
+	return minus(figure(e.Value))
+}
 
 func minus(s string) string { return strings.Replace(s, "-", "−", 1) }
 
@@ -82,11 +87,14 @@ func short(v float64) string {
 		}
 		v, prefix = v/1000, p
 	}
-	s := strconv.FormatFloat(v, 'g', 3, 64)
 	if prefix == "" {
-		return minus(s)
+		return minus(strconv.FormatFloat(v, 'g', 3, 64))
 	}
-	return minus(s) + " " + prefix
+	decimals := 2
+	for limit := 9.995; decimals > 0 && math.Abs(v) >= limit; limit *= 10 {
+		decimals--
+	}
+	return minus(strconv.FormatFloat(v, 'f', decimals, 64)) + " " + prefix
 }
 
 func bytesShort(n int64) string {

@@ -288,9 +288,9 @@ func (p *page) draw(sec *stageSection, list []series, events []Event) {
 			h = max(1, len(r)/60)
 		}
 		if h > 0 {
-			note = fmt.Sprintf("The strong line is the mean over %d logged steps, the faint one each logged step.", 2*h+1)
+			note = fmt.Sprintf("The strong line is smoothed over %d logged steps; the faint one is each of them.", 2*h+1)
 		}
-		raw, mean = append(raw, r), append(mean, runningMean(r, h))
+		raw, mean = append(raw, r), append(mean, smooth(r, h))
 		val = append(val, pickVal(s, func(v Validation) Number { return v.Loss }))
 	}
 	if lo, hi, ok := bounds(slices.Concat(raw, val)...); ok {
@@ -301,7 +301,7 @@ func (p *page) draw(sec *stageSection, list []series, events []Event) {
 			trainColor, valColor := 0, 1
 			if len(list) > 1 {
 				name, vname = s.name+", training", s.name+", validation"
-				trainColor, valColor = (2*i)%6, (2*i+1)%6
+				trainColor, valColor = i%6, i%6
 			}
 			if note != "" {
 				loss.Lines = append(loss.Lines, line{"raw", trainColor, path(thin(raw[i], maxPoints/2), x, y), ""})
@@ -315,7 +315,7 @@ func (p *page) draw(sec *stageSection, list []series, events []Event) {
 			}
 			hover = append(hover, columnOf(name, "f", raw[i]))
 			if note != "" {
-				hover = append(hover, columnOf("… mean", "f", mean[i]))
+				hover = append(hover, columnOf("… smoothed", "f", mean[i]))
 			}
 			if len(val[i]) > 0 {
 				loss.Lines = append(loss.Lines, line{"val", valColor, path(thin(val[i], maxPoints/2), x, y), vname},
@@ -352,7 +352,7 @@ func (p *page) draw(sec *stageSection, list []series, events []Event) {
 		title, unit string
 		of          func(Validation) Number
 	}{
-		{"Validation, bits per byte", "bits per byte", func(v Validation) Number { return v.BitsPerByte }},
+		{"Validation, bits per byte", "", func(v Validation) Number { return v.BitsPerByte }},
 		{"Validation accuracy", "share right", func(v Validation) Number { return v.Accuracy }},
 	} {
 		c := chart{Title: v.title}
@@ -372,7 +372,7 @@ func (p *page) draw(sec *stageSection, list []series, events []Event) {
 			}
 			color, name := 1, strings.ToLower(v.title)
 			if len(list) > 1 {
-				color, name = (2*i+1)%6, s.name
+				color, name = i%6, s.name
 			}
 			shown := thin(all[i], maxPoints/2)
 			c.Lines = append(c.Lines, line{"val", color, path(shown, x, y), ""}, line{"dots", color, dots(shown, x, y), ""})
@@ -414,7 +414,7 @@ func (p *page) draw(sec *stageSection, list []series, events []Event) {
 		for i, s := range list {
 			color, name := 0, strings.ToLower(src.title)
 			if len(list) > 1 {
-				color, name = (2*i)%6, s.name
+				color, name = i%6, s.name
 			}
 			shown := thin(all[i], maxPoints/2)
 			if len(shown) == 1 {
@@ -544,7 +544,7 @@ type confusionRow struct {
 }
 
 type confusionCell struct {
-	N, Share string // Share of the row, 0 to 1
+	N, Share string // Share: shade, 0 to 1
 	Hit      bool
 	Tip      string
 }
@@ -585,7 +585,7 @@ func newClassifierSection(run *Run, c *Classification) classifierSection {
 			share := ratio(n, total)
 			cell := confusionCell{N: count(int64(n)), Share: "0", Hit: k == t}
 			if n > 0 {
-				cell.Share = strconv.FormatFloat(float64(share), 'f', 3, 64)
+				cell.Share = strconv.FormatFloat(math.Sqrt(float64(share)), 'f', 3, 64) // or the rare would look like none
 			}
 			if len(c.Labels) <= maxMatrix {
 				cell.Tip = fmt.Sprintf("%s of %s %s taken for %s (%s)", count(int64(n)), count(int64(total)), c.Labels[t], c.Labels[k], percent(share))
