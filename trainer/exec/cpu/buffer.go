@@ -3,6 +3,7 @@ package cpu
 import (
 	"fmt"
 	"runtime"
+	"unsafe"
 
 	"hone/trainer/exec"
 )
@@ -16,6 +17,9 @@ type buffer struct {
 
 type mapping struct{ bytes []byte }
 
+// hugePage is the usual size of large pages: a pass over an arena in them misses the TLB less.
+const hugePage = 2 << 20
+
 func newBuffer(n int) (*buffer, error) {
 	if n < 0 {
 		return nil, fmt.Errorf("cpu: allocation of %d bytes", n)
@@ -23,12 +27,20 @@ func newBuffer(n int) (*buffer, error) {
 	if n == 0 {
 		return &buffer{}, nil
 	}
-	mem, err := mapMemory(n)
+	room := n
+	if n >= hugePage { // so that it can begin at a large page
+		room += hugePage
+	}
+	mem, err := mapMemory(room)
 	if err != nil {
 		return nil, fmt.Errorf("cpu: %d bytes of memory: %w", n, err)
 	}
 	m := &mapping{mem}
 	runtime.AddCleanup(m, unmapMemory, mem)
+	if n >= hugePage {
+		mem = mem[-uintptr(unsafe.Pointer(&mem[0]))%hugePage:]
+		adviseHuge(mem)
+	}
 	return &buffer{mem[:n:n], m}, nil
 }
 

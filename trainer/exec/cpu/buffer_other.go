@@ -1,5 +1,6 @@
-//go:build unix && !linux
+//go:build !linux
 
 package cpu
 
+// adviseHuge does nothing: these systems choose by themselves.
 func adviseHuge([]byte) {}

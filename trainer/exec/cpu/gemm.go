@@ -218,9 +218,7 @@ func gemm32(k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []float
 				block, rs, ks, step := a[ic*ars+pc*aks:], ars, aks, mr*ars
 				if packed != nil && transA {
 					rs, ks, step = 1, k.lanes, k.lanes*kc
-					for i := 0; i < mc; i += mr {
-						packColumns(k, packed[i/mr*step:], block[i:], lda, kc, min(k.lanes, m-ic-i))
-					}
+					packA(k, packed, block, lda, mc, kc, m-ic)
 					block = packed
 				} else if packed != nil {
 					rs, step = kc+rowPad, mr*(kc+rowPad)
@@ -288,14 +286,24 @@ func packPanel(k *kernels, dst, src []float32, ld, kc, cols int) {
 	}
 }
 
-// packColumns copies the first cols of kc rows of Aᵀ into rows of a vector each.
-func packColumns(k *kernels, dst, src []float32, ld, kc, cols int) {
-	if cols == k.lanes {
-		k.packCols(kc, &src[0], 4*ld, &dst[0])
-		return
-	}
-	for p := range kc {
-		copy(dst[p*k.lanes:], src[p*ld:p*ld+cols])
+// packA packs mc columns of kc rows of Aᵀ, tile after tile, each row of a tile into a
+// vector. A few rows at a time: were there more, those a power of two apart would push
+// each other out of the cache before the next tile reads the rest of their lines.
+// Vectors reach beyond a tile; have is the columns that are there to be read.
+func packA(k *kernels, dst, src []float32, ld, mc, kc, have int) {
+	const few = 8
+	for p := 0; p < kc; p += few {
+		rows := min(few, kc-p)
+		for i := 0; i < mc; i += k.mr {
+			d, s := dst[(i/k.mr*kc+p)*k.lanes:], src[p*ld+i:]
+			if i+k.lanes <= have {
+				k.packCols(rows, &s[0], 4*ld, &d[0])
+				continue
+			}
+			for q := range rows {
+				copy(d[q*k.lanes:], s[q*ld:q*ld+have-i])
+			}
+		}
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
-	"unsafe"
 )
 
 // fma32 is a·b+c rounded once: float64 holds the product of two float32 exactly, but
@@ -150,11 +149,12 @@ func benchGemm(b *testing.B, threads, m, kk, n, mode int) {
 	if transB {
 		j.ldb = kk
 	}
-	ab, bb, cb := alignedBytes(4*m*kk), alignedBytes(4*kk*n), alignedBytes(4*m*n)
+	r := rand.New(rand.NewPCG(1, 2))
+	ab, bb, cb := operand(b, d, fill[float32](r, m*kk)), operand(b, d, fill[float32](r, kk*n)), operand(b, d, make([]float32, m*n))
 	fastest := math.Inf(1)
 	for b.Loop() {
 		start := time.Now()
-		j.a, j.b, j.c = lendAll(ab), lendAll(bb), lendAll(cb)
+		j.a, j.b, j.c = view[float32](ab), view[float32](bb), view[float32](cb)
 		j.start(d)
 		fastest = min(fastest, time.Since(start).Seconds())
 	}
@@ -163,8 +163,6 @@ func benchGemm(b *testing.B, threads, m, kk, n, mode int) {
 	b.ReportMetric(gflops, "GFLOP/s")
 	b.ReportMetric(100*gflops/peak, "%peak")
 }
-
-func lendAll(b []byte) []float32 { return unsafe.Slice((*float32)(unsafe.Pointer(&b[0])), len(b)/4) }
 
 func BenchmarkGemm(b *testing.B) {
 	for _, s := range [][3]int{{1024, 768, 3072}, {2048, 384, 1536}, {384, 8192, 1536}, {256, 256, 256}, {64, 64, 64}, {64, 32, 64}, {128, 32, 128}, {128, 128, 64}, {64, 256, 1024}, {4096, 256, 256}, {1, 384, 1536}} {

@@ -50,7 +50,7 @@ func fmaLoop_avx2(n int)
 func readLoop_avx2(n int, src *float32)
 
 var avx2Kernels = kernels{
-	name: "avx2", lanes: 8, kc: 256, mc: 192, nc: 768, mr: 6, nr: 16,
+	name: "avx2", lanes: 8, kc: 384, mc: 96, nc: 1536, mr: 6, nr: 16,
 	micro:    []microKernel{micro1_avx2, micro2_avx2, micro3_avx2, micro4_avx2, micro5_avx2, micro6_avx2},
 	packRows: packRows_avx2, packCols: packCols_avx2, transpose8: transpose8_avx2,
 	exp: exp_avx2, gelu: gelu_avx2, geluGrad: geluGrad_avx2, add: add_avx2,

@@ -5,6 +5,7 @@ import "unsafe"
 // A scratch is one worker's private memory. Its buffers grow on first use and stay.
 type scratch struct {
 	slots [numSlots][]byte
+	owner [numSlots]*buffer // of the slots that are mapped
 }
 
 // slot names a buffer of a scratch, so that nested uses do not share one.
@@ -25,12 +26,22 @@ const (
 func lend[T float](s *scratch, at slot, n int) []T {
 	size := n * int(unsafe.Sizeof(*new(T)))
 	if len(s.slots[at]) < size {
-		s.slots[at] = alignedBytes(size)
+		s.grow(at, size)
 	}
 	if n == 0 {
 		return nil
 	}
 	return unsafe.Slice((*T)(unsafe.Pointer(&s.slots[at][0])), n)
+}
+
+func (s *scratch) grow(at slot, size int) {
+	if size >= hugePage/2 {
+		if b, err := newBuffer((size + hugePage - 1) &^ (hugePage - 1)); err == nil {
+			s.slots[at], s.owner[at] = b.bytes, b
+			return
+		}
+	}
+	s.slots[at], s.owner[at] = alignedBytes(size), nil
 }
 
 // alignedBytes is n zero bytes whose first is at a multiple of 64; make promises less.

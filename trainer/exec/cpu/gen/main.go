@@ -23,7 +23,7 @@ type isa struct {
 // 24 (12) accumulators, 2 vectors of B and 2 broadcasts of A fill the 32 (16) registers
 // as far as whole tiles can.
 var isas = []isa{
-	{name: "avx2", reg: "Y", lanes: 8, mr: 6, nr: 16, kc: 256, mc: 192, nc: 768},
+	{name: "avx2", reg: "Y", lanes: 8, mr: 6, nr: 16, kc: 384, mc: 96, nc: 1536},
 	{name: "avx512", reg: "Z", lanes: 16, mr: 12, nr: 32, kc: 384, mc: 96, nc: 768},
 }
 
