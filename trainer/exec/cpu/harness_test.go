@@ -209,12 +209,12 @@ func opCases(r *rand.Rand) []opCase {
 		y, mean, rstd := naiveNorm(x.f, gain.f, bias.f, rows, c, 1e-5)
 		m, rs := floats(mean, rows), floats(rstd, rows)
 		eps := exec.Attrs{Eps: 1e-5}
-		add(2e-5, exec.Instr{Op: exec.OpLayerNorm, Attrs: eps}, []tensor{x, gain, bias}, outputs(x.shape, m.shape, m.shape), y, mean, rstd)
-		add(2e-5, exec.Instr{Op: exec.OpLayerNormGradX}, []tensor{dy, x, gain, m, rs}, outputs(x.shape))
-		add(2e-5, exec.Instr{Op: exec.OpLayerNormGradW}, []tensor{dy, x, m, rs}, outputs(gain.shape, gain.shape))
+		add(5e-6, exec.Instr{Op: exec.OpLayerNorm, Attrs: eps}, []tensor{x, gain, bias}, outputs(x.shape, m.shape, m.shape), y, mean, rstd)
+		add(5e-6, exec.Instr{Op: exec.OpLayerNormGradX}, []tensor{dy, x, gain, m, rs}, outputs(x.shape))
+		add(5e-6, exec.Instr{Op: exec.OpLayerNormGradW}, []tensor{dy, x, m, rs}, outputs(gain.shape, gain.shape))
 		plain, _, _ := naiveNorm(x.f, gain.f, make([]float64, c), rows, c, 1e-5)
-		add(2e-5, exec.Instr{Op: exec.OpLayerNorm, Attrs: eps}, []tensor{x, gain, absent}, append(outputs(x.shape), absent, absent), plain)
-		add(2e-5, exec.Instr{Op: exec.OpLayerNormGradW}, []tensor{dy, x, m, rs}, append(outputs(gain.shape), absent))
+		add(5e-6, exec.Instr{Op: exec.OpLayerNorm, Attrs: eps}, []tensor{x, gain, absent}, append(outputs(x.shape), absent, absent), plain)
+		add(5e-6, exec.Instr{Op: exec.OpLayerNormGradW}, []tensor{dy, x, m, rs}, append(outputs(gain.shape), absent))
 		add(1e-6, exec.Instr{Op: exec.OpColSum}, []tensor{dy}, outputs(gain.shape), naiveColSum(dy.f, rows, c))
 		out := outputs([]int{1})[0]
 		out.wide = true
@@ -241,8 +241,8 @@ func opCases(r *rand.Rand) []opCase {
 		weights, dloss := random(r, rows), random(r, 1)
 		loss, nll, lse := naiveCrossEntropy(x.f, targets.i, weights.f, rows, c)
 		l := floats(lse, rows)
-		add(2e-5, exec.Instr{Op: exec.OpCrossEntropy}, []tensor{x, targets, weights}, outputs([]int{1}, l.shape, l.shape), []float64{loss}, nll, lse)
-		add(2e-5, exec.Instr{Op: exec.OpCrossEntropyGrad}, []tensor{x, targets, weights, l, dloss}, outputs(x.shape))
+		add(5e-6, exec.Instr{Op: exec.OpCrossEntropy}, []tensor{x, targets, weights}, outputs([]int{1}, l.shape, l.shape), []float64{loss}, nll, lse)
+		add(5e-6, exec.Instr{Op: exec.OpCrossEntropyGrad}, []tensor{x, targets, weights, l, dloss}, outputs(x.shape))
 		add(1e-6, exec.Instr{Op: exec.OpDropout, Attrs: exec.Attrs{P: 0.3, Salt: 5}}, []tensor{x, ints(1, 2, 3, 4)}, outputs(x.shape))
 	}
 	x := random(r, 40000)
@@ -253,8 +253,8 @@ func opCases(r *rand.Rand) []opCase {
 		y, lse := c.naive()
 		yshape, lshape := []int{rows, c.attrs.Heads * c.dim}, []int{rows, c.attrs.Heads}
 		qkv, seg, ord := c.operands()
-		add(2e-5, exec.Instr{Op: exec.OpAttention, Attrs: c.attrs}, []tensor{qkv, seg, ord}, outputs(yshape, lshape), y, lse)
-		add(5e-5, exec.Instr{Op: exec.OpAttentionGrad, Attrs: c.attrs},
+		add(5e-6, exec.Instr{Op: exec.OpAttention, Attrs: c.attrs}, []tensor{qkv, seg, ord}, outputs(yshape, lshape), y, lse)
+		add(5e-6, exec.Instr{Op: exec.OpAttentionGrad, Attrs: c.attrs},
 			[]tensor{qkv, seg, ord, floats(y, yshape...), floats(lse, lshape...), random(r, yshape...)}, outputs(qkv.shape))
 	}
 	return cases
