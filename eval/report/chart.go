@@ -39,8 +39,9 @@ type axis struct{ lo, hi, step float64 }
 
 // newAxis covers [lo, hi] with at most n or so steps of 1, 2 or 5 times a power of ten.
 func newAxis(lo, hi float64, n int) axis {
-	if !(hi > lo) {
-		d := math.Max(math.Abs(lo)*0.1, 1e-9)
+	lo, hi = max(lo, -1e300), min(hi, 1e300) // their difference must not overflow
+	if !(hi-lo > 1e-300) {
+		d := max(math.Abs(lo)*0.1, 1e-9)
 		lo, hi = lo-d, hi+d
 	}
 	raw := (hi - lo) / float64(n)

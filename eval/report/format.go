@@ -80,6 +80,9 @@ func short(v float64) string {
 	if !Number(v).Known() {
 		return missing
 	}
+	if math.Abs(v) >= 999.5e15 {
+		return minus(strconv.FormatFloat(v, 'g', 3, 64))
+	}
 	prefix := ""
 	for _, p := range []string{"k", "M", "G", "T", "P"} {
 		if math.Abs(v) < 999.5 {

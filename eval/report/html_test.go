@@ -357,6 +357,8 @@ func TestPageOfLittle(t *testing.T) {
 		"step 0":          {&Run{}, lines(Step{Step: 0, Stage: "s", Loss: 2}), "not in report.json"},
 		"all NaN":         {&Run{}, lines(Step{Step: 1, Stage: "s", Loss: nan, LR: nan}, Step{Step: 2, Stage: "s", Loss: inf}), "s"},
 		"one NaN":         {&Run{}, lines(Step{Step: 1, Stage: "s", Loss: 1}, Step{Step: 2, Stage: "s", Loss: nan}, Step{Step: 3, Stage: "s", Loss: 1}), "1 logged step was not finite"},
+		"extremes":        {&Run{}, lines(Step{Step: -3, Stage: "s", Loss: 1e308, LR: 5e-324, GradNorm: 1e-320}, Step{Step: 1 << 50, Stage: "s", Loss: -1e308, LR: 5e-324, GradNorm: 1e30}), "1e+30"},
+		"a constant":      {&Run{}, lines(Step{Step: 1, Stage: "s", Loss: 2, LR: 1e-12}, Step{Step: 2, Stage: "s", Loss: 2, LR: 1e-12}), "Learning rate"},
 		"validation only": {&Run{}, lines(Validation{Step: 3, Stage: "s", Loss: 2, BitsPerByte: nan, Accuracy: nan}), "validation"},
 		"event only":      {&Run{}, lines(Event{Event: "interrupted", Step: 3, Stage: "s"}), "step 3: interrupted"},
 		"missing figures": {&Run{Stages: []Stage{{Name: "s", TrainLoss: nan, ValLoss: inf, TokensPerSecond: nan, WallSeconds: nan, BitsPerByte: nan}},
@@ -494,7 +496,7 @@ func TestSmooth(t *testing.T) {
 func TestFormat(t *testing.T) {
 	for got, want := range map[string]string{
 		count(0): "0", count(999): "999", count(1000): "1\u202f000", count(-1234567): "−1\u202f234\u202f567",
-		short(999): "999", short(999.7): "1.00 k", short(2457600): "2.46 M", short(math.NaN()): "–", short(196e9): "196 G", short(0.5): "0.5", short(12030): "12.0 k", short(9999): "10.0 k",
+		short(999): "999", short(999.7): "1.00 k", short(2457600): "2.46 M", short(math.NaN()): "–", short(196e9): "196 G", short(0.5): "0.5", short(12030): "12.0 k", short(9999): "10.0 k", short(-3e30): "−3e+30",
 		bytesShort(999): "999 B", bytesShort(912e6): "912 MB",
 		duration(9.94): "9.9 s", duration(59.6): "1 min 00 s", duration(218.6): "3 min 39 s", duration(7322): "2 h 02 min", duration(Missing): "–",
 		percent(.0614): "6.1 %", signed(-.0004): "0.000", signed(.5): "+0.500", superscript(-4): "⁻⁴",
