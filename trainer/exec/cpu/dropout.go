@@ -90,7 +90,7 @@ func dropout[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) e
 		clear(j.y)
 		return nil
 	}
-	j.scale = T(1 / (1 - float64(j.limit)/(1<<16)))
+	j.scale = T((1 << 16) / float64(1<<16-j.limit))
 	j.key = newPhiloxKey(uint32(rng[0]), uint32(rng[1])^uint32(in.Attrs.Salt>>32))
 	j.step, j.micro, j.salt = uint32(rng[2]), uint32(rng[3]), uint32(in.Attrs.Salt)
 	d.pool.run(chunks(len(j.y), elemChunk), j)
