@@ -448,3 +448,24 @@ func TestMutations(t *testing.T) {
 		}
 	}
 }
+
+func FuzzOpen(f *testing.F) {
+	names, err := filepath.Glob("testdata/*.arrow*")
+	if err != nil || len(names) == 0 {
+		f.Fatal("no files", err)
+	}
+	for _, n := range names {
+		b, err := os.ReadFile(n)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		before := allocated()
+		load("fuzz", b) // an error or data; a panic ends the test
+		if a := allocated() - before; a > 64<<20+100*uint64(len(b)) {
+			t.Fatalf("%d MiB allocated for %d bytes", a>>20, len(b))
+		}
+	})
+}
