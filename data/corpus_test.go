@@ -50,6 +50,8 @@ func goTree(t *testing.T) {
 	t.Setenv("GOROOT", root)
 }
 
+var _ Records = (*Split)(nil)
+
 func small() ConvertOptions {
 	return ConvertOptions{MinLabel: 20, Shares: clean.Shares{Validation: 0.15, Test: 0.2}}
 }

@@ -286,7 +286,8 @@ func (a *File) indexStream() error {
 
 // Select chooses the columns that Batch reads, by name and in this order. A
 // column must hold text (utf8, large_utf8, either as a dictionary) or integers,
-// which are read as their decimal digits.
+// which are read as their decimal digits, or as the names of classes where
+// Hugging Face datasets has left these in the file.
 func (a *File) Select(names ...string) error {
 	a.columns = nil
 	var fields []arrow.Field
@@ -301,7 +302,7 @@ func (a *File) Select(names ...string) error {
 		}
 		fd := &a.fields[i]
 		if !fd.readable() {
-			return fmt.Errorf("data: %s: column %q is %s; text columns are utf8, large_utf8 or a dictionary of these; its columns: %s", a.path, name, fd.kind(), a.list())
+			return fmt.Errorf("data: %s: column %q is %s; text columns are utf8, large_utf8 or a dictionary of these (hint: cast it when writing the file); its columns: %s", a.path, name, fd.kind(), a.list())
 		}
 		var t arrow.DataType = arrow.BinaryTypes.String
 		switch fd.typ {
@@ -400,12 +401,21 @@ type Batch struct {
 	Rows    int
 	Bytes   int64 // decoded
 	columns []arrow.Array
+	classes [][]string // by column, nil: none
 }
 
 // Text returns the value of the selected column col in row row of the batch;
 // ok is false where it is null. The string stays valid as long as it is used.
 func (b *Batch) Text(col, row int) (text string, ok bool) {
-	return textOf(b.columns[col], row)
+	text, ok = textOf(b.columns[col], row)
+	if names := b.classes[col]; names != nil && ok {
+		class, err := strconv.Atoi(text)
+		if err != nil || class < 0 || class >= len(names) {
+			return "", false // -1 is how datasets marks a row without label
+		}
+		return names[class], true
+	}
+	return text, ok
 }
 
 func textOf(c arrow.Array, row int) (string, bool) {
@@ -508,9 +518,10 @@ func (a *File) decode(k int) (*Batch, error) {
 	if rec.NumRows() != m.batch.rows {
 		return nil, errors.New("damaged data: rows are missing")
 	}
-	for _, c := range rec.Columns() {
+	for i, c := range rec.Columns() {
 		c.Retain()
 		b.columns = append(b.columns, c)
+		b.classes = append(b.classes, a.fields[a.columns[i].field].classes)
 	}
 	return b, nil
 }

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"runtime/metrics"
 	"strings"
 	"sync"
@@ -140,10 +141,11 @@ func allocated() uint64 {
 func TestFlips(t *testing.T) {
 	const most = 64 << 20 // a Zstandard window of 8 MiB is legal, and allocated several times
 	var names []string
-	for _, n := range []string{"plain.arrow", "lz4.arrow", "zstd.arrow", "dictionary.arrow", "dictionary_lz4.arrow", "stream.arrows", "stream_zstd.arrows", "delta.arrows"} {
+	for _, n := range []string{"plain.arrow", "lz4.arrow", "zstd.arrow", "dictionary.arrow", "dictionary_lz4.arrow", "stream.arrows", "stream_zstd.arrows", "delta.arrows", "classes.arrows"} {
 		names = append(names, filepath.Join("testdata", n))
 	}
 	names = append(names, writeOwn(t, t.TempDir(), 3))
+	defer debug.SetGCPercent(debug.SetGCPercent(1000)) // half the time would go into collecting
 	step := 1
 	if testing.Short() {
 		step = 7

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -82,6 +83,7 @@ type arrowField struct {
 		signed bool
 	}
 	children []arrowField
+	classes  []string // names of the values of an int, of Hugging Face's ClassLabel
 }
 
 // kind names the type for people: "utf8", "int64", "dictionary<utf8>".
@@ -124,7 +126,37 @@ func parseSchema(f *flat, t flatTable) ([]arrowField, error) {
 		}
 		fields = append(fields, a)
 	}
+	pos, n = f.vector(t, 2, 4)
+	for i := 0; i < n && f.err == nil; i++ {
+		if kv := f.table(f.ref(pos + 4*i)); f.string(kv, 0) == "huggingface" {
+			nameClasses(fields, f.string(kv, 1))
+		}
+	}
 	return fields, f.err
+}
+
+// nameClasses takes the names of classes from the features that Hugging Face
+// datasets keeps in a schema's metadata. Where they cannot be read, labels stay
+// the numbers that they are.
+func nameClasses(fields []arrowField, features string) {
+	var meta struct {
+		Info struct {
+			Features map[string]json.RawMessage
+		}
+	}
+	if json.Unmarshal([]byte(features), &meta) != nil {
+		return
+	}
+	for i := range fields {
+		var label struct {
+			Type  string `json:"_type"`
+			Names []string
+		}
+		raw, ok := meta.Info.Features[fields[i].name]
+		if ok && fields[i].typ == typeInt && json.Unmarshal(raw, &label) == nil && label.Type == "ClassLabel" {
+			fields[i].classes = label.Names
+		}
+	}
 }
 
 func parseInt(f *flat, t flatTable) (bits int, signed bool) {

@@ -86,4 +86,11 @@ nested = pa.table({
 write("nested.arrow", nested, rows=n)
 note("nested.arrow", ["utf8", "int64"], TEXT, ["3", "1", None, "-4", "1"])
 
+# Classes as Hugging Face datasets keeps them.
+features = {"info": {"features": {"text": {"dtype": "string", "_type": "Value"},
+                                  "label": {"names": ["neg", "pos"], "_type": "ClassLabel"}}}}
+classes = pa.table({"text": pa.array(TEXT), "label": pa.array([1, 0, None, -1, 1], pa.int64())})
+write("classes.arrows", classes.replace_schema_metadata({"huggingface": json.dumps(features)}), stream=True)
+note("classes.arrows", ["utf8", "int64"], TEXT, ["pos", "neg", None, None, "pos"])
+
 json.dump(expected, open("expected.json", "w"), indent=1, ensure_ascii=False)
