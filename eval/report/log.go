@@ -65,6 +65,43 @@ type Metrics struct {
 	Damaged    int     // lines that could not be read
 }
 
+// A logLine is any line of metrics.jsonl.
+type logLine struct {
+	Event  *string `json:"event"`
+	Step   *int    `json:"step"`
+	Stage  string  `json:"stage"`
+	Detail string  `json:"detail"`
+	Tokens int64   `json:"tokens"`
+
+	Loss            field `json:"loss"`
+	LR              field `json:"lr"`
+	GradNorm        field `json:"grad_norm"`
+	TokensPerSecond field `json:"tokens_per_second"`
+	MFU             field `json:"mfu"`
+	Seconds         field `json:"seconds"`
+	ValLoss         field `json:"val_loss"`
+	ValBitsPerByte  field `json:"val_bits_per_byte"`
+	ValAccuracy     field `json:"val_accuracy"`
+}
+
+// A field is a figure that a line may have: null is one, which was not finite.
+type field struct {
+	value Number
+	there bool
+}
+
+func (f *field) UnmarshalJSON(text []byte) error {
+	f.there = true
+	return f.value.UnmarshalJSON(text)
+}
+
+func (f field) number() Number {
+	if !f.there {
+		return Missing
+	}
+	return f.value
+}
+
 // ReadMetrics reads metrics.jsonl. A process that is killed may leave a torn
 // line: such lines are counted. Of a step that was logged twice the later line
 // counts. A validation line that holds the training figures too is taken for
@@ -79,55 +116,41 @@ func ReadMetrics(r io.Reader) (*Metrics, error) {
 	steps, besides, validation := map[at]Step{}, map[at]Step{}, map[at]Validation{}
 	rank := map[string]int{}
 	damaged, err := readLines(r, func(line []byte) error {
-		var head struct {
-			Event       *string
-			Stage       string
-			Step        *int
-			Loss        json.RawMessage
-			ValLoss     json.RawMessage `json:"val_loss"`
-			ValBits     json.RawMessage `json:"val_bits_per_byte"`
-			ValAccuracy json.RawMessage `json:"val_accuracy"`
-		}
-		if err := json.Unmarshal(line, &head); err != nil {
+		var l logLine
+		if err := json.Unmarshal(line, &l); err != nil {
 			return err
 		}
-		if head.Event == nil && head.Step == nil {
+		if l.Event == nil && l.Step == nil {
 			return errors.New("neither a step nor an event")
 		}
-		var s Step
-		var v Validation
-		var e Event
-		// What a line does not say is missing, not 0.
-		s.Loss, s.LR, s.GradNorm, s.TokensPerSecond, s.MFU, s.Seconds = Missing, Missing, Missing, Missing, Missing, Missing
-		v.Loss, v.BitsPerByte, v.Accuracy = Missing, Missing, Missing
-		for _, into := range []any{&s, &v, &e} {
-			if err := json.Unmarshal(line, into); err != nil {
-				return err
-			}
+		if _, ok := rank[l.Stage]; !ok && l.Stage != "" {
+			rank[l.Stage] = len(m.Stages)
+			m.Stages = append(m.Stages, l.Stage)
 		}
-		if _, ok := rank[head.Stage]; !ok && head.Stage != "" {
-			rank[head.Stage] = len(m.Stages)
-			m.Stages = append(m.Stages, head.Stage)
+		k := at{stage: l.Stage}
+		if l.Step != nil {
+			k.step = *l.Step
 		}
-		if head.Event != nil {
-			m.Events = append(m.Events, e)
-			if e.Event == "resumed" {
-				undone := func(k at) bool { return k.stage == e.Stage && k.step > e.Step }
+		if l.Event != nil {
+			m.Events = append(m.Events, Event{*l.Event, k.step, k.stage, l.Detail})
+			if *l.Event == "resumed" {
+				undone := func(other at) bool { return other.stage == k.stage && other.step > k.step }
 				maps.DeleteFunc(steps, func(k at, _ Step) bool { return undone(k) })
 				maps.DeleteFunc(besides, func(k at, _ Step) bool { return undone(k) })
 				maps.DeleteFunc(validation, func(k at, _ Validation) bool { return undone(k) })
 			}
 			return nil
 		}
-		k := at{s.Stage, s.Step}
-		validated := head.ValLoss != nil || head.ValBits != nil || head.ValAccuracy != nil
+		s := Step{k.step, k.stage, l.Tokens, l.Loss.number(), l.LR.number(), l.GradNorm.number(),
+			l.TokensPerSecond.number(), l.MFU.number(), l.Seconds.number()}
+		validated := l.ValLoss.there || l.ValBitsPerByte.there || l.ValAccuracy.there
 		if validated {
-			validation[k] = v
+			validation[k] = Validation{k.step, k.stage, l.ValLoss.number(), l.ValBitsPerByte.number(), l.ValAccuracy.number()}
 		}
 		switch {
-		case head.Loss != nil && validated:
+		case l.Loss.there && validated:
 			besides[k] = s
-		case head.Loss != nil:
+		case l.Loss.there:
 			steps[k] = s
 		}
 		return nil

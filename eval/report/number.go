@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strconv"
 )
 
 // A Number is a figure that may be missing. NaN, and an infinity too, is null in
@@ -30,8 +31,9 @@ func (x *Number) UnmarshalJSON(text []byte) error {
 		*x = Missing
 		return nil
 	}
-	var v float64
-	if err := json.Unmarshal(text, &v); err != nil {
+	// The decoder has seen that text is JSON: what ParseFloat takes of that is a number.
+	v, err := strconv.ParseFloat(string(text), 64)
+	if err != nil {
 		return fmt.Errorf("%s is no number", text)
 	}
 	*x = Number(v)
