@@ -23,8 +23,8 @@ type Baseline struct {
 	// Estimate's interval is NaN, NaN where the baseline has none.
 	metric.Estimate
 	// Diff is the model's figure less the baseline's with the paired interval.
-	// N = 0: not measured; then the model's own interval must exclude the
-	// baseline's value, as if that were exact.
+	// N = 0: not measured; then the two intervals must not overlap, which asks
+	// for more, and a baseline without an interval counts as exact.
 	Diff metric.Estimate
 }
 
@@ -60,7 +60,11 @@ func (b *Baseline) difference(e *Evaluation) metric.Estimate {
 	if b.Diff.N > 0 {
 		return b.Diff
 	}
-	return metric.Estimate{Value: e.Value - b.Value, Lo: e.Lo - b.Value, Hi: e.Hi - b.Value, N: e.N}
+	d := metric.Estimate{Value: e.Value - b.Value, Lo: e.Lo - b.Value, Hi: e.Hi - b.Value}
+	if b.Lo <= b.Hi {
+		d.Lo, d.Hi = e.Lo-b.Hi, e.Hi-b.Lo
+	}
+	return d
 }
 
 // A Verdict says in plain words whether a model beats a baseline.
@@ -83,18 +87,21 @@ func (r *Run) Verdicts() []Verdict {
 
 func (r *Run) verdict(e *Evaluation, b *Baseline) Verdict {
 	o := e.Outcome(b)
-	figures := fmt.Sprintf("%s %s against %s", metricName(e.Metric), withInterval(e.Estimate), figure(b.Value))
-	d := b.difference(e)
-	diff := "difference " + signed(d.Value) + " " + interval(d)
+	figures := fmt.Sprintf("%s %s against ", metricName(e.Metric), withInterval(e.Estimate))
+	if b.Diff.N > 0 {
+		figures += minus(figure(b.Value)) + "; difference " + signed(b.Diff.Value) + " " + interval(b.Diff)
+	} else {
+		figures += withInterval(b.Estimate)
+	}
 	model := r.modelName(e.Stage)
 	var text string
 	switch o {
 	case Beats:
-		text = fmt.Sprintf("%s beats %s (%s; %s)", model, b.Name, figures, diff)
+		text = fmt.Sprintf("%s beats %s (%s)", model, b.Name, figures)
 	case Loses:
-		text = fmt.Sprintf("%s does not beat %s: it is worse (%s; %s)", model, b.Name, figures, diff)
+		text = fmt.Sprintf("%s does not beat %s: it is worse (%s)", model, b.Name, figures)
 	case Undecided:
-		text = fmt.Sprintf("%s does not beat %s beyond the 95 %% interval (%s; %s)", model, b.Name, figures, diff)
+		text = fmt.Sprintf("%s does not beat %s beyond the 95 %% interval (%s)", model, b.Name, figures)
 	case Unknown:
 		text = fmt.Sprintf("%s cannot be compared with %s: a figure is missing (%s)", model, b.Name, figures)
 	}

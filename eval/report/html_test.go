@@ -194,7 +194,7 @@ func TestPage(t *testing.T) {
 	}
 	text, elements := tags(t, page)
 	for _, want := range []string{
-		"The pretrained model beats zstd_primed (bits per byte 1.664 [1.631, 1.699] against 2.012",
+		"The pretrained model beats zstd_primed (bits per byte 1.664 [1.631, 1.699] against 2.012)",
 		"The pretrained model does not beat kneser_ney_5: it is worse",
 		"The fine-tuned model beats majority", "The fine-tuned model does not beat naive_bayes beyond the 95 % interval",
 		"The fine-tuned model beats random_init",

@@ -181,6 +181,9 @@ func TestOutcome(t *testing.T) {
 		{"lower is better, worse", true, estimate(2, 1.9, 2.1, 9), estimate(1.5, 1.4, 1.6, 9), estimate(.5, .4, .6, 9), Loses},
 		{"unpaired", true, estimate(1.5, 1.4, 1.6, 9), estimate(1.7, nan, nan, 9), metric.Estimate{}, Beats},
 		{"unpaired, inside", true, estimate(1.5, 1.4, 1.6, 9), estimate(1.55, nan, nan, 9), metric.Estimate{}, Undecided},
+		{"unpaired, apart", false, estimate(.7, .68, .72, 9), estimate(.6, .55, .65, 9), metric.Estimate{}, Beats},
+		{"unpaired, below", false, estimate(.6, .55, .65, 9), estimate(.7, .68, .72, 9), metric.Estimate{}, Loses},
+		{"unpaired, overlapping", false, estimate(.7, .68, .72, 9), estimate(.66, .63, .69, 9), metric.Estimate{}, Undecided},
 		{"no value", false, estimate(nan, nan, nan, 0), estimate(.5, .4, .6, 9), metric.Estimate{}, Unknown},
 		{"no baseline", false, estimate(.7, .6, .8, 9), estimate(nan, nan, nan, 0), metric.Estimate{}, Unknown},
 	} {
