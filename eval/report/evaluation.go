@@ -61,7 +61,7 @@ func (b *Baseline) difference(e *Evaluation) metric.Estimate {
 		return b.Diff
 	}
 	d := metric.Estimate{Value: e.Value - b.Value, Lo: e.Lo - b.Value, Hi: e.Hi - b.Value}
-	if b.Lo <= b.Hi {
+	if b.Lo <= b.Value && b.Value <= b.Hi {
 		d.Lo, d.Hi = e.Lo-b.Hi, e.Hi-b.Lo
 	}
 	return d
