@@ -3,6 +3,7 @@ package cpu
 import (
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -21,7 +22,8 @@ func newDevice(t testing.TB, k *kernels, threads int) *Device {
 	return d
 }
 
-// operand puts data on the device.
+// operand puts data on the device, where it stays as long as the test: a view of it
+// does not keep it.
 func operand[T float](t testing.TB, d *Device, data []T, shape ...int) exec.Arg {
 	t.Helper()
 	dt := exec.F32
@@ -32,6 +34,7 @@ func operand[T float](t testing.TB, d *Device, data []T, shape ...int) exec.Arg 
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { runtime.KeepAlive(buf) })
 	a := exec.Arg{Buffer: buf, Shape: shape, DType: dt}
 	copy(view[T](a), data)
 	return a
@@ -203,6 +206,7 @@ func TestBuffers(t *testing.T) {
 				t.Fatalf("Alloc(%d) is not zeroed", n)
 			}
 		}
+		runtime.KeepAlive(b)
 	}
 	b, _ := d.Alloc(192)
 	if err := d.Upload(b.Slice(64, 64), []byte("hello")); err != nil {

@@ -262,10 +262,10 @@ func gemm32(k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []float
 
 // lend32 is what gemm32 works in: packed A or nil, packed B, a tile.
 func lend32(k *kernels, w *scratch, transA bool, m, n, kk, lda int) (packed, panels, tile []float32) {
-	// A is read in place where too few columns would pay for packing it, or its rows
-	// lie close: rows a power of two apart fall on the same sets of the caches, and in
-	// Aᵀ each step along k is a new line.
-	if transA && n >= 4*k.nr || lda >= 512 && n >= 8*k.nr {
+	// A is read in place where too few columns would pay for packing it. Packed, it comes
+	// from memory in long runs, and rows a power of two apart, or the steps along k of Aᵀ,
+	// do not fall on the same sets of the caches.
+	if n >= 8*k.nr || transA && n >= 4*k.nr {
 		packed = lend[float32](w, slotRows, (min(k.mc, m)+k.mr)*max(k.kc+rowPad, k.lanes*k.kc/k.mr))
 	}
 	panels = lend[float32](w, slotPanels, min(k.kc, kk)*min(k.nc, (n+k.nr-1)/k.nr*k.nr))
@@ -287,11 +287,12 @@ func packPanel(k *kernels, dst, src []float32, ld, kc, cols int) {
 }
 
 // packA packs mc columns of kc rows of Aᵀ, tile after tile, each row of a tile into a
-// vector. A few rows at a time: were there more, those a power of two apart would push
-// each other out of the cache before the next tile reads the rest of their lines.
-// Vectors reach beyond a tile; have is the columns that are there to be read.
+// vector. A few rows at a time where they lie far apart: were there more, those a power
+// of two apart would push each other out of the first-level cache before the next tile
+// reads the rest of their lines. Vectors reach beyond a tile; have is the columns that
+// are there to be read.
 func packA(k *kernels, dst, src []float32, ld, mc, kc, have int) {
-	const few = 8
+	few := max(8, 16384/ld)
 	for p := 0; p < kc; p += few {
 		rows := min(few, kc-p)
 		for i := 0; i < mc; i += k.mr {

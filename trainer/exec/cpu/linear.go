@@ -57,24 +57,22 @@ func (j *gemmJob[T]) start(d *Device) {
 }
 
 // cut chooses the size of the blocks of C: multiples of the tile (mr,nr), some four
-// for each thread, so that a thread that is held up does not hold up the rest, along
-// the longer side first. A block packs its own part of B, so no block waits for another,
-// and a result does not depend on the cut.
+// for each thread, so that a thread that is held up does not hold up the rest. A block
+// packs its own part of B, so no block waits for another; columns are cut first, as
+// blocks side by side pack nothing twice. A result does not depend on the cut.
 func cut(m, n, k, mr, nr, threads int) (rows, cols int) {
 	if threads == 1 || m*n*k < 32*32*32 {
 		return m, n
 	}
-	want := 4 * threads
 	up := func(x, unit int) int { return (x + unit - 1) / unit * unit }
-	// Blocks of fewer rows pack B too often for the work they do; of fewer columns, read A too often.
-	minRows, minCols := up(96, mr), up(64, nr)
-	if m >= n {
-		byM := min(want, (m+minRows-1)/minRows)
-		byN := min((want+byM-1)/byM, (n+minCols-1)/minCols)
-		return up((m+byM-1)/byM, mr), up((n+byN-1)/byN, nr)
+	want := 4 * threads
+	// Packing B costs as much as 15 rows of work; reading A, far less than 64 columns of it.
+	byN := min(max(n/128, 1), want)
+	byM := min(max(m/192, 1), (want+byN-1)/byN)
+	if byN*byM < threads { // a small product: the packing is worth it
+		byN = min(max(n/up(32, nr), 1), threads)
+		byM = min(max(m/up(24, mr), 1), (threads+byN-1)/byN)
 	}
-	byN := min(want, (n+minCols-1)/minCols)
-	byM := min((want+byN-1)/byN, (m+minRows-1)/minRows)
 	return up((m+byM-1)/byM, mr), up((n+byN-1)/byN, nr)
 }
 
