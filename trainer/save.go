@@ -1,9 +1,11 @@
 package trainer
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"unsafe"
 
 	"hone/checkpoint"
@@ -18,8 +20,8 @@ type state struct {
 	Step   int         `json:"step"`
 	Tokens int64       `json:"tokens"`
 	Cursor data.Cursor `json:"cursor"`
-	// Pending says that the hooks of this step have not been called: the run was interrupted.
-	Pending bool `json:"pending,omitempty"`
+	// Pending is what the hooks of this step have not been called with: the run was interrupted.
+	Pending *StepInfo `json:"pending,omitempty"`
 }
 
 // save writes a checkpoint of the step just done, and lets go of older ones.
@@ -32,7 +34,16 @@ func (t *Trainer) save(pending bool) error {
 	if err != nil {
 		return err
 	}
-	st, err := json.MarshalIndent(state{t.step, t.tokens, t.cursor, pending}, "", "  ")
+	for _, x := range slices.Concat(weights, moments) {
+		if i := firstNonFinite(x); i >= 0 {
+			return fmt.Errorf("%s is not finite from element %d on: not saved%s", x.Name, i, t.lastGood())
+		}
+	}
+	now := state{Step: t.step, Tokens: t.tokens, Cursor: t.cursor}
+	if pending {
+		now.Pending = &t.info
+	}
+	st, err := json.MarshalIndent(now, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -62,6 +73,25 @@ func Weights(net *model.Network) ([]checkpoint.Tensor, error) {
 		out = append(out, checkpoint.Tensor{Name: p.Name, DType: "F32", Shape: p.Shape, Data: floatBytes(w)})
 	}
 	return out, nil
+}
+
+// firstNonFinite is the first element that is a NaN or an infinity, or -1. A step may
+// overflow weights though its loss and gradient are finite.
+func firstNonFinite(x checkpoint.Tensor) int {
+	if x.DType == "F64" {
+		for i := range len(x.Data) / 8 {
+			if binary.LittleEndian.Uint64(x.Data[8*i:])>>52&0x7ff == 0x7ff {
+				return i
+			}
+		}
+		return -1
+	}
+	for i := range len(x.Data) / 4 {
+		if binary.LittleEndian.Uint32(x.Data[4*i:])>>23&0xff == 0xff {
+			return i
+		}
+	}
+	return -1
 }
 
 // LoadWeights sets a network's parameters from a checkpoint. A classifier may start
@@ -147,7 +177,10 @@ func (t *Trainer) resume() error {
 	if err := t.loadMoments(moments, t.opt.State(t.net.Layout())); err != nil {
 		return fmt.Errorf("checkpoint %s: %w", c.Dir, err)
 	}
-	t.step, t.tokens, t.cursor, t.pending = st.Step, st.Tokens, st.Cursor, st.Pending
+	t.step, t.tokens, t.cursor = st.Step, st.Tokens, st.Cursor
+	if st.Pending != nil {
+		t.pending, t.info = true, *st.Pending
+	}
 	t.metrics = maps.Clone(c.Manifest.Metrics)
 	if best, err := checkpoint.Best(t.cfg.Dir, t.cfg.Retention, nil); err != nil {
 		return err

@@ -31,18 +31,16 @@ func (t *Trainer) forwardBackward(run func() error, b *data.Batch, micro int) er
 
 // loss is the sum over the micro-batch's targets.
 func (t *Trainer) loss() (float64, error) {
-	return readFloat(t.train, "loss", t.net.Layout().DType)
+	return t.readFloat(t.train, "loss", t.net.Layout().DType)
 }
 
-func readFloat(x *exec.Executor, name string, dt exec.DType) (float64, error) {
+func (t *Trainer) readFloat(x *exec.Executor, name string, dt exec.DType) (float64, error) {
 	if dt == exec.F64 {
-		var v [1]float64
-		err := exec.Read(x, name, v[:])
-		return v[0], err
+		err := exec.Read(x, name, t.wide[:1])
+		return t.wide[0], err
 	}
-	var v [1]float32
-	err := exec.Read(x, name, v[:])
-	return float64(v[0]), err
+	err := exec.Read(x, name, t.narrow[:])
+	return float64(t.narrow[0]), err
 }
 
 // clipAndUpdate runs the optimiser's program and returns the gradient's norm.
@@ -50,7 +48,7 @@ func (t *Trainer) clipAndUpdate() (float64, error) {
 	if err := t.update.Run(); err != nil {
 		return 0, err
 	}
-	norm2, err := readFloat(t.update, "norm2", exec.F64)
+	norm2, err := t.readFloat(t.update, "norm2", exec.F64)
 	if err != nil {
 		return 0, err
 	}
@@ -61,8 +59,8 @@ func (t *Trainer) clipAndUpdate() (float64, error) {
 }
 
 // explain reruns the step in progress with every output checked, and names the
-// first operation that was not finite. The weights may be spoilt by then: the
-// rerun starts from the newest checkpoint's weights only if those are this step's.
+// first operation that was not finite. The weights are still the step's own, since
+// an update with a gradient that is not finite writes nothing.
 func (t *Trainer) explain(what string) error {
 	loader, err := data.NewLoader(t.cfg.Data, t.start)
 	if err != nil {

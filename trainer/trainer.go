@@ -66,6 +66,7 @@ type Trainer struct {
 	combine []*exec.Executor // after each micro-batch of a step
 
 	step    int
+	info    StepInfo // of that step, once this process or the one before it has done it
 	tokens  int64
 	start   data.Cursor // where the step in progress began, for a checked rerun
 	cursor  data.Cursor // where the next step begins
@@ -75,6 +76,9 @@ type Trainer struct {
 	hasBest bool
 	isBest  bool // the present weights are the best so far
 	feed    model.Feed
+	// What the host feeds and reads each step.
+	wide   [3]float64
+	narrow [1]float32
 }
 
 // New prepares a stage: it resumes from the newest good checkpoint in the stage's
@@ -163,6 +167,11 @@ func (t *Trainer) SetMetric(name string, value float64) {
 	if t.metrics == nil {
 		t.metrics = map[string]float64{}
 	}
+	// A number that JSON cannot hold is no metric: a checkpoint without it is never the best.
+	if math.IsNaN(value) || math.IsInf(value, 0) {
+		delete(t.metrics, name)
+		return
+	}
 	t.metrics[name] = value
 	if r := t.cfg.Retention; name == r.Metric {
 		t.isBest = !t.hasBest || r.HigherIsBetter && value > t.best || !r.HigherIsBetter && value < t.best
@@ -188,11 +197,9 @@ func (t *Trainer) Run(ctx context.Context) error {
 	for i := range called {
 		called[i] = saved
 	}
-	info := StepInfo{Step: t.step, Tokens: t.tokens}
 	for t.pending || t.step < t.cfg.Steps {
 		if !t.pending {
-			var err error
-			if info, err = t.trainStep(); err != nil {
+			if err := t.trainStep(); err != nil {
 				return fmt.Errorf("trainer: step %d: %w%s", t.step+1, err, t.lastGood())
 			}
 			t.pending = true
@@ -207,7 +214,7 @@ func (t *Trainer) Run(ctx context.Context) error {
 		last := t.step == t.cfg.Steps
 		for i, h := range t.cfg.Hooks {
 			if last || h.Due(t.step, time.Since(called[i])) {
-				if err := h.Do(context.WithoutCancel(ctx), t, info); err != nil {
+				if err := h.Do(context.WithoutCancel(ctx), t, t.info); err != nil {
 					return fmt.Errorf("trainer: step %d: %w", t.step, err)
 				}
 				called[i] = time.Now()
@@ -226,7 +233,7 @@ func (t *Trainer) Run(ctx context.Context) error {
 
 // trainStep is one step: for each micro-batch, forward, loss and backward; the
 // gradients combined in a binary tree; then clipping and the update.
-func (t *Trainer) trainStep() (StepInfo, error) {
+func (t *Trainer) trainStep() error {
 	began := time.Now()
 	waited := t.loader.Stats().Wait
 	t.start = t.cursor
@@ -238,23 +245,23 @@ func (t *Trainer) trainStep() (StepInfo, error) {
 		// Not the run's context: a step that has begun is finished.
 		b, err := t.loader.Next(context.Background())
 		if err != nil {
-			return StepInfo{}, err
+			return err
 		}
 		if b.NumTargets == 0 {
-			return StepInfo{}, errors.New("the batch has no target: nothing to learn from")
+			return errors.New("the batch has no target: nothing to learn from")
 		}
 		if err := t.forwardBackward(t.train.Run, b, m); err != nil {
-			return StepInfo{}, err
+			return err
 		}
 		sum, err := t.loss()
 		if err != nil {
-			return StepInfo{}, err
+			return err
 		}
 		if math.IsNaN(sum) || math.IsInf(sum, 0) {
-			return StepInfo{}, t.explain(fmt.Sprintf("the loss is %v", sum))
+			return t.explain(fmt.Sprintf("the loss is %v", sum))
 		}
 		if err := combine.Run(); err != nil {
-			return StepInfo{}, err
+			return err
 		}
 		loss += sum
 		targets = b.NumTargets
@@ -264,16 +271,18 @@ func (t *Trainer) trainStep() (StepInfo, error) {
 		t.cursor = b.Cursor
 	}
 	lr := t.cfg.Schedule(t.step)
-	if err := exec.Feed(t.update, "scalars", []float64{lr, float64(t.step + 1), t.cfg.MaxGradNorm}); err != nil {
-		return StepInfo{}, err
+	t.wide = [3]float64{lr, float64(t.step + 1), t.cfg.MaxGradNorm}
+	if err := exec.Feed(t.update, "scalars", t.wide[:]); err != nil {
+		return err
 	}
 	norm, err := t.clipAndUpdate()
 	if err != nil {
-		return StepInfo{}, err
+		return err
 	}
 	t.step++
-	return StepInfo{
+	t.info = StepInfo{
 		Step: t.step, Tokens: t.tokens, Loss: loss / float64(targets), LR: lr, GradNorm: norm,
 		Seconds: time.Since(began).Seconds(), DataWait: (t.loader.Stats().Wait - waited).Seconds(),
-	}, nil
+	}
+	return nil
 }

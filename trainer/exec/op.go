@@ -71,8 +71,25 @@ const (
 	OpSumSquares
 	// AdamW (Loshchilov & Hutter 2019): p, g, m, v (n) T, scalars(3) float64 = {lr, step, clip},
 	// norm2(1) float64 -> p, m, v, in place. The gradient is scaled by min(1, clip/√norm2) first
-	// (clip 0: not at all). Attrs: Beta1, Beta2, Eps, WeightDecay.
+	// (clip 0: not at all). Where norm2 is not finite nothing is written, so that the step can be
+	// run again to see why. Attrs: Beta1, Beta2, Eps, WeightDecay.
 	OpAdamW
+
+	// Muon (Jordan et al. 2024) takes four ops beside matrix products, for a weight of K maps
+	// side by side, each (R,N); scalars and norm2 are AdamW's, and so is what they do.
+	//
+	// MuonMomentum: g, m (R,K·N) T, scalars(3), norm2(1) float64 -> m, in place, and of each map
+	// the Nesterov update u_1 … u_K (R,N): m = β·m + (1-β)·g, u = β·m + (1-β)·g. Where norm2 is
+	// not finite, m is kept and u is zero. Attrs: Beta1 (β).
+	OpMuonMomentum
+	// Normalize: x T, sum(1) float64 -> y = x/max(√sum, Eps), elementwise.
+	OpNormalize
+	// MatrixPolynomial: a, b (N,N) -> c0·I + c1·a + c2·b, with Attrs.Coefficients; b is usually a².
+	OpMatrixPolynomial
+	// MuonUpdate: p(R,K·N) T, scalars(3), norm2(1) float64, o_1 … o_K (R,N) ->
+	// p = (1 - lr·WeightDecay)·p - lr·Scale·o, in place; where norm2 is not finite nothing is written.
+	// Attrs: Scale, WeightDecay.
+	OpMuonUpdate
 
 	numOps
 )
@@ -86,6 +103,7 @@ var opNames = [numOps]string{
 	OpGELU: "gelu", OpGELUGrad: "gelu_grad", OpAdd: "add", OpDropout: "dropout",
 	OpCrossEntropy: "cross_entropy", OpCrossEntropyGrad: "cross_entropy_grad",
 	OpCopy: "copy", OpSumSquares: "sum_squares", OpAdamW: "adamw",
+	OpMuonMomentum: "muon_momentum", OpNormalize: "normalize", OpMatrixPolynomial: "matrix_polynomial", OpMuonUpdate: "muon_update",
 }
 
 func (o Op) String() string {
@@ -99,7 +117,7 @@ func (o Op) String() string {
 // because each element is read before it is written.
 func (o Op) inPlace() bool {
 	switch o {
-	case OpGELU, OpAdd, OpDropout, OpCrossEntropyGrad:
+	case OpGELU, OpAdd, OpDropout, OpCrossEntropyGrad, OpNormalize, OpMatrixPolynomial:
 		return true
 	}
 	return false
@@ -109,10 +127,11 @@ func (o Op) inPlace() bool {
 type Attrs struct {
 	B, T                      int // attention: sequences and rows of each
 	Heads, KVHeads            int
-	Scale                     float64 // of attention's logits, usually 1/√D
+	Scale                     float64 // of attention's logits, usually 1/√D; of Muon's update
 	Eps                       float64
 	P                         float64 // dropout probability
 	Salt                      uint64  // number of the dropout op within the model
 	Transposed                bool    // weight is (in, out)
 	Beta1, Beta2, WeightDecay float64
+	Coefficients              [3]float64 // of a polynomial, the constant first
 }

@@ -47,14 +47,17 @@ func adamW[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) err
 	}
 	lr, step, clip := scalars[0], scalars[1], scalars[2]
 	a := &in.Attrs
+	norm2 := view[float64](args[5])
+	if len(norm2) != 1 || args[5].DType != exec.F64 {
+		return mismatch(in, args)
+	}
+	if math.IsNaN(norm2[0]) || math.IsInf(norm2[0], 0) {
+		*j = adamWJob[T]{}
+		return nil
+	}
 	scale := 1.0
 	if clip > 0 {
-		norm2 := view[float64](args[5])
-		if len(norm2) != 1 || args[5].DType != exec.F64 {
-			return mismatch(in, args)
-		}
-		// Written so that a norm that is no number stays visible.
-		if s := clip / math.Sqrt(norm2[0]); !(s >= 1) {
+		if s := clip / math.Sqrt(norm2[0]); s < 1 {
 			scale = s
 		}
 	}

@@ -1,0 +1,557 @@
+package trainer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unsafe"
+
+	"hone/checkpoint"
+	"hone/data"
+	"hone/optim"
+	"hone/trainer/exec"
+	"hone/trainer/exec/cpu"
+	"hone/trainer/model"
+)
+
+// letters is a tokenizer of one token a byte.
+type letters struct{}
+
+func (letters) Encode(dst []int32, text string) []int32 {
+	for i := range len(text) {
+		dst = append(dst, int32(text[i])+1)
+	}
+	return dst
+}
+func (letters) Decode([]int32) string          { panic("not decoded here") }
+func (letters) Special(n string) (int32, bool) { return 0, n == "<|endoftext|>" }
+func (letters) Size() int                      { return 300 }
+
+// documents are texts of 1 to 60 bytes, in three classes by their first letter.
+type documents []data.Record
+
+func (d documents) Rows() int64                         { return int64(len(d)) }
+func (d documents) Record(i int64) (data.Record, error) { return d[i], nil }
+func newDocuments(n int) documents {
+	r := rand.New(rand.NewPCG(1, 2))
+	d := make(documents, n)
+	for i := range d {
+		class := r.IntN(3)
+		text := []byte{byte('a' + class)}
+		for range r.IntN(60) {
+			text = append(text, byte('a'+r.IntN(8)*(class+1)))
+		}
+		d[i] = data.Record{Text: string(text), Label: fmt.Sprint(class), HasLabel: true}
+	}
+	return d
+}
+
+// A setup is a training, small enough to be done again and again.
+type setup struct {
+	objective data.Objective
+	dir       string
+	steps     int
+	batch     int // 8
+	micro     int // 2
+	threads   int // 1
+	dropout   float64
+	eps       float64 // 1e-8
+	epochs    int
+	rate      float64 // 1e-3
+	docs      documents
+	schedule  optim.Schedule
+	saveEvery int // 0: at the end
+	hooks     []Hook
+	say       func(string)
+}
+
+func (s setup) trainer(t testing.TB) *Trainer {
+	t.Helper()
+	tr, err := s.start(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tr
+}
+
+func (s setup) start(t testing.TB) (*Trainer, error) {
+	t.Helper()
+	setDefault := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	setDefault(&s.batch, 8)
+	setDefault(&s.micro, 2)
+	setDefault(&s.threads, 1)
+	if s.eps == 0 {
+		s.eps = 1e-8
+	}
+	if s.rate == 0 {
+		s.rate = 1e-3
+	}
+	if s.schedule == nil {
+		rate := s.rate
+		s.schedule = func(step int) float64 { return rate * (1 - float64(step)/100) }
+	}
+	if s.say == nil {
+		s.say = func(string) {}
+	}
+	if s.docs == nil {
+		s.docs = newDocuments(200)
+	}
+	// The portable kernels are everywhere, and fast enough.
+	dev, err := cpu.New(cpu.Options{Threads: s.threads, Kernels: "generic"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dev.Close() })
+	opt, err := optim.New(optim.Config{
+		Name: "adamw", LR: 1e-3, Beta1: 0.9, Beta2: 0.95, Eps: s.eps, WeightDecay: 0.1, MaxGradNorm: 1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := model.DefaultConfig()
+	c.NLayer, c.NHead, c.NEmbd, c.NPositions, c.VocabSize = 2, 2, 32, 32, letters{}.Size()
+	c.EmbdPDrop, c.ResidPDrop = s.dropout, s.dropout
+	o := model.Options{State: func(l *exec.Layout) int { return StateBytes(l, opt, s.batch/s.micro) }}
+	d := data.Config{
+		Records: s.docs, Tokenizer: letters{}, Objective: s.objective, T: 32,
+		BatchSize: s.batch, MicroBatchSize: s.micro, Seed: 7, Shuffle: true, Epochs: s.epochs,
+	}
+	if s.objective == data.Classification {
+		o.Head, d.Labels, d.MaxSeqs = model.Classifier, []string{"0", "1", "2"}, 4
+		c.SetLabels(d.Labels)
+	}
+	net, err := model.NewNetwork(dev, exec.F32, c, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := net.Init(3); err != nil {
+		t.Fatal(err)
+	}
+	return New(net, opt, Config{
+		Dir: s.dir, Steps: s.steps, Seed: 5, Data: d, Schedule: s.schedule, MaxGradNorm: 1,
+		SaveDue:   func(step int, _ time.Duration) bool { return s.saveEvery > 0 && step%s.saveEvery == 0 },
+		Retention: checkpoint.Retention{Keep: 2, Metric: "score", HigherIsBetter: true},
+		Hooks:     s.hooks, Manifest: checkpoint.Manifest{Stage: "tiny"}, Say: s.say,
+	})
+}
+
+func mustRun(t testing.TB, s setup) {
+	t.Helper()
+	if err := s.trainer(t).Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// saved is the weights and moments of a step's checkpoint.
+func saved(t testing.TB, dir string, step int) []byte {
+	t.Helper()
+	var all []byte
+	for _, name := range []string{checkpoint.ModelFile, checkpoint.OptimizerFile} {
+		b, err := os.ReadFile(filepath.Join(checkpoint.StepDir(dir, step), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, b...)
+	}
+	return all
+}
+
+func objectives(t *testing.T, f func(t *testing.T, s setup)) {
+	for _, o := range []data.Objective{data.Causal, data.Classification} {
+		t.Run(o.String(), func(t *testing.T) { f(t, setup{objective: o, dropout: 0.1}) })
+	}
+}
+
+func TestResume(t *testing.T) {
+	objectives(t, func(t *testing.T, s setup) {
+		s.steps, s.dir = 10, t.TempDir()
+		mustRun(t, s)
+		want := saved(t, s.dir, 10)
+
+		s.dir, s.steps = t.TempDir(), 5
+		mustRun(t, s)
+		var said []string
+		s.steps, s.say = 10, func(line string) { said = append(said, line) }
+		mustRun(t, s)
+		if !bytes.Equal(saved(t, s.dir, 10), want) {
+			t.Error("five steps, a resume and five more are not ten steps")
+		}
+		if len(said) != 1 || !strings.Contains(said[0], "resumed from step 5") {
+			t.Errorf("said %q", said)
+		}
+		mustRun(t, s) // nothing is left to do
+
+		s.dir, s.dropout = t.TempDir(), 0
+		mustRun(t, s)
+		if bytes.Equal(saved(t, s.dir, 10), want) {
+			t.Error("dropout changes nothing: the test has seen nothing of it")
+		}
+	})
+}
+
+func TestThreads(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	objectives(t, func(t *testing.T, s setup) {
+		s.steps = 3
+		var want []byte
+		for threads := 1; threads <= 3; threads++ {
+			for procs := 1; procs <= 3; procs++ {
+				runtime.GOMAXPROCS(procs)
+				s.threads, s.dir = threads, t.TempDir()
+				mustRun(t, s)
+				got := saved(t, s.dir, s.steps)
+				if want == nil {
+					want = got
+				} else if !bytes.Equal(got, want) {
+					t.Errorf("%d threads, GOMAXPROCS %d: other bits than with 1 and 1", threads, procs)
+				}
+			}
+		}
+	})
+}
+
+func TestAccumulation(t *testing.T) {
+	objectives(t, func(t *testing.T, s setup) {
+		// Too few documents to fill the global batch: micro-batches of many, fewer and no
+		// targets. Dropout is off, since its masks are the micro-batch's; eps is large, since
+		// AdamW's first step is otherwise the sign of gradients that are zero but for rounding
+		// (those of the keys' biases).
+		s.dropout, s.eps, s.epochs, s.steps, s.batch, s.docs = 0, 1e-4, 1, 1, 32, newDocuments(22)
+		type result struct {
+			loss    float64
+			tensors [][]float32
+			names   []string
+			targets []int
+		}
+		run := func(micro int) (r result) {
+			s.micro, s.dir = micro, t.TempDir()
+			tr := s.trainer(t)
+			if err := tr.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			r.loss = tr.info.Loss
+			for _, p := range tr.net.Layout().Params {
+				w, g := make([]float32, p.Elems), make([]float32, p.Elems)
+				if err := tr.net.Weight(p.Name, w); err != nil {
+					t.Fatal(err)
+				}
+				if err := tr.net.Memory().Download(exec.Grad, p.Offset, floatBytes(g)); err != nil {
+					t.Fatal(err)
+				}
+				r.tensors = append(r.tensors, w, g)
+				r.names = append(r.names, p.Name, "gradient of "+p.Name)
+			}
+			l, err := data.NewLoader(tr.cfg.Data, data.Cursor{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			for range s.batch / micro {
+				b, err := l.Next(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				n := len(b.Seqs)
+				if b.Targets != nil {
+					n = 0
+					for _, id := range b.Targets {
+						n += min(1, int(id)+1)
+					}
+				}
+				r.targets = append(r.targets, n)
+			}
+			return r
+		}
+		one, four := run(32), run(8)
+		if n := four.targets; slices.Min(n) == slices.Max(n) {
+			t.Fatalf("the micro-batches have %d targets: not ragged", n)
+		}
+		t.Logf("targets of the micro-batches: %d", four.targets)
+		if d := math.Abs(one.loss-four.loss) / one.loss; !(d <= 1e-6) {
+			t.Errorf("loss %v of 1×32, %v of 4×8: relative difference %g", one.loss, four.loss, d)
+		}
+		for k, a := range one.tensors {
+			top, diff := 0.0, 0.0
+			for i := range a {
+				top = max(top, math.Abs(float64(a[i])))
+				diff = max(diff, math.Abs(float64(a[i])-float64(four.tensors[k][i])))
+			}
+			bound := 1e-6
+			if k%2 == 1 {
+				bound = 1e-5 // a gradient is a sum of hundreds of float32 in another order
+			}
+			if !(diff <= bound*top) || top == 0 {
+				t.Errorf("%s: max|Δ| %g, max %g", one.names[k], diff, top)
+			}
+		}
+	})
+}
+
+// TestInterrupt ends a run's context in the middle of every step in turn, so that its
+// hooks are left for the next process.
+func TestInterrupt(t *testing.T) {
+	scores := []float64{0, 1, 4, 2, 9, 5, 3, 9, 1, 2} // of each step; 9 at 5 is the best, 9 at 8 no better
+	const steps = 9
+	type outcome struct {
+		infos []StepInfo
+		best  int
+		final []byte
+		score []byte // of the best
+	}
+	train := func(s setup, stopAt int) (o outcome) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		s.dir, s.steps, s.saveEvery = t.TempDir(), steps, 3
+		s.schedule = func(step int) float64 {
+			if step+1 == stopAt {
+				cancel()
+			}
+			return 1e-3
+		}
+		s.hooks = []Hook{{
+			Due: func(step int, _ time.Duration) bool { return true },
+			Do: func(_ context.Context, _ *Trainer, i StepInfo) error {
+				i.Seconds, i.DataWait = 0, 0
+				o.infos = append(o.infos, i)
+				return nil
+			},
+		}, {
+			Due: func(step int, _ time.Duration) bool { return step%2 == 1 },
+			Do: func(ctx context.Context, t *Trainer, i StepInfo) error {
+				t.SetMetric("score", scores[i.Step])
+				return ctx.Err() // what a hook does is not interrupted
+			},
+		}}
+		err := s.trainer(t).Run(ctx)
+		if stopAt > 0 {
+			if !errors.Is(err, context.Canceled) {
+				t.Fatalf("stopped in step %d: error %v", stopAt, err)
+			}
+			if c, err := checkpoint.Latest(s.dir, nil); err != nil || c == nil || c.Manifest.Step != stopAt {
+				t.Fatalf("stopped in step %d: latest checkpoint %+v, %v", stopAt, c, err)
+			}
+			// Interrupted again before it can do anything, and then left in peace.
+			ended, end := context.WithCancel(t.Context())
+			end()
+			if err := s.trainer(t).Run(ended); !errors.Is(err, context.Canceled) {
+				t.Fatalf("interrupted at once: error %v", err)
+			}
+			s.schedule = func(int) float64 { return 1e-3 }
+			err = s.trainer(t).Run(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		best, err := checkpoint.Best(s.dir, checkpoint.Retention{Metric: "score", HigherIsBetter: true}, nil)
+		if err != nil || best == nil {
+			t.Fatalf("best: %v, %v", best, err)
+		}
+		o.best, o.final = best.Manifest.Step, saved(t, s.dir, steps)
+		o.score = saved(t, s.dir, o.best)
+		return o
+	}
+	objectives(t, func(t *testing.T, s setup) {
+		want := train(s, 0)
+		if want.best != 7 || len(want.infos) != steps {
+			t.Fatalf("best at step %d, %d calls of the hook", want.best, len(want.infos))
+		}
+		for stop := 1; stop <= steps; stop++ {
+			got := train(s, stop)
+			if !slices.Equal(got.infos, want.infos) {
+				t.Errorf("stopped in step %d: the hook saw\n%+v, not\n%+v", stop, got.infos, want.infos)
+			}
+			if got.best != want.best || !bytes.Equal(got.final, want.final) || !bytes.Equal(got.score, want.score) {
+				t.Errorf("stopped in step %d: another final or best checkpoint (step %d, not %d)", stop, got.best, want.best)
+			}
+		}
+	})
+}
+
+// failing runs until the trainer stops, and checks that the checkpoint of a step is
+// named, good and finite (0: that none is).
+func failing(t *testing.T, s setup, good int, want ...string) {
+	t.Helper()
+	err := s.trainer(t).Run(t.Context())
+	if err == nil {
+		t.Fatal("the run went on")
+	}
+	t.Log(err)
+	if good > 0 {
+		want = append(want, "the last good checkpoint is "+checkpoint.StepDir(s.dir, good))
+	} else {
+		want = append(want, "no checkpoint had been saved")
+	}
+	for _, w := range want {
+		if !strings.Contains(err.Error(), w) {
+			t.Errorf("error %q does not say %q", err, w)
+		}
+	}
+	c, err := checkpoint.Latest(s.dir, func(line string) { t.Error(line) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch {
+	case good == 0 && c != nil:
+		t.Errorf("there is a checkpoint: %s", c.Dir)
+	case good > 0 && (c == nil || c.Manifest.Step != good):
+		t.Errorf("the latest checkpoint is %+v", c)
+	case good > 0:
+		file, err := c.Tensors(checkpoint.ModelFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		for _, x := range file.Tensors() {
+			x, err := file.Read(x.Name, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if i := firstNonFinite(x); i >= 0 {
+				t.Errorf("%s: element %d is not finite", x.Name, i)
+			}
+		}
+	}
+}
+
+// poison is a hook that spoils a weight after a step.
+func poison(after int, name string) Hook {
+	return Hook{
+		Due: func(step int, _ time.Duration) bool { return step == after },
+		Do: func(_ context.Context, t *Trainer, _ StepInfo) error {
+			p, _ := t.net.Layout().Param(name)
+			w := make([]float32, p.Elems)
+			w[0] = float32(math.Inf(1))
+			return t.net.SetWeight(name, w)
+		},
+	}
+}
+
+func TestNonFinite(t *testing.T) {
+	objectives(t, func(t *testing.T, s setup) {
+		s.steps, s.saveEvery = 6, 1
+		t.Run("learning rate 1e30", func(t *testing.T) {
+			s.dir, s.rate = t.TempDir(), 1e30
+			failing(t, s, 1, "step 2: the loss is ", "first in micro-batch 0: program train", ": instruction ")
+		})
+		t.Run("learning rate beyond float32", func(t *testing.T) {
+			s.dir = t.TempDir()
+			s.schedule = func(step int) float64 { return math.Pow(10, float64(step*44-5)) }
+			failing(t, s, 1, "step 2: ", "is not finite from element 0 on: not saved")
+		})
+		t.Run("poisoned weights", func(t *testing.T) {
+			s.dir, s.rate, s.schedule, s.saveEvery = t.TempDir(), 0, nil, 2
+			s.hooks = []Hook{poison(3, "transformer.h.1.mlp.c_fc.weight")}
+			failing(t, s, 2, "step 4: ", "first in micro-batch 0: ", "linear h.1.mlp")
+			s.dir, s.hooks = t.TempDir(), []Hook{poison(1, "transformer.wpe.weight")}
+			failing(t, s, 0, "step 2: ", "first in micro-batch 0: ", "embed ")
+		})
+	})
+}
+
+// TestNonFiniteGradient: the loss is finite, the gradient is not, and the weights
+// must be as before, or the checked rerun would see others.
+func TestNonFiniteGradient(t *testing.T) {
+	tr := setup{dir: t.TempDir(), steps: 2}.trainer(t)
+	l, err := data.NewLoader(tr.cfg.Data, data.Cursor{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	tr.loader = l
+	if err := tr.trainStep(); err != nil {
+		t.Fatal(err)
+	}
+	weights := func() []byte {
+		list, err := Weights(tr.net)
+		if err != nil {
+			t.Fatal(err)
+		}
+		moments, err := tr.moments()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []byte
+		for _, x := range append(list, moments...) {
+			all = append(all, x.Data...)
+		}
+		return all
+	}
+	want := weights()
+	for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(-1))} {
+		g := []float32{bad}
+		if err := tr.net.Memory().Upload(exec.Grad, 64, unsafe.Slice((*byte)(unsafe.Pointer(&g[0])), 4)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := tr.clipAndUpdate()
+		if err == nil || !strings.Contains(err.Error(), "the gradient is not finite") || !strings.Contains(err.Error(), "every value finite") {
+			t.Errorf("gradient %v: error %v", bad, err)
+		}
+		if !bytes.Equal(weights(), want) {
+			t.Errorf("gradient %v: weights or moments have changed", bad)
+		}
+	}
+}
+
+// A metric that is no number is none, and the checkpoint can be written.
+func TestMetricNotFinite(t *testing.T) {
+	s := setup{dir: t.TempDir(), steps: 3, saveEvery: 1}
+	s.hooks = []Hook{{
+		Due: func(int, time.Duration) bool { return true },
+		Do: func(_ context.Context, t *Trainer, i StepInfo) error {
+			t.SetMetric("score", []float64{0, math.NaN(), 1, math.Inf(1)}[i.Step])
+			return nil
+		},
+	}}
+	mustRun(t, s)
+	best, err := checkpoint.Best(s.dir, checkpoint.Retention{Metric: "score", HigherIsBetter: true}, nil)
+	if err != nil || best == nil || best.Manifest.Step != 2 {
+		t.Errorf("best %+v, %v", best, err)
+	}
+}
+
+func TestStepAllocatesNothing(t *testing.T) {
+	objectives(t, func(t *testing.T, s setup) {
+		// So many documents that their packing into windows, which allocates, falls outside.
+		s.dir, s.steps, s.threads, s.docs = t.TempDir(), 1, 2, newDocuments(3000)
+		tr := s.trainer(t)
+		l, err := data.NewLoader(tr.cfg.Data, data.Cursor{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		tr.loader = l
+		step := func() {
+			if err := tr.trainStep(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 10 {
+			step()
+		}
+		if n := testing.AllocsPerRun(20, step); n >= 1 {
+			t.Errorf("%v allocations a step", n)
+		}
+	})
+}
+
+func TestEmptyCorpus(t *testing.T) {
+	s := setup{dir: t.TempDir(), steps: 1, docs: documents{}}
+	err := s.trainer(t).Run(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "the corpus is empty: 0 records") {
+		t.Errorf("error %v", err)
+	}
+}
