@@ -549,7 +549,7 @@ func TestNewLoaderReportsEveryFault(t *testing.T) {
 			t.Errorf("%v: cursor %+v: %v", o, from, err)
 		}
 	}
-	if _, err := ParseObjective("casual"); err == nil || !strings.Contains(err.Error(), `did you mean "causal"?); known: causal, classification`) {
+	if _, err := ParseObjective("casual"); err == nil || !strings.Contains(err.Error(), `"casual"; known: causal, classification`) {
 		t.Errorf("%v", err)
 	}
 	for _, o := range []Objective{Causal, Classification} {

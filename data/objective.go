@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"hone/data/source"
 )
 
 // An Objective says what is learned from a document.
@@ -30,7 +32,7 @@ func ParseObjective(name string) (Objective, error) {
 			return Objective(o), nil
 		}
 	}
-	return 0, fmt.Errorf("data: unknown objective %q%s; known: %s", name, didYouMean(name, objectives), strings.Join(objectives, ", "))
+	return 0, fmt.Errorf("data: unknown objective %q; known: %s", name, strings.Join(objectives, ", "))
 }
 
 // rowSource lays documents into rows; each objective has one. What it gives next is
@@ -112,8 +114,12 @@ func (r *reader) read(position int64, ids []int32) (out []int32, doc int64, labe
 	}
 	if r.labels != nil {
 		if label, ok = r.labels[rec.Label]; !ok {
+			near := ""
+			if n := source.Nearest(rec.Label, r.cfg.Labels); n != "" {
+				near = fmt.Sprintf(" (did you mean %q?)", n)
+			}
 			return ids, doc, -1, false, fmt.Errorf("data: record %d%s: label %q is not one of the %d known%s",
-				doc, at(rec.Path), rec.Label, len(r.labels), didYouMean(rec.Label, r.cfg.Labels))
+				doc, at(rec.Path), rec.Label, len(r.labels), near)
 		}
 	}
 	start := len(ids)
@@ -148,40 +154,6 @@ func invalidAt(s string) int {
 		}
 	}
 	return -1
-}
-
-// didYouMean is a hint at the known name that is nearest to got, if one is near.
-func didYouMean(got string, known []string) string {
-	best, near := 1+max(1, len(got)/3), ""
-	for _, k := range known {
-		if d := distance(got, k); d < best {
-			best, near = d, k
-		}
-	}
-	if near == "" {
-		return ""
-	}
-	return fmt.Sprintf(" (did you mean %q?)", near)
-}
-
-// distance is Levenshtein's, in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diag := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diag
-			if a[i] != b[j] {
-				cost = 1 + min(diag, row[j], row[j+1])
-			}
-			diag, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }
 
 // startRow sets row row of b to padding and returns where it starts.

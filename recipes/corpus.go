@@ -22,24 +22,31 @@ func openCorpora(ctx context.Context, r *Recipe, cache string, bar func(string, 
 		}, cache, func(done, _ int64) { b.Set(done, "") })
 		b.Close()
 		if err != nil {
-			return nil, err
+			return nil, input(err)
 		}
 		corpora[name] = corpus
 	}
 	for _, s := range r.Stages {
-		c := corpora[s.Corpus]
-		switch {
-		case s.Kind != "evaluate" && c.Train == nil:
-			return nil, fmt.Errorf("stage %s: corpus %s has no split train", s.Name, s.Corpus)
-		case c.Validation == nil:
-			return nil, fmt.Errorf("stage %s: corpus %s has no split validation to watch the training with; hone data convert --validation 0.05 makes one", s.Name, s.Corpus)
-		case s.Kind == "finetune" && len(c.Labels) < 2:
-			return nil, fmt.Errorf("stage %s: corpus %s has %d labels; classification needs 2 or more", s.Name, s.Corpus, len(c.Labels))
-		case s.Kind == "evaluate" && s.Split == "test" && c.Test == nil:
-			return nil, fmt.Errorf("stage %s: corpus %s has no split test", s.Name, s.Corpus)
+		if err := suits(corpora[s.Corpus], &s); err != nil {
+			return nil, input(err)
 		}
 	}
 	return corpora, nil
+}
+
+// suits says what a stage lacks in its corpus.
+func suits(c *data.Corpus, s *Stage) error {
+	switch {
+	case s.Kind != "evaluate" && c.Train == nil:
+		return fmt.Errorf("stage %s: corpus %s has no split train", s.Name, s.Corpus)
+	case c.Validation == nil:
+		return fmt.Errorf("stage %s: corpus %s has no split validation to watch the training with; hone data convert --validation 0.05 makes one", s.Name, s.Corpus)
+	case s.Kind == "finetune" && len(c.Labels) < 2:
+		return fmt.Errorf("stage %s: corpus %s has %d labels; classification needs 2 or more", s.Name, s.Corpus, len(c.Labels))
+	case s.Kind == "evaluate" && s.Split == "test" && c.Test == nil:
+		return fmt.Errorf("stage %s: corpus %s has no split test", s.Name, s.Corpus)
+	}
+	return nil
 }
 
 func describeCorpus(c *data.Corpus) string {
@@ -53,7 +60,7 @@ func describeCorpus(c *data.Corpus) string {
 	return fmt.Sprintf("%s documents, %d labels, %.1f MB", text, len(c.Labels), float64(c.Provenance.Bytes)/1e6)
 }
 
-func origin(c *data.Corpus) checkpoint.Corpus {
+func provenance(c *data.Corpus) checkpoint.Corpus {
 	p := c.Provenance
 	return checkpoint.Corpus{Name: p.Name, Source: p.Source, Licence: p.Licence, Consent: p.Consent, SHA256: p.SHA256}
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/BurntSushi/toml"
+
+	"hone/data/source"
 )
 
 // A Fault is one thing wrong with a recipe.
@@ -46,8 +48,8 @@ func (f *Faults) Error() string {
 	return b.String()
 }
 
-// source is the recipe's text as the validator needs it.
-type source struct {
+// origin is where a recipe comes from, as the validator needs it.
+type origin struct {
 	file  string
 	lines map[string]int // line of each key, by its path: "stage.0.steps"
 }
@@ -76,13 +78,13 @@ func parse(file, text string, overrides []string) (*Recipe, error) {
 	}
 	r := defaultRecipe()
 	r.Name = strings.TrimSuffix(filepath.Base(file), ".toml")
-	r.source = source{file: file, lines: keyLines(text)}
+	r.origin = origin{file: file, lines: keyLines(text)}
 	for _, o := range overrides {
-		if err := override(tree, o, r.source.lines); err != nil {
+		if err := override(tree, o, r.origin.lines); err != nil {
 			faults.List = append(faults.List, Fault{Key: o, Message: err.Error()})
 		}
 	}
-	d := decoder{faults: faults, lines: r.source.lines}
+	d := decoder{faults: faults, lines: r.origin.lines}
 	d.table(reflect.ValueOf(&r).Elem(), tree, "")
 	r.resolve()
 	d.validate(&r)
@@ -423,35 +425,10 @@ func describe(x any) string {
 
 // suggest names the nearest known word, or all of them where none is near.
 func suggest(word string, known []string) string {
-	best, dist := "", len(word)
-	for _, k := range known {
-		if e := editDistance(word, k); e < dist {
-			best, dist = k, e
-		}
-	}
-	if best != "" && dist <= max(2, len(word)/3) {
-		return fmt.Sprintf("; did you mean %q?", best)
+	if near := source.Nearest(word, known); near != "" {
+		return fmt.Sprintf("; did you mean %q?", near)
 	}
 	return "; known: " + strings.Join(known, ", ")
-}
-
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		prev := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			prev, row[j+1] = row[j+1], min(prev+cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // Source is the text of a recipe and the name to call it by in messages.

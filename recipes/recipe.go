@@ -22,7 +22,7 @@ type Recipe struct {
 	Model             Model             `toml:"model"`
 	Stages            []Stage           `toml:"stage"`
 
-	source source // where each key stands in the file
+	origin origin
 }
 
 // A Corpus names data and where it comes from.

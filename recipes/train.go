@@ -23,7 +23,8 @@ import (
 	"hone/trainer/model"
 )
 
-// stageDone is stage.json: written when a stage is done, it says so.
+// stageDone is stage.json: what a stage started from, and once it is done, what came of
+// it. Steps is 0 until then.
 type stageDone struct {
 	report.Stage
 	// From is the model that the stage started from, by the hash of its file; a
@@ -49,6 +50,17 @@ func readStage(dir string) (*stageDone, error) {
 		return nil, fmt.Errorf("run: %s: %w", filepath.Join(dir, stageFile), err)
 	}
 	return &d, nil
+}
+
+func writeStage(dir string, d *stageDone) error {
+	text, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	return checkpoint.WriteFile(filepath.Join(dir, stageFile), append(text, '\n'))
 }
 
 // start opens the model that a stage starts from: nil for random weights.
@@ -88,6 +100,13 @@ func (w *runner) train(ctx context.Context, s *Stage) (worked bool, err error) {
 		w.log(fmt.Sprintf("stage %s: its final model is damaged: taken from its checkpoints again", s.Name))
 	}
 
+	if done == nil {
+		// Noted before the first step: another start must not go on with these checkpoints.
+		if err := writeStage(dir, &stageDone{From: fromHash}); err != nil {
+			return true, err
+		}
+	}
+
 	type try struct {
 		rate float64
 		dir  string
@@ -115,7 +134,7 @@ func (w *runner) train(ctx context.Context, s *Stage) (worked bool, err error) {
 		if won == nil || (a > won.best.Manifest.Metrics[ret.Metric]) == ret.HigherIsBetter && a != won.best.Manifest.Metrics[ret.Metric] {
 			won = t
 		}
-		trials = append(trials, report.Trial{LearningRate: rate, Metric: ret.Metric, Value: report.Number(a)})
+		trials = append(trials, report.Trial{LearningRate: rate, Curve: w.curve(t.dir), Metric: ret.Metric, Value: report.Number(a)})
 	}
 	for i := range trials {
 		trials[i].Chosen = trials[i].LearningRate == won.rate
@@ -131,11 +150,7 @@ func (w *runner) train(ctx context.Context, s *Stage) (worked bool, err error) {
 	if len(trials) > 1 {
 		d.Trials = trials
 	}
-	text, err := json.MarshalIndent(d, "", "  ")
-	if err != nil {
-		return true, fmt.Errorf("stage %s: %w", s.Name, err)
-	}
-	return true, checkpoint.WriteFile(filepath.Join(dir, stageFile), append(text, '\n'))
+	return true, writeStage(dir, &d)
 }
 
 // retention keeps the latest checkpoints and the best by the validation metric.
@@ -223,7 +238,7 @@ func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpo
 	}
 	manifest := checkpoint.Manifest{
 		Hone: Version(), Stage: s.Name, Kernels: w.dev.Name(), Device: "cpu",
-		Provenance: []checkpoint.Origin{{Stage: s.Name, RecipeSHA256: w.hash, Corpora: []checkpoint.Corpus{origin(corpus)}}},
+		Provenance: []checkpoint.Origin{{Stage: s.Name, RecipeSHA256: w.hash, Corpora: []checkpoint.Corpus{provenance(corpus)}}},
 	}
 	if from != nil {
 		fresh, err := trainer.LoadWeights(net, from)

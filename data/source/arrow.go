@@ -298,7 +298,7 @@ func (a *File) Select(names ...string) error {
 			i++
 		}
 		if i == len(a.fields) {
-			return fmt.Errorf("data: %s: no column %q%s; its columns: %s", a.path, name, a.nearest(name), a.list())
+			return fmt.Errorf("data: %s: no column %q%s; its columns: %s", a.path, name, hint(name, a.names()), a.list())
 		}
 		fd := &a.fields[i]
 		if !fd.readable() {
@@ -360,39 +360,12 @@ func (a *File) list() string {
 	return strings.Join(s, ", ")
 }
 
-// nearest returns a hint at a column whose name is like the one asked for, else
-// at the first text column.
-func (a *File) nearest(name string) string {
-	best, least := "", max(2, len(name)/2)
+func (a *File) names() []string {
+	names := make([]string, len(a.fields))
 	for i := range a.fields {
-		if d := editDistance(strings.ToLower(name), strings.ToLower(a.fields[i].name)); d <= least {
-			best, least = a.fields[i].name, d-1
-		}
+		names[i] = a.fields[i].name
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf(" (did you mean %q?)", best)
-}
-
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			d := diagonal
-			if a[i] != b[j] {
-				d++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(d, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
+	return names
 }
 
 // Batch is a decoded record batch: the selected columns of some rows.
