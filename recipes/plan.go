@@ -47,7 +47,7 @@ const processBytes = 60 << 20
 func Check(ctx context.Context, r *Recipe, o Options) (*Plan, error) {
 	dev, err := cpu.New(cpu.Options{Threads: r.Threads, Kernels: o.Kernels})
 	if err != nil {
-		return nil, err
+		return nil, input(err)
 	}
 	defer dev.Close()
 	corpora, err := openCorpora(ctx, r, o.Cache, o.Bar)

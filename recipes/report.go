@@ -135,7 +135,7 @@ func (w *runner) report(recipeText string) (*report.Run, error) {
 		if err != nil {
 			return nil, err
 		}
-		if d == nil {
+		if d == nil || d.Steps == 0 {
 			return nil, fmt.Errorf("stage %s: is not done", s.Name)
 		}
 		run.Stages = append(run.Stages, d.Stage)

@@ -46,6 +46,21 @@ const (
 	Pad       = "<|pad|>"
 )
 
+// An InputError is for the user to mend: a corpus that cannot be read, a checkpoint that
+// is not there, kernels that this processor has not.
+type InputError struct{ Err error }
+
+func (e *InputError) Error() string { return e.Err.Error() }
+func (e *InputError) Unwrap() error { return e.Err }
+
+// input makes err an *InputError; an interruption stays what it is.
+func input(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return &InputError{err}
+}
+
 // A runner is one execution of a recipe.
 type runner struct {
 	r       *Recipe
@@ -70,7 +85,7 @@ func Run(ctx context.Context, r *Recipe, o Options) (run *report.Run, err error)
 	}
 	w := &runner{r: r, o: o, log: o.Say, params: map[string]int{}}
 	if w.dev, err = cpu.New(cpu.Options{Threads: r.Threads, Kernels: o.Kernels}); err != nil {
-		return nil, err
+		return nil, input(err)
 	}
 	defer w.dev.Close()
 	text, err := r.Resolved()
@@ -175,7 +190,7 @@ func TrainTokenizer(ctx context.Context, split data.Records, vocab int, progress
 		VocabSize: vocab, Special: []string{EndOfText, Pad},
 	}, progress)
 	if failed != nil {
-		return nil, fmt.Errorf("tokenizer: %w", failed)
+		return nil, input(fmt.Errorf("tokenizer: %w", failed))
 	}
 	return t, err
 }

@@ -89,7 +89,7 @@ func (d *runDir) prepare(r *Recipe, device, machine string, fresh bool, say func
 		if err != nil {
 			return fmt.Errorf("run: %s: %w", filepath.Join(d.path, "recipe.toml"), err)
 		}
-		if len(changed) > 0 {
+		if len(changed) > 0 && d.begun() {
 			return &ChangedError{Dir: d.path, Keys: changed}
 		}
 	}
@@ -97,6 +97,16 @@ func (d *runDir) prepare(r *Recipe, device, machine string, fresh bool, say func
 		return err
 	}
 	return checkpoint.WriteFile(filepath.Join(d.path, "recipe.toml"), []byte(text))
+}
+
+// begun reports whether an earlier run got as far as work that depends on its recipe:
+// one that its corpus stopped can be mended and run again.
+func (d *runDir) begun() bool {
+	if _, err := os.Stat(filepath.Join(d.path, checkpoint.TokenizerFile)); err == nil {
+		return true
+	}
+	entries, err := os.ReadDir(d.path)
+	return err != nil || slices.ContainsFunc(entries, fs.DirEntry.IsDir)
 }
 
 // clear removes what a run writes, and nothing else that may lie there.

@@ -38,6 +38,15 @@ func TestReopenRun(t *testing.T) {
 	if _, err := openTest(t, dir, "cpu/avx2", false); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := openTest(t, dir, "cpu/avx2", false, "seed=3"); err != nil {
+		t.Errorf("another recipe before any work: %v", err)
+	}
+	if _, err := openTest(t, dir, "cpu/avx2", false); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "pretrain"), 0o777); err != nil {
+		t.Fatal(err)
+	}
 	if said, err := openTest(t, dir, "cpu/avx2", false, "stage.pretrain.steps=20", "threads=1"); err != nil || len(said) > 0 {
 		t.Errorf("more steps: %v, said %q", err, said)
 	}

@@ -88,18 +88,18 @@ func LoadTask(nameOrFile string) (*Task, error) {
 func Evaluate(ctx context.Context, dir string, t *Task, limit int, o Options) (*report.Run, error) {
 	dev, err := cpu.New(cpu.Options{Kernels: o.Kernels})
 	if err != nil {
-		return nil, err
+		return nil, input(err)
 	}
 	defer dev.Close()
 	m, err := OpenModel(dev, dir)
 	if err != nil {
-		return nil, err
+		return nil, input(err)
 	}
 	bar := o.Bar("corpus "+t.Name, 0)
 	corpus, err := data.Prepare(ctx, data.Spec{From: t.Source, Text: t.Text, Label: t.Label, Name: t.Name}, o.Cache, progress(bar))
 	bar.Close()
 	if err != nil {
-		return nil, err
+		return nil, input(err)
 	}
 	defer corpus.Close()
 	var split *data.Split
@@ -109,7 +109,7 @@ func Evaluate(ctx context.Context, dir string, t *Task, limit int, o Options) (*
 		}
 	}
 	if split == nil {
-		return nil, fmt.Errorf("task %s: %s has no split %s", t.Name, t.Source, t.Split)
+		return nil, input(fmt.Errorf("task %s: %s has no split %s", t.Name, t.Source, t.Split))
 	}
 	y := &yardstick{
 		corpus: corpus, split: split, tok: m.Tokenizer, limit: limit, say: o.Say, bar: o.Bar,
@@ -135,8 +135,8 @@ func Evaluate(ctx context.Context, dir string, t *Task, limit int, o Options) (*
 		run.Evaluations = []report.Evaluation{*e}
 	case t.Kind == "classification" && m.Head == model.Classifier:
 		if !slices.Equal(m.Config.Labels(), corpus.Labels) {
-			return nil, fmt.Errorf("task %s: the labels of the corpus (%s) are not those of the model (%s)",
-				t.Name, strings.Join(corpus.Labels, ", "), strings.Join(m.Config.Labels(), ", "))
+			return nil, input(fmt.Errorf("task %s: the labels of the corpus (%s) are not those of the model (%s)",
+				t.Name, strings.Join(corpus.Labels, ", "), strings.Join(m.Config.Labels(), ", ")))
 		}
 		y.cfg.Objective, y.cfg.Labels = data.Classification, corpus.Labels
 		es, c, err := y.classifier(ctx, m.Net, nil, t.Baselines)
@@ -149,7 +149,7 @@ func Evaluate(ctx context.Context, dir string, t *Task, limit int, o Options) (*
 		c.Stage = stage
 		run.Evaluations, run.Classifications = es, []report.Classification{*c}
 	default:
-		return nil, fmt.Errorf("task %s is of kind %s, and %s is a %v", t.Name, t.Kind, dir, m.Head)
+		return nil, input(fmt.Errorf("task %s is of kind %s, and %s is a %v", t.Name, t.Kind, dir, m.Head))
 	}
 	return run, nil
 }

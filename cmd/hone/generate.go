@@ -30,7 +30,7 @@ token each time; above, it samples, the same text for the same --seed.`,
 			defer dev.Close()
 			m, err := recipes.OpenModel(dev, args[0])
 			if err != nil {
-				return err
+				return inputError{err}
 			}
 			if m.Head != model.LanguageModel {
 				return inputError{fmt.Errorf("generate: %s is a %v, not a %v", args[0], m.Head, model.LanguageModel)}
@@ -53,6 +53,9 @@ token each time; above, it samples, the same text for the same --seed.`,
 				return t.printJSON(r)
 			}
 			fmt.Fprintln(t.out)
+			if err := c.Context().Err(); err != nil {
+				return err
+			}
 			t.say(fmt.Sprintf("%d tokens, %.0f tokens/s, ended by %s", len(r.IDs), r.TokensPerSecond, r.Reason))
 			return nil
 		},

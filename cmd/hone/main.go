@@ -59,9 +59,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "hone: %s\n", line)
 	}
 	var input inputError
+	var theirs *recipes.InputError
 	var faults *recipes.Faults
 	var changed *recipes.ChangedError
-	if errors.As(err, &input) || errors.As(err, &faults) || errors.As(err, &changed) {
+	if errors.As(err, &input) || errors.As(err, &theirs) || errors.As(err, &faults) || errors.As(err, &changed) {
 		return exitInput
 	}
 	return exitFailed
