@@ -1,0 +1,249 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
+
+	"hone/checkpoint"
+	"hone/data/source"
+	"hone/recipes"
+)
+
+// TestMain makes the test binary the program hone too: scripts and tests run it as a
+// process of its own.
+func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"hone": main}) }
+
+// words of a class of documents, beside some that all share.
+var words = map[string][]string{
+	"bird": {"wing", "feather", "nest", "sings", "sky"},
+	"fish": {"fin", "scale", "water", "swims", "deep"},
+	"tree": {"leaf", "root", "branch", "bark", "tall"},
+}
+
+func sentence(r *rand.Rand, class string, n int) string {
+	pool := append([]string{"the", "a", "of", "and", "with"}, words[class]...)
+	list := make([]string, n)
+	for i := range list {
+		list[i] = pool[r.IntN(len(pool))]
+	}
+	return strings.Join(list, " ")
+}
+
+// writeCorpus makes Arrow files of short documents of three classes. What is wrong with
+// them is "", "empty", "truncated" or "utf8".
+func writeCorpus(dir, wrong string) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	r := rand.New(rand.NewPCG(1, 1))
+	classes := []string{"bird", "fish", "tree"}
+	for split, n := range map[string]int{"train": 240, "validation": 40, "test": 40} {
+		s := source.NewShards(dir, split, 0, "text", "label")
+		for i := range n {
+			if wrong == "empty" {
+				break
+			}
+			class := classes[r.IntN(len(classes))]
+			text := sentence(r, class, 4+r.IntN(16))
+			if wrong == "utf8" && i == 7 {
+				text += "\xff"
+			}
+			s.Append(source.Value{Text: text}, source.Value{Text: class})
+		}
+		shards, err := s.Close()
+		if err != nil {
+			return err
+		}
+		if wrong == "truncated" {
+			if err := os.Truncate(filepath.Join(dir, shards[0].File), shards[0].Bytes/2); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// prepare lays a corpus and a recipe of seconds into a directory.
+func prepare(dir string) error {
+	text, err := os.ReadFile(filepath.Join("testdata", "tiny.toml"))
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "tiny.toml"), text, 0o666); err != nil {
+		return err
+	}
+	return writeCorpus(filepath.Join(dir, "corpus"), "")
+}
+
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "script"),
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("HONE_CACHE", filepath.Join(e.WorkDir, "cache"))
+			return prepare(e.WorkDir)
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			// exits CODE COMMAND ARG… runs a command that must end with the code.
+			"exits": func(ts *testscript.TestScript, _ bool, args []string) {
+				code := 0
+				if err := ts.Exec(args[1], args[2:]...); err != nil {
+					var exit *exec.ExitError
+					if !errors.As(err, &exit) {
+						ts.Fatalf("%v", err)
+					}
+					code = exit.ExitCode()
+				}
+				if want := args[0]; strconv.Itoa(code) != want {
+					ts.Fatalf("exit code %d, want %s", code, want)
+				}
+			},
+			// corpus DIR WRONG makes a corpus with something wrong.
+			"corpus": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(writeCorpus(ts.MkAbs(args[0]), args[1]))
+			},
+			// json FILE KEY… checks that a file is one JSON document, an object with the keys.
+			"json": func(ts *testscript.TestScript, _ bool, args []string) {
+				d := json.NewDecoder(strings.NewReader(ts.ReadFile(args[0])))
+				var v any
+				ts.Check(d.Decode(&v))
+				if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
+					ts.Fatalf("%s: more than one JSON document: %v", args[0], err)
+				}
+				for _, k := range args[1:] {
+					m, _ := v.(map[string]any)
+					if _, ok := m[k]; !ok {
+						ts.Fatalf("%s: no key %s in %v", args[0], k, v)
+					}
+				}
+			},
+		},
+	})
+}
+
+// hone starts the program in a directory.
+func hone(t *testing.T, dir string, env []string, args ...string) (cmd *exec.Cmd, stderr *bytes.Buffer) {
+	t.Helper()
+	cmd = exec.Command("hone", args...)
+	cmd.Dir = dir
+	cmd.Env = append(append(os.Environ(), "HONE_CACHE="+filepath.Join(dir, "cache")), env...)
+	stderr = &bytes.Buffer{}
+	cmd.Stderr = stderr
+	return cmd, stderr
+}
+
+func TestLock(t *testing.T) {
+	dir := t.TempDir()
+	if err := prepare(dir); err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := checkpoint.LockRun(filepath.Join(dir, "r"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	cmd, stderr := hone(t, dir, nil, "run", "tiny.toml", "--dir", "r")
+	err = cmd.Run()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != exitFailed || !strings.Contains(stderr.String(), fmt.Sprintf("in use by process %d", os.Getpid())) {
+		t.Errorf("error %v, stderr %s", err, stderr)
+	}
+}
+
+// writeGoroot makes a small tree of Go sources whose doc comments are documents.
+func writeGoroot(dir string) error {
+	r := rand.New(rand.NewPCG(2, 2))
+	for pkg, class := range map[string]string{"fmt": "bird", "net": "fish", "os": "tree"} {
+		var b bytes.Buffer
+		fmt.Fprintf(&b, "// Package %s %s.\npackage %s\n", pkg, sentence(r, class, 20), pkg)
+		for i := range 170 {
+			fmt.Fprintf(&b, "\n// F%d %s.\nfunc F%d() {}\n", i, sentence(r, class, 16+r.IntN(10)), i)
+		}
+		file := filepath.Join(dir, "src", pkg, "print.go")
+		if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
+			return err
+		}
+		if err := os.WriteFile(file, b.Bytes(), 0o666); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TestExamples runs every example of every --help, on a small tree of Go sources. What
+// trains is cut down by overrides; nothing else is changed.
+func TestExamples(t *testing.T) {
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("no shell to paste examples into")
+	}
+	dir := t.TempDir()
+	if err := writeGoroot(filepath.Join(dir, "go")); err != nil {
+		t.Fatal(err)
+	}
+	r, err := recipes.Load("quickstart", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	small := " model.n_layer=1 model.n_head=2 model.n_embd=16 tokenizer.vocab_size=400"
+	for _, s := range r.Stages {
+		set := func(kv string) { small += " stage." + s.Name + "." + kv }
+		if s.Kind == "evaluate" {
+			set("eval_documents=8")
+			continue
+		}
+		for _, kv := range []string{"steps=2", "batch_size=4", "micro_batch_size=2", "warmup_steps=0", "eval_documents=8", "sequence_length=64"} {
+			set(kv)
+		}
+	}
+
+	// No command is left without an example; the one that makes runs/quickstart goes first.
+	lines := []string{"hone run quickstart"}
+	var collect func(c *cobra.Command)
+	collect = func(c *cobra.Command) {
+		if c.HasParent() && c.Example == "" {
+			t.Errorf("%s --help has no example", c.CommandPath())
+		}
+		for line := range strings.Lines(c.Example) {
+			if line = strings.TrimSpace(line); !slices.Contains(lines, line) {
+				lines = append(lines, line)
+			}
+		}
+		for _, sub := range c.Commands() {
+			collect(sub)
+		}
+	}
+	collect(newRoot(&terminal{}))
+	for _, line := range lines {
+		run := line
+		for _, prefix := range []string{"hone run quickstart", "hone check quickstart", "hone data preview quickstart"} {
+			if strings.HasPrefix(line, prefix) {
+				run = line + small
+			}
+		}
+		cmd := exec.Command(shell, "-e", "-c", run)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "HONE_CACHE="+filepath.Join(dir, "cache"), "GOROOT="+filepath.Join(dir, "go"))
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", line, err, out)
+		} else if len(out) == 0 {
+			t.Errorf("%s: printed nothing", line)
+		}
+	}
+	if len(lines) < 15 {
+		t.Errorf("only %d examples: %q", len(lines), lines)
+	}
+}
