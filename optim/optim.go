@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"hone/trainer/exec"
@@ -15,7 +16,7 @@ import (
 // Config says which optimiser, with torch.optim's names for its numbers. LR is the
 // schedule's peak; the rate of each step is fed (see Scalars).
 type Config struct {
-	Name         string  // "adamw"
+	Name         string  // "adamw", or "muon": with AdamW where Muon has no say
 	LR           float64 // ≥ 0
 	Beta1, Beta2 float64 // in [0, 1)
 	Eps          float64 // > 0
@@ -45,14 +46,17 @@ type Optimizer interface {
 	Bytes(l *exec.Layout) int
 }
 
-var names = []string{"adamw"}
+var names = []string{"adamw", "muon"}
 
 // New makes an optimiser. Its error holds every fault of cfg.
 func New(cfg Config) (Optimizer, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	return &adamW{cfg}, nil
+	if cfg.Name == "muon" {
+		return newMuon(cfg), nil
+	}
+	return newAdamW(cfg), nil
 }
 
 func (c *Config) validate() error {
@@ -62,7 +66,7 @@ func (c *Config) validate() error {
 			faults = append(faults, fmt.Errorf("optim: "+format, args...))
 		}
 	}
-	if c.Name != "adamw" {
+	if !slices.Contains(names, c.Name) {
 		faults = append(faults, unknown("optimizer", c.Name, names))
 	}
 	nonNegative := func(x float64) bool { return x >= 0 && !math.IsInf(x, 1) } // a NaN is not ≥ 0

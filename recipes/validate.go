@@ -11,7 +11,7 @@ import (
 var (
 	stageKinds = []string{"pretrain", "finetune", "evaluate"}
 	schedules  = []string{"cosine", "linear", "constant"}
-	optims     = []string{"adamw"}
+	optims     = []string{"adamw", "muon"}
 	baselines  = []string{"zstd_primed", "kneser_ney_5", "majority", "naive_bayes", "random_init"}
 )
 

@@ -8,6 +8,10 @@ type ParamInfo struct {
 	Elems     int
 	Decay     bool // weight decay applies: matrices, not biases or norms
 	Trainable bool
+	// Maps is how many linear maps of a hidden layer lie side by side in the columns of
+	// a matrix: 1, or 3 in GPT-2's c_attn. Muon takes each by itself. It is 0 for what is
+	// no hidden layer's weight: embeddings, output layers, vectors.
+	Maps int
 }
 
 // Layout is the parameters of a model in arena order: those with weight decay
@@ -18,7 +22,7 @@ type Layout struct {
 	Bytes  int // of the param arena
 }
 
-// NewLayout places parameters (name, shape, Decay and Trainable set) in an arena.
+// NewLayout places parameters (name, shape, Decay, Trainable and Maps set) in an arena.
 // Frozen ones come last: the gradient arena ends before them.
 func NewLayout(dt DType, params []ParamInfo) *Layout {
 	l := &Layout{DType: dt}

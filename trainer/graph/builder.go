@@ -103,6 +103,20 @@ func (b *Builder) Param(name string, init Init, shape ...int) *Node {
 	return n
 }
 
+// Matrix declares the weight of a hidden layer: a parameter of rank 2, whose columns
+// hold a number of linear maps side by side; see exec.ParamInfo. Embeddings and output
+// layers are plain parameters.
+func (b *Builder) Matrix(name string, init Init, maps int, shape ...int) *Node {
+	if b.err == nil && (len(shape) != 2 || maps < 1 || shape[1]%maps != 0) {
+		return b.fail("matrix %s: shape %v does not hold %d maps side by side", name, shape, maps)
+	}
+	n := b.Param(name, init, shape...)
+	if b.err == nil {
+		b.params[len(b.params)-1].info.Maps = maps
+	}
+	return n
+}
+
 // Input declares a value that the host feeds.
 func (b *Builder) Input(name string, dt exec.DType, shape ...int) *Node {
 	return b.leaf("input", name, dt, shape)

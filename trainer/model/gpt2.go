@@ -67,16 +67,16 @@ func (m *gpt2) block(b *graph.Builder, in Inputs, i int, x *graph.Node) *graph.N
 	b.Scope(scope + ".ln_1")
 	a := m.norm(b, name+".ln_1", x)
 	b.Scope(scope + ".attn")
-	a = m.conv1d(b, name+".attn.c_attn", m.normal(), a, m.NEmbd, 3*m.NEmbd)
+	a = m.conv1d(b, name+".attn.c_attn", m.normal(), a, 3, m.NEmbd, 3*m.NEmbd) // query, key, value
 	a = m.attention(b, in, scope, a)
-	a = m.conv1d(b, name+".attn.c_proj", m.residual(), a, m.NEmbd, m.NEmbd)
+	a = m.conv1d(b, name+".attn.c_proj", m.residual(), a, 1, m.NEmbd, m.NEmbd)
 	x = b.Add(x, b.Dropout(a, m.ResidPDrop, in.Rng))
 
 	b.Scope(scope + ".ln_2")
 	f := m.norm(b, name+".ln_2", x)
 	b.Scope(scope + ".mlp")
-	f = b.GELU(m.conv1d(b, name+".mlp.c_fc", m.normal(), f, m.NEmbd, inner))
-	f = m.conv1d(b, name+".mlp.c_proj", m.residual(), f, inner, m.NEmbd)
+	f = b.GELU(m.conv1d(b, name+".mlp.c_fc", m.normal(), f, 1, m.NEmbd, inner))
+	f = m.conv1d(b, name+".mlp.c_proj", m.residual(), f, 1, inner, m.NEmbd)
 	return b.Add(x, b.Dropout(f, m.ResidPDrop, in.Rng))
 }
 
@@ -96,8 +96,8 @@ func (m *gpt2) norm(b *graph.Builder, name string, x *graph.Node) *graph.Node {
 	return b.LayerNorm(x, gain, bias, m.LayerNormEpsilon)
 }
 
-func (m *gpt2) conv1d(b *graph.Builder, name string, init graph.Init, x *graph.Node, in, out int) *graph.Node {
-	w := b.Param(name+".weight", init, in, out)
+func (m *gpt2) conv1d(b *graph.Builder, name string, init graph.Init, x *graph.Node, maps, in, out int) *graph.Node {
+	w := b.Matrix(name+".weight", init, maps, in, out)
 	bias := b.Param(name+".bias", graph.Init{}, out)
 	return b.Linear(x, w, bias, true)
 }

@@ -40,32 +40,21 @@ func adamW[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) err
 	}
 	j := &js.adamW
 	*j = adamWJob[T]{p: view[T](args[0]), g: view[T](args[1]), m: view[T](args[2]), v: view[T](args[3])}
-	scalars := view[float64](args[4])
+	s, ok := stepOf(args[4], args[5])
 	n := len(j.p)
-	if len(j.g) != n || len(j.m) != n || len(j.v) != n || len(scalars) != 3 || args[4].DType != exec.F64 {
+	if !ok || len(j.g) != n || len(j.m) != n || len(j.v) != n {
 		return mismatch(in, args)
 	}
-	lr, step, clip := scalars[0], scalars[1], scalars[2]
-	a := &in.Attrs
-	norm2 := view[float64](args[5])
-	if len(norm2) != 1 || args[5].DType != exec.F64 {
-		return mismatch(in, args)
-	}
-	if math.IsNaN(norm2[0]) || math.IsInf(norm2[0], 0) {
+	if !s.finite {
 		*j = adamWJob[T]{}
 		return nil
 	}
-	scale := 1.0
-	if clip > 0 {
-		if s := clip / math.Sqrt(norm2[0]); s < 1 {
-			scale = s
-		}
-	}
-	j.clip = T(scale)
-	j.decay = T(1 - float64(lr*a.WeightDecay))
+	a := &in.Attrs
+	j.clip = T(s.clip)
+	j.decay = T(1 - float64(s.lr*a.WeightDecay))
 	j.m1, j.b2, j.v1 = T(1-a.Beta1), T(a.Beta2), T(1-a.Beta2)
-	j.size = T(lr / (1 - math.Pow(a.Beta1, step)))
-	j.invRoot = T(1 / math.Sqrt(1-math.Pow(a.Beta2, step)))
+	j.size = T(s.lr / (1 - math.Pow(a.Beta1, s.update)))
+	j.invRoot = T(1 / math.Sqrt(1-math.Pow(a.Beta2, s.update)))
 	j.eps = T(a.Eps)
 	d.pool.run(chunks(n, elemChunk), j)
 	*j = adamWJob[T]{}

@@ -257,7 +257,7 @@ func opCases(r *rand.Rand) []opCase {
 		add(5e-6, exec.Instr{Op: exec.OpAttentionGrad, Attrs: c.attrs},
 			[]tensor{qkv, seg, ord, floats(y, yshape...), floats(lse, lshape...), random(r, yshape...)}, outputs(qkv.shape))
 	}
-	return cases
+	return append(cases, muonCases(r)...)
 }
 
 // Every op agrees with a plain float64 reference where there is one, and float32

@@ -29,6 +29,7 @@ type jobs[T float] struct {
 	adamW        adamWJob[T]
 	colSum       colSumJob[T]
 	sumSquares   sumSquaresJob[T]
+	muon         muonJob[T]
 }
 
 // Launch runs one instruction to its end.
@@ -93,6 +94,14 @@ func launch[T float](d *Device, j *jobs[T], in *exec.Instr, args []exec.Arg) err
 		return sumSquares(d, j, in, args)
 	case exec.OpAdamW:
 		return adamW(d, j, in, args)
+	case exec.OpMuonMomentum:
+		return muonMomentum(d, j, in, args)
+	case exec.OpNormalize:
+		return normalize(d, j, in, args)
+	case exec.OpMatrixPolynomial:
+		return matrixPolynomial(d, j, in, args)
+	case exec.OpMuonUpdate:
+		return muonUpdate(d, j, in, args)
 	}
 	return fmt.Errorf("cpu: no kernel for %v", in.Op)
 }
