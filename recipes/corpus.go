@@ -11,15 +11,15 @@ import (
 )
 
 // openCorpora opens every corpus of a recipe; goroot: is converted on first use.
-func openCorpora(ctx context.Context, r *Recipe, cache string, bar func(string, int64) Bar) (map[string]*data.Corpus, error) {
+func openCorpora(ctx context.Context, r *Recipe, cache string, bar func(title, unit string) Bar) (map[string]*data.Corpus, error) {
 	corpora := map[string]*data.Corpus{}
 	for _, name := range sortedKeys(r.Corpus) {
 		c := r.Corpus[name]
-		b := bar("corpus "+name, 0)
+		b := bar("reading corpus "+name, "bytes")
 		corpus, err := data.Prepare(ctx, data.Spec{
 			From: c.Source, Text: c.Text, Label: c.Label,
 			Name: name, Licence: c.Licence, Consent: c.Consent,
-		}, cache, func(done, _ int64) { b.Set(done, "") })
+		}, cache, progress(b))
 		b.Close()
 		if err != nil {
 			return nil, input(err)

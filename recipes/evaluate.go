@@ -41,7 +41,7 @@ type yardstick struct {
 	cfg    data.Config // how a model reads the split
 	limit  int
 	say    func(string)
-	bar    func(title string, total int64) Bar
+	bar    func(title, unit string) Bar
 }
 
 func (w *runner) evaluate(ctx context.Context, s *Stage) (worked bool, err error) {
@@ -150,7 +150,7 @@ func (w *runner) evaluateModel(ctx context.Context, s *Stage, name string, out *
 // languageModel scores bits per byte, beside baselines on the same documents. The end
 // of a document is part of what is predicted, for all of them.
 func (y *yardstick) languageModel(ctx context.Context, net *model.Network, baselines []string) (*report.Evaluation, error) {
-	bar := y.bar("bits per byte", y.split.Rows())
+	bar := y.bar("scoring text", "documents")
 	docs, err := eval.Likelihood(ctx, net, y.cfg, y.limit, progress(bar))
 	bar.Close()
 	if err != nil {
@@ -187,7 +187,7 @@ func (y *yardstick) languageModel(ctx context.Context, net *model.Network, basel
 
 // kneserNey scores the same documents with a 5-gram on the same tokens.
 func (y *yardstick) kneserNey(ctx context.Context, docs []eval.Document, nats []float64, bytes []int) (*report.Baseline, error) {
-	bar := y.bar("baseline "+eval.BaselineKneserNey5, 0)
+	bar := y.bar("baseline "+eval.BaselineKneserNey5, "tokens")
 	defer bar.Close()
 	end := int32(specialID(y.tok, EndOfText))
 	var train [][]int32
@@ -220,7 +220,7 @@ func (y *yardstick) kneserNey(ctx context.Context, docs []eval.Document, nats []
 
 // zstd compresses the same documents with the training text as history.
 func (y *yardstick) zstd(ctx context.Context, docs []eval.Document) (*report.Baseline, error) {
-	bar := y.bar("baseline "+eval.BaselineZstd, 0)
+	bar := y.bar("baseline "+eval.BaselineZstd, "bytes")
 	defer bar.Close()
 	var train, own []string
 	var failed error
@@ -250,7 +250,7 @@ func (y *yardstick) zstd(ctx context.Context, docs []eval.Document) (*report.Bas
 
 // classifier scores accuracy and macro F1, beside baselines on the same documents.
 func (y *yardstick) classifier(ctx context.Context, net, random *model.Network, baselines []string) ([]report.Evaluation, *report.Classification, error) {
-	bar := y.bar("classification", y.split.Rows())
+	bar := y.bar("classifying", "documents")
 	list, err := eval.Classify(ctx, net, y.cfg, y.limit, progress(bar))
 	bar.Close()
 	if err != nil {
@@ -427,7 +427,7 @@ func (w *runner) samples(ctx context.Context, s *Stage, name string, m *Loaded) 
 	if len(prompts) == 0 {
 		prompts = []string{""}
 	}
-	bar := w.o.Bar("samples", int64(s.Samples))
+	bar := w.o.Bar("writing samples", "texts")
 	defer bar.Close()
 	for i := range s.Samples {
 		o := generate.Options{MaxTokens: 80, Sampler: generate.Sampler{Temperature: 0.8, TopP: 0.95, Seed: uint64(w.r.Seed + i)}}
@@ -446,7 +446,7 @@ func (w *runner) samples(ctx context.Context, s *Stage, name string, m *Loaded) 
 		if err != nil {
 			return err
 		}
-		bar.Set(int64(i+1), "")
+		bar.Set(int64(i+1), int64(s.Samples), "")
 	}
 	return nil
 }

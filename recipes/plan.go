@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"text/tabwriter"
-	"time"
 
 	"hone/data"
 	"hone/data/tokenizer"
@@ -95,29 +95,47 @@ func plannedTokenizer(r *Recipe) (tokenizer.Tokenizer, error) {
 	return planned{size: r.Tokenizer.VocabSize}, nil
 }
 
-// stagePrograms builds a stage's programs: training and validation.
-func stagePrograms(r *Recipe, s *Stage, labels []string) (c model.Config, l *exec.Layout, train, val *exec.Program, err error) {
+// stageParts is what a training stage runs.
+type stageParts struct {
+	config model.Config
+	layout *exec.Layout
+	opt    optim.Optimizer
+	// The programs: a micro-batch's step, validation, the optimiser's update.
+	train, val, update *exec.Program
+}
+
+func (p *stageParts) programs() []*exec.Program { return []*exec.Program{p.train, p.val, p.update} }
+
+func newStageParts(r *Recipe, s *Stage, labels []string) (p stageParts, err error) {
 	tok, err := plannedTokenizer(r)
 	if err != nil {
-		return
+		return p, err
 	}
-	c = stageConfig(r, s, tok, labels)
+	p.config = stageConfig(r, s, tok, labels)
 	o := model.Options{Head: head(s)}
-	if l, err = model.NewLayout(c, exec.F32, o); err != nil {
-		return
+	if p.layout, err = model.NewLayout(p.config, exec.F32, o); err != nil {
+		return p, err
 	}
 	slots := 0
 	if o.Head == model.Classifier {
 		slots = s.MicroBatchSize * s.MaxSequences
 	}
-	if train, err = model.Program(c, l, o, model.Train, s.MicroBatchSize, s.SequenceLength, slots); err != nil {
-		return
+	if p.train, err = model.Program(p.config, p.layout, o, model.Train, s.MicroBatchSize, s.SequenceLength, slots); err != nil {
+		return p, err
 	}
-	val, err = model.Program(c, l, o, model.Evaluate, s.MicroBatchSize, s.SequenceLength, slots)
-	return
+	if p.val, err = model.Program(p.config, p.layout, o, model.Evaluate, s.MicroBatchSize, s.SequenceLength, slots); err != nil {
+		return p, err
+	}
+	if p.opt, err = newOptimizer(s, s.LearningRate[0]); err != nil {
+		return p, err
+	}
+	b := exec.NewBuilder("update")
+	p.opt.Update(b, p.layout)
+	p.update, err = b.Program()
+	return p, err
 }
 
-// Programs is the training and the validation program of the stages that train.
+// Programs is what the stages that train run: step, validation and update.
 func Programs(ctx context.Context, r *Recipe, o Options) ([]*exec.Program, error) {
 	corpora, err := openCorpora(ctx, r, o.Cache, o.Bar)
 	if err != nil {
@@ -129,12 +147,14 @@ func Programs(ctx context.Context, r *Recipe, o Options) ([]*exec.Program, error
 		if s.Kind == "evaluate" {
 			continue
 		}
-		_, _, train, val, err := stagePrograms(r, s, corpora[s.Corpus].Labels)
+		parts, err := newStageParts(r, s, corpora[s.Corpus].Labels)
 		if err != nil {
 			return nil, fmt.Errorf("stage %s: %w", s.Name, err)
 		}
-		train.Name, val.Name = s.Name+": "+train.Name, s.Name+": "+val.Name
-		list = append(list, train, val)
+		for _, p := range parts.programs() {
+			p.Name = s.Name + ": " + p.Name
+			list = append(list, p)
+		}
 	}
 	return list, nil
 }
@@ -142,54 +162,64 @@ func Programs(ctx context.Context, r *Recipe, o Options) ([]*exec.Program, error
 func arenas(p *exec.Program) int64 { return int64(p.Size(exec.Input) + p.Size(exec.Scratch)) }
 
 func planTrain(r *Recipe, s *Stage, corpus *data.Corpus, dev *cpu.Device, ps *PlanStage) error {
-	c, l, train, val, err := stagePrograms(r, s, corpus.Labels)
+	parts, err := newStageParts(r, s, corpus.Labels)
 	if err != nil {
 		return err
 	}
 	micro := s.BatchSize / s.MicroBatchSize
-	opt, err := optim.New(optim.Config{Name: s.Optim, LR: s.LearningRate[0], Beta1: s.AdamBeta1, Beta2: s.AdamBeta2, Eps: s.AdamEpsilon})
-	if err != nil {
-		return err
-	}
-	state := trainer.StateBytes(l, opt, micro)
-	ps.Parameters = l.Elems()
+	state := trainer.StateBytes(parts.layout, parts.opt, micro)
+	ps.Parameters = parts.layout.Elems()
 	ps.Steps = s.Steps * len(s.LearningRate)
 	ps.TokensPerStep = s.BatchSize * s.SequenceLength
-	ps.FLOPsPerStep = train.FLOPs() * float64(micro)
+	ps.FLOPsPerStep = parts.train.FLOPs()*float64(micro) + parts.update.FLOPs()
 	// A save copies weights and moments to the host.
-	save := int64(l.Bytes) + int64(opt.Bytes(l))
-	ps.Memory = int64(l.Bytes) + int64(l.GradBytes()) + int64(state) + arenas(train) + arenas(val) + save
+	save := int64(parts.layout.Bytes) + int64(parts.opt.Bytes(parts.layout))
+	ps.Memory = int64(parts.layout.Bytes) + int64(parts.layout.GradBytes()) + int64(state) + save
+	for _, p := range parts.programs() {
+		ps.Memory += arenas(p)
+	}
 
-	net, err := model.NewNetwork(dev, exec.F32, c, model.Options{Head: head(s), State: func(l *exec.Layout) int { return state }})
+	net, err := model.NewNetwork(dev, exec.F32, parts.config, model.Options{Head: head(s), State: func(*exec.Layout) int { return state }})
 	if err != nil {
 		return err
 	}
 	if err := net.Init(1); err != nil {
 		return err
 	}
-	x, err := exec.NewExecutor(net.Memory(), train)
+	train, err := exec.NewExecutor(net.Memory(), parts.train)
 	if err != nil {
 		return err
 	}
-	if err := net.Feed(x, madeUp(s, c.VocabSize)); err != nil {
+	update, err := exec.NewExecutor(net.Memory(), parts.update)
+	if err != nil {
 		return err
 	}
-	var best time.Duration
-	for range 2 {
-		start := time.Now()
-		if err := x.Run(); err != nil {
+	if err := net.Feed(train, madeUp(s, parts.config.VocabSize)); err != nil {
+		return err
+	}
+	if err := exec.Feed(update, "scalars", []float64{0, 1, 0}); err != nil {
+		return err
+	}
+	best := math.Inf(1)
+	for range 3 {
+		clock := startClock()
+		if err := train.Run(); err != nil {
 			return err
 		}
 		if err := dev.Sync(); err != nil {
 			return err
 		}
-		if d := time.Since(start); best == 0 || d < best {
-			best = d
+		step := clock() * float64(micro)
+		if err := update.Run(); err != nil {
+			return err
 		}
+		if err := dev.Sync(); err != nil {
+			return err
+		}
+		best = min(best, step+clock()-step/float64(micro))
 	}
-	step := best.Seconds() * float64(micro)
-	ps.TokensPerSecond = float64(ps.TokensPerStep) / step
-	ps.Minutes = step * float64(ps.Steps) / 60
+	ps.TokensPerSecond = float64(ps.TokensPerStep) / best
+	ps.Minutes = best * float64(ps.Steps) / 60
 	if n := s.EvalEvery.Steps; n > 0 {
 		// Forward alone is a third of a step.
 		docs := int(corpus.Validation.Rows())
@@ -211,12 +241,12 @@ func planEvaluate(r *Recipe, s *Stage, corpus *data.Corpus, ps *PlanStage) error
 		if err != nil {
 			return err
 		}
-		_, l, _, val, err := stagePrograms(r, m, corpus.Labels)
+		parts, err := newStageParts(r, m, corpus.Labels)
 		if err != nil {
 			return err
 		}
-		ps.Parameters = l.Elems()
-		ps.Memory = max(ps.Memory, int64(l.Bytes)+arenas(val))
+		ps.Parameters = parts.layout.Elems()
+		ps.Memory = max(ps.Memory, int64(parts.layout.Bytes)+arenas(parts.val))
 	}
 	return nil
 }

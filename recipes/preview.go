@@ -26,7 +26,7 @@ func Preview(ctx context.Context, r *Recipe, o Options, colour bool) ([]StagePre
 	if r.Tokenizer.File != "" {
 		tok, err = tokenizer.Read(r.Tokenizer.File)
 	} else {
-		bar := o.Bar("tokenizer", 0)
+		bar := o.Bar("learning tokenizer", "merges")
 		tok, err = TrainTokenizer(ctx, corpora[r.Tokenizer.Corpus].Train, r.Tokenizer.VocabSize, progress(bar))
 		bar.Close()
 	}

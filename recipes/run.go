@@ -26,18 +26,18 @@ type Options struct {
 	Cache   string // where converted corpora lie
 	Kernels string // a CPU kernel set by name; "": the best
 	Say     func(line string)
-	Bar     func(title string, total int64) Bar
+	Bar     func(title, unit string) Bar
 }
 
-// A Bar shows how far long work is.
+// A Bar shows how far long work is, in its unit; total 0 is not known.
 type Bar interface {
-	Set(done int64, note string)
+	Set(done, total int64, note string)
 	Close()
 }
 
 // progress is the callback that leaf packages take.
 func progress(b Bar) func(done, total int64) {
-	return func(done, _ int64) { b.Set(done, "") }
+	return func(done, total int64) { b.Set(done, total, "") }
 }
 
 // EndOfText starts and ends every document, and Pad fills what transformers pads.
@@ -173,7 +173,7 @@ func (w *runner) openTokenizer(ctx context.Context) error {
 
 func (w *runner) trainTokenizer(ctx context.Context, path string) error {
 	train := w.corpora[w.r.Tokenizer.Corpus].Train
-	bar := w.o.Bar("tokenizer: "+w.r.Tokenizer.Kind, 0)
+	bar := w.o.Bar("learning tokenizer", "merges")
 	defer bar.Close()
 	t, err := TrainTokenizer(ctx, train, w.r.Tokenizer.VocabSize, progress(bar))
 	if err != nil {

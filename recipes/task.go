@@ -95,7 +95,7 @@ func Evaluate(ctx context.Context, dir string, t *Task, limit int, o Options) (*
 	if err != nil {
 		return nil, input(err)
 	}
-	bar := o.Bar("corpus "+t.Name, 0)
+	bar := o.Bar("reading corpus "+t.Name, "bytes")
 	corpus, err := data.Prepare(ctx, data.Spec{From: t.Source, Text: t.Text, Label: t.Label, Name: t.Name}, o.Cache, progress(bar))
 	bar.Close()
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"time"
 
@@ -116,6 +117,9 @@ func (w *runner) train(ctx context.Context, s *Stage) (worked bool, err error) {
 	var won *try
 	var trials []report.Trial
 	for _, rate := range s.LearningRate {
+		// Go's heap is small beside the arenas of the training before, which only a
+		// collection gives back: without it they would pile up.
+		runtime.GC()
 		t := &try{rate: rate, dir: dir}
 		if len(s.LearningRate) > 1 {
 			t.dir = filepath.Join(dir, fmt.Sprintf("lr-%g", rate))
@@ -214,11 +218,7 @@ func evalConfig(r *Recipe, s *Stage, c *data.Corpus, split *data.Split, tok toke
 func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpoint, rate float64, dir string) error {
 	corpus := w.corpora[s.Corpus]
 	config := w.config(s)
-	oc := optim.Config{
-		Name: s.Optim, LR: rate, Beta1: s.AdamBeta1, Beta2: s.AdamBeta2, Eps: s.AdamEpsilon,
-		WeightDecay: s.WeightDecay, MaxGradNorm: s.MaxGradNorm,
-	}
-	opt, err := optim.New(oc)
+	opt, err := newOptimizer(s, rate)
 	if err != nil {
 		return err
 	}
@@ -254,7 +254,7 @@ func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpo
 		return err
 	}
 
-	bar := w.o.Bar(s.Name+rateNote(s, rate), int64(s.Steps))
+	bar := w.o.Bar(s.Name+rateNote(s, rate), "steps")
 	defer bar.Close()
 	watch, err := w.watch(net, s, corpus, w.curve(dir), rate, bar)
 	if err != nil {
@@ -294,6 +294,13 @@ func rateNote(s *Stage, rate float64) string {
 		return fmt.Sprintf(" (learning rate %g)", rate)
 	}
 	return ""
+}
+
+func newOptimizer(s *Stage, rate float64) (optim.Optimizer, error) {
+	return optim.New(optim.Config{
+		Name: s.Optim, LR: rate, Beta1: s.AdamBeta1, Beta2: s.AdamBeta2, Eps: s.AdamEpsilon,
+		WeightDecay: s.WeightDecay, MaxGradNorm: s.MaxGradNorm,
+	})
 }
 
 func newSchedule(s *Stage, rate float64) (optim.Schedule, error) {
@@ -352,7 +359,7 @@ func (w *runner) watch(net *model.Network, s *Stage, corpus *data.Corpus, name s
 
 // began looks up where a resumed training stands.
 func (h *watch) began(step int) error {
-	h.bar.Set(int64(step), "")
+	h.bar.Set(int64(step), int64(h.s.Steps), "")
 	if step == 0 {
 		return nil
 	}
@@ -386,7 +393,7 @@ func (h *watch) log() trainer.Hook {
 			h.waited += i.DataWait
 			took := h.seconds - h.at
 			speed := float64(i.Tokens-h.tokens) / took
-			h.bar.Set(int64(i.Step), fmt.Sprintf("loss %.3f, %s tokens/s%s", i.Loss, thousands(speed), h.val))
+			h.bar.Set(int64(i.Step), int64(h.s.Steps), fmt.Sprintf("loss %.3f, %s tokens/s%s", i.Loss, thousands(speed), h.val))
 			if i.Step%h.s.LogEvery != 0 && i.Step != h.s.Steps {
 				return nil
 			}

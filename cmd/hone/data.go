@@ -34,8 +34,8 @@ say so.`,
 		Example: "  hone data convert goroot: godoc",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			bar := t.newBar("convert "+args[0], 0)
-			m, err := data.Convert(c.Context(), args[0], args[1], o, func(done, _ int64) { bar.Set(done, "") })
+			bar := t.newBar("converting "+args[0], "bytes")
+			m, err := data.Convert(c.Context(), args[0], args[1], o, func(done, total int64) { bar.Set(done, total, "") })
 			bar.Close()
 			if err != nil {
 				return inputError{err}
@@ -103,8 +103,8 @@ func newDataInfo(t *terminal) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			bar := t.newBar("data info", 0)
-			info, err := data.Inspect(c.Context(), args, text, label, cache, func(done, _ int64) { bar.Set(done, "") })
+			bar := t.newBar("reading", "rows")
+			info, err := data.Inspect(c.Context(), args, text, label, cache, func(done, total int64) { bar.Set(done, total, "") })
 			bar.Close()
 			if err != nil {
 				return inputError{err}

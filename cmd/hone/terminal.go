@@ -38,23 +38,23 @@ func (t *terminal) say(line string) {
 	fmt.Fprintln(t.err, line)
 }
 
-// newBar starts showing a piece of work; total 0: its size is not known.
-func (t *terminal) newBar(title string, total int64) recipes.Bar {
+// newBar starts showing a piece of work.
+func (t *terminal) newBar(title, unit string) recipes.Bar {
 	if !t.interactive() {
-		return &plainBar{t: t, title: title, total: total, began: time.Now()}
+		return &plainBar{t: t, title: title, unit: unit, began: time.Now()}
 	}
-	if total <= 0 {
-		total = -1
-	}
-	bar := progressbar.NewOptions64(total,
+	options := []progressbar.Option{
 		progressbar.OptionSetWriter(t.err),
 		progressbar.OptionSetDescription(title),
 		progressbar.OptionSetWidth(24),
-		progressbar.OptionThrottle(100*time.Millisecond),
-		progressbar.OptionSetPredictTime(total > 0),
+		progressbar.OptionThrottle(100 * time.Millisecond),
 		progressbar.OptionClearOnFinish(),
 		progressbar.OptionSetRenderBlankState(true),
-	)
+	}
+	if unit == "bytes" {
+		options = append(options, progressbar.OptionShowBytes(true))
+	}
+	bar := progressbar.NewOptions64(-1, options...)
 	t.mu.Lock()
 	t.bar = bar
 	t.mu.Unlock()
@@ -68,9 +68,12 @@ type drawnBar struct {
 	title string
 }
 
-func (b *drawnBar) Set(done int64, note string) {
+func (b *drawnBar) Set(done, total int64, note string) {
 	b.t.mu.Lock()
 	defer b.t.mu.Unlock()
+	if total > 0 && b.bar.GetMax64() != total {
+		b.bar.ChangeMax64(total)
+	}
 	if note != "" {
 		b.bar.Describe(b.title + ": " + note)
 	}
@@ -88,8 +91,7 @@ func (b *drawnBar) Close() {
 // plainBar writes lines, now and then, where stderr is no terminal.
 type plainBar struct {
 	t            *terminal
-	title        string
-	total        int64
+	title, unit  string
 	began, wrote time.Time
 	first        int64 // done when the work began: a resumed run does not start at 0
 	started      bool
@@ -98,34 +100,33 @@ type plainBar struct {
 // plainEvery is the time between two lines of one piece of work.
 const plainEvery = 10 * time.Second
 
-func (b *plainBar) Set(done int64, note string) {
+func (b *plainBar) Set(done, total int64, note string) {
 	if !b.started {
 		b.started, b.first = true, done
 	}
 	// The first line comes soon, so that a reader sees that something happens.
-	due := plainEvery
-	if b.wrote.IsZero() {
-		due = time.Second
-	}
-	since := b.wrote
+	since, due := b.wrote, plainEvery
 	if since.IsZero() {
-		since = b.began
+		since, due = b.began, time.Second
 	}
 	if time.Since(since) < due {
 		return
 	}
 	b.wrote = time.Now()
-	line := b.title
-	if b.total > 0 {
-		line += fmt.Sprintf(": %d of %d", done, b.total)
-	} else {
-		line += fmt.Sprintf(": %d", done)
+	line := fmt.Sprintf("%s: %d %s", b.title, done, b.unit)
+	switch {
+	case b.unit == "bytes" && total > 0:
+		line = fmt.Sprintf("%s: %.1f of %.1f MB", b.title, float64(done)/1e6, float64(total)/1e6)
+	case b.unit == "bytes":
+		line = fmt.Sprintf("%s: %.1f MB", b.title, float64(done)/1e6)
+	case total > 0:
+		line = fmt.Sprintf("%s: %d of %d %s", b.title, done, total, b.unit)
 	}
 	if note != "" {
 		line += ", " + note
 	}
-	if done > b.first && b.total > done {
-		left := time.Duration(float64(time.Since(b.began)) / float64(done-b.first) * float64(b.total-done))
+	if done > b.first && total > done {
+		left := time.Duration(float64(time.Since(b.began)) / float64(done-b.first) * float64(total-done))
 		line += ", " + left.Round(time.Second).String() + " left"
 	}
 	b.t.say(line)

@@ -40,8 +40,8 @@ func newTokenizerTrain(t *terminal) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			bar := t.newBar("corpus "+args[0], 0)
-			corpus, err := data.Prepare(c.Context(), data.Spec{From: args[0], Text: column}, cache, func(done, _ int64) { bar.Set(done, "") })
+			bar := t.newBar("reading corpus "+args[0], "bytes")
+			corpus, err := data.Prepare(c.Context(), data.Spec{From: args[0], Text: column}, cache, func(done, total int64) { bar.Set(done, total, "") })
 			bar.Close()
 			if err != nil {
 				return inputError{err}
@@ -50,8 +50,8 @@ func newTokenizerTrain(t *terminal) *cobra.Command {
 			if corpus.Train == nil {
 				return inputError{fmt.Errorf("tokenizer: %s has no split train", args[0])}
 			}
-			bar = t.newBar("tokenizer", 0)
-			tok, err := recipes.TrainTokenizer(c.Context(), corpus.Train, vocab, func(done, _ int64) { bar.Set(done, "") })
+			bar = t.newBar("learning tokenizer", "merges")
+			tok, err := recipes.TrainTokenizer(c.Context(), corpus.Train, vocab, func(done, total int64) { bar.Set(done, total, "") })
 			bar.Close()
 			if err != nil {
 				return err
