@@ -187,6 +187,10 @@ func (t *Trainer) resume() error {
 	} else if best != nil {
 		t.best, t.hasBest = best.Manifest.Metrics[t.cfg.Retention.Metric], true
 	}
+	// A process that was killed may have saved, and not let go of the older ones yet.
+	if _, err := checkpoint.Retain(t.cfg.Dir, t.cfg.Retention); err != nil {
+		return err
+	}
 	t.cfg.Say(fmt.Sprintf("%s: resumed from step %d (%s)", t.cfg.Manifest.Stage, t.step, c.Dir))
 	return nil
 }
