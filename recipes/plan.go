@@ -43,7 +43,7 @@ type PlanStage struct {
 const processBytes = 60 << 20
 
 // Check plans a recipe. It opens the corpora (and converts them on first use), and
-// runs two steps of each training stage on made-up tokens to measure their speed.
+// runs a few steps of each training stage on made-up tokens to measure their speed.
 func Check(ctx context.Context, r *Recipe, o Options) (*Plan, error) {
 	dev, err := cpu.New(cpu.Options{Threads: r.Threads, Kernels: o.Kernels})
 	if err != nil {

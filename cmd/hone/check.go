@@ -14,8 +14,8 @@ func newCheck(t *terminal) *cobra.Command {
 		Use:   "check RECIPE [KEY=VALUE…]",
 		Short: "validate a recipe and say what it will take",
 		Long: `Validates a recipe, every fault at once, then plans it: parameters, FLOPs, peak
-memory and minutes, the speed measured by two steps of each stage on this machine.
-It ends with the first batch of each stage as the model will see it.`,
+memory and minutes, the speed measured by some steps of each stage on this machine.
+hone data preview shows what the model will see.`,
 		Example: "  hone check quickstart\n  hone check quickstart --program",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
