@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -20,6 +21,7 @@ import (
 type machine struct {
 	code   map[string][]string // of each function
 	consts map[string][]byte
+	origin map[string]uint64 // addresses of consts
 
 	mem  []byte // addresses are offsets from base
 	base uint64
@@ -42,11 +44,19 @@ var (
 
 func newMachine(t *testing.T, set string) *machine {
 	t.Helper()
-	text, err := os.ReadFile("kernels_" + set + "_amd64.s")
-	if err != nil {
-		t.Fatal(err)
+	files, err := filepath.Glob("*_" + set + "_amd64.s")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no assembly", err)
 	}
-	m := &machine{code: map[string][]string{}, consts: map[string][]byte{}, base: machineBase}
+	var text []byte
+	for _, f := range files {
+		s, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = append(text, s...)
+	}
+	m := &machine{code: map[string][]string{}, consts: map[string][]byte{}, origin: map[string]uint64{}, base: machineBase}
 	name := ""
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimSpace(line)
@@ -56,6 +66,9 @@ func newMachine(t *testing.T, set string) *machine {
 			w, _ := strconv.ParseUint(f[3], 0, 32)
 			if off, _ := strconv.Atoi(f[2]); off != len(m.consts[f[1]]) {
 				t.Fatalf("gap before %s", line)
+			}
+			if m.consts[f[1]] == nil { // in memory too, far from the data
+				m.origin[f[1]] = 1<<40 + uint64(len(m.consts))<<20
 			}
 			m.consts[f[1]] = binary.LittleEndian.AppendUint32(m.consts[f[1]], uint32(w))
 		} else if name != "" && line != "" && !strings.HasPrefix(line, "//") && !strings.HasPrefix(line, "GLOBL") {
@@ -85,12 +98,8 @@ func (m *machine) get(at uint64, n int) []float32 {
 // address is where a memory operand points.
 func (m *machine) address(op string) uint64 {
 	if f := constant.FindStringSubmatch(op); f != nil {
-		// Constants lie in memory too, far from the data: see word.
 		off, _ := strconv.Atoi(f[2])
-		if strings.HasPrefix(f[1], "mask") {
-			return 1<<41 + uint64(off)
-		}
-		return 1<<40 + uint64(off)
+		return m.origin[f[1]] + uint64(off)
 	}
 	f := memory.FindStringSubmatch(op)
 	if f == nil {
@@ -118,10 +127,7 @@ func (m *machine) reg(name string) uint64 {
 func (m *machine) word(at uint64) []byte {
 	mem, base := m.mem, m.base
 	for name, c := range m.consts {
-		b := uint64(1 << 40)
-		if strings.HasPrefix(name, "mask") {
-			b = 1 << 41
-		}
+		b := m.origin[name]
 		if at >= b && at < b+uint64(len(c)) {
 			mem, base = c, b
 		}
@@ -433,7 +439,7 @@ func emulated(t *testing.T, set string, lanes, mr, nr int) *kernels {
 	}
 	run := func(fn string, scalars map[string]uint64, dst operand, srcs ...operand) {
 		t.Helper()
-		m := &machine{code: proto.code, consts: proto.consts, base: machineBase}
+		m := &machine{code: proto.code, consts: proto.consts, origin: proto.origin, base: machineBase}
 		args := map[string]uint64{}
 		for k, v := range scalars {
 			args[k] = v
@@ -452,7 +458,8 @@ func emulated(t *testing.T, set string, lanes, mr, nr int) *kernels {
 			}
 		}
 	}
-	k := &kernels{name: set, lanes: lanes, mr: mr, nr: nr, kc: 24, mc: 2 * mr, nc: 2 * nr}
+	k := &kernels{name: set, lanes: lanes}
+	k.mr, k.nr, k.kc, k.mc, k.nc = mr, nr, 24, 2*mr, 2*nr
 	for rows := 1; rows <= mr; rows++ {
 		k.micro = append(k.micro, func(kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc int, accumulate bool) {
 			s := map[string]uint64{"kc": uint64(kc), "ars": uint64(ars), "aks": uint64(aks), "bks": uint64(bks), "ldc": uint64(ldc), "accumulate": 0}

@@ -6,6 +6,27 @@ package cpu
 // strides. Each block of k loads C into the accumulators, so that an element is
 // one chain over k whatever the blocks are.
 
+// gemmKernels are the assembly of the matrix product.
+type gemmKernels struct {
+	// Blocks of gemm: a panel of B (kc·nr) and a tile of A (mr·kc) stay in the first-level
+	// cache, a block of A (mc·kc) in the second, the panels (kc·nc) in the third.
+	kc, mc, nc int
+
+	mr, nr int           // rows and columns of the micro-kernel's tile
+	micro  []microKernel // for 1, 2, … mr rows
+	// packRows packs kc ≥ 1 rows of nr elements, stride bytes apart, into a panel.
+	packRows func(kc int, src *float32, stride int, dst *float32)
+	// packCols does so with rows of lanes elements.
+	packCols func(kc int, src *float32, stride int, dst *float32)
+	// transpose8 packs 8 rows of kc elements (a multiple of 8), stride bytes apart,
+	// into 8 columns of a panel nr wide.
+	transpose8 func(kc int, src *float32, stride int, dst *float32)
+}
+
+// A microKernel computes a tile of nr columns: c = (or +=) a·b over kc ≥ 1 steps.
+// a's element (i,p) is at a + i·ars + p·aks, b's row p at b + p·bks; strides are in bytes.
+type microKernel func(kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc int, accumulate bool)
+
 // rowPad keeps packed rows of A on different sets of the caches.
 const rowPad = 16
 

@@ -10,37 +10,22 @@ import (
 //go:generate go run ./gen
 
 // A kernels is a set of float32 kernels. A nil function means the portable one;
-// float64 always uses that.
+// float64 always uses that. The tables are written by gen, beside the assembly.
 type kernels struct {
 	name  string
 	lanes int // float32 in a vector
 
-	// Blocks of gemm: a panel of B (kc·nr) and a tile of A (mr·kc) stay in the first-level
-	// cache, a block of A (mc·kc) in the second, the panels (kc·nc) in the third.
-	kc, mc, nc int
+	elementwiseKernels
+	gemmKernels
+	peakKernels
+}
 
-	mr, nr int           // rows and columns of the micro-kernel's tile
-	micro  []microKernel // for 1, 2, … mr rows
-	// packRows packs kc ≥ 1 rows of nr elements, stride bytes apart, into a panel.
-	packRows func(kc int, src *float32, stride int, dst *float32)
-	// packCols does so with rows of lanes elements.
-	packCols func(kc int, src *float32, stride int, dst *float32)
-	// transpose8 packs 8 rows of kc elements (a multiple of 8), stride bytes apart,
-	// into 8 columns of a panel nr wide.
-	transpose8 func(kc int, src *float32, stride int, dst *float32)
-
+type elementwiseKernels struct {
 	exp      func(n int, dst, src *float32, shift float32)
 	gelu     func(n int, dst, x *float32)
 	geluGrad func(n int, dst, x, dy *float32)
 	add      func(n int, dst, a, b *float32)
-
-	fmaLoop  func(n int)               // 12·lanes multiply-adds a round
-	readLoop func(n int, src *float32) // n a multiple of 4·lanes
 }
-
-// A microKernel computes a tile of nr columns: c = (or +=) a·b over kc ≥ 1 steps.
-// a's element (i,p) is at a + i·ars + p·aks, b's row p at b + p·bks; strides are in bytes.
-type microKernel func(kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc int, accumulate bool)
 
 var genericKernels = kernels{name: "generic"}
 

@@ -5,6 +5,12 @@ import (
 	"time"
 )
 
+// peakKernels are the loops that measure the processor.
+type peakKernels struct {
+	fmaLoop  func(n int)               // 12·lanes multiply-adds a round
+	readLoop func(n int, src *float32) // n a multiple of 4·lanes
+}
+
 // Peak measures what the processor can do with the device's kernel set on that many
 // of its threads (at least 1, at most Threads): float32 GFLOP/s, a multiply and an add
 // counted as two, of instructions that wait for no memory; and GB/s of reading memory

@@ -49,28 +49,10 @@ func packCols_avx512(kc int, src *float32, stride int, dst *float32)
 //go:noescape
 func transpose8_avx512(kc int, src *float32, stride int, dst *float32)
 
-//go:noescape
-func exp_avx512(n int, dst, src *float32, shift float32)
-
-//go:noescape
-func gelu_avx512(n int, dst, x *float32)
-
-//go:noescape
-func geluGrad_avx512(n int, dst, x, dy *float32)
-
-//go:noescape
-func add_avx512(n int, dst, a, b *float32)
-
-//go:noescape
-func fmaLoop_avx512(n int)
-
-//go:noescape
-func readLoop_avx512(n int, src *float32)
-
-var avx512Kernels = kernels{
-	name: "avx512", lanes: 16, kc: 384, mc: 96, nc: 768, mr: 12, nr: 32,
-	micro:    []microKernel{micro1_avx512, micro2_avx512, micro3_avx512, micro4_avx512, micro5_avx512, micro6_avx512, micro7_avx512, micro8_avx512, micro9_avx512, micro10_avx512, micro11_avx512, micro12_avx512},
-	packRows: packRows_avx512, packCols: packCols_avx512, transpose8: transpose8_avx512,
-	exp: exp_avx512, gelu: gelu_avx512, geluGrad: geluGrad_avx512, add: add_avx512,
-	fmaLoop: fmaLoop_avx512, readLoop: readLoop_avx512,
+var gemm_avx512 = gemmKernels{
+	mr: 12, nr: 32, kc: 384, mc: 96, nc: 768,
+	micro:      []microKernel{micro1_avx512, micro2_avx512, micro3_avx512, micro4_avx512, micro5_avx512, micro6_avx512, micro7_avx512, micro8_avx512, micro9_avx512, micro10_avx512, micro11_avx512, micro12_avx512},
+	packRows:   packRows_avx512,
+	packCols:   packCols_avx512,
+	transpose8: transpose8_avx512,
 }

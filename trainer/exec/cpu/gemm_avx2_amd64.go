@@ -31,28 +31,10 @@ func packCols_avx2(kc int, src *float32, stride int, dst *float32)
 //go:noescape
 func transpose8_avx2(kc int, src *float32, stride int, dst *float32)
 
-//go:noescape
-func exp_avx2(n int, dst, src *float32, shift float32)
-
-//go:noescape
-func gelu_avx2(n int, dst, x *float32)
-
-//go:noescape
-func geluGrad_avx2(n int, dst, x, dy *float32)
-
-//go:noescape
-func add_avx2(n int, dst, a, b *float32)
-
-//go:noescape
-func fmaLoop_avx2(n int)
-
-//go:noescape
-func readLoop_avx2(n int, src *float32)
-
-var avx2Kernels = kernels{
-	name: "avx2", lanes: 8, kc: 384, mc: 96, nc: 1536, mr: 6, nr: 16,
-	micro:    []microKernel{micro1_avx2, micro2_avx2, micro3_avx2, micro4_avx2, micro5_avx2, micro6_avx2},
-	packRows: packRows_avx2, packCols: packCols_avx2, transpose8: transpose8_avx2,
-	exp: exp_avx2, gelu: gelu_avx2, geluGrad: geluGrad_avx2, add: add_avx2,
-	fmaLoop: fmaLoop_avx2, readLoop: readLoop_avx2,
+var gemm_avx2 = gemmKernels{
+	mr: 6, nr: 16, kc: 384, mc: 96, nc: 1536,
+	micro:      []microKernel{micro1_avx2, micro2_avx2, micro3_avx2, micro4_avx2, micro5_avx2, micro6_avx2},
+	packRows:   packRows_avx2,
+	packCols:   packCols_avx2,
+	transpose8: transpose8_avx2,
 }

@@ -1,0 +1,17 @@
+//go:build !noasm
+
+package cpu
+
+var avx2Kernels = kernels{
+	name: "avx2", lanes: 8,
+	elementwiseKernels: elementwise_avx2,
+	gemmKernels:        gemm_avx2,
+	peakKernels:        peak_avx2,
+}
+
+var avx512Kernels = kernels{
+	name: "avx512", lanes: 16,
+	elementwiseKernels: elementwise_avx512,
+	gemmKernels:        gemm_avx512,
+	peakKernels:        peak_avx512,
+}
