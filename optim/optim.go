@@ -86,38 +86,8 @@ func (c *Config) Scalars(lr float64, update int) [3]float64 {
 	return [3]float64{lr, float64(update), c.MaxGradNorm}
 }
 
-// unknown is the error for a name outside a closed set: what is known, and the
-// nearest where one is near.
+// unknown is the error for a name outside a closed set. A recipe names the nearest
+// one before it comes here.
 func unknown(what, got string, known []string) error {
-	near, best := "", 1+max(1, len(got)/3)
-	for _, k := range known {
-		if d := distance(strings.ToLower(got), k); d < best {
-			near, best = k, d
-		}
-	}
-	hint := ""
-	if near != "" {
-		hint = fmt.Sprintf(" (did you mean %q?)", near)
-	}
-	return fmt.Errorf("optim: unknown %s %q%s; known: %s", what, got, hint, strings.Join(known, ", "))
-}
-
-// distance is Levenshtein's, in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diag := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diag
-			if a[i] != b[j] {
-				cost = 1 + min(diag, row[j], row[j+1])
-			}
-			diag, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
+	return fmt.Errorf("optim: unknown %s %q; known: %s", what, got, strings.Join(known, ", "))
 }
