@@ -1,5 +1,7 @@
 package data
 
+import "slices"
+
 // A Stream is what a network reads: B rows of T positions, row by row (B,T). Absent
 // fields are nil. Position i attends to position j of its row when their Segments are
 // equal and not negative, and Order[j] ≤ Order[i].
@@ -19,7 +21,8 @@ type Seq struct {
 	Label            int32 // class, or -1
 	Pair             int32 // the other sequence of a pair, or -1
 	Value, RefLogp   float32
-	Doc              int64 // record number
+	Part             int32 // corpus of the mixture
+	Doc              int64 // record number in it
 }
 
 // A Batch is a micro-batch: B rows of a global batch.
@@ -37,13 +40,35 @@ type Batch struct {
 	Cursor Cursor
 }
 
-// A Cursor is a place between two global batches in the endless sequence of epochs.
-// It depends on the corpus, the tokenizer, the seed and the objective, not on the
-// size of a batch.
+// A Cursor is a place between two global batches in the endless stream of documents.
+// It depends on the corpora, the tokenizer, the seed and the objective, not on the size
+// of a batch nor on the number of ranks.
 type Cursor struct {
-	Epoch    int64 `json:"epoch"`
-	Position int64 `json:"position"` // in the epoch's order: of the document, or of the packing window's first
-	Offset   int64 `json:"offset"`   // inputs of the document, or rows of the window, that are behind
+	// Epoch and Position are the place in the order of a single corpus: of the
+	// document, or of the packing window's first. In a mixture Epoch stays 0, and
+	// Position counts the documents drawn from all of it.
+	Epoch    int64   `json:"epoch"`
+	Position int64   `json:"position"`
+	Offset   int64   `json:"offset"` // inputs of the document, or rows of the window, that are behind
+	Parts    []Drawn `json:"parts,omitempty"`
+}
+
+// Drawn is what a mixture has taken from one of its corpora.
+type Drawn struct {
+	Position  int64 `json:"position"`  // places of its order, over all epochs
+	Documents int64 `json:"documents"` // of these, those that were not passed over
+	Tokens    int64 `json:"tokens"`    // inputs of those documents
+}
+
+// Equal reports whether two cursors are the same place.
+func (c Cursor) Equal(o Cursor) bool {
+	return c.Epoch == o.Epoch && c.Position == o.Position && c.Offset == o.Offset && slices.Equal(c.Parts, o.Parts)
+}
+
+// clone is c with parts of its own.
+func (c Cursor) clone() Cursor {
+	c.Parts = slices.Clone(c.Parts)
+	return c
 }
 
 // Pool sets dst[i] to the index of sequence i's last position, row·T+Last, and the

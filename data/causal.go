@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// causalRows lays documents end to end. A document is a = [EOT t1 … tn EOT], its
+// causalRows lays documents end to end. A document is a = [BOS t1 … tn EOS], its
 // inputs a[0..n], its targets a[1..n+1]: each token and the end is scored once. What
 // does not fit a row goes on in the next as a segment of its own, whose first input
 // is the last one's last target: nothing is lost, and nothing is scored twice.
@@ -13,33 +13,29 @@ type causalRows struct {
 	r   *reader
 	cur Cursor
 	ids []int32 // a, of the document at cur; empty: not read yet
-	doc int64   // its record number
+	doc document
 }
 
-func (c *causalRows) cursor() Cursor { return c.cur }
+func (c *causalRows) cursor() Cursor { return c.cur.clone() }
 
 // load makes ids the document at cur, or at the first usable place after it.
 func (c *causalRows) load() error {
 	for len(c.ids) == 0 {
-		if c.r.ended(c.cur) {
+		if ended, err := c.r.turn(&c.cur); err != nil {
+			return err
+		} else if ended {
 			return io.EOF
 		}
-		if c.cur.Position >= c.r.cfg.Records.Rows() {
-			if err := c.r.next(&c.cur); err != nil {
-				return err
-			}
-			continue
-		}
-		ids, doc, _, ok, err := c.r.read(c.cur.Position, c.ids)
+		ids, doc, err := c.r.read(&c.cur, c.ids)
 		if err != nil {
 			return err
 		}
 		c.ids, c.doc = ids, doc
-		if c.cur.Offset != 0 && (!ok || c.cur.Offset >= int64(len(ids)-1)) {
-			return fmt.Errorf("data: record %d has no input %d to resume at; the corpus or the tokenizer is another than before", doc, c.cur.Offset)
+		if c.cur.Offset != 0 && (!doc.ok || c.cur.Offset >= int64(len(ids)-1)) {
+			return fmt.Errorf("data: record %d has no input %d to resume at; the corpus or the tokenizer is another than before", doc.doc, c.cur.Offset)
 		}
-		if !ok {
-			c.cur.Position++
+		if !doc.ok {
+			c.r.pass(&c.cur, doc, 0)
 		}
 	}
 	return nil
@@ -50,7 +46,7 @@ func (c *causalRows) fill(b *Batch, row int) (targets int, err error) {
 		return 0, err
 	}
 	T := b.Dec.T
-	at := startRow(b, row, c.r.eot)
+	at := startRow(b, row, c.r.frame.pad)
 	for first, segment := 0, int32(1); first < T; segment++ {
 		if err := c.load(); err == io.EOF {
 			break
@@ -65,14 +61,13 @@ func (c *causalRows) fill(b *Batch, row int) (targets int, err error) {
 			b.Weights[at+first+i] = 1
 		}
 		b.Seqs = append(b.Seqs, Seq{
-			Row: int32(row), First: int32(first), Last: int32(first + n - 1), Label: -1, Pair: -1, Doc: c.doc,
+			Row: int32(row), First: int32(first), Last: int32(first + n - 1), Label: -1, Pair: -1, Part: int32(c.doc.part), Doc: c.doc.doc,
 		})
 		first += n
 		targets += n
 		c.cur.Offset += int64(n)
 		if c.cur.Offset == int64(len(c.ids)-1) {
-			c.cur.Position++
-			c.cur.Offset = 0
+			c.r.pass(&c.cur, c.doc, len(c.ids)-1)
 			c.ids = c.ids[:0]
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"sync"
 	"time"
 
@@ -14,17 +15,27 @@ import (
 // Config says what a Loader reads and what it makes of it. Zero fields with a default
 // take it.
 type Config struct {
-	Records Records
+	Records Records // a single corpus, or
+	Mixture []Part  // several: then Records is nil, and Epochs 0
+	// MixtureBy is what the weights of a mixture share out.
+	MixtureBy Unit
 	// Tokenizer encodes documents as ordinary text: where it has a method
 	// Ordinary, as tokenizer.BPE, no document can write a special token.
 	Tokenizer tokenizer.Tokenizer
-	EndOfText string // special token around documents; default "<|endoftext|>"
+	// Special tokens around documents, by name; "": none. Separator stands once between
+	// two documents, as the last target of one and the first input of the next, so that
+	// it excludes the others; it is "<|endoftext|>" where none of the three is given.
+	BOS, EOS, Separator string
+
 	Objective Objective
 	Labels    []string // classification: the classes, in the order of their numbers
 
 	T              int // positions of a row
 	BatchSize      int // rows of a global batch
 	MicroBatchSize int // rows of a Batch, a divisor of BatchSize; default BatchSize
+	// Rank r of World takes the r-th of World equal parts of each global batch's
+	// micro-batches. World 0 is one rank.
+	Rank, World int
 
 	Seed    uint64
 	Shuffle bool // each epoch in an order of its own; else in the order of the records
@@ -46,10 +57,30 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.MaxDocBytes, 10_000_000)
 	setDefault(&c.Window, 1024)
 	setDefault(&c.MaxSeqs, max(1, c.T/16))
-	if c.EndOfText == "" {
-		c.EndOfText = "<|endoftext|>"
+	setDefault(&c.World, 1)
+	if c.BOS == "" && c.EOS == "" && c.Separator == "" {
+		c.Separator = "<|endoftext|>"
 	}
 	return c
+}
+
+// frame looks up the special tokens, which check has found.
+func (c *Config) frame() frame {
+	f := frame{-1, -1, -1}
+	for _, t := range []struct {
+		name string
+		to   []*int32
+	}{
+		{c.BOS, []*int32{&f.pad, &f.first}}, {c.EOS, []*int32{&f.pad, &f.last}}, {c.Separator, []*int32{&f.pad, &f.first, &f.last}},
+	} {
+		if t.name == "" {
+			continue
+		}
+		for _, to := range t.to {
+			*to, _ = c.Tokenizer.Special(t.name)
+		}
+	}
+	return f
 }
 
 // check returns every fault.
@@ -60,23 +91,44 @@ func (c *Config) check() error {
 			faults = append(faults, fmt.Errorf("data: "+format, args...))
 		}
 	}
-	fault(c.Records == nil, "no records")
+	fault(c.Records == nil && len(c.Mixture) == 0, "no records")
+	fault(c.Records != nil && len(c.Mixture) > 0, "a single corpus and a mixture of %d: give one of them", len(c.Mixture))
 	fault(c.Records != nil && c.Records.Rows() == 0, "the corpus is empty: 0 records")
+	names := map[string]bool{}
+	for _, p := range c.Mixture {
+		fault(p.Records == nil || p.Records.Rows() == 0, "mixture: corpus %q is empty: 0 records", p.Name)
+		fault(!(p.Weight > 0) || math.IsInf(p.Weight, 0), "mixture: corpus %q has weight %g: want a number above 0", p.Name, p.Weight)
+		fault(names[p.Name], "mixture: corpus %q is listed twice", p.Name)
+		names[p.Name] = true
+	}
+	fault(len(c.Mixture) > 0 && c.Epochs != 0, "%d epochs of a mixture: its corpora come round each at its own rate; want 0", c.Epochs)
+	fault(c.MixtureBy > ByToken, "unknown %v", c.MixtureBy)
 	fault(c.Tokenizer == nil, "no tokenizer")
+	fault(c.Separator != "" && (c.BOS != "" || c.EOS != ""),
+		"separator %q already begins and ends documents: with bos %q and eos %q the boundary would be doubled; give separator, or bos and eos", c.Separator, c.BOS, c.EOS)
+	around := 0
 	if c.Tokenizer != nil {
-		_, ok := c.Tokenizer.Special(c.EndOfText)
-		fault(!ok, "the tokenizer has no special token %q to end documents with", c.EndOfText)
+		for _, name := range []string{c.BOS, c.EOS, c.Separator} {
+			if name != "" {
+				_, ok := c.Tokenizer.Special(name)
+				fault(!ok, "the tokenizer has no special token %q to begin or end documents with", name)
+			}
+		}
+		around = c.frame().size()
 	}
 	fault(c.BatchSize < 1, "batch size %d: want ≥ 1", c.BatchSize)
 	fault(c.MicroBatchSize < 1 || c.BatchSize%c.MicroBatchSize != 0,
 		"micro-batch size %d does not divide batch size %d", c.MicroBatchSize, c.BatchSize)
+	fault(c.World < 1 || c.Rank < 0 || c.Rank >= c.World, "rank %d of %d", c.Rank, c.World)
+	fault(c.World > 1 && c.MicroBatchSize > 0 && c.BatchSize/c.MicroBatchSize%c.World != 0,
+		"%d micro-batches cannot be shared out evenly among %d ranks", c.BatchSize/max(1, c.MicroBatchSize), c.World)
 	fault(c.Epochs < 0, "%d epochs: want ≥ 0 (0: without end)", c.Epochs)
 	fault(c.MaxDocBytes < 1, "documents of at most %d bytes: want ≥ 1", c.MaxDocBytes)
 	switch c.Objective {
 	case Causal:
 		fault(c.T < 1, "rows of %d tokens: want ≥ 1", c.T)
 	case Classification:
-		fault(c.T < 3, "rows of %d tokens: want ≥ 3, a token of text between two of %s", c.T, c.EndOfText)
+		fault(c.T < 1+around, "rows of %d tokens: want ≥ %d, a token of text beside the special ones", c.T, 1+around)
 		fault(c.Window < 1, "packing window of %d records: want ≥ 1", c.Window)
 		fault(c.MaxSeqs < 1, "%d documents a row: want ≥ 1", c.MaxSeqs)
 		fault(len(c.Labels) == 0, "classification without labels")
@@ -91,7 +143,8 @@ func (c *Config) check() error {
 	return errors.Join(faults...)
 }
 
-// Stats counts documents as of the last batch that Next returned, since NewLoader. A
+// Stats counts documents as of the last batch that Next returned, since NewLoader, of
+// all ranks. A
 // document of a packing window counts once the window is packed.
 type Stats struct {
 	Documents int64 // encoded
@@ -141,6 +194,10 @@ func NewLoader(cfg Config, from Cursor) (*Loader, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
+	if from.Parts == nil && from.Position == 0 && len(cfg.Mixture) > 0 {
+		from.Parts = make([]Drawn, len(cfg.Mixture))
+	}
+	from = from.clone()
 	if err := from.check(&cfg); err != nil {
 		return nil, err
 	}
@@ -156,34 +213,46 @@ func NewLoader(cfg Config, from Cursor) (*Loader, error) {
 	if t, ok := cfg.Tokenizer.(interface{ Ordinary() tokenizer.Tokenizer }); ok {
 		cfg.Tokenizer = t.Ordinary()
 	}
-	m := &maker{cfg: &cfg}
-	m.rows, m.eot = newRowSource(&cfg, from, &m.stats, ctx.Done())
+	m := &maker{cfg: &cfg, pad: cfg.frame().pad}
+	m.rows = newRowSource(&cfg, from, &m.stats, ctx.Done())
 	l.done.Go(func() { m.run(ctx.Done(), l.free, l.full) })
 	return l, nil
 }
 
 func (c Cursor) check(cfg *Config) error {
+	misfit := func(format string, args ...any) error {
+		return fmt.Errorf("data: cursor %+v does not fit %s", c, fmt.Sprintf(format, args...))
+	}
+	if c.Epoch < 0 || c.Position < 0 || c.Offset < 0 {
+		return misfit("any corpus")
+	}
+	if len(c.Parts) != len(cfg.Mixture) {
+		return misfit("a mixture of %d corpora (0: a single one)", len(cfg.Mixture))
+	}
+	drawn := int64(0)
+	for _, p := range c.Parts {
+		if p.Position < p.Documents || p.Documents < 0 || p.Tokens < p.Documents {
+			return misfit("any mixture")
+		}
+		drawn += p.Position
+	}
 	switch {
-	case c.Epoch < 0 || c.Position < 0 || c.Offset < 0 || c.Position > cfg.Records.Rows()+int64(cfg.Window):
-		return fmt.Errorf("data: cursor %+v does not fit a corpus of %d records", c, cfg.Records.Rows())
+	case len(c.Parts) > 0 && (drawn != c.Position || c.Epoch != 0):
+		return misfit("any mixture: %d documents drawn from its corpora", drawn)
+	case len(c.Parts) == 0 && c.Position > cfg.Records.Rows()+int64(cfg.Window):
+		return misfit("a corpus of %d records", cfg.Records.Rows())
 	case cfg.Objective == Classification && c.Position%int64(cfg.Window) != 0:
-		return fmt.Errorf("data: cursor %+v does not fit packing windows of %d records", c, cfg.Window)
+		return misfit("packing windows of %d records", cfg.Window)
 	}
 	return nil
 }
 
-func newRowSource(cfg *Config, from Cursor, stats *Stats, stop <-chan struct{}) (rowSource, int32) {
-	eot, _ := cfg.Tokenizer.Special(cfg.EndOfText) // checked
-	r := &reader{cfg: cfg, eot: eot, stats: stats, stop: stop}
-	r.enter(from)
+func newRowSource(cfg *Config, from Cursor, stats *Stats, stop <-chan struct{}) rowSource {
+	r := newReader(cfg, from, stats, stop)
 	if cfg.Objective == Causal {
-		return &causalRows{r: r, cur: from}, eot
+		return &causalRows{r: r, cur: from}
 	}
-	r.labels = map[string]int32{}
-	for i, name := range cfg.Labels {
-		r.labels[name] = int32(i)
-	}
-	return &classifyRows{r: r, cur: from}, eot
+	return &classifyRows{r: r, cur: from}
 }
 
 // Next is the next micro-batch, or io.EOF after the last epoch. A global batch that
@@ -242,8 +311,9 @@ func (l *Loader) Close() {
 type maker struct {
 	cfg   *Config
 	rows  rowSource
-	eot   int32
+	pad   int32
 	stats Stats
+	other Batch // a micro-batch of another rank, made for the sake of what follows it
 }
 
 func (m *maker) run(stop <-chan struct{}, free <-chan *globalBatch, full chan<- *globalBatch) {
@@ -263,14 +333,20 @@ func (m *maker) run(stop <-chan struct{}, free <-chan *globalBatch, full chan<- 
 	}
 }
 
+// make fills a global batch. Where rows end depends on the documents before them, so
+// each rank makes them all, and keeps its own.
 func (m *maker) make(g *globalBatch) error {
 	if g.micro == nil {
 		m.alloc(g)
 	}
 	start := m.rows.cursor()
 	total, ended := 0, false
-	for i := range g.micro {
-		b := &g.micro[i]
+	first := m.cfg.Rank * len(g.micro)
+	for i := range m.cfg.BatchSize / m.cfg.MicroBatchSize {
+		b := &m.other
+		if i >= first && i < first+len(g.micro) {
+			b = &g.micro[i-first]
+		}
 		b.Seqs = b.Seqs[:0]
 		for row := range b.B {
 			n, err := 0, io.EOF
@@ -282,7 +358,7 @@ func (m *maker) make(g *globalBatch) error {
 				return io.EOF
 			case err == io.EOF:
 				ended = true
-				startRow(b, row, m.eot)
+				startRow(b, row, m.pad)
 			case err != nil:
 				return err
 			}
@@ -304,23 +380,30 @@ func (m *maker) make(g *globalBatch) error {
 }
 
 func (m *maker) alloc(g *globalBatch) {
+	g.micro = make([]Batch, m.cfg.BatchSize/m.cfg.MicroBatchSize/m.cfg.World)
+	for i := range g.micro {
+		g.micro[i] = m.batch()
+	}
+	g.micro[len(g.micro)-1].Last = true
+	if m.cfg.World > 1 && m.other.B == 0 {
+		m.other = m.batch()
+	}
+}
+
+func (m *maker) batch() Batch {
 	c := m.cfg
 	n := c.MicroBatchSize * c.T
-	g.micro = make([]Batch, c.BatchSize/c.MicroBatchSize)
-	for i := range g.micro {
-		b := &g.micro[i]
-		*b = Batch{
-			B: c.MicroBatchSize,
-			Dec: Stream{
-				T: c.T, Tokens: make([]int32, n), Segments: make([]int32, n), Positions: make([]int32, n), Order: make([]int32, n),
-			},
-			LabelNames: c.Labels,
-			Last:       i == len(g.micro)-1,
-		}
-		if c.Objective == Causal {
-			b.Targets, b.Weights = make([]int32, n), make([]float32, n)
-		} else {
-			b.Seqs = make([]Seq, 0, c.MicroBatchSize*c.MaxSeqs)
-		}
+	b := Batch{
+		B: c.MicroBatchSize,
+		Dec: Stream{
+			T: c.T, Tokens: make([]int32, n), Segments: make([]int32, n), Positions: make([]int32, n), Order: make([]int32, n),
+		},
+		LabelNames: c.Labels,
 	}
+	if c.Objective == Causal {
+		b.Targets, b.Weights = make([]int32, n), make([]float32, n)
+	} else {
+		b.Seqs = make([]Seq, 0, c.MicroBatchSize*c.MaxSeqs)
+	}
+	return b
 }

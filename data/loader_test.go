@@ -100,7 +100,7 @@ func clone(b *Batch) Batch {
 }
 
 func equal(a, b *Batch) bool {
-	return a.B == b.B && a.NumTargets == b.NumTargets && a.Last == b.Last && a.Cursor == b.Cursor && a.Dec.T == b.Dec.T &&
+	return a.B == b.B && a.NumTargets == b.NumTargets && a.Last == b.Last && a.Cursor.Equal(b.Cursor) && a.Dec.T == b.Dec.T &&
 		slices.Equal(a.Dec.Tokens, b.Dec.Tokens) && slices.Equal(a.Dec.Segments, b.Dec.Segments) &&
 		slices.Equal(a.Dec.Positions, b.Dec.Positions) && slices.Equal(a.Dec.Order, b.Dec.Order) &&
 		slices.Equal(a.Targets, b.Targets) && slices.Equal(a.Weights, b.Weights) && slices.Equal(a.Seqs, b.Seqs)
@@ -175,14 +175,14 @@ func checkGlobal(t *testing.T, bs []Batch, size int, targets func(*Batch) int) {
 			if b.Last != (i == size-1) || b.NumTargets != bs[0].NumTargets {
 				t.Fatalf("micro-batch %d of %d: last %v, %d targets of %d", i, size, b.Last, b.NumTargets, bs[0].NumTargets)
 			}
-			if !b.Last && b.Cursor != before {
+			if !b.Last && !b.Cursor.Equal(before) {
 				t.Fatalf("micro-batch %d of %d: cursor %+v, want the start, %+v", i, size, b.Cursor, before)
 			}
 		}
 		if sum != bs[0].NumTargets || sum == 0 {
 			t.Fatalf("%d targets, NumTargets %d", sum, bs[0].NumTargets)
 		}
-		if before == bs[size-1].Cursor {
+		if before.Equal(bs[size-1].Cursor) {
 			t.Fatalf("the cursor stays at %+v", before)
 		}
 		before = bs[size-1].Cursor
@@ -440,7 +440,7 @@ func TestEvaluationKeepsTheOrderAndPadsTheEnd(t *testing.T) {
 	if !reflect.DeepEqual(b.Seqs, want) {
 		t.Errorf("sequences %+v", b.Seqs)
 	}
-	if b.NumTargets != 6+7+6 || b.Cursor != (Cursor{Epoch: 1}) {
+	if b.NumTargets != 6+7+6 || !b.Cursor.Equal(Cursor{Epoch: 1}) {
 		t.Errorf("%d targets, cursor %+v", b.NumTargets, b.Cursor)
 	}
 	checkRows(t, b)
@@ -526,10 +526,10 @@ func TestErrorComesAfterTheGoodBatches(t *testing.T) {
 
 func TestNewLoaderReportsEveryFault(t *testing.T) {
 	_, err := NewLoader(Config{
-		Objective: Classification, T: 2, BatchSize: 6, MicroBatchSize: 4, Epochs: -1, EndOfText: "</s>",
+		Objective: Classification, T: 2, BatchSize: 6, MicroBatchSize: 4, Epochs: -1, Separator: "</s>", EOS: "<e>", Rank: 3, World: 2,
 		Records: corpus{}, Tokenizer: byteTokenizer{}, Labels: []string{"x", "x"}, Window: -1, MaxSeqs: -1, MaxDocBytes: -1,
 	}, Cursor{})
-	for _, want := range []string{"rows of 2", "micro-batch size 4", "-1 epochs", `"</s>"`, "corpus is empty", `"x" is listed twice`, "window of -1", "-1 documents a row", "at most -1"} {
+	for _, want := range []string{"rows of 2", "micro-batch size 4", "-1 epochs", `"</s>"`, `no special token "<e>"`, "doubled", "rank 3 of 2", "corpus is empty", `"x" is listed twice`, "window of -1", "-1 documents a row", "at most -1"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v lacks %q", err, want)
 		}

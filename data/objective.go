@@ -47,95 +47,226 @@ type rowSource interface {
 // A reader takes documents out of the epochs' orders and encodes them.
 type reader struct {
 	cfg    *Config
-	eot    int32
+	parts  []partReader // one, or those of the mixture
+	frame  frame
 	labels map[string]int32 // nil: not wanted
-	order  permutation
-	epoch  int64 // of order
-	usable int64 // documents since the start of the epoch; -1: it was entered midway
 	stats  *Stats
 	stop   <-chan struct{} // Close: heeded between documents, since any number may be passed over
 }
 
-func (r *reader) enter(c Cursor) {
-	r.epoch = c.Epoch
-	r.order = newPermutation(r.cfg.Records.Rows(), r.cfg.Shuffle, r.cfg.Seed, uint64(c.Epoch))
-	r.usable = 0
-	if c.Position != 0 || c.Offset != 0 {
-		r.usable = -1
+// A partReader is one corpus in the order of one epoch.
+type partReader struct {
+	Part
+	stride, phase float64 // see next
+	order         permutation
+	epoch         int64 // of order; -1: none yet
+	usable        int64 // documents since the start of the epoch; -1: it was entered midway
+}
+
+// A frame is the special tokens around a document; -1: none.
+type frame struct{ first, last, pad int32 }
+
+// size is the number of tokens that a frame adds.
+func (f frame) size() int {
+	n := 0
+	if f.first >= 0 {
+		n++
+	}
+	if f.last >= 0 {
+		n++
+	}
+	return n
+}
+
+// A document is what has been read at a place: its record and corpus, and its label,
+// or -1. A document to pass over is not ok.
+type document struct {
+	part  int
+	doc   int64
+	label int32
+	ok    bool
+}
+
+func newReader(cfg *Config, from Cursor, stats *Stats, stop <-chan struct{}) *reader {
+	r := &reader{cfg: cfg, frame: cfg.frame(), stats: stats, stop: stop}
+	parts := cfg.Mixture
+	if len(parts) == 0 {
+		parts = []Part{{Records: cfg.Records, Weight: 1}}
+	}
+	r.parts = make([]partReader, len(parts))
+	for i, p := range parts {
+		r.parts[i] = partReader{Part: p, stride: 1 / p.Weight, phase: phase(i), epoch: -1}
+	}
+	if len(cfg.Mixture) == 0 {
+		r.parts[0].enter(cfg, 0, from.Epoch, from.Position == 0 && from.Offset == 0)
+	}
+	if cfg.Objective == Classification {
+		r.labels = map[string]int32{}
+		for i, name := range cfg.Labels {
+			r.labels[name] = int32(i)
+		}
+	}
+	return r
+}
+
+// enter turns to the order of an epoch, at its start or midway.
+func (p *partReader) enter(cfg *Config, part int, epoch int64, start bool) {
+	p.epoch, p.usable = epoch, -1
+	if start {
+		p.usable = 0
+	}
+	if len(cfg.Mixture) == 0 {
+		p.order = newPermutation(p.Records.Rows(), cfg.Shuffle, cfg.Seed, uint64(epoch))
+	} else {
+		p.order = newPermutation(p.Records.Rows(), cfg.Shuffle, cfg.Seed, uint64(epoch), uint64(part))
 	}
 }
 
-// next turns to the epoch after the one that has ended, in c.
-func (r *reader) next(c *Cursor) error {
-	if r.usable == 0 {
-		s := r.stats
-		return fmt.Errorf("data: nothing to learn from in %d records: %d null, %d empty, %d longer than %d bytes, %d without a label",
-			r.cfg.Records.Rows(), s.Null, s.Empty, s.TooLong, r.cfg.MaxDocBytes, s.Unlabelled)
+// turn turns c from the end of a single corpus to its next epoch; ended says that there
+// is none. A mixture has no end: each of its corpora turns by itself.
+func (r *reader) turn(c *Cursor) (ended bool, err error) {
+	if len(c.Parts) > 0 {
+		return false, nil
 	}
-	*c = Cursor{Epoch: c.Epoch + 1}
-	r.enter(*c)
-	return nil
+	if c.Position >= r.parts[0].Records.Rows() && !r.ended(*c) {
+		if err := r.enough(0); err != nil {
+			return false, err
+		}
+		*c = Cursor{Epoch: c.Epoch + 1}
+		r.parts[0].enter(r.cfg, 0, c.Epoch, true)
+	}
+	return r.ended(*c), nil
 }
 
 func (r *reader) ended(c Cursor) bool {
 	return r.cfg.Epochs > 0 && c.Epoch >= int64(r.cfg.Epochs)
 }
 
-// read appends [EOT t1…tn EOT] of the document at a position of the epoch to ids. Its
-// label is -1 where labels are not wanted. ok is false for a document to pass over,
-// which is counted.
-func (r *reader) read(position int64, ids []int32) (out []int32, doc int64, label int32, ok bool, err error) {
+// enough is an error where a whole epoch of a corpus had nothing to learn from: the
+// next would be the same.
+func (r *reader) enough(part int) error {
+	p := &r.parts[part]
+	if p.usable != 0 {
+		return nil
+	}
+	s, of := r.stats, ""
+	if len(r.parts) > 1 {
+		of = fmt.Sprintf(" of corpus %q (with the rest of the mixture", p.Name)
+	} else {
+		of = " ("
+	}
+	return fmt.Errorf("data: nothing to learn from in %d records%s: %d null, %d empty, %d longer than %d bytes, %d without a label)",
+		p.Records.Rows(), of, s.Null, s.Empty, s.TooLong, r.cfg.MaxDocBytes, s.Unlabelled)
+}
+
+// read appends the framed tokens of the document at c to ids.
+func (r *reader) read(c *Cursor, ids []int32) ([]int32, document, error) {
 	select {
 	case <-r.stop:
-		return ids, 0, -1, false, errClosed
+		return ids, document{}, errClosed
 	default:
 	}
-	doc = r.order.at(position)
-	rec, err := r.cfg.Records.Record(doc)
-	if err != nil {
-		return ids, doc, -1, false, err // names the place, as Records promises
+	d := document{label: -1}
+	position := c.Position
+	if len(c.Parts) > 0 {
+		d.part = r.next(c)
+		rows := r.parts[d.part].Records.Rows()
+		epoch := c.Parts[d.part].Position / rows
+		position = c.Parts[d.part].Position % rows
+		if p := &r.parts[d.part]; p.epoch != epoch {
+			if p.epoch >= 0 { // it has come round
+				if err := r.enough(d.part); err != nil {
+					return ids, d, err
+				}
+			}
+			p.enter(r.cfg, d.part, epoch, position == 0)
+		}
 	}
-	label = -1
-	skip := func(count *int64) ([]int32, int64, int32, bool, error) {
+	p := &r.parts[d.part]
+	d.doc = p.order.at(position)
+	rec, err := p.Records.Record(d.doc)
+	if err != nil {
+		return ids, d, err // names the place, as Records promises
+	}
+	start := len(ids)
+	skip := func(count *int64) ([]int32, document, error) {
 		*count++
-		return ids, doc, -1, false, nil
+		return ids[:start], d, nil
 	}
 	switch {
 	case rec.Null:
 		return skip(&r.stats.Null)
-	case rec.Text == "":
+	case rec.Text == "" && len(rec.IDs) == 0:
 		return skip(&r.stats.Empty)
 	case len(rec.Text) > r.cfg.MaxDocBytes:
 		return skip(&r.stats.TooLong)
 	case r.labels != nil && !rec.HasLabel:
 		return skip(&r.stats.Unlabelled)
-	case !utf8.ValidString(rec.Text):
-		return ids, doc, -1, false, fmt.Errorf("data: record %d%s: invalid UTF-8 at byte %d", doc, at(rec.Path), invalidAt(rec.Text))
+	}
+	fail := func(format string, args ...any) ([]int32, document, error) {
+		of := ""
+		if p.Name != "" {
+			of = "corpus " + p.Name + ": "
+		}
+		return ids[:start], d, fmt.Errorf("data: %srecord %d%s: %s", of, d.doc, at(rec.Path), fmt.Sprintf(format, args...))
+	}
+	if !utf8.ValidString(rec.Text) {
+		return fail("invalid UTF-8 at byte %d", invalidAt(rec.Text))
 	}
 	if r.labels != nil {
-		if label, ok = r.labels[rec.Label]; !ok {
+		var known bool
+		if d.label, known = r.labels[rec.Label]; !known {
 			near := ""
 			if n := source.Nearest(rec.Label, r.cfg.Labels); n != "" {
 				near = fmt.Sprintf(" (did you mean %q?)", n)
 			}
-			return ids, doc, -1, false, fmt.Errorf("data: record %d%s: label %q is not one of the %d known%s",
-				doc, at(rec.Path), rec.Label, len(r.labels), near)
+			return fail("label %q is not one of the %d known%s", rec.Label, len(r.labels), near)
 		}
 	}
-	start := len(ids)
-	ids = append(ids, r.eot)
-	ids = r.cfg.Tokenizer.Encode(ids, rec.Text)
-	if len(ids) == start+1 {
-		ids = ids[:start]
+	if r.frame.first >= 0 {
+		ids = append(ids, r.frame.first)
+	}
+	text := len(ids)
+	if len(rec.IDs) > 0 {
+		ids = append(ids, rec.IDs...)
+	} else {
+		ids = r.cfg.Tokenizer.Encode(ids, rec.Text)
+	}
+	n := len(ids) - text
+	if n == 0 {
 		return skip(&r.stats.Empty)
 	}
-	if r.usable >= 0 {
-		r.usable++
+	if ids[text] == r.frame.first || ids[len(ids)-1] == r.frame.last {
+		return fail("its tokens already begin or end with the special token that would be set around them: it would stand doubled (hint: leave bos, eos or separator to one of the two)")
+	}
+	if r.frame.last >= 0 {
+		ids = append(ids, r.frame.last)
+	}
+	if r.cfg.Objective == Causal && len(ids)-start < 2 {
+		return skip(&r.stats.Empty)
+	}
+	if p.usable >= 0 {
+		p.usable++
 	}
 	r.stats.Documents++
 	r.stats.Bytes += int64(len(rec.Text))
-	r.stats.Tokens += int64(len(ids) - start - 1)
-	return append(ids, r.eot), doc, label, true, nil
+	r.stats.Tokens += int64(n)
+	d.ok = true
+	return ids, d, nil
+}
+
+// pass moves c behind a document that has been read, of which tokens were taken.
+func (r *reader) pass(c *Cursor, d document, tokens int) {
+	c.Position++
+	c.Offset = 0
+	if len(c.Parts) > 0 {
+		p := &c.Parts[d.part]
+		p.Position++
+		if d.ok {
+			p.Documents++
+			p.Tokens += int64(tokens)
+		}
+	}
 }
 
 func at(path string) string {
@@ -157,11 +288,11 @@ func invalidAt(s string) int {
 }
 
 // startRow sets row row of b to padding and returns where it starts.
-func startRow(b *Batch, row int, eot int32) int {
+func startRow(b *Batch, row int, pad int32) int {
 	T := b.Dec.T
 	at := row * T
 	for i := at; i < at+T; i++ {
-		b.Dec.Tokens[i] = eot
+		b.Dec.Tokens[i] = pad
 		b.Dec.Segments[i] = -1
 		b.Dec.Positions[i] = 0
 		b.Dec.Order[i] = int32(i - at)

@@ -5,6 +5,7 @@ package data
 // A Record is one document of a corpus, with its label where it has one.
 type Record struct {
 	Text     string
+	IDs      []int32 // the tokens of the text, where it comes tokenised; Text is then empty
 	Label    string
 	Path     string // where the document comes from, for messages: "net/http/server.go:123"
 	HasLabel bool

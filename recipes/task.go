@@ -114,7 +114,7 @@ func Evaluate(ctx context.Context, dir string, t *Task, limit int, o Options) (*
 	y := &yardstick{
 		corpus: corpus, split: split, tok: m.Tokenizer, limit: limit, say: o.Say, bar: o.Bar,
 		cfg: data.Config{
-			Records: split, Tokenizer: m.Tokenizer, EndOfText: EndOfText, T: m.Config.NPositions,
+			Records: split, Tokenizer: m.Tokenizer, T: m.Config.NPositions,
 			BatchSize: 8, MicroBatchSize: 8, MaxSeqs: 16,
 		},
 	}

@@ -197,7 +197,7 @@ func head(s *Stage) model.Head {
 // loader is the stage's view of a split.
 func loaderConfig(r *Recipe, s *Stage, c *data.Corpus, split *data.Split, tok tokenizer.Tokenizer) data.Config {
 	cfg := data.Config{
-		Records: split, Tokenizer: tok, EndOfText: EndOfText,
+		Records: split, Tokenizer: tok,
 		T: s.SequenceLength, BatchSize: s.BatchSize, MicroBatchSize: s.MicroBatchSize,
 		Seed: uint64(r.Seed), Shuffle: true, MaxSeqs: s.MaxSequences,
 	}
