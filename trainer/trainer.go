@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"hone/checkpoint"
@@ -53,6 +54,7 @@ type StepInfo struct {
 	GradNorm float64 // before clipping
 	Seconds  float64 // of this step
 	DataWait float64 // of these, seconds spent waiting for the loader
+	Padding  float64 // share of the step's positions
 }
 
 // A Trainer holds one stage of training.
@@ -79,6 +81,7 @@ type Trainer struct {
 	// What the host feeds and reads each step.
 	wide   [3]float64
 	narrow [1]float32
+	chunk  []byte // of a save
 }
 
 // New prepares a stage: it resumes from the newest good checkpoint in the stage's
@@ -158,6 +161,15 @@ func ones(n int) []float32 {
 // Step is the number of steps done.
 func (t *Trainer) Step() int { return t.step }
 
+// Executors of a step, for profiling: the training program's, those that combine the
+// gradients of micro-batches, the update's.
+func (t *Trainer) Executors() []*exec.Executor {
+	return slices.Concat([]*exec.Executor{t.train}, t.combine, []*exec.Executor{t.update})
+}
+
+// Cursor is where the next step begins in the data.
+func (t *Trainer) Cursor() data.Cursor { return t.cursor }
+
 // Network is the model in training.
 func (t *Trainer) Network() *model.Network { return t.net }
 
@@ -235,7 +247,7 @@ func (t *Trainer) Run(ctx context.Context) error {
 // gradients combined in a binary tree; then clipping and the update.
 func (t *Trainer) trainStep() error {
 	began := time.Now()
-	waited := t.loader.Stats().Wait
+	before := t.loader.Stats()
 	t.start = t.cursor
 	t.isBest = false
 	clear(t.metrics)
@@ -280,9 +292,11 @@ func (t *Trainer) trainStep() error {
 		return err
 	}
 	t.step++
+	now := t.loader.Stats()
 	t.info = StepInfo{
 		Step: t.step, Tokens: t.tokens, Loss: loss / float64(targets), LR: lr, GradNorm: norm,
-		Seconds: time.Since(began).Seconds(), DataWait: (t.loader.Stats().Wait - waited).Seconds(),
+		Seconds: time.Since(began).Seconds(), DataWait: (now.Wait - before.Wait).Seconds(),
+		Padding: float64(now.Padding-before.Padding) / float64(now.Positions-before.Positions),
 	}
 	return nil
 }

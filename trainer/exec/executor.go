@@ -3,6 +3,7 @@ package exec
 import (
 	"fmt"
 	"math"
+	"time"
 	"unsafe"
 )
 
@@ -44,10 +45,11 @@ func (m *Memory) Download(c Class, offset int, data []byte) error {
 
 // An Executor is a program bound to memory on a device.
 type Executor struct {
-	prog *Program
-	dev  Device
-	vals []Arg
-	args [][]Arg // of each instruction: In, then Out
+	prog  *Program
+	dev   Device
+	vals  []Arg
+	args  [][]Arg // of each instruction: In, then Out
+	timed func(instr int, took time.Duration)
 }
 
 // NewExecutor allocates the program's own arenas (inputs and scratch) and binds
@@ -147,12 +149,37 @@ func Read[N Number](e *Executor, name string, dst []N) error {
 	return e.dev.Download(bytesOf(dst), a.Buffer)
 }
 
+// Profile makes each Run wait for every instruction and tell how long it took; nil
+// ends that.
+func (e *Executor) Profile(timed func(instr int, took time.Duration)) { e.timed = timed }
+
 // Run launches every instruction. It does not wait: Read does.
 func (e *Executor) Run() error {
+	if e.timed != nil {
+		return e.runTimed()
+	}
 	for i := range e.prog.Instrs {
 		if err := e.dev.Launch(&e.prog.Instrs[i], e.args[i]); err != nil {
 			return e.at(i, err)
 		}
+	}
+	return nil
+}
+
+func (e *Executor) runTimed() error {
+	if err := e.dev.Sync(); err != nil {
+		return err
+	}
+	for i := range e.prog.Instrs {
+		start := time.Now()
+		err := e.dev.Launch(&e.prog.Instrs[i], e.args[i])
+		if err == nil {
+			err = e.dev.Sync()
+		}
+		if err != nil {
+			return e.at(i, err)
+		}
+		e.timed(i, time.Since(start))
 	}
 	return nil
 }

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"hone/recipes"
+)
+
+func newBench(t *terminal) *cobra.Command {
+	var configs []string
+	var against string
+	var markdown bool
+	o := recipes.BenchOptions{Configs: recipes.BenchConfigs, Matmuls: true, Say: t.say}
+	c := &cobra.Command{
+		Use:   "bench",
+		Short: "this machine's limit, and how near a training step comes",
+		Long: `Measures this machine's fused multiply-adds and memory, matrix products, and the
+training step of four GPT-2s (nano, char, small, gpt2) on the way that hone run goes:
+loader, forward, backward, clipping, AdamW. The step is split by operation, each beside
+its own limit: arithmetic or memory, whichever binds. Shares count 6N + 12LCT FLOPs a
+token (N parameters without positions), and nothing for what is computed twice.
+
+--against torch=PYTHON trains the same models in PyTorch too, plain and compiled, in
+turns with hone; PYTHON is the interpreter of an environment that has torch.`,
+		Example: "  hone bench --config nano --seconds 1",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if len(configs) > 0 {
+				o.Configs, o.Matmuls = nil, false
+				for _, name := range configs {
+					config, err := recipes.FindBenchConfig(name)
+					if err != nil {
+						return inputError{err}
+					}
+					o.Configs = append(o.Configs, config)
+				}
+			}
+			if o.Seconds <= 0 || o.Threads < 0 {
+				return inputError{errors.New("bench: --seconds must be above 0, --threads 0 or more")}
+			}
+			if against != "" {
+				peer, err := recipes.ParsePeer(against)
+				if err != nil {
+					return inputError{err}
+				}
+				o.Peers, o.Matmuls = []recipes.Peer{peer}, false
+			} else if markdown {
+				return inputError{errors.New("bench: --markdown writes the comparison with a peer: --against is missing")}
+			}
+			o.Kernels = kernels()
+			b, err := recipes.RunBench(c.Context(), o)
+			if err != nil {
+				return err
+			}
+			switch {
+			case t.json:
+				return t.printJSON(b)
+			case markdown:
+				return b.Markdown(t.out)
+			}
+			return b.Print(t.out)
+		},
+	}
+	c.Flags().StringSliceVar(&configs, "config", nil, "nano, char, small or gpt2 alone; several with commas")
+	c.Flags().Float64Var(&o.Seconds, "seconds", 9, "time for the step of each config, about")
+	c.Flags().IntVar(&o.Threads, "threads", 0, "threads; 0: one for each core")
+	c.Flags().StringVar(&against, "against", "", "measure a peer beside: torch=PYTHON")
+	c.Flags().BoolVar(&markdown, "markdown", false, "write the comparison as a table for a README")
+	return c
+}

@@ -1,0 +1,520 @@
+package recipes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode/utf8"
+
+	"hone/checkpoint"
+	"hone/data"
+	"hone/optim"
+	"hone/trainer"
+	"hone/trainer/exec"
+	"hone/trainer/exec/cpu"
+	"hone/trainer/model"
+)
+
+// A BenchConfig is a GPT-2 whose training step is measured: Layers of Dim channels,
+// B rows of T tokens a step, a vocabulary of V.
+type BenchConfig struct {
+	Name   string `json:"name"`
+	Layers int    `json:"layers"`
+	Heads  int    `json:"heads"`
+	Dim    int    `json:"dim"`
+	T      int    `json:"t"`
+	B      int    `json:"b"`
+	V      int    `json:"v"`
+}
+
+// BenchConfigs are the standard sizes, the smallest first.
+var BenchConfigs = []BenchConfig{
+	{"nano", 4, 4, 128, 64, 12, 65},
+	{"char", 6, 6, 384, 256, 32, 65},
+	{"small", 6, 8, 512, 512, 8, 8192},
+	{"gpt2", 12, 12, 768, 256, 4, 50257},
+}
+
+// FindBenchConfig is a standard size by name.
+func FindBenchConfig(name string) (BenchConfig, error) {
+	var names []string
+	for _, c := range BenchConfigs {
+		if c.Name == name {
+			return c, nil
+		}
+		names = append(names, c.Name)
+	}
+	return BenchConfig{}, fmt.Errorf("bench: unknown config %q; known are %s", name, strings.Join(names, ", "))
+}
+
+// params is N, the parameters that multiply: those of learned positions do not.
+func (c BenchConfig) params(l *exec.Layout) int { return l.Elems() - c.T*c.Dim }
+
+// flops of a token, forward and backward, as usually counted: 6N + 12LCT, the full
+// square of attention, nothing for what is computed twice.
+func (c BenchConfig) flops(params int) float64 {
+	return 6*float64(params) + 12*float64(c.Layers*c.Dim*c.T)
+}
+
+// A Bench is what this machine can do, and how near hone comes.
+type Bench struct {
+	Hone      string        `json:"hone"`
+	Machine   string        `json:"machine"`
+	Device    string        `json:"device"` // kind and kernel set
+	Threads   int           `json:"threads"`
+	GFLOPS    float64       `json:"peak_gflops"`    // of fused multiply-adds, all threads
+	Bandwidth float64       `json:"bandwidth_gb_s"` // of reading memory, all threads
+	Matmuls   []BenchMatmul `json:"matmuls,omitempty"`
+	Steps     []BenchStep   `json:"steps,omitempty"`
+	Peers     []BenchPeer   `json:"peers,omitempty"`
+}
+
+// A BenchMatmul is a matrix product of M×K by K×N, GFLOP/s by layout: NN is x·w, NT is
+// x·wᵀ, TN is xᵀ·y.
+type BenchMatmul struct {
+	M     int                `json:"m"`
+	K     int                `json:"k"`
+	N     int                `json:"n"`
+	Rates map[string]float64 `json:"gflops"`
+	Share map[string]float64 `json:"share_of_peak"`
+}
+
+// A BenchStep is the training step of a config: medians over its steps.
+type BenchStep struct {
+	BenchConfig
+	Parameters      int       `json:"parameters"` // N, without positions
+	Steps           int       `json:"steps"`      // that were timed
+	Milliseconds    float64   `json:"milliseconds"`
+	TokensPerSecond float64   `json:"tokens_per_second"`
+	GFLOPS          float64   `json:"gflops"` // by 6N + 12LCT a token
+	Share           float64   `json:"share_of_peak"`
+	Ops             []BenchOp `json:"ops"`
+}
+
+// A BenchOp is the part of a step that one kind of instruction takes.
+type BenchOp struct {
+	Phase        string  `json:"phase"` // forward, backward, update
+	Op           string  `json:"op"`
+	From         string  `json:"from"` // where in the model, all layers together
+	Count        int     `json:"count"`
+	Milliseconds float64 `json:"milliseconds"`
+	OfStep       float64 `json:"share_of_step"`
+	GFLOP        float64 `json:"gflop"` // what cannot be left out: of attention the half that is seen
+	MB           float64 `json:"mb"`    // operands, each once
+	Limit        string  `json:"limit"` // which binds: flops or bytes
+	// Share of that limit; above 1 where operands are still in a cache.
+	Share float64 `json:"share_of_limit"`
+}
+
+// BenchOptions say what to measure.
+type BenchOptions struct {
+	Configs []BenchConfig
+	Seconds float64 // to spend on the step of a config, about
+	Matmuls bool
+	Peers   []Peer
+	Threads int // 0: one for each core
+	Kernels string
+	Say     func(line string)
+}
+
+// RunBench measures.
+func RunBench(ctx context.Context, o BenchOptions) (*Bench, error) {
+	dev, err := cpu.New(cpu.Options{Threads: o.Threads, Kernels: o.Kernels})
+	if err != nil {
+		return nil, input(err)
+	}
+	defer dev.Close()
+	b := &Bench{Hone: Version(), Machine: Machine(), Device: dev.Name(), Threads: dev.Threads()}
+	b.GFLOPS, b.Bandwidth = dev.Peak(dev.Threads())
+	if o.Matmuls {
+		o.Say("bench: matrix products")
+		if b.Matmuls, err = benchMatmuls(ctx, dev, b.GFLOPS); err != nil {
+			return nil, err
+		}
+	}
+	for _, c := range o.Configs {
+		o.Say("bench: the step of " + c.Name)
+		if len(o.Peers) > 0 {
+			peers, err := benchPeers(ctx, dev, c, b, o)
+			if err != nil {
+				return nil, err
+			}
+			b.Peers = append(b.Peers, peers...)
+			continue
+		}
+		s, err := benchStep(ctx, dev, c, b, o.Seconds)
+		if err != nil {
+			return nil, err
+		}
+		b.Steps = append(b.Steps, *s)
+	}
+	return b, nil
+}
+
+// errMeasured ends a training once enough steps are timed: nothing is saved.
+var errMeasured = errors.New("measured")
+
+// benchTrain trains a config as a stage of a recipe does, on a loader's batches of made-up
+// text, until each returns errMeasured; it is called after every step.
+func benchTrain(ctx context.Context, dev *cpu.Device, c BenchConfig, each func(t *trainer.Trainer, i trainer.StepInfo) error) error {
+	runtime.GC() // the arenas of the config before, which only a collection gives back
+	config := model.DefaultConfig()
+	config.NLayer, config.NHead, config.NEmbd, config.NPositions, config.VocabSize = c.Layers, c.Heads, c.Dim, c.T, c.V
+	config.EmbdPDrop, config.ResidPDrop = 0, 0
+	config.BOSTokenID, config.EOSTokenID = nil, nil
+	stage := defaultStage()
+	stage.Steps = 1 << 20
+	opt, err := newOptimizer(&stage, 3e-4)
+	if err != nil {
+		return err
+	}
+	net, err := model.NewNetwork(dev, exec.F32, config, model.Options{
+		State: func(l *exec.Layout) int { return trainer.StateBytes(l, opt, 1) },
+	})
+	if err != nil {
+		return err
+	}
+	if err := net.Init(1); err != nil {
+		return err
+	}
+	schedule, err := optim.NewSchedule(optim.ScheduleConfig{Kind: "constant", LR: 3e-4, Steps: stage.Steps})
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "hone-bench-")
+	if err != nil {
+		return fmt.Errorf("bench: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	t, err := trainer.New(net, opt, trainer.Config{
+		Dir: dir, Steps: stage.Steps, Seed: 1,
+		Data: data.Config{
+			Records: &benchText{c}, Tokenizer: benchTokenizer{c.V}, Separator: EndOfText,
+			T: c.T, BatchSize: c.B, MicroBatchSize: c.B, Seed: 1, Shuffle: true,
+		},
+		Schedule: schedule, MaxGradNorm: stage.MaxGradNorm,
+		SaveDue:  func(int, time.Duration) bool { return false },
+		Manifest: checkpoint.Manifest{Hone: Version(), Stage: "bench"},
+		Say:      func(string) {},
+		Hooks: []trainer.Hook{{
+			Due: func(int, time.Duration) bool { return true },
+			Do: func(_ context.Context, t *trainer.Trainer, i trainer.StepInfo) error {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				return each(t, i)
+			},
+		}},
+	})
+	if err != nil {
+		return err
+	}
+	if err := t.Run(ctx); !errors.Is(err, errMeasured) {
+		return err
+	}
+	return nil
+}
+
+// benchText is made-up text: characters drawn alike from an alphabet of V - 1, in
+// documents that fill four rows, so that every row is one sequence.
+type benchText struct{ c BenchConfig }
+
+func (b *benchText) Rows() int64 { return 1 << 16 }
+
+func (b *benchText) Record(i int64) (data.Record, error) {
+	r := rand.New(rand.NewPCG(uint64(i), 1))
+	text := make([]byte, 0, 12*b.c.T)
+	for range 4*b.c.T - 1 {
+		text = utf8.AppendRune(text, firstRune+rune(r.IntN(b.c.V-1)))
+	}
+	return data.Record{Text: string(text)}, nil
+}
+
+// benchTokenizer has a token for each of size - 1 characters, and the end of a text.
+type benchTokenizer struct{ size int }
+
+// firstRune is the character of token 0. All of a vocabulary of 50,257 lie below the
+// surrogates.
+const firstRune = 0x100
+
+func (t benchTokenizer) Encode(dst []int32, text string) []int32 {
+	for _, r := range text {
+		dst = append(dst, r-firstRune)
+	}
+	return dst
+}
+
+func (t benchTokenizer) Decode(ids []int32) string {
+	var text []byte
+	for _, id := range ids {
+		text = utf8.AppendRune(text, firstRune+id)
+	}
+	return string(text)
+}
+
+func (t benchTokenizer) Special(string) (int32, bool) { return int32(t.size - 1), true }
+func (t benchTokenizer) Size() int                    { return t.size }
+
+// warmUp is how many steps are not timed.
+const warmUp = 2
+
+// benchStep times the step of a config, and its instructions.
+func benchStep(ctx context.Context, dev *cpu.Device, c BenchConfig, b *Bench, seconds float64) (*BenchStep, error) {
+	var steps []float64
+	var ops []*benchOps
+	began := time.Now()
+	out := &BenchStep{BenchConfig: c}
+	err := benchTrain(ctx, dev, c, func(t *trainer.Trainer, i trainer.StepInfo) error {
+		if i.Step <= warmUp {
+			// The time of an instruction is taken within the steps that are timed: two looks
+			// at the clock each, which is nothing beside them.
+			if i.Step == warmUp {
+				out.Parameters = c.params(t.Network().Layout())
+				for _, x := range t.Executors() {
+					ops = append(ops, watchOps(x))
+				}
+			}
+			return nil
+		}
+		steps = append(steps, i.Seconds)
+		if spent := time.Since(began).Seconds(); len(steps) >= 5 && spent > seconds || len(steps) >= 3 && spent > 1.5*seconds {
+			return errMeasured
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	took := median(steps)
+	out.Steps, out.Milliseconds = len(steps), 1e3*took
+	out.TokensPerSecond = float64(c.B*c.T) / took
+	out.GFLOPS = out.TokensPerSecond * c.flops(out.Parameters) / 1e9
+	out.Share = out.GFLOPS / b.GFLOPS
+	seen := float64(c.T+1) / float64(2*c.T) // of attention's square, causal
+	left := took
+	for _, o := range ops {
+		for _, line := range o.lines(seen, b) {
+			left -= line.Milliseconds / 1e3
+			line.OfStep = line.Milliseconds / out.Milliseconds
+			out.Ops = append(out.Ops, line)
+		}
+	}
+	out.Ops = append(out.Ops, BenchOp{Phase: "between", From: "loader, feed, read-out", Milliseconds: 1e3 * left, OfStep: left / took})
+	return out, nil
+}
+
+// benchOps holds how long each instruction of a program took, run by run.
+type benchOps struct {
+	p    *exec.Program
+	took [][]float64 // seconds, of each instruction
+}
+
+func watchOps(x *exec.Executor) *benchOps {
+	o := &benchOps{p: x.Program(), took: make([][]float64, len(x.Program().Instrs))}
+	for i := range o.took {
+		o.took[i] = make([]float64, 0, 1<<10) // so that a step does not allocate
+	}
+	x.Profile(func(i int, took time.Duration) { o.took[i] = append(o.took[i], took.Seconds()) })
+	return o
+}
+
+// lines adds up the instructions of one kind; they come in the order of the program.
+func (o *benchOps) lines(seen float64, b *Bench) []BenchOp {
+	type key struct{ phase, op, from string }
+	at := map[key]int{}
+	var list []BenchOp
+	var limits []float64 // seconds
+	var flops []float64  // of these, how many for arithmetic
+	phase := "update"
+	loss, isTraining := o.p.Named["loss"]
+	if isTraining {
+		phase = "forward"
+	}
+	for i := range o.p.Instrs {
+		in := &o.p.Instrs[i]
+		k := key{phase, in.Op.String(), layerNumber.ReplaceAllString(in.Note, ".*.")}
+		if phase == "update" {
+			k.from = ""
+		}
+		n, ok := at[k]
+		if !ok {
+			n = len(list)
+			at[k] = n
+			list = append(list, BenchOp{Phase: k.phase, Op: k.op, From: k.from})
+			limits, flops = append(limits, 0), append(flops, 0)
+		}
+		f, bytes := o.p.Cost(i)
+		if in.Op == exec.OpAttention || in.Op == exec.OpAttentionGrad {
+			f *= seen
+		}
+		l := &list[n]
+		l.Count++
+		l.Milliseconds += 1e3 * median(o.took[i])
+		l.GFLOP += f / 1e9
+		l.MB += bytes / 1e6
+		arithmetic, memory := f/(1e9*b.GFLOPS), bytes/(1e9*b.Bandwidth)
+		limits[n] += max(arithmetic, memory)
+		if arithmetic > memory {
+			flops[n] += arithmetic
+		}
+		if isTraining && slices.Contains(in.Out, loss) {
+			phase = "backward"
+		}
+	}
+	for n := range list {
+		list[n].Limit = "bytes"
+		if flops[n] > limits[n]/2 {
+			list[n].Limit = "flops"
+		}
+		list[n].Share = 1e3 * limits[n] / list[n].Milliseconds
+	}
+	return list
+}
+
+// layerNumber is what tells a layer's instructions from the next one's: "h.3.attn".
+var layerNumber = regexp.MustCompile(`\.[0-9]+\.`)
+
+func median(v []float64) float64 {
+	v = slices.Sorted(slices.Values(v))
+	n := len(v)
+	if n == 0 {
+		return 0
+	}
+	return (v[n/2] + v[(n-1)/2]) / 2
+}
+
+// matmulShapes are products of the standard configs, and a small one: M, K, N.
+var matmulShapes = [][3]int{
+	{256, 256, 256},
+	{768, 128, 512},
+	{8192, 384, 1152}, {8192, 384, 384}, {8192, 384, 1536}, {8192, 1536, 384},
+	{4096, 512, 2048}, {4096, 512, 8192},
+	{1024, 768, 3072}, {1024, 768, 50257},
+}
+
+// benchMatmuls times the products through the instructions that training runs.
+func benchMatmuls(ctx context.Context, dev *cpu.Device, peak float64) ([]BenchMatmul, error) {
+	var list []BenchMatmul
+	for _, s := range matmulShapes {
+		m, k, n := s[0], s[1], s[2]
+		row := BenchMatmul{M: m, K: k, N: n, Rates: map[string]float64{}, Share: map[string]float64{}}
+		for _, layout := range []string{"NN", "NT", "TN"} {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			b := exec.NewBuilder(layout)
+			var in, out []exec.ID
+			op := exec.OpLinear
+			switch layout {
+			case "NN":
+				in = []exec.ID{b.Input("a", exec.F32, m, k), b.Input("b", exec.F32, k, n), exec.None}
+			case "NT":
+				in = []exec.ID{b.Input("a", exec.F32, m, k), b.Input("b", exec.F32, n, k), exec.None}
+			case "TN":
+				in = []exec.ID{b.Input("a", exec.F32, k, m), b.Input("b", exec.F32, k, n)}
+				op = exec.OpLinearGradW
+			}
+			out = []exec.ID{b.Scratch("c", exec.F32, m, n)}
+			b.Emit(op, in, out, exec.Attrs{Transposed: layout != "NT"}, "")
+			b.Output("c", out[0])
+			took, err := timeProgram(dev, b)
+			if err != nil {
+				return nil, err
+			}
+			row.Rates[layout] = 2 * float64(m) * float64(k) * float64(n) / took / 1e9
+			row.Share[layout] = row.Rates[layout] / peak
+		}
+		list = append(list, row)
+	}
+	return list, nil
+}
+
+// timeProgram is the median time of a run: of 3 at least, within 0.1 s or so.
+func timeProgram(dev *cpu.Device, b *exec.Builder) (seconds float64, err error) {
+	p, err := b.Program()
+	if err != nil {
+		return 0, err
+	}
+	mem, err := exec.NewMemory(dev, 0, 0, 0)
+	if err != nil {
+		return 0, err
+	}
+	x, err := exec.NewExecutor(mem, p)
+	if err != nil {
+		return 0, err
+	}
+	for _, name := range []string{"a", "b"} { // a page that is never written is one page of zeros
+		v := make([]float32, p.Values[p.Named[name]].Elems())
+		for i := range v {
+			v[i] = float32(i%13) - 6
+		}
+		if err := exec.Feed(x, name, v); err != nil {
+			return 0, err
+		}
+	}
+	var took []float64
+	for began := time.Now(); len(took) < 4 || time.Since(began) < 100*time.Millisecond && len(took) < 1<<12; {
+		start := time.Now()
+		if err := x.Run(); err != nil {
+			return 0, err
+		}
+		if err := dev.Sync(); err != nil {
+			return 0, err
+		}
+		took = append(took, time.Since(start).Seconds())
+	}
+	runtime.GC() // gives the arenas back
+	return median(took[1:]), nil
+}
+
+// Print writes the tables.
+func (b *Bench) Print(w io.Writer) error {
+	fmt.Fprintf(w, "%s\n%s, %d threads: %.0f GFLOP/s of fused multiply-adds, %.1f GB/s of reading memory\n",
+		b.Machine, b.Device, b.Threads, b.GFLOPS, b.Bandwidth)
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
+	if len(b.Matmuls) > 0 {
+		fmt.Fprintln(t, "\nmatmul, GFLOP/s\tM\tK\tN\tNN\t%\tNT\t%\tTN\t%\t")
+		for _, m := range b.Matmuls {
+			fmt.Fprintf(t, "\t%d\t%d\t%d\t", m.M, m.K, m.N)
+			for _, l := range []string{"NN", "NT", "TN"} {
+				fmt.Fprintf(t, "%.0f\t%.0f\t", m.Rates[l], 100*m.Share[l])
+			}
+			fmt.Fprintln(t)
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+	}
+	for _, s := range b.Steps {
+		fmt.Fprintf(w, "\n%s: %d layers of %d, T=%d B=%d V=%d, %.3g M parameters without positions\n",
+			s.Name, s.Layers, s.Dim, s.T, s.B, s.V, float64(s.Parameters)/1e6)
+		fmt.Fprintf(w, "%.1f ms a step (median of %d), %.0f tokens/s, %.1f GFLOP/s, %.1f %% of peak\n",
+			s.Milliseconds, s.Steps, s.TokensPerSecond, s.GFLOPS, 100*s.Share)
+		t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+		fmt.Fprintln(t, "phase\top\tfrom\tcount\tms\t% of step\tGFLOP\tMB\tlimit\t% of it")
+		for _, o := range s.Ops {
+			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%.2f\t%.1f\t%.2f\t%.1f\t%s\t", o.Phase, o.Op, o.From, o.Count, o.Milliseconds, 100*o.OfStep, o.GFLOP, o.MB, o.Limit)
+			if o.Limit != "" {
+				fmt.Fprintf(t, "%.0f", 100*o.Share)
+			}
+			fmt.Fprintln(t)
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+	}
+	if len(b.Peers) > 0 {
+		fmt.Fprintln(w)
+		return b.printPeers(w)
+	}
+	return nil
+}

@@ -1,0 +1,264 @@
+package recipes
+
+import (
+	"bufio"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"hone/trainer"
+	"hone/trainer/exec/cpu"
+)
+
+// A Peer is another program whose training step is measured beside hone's.
+type Peer struct {
+	Name   string // torch
+	Python string // the interpreter that has it
+}
+
+// ParsePeer reads NAME=PYTHON.
+func ParsePeer(s string) (Peer, error) {
+	name, python, ok := strings.Cut(s, "=")
+	if !ok || name != "torch" || python == "" {
+		return Peer{}, fmt.Errorf("bench: peer %q: want torch=PYTHON, the interpreter of an environment with PyTorch", s)
+	}
+	return Peer{name, python}, nil
+}
+
+// A BenchPeer is a config as hone and its peers train it, in turns on one machine.
+type BenchPeer struct {
+	BenchConfig
+	Name            string    `json:"program"` // hone, torch, torch compiled
+	Version         string    `json:"version"`
+	Steps           int       `json:"steps"`
+	Milliseconds    float64   `json:"milliseconds"` // median of the steps
+	TokensPerSecond float64   `json:"tokens_per_second"`
+	Share           float64   `json:"share_of_peak"`
+	Ratio           float64   `json:"hone_over_it"` // ratio of tokens/s
+	Seconds         []float64 `json:"seconds"`      // of each step
+}
+
+//go:embed bench_torch.py
+var torchScript []byte
+
+// A torchProcess makes steps when asked to.
+type torchProcess struct {
+	name    string
+	version string
+	cmd     *exec.Cmd
+	in      io.WriteCloser
+	out     *bufio.Reader
+}
+
+// startTorch starts the script, and returns when it has compiled and warmed up.
+func startTorch(ctx context.Context, p Peer, dir string, c BenchConfig, threads int, compile bool) (*torchProcess, error) {
+	script := filepath.Join(dir, "bench_torch.py")
+	if err := os.WriteFile(script, torchScript, 0o666); err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	arg, err := json.Marshal(struct {
+		BenchConfig
+		Threads int  `json:"threads"`
+		Compile bool `json:"compile"`
+	}{c, threads, compile})
+	if err != nil {
+		return nil, err
+	}
+	t := &torchProcess{name: p.Name, cmd: exec.CommandContext(ctx, p.Python, script, string(arg))}
+	if compile {
+		t.name += " compiled"
+	}
+	t.cmd.Stderr = os.Stderr
+	if t.in, err = t.cmd.StdinPipe(); err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	out, err := t.cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	t.out = bufio.NewReader(out)
+	if err := t.cmd.Start(); err != nil {
+		return nil, input(fmt.Errorf("bench: %s: %w", p.Name, err))
+	}
+	var about struct{ Version, Python string }
+	if err := t.read(&about); err != nil {
+		return nil, errors.Join(err, t.close())
+	}
+	t.version = about.Version + ", Python " + about.Python
+	return t, nil
+}
+
+func (t *torchProcess) read(v any) error {
+	line, err := t.out.ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, v)
+	}
+	if err != nil {
+		return fmt.Errorf("bench: %s: its answer: %w; what it said stands above", t.name, err)
+	}
+	return nil
+}
+
+// steps makes n of them.
+func (t *torchProcess) steps(n int) (seconds []float64, err error) {
+	if _, err := fmt.Fprintln(t.in, n); err != nil {
+		return nil, fmt.Errorf("bench: %s: %w", t.name, err)
+	}
+	if err := t.read(&seconds); err != nil {
+		return nil, err
+	}
+	if len(seconds) != n {
+		return nil, fmt.Errorf("bench: %s: %d times for %d steps", t.name, len(seconds), n)
+	}
+	return seconds, nil
+}
+
+func (t *torchProcess) close() error {
+	t.in.Close()
+	if err := t.cmd.Wait(); err != nil {
+		return fmt.Errorf("bench: %s: %w", t.name, err)
+	}
+	return nil
+}
+
+// rounds is how often hone and its peers take turns.
+const rounds = 4
+
+// benchPeers measures a config in hone, PyTorch, and PyTorch compiled, in turns: what
+// else the machine does meets all of them.
+func benchPeers(ctx context.Context, dev *cpu.Device, c BenchConfig, b *Bench, o BenchOptions) (list []BenchPeer, err error) {
+	dir, err := os.MkdirTemp("", "hone-bench-")
+	if err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	list = []BenchPeer{{BenchConfig: c, Name: "hone", Version: "hone " + Version()}}
+	var others []*torchProcess
+	defer func() {
+		for _, t := range others {
+			err = errors.Join(err, t.close())
+		}
+	}()
+	for _, p := range o.Peers {
+		for _, compile := range []bool{false, true} {
+			what := ""
+			if compile {
+				what = ", compiling"
+			}
+			o.Say(fmt.Sprintf("bench: %s: starting %s%s", c.Name, p.Name, what))
+			t, err := startTorch(ctx, p, dir, c, dev.Threads(), compile)
+			if err != nil {
+				return nil, err
+			}
+			others = append(others, t)
+			list = append(list, BenchPeer{BenchConfig: c, Name: t.name, Version: t.version})
+		}
+	}
+	var params, turn, made int
+	began := time.Now()
+	err = benchTrain(ctx, dev, c, func(t *trainer.Trainer, i trainer.StepInfo) error {
+		if i.Step <= warmUp {
+			params = c.params(t.Network().Layout())
+			turn = max(1, int(o.Seconds/rounds/i.Seconds))
+			began = time.Now()
+			return nil
+		}
+		list[0].Seconds = append(list[0].Seconds, i.Seconds)
+		if made++; made%turn != 0 {
+			return nil
+		}
+		for k, p := range others {
+			seconds, err := p.steps(turn)
+			if err != nil {
+				return err
+			}
+			list[k+1].Seconds = append(list[k+1].Seconds, seconds...)
+		}
+		o.Say(fmt.Sprintf("bench: %s: turn %d of %d, %.0f s", c.Name, made/turn, rounds, time.Since(began).Seconds()))
+		if made == rounds*turn {
+			return errMeasured
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for k := range list {
+		p := &list[k]
+		took := median(p.Seconds)
+		p.Steps, p.Milliseconds = len(p.Seconds), 1e3*took
+		p.TokensPerSecond = float64(c.B*c.T) / took
+		p.Share = p.TokensPerSecond * c.flops(params) / 1e9 / b.GFLOPS
+		p.Ratio = list[0].TokensPerSecond / p.TokensPerSecond
+	}
+	return list, nil
+}
+
+func (b *Bench) printPeers(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "config\tprogram\tsteps\tms a step\ttokens/s\t% of peak\thone ÷ it\t")
+	for _, p := range b.Peers {
+		fmt.Fprintf(t, "%s\t%s\t%d\t%.1f\t%.0f\t%.0f\t%.2f\t\n", p.BenchConfig.Name, p.Name, p.Steps, p.Milliseconds, p.TokensPerSecond, 100*p.Share, p.Ratio)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "medians; %s\n", strings.Join(b.versions(), "; "))
+	return err
+}
+
+func (b *Bench) versions() []string {
+	var list []string
+	for _, p := range b.Peers {
+		if len(list) == 0 || p.Version != list[len(list)-1] && p.BenchConfig.Name == b.Peers[0].BenchConfig.Name {
+			list = append(list, p.Version)
+		}
+	}
+	return list
+}
+
+// Markdown writes the comparison with the peers as a table of one line for each config.
+func (b *Bench) Markdown(w io.Writer) error {
+	if len(b.Peers) == 0 {
+		return errors.New("bench: --markdown writes the comparison with a peer: --against is missing")
+	}
+	var heads, rule string
+	for _, p := range b.Peers {
+		if p.BenchConfig.Name != b.Peers[0].BenchConfig.Name {
+			break
+		}
+		heads += " " + p.Name + " |"
+		rule += "---:|"
+	}
+	fmt.Fprintf(w, "| tokens/s |%s hone ÷ best other | hone's share of FMA peak |\n|---|%s---:|---:|", heads, rule)
+	best := 0.0
+	var last BenchPeer
+	end := func() {
+		if last.Name != "" {
+			fmt.Fprintf(w, " %.2f | %.0f %% |", last.TokensPerSecond/best, 100*last.Share)
+		}
+	}
+	for _, p := range b.Peers {
+		if p.Name == "hone" {
+			end()
+			fmt.Fprintf(w, "\n| %s: %d × %d, T=%d, B=%d, V=%d |", p.BenchConfig.Name, p.Layers, p.Dim, p.T, p.B, p.V)
+			last, best = p, 0
+		} else {
+			best = max(best, p.TokensPerSecond)
+		}
+		fmt.Fprintf(w, " %s |", thousands(p.TokensPerSecond))
+	}
+	end()
+	_, err := fmt.Fprintf(w, "\n\nMedians of steps taken in turns on one machine: %s; %s, %d threads, %.0f GFLOP/s of fused multiply-adds; %s.\n",
+		b.Machine, b.Device, b.Threads, b.GFLOPS, strings.Join(b.versions(), "; "))
+	return err
+}
