@@ -33,6 +33,19 @@ const (
 // aligned; then by name), whatever the order given: the same tensors give the
 // same bytes. The data is written from where it lies, not copied.
 func WriteSafetensors(w io.Writer, tensors []Tensor) error {
+	for _, t := range tensors {
+		if n, err := t.NumBytes(); err == nil && int64(len(t.Data)) != n {
+			return fmt.Errorf("tensor %q: %d bytes of data, but %s %v takes %d", t.Name, len(t.Data), t.DType, t.Shape, n)
+		}
+	}
+	return writeSafetensors(w, tensors, func(w io.Writer, t Tensor) error {
+		_, err := w.Write(t.Data)
+		return err
+	})
+}
+
+// writeSafetensors asks data for each tensor's.
+func writeSafetensors(w io.Writer, tensors []Tensor, data func(w io.Writer, t Tensor) error) error {
 	sorted := slices.Clone(tensors)
 	slices.SortFunc(sorted, func(a, b Tensor) int {
 		return cmp.Or(cmp.Compare(dtypeRank(b.DType), dtypeRank(a.DType)), cmp.Compare(a.Name, b.Name))
@@ -61,7 +74,8 @@ func WriteSafetensors(w io.Writer, tensors []Tensor) error {
 		header = append(header, `],"data_offsets":[`...)
 		header = strconv.AppendInt(header, offset, 10)
 		header = append(header, ',')
-		offset += int64(len(t.Data))
+		size, _ := t.NumBytes() // checked
+		offset += size
 		header = strconv.AppendInt(header, offset, 10)
 		header = append(header, `]}`...)
 	}
@@ -79,11 +93,27 @@ func WriteSafetensors(w io.Writer, tensors []Tensor) error {
 		return err
 	}
 	for _, t := range sorted {
-		if _, err := w.Write(t.Data); err != nil {
+		counted := &counter{w: w}
+		if err := data(counted, t); err != nil {
 			return fmt.Errorf("tensor %q: %w", t.Name, err)
+		}
+		if want, _ := t.NumBytes(); counted.n != want {
+			return fmt.Errorf("tensor %q: %d bytes of data, but %s %v takes %d", t.Name, counted.n, t.DType, t.Shape, want)
 		}
 	}
 	return nil
+}
+
+// A counter counts what goes through it.
+type counter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
 }
 
 // quoteJSON returns s as a JSON string without the escapes for HTML.

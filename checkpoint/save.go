@@ -34,6 +34,12 @@ func TensorsFile(name string, tensors []Tensor) File {
 	return File{name, func(w io.Writer) error { return WriteSafetensors(w, tensors) }}
 }
 
+// StreamFile is a safetensors file of tensors whose Data nobody holds: when the
+// checkpoint is saved, write is called for one after the other.
+func StreamFile(name string, tensors []Tensor, write func(w io.Writer, t Tensor) error) File {
+	return File{name, func(w io.Writer) error { return writeSafetensors(w, tensors, write) }}
+}
+
 // Save writes a checkpoint to dir (see StepDir), in the place of one that may
 // be there. The fields of m that only saving can know are filled in. The
 // directory appears whole or not at all, whenever the process ends or the power

@@ -59,7 +59,7 @@ func (t Tensor) NumBytes() (int64, error) {
 	return int64(n), nil
 }
 
-// check reports why t cannot be written.
+// check reports why t, whatever its data, cannot be written.
 func (t Tensor) check() error {
 	switch {
 	case t.Name == "":
@@ -69,12 +69,6 @@ func (t Tensor) check() error {
 	case !utf8.ValidString(t.Name):
 		return fmt.Errorf("the name is not valid UTF-8")
 	}
-	n, err := t.NumBytes()
-	if err != nil {
-		return err
-	}
-	if int64(len(t.Data)) != n {
-		return fmt.Errorf("%d bytes of data, but %s %v takes %d", len(t.Data), t.DType, t.Shape, n)
-	}
-	return nil
+	_, err := t.NumBytes()
+	return err
 }

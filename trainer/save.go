@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"unsafe"
@@ -26,17 +27,14 @@ type state struct {
 
 // save writes a checkpoint of the step just done, and lets go of older ones.
 func (t *Trainer) save(pending bool) error {
-	weights, err := Weights(t.net)
-	if err != nil {
-		return err
-	}
-	moments, err := t.moments()
-	if err != nil {
-		return err
-	}
+	weights, moments := t.weights(), t.moments()
 	for _, x := range slices.Concat(weights, moments) {
-		if i := firstNonFinite(x); i >= 0 {
-			return fmt.Errorf("%s is not finite from element %d on: not saved%s", x.Name, i, t.lastGood())
+		scan := finiteScan{dtype: x.DType}
+		if err := t.write(&scan, x); err != nil {
+			return err
+		}
+		if scan.found {
+			return fmt.Errorf("%s is not finite from element %d on: not saved%s", x.Name, scan.elem, t.lastGood())
 		}
 	}
 	now := state{Step: t.step, Tokens: t.tokens, Cursor: t.cursor}
@@ -48,8 +46,8 @@ func (t *Trainer) save(pending bool) error {
 		return err
 	}
 	files := []checkpoint.File{
-		checkpoint.TensorsFile(checkpoint.ModelFile, weights),
-		checkpoint.TensorsFile(checkpoint.OptimizerFile, moments),
+		t.file(checkpoint.ModelFile, weights),
+		t.file(checkpoint.OptimizerFile, moments),
 		checkpoint.BytesFile(checkpoint.StateFile, st),
 	}
 	files = append(files, t.cfg.Files...)
@@ -62,36 +60,93 @@ func (t *Trainer) save(pending bool) error {
 	return err
 }
 
-// Weights copies a network's parameters to the host.
-func Weights(net *model.Network) ([]checkpoint.Tensor, error) {
-	var out []checkpoint.Tensor
-	for _, p := range net.Layout().Params {
-		w := make([]float32, p.Elems)
-		if err := net.Weight(p.Name, w); err != nil {
-			return nil, err
-		}
-		out = append(out, checkpoint.Tensor{Name: p.Name, DType: "F32", Shape: p.Shape, Data: floatBytes(w)})
-	}
-	return out, nil
+// stored is a part of an arena that a checkpoint holds.
+type stored struct {
+	checkpoint.Tensor // without Data
+	class             exec.Class
+	offset            int
 }
 
-// firstNonFinite is the first element that is a NaN or an infinity, or -1. A step may
-// overflow weights though its loss and gradient are finite.
-func firstNonFinite(x checkpoint.Tensor) int {
-	if x.DType == "F64" {
-		for i := range len(x.Data) / 8 {
-			if binary.LittleEndian.Uint64(x.Data[8*i:])>>52&0x7ff == 0x7ff {
-				return i
-			}
-		}
-		return -1
+// weights are the network's parameters.
+func (t *Trainer) weights() []stored {
+	l := t.net.Layout()
+	var out []stored
+	for _, p := range l.Params {
+		x := checkpoint.Tensor{Name: p.Name, DType: dtypeName(l.DType), Shape: p.Shape}
+		out = append(out, stored{x, exec.Param, p.Offset})
 	}
-	for i := range len(x.Data) / 4 {
-		if binary.LittleEndian.Uint32(x.Data[4*i:])>>23&0xff == 0xff {
-			return i
+	return out
+}
+
+// moments are the optimiser's state.
+func (t *Trainer) moments() []stored {
+	var out []stored
+	for _, s := range t.opt.State(t.net.Layout()) {
+		x := checkpoint.Tensor{Name: s.Name, DType: dtypeName(s.DType), Shape: s.Shape}
+		out = append(out, stored{x, exec.State, s.Offset})
+	}
+	return out
+}
+
+// file is a file of them.
+func (t *Trainer) file(name string, list []stored) checkpoint.File {
+	from := map[string]stored{}
+	var tensors []checkpoint.Tensor
+	for _, x := range list {
+		from[x.Name] = x
+		tensors = append(tensors, x.Tensor)
+	}
+	return checkpoint.StreamFile(name, tensors, func(w io.Writer, x checkpoint.Tensor) error { return t.write(w, from[x.Name]) })
+}
+
+// saveChunk is what a save copies from the device at a time: a multiple of 8. The host
+// need not hold the weights and moments once more.
+const saveChunk = 1 << 20
+
+func (t *Trainer) write(w io.Writer, x stored) error {
+	size, err := x.NumBytes()
+	if err != nil {
+		return err
+	}
+	if t.chunk == nil {
+		t.chunk = make([]byte, saveChunk)
+	}
+	for at := 0; at < int(size); at += saveChunk {
+		part := t.chunk[:min(saveChunk, int(size)-at)]
+		if err := t.net.Memory().Download(x.class, x.offset+at, part); err != nil {
+			return err
+		}
+		if _, err := w.Write(part); err != nil {
+			return err
 		}
 	}
-	return -1
+	return nil
+}
+
+// A finiteScan looks for the first NaN or infinity in what is written to it, whole
+// elements at a time. A step may overflow weights though its loss and gradient are finite.
+type finiteScan struct {
+	dtype string
+	elems int // behind
+	found bool
+	elem  int // the first that is not finite
+}
+
+func (s *finiteScan) Write(b []byte) (int, error) {
+	size := 4
+	if s.dtype == "F64" {
+		size = 8
+	}
+	for i := 0; i < len(b) && !s.found; i += size {
+		if size == 8 {
+			s.found = binary.LittleEndian.Uint64(b[i:])>>52&0x7ff == 0x7ff
+		} else {
+			s.found = binary.LittleEndian.Uint32(b[i:])>>23&0xff == 0xff
+		}
+		s.elem = s.elems + i/size
+	}
+	s.elems += len(b) / size
+	return len(b), nil
 }
 
 // LoadWeights sets a network's parameters from a checkpoint. A classifier may start
@@ -122,19 +177,6 @@ func LoadWeights(net *model.Network, c *checkpoint.Checkpoint) (fresh []string, 
 // floatBytes is the little-endian memory of f; hone runs on little-endian machines only.
 func floatBytes(f []float32) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(f))), 4*len(f))
-}
-
-// moments copies the optimiser's state to the host.
-func (t *Trainer) moments() ([]checkpoint.Tensor, error) {
-	var out []checkpoint.Tensor
-	for _, s := range t.opt.State(t.net.Layout()) {
-		data := make([]byte, tensorBytes(s))
-		if err := t.net.Memory().Download(exec.State, s.Offset, data); err != nil {
-			return nil, err
-		}
-		out = append(out, checkpoint.Tensor{Name: s.Name, DType: dtypeName(s.DType), Shape: s.Shape, Data: data})
-	}
-	return out, nil
 }
 
 func tensorBytes(t optim.Tensor) int {

@@ -420,8 +420,9 @@ func failing(t *testing.T, s setup, good int, want ...string) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if i := firstNonFinite(x); i >= 0 {
-				t.Errorf("%s: element %d is not finite", x.Name, i)
+			scan := finiteScan{dtype: x.DType}
+			if scan.Write(x.Data); scan.found {
+				t.Errorf("%s: element %d is not finite", x.Name, scan.elem)
 			}
 		}
 	}
@@ -476,19 +477,13 @@ func TestNonFiniteGradient(t *testing.T) {
 		t.Fatal(err)
 	}
 	weights := func() []byte {
-		list, err := Weights(tr.net)
-		if err != nil {
-			t.Fatal(err)
+		var all bytes.Buffer
+		for _, x := range append(tr.weights(), tr.moments()...) {
+			if err := tr.write(&all, x); err != nil {
+				t.Fatal(err)
+			}
 		}
-		moments, err := tr.moments()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var all []byte
-		for _, x := range append(list, moments...) {
-			all = append(all, x.Data...)
-		}
-		return all
+		return all.Bytes()
 	}
 	want := weights()
 	for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(-1))} {

@@ -24,8 +24,9 @@ type Network struct {
 	progs  map[bucket]*exec.Program
 	execs  map[bucket]*exec.Executor
 
-	wide []float64 // what is fed to a float64 program
-	seed [1]float32
+	wide   []float64 // what is fed to a float64 program
+	narrow []float32 // what a float32 network starts from
+	seed   [1]float32
 }
 
 type bucket struct {
@@ -105,37 +106,42 @@ func (n *Network) Executor(k Kind, b, t, s int) (*exec.Executor, error) {
 // Init draws the parameters. A value is a function of the seed, the parameter's name
 // and the element's index, whatever else the model has.
 func (n *Network) Init(seed uint64) error {
-	var values []float64
+	values := make([]float64, initChunk) // a matrix may be too large to be held twice
 	for _, p := range n.layout.Params {
 		init := n.inits[p.Name]
-		values = slices.Grow(values[:0], p.Elems)[:p.Elems]
-		switch {
-		case init.Ones:
-			for i := range values {
-				values[i] = 1
+		for first := 0; first < p.Elems; first += initChunk {
+			v := values[:min(initChunk, p.Elems-first)]
+			switch {
+			case init.Ones:
+				for i := range v {
+					v[i] = 1
+				}
+			case init.Std > 0:
+				normal(v, first, seed, p.Name, init.Std)
+			default:
+				clear(v)
 			}
-		case init.Std > 0:
-			normal(values, seed, p.Name, init.Std)
-		default:
-			clear(values)
-		}
-		if err := n.upload(p, values); err != nil {
-			return err
+			if err := n.upload(p, first, v); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// normal fills dst with normal numbers of mean 0: elements 2j and 2j+1 are the pair
-// that Box & Muller (1958) make of two uniform ones, and those are the SplitMix64
+// initChunk is how many values are drawn at a time, an even number.
+const initChunk = 1 << 16
+
+// normal fills dst with elements first, first+1, … (first is even) of normal numbers of
+// mean 0: elements 2j and 2j+1 are the pair that Box & Muller (1958) make of two uniform ones, and those are the SplitMix64
 // hashes (Steele et al. 2014) of seed, name and index.
-func normal(dst []float64, seed uint64, name string, std float64) {
+func normal(dst []float64, first int, seed uint64, name string, std float64) {
 	h := fnv.New64a()
 	h.Write([]byte(name))
 	key := mix(seed) ^ h.Sum64()
 	const golden = 0x9e3779b97f4a7c15
 	for i := range dst {
-		j := uint64(i) &^ 1
+		j := uint64(first+i) &^ 1
 		u := float64(mix(key+golden*(j+1))>>11+1) * 0x1p-53 // (0,1]
 		v := float64(mix(key+golden*(j+2))>>11) * 0x1p-53   // [0,1)
 		r := std * math.Sqrt(-2*math.Log(u))
@@ -199,16 +205,16 @@ func (n *Network) param(name string, elems int) (exec.ParamInfo, error) {
 	return p, nil
 }
 
-// upload sets a parameter, rounded to the network's type.
-func (n *Network) upload(p exec.ParamInfo, values []float64) error {
+// upload sets values of a parameter from an element on, rounded to the network's type.
+func (n *Network) upload(p exec.ParamInfo, first int, values []float64) error {
 	if n.layout.DType == exec.F64 {
-		return n.mem.Upload(exec.Param, p.Offset, bytesOf(values))
+		return n.mem.Upload(exec.Param, p.Offset+8*first, bytesOf(values))
 	}
-	narrow := make([]float32, len(values))
-	for i, v := range values {
-		narrow[i] = float32(v)
+	n.narrow = n.narrow[:0]
+	for _, v := range values {
+		n.narrow = append(n.narrow, float32(v))
 	}
-	return n.mem.Upload(exec.Param, p.Offset, bytesOf(narrow))
+	return n.mem.Upload(exec.Param, p.Offset+4*first, bytesOf(n.narrow))
 }
 
 func bytesOf[N float32 | float64](s []N) []byte {

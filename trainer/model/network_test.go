@@ -404,7 +404,7 @@ func TestGradientsOfTinyGPT(t *testing.T) {
 		for i := range v {
 			v[i] += 0.1 * r.NormFloat64()
 		}
-		if err := n.upload(p, v); err != nil {
+		if err := n.upload(p, 0, v); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -422,7 +422,7 @@ func TestGradientsOfTinyGPT(t *testing.T) {
 			var l [2]float64
 			for k, step := range []float64{h, -h} {
 				v[i] = was + step
-				if err := n.upload(p, v); err != nil {
+				if err := n.upload(p, 0, v); err != nil {
 					t.Fatal(err)
 				}
 				if err := x.Run(); err != nil {
@@ -435,7 +435,7 @@ func TestGradientsOfTinyGPT(t *testing.T) {
 			diff += (grad[i] - want) * (grad[i] - want)
 			norm += want * want
 		}
-		if err := n.upload(p, v); err != nil {
+		if err := n.upload(p, 0, v); err != nil {
 			t.Fatal(err)
 		}
 		if e := math.Sqrt(diff / norm); !(e < 1e-8) {
@@ -542,7 +542,7 @@ func TestInit(t *testing.T) {
 	}
 	// Known values: they must never change, or runs would not repeat.
 	v := make([]float64, 3)
-	normal(v, 42, "transformer.wte.weight", 1)
+	normal(v, 0, 42, "transformer.wte.weight", 1)
 	compare(t, "normal numbers", v, []float64{-0.6463504795749839, -0.6914852014936711, -1.381102374546519}, 1e-15)
 }
 
@@ -668,7 +668,7 @@ func TestUntiedHead(t *testing.T) {
 			if !ok {
 				t.Fatal("no lm_head.weight")
 			}
-			if err := n.upload(head, arena(t, n, exec.Param, wte)); err != nil {
+			if err := n.upload(head, 0, arena(t, n, exec.Param, wte)); err != nil {
 				t.Fatal(err)
 			}
 		}
