@@ -119,6 +119,39 @@ func (c *Corpus) Splits() []*Split {
 	return list
 }
 
+// Merge is several corpora as one: the labels of all, and in each split the records
+// of one corpus after those of another. It shares their files, which stay theirs to close.
+func Merge(corpora ...*Corpus) *Corpus {
+	m := &Corpus{}
+	var names []string
+	for _, c := range corpora {
+		names = append(names, c.Provenance.Name)
+		m.Provenance.Rows += c.Provenance.Rows
+		m.Provenance.Bytes += c.Provenance.Bytes
+		m.Labels = append(m.Labels, c.Labels...)
+		for _, s := range []struct {
+			to   **Split
+			from *Split
+		}{{&m.Train, c.Train}, {&m.Validation, c.Validation}, {&m.Test, c.Test}} {
+			if s.from == nil {
+				continue
+			}
+			if *s.to == nil {
+				*s.to = &Split{Name: s.from.Name}
+			}
+			for _, f := range s.from.files {
+				f.first += (*s.to).rows
+				(*s.to).files = append((*s.to).files, f)
+			}
+			(*s.to).rows += s.from.rows
+		}
+	}
+	m.Provenance.Name = strings.Join(names, " + ")
+	slices.Sort(m.Labels)
+	m.Labels = slices.Compact(m.Labels)
+	return m
+}
+
 // Close closes the files.
 func (c *Corpus) Close() error {
 	var err error

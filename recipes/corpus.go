@@ -27,24 +27,27 @@ func openCorpora(ctx context.Context, r *Recipe, cache string, bar func(title, u
 		corpora[name] = corpus
 	}
 	for _, s := range r.Stages {
-		if err := suits(corpora[s.Corpus], &s); err != nil {
-			return nil, input(err)
+		for _, name := range s.sources() {
+			if err := suits(corpora[name], &s, name); err != nil {
+				return nil, input(err)
+			}
+		}
+		if c := stageCorpus(corpora, &s); s.Kind == "finetune" && len(c.Labels) < 2 {
+			return nil, input(fmt.Errorf("stage %s: corpus %s has %d labels; classification needs 2 or more", s.Name, c.Provenance.Name, len(c.Labels)))
 		}
 	}
 	return corpora, nil
 }
 
-// suits says what a stage lacks in its corpus.
-func suits(c *data.Corpus, s *Stage) error {
+// suits says what a stage lacks in its corpus, or one of them.
+func suits(c *data.Corpus, s *Stage, name string) error {
 	switch {
 	case s.Kind != "evaluate" && c.Train == nil:
-		return fmt.Errorf("stage %s: corpus %s has no split train", s.Name, s.Corpus)
+		return fmt.Errorf("stage %s: corpus %s has no split train", s.Name, name)
 	case c.Validation == nil:
-		return fmt.Errorf("stage %s: corpus %s has no split validation to watch the training with; hone data convert --validation 0.05 makes one", s.Name, s.Corpus)
-	case s.Kind == "finetune" && len(c.Labels) < 2:
-		return fmt.Errorf("stage %s: corpus %s has %d labels; classification needs 2 or more", s.Name, s.Corpus, len(c.Labels))
+		return fmt.Errorf("stage %s: corpus %s has no split validation to watch the training with; hone data convert --validation 0.05 makes one", s.Name, name)
 	case s.Kind == "evaluate" && s.Split == "test" && c.Test == nil:
-		return fmt.Errorf("stage %s: corpus %s has no split test", s.Name, s.Corpus)
+		return fmt.Errorf("stage %s: corpus %s has no split test", s.Name, name)
 	}
 	return nil
 }
@@ -63,6 +66,15 @@ func describeCorpus(c *data.Corpus) string {
 func provenance(c *data.Corpus) checkpoint.Corpus {
 	p := c.Provenance
 	return checkpoint.Corpus{Name: p.Name, Source: p.Source, Licence: p.Licence, Consent: p.Consent, SHA256: p.SHA256}
+}
+
+// provenance is of all that a stage reads.
+func (w *runner) provenance(s *Stage) []checkpoint.Corpus {
+	var list []checkpoint.Corpus
+	for _, name := range s.sources() {
+		list = append(list, provenance(w.corpora[name]))
+	}
+	return list
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

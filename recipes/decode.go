@@ -169,10 +169,13 @@ func keyLines(text string) map[string]int {
 		if depth == 0 && quote == "" {
 			switch {
 			case strings.HasPrefix(t, "[["):
-				name := strings.Trim(strings.SplitN(t, "]]", 2)[0], "[ ")
+				name := numbered(strings.Trim(strings.SplitN(t, "]]", 2)[0], "[ "), count)
 				prefix = fmt.Sprintf("%s.%d", name, count[name])
 				count[name]++
 				lines[prefix] = i + 1
+				if lines[name] == 0 {
+					lines[name] = i + 1
+				}
 				continue
 			case strings.HasPrefix(t, "["):
 				prefix = strings.Trim(strings.SplitN(t, "]", 2)[0], "[ ")
@@ -187,6 +190,19 @@ func keyLines(text string) map[string]int {
 		depth, quote = scanValue(t, depth, quote)
 	}
 	return lines
+}
+
+// numbered puts into the name of a table within one of several, stage.mixture, the
+// number of that one: stage.2.mixture.
+func numbered(name string, count map[string]int) string {
+	path := ""
+	for part := range strings.SplitSeq(name, ".") {
+		if n := count[path]; n > 0 {
+			path = fmt.Sprintf("%s.%d", path, n-1)
+		}
+		path = join(path, strings.TrimSpace(part))
+	}
+	return path
 }
 
 // scanValue follows brackets and quotes of a line, so that what lies inside a
@@ -252,7 +268,7 @@ func (d *decoder) table(v reflect.Value, tree map[string]any, path string) {
 	fields := map[string]reflect.Value{}
 	var known []string
 	for i := range v.NumField() {
-		if tag := v.Type().Field(i).Tag.Get("toml"); tag != "" {
+		if tag, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("toml"), ","); tag != "" {
 			fields[tag] = v.Field(i)
 			known = append(known, tag)
 		}
@@ -322,6 +338,19 @@ func (d *decoder) value(f reflect.Value, x any, path string) {
 				return
 			}
 			*p = append(*p, s)
+		}
+		return
+	case *[]Mix:
+		list, ok := x.([]map[string]any)
+		if !ok {
+			want("tables, as in [[stage.mixture]]")
+			return
+		}
+		*p = nil
+		for i, t := range list {
+			var m Mix
+			d.table(reflect.ValueOf(&m).Elem(), t, fmt.Sprintf("%s.%d", path, i))
+			*p = append(*p, m)
 		}
 		return
 	case *map[string]Corpus:

@@ -113,6 +113,11 @@ func (w *runner) evaluateModel(ctx context.Context, s *Stage, name string, out *
 	if err != nil {
 		return err
 	}
+	if m.Head == model.Classifier {
+		if err := sameLabels(corpus, m.Config.Labels()); err != nil {
+			return fmt.Errorf("stage %s: %w", s.Name, err)
+		}
+	}
 	y := &yardstick{
 		corpus: corpus, split: split, tok: w.tok, say: w.log, bar: w.o.Bar, limit: s.EvalDocuments,
 		cfg: evalConfig(w.r, trained, corpus, split, w.tok),

@@ -69,7 +69,7 @@ func Check(ctx context.Context, r *Recipe, o Options) (*Plan, error) {
 			if err := planEvaluate(r, s, corpora[s.Corpus], &ps); err != nil {
 				return nil, err
 			}
-		} else if err := planTrain(r, s, corpora[s.Corpus], dev, &ps); err != nil {
+		} else if err := planTrain(r, s, stageCorpus(corpora, s), dev, &ps); err != nil {
 			return nil, fmt.Errorf("stage %s: %w", s.Name, err)
 		}
 		p.Stages = append(p.Stages, ps)
@@ -148,7 +148,7 @@ func Programs(ctx context.Context, r *Recipe, o Options) ([]*exec.Program, error
 		if s.Kind == "evaluate" {
 			continue
 		}
-		parts, err := newStageParts(r, s, corpora[s.Corpus].Labels)
+		parts, err := newStageParts(r, s, stageCorpus(corpora, s).Labels)
 		if err != nil {
 			return nil, fmt.Errorf("stage %s: %w", s.Name, err)
 		}

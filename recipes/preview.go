@@ -39,8 +39,7 @@ func Preview(ctx context.Context, r *Recipe, o Options, colour bool) ([]StagePre
 		if s.Kind == "evaluate" {
 			continue
 		}
-		c := corpora[s.Corpus]
-		text, err := firstBatch(ctx, loaderConfig(r, s, c, c.Train, tok), colour)
+		text, err := firstBatch(ctx, trainConfig(r, s, corpora, tok), colour)
 		if err != nil {
 			return nil, fmt.Errorf("stage %s: %w", s.Name, err)
 		}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"hone/data"
 )
 
 // A Recipe is a whole run: corpora, a tokenizer, a model, and stages in order.
@@ -40,6 +42,11 @@ type Tokenizer struct {
 	File      string `toml:"file"` // a tokenizer.json: then nothing is trained
 	Corpus    string `toml:"corpus"`
 	VocabSize int    `toml:"vocab_size"`
+	// Special tokens around every document: bos and eos, or one separator that stands
+	// once between two documents; none of them: separator = "<|endoftext|>".
+	BOS       string `toml:"bos"`
+	EOS       string `toml:"eos"`
+	Separator string `toml:"separator"`
 }
 
 // Model has the keys of a Hugging Face config.json that a recipe may set.
@@ -60,6 +67,11 @@ type Stage struct {
 	Kind   string `toml:"kind"`   // pretrain, finetune, evaluate
 	From   string `toml:"from"`   // an earlier stage whose model this one starts from; none: random weights
 	Corpus string `toml:"corpus"` // may be left out when the recipe has one corpus
+
+	// A mixture of corpora in place of one.
+	Mixture            []Mix   `toml:"mixture,omitempty"`
+	MixtureBy          string  `toml:"mixture_by"`          // what shares are of: token (pretrain) or document (finetune)
+	MixtureTemperature float64 `toml:"mixture_temperature"` // above 1, small corpora gain
 
 	// Batches.
 	SequenceLength int `toml:"sequence_length"` // tokens in a row; 0: the model's n_positions
@@ -96,6 +108,15 @@ type Stage struct {
 	RandomInit string   `toml:"random_init"` // evaluate: the stage that is the baseline random_init
 	Samples    int      `toml:"samples"`     // evaluate: texts to generate from the language model
 	Prompts    []string `toml:"prompts"`
+}
+
+// A Mix is a corpus of a mixture, with one of: a weight, or how often it is read while
+// the others are read as often as they say. Where none has either, corpora count by
+// their size.
+type Mix struct {
+	Corpus string  `toml:"corpus"`
+	Weight float64 `toml:"weight,omitempty"`
+	Epochs float64 `toml:"epochs,omitempty"`
 }
 
 // Rates is one learning rate, or several to choose among.
@@ -161,12 +182,15 @@ func defaultStage() Stage {
 		AdamEpsilon:     1e-8,
 		MaxGradNorm:     1,
 		MinLRRatio:      0.1,
-		LogEvery:        10,
-		EvalEvery:       Every{Steps: 100},
-		EvalDocuments:   256,
-		SaveEvery:       Every{Steps: 100},
-		SaveTotalLimit:  2,
-		Split:           "validation",
+
+		MixtureTemperature: 1,
+
+		LogEvery:       10,
+		EvalEvery:      Every{Steps: 100},
+		EvalDocuments:  256,
+		SaveEvery:      Every{Steps: 100},
+		SaveTotalLimit: 2,
+		Split:          "validation",
 	}
 }
 
@@ -174,7 +198,13 @@ func defaultStage() Stage {
 func (r *Recipe) resolve() {
 	for i := range r.Stages {
 		s := &r.Stages[i]
-		if s.Corpus == "" && len(r.Corpus) == 1 {
+		if len(s.Mixture) > 0 && s.MixtureBy == "" {
+			s.MixtureBy = data.ByToken.String()
+			if s.Kind == "finetune" {
+				s.MixtureBy = data.ByDocument.String()
+			}
+		}
+		if s.Corpus == "" && len(s.Mixture) == 0 && len(r.Corpus) == 1 {
 			for name := range r.Corpus {
 				s.Corpus = name
 			}
@@ -193,6 +223,9 @@ func (r *Recipe) resolve() {
 				s.Objective = "classification"
 			}
 		}
+	}
+	if t := &r.Tokenizer; t.BOS == "" && t.EOS == "" && t.Separator == "" {
+		t.Separator = EndOfText
 	}
 	if r.Tokenizer.Corpus == "" && len(r.Corpus) == 1 {
 		for name := range r.Corpus {

@@ -200,6 +200,7 @@ func loaderConfig(r *Recipe, s *Stage, c *data.Corpus, split *data.Split, tok to
 		Records: split, Tokenizer: tok,
 		T: s.SequenceLength, BatchSize: s.BatchSize, MicroBatchSize: s.MicroBatchSize,
 		Seed: uint64(r.Seed), Shuffle: true, MaxSeqs: s.MaxSequences,
+		BOS: r.Tokenizer.BOS, EOS: r.Tokenizer.EOS, Separator: r.Tokenizer.Separator,
 	}
 	if s.Kind == "finetune" {
 		cfg.Objective, cfg.Labels = data.Classification, c.Labels
@@ -216,7 +217,8 @@ func evalConfig(r *Recipe, s *Stage, c *data.Corpus, split *data.Split, tok toke
 
 // trainAt trains a stage with one of its learning rates.
 func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpoint, rate float64, dir string) error {
-	corpus := w.corpora[s.Corpus]
+	corpus := stageCorpus(w.corpora, s)
+	read := trainConfig(w.r, s, w.corpora, w.tok)
 	config := w.config(s)
 	opt, err := newOptimizer(s, rate)
 	if err != nil {
@@ -238,7 +240,7 @@ func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpo
 	}
 	manifest := checkpoint.Manifest{
 		Hone: Version(), Stage: s.Name, Kernels: w.dev.Name(), Device: "cpu",
-		Provenance: []checkpoint.Origin{{Stage: s.Name, RecipeSHA256: w.hash, Corpora: []checkpoint.Corpus{provenance(corpus)}}},
+		Provenance: []checkpoint.Origin{{Stage: s.Name, RecipeSHA256: w.hash, Corpora: w.provenance(s)}},
 	}
 	if from != nil {
 		fresh, err := trainer.LoadWeights(net, from)
@@ -256,13 +258,13 @@ func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpo
 
 	bar := w.o.Bar(s.Name+rateNote(s, rate), "steps")
 	defer bar.Close()
-	watch, err := w.watch(net, s, corpus, w.curve(dir), rate, bar)
+	watch, err := w.watch(net, s, corpus, read, w.curve(dir), rate, bar)
 	if err != nil {
 		return err
 	}
 	t, err := trainer.New(net, opt, trainer.Config{
 		Dir: dir, Steps: s.Steps, Seed: uint64(w.r.Seed),
-		Data:     loaderConfig(w.r, s, corpus, corpus.Train, w.tok),
+		Data:     read,
 		Schedule: schedule, MaxGradNorm: s.MaxGradNorm,
 		SaveDue: s.SaveEvery.Due, Retention: retention(s),
 		Hooks:    []trainer.Hook{watch.log(), watch.evaluate()},
@@ -277,7 +279,7 @@ func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpo
 	if err != nil {
 		return fmt.Errorf("stage %s: %w", s.Name, err)
 	}
-	if err := watch.began(t.Step()); err != nil {
+	if err := watch.began(t); err != nil {
 		return err
 	}
 	if err := t.Run(ctx); err != nil {
@@ -329,6 +331,9 @@ type watch struct {
 	s       *Stage
 	net     *model.Network
 	corpus  *data.Corpus
+	read    data.Config // of the training
+	place   data.Cursor // at the last line
+	padding float64     // of the steps since
 	bar     Bar
 	flops   float64 // of a token, forward and backward
 	name    string  // of the curve in metrics.jsonl
@@ -342,7 +347,7 @@ type watch struct {
 	val     string
 }
 
-func (w *runner) watch(net *model.Network, s *Stage, corpus *data.Corpus, name string, rate float64, bar Bar) (*watch, error) {
+func (w *runner) watch(net *model.Network, s *Stage, corpus *data.Corpus, read data.Config, name string, rate float64, bar Bar) (*watch, error) {
 	slots := 0
 	if head(s) == model.Classifier {
 		slots = s.MicroBatchSize * s.MaxSequences
@@ -352,13 +357,15 @@ func (w *runner) watch(net *model.Network, s *Stage, corpus *data.Corpus, name s
 		return nil, err
 	}
 	return &watch{
-		w: w, s: s, net: net, corpus: corpus, bar: bar, name: name, rate: rate,
+		w: w, s: s, net: net, corpus: corpus, read: read, bar: bar, name: name, rate: rate,
 		flops: p.FLOPs() / float64(s.MicroBatchSize*s.SequenceLength),
 	}, nil
 }
 
 // began looks up where a resumed training stands.
-func (h *watch) began(step int) error {
+func (h *watch) began(t *trainer.Trainer) error {
+	step := t.Step()
+	h.place = t.Cursor()
 	h.bar.Set(int64(step), int64(h.s.Steps), "")
 	if step == 0 {
 		return nil
@@ -379,18 +386,21 @@ func (h *watch) began(step int) error {
 // A stepLine is a line of metrics.jsonl with what a report does not draw.
 type stepLine struct {
 	report.Step
-	DataWait     float64 `json:"data_wait"` // share of the time that steps waited for data
-	LearningRate float64 `json:"learning_rate"`
+	DataWait     float64            `json:"data_wait"` // share of the time that steps waited for data
+	Padding      float64            `json:"padding"`   // share of the positions
+	LearningRate float64            `json:"learning_rate"`
+	Mixture      map[string]mixLine `json:"mixture,omitempty"` // by corpus
 }
 
 // log is the hook that writes metrics and moves the bar.
 func (h *watch) log() trainer.Hook {
 	return trainer.Hook{
 		Due: func(int, time.Duration) bool { return true },
-		Do: func(_ context.Context, _ *trainer.Trainer, i trainer.StepInfo) error {
+		Do: func(_ context.Context, t *trainer.Trainer, i trainer.StepInfo) error {
 			h.loss = append(h.loss, i.Loss)
 			h.seconds += i.Seconds
 			h.waited += i.DataWait
+			h.padding += i.Padding
 			took := h.seconds - h.at
 			speed := float64(i.Tokens-h.tokens) / took
 			h.bar.Set(int64(i.Step), int64(h.s.Steps), fmt.Sprintf("loss %.3f, %s tokens/s%s", i.Loss, thousands(speed), h.val))
@@ -405,7 +415,15 @@ func (h *watch) log() trainer.Hook {
 				Step: i.Step, Stage: h.name, Tokens: i.Tokens, Loss: report.Number(mean), LR: report.Number(i.LR),
 				GradNorm: report.Number(i.GradNorm), TokensPerSecond: report.Number(speed), Seconds: report.Number(h.seconds),
 				MFU: report.Number(float64(len(h.loss)*h.s.BatchSize*h.s.SequenceLength) * h.flops / took / h.w.peak()),
-			}, DataWait: h.waited / took, LearningRate: h.rate}
+			}, DataWait: h.waited / took, Padding: h.padding / float64(len(h.loss)), LearningRate: h.rate,
+				Mixture: mixed(h.read.Mixture, h.read.MixtureBy, t.Cursor())}
+			for _, name := range wrapped(h.read.Mixture, h.place, t.Cursor()) {
+				e := report.Event{Event: "wrapped", Step: i.Step, Stage: h.name, Detail: "corpus " + name}
+				if err := h.w.metrics.Write(e); err != nil {
+					return err
+				}
+			}
+			h.place, h.padding = t.Cursor(), 0
 			h.loss, h.waited, h.tokens, h.at = h.loss[:0], 0, i.Tokens, h.seconds
 			return h.w.metrics.Write(line)
 		},

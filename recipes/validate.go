@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"hone/data"
 )
 
 var (
@@ -49,6 +51,10 @@ func (d *decoder) validate(r *Recipe) {
 		d.positive("tokenizer.vocab_size", t.VocabSize, 258)
 	}
 
+	if t.Separator != "" && (t.BOS != "" || t.EOS != "") {
+		d.fault("tokenizer.separator", "%q already stands between documents: bos or eos beside it would be doubled", t.Separator)
+	}
+
 	m := r.Model
 	d.oneOf("model.model_type", m.ModelType, []string{"gpt2"})
 	d.positive("model.n_layer", m.NLayer, 1)
@@ -89,7 +95,14 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 		d.fault(at+"name", "two stages are called %q", s.Name)
 	}
 	d.oneOf(at+"kind", s.Kind, stageKinds)
-	d.oneOf(at+"corpus", s.Corpus, corpora)
+	if len(s.Mixture) > 0 {
+		d.mixture(s, at, corpora)
+	} else {
+		d.oneOf(at+"corpus", s.Corpus, corpora)
+		if s.MixtureBy != "" {
+			d.fault(at+"mixture_by", "there is no mixture: [[stage.mixture]] begins one")
+		}
+	}
 	trained := func(key, name string, kinds ...string) {
 		kind, ok := earlier[name]
 		if !ok {
@@ -170,6 +183,41 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 	d.positive(at+"eval_every", s.EvalEvery.Steps, 0)
 	d.positive(at+"save_every", s.SaveEvery.Steps, 0)
 	d.positive(at+"save_total_limit", s.SaveTotalLimit, 1)
+}
+
+// mixture checks the corpora that a stage mixes.
+func (d *decoder) mixture(s *Stage, at string, corpora []string) {
+	if s.Kind == "evaluate" {
+		d.fault(at+"mixture", "an evaluation has one corpus")
+	}
+	if s.Corpus != "" {
+		d.fault(at+"corpus", "the stage has a mixture: a corpus beside it would not be read")
+	}
+	if _, err := data.ParseUnit(s.MixtureBy); err != nil {
+		d.oneOf(at+"mixture_by", s.MixtureBy, []string{data.ByToken.String(), data.ByDocument.String()})
+	}
+	d.above(at+"mixture_temperature", s.MixtureTemperature)
+	seen := map[string]bool{}
+	weights, epochs := 0, 0
+	for j, m := range s.Mixture {
+		at := fmt.Sprintf("%smixture.%d.", at, j)
+		d.oneOf(at+"corpus", m.Corpus, corpora)
+		if seen[m.Corpus] {
+			d.fault(at+"corpus", "%q is in the mixture twice", m.Corpus)
+		}
+		seen[m.Corpus] = true
+		if m.Weight != 0 {
+			weights++
+			d.above(at+"weight", m.Weight)
+		}
+		if m.Epochs != 0 {
+			epochs++
+			d.above(at+"epochs", m.Epochs)
+		}
+	}
+	if weights > 0 && epochs > 0 || weights+epochs > 0 && weights+epochs < len(s.Mixture) {
+		d.fault(at+"mixture", "%d of %d corpora have a weight and %d have epochs: give all a weight, or all epochs, or none either", weights, len(s.Mixture), epochs)
+	}
 }
 
 func (d *decoder) evaluate(s *Stage, at string, trained func(key, name string, kinds ...string)) {
