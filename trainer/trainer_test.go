@@ -290,7 +290,7 @@ func TestAccumulation(t *testing.T) {
 				top = max(top, math.Abs(float64(a[i])))
 				diff = max(diff, math.Abs(float64(a[i])-float64(four.tensors[k][i])))
 			}
-			bound := 1e-6
+			bound := 4e-6 // a weight after AdamW, which makes much of a gradient that is next to nothing
 			if k%2 == 1 {
 				bound = 1e-5 // a gradient is a sum of hundreds of float32 in another order
 			}

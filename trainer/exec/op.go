@@ -15,7 +15,8 @@ const (
 	// Embed: w(V,C) T, ids(R) int32 -> y(R,C). A negative id gives a row of zeros.
 	// It serves as row gather too: w is then any matrix.
 	OpEmbed
-	// EmbedGrad: dy(R,C), ids(R) -> dw(V,C): zeroed, then rows are added in row order.
+	// EmbedGrad: dy(R,C), ids(R), [base(V,C)] -> dw(V,C): base, or zeros, to which rows are added
+	// in row order. base may be dw itself.
 	OpEmbedGrad
 
 	// Linear: x(R,K), w, [bias(N)] -> y(R,N) = x·wᵀ + bias.
@@ -28,12 +29,31 @@ const (
 	// ColSum: dy(R,N) -> db(N), the gradient of a bias.
 	OpColSum
 
-	// LayerNorm (Ba et al. 2016): x(R,C), gain(C), [bias(C)] -> y(R,C), mean(R), rstd(R), with Attrs.Eps.
+	// LayerNorm (Ba et al. 2016): x(R,C), gain(C), [bias(C)] -> y(R,C), [mean(R)], [rstd(R)], with Attrs.Eps.
 	OpLayerNorm
-	// LayerNormGradX: dy, x, gain, mean, rstd -> dx(R,C).
-	OpLayerNormGradX
-	// LayerNormGradW: dy, x, mean, rstd -> dgain(C), dbias(C).
-	OpLayerNormGradW
+	// AddLayerNorm: a(R,C), b(R,C), gain(C), [bias(C)] -> sum(R,C) = a + b, y(R,C), [mean(R)], [rstd(R)],
+	// the norm of the sum, with Attrs.Eps.
+	OpAddLayerNorm
+	// LayerNormGrad: dy, x, gain, mean, rstd, [dres(R,C)] -> [dx(R,C)], [dgain(C)], [dbias(C)], [dsum(C)].
+	// dres, the gradient that reaches x past the norm, is added to dx; dsum is the sum of dx's rows,
+	// the gradient of a bias that was added to x.
+	OpLayerNormGrad
+
+	// RMSNorm (Zhang & Sennrich 2019): x(R,C), gain(C) -> y(R,C) = x/√(mean x² + eps)·gain, [rstd(R)],
+	// with Attrs.Eps.
+	OpRMSNorm
+	// AddRMSNorm: a(R,C), b(R,C), gain(C) -> sum(R,C), y(R,C), [rstd(R)], as OpAddLayerNorm.
+	OpAddRMSNorm
+	// RMSNormGrad: dy, x, gain, rstd, [dres(R,C)] -> [dx(R,C)], [dgain(C)], [dsum(C)], as OpLayerNormGrad.
+	OpRMSNormGrad
+
+	// Rotations: positions(R) int32 -> table(R,D): of each row the cosines, then the sines, of its
+	// position times Attrs.Frequencies (D/2). A negative position does not turn: 1 and 0.
+	OpRotations
+	// RoPE (Su et al. 2021): x(R,W), table(R,D) -> y(R,W). The first Attrs.Heads·D columns are heads of
+	// size D, of which column i < D/2 is turned together with column i + D/2, as in Hugging Face's Llama;
+	// other columns are copied. Attrs.Inverse turns back: the gradient.
+	OpRoPE
 
 	// Attention (Vaswani et al. 2017, eq. 1): qkv(R,(H+2·KV)·D), segments(R), order(R) int32
 	// -> y(R,H·D), lse(R,H). R = B·T; columns are H query heads, KV key heads, KV value heads.
@@ -50,8 +70,21 @@ const (
 
 	// GELU, tanh form (Hendrycks & Gimpel 2016; "gelu_new"): x -> y, elementwise.
 	OpGELU
-	// GELUGrad: x, dy -> dx.
+	// GELUGrad: x(R,N), dy(R,N) -> dx(R,N), [db(N)]; db is the sum of dx's rows. Without db, of any shape.
 	OpGELUGrad
+	// Tanh, Sigmoid, ReLU: x -> y, elementwise.
+	OpTanh
+	OpSigmoid
+	OpReLU
+	// TanhGrad, SigmoidGrad, ReLUGrad: y, dy -> dx, from the output.
+	OpTanhGrad
+	OpSigmoidGrad
+	OpReLUGrad
+	// GLU (Shazeer 2020): gate(R,N), up(R,N) -> y(R,N) = f(gate)·up, with f = Attrs.Activation. With up
+	// absent, gate(R,2N) holds both side by side.
+	OpGLU
+	// GLUGrad: gate, [up], dy -> dgate, [dup], in the shapes of gate and up.
+	OpGLUGrad
 	// Add: a, b -> a + b, elementwise.
 	OpAdd
 	// Dropout (Srivastava et al. 2014): x, rng(4) int32 -> y: kept elements scaled by 1/(1-P).
@@ -64,6 +97,11 @@ const (
 	OpCrossEntropy
 	// CrossEntropyGrad: logits, targets, weights, lse, dloss(1) -> dlogits(R,V).
 	OpCrossEntropyGrad
+	// LinearCrossEntropy is OpLinear without bias, OpCrossEntropy and their gradients, on some rows at a
+	// time, so that there are never more logits than work holds: x(R,C), w(V,C), targets(R) int32,
+	// weights(R), [dloss(1)] -> loss(1), nll(R), lse(R), [dx(R,C)], [dw(V,C)], work(P,V), P ≤ R. The results have
+	// the bits of the separate ops. w is (C,V) when Attrs.Transposed. dloss is needed for dx and dw.
+	OpLinearCrossEntropy
 
 	// Copy: x -> y, any type.
 	OpCopy
@@ -98,10 +136,14 @@ var opNames = [numOps]string{
 	OpInvalid: "invalid",
 	OpEmbed:   "embed", OpEmbedGrad: "embed_grad",
 	OpLinear: "linear", OpLinearGradX: "linear_grad_x", OpLinearGradW: "linear_grad_w", OpColSum: "col_sum",
-	OpLayerNorm: "layer_norm", OpLayerNormGradX: "layer_norm_grad_x", OpLayerNormGradW: "layer_norm_grad_w",
+	OpLayerNorm: "layer_norm", OpAddLayerNorm: "add_layer_norm", OpLayerNormGrad: "layer_norm_grad",
+	OpRMSNorm: "rms_norm", OpAddRMSNorm: "add_rms_norm", OpRMSNormGrad: "rms_norm_grad",
+	OpRotations: "rotations", OpRoPE: "rope",
 	OpAttention: "attention", OpAttentionGrad: "attention_grad", OpAttentionCached: "attention_cached",
-	OpGELU: "gelu", OpGELUGrad: "gelu_grad", OpAdd: "add", OpDropout: "dropout",
-	OpCrossEntropy: "cross_entropy", OpCrossEntropyGrad: "cross_entropy_grad",
+	OpGELU: "gelu", OpGELUGrad: "gelu_grad", OpGLU: "glu", OpGLUGrad: "glu_grad",
+	OpTanh: "tanh", OpSigmoid: "sigmoid", OpReLU: "relu", OpTanhGrad: "tanh_grad", OpSigmoidGrad: "sigmoid_grad", OpReLUGrad: "relu_grad",
+	OpAdd: "add", OpDropout: "dropout",
+	OpCrossEntropy: "cross_entropy", OpCrossEntropyGrad: "cross_entropy_grad", OpLinearCrossEntropy: "linear_cross_entropy",
 	OpCopy: "copy", OpSumSquares: "sum_squares", OpAdamW: "adamw",
 	OpMuonMomentum: "muon_momentum", OpNormalize: "normalize", OpMatrixPolynomial: "matrix_polynomial", OpMuonUpdate: "muon_update",
 }
@@ -117,7 +159,9 @@ func (o Op) String() string {
 // because each element is read before it is written.
 func (o Op) inPlace() bool {
 	switch o {
-	case OpGELU, OpAdd, OpDropout, OpCrossEntropyGrad, OpNormalize, OpMatrixPolynomial:
+	case OpGELU, OpGELUGrad, OpTanh, OpSigmoid, OpReLU, OpTanhGrad, OpSigmoidGrad, OpReLUGrad, OpGLUGrad, OpAdd, OpDropout, OpRoPE,
+		OpLayerNorm, OpAddLayerNorm, OpLayerNormGrad, OpRMSNorm, OpAddRMSNorm, OpRMSNormGrad,
+		OpCrossEntropyGrad, OpNormalize, OpMatrixPolynomial:
 		return true
 	}
 	return false
@@ -134,4 +178,17 @@ type Attrs struct {
 	Transposed                bool    // weight is (in, out)
 	Beta1, Beta2, WeightDecay float64
 	Coefficients              [3]float64 // of a polynomial, the constant first
+	Frequencies               []float64  // of rotations, radians a position
+	Inverse                   bool       // turn back
+	Activation                Activation // of a gated linear unit
 }
+
+// Activation is the function of a gated linear unit.
+type Activation uint8
+
+const (
+	SiLU     Activation = iota // x·σ(x): SwiGLU
+	GELUTanh                   // GELU in its tanh form: T5's gated GELU
+)
+
+func (a Activation) String() string { return [...]string{"silu", "gelu"}[a] }

@@ -62,7 +62,7 @@ func (p *Program) plan() error {
 			continue
 		}
 		src, dst := in.In[0], in.Out[0]
-		if src == None || slices.Contains(in.In[1:], src) ||
+		if src == None || dst == None || slices.Contains(in.In[1:], src) ||
 			p.Values[src].Class != Scratch || p.Values[dst].Class != Scratch ||
 			lives[src].last != i || lives[src].bytes != lives[dst].bytes {
 			continue

@@ -97,7 +97,7 @@ func (p *Program) Size(c Class) int { return p.Bytes[c] }
 
 // FLOPs of one run: a multiply and an add count as two; only matrix products,
 // attention included, are counted, as is usual for model FLOPs. Attention counts
-// the full T×T square unless seen is less than 1, the share of pairs in sight.
+// the full T×T square, whatever the rows see of it, and nothing that is computed twice.
 func (p *Program) FLOPs() float64 {
 	var sum float64
 	for i := range p.Instrs {
@@ -118,6 +118,15 @@ func (p *Program) instrFLOPs(in *Instr) float64 {
 	case OpLinearGradW:
 		x, dy := v(in.In, 0), v(in.In, 1)
 		return 2 * float64(x[0]) * float64(x[1]) * float64(dy[1])
+	case OpLinearCrossEntropy:
+		x, work := v(in.In, 0), v(in.Out, 5)
+		products := 1
+		for _, id := range in.Out[3:5] {
+			if id != None {
+				products++
+			}
+		}
+		return 2 * float64(x[0]) * float64(x[1]) * float64(work[1]) * float64(products)
 	case OpAttention:
 		y := v(in.Out, 0)
 		return 4 * float64(y[0]) * float64(in.Attrs.T) * float64(y[1])
@@ -168,6 +177,8 @@ func (a *Attrs) suffix(op Op) string {
 		return fmt.Sprintf("[B=%d T=%d H=%d/%d]", a.B, a.T, a.Heads, a.KVHeads)
 	case a.Transposed:
 		return "[(in,out)]"
+	case op == OpGLU || op == OpGLUGrad:
+		return fmt.Sprintf("[%v]", a.Activation)
 	}
 	return ""
 }

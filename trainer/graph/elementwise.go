@@ -22,6 +22,62 @@ func (b *Builder) GELU(x *Node) *Node {
 	}, x)[0]
 }
 
+// Tanh is the hyperbolic tangent, of any shape.
+func (b *Builder) Tanh(x *Node) *Node { return b.fromOutput(exec.OpTanh, exec.OpTanhGrad, x) }
+
+// Sigmoid is 1/(1+exp(-x)), of any shape.
+func (b *Builder) Sigmoid(x *Node) *Node { return b.fromOutput(exec.OpSigmoid, exec.OpSigmoidGrad, x) }
+
+// ReLU is max(x, 0), of any shape.
+func (b *Builder) ReLU(x *Node) *Node { return b.fromOutput(exec.OpReLU, exec.OpReLUGrad, x) }
+
+// fromOutput is a function of one operand whose gradient is one of its value.
+func (b *Builder) fromOutput(code, grad exec.Op, x *Node) *Node {
+	if !b.float(code, "x", x) {
+		return &Node{}
+	}
+	b.differentiable(code, x)
+	var y []*Node
+	y = b.apply(op{
+		code: code,
+		out:  []result{{"y", x.shape}},
+		grad: func(dy *Node) []*Node {
+			return b.apply(op{code: grad, out: []result{{"dx", x.shape}}}, y[0], dy)
+		},
+	}, x)
+	return y[0]
+}
+
+// GLU is a gated linear unit (Shazeer 2020), f(gate)·up: SwiGLU with exec.SiLU. gate and
+// up are (R,N); with a nil up, gate is (R,2N) and holds both side by side.
+func (b *Builder) GLU(f exec.Activation, gate, up *Node) *Node {
+	const code = exec.OpGLU
+	if !b.shape(code, "gate", gate, b.dt, -1, -1) || up != nil && !b.shape(code, "up", up, b.dt, gate.shape...) {
+		return &Node{}
+	}
+	rows, n := gate.shape[0], gate.shape[1]
+	if up == nil {
+		if n%2 != 0 {
+			return b.fail("%v: %d columns are no gate and as much to be gated", code, n)
+		}
+		n /= 2
+	}
+	b.differentiable(code, gate, up)
+	attrs := exec.Attrs{Activation: f}
+	return b.apply(op{
+		code: code, attrs: attrs,
+		out: []result{{"y", []int{rows, n}}},
+		grad: func(dy *Node) []*Node {
+			out := []result{{"dgate", gate.shape}, {name: "dup"}}
+			if up != nil {
+				out[1].shape = up.shape
+			}
+			d := b.apply(op{code: exec.OpGLUGrad, attrs: attrs, out: out}, gate, up, dy)
+			return present([]*Node{gate, up}, d)
+		},
+	}, gate, up)[0]
+}
+
 // Add is x + y, of one shape.
 func (b *Builder) Add(x, y *Node) *Node {
 	const code = exec.OpAdd

@@ -14,7 +14,7 @@ func (b *Builder) Embed(w, ids *Node) *Node {
 		code: code,
 		out:  []result{{"y", []int{ids.shape[0], w.shape[1]}}},
 		grad: func(dy *Node) []*Node {
-			return []*Node{b.apply(op{code: exec.OpEmbedGrad, out: []result{{"dw", w.shape}}}, dy, ids)[0], nil}
+			return []*Node{b.apply(op{code: exec.OpEmbedGrad, out: []result{{"dw", w.shape}}}, dy, ids, nil)[0], nil}
 		},
 	}, w, ids)[0]
 }

@@ -329,6 +329,10 @@ func (w *lowering) instr(n *gorgonia.Node, selects map[part]*gorgonia.Node) erro
 		out = append(out, w.ids[n])
 	} else {
 		for k, r := range o.out {
+			if r.shape == nil {
+				out = append(out, exec.None)
+				continue
+			}
 			p := part{n, k}
 			w.parts[p] = w.value(selects[p], r, k)
 			out = append(out, w.parts[p])

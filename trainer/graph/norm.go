@@ -21,23 +21,60 @@ func (b *Builder) LayerNorm(x, gain, bias *Node, eps float64) *Node {
 		code: code, attrs: exec.Attrs{Eps: eps},
 		out: []result{{"y", x.shape}, {"mean", []int{rows}}, {"rstd", []int{rows}}},
 		grad: func(dy *Node) []*Node {
-			mean, rstd := y[1], y[2]
-			d := make([]*Node, 2, 3)
-			if x.diff {
-				d[0] = b.apply(op{code: exec.OpLayerNormGradX, out: []result{{"dx", x.shape}}}, dy, x, gain, mean, rstd)[0]
-			}
-			var dw [2]*Node
-			if gain.diff || bias != nil && bias.diff {
-				copy(dw[:], b.apply(op{
-					code: exec.OpLayerNormGradW, out: []result{{"dgain", gain.shape}, {"dbias", gain.shape}},
-				}, dy, x, mean, rstd))
-			}
-			d[1] = dw[0]
-			if bias != nil {
-				d = append(d, dw[1])
-			}
-			return d
+			out := []result{{name: "dx"}, {name: "dgain"}, {name: "dbias"}, {name: "dsum"}}
+			want(&out[0], x)
+			want(&out[1], gain)
+			want(&out[2], bias)
+			d := b.apply(op{code: exec.OpLayerNormGrad, out: out}, dy, x, gain, y[1], y[2], nil)
+			return present([]*Node{x, gain, bias}, d)
 		},
 	}, x, gain, bias)
 	return y[0]
+}
+
+// RMSNorm scales rows by their root mean square (Zhang & Sennrich 2019): x (R,C), gain (C) -> (R,C).
+func (b *Builder) RMSNorm(x, gain *Node, eps float64) *Node {
+	const code = exec.OpRMSNorm
+	if !b.shape(code, "x", x, b.dt, -1, -1) || !b.shape(code, "gain", gain, b.dt, x.shape[1]) {
+		return &Node{}
+	}
+	if eps <= 0 {
+		return b.fail("%v: eps %g is not above 0", code, eps)
+	}
+	b.differentiable(code, x, gain)
+	var y []*Node // with rstd
+	y = b.apply(op{
+		code: code, attrs: exec.Attrs{Eps: eps},
+		out: []result{{"y", x.shape}, {"rstd", []int{x.shape[0]}}},
+		grad: func(dy *Node) []*Node {
+			out := []result{{name: "dx"}, {name: "dgain"}, {name: "dsum"}}
+			want(&out[0], x)
+			want(&out[1], gain)
+			d := b.apply(op{code: exec.OpRMSNormGrad, out: out}, dy, x, gain, y[1], nil)
+			return present([]*Node{x, gain}, d)
+		},
+	}, x, gain)
+	return y[0]
+}
+
+// want asks for the gradient of a node that depends on a trainable parameter.
+func want(r *result, n *Node) {
+	if n != nil && n.diff {
+		r.shape = n.shape
+	}
+}
+
+// present gives the gradients of the inputs that are there.
+func present(in, d []*Node) []*Node {
+	var out []*Node
+	for i, n := range in {
+		if n == nil {
+			continue
+		}
+		if !n.diff {
+			d[i] = nil
+		}
+		out = append(out, d[i])
+	}
+	return out
 }

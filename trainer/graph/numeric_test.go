@@ -182,6 +182,8 @@ var ints = map[string][]int32{
 	"pool":     {2, 5, -1},
 	"ptargets": {1, 3, -1},
 	"rng":      {7, 0, 3, 1},
+
+	"positions": {0, 1, 2, 0, -1, 7},
 }
 
 // Each operation, between a parameter and a cross-entropy.
@@ -198,6 +200,19 @@ func TestGradients(t *testing.T) {
 		"linear transposed":       func(b *Builder, x *Node) *Node { return b.Linear(x, w(b, "w", c, 5), nil, true) },
 		"layer_norm":              func(b *Builder, x *Node) *Node { return b.LayerNorm(x, w(b, "g", c), w(b, "b", c), 1e-5) },
 		"layer_norm without bias": func(b *Builder, x *Node) *Node { return b.LayerNorm(x, w(b, "g", c), nil, 1e-5) },
+		"rms_norm":                func(b *Builder, x *Node) *Node { return b.RMSNorm(x, w(b, "g", c), 1e-5) },
+		"tanh":                    func(b *Builder, x *Node) *Node { return b.Tanh(x) },
+		"sigmoid":                 func(b *Builder, x *Node) *Node { return b.Sigmoid(x) },
+		"relu":                    func(b *Builder, x *Node) *Node { return b.ReLU(x) },
+		"swiglu":                  func(b *Builder, x *Node) *Node { return b.GLU(exec.SiLU, x, w(b, "up", rows, c)) },
+		"geglu":                   func(b *Builder, x *Node) *Node { return b.GLU(exec.GELUTanh, x, b.Tanh(x)) },
+		"glu side by side": func(b *Builder, x *Node) *Node {
+			return b.GLU(exec.SiLU, b.Linear(x, w(b, "both", 2*c, c), nil, false), nil)
+		},
+		"rope": func(b *Builder, x *Node) *Node {
+			table := b.Rotations(b.Input("positions", exec.I32, rows), Frequencies(2, 100))
+			return b.RoPE(b.Linear(x, w(b, "qkv", 7, c), nil, false), table, 3)
+		},
 		"attention": func(b *Builder, x *Node) *Node {
 			qkv := b.Linear(x, w(b, "qkv", 12, c), nil, false)
 			return b.Attention(qkv, b.Input("segments", exec.I32, rows), b.Input("order", exec.I32, rows), 3, Heads{2, 2})
@@ -318,7 +333,7 @@ func doOn(dev exec.Device, o *op, values []gorgonia.Value) (gorgonia.Value, erro
 	if o.code == exec.OpInvalid {
 		at := 0
 		for _, r := range o.out[:o.part] {
-			at += elems(r.shape)
+			at += r.elems()
 		}
 		shape := o.out[o.part].shape
 		return dense(shape, values[0].Data().([]float64)[at:at+elems(shape)]), nil
@@ -367,6 +382,10 @@ func doOn(dev exec.Device, o *op, values []gorgonia.Value) (gorgonia.Value, erro
 	}
 	first := len(args)
 	for _, r := range o.out {
+		if r.shape == nil {
+			args = append(args, exec.Arg{})
+			continue
+		}
 		if err := operand(r.shape, exec.F64, nil); err != nil {
 			return nil, err
 		}
@@ -376,6 +395,9 @@ func doOn(dev exec.Device, o *op, values []gorgonia.Value) (gorgonia.Value, erro
 	}
 	var flat []float64
 	for _, a := range args[first:] {
+		if a.Buffer == nil {
+			continue
+		}
 		b := make([]byte, a.Len())
 		if err := dev.Download(b, a.Buffer); err != nil {
 			return nil, err

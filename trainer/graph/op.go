@@ -37,7 +37,14 @@ type op struct {
 
 type result struct {
 	name  string
-	shape []int
+	shape []int // nil: not wanted
+}
+
+func (r result) elems() int {
+	if r.shape == nil {
+		return 0
+	}
+	return elems(r.shape)
 }
 
 func (o *op) Arity() int                                            { return len(o.in) }
@@ -88,7 +95,7 @@ func (o *op) shape() tensor.Shape {
 	}
 	n := 0
 	for _, r := range o.out {
-		n += elems(r.shape)
+		n += r.elems()
 	}
 	return tensor.Shape{n}
 }
@@ -179,6 +186,9 @@ func (b *Builder) apply(o op, in ...*Node) []*Node {
 		return results
 	}
 	for i, r := range o.out {
+		if r.shape == nil {
+			continue
+		}
 		whole := &Node{n: bundle, dt: b.dt, diff: diff && i == 0}
 		n := b.add(&op{in: []*Node{whole}, out: o.out, part: i})
 		if b.err != nil {

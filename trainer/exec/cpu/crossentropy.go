@@ -20,39 +20,31 @@ type crossEntropyJob[T float] struct {
 	rows, v, rowsPer int
 }
 
-const expBlock = 4096 // logits whose exponentials are held at once; a multiple of 16
-
 func (j *crossEntropyJob[T]) chunk(i, worker int) {
 	for r := i * j.rowsPer; r < min(j.rows, (i+1)*j.rowsPer); r++ {
-		if j.op == exec.OpCrossEntropy {
-			j.forward(r, worker)
-		} else {
-			j.backward(r)
+		if j.op != exec.OpCrossEntropyGrad {
+			j.forward(r, j.d.scratch[worker])
+		}
+		if j.dlogits != nil {
+			j.backward(r, j.d.scratch[worker])
 		}
 	}
 }
 
-func (j *crossEntropyJob[T]) forward(r, worker int) {
+func (j *crossEntropyJob[T]) forward(r int, w *scratch) {
 	target := j.targets[r]
 	if target < 0 { // most rows of masked pretraining: not worth the exponentials
 		j.nll[r], j.lse[r] = 0, 0
 		return
 	}
 	x := j.logits[r*j.v : (r+1)*j.v]
-	top := maxOf(x)
-	buf := lend[T](j.d.scratch[worker], slotA, min(expBlock, j.v))
-	var l lanes[T]
-	for k := 0; k < len(x); k += expBlock {
-		part := x[k:min(len(x), k+expBlock)]
-		expSub(j.d.kern, buf[:len(part)], part, top)
-		l.sum(buf[:len(part)])
-	}
-	j.lse[r] = top + T(math.Log(float64(l.tree())))
+	top := rowMax(j.d.kern, w, x)
+	j.lse[r] = top + T(math.Log(float64(expSum(j.d.kern, w, x, top))))
 	j.nll[r] = j.lse[r] - x[target]
 }
 
 // backward: dlogits = dloss·weight·(softmax - onehot). dlogits may be logits.
-func (j *crossEntropyJob[T]) backward(r int) {
+func (j *crossEntropyJob[T]) backward(r int, w *scratch) {
 	x, dx := j.logits[r*j.v:(r+1)*j.v], j.dlogits[r*j.v:(r+1)*j.v]
 	target := j.targets[r]
 	if target < 0 {
@@ -60,12 +52,12 @@ func (j *crossEntropyJob[T]) backward(r int) {
 		return
 	}
 	s := j.dloss * j.weights[r]
-	expSub(j.d.kern, dx, x, j.lse[r])
+	at := lend[T](w, slotA, 1)
+	at[0] = x[target]
+	expScale(j.d.kern, dx, x, j.lse[r], s)
 	// p-1 before the scaling: the gradient of a sure and right answer is 0.
-	dx[target] -= 1
-	for k := range dx {
-		dx[k] *= s
-	}
+	expSub(j.d.kern, at, at, j.lse[r])
+	dx[target] = (at[0] - 1) * s
 }
 
 func (j *crossEntropyJob[T]) check(in *exec.Instr, args []exec.Arg) error {
@@ -99,15 +91,20 @@ func crossEntropy[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.A
 		return err
 	}
 	d.pool.run(chunks(r, j.rowsPer), j)
-	sum := 0.0
-	for i, w := range j.weights {
-		if j.targets[i] >= 0 {
-			sum += float64(float64(w) * float64(j.nll[i]))
-		}
-	}
-	loss[0] = T(sum)
+	loss[0] = weighted(j.targets, j.weights, j.nll)
 	*j = crossEntropyJob[T]{}
 	return nil
+}
+
+// weighted is the loss: Σ weights·nll over the rows that have a target.
+func weighted[T float](targets []int32, weights, nll []T) T {
+	sum := 0.0
+	for i, w := range weights {
+		if targets[i] >= 0 {
+			sum += float64(float64(w) * float64(nll[i]))
+		}
+	}
+	return T(sum)
 }
 
 // crossEntropyGrad: logits, targets, weights, lse, dloss(1) -> dlogits(R,V).
@@ -135,5 +132,67 @@ func crossEntropyGrad[T float](d *Device, js *jobs[T], in *exec.Instr, args []ex
 	j.dloss = dloss[0]
 	d.pool.run(chunks(r, j.rowsPer), j)
 	*j = crossEntropyJob[T]{}
+	return nil
+}
+
+// linearCrossEntropy: x(R,C), w, targets(R), weights(R), [dloss(1)] -> loss(1), nll(R), lse(R), [dx(R,C)], [dw], work(P,V).
+func linearCrossEntropy[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
+	if err := operands(in, args, 11); err != nil {
+		return err
+	}
+	r, c, w0, w1, err := sizesOf(in, args, 0, 1)
+	if err != nil {
+		return err
+	}
+	p, v, err := rowsCols(in, args, 10)
+	if err != nil {
+		return err
+	}
+	transposed := in.Attrs.Transposed
+	x, w, targets, weights, dloss := view[T](args[0]), view[T](args[1]), view[int32](args[2]), view[T](args[3]), view[T](args[4])
+	loss, nll, lse, dx, dw, work := view[T](args[5]), view[T](args[6]), view[T](args[7]), view[T](args[8]), view[T](args[9]), view[T](args[10])
+	if transposed && (w0 != c || w1 != v) || !transposed && (w0 != v || w1 != c) || p == 0 && r > 0 || p > r ||
+		len(x) != r*c || len(w) != v*c || len(targets) != r || len(weights) != r || len(loss) != 1 || len(nll) != r || len(lse) != r ||
+		len(work) != p*v || !absentOr(dx, r*c) || !absentOr(dw, v*c) || (dx != nil || dw != nil) && len(dloss) != 1 {
+		return mismatch(in, args)
+	}
+	if err := below(in, targets, v); err != nil {
+		return err
+	}
+	for r0 := 0; r0 < r; r0 += p {
+		r1 := min(r, r0+p)
+		rows := r1 - r0
+		xs, logits := x[r0*c:r1*c], work[:rows*v]
+		js.gemm = gemmJob[T]{transB: !transposed, m: rows, n: v, k: c, a: xs, lda: c, b: w, ldb: w1, c: logits, ldc: v}
+		js.gemm.start(d)
+		j := &js.crossEntropy
+		*j = crossEntropyJob[T]{
+			d: d, op: in.Op, rows: rows, v: v, rowsPer: rowsPerChunk(v), logits: logits,
+			targets: targets[r0:r1], weights: weights[r0:r1], nll: nll[r0:r1], lse: lse[r0:r1],
+		}
+		if dx != nil || dw != nil {
+			j.dlogits, j.dloss = logits, dloss[0]
+		}
+		d.pool.run(chunks(rows, j.rowsPer), j)
+		*j = crossEntropyJob[T]{}
+		if dx != nil {
+			js.gemm = gemmJob[T]{transB: transposed, m: rows, n: c, k: v, a: logits, lda: v, b: w, ldb: w1, c: dx[r0*c : r1*c], ldc: c}
+			js.gemm.start(d)
+		}
+		if dw != nil {
+			g := gemmJob[T]{transA: true, m: w0, n: w1, k: rows, c: dw, ldc: w1, accumulate: r0 > 0}
+			if transposed {
+				g.a, g.lda, g.b, g.ldb = xs, c, logits, v
+			} else {
+				g.a, g.lda, g.b, g.ldb = logits, v, xs, c
+			}
+			js.gemm = g
+			js.gemm.start(d)
+		}
+	}
+	if r == 0 {
+		clear(dw)
+	}
+	loss[0] = weighted(targets, weights, nll)
 	return nil
 }

@@ -1,7 +1,9 @@
 package cpu
 
 import (
+	"fmt"
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"hone/trainer/exec"
@@ -33,6 +35,59 @@ func TestCrossEntropyExtremes(t *testing.T) {
 		nll := got[1]
 		if nll[0] != 0 || nll[1] != 2e4 || !math.IsNaN(nll[2]) || !math.IsNaN(got[0][0]) {
 			t.Errorf("nll %v, loss %v", nll, got[0])
+		}
+	})
+}
+
+// heads adds the product and the loss in one, with some rows at a time.
+func heads(add addCase, r *rand.Rand) {
+	for _, s := range [][4]int{{1, 1, 1, 1}, {7, 5, 33, 3}, {70, 40, 129, 16}, {33, 17, 65, 33}} { // R, C, V, P
+		rows, c, v, p := s[0], s[1], s[2], s[3]
+		for _, transposed := range []bool{false, true} {
+			x, w, targets, weights, dloss := headOperands(r, rows, c, v, transposed)
+			in := exec.Instr{Op: exec.OpLinearCrossEntropy, Attrs: exec.Attrs{Transposed: transposed}}
+			one, some := []int{rows}, []int{p, v}
+			add(5e-6, in, []tensor{x, w, targets, weights, dloss}, outputs([]int{1}, one, one, x.shape, w.shape, some))
+			add(5e-6, in, []tensor{x, w, targets, weights, absent}, outputs([]int{1}, one, one, nil, nil, some))
+		}
+	}
+}
+
+func headOperands(r *rand.Rand, rows, c, v int, transposed bool) (x, w, targets, weights, dloss tensor) {
+	x, w, weights, dloss = random(r, rows, c), random(r, v, c), random(r, rows), random(r, 1)
+	if transposed {
+		w = random(r, c, v)
+	}
+	targets = ints(make([]int32, rows)...)
+	for i := range targets.i {
+		targets.i[i] = int32(r.IntN(v+1)) - 1
+	}
+	return
+}
+
+// However many rows at a time, the bits are those of the separate ops.
+func TestLinearCrossEntropyIsTheSeparateOps(t *testing.T) {
+	everyKernels(t, func(t *testing.T, k *kernels) {
+		r := rand.New(rand.NewPCG(61, 62))
+		d := testDevice(t, 2, k.name)
+		const rows, c, v = 100, 40, 301
+		for _, transposed := range []bool{false, true} {
+			x, w, targets, weights, dloss := headOperands(r, rows, c, v, transposed)
+			at := exec.Attrs{Transposed: transposed}
+			logits := floats(launchOn[float32](t, d, &exec.Instr{Op: exec.OpLinear, Attrs: at}, []tensor{x, w, absent}, outputs([]int{rows, v}))[0], rows, v)
+			want := launchOn[float32](t, d, &exec.Instr{Op: exec.OpCrossEntropy}, []tensor{logits, targets, weights}, outputs([]int{1}, []int{rows}, []int{rows}))
+			grad := launchOn[float32](t, d, &exec.Instr{Op: exec.OpCrossEntropyGrad},
+				[]tensor{logits, targets, weights, floats(want[2], rows), dloss}, outputs(logits.shape))[0]
+			dlogits := floats(grad, rows, v)
+			want = append(want, launchOn[float32](t, d, &exec.Instr{Op: exec.OpLinearGradX, Attrs: at}, []tensor{dlogits, w}, outputs(x.shape))[0],
+				launchOn[float32](t, d, &exec.Instr{Op: exec.OpLinearGradW, Attrs: at}, []tensor{x, dlogits}, outputs(w.shape))[0])
+			for _, p := range []int{1, 7, 64, rows} {
+				got := launchOn[float32](t, d, &exec.Instr{Op: exec.OpLinearCrossEntropy, Attrs: at}, []tensor{x, w, targets, weights, dloss},
+					outputs([]int{1}, []int{rows}, []int{rows}, x.shape, w.shape, []int{p, v}))
+				for i := range want {
+					sameBits(t, fmt.Sprintf("output %d, %d rows at a time", i, p), got[i], want[i])
+				}
+			}
 		}
 	})
 }

@@ -25,6 +25,18 @@ func (j *elemJob[T]) chunk(i, _ int) {
 		geluGradTo(j.k, dst, a, j.b[lo:hi])
 	case exec.OpAdd:
 		addTo(j.k, dst, a, j.b[lo:hi])
+	case exec.OpTanh:
+		tanhTo(j.k, dst, a)
+	case exec.OpSigmoid:
+		sigmoidTo(j.k, dst, a)
+	case exec.OpReLU:
+		reluTo(j.k, dst, a)
+	case exec.OpTanhGrad:
+		tanhGradTo(j.k, dst, a, j.b[lo:hi])
+	case exec.OpSigmoidGrad:
+		sigmoidGradTo(j.k, dst, a, j.b[lo:hi])
+	case exec.OpReLUGrad:
+		reluGradTo(j.k, dst, a, j.b[lo:hi])
 	}
 }
 
@@ -34,8 +46,11 @@ func (j *elemJob[T]) start(d *Device) {
 	j.dst, j.a, j.b = nil, nil, nil
 }
 
-// gelu: x -> y.
-func gelu[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
+// map1: x -> y, elementwise.
+func map1[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
+	if err := operands(in, args, 2); err != nil {
+		return err
+	}
 	js.elem = elemJob[T]{op: in.Op, a: view[T](args[0]), dst: view[T](args[1])}
 	if len(js.elem.a) != len(js.elem.dst) {
 		return mismatch(in, args)
@@ -44,13 +59,11 @@ func gelu[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) erro
 	return nil
 }
 
-// geluGrad: x, dy -> dx.
-func geluGrad[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
-	return add(d, js, in, args)
-}
-
-// add: a, b -> a + b; and every other elementwise op of two operands.
-func add[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
+// map2: a, b -> y, elementwise.
+func map2[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
+	if err := operands(in, args, 3); err != nil {
+		return err
+	}
 	js.elem = elemJob[T]{op: in.Op, a: view[T](args[0]), b: view[T](args[1]), dst: view[T](args[2])}
 	if len(js.elem.a) != len(js.elem.dst) || len(js.elem.b) != len(js.elem.dst) {
 		return mismatch(in, args)

@@ -57,26 +57,32 @@ func embed[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) err
 	return nil
 }
 
-const (
-	embedRows = 2048 // rows and columns of dw of one chunk
-	embedCols = 64
-)
+const embedCols = 256 // columns of dw of one chunk
 
 // An embedGradJob is cut over blocks of dw: each looks at all ids and adds the rows
 // that are its own, in order.
 type embedGradJob[T float] struct {
+	k      *kernels
 	dy, dw []T
+	base   []T
 	ids    []int32
 	v, c   int
+	per    int // rows of a block
 	across int // blocks side by side
 }
 
 func (j *embedGradJob[T]) chunk(i, _ int) {
-	v0, c0 := i/j.across*embedRows, i%j.across*embedCols
-	v1, n := min(j.v, v0+embedRows), min(embedCols, j.c-c0)
-	if n == j.c {
+	v0, c0 := i/j.across*j.per, i%j.across*embedCols
+	v1, n := min(j.v, v0+j.per), min(embedCols, j.c-c0)
+	switch {
+	case j.base != nil && &j.base[0] == &j.dw[0]:
+	case j.base != nil:
+		for v := v0; v < v1; v++ {
+			copy(j.dw[v*j.c+c0:][:n], j.base[v*j.c+c0:])
+		}
+	case n == j.c:
 		clear(j.dw[v0*j.c : v1*j.c])
-	} else {
+	default:
 		for v := v0; v < v1; v++ {
 			clear(j.dw[v*j.c+c0:][:n])
 		}
@@ -85,31 +91,32 @@ func (j *embedGradJob[T]) chunk(i, _ int) {
 	for r, id := range j.ids {
 		if uint32(id-lo) < span && id >= 0 {
 			dst := j.dw[int(id)*j.c+c0:][:n]
-			for k, x := range j.dy[r*j.c+c0:][:n] {
-				dst[k] += x
-			}
+			addTo(j.k, dst, dst, j.dy[r*j.c+c0:][:n])
 		}
 	}
 }
 
-// embedGrad: dy(R,C), ids(R) -> dw(V,C).
+// embedGrad: dy(R,C), ids(R), [base(V,C)] -> dw(V,C).
 func embedGrad[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
-	if err := operands(in, args, 3); err != nil {
+	if err := operands(in, args, 4); err != nil {
 		return err
 	}
-	v, c, err := rowsCols(in, args, 2)
+	v, c, err := rowsCols(in, args, 3)
 	if err != nil {
 		return err
 	}
 	j := &js.embedGrad
-	*j = embedGradJob[T]{dy: view[T](args[0]), ids: view[int32](args[1]), dw: view[T](args[2]), v: v, c: c, across: chunks(c, embedCols)}
-	if len(j.dw) != v*c || len(j.dy) != len(j.ids)*c {
+	*j = embedGradJob[T]{
+		k: d.kern, dy: view[T](args[0]), ids: view[int32](args[1]), base: view[T](args[2]), dw: view[T](args[3]),
+		v: v, c: c, per: (v + 31) / 32, across: chunks(c, embedCols),
+	}
+	if len(j.dw) != v*c || len(j.dy) != len(j.ids)*c || !absentOr(j.base, v*c) {
 		return mismatch(in, args)
 	}
 	if err := below(in, j.ids, v); err != nil {
 		return err
 	}
-	d.pool.run(chunks(v, embedRows)*j.across, j)
+	d.pool.run(chunks(v, max(1, j.per))*j.across, j)
 	*j = embedGradJob[T]{}
 	return nil
 }

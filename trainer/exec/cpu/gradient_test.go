@@ -69,16 +69,44 @@ func gradCases(r *rand.Rand) []gradCase {
 			return launch(exec.OpDropout, []tensor{dy, ints(5, 6, 7, 8)}, x.shape)
 		},
 	})
+	for _, f := range []struct{ op, grad exec.Op }{{exec.OpTanh, exec.OpTanhGrad}, {exec.OpSigmoid, exec.OpSigmoidGrad}, {exec.OpReLU, exec.OpReLUGrad}} {
+		cases = append(cases, gradCase{
+			f.op.String(), exec.Instr{Op: f.op}, []tensor{x}, outputs(x.shape), []int{0},
+			func(launch func(exec.Op, []tensor, ...[]int) [][]float64, out [][]float64, dy tensor) [][]float64 {
+				return launch(f.grad, []tensor{floats(out[0], x.shape...), dy}, x.shape)
+			},
+		})
+	}
+	cases = append(cases, ropeGradCase(r))
 	for _, s := range [][2]int{{1, 3}, {4, 17}, {5, 130}} {
 		x, gain, bias := random(r, s[0], s[1]), random(r, s[1]), random(r, s[1])
 		rows := []int{s[0]}
+		up, both := random(r, s[0], s[1]), random(r, s[0], 2*s[1])
 		cases = append(cases, gradCase{
 			fmt.Sprintf("layer_norm %v", s), exec.Instr{Op: exec.OpLayerNorm, Attrs: exec.Attrs{Eps: 1e-2}}, []tensor{x, gain, bias}, outputs(x.shape, rows, rows), []int{0, 1, 2},
 			func(launch func(exec.Op, []tensor, ...[]int) [][]float64, out [][]float64, dy tensor) [][]float64 {
 				mean, rstd := floats(out[1], rows...), floats(out[2], rows...)
-				return slices.Concat(
-					launch(exec.OpLayerNormGradX, []tensor{dy, x, gain, mean, rstd}, x.shape),
-					launch(exec.OpLayerNormGradW, []tensor{dy, x, mean, rstd}, gain.shape, bias.shape))
+				return launch(exec.OpLayerNormGrad, []tensor{dy, x, gain, mean, rstd, absent}, x.shape, gain.shape, bias.shape, nil)[:3]
+			},
+		}, gradCase{
+			fmt.Sprintf("rms_norm %v", s), exec.Instr{Op: exec.OpRMSNorm, Attrs: exec.Attrs{Eps: 1e-2}}, []tensor{x, gain}, outputs(x.shape, rows), []int{0, 1},
+			func(launch func(exec.Op, []tensor, ...[]int) [][]float64, out [][]float64, dy tensor) [][]float64 {
+				return launch(exec.OpRMSNormGrad, []tensor{dy, x, gain, floats(out[1], rows...), absent}, x.shape, gain.shape, nil)[:2]
+			},
+		}, gradCase{
+			fmt.Sprintf("swiglu %v", s), exec.Instr{Op: exec.OpGLU}, []tensor{x, up}, outputs(x.shape), []int{0, 1},
+			func(launch func(exec.Op, []tensor, ...[]int) [][]float64, _ [][]float64, dy tensor) [][]float64 {
+				return launch(exec.OpGLUGrad, []tensor{x, up, dy}, x.shape, x.shape)
+			},
+		}, gradCase{
+			fmt.Sprintf("geglu %v", s), exec.Instr{Op: exec.OpGLU, Attrs: exec.Attrs{Activation: exec.GELUTanh}}, []tensor{x, up}, outputs(x.shape), []int{0, 1},
+			func(launch func(exec.Op, []tensor, ...[]int) [][]float64, _ [][]float64, dy tensor) [][]float64 {
+				return launch(exec.OpGLUGrad, []tensor{x, up, dy}, x.shape, x.shape)
+			},
+		}, gradCase{
+			fmt.Sprintf("glu side by side %v", s), exec.Instr{Op: exec.OpGLU}, []tensor{both, absent}, outputs(x.shape), []int{0},
+			func(launch func(exec.Op, []tensor, ...[]int) [][]float64, _ [][]float64, dy tensor) [][]float64 {
+				return launch(exec.OpGLUGrad, []tensor{both, absent, dy}, both.shape, nil)[:1]
 			},
 		})
 		targets, weights := ints(make([]int32, s[0])...), random(r, s[0])
@@ -100,7 +128,7 @@ func gradCases(r *rand.Rand) []gradCase {
 		cases = append(cases, gradCase{
 			fmt.Sprintf("embed %v", s), exec.Instr{Op: exec.OpEmbed}, []tensor{w, ids}, outputs(x.shape), []int{0},
 			func(launch func(exec.Op, []tensor, ...[]int) [][]float64, _ [][]float64, dy tensor) [][]float64 {
-				return launch(exec.OpEmbedGrad, []tensor{dy, ids}, w.shape)
+				return launch(exec.OpEmbedGrad, []tensor{dy, ids, absent}, w.shape)
 			},
 		})
 	}

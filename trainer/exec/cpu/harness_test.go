@@ -118,6 +118,10 @@ func fetch[T float](t testing.TB, d *Device, a exec.Arg) []float64 {
 func outputs(shapes ...[]int) []tensor {
 	var outs []tensor
 	for _, s := range shapes {
+		if s == nil {
+			outs = append(outs, absent)
+			continue
+		}
 		o := tensor{shape: s, f: make([]float64, product(s))}
 		for i := range o.f {
 			o.f[i] = math.NaN()
@@ -190,10 +194,13 @@ type opCase struct {
 	bound float64     // of float32
 }
 
+// addCase adds a case; see opCase.
+type addCase func(bound float64, in exec.Instr, ins, outs []tensor, want ...[]float64)
+
 // opCases are all ops that this package has, over random and odd shapes.
 func opCases(r *rand.Rand) []opCase {
 	var cases []opCase
-	add := func(bound float64, in exec.Instr, ins, outs []tensor, want ...[]float64) {
+	var add addCase = func(bound float64, in exec.Instr, ins, outs []tensor, want ...[]float64) {
 		var shapes string
 		for _, o := range ins {
 			shapes += fmt.Sprint(o.shape)
@@ -206,15 +213,7 @@ func opCases(r *rand.Rand) []opCase {
 		for i := range x.f {
 			x.f[i] += 3 // a mean that matters
 		}
-		y, mean, rstd := naiveNorm(x.f, gain.f, bias.f, rows, c, 1e-5)
-		m, rs := floats(mean, rows), floats(rstd, rows)
-		eps := exec.Attrs{Eps: 1e-5}
-		add(5e-6, exec.Instr{Op: exec.OpLayerNorm, Attrs: eps}, []tensor{x, gain, bias}, outputs(x.shape, m.shape, m.shape), y, mean, rstd)
-		add(5e-6, exec.Instr{Op: exec.OpLayerNormGradX}, []tensor{dy, x, gain, m, rs}, outputs(x.shape))
-		add(5e-6, exec.Instr{Op: exec.OpLayerNormGradW}, []tensor{dy, x, m, rs}, outputs(gain.shape, gain.shape))
-		plain, _, _ := naiveNorm(x.f, gain.f, make([]float64, c), rows, c, 1e-5)
-		add(5e-6, exec.Instr{Op: exec.OpLayerNorm, Attrs: eps}, []tensor{x, gain, absent}, append(outputs(x.shape), absent, absent), plain)
-		add(5e-6, exec.Instr{Op: exec.OpLayerNormGradW}, []tensor{dy, x, m, rs}, append(outputs(gain.shape), absent))
+		norms(add, r, x, gain, bias, dy)
 		add(1e-6, exec.Instr{Op: exec.OpColSum}, []tensor{dy}, outputs(gain.shape), naiveColSum(dy.f, rows, c))
 		out := outputs([]int{1})[0]
 		out.wide = true
@@ -232,7 +231,12 @@ func opCases(r *rand.Rand) []opCase {
 		table := random(r, v, c)
 		got, grad := naiveEmbed(table.f, dy.f, ids.i, v, c)
 		add(1e-7, exec.Instr{Op: exec.OpEmbed}, []tensor{table, ids}, outputs(x.shape), got)
-		add(1e-6, exec.Instr{Op: exec.OpEmbedGrad}, []tensor{dy, ids}, outputs(table.shape), grad)
+		add(1e-6, exec.Instr{Op: exec.OpEmbedGrad}, []tensor{dy, ids, absent}, outputs(table.shape), grad)
+		based := slices.Clone(grad)
+		for i, v := range table.f {
+			based[i] += v
+		}
+		add(1e-6, exec.Instr{Op: exec.OpEmbedGrad}, []tensor{dy, ids, table}, outputs(table.shape), based)
 
 		targets := ints(make([]int32, rows)...)
 		for i := range targets.i {
@@ -248,6 +252,9 @@ func opCases(r *rand.Rand) []opCase {
 	x := random(r, 40000)
 	add(1e-6, exec.Instr{Op: exec.OpSumSquares}, []tensor{x}, []tensor{{shape: []int{1}, f: []float64{0}, wide: true}})
 	add(1e-6, exec.Instr{Op: exec.OpDropout, Attrs: exec.Attrs{P: 0.3, Salt: 5}}, []tensor{x, ints(1, 2, 3, 4)}, outputs(x.shape))
+	activations(add, r)
+	ropes(add, r)
+	heads(add, r)
 	for _, c := range attentionCases(r) {
 		rows := c.attrs.B * c.attrs.T
 		y, lse := c.naive()
@@ -330,7 +337,10 @@ func TestOpsRefuse(t *testing.T) {
 		}
 		bad := args()
 		bad[len(bad)-1].Buffer = nil
-		if c.in.Op != exec.OpLayerNorm && c.in.Op != exec.OpLayerNormGradW { // there it is optional
+		switch c.in.Op {
+		case exec.OpLayerNorm, exec.OpAddLayerNorm, exec.OpLayerNormGrad, exec.OpRMSNorm, exec.OpAddRMSNorm, exec.OpRMSNormGrad, exec.OpGELUGrad, exec.OpGLUGrad:
+			// there it is optional
+		default:
 			if err := d.Launch(&c.in, bad); err == nil {
 				t.Errorf("%s: ran without its last output", c.name)
 			}
@@ -339,7 +349,7 @@ func TestOpsRefuse(t *testing.T) {
 	table := floats(make([]float64, 6), 3, 2)
 	for _, c := range []opCase{
 		{in: exec.Instr{Op: exec.OpEmbed}, ins: []tensor{table, ints(3)}, outs: outputs([]int{1, 2})},
-		{in: exec.Instr{Op: exec.OpEmbedGrad}, ins: []tensor{floats([]float64{1, 2}, 1, 2), ints(3)}, outs: outputs([]int{3, 2})},
+		{in: exec.Instr{Op: exec.OpEmbedGrad}, ins: []tensor{floats([]float64{1, 2}, 1, 2), ints(3), absent}, outs: outputs([]int{3, 2})},
 		{in: exec.Instr{Op: exec.OpCrossEntropy}, ins: []tensor{table, ints(-1, 2, 0), floats(make([]float64, 3), 3)}, outs: outputs([]int{1}, []int{3}, []int{3})},
 	} {
 		var args []exec.Arg

@@ -21,10 +21,36 @@ type kernels struct {
 }
 
 type elementwiseKernels struct {
-	exp      func(n int, dst, src *float32, shift float32)
-	gelu     func(n int, dst, x *float32)
-	geluGrad func(n int, dst, x, dy *float32)
-	add      func(n int, dst, a, b *float32)
+	exp         func(n int, dst, src *float32, shift float32)
+	expScale    func(n int, dst, src *float32, shift, scale float32)
+	expSum      func(n int, out, src *float32, shift float32)
+	gelu        func(n int, dst, x *float32)
+	geluGrad    func(n int, dst, x, dy *float32)
+	tanh        func(n int, dst, x *float32)
+	sigmoid     func(n int, dst, x *float32)
+	relu        func(n int, dst, x *float32)
+	tanhGrad    func(n int, dst, y, dy *float32)
+	sigmoidGrad func(n int, dst, y, dy *float32)
+	reluGrad    func(n int, dst, y, dy *float32)
+	swiglu      func(n int, dst, gate, up *float32)
+	geglu       func(n int, dst, gate, up *float32)
+	swigluGrad  func(n int, dgate, dup, gate, up, dy *float32)
+	gegluGrad   func(n int, dgate, dup, gate, up, dy *float32)
+	add         func(n int, dst, a, b *float32)
+	rope        func(heads, half int, dst, x, table *float32, sign float32)
+
+	// Of one row, in the lanes and the order that lanes and its tree have.
+	sum       func(n int, out, x *float32)
+	max       func(n int, out, x *float32)
+	deviation func(n int, out, x *float32, mean float32)
+	normDots  func(n int, out, dy, gain, x *float32, mean, rstd float32) // two sums
+
+	norm        func(n int, dst, x, gain *float32, mean, rstd float32)
+	normBias    func(n int, dst, x, gain, bias *float32, mean, rstd float32)
+	normGrad    func(n int, dst, dy, x, gain *float32, mean, rstd, avgH, avgHX float32)
+	normGradAdd func(n int, dst, dy, x, gain, dres *float32, mean, rstd, avgH, avgHX float32)
+	gainGrad    func(n int, acc, dy, x *float32, mean, rstd float32)
+	sumRows     func(n int, acc, a, b, c, d *float32)
 }
 
 var genericKernels = kernels{name: "generic"}

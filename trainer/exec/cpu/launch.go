@@ -21,7 +21,12 @@ type jobs[T float] struct {
 	embed        embedJob[T]
 	embedGrad    embedGradJob[T]
 	norm         normJob[T]
-	normGradW    normGradWJob[T]
+	normGrad     normGradJob[T]
+	glu          gluJob[T]
+	geluBias     geluBiasJob[T]
+	rotations    rotationsJob[T]
+	rope         ropeJob[T]
+	sums         sums[T]
 	attention    attentionJob[T]
 	cached       cachedJob[T]
 	crossEntropy crossEntropyJob[T]
@@ -38,15 +43,19 @@ func (d *Device) Launch(in *exec.Instr, args []exec.Arg) error {
 		return fmt.Errorf("cpu: %v: no operands", in.Op)
 	}
 	var err error
+	dt := args[0].DType
+	if in.Op == exec.OpRotations { // of integers
+		dt = args[len(args)-1].DType
+	}
 	switch {
 	case in.Op == exec.OpCopy: // of any type
 		err = copyBytes(d, in, args)
-	case args[0].DType == exec.F32:
+	case dt == exec.F32:
 		err = launch(d, &d.jobs32, in, args)
-	case args[0].DType == exec.F64:
+	case dt == exec.F64:
 		err = launch(d, &d.jobs64, in, args)
 	default:
-		err = fmt.Errorf("cpu: %v: first operand is %v, not a float", in.Op, args[0].DType)
+		err = fmt.Errorf("cpu: %v: first operand is %v, not a float", in.Op, dt)
 	}
 	runtime.KeepAlive(args) // slices made by view do not keep the buffers
 	return err
@@ -60,24 +69,28 @@ func launch[T float](d *Device, j *jobs[T], in *exec.Instr, args []exec.Arg) err
 		return linearGradX(d, j, in, args)
 	case exec.OpLinearGradW:
 		return linearGradW(d, j, in, args)
-	case exec.OpGELU:
-		return gelu(d, j, in, args)
+	case exec.OpGELU, exec.OpTanh, exec.OpSigmoid, exec.OpReLU:
+		return map1(d, j, in, args)
+	case exec.OpAdd, exec.OpTanhGrad, exec.OpSigmoidGrad, exec.OpReLUGrad:
+		return map2(d, j, in, args)
 	case exec.OpGELUGrad:
 		return geluGrad(d, j, in, args)
-	case exec.OpAdd:
-		return add(d, j, in, args)
+	case exec.OpGLU, exec.OpGLUGrad:
+		return glu(d, j, in, args)
+	case exec.OpRotations:
+		return rotations(d, j, in, args)
+	case exec.OpRoPE:
+		return rope(d, j, in, args)
 	case exec.OpEmbed:
 		return embed(d, j, in, args)
 	case exec.OpEmbedGrad:
 		return embedGrad(d, j, in, args)
 	case exec.OpColSum:
 		return colSum(d, j, in, args)
-	case exec.OpLayerNorm:
-		return layerNorm(d, j, in, args)
-	case exec.OpLayerNormGradX:
-		return layerNormGradX(d, j, in, args)
-	case exec.OpLayerNormGradW:
-		return layerNormGradW(d, j, in, args)
+	case exec.OpLayerNorm, exec.OpAddLayerNorm, exec.OpRMSNorm, exec.OpAddRMSNorm:
+		return norm(d, j, in, args)
+	case exec.OpLayerNormGrad, exec.OpRMSNormGrad:
+		return normGrad(d, j, in, args)
 	case exec.OpAttention:
 		return attention(d, j, in, args)
 	case exec.OpAttentionGrad:
@@ -90,6 +103,8 @@ func launch[T float](d *Device, j *jobs[T], in *exec.Instr, args []exec.Arg) err
 		return crossEntropy(d, j, in, args)
 	case exec.OpCrossEntropyGrad:
 		return crossEntropyGrad(d, j, in, args)
+	case exec.OpLinearCrossEntropy:
+		return linearCrossEntropy(d, j, in, args)
 	case exec.OpSumSquares:
 		return sumSquares(d, j, in, args)
 	case exec.OpAdamW:

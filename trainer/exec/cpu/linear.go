@@ -13,7 +13,8 @@ type gemmJob[T float] struct {
 	m, n, k         int
 	a, b, c, bias   []T
 	lda, ldb, ldc   int
-	rows, cols, nby int // of a block; blocks side by side
+	accumulate      bool // add to c
+	rows, cols, nby int  // of a block; blocks side by side
 }
 
 func (j *gemmJob[T]) chunk(i, worker int) {
@@ -34,7 +35,7 @@ func (j *gemmJob[T]) chunk(i, worker int) {
 	if j.bias != nil {
 		bias = j.bias[col : col+n]
 	}
-	gemmBias(j.d.kern, j.d.scratch[worker], j.transA, j.transB, m, n, j.k, a, j.lda, b, j.ldb, j.c[row*j.ldc+col:], j.ldc, false, bias)
+	gemmBias(j.d.kern, j.d.scratch[worker], j.transA, j.transB, m, n, j.k, a, j.lda, b, j.ldb, j.c[row*j.ldc+col:], j.ldc, j.accumulate, bias)
 }
 
 // start runs the product on all workers.

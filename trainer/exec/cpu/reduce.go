@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"fmt"
+	"unsafe"
 
 	"hone/trainer/exec"
 )
@@ -128,6 +129,34 @@ func dotOf[T float](x, y []T) T {
 	return l.tree()
 }
 
+// rowSum and rowDeviation do so with a kernel set: the elements, and the squares of x-mean.
+func rowSum[T float](k *kernels, w *scratch, x []T) T {
+	if isF32[T]() && k.sum != nil && len(x) > 0 {
+		k.sum(len(x), &w.cell[0], f32(x))
+		return T(w.cell[0])
+	}
+	return sumOf(x)
+}
+
+func rowDeviation[T float](k *kernels, w *scratch, x []T, mean T) T {
+	if isF32[T]() && k.deviation != nil && len(x) > 0 {
+		k.deviation(len(x), &w.cell[0], f32(x), float32(mean))
+		return T(w.cell[0])
+	}
+	var l lanes[T]
+	l.deviation(x, mean)
+	return l.tree()
+}
+
+// rowMax is maxOf with a kernel set.
+func rowMax[T float](k *kernels, w *scratch, x []T) T {
+	if isF32[T]() && k.max != nil && len(x) > 0 {
+		k.max(len(x), &w.cell[0], f32(x))
+		return T(w.cell[0])
+	}
+	return maxOf(x)
+}
+
 // maxOf is the largest element that is no NaN; -Inf when there is none.
 func maxOf[T float](x []T) T {
 	m0 := negInf[T]()
@@ -178,46 +207,91 @@ func operands(in *exec.Instr, args []exec.Arg, n int) error {
 	return nil
 }
 
-const (
-	colBlock = 64  // columns of a chunk of a sum over rows
-	rowBlock = 256 // rows whose sum is added to the total at once, against rounding
-)
+// A sum over the rows of a matrix goes in two steps: chunks of rows, which depend on the
+// shape alone, each leave a part; then the parts are added in order, cut over columns.
 
-// A colSumJob sums the rows of a matrix, cut over columns.
+// rowsPerSum is the rows of a chunk, a multiple of 4: enough that the parts cost little
+// beside the matrix, few enough that several threads have work.
+func rowsPerSum(rows, cols int) int {
+	n := min(max(1, 32768/max(1, cols)), (rows+15)/16)
+	return max(4, (n+3)&^3)
+}
+
+// sumRows adds n contiguous rows to acc, four at a time: acc += (r0+r1) + (r2+r3).
+func sumRows[T float](k *kernels, acc, rows []T, n int) {
+	c := len(acc)
+	r := 0
+	for ; r+4 <= n; r += 4 {
+		a, b, x, y := rows[r*c:][:c], rows[(r+1)*c:][:c], rows[(r+2)*c:][:c], rows[(r+3)*c:][:c]
+		if isF32[T]() && k.sumRows != nil && c > 0 {
+			k.sumRows(c, f32(acc), f32(a), f32(b), f32(x), f32(y))
+			continue
+		}
+		for i, v := range a {
+			acc[i] += (v + b[i]) + (x[i] + y[i])
+		}
+	}
+	for ; r < n; r++ {
+		addTo(k, acc, acc, rows[r*c:][:c])
+	}
+}
+
+// sums holds the parts of sums over rows.
+type sums[T float] struct {
+	parts []T // kept between launches
+	add   addPartsJob[T]
+}
+
+func (s *sums[T]) reserve(n int) {
+	if cap(s.parts) < n {
+		s.parts = aligned[T](n)
+	}
+	s.parts = s.parts[:n]
+}
+
+// aligned is n elements whose first is at a multiple of 64 bytes.
+func aligned[T float](n int) []T {
+	if n == 0 {
+		return nil
+	}
+	return unsafe.Slice((*T)(unsafe.Pointer(&alignedBytes(n * int(unsafe.Sizeof(*new(T))))[0])), n)
+}
+
+// combine sets dst to the sum of the parts.
+func (s *sums[T]) combine(d *Device, dst, parts []T) {
+	s.add = addPartsJob[T]{d.kern, dst, parts}
+	d.pool.run(chunks(len(dst), colBlock), &s.add)
+	s.add = addPartsJob[T]{}
+}
+
+const colBlock = 256 // columns of a chunk
+
+type addPartsJob[T float] struct {
+	k          *kernels
+	dst, parts []T
+}
+
+func (j *addPartsJob[T]) chunk(i, _ int) {
+	c := len(j.dst)
+	dst := j.dst[i*colBlock : min(c, (i+1)*colBlock)]
+	copy(dst, j.parts[i*colBlock:])
+	for at := c + i*colBlock; at < len(j.parts); at += c {
+		addTo(j.k, dst, dst, j.parts[at:])
+	}
+}
+
+// A colSumJob sums the rows of a matrix, cut over rows.
 type colSumJob[T float] struct {
-	x, y       []T
-	rows, cols int
+	k            *kernels
+	x, parts     []T
+	rows, c, per int
 }
 
 func (j *colSumJob[T]) chunk(i, _ int) {
-	lo := i * colBlock
-	n := min(colBlock, j.cols-lo)
-	total := j.y[lo : lo+n]
-	clear(total)
-	var acc [colBlock]T
-	for r0 := 0; r0 < j.rows; r0 += rowBlock {
-		r1 := min(j.rows, r0+rowBlock)
-		clear(acc[:])
-		r := r0
-		for ; r+4 <= r1; r += 4 {
-			at := r*j.cols + lo
-			a := j.x[at:][:n]
-			b := j.x[at+j.cols:][:n]
-			c := j.x[at+2*j.cols:][:n]
-			d := j.x[at+3*j.cols:][:n]
-			for k, v := range a {
-				acc[k&(colBlock-1)] += (v + b[k]) + (c[k] + d[k])
-			}
-		}
-		for ; r < r1; r++ {
-			for k, v := range j.x[r*j.cols+lo:][:n] {
-				acc[k&(colBlock-1)] += v
-			}
-		}
-		for k := range total {
-			total[k] += acc[k]
-		}
-	}
+	acc := j.parts[i*j.c : (i+1)*j.c]
+	clear(acc)
+	r0, r1 := i*j.per, min(j.rows, (i+1)*j.per)
+	sumRows(j.k, acc, j.x[r0*j.c:r1*j.c], r1-r0)
 }
 
 // colSum: dy(R,N) -> db(N).
@@ -225,16 +299,21 @@ func colSum[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) er
 	if err := operands(in, args, 2); err != nil {
 		return err
 	}
-	r, n, err := rowsCols(in, args, 0)
+	r, c, err := rowsCols(in, args, 0)
 	if err != nil {
 		return err
 	}
-	js.colSum = colSumJob[T]{x: view[T](args[0]), y: view[T](args[1]), rows: r, cols: n}
-	if len(js.colSum.y) != n {
+	j, y := &js.colSum, view[T](args[1])
+	*j = colSumJob[T]{k: d.kern, x: view[T](args[0]), rows: r, c: c, per: rowsPerSum(r, c)}
+	if len(j.x) != r*c || len(y) != c {
 		return mismatch(in, args)
 	}
-	d.pool.run(chunks(n, colBlock), &js.colSum)
-	js.colSum = colSumJob[T]{}
+	n := chunks(r, j.per)
+	js.sums.reserve(n * c)
+	j.parts = js.sums.parts
+	d.pool.run(n, j)
+	js.sums.combine(d, y, j.parts)
+	*j = colSumJob[T]{}
 	return nil
 }
 
