@@ -28,7 +28,8 @@ type machine struct {
 	args map[string]uint64
 	regs map[string]uint64
 	vec  map[string]*[16]uint32
-	zero bool
+	zero bool // flags: the last result was zero,
+	less bool // or the last comparison's first operand the smaller
 	err  error
 }
 
@@ -191,9 +192,9 @@ func (m *machine) call(name string, args map[string]uint64) error {
 		case strings.HasSuffix(op, ":"), op == "PCALIGN", op == "VZEROUPPER", strings.HasPrefix(op, "PREFETCH"):
 		case op == "RET":
 			return m.err
-		case op == "JMP", op == "JZ" && m.zero, op == "JNZ" && !m.zero:
+		case op == "JMP", op == "JZ" && m.zero, op == "JNZ" && !m.zero, op == "JLT" && m.less, op == "JGE" && !m.less, op == "JLE" && (m.less || m.zero):
 			pc = labels[operands[0]]
-		case op == "JZ", op == "JNZ":
+		case op == "JZ", op == "JNZ", op == "JLT", op == "JGE", op == "JLE":
 		case op[0] == 'V':
 			m.stepVector(op, operands)
 		default:
@@ -233,10 +234,36 @@ func (m *machine) stepScalar(op string, o []string) {
 	case "TESTL":
 		m.zero = uint32(src()&m.reg(dst)) == 0
 		return
+	case "TESTQ":
+		m.zero = src()&m.reg(dst) == 0
+		return
+	case "CMPQ": // Go's order: the first with the second
+		var second uint64
+		if s, ok := strings.CutPrefix(dst, "$"); ok {
+			second, _ = strconv.ParseUint(s, 0, 64)
+		} else {
+			second = m.reg(dst)
+		}
+		m.zero, m.less = m.reg(o[0]) == second, int64(m.reg(o[0])) < int64(second)
+		return
+	case "CMOVQLT", "CMOVQGT":
+		if v := src(); op == "CMOVQLT" && m.less || op == "CMOVQGT" && !m.less && !m.zero {
+			m.regs[dst] = v
+		}
+		return
+	case "IMULQ":
+		v = m.reg(dst) * src()
+	case "XORQ":
+		if o[0] != dst { // with itself it is 0, whatever was there
+			v = src() ^ m.reg(dst)
+		}
+	case "SHLQ":
+		v = m.reg(dst) << src()
 	case "ADDQ":
 		v = m.reg(dst) + src()
 	case "SUBQ":
 		v = m.reg(dst) - src()
+		m.less = int64(v) < 0
 	case "ANDQ":
 		v = m.reg(dst) & src()
 	case "SHRQ":
@@ -461,21 +488,23 @@ func emulated(t *testing.T, set string, lanes, mr, nr int) *kernels {
 	k := &kernels{name: set, lanes: lanes}
 	k.mr, k.nr, k.kc, k.mc, k.nc = mr, nr, 24, 2*mr, 2*nr
 	for rows := 1; rows <= mr; rows++ {
-		k.micro = append(k.micro, func(kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc int, accumulate bool) {
-			s := map[string]uint64{"kc": uint64(kc), "ars": uint64(ars), "aks": uint64(aks), "bks": uint64(bks), "ldc": uint64(ldc), "accumulate": 0}
+		k.micro = append(k.micro, func(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool) {
+			s := map[string]uint64{"kc": uint64(kc), "n": uint64(n), "ars": uint64(ars), "aks": uint64(aks), "ldc": uint64(ldc), "accumulate": 0}
 			if accumulate {
 				s["accumulate"] = 1
 			}
-			run(fmt.Sprintf("micro%d", rows), s, operand{"c", c, (rows-1)*ldc/4 + nr},
-				operand{"a", a, (rows-1)*ars/4 + (kc-1)*aks/4 + 1}, operand{"b", b, (kc-1)*bks/4 + nr})
+			run(fmt.Sprintf("micro%d", rows), s, operand{"c", c, (rows-1)*ldc/4 + n},
+				operand{"a", a, (rows-1)*ars/4 + (kc-1)*aks/4 + 1}, operand{"b", b, kc * (n + nr - 1) / nr * nr})
 		})
 	}
-	pack := func(fn string, width int) func(int, *float32, int, *float32) {
-		return func(kc int, src *float32, stride int, dst *float32) {
-			run(fn, map[string]uint64{"kc": uint64(kc), "stride": uint64(stride)}, operand{"dst", dst, kc * width}, operand{"src", src, (kc-1)*stride/4 + width})
-		}
+	k.packRows = func(kc, n int, src *float32, stride int, dst *float32) {
+		run("packRows", map[string]uint64{"kc": uint64(kc), "n": uint64(n), "stride": uint64(stride)},
+			operand{"dst", dst, kc * n * nr}, operand{"src", src, (kc-1)*stride/4 + n*nr})
 	}
-	k.packRows, k.packCols = pack("packRows", nr), pack("packCols", lanes)
+	k.packCols = func(n int, src *float32, stride int, dst *float32, step int) {
+		run("packCols", map[string]uint64{"n": uint64(n), "stride": uint64(stride), "step": uint64(step)},
+			operand{"dst", dst, (n-1)*step/4 + 2*lanes}, operand{"src", src, stride/4 + (n-1)*mr + lanes})
+	}
 	k.transpose8 = func(kc int, src *float32, stride int, dst *float32) {
 		run("transpose8", map[string]uint64{"kc": uint64(kc), "stride": uint64(stride)}, operand{"dst", dst, (kc-1)*nr + 8}, operand{"src", src, 7*stride/4 + kc})
 	}

@@ -14,21 +14,20 @@ type gemmKernels struct {
 
 	mr, nr int           // rows and columns of the micro-kernel's tile
 	micro  []microKernel // for 1, 2, … mr rows
-	// packRows packs kc ≥ 1 rows of nr elements, stride bytes apart, into a panel.
-	packRows func(kc int, src *float32, stride int, dst *float32)
-	// packCols does so with rows of lanes elements.
-	packCols func(kc int, src *float32, stride int, dst *float32)
+	// packRows packs kc ≥ 1 rows, stride bytes apart, of n ≥ 1 panels' width.
+	packRows func(kc, n int, src *float32, stride int, dst *float32)
+	// packCols packs two rows, stride bytes apart, of n ≥ 1 tiles' width, a vector for each
+	// row of each tile; the tiles go step bytes apart. It reads a vector's width of each tile.
+	packCols func(n int, src *float32, stride int, dst *float32, step int)
 	// transpose8 packs 8 rows of kc elements (a multiple of 8), stride bytes apart,
 	// into 8 columns of a panel nr wide.
 	transpose8 func(kc int, src *float32, stride int, dst *float32)
 }
 
-// A microKernel computes a tile of nr columns: c = (or +=) a·b over kc ≥ 1 steps.
-// a's element (i,p) is at a + i·ars + p·aks, b's row p at b + p·bks; strides are in bytes.
-type microKernel func(kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc int, accumulate bool)
-
-// rowPad keeps packed rows of A on different sets of the caches.
-const rowPad = 16
+// A microKernel computes rows of n ≥ 1 columns: c = (or +=) a·b over kc ≥ 1 steps.
+// a's element (i,p) is at a + i·ars + p·aks; b is the panels of the columns, each of kc
+// rows of nr, one after the other; strides are in bytes.
+type microKernel func(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool)
 
 // Blocks of the portable kernel.
 const (
@@ -131,9 +130,9 @@ func lendGeneric[T float](w *scratch, n, kk int) []T {
 }
 
 // reserve grows a scratch to what gemm needs, so that the product allocates nothing.
-func reserve[T float](k *kernels, w *scratch, transA bool, m, n, kk, lda int) {
+func reserve[T float](k *kernels, w *scratch, transA bool, m, n, kk int) {
 	if isF32[T]() && k.micro != nil {
-		lend32(k, w, transA, m, n, kk, lda)
+		lend32(k, w, transA, m, n, kk)
 	} else {
 		lendGeneric[T](w, n, kk)
 	}
@@ -212,68 +211,47 @@ func microEdge[T float](kc int, a []T, ars, aks int, b, c []T, ldc, rows, cols i
 	}
 }
 
-// gemm32 is the same loop over an assembly micro-kernel.
+// gemm32 is the product over an assembly micro-kernel. A block of B (kc,nc) lies packed in
+// the second-level cache; rows of A, as many as a tile has, stay in the first while the
+// micro-kernel walks along them, so that C is read and written in runs.
 func gemm32(k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int, accumulate bool, bias []float32) {
 	mr, nr := k.mr, k.nr
-	ars, aks := lda, 1
-	if transA {
-		ars, aks = 1, lda
-	}
-	packed, panels, tile := lend32(k, w, transA, m, n, kk, lda)
-	for jc := 0; jc < n; jc += k.nc {
-		nc := min(k.nc, n-jc)
+	packed, panels := lend32(k, w, transA, m, n, kk)
+	for ic := 0; ic < m; ic += k.mc {
+		mc := min(k.mc, m-ic)
 		for pc := 0; pc < kk; pc += k.kc {
 			kc := min(k.kc, kk-pc)
 			acc, last := pc > 0 || accumulate, pc+kc == kk
-			for j := 0; j < nc; j += nr {
-				panel := panels[j*kc : (j+nr)*kc]
-				if transB {
-					packTransposed(k, panel, b[(jc+j)*ldb+pc:], ldb, kc, min(nr, nc-j))
-				} else {
-					packPanel(k, panel, b[pc*ldb+jc+j:], ldb, kc, min(nr, nc-j))
-				}
+			// Element (i,p) of these rows of A is at i/mr*step + i%mr*rs + p*ks.
+			block, rs, ks, step := a, lda, 1, mr*lda
+			switch {
+			case packed != nil:
+				rs, ks, step = 1, k.lanes, k.lanes*kc
+				packA(k, packed, a[pc*lda+ic:], lda, mc, kc, m-ic)
+				block = packed
+			case transA:
+				rs, ks, step = 1, lda, mr
+				block = a[pc*lda+ic:]
+			default:
+				block = a[ic*lda+pc:]
 			}
-			for ic := 0; ic < m; ic += k.mc {
-				mc := min(k.mc, m-ic)
-				// The block's element (i,p) is at i/mr*step + i%mr*rs + p*ks.
-				block, rs, ks, step := a[ic*ars+pc*aks:], ars, aks, mr*ars
-				if packed != nil && transA {
-					rs, ks, step = 1, k.lanes, k.lanes*kc
-					packA(k, packed, block, lda, mc, kc, m-ic)
-					block = packed
-				} else if packed != nil {
-					rs, step = kc+rowPad, mr*(kc+rowPad)
-					for i := range mc {
-						copy(packed[i*rs:], block[i*lda:i*lda+kc])
+			for jc := 0; jc < n; jc += k.nc {
+				nc := min(k.nc, n-jc)
+				if transB {
+					for j := 0; j < nc; j += nr {
+						packTransposed(k, panels[j*kc:(j+nr)*kc], b[(jc+j)*ldb+pc:], ldb, kc, min(nr, nc-j))
 					}
-					block = packed
+				} else {
+					packB(k, panels, b[pc*ldb+jc:], ldb, kc, nc)
 				}
-				for j := 0; j < nc; j += nr {
-					panel := &panels[j*kc]
-					cols := min(nr, nc-j)
-					for i := 0; i < mc; i += mr {
-						rows := min(mr, mc-i)
-						at, ct := &block[i/mr*step], c[(ic+i)*ldc+jc+j:]
-						if cols == nr {
-							k.micro[rows-1](kc, at, 4*rs, 4*ks, panel, 4*nr, &ct[0], 4*ldc, acc)
-							continue
+				for i := 0; i < mc; i += mr {
+					rows := min(mr, mc-i)
+					k.micro[rows-1](kc, nc, &block[i/mr*step], 4*rs, 4*ks, &panels[0], &c[(ic+i)*ldc+jc], 4*ldc, acc)
+					if bias != nil && last {
+						for r := ic + i; r < ic+i+rows; r++ {
+							row := c[r*ldc+jc : r*ldc+jc+nc]
+							addTo(k, row, row, bias[jc:jc+nc])
 						}
-						// Whole vectors do not fit: through a tile of full width.
-						if acc {
-							for r := range rows {
-								copy(tile[r*nr:], ct[r*ldc:r*ldc+cols])
-							}
-						}
-						k.micro[rows-1](kc, at, 4*rs, 4*ks, panel, 4*nr, &tile[0], 4*nr, acc)
-						for r := range rows {
-							copy(ct[r*ldc:r*ldc+cols], tile[r*nr:])
-						}
-					}
-				}
-				if bias != nil && last {
-					for i := ic; i < ic+mc; i++ {
-						row := c[i*ldc+jc : i*ldc+jc+nc]
-						addTo(k, row, row, bias[jc:jc+nc])
 					}
 				}
 			}
@@ -281,50 +259,51 @@ func gemm32(k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []float
 	}
 }
 
-// lend32 is what gemm32 works in: packed A or nil, packed B, a tile.
-func lend32(k *kernels, w *scratch, transA bool, m, n, kk, lda int) (packed, panels, tile []float32) {
-	// A is read in place where too few columns would pay for packing it. Packed, it comes
-	// from memory in long runs, and rows a power of two apart, or the steps along k of Aᵀ,
-	// do not fall on the same sets of the caches.
-	if n >= 8*k.nr || transA && n >= 4*k.nr {
-		packed = lend[float32](w, slotRows, (min(k.mc, m)+k.mr)*max(k.kc+rowPad, k.lanes*k.kc/k.mr))
+// lend32 is what gemm32 works in: packed A or nil, packed B.
+func lend32(k *kernels, w *scratch, transA bool, m, n, kk int) (packed, panels []float32) {
+	// Aᵀ is read in place where too few columns would pay for packing it.
+	if transA && n >= 4*k.nr {
+		packed = lend[float32](w, slotRows, (min(k.mc, m)+k.mr-1)/k.mr*k.lanes*min(k.kc, kk))
 	}
 	panels = lend[float32](w, slotPanels, min(k.kc, kk)*min(k.nc, (n+k.nr-1)/k.nr*k.nr))
-	return packed, panels, lend[float32](w, slotTile, k.mr*k.nr)
+	return packed, panels
 }
 
-// packPanel copies kc rows of cols columns into a panel nr wide, the rest zero.
-func packPanel(k *kernels, dst, src []float32, ld, kc, cols int) {
+// packB packs kc rows of cols columns into panels nr wide, the last filled up with zeros.
+func packB(k *kernels, dst, src []float32, ld, kc, cols int) {
 	nr := k.nr
-	if cols == nr {
-		k.packRows(kc, &src[0], 4*ld, &dst[0])
-		return
+	if cols >= nr {
+		k.packRows(kc, cols/nr, &src[0], 4*ld, &dst[0])
 	}
-	for p := range kc {
-		d := dst[p*nr : p*nr+nr]
-		copy(d, src[p*ld:p*ld+cols])
-		clear(d[cols:])
+	if rest := cols % nr; rest > 0 {
+		dst, src = dst[(cols-rest)*kc:], src[cols-rest:]
+		for p := range kc {
+			d := dst[p*nr : p*nr+nr]
+			copy(d, src[p*ld:p*ld+rest])
+			clear(d[rest:])
+		}
 	}
 }
 
 // packA packs mc columns of kc rows of Aᵀ, tile after tile, each row of a tile into a
-// vector. A few rows at a time where they lie far apart: were there more, those a power
-// of two apart would push each other out of the first-level cache before the next tile
-// reads the rest of their lines. Vectors reach beyond a tile; have is the columns that
-// are there to be read.
+// vector. Vectors reach beyond a tile; have is the columns that are there to be read.
 func packA(k *kernels, dst, src []float32, ld, mc, kc, have int) {
-	few := max(8, 16384/ld)
-	for p := 0; p < kc; p += few {
-		rows := min(few, kc-p)
-		for i := 0; i < mc; i += k.mr {
-			d, s := dst[(i/k.mr*kc+p)*k.lanes:], src[p*ld+i:]
-			if i+k.lanes <= have {
-				k.packCols(rows, &s[0], 4*ld, &d[0])
-				continue
-			}
-			for q := range rows {
-				copy(d[q*k.lanes:], s[q*ld:q*ld+have-i])
-			}
+	lanes := k.lanes
+	whole := 0 // tiles whose vectors are there
+	if have >= lanes {
+		whole = min((mc+k.mr-1)/k.mr, (have-lanes)/k.mr+1)
+	}
+	p := 0
+	for ; p+2 <= kc && whole > 0; p += 2 {
+		k.packCols(whole, &src[p*ld], 4*ld, &dst[p*lanes], 4*lanes*kc)
+	}
+	for t := 0; t*k.mr < mc; t++ {
+		from := 0
+		if t < whole {
+			from = p
+		}
+		for q := from; q < kc; q++ {
+			copy(dst[(t*kc+q)*lanes:][:lanes], src[q*ld+t*k.mr:q*ld+min(have, t*k.mr+lanes)])
 		}
 	}
 }

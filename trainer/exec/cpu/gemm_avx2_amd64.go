@@ -5,34 +5,34 @@
 package cpu
 
 //go:noescape
-func micro1_avx2(kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc int, accumulate bool)
+func micro1_avx2(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool)
 
 //go:noescape
-func micro2_avx2(kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc int, accumulate bool)
+func micro2_avx2(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool)
 
 //go:noescape
-func micro3_avx2(kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc int, accumulate bool)
+func micro3_avx2(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool)
 
 //go:noescape
-func micro4_avx2(kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc int, accumulate bool)
+func micro4_avx2(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool)
 
 //go:noescape
-func micro5_avx2(kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc int, accumulate bool)
+func micro5_avx2(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool)
 
 //go:noescape
-func micro6_avx2(kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc int, accumulate bool)
+func micro6_avx2(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool)
 
 //go:noescape
-func packRows_avx2(kc int, src *float32, stride int, dst *float32)
+func packRows_avx2(kc, n int, src *float32, stride int, dst *float32)
 
 //go:noescape
-func packCols_avx2(kc int, src *float32, stride int, dst *float32)
+func packCols_avx2(n int, src *float32, stride int, dst *float32, step int)
 
 //go:noescape
 func transpose8_avx2(kc int, src *float32, stride int, dst *float32)
 
 var gemm_avx2 = gemmKernels{
-	mr: 6, nr: 16, kc: 384, mc: 96, nc: 1536,
+	mr: 6, nr: 16, kc: 384, mc: 1536, nc: 192,
 	micro:      []microKernel{micro1_avx2, micro2_avx2, micro3_avx2, micro4_avx2, micro5_avx2, micro6_avx2},
 	packRows:   packRows_avx2,
 	packCols:   packCols_avx2,

@@ -48,33 +48,47 @@ func (j *gemmJob[T]) start(d *Device) {
 	if isF32[T]() && d.kern.micro != nil {
 		mr, nr = d.kern.mr, d.kern.nr
 	}
-	j.rows, j.cols = cut(j.m, j.n, j.k, mr, nr, d.pool.threads)
+	j.rows, j.cols = cut(j.m, j.n, j.k, mr, nr, j.transA, d.pool.threads)
 	j.nby = (j.n + j.cols - 1) / j.cols
 	for _, w := range d.scratch { // else a worker that came late the first time would allocate the second
-		reserve[T](d.kern, w, j.transA, j.rows, j.cols, j.k, j.lda)
+		reserve[T](d.kern, w, j.transA, j.rows, j.cols, j.k)
 	}
 	d.pool.run((j.m+j.rows-1)/j.rows*j.nby, j)
 	j.a, j.b, j.c, j.bias = nil, nil, nil, nil
 }
 
-// cut chooses the size of the blocks of C: multiples of the tile (mr,nr), some four
-// for each thread, so that a thread that is held up does not hold up the rest. A block
-// packs its own part of B, so no block waits for another; columns are cut first, as
-// blocks side by side pack nothing twice. A result does not depend on the cut.
-func cut(m, n, k, mr, nr, threads int) (rows, cols int) {
+// cut chooses the size of the blocks of C: multiples of the tile, some four for each
+// thread, so that a thread that is held up does not hold up the rest. A block packs its
+// own parts of the operands, so none waits for another; of the grids with enough blocks
+// the one that packs least is taken. A result does not depend on the cut.
+func cut(m, n, k, mr, nr int, transA bool, threads int) (rows, cols int) {
 	if threads == 1 || m*n*k < 32*32*32 {
 		return m, n
 	}
-	up := func(x, unit int) int { return (x + unit - 1) / unit * unit }
-	want := 4 * threads
-	// Packing B costs as much as 15 rows of work; reading A, far less than 64 columns of it.
-	byN := min(max(n/128, 1), want)
-	byM := min(max(m/192, 1), (want+byN-1)/byN)
-	if byN*byM < threads { // a small product: the packing is worth it
-		byN = min(max(n/up(32, nr), 1), threads)
-		byM = min(max(m/up(24, mr), 1), (threads+byN-1)/byN)
+	up := func(x, parts, unit int) int { return (x + parts*unit - 1) / (parts * unit) * unit }
+	// To pack an element of B costs as much as 15 multiply-adds, one of Aᵀ 20; to read A
+	// in place once more, 2.
+	costA := 2
+	if transA {
+		costA = 20
 	}
-	return up((m+byM-1)/byM, mr), up((n+byN-1)/byN, nr)
+	// A millisecond's work, 2²⁶ multiply-adds, need not be cut further than one for each thread.
+	want := max(threads, min(4*threads, m*n*k>>26))
+	best := -1
+	for byN := 1; byN <= 2*want && (byN-1)*nr < n; byN++ {
+		byM := (want + byN - 1) / byN
+		r, c := up(m, byM, mr), up(n, byN, nr)
+		byM, byN := (m+r-1)/r, (n+c-1)/c
+		// The padding of the last rows and columns is work too, and so is waiting for the
+		// last block where the blocks do not come out even.
+		blocks := byM * byN
+		rounds := (blocks + threads - 1) / threads * threads
+		cost := 15*byM*n + costA*byN*m + rounds*r*c
+		if best < 0 || cost < best {
+			best, rows, cols = cost, r, c
+		}
+	}
+	return rows, cols
 }
 
 // rowsCols are the sizes of a matrix operand.

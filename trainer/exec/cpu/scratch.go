@@ -15,7 +15,6 @@ type slot int
 const (
 	slotPanels slot = iota // gemm: packed B
 	slotRows               // gemm: packed A
-	slotTile               // gemm: a ragged tile of C
 	slotA                  // free for the other kernels
 	slotB
 	slotC

@@ -14,145 +14,268 @@ func (a *asm) gemm() {
 		micro = append(micro, fmt.Sprintf("micro%d_%s", rows, a.name))
 	}
 	a.entry("micro: []microKernel{%s}", strings.Join(micro, ", "))
-	a.pack("packRows", 2)
-	a.pack("packCols", 1)
+	a.packRows()
+	a.packCols()
 	a.transpose()
 }
 
-// micro writes the micro-kernel of a number of rows.
+// micro writes the micro-kernel of a number of rows: it walks along the panels of B with
+// the same rows of A, which stay in the first-level cache.
 func (a *asm) micro(rows int) {
-	a.f("\n// c(%d,%d) = or += a·b over kc ≥ 1 steps.", rows, a.nr)
-	a.declare(fmt.Sprintf("micro%d", rows), "kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc int, accumulate bool")
-	groups := []string{"SI", "R10", "R11", "R12"} // rows 0, 3, 6, 9 of a
-	a.i("MOVQ", "kc+0(FP)", "CX")
-	a.i("MOVQ", "a+8(FP)", "SI")
-	a.i("MOVQ", "ars+16(FP)", "R8")
-	a.i("MOVQ", "aks+24(FP)", "R9")
-	a.i("MOVQ", "b+32(FP)", "DI")
-	a.i("MOVQ", "bks+40(FP)", "R14")
-	a.i("MOVQ", "c+48(FP)", "DX")
-	a.i("MOVQ", "ldc+56(FP)", "BX")
-	groups = groups[:(rows+2)/3]
-	if len(groups) > 1 {
-		a.i("LEAQ", "(R8)(R8*2)", "R13")
-	}
-	for g := 1; g < len(groups); g++ {
-		a.i("LEAQ", fmt.Sprintf("(%s)(R13*1)", groups[g-1]), groups[g])
-	}
+	a.f("\n// c(%d,n) = or += a·b over kc ≥ 1 steps, n ≥ 1.", rows)
+	a.declare(fmt.Sprintf("micro%d", rows), "kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool")
+	groups := []string{"SI", "R10", "R11", "R12"}[:(rows+2)/3] // rows 0, 3, 6, 9 of a
 	acc := func(r, h int) string { return a.v(2*r + h) }
 	b0, b1 := a.v(2*a.mr), a.v(2*a.mr+1)
 	bcast := []string{a.v(2*a.mr + 2), a.v(2*a.mr + 3)}
 	half := fmt.Sprint(4 * a.lanes)
-
-	a.i("MOVBLZX", "accumulate+64(FP)", "AX")
-	a.i("TESTL", "AX", "AX")
-	a.i("JZ", "fresh")
-	a.i("MOVQ", "DX", "R13")
-	for r := range rows {
-		a.i("VMOVUPS", "(R13)", acc(r, 0))
-		a.i("VMOVUPS", half+"(R13)", acc(r, 1))
-		if r < rows-1 {
-			a.i("ADDQ", "BX", "R13")
-		}
-	}
-	a.i("JMP", "start")
-	a.f("fresh:")
-	for r := range rows {
-		a.zero(acc(r, 0))
-		a.zero(acc(r, 1))
-	}
-	a.f("start:")
-	if rows == a.mr { // the tile below is next, and its rows lie far apart
+	eachRow := func(f func(r int)) { // with R13 on row r of c
 		a.i("MOVQ", "DX", "R13")
-		for range rows {
-			a.i("ADDQ", "BX", "R13")
-		}
 		for r := range rows {
-			a.i("PREFETCHT0", "(R13)")
-			if a.nr > 16 {
-				a.i("PREFETCHT0", "64(R13)")
-			}
+			f(r)
 			if r < rows-1 {
 				a.i("ADDQ", "BX", "R13")
 			}
 		}
 	}
-	step := func() {
-		a.i("VMOVUPS", "(DI)", b0)
-		a.i("VMOVUPS", half+"(DI)", b1)
-		a.i("ADDQ", "R14", "DI")
-		for r := range rows {
-			x := bcast[r%2]
-			at := "(" + groups[r/3] + ")"
-			if r%3 > 0 {
-				at += fmt.Sprintf("(R8*%d)", r%3)
+	panel := func(part string) { // its labels end in part; all but the full one are masked
+		full := part == ""
+		a.i("MOVQ", "a+16(FP)", "SI")
+		if len(groups) > 1 {
+			a.i("LEAQ", "(R8)(R8*2)", "R13")
+		}
+		for g := 1; g < len(groups); g++ {
+			a.i("LEAQ", fmt.Sprintf("(%s)(R13*1)", groups[g-1]), groups[g])
+		}
+		a.i("MOVBLZX", "accumulate+64(FP)", "AX")
+		a.i("TESTL", "AX", "AX")
+		a.i("JZ", "fresh"+part)
+		eachRow(func(r int) {
+			if full {
+				a.i("VMOVUPS", "(R13)", acc(r, 0))
+				a.i("VMOVUPS", half+"(R13)", acc(r, 1))
+			} else if a.reg == "Z" {
+				a.i("VMOVUPS.Z", "(R13)", "K1", acc(r, 0))
+				a.i("VMOVUPS.Z", half+"(R13)", "K2", acc(r, 1))
+			} else {
+				a.i("VMASKMOVPS", "(R13)", b0, acc(r, 0))
+				a.i("VMASKMOVPS", half+"(R13)", b1, acc(r, 1))
 			}
-			a.i("VBROADCASTSS", at, x)
-			a.i("VFMADD231PS", b0, x, acc(r, 0))
-			a.i("VFMADD231PS", b1, x, acc(r, 1))
+		})
+		a.i("JMP", "start"+part)
+		a.f("fresh%s:", part)
+		for r := range rows {
+			a.zero(acc(r, 0))
+			a.zero(acc(r, 1))
 		}
-		for _, g := range groups {
-			a.i("ADDQ", "R9", g)
+		a.f("start%s:", part)
+		if full && rows == a.mr { // the panel's neighbour, or the next rows' first panel, is next
+			a.i("CMPQ", "R14", fmt.Sprintf("$%d", a.nr))
+			a.i("JLE", "below")
+			a.i("LEAQ", fmt.Sprintf("%d(DX)", 4*a.nr), "R13")
+			a.i("JMP", "ask")
+			a.f("below:")
+			a.i("MOVQ", "BX", "R13")
+			a.i("IMULQ", fmt.Sprintf("$%d", rows), "R13")
+			a.i("ADDQ", "c+48(FP)", "R13")
+			a.f("ask:")
+			for r := range rows {
+				for line := 0; line < 4*a.nr; line += 64 {
+					a.i("PREFETCHT0", fmt.Sprintf("%d(R13)", line))
+				}
+				if r < rows-1 {
+					a.i("ADDQ", "BX", "R13")
+				}
+			}
+		}
+		if full && rows == a.mr {
+			// A share of the rows that come next: no hardware prefetcher knows them. Along
+			// nc columns each gets 2 lines a panel.
+			a.i("MOVQ", "DX", "R13")
+			a.i("SUBQ", "c+48(FP)", "R13")
+			if a.nr == 16 {
+				a.i("ADDQ", "R13", "R13")
+			}
+			a.i("ADDQ", "SI", "R13")
+			a.i("MOVQ", "R8", "AX")
+			a.i("IMULQ", fmt.Sprintf("$%d", rows), "AX")
+			a.i("ADDQ", "AX", "R13")
+			for r := range rows {
+				a.i("PREFETCHT1", "(R13)")
+				a.i("PREFETCHT1", "64(R13)")
+				if r < rows-1 {
+					a.i("ADDQ", "R8", "R13")
+				}
+			}
+		}
+		step := func(p int) {
+			for line := 0; line < 4*a.nr && a.ahead > 0; line += 64 {
+				a.i("PREFETCHT0", fmt.Sprintf("%d(DI)", (p+a.ahead)*4*a.nr+line))
+			}
+			a.i("VMOVUPS", fmt.Sprintf("%d(DI)", p*4*a.nr), b0)
+			a.i("VMOVUPS", fmt.Sprintf("%d(DI)", p*4*a.nr+4*a.lanes), b1)
+			for r := range rows {
+				x := bcast[r%2]
+				at := "(" + groups[r/3] + ")"
+				if r%3 > 0 {
+					at += fmt.Sprintf("(R8*%d)", r%3)
+				}
+				a.i("VBROADCASTSS", at, x)
+				a.i("VFMADD231PS", b0, x, acc(r, 0))
+				a.i("VFMADD231PS", b1, x, acc(r, 1))
+			}
+			for _, g := range groups {
+				a.i("ADDQ", "R9", g)
+			}
+		}
+		a.i("MOVQ", "CX", "AX")
+		a.i("SHRQ", "$2", "AX")
+		a.i("JZ", "rest"+part)
+		a.f("\tPCALIGN $64")
+		a.f("four%s:", part)
+		for p := range 4 {
+			step(p)
+		}
+		a.i("ADDQ", fmt.Sprintf("$%d", 4*4*a.nr), "DI")
+		a.i("DECQ", "AX")
+		a.i("JNZ", "four"+part)
+		a.f("rest%s:", part)
+		a.i("MOVQ", "CX", "AX")
+		a.i("ANDQ", "$3", "AX")
+		a.i("JZ", "done"+part)
+		a.f("one%s:", part)
+		step(0)
+		a.i("ADDQ", fmt.Sprintf("$%d", 4*a.nr), "DI")
+		a.i("DECQ", "AX")
+		a.i("JNZ", "one"+part)
+		a.f("done%s:", part)
+	}
+	a.i("MOVQ", "kc+0(FP)", "CX")
+	a.i("MOVQ", "n+8(FP)", "R14")
+	a.i("MOVQ", "ars+24(FP)", "R8")
+	a.i("MOVQ", "aks+32(FP)", "R9")
+	a.i("MOVQ", "b+40(FP)", "DI")
+	a.i("MOVQ", "c+48(FP)", "DX")
+	a.i("MOVQ", "ldc+56(FP)", "BX")
+	a.i("CMPQ", "R14", fmt.Sprintf("$%d", a.nr))
+	a.i("JLT", "ragged")
+	a.f("panel:")
+	panel("")
+	eachRow(func(r int) {
+		a.i("VMOVUPS", acc(r, 0), "(R13)")
+		a.i("VMOVUPS", acc(r, 1), half+"(R13)")
+	})
+	a.i("ADDQ", fmt.Sprintf("$%d", 4*a.nr), "DX")
+	a.i("SUBQ", fmt.Sprintf("$%d", a.nr), "R14")
+	a.i("CMPQ", "R14", fmt.Sprintf("$%d", a.nr))
+	a.i("JGE", "panel")
+	a.f("ragged:")
+	a.i("TESTQ", "R14", "R14")
+	a.i("JZ", "end")
+	masks := func() {
+		if a.reg == "Z" { // the low 16 bits of 2ⁿ-1, and the next
+			a.i("MOVQ", "R14", "CX")
+			a.i("MOVL", "$1", "R13")
+			a.i("SHLQ", "CX", "R13")
+			a.i("DECQ", "R13")
+			a.i("KMOVW", "R13", "K1")
+			a.i("SHRQ", "$16", "R13")
+			a.i("KMOVW", "R13", "K2")
+			a.i("MOVQ", "kc+0(FP)", "CX")
+			return
+		}
+		// n lanes of the first vector, n-8 of the second, held within 0 and 8
+		for h, reg := range []string{b0, b1} {
+			a.i("MOVQ", "R14", "AX")
+			if h == 0 {
+				a.i("MOVQ", "$8", "R13")
+				a.i("CMPQ", "AX", "R13")
+				a.i("CMOVQGT", "R13", "AX")
+			} else {
+				a.i("XORQ", "R13", "R13")
+				a.i("SUBQ", "$8", "AX")
+				a.i("CMOVQLT", "R13", "AX")
+			}
+			a.i("NEGQ", "AX")
+			a.i("LEAQ", a.mask(), "R13")
+			a.i("VMOVDQU", "(R13)(AX*4)", reg)
 		}
 	}
-	a.i("MOVQ", "CX", "AX")
-	a.i("SHRQ", "$2", "AX")
-	a.i("JZ", "rest")
-	a.f("\tPCALIGN $64")
-	a.f("four:")
-	for range 4 {
-		step()
+	masks()
+	panel("Ragged")
+	if a.reg == "Y" {
+		masks()
 	}
-	a.i("DECQ", "AX")
-	a.i("JNZ", "four")
-	a.f("rest:")
-	a.i("ANDQ", "$3", "CX")
-	a.i("JZ", "done")
-	a.f("one:")
-	step()
-	a.i("DECQ", "CX")
-	a.i("JNZ", "one")
-	a.f("done:")
-	for r := range rows {
-		a.i("VMOVUPS", acc(r, 0), "(DX)")
-		a.i("VMOVUPS", acc(r, 1), half+"(DX)")
-		if r < rows-1 {
-			a.i("ADDQ", "BX", "DX")
+	eachRow(func(r int) {
+		if a.reg == "Z" {
+			a.i("VMOVUPS", acc(r, 0), "K1", "(R13)")
+			a.i("VMOVUPS", acc(r, 1), "K2", half+"(R13)")
+		} else {
+			a.i("VMASKMOVPS", acc(r, 0), b0, "(R13)")
+			a.i("VMASKMOVPS", acc(r, 1), b1, half+"(R13)")
 		}
-	}
+	})
+	a.f("end:")
 	a.i("VZEROUPPER")
 	a.i("RET")
 }
 
-// pack writes a function that copies rows of so many vectors, which lie far apart, one
-// after the other. No hardware prefetcher follows such rows, so one further on is asked for.
-func (a *asm) pack(name string, vectors int) {
-	width := vectors * a.lanes
-	a.f("\n// dst[p*%[1]d+q] = src[p][q] for kc ≥ 1 rows of %[1]d.", width)
-	a.fn(name, "kc int, src *float32, stride int, dst *float32")
+// packRows reads along each row of B, as memory likes it, and writes a line into each panel.
+func (a *asm) packRows() {
+	a.f("\n// dst[(j*kc+p)*%[1]d+q] = src[p][j*%[1]d+q] for kc ≥ 1 rows and n ≥ 1 panels of %[1]d.", a.nr)
+	a.fn("packRows", "kc, n int, src *float32, stride int, dst *float32")
 	a.i("MOVQ", "kc+0(FP)", "CX")
+	a.i("MOVQ", "src+16(FP)", "SI")
+	a.i("MOVQ", "stride+24(FP)", "R8")
+	a.i("MOVQ", "dst+32(FP)", "DI")
+	a.i("MOVQ", "CX", "R9")
+	a.i("IMULQ", fmt.Sprintf("$%d", 4*a.nr), "R9")
+	a.f("row:")
+	a.i("MOVQ", "n+8(FP)", "AX")
+	a.i("MOVQ", "SI", "R10")
+	a.i("MOVQ", "DI", "R11")
+	a.f("\tPCALIGN $32")
+	a.f("panel:")
+	a.i("VMOVUPS", "(R10)", a.v(0))
+	a.i("VMOVUPS", fmt.Sprintf("%d(R10)", 4*a.lanes), a.v(1))
+	for line := 0; line < 4*a.nr; line += 64 {
+		a.i("PREFETCHT0", fmt.Sprintf("%d(R10)(R8*4)", line))
+	}
+	a.i("VMOVUPS", a.v(0), "(R11)")
+	a.i("VMOVUPS", a.v(1), fmt.Sprintf("%d(R11)", 4*a.lanes))
+	a.i("ADDQ", fmt.Sprintf("$%d", 4*a.nr), "R10")
+	a.i("ADDQ", "R9", "R11")
+	a.i("DECQ", "AX")
+	a.i("JNZ", "panel")
+	a.i("ADDQ", "R8", "SI")
+	a.i("ADDQ", fmt.Sprintf("$%d", 4*a.nr), "DI")
+	a.i("DECQ", "CX")
+	a.i("JNZ", "row")
+	a.i("VZEROUPPER")
+	a.i("RET")
+}
+
+// packCols packs two rows of Aᵀ at a time, so that whole lines are written with AVX2 too.
+func (a *asm) packCols() {
+	a.f("\n// dst[t*step+q] = src[t*%[1]d+q], dst[t*step+%[2]d+q] = src[1][t*%[1]d+q] for q < %[2]d and n ≥ 1 tiles.", a.mr, a.lanes)
+	a.fn("packCols", "n int, src *float32, stride int, dst *float32, step int")
+	a.i("MOVQ", "n+0(FP)", "CX")
 	a.i("MOVQ", "src+8(FP)", "SI")
 	a.i("MOVQ", "stride+16(FP)", "R8")
 	a.i("MOVQ", "dst+24(FP)", "DI")
-	at := func(bytes int, reg string) string {
-		if bytes == 0 {
-			return "(" + reg + ")"
-		}
-		return fmt.Sprintf("%d(%s)", bytes, reg)
-	}
+	a.i("MOVQ", "step+32(FP)", "R9")
+	a.i("LEAQ", "(SI)(R8*1)", "R10")
 	a.f("\tPCALIGN $32")
 	a.f("loop:")
-	for i := range vectors {
-		a.i("VMOVUPS", at(4*a.lanes*i, "SI"), a.v(i))
-	}
-	for line := 0; line < 4*width; line += 64 {
-		a.i("PREFETCHT0", at(line, "SI")+"(R8*8)")
-	}
-	a.i("ADDQ", "R8", "SI")
-	for i := range vectors {
-		a.i("VMOVUPS", a.v(i), at(4*a.lanes*i, "DI"))
-	}
-	a.i("ADDQ", fmt.Sprintf("$%d", 4*width), "DI")
+	a.i("VMOVUPS", "(SI)", a.v(0))
+	a.i("VMOVUPS", "(R10)", a.v(1))
+	a.i("PREFETCHT0", "(SI)(R8*8)")
+	a.i("PREFETCHT0", "(R10)(R8*8)")
+	a.i("VMOVUPS", a.v(0), "(DI)")
+	a.i("VMOVUPS", a.v(1), fmt.Sprintf("%d(DI)", 4*a.lanes))
+	a.i("ADDQ", fmt.Sprintf("$%d", 4*a.mr), "SI")
+	a.i("ADDQ", fmt.Sprintf("$%d", 4*a.mr), "R10")
+	a.i("ADDQ", "R9", "DI")
 	a.i("DECQ", "CX")
 	a.i("JNZ", "loop")
 	a.i("VZEROUPPER")

@@ -19,14 +19,15 @@ type isa struct {
 	lanes  int    // float32 in a vector
 	mr, nr int    // tile of the matrix micro-kernel: mr rows, nr = 2·lanes columns
 
-	kc, mc, nc int // blocks of the matrix product, see kernels.go
+	kc, mc, nc int // blocks of the matrix product
+	ahead      int // steps of k that B is asked for in advance
 }
 
 // 24 (12) accumulators, 2 vectors of B and 2 broadcasts of A fill the 32 (16) registers
 // as far as whole tiles can.
 var isas = []isa{
-	{name: "avx2", reg: "Y", lanes: 8, mr: 6, nr: 16, kc: 384, mc: 96, nc: 1536},
-	{name: "avx512", reg: "Z", lanes: 16, mr: 12, nr: 32, kc: 384, mc: 96, nc: 768},
+	{name: "avx2", reg: "Y", lanes: 8, mr: 6, nr: 16, kc: 384, mc: 1536, nc: 192, ahead: 16},
+	{name: "avx512", reg: "Z", lanes: 16, mr: 12, nr: 32, kc: 384, mc: 1536, nc: 384, ahead: 8},
 }
 
 // nouns are the files of each instruction set: noun_isa_amd64.s and .go, the function
