@@ -9,7 +9,7 @@ import (
 // plan gives each scratch value an offset, such that values that are alive at the
 // same time do not overlap: greedily by size, each at the lowest gap that is free
 // for its whole life (Pisarchyk & Lee 2020, "greedy by size"). An elementwise op
-// whose first operand dies there writes over it.
+// whose first operand, or a term of its sum, dies there writes over it.
 func (p *Program) plan() error {
 	type life struct {
 		first, last int // instructions
@@ -61,15 +61,18 @@ func (p *Program) plan() error {
 		if !in.Op.inPlace() {
 			continue
 		}
-		src, dst := in.In[0], in.Out[0]
-		if src == None || dst == None || slices.Contains(in.In[1:], src) ||
-			p.Values[src].Class != Scratch || p.Values[dst].Class != Scratch ||
-			lives[src].last != i || lives[src].bytes != lives[dst].bytes {
-			continue
+		dst := in.Out[0]
+		for k, src := range in.In[:in.Op.terms()] {
+			if src == None || dst == None || slices.Contains(in.In[k+1:], src) || slices.Contains(in.In[:k], src) ||
+				p.Values[src].Class != Scratch || p.Values[dst].Class != Scratch ||
+				lives[src].last != i || lives[src].bytes != lives[dst].bytes {
+				continue
+			}
+			r := root[src]
+			root[dst] = r
+			lives[r].last = max(lives[r].last, lives[dst].last)
+			break
 		}
-		r := root[src]
-		root[dst] = r
-		lives[r].last = max(lives[r].last, lives[dst].last)
 	}
 
 	var order []ID
@@ -109,4 +112,14 @@ func (p *Program) plan() error {
 	}
 	p.Bytes[Scratch] = total
 	return nil
+}
+
+// terms is how many of an in-place op's first operands its first result may take the
+// place of.
+func (o Op) terms() int {
+	switch o {
+	case OpAdd, OpAddLayerNorm, OpAddRMSNorm:
+		return 2
+	}
+	return 1
 }

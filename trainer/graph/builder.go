@@ -34,6 +34,7 @@ type Builder struct {
 	names   map[string]bool // of parameters and inputs
 	terms   map[*gorgonia.Node][]*gorgonia.Node
 	lowered bool
+	unfused bool // set by tests: each node stays an instruction
 
 	do func(o *op, values []gorgonia.Value) (gorgonia.Value, error) // set by tests: runs an op on Gorgonia's machine
 }

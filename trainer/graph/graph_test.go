@@ -125,6 +125,7 @@ func count(p *exec.Program, op exec.Op) int {
 func TestLoweredInstructions(t *testing.T) {
 	build := func(frozen string) *exec.Program {
 		b := New("p", exec.F32)
+		b.unfused = true
 		b.Freeze(func(name string) bool { return name == frozen })
 		e := b.Param("e", Init{}, 7, 4)
 		w := b.Param("w", Init{}, 4, 4)

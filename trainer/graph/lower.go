@@ -253,6 +253,9 @@ func (w *lowering) program(out Outputs, grads map[string]*gorgonia.Node) (*exec.
 	for _, o := range out.Named {
 		w.x.Output(o.Name, w.ids[o.Node.n])
 	}
+	if !b.unfused {
+		w.x.Fuse()
+	}
 	return w.x.Program()
 }
 
