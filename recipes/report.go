@@ -24,8 +24,7 @@ func startClock() (seconds func() float64) {
 // peak is the machine's measured limit, FLOP/s: measured once a run.
 func (w *runner) peak() float64 {
 	if w.limit == 0 {
-		gflops, _ := w.dev.Peak(w.dev.Threads())
-		w.limit = 1e9 * gflops
+		w.limit = 1e9 * w.dev.PeakFLOPS(w.dev.Threads())
 	}
 	return w.limit
 }

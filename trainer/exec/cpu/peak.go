@@ -12,10 +12,24 @@ type peakKernels struct {
 }
 
 // Peak measures what the processor can do with the device's kernel set on that many
-// of its threads (at least 1, at most Threads): float32 GFLOP/s, a multiply and an add
-// counted as two, of instructions that wait for no memory; and GB/s of reading memory
-// far larger than the caches. Both are the best of rounds within about 0.1 s each.
+// of its threads (at least 1, at most Threads): float32 GFLOP/s, see PeakFLOPS; and GB/s
+// of reading memory far larger than the caches, the best of rounds within about 0.1 s.
 func (d *Device) Peak(threads int) (gflops, gbs float64) {
+	threads = min(max(threads, 1), d.pool.threads)
+	gflops = d.PeakFLOPS(threads)
+
+	const share = 8 << 20 // floats a thread: 32 MiB
+	r := &readJob{k: d.kern, src: make([]float32, threads*share)}
+	for i := range r.src {
+		r.src[i] = 1 // else every page would be the same page of zeros
+	}
+	gbs = best(func() { d.pool.run(threads, r) }, float64(4*len(r.src))) / 1e9
+	return gflops, gbs
+}
+
+// PeakFLOPS measures float32 GFLOP/s, a multiply and an add counted as two, of
+// instructions that wait for no memory: the best of rounds within about 0.1 s.
+func (d *Device) PeakFLOPS(threads int) (gflops float64) {
 	threads = min(max(threads, 1), d.pool.threads)
 	j := &peakJob{k: d.kern, tile: make([]float32, threads*2*peakSteps)}
 	j.rounds = 1 << 10
@@ -28,15 +42,7 @@ func (d *Device) Peak(threads int) (gflops, gbs float64) {
 		j.rounds *= 2
 	}
 	flops := float64(threads) * float64(j.rounds) * j.flops()
-	gflops = best(func() { d.pool.run(threads, j) }, flops) / 1e9
-
-	const share = 8 << 20 // floats a thread: 32 MiB
-	r := &readJob{k: d.kern, src: make([]float32, threads*share)}
-	for i := range r.src {
-		r.src[i] = 1 // else every page would be the same page of zeros
-	}
-	gbs = best(func() { d.pool.run(threads, r) }, float64(4*len(r.src))) / 1e9
-	return gflops, gbs
+	return best(func() { d.pool.run(threads, j) }, flops) / 1e9
 }
 
 // best is amount/s of the fastest round.
