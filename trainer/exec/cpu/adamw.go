@@ -8,6 +8,7 @@ import (
 
 // An adamWJob is cut over elements.
 type adamWJob[T float] struct {
+	k          *kernels
 	p, g, m, v []T
 	clip       T // the gradient's factor
 	decay      T // 1 - lr·weight decay
@@ -22,6 +23,11 @@ func (j *adamWJob[T]) chunk(i, _ int) {
 	hi := min(len(j.p), lo+elemChunk)
 	p := j.p[lo:hi]
 	g, m, v := j.g[lo:hi][:len(p)], j.m[lo:hi][:len(p)], j.v[lo:hi][:len(p)]
+	if k := j.k; isF32[T]() && k.adamW != nil {
+		k.adamW(len(p), f32(p), f32(g), f32(m), f32(v), float32(j.clip), float32(j.decay), float32(j.m1), float32(j.b2), float32(j.v1),
+			float32(j.size), float32(j.invRoot), float32(j.eps))
+		return
+	}
 	clip, decay, m1, b2, v1, size, invRoot, eps := j.clip, j.decay, j.m1, j.b2, j.v1, j.size, j.invRoot, j.eps
 	for k := range p {
 		gk := T(g[k] * clip)
@@ -39,7 +45,7 @@ func adamW[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) err
 		return err
 	}
 	j := &js.adamW
-	*j = adamWJob[T]{p: view[T](args[0]), g: view[T](args[1]), m: view[T](args[2]), v: view[T](args[3])}
+	*j = adamWJob[T]{k: d.kern, p: view[T](args[0]), g: view[T](args[1]), m: view[T](args[2]), v: view[T](args[3])}
 	s, ok := stepOf(args[4], args[5])
 	n := len(j.p)
 	if !ok || len(j.g) != n || len(j.m) != n || len(j.v) != n {

@@ -8,17 +8,73 @@ package cpu
 func exp_avx2(n int, dst, src *float32, shift float32)
 
 //go:noescape
+func expScale_avx2(n int, dst, src *float32, shift, scale float32)
+
+//go:noescape
 func gelu_avx2(n int, dst, x *float32)
 
 //go:noescape
 func geluGrad_avx2(n int, dst, x, dy *float32)
 
 //go:noescape
+func tanh_avx2(n int, dst, x *float32)
+
+//go:noescape
+func sigmoid_avx2(n int, dst, x *float32)
+
+//go:noescape
+func relu_avx2(n int, dst, x *float32)
+
+//go:noescape
+func tanhGrad_avx2(n int, dst, y, dy *float32)
+
+//go:noescape
+func sigmoidGrad_avx2(n int, dst, y, dy *float32)
+
+//go:noescape
+func reluGrad_avx2(n int, dst, y, dy *float32)
+
+//go:noescape
+func swiglu_avx2(n int, dst, gate, up *float32)
+
+//go:noescape
+func geglu_avx2(n int, dst, gate, up *float32)
+
+//go:noescape
+func swigluGrad_avx2(n int, dgate, dup, gate, up, dy *float32)
+
+//go:noescape
+func gegluGrad_avx2(n int, dgate, dup, gate, up, dy *float32)
+
+//go:noescape
 func add_avx2(n int, dst, a, b *float32)
 
+//go:noescape
+func adamW_avx2(n int, p, grad, m, v *float32, clip, decay, m1, b2, v1, size, invRoot, eps float32)
+
+//go:noescape
+func nesterov_avx2(n int, next, u, grad, m *float32, clip, m1 float32)
+
+//go:noescape
+func combine_avx2(n int, dst, a, b *float32, c, d float32)
+
 var elementwise_avx2 = elementwiseKernels{
-	exp:      exp_avx2,
-	gelu:     gelu_avx2,
-	geluGrad: geluGrad_avx2,
-	add:      add_avx2,
+	exp:         exp_avx2,
+	expScale:    expScale_avx2,
+	gelu:        gelu_avx2,
+	geluGrad:    geluGrad_avx2,
+	tanh:        tanh_avx2,
+	sigmoid:     sigmoid_avx2,
+	relu:        relu_avx2,
+	tanhGrad:    tanhGrad_avx2,
+	sigmoidGrad: sigmoidGrad_avx2,
+	reluGrad:    reluGrad_avx2,
+	swiglu:      swiglu_avx2,
+	geglu:       geglu_avx2,
+	swigluGrad:  swigluGrad_avx2,
+	gegluGrad:   gegluGrad_avx2,
+	add:         add_avx2,
+	adamW:       adamW_avx2,
+	nesterov:    nesterov_avx2,
+	combine:     combine_avx2,
 }

@@ -9,12 +9,13 @@ TEXT ·exp_avx2(SB), NOSPLIT, $0-28
 	MOVQ dst+8(FP), DI
 	MOVQ src+16(FP), SI
 	VBROADCASTSS shift+24(FP), Y15
+	XORQ R12, R12
 	MOVQ CX, AX
-	SHRQ $3, AX
+	SHRQ $4, AX
 	JZ tail
 	PCALIGN $32
 loop:
-	VMOVUPS (SI), Y4
+	VMOVUPS (SI)(R12*1), Y4
 	VSUBPS Y15, Y4, Y0
 	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
 	VMINPS Y0, Y1, Y0
@@ -40,19 +41,77 @@ loop:
 	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
 	VMULPS Y1, Y2, Y2
-	VMOVAPS Y2, Y0
-	VMOVUPS Y0, (DI)
-	ADDQ $32, SI
-	ADDQ $32, DI
+	VMOVUPS Y2, (DI)(R12*1)
+	VMOVUPS 32(SI)(R12*1), Y4
+	VSUBPS Y15, Y4, Y0
+	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VMOVUPS Y2, 32(DI)(R12*1)
+	ADDQ $64, R12
 	DECQ AX
 	JNZ loop
 tail:
-	ANDQ $7, CX
+	ANDQ $15, CX
+	JZ done
+	MOVQ CX, AX
+	SUBQ $8, AX
+	JLT less
+	VMOVUPS (SI)(R12*1), Y4
+	VSUBPS Y15, Y4, Y0
+	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VMOVUPS Y2, (DI)(R12*1)
+	MOVQ AX, CX
+	TESTQ CX, CX
 	JZ done
 	NEGQ CX
 	LEAQ mask_elementwise_avx2<>+32(SB), AX
 	VMOVDQU (AX)(CX*4), Y14
-	VMASKMOVPS (SI), Y14, Y4
+	VMASKMOVPS 32(SI)(R12*1), Y14, Y4
 	VSUBPS Y15, Y4, Y0
 	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
 	VMINPS Y0, Y1, Y0
@@ -78,8 +137,215 @@ tail:
 	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
 	VMULPS Y1, Y2, Y2
-	VMOVAPS Y2, Y0
-	VMASKMOVPS Y0, Y14, (DI)
+	VMASKMOVPS Y2, Y14, 32(DI)(R12*1)
+	JMP done
+less:
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS (SI)(R12*1), Y14, Y4
+	VSUBPS Y15, Y4, Y0
+	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VMASKMOVPS Y2, Y14, (DI)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
+TEXT ·expScale_avx2(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ src+16(FP), SI
+	VBROADCASTSS shift+24(FP), Y15
+	VBROADCASTSS scale+28(FP), Y13
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (SI)(R12*1), Y4
+	VSUBPS Y15, Y4, Y0
+	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VMULPS Y13, Y2, Y2
+	VMOVUPS Y2, (DI)(R12*1)
+	VMOVUPS 32(SI)(R12*1), Y4
+	VSUBPS Y15, Y4, Y0
+	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VMULPS Y13, Y2, Y2
+	VMOVUPS Y2, 32(DI)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVQ CX, AX
+	SUBQ $8, AX
+	JLT less
+	VMOVUPS (SI)(R12*1), Y4
+	VSUBPS Y15, Y4, Y0
+	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VMULPS Y13, Y2, Y2
+	VMOVUPS Y2, (DI)(R12*1)
+	MOVQ AX, CX
+	TESTQ CX, CX
+	JZ done
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS 32(SI)(R12*1), Y14, Y4
+	VSUBPS Y15, Y4, Y0
+	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VMULPS Y13, Y2, Y2
+	VMASKMOVPS Y2, Y14, 32(DI)(R12*1)
+	JMP done
+less:
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS (SI)(R12*1), Y14, Y4
+	VSUBPS Y15, Y4, Y0
+	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VMULPS Y13, Y2, Y2
+	VMASKMOVPS Y2, Y14, (DI)(R12*1)
 done:
 	VZEROUPPER
 	RET
@@ -88,12 +354,13 @@ TEXT ·gelu_avx2(SB), NOSPLIT, $0-24
 	MOVQ n+0(FP), CX
 	MOVQ dst+8(FP), DI
 	MOVQ x+16(FP), SI
+	XORQ R12, R12
 	MOVQ CX, AX
-	SHRQ $3, AX
+	SHRQ $4, AX
 	JZ tail
 	PCALIGN $32
 loop:
-	VMOVUPS (SI), Y4
+	VMOVUPS (SI)(R12*1), Y4
 	VMULPS Y4, Y4, Y5
 	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
 	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
@@ -124,18 +391,87 @@ loop:
 	VMULPS Y1, Y2, Y2
 	VADDPS const_elementwise_avx2<>+320(SB), Y2, Y2
 	VDIVPS Y2, Y4, Y0
-	VMOVUPS Y0, (DI)
-	ADDQ $32, SI
-	ADDQ $32, DI
+	VMOVUPS Y0, (DI)(R12*1)
+	VMOVUPS 32(SI)(R12*1), Y4
+	VMULPS Y4, Y4, Y5
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMULPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VADDPS const_elementwise_avx2<>+320(SB), Y2, Y2
+	VDIVPS Y2, Y4, Y0
+	VMOVUPS Y0, 32(DI)(R12*1)
+	ADDQ $64, R12
 	DECQ AX
 	JNZ loop
 tail:
-	ANDQ $7, CX
+	ANDQ $15, CX
+	JZ done
+	MOVQ CX, AX
+	SUBQ $8, AX
+	JLT less
+	VMOVUPS (SI)(R12*1), Y4
+	VMULPS Y4, Y4, Y5
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMULPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VADDPS const_elementwise_avx2<>+320(SB), Y2, Y2
+	VDIVPS Y2, Y4, Y0
+	VMOVUPS Y0, (DI)(R12*1)
+	MOVQ AX, CX
+	TESTQ CX, CX
 	JZ done
 	NEGQ CX
 	LEAQ mask_elementwise_avx2<>+32(SB), AX
 	VMOVDQU (AX)(CX*4), Y14
-	VMASKMOVPS (SI), Y14, Y4
+	VMASKMOVPS 32(SI)(R12*1), Y14, Y4
 	VMULPS Y4, Y4, Y5
 	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
 	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
@@ -166,7 +502,44 @@ tail:
 	VMULPS Y1, Y2, Y2
 	VADDPS const_elementwise_avx2<>+320(SB), Y2, Y2
 	VDIVPS Y2, Y4, Y0
-	VMASKMOVPS Y0, Y14, (DI)
+	VMASKMOVPS Y0, Y14, 32(DI)(R12*1)
+	JMP done
+less:
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS (SI)(R12*1), Y14, Y4
+	VMULPS Y4, Y4, Y5
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMULPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VADDPS const_elementwise_avx2<>+320(SB), Y2, Y2
+	VDIVPS Y2, Y4, Y0
+	VMASKMOVPS Y0, Y14, (DI)(R12*1)
 done:
 	VZEROUPPER
 	RET
@@ -176,13 +549,14 @@ TEXT ·geluGrad_avx2(SB), NOSPLIT, $0-32
 	MOVQ dst+8(FP), DI
 	MOVQ x+16(FP), SI
 	MOVQ dy+24(FP), DX
+	XORQ R12, R12
 	MOVQ CX, AX
-	SHRQ $3, AX
+	SHRQ $4, AX
 	JZ tail
 	PCALIGN $32
 loop:
-	VMOVUPS (SI), Y4
-	VMOVUPS (DX), Y7
+	VMOVUPS (SI)(R12*1), Y4
+	VMOVUPS (DX)(R12*1), Y7
 	VMOVUPS const_elementwise_avx2<>+448(SB), Y1
 	VMINPS Y4, Y1, Y4
 	VMOVUPS const_elementwise_avx2<>+480(SB), Y1
@@ -225,20 +599,114 @@ loop:
 	VMULPS Y2, Y0, Y0
 	VFMADD213PS Y6, Y6, Y0
 	VMULPS Y7, Y0, Y0
-	VMOVUPS Y0, (DI)
-	ADDQ $32, SI
-	ADDQ $32, DX
-	ADDQ $32, DI
+	VMOVUPS Y0, (DI)(R12*1)
+	VMOVUPS 32(SI)(R12*1), Y4
+	VMOVUPS 32(DX)(R12*1), Y7
+	VMOVUPS const_elementwise_avx2<>+448(SB), Y1
+	VMINPS Y4, Y1, Y4
+	VMOVUPS const_elementwise_avx2<>+480(SB), Y1
+	VMAXPS Y4, Y1, Y4
+	VMULPS Y4, Y4, Y5
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMULPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y6
+	VADDPS Y6, Y2, Y0
+	VDIVPS Y0, Y6, Y6
+	VMULPS Y6, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+544(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+576(SB), Y5, Y0
+	VMULPS Y4, Y0, Y0
+	VMULPS Y2, Y0, Y0
+	VFMADD213PS Y6, Y6, Y0
+	VMULPS Y7, Y0, Y0
+	VMOVUPS Y0, 32(DI)(R12*1)
+	ADDQ $64, R12
 	DECQ AX
 	JNZ loop
 tail:
-	ANDQ $7, CX
+	ANDQ $15, CX
+	JZ done
+	MOVQ CX, AX
+	SUBQ $8, AX
+	JLT less
+	VMOVUPS (SI)(R12*1), Y4
+	VMOVUPS (DX)(R12*1), Y7
+	VMOVUPS const_elementwise_avx2<>+448(SB), Y1
+	VMINPS Y4, Y1, Y4
+	VMOVUPS const_elementwise_avx2<>+480(SB), Y1
+	VMAXPS Y4, Y1, Y4
+	VMULPS Y4, Y4, Y5
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMULPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y6
+	VADDPS Y6, Y2, Y0
+	VDIVPS Y0, Y6, Y6
+	VMULPS Y6, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+544(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+576(SB), Y5, Y0
+	VMULPS Y4, Y0, Y0
+	VMULPS Y2, Y0, Y0
+	VFMADD213PS Y6, Y6, Y0
+	VMULPS Y7, Y0, Y0
+	VMOVUPS Y0, (DI)(R12*1)
+	MOVQ AX, CX
+	TESTQ CX, CX
 	JZ done
 	NEGQ CX
 	LEAQ mask_elementwise_avx2<>+32(SB), AX
 	VMOVDQU (AX)(CX*4), Y14
-	VMASKMOVPS (SI), Y14, Y4
-	VMASKMOVPS (DX), Y14, Y7
+	VMASKMOVPS 32(SI)(R12*1), Y14, Y4
+	VMASKMOVPS 32(DX)(R12*1), Y14, Y7
 	VMOVUPS const_elementwise_avx2<>+448(SB), Y1
 	VMINPS Y4, Y1, Y4
 	VMOVUPS const_elementwise_avx2<>+480(SB), Y1
@@ -281,7 +749,1623 @@ tail:
 	VMULPS Y2, Y0, Y0
 	VFMADD213PS Y6, Y6, Y0
 	VMULPS Y7, Y0, Y0
-	VMASKMOVPS Y0, Y14, (DI)
+	VMASKMOVPS Y0, Y14, 32(DI)(R12*1)
+	JMP done
+less:
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS (SI)(R12*1), Y14, Y4
+	VMASKMOVPS (DX)(R12*1), Y14, Y7
+	VMOVUPS const_elementwise_avx2<>+448(SB), Y1
+	VMINPS Y4, Y1, Y4
+	VMOVUPS const_elementwise_avx2<>+480(SB), Y1
+	VMAXPS Y4, Y1, Y4
+	VMULPS Y4, Y4, Y5
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMULPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y6
+	VADDPS Y6, Y2, Y0
+	VDIVPS Y0, Y6, Y6
+	VMULPS Y6, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+544(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+576(SB), Y5, Y0
+	VMULPS Y4, Y0, Y0
+	VMULPS Y2, Y0, Y0
+	VFMADD213PS Y6, Y6, Y0
+	VMULPS Y7, Y0, Y0
+	VMASKMOVPS Y0, Y14, (DI)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
+TEXT ·tanh_avx2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ x+16(FP), SI
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (SI)(R12*1), Y4
+	VANDPS const_elementwise_avx2<>+608(SB), Y4, Y0
+	VMOVUPS const_elementwise_avx2<>+640(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VADDPS Y0, Y0, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y2
+	VROUNDPS $8, Y2, Y2
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y2, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y2, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y3
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y3
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y3
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y3
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y3
+	VMULPS Y0, Y0, Y1
+	VFMADD213PS Y0, Y1, Y3
+	VCVTPS2DQ Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y2, Y2
+	VPSLLD $23, Y2, Y2
+	VSUBPS const_elementwise_avx2<>+320(SB), Y2, Y1
+	VFMADD213PS Y1, Y2, Y3
+	VADDPS const_elementwise_avx2<>+672(SB), Y3, Y1
+	VDIVPS Y1, Y3, Y0
+	VANDPS const_elementwise_avx2<>+704(SB), Y4, Y1
+	VORPS Y1, Y0, Y0
+	VMOVUPS Y0, (DI)(R12*1)
+	VMOVUPS 32(SI)(R12*1), Y4
+	VANDPS const_elementwise_avx2<>+608(SB), Y4, Y0
+	VMOVUPS const_elementwise_avx2<>+640(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VADDPS Y0, Y0, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y2
+	VROUNDPS $8, Y2, Y2
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y2, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y2, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y3
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y3
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y3
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y3
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y3
+	VMULPS Y0, Y0, Y1
+	VFMADD213PS Y0, Y1, Y3
+	VCVTPS2DQ Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y2, Y2
+	VPSLLD $23, Y2, Y2
+	VSUBPS const_elementwise_avx2<>+320(SB), Y2, Y1
+	VFMADD213PS Y1, Y2, Y3
+	VADDPS const_elementwise_avx2<>+672(SB), Y3, Y1
+	VDIVPS Y1, Y3, Y0
+	VANDPS const_elementwise_avx2<>+704(SB), Y4, Y1
+	VORPS Y1, Y0, Y0
+	VMOVUPS Y0, 32(DI)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVQ CX, AX
+	SUBQ $8, AX
+	JLT less
+	VMOVUPS (SI)(R12*1), Y4
+	VANDPS const_elementwise_avx2<>+608(SB), Y4, Y0
+	VMOVUPS const_elementwise_avx2<>+640(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VADDPS Y0, Y0, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y2
+	VROUNDPS $8, Y2, Y2
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y2, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y2, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y3
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y3
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y3
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y3
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y3
+	VMULPS Y0, Y0, Y1
+	VFMADD213PS Y0, Y1, Y3
+	VCVTPS2DQ Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y2, Y2
+	VPSLLD $23, Y2, Y2
+	VSUBPS const_elementwise_avx2<>+320(SB), Y2, Y1
+	VFMADD213PS Y1, Y2, Y3
+	VADDPS const_elementwise_avx2<>+672(SB), Y3, Y1
+	VDIVPS Y1, Y3, Y0
+	VANDPS const_elementwise_avx2<>+704(SB), Y4, Y1
+	VORPS Y1, Y0, Y0
+	VMOVUPS Y0, (DI)(R12*1)
+	MOVQ AX, CX
+	TESTQ CX, CX
+	JZ done
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS 32(SI)(R12*1), Y14, Y4
+	VANDPS const_elementwise_avx2<>+608(SB), Y4, Y0
+	VMOVUPS const_elementwise_avx2<>+640(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VADDPS Y0, Y0, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y2
+	VROUNDPS $8, Y2, Y2
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y2, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y2, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y3
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y3
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y3
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y3
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y3
+	VMULPS Y0, Y0, Y1
+	VFMADD213PS Y0, Y1, Y3
+	VCVTPS2DQ Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y2, Y2
+	VPSLLD $23, Y2, Y2
+	VSUBPS const_elementwise_avx2<>+320(SB), Y2, Y1
+	VFMADD213PS Y1, Y2, Y3
+	VADDPS const_elementwise_avx2<>+672(SB), Y3, Y1
+	VDIVPS Y1, Y3, Y0
+	VANDPS const_elementwise_avx2<>+704(SB), Y4, Y1
+	VORPS Y1, Y0, Y0
+	VMASKMOVPS Y0, Y14, 32(DI)(R12*1)
+	JMP done
+less:
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS (SI)(R12*1), Y14, Y4
+	VANDPS const_elementwise_avx2<>+608(SB), Y4, Y0
+	VMOVUPS const_elementwise_avx2<>+640(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VADDPS Y0, Y0, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y2
+	VROUNDPS $8, Y2, Y2
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y2, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y2, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y3
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y3
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y3
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y3
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y3
+	VMULPS Y0, Y0, Y1
+	VFMADD213PS Y0, Y1, Y3
+	VCVTPS2DQ Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y2, Y2
+	VPSLLD $23, Y2, Y2
+	VSUBPS const_elementwise_avx2<>+320(SB), Y2, Y1
+	VFMADD213PS Y1, Y2, Y3
+	VADDPS const_elementwise_avx2<>+672(SB), Y3, Y1
+	VDIVPS Y1, Y3, Y0
+	VANDPS const_elementwise_avx2<>+704(SB), Y4, Y1
+	VORPS Y1, Y0, Y0
+	VMASKMOVPS Y0, Y14, (DI)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
+TEXT ·sigmoid_avx2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ x+16(FP), SI
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (SI)(R12*1), Y4
+	VXORPS Y0, Y0, Y0
+	VSUBPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y0
+	VADDPS Y0, Y2, Y2
+	VDIVPS Y2, Y0, Y0
+	VMOVUPS Y0, (DI)(R12*1)
+	VMOVUPS 32(SI)(R12*1), Y4
+	VXORPS Y0, Y0, Y0
+	VSUBPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y0
+	VADDPS Y0, Y2, Y2
+	VDIVPS Y2, Y0, Y0
+	VMOVUPS Y0, 32(DI)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVQ CX, AX
+	SUBQ $8, AX
+	JLT less
+	VMOVUPS (SI)(R12*1), Y4
+	VXORPS Y0, Y0, Y0
+	VSUBPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y0
+	VADDPS Y0, Y2, Y2
+	VDIVPS Y2, Y0, Y0
+	VMOVUPS Y0, (DI)(R12*1)
+	MOVQ AX, CX
+	TESTQ CX, CX
+	JZ done
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS 32(SI)(R12*1), Y14, Y4
+	VXORPS Y0, Y0, Y0
+	VSUBPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y0
+	VADDPS Y0, Y2, Y2
+	VDIVPS Y2, Y0, Y0
+	VMASKMOVPS Y0, Y14, 32(DI)(R12*1)
+	JMP done
+less:
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS (SI)(R12*1), Y14, Y4
+	VXORPS Y0, Y0, Y0
+	VSUBPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y0
+	VADDPS Y0, Y2, Y2
+	VDIVPS Y2, Y0, Y0
+	VMASKMOVPS Y0, Y14, (DI)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
+TEXT ·relu_avx2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ x+16(FP), SI
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (SI)(R12*1), Y4
+	VXORPS Y0, Y0, Y0
+	VMAXPS Y4, Y0, Y0
+	VMOVUPS Y0, (DI)(R12*1)
+	VMOVUPS 32(SI)(R12*1), Y4
+	VXORPS Y0, Y0, Y0
+	VMAXPS Y4, Y0, Y0
+	VMOVUPS Y0, 32(DI)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVQ CX, AX
+	SUBQ $8, AX
+	JLT less
+	VMOVUPS (SI)(R12*1), Y4
+	VXORPS Y0, Y0, Y0
+	VMAXPS Y4, Y0, Y0
+	VMOVUPS Y0, (DI)(R12*1)
+	MOVQ AX, CX
+	TESTQ CX, CX
+	JZ done
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS 32(SI)(R12*1), Y14, Y4
+	VXORPS Y0, Y0, Y0
+	VMAXPS Y4, Y0, Y0
+	VMASKMOVPS Y0, Y14, 32(DI)(R12*1)
+	JMP done
+less:
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS (SI)(R12*1), Y14, Y4
+	VXORPS Y0, Y0, Y0
+	VMAXPS Y4, Y0, Y0
+	VMASKMOVPS Y0, Y14, (DI)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
+TEXT ·tanhGrad_avx2(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ y+16(FP), SI
+	MOVQ dy+24(FP), DX
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (SI)(R12*1), Y4
+	VMOVUPS (DX)(R12*1), Y5
+	VMULPS Y4, Y4, Y1
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y0
+	VSUBPS Y1, Y0, Y0
+	VMULPS Y5, Y0, Y0
+	VMOVUPS Y0, (DI)(R12*1)
+	VMOVUPS 32(SI)(R12*1), Y4
+	VMOVUPS 32(DX)(R12*1), Y5
+	VMULPS Y4, Y4, Y1
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y0
+	VSUBPS Y1, Y0, Y0
+	VMULPS Y5, Y0, Y0
+	VMOVUPS Y0, 32(DI)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVQ CX, AX
+	SUBQ $8, AX
+	JLT less
+	VMOVUPS (SI)(R12*1), Y4
+	VMOVUPS (DX)(R12*1), Y5
+	VMULPS Y4, Y4, Y1
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y0
+	VSUBPS Y1, Y0, Y0
+	VMULPS Y5, Y0, Y0
+	VMOVUPS Y0, (DI)(R12*1)
+	MOVQ AX, CX
+	TESTQ CX, CX
+	JZ done
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS 32(SI)(R12*1), Y14, Y4
+	VMASKMOVPS 32(DX)(R12*1), Y14, Y5
+	VMULPS Y4, Y4, Y1
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y0
+	VSUBPS Y1, Y0, Y0
+	VMULPS Y5, Y0, Y0
+	VMASKMOVPS Y0, Y14, 32(DI)(R12*1)
+	JMP done
+less:
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS (SI)(R12*1), Y14, Y4
+	VMASKMOVPS (DX)(R12*1), Y14, Y5
+	VMULPS Y4, Y4, Y1
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y0
+	VSUBPS Y1, Y0, Y0
+	VMULPS Y5, Y0, Y0
+	VMASKMOVPS Y0, Y14, (DI)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
+TEXT ·sigmoidGrad_avx2(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ y+16(FP), SI
+	MOVQ dy+24(FP), DX
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (SI)(R12*1), Y4
+	VMOVUPS (DX)(R12*1), Y5
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y0
+	VSUBPS Y4, Y0, Y0
+	VMULPS Y4, Y0, Y0
+	VMULPS Y5, Y0, Y0
+	VMOVUPS Y0, (DI)(R12*1)
+	VMOVUPS 32(SI)(R12*1), Y4
+	VMOVUPS 32(DX)(R12*1), Y5
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y0
+	VSUBPS Y4, Y0, Y0
+	VMULPS Y4, Y0, Y0
+	VMULPS Y5, Y0, Y0
+	VMOVUPS Y0, 32(DI)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVQ CX, AX
+	SUBQ $8, AX
+	JLT less
+	VMOVUPS (SI)(R12*1), Y4
+	VMOVUPS (DX)(R12*1), Y5
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y0
+	VSUBPS Y4, Y0, Y0
+	VMULPS Y4, Y0, Y0
+	VMULPS Y5, Y0, Y0
+	VMOVUPS Y0, (DI)(R12*1)
+	MOVQ AX, CX
+	TESTQ CX, CX
+	JZ done
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS 32(SI)(R12*1), Y14, Y4
+	VMASKMOVPS 32(DX)(R12*1), Y14, Y5
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y0
+	VSUBPS Y4, Y0, Y0
+	VMULPS Y4, Y0, Y0
+	VMULPS Y5, Y0, Y0
+	VMASKMOVPS Y0, Y14, 32(DI)(R12*1)
+	JMP done
+less:
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS (SI)(R12*1), Y14, Y4
+	VMASKMOVPS (DX)(R12*1), Y14, Y5
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y0
+	VSUBPS Y4, Y0, Y0
+	VMULPS Y4, Y0, Y0
+	VMULPS Y5, Y0, Y0
+	VMASKMOVPS Y0, Y14, (DI)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
+TEXT ·reluGrad_avx2(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ y+16(FP), SI
+	MOVQ dy+24(FP), DX
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (SI)(R12*1), Y4
+	VMOVUPS (DX)(R12*1), Y5
+	VXORPS Y0, Y0, Y0
+	VCMPPS $1, Y4, Y0, Y0
+	VANDPS Y5, Y0, Y0
+	VMOVUPS Y0, (DI)(R12*1)
+	VMOVUPS 32(SI)(R12*1), Y4
+	VMOVUPS 32(DX)(R12*1), Y5
+	VXORPS Y0, Y0, Y0
+	VCMPPS $1, Y4, Y0, Y0
+	VANDPS Y5, Y0, Y0
+	VMOVUPS Y0, 32(DI)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVQ CX, AX
+	SUBQ $8, AX
+	JLT less
+	VMOVUPS (SI)(R12*1), Y4
+	VMOVUPS (DX)(R12*1), Y5
+	VXORPS Y0, Y0, Y0
+	VCMPPS $1, Y4, Y0, Y0
+	VANDPS Y5, Y0, Y0
+	VMOVUPS Y0, (DI)(R12*1)
+	MOVQ AX, CX
+	TESTQ CX, CX
+	JZ done
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS 32(SI)(R12*1), Y14, Y4
+	VMASKMOVPS 32(DX)(R12*1), Y14, Y5
+	VXORPS Y0, Y0, Y0
+	VCMPPS $1, Y4, Y0, Y0
+	VANDPS Y5, Y0, Y0
+	VMASKMOVPS Y0, Y14, 32(DI)(R12*1)
+	JMP done
+less:
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS (SI)(R12*1), Y14, Y4
+	VMASKMOVPS (DX)(R12*1), Y14, Y5
+	VXORPS Y0, Y0, Y0
+	VCMPPS $1, Y4, Y0, Y0
+	VANDPS Y5, Y0, Y0
+	VMASKMOVPS Y0, Y14, (DI)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
+TEXT ·swiglu_avx2(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ gate+16(FP), SI
+	MOVQ up+24(FP), DX
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (SI)(R12*1), Y4
+	VMOVUPS (DX)(R12*1), Y7
+	VXORPS Y0, Y0, Y0
+	VSUBPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VADDPS const_elementwise_avx2<>+320(SB), Y2, Y2
+	VDIVPS Y2, Y4, Y0
+	VMULPS Y7, Y0, Y0
+	VMOVUPS Y0, (DI)(R12*1)
+	VMOVUPS 32(SI)(R12*1), Y4
+	VMOVUPS 32(DX)(R12*1), Y7
+	VXORPS Y0, Y0, Y0
+	VSUBPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VADDPS const_elementwise_avx2<>+320(SB), Y2, Y2
+	VDIVPS Y2, Y4, Y0
+	VMULPS Y7, Y0, Y0
+	VMOVUPS Y0, 32(DI)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVQ CX, AX
+	SUBQ $8, AX
+	JLT less
+	VMOVUPS (SI)(R12*1), Y4
+	VMOVUPS (DX)(R12*1), Y7
+	VXORPS Y0, Y0, Y0
+	VSUBPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VADDPS const_elementwise_avx2<>+320(SB), Y2, Y2
+	VDIVPS Y2, Y4, Y0
+	VMULPS Y7, Y0, Y0
+	VMOVUPS Y0, (DI)(R12*1)
+	MOVQ AX, CX
+	TESTQ CX, CX
+	JZ done
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS 32(SI)(R12*1), Y14, Y4
+	VMASKMOVPS 32(DX)(R12*1), Y14, Y7
+	VXORPS Y0, Y0, Y0
+	VSUBPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VADDPS const_elementwise_avx2<>+320(SB), Y2, Y2
+	VDIVPS Y2, Y4, Y0
+	VMULPS Y7, Y0, Y0
+	VMASKMOVPS Y0, Y14, 32(DI)(R12*1)
+	JMP done
+less:
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS (SI)(R12*1), Y14, Y4
+	VMASKMOVPS (DX)(R12*1), Y14, Y7
+	VXORPS Y0, Y0, Y0
+	VSUBPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VADDPS const_elementwise_avx2<>+320(SB), Y2, Y2
+	VDIVPS Y2, Y4, Y0
+	VMULPS Y7, Y0, Y0
+	VMASKMOVPS Y0, Y14, (DI)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
+TEXT ·geglu_avx2(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ gate+16(FP), SI
+	MOVQ up+24(FP), DX
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (SI)(R12*1), Y4
+	VMOVUPS (DX)(R12*1), Y7
+	VMULPS Y4, Y4, Y5
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMULPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VADDPS const_elementwise_avx2<>+320(SB), Y2, Y2
+	VDIVPS Y2, Y4, Y0
+	VMULPS Y7, Y0, Y0
+	VMOVUPS Y0, (DI)(R12*1)
+	VMOVUPS 32(SI)(R12*1), Y4
+	VMOVUPS 32(DX)(R12*1), Y7
+	VMULPS Y4, Y4, Y5
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMULPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VADDPS const_elementwise_avx2<>+320(SB), Y2, Y2
+	VDIVPS Y2, Y4, Y0
+	VMULPS Y7, Y0, Y0
+	VMOVUPS Y0, 32(DI)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVQ CX, AX
+	SUBQ $8, AX
+	JLT less
+	VMOVUPS (SI)(R12*1), Y4
+	VMOVUPS (DX)(R12*1), Y7
+	VMULPS Y4, Y4, Y5
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMULPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VADDPS const_elementwise_avx2<>+320(SB), Y2, Y2
+	VDIVPS Y2, Y4, Y0
+	VMULPS Y7, Y0, Y0
+	VMOVUPS Y0, (DI)(R12*1)
+	MOVQ AX, CX
+	TESTQ CX, CX
+	JZ done
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS 32(SI)(R12*1), Y14, Y4
+	VMASKMOVPS 32(DX)(R12*1), Y14, Y7
+	VMULPS Y4, Y4, Y5
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMULPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VADDPS const_elementwise_avx2<>+320(SB), Y2, Y2
+	VDIVPS Y2, Y4, Y0
+	VMULPS Y7, Y0, Y0
+	VMASKMOVPS Y0, Y14, 32(DI)(R12*1)
+	JMP done
+less:
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS (SI)(R12*1), Y14, Y4
+	VMASKMOVPS (DX)(R12*1), Y14, Y7
+	VMULPS Y4, Y4, Y5
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMULPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VADDPS const_elementwise_avx2<>+320(SB), Y2, Y2
+	VDIVPS Y2, Y4, Y0
+	VMULPS Y7, Y0, Y0
+	VMASKMOVPS Y0, Y14, (DI)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
+TEXT ·swigluGrad_avx2(SB), NOSPLIT, $0-48
+	MOVQ n+0(FP), CX
+	MOVQ dgate+8(FP), DI
+	MOVQ dup+16(FP), SI
+	MOVQ gate+24(FP), DX
+	MOVQ up+32(FP), R8
+	MOVQ dy+40(FP), R9
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (DX)(R12*1), Y4
+	VMOVUPS (R8)(R12*1), Y7
+	VMOVUPS (R9)(R12*1), Y8
+	VMOVUPS const_elementwise_avx2<>+736(SB), Y1
+	VMAXPS Y4, Y1, Y9
+	VMOVUPS const_elementwise_avx2<>+768(SB), Y1
+	VMINPS Y9, Y1, Y4
+	VXORPS Y0, Y0, Y0
+	VSUBPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y6
+	VADDPS Y6, Y2, Y0
+	VDIVPS Y0, Y6, Y6
+	VMULPS Y6, Y2, Y2
+	VMOVAPS Y4, Y0
+	VMULPS Y2, Y0, Y0
+	VFMADD213PS Y6, Y6, Y0
+	VMULPS Y8, Y7, Y7
+	VMULPS Y7, Y0, Y0
+	VMULPS Y6, Y9, Y9
+	VMULPS Y8, Y9, Y9
+	VMOVUPS Y0, (DI)(R12*1)
+	VMOVUPS Y9, (SI)(R12*1)
+	VMOVUPS 32(DX)(R12*1), Y4
+	VMOVUPS 32(R8)(R12*1), Y7
+	VMOVUPS 32(R9)(R12*1), Y8
+	VMOVUPS const_elementwise_avx2<>+736(SB), Y1
+	VMAXPS Y4, Y1, Y9
+	VMOVUPS const_elementwise_avx2<>+768(SB), Y1
+	VMINPS Y9, Y1, Y4
+	VXORPS Y0, Y0, Y0
+	VSUBPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y6
+	VADDPS Y6, Y2, Y0
+	VDIVPS Y0, Y6, Y6
+	VMULPS Y6, Y2, Y2
+	VMOVAPS Y4, Y0
+	VMULPS Y2, Y0, Y0
+	VFMADD213PS Y6, Y6, Y0
+	VMULPS Y8, Y7, Y7
+	VMULPS Y7, Y0, Y0
+	VMULPS Y6, Y9, Y9
+	VMULPS Y8, Y9, Y9
+	VMOVUPS Y0, 32(DI)(R12*1)
+	VMOVUPS Y9, 32(SI)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVQ CX, AX
+	SUBQ $8, AX
+	JLT less
+	VMOVUPS (DX)(R12*1), Y4
+	VMOVUPS (R8)(R12*1), Y7
+	VMOVUPS (R9)(R12*1), Y8
+	VMOVUPS const_elementwise_avx2<>+736(SB), Y1
+	VMAXPS Y4, Y1, Y9
+	VMOVUPS const_elementwise_avx2<>+768(SB), Y1
+	VMINPS Y9, Y1, Y4
+	VXORPS Y0, Y0, Y0
+	VSUBPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y6
+	VADDPS Y6, Y2, Y0
+	VDIVPS Y0, Y6, Y6
+	VMULPS Y6, Y2, Y2
+	VMOVAPS Y4, Y0
+	VMULPS Y2, Y0, Y0
+	VFMADD213PS Y6, Y6, Y0
+	VMULPS Y8, Y7, Y7
+	VMULPS Y7, Y0, Y0
+	VMULPS Y6, Y9, Y9
+	VMULPS Y8, Y9, Y9
+	VMOVUPS Y0, (DI)(R12*1)
+	VMOVUPS Y9, (SI)(R12*1)
+	MOVQ AX, CX
+	TESTQ CX, CX
+	JZ done
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS 32(DX)(R12*1), Y14, Y4
+	VMASKMOVPS 32(R8)(R12*1), Y14, Y7
+	VMASKMOVPS 32(R9)(R12*1), Y14, Y8
+	VMOVUPS const_elementwise_avx2<>+736(SB), Y1
+	VMAXPS Y4, Y1, Y9
+	VMOVUPS const_elementwise_avx2<>+768(SB), Y1
+	VMINPS Y9, Y1, Y4
+	VXORPS Y0, Y0, Y0
+	VSUBPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y6
+	VADDPS Y6, Y2, Y0
+	VDIVPS Y0, Y6, Y6
+	VMULPS Y6, Y2, Y2
+	VMOVAPS Y4, Y0
+	VMULPS Y2, Y0, Y0
+	VFMADD213PS Y6, Y6, Y0
+	VMULPS Y8, Y7, Y7
+	VMULPS Y7, Y0, Y0
+	VMULPS Y6, Y9, Y9
+	VMULPS Y8, Y9, Y9
+	VMASKMOVPS Y0, Y14, 32(DI)(R12*1)
+	VMASKMOVPS Y9, Y14, 32(SI)(R12*1)
+	JMP done
+less:
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS (DX)(R12*1), Y14, Y4
+	VMASKMOVPS (R8)(R12*1), Y14, Y7
+	VMASKMOVPS (R9)(R12*1), Y14, Y8
+	VMOVUPS const_elementwise_avx2<>+736(SB), Y1
+	VMAXPS Y4, Y1, Y9
+	VMOVUPS const_elementwise_avx2<>+768(SB), Y1
+	VMINPS Y9, Y1, Y4
+	VXORPS Y0, Y0, Y0
+	VSUBPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y6
+	VADDPS Y6, Y2, Y0
+	VDIVPS Y0, Y6, Y6
+	VMULPS Y6, Y2, Y2
+	VMOVAPS Y4, Y0
+	VMULPS Y2, Y0, Y0
+	VFMADD213PS Y6, Y6, Y0
+	VMULPS Y8, Y7, Y7
+	VMULPS Y7, Y0, Y0
+	VMULPS Y6, Y9, Y9
+	VMULPS Y8, Y9, Y9
+	VMASKMOVPS Y0, Y14, (DI)(R12*1)
+	VMASKMOVPS Y9, Y14, (SI)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
+TEXT ·gegluGrad_avx2(SB), NOSPLIT, $0-48
+	MOVQ n+0(FP), CX
+	MOVQ dgate+8(FP), DI
+	MOVQ dup+16(FP), SI
+	MOVQ gate+24(FP), DX
+	MOVQ up+32(FP), R8
+	MOVQ dy+40(FP), R9
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (DX)(R12*1), Y4
+	VMOVUPS (R8)(R12*1), Y7
+	VMOVUPS (R9)(R12*1), Y8
+	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
+	VMAXPS Y4, Y1, Y9
+	VMOVUPS const_elementwise_avx2<>+832(SB), Y1
+	VMINPS Y9, Y1, Y4
+	VMULPS Y4, Y4, Y5
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMULPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y6
+	VADDPS Y6, Y2, Y0
+	VDIVPS Y0, Y6, Y6
+	VMULPS Y6, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+544(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+576(SB), Y5, Y0
+	VMULPS Y4, Y0, Y0
+	VMULPS Y2, Y0, Y0
+	VFMADD213PS Y6, Y6, Y0
+	VMULPS Y8, Y7, Y7
+	VMULPS Y7, Y0, Y0
+	VMULPS Y6, Y9, Y9
+	VMULPS Y8, Y9, Y9
+	VMOVUPS Y0, (DI)(R12*1)
+	VMOVUPS Y9, (SI)(R12*1)
+	VMOVUPS 32(DX)(R12*1), Y4
+	VMOVUPS 32(R8)(R12*1), Y7
+	VMOVUPS 32(R9)(R12*1), Y8
+	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
+	VMAXPS Y4, Y1, Y9
+	VMOVUPS const_elementwise_avx2<>+832(SB), Y1
+	VMINPS Y9, Y1, Y4
+	VMULPS Y4, Y4, Y5
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMULPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y6
+	VADDPS Y6, Y2, Y0
+	VDIVPS Y0, Y6, Y6
+	VMULPS Y6, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+544(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+576(SB), Y5, Y0
+	VMULPS Y4, Y0, Y0
+	VMULPS Y2, Y0, Y0
+	VFMADD213PS Y6, Y6, Y0
+	VMULPS Y8, Y7, Y7
+	VMULPS Y7, Y0, Y0
+	VMULPS Y6, Y9, Y9
+	VMULPS Y8, Y9, Y9
+	VMOVUPS Y0, 32(DI)(R12*1)
+	VMOVUPS Y9, 32(SI)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVQ CX, AX
+	SUBQ $8, AX
+	JLT less
+	VMOVUPS (DX)(R12*1), Y4
+	VMOVUPS (R8)(R12*1), Y7
+	VMOVUPS (R9)(R12*1), Y8
+	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
+	VMAXPS Y4, Y1, Y9
+	VMOVUPS const_elementwise_avx2<>+832(SB), Y1
+	VMINPS Y9, Y1, Y4
+	VMULPS Y4, Y4, Y5
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMULPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y6
+	VADDPS Y6, Y2, Y0
+	VDIVPS Y0, Y6, Y6
+	VMULPS Y6, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+544(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+576(SB), Y5, Y0
+	VMULPS Y4, Y0, Y0
+	VMULPS Y2, Y0, Y0
+	VFMADD213PS Y6, Y6, Y0
+	VMULPS Y8, Y7, Y7
+	VMULPS Y7, Y0, Y0
+	VMULPS Y6, Y9, Y9
+	VMULPS Y8, Y9, Y9
+	VMOVUPS Y0, (DI)(R12*1)
+	VMOVUPS Y9, (SI)(R12*1)
+	MOVQ AX, CX
+	TESTQ CX, CX
+	JZ done
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS 32(DX)(R12*1), Y14, Y4
+	VMASKMOVPS 32(R8)(R12*1), Y14, Y7
+	VMASKMOVPS 32(R9)(R12*1), Y14, Y8
+	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
+	VMAXPS Y4, Y1, Y9
+	VMOVUPS const_elementwise_avx2<>+832(SB), Y1
+	VMINPS Y9, Y1, Y4
+	VMULPS Y4, Y4, Y5
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMULPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y6
+	VADDPS Y6, Y2, Y0
+	VDIVPS Y0, Y6, Y6
+	VMULPS Y6, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+544(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+576(SB), Y5, Y0
+	VMULPS Y4, Y0, Y0
+	VMULPS Y2, Y0, Y0
+	VFMADD213PS Y6, Y6, Y0
+	VMULPS Y8, Y7, Y7
+	VMULPS Y7, Y0, Y0
+	VMULPS Y6, Y9, Y9
+	VMULPS Y8, Y9, Y9
+	VMASKMOVPS Y0, Y14, 32(DI)(R12*1)
+	VMASKMOVPS Y9, Y14, 32(SI)(R12*1)
+	JMP done
+less:
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS (DX)(R12*1), Y14, Y4
+	VMASKMOVPS (R8)(R12*1), Y14, Y7
+	VMASKMOVPS (R9)(R12*1), Y14, Y8
+	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
+	VMAXPS Y4, Y1, Y9
+	VMOVUPS const_elementwise_avx2<>+832(SB), Y1
+	VMINPS Y9, Y1, Y4
+	VMULPS Y4, Y4, Y5
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMULPS Y4, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
+	VMAXPS Y0, Y1, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSRAD $1, Y1, Y3
+	VPSUBD Y3, Y1, Y1
+	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VMULPS Y3, Y2, Y2
+	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VMULPS Y1, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y6
+	VADDPS Y6, Y2, Y0
+	VDIVPS Y0, Y6, Y6
+	VMULPS Y6, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+544(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+576(SB), Y5, Y0
+	VMULPS Y4, Y0, Y0
+	VMULPS Y2, Y0, Y0
+	VFMADD213PS Y6, Y6, Y0
+	VMULPS Y8, Y7, Y7
+	VMULPS Y7, Y0, Y0
+	VMULPS Y6, Y9, Y9
+	VMULPS Y8, Y9, Y9
+	VMASKMOVPS Y0, Y14, (DI)(R12*1)
+	VMASKMOVPS Y9, Y14, (SI)(R12*1)
 done:
 	VZEROUPPER
 	RET
@@ -291,30 +2375,366 @@ TEXT ·add_avx2(SB), NOSPLIT, $0-32
 	MOVQ dst+8(FP), DI
 	MOVQ a+16(FP), SI
 	MOVQ b+24(FP), DX
+	XORQ R12, R12
 	MOVQ CX, AX
-	SHRQ $3, AX
+	SHRQ $4, AX
 	JZ tail
 	PCALIGN $32
 loop:
-	VMOVUPS (SI), Y4
-	VMOVUPS (DX), Y7
+	VMOVUPS (SI)(R12*1), Y4
+	VMOVUPS (DX)(R12*1), Y7
 	VADDPS Y7, Y4, Y0
-	VMOVUPS Y0, (DI)
-	ADDQ $32, SI
-	ADDQ $32, DX
-	ADDQ $32, DI
+	VMOVUPS Y0, (DI)(R12*1)
+	VMOVUPS 32(SI)(R12*1), Y4
+	VMOVUPS 32(DX)(R12*1), Y7
+	VADDPS Y7, Y4, Y0
+	VMOVUPS Y0, 32(DI)(R12*1)
+	ADDQ $64, R12
 	DECQ AX
 	JNZ loop
 tail:
-	ANDQ $7, CX
+	ANDQ $15, CX
+	JZ done
+	MOVQ CX, AX
+	SUBQ $8, AX
+	JLT less
+	VMOVUPS (SI)(R12*1), Y4
+	VMOVUPS (DX)(R12*1), Y7
+	VADDPS Y7, Y4, Y0
+	VMOVUPS Y0, (DI)(R12*1)
+	MOVQ AX, CX
+	TESTQ CX, CX
 	JZ done
 	NEGQ CX
 	LEAQ mask_elementwise_avx2<>+32(SB), AX
 	VMOVDQU (AX)(CX*4), Y14
-	VMASKMOVPS (SI), Y14, Y4
-	VMASKMOVPS (DX), Y14, Y7
+	VMASKMOVPS 32(SI)(R12*1), Y14, Y4
+	VMASKMOVPS 32(DX)(R12*1), Y14, Y7
 	VADDPS Y7, Y4, Y0
-	VMASKMOVPS Y0, Y14, (DI)
+	VMASKMOVPS Y0, Y14, 32(DI)(R12*1)
+	JMP done
+less:
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS (SI)(R12*1), Y14, Y4
+	VMASKMOVPS (DX)(R12*1), Y14, Y7
+	VADDPS Y7, Y4, Y0
+	VMASKMOVPS Y0, Y14, (DI)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
+TEXT ·adamW_avx2(SB), NOSPLIT, $0-72
+	MOVQ n+0(FP), CX
+	MOVQ p+8(FP), DI
+	MOVQ grad+16(FP), SI
+	MOVQ m+24(FP), DX
+	MOVQ v+32(FP), R8
+	VBROADCASTSS clip+40(FP), Y15
+	VBROADCASTSS decay+44(FP), Y13
+	VBROADCASTSS m1+48(FP), Y12
+	VBROADCASTSS b2+52(FP), Y11
+	VBROADCASTSS v1+56(FP), Y10
+	VBROADCASTSS size+60(FP), Y9
+	VBROADCASTSS invRoot+64(FP), Y8
+	VBROADCASTSS eps+68(FP), Y3
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (DI)(R12*1), Y4
+	VMOVUPS (SI)(R12*1), Y5
+	VMOVUPS (DX)(R12*1), Y6
+	VMOVUPS (R8)(R12*1), Y7
+	VMULPS Y15, Y5, Y5
+	VSUBPS Y6, Y5, Y0
+	VMULPS Y12, Y0, Y0
+	VADDPS Y0, Y6, Y6
+	VMULPS Y11, Y7, Y7
+	VMULPS Y5, Y5, Y5
+	VMULPS Y10, Y5, Y5
+	VADDPS Y5, Y7, Y7
+	VSQRTPS Y7, Y0
+	VMULPS Y8, Y0, Y0
+	VADDPS Y3, Y0, Y0
+	VDIVPS Y0, Y6, Y0
+	VMULPS Y9, Y0, Y0
+	VMULPS Y13, Y4, Y4
+	VSUBPS Y0, Y4, Y4
+	VMOVUPS Y4, (DI)(R12*1)
+	VMOVUPS Y6, (DX)(R12*1)
+	VMOVUPS Y7, (R8)(R12*1)
+	VMOVUPS 32(DI)(R12*1), Y4
+	VMOVUPS 32(SI)(R12*1), Y5
+	VMOVUPS 32(DX)(R12*1), Y6
+	VMOVUPS 32(R8)(R12*1), Y7
+	VMULPS Y15, Y5, Y5
+	VSUBPS Y6, Y5, Y0
+	VMULPS Y12, Y0, Y0
+	VADDPS Y0, Y6, Y6
+	VMULPS Y11, Y7, Y7
+	VMULPS Y5, Y5, Y5
+	VMULPS Y10, Y5, Y5
+	VADDPS Y5, Y7, Y7
+	VSQRTPS Y7, Y0
+	VMULPS Y8, Y0, Y0
+	VADDPS Y3, Y0, Y0
+	VDIVPS Y0, Y6, Y0
+	VMULPS Y9, Y0, Y0
+	VMULPS Y13, Y4, Y4
+	VSUBPS Y0, Y4, Y4
+	VMOVUPS Y4, 32(DI)(R12*1)
+	VMOVUPS Y6, 32(DX)(R12*1)
+	VMOVUPS Y7, 32(R8)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVQ CX, AX
+	SUBQ $8, AX
+	JLT less
+	VMOVUPS (DI)(R12*1), Y4
+	VMOVUPS (SI)(R12*1), Y5
+	VMOVUPS (DX)(R12*1), Y6
+	VMOVUPS (R8)(R12*1), Y7
+	VMULPS Y15, Y5, Y5
+	VSUBPS Y6, Y5, Y0
+	VMULPS Y12, Y0, Y0
+	VADDPS Y0, Y6, Y6
+	VMULPS Y11, Y7, Y7
+	VMULPS Y5, Y5, Y5
+	VMULPS Y10, Y5, Y5
+	VADDPS Y5, Y7, Y7
+	VSQRTPS Y7, Y0
+	VMULPS Y8, Y0, Y0
+	VADDPS Y3, Y0, Y0
+	VDIVPS Y0, Y6, Y0
+	VMULPS Y9, Y0, Y0
+	VMULPS Y13, Y4, Y4
+	VSUBPS Y0, Y4, Y4
+	VMOVUPS Y4, (DI)(R12*1)
+	VMOVUPS Y6, (DX)(R12*1)
+	VMOVUPS Y7, (R8)(R12*1)
+	MOVQ AX, CX
+	TESTQ CX, CX
+	JZ done
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS 32(DI)(R12*1), Y14, Y4
+	VMASKMOVPS 32(SI)(R12*1), Y14, Y5
+	VMASKMOVPS 32(DX)(R12*1), Y14, Y6
+	VMASKMOVPS 32(R8)(R12*1), Y14, Y7
+	VMULPS Y15, Y5, Y5
+	VSUBPS Y6, Y5, Y0
+	VMULPS Y12, Y0, Y0
+	VADDPS Y0, Y6, Y6
+	VMULPS Y11, Y7, Y7
+	VMULPS Y5, Y5, Y5
+	VMULPS Y10, Y5, Y5
+	VADDPS Y5, Y7, Y7
+	VSQRTPS Y7, Y0
+	VMULPS Y8, Y0, Y0
+	VADDPS Y3, Y0, Y0
+	VDIVPS Y0, Y6, Y0
+	VMULPS Y9, Y0, Y0
+	VMULPS Y13, Y4, Y4
+	VSUBPS Y0, Y4, Y4
+	VMASKMOVPS Y4, Y14, 32(DI)(R12*1)
+	VMASKMOVPS Y6, Y14, 32(DX)(R12*1)
+	VMASKMOVPS Y7, Y14, 32(R8)(R12*1)
+	JMP done
+less:
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS (DI)(R12*1), Y14, Y4
+	VMASKMOVPS (SI)(R12*1), Y14, Y5
+	VMASKMOVPS (DX)(R12*1), Y14, Y6
+	VMASKMOVPS (R8)(R12*1), Y14, Y7
+	VMULPS Y15, Y5, Y5
+	VSUBPS Y6, Y5, Y0
+	VMULPS Y12, Y0, Y0
+	VADDPS Y0, Y6, Y6
+	VMULPS Y11, Y7, Y7
+	VMULPS Y5, Y5, Y5
+	VMULPS Y10, Y5, Y5
+	VADDPS Y5, Y7, Y7
+	VSQRTPS Y7, Y0
+	VMULPS Y8, Y0, Y0
+	VADDPS Y3, Y0, Y0
+	VDIVPS Y0, Y6, Y0
+	VMULPS Y9, Y0, Y0
+	VMULPS Y13, Y4, Y4
+	VSUBPS Y0, Y4, Y4
+	VMASKMOVPS Y4, Y14, (DI)(R12*1)
+	VMASKMOVPS Y6, Y14, (DX)(R12*1)
+	VMASKMOVPS Y7, Y14, (R8)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
+TEXT ·nesterov_avx2(SB), NOSPLIT, $0-48
+	MOVQ n+0(FP), CX
+	MOVQ next+8(FP), DI
+	MOVQ u+16(FP), SI
+	MOVQ grad+24(FP), DX
+	MOVQ m+32(FP), R8
+	VBROADCASTSS clip+40(FP), Y15
+	VBROADCASTSS m1+44(FP), Y13
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (DX)(R12*1), Y5
+	VMOVUPS (R8)(R12*1), Y6
+	VMULPS Y15, Y5, Y5
+	VSUBPS Y6, Y5, Y0
+	VMULPS Y13, Y0, Y0
+	VADDPS Y0, Y6, Y6
+	VSUBPS Y5, Y6, Y0
+	VMULPS Y13, Y0, Y0
+	VSUBPS Y0, Y6, Y0
+	VMOVUPS Y6, (DI)(R12*1)
+	VMOVUPS Y0, (SI)(R12*1)
+	VMOVUPS 32(DX)(R12*1), Y5
+	VMOVUPS 32(R8)(R12*1), Y6
+	VMULPS Y15, Y5, Y5
+	VSUBPS Y6, Y5, Y0
+	VMULPS Y13, Y0, Y0
+	VADDPS Y0, Y6, Y6
+	VSUBPS Y5, Y6, Y0
+	VMULPS Y13, Y0, Y0
+	VSUBPS Y0, Y6, Y0
+	VMOVUPS Y6, 32(DI)(R12*1)
+	VMOVUPS Y0, 32(SI)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVQ CX, AX
+	SUBQ $8, AX
+	JLT less
+	VMOVUPS (DX)(R12*1), Y5
+	VMOVUPS (R8)(R12*1), Y6
+	VMULPS Y15, Y5, Y5
+	VSUBPS Y6, Y5, Y0
+	VMULPS Y13, Y0, Y0
+	VADDPS Y0, Y6, Y6
+	VSUBPS Y5, Y6, Y0
+	VMULPS Y13, Y0, Y0
+	VSUBPS Y0, Y6, Y0
+	VMOVUPS Y6, (DI)(R12*1)
+	VMOVUPS Y0, (SI)(R12*1)
+	MOVQ AX, CX
+	TESTQ CX, CX
+	JZ done
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS 32(DX)(R12*1), Y14, Y5
+	VMASKMOVPS 32(R8)(R12*1), Y14, Y6
+	VMULPS Y15, Y5, Y5
+	VSUBPS Y6, Y5, Y0
+	VMULPS Y13, Y0, Y0
+	VADDPS Y0, Y6, Y6
+	VSUBPS Y5, Y6, Y0
+	VMULPS Y13, Y0, Y0
+	VSUBPS Y0, Y6, Y0
+	VMASKMOVPS Y6, Y14, 32(DI)(R12*1)
+	VMASKMOVPS Y0, Y14, 32(SI)(R12*1)
+	JMP done
+less:
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS (DX)(R12*1), Y14, Y5
+	VMASKMOVPS (R8)(R12*1), Y14, Y6
+	VMULPS Y15, Y5, Y5
+	VSUBPS Y6, Y5, Y0
+	VMULPS Y13, Y0, Y0
+	VADDPS Y0, Y6, Y6
+	VSUBPS Y5, Y6, Y0
+	VMULPS Y13, Y0, Y0
+	VSUBPS Y0, Y6, Y0
+	VMASKMOVPS Y6, Y14, (DI)(R12*1)
+	VMASKMOVPS Y0, Y14, (SI)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
+TEXT ·combine_avx2(SB), NOSPLIT, $0-40
+	MOVQ n+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ a+16(FP), SI
+	MOVQ b+24(FP), DX
+	VBROADCASTSS c+32(FP), Y15
+	VBROADCASTSS d+36(FP), Y13
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (SI)(R12*1), Y4
+	VMOVUPS (DX)(R12*1), Y5
+	VMULPS Y15, Y4, Y0
+	VMULPS Y13, Y5, Y1
+	VADDPS Y1, Y0, Y0
+	VMOVUPS Y0, (DI)(R12*1)
+	VMOVUPS 32(SI)(R12*1), Y4
+	VMOVUPS 32(DX)(R12*1), Y5
+	VMULPS Y15, Y4, Y0
+	VMULPS Y13, Y5, Y1
+	VADDPS Y1, Y0, Y0
+	VMOVUPS Y0, 32(DI)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVQ CX, AX
+	SUBQ $8, AX
+	JLT less
+	VMOVUPS (SI)(R12*1), Y4
+	VMOVUPS (DX)(R12*1), Y5
+	VMULPS Y15, Y4, Y0
+	VMULPS Y13, Y5, Y1
+	VADDPS Y1, Y0, Y0
+	VMOVUPS Y0, (DI)(R12*1)
+	MOVQ AX, CX
+	TESTQ CX, CX
+	JZ done
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS 32(SI)(R12*1), Y14, Y4
+	VMASKMOVPS 32(DX)(R12*1), Y14, Y5
+	VMULPS Y15, Y4, Y0
+	VMULPS Y13, Y5, Y1
+	VADDPS Y1, Y0, Y0
+	VMASKMOVPS Y0, Y14, 32(DI)(R12*1)
+	JMP done
+less:
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS (SI)(R12*1), Y14, Y4
+	VMASKMOVPS (DX)(R12*1), Y14, Y5
+	VMULPS Y15, Y4, Y0
+	VMULPS Y13, Y5, Y1
+	VADDPS Y1, Y0, Y0
+	VMASKMOVPS Y0, Y14, (DI)(R12*1)
 done:
 	VZEROUPPER
 	RET
@@ -526,4 +2946,84 @@ DATA const_elementwise_avx2<>+592(SB)/4, $0x3fcc422a
 DATA const_elementwise_avx2<>+596(SB)/4, $0x3fcc422a
 DATA const_elementwise_avx2<>+600(SB)/4, $0x3fcc422a
 DATA const_elementwise_avx2<>+604(SB)/4, $0x3fcc422a
-GLOBL const_elementwise_avx2<>(SB), RODATA|NOPTR, $608
+
+// abs = NaN
+DATA const_elementwise_avx2<>+608(SB)/4, $0x7fffffff
+DATA const_elementwise_avx2<>+612(SB)/4, $0x7fffffff
+DATA const_elementwise_avx2<>+616(SB)/4, $0x7fffffff
+DATA const_elementwise_avx2<>+620(SB)/4, $0x7fffffff
+DATA const_elementwise_avx2<>+624(SB)/4, $0x7fffffff
+DATA const_elementwise_avx2<>+628(SB)/4, $0x7fffffff
+DATA const_elementwise_avx2<>+632(SB)/4, $0x7fffffff
+DATA const_elementwise_avx2<>+636(SB)/4, $0x7fffffff
+
+// tanhHi = 10
+DATA const_elementwise_avx2<>+640(SB)/4, $0x41200000
+DATA const_elementwise_avx2<>+644(SB)/4, $0x41200000
+DATA const_elementwise_avx2<>+648(SB)/4, $0x41200000
+DATA const_elementwise_avx2<>+652(SB)/4, $0x41200000
+DATA const_elementwise_avx2<>+656(SB)/4, $0x41200000
+DATA const_elementwise_avx2<>+660(SB)/4, $0x41200000
+DATA const_elementwise_avx2<>+664(SB)/4, $0x41200000
+DATA const_elementwise_avx2<>+668(SB)/4, $0x41200000
+
+// two = 2
+DATA const_elementwise_avx2<>+672(SB)/4, $0x40000000
+DATA const_elementwise_avx2<>+676(SB)/4, $0x40000000
+DATA const_elementwise_avx2<>+680(SB)/4, $0x40000000
+DATA const_elementwise_avx2<>+684(SB)/4, $0x40000000
+DATA const_elementwise_avx2<>+688(SB)/4, $0x40000000
+DATA const_elementwise_avx2<>+692(SB)/4, $0x40000000
+DATA const_elementwise_avx2<>+696(SB)/4, $0x40000000
+DATA const_elementwise_avx2<>+700(SB)/4, $0x40000000
+
+// sign = -0
+DATA const_elementwise_avx2<>+704(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+708(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+712(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+716(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+720(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+724(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+728(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+732(SB)/4, $0x80000000
+
+// lo88 = -88
+DATA const_elementwise_avx2<>+736(SB)/4, $0xc2b00000
+DATA const_elementwise_avx2<>+740(SB)/4, $0xc2b00000
+DATA const_elementwise_avx2<>+744(SB)/4, $0xc2b00000
+DATA const_elementwise_avx2<>+748(SB)/4, $0xc2b00000
+DATA const_elementwise_avx2<>+752(SB)/4, $0xc2b00000
+DATA const_elementwise_avx2<>+756(SB)/4, $0xc2b00000
+DATA const_elementwise_avx2<>+760(SB)/4, $0xc2b00000
+DATA const_elementwise_avx2<>+764(SB)/4, $0xc2b00000
+
+// hi88 = 88
+DATA const_elementwise_avx2<>+768(SB)/4, $0x42b00000
+DATA const_elementwise_avx2<>+772(SB)/4, $0x42b00000
+DATA const_elementwise_avx2<>+776(SB)/4, $0x42b00000
+DATA const_elementwise_avx2<>+780(SB)/4, $0x42b00000
+DATA const_elementwise_avx2<>+784(SB)/4, $0x42b00000
+DATA const_elementwise_avx2<>+788(SB)/4, $0x42b00000
+DATA const_elementwise_avx2<>+792(SB)/4, $0x42b00000
+DATA const_elementwise_avx2<>+796(SB)/4, $0x42b00000
+
+// lo11 = -11
+DATA const_elementwise_avx2<>+800(SB)/4, $0xc1300000
+DATA const_elementwise_avx2<>+804(SB)/4, $0xc1300000
+DATA const_elementwise_avx2<>+808(SB)/4, $0xc1300000
+DATA const_elementwise_avx2<>+812(SB)/4, $0xc1300000
+DATA const_elementwise_avx2<>+816(SB)/4, $0xc1300000
+DATA const_elementwise_avx2<>+820(SB)/4, $0xc1300000
+DATA const_elementwise_avx2<>+824(SB)/4, $0xc1300000
+DATA const_elementwise_avx2<>+828(SB)/4, $0xc1300000
+
+// hi11 = 11
+DATA const_elementwise_avx2<>+832(SB)/4, $0x41300000
+DATA const_elementwise_avx2<>+836(SB)/4, $0x41300000
+DATA const_elementwise_avx2<>+840(SB)/4, $0x41300000
+DATA const_elementwise_avx2<>+844(SB)/4, $0x41300000
+DATA const_elementwise_avx2<>+848(SB)/4, $0x41300000
+DATA const_elementwise_avx2<>+852(SB)/4, $0x41300000
+DATA const_elementwise_avx2<>+856(SB)/4, $0x41300000
+DATA const_elementwise_avx2<>+860(SB)/4, $0x41300000
+GLOBL const_elementwise_avx2<>(SB), RODATA|NOPTR, $864

@@ -8,17 +8,73 @@ package cpu
 func exp_avx512(n int, dst, src *float32, shift float32)
 
 //go:noescape
+func expScale_avx512(n int, dst, src *float32, shift, scale float32)
+
+//go:noescape
 func gelu_avx512(n int, dst, x *float32)
 
 //go:noescape
 func geluGrad_avx512(n int, dst, x, dy *float32)
 
 //go:noescape
+func tanh_avx512(n int, dst, x *float32)
+
+//go:noescape
+func sigmoid_avx512(n int, dst, x *float32)
+
+//go:noescape
+func relu_avx512(n int, dst, x *float32)
+
+//go:noescape
+func tanhGrad_avx512(n int, dst, y, dy *float32)
+
+//go:noescape
+func sigmoidGrad_avx512(n int, dst, y, dy *float32)
+
+//go:noescape
+func reluGrad_avx512(n int, dst, y, dy *float32)
+
+//go:noescape
+func swiglu_avx512(n int, dst, gate, up *float32)
+
+//go:noescape
+func geglu_avx512(n int, dst, gate, up *float32)
+
+//go:noescape
+func swigluGrad_avx512(n int, dgate, dup, gate, up, dy *float32)
+
+//go:noescape
+func gegluGrad_avx512(n int, dgate, dup, gate, up, dy *float32)
+
+//go:noescape
 func add_avx512(n int, dst, a, b *float32)
 
+//go:noescape
+func adamW_avx512(n int, p, grad, m, v *float32, clip, decay, m1, b2, v1, size, invRoot, eps float32)
+
+//go:noescape
+func nesterov_avx512(n int, next, u, grad, m *float32, clip, m1 float32)
+
+//go:noescape
+func combine_avx512(n int, dst, a, b *float32, c, d float32)
+
 var elementwise_avx512 = elementwiseKernels{
-	exp:      exp_avx512,
-	gelu:     gelu_avx512,
-	geluGrad: geluGrad_avx512,
-	add:      add_avx512,
+	exp:         exp_avx512,
+	expScale:    expScale_avx512,
+	gelu:        gelu_avx512,
+	geluGrad:    geluGrad_avx512,
+	tanh:        tanh_avx512,
+	sigmoid:     sigmoid_avx512,
+	relu:        relu_avx512,
+	tanhGrad:    tanhGrad_avx512,
+	sigmoidGrad: sigmoidGrad_avx512,
+	reluGrad:    reluGrad_avx512,
+	swiglu:      swiglu_avx512,
+	geglu:       geglu_avx512,
+	swigluGrad:  swigluGrad_avx512,
+	gegluGrad:   gegluGrad_avx512,
+	add:         add_avx512,
+	adamW:       adamW_avx512,
+	nesterov:    nesterov_avx512,
+	combine:     combine_avx512,
 }

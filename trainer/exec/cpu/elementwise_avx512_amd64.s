@@ -9,12 +9,13 @@ TEXT ·exp_avx512(SB), NOSPLIT, $0-28
 	MOVQ dst+8(FP), DI
 	MOVQ src+16(FP), SI
 	VBROADCASTSS shift+24(FP), Z15
+	XORQ R12, R12
 	MOVQ CX, AX
 	SHRQ $4, AX
 	JZ tail
 	PCALIGN $32
 loop:
-	VMOVUPS (SI), Z4
+	VMOVUPS (SI)(R12*1), Z4
 	VSUBPS Z15, Z4, Z0
 	VMOVUPS const_elementwise_avx512<>+0(SB), Z1
 	VMINPS Z0, Z1, Z0
@@ -40,10 +41,8 @@ loop:
 	VPADDD const_elementwise_avx512<>+704(SB), Z1, Z1
 	VPSLLD $23, Z1, Z1
 	VMULPS Z1, Z2, Z2
-	VMOVAPS Z2, Z0
-	VMOVUPS Z0, (DI)
-	ADDQ $64, SI
-	ADDQ $64, DI
+	VMOVUPS Z2, (DI)(R12*1)
+	ADDQ $64, R12
 	DECQ AX
 	JNZ loop
 tail:
@@ -53,7 +52,7 @@ tail:
 	SHLL CX, AX
 	DECL AX
 	KMOVW AX, K1
-	VMOVUPS.Z (SI), K1, Z4
+	VMOVUPS.Z (SI)(R12*1), K1, Z4
 	VSUBPS Z15, Z4, Z0
 	VMOVUPS const_elementwise_avx512<>+0(SB), Z1
 	VMINPS Z0, Z1, Z0
@@ -79,8 +78,89 @@ tail:
 	VPADDD const_elementwise_avx512<>+704(SB), Z1, Z1
 	VPSLLD $23, Z1, Z1
 	VMULPS Z1, Z2, Z2
-	VMOVAPS Z2, Z0
-	VMOVUPS Z0, K1, (DI)
+	VMOVUPS Z2, K1, (DI)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
+TEXT ·expScale_avx512(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ src+16(FP), SI
+	VBROADCASTSS shift+24(FP), Z15
+	VBROADCASTSS scale+28(FP), Z13
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (SI)(R12*1), Z4
+	VSUBPS Z15, Z4, Z0
+	VMOVUPS const_elementwise_avx512<>+0(SB), Z1
+	VMINPS Z0, Z1, Z0
+	VMOVUPS const_elementwise_avx512<>+64(SB), Z1
+	VMAXPS Z0, Z1, Z0
+	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
+	VRNDSCALEPS $8, Z1, Z1
+	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
+	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
+	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VCVTPS2DQ Z1, Z1
+	VPSRAD $1, Z1, Z3
+	VPSUBD Z3, Z1, Z1
+	VPADDD const_elementwise_avx512<>+704(SB), Z3, Z3
+	VPSLLD $23, Z3, Z3
+	VMULPS Z3, Z2, Z2
+	VPADDD const_elementwise_avx512<>+704(SB), Z1, Z1
+	VPSLLD $23, Z1, Z1
+	VMULPS Z1, Z2, Z2
+	VMULPS Z13, Z2, Z2
+	VMOVUPS Z2, (DI)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+	KMOVW AX, K1
+	VMOVUPS.Z (SI)(R12*1), K1, Z4
+	VSUBPS Z15, Z4, Z0
+	VMOVUPS const_elementwise_avx512<>+0(SB), Z1
+	VMINPS Z0, Z1, Z0
+	VMOVUPS const_elementwise_avx512<>+64(SB), Z1
+	VMAXPS Z0, Z1, Z0
+	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
+	VRNDSCALEPS $8, Z1, Z1
+	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
+	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
+	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VCVTPS2DQ Z1, Z1
+	VPSRAD $1, Z1, Z3
+	VPSUBD Z3, Z1, Z1
+	VPADDD const_elementwise_avx512<>+704(SB), Z3, Z3
+	VPSLLD $23, Z3, Z3
+	VMULPS Z3, Z2, Z2
+	VPADDD const_elementwise_avx512<>+704(SB), Z1, Z1
+	VPSLLD $23, Z1, Z1
+	VMULPS Z1, Z2, Z2
+	VMULPS Z13, Z2, Z2
+	VMOVUPS Z2, K1, (DI)(R12*1)
 done:
 	VZEROUPPER
 	RET
@@ -89,12 +169,13 @@ TEXT ·gelu_avx512(SB), NOSPLIT, $0-24
 	MOVQ n+0(FP), CX
 	MOVQ dst+8(FP), DI
 	MOVQ x+16(FP), SI
+	XORQ R12, R12
 	MOVQ CX, AX
 	SHRQ $4, AX
 	JZ tail
 	PCALIGN $32
 loop:
-	VMOVUPS (SI), Z4
+	VMOVUPS (SI)(R12*1), Z4
 	VMULPS Z4, Z4, Z5
 	VMOVUPS const_elementwise_avx512<>+768(SB), Z0
 	VFMADD213PS const_elementwise_avx512<>+832(SB), Z5, Z0
@@ -125,9 +206,8 @@ loop:
 	VMULPS Z1, Z2, Z2
 	VADDPS const_elementwise_avx512<>+640(SB), Z2, Z2
 	VDIVPS Z2, Z4, Z0
-	VMOVUPS Z0, (DI)
-	ADDQ $64, SI
-	ADDQ $64, DI
+	VMOVUPS Z0, (DI)(R12*1)
+	ADDQ $64, R12
 	DECQ AX
 	JNZ loop
 tail:
@@ -137,7 +217,7 @@ tail:
 	SHLL CX, AX
 	DECL AX
 	KMOVW AX, K1
-	VMOVUPS.Z (SI), K1, Z4
+	VMOVUPS.Z (SI)(R12*1), K1, Z4
 	VMULPS Z4, Z4, Z5
 	VMOVUPS const_elementwise_avx512<>+768(SB), Z0
 	VFMADD213PS const_elementwise_avx512<>+832(SB), Z5, Z0
@@ -168,7 +248,7 @@ tail:
 	VMULPS Z1, Z2, Z2
 	VADDPS const_elementwise_avx512<>+640(SB), Z2, Z2
 	VDIVPS Z2, Z4, Z0
-	VMOVUPS Z0, K1, (DI)
+	VMOVUPS Z0, K1, (DI)(R12*1)
 done:
 	VZEROUPPER
 	RET
@@ -178,13 +258,14 @@ TEXT ·geluGrad_avx512(SB), NOSPLIT, $0-32
 	MOVQ dst+8(FP), DI
 	MOVQ x+16(FP), SI
 	MOVQ dy+24(FP), DX
+	XORQ R12, R12
 	MOVQ CX, AX
 	SHRQ $4, AX
 	JZ tail
 	PCALIGN $32
 loop:
-	VMOVUPS (SI), Z4
-	VMOVUPS (DX), Z7
+	VMOVUPS (SI)(R12*1), Z4
+	VMOVUPS (DX)(R12*1), Z7
 	VMOVUPS const_elementwise_avx512<>+896(SB), Z1
 	VMINPS Z4, Z1, Z4
 	VMOVUPS const_elementwise_avx512<>+960(SB), Z1
@@ -227,10 +308,8 @@ loop:
 	VMULPS Z2, Z0, Z0
 	VFMADD213PS Z6, Z6, Z0
 	VMULPS Z7, Z0, Z0
-	VMOVUPS Z0, (DI)
-	ADDQ $64, SI
-	ADDQ $64, DX
-	ADDQ $64, DI
+	VMOVUPS Z0, (DI)(R12*1)
+	ADDQ $64, R12
 	DECQ AX
 	JNZ loop
 tail:
@@ -240,8 +319,8 @@ tail:
 	SHLL CX, AX
 	DECL AX
 	KMOVW AX, K1
-	VMOVUPS.Z (SI), K1, Z4
-	VMOVUPS.Z (DX), K1, Z7
+	VMOVUPS.Z (SI)(R12*1), K1, Z4
+	VMOVUPS.Z (DX)(R12*1), K1, Z7
 	VMOVUPS const_elementwise_avx512<>+896(SB), Z1
 	VMINPS Z4, Z1, Z4
 	VMOVUPS const_elementwise_avx512<>+960(SB), Z1
@@ -284,7 +363,744 @@ tail:
 	VMULPS Z2, Z0, Z0
 	VFMADD213PS Z6, Z6, Z0
 	VMULPS Z7, Z0, Z0
-	VMOVUPS Z0, K1, (DI)
+	VMOVUPS Z0, K1, (DI)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
+TEXT ·tanh_avx512(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ x+16(FP), SI
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (SI)(R12*1), Z4
+	VPANDD const_elementwise_avx512<>+1216(SB), Z4, Z0
+	VMOVUPS const_elementwise_avx512<>+1280(SB), Z1
+	VMINPS Z0, Z1, Z0
+	VADDPS Z0, Z0, Z0
+	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z2
+	VRNDSCALEPS $8, Z2, Z2
+	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z2, Z0
+	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z2, Z0
+	VMOVUPS const_elementwise_avx512<>+320(SB), Z3
+	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z3
+	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z3
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z3
+	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z3
+	VMULPS Z0, Z0, Z1
+	VFMADD213PS Z0, Z1, Z3
+	VCVTPS2DQ Z2, Z2
+	VPADDD const_elementwise_avx512<>+704(SB), Z2, Z2
+	VPSLLD $23, Z2, Z2
+	VSUBPS const_elementwise_avx512<>+640(SB), Z2, Z1
+	VFMADD213PS Z1, Z2, Z3
+	VADDPS const_elementwise_avx512<>+1344(SB), Z3, Z1
+	VDIVPS Z1, Z3, Z0
+	VPANDD const_elementwise_avx512<>+1408(SB), Z4, Z1
+	VPORD Z1, Z0, Z0
+	VMOVUPS Z0, (DI)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+	KMOVW AX, K1
+	VMOVUPS.Z (SI)(R12*1), K1, Z4
+	VPANDD const_elementwise_avx512<>+1216(SB), Z4, Z0
+	VMOVUPS const_elementwise_avx512<>+1280(SB), Z1
+	VMINPS Z0, Z1, Z0
+	VADDPS Z0, Z0, Z0
+	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z2
+	VRNDSCALEPS $8, Z2, Z2
+	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z2, Z0
+	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z2, Z0
+	VMOVUPS const_elementwise_avx512<>+320(SB), Z3
+	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z3
+	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z3
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z3
+	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z3
+	VMULPS Z0, Z0, Z1
+	VFMADD213PS Z0, Z1, Z3
+	VCVTPS2DQ Z2, Z2
+	VPADDD const_elementwise_avx512<>+704(SB), Z2, Z2
+	VPSLLD $23, Z2, Z2
+	VSUBPS const_elementwise_avx512<>+640(SB), Z2, Z1
+	VFMADD213PS Z1, Z2, Z3
+	VADDPS const_elementwise_avx512<>+1344(SB), Z3, Z1
+	VDIVPS Z1, Z3, Z0
+	VPANDD const_elementwise_avx512<>+1408(SB), Z4, Z1
+	VPORD Z1, Z0, Z0
+	VMOVUPS Z0, K1, (DI)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
+TEXT ·sigmoid_avx512(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ x+16(FP), SI
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (SI)(R12*1), Z4
+	VPXORD Z0, Z0, Z0
+	VSUBPS Z4, Z0, Z0
+	VMOVUPS const_elementwise_avx512<>+0(SB), Z1
+	VMINPS Z0, Z1, Z0
+	VMOVUPS const_elementwise_avx512<>+64(SB), Z1
+	VMAXPS Z0, Z1, Z0
+	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
+	VRNDSCALEPS $8, Z1, Z1
+	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
+	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
+	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VCVTPS2DQ Z1, Z1
+	VPSRAD $1, Z1, Z3
+	VPSUBD Z3, Z1, Z1
+	VPADDD const_elementwise_avx512<>+704(SB), Z3, Z3
+	VPSLLD $23, Z3, Z3
+	VMULPS Z3, Z2, Z2
+	VPADDD const_elementwise_avx512<>+704(SB), Z1, Z1
+	VPSLLD $23, Z1, Z1
+	VMULPS Z1, Z2, Z2
+	VMOVUPS const_elementwise_avx512<>+640(SB), Z0
+	VADDPS Z0, Z2, Z2
+	VDIVPS Z2, Z0, Z0
+	VMOVUPS Z0, (DI)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+	KMOVW AX, K1
+	VMOVUPS.Z (SI)(R12*1), K1, Z4
+	VPXORD Z0, Z0, Z0
+	VSUBPS Z4, Z0, Z0
+	VMOVUPS const_elementwise_avx512<>+0(SB), Z1
+	VMINPS Z0, Z1, Z0
+	VMOVUPS const_elementwise_avx512<>+64(SB), Z1
+	VMAXPS Z0, Z1, Z0
+	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
+	VRNDSCALEPS $8, Z1, Z1
+	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
+	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
+	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VCVTPS2DQ Z1, Z1
+	VPSRAD $1, Z1, Z3
+	VPSUBD Z3, Z1, Z1
+	VPADDD const_elementwise_avx512<>+704(SB), Z3, Z3
+	VPSLLD $23, Z3, Z3
+	VMULPS Z3, Z2, Z2
+	VPADDD const_elementwise_avx512<>+704(SB), Z1, Z1
+	VPSLLD $23, Z1, Z1
+	VMULPS Z1, Z2, Z2
+	VMOVUPS const_elementwise_avx512<>+640(SB), Z0
+	VADDPS Z0, Z2, Z2
+	VDIVPS Z2, Z0, Z0
+	VMOVUPS Z0, K1, (DI)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
+TEXT ·relu_avx512(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ x+16(FP), SI
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (SI)(R12*1), Z4
+	VPXORD Z0, Z0, Z0
+	VMAXPS Z4, Z0, Z0
+	VMOVUPS Z0, (DI)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+	KMOVW AX, K1
+	VMOVUPS.Z (SI)(R12*1), K1, Z4
+	VPXORD Z0, Z0, Z0
+	VMAXPS Z4, Z0, Z0
+	VMOVUPS Z0, K1, (DI)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
+TEXT ·tanhGrad_avx512(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ y+16(FP), SI
+	MOVQ dy+24(FP), DX
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (SI)(R12*1), Z4
+	VMOVUPS (DX)(R12*1), Z5
+	VMULPS Z4, Z4, Z1
+	VMOVUPS const_elementwise_avx512<>+640(SB), Z0
+	VSUBPS Z1, Z0, Z0
+	VMULPS Z5, Z0, Z0
+	VMOVUPS Z0, (DI)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+	KMOVW AX, K1
+	VMOVUPS.Z (SI)(R12*1), K1, Z4
+	VMOVUPS.Z (DX)(R12*1), K1, Z5
+	VMULPS Z4, Z4, Z1
+	VMOVUPS const_elementwise_avx512<>+640(SB), Z0
+	VSUBPS Z1, Z0, Z0
+	VMULPS Z5, Z0, Z0
+	VMOVUPS Z0, K1, (DI)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
+TEXT ·sigmoidGrad_avx512(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ y+16(FP), SI
+	MOVQ dy+24(FP), DX
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (SI)(R12*1), Z4
+	VMOVUPS (DX)(R12*1), Z5
+	VMOVUPS const_elementwise_avx512<>+640(SB), Z0
+	VSUBPS Z4, Z0, Z0
+	VMULPS Z4, Z0, Z0
+	VMULPS Z5, Z0, Z0
+	VMOVUPS Z0, (DI)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+	KMOVW AX, K1
+	VMOVUPS.Z (SI)(R12*1), K1, Z4
+	VMOVUPS.Z (DX)(R12*1), K1, Z5
+	VMOVUPS const_elementwise_avx512<>+640(SB), Z0
+	VSUBPS Z4, Z0, Z0
+	VMULPS Z4, Z0, Z0
+	VMULPS Z5, Z0, Z0
+	VMOVUPS Z0, K1, (DI)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
+TEXT ·reluGrad_avx512(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ y+16(FP), SI
+	MOVQ dy+24(FP), DX
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (SI)(R12*1), Z4
+	VMOVUPS (DX)(R12*1), Z5
+	VPXORD Z0, Z0, Z0
+	VCMPPS $1, Z4, Z0, K2
+	VMOVAPS.Z Z5, K2, Z0
+	VMOVUPS Z0, (DI)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+	KMOVW AX, K1
+	VMOVUPS.Z (SI)(R12*1), K1, Z4
+	VMOVUPS.Z (DX)(R12*1), K1, Z5
+	VPXORD Z0, Z0, Z0
+	VCMPPS $1, Z4, Z0, K2
+	VMOVAPS.Z Z5, K2, Z0
+	VMOVUPS Z0, K1, (DI)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
+TEXT ·swiglu_avx512(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ gate+16(FP), SI
+	MOVQ up+24(FP), DX
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (SI)(R12*1), Z4
+	VMOVUPS (DX)(R12*1), Z7
+	VPXORD Z0, Z0, Z0
+	VSUBPS Z4, Z0, Z0
+	VMOVUPS const_elementwise_avx512<>+0(SB), Z1
+	VMINPS Z0, Z1, Z0
+	VMOVUPS const_elementwise_avx512<>+64(SB), Z1
+	VMAXPS Z0, Z1, Z0
+	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
+	VRNDSCALEPS $8, Z1, Z1
+	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
+	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
+	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VCVTPS2DQ Z1, Z1
+	VPSRAD $1, Z1, Z3
+	VPSUBD Z3, Z1, Z1
+	VPADDD const_elementwise_avx512<>+704(SB), Z3, Z3
+	VPSLLD $23, Z3, Z3
+	VMULPS Z3, Z2, Z2
+	VPADDD const_elementwise_avx512<>+704(SB), Z1, Z1
+	VPSLLD $23, Z1, Z1
+	VMULPS Z1, Z2, Z2
+	VADDPS const_elementwise_avx512<>+640(SB), Z2, Z2
+	VDIVPS Z2, Z4, Z0
+	VMULPS Z7, Z0, Z0
+	VMOVUPS Z0, (DI)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+	KMOVW AX, K1
+	VMOVUPS.Z (SI)(R12*1), K1, Z4
+	VMOVUPS.Z (DX)(R12*1), K1, Z7
+	VPXORD Z0, Z0, Z0
+	VSUBPS Z4, Z0, Z0
+	VMOVUPS const_elementwise_avx512<>+0(SB), Z1
+	VMINPS Z0, Z1, Z0
+	VMOVUPS const_elementwise_avx512<>+64(SB), Z1
+	VMAXPS Z0, Z1, Z0
+	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
+	VRNDSCALEPS $8, Z1, Z1
+	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
+	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
+	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VCVTPS2DQ Z1, Z1
+	VPSRAD $1, Z1, Z3
+	VPSUBD Z3, Z1, Z1
+	VPADDD const_elementwise_avx512<>+704(SB), Z3, Z3
+	VPSLLD $23, Z3, Z3
+	VMULPS Z3, Z2, Z2
+	VPADDD const_elementwise_avx512<>+704(SB), Z1, Z1
+	VPSLLD $23, Z1, Z1
+	VMULPS Z1, Z2, Z2
+	VADDPS const_elementwise_avx512<>+640(SB), Z2, Z2
+	VDIVPS Z2, Z4, Z0
+	VMULPS Z7, Z0, Z0
+	VMOVUPS Z0, K1, (DI)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
+TEXT ·geglu_avx512(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ gate+16(FP), SI
+	MOVQ up+24(FP), DX
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (SI)(R12*1), Z4
+	VMOVUPS (DX)(R12*1), Z7
+	VMULPS Z4, Z4, Z5
+	VMOVUPS const_elementwise_avx512<>+768(SB), Z0
+	VFMADD213PS const_elementwise_avx512<>+832(SB), Z5, Z0
+	VMULPS Z4, Z0, Z0
+	VMOVUPS const_elementwise_avx512<>+0(SB), Z1
+	VMINPS Z0, Z1, Z0
+	VMOVUPS const_elementwise_avx512<>+64(SB), Z1
+	VMAXPS Z0, Z1, Z0
+	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
+	VRNDSCALEPS $8, Z1, Z1
+	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
+	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
+	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VCVTPS2DQ Z1, Z1
+	VPSRAD $1, Z1, Z3
+	VPSUBD Z3, Z1, Z1
+	VPADDD const_elementwise_avx512<>+704(SB), Z3, Z3
+	VPSLLD $23, Z3, Z3
+	VMULPS Z3, Z2, Z2
+	VPADDD const_elementwise_avx512<>+704(SB), Z1, Z1
+	VPSLLD $23, Z1, Z1
+	VMULPS Z1, Z2, Z2
+	VADDPS const_elementwise_avx512<>+640(SB), Z2, Z2
+	VDIVPS Z2, Z4, Z0
+	VMULPS Z7, Z0, Z0
+	VMOVUPS Z0, (DI)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+	KMOVW AX, K1
+	VMOVUPS.Z (SI)(R12*1), K1, Z4
+	VMOVUPS.Z (DX)(R12*1), K1, Z7
+	VMULPS Z4, Z4, Z5
+	VMOVUPS const_elementwise_avx512<>+768(SB), Z0
+	VFMADD213PS const_elementwise_avx512<>+832(SB), Z5, Z0
+	VMULPS Z4, Z0, Z0
+	VMOVUPS const_elementwise_avx512<>+0(SB), Z1
+	VMINPS Z0, Z1, Z0
+	VMOVUPS const_elementwise_avx512<>+64(SB), Z1
+	VMAXPS Z0, Z1, Z0
+	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
+	VRNDSCALEPS $8, Z1, Z1
+	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
+	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
+	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VCVTPS2DQ Z1, Z1
+	VPSRAD $1, Z1, Z3
+	VPSUBD Z3, Z1, Z1
+	VPADDD const_elementwise_avx512<>+704(SB), Z3, Z3
+	VPSLLD $23, Z3, Z3
+	VMULPS Z3, Z2, Z2
+	VPADDD const_elementwise_avx512<>+704(SB), Z1, Z1
+	VPSLLD $23, Z1, Z1
+	VMULPS Z1, Z2, Z2
+	VADDPS const_elementwise_avx512<>+640(SB), Z2, Z2
+	VDIVPS Z2, Z4, Z0
+	VMULPS Z7, Z0, Z0
+	VMOVUPS Z0, K1, (DI)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
+TEXT ·swigluGrad_avx512(SB), NOSPLIT, $0-48
+	MOVQ n+0(FP), CX
+	MOVQ dgate+8(FP), DI
+	MOVQ dup+16(FP), SI
+	MOVQ gate+24(FP), DX
+	MOVQ up+32(FP), R8
+	MOVQ dy+40(FP), R9
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (DX)(R12*1), Z4
+	VMOVUPS (R8)(R12*1), Z7
+	VMOVUPS (R9)(R12*1), Z8
+	VMOVUPS const_elementwise_avx512<>+1472(SB), Z1
+	VMAXPS Z4, Z1, Z9
+	VMOVUPS const_elementwise_avx512<>+1536(SB), Z1
+	VMINPS Z9, Z1, Z4
+	VPXORD Z0, Z0, Z0
+	VSUBPS Z4, Z0, Z0
+	VMOVUPS const_elementwise_avx512<>+1024(SB), Z1
+	VMINPS Z0, Z1, Z0
+	VMOVUPS const_elementwise_avx512<>+64(SB), Z1
+	VMAXPS Z0, Z1, Z0
+	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
+	VRNDSCALEPS $8, Z1, Z1
+	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
+	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
+	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VCVTPS2DQ Z1, Z1
+	VPSRAD $1, Z1, Z3
+	VPSUBD Z3, Z1, Z1
+	VPADDD const_elementwise_avx512<>+704(SB), Z3, Z3
+	VPSLLD $23, Z3, Z3
+	VMULPS Z3, Z2, Z2
+	VPADDD const_elementwise_avx512<>+704(SB), Z1, Z1
+	VPSLLD $23, Z1, Z1
+	VMULPS Z1, Z2, Z2
+	VMOVUPS const_elementwise_avx512<>+640(SB), Z6
+	VADDPS Z6, Z2, Z0
+	VDIVPS Z0, Z6, Z6
+	VMULPS Z6, Z2, Z2
+	VMOVAPS Z4, Z0
+	VMULPS Z2, Z0, Z0
+	VFMADD213PS Z6, Z6, Z0
+	VMULPS Z8, Z7, Z7
+	VMULPS Z7, Z0, Z0
+	VMULPS Z6, Z9, Z9
+	VMULPS Z8, Z9, Z9
+	VMOVUPS Z0, (DI)(R12*1)
+	VMOVUPS Z9, (SI)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+	KMOVW AX, K1
+	VMOVUPS.Z (DX)(R12*1), K1, Z4
+	VMOVUPS.Z (R8)(R12*1), K1, Z7
+	VMOVUPS.Z (R9)(R12*1), K1, Z8
+	VMOVUPS const_elementwise_avx512<>+1472(SB), Z1
+	VMAXPS Z4, Z1, Z9
+	VMOVUPS const_elementwise_avx512<>+1536(SB), Z1
+	VMINPS Z9, Z1, Z4
+	VPXORD Z0, Z0, Z0
+	VSUBPS Z4, Z0, Z0
+	VMOVUPS const_elementwise_avx512<>+1024(SB), Z1
+	VMINPS Z0, Z1, Z0
+	VMOVUPS const_elementwise_avx512<>+64(SB), Z1
+	VMAXPS Z0, Z1, Z0
+	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
+	VRNDSCALEPS $8, Z1, Z1
+	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
+	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
+	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VCVTPS2DQ Z1, Z1
+	VPSRAD $1, Z1, Z3
+	VPSUBD Z3, Z1, Z1
+	VPADDD const_elementwise_avx512<>+704(SB), Z3, Z3
+	VPSLLD $23, Z3, Z3
+	VMULPS Z3, Z2, Z2
+	VPADDD const_elementwise_avx512<>+704(SB), Z1, Z1
+	VPSLLD $23, Z1, Z1
+	VMULPS Z1, Z2, Z2
+	VMOVUPS const_elementwise_avx512<>+640(SB), Z6
+	VADDPS Z6, Z2, Z0
+	VDIVPS Z0, Z6, Z6
+	VMULPS Z6, Z2, Z2
+	VMOVAPS Z4, Z0
+	VMULPS Z2, Z0, Z0
+	VFMADD213PS Z6, Z6, Z0
+	VMULPS Z8, Z7, Z7
+	VMULPS Z7, Z0, Z0
+	VMULPS Z6, Z9, Z9
+	VMULPS Z8, Z9, Z9
+	VMOVUPS Z0, K1, (DI)(R12*1)
+	VMOVUPS Z9, K1, (SI)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
+TEXT ·gegluGrad_avx512(SB), NOSPLIT, $0-48
+	MOVQ n+0(FP), CX
+	MOVQ dgate+8(FP), DI
+	MOVQ dup+16(FP), SI
+	MOVQ gate+24(FP), DX
+	MOVQ up+32(FP), R8
+	MOVQ dy+40(FP), R9
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (DX)(R12*1), Z4
+	VMOVUPS (R8)(R12*1), Z7
+	VMOVUPS (R9)(R12*1), Z8
+	VMOVUPS const_elementwise_avx512<>+1600(SB), Z1
+	VMAXPS Z4, Z1, Z9
+	VMOVUPS const_elementwise_avx512<>+1664(SB), Z1
+	VMINPS Z9, Z1, Z4
+	VMULPS Z4, Z4, Z5
+	VMOVUPS const_elementwise_avx512<>+768(SB), Z0
+	VFMADD213PS const_elementwise_avx512<>+832(SB), Z5, Z0
+	VMULPS Z4, Z0, Z0
+	VMOVUPS const_elementwise_avx512<>+1024(SB), Z1
+	VMINPS Z0, Z1, Z0
+	VMOVUPS const_elementwise_avx512<>+64(SB), Z1
+	VMAXPS Z0, Z1, Z0
+	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
+	VRNDSCALEPS $8, Z1, Z1
+	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
+	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
+	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VCVTPS2DQ Z1, Z1
+	VPSRAD $1, Z1, Z3
+	VPSUBD Z3, Z1, Z1
+	VPADDD const_elementwise_avx512<>+704(SB), Z3, Z3
+	VPSLLD $23, Z3, Z3
+	VMULPS Z3, Z2, Z2
+	VPADDD const_elementwise_avx512<>+704(SB), Z1, Z1
+	VPSLLD $23, Z1, Z1
+	VMULPS Z1, Z2, Z2
+	VMOVUPS const_elementwise_avx512<>+640(SB), Z6
+	VADDPS Z6, Z2, Z0
+	VDIVPS Z0, Z6, Z6
+	VMULPS Z6, Z2, Z2
+	VMOVUPS const_elementwise_avx512<>+1088(SB), Z0
+	VFMADD213PS const_elementwise_avx512<>+1152(SB), Z5, Z0
+	VMULPS Z4, Z0, Z0
+	VMULPS Z2, Z0, Z0
+	VFMADD213PS Z6, Z6, Z0
+	VMULPS Z8, Z7, Z7
+	VMULPS Z7, Z0, Z0
+	VMULPS Z6, Z9, Z9
+	VMULPS Z8, Z9, Z9
+	VMOVUPS Z0, (DI)(R12*1)
+	VMOVUPS Z9, (SI)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+	KMOVW AX, K1
+	VMOVUPS.Z (DX)(R12*1), K1, Z4
+	VMOVUPS.Z (R8)(R12*1), K1, Z7
+	VMOVUPS.Z (R9)(R12*1), K1, Z8
+	VMOVUPS const_elementwise_avx512<>+1600(SB), Z1
+	VMAXPS Z4, Z1, Z9
+	VMOVUPS const_elementwise_avx512<>+1664(SB), Z1
+	VMINPS Z9, Z1, Z4
+	VMULPS Z4, Z4, Z5
+	VMOVUPS const_elementwise_avx512<>+768(SB), Z0
+	VFMADD213PS const_elementwise_avx512<>+832(SB), Z5, Z0
+	VMULPS Z4, Z0, Z0
+	VMOVUPS const_elementwise_avx512<>+1024(SB), Z1
+	VMINPS Z0, Z1, Z0
+	VMOVUPS const_elementwise_avx512<>+64(SB), Z1
+	VMAXPS Z0, Z1, Z0
+	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
+	VRNDSCALEPS $8, Z1, Z1
+	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
+	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
+	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VCVTPS2DQ Z1, Z1
+	VPSRAD $1, Z1, Z3
+	VPSUBD Z3, Z1, Z1
+	VPADDD const_elementwise_avx512<>+704(SB), Z3, Z3
+	VPSLLD $23, Z3, Z3
+	VMULPS Z3, Z2, Z2
+	VPADDD const_elementwise_avx512<>+704(SB), Z1, Z1
+	VPSLLD $23, Z1, Z1
+	VMULPS Z1, Z2, Z2
+	VMOVUPS const_elementwise_avx512<>+640(SB), Z6
+	VADDPS Z6, Z2, Z0
+	VDIVPS Z0, Z6, Z6
+	VMULPS Z6, Z2, Z2
+	VMOVUPS const_elementwise_avx512<>+1088(SB), Z0
+	VFMADD213PS const_elementwise_avx512<>+1152(SB), Z5, Z0
+	VMULPS Z4, Z0, Z0
+	VMULPS Z2, Z0, Z0
+	VFMADD213PS Z6, Z6, Z0
+	VMULPS Z8, Z7, Z7
+	VMULPS Z7, Z0, Z0
+	VMULPS Z6, Z9, Z9
+	VMULPS Z8, Z9, Z9
+	VMOVUPS Z0, K1, (DI)(R12*1)
+	VMOVUPS Z9, K1, (SI)(R12*1)
 done:
 	VZEROUPPER
 	RET
@@ -294,18 +1110,17 @@ TEXT ·add_avx512(SB), NOSPLIT, $0-32
 	MOVQ dst+8(FP), DI
 	MOVQ a+16(FP), SI
 	MOVQ b+24(FP), DX
+	XORQ R12, R12
 	MOVQ CX, AX
 	SHRQ $4, AX
 	JZ tail
 	PCALIGN $32
 loop:
-	VMOVUPS (SI), Z4
-	VMOVUPS (DX), Z7
+	VMOVUPS (SI)(R12*1), Z4
+	VMOVUPS (DX)(R12*1), Z7
 	VADDPS Z7, Z4, Z0
-	VMOVUPS Z0, (DI)
-	ADDQ $64, SI
-	ADDQ $64, DX
-	ADDQ $64, DI
+	VMOVUPS Z0, (DI)(R12*1)
+	ADDQ $64, R12
 	DECQ AX
 	JNZ loop
 tail:
@@ -315,10 +1130,177 @@ tail:
 	SHLL CX, AX
 	DECL AX
 	KMOVW AX, K1
-	VMOVUPS.Z (SI), K1, Z4
-	VMOVUPS.Z (DX), K1, Z7
+	VMOVUPS.Z (SI)(R12*1), K1, Z4
+	VMOVUPS.Z (DX)(R12*1), K1, Z7
 	VADDPS Z7, Z4, Z0
-	VMOVUPS Z0, K1, (DI)
+	VMOVUPS Z0, K1, (DI)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
+TEXT ·adamW_avx512(SB), NOSPLIT, $0-72
+	MOVQ n+0(FP), CX
+	MOVQ p+8(FP), DI
+	MOVQ grad+16(FP), SI
+	MOVQ m+24(FP), DX
+	MOVQ v+32(FP), R8
+	VBROADCASTSS clip+40(FP), Z15
+	VBROADCASTSS decay+44(FP), Z13
+	VBROADCASTSS m1+48(FP), Z12
+	VBROADCASTSS b2+52(FP), Z11
+	VBROADCASTSS v1+56(FP), Z10
+	VBROADCASTSS size+60(FP), Z9
+	VBROADCASTSS invRoot+64(FP), Z8
+	VBROADCASTSS eps+68(FP), Z3
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (DI)(R12*1), Z4
+	VMOVUPS (SI)(R12*1), Z5
+	VMOVUPS (DX)(R12*1), Z6
+	VMOVUPS (R8)(R12*1), Z7
+	VMULPS Z15, Z5, Z5
+	VSUBPS Z6, Z5, Z0
+	VMULPS Z12, Z0, Z0
+	VADDPS Z0, Z6, Z6
+	VMULPS Z11, Z7, Z7
+	VMULPS Z5, Z5, Z5
+	VMULPS Z10, Z5, Z5
+	VADDPS Z5, Z7, Z7
+	VSQRTPS Z7, Z0
+	VMULPS Z8, Z0, Z0
+	VADDPS Z3, Z0, Z0
+	VDIVPS Z0, Z6, Z0
+	VMULPS Z9, Z0, Z0
+	VMULPS Z13, Z4, Z4
+	VSUBPS Z0, Z4, Z4
+	VMOVUPS Z4, (DI)(R12*1)
+	VMOVUPS Z6, (DX)(R12*1)
+	VMOVUPS Z7, (R8)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+	KMOVW AX, K1
+	VMOVUPS.Z (DI)(R12*1), K1, Z4
+	VMOVUPS.Z (SI)(R12*1), K1, Z5
+	VMOVUPS.Z (DX)(R12*1), K1, Z6
+	VMOVUPS.Z (R8)(R12*1), K1, Z7
+	VMULPS Z15, Z5, Z5
+	VSUBPS Z6, Z5, Z0
+	VMULPS Z12, Z0, Z0
+	VADDPS Z0, Z6, Z6
+	VMULPS Z11, Z7, Z7
+	VMULPS Z5, Z5, Z5
+	VMULPS Z10, Z5, Z5
+	VADDPS Z5, Z7, Z7
+	VSQRTPS Z7, Z0
+	VMULPS Z8, Z0, Z0
+	VADDPS Z3, Z0, Z0
+	VDIVPS Z0, Z6, Z0
+	VMULPS Z9, Z0, Z0
+	VMULPS Z13, Z4, Z4
+	VSUBPS Z0, Z4, Z4
+	VMOVUPS Z4, K1, (DI)(R12*1)
+	VMOVUPS Z6, K1, (DX)(R12*1)
+	VMOVUPS Z7, K1, (R8)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
+TEXT ·nesterov_avx512(SB), NOSPLIT, $0-48
+	MOVQ n+0(FP), CX
+	MOVQ next+8(FP), DI
+	MOVQ u+16(FP), SI
+	MOVQ grad+24(FP), DX
+	MOVQ m+32(FP), R8
+	VBROADCASTSS clip+40(FP), Z15
+	VBROADCASTSS m1+44(FP), Z13
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (DX)(R12*1), Z5
+	VMOVUPS (R8)(R12*1), Z6
+	VMULPS Z15, Z5, Z5
+	VSUBPS Z6, Z5, Z0
+	VMULPS Z13, Z0, Z0
+	VADDPS Z0, Z6, Z6
+	VSUBPS Z5, Z6, Z0
+	VMULPS Z13, Z0, Z0
+	VSUBPS Z0, Z6, Z0
+	VMOVUPS Z6, (DI)(R12*1)
+	VMOVUPS Z0, (SI)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+	KMOVW AX, K1
+	VMOVUPS.Z (DX)(R12*1), K1, Z5
+	VMOVUPS.Z (R8)(R12*1), K1, Z6
+	VMULPS Z15, Z5, Z5
+	VSUBPS Z6, Z5, Z0
+	VMULPS Z13, Z0, Z0
+	VADDPS Z0, Z6, Z6
+	VSUBPS Z5, Z6, Z0
+	VMULPS Z13, Z0, Z0
+	VSUBPS Z0, Z6, Z0
+	VMOVUPS Z6, K1, (DI)(R12*1)
+	VMOVUPS Z0, K1, (SI)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
+TEXT ·combine_avx512(SB), NOSPLIT, $0-40
+	MOVQ n+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ a+16(FP), SI
+	MOVQ b+24(FP), DX
+	VBROADCASTSS c+32(FP), Z15
+	VBROADCASTSS d+36(FP), Z13
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (SI)(R12*1), Z4
+	VMOVUPS (DX)(R12*1), Z5
+	VMULPS Z15, Z4, Z0
+	VMULPS Z13, Z5, Z1
+	VADDPS Z1, Z0, Z0
+	VMOVUPS Z0, (DI)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+	KMOVW AX, K1
+	VMOVUPS.Z (SI)(R12*1), K1, Z4
+	VMOVUPS.Z (DX)(R12*1), K1, Z5
+	VMULPS Z15, Z4, Z0
+	VMULPS Z13, Z5, Z1
+	VADDPS Z1, Z0, Z0
+	VMOVUPS Z0, K1, (DI)(R12*1)
 done:
 	VZEROUPPER
 	RET
@@ -665,4 +1647,148 @@ DATA const_elementwise_avx512<>+1200(SB)/4, $0x3fcc422a
 DATA const_elementwise_avx512<>+1204(SB)/4, $0x3fcc422a
 DATA const_elementwise_avx512<>+1208(SB)/4, $0x3fcc422a
 DATA const_elementwise_avx512<>+1212(SB)/4, $0x3fcc422a
-GLOBL const_elementwise_avx512<>(SB), RODATA|NOPTR, $1216
+
+// abs = NaN
+DATA const_elementwise_avx512<>+1216(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1220(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1224(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1228(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1232(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1236(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1240(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1244(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1248(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1252(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1256(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1260(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1264(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1268(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1272(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1276(SB)/4, $0x7fffffff
+
+// tanhHi = 10
+DATA const_elementwise_avx512<>+1280(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1284(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1288(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1292(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1296(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1300(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1304(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1308(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1312(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1316(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1320(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1324(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1328(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1332(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1336(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1340(SB)/4, $0x41200000
+
+// two = 2
+DATA const_elementwise_avx512<>+1344(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1348(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1352(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1356(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1360(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1364(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1368(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1372(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1376(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1380(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1384(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1388(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1392(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1396(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1400(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1404(SB)/4, $0x40000000
+
+// sign = -0
+DATA const_elementwise_avx512<>+1408(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1412(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1416(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1420(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1424(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1428(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1432(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1436(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1440(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1444(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1448(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1452(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1456(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1460(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1464(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1468(SB)/4, $0x80000000
+
+// lo88 = -88
+DATA const_elementwise_avx512<>+1472(SB)/4, $0xc2b00000
+DATA const_elementwise_avx512<>+1476(SB)/4, $0xc2b00000
+DATA const_elementwise_avx512<>+1480(SB)/4, $0xc2b00000
+DATA const_elementwise_avx512<>+1484(SB)/4, $0xc2b00000
+DATA const_elementwise_avx512<>+1488(SB)/4, $0xc2b00000
+DATA const_elementwise_avx512<>+1492(SB)/4, $0xc2b00000
+DATA const_elementwise_avx512<>+1496(SB)/4, $0xc2b00000
+DATA const_elementwise_avx512<>+1500(SB)/4, $0xc2b00000
+DATA const_elementwise_avx512<>+1504(SB)/4, $0xc2b00000
+DATA const_elementwise_avx512<>+1508(SB)/4, $0xc2b00000
+DATA const_elementwise_avx512<>+1512(SB)/4, $0xc2b00000
+DATA const_elementwise_avx512<>+1516(SB)/4, $0xc2b00000
+DATA const_elementwise_avx512<>+1520(SB)/4, $0xc2b00000
+DATA const_elementwise_avx512<>+1524(SB)/4, $0xc2b00000
+DATA const_elementwise_avx512<>+1528(SB)/4, $0xc2b00000
+DATA const_elementwise_avx512<>+1532(SB)/4, $0xc2b00000
+
+// hi88 = 88
+DATA const_elementwise_avx512<>+1536(SB)/4, $0x42b00000
+DATA const_elementwise_avx512<>+1540(SB)/4, $0x42b00000
+DATA const_elementwise_avx512<>+1544(SB)/4, $0x42b00000
+DATA const_elementwise_avx512<>+1548(SB)/4, $0x42b00000
+DATA const_elementwise_avx512<>+1552(SB)/4, $0x42b00000
+DATA const_elementwise_avx512<>+1556(SB)/4, $0x42b00000
+DATA const_elementwise_avx512<>+1560(SB)/4, $0x42b00000
+DATA const_elementwise_avx512<>+1564(SB)/4, $0x42b00000
+DATA const_elementwise_avx512<>+1568(SB)/4, $0x42b00000
+DATA const_elementwise_avx512<>+1572(SB)/4, $0x42b00000
+DATA const_elementwise_avx512<>+1576(SB)/4, $0x42b00000
+DATA const_elementwise_avx512<>+1580(SB)/4, $0x42b00000
+DATA const_elementwise_avx512<>+1584(SB)/4, $0x42b00000
+DATA const_elementwise_avx512<>+1588(SB)/4, $0x42b00000
+DATA const_elementwise_avx512<>+1592(SB)/4, $0x42b00000
+DATA const_elementwise_avx512<>+1596(SB)/4, $0x42b00000
+
+// lo11 = -11
+DATA const_elementwise_avx512<>+1600(SB)/4, $0xc1300000
+DATA const_elementwise_avx512<>+1604(SB)/4, $0xc1300000
+DATA const_elementwise_avx512<>+1608(SB)/4, $0xc1300000
+DATA const_elementwise_avx512<>+1612(SB)/4, $0xc1300000
+DATA const_elementwise_avx512<>+1616(SB)/4, $0xc1300000
+DATA const_elementwise_avx512<>+1620(SB)/4, $0xc1300000
+DATA const_elementwise_avx512<>+1624(SB)/4, $0xc1300000
+DATA const_elementwise_avx512<>+1628(SB)/4, $0xc1300000
+DATA const_elementwise_avx512<>+1632(SB)/4, $0xc1300000
+DATA const_elementwise_avx512<>+1636(SB)/4, $0xc1300000
+DATA const_elementwise_avx512<>+1640(SB)/4, $0xc1300000
+DATA const_elementwise_avx512<>+1644(SB)/4, $0xc1300000
+DATA const_elementwise_avx512<>+1648(SB)/4, $0xc1300000
+DATA const_elementwise_avx512<>+1652(SB)/4, $0xc1300000
+DATA const_elementwise_avx512<>+1656(SB)/4, $0xc1300000
+DATA const_elementwise_avx512<>+1660(SB)/4, $0xc1300000
+
+// hi11 = 11
+DATA const_elementwise_avx512<>+1664(SB)/4, $0x41300000
+DATA const_elementwise_avx512<>+1668(SB)/4, $0x41300000
+DATA const_elementwise_avx512<>+1672(SB)/4, $0x41300000
+DATA const_elementwise_avx512<>+1676(SB)/4, $0x41300000
+DATA const_elementwise_avx512<>+1680(SB)/4, $0x41300000
+DATA const_elementwise_avx512<>+1684(SB)/4, $0x41300000
+DATA const_elementwise_avx512<>+1688(SB)/4, $0x41300000
+DATA const_elementwise_avx512<>+1692(SB)/4, $0x41300000
+DATA const_elementwise_avx512<>+1696(SB)/4, $0x41300000
+DATA const_elementwise_avx512<>+1700(SB)/4, $0x41300000
+DATA const_elementwise_avx512<>+1704(SB)/4, $0x41300000
+DATA const_elementwise_avx512<>+1708(SB)/4, $0x41300000
+DATA const_elementwise_avx512<>+1712(SB)/4, $0x41300000
+DATA const_elementwise_avx512<>+1716(SB)/4, $0x41300000
+DATA const_elementwise_avx512<>+1720(SB)/4, $0x41300000
+DATA const_elementwise_avx512<>+1724(SB)/4, $0x41300000
+GLOBL const_elementwise_avx512<>(SB), RODATA|NOPTR, $1728

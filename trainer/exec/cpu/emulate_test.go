@@ -27,9 +27,9 @@ type machine struct {
 	base uint64
 	args map[string]uint64
 	regs map[string]uint64
-	vec  map[string]*[16]uint32
-	zero bool // flags: the last result was zero,
-	less bool // or the last comparison's first operand the smaller
+	vec  map[string]*[16]uint32 // by number
+	zero bool                   // flags: the last result was zero,
+	less bool                   // or the last comparison's first operand the smaller
 	err  error
 }
 
@@ -143,18 +143,20 @@ func (m *machine) word(at uint64) []byte {
 }
 
 // lanes is the width of a vector register.
-func lanesOf(reg string) int { return map[byte]int{'Y': 8, 'Z': 16}[reg[0]] }
+func lanesOf(reg string) int { return map[byte]int{'X': 4, 'Y': 8, 'Z': 16}[reg[0]] }
 
-func isVector(op string) bool { return op[0] == 'Y' || op[0] == 'Z' }
+func isVector(op string) bool { return op[0] == 'X' || op[0] == 'Y' || op[0] == 'Z' }
 
 // vector is a source's value: a register or lanes words of memory.
 func (m *machine) vector(op string, lanes int) (v [16]uint32) {
 	if isVector(op) {
-		if m.vec[op] == nil {
+		whole := m.vec[op[1:]]
+		if whole == nil {
 			m.err = fmt.Errorf("%s is read before it is written", op)
 			return v
 		}
-		return *m.vec[op]
+		copy(v[:lanesOf(op)], whole[:])
+		return v
 	}
 	at := m.address(op)
 	for i := range lanes {
@@ -293,7 +295,7 @@ func (m *machine) stepVector(op string, o []string) {
 	var out [16]uint32
 	store := func() {
 		if isVector(dst) {
-			m.vec[dst] = &out
+			m.vec[dst[1:]] = &out // the rest of the widest register is cleared
 			return
 		}
 		at := m.address(dst)
@@ -326,6 +328,54 @@ func (m *machine) stepVector(op string, o []string) {
 		}
 		out = m.vector(o[0], width)
 		store()
+		return
+	case "VMOVAPS.Z":
+		mask, a := m.reg(o[1]), m.vector(o[0], width)
+		lanewise(func(i int) uint32 { return a[i] * uint32(mask>>i&1) })
+		return
+	case "VMOVSS":
+		width, out = 1, m.vector(o[0], 1)
+		store()
+		return
+	case "VSQRTPS":
+		a := m.vector(o[0], width)
+		lanewise(func(i int) uint32 { return bits(float32(math.Sqrt(float64(number(a[i]))))) })
+		return
+	case "VEXTRACTF128", "VEXTRACTF64X4":
+		width = lanesOf(dst)
+		a := m.vector(o[1], 16)
+		lanewise(func(i int) uint32 { return a[width+i] }) // only the upper half is ever taken
+		return
+	case "VCMPPS": // first source below the second
+		if o[0] != "$1" {
+			m.err = fmt.Errorf("comparison %s", o[0])
+		}
+		b, a := m.vector(o[1], width), m.vector(o[2], width)
+		if dst[0] == 'K' {
+			mask = 0
+			for i := range width {
+				if number(a[i]) < number(b[i]) {
+					mask |= 1 << i
+				}
+			}
+			m.regs[dst] = mask
+			return
+		}
+		lanewise(func(i int) uint32 {
+			if number(a[i]) < number(b[i]) {
+				return ^uint32(0)
+			}
+			return 0
+		})
+		return
+	case "VBLENDVPS": // mask, second source, first source
+		sel, b, a := m.vector(o[0], width), m.vector(o[1], width), m.vector(o[2], width)
+		lanewise(func(i int) uint32 {
+			if sel[i]>>31 != 0 {
+				return b[i]
+			}
+			return a[i]
+		})
 		return
 	case "VMASKMOVPS": // source, mask, destination
 		sel := m.vector(o[1], width)
@@ -361,12 +411,14 @@ func (m *machine) stepVector(op string, o []string) {
 		}
 		store()
 		return
-	case "VPSRAD", "VPSLLD", "VROUNDPS", "VRNDSCALEPS", "VPERM2F128":
+	case "VPSRAD", "VPSLLD", "VROUNDPS", "VRNDSCALEPS", "VPERM2F128", "VPERMILPS":
 		imm, _ := strconv.ParseUint(strings.TrimPrefix(o[0], "$"), 0, 8)
 		a := m.vector(o[1], width)
 		switch op {
 		case "VPSRAD":
 			lanewise(func(i int) uint32 { return uint32(int32(a[i]) >> imm) })
+		case "VPERMILPS":
+			lanewise(func(i int) uint32 { return a[i&^3+int(imm>>(i%4*2)&3)] })
 		case "VPSLLD":
 			lanewise(func(i int) uint32 { return a[i] << imm })
 		case "VPERM2F128": // each half of the result is chosen from the halves of the first source (o[2]), then of the second
@@ -395,8 +447,20 @@ func (m *machine) stepVector(op string, o []string) {
 	// Three operands in Go's order: second source, first source, destination.
 	b, a := m.vector(o[0], width), m.vector(o[1], width)
 	var d [16]uint32
-	if strings.HasPrefix(op, "VFM") || strings.HasPrefix(op, "VFN") {
+	if strings.HasPrefix(op, "VFM") || strings.HasPrefix(op, "VFN") || len(o) == 4 {
 		d = m.vector(dst, width)
+	}
+	if len(o) == 4 { // under a mask the other lanes stay
+		mask := m.reg(o[2])
+		all := lanewise
+		lanewise = func(f func(i int) uint32) {
+			all(func(i int) uint32 {
+				if mask>>i&1 == 0 {
+					return d[i]
+				}
+				return f(i)
+			})
+		}
 	}
 	switch op {
 	case "VFMADD231PS":
@@ -427,6 +491,10 @@ func (m *machine) stepVector(op string, o []string) {
 			}
 			return b[i]
 		})
+	case "VANDPS", "VPANDD":
+		lanewise(func(i int) uint32 { return a[i] & b[i] })
+	case "VORPS", "VPORD":
+		lanewise(func(i int) uint32 { return a[i] | b[i] })
 	case "VPADDD":
 		lanewise(func(i int) uint32 { return a[i] + b[i] })
 	case "VPSUBD":
@@ -508,18 +576,9 @@ func emulated(t *testing.T, set string, lanes, mr, nr int) *kernels {
 	k.transpose8 = func(kc int, src *float32, stride int, dst *float32) {
 		run("transpose8", map[string]uint64{"kc": uint64(kc), "stride": uint64(stride)}, operand{"dst", dst, (kc-1)*nr + 8}, operand{"src", src, 7*stride/4 + kc})
 	}
-	k.exp = func(n int, dst, src *float32, shift float32) {
-		run("exp", map[string]uint64{"n": uint64(n), "shift": uint64(bits(shift))}, operand{"dst", dst, n}, operand{"src", src, n})
-	}
-	k.gelu = func(n int, dst, x *float32) {
-		run("gelu", map[string]uint64{"n": uint64(n)}, operand{"dst", dst, n}, operand{"x", x, n})
-	}
-	k.geluGrad = func(n int, dst, x, dy *float32) {
-		run("geluGrad", map[string]uint64{"n": uint64(n)}, operand{"dst", dst, n}, operand{"x", x, n}, operand{"dy", dy, n})
-	}
-	k.add = func(n int, dst, a, b *float32) {
-		run("add", map[string]uint64{"n": uint64(n)}, operand{"dst", dst, n}, operand{"a", a, n}, operand{"b", b, n})
-	}
+	m := emulation{t, set, proto}
+	m.fill(&k.elementwiseKernels)
+	m.fill(&k.rowsKernels)
 	return k
 }
 

@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"hone/trainer/exec"
 )
 
 // float32s calls f with every step-th finite float32 within ±limit, in blocks.
@@ -76,8 +78,9 @@ func TestExpSpecialValues(t *testing.T) {
 // elementwise runs every elementwise kernel on x and y.
 func elementwise(k *kernels, x, y []float32) map[string][]float32 {
 	out := map[string][]float32{}
-	for _, name := range []string{"exp", "gelu", "geluGrad", "add"} {
-		dst := make([]float32, len(x)+1)
+	for _, name := range []string{"exp", "expScale", "gelu", "geluGrad", "add", "tanh", "sigmoid", "relu", "tanhGrad", "sigmoidGrad", "reluGrad",
+		"swiglu", "geglu", "swigluGrad", "swigluGrad up", "gegluGrad", "gegluGrad up"} {
+		dst, other := make([]float32, len(x)+1), make([]float32, len(x))
 		dst[len(x)] = 77
 		switch d := dst[:len(x)]; name {
 		case "exp":
@@ -88,6 +91,32 @@ func elementwise(k *kernels, x, y []float32) map[string][]float32 {
 			geluGradTo(k, d, x, y)
 		case "add":
 			addTo(k, d, x, y)
+		case "expScale":
+			expScale(k, d, x, 0.5, 0.75)
+		case "tanh":
+			tanhTo(k, d, x)
+		case "sigmoid":
+			sigmoidTo(k, d, x)
+		case "relu":
+			reluTo(k, d, x)
+		case "tanhGrad":
+			tanhGradTo(k, d, x, y)
+		case "sigmoidGrad":
+			sigmoidGradTo(k, d, x, y)
+		case "reluGrad":
+			reluGradTo(k, d, x, y)
+		case "swiglu":
+			gluTo(k, exec.SiLU, d, x, y)
+		case "geglu":
+			gluTo(k, exec.GELUTanh, d, x, y)
+		case "swigluGrad":
+			gluGradTo(k, exec.SiLU, d, other, x, y, y)
+		case "swigluGrad up":
+			gluGradTo(k, exec.SiLU, other, d, x, y, y)
+		case "gegluGrad":
+			gluGradTo(k, exec.GELUTanh, d, other, x, y, y)
+		case "gegluGrad up":
+			gluGradTo(k, exec.GELUTanh, other, d, x, y, y)
 		}
 		out[name] = dst
 	}

@@ -18,12 +18,12 @@ type kernels struct {
 	elementwiseKernels
 	gemmKernels
 	peakKernels
+	rowsKernels
 }
 
 type elementwiseKernels struct {
 	exp         func(n int, dst, src *float32, shift float32)
 	expScale    func(n int, dst, src *float32, shift, scale float32)
-	expSum      func(n int, out, src *float32, shift float32)
 	gelu        func(n int, dst, x *float32)
 	geluGrad    func(n int, dst, x, dy *float32)
 	tanh        func(n int, dst, x *float32)
@@ -37,11 +37,16 @@ type elementwiseKernels struct {
 	swigluGrad  func(n int, dgate, dup, gate, up, dy *float32)
 	gegluGrad   func(n int, dgate, dup, gate, up, dy *float32)
 	add         func(n int, dst, a, b *float32)
-	rope        func(heads, half int, dst, x, table *float32, sign float32)
+	adamW       func(n int, p, grad, m, v *float32, clip, decay, m1, b2, v1, size, invRoot, eps float32)
+	nesterov    func(n int, next, u, grad, m *float32, clip, m1 float32)
+	combine     func(n int, dst, a, b *float32, c, d float32) // c·a + d·b
+}
 
+type rowsKernels struct {
 	// Of one row, in the lanes and the order that lanes and its tree have.
 	sum       func(n int, out, x *float32)
 	max       func(n int, out, x *float32)
+	expSum    func(n int, out, src *float32, shift float32)
 	deviation func(n int, out, x *float32, mean float32)
 	normDots  func(n int, out, dy, gain, x *float32, mean, rstd float32) // two sums
 
@@ -51,6 +56,8 @@ type elementwiseKernels struct {
 	normGradAdd func(n int, dst, dy, x, gain, dres *float32, mean, rstd, avgH, avgHX float32)
 	gainGrad    func(n int, acc, dy, x *float32, mean, rstd float32)
 	sumRows     func(n int, acc, a, b, c, d *float32)
+
+	rope func(heads, half int, dst, x, table *float32, sign float32)
 }
 
 var genericKernels = kernels{name: "generic"}

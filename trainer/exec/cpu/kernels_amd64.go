@@ -7,6 +7,7 @@ var avx2Kernels = kernels{
 	elementwiseKernels: elementwise_avx2,
 	gemmKernels:        gemm_avx2,
 	peakKernels:        peak_avx2,
+	rowsKernels:        rows_avx2,
 }
 
 var avx512Kernels = kernels{
@@ -14,4 +15,5 @@ var avx512Kernels = kernels{
 	elementwiseKernels: elementwise_avx512,
 	gemmKernels:        gemm_avx512,
 	peakKernels:        peak_avx512,
+	rowsKernels:        rows_avx512,
 }

@@ -9,6 +9,7 @@ import (
 // A muonJob is one of Muon's passes. Momentum and update go over the rows of a weight
 // and of its maps, the other two over elements and rows of one matrix.
 type muonJob[T float] struct {
+	k          *kernels
 	op         exec.Op
 	rows, cols int // of the weight
 	perChunk   int // rows of a chunk
@@ -38,9 +39,7 @@ func (j *muonJob[T]) chunk(i, _ int) {
 			y = y[r*j.cols:][:j.cols]
 		}
 		if j.op == exec.OpMatrixPolynomial {
-			for k, v := range x {
-				dst[k] = T(j.coef[1]*v) + T(j.coef[2]*y[k])
-			}
+			combine(j.k, dst, x, y, j.coef[1], j.coef[2])
 			dst[r] += j.coef[0]
 			continue
 		}
@@ -48,18 +47,22 @@ func (j *muonJob[T]) chunk(i, _ int) {
 		for k, m := range j.maps {
 			x, dst, m := x[k*n:][:n], dst[k*n:][:n], m[r*n:][:n]
 			if j.op == exec.OpMuonMomentum {
-				nesterov(dst, m, x, y[k*n:][:n], j.clip, j.m1)
+				nesterov(j.k, dst, m, x, y[k*n:][:n], j.clip, j.m1)
 				continue
 			}
-			for c, o := range m {
-				dst[c] = T(x[c]*j.decay) - T(j.size*o)
-			}
+			combine(j.k, dst, x, m, j.decay, -j.size)
 		}
 	}
 }
 
 // nesterov moves the mean m towards the gradient and looks one step ahead, by torch's lerp.
-func nesterov[T float](next, u, g, m []T, clip, m1 T) {
+func nesterov[T float](k *kernels, next, u, g, m []T, clip, m1 T) {
+	n := len(g)
+	next, u, m = next[:n], u[:n], m[:n]
+	if isF32[T]() && k.nesterov != nil && n > 0 {
+		k.nesterov(n, f32(next), f32(u), f32(g), f32(m), float32(clip), float32(m1))
+		return
+	}
 	for k, gk := range g {
 		gk = T(gk * clip)
 		mk := m[k] + T((gk-m[k])*m1)
@@ -68,7 +71,21 @@ func nesterov[T float](next, u, g, m []T, clip, m1 T) {
 	}
 }
 
+// combine sets dst = c·a + d·b. dst may be a or b.
+func combine[T float](k *kernels, dst, a, b []T, c, d T) {
+	n := len(dst)
+	a, b = a[:n], b[:n]
+	if isF32[T]() && k.combine != nil && n > 0 {
+		k.combine(n, f32(dst), f32(a), f32(b), float32(c), float32(d))
+		return
+	}
+	for i, v := range a {
+		dst[i] = T(c*v) + T(d*b[i])
+	}
+}
+
 func (j *muonJob[T]) start(d *Device) {
+	j.k = d.kern
 	j.perChunk = rowsPerChunk(j.cols)
 	if j.op == exec.OpNormalize {
 		d.pool.run(chunks(len(j.dst), elemChunk), j)

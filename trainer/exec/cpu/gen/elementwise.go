@@ -3,41 +3,33 @@ package main
 import (
 	"fmt"
 	"math"
-	"strings"
 )
 
-// elementwise writes the kernels that take a vector at a time. The last, partial
-// vector goes through the same instructions under a mask, so that an element's bits
-// do not depend on its place.
+// elementwise writes the kernels that turn elements into elements.
 func (a *asm) elementwise() {
-	a.kernel("exp", []string{"src"}, true, func() {
+	x := []operand{{"x", 4}}
+	to0 := []operand{{"dst", 0}}
+	a.kernel("exp", "n int, dst, src *float32, shift float32", []operand{{"src", 4}}, []operand{{"dst", 2}}, func(step) {
 		a.i("VSUBPS", a.v(15), a.v(4), a.v(0)) // src - shift
 		a.exp("hi", expHi)
-		a.i("VMOVAPS", a.v(2), a.v(0))
 	})
-	a.kernel("gelu", []string{"x"}, false, func() {
-		// y = x / (1 + exp(x·(z0 + z1·x²)))
-		a.i("VMULPS", a.v(4), a.v(4), a.v(5))
-		a.i("VMOVUPS", a.float("z1", geluZ1), a.v(0))
-		a.i("VFMADD213PS", a.float("z0", geluZ0), a.v(5), a.v(0))
-		a.i("VMULPS", a.v(4), a.v(0), a.v(0))
+	a.kernel("expScale", "n int, dst, src *float32, shift, scale float32", []operand{{"src", 4}}, []operand{{"dst", 2}}, func(step) {
+		a.i("VSUBPS", a.v(15), a.v(4), a.v(0))
+		a.exp("hi", expHi)
+		a.i("VMULPS", a.v(13), a.v(2), a.v(2))
+	})
+	a.kernel("gelu", "n int, dst, x *float32", x, to0, func(step) {
+		a.geluExponent()
 		a.exp("hi", expHi)
 		a.i("VADDPS", a.float("one", 1), a.v(2), a.v(2))
 		a.i("VDIVPS", a.v(2), a.v(4), a.v(0))
 	})
-	a.kernel("geluGrad", []string{"x", "dy"}, false, func() {
+	a.kernel("geluGrad", "n int, dst, x, dy *float32", []operand{{"x", 4}, {"dy", 7}}, to0, func(step) {
 		// s = 1/(1+e), 1-s = e·s: dx = dy·(s + s·(e·s)·x·(d0 + d1·x²)). Beyond ±11 the
 		// second term is nothing, and x is held there so that no infinity meets a zero.
 		a.clamp(4, "xlo", -11, "xhi", 11)
-		a.i("VMULPS", a.v(4), a.v(4), a.v(5))
-		a.i("VMOVUPS", a.float("z1", geluZ1), a.v(0))
-		a.i("VFMADD213PS", a.float("z0", geluZ0), a.v(5), a.v(0))
-		a.i("VMULPS", a.v(4), a.v(0), a.v(0))
-		a.exp("zhi", 87) // e and 1/(1+e) stay normal
-		a.i("VMOVUPS", a.float("one", 1), a.v(6))
-		a.i("VADDPS", a.v(6), a.v(2), a.v(0))
-		a.i("VDIVPS", a.v(0), a.v(6), a.v(6)) // s
-		a.i("VMULPS", a.v(6), a.v(2), a.v(2)) // e·s
+		a.geluExponent()
+		a.gate()
 		a.i("VMOVUPS", a.float("d1", -3*geluZ1), a.v(0))
 		a.i("VFMADD213PS", a.float("d0", -geluZ0), a.v(5), a.v(0))
 		a.i("VMULPS", a.v(4), a.v(0), a.v(0))
@@ -45,9 +37,172 @@ func (a *asm) elementwise() {
 		a.i("VFMADD213PS", a.v(6), a.v(6), a.v(0))
 		a.i("VMULPS", a.v(7), a.v(0), a.v(0))
 	})
-	a.kernel("add", []string{"a", "b"}, false, func() {
+	a.kernel("tanh", "n int, dst, x *float32", x, to0, func(step) {
+		// t = exp(2|x|)-1, by its own series so that it is exact near 0; tanh|x| = t/(t+2).
+		z, n, q := a.v(0), a.v(2), a.v(3)
+		a.and(a.word("abs", 0x7fffffff), a.v(4), z)
+		a.i("VMOVUPS", a.float("tanhHi", 10), a.v(1))
+		a.i("VMINPS", z, a.v(1), z)
+		a.i("VADDPS", z, z, z)
+		a.reduceExp(z, n)
+		a.i("VMOVUPS", a.float("c6", expC6), q)
+		a.i("VFMADD213PS", a.float("c5", expC5), z, q)
+		a.i("VFMADD213PS", a.float("c4", expC4), z, q)
+		a.i("VFMADD213PS", a.float("c3", expC3), z, q)
+		a.i("VFMADD213PS", a.float("c2", expC2), z, q)
+		a.i("VMULPS", z, z, a.v(1))
+		a.i("VFMADD213PS", z, a.v(1), q) // exp(z) - 1
+		a.i("VCVTPS2DQ", n, n)
+		a.i("VPADDD", a.word("bias", 127), n, n)
+		a.i("VPSLLD", "$23", n, n) // s = 2ⁿ
+		a.i("VSUBPS", a.float("one", 1), n, a.v(1))
+		a.i("VFMADD213PS", a.v(1), n, q) // t = s·q + (s-1)
+		a.i("VADDPS", a.float("two", 2), q, a.v(1))
+		a.i("VDIVPS", a.v(1), q, a.v(0))
+		a.and(a.word("sign", 0x80000000), a.v(4), a.v(1))
+		a.or(a.v(1), a.v(0), a.v(0))
+	})
+	a.kernel("sigmoid", "n int, dst, x *float32", x, to0, func(step) {
+		a.zero(a.v(0))
+		a.i("VSUBPS", a.v(4), a.v(0), a.v(0))
+		a.exp("hi", expHi)
+		a.i("VMOVUPS", a.float("one", 1), a.v(0))
+		a.i("VADDPS", a.v(0), a.v(2), a.v(2))
+		a.i("VDIVPS", a.v(2), a.v(0), a.v(0))
+	})
+	a.kernel("relu", "n int, dst, x *float32", x, to0, func(step) {
+		a.zero(a.v(0))
+		a.i("VMAXPS", a.v(4), a.v(0), a.v(0)) // of a NaN the second source, x
+	})
+	fromY := []operand{{"y", 4}, {"dy", 5}}
+	a.kernel("tanhGrad", "n int, dst, y, dy *float32", fromY, to0, func(step) {
+		a.i("VMULPS", a.v(4), a.v(4), a.v(1))
+		a.i("VMOVUPS", a.float("one", 1), a.v(0))
+		a.i("VSUBPS", a.v(1), a.v(0), a.v(0))
+		a.i("VMULPS", a.v(5), a.v(0), a.v(0))
+	})
+	a.kernel("sigmoidGrad", "n int, dst, y, dy *float32", fromY, to0, func(step) {
+		a.i("VMOVUPS", a.float("one", 1), a.v(0))
+		a.i("VSUBPS", a.v(4), a.v(0), a.v(0))
+		a.i("VMULPS", a.v(4), a.v(0), a.v(0))
+		a.i("VMULPS", a.v(5), a.v(0), a.v(0))
+	})
+	a.kernel("reluGrad", "n int, dst, y, dy *float32", fromY, to0, func(step) {
+		a.zero(a.v(0))
+		if a.reg == "Z" {
+			a.i("VCMPPS", "$1", a.v(4), a.v(0), "K2") // 0 < y
+			a.i("VMOVAPS.Z", a.v(5), "K2", a.v(0))
+			return
+		}
+		a.i("VCMPPS", "$1", a.v(4), a.v(0), a.v(0))
+		a.and(a.v(5), a.v(0), a.v(0))
+	})
+	pair := []operand{{"gate", 4}, {"up", 7}}
+	a.kernel("swiglu", "n int, dst, gate, up *float32", pair, to0, func(step) {
+		a.zero(a.v(0))
+		a.i("VSUBPS", a.v(4), a.v(0), a.v(0))
+		a.exp("hi", expHi)
+		a.i("VADDPS", a.float("one", 1), a.v(2), a.v(2))
+		a.i("VDIVPS", a.v(2), a.v(4), a.v(0))
+		a.i("VMULPS", a.v(7), a.v(0), a.v(0))
+	})
+	a.kernel("geglu", "n int, dst, gate, up *float32", pair, to0, func(step) {
+		a.geluExponent()
+		a.exp("hi", expHi)
+		a.i("VADDPS", a.float("one", 1), a.v(2), a.v(2))
+		a.i("VDIVPS", a.v(2), a.v(4), a.v(0))
+		a.i("VMULPS", a.v(7), a.v(0), a.v(0))
+	})
+	// dup = dy·x·s and dgate = dy·up·(s + s·(e·s)·x·z'), z' that of the exponent's negative.
+	// x is held where s is 0 or 1, but for the linear x·s above.
+	pair = []operand{{"gate", 4}, {"up", 7}, {"dy", 8}}
+	both := []operand{{"dgate", 0}, {"dup", 9}}
+	gateGrad := func(limit float64, exponent, slope func()) {
+		a.i("VMOVUPS", a.float(fmt.Sprint("lo", limit), -limit), a.v(1))
+		a.i("VMAXPS", a.v(4), a.v(1), a.v(9))
+		a.i("VMOVUPS", a.float(fmt.Sprint("hi", limit), limit), a.v(1))
+		a.i("VMINPS", a.v(9), a.v(1), a.v(4))
+		exponent()
+		a.gate()
+		slope() // register 0: x·z'
+		a.i("VMULPS", a.v(2), a.v(0), a.v(0))
+		a.i("VFMADD213PS", a.v(6), a.v(6), a.v(0))
+		a.i("VMULPS", a.v(8), a.v(7), a.v(7))
+		a.i("VMULPS", a.v(7), a.v(0), a.v(0))
+		a.i("VMULPS", a.v(6), a.v(9), a.v(9))
+		a.i("VMULPS", a.v(8), a.v(9), a.v(9))
+	}
+	a.kernel("swigluGrad", "n int, dgate, dup, gate, up, dy *float32", pair, both, func(step) {
+		gateGrad(88, func() {
+			a.zero(a.v(0))
+			a.i("VSUBPS", a.v(4), a.v(0), a.v(0))
+		}, func() { a.i("VMOVAPS", a.v(4), a.v(0)) })
+	})
+	a.kernel("gegluGrad", "n int, dgate, dup, gate, up, dy *float32", pair, both, func(step) {
+		gateGrad(11, a.geluExponent, func() {
+			a.i("VMOVUPS", a.float("d1", -3*geluZ1), a.v(0))
+			a.i("VFMADD213PS", a.float("d0", -geluZ0), a.v(5), a.v(0))
+			a.i("VMULPS", a.v(4), a.v(0), a.v(0))
+		})
+	})
+	a.kernel("add", "n int, dst, a, b *float32", []operand{{"a", 4}, {"b", 7}}, to0, func(step) {
 		a.i("VADDPS", a.v(7), a.v(4), a.v(0))
 	})
+
+	// The updates round each product, as the portable code does: they wait for memory anyway.
+	a.kernel("adamW", "n int, p, grad, m, v *float32, clip, decay, m1, b2, v1, size, invRoot, eps float32",
+		[]operand{{"p", 4}, {"grad", 5}, {"m", 6}, {"v", 7}}, []operand{{"p", 4}, {"m", 6}, {"v", 7}}, func(step) {
+			clip, decay, m1, b2, v1, size, invRoot, eps := a.v(15), a.v(13), a.v(12), a.v(11), a.v(10), a.v(9), a.v(8), a.v(3)
+			g, p, m, v := a.v(5), a.v(4), a.v(6), a.v(7)
+			a.i("VMULPS", clip, g, g)
+			a.i("VSUBPS", m, g, a.v(0))
+			a.i("VMULPS", m1, a.v(0), a.v(0))
+			a.i("VADDPS", a.v(0), m, m)
+			a.i("VMULPS", b2, v, v)
+			a.i("VMULPS", g, g, g)
+			a.i("VMULPS", v1, g, g)
+			a.i("VADDPS", g, v, v)
+			a.i("VSQRTPS", v, a.v(0))
+			a.i("VMULPS", invRoot, a.v(0), a.v(0))
+			a.i("VADDPS", eps, a.v(0), a.v(0))
+			a.i("VDIVPS", a.v(0), m, a.v(0))
+			a.i("VMULPS", size, a.v(0), a.v(0))
+			a.i("VMULPS", decay, p, p)
+			a.i("VSUBPS", a.v(0), p, p)
+		})
+	a.kernel("nesterov", "n int, next, u, grad, m *float32, clip, m1 float32",
+		[]operand{{"grad", 5}, {"m", 6}}, []operand{{"next", 6}, {"u", 0}}, func(step) {
+			g, m := a.v(5), a.v(6)
+			a.i("VMULPS", a.v(15), g, g)
+			a.i("VSUBPS", m, g, a.v(0))
+			a.i("VMULPS", a.v(13), a.v(0), a.v(0))
+			a.i("VADDPS", a.v(0), m, m)
+			a.i("VSUBPS", g, m, a.v(0))
+			a.i("VMULPS", a.v(13), a.v(0), a.v(0))
+			a.i("VSUBPS", a.v(0), m, a.v(0))
+		})
+	a.kernel("combine", "n int, dst, a, b *float32, c, d float32", []operand{{"a", 4}, {"b", 5}}, []operand{{"dst", 0}}, func(step) {
+		a.i("VMULPS", a.v(15), a.v(4), a.v(0))
+		a.i("VMULPS", a.v(13), a.v(5), a.v(1))
+		a.i("VADDPS", a.v(1), a.v(0), a.v(0))
+	})
+}
+
+// geluExponent sets register 0 to x·(z0 + z1·x²), x in register 4, and 5 to x².
+func (a *asm) geluExponent() {
+	a.i("VMULPS", a.v(4), a.v(4), a.v(5))
+	a.i("VMOVUPS", a.float("z1", geluZ1), a.v(0))
+	a.i("VFMADD213PS", a.float("z0", geluZ0), a.v(5), a.v(0))
+	a.i("VMULPS", a.v(4), a.v(0), a.v(0))
+}
+
+// gate sets register 6 to s = 1/(1+e), e = exp of register 0, and 2 to 1-s = e·s.
+func (a *asm) gate() {
+	a.exp("zhi", 87) // e and s stay normal
+	a.i("VMOVUPS", a.float("one", 1), a.v(6))
+	a.i("VADDPS", a.v(6), a.v(2), a.v(0))
+	a.i("VDIVPS", a.v(0), a.v(6), a.v(6))
+	a.i("VMULPS", a.v(6), a.v(2), a.v(2))
 }
 
 // u = √(2/π)·(x + 0.044715·x³) and (1+tanh(u))/2 = 1/(1+exp(-2u)), -2u = x·(z0 + z1·x²).
@@ -57,6 +212,8 @@ const (
 )
 
 const (
+	expC2, expC3, expC4, expC5, expC6 = 0.49999993, 0.16666521, 0.04166839, 0.00836872, 0.00138146
+
 	expLo = -104 // exp rounds to 0 below
 	expHi = 89   // and to infinity above
 )
@@ -76,19 +233,12 @@ func (a *asm) clamp(n int, loName string, lo float64, hiName string, hi float64)
 func (a *asm) exp(hiName string, hi float64) {
 	x, n, p, h := a.v(0), a.v(1), a.v(2), a.v(3)
 	a.clamp(0, "lo", expLo, hiName, hi)
-	a.i("VMULPS", a.float("log2e", math.Log2E), x, n)
-	if a.reg == "Z" {
-		a.i("VRNDSCALEPS", "$8", n, n)
-	} else {
-		a.i("VROUNDPS", "$8", n, n)
-	}
-	a.i("VFNMADD231PS", a.float("ln2hi", 0.693359375), n, x)
-	a.i("VFNMADD231PS", a.float("ln2lo", math.Ln2-0.693359375), n, x)
-	a.i("VMOVUPS", a.float("c6", 0.00138146), p)
-	a.i("VFMADD213PS", a.float("c5", 0.00836872), x, p)
-	a.i("VFMADD213PS", a.float("c4", 0.04166839), x, p)
-	a.i("VFMADD213PS", a.float("c3", 0.16666521), x, p)
-	a.i("VFMADD213PS", a.float("c2", 0.49999993), x, p)
+	a.reduceExp(x, n)
+	a.i("VMOVUPS", a.float("c6", expC6), p)
+	a.i("VFMADD213PS", a.float("c5", expC5), x, p)
+	a.i("VFMADD213PS", a.float("c4", expC4), x, p)
+	a.i("VFMADD213PS", a.float("c3", expC3), x, p)
+	a.i("VFMADD213PS", a.float("c2", expC2), x, p)
 	a.i("VFMADD213PS", a.float("one", 1), x, p)
 	a.i("VFMADD213PS", a.float("one", 1), x, p)
 	a.i("VCVTPS2DQ", n, n)
@@ -101,67 +251,14 @@ func (a *asm) exp(hiName string, hi float64) {
 	}
 }
 
-// kernel writes a function over n ≥ 1 elements: body turns register 4 (and 7, the second
-// source) into register 0.
-func (a *asm) kernel(name string, srcs []string, shift bool, body func()) {
-	params := "n int, dst, " + strings.Join(srcs, ", ") + " *float32"
-	if shift {
-		params += ", shift float32"
-	}
-	a.f("")
-	a.fn(name, params)
-	regs := []string{"SI", "DX"}
-	vecs := []int{4, 7}
-	a.i("MOVQ", "n+0(FP)", "CX")
-	a.i("MOVQ", "dst+8(FP)", "DI")
-	for i, s := range srcs {
-		a.i("MOVQ", fmt.Sprintf("%s+%d(FP)", s, 16+8*i), regs[i])
-	}
-	if shift {
-		a.i("VBROADCASTSS", fmt.Sprintf("shift+%d(FP)", 16+8*len(srcs)), a.v(15))
-	}
-	size := fmt.Sprintf("$%d", 4*a.lanes)
-	a.i("MOVQ", "CX", "AX")
-	a.i("SHRQ", fmt.Sprintf("$%d", map[int]int{8: 3, 16: 4}[a.lanes]), "AX")
-	a.i("JZ", "tail")
-	a.f("\tPCALIGN $32")
-	a.f("loop:")
-	for i := range srcs {
-		a.i("VMOVUPS", "("+regs[i]+")", a.v(vecs[i]))
-	}
-	body()
-	a.i("VMOVUPS", a.v(0), "(DI)")
-	for i := range srcs {
-		a.i("ADDQ", size, regs[i])
-	}
-	a.i("ADDQ", size, "DI")
-	a.i("DECQ", "AX")
-	a.i("JNZ", "loop")
-	a.f("tail:")
-	a.i("ANDQ", fmt.Sprintf("$%d", a.lanes-1), "CX")
-	a.i("JZ", "done")
+// reduceExp sets n = round(x/ln 2) and x -= n·ln 2.
+func (a *asm) reduceExp(x, n string) {
+	a.i("VMULPS", a.float("log2e", math.Log2E), x, n)
 	if a.reg == "Z" {
-		a.i("MOVL", "$1", "AX")
-		a.i("SHLL", "CX", "AX")
-		a.i("DECL", "AX")
-		a.i("KMOVW", "AX", "K1")
-		for i := range srcs {
-			a.i("VMOVUPS.Z", "("+regs[i]+")", "K1", a.v(vecs[i]))
-		}
-		body()
-		a.i("VMOVUPS", a.v(0), "K1", "(DI)")
+		a.i("VRNDSCALEPS", "$8", n, n)
 	} else {
-		// lanes -1 then 0, read so that the first CX are set
-		a.i("NEGQ", "CX")
-		a.i("LEAQ", a.mask(), "AX")
-		a.i("VMOVDQU", "(AX)(CX*4)", "Y14")
-		for i := range srcs {
-			a.i("VMASKMOVPS", "("+regs[i]+")", "Y14", a.v(vecs[i]))
-		}
-		body()
-		a.i("VMASKMOVPS", "Y0", "Y14", "(DI)")
+		a.i("VROUNDPS", "$8", n, n)
 	}
-	a.f("done:")
-	a.i("VZEROUPPER")
-	a.i("RET")
+	a.i("VFNMADD231PS", a.float("ln2hi", 0.693359375), n, x)
+	a.i("VFNMADD231PS", a.float("ln2lo", math.Ln2-0.693359375), n, x)
 }

@@ -39,6 +39,7 @@ var nouns = []struct {
 	{"elementwise", (*asm).elementwise},
 	{"gemm", (*asm).gemm},
 	{"peak", (*asm).peak},
+	{"rows", (*asm).rows},
 }
 
 func main() {
@@ -77,7 +78,8 @@ type asm struct {
 	entries []string // of the table
 	names   []string // of constants, each in every lane of a vector
 	words   []uint32
-	masks   bool // the table of AVX2's masks is used
+	at      map[string]string // registers of the pointers of the function being written
+	masks   bool              // the table of AVX2's masks is used
 }
 
 func (a *asm) f(format string, args ...any) { fmt.Fprintf(&a.text, format+"\n", args...) }
