@@ -27,7 +27,10 @@ const (
 // formatVersion is what this package writes. A hone that meets a higher one
 // refuses the checkpoint; every change that an older hone would misread, a new
 // field of the manifest among them, raises it.
-const formatVersion = 1
+//
+//	1  the first
+//	2  recipes, dates, shares and cleaning counts in the provenance
+const formatVersion = 2
 
 // Manifest says what a checkpoint is, where it came from, and what each of its
 // files must hash to. It holds no time and no path: the same run gives the
@@ -50,17 +53,24 @@ type Manifest struct {
 // Origin is one stage on the way to a checkpoint: its recipe and its data.
 type Origin struct {
 	Stage        string   `json:"stage"`
+	Step         int      `json:"step,omitempty"` // that the next stage started from; 0: the last stage, see Manifest.Step
 	RecipeSHA256 string   `json:"recipe_sha256"`
+	Recipe       string   `json:"recipe,omitempty"` // resolved, as TOML
 	Corpora      []Corpus `json:"corpora,omitempty"`
 }
 
 // Corpus is where training data came from and what allows its use.
 type Corpus struct {
-	Name    string `json:"name"`
-	Source  string `json:"source"`
-	Licence string `json:"licence"`
-	Consent string `json:"consent"`
-	SHA256  string `json:"sha256"`
+	Name      string  `json:"name"`
+	Source    string  `json:"source"`
+	Licence   string  `json:"licence"`
+	Consent   string  `json:"consent"`
+	Collected string  `json:"collected,omitempty"` // year, month or day
+	SHA256    string  `json:"sha256"`
+	Documents int64   `json:"documents,omitempty"`
+	Share     float64 `json:"share,omitempty"` // of a mixture
+	// Cleaning counts the documents that were left out, by reason.
+	Cleaning map[string]int64 `json:"cleaning,omitempty"`
 }
 
 // FileInfo is what a file of a checkpoint must be.

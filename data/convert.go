@@ -84,7 +84,7 @@ type ConvertOptions struct {
 	// Text and Label are the columns of files; "": as in Spec.
 	Text, Label string
 	// Name, Source, Licence and Consent of files, for corpus.json.
-	Name, Source, Licence, Consent string
+	Name, Source, Licence, Consent, Collected string
 }
 
 func (o ConvertOptions) goroot() ConvertOptions {
@@ -354,7 +354,7 @@ func convertFiles(ctx context.Context, from, dir string, opt ConvertOptions, pro
 	}
 	defer s.abandon()
 	m := &s.manifest
-	m.Name, m.Source, m.Licence, m.Consent = opt.Name, opt.Source, opt.Licence, opt.Consent
+	m.Name, m.Source, m.Licence, m.Consent, m.Collected = opt.Name, opt.Source, opt.Licence, opt.Consent, opt.Collected
 	if m.Name == "" {
 		m.Name = filepath.Base(filepath.Clean(from))
 	}

@@ -32,7 +32,9 @@ type Spec struct {
 	Text  string // column of the text; "": "text"
 	Label string // column of the label; "": "label" where there is one
 
-	Name, Source, Licence, Consent string
+	// What is known of it; "" leaves what a converted corpus says of itself.
+	Name, Source, Licence, Consent, Collected string
+	SHA256                                    string // that it must have; "": any
 
 	Convert ConvertOptions // for goroot:
 }
@@ -43,9 +45,11 @@ type Provenance struct {
 	Source  string `json:"source"`
 	Licence string `json:"licence"`
 	Consent string `json:"consent"`
-	SHA256  string `json:"sha256"` // of the lines "SHA256  FILE" of its files in order
-	Rows    int64  `json:"rows"`
-	Bytes   int64  `json:"bytes"` // of the files
+	// Collected is when: a year, a month or a day, as in 2024-05-31.
+	Collected string `json:"collected,omitempty"`
+	SHA256    string `json:"sha256"` // of the lines "SHA256  FILE" of its files in order
+	Rows      int64  `json:"rows"`
+	Bytes     int64  `json:"bytes"` // of the files
 }
 
 // Corpus is a set of documents in up to three splits, read in bounded memory.
@@ -210,11 +214,33 @@ func Prepare(ctx context.Context, spec Spec, cacheDir string, progress func(done
 	if err != nil {
 		return nil, err
 	}
+	if spec.Collected == "" {
+		spec.Collected = released(g)
+	}
 	c, err := openConverted(ctx, spec, dir, m, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%w (hint: remove %s, and it will be made anew)", err, dir)
 	}
 	return c, nil
+}
+
+// released is the day of a Go release, as its file VERSION says, or "".
+func released(g source.Goroot) string {
+	b, _ := os.ReadFile(filepath.Join(filepath.Dir(g.Src), "VERSION")) // a tree under development has none
+	for line := range strings.Lines(string(b)) {
+		if day, ok := strings.CutPrefix(line, "time "); ok && len(day) >= len("2006-01-02") {
+			return day[:len("2006-01-02")]
+		}
+	}
+	return ""
+}
+
+// checkSHA256 compares a corpus with the hash that was given for it.
+func (c *Corpus) checkSHA256(spec Spec) error {
+	if spec.SHA256 == "" || strings.EqualFold(spec.SHA256, c.Provenance.SHA256) {
+		return nil
+	}
+	return fmt.Errorf("data: %s: another corpus than was meant: its SHA-256 is %s, not %s", spec.From, c.Provenance.SHA256, spec.SHA256)
 }
 
 // readManifest reads corpus.json of a converted corpus; the error is
@@ -244,7 +270,7 @@ func openConverted(ctx context.Context, spec Spec, dir string, m *Manifest, prog
 	// What the recipe says of a corpus goes before what its converter knew.
 	for _, o := range []struct{ to, from *string }{
 		{&c.Provenance.Name, &spec.Name}, {&c.Provenance.Source, &spec.Source},
-		{&c.Provenance.Licence, &spec.Licence}, {&c.Provenance.Consent, &spec.Consent},
+		{&c.Provenance.Licence, &spec.Licence}, {&c.Provenance.Consent, &spec.Consent}, {&c.Provenance.Collected, &spec.Collected},
 	} {
 		if *o.from != "" {
 			*o.to = *o.from
@@ -306,6 +332,9 @@ func openConverted(ctx context.Context, spec Spec, dir string, m *Manifest, prog
 	if sum := hex.EncodeToString(sums.Sum(nil)); sum != m.SHA256 {
 		return nil, fmt.Errorf("data: %s: the SHA-256 of its shards is %s, not %s as it says", filepath.Join(dir, manifestName), sum, m.SHA256)
 	}
+	if err := c.checkSHA256(spec); err != nil {
+		return nil, err
+	}
 	for _, l := range m.Labels {
 		c.Labels = append(c.Labels, l.Name)
 	}
@@ -356,7 +385,7 @@ func openFiles(ctx context.Context, spec Spec, progress func(done, total int64))
 	if err != nil {
 		return nil, err
 	}
-	c := &Corpus{Provenance: Provenance{Name: spec.Name, Source: spec.Source, Licence: spec.Licence, Consent: spec.Consent}}
+	c := &Corpus{Provenance: Provenance{Name: spec.Name, Source: spec.Source, Licence: spec.Licence, Consent: spec.Consent, Collected: spec.Collected}}
 	defer func() {
 		if err != nil {
 			c.Close()
@@ -387,6 +416,9 @@ func openFiles(ctx context.Context, spec Spec, progress func(done, total int64))
 		}
 	}
 	c.Provenance.SHA256 = hex.EncodeToString(sums.Sum(nil))
+	if err := c.checkSHA256(spec); err != nil {
+		return nil, err
+	}
 	for _, s := range c.Splits() {
 		c.Provenance.Rows += s.rows
 	}

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 
-	"hone/checkpoint"
 	"hone/data"
 )
 
@@ -18,13 +17,16 @@ func openCorpora(ctx context.Context, r *Recipe, cache string, bar func(title, u
 		b := bar("reading corpus "+name, "bytes")
 		corpus, err := data.Prepare(ctx, data.Spec{
 			From: c.Source, Text: c.Text, Label: c.Label,
-			Name: name, Licence: c.Licence, Consent: c.Consent,
+			Name: name, Source: c.Origin, Licence: c.Licence, Consent: c.Consent, Collected: c.Collected, SHA256: c.SHA256,
 		}, cache, progress(b))
 		b.Close()
 		if err != nil {
 			return nil, input(err)
 		}
 		corpora[name] = corpus
+	}
+	if err := r.provenanceLacks(corpora); err != nil {
+		return nil, err
 	}
 	for _, s := range r.Stages {
 		for _, name := range s.sources() {
@@ -61,20 +63,6 @@ func describeCorpus(c *data.Corpus) string {
 		text += fmt.Sprintf("%s %d", s.Name, s.Rows())
 	}
 	return fmt.Sprintf("%s documents, %d labels, %.1f MB", text, len(c.Labels), float64(c.Provenance.Bytes)/1e6)
-}
-
-func provenance(c *data.Corpus) checkpoint.Corpus {
-	p := c.Provenance
-	return checkpoint.Corpus{Name: p.Name, Source: p.Source, Licence: p.Licence, Consent: p.Consent, SHA256: p.SHA256}
-}
-
-// provenance is of all that a stage reads.
-func (w *runner) provenance(s *Stage) []checkpoint.Corpus {
-	var list []checkpoint.Corpus
-	for _, name := range s.sources() {
-		list = append(list, provenance(w.corpora[name]))
-	}
-	return list
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

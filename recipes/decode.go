@@ -391,6 +391,9 @@ func (d *decoder) value(f reflect.Value, x any, path string) {
 	}
 	switch f.Kind() {
 	case reflect.String:
+		if day, ok := x.(time.Time); ok { // a TOML date without quotes
+			x = day.Format(time.DateOnly)
+		}
 		s, ok := x.(string)
 		if !ok {
 			want("a string")

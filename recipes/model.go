@@ -3,7 +3,6 @@ package recipes
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"hone/checkpoint"
@@ -25,13 +24,7 @@ type Loaded struct {
 // OpenModel loads a checkpoint: its directory, or a stage's or a run's, whose final
 // model is meant then.
 func OpenModel(dev exec.Device, dir string) (*Loaded, error) {
-	path := dir
-	if _, err := os.Stat(filepath.Join(path, checkpoint.ManifestFile)); err != nil {
-		if _, err := os.Stat(checkpoint.FinalDir(dir)); err == nil {
-			path = checkpoint.FinalDir(dir)
-		}
-	}
-	c, err := checkpoint.Open(path)
+	c, err := checkpoint.Open(checkpointDir(dir))
 	if err != nil {
 		return nil, err
 	}

@@ -29,11 +29,16 @@ type Recipe struct {
 
 // A Corpus names data and where it comes from.
 type Corpus struct {
-	Source  string `toml:"source"`  // goroot:, a file, a directory or a glob of Arrow files
-	Licence string `toml:"licence"` // SPDX expression
-	Consent string `toml:"consent"` // on what basis it may be used
-	Text    string `toml:"text"`    // name of the text column
-	Label   string `toml:"label"`   // name of the label column
+	Source string `toml:"source"` // goroot:, a file, a directory or a glob of Arrow files
+	Text   string `toml:"text"`   // name of the text column
+	Label  string `toml:"label"`  // name of the label column
+
+	// Provenance. What a converted corpus says of itself need not be said again.
+	Origin    string `toml:"origin"`    // where it was published: an address, a citation
+	Licence   string `toml:"licence"`   // SPDX expression
+	Consent   string `toml:"consent"`   // on what basis it may be used
+	Collected string `toml:"collected"` // when: a year, a month or a day, as 2024-05-31
+	SHA256    string `toml:"sha256"`    // that it must have; hone data info --manifest prints it
 }
 
 // Tokenizer is trained on the training split of a corpus, or read from a file.

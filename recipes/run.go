@@ -70,7 +70,8 @@ type runner struct {
 	corpora map[string]*data.Corpus
 	tok     tokenizer.Tokenizer
 	tokFile []byte // tokenizer.json
-	hash    string // of the resolved recipe
+	text    string // the resolved recipe
+	hash    string // of it
 	metrics *report.Log
 	limit   float64        // FLOP/s of the machine, once measured
 	params  map[string]int // of each stage trained by this process
@@ -93,7 +94,7 @@ func Run(ctx context.Context, r *Recipe, o Options) (run *report.Run, err error)
 		return nil, err
 	}
 	sum := sha256.Sum256([]byte(text))
-	w.hash = hex.EncodeToString(sum[:])
+	w.text, w.hash = text, hex.EncodeToString(sum[:])
 	if w.dir, err = openRunDir(o.Dir, r, w.dev.Name(), Machine(), o.Fresh, w.log); err != nil {
 		return nil, err
 	}

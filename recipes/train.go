@@ -240,7 +240,7 @@ func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpo
 	}
 	manifest := checkpoint.Manifest{
 		Hone: Version(), Stage: s.Name, Kernels: w.dev.Name(), Device: "cpu",
-		Provenance: []checkpoint.Origin{{Stage: s.Name, RecipeSHA256: w.hash, Corpora: w.provenance(s)}},
+		Provenance: []checkpoint.Origin{{Stage: s.Name, RecipeSHA256: w.hash, Recipe: w.text, Corpora: w.provenance(s, read.Mixture)}},
 	}
 	if from != nil {
 		fresh, err := trainer.LoadWeights(net, from)
@@ -248,7 +248,11 @@ func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpo
 			return fmt.Errorf("stage %s: %w", s.Name, err)
 		}
 		w.log(fmt.Sprintf("stage %s: starts from %s (step %d); fresh: %v", s.Name, s.From, from.Manifest.Step, fresh))
-		manifest.Provenance = append(slices.Clone(from.Manifest.Provenance), manifest.Provenance...)
+		chain := slices.Clone(from.Manifest.Provenance)
+		if n := len(chain); n > 0 {
+			chain[n-1].Step = from.Manifest.Step
+		}
+		manifest.Provenance = append(chain, manifest.Provenance...)
 	}
 	w.params[s.Name] = net.Layout().Elems()
 	configJSON, err := net.Config().JSON()

@@ -1,11 +1,14 @@
 package recipes
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"hone/data"
 )
@@ -30,13 +33,14 @@ func (d *decoder) validate(r *Recipe) {
 	for _, name := range names {
 		c, at := r.Corpus[name], "corpus."+name
 		d.sourceExists(at+".source", c.Source)
-		if r.RequireProvenance {
-			if c.Licence == "" {
-				d.fault(at+".licence", "missing, and the recipe has require_provenance = true")
-			}
-			if c.Consent == "" {
-				d.fault(at+".consent", "missing, and the recipe has require_provenance = true")
-			}
+		if c.Collected != "" && !slices.ContainsFunc([]string{"2006", "2006-01", time.DateOnly}, func(layout string) bool {
+			_, err := time.Parse(layout, c.Collected)
+			return err == nil
+		}) {
+			d.fault(at+".collected", "%q is not a year, a month or a day, such as 2024-05-31", c.Collected)
+		}
+		if b, err := hex.DecodeString(c.SHA256); c.SHA256 != "" && (err != nil || len(b) != sha256.Size) {
+			d.fault(at+".sha256", "%q is not 64 hexadecimal digits", c.SHA256)
 		}
 	}
 	d.positive("seed", r.Seed, 0)

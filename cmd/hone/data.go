@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
@@ -58,6 +60,7 @@ say so.`,
 	f.StringVar(&o.Source, "source", "", "where it comes from")
 	f.StringVar(&o.Licence, "licence", "", "SPDX expression")
 	f.StringVar(&o.Consent, "consent", "", "on what basis it may be used")
+	f.StringVar(&o.Collected, "collected", "", "when it was collected: a year, a month or a day")
 	return c
 }
 
@@ -93,15 +96,22 @@ func newDataPreview(t *terminal) *cobra.Command {
 
 func newDataInfo(t *terminal) *cobra.Command {
 	var text, label string
+	var manifest bool
 	c := &cobra.Command{
-		Use:     "info PATH…",
-		Short:   "show columns, rows, lengths and labels of corpora",
-		Example: "  hone data info goroot:",
+		Use:   "info PATH…",
+		Short: "show columns, rows, lengths and labels of corpora",
+		Long: `Shows what corpora hold: columns, rows, lengths of texts, labels. With --manifest:
+the [corpus] tables of a recipe, with the hashes of the files and what converted
+corpora say of themselves; what is not known is left empty, to be filled in.`,
+		Example: "  hone data info goroot:\n  hone data info goroot: --manifest",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			cache, err := cacheDir()
 			if err != nil {
 				return err
+			}
+			if manifest {
+				return printManifests(c.Context(), t, args, text, label, cache)
 			}
 			bar := t.newBar("reading", "rows")
 			info, err := data.Inspect(c.Context(), args, text, label, cache, func(done, total int64) { bar.Set(done, total, "") })
@@ -117,7 +127,46 @@ func newDataInfo(t *terminal) *cobra.Command {
 	}
 	c.Flags().StringVar(&text, "text", "", "column of the text (default text)")
 	c.Flags().StringVar(&label, "label", "", "column of the label (default label)")
+	c.Flags().BoolVar(&manifest, "manifest", false, "print [corpus] tables for a recipe")
 	return c
+}
+
+// printManifests writes a corpus table for each path, as a recipe has it.
+func printManifests(ctx context.Context, t *terminal, paths []string, text, label, cache string) error {
+	list := []data.Provenance{}
+	for i, path := range paths {
+		bar := t.newBar("reading "+path, "bytes")
+		c, err := data.Prepare(ctx, data.Spec{From: path, Text: text, Label: label}, cache, func(done, total int64) { bar.Set(done, total, "") })
+		bar.Close()
+		if err != nil {
+			return inputError{err}
+		}
+		p := c.Provenance
+		if err := c.Close(); err != nil {
+			return err
+		}
+		if p.Name == "" {
+			base := filepath.Base(filepath.Clean(path))
+			p.Name = strings.TrimSuffix(base, filepath.Ext(base))
+		}
+		list = append(list, p)
+		if t.json {
+			continue
+		}
+		if i > 0 {
+			fmt.Fprintln(t.out)
+		}
+		fmt.Fprintf(t.out, "[corpus.%q]\n", p.Name)
+		for _, f := range [][2]string{
+			{"source", path}, {"origin", p.Source}, {"licence", p.Licence}, {"consent", p.Consent}, {"collected", p.Collected}, {"sha256", p.SHA256},
+		} {
+			fmt.Fprintf(t.out, "%s = %q\n", f[0], f[1])
+		}
+	}
+	if t.json {
+		return t.printJSON(list)
+	}
+	return nil
 }
 
 func printInfo(w io.Writer, info *data.Info) error {

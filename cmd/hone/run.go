@@ -99,12 +99,28 @@ func newLs(t *terminal) *cobra.Command {
 }
 
 func newShow(t *terminal) *cobra.Command {
-	return &cobra.Command{
-		Use:     "show RECIPE",
-		Short:   "print a recipe",
-		Example: "  hone show quickstart",
+	var provenance, card bool
+	c := &cobra.Command{
+		Use:   "show RECIPE | CHECKPOINT --provenance",
+		Short: "print a recipe, or where a checkpoint comes from",
+		Long: `Prints a recipe as it is written. With --provenance: the chain of stages, recipes and
+corpora behind a checkpoint as a tree, with licences, hashes and what cleaning left
+out. With --card: the same as a data card in Markdown.`,
+		Example: "  hone show quickstart\n  hone show runs/quickstart/finetune --provenance",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
+			if provenance || card {
+				p, err := recipes.ReadProvenance(args[0])
+				switch {
+				case err != nil:
+					return err
+				case t.json:
+					return t.printJSON(p)
+				case card:
+					return p.Card(t.out)
+				}
+				return p.Tree(t.out)
+			}
 			text, _, err := recipes.Source(args[0])
 			if err != nil {
 				return inputError{err}
@@ -116,6 +132,9 @@ func newShow(t *terminal) *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&provenance, "provenance", false, "of a checkpoint: the chain of its corpora and recipes as a tree")
+	c.Flags().BoolVar(&card, "card", false, "of a checkpoint: its data card in Markdown")
+	return c
 }
 
 func newCp(t *terminal) *cobra.Command {

@@ -1,0 +1,192 @@
+package recipes
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+
+	"hone/checkpoint"
+	"hone/data"
+)
+
+// provenanceLacks refuses corpora that do not say where they come from, where the recipe
+// asks for it: all of them at once, each with the keys that it lacks.
+func (r *Recipe) provenanceLacks(corpora map[string]*data.Corpus) error {
+	if !r.RequireProvenance {
+		return nil
+	}
+	faults := &Faults{File: r.origin.file}
+	d := decoder{faults: faults, lines: r.origin.lines}
+	for _, name := range sortedKeys(corpora) {
+		p := corpora[name].Provenance
+		for _, f := range []struct{ key, value string }{
+			{"origin", p.Source}, {"licence", p.Licence}, {"consent", p.Consent}, {"collected", p.Collected},
+		} {
+			if f.value == "" {
+				d.fault("corpus."+name+"."+f.key, "missing, and the recipe has require_provenance = true")
+			}
+		}
+	}
+	if len(faults.List) == 0 {
+		return nil
+	}
+	sort.SliceStable(faults.List, func(a, b int) bool { return faults.List[a].Line < faults.List[b].Line })
+	return faults
+}
+
+// provenance is of all that a stage reads.
+func (w *runner) provenance(s *Stage, mixture []data.Part) []checkpoint.Corpus {
+	var list []checkpoint.Corpus
+	for i, name := range s.sources() {
+		p := w.corpora[name].Provenance
+		c := checkpoint.Corpus{
+			Name: p.Name, Source: p.Source, Licence: p.Licence, Consent: p.Consent, Collected: p.Collected,
+			SHA256: p.SHA256, Documents: p.Rows, Cleaning: leftOut(w.corpora[name].Manifest),
+		}
+		if len(mixture) > 0 {
+			c.Share = mixture[i].Weight
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+// leftOut counts what the cleaning of a corpus has left out, by reason.
+func leftOut(m *data.Manifest) map[string]int64 {
+	if m == nil {
+		return nil
+	}
+	counts := map[string]int64{}
+	maps.Copy(counts, m.Drops)
+	if d := m.Duplicates; d != nil {
+		counts["exact duplicate"], counts["near duplicate"] = int64(d.Exact), int64(d.Near)
+	}
+	maps.DeleteFunc(counts, func(_ string, n int64) bool { return n == 0 })
+	return counts
+}
+
+// A Provenance is the chain of stages behind a checkpoint, the oldest first.
+type Provenance struct {
+	Checkpoint string              `json:"checkpoint"`
+	Stage      string              `json:"stage"`
+	Step       int                 `json:"step"`
+	Hone       string              `json:"hone"`
+	Chain      []checkpoint.Origin `json:"chain"`
+}
+
+// ReadProvenance reads the chain of a checkpoint: its directory, or a stage's, whose
+// final model is meant then.
+func ReadProvenance(dir string) (*Provenance, error) {
+	c, err := checkpoint.Open(checkpointDir(dir))
+	if err != nil {
+		return nil, input(err)
+	}
+	m := c.Manifest
+	return &Provenance{Checkpoint: dir, Stage: m.Stage, Step: m.Step, Hone: m.Hone, Chain: m.Provenance}, nil
+}
+
+// checkpointDir is the directory of a checkpoint that is named by itself, or by its stage.
+func checkpointDir(dir string) string {
+	if _, err := os.Stat(filepath.Join(dir, checkpoint.ManifestFile)); err != nil {
+		if _, err := os.Stat(checkpoint.FinalDir(dir)); err == nil {
+			return checkpoint.FinalDir(dir)
+		}
+	}
+	return dir
+}
+
+// Tree writes the chain as a tree, the checkpoint at its root.
+func (p *Provenance) Tree(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, step %d, hone %s\n", p.Stage, p.Step, p.Hone)
+	indent := ""
+	for i := len(p.Chain) - 1; i >= 0; i-- {
+		o := p.Chain[i]
+		fork := func(last bool) (head, body string) {
+			if last && i == 0 {
+				return indent + "└─ ", indent + "   "
+			}
+			return indent + "├─ ", indent + "│  "
+		}
+		head, _ := fork(len(o.Corpora) == 0)
+		fmt.Fprintf(&b, "%srecipe %s\n", head, o.RecipeSHA256)
+		for k, c := range o.Corpora {
+			head, body := fork(k == len(o.Corpora)-1)
+			fmt.Fprintf(&b, "%scorpus %s\n", head, c.Name)
+			for _, f := range corpusFields(c) {
+				fmt.Fprintf(&b, "%s   %-9s  %s\n", body, f[0], f[1])
+			}
+		}
+		if i > 0 {
+			fmt.Fprintf(&b, "%s└─ from %s, step %d\n", indent, p.Chain[i-1].Stage, p.Chain[i-1].Step)
+			indent += "   "
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// corpusFields is what is known of a corpus, name and value.
+func corpusFields(c checkpoint.Corpus) [][2]string {
+	fields := [][2]string{{"source", c.Source}, {"licence", c.Licence}, {"consent", c.Consent}, {"collected", c.Collected}, {"sha256", c.SHA256}}
+	for i := range fields {
+		if fields[i][1] == "" {
+			fields[i][1] = "not stated"
+		}
+	}
+	if c.Documents > 0 {
+		fields = append(fields, [2]string{"documents", fmt.Sprint(c.Documents)})
+	}
+	if c.Share > 0 {
+		fields = append(fields, [2]string{"share", fmt.Sprintf("%.3g %% of the mixture", 100*c.Share)})
+	}
+	var out []string
+	for _, reason := range sortedKeys(c.Cleaning) {
+		out = append(out, fmt.Sprintf("%d %s", c.Cleaning[reason], reason))
+	}
+	if len(out) > 0 {
+		fields = append(fields, [2]string{"left out", strings.Join(out, ", ")})
+	}
+	return fields
+}
+
+// Card writes the chain as a data card in Markdown.
+func (p *Provenance) Card(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Data card: %s\n\nWhat the model of stage %s (step %d, hone %s) has learned from, the first stage first.\n",
+		escapeMarkdown(p.Stage), escapeMarkdown(p.Stage), p.Step, escapeMarkdown(p.Hone))
+	for i, o := range p.Chain {
+		fmt.Fprintf(&b, "\n## Stage %s\n", escapeMarkdown(o.Stage))
+		if i > 0 {
+			fmt.Fprintf(&b, "\nStarts from step %d of %s.\n", p.Chain[i-1].Step, escapeMarkdown(p.Chain[i-1].Stage))
+		}
+		for _, c := range o.Corpora {
+			fmt.Fprintf(&b, "\n### Corpus %s\n\n| | |\n|---|---|\n", escapeMarkdown(c.Name))
+			for _, f := range corpusFields(c) {
+				fmt.Fprintf(&b, "| %s | %s |\n", f[0], escapeMarkdown(f[1]))
+			}
+		}
+		fmt.Fprintf(&b, "\nRecipe, sha256 %s", o.RecipeSHA256)
+		if o.Recipe == "" {
+			b.WriteString("; its text was not kept.\n")
+			continue
+		}
+		fence := "```" // longer than any in the text
+		for strings.Contains(o.Recipe, fence) {
+			fence += "`"
+		}
+		fmt.Fprintf(&b, ":\n\n%stoml\n%s\n%s\n", fence, strings.TrimRight(o.Recipe, "\n"), fence)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// escapeMarkdown keeps what a recipe's author wrote from becoming markup, or a new cell.
+func escapeMarkdown(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	return strings.NewReplacer("\\", "\\\\", "|", "\\|", "<", "&lt;", "&", "&amp;", "`", "\\`", "*", "\\*", "[", "\\[", "_", "\\_").Replace(s)
+}
