@@ -127,6 +127,9 @@ func (m *machine) reg(name string) uint64 {
 // word is the place of 4 bytes of memory, which must exist.
 func (m *machine) word(at uint64) []byte {
 	mem, base := m.mem, m.base
+	if at >= base && at+4 <= base+uint64(len(mem)) {
+		return mem[at-base:][:4]
+	}
 	for name, c := range m.consts {
 		b := m.origin[name]
 		if at >= b && at < b+uint64(len(c)) {
@@ -556,8 +559,8 @@ func emulated(t *testing.T, set string, lanes, mr, nr int) *kernels {
 	k := &kernels{name: set, lanes: lanes}
 	k.mr, k.nr, k.kc, k.mc, k.nc = mr, nr, 24, 2*mr, 2*nr
 	for rows := 1; rows <= mr; rows++ {
-		k.micro = append(k.micro, func(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool) {
-			s := map[string]uint64{"kc": uint64(kc), "n": uint64(n), "ars": uint64(ars), "aks": uint64(aks), "ldc": uint64(ldc), "accumulate": 0}
+		k.micro = append(k.micro, func(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool, next *float32, next1, next2 int) {
+			s := map[string]uint64{"kc": uint64(kc), "n": uint64(n), "ars": uint64(ars), "aks": uint64(aks), "ldc": uint64(ldc), "accumulate": 0, "next": 0, "next1": uint64(next1), "next2": uint64(next2)}
 			if accumulate {
 				s["accumulate"] = 1
 			}

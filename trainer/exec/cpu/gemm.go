@@ -12,6 +12,7 @@ type gemmKernels struct {
 	// cache, a block of A (mc·kc) in the second, the panels (kc·nc) in the third.
 	kc, mc, nc int
 
+	ask    int           // see microKernel
 	mr, nr int           // rows and columns of the micro-kernel's tile
 	micro  []microKernel // for 1, 2, … mr rows
 	// packRows packs kc ≥ 1 rows, stride bytes apart, of n ≥ 1 panels' width.
@@ -26,8 +27,9 @@ type gemmKernels struct {
 
 // A microKernel computes rows of n ≥ 1 columns: c = (or +=) a·b over kc ≥ 1 steps.
 // a's element (i,p) is at a + i·ars + p·aks; b is the panels of the columns, each of kc
-// rows of nr, one after the other; strides are in bytes.
-type microKernel func(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool)
+// rows of nr, one after the other; strides are in bytes. With panel q it asks the caches
+// for ask lines from next + q%2·next1 + q/2·next2, which may be anywhere.
+type microKernel func(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool, next *float32, next1, next2 int)
 
 // Blocks of the portable kernel.
 const (
@@ -213,7 +215,8 @@ func microEdge[T float](kc int, a []T, ars, aks int, b, c []T, ldc, rows, cols i
 
 // gemm32 is the product over an assembly micro-kernel. A block of B (kc,nc) lies packed in
 // the second-level cache; rows of A, as many as a tile has, stay in the first while the
-// micro-kernel walks along them, so that C is read and written in runs.
+// micro-kernel walks along them, so that C is read and written in runs. Meanwhile it asks
+// for the next rows of A where they lie apart; to ask for what is packed next gained nothing.
 func gemm32(k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int, accumulate bool, bias []float32) {
 	mr, nr := k.mr, k.nr
 	packed, panels := lend32(k, w, transA, m, n, kk)
@@ -246,7 +249,15 @@ func gemm32(k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []float
 				}
 				for i := 0; i < mc; i += mr {
 					rows := min(mr, mc-i)
-					k.micro[rows-1](kc, nc, &block[i/mr*step], 4*rs, 4*ks, &panels[0], &c[(ic+i)*ldc+jc], 4*ldc, acc)
+					at := &block[i/mr*step]
+					next, next1, next2 := at, 0, 0
+					if below := i + mr; !transA && below < mc {
+						next, next1, next2 = &block[below*lda], 64*k.ask, 4*lda
+						if 16*k.ask >= k.kc { // a row at a time, not half
+							next1, next2 = 4*lda, 8*lda
+						}
+					}
+					k.micro[rows-1](kc, nc, at, 4*rs, 4*ks, &panels[0], &c[(ic+i)*ldc+jc], 4*ldc, acc, next, next1, next2)
 					if bias != nil && last {
 						for r := ic + i; r < ic+i+rows; r++ {
 							row := c[r*ldc+jc : r*ldc+jc+nc]

@@ -5,22 +5,22 @@
 package cpu
 
 //go:noescape
-func micro1_avx2(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool)
+func micro1_avx2(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool, next *float32, next1, next2 int)
 
 //go:noescape
-func micro2_avx2(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool)
+func micro2_avx2(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool, next *float32, next1, next2 int)
 
 //go:noescape
-func micro3_avx2(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool)
+func micro3_avx2(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool, next *float32, next1, next2 int)
 
 //go:noescape
-func micro4_avx2(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool)
+func micro4_avx2(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool, next *float32, next1, next2 int)
 
 //go:noescape
-func micro5_avx2(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool)
+func micro5_avx2(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool, next *float32, next1, next2 int)
 
 //go:noescape
-func micro6_avx2(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool)
+func micro6_avx2(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool, next *float32, next1, next2 int)
 
 //go:noescape
 func packRows_avx2(kc, n int, src *float32, stride int, dst *float32)
@@ -32,7 +32,7 @@ func packCols_avx2(n int, src *float32, stride int, dst *float32, step int)
 func transpose8_avx2(kc int, src *float32, stride int, dst *float32)
 
 var gemm_avx2 = gemmKernels{
-	mr: 6, nr: 16, kc: 384, mc: 1536, nc: 192,
+	mr: 6, nr: 16, kc: 384, mc: 1536, nc: 192, ask: 12,
 	micro:      []microKernel{micro1_avx2, micro2_avx2, micro3_avx2, micro4_avx2, micro5_avx2, micro6_avx2},
 	packRows:   packRows_avx2,
 	packCols:   packCols_avx2,

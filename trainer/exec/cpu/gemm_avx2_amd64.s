@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // c(1,n) = or += a·b over kc ≥ 1 steps, n ≥ 1.
-TEXT ·micro1_avx2(SB), NOSPLIT, $0-65
+TEXT ·micro1_avx2(SB), NOSPLIT, $0-96
 	MOVQ kc+0(FP), CX
 	MOVQ n+8(FP), R14
 	MOVQ ars+24(FP), R8
@@ -190,7 +190,7 @@ end:
 	RET
 
 // c(2,n) = or += a·b over kc ≥ 1 steps, n ≥ 1.
-TEXT ·micro2_avx2(SB), NOSPLIT, $0-65
+TEXT ·micro2_avx2(SB), NOSPLIT, $0-96
 	MOVQ kc+0(FP), CX
 	MOVQ n+8(FP), R14
 	MOVQ ars+24(FP), R8
@@ -421,7 +421,7 @@ end:
 	RET
 
 // c(3,n) = or += a·b over kc ≥ 1 steps, n ≥ 1.
-TEXT ·micro3_avx2(SB), NOSPLIT, $0-65
+TEXT ·micro3_avx2(SB), NOSPLIT, $0-96
 	MOVQ kc+0(FP), CX
 	MOVQ n+8(FP), R14
 	MOVQ ars+24(FP), R8
@@ -698,7 +698,7 @@ end:
 	RET
 
 // c(4,n) = or += a·b over kc ≥ 1 steps, n ≥ 1.
-TEXT ·micro4_avx2(SB), NOSPLIT, $0-65
+TEXT ·micro4_avx2(SB), NOSPLIT, $0-96
 	MOVQ kc+0(FP), CX
 	MOVQ n+8(FP), R14
 	MOVQ ars+24(FP), R8
@@ -1035,7 +1035,7 @@ end:
 	RET
 
 // c(5,n) = or += a·b over kc ≥ 1 steps, n ≥ 1.
-TEXT ·micro5_avx2(SB), NOSPLIT, $0-65
+TEXT ·micro5_avx2(SB), NOSPLIT, $0-96
 	MOVQ kc+0(FP), CX
 	MOVQ n+8(FP), R14
 	MOVQ ars+24(FP), R8
@@ -1418,7 +1418,7 @@ end:
 	RET
 
 // c(6,n) = or += a·b over kc ≥ 1 steps, n ≥ 1.
-TEXT ·micro6_avx2(SB), NOSPLIT, $0-65
+TEXT ·micro6_avx2(SB), NOSPLIT, $0-96
 	MOVQ kc+0(FP), CX
 	MOVQ n+8(FP), R14
 	MOVQ ars+24(FP), R8
@@ -1429,6 +1429,28 @@ TEXT ·micro6_avx2(SB), NOSPLIT, $0-65
 	CMPQ R14, $16
 	JLT ragged
 panel:
+	MOVQ DX, R13
+	SUBQ c+48(FP), R13
+	SHRQ $6, R13
+	MOVQ R13, AX
+	ANDQ $1, AX
+	IMULQ next1+80(FP), AX
+	SHRQ $1, R13
+	IMULQ next2+88(FP), R13
+	ADDQ AX, R13
+	ADDQ next+72(FP), R13
+	PREFETCHT1 0(R13)
+	PREFETCHT1 64(R13)
+	PREFETCHT1 128(R13)
+	PREFETCHT1 192(R13)
+	PREFETCHT1 256(R13)
+	PREFETCHT1 320(R13)
+	PREFETCHT1 384(R13)
+	PREFETCHT1 448(R13)
+	PREFETCHT1 512(R13)
+	PREFETCHT1 576(R13)
+	PREFETCHT1 640(R13)
+	PREFETCHT1 704(R13)
 	MOVQ a+16(FP), SI
 	LEAQ (R8)(R8*2), R13
 	LEAQ (SI)(R13*1), R10
@@ -1488,30 +1510,6 @@ ask:
 	PREFETCHT0 0(R13)
 	ADDQ BX, R13
 	PREFETCHT0 0(R13)
-	MOVQ DX, R13
-	SUBQ c+48(FP), R13
-	ADDQ R13, R13
-	ADDQ SI, R13
-	MOVQ R8, AX
-	IMULQ $6, AX
-	ADDQ AX, R13
-	PREFETCHT1 (R13)
-	PREFETCHT1 64(R13)
-	ADDQ R8, R13
-	PREFETCHT1 (R13)
-	PREFETCHT1 64(R13)
-	ADDQ R8, R13
-	PREFETCHT1 (R13)
-	PREFETCHT1 64(R13)
-	ADDQ R8, R13
-	PREFETCHT1 (R13)
-	PREFETCHT1 64(R13)
-	ADDQ R8, R13
-	PREFETCHT1 (R13)
-	PREFETCHT1 64(R13)
-	ADDQ R8, R13
-	PREFETCHT1 (R13)
-	PREFETCHT1 64(R13)
 	MOVQ CX, AX
 	SHRQ $2, AX
 	JZ rest

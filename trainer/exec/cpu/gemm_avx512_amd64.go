@@ -5,40 +5,40 @@
 package cpu
 
 //go:noescape
-func micro1_avx512(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool)
+func micro1_avx512(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool, next *float32, next1, next2 int)
 
 //go:noescape
-func micro2_avx512(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool)
+func micro2_avx512(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool, next *float32, next1, next2 int)
 
 //go:noescape
-func micro3_avx512(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool)
+func micro3_avx512(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool, next *float32, next1, next2 int)
 
 //go:noescape
-func micro4_avx512(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool)
+func micro4_avx512(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool, next *float32, next1, next2 int)
 
 //go:noescape
-func micro5_avx512(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool)
+func micro5_avx512(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool, next *float32, next1, next2 int)
 
 //go:noescape
-func micro6_avx512(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool)
+func micro6_avx512(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool, next *float32, next1, next2 int)
 
 //go:noescape
-func micro7_avx512(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool)
+func micro7_avx512(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool, next *float32, next1, next2 int)
 
 //go:noescape
-func micro8_avx512(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool)
+func micro8_avx512(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool, next *float32, next1, next2 int)
 
 //go:noescape
-func micro9_avx512(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool)
+func micro9_avx512(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool, next *float32, next1, next2 int)
 
 //go:noescape
-func micro10_avx512(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool)
+func micro10_avx512(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool, next *float32, next1, next2 int)
 
 //go:noescape
-func micro11_avx512(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool)
+func micro11_avx512(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool, next *float32, next1, next2 int)
 
 //go:noescape
-func micro12_avx512(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool)
+func micro12_avx512(kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool, next *float32, next1, next2 int)
 
 //go:noescape
 func packRows_avx512(kc, n int, src *float32, stride int, dst *float32)
@@ -50,7 +50,7 @@ func packCols_avx512(n int, src *float32, stride int, dst *float32, step int)
 func transpose8_avx512(kc int, src *float32, stride int, dst *float32)
 
 var gemm_avx512 = gemmKernels{
-	mr: 12, nr: 32, kc: 384, mc: 1536, nc: 384,
+	mr: 12, nr: 32, kc: 384, mc: 1536, nc: 384, ask: 24,
 	micro:      []microKernel{micro1_avx512, micro2_avx512, micro3_avx512, micro4_avx512, micro5_avx512, micro6_avx512, micro7_avx512, micro8_avx512, micro9_avx512, micro10_avx512, micro11_avx512, micro12_avx512},
 	packRows:   packRows_avx512,
 	packCols:   packCols_avx512,

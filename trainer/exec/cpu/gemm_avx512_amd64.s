@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // c(1,n) = or += a·b over kc ≥ 1 steps, n ≥ 1.
-TEXT ·micro1_avx512(SB), NOSPLIT, $0-65
+TEXT ·micro1_avx512(SB), NOSPLIT, $0-96
 	MOVQ kc+0(FP), CX
 	MOVQ n+8(FP), R14
 	MOVQ ars+24(FP), R8
@@ -180,7 +180,7 @@ end:
 	RET
 
 // c(2,n) = or += a·b over kc ≥ 1 steps, n ≥ 1.
-TEXT ·micro2_avx512(SB), NOSPLIT, $0-65
+TEXT ·micro2_avx512(SB), NOSPLIT, $0-96
 	MOVQ kc+0(FP), CX
 	MOVQ n+8(FP), R14
 	MOVQ ars+24(FP), R8
@@ -401,7 +401,7 @@ end:
 	RET
 
 // c(3,n) = or += a·b over kc ≥ 1 steps, n ≥ 1.
-TEXT ·micro3_avx512(SB), NOSPLIT, $0-65
+TEXT ·micro3_avx512(SB), NOSPLIT, $0-96
 	MOVQ kc+0(FP), CX
 	MOVQ n+8(FP), R14
 	MOVQ ars+24(FP), R8
@@ -668,7 +668,7 @@ end:
 	RET
 
 // c(4,n) = or += a·b over kc ≥ 1 steps, n ≥ 1.
-TEXT ·micro4_avx512(SB), NOSPLIT, $0-65
+TEXT ·micro4_avx512(SB), NOSPLIT, $0-96
 	MOVQ kc+0(FP), CX
 	MOVQ n+8(FP), R14
 	MOVQ ars+24(FP), R8
@@ -995,7 +995,7 @@ end:
 	RET
 
 // c(5,n) = or += a·b over kc ≥ 1 steps, n ≥ 1.
-TEXT ·micro5_avx512(SB), NOSPLIT, $0-65
+TEXT ·micro5_avx512(SB), NOSPLIT, $0-96
 	MOVQ kc+0(FP), CX
 	MOVQ n+8(FP), R14
 	MOVQ ars+24(FP), R8
@@ -1368,7 +1368,7 @@ end:
 	RET
 
 // c(6,n) = or += a·b over kc ≥ 1 steps, n ≥ 1.
-TEXT ·micro6_avx512(SB), NOSPLIT, $0-65
+TEXT ·micro6_avx512(SB), NOSPLIT, $0-96
 	MOVQ kc+0(FP), CX
 	MOVQ n+8(FP), R14
 	MOVQ ars+24(FP), R8
@@ -1787,7 +1787,7 @@ end:
 	RET
 
 // c(7,n) = or += a·b over kc ≥ 1 steps, n ≥ 1.
-TEXT ·micro7_avx512(SB), NOSPLIT, $0-65
+TEXT ·micro7_avx512(SB), NOSPLIT, $0-96
 	MOVQ kc+0(FP), CX
 	MOVQ n+8(FP), R14
 	MOVQ ars+24(FP), R8
@@ -2264,7 +2264,7 @@ end:
 	RET
 
 // c(8,n) = or += a·b over kc ≥ 1 steps, n ≥ 1.
-TEXT ·micro8_avx512(SB), NOSPLIT, $0-65
+TEXT ·micro8_avx512(SB), NOSPLIT, $0-96
 	MOVQ kc+0(FP), CX
 	MOVQ n+8(FP), R14
 	MOVQ ars+24(FP), R8
@@ -2787,7 +2787,7 @@ end:
 	RET
 
 // c(9,n) = or += a·b over kc ≥ 1 steps, n ≥ 1.
-TEXT ·micro9_avx512(SB), NOSPLIT, $0-65
+TEXT ·micro9_avx512(SB), NOSPLIT, $0-96
 	MOVQ kc+0(FP), CX
 	MOVQ n+8(FP), R14
 	MOVQ ars+24(FP), R8
@@ -3356,7 +3356,7 @@ end:
 	RET
 
 // c(10,n) = or += a·b over kc ≥ 1 steps, n ≥ 1.
-TEXT ·micro10_avx512(SB), NOSPLIT, $0-65
+TEXT ·micro10_avx512(SB), NOSPLIT, $0-96
 	MOVQ kc+0(FP), CX
 	MOVQ n+8(FP), R14
 	MOVQ ars+24(FP), R8
@@ -3983,7 +3983,7 @@ end:
 	RET
 
 // c(11,n) = or += a·b over kc ≥ 1 steps, n ≥ 1.
-TEXT ·micro11_avx512(SB), NOSPLIT, $0-65
+TEXT ·micro11_avx512(SB), NOSPLIT, $0-96
 	MOVQ kc+0(FP), CX
 	MOVQ n+8(FP), R14
 	MOVQ ars+24(FP), R8
@@ -4656,7 +4656,7 @@ end:
 	RET
 
 // c(12,n) = or += a·b over kc ≥ 1 steps, n ≥ 1.
-TEXT ·micro12_avx512(SB), NOSPLIT, $0-65
+TEXT ·micro12_avx512(SB), NOSPLIT, $0-96
 	MOVQ kc+0(FP), CX
 	MOVQ n+8(FP), R14
 	MOVQ ars+24(FP), R8
@@ -4667,6 +4667,40 @@ TEXT ·micro12_avx512(SB), NOSPLIT, $0-65
 	CMPQ R14, $32
 	JLT ragged
 panel:
+	MOVQ DX, R13
+	SUBQ c+48(FP), R13
+	SHRQ $7, R13
+	MOVQ R13, AX
+	ANDQ $1, AX
+	IMULQ next1+80(FP), AX
+	SHRQ $1, R13
+	IMULQ next2+88(FP), R13
+	ADDQ AX, R13
+	ADDQ next+72(FP), R13
+	PREFETCHT1 0(R13)
+	PREFETCHT1 64(R13)
+	PREFETCHT1 128(R13)
+	PREFETCHT1 192(R13)
+	PREFETCHT1 256(R13)
+	PREFETCHT1 320(R13)
+	PREFETCHT1 384(R13)
+	PREFETCHT1 448(R13)
+	PREFETCHT1 512(R13)
+	PREFETCHT1 576(R13)
+	PREFETCHT1 640(R13)
+	PREFETCHT1 704(R13)
+	PREFETCHT1 768(R13)
+	PREFETCHT1 832(R13)
+	PREFETCHT1 896(R13)
+	PREFETCHT1 960(R13)
+	PREFETCHT1 1024(R13)
+	PREFETCHT1 1088(R13)
+	PREFETCHT1 1152(R13)
+	PREFETCHT1 1216(R13)
+	PREFETCHT1 1280(R13)
+	PREFETCHT1 1344(R13)
+	PREFETCHT1 1408(R13)
+	PREFETCHT1 1472(R13)
 	MOVQ a+16(FP), SI
 	LEAQ (R8)(R8*2), R13
 	LEAQ (SI)(R13*1), R10
@@ -4782,47 +4816,6 @@ ask:
 	ADDQ BX, R13
 	PREFETCHT0 0(R13)
 	PREFETCHT0 64(R13)
-	MOVQ DX, R13
-	SUBQ c+48(FP), R13
-	ADDQ SI, R13
-	MOVQ R8, AX
-	IMULQ $12, AX
-	ADDQ AX, R13
-	PREFETCHT1 (R13)
-	PREFETCHT1 64(R13)
-	ADDQ R8, R13
-	PREFETCHT1 (R13)
-	PREFETCHT1 64(R13)
-	ADDQ R8, R13
-	PREFETCHT1 (R13)
-	PREFETCHT1 64(R13)
-	ADDQ R8, R13
-	PREFETCHT1 (R13)
-	PREFETCHT1 64(R13)
-	ADDQ R8, R13
-	PREFETCHT1 (R13)
-	PREFETCHT1 64(R13)
-	ADDQ R8, R13
-	PREFETCHT1 (R13)
-	PREFETCHT1 64(R13)
-	ADDQ R8, R13
-	PREFETCHT1 (R13)
-	PREFETCHT1 64(R13)
-	ADDQ R8, R13
-	PREFETCHT1 (R13)
-	PREFETCHT1 64(R13)
-	ADDQ R8, R13
-	PREFETCHT1 (R13)
-	PREFETCHT1 64(R13)
-	ADDQ R8, R13
-	PREFETCHT1 (R13)
-	PREFETCHT1 64(R13)
-	ADDQ R8, R13
-	PREFETCHT1 (R13)
-	PREFETCHT1 64(R13)
-	ADDQ R8, R13
-	PREFETCHT1 (R13)
-	PREFETCHT1 64(R13)
 	MOVQ CX, AX
 	SHRQ $2, AX
 	JZ rest

@@ -165,12 +165,37 @@ func benchGemm(b *testing.B, threads, m, kk, n, mode int) {
 }
 
 func BenchmarkGemm(b *testing.B) {
-	for _, s := range [][3]int{{1024, 768, 3072}, {2048, 384, 1536}, {384, 8192, 1536}, {256, 256, 256}, {64, 64, 64}, {64, 32, 64}, {128, 32, 128}, {128, 128, 64}, {64, 256, 1024}, {4096, 256, 256}, {1, 384, 1536}} {
+	for _, s := range [][3]int{{1024, 768, 3072}, {384, 8192, 1536}, {256, 256, 256}, {64, 64, 64}, {64, 32, 64}, {128, 32, 128}, {128, 128, 64}, {64, 256, 1024}, {1, 384, 1536}} {
 		for mode, name := range []string{"NN", "NT", "TN"} {
 			for _, threads := range []int{1, 2} {
 				b.Run(fmt.Sprintf("%dx%dx%d/%s/threads=%d", s[0], s[1], s[2], name, threads), func(b *testing.B) {
 					benchGemm(b, threads, s[0], s[1], s[2], mode)
 				})
+			}
+		}
+	}
+}
+
+// BenchmarkConfigs is every matrix product of the standard configurations' linear layers;
+// testdata/openblas.py times another library at the same ones.
+func BenchmarkConfigs(b *testing.B) {
+	for _, c := range []struct {
+		name       string
+		rows, c, v int
+	}{{"nano", 768, 128, 65}, {"char", 8192, 384, 65}, {"small", 4096, 512, 8192}, {"gpt2", 1024, 768, 50257}} {
+		for _, l := range []struct {
+			name string
+			k, n int
+		}{{"qkv", c.c, 3 * c.c}, {"proj", c.c, c.c}, {"up", c.c, 4 * c.c}, {"down", 4 * c.c, c.c}, {"head", c.c, c.v}} {
+			forward, dx, m, n := 1, 0, l.n, l.k
+			if c.name == "gpt2" && l.name != "head" { // GPT-2 keeps (in,out)
+				forward, dx, m, n = 0, 1, l.k, l.n
+			}
+			for _, threads := range []int{1, 2} {
+				name := fmt.Sprintf("%s/%s/threads=%d/", c.name, l.name, threads)
+				b.Run(name+"forward", func(b *testing.B) { benchGemm(b, threads, c.rows, l.k, l.n, forward) })
+				b.Run(name+"dx", func(b *testing.B) { benchGemm(b, threads, c.rows, l.n, l.k, dx) })
+				b.Run(name+"dw", func(b *testing.B) { benchGemm(b, threads, m, c.rows, n, 2) })
 			}
 		}
 	}

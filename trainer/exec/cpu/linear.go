@@ -57,8 +57,8 @@ func (j *gemmJob[T]) start(d *Device) {
 	j.a, j.b, j.c, j.bias = nil, nil, nil, nil
 }
 
-// cut chooses the size of the blocks of C: multiples of the tile, some four for each
-// thread, so that a thread that is held up does not hold up the rest. A block packs its
+// cut chooses the size of the blocks of C: multiples of the tile, two to four for
+// each thread, so that a thread that is held up does not hold up the rest. A block packs its
 // own parts of the operands, so none waits for another; of the grids with enough blocks
 // the one that packs least is taken. A result does not depend on the cut.
 func cut(m, n, k, mr, nr int, transA bool, threads int) (rows, cols int) {
@@ -72,8 +72,10 @@ func cut(m, n, k, mr, nr int, transA bool, threads int) (rows, cols int) {
 	if transA {
 		costA = 20
 	}
-	// A millisecond's work, 2²⁶ multiply-adds, need not be cut further than one for each thread.
-	want := max(threads, min(4*threads, m*n*k>>26))
+	// A millisecond's work, 2²⁶ multiply-adds, need not be cut further than one for each
+	// thread, and only where there is much of it does packing so often not matter.
+	work := m * n * k
+	want := max(threads, min(2*threads, work>>26), min(4*threads, work>>30))
 	best := -1
 	for byN := 1; byN <= 2*want && (byN-1)*nr < n; byN++ {
 		byM := (want + byN - 1) / byN

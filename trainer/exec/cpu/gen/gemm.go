@@ -2,12 +2,13 @@ package main
 
 import (
 	"fmt"
+	"math/bits"
 	"strings"
 )
 
 // gemm writes the micro-kernels of the matrix product and what packs its operands.
 func (a *asm) gemm() {
-	a.entry("mr: %d, nr: %d, kc: %d, mc: %d, nc: %d", a.mr, a.nr, a.kc, a.mc, a.nc)
+	a.entry("mr: %d, nr: %d, kc: %d, mc: %d, nc: %d, ask: %d", a.mr, a.nr, a.kc, a.mc, a.nc, a.ask)
 	var micro []string
 	for rows := 1; rows <= a.mr; rows++ {
 		a.micro(rows)
@@ -23,7 +24,7 @@ func (a *asm) gemm() {
 // the same rows of A, which stay in the first-level cache.
 func (a *asm) micro(rows int) {
 	a.f("\n// c(%d,n) = or += a·b over kc ≥ 1 steps, n ≥ 1.", rows)
-	a.declare(fmt.Sprintf("micro%d", rows), "kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool")
+	a.declare(fmt.Sprintf("micro%d", rows), "kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool, next *float32, next1, next2 int")
 	groups := []string{"SI", "R10", "R11", "R12"}[:(rows+2)/3] // rows 0, 3, 6, 9 of a
 	acc := func(r, h int) string { return a.v(2*r + h) }
 	b0, b1 := a.v(2*a.mr), a.v(2*a.mr+1)
@@ -40,6 +41,22 @@ func (a *asm) micro(rows int) {
 	}
 	panel := func(part string) { // its labels end in part; all but the full one are masked
 		full := part == ""
+		if full && rows == a.mr {
+			// A share of what is read next, which no hardware prefetcher knows.
+			a.i("MOVQ", "DX", "R13")
+			a.i("SUBQ", "c+48(FP)", "R13")
+			a.i("SHRQ", fmt.Sprintf("$%d", bits.Len(uint(4*a.nr))-1), "R13") // panels done
+			a.i("MOVQ", "R13", "AX")
+			a.i("ANDQ", "$1", "AX")
+			a.i("IMULQ", "next1+80(FP)", "AX")
+			a.i("SHRQ", "$1", "R13")
+			a.i("IMULQ", "next2+88(FP)", "R13")
+			a.i("ADDQ", "AX", "R13")
+			a.i("ADDQ", "next+72(FP)", "R13")
+			for line := range a.ask {
+				a.i("PREFETCHT1", fmt.Sprintf("%d(R13)", 64*line))
+			}
+		}
 		a.i("MOVQ", "a+16(FP)", "SI")
 		if len(groups) > 1 {
 			a.i("LEAQ", "(R8)(R8*2)", "R13")
@@ -85,26 +102,6 @@ func (a *asm) micro(rows int) {
 				}
 				if r < rows-1 {
 					a.i("ADDQ", "BX", "R13")
-				}
-			}
-		}
-		if full && rows == a.mr {
-			// A share of the rows that come next: no hardware prefetcher knows them. Along
-			// nc columns each gets 2 lines a panel.
-			a.i("MOVQ", "DX", "R13")
-			a.i("SUBQ", "c+48(FP)", "R13")
-			if a.nr == 16 {
-				a.i("ADDQ", "R13", "R13")
-			}
-			a.i("ADDQ", "SI", "R13")
-			a.i("MOVQ", "R8", "AX")
-			a.i("IMULQ", fmt.Sprintf("$%d", rows), "AX")
-			a.i("ADDQ", "AX", "R13")
-			for r := range rows {
-				a.i("PREFETCHT1", "(R13)")
-				a.i("PREFETCHT1", "64(R13)")
-				if r < rows-1 {
-					a.i("ADDQ", "R8", "R13")
 				}
 			}
 		}

@@ -21,13 +21,14 @@ type isa struct {
 
 	kc, mc, nc int // blocks of the matrix product
 	ahead      int // steps of k that B is asked for in advance
+	ask        int // lines of later operands that a panel asks for
 }
 
 // 24 (12) accumulators, 2 vectors of B and 2 broadcasts of A fill the 32 (16) registers
 // as far as whole tiles can.
 var isas = []isa{
-	{name: "avx2", reg: "Y", lanes: 8, mr: 6, nr: 16, kc: 384, mc: 1536, nc: 192, ahead: 16},
-	{name: "avx512", reg: "Z", lanes: 16, mr: 12, nr: 32, kc: 384, mc: 1536, nc: 384, ahead: 8},
+	{name: "avx2", reg: "Y", lanes: 8, mr: 6, nr: 16, kc: 384, mc: 1536, nc: 192, ahead: 16, ask: 12},
+	{name: "avx512", reg: "Z", lanes: 16, mr: 12, nr: 32, kc: 384, mc: 1536, nc: 384, ahead: 8, ask: 24},
 }
 
 // nouns are the files of each instruction set: noun_isa_amd64.s and .go, the function
