@@ -1,0 +1,199 @@
+package data
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"unicode/utf8"
+
+	"hone/data/source"
+	"hone/data/tokenizer"
+)
+
+// tokensVersion is of the cache's layout, and of the way in which text becomes tokens.
+const tokensVersion = 1
+
+const tokensName = "tokens.json"
+
+// tokensManifest is tokens.json beside the shards.
+type tokensManifest struct {
+	Version   int                 `json:"version"`
+	Corpus    string              `json:"corpus_sha256"`
+	Tokenizer string              `json:"tokenizer_sha256"`
+	Split     string              `json:"split"`
+	Rows      int64               `json:"rows"`
+	Tokens    int64               `json:"tokens"`
+	Shards    []source.TokenShard `json:"shards"`
+}
+
+// TokenSplit is a split whose documents are tokens on disk. They have no labels, and
+// what has no text or too much of it is empty. It is safe for concurrent use.
+type TokenSplit struct {
+	*source.Tokens
+	Dir   string
+	Count int64 // tokens of all documents
+}
+
+// Record returns the tokens of document i.
+func (s *TokenSplit) Record(i int64) (Record, error) {
+	ids, err := s.Row(nil, i)
+	return Record{IDs: ids}, err
+}
+
+// CacheTokens encodes a split of the corpus once, into a directory of cacheDir that is
+// named by the hash of text, tokenizer and version, and opens it. A token is 4 bytes on
+// disk. tokenizerSHA256 is of tokenizer.json. progress counts documents, then bytes
+// verified, and may be nil.
+func (c *Corpus) CacheTokens(ctx context.Context, s *Split, tok tokenizer.Tokenizer, tokenizerSHA256, cacheDir string, progress func(done, total int64)) (*TokenSplit, error) {
+	if t, ok := tok.(interface{ Ordinary() tokenizer.Tokenizer }); ok {
+		tok = t.Ordinary()
+	}
+	maxBytes := Config{}.WithDefaults().MaxDocBytes
+	h := sha256.New()
+	fmt.Fprintln(h, tokensVersion, c.Provenance.SHA256, tokenizerSHA256, s.Name, s.rows, maxBytes)
+	for _, f := range s.files {
+		fmt.Fprintf(h, "%q %q\n", filepath.Base(f.Path()), f.columns[0])
+	}
+	dir := filepath.Join(cacheDir, "tokens-"+hex.EncodeToString(h.Sum(nil))[:24])
+	m, err := readTokens(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		m = &tokensManifest{Version: tokensVersion, Corpus: c.Provenance.SHA256, Tokenizer: tokenizerSHA256, Split: s.Name}
+		if err = encodeSplit(ctx, s, tok, maxBytes, dir, m, progress); err == nil {
+			m, err = readTokens(dir)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	t, err := source.OpenTokens(dir, m.Shards, progress)
+	if err == nil && t.Rows() != s.rows {
+		err = errors.Join(fmt.Errorf("data: %s: %d documents, of a split of %d", dir, t.Rows(), s.rows), t.Close())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w (hint: remove %s, and it will be made anew)", err, dir)
+	}
+	return &TokenSplit{t, dir, m.Tokens}, nil
+}
+
+func readTokens(dir string) (*tokensManifest, error) {
+	path := filepath.Join(dir, tokensName)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("data: tokens: %w", err)
+	}
+	m := new(tokensManifest)
+	if err := json.Unmarshal(b, m); err != nil {
+		return nil, fmt.Errorf("data: %s: %w", path, err)
+	}
+	return m, nil
+}
+
+// encodeSplit writes the tokens of a split. Documents are encoded in parallel, and
+// written in their order.
+func encodeSplit(ctx context.Context, s *Split, tok tokenizer.Tokenizer, maxBytes int, dir string, m *tokensManifest, progress func(done, total int64)) error {
+	cacheDir := filepath.Dir(dir)
+	if err := os.MkdirAll(cacheDir, 0o755); err != nil {
+		return fmt.Errorf("data: cache: %w", err)
+	}
+	sweep(cacheDir)
+	tmp, err := os.MkdirTemp(cacheDir, ".converting-tokens-*")
+	if err != nil {
+		return fmt.Errorf("data: cache: %w", err)
+	}
+	defer os.RemoveAll(tmp) // after publishing there is none
+	if err := os.Chmod(tmp, 0o755); err != nil {
+		return fmt.Errorf("data: cache: %w", err)
+	}
+	out := source.NewTokenShards(tmp, s.Name, 0)
+	closed := false
+	defer func() {
+		if !closed {
+			out.Close() // its files go the next moment
+		}
+	}()
+	const chunk = 64 // documents a worker takes
+	type encoded struct {
+		ids []int32
+		end [chunk]int
+		err error
+	}
+	workers := runtime.GOMAXPROCS(0)
+	parts := make([]encoded, 4*workers)
+	for from := int64(0); from < s.rows; from += int64(len(parts) * chunk) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var wg sync.WaitGroup
+		for w := range workers {
+			wg.Go(func() {
+				for k := w; k < len(parts); k += workers {
+					p := &parts[k]
+					p.ids, p.err = p.ids[:0], nil
+					for i := range chunk {
+						if row := from + int64(k*chunk+i); row < s.rows && p.err == nil {
+							p.ids, p.err = encodeRecord(s, row, tok, maxBytes, p.ids)
+						}
+						p.end[i] = len(p.ids)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		for k := range parts {
+			if parts[k].err != nil {
+				return parts[k].err
+			}
+			start := 0
+			for i, end := range parts[k].end {
+				if from+int64(k*chunk+i) < s.rows {
+					out.Append(parts[k].ids[start:end])
+				}
+				start = end
+			}
+		}
+		if progress != nil {
+			progress(min(from+int64(len(parts)*chunk), s.rows), s.rows)
+		}
+	}
+	m.Shards, err = out.Close()
+	closed = true
+	if err != nil {
+		return err
+	}
+	for _, sh := range m.Shards {
+		m.Rows += sh.Rows
+		m.Tokens += sh.Tokens
+	}
+	b, err := json.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("data: cache: %w", err)
+	}
+	if err := source.WriteFile(filepath.Join(tmp, tokensName), append(b, '\n')); err != nil {
+		return fmt.Errorf("data: cache: %w", err)
+	}
+	if err := source.PublishDir(tmp, dir); err != nil {
+		if _, e := readTokens(dir); e == nil {
+			return nil // another process was first: its result is the same
+		}
+		return fmt.Errorf("data: cache: %w", err)
+	}
+	return nil
+}
+
+func encodeRecord(s *Split, row int64, tok tokenizer.Tokenizer, maxBytes int, ids []int32) ([]int32, error) {
+	r, err := s.Record(row)
+	if err != nil || r.Null || len(r.Text) > maxBytes {
+		return ids, err
+	}
+	if !utf8.ValidString(r.Text) {
+		return ids, fmt.Errorf("data: record %d%s: invalid UTF-8 at byte %d", row, at(r.Path), invalidAt(r.Text))
+	}
+	return tok.Encode(ids, r.Text), nil
+}
