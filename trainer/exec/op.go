@@ -55,13 +55,21 @@ const (
 	// other columns are copied. Attrs.Inverse turns back: the gradient.
 	OpRoPE
 
-	// Attention (Vaswani et al. 2017, eq. 1): qkv(R,(H+2·KV)·D), segments(R), order(R) int32
-	// -> y(R,H·D), lse(R,H). R = B·T; columns are H query heads, KV key heads, KV value heads.
-	// Row i attends to row j of the same sequence of T rows when segments are equal and
-	// not negative, and order[j] <= order[i]. A row that sees nothing gives zeros and lse = 0.
-	// Attrs: B, T, Heads, KVHeads, Scale.
+	// Attention (Vaswani et al. 2017, eq. 1): q(R,H·D), k(S,KV·D), v(S,KV·D), segments(R), order(R),
+	// keySegments(S), keyOrder(S) int32, [bias] -> y(R,H·D), lse(R,H). R = B·T queries and S = B·T'
+	// keys; every KV head serves H/KV query heads. Without v, k(S,2·KV·D) holds the values beside
+	// the keys; without k, q(R,(H+2·KV)·D) holds both, and without the keys' segments and order
+	// they are the queries'.
+	//
+	// Query i sees key j of the same sequence when their segments are equal and not negative, and
+	// keyOrder[j] <= order[i], < with Attrs.Strict. A query that sees nothing gives zeros and lse = 0.
+	// bias is added to the scaled products: bias[h][j-i+T-1] of shape (H,T+T'-1), i and j counted
+	// within their sequences (Raffel et al. 2020), or (R,H,T+T'-1), of each query its own (Dai et al.
+	// 2019: the shifted products with relative positions).
+	// Attrs: B, T, Heads, KVHeads, Scale, Strict.
 	OpAttention
-	// AttentionGrad: qkv, segments, order, y, lse, dy(R,H·D) -> dqkv.
+	// AttentionGrad: attention's inputs, y, lse, dy(R,H·D) -> dq, [dk], [dv], [dbias], in the inputs'
+	// shapes; dbias may be absent where bias is not. It has attention's attributes.
 	OpAttentionGrad
 	// AttentionCached: qkv(B,(H+2·KV)·D), keys(B,T,KV·D), values(B,T,KV·D), positions(B) int32
 	// -> y(B,H·D); writes row positions[b] of keys and values first, then attends to rows
@@ -171,6 +179,7 @@ func (o Op) inPlace() bool {
 type Attrs struct {
 	B, T                      int // attention: sequences and rows of each
 	Heads, KVHeads            int
+	Strict                    bool    // a query does not see keys of its own order
 	Scale                     float64 // of attention's logits, usually 1/√D; of Muon's update
 	Eps                       float64
 	P                         float64 // dropout probability

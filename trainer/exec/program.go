@@ -129,15 +129,23 @@ func (p *Program) instrFLOPs(in *Instr) float64 {
 		return 2 * float64(x[0]) * float64(x[1]) * float64(work[1]) * float64(products)
 	case OpAttention:
 		y := v(in.Out, 0)
-		return 4 * float64(y[0]) * float64(in.Attrs.T) * float64(y[1])
+		return 4 * float64(y[0]) * p.keyRows(in) * float64(y[1])
 	case OpAttentionGrad:
-		y := v(in.In, 3)
-		return 8 * float64(y[0]) * float64(in.Attrs.T) * float64(y[1])
+		y := v(in.In, 8)
+		return 8 * float64(y[0]) * p.keyRows(in) * float64(y[1])
 	case OpAttentionCached:
 		k := v(in.In, 1)
 		return 4 * float64(k[0]) * float64(k[1]) * float64(v(in.Out, 0)[1])
 	}
 	return 0
+}
+
+// keyRows is the number of keys in each sequence of an attention.
+func (p *Program) keyRows(in *Instr) float64 {
+	if segments := in.In[5]; segments != None {
+		return float64(p.Values[segments].Elems() / in.Attrs.B)
+	}
+	return float64(in.Attrs.T)
 }
 
 // Print writes the listing: every instruction with its operands, shapes, arena

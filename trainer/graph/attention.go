@@ -2,6 +2,7 @@ package graph
 
 import (
 	"math"
+	"slices"
 
 	"hone/trainer/exec"
 )
@@ -9,47 +10,133 @@ import (
 // Heads are the sizes of an attention. Every KV head serves Query/KV query heads.
 type Heads struct{ Query, KV int }
 
-// size gives the size of a head from the columns of a (R,(H+2·KV)·D) matrix.
-func (h Heads) size(b *Builder, code exec.Op, columns int) (d int, ok bool) {
+// size gives the size of a head from the columns of a matrix that holds so many.
+func (h Heads) size(b *Builder, code exec.Op, columns, heads int) (d int, ok bool) {
 	if h.Query < 1 || h.KV < 1 || h.Query%h.KV != 0 {
 		b.fail("%v: %d query heads cannot share %d key heads", code, h.Query, h.KV)
 		return 0, false
 	}
-	if n := h.Query + 2*h.KV; columns%n != 0 || columns == 0 {
-		b.fail("%v: %d columns do not split into %d query and twice %d key heads", code, columns, h.Query, h.KV)
+	if columns%heads != 0 || columns == 0 {
+		switch heads {
+		case h.Query + 2*h.KV:
+			b.fail("%v: %d columns do not split into %d query and twice %d key heads", code, columns, h.Query, h.KV)
+		default:
+			b.fail("%v: %d columns do not split into %d query heads", code, columns, h.Query)
+		}
 		return 0, false
 	}
-	return columns / (h.Query + 2*h.KV), true
+	return columns / heads, true
 }
 
-// Attention (Vaswani et al. 2017, eq. 1) over rows of t: qkv (R,(H+2·KV)·D), R = B·t,
-// segments and order (R) int32 -> (R,H·D). Row i attends to row j of its sequence when
-// their segments are equal and not negative, and order[j] <= order[i].
-func (b *Builder) Attention(qkv, segments, order *Node, t int, h Heads) *Node {
+// Attend are the operands of Attention: R = B·T queries and S = B·KeyT keys.
+//
+// Q (R,H·D), K (S,KV·D) and V (S,KV·D) are matrices of their own; or, with V nil, K (S,2·KV·D)
+// holds the values beside the keys; or, with K nil too, Q (R,(H+2·KV)·D) holds all three.
+type Attend struct {
+	Q, K, V *Node
+	Heads   Heads
+	T       int // rows of a sequence
+
+	// Query i sees key j of its sequence when their segments are equal and not negative, and
+	// KeyOrder[j] <= Order[i], or < when Strict. Order is the position in a causal model, all 0 in
+	// a bidirectional one, 0 over a prefix, a permutation in XLNet.
+	Segments, Order *Node // (R) int32
+	Strict          bool
+
+	// Of keys that are other rows than the queries: cross-attention, a memory. Else nil.
+	KeySegments, KeyOrder *Node // (S) int32
+	KeyT                  int   // their rows of a sequence
+
+	// Bias, if any, is added to the scaled scores: of shape (H,T+KeyT-1), for query i and key j at
+	// j-i+T-1 (T5), or (R,H,T+KeyT-1), of each query its own (XLNet's shifted products with relative
+	// positions). i and j count from the starts of their sequences, whatever the segments.
+	Bias *Node
+
+	Scale float64 // of the products; 0: 1/√D
+}
+
+// Attention (Vaswani et al. 2017, eq. 1) gives (R,H·D). A query that sees nothing gives zeros.
+func (b *Builder) Attention(a Attend) *Node {
 	const code = exec.OpAttention
-	if !b.shape(code, "qkv", qkv, b.dt, -1, -1) {
+	if !b.shape(code, "q", a.Q, b.dt, -1, -1) {
 		return &Node{}
 	}
-	rows := qkv.shape[0]
-	d, ok := h.size(b, code, qkv.shape[1])
-	if !ok || !b.shape(code, "segments", segments, exec.I32, rows) || !b.shape(code, "order", order, exec.I32, rows) {
+	r, h := a.Q.shape[0], a.Heads
+	if a.T < 1 || r%a.T != 0 {
+		return b.fail("%v: %d rows are no whole number of sequences of %d", code, r, a.T)
+	}
+	heads, n := h.Query, r/a.T
+	if a.K == nil {
+		heads += 2 * h.KV
+	}
+	d, ok := h.size(b, code, a.Q.shape[1], heads)
+	if !ok || !b.shape(code, "segments", a.Segments, exec.I32, r) || !b.shape(code, "order", a.Order, exec.I32, r) {
 		return &Node{}
 	}
-	if t < 1 || rows%t != 0 {
-		return b.fail("%v: %d rows are no whole number of sequences of %d", code, rows, t)
+	s := r
+	if a.KeySegments != nil || a.KeyOrder != nil || a.KeyT != 0 {
+		if a.K == nil {
+			return b.fail("%v: other keys' segments, but keys that lie beside the queries", code)
+		}
+		if s = n * a.KeyT; a.KeyT < 1 {
+			return b.fail("%v: sequences of %d keys", code, a.KeyT)
+		}
+		if !b.shape(code, "key segments", a.KeySegments, exec.I32, s) || !b.shape(code, "key order", a.KeyOrder, exec.I32, s) {
+			return &Node{}
+		}
 	}
-	b.differentiable(code, qkv)
-	attrs := exec.Attrs{B: rows / t, T: t, Heads: h.Query, KVHeads: h.KV, Scale: 1 / math.Sqrt(float64(d))}
+	switch {
+	case a.K == nil && a.V != nil:
+		return b.fail("%v: values without keys", code)
+	case a.V != nil:
+		ok = b.shape(code, "k", a.K, b.dt, s, h.KV*d) && b.shape(code, "v", a.V, b.dt, s, h.KV*d)
+	case a.K != nil:
+		ok = b.shape(code, "k", a.K, b.dt, s, 2*h.KV*d)
+	}
+	if ok && a.Bias != nil {
+		if spread := a.T + s/n - 1; len(a.Bias.shape) == 3 {
+			ok = b.shape(code, "bias", a.Bias, b.dt, r, h.Query, spread)
+		} else {
+			ok = b.shape(code, "bias", a.Bias, b.dt, h.Query, spread)
+		}
+	}
+	if !ok {
+		return &Node{}
+	}
+	b.differentiable(code, a.Q, a.K, a.V, a.Bias)
+	attrs := exec.Attrs{B: n, T: a.T, Heads: h.Query, KVHeads: h.KV, Scale: a.Scale, Strict: a.Strict}
+	if a.Scale == 0 {
+		attrs.Scale = 1 / math.Sqrt(float64(d))
+	}
+	in := []*Node{a.Q, a.K, a.V, a.Segments, a.Order, a.KeySegments, a.KeyOrder, a.Bias}
 	var y []*Node // with lse
 	y = b.apply(op{
 		code: code, attrs: attrs,
-		out: []result{{"y", []int{rows, h.Query * d}}, {"lse", []int{rows, h.Query}}},
+		out: []result{{"y", []int{r, h.Query * d}}, {"lse", []int{r, h.Query}}},
 		grad: func(dy *Node) []*Node {
-			return []*Node{b.apply(op{
-				code: exec.OpAttentionGrad, attrs: attrs, out: []result{{"dqkv", qkv.shape}},
-			}, qkv, segments, order, y[0], y[1], dy)[0], nil, nil}
+			g := op{code: exec.OpAttentionGrad, attrs: attrs}
+			slots := []int{0, 1, 2, 7} // of in, that have a gradient
+			for i, name := range []string{"dq", "dk", "dv", "dbias"} {
+				out := result{name: name}
+				if n := in[slots[i]]; n != nil && (name != "dbias" || n.diff) {
+					out.shape = n.shape
+				}
+				g.out = append(g.out, out)
+			}
+			parts := b.apply(g, append(slices.Clone(in), y[0], y[1], dy)...)
+			var dx []*Node // of the inputs that are there
+			for k, n := range in {
+				if n == nil {
+					continue
+				}
+				dx = append(dx, nil)
+				if i := slices.Index(slots, k); i >= 0 && g.out[i].shape != nil {
+					dx[len(dx)-1] = parts[i]
+				}
+			}
+			return dx
 		},
-	}, qkv, segments, order)
+	}, in...)
 	return y[0]
 }
 
@@ -62,7 +149,7 @@ func (b *Builder) AttentionCached(qkv, keys, values, positions *Node, h Heads) *
 		return &Node{}
 	}
 	n := qkv.shape[0]
-	d, ok := h.size(b, code, qkv.shape[1])
+	d, ok := h.size(b, code, qkv.shape[1], h.Query+2*h.KV)
 	if !ok || !b.shape(code, "keys", keys, b.dt, n, -1, h.KV*d) ||
 		!b.shape(code, "values", values, b.dt, n, keys.shape[1], h.KV*d) ||
 		!b.shape(code, "positions", positions, exec.I32, n) {

@@ -23,7 +23,7 @@ func gpt(b *Builder, tied bool, dropout float64, train bool) Outputs {
 	segments := b.Input("segments", exec.I32, rows)
 	for _, l := range []string{"0", "1"} {
 		a := linear(l+".qkv", norm(l+".ln_1", x), c, 3*c)
-		a = linear(l+".proj", b.Attention(a, segments, order, 3, Heads{2, 2}), c, c)
+		a = linear(l+".proj", b.Attention(Attend{Q: a, Heads: Heads{2, 2}, T: 3, Segments: segments, Order: order}), c, c)
 		x = b.Add(x, b.Dropout(a, dropout, rng))
 		f := b.GELU(linear(l+".fc", norm(l+".ln_2", x), c, 2*c))
 		x = b.Add(x, b.Dropout(linear(l+".out", f, 2*c, c), dropout, rng))

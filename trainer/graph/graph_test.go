@@ -14,19 +14,25 @@ func TestBuilderRefuses(t *testing.T) {
 	const f = exec.F64
 	type nodes struct{ x, w, v, ids, rows *Node }
 	for want, build := range map[string]func(b *Builder, n nodes) *Node{
-		"s: linear: w is f64(3,5), want f64(any,4)":       func(b *Builder, n nodes) *Node { return b.Linear(n.x, b.Param("p", Init{}, 3, 5), nil, false) },
-		"s: linear: bias is f64(4), want f64(3)":          func(b *Builder, n nodes) *Node { return b.Linear(n.x, n.w, n.v, false) },
-		"s: linear: x is i32(6), want f64(any,any)":       func(b *Builder, n nodes) *Node { return b.Linear(n.ids, n.w, nil, false) },
-		"s: linear: x is missing":                         func(b *Builder, n nodes) *Node { return b.Linear(nil, n.w, nil, false) },
-		"s: embed: ids is f64(6), want i32(any)":          func(b *Builder, n nodes) *Node { return b.Embed(n.w, n.rows) },
-		"s: layer_norm: gain is f64(6), want f64(4)":      func(b *Builder, n nodes) *Node { return b.LayerNorm(n.x, n.rows, nil, 1e-5) },
-		"s: layer_norm: eps 0 is not above 0":             func(b *Builder, n nodes) *Node { return b.LayerNorm(n.x, n.v, nil, 0) },
-		"s: add: y is f64(3,4), want f64(6,4)":            func(b *Builder, n nodes) *Node { return b.Add(n.x, n.w) },
-		"s: dropout: probability 1 is not in [0,1)":       func(b *Builder, n nodes) *Node { return b.Dropout(n.x, 1, b.Input("rng", exec.I32, 4)) },
-		"s: dropout: rng is i32(6), want i32(4)":          func(b *Builder, n nodes) *Node { return b.Dropout(n.x, 0.5, n.ids) },
-		"s: attention: 4 columns do not split into 2 que": func(b *Builder, n nodes) *Node { return b.Attention(n.x, n.ids, n.ids, 3, Heads{2, 2}) },
-		"s: attention: 3 query heads cannot share 2 key":  func(b *Builder, n nodes) *Node { return b.Attention(n.x, n.ids, n.ids, 3, Heads{3, 2}) },
-		"s: attention: 6 rows are no whole number of seq": func(b *Builder, n nodes) *Node { return b.Attention(n.x, n.ids, n.ids, 4, Heads{2, 1}) },
+		"s: linear: w is f64(3,5), want f64(any,4)":  func(b *Builder, n nodes) *Node { return b.Linear(n.x, b.Param("p", Init{}, 3, 5), nil, false) },
+		"s: linear: bias is f64(4), want f64(3)":     func(b *Builder, n nodes) *Node { return b.Linear(n.x, n.w, n.v, false) },
+		"s: linear: x is i32(6), want f64(any,any)":  func(b *Builder, n nodes) *Node { return b.Linear(n.ids, n.w, nil, false) },
+		"s: linear: x is missing":                    func(b *Builder, n nodes) *Node { return b.Linear(nil, n.w, nil, false) },
+		"s: embed: ids is f64(6), want i32(any)":     func(b *Builder, n nodes) *Node { return b.Embed(n.w, n.rows) },
+		"s: layer_norm: gain is f64(6), want f64(4)": func(b *Builder, n nodes) *Node { return b.LayerNorm(n.x, n.rows, nil, 1e-5) },
+		"s: layer_norm: eps 0 is not above 0":        func(b *Builder, n nodes) *Node { return b.LayerNorm(n.x, n.v, nil, 0) },
+		"s: add: y is f64(3,4), want f64(6,4)":       func(b *Builder, n nodes) *Node { return b.Add(n.x, n.w) },
+		"s: dropout: probability 1 is not in [0,1)":  func(b *Builder, n nodes) *Node { return b.Dropout(n.x, 1, b.Input("rng", exec.I32, 4)) },
+		"s: dropout: rng is i32(6), want i32(4)":     func(b *Builder, n nodes) *Node { return b.Dropout(n.x, 0.5, n.ids) },
+		"s: attention: 4 columns do not split into 2 que": func(b *Builder, n nodes) *Node {
+			return b.Attention(Attend{Q: n.x, Heads: Heads{2, 2}, T: 3, Segments: n.ids, Order: n.ids})
+		},
+		"s: attention: 3 query heads cannot share 2 key": func(b *Builder, n nodes) *Node {
+			return b.Attention(Attend{Q: n.x, Heads: Heads{3, 2}, T: 3, Segments: n.ids, Order: n.ids})
+		},
+		"s: attention: 6 rows are no whole number of seq": func(b *Builder, n nodes) *Node {
+			return b.Attention(Attend{Q: n.x, Heads: Heads{2, 1}, T: 4, Segments: n.ids, Order: n.ids})
+		},
 		"s: attention_cached: keys and values must be tw": func(b *Builder, n nodes) *Node {
 			c := b.Cache("c", 6, 5, 1)
 			return b.AttentionCached(n.x, c, c, n.ids, Heads{2, 1})

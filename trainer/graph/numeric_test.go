@@ -175,13 +175,17 @@ func (r *run) checkGradients(bound float64) {
 const rows = 6 // two sequences of three tokens, one with two segments
 
 var ints = map[string][]int32{
-	"ids":      {3, 0, 3, 1, -1, 2},
-	"targets":  {1, 0, -1, 2, 3, 1},
-	"segments": {0, 0, 0, 0, 1, 1},
-	"order":    {0, 1, 2, 0, 0, 1},
-	"pool":     {2, 5, -1},
-	"ptargets": {1, 3, -1},
-	"rng":      {7, 0, 3, 1},
+	"ids":          {3, 0, 3, 1, -1, 2},
+	"targets":      {1, 0, -1, 2, 3, 1},
+	"segments":     {0, 0, 0, 0, 1, 1},
+	"order":        {0, 1, 2, 0, 0, 1},
+	"key segments": {0, 0, 0, 1},
+	"one segment":  {0, 0, 0, 0, 0, 0},
+	"permutation":  {2, 0, 1, 1, 2, 0},
+	"key order":    {0, 0, 0, 0},
+	"pool":         {2, 5, -1},
+	"ptargets":     {1, 3, -1},
+	"rng":          {7, 0, 3, 1},
 
 	"positions": {0, 1, 2, 0, -1, 7},
 }
@@ -215,11 +219,23 @@ func TestGradients(t *testing.T) {
 		},
 		"attention": func(b *Builder, x *Node) *Node {
 			qkv := b.Linear(x, w(b, "qkv", 12, c), nil, false)
-			return b.Attention(qkv, b.Input("segments", exec.I32, rows), b.Input("order", exec.I32, rows), 3, Heads{2, 2})
+			return b.Attention(Attend{Q: qkv, Heads: Heads{2, 2}, T: 3, Segments: b.Input("segments", exec.I32, rows), Order: b.Input("order", exec.I32, rows)})
 		},
 		"attention with shared keys": func(b *Builder, x *Node) *Node {
 			qkv := b.Linear(x, w(b, "qkv", 8, c), nil, false)
-			return b.Attention(qkv, b.Input("segments", exec.I32, rows), b.Input("order", exec.I32, rows), 3, Heads{2, 1})
+			return b.Attention(Attend{Q: qkv, Heads: Heads{2, 1}, T: 3, Segments: b.Input("segments", exec.I32, rows), Order: b.Input("order", exec.I32, rows)})
+		},
+		"attention of a second stream": func(b *Builder, x *Node) *Node { // strict, with the keys of the first
+			kv := b.Linear(x, w(b, "kv", 8, c), nil, false)
+			seg, ord := b.Input("one segment", exec.I32, rows), b.Input("permutation", exec.I32, rows)
+			return b.Attention(Attend{Q: b.Linear(x, w(b, "q", 4, c), nil, false), K: kv, Heads: Heads{2, 2}, T: 3, Segments: seg, Order: ord, Strict: true,
+				Bias: w(b, "positions", rows, 2, 5)})
+		},
+		"cross-attention": func(b *Builder, x *Node) *Node {
+			other := w(b, "other", 4, c)
+			k, v := b.Linear(other, w(b, "k", 2, c), nil, false), b.Linear(other, w(b, "v", 2, c), nil, false)
+			return b.Attention(Attend{Q: x, K: k, V: v, Heads: Heads{2, 1}, T: 3, Segments: b.Input("segments", exec.I32, rows), Order: b.Input("order", exec.I32, rows),
+				KeyT: 2, KeySegments: b.Input("key segments", exec.I32, 4), KeyOrder: b.Input("key order", exec.I32, 4), Bias: w(b, "bias", 2, 4), Scale: 1})
 		},
 		"gelu":            func(b *Builder, x *Node) *Node { return b.GELU(x) },
 		"add":             func(b *Builder, x *Node) *Node { return b.Add(x, b.GELU(x)) },
@@ -249,7 +265,7 @@ func block(b *Builder) Outputs {
 	h := b.Dropout(b.Embed(x, b.Input("ids", exec.I32, rows)), 0.2, b.Input("rng", exec.I32, 4))
 	a := b.LayerNorm(h, b.Param("ln.weight", Init{}, c), b.Param("ln.bias", Init{}, c), 1e-5)
 	a = b.Linear(a, b.Param("attn.weight", Init{}, c, 3*c), b.Param("attn.bias", Init{}, 3*c), true)
-	a = b.Attention(a, b.Input("segments", exec.I32, rows), b.Input("order", exec.I32, rows), 3, Heads{2, 2})
+	a = b.Attention(Attend{Q: a, Heads: Heads{2, 2}, T: 3, Segments: b.Input("segments", exec.I32, rows), Order: b.Input("order", exec.I32, rows)})
 	h = b.Add(h, a)
 	f := b.GELU(b.Linear(h, b.Param("fc.weight", Init{}, c, c), nil, false))
 	h = b.Add(h, f)

@@ -83,7 +83,7 @@ func (m *gpt2) block(b *graph.Builder, in Inputs, i int, x *graph.Node) *graph.N
 func (m *gpt2) attention(b *graph.Builder, in Inputs, scope string, qkv *graph.Node) *graph.Node {
 	heads := graph.Heads{Query: m.NHead, KV: m.NHead}
 	if in.Segments != nil {
-		return b.Attention(qkv, in.Segments, in.Order, in.T, heads)
+		return b.Attention(graph.Attend{Q: qkv, Heads: heads, T: in.T, Segments: in.Segments, Order: in.Order})
 	}
 	keys := b.Cache(scope+".keys", in.B, in.T, m.NEmbd)
 	values := b.Cache(scope+".values", in.B, in.T, m.NEmbd)

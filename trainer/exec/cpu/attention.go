@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"math"
+	"unsafe"
 
 	"hone/trainer/exec"
 )
@@ -9,339 +10,571 @@ import (
 // Attention goes over tiles of queries and keys with a running maximum and sum for
 // each query (Milakov & Gimelshein 2018; Dao 2023), so that no (T,T) buffer exists.
 //
-// Tiles count from the first row of a span, a run of equal segments, and end with
+// Key tiles count from the first key of a span, a run of equal segments, and end with
 // it. So a span's results are the same bits wherever it lies in a row, and whatever
 // lies beside it; and a row's are the same with or without the rows after it.
-const tileRows = 64
+//
+// Scores are in units of log 2. Their factor is in the transposed keys, where it costs
+// nothing: s = q·(k·scale·log₂e).
 
-// A querier is a tile of queries on its way over the keys.
-type querier[T float] struct {
-	k    *kernels
-	w    *scratch
-	m, d int
-	q    []T // (m,d), scaled
-	s    []T // (m,tileRows): scores, then probabilities
-
-	// Forward.
-	top, sum, rest, alpha, part []T // (m)
-	y                           []T // m rows, ldy apart
-	ldy                         int
-	started                     bool
+// A headMatrix has a head's columns at col + h·d.
+type headMatrix[T float] struct {
+	x       []T
+	ld, col int
 }
 
-// newQuerier takes m queries of size d, ldq apart.
-func newQuerier[T float](k *kernels, w *scratch, m, d int, q []T, ldq int, scale T) querier[T] {
-	o := querier[T]{k: k, w: w, m: m, d: d, q: lend[T](w, slotA, m*d), s: lend[T](w, slotB, m*tileRows)}
-	for i := range m {
-		src, dst := q[i*ldq:i*ldq+d], o.q[i*d:(i+1)*d]
-		for c, v := range src {
-			dst[c] = v * scale
+func (m *headMatrix[T]) at(row, h, d int) []T { return m.x[row*m.ld+m.col+h*d:] }
+
+// A relativeBias is added to scores: x[row·ldr + h·n + (j-i+tq-1)], for query i and key j of
+// their sequences and n = tq + tk - 1. ldr is 0 where all queries share it.
+type relativeBias[T float] struct {
+	x      []T
+	ldr, n int
+	tq, tk int
+}
+
+// at is the index for a query and a key, numbered among all; the next query's is ldr-1 further.
+func (b *relativeBias[T]) at(query, key, h int) int {
+	return query*b.ldr + h*b.n + key%b.tk - query%b.tq + b.tq - 1
+}
+
+// An attentionJob is attention, cut over units and heads, or its gradient, cut over
+// spans and key heads; with a shared bias's gradient over sequences and key heads.
+type attentionJob[T float] struct {
+	d              *Device
+	phase          attentionPhase
+	q, k, v, y     headMatrix[T]
+	dq, dk, dv, dy headMatrix[T]
+	lse            []T
+	bias, dbias    relativeBias[T]
+	heads, kv, dim int
+	scale          T
+	queries, keys  rows
+	strict         int32
+	spans          spans
+	part           []T // of a shared bias's gradient: (B,H,n), kept between launches
+}
+
+type attentionPhase uint8
+
+const (
+	attentionForward attentionPhase = iota
+	attentionBackward
+	attentionSequences // backward, where a bias's gradient wants the spans of a sequence in order
+	attentionSumBias
+)
+
+func (j *attentionJob[T]) chunk(i, worker int) {
+	w := j.d.scratch[worker]
+	switch j.phase {
+	case attentionForward:
+		j.forward(&j.spans.units[i/j.heads], i%j.heads, w)
+	case attentionBackward:
+		j.backward(&j.spans.list[j.spans.units[i/j.kv].span], i%j.kv, w)
+	case attentionSequences:
+		seq, kv := i/j.kv, i%j.kv
+		group := j.heads / j.kv
+		clear(j.part[(seq*j.heads+kv*group)*j.bias.n : (seq*j.heads+(kv+1)*group)*j.bias.n])
+		for s := j.spans.first[seq]; s < j.spans.first[seq+1]; s++ {
+			j.backward(&j.spans.list[s], kv, w)
+		}
+	case attentionSumBias:
+		n := j.bias.n
+		sum := j.dbias.x[i*n : (i+1)*n]
+		clear(sum)
+		for at := i * n; at < len(j.part); at += j.heads * n {
+			addTo(j.d.kern, sum, sum, j.part[at:at+n])
 		}
 	}
+}
+
+// A sight tells what the queries of one tile see of the keys of another.
+type sight uint8
+
+const (
+	sightNone   sight = iota
+	sightFirst        // each the first seen keys
+	sightSlant        // too, and a square tile's query i at most key i
+	sightMasked       // what the orders tell
+	sightMixed        // the segments too
+)
+
+// look tells what tile qt of a span's queries sees of tile kt of its keys, and fills
+// seen, and for the masked sights the orders.
+func (j *attentionJob[T]) look(sp *span, qt, kt int, w *tileOrders) sight {
+	q, k := &j.spans.qtiles[int(sp.qtile)+qt], &j.spans.ktiles[int(sp.ktile)+kt]
+	if k.min > q.max {
+		return sightNone
+	}
+	q0, m := tileOf(sp.q, sp.nq, qt)
+	k0, n := tileOf(sp.k, sp.nk, kt)
+	seen := w.seen[:m]
+	if sp.kind != spanSorted || k.max <= q.min {
+		for i := range seen {
+			seen[i] = int32(n)
+		}
+		if sp.kind != spanMixed && k.max <= q.min {
+			return sightFirst
+		}
+		for i, o := range j.queries.order[q0 : q0+m] {
+			w.query[i] = o - j.strict
+		}
+		keys := j.keys.order[k0 : k0+n]
+		if sp.kind == spanMixed {
+			copy(w.key[:], keys)
+			return sightMixed
+		}
+		copy(w.key[:], keys)
+		for i := n; i < tileRows; i++ {
+			w.key[i] = math.MaxInt32
+		}
+		return sightMasked
+	}
+	keys, slanted, c := j.keys.order[k0:k0+n], m == n, 0
+	for i, o := range j.queries.order[q0 : q0+m] {
+		o -= j.strict
+		for c < n && keys[c] <= o {
+			c++
+		}
+		for c > 0 && keys[c-1] > o {
+			c--
+		}
+		seen[i] = int32(c)
+		slanted = slanted && c <= i+1
+	}
+	if slanted {
+		return sightSlant
+	}
+	return sightFirst
+}
+
+func tileOf(row, rows int32, t int) (first, n int) {
+	return int(row) + t*tileRows, min(tileRows, int(rows)-t*tileRows)
+}
+
+// tileOrders are a worker's notes on a pair of tiles.
+type tileOrders struct {
+	seen, query, key [tileRows]int32
+}
+
+// A tileWork has a worker's buffers.
+type tileWork[T float] struct {
+	tiler[T]
+	orders *tileOrders
+	s, dp  []T // (64,tileLD) scores and the gradient of probabilities
+	kt     []T // (d,tileLD) transposed keys
+	free   []T // for the rest
+}
+
+// newTileWork lends the buffers, and rest elements more.
+func newTileWork[T float](k *kernels, w *scratch, d, rest int) tileWork[T] {
+	o := tileWork[T]{tiler: newTiler[T](k, w, d)}
+	o.free = lend[T](w, slotA, 2*tileRows*tileLD+o.columns()+rest)
+	o.s, o.dp, o.kt = o.take(tileRows*tileLD), o.take(tileRows*tileLD), o.take(o.columns())
+	o.orders = (*tileOrders)(unsafe.Pointer(&lend[float32](w, slotB, 3*tileRows)[0]))
 	return o
 }
 
-// scores computes the scaled products with n keys, ldk apart.
-func (o *querier[T]) scores(n int, keys []T, ldk int) {
-	gemm(o.k, o.w, false, true, o.m, n, o.d, o.q, o.d, keys, ldk, o.s, tileRows, false)
+// columns is the size of a tile's transposed keys.
+func (t *tiler[T]) columns() int { return (t.d + 7) / 8 * 8 * tileLD }
+
+func (o *tileWork[T]) take(n int) []T {
+	s := o.free[:n:n]
+	o.free = o.free[n:]
+	return s
 }
 
-// begin prepares for add, which writes to y.
-func (o *querier[T]) begin(y []T, ldy int) {
-	stats := lend[T](o.w, slotC, 5*o.m)
-	o.top, o.sum, o.rest = stats[:o.m], stats[o.m:2*o.m], stats[2*o.m:3*o.m]
-	o.alpha, o.part = stats[3*o.m:4*o.m], stats[4*o.m:5*o.m]
-	for i := range o.top {
-		o.top[i], o.sum[i] = negInf[T](), 0
+// A querier is a tile of m queries on its way over the keys.
+type querier[T float] struct {
+	m               int
+	q               []T // rows, ldq apart
+	ldq             int
+	y               []T // (m,d) sums, rows o.ld apart
+	top, sum, alpha []T // (64), (64), (128)
+	started         bool
+}
+
+func (o *tileWork[T]) querier(m int, q []T, ldq int) querier[T] {
+	u := querier[T]{m: m, q: q, ldq: ldq, y: o.take(m * o.ld), top: o.take(tileRows), sum: o.take(tileRows), alpha: o.take(2 * tileRows)}
+	for i := range u.top {
+		u.top[i], u.sum[i], u.alpha[i] = lowest[T](), 0, 0
 	}
-	o.y, o.ldy = y, ldy
+	return u
 }
 
-// add takes in a tile of n keys and values.
-func (o *querier[T]) add(n int, keys []T, ldk int, values []T, ldv int, m *mask) {
-	o.scores(n, keys, ldk)
-	rescale := false
-	for i := range o.m {
-		row := o.s[i*tileRows : i*tileRows+n]
-		top, seen := negInf[T](), row
-		switch {
-		case m.prefix:
-			seen = row[:min(n, i+1)]
-			top = maxOf(seen)
-		case m.kOrd != nil:
-			any := false
-			for j, v := range row {
-				if m.sees(i, j) {
-					any = true
-					if v > top {
-						top = v
-					}
+// querierSize is what a querier takes of a tileWork.
+func (t *tiler[T]) querierSize(m int) int { return m*t.ld + 4*tileRows }
+
+// lowest is below every score, and finite: scores that are -Inf leave it where it is.
+func lowest[T float]() T {
+	if isF32[T]() {
+		return T(-math.MaxFloat32)
+	}
+	x := -math.MaxFloat64
+	return T(x)
+}
+
+// add takes in a tile of n values, whose scores lie in o.s.
+func (u *querier[T]) add(o *tileWork[T], n int, values []T, ldv int, part slant) {
+	o.softmax(u.m, n, o.s, o.orders.seen[:], u.top, u.sum, u.alpha)
+	if u.started {
+		for _, a := range u.alpha[:u.m] {
+			if a != 1 {
+				o.scale(u.m, u.y, o.ld, u.y, o.ld, u.alpha)
+				break
+			}
+		}
+	}
+	o.product(u.m, o.d, n, o.s, tileLD, 1, values, ldv, u.y, o.ld, u.started, part)
+	u.started = true
+}
+
+// end writes the results, and the logarithms of the normalisers into lse, if any, ldl apart.
+func (u *querier[T]) end(o *tileWork[T], y []T, ldy int, lse []T, ldl int) {
+	if !u.started {
+		for i := range u.m {
+			clear(y[i*ldy : i*ldy+o.d])
+			if lse != nil {
+				lse[i*ldl] = 0
+			}
+		}
+		return
+	}
+	for i, sum := range u.sum[:u.m] {
+		u.alpha[i] = 1 / sum
+		if lse != nil {
+			lse[i*ldl] = (u.top[i] + log2Of(sum)) * math.Ln2
+		}
+	}
+	o.scale(u.m, y, ldy, u.y, o.ld, u.alpha)
+	for i, sum := range u.sum[:u.m] {
+		if sum == 0 { // sees nothing
+			clear(y[i*ldy : i*ldy+o.d])
+			if lse != nil {
+				lse[i*ldl] = 0
+			}
+		}
+	}
+}
+
+// scores computes those of m queries, the first of all is q0, with a tile of keys.
+func (j *attentionJob[T]) scores(o *tileWork[T], see sight, m, n int, q []T, ldq int, kt []T, q0, k0, h int) slant {
+	part := square
+	if see == sightSlant {
+		part = result
+	}
+	o.product(m, n, o.d, q, ldq, 1, kt, tileLD, o.s, tileLD, false, part)
+	if j.bias.x != nil {
+		o.add(m, n, o.s, 0, tileLD, j.bias.x, j.bias.at(q0, k0, h), j.bias.ldr-1, math.Log2E)
+	}
+	switch see {
+	case sightMasked:
+		o.mask(m, n, o.s, o.orders.query[:], o.orders.key[:])
+	case sightMixed:
+		for i := range m {
+			row, seg := o.s[i*tileLD:i*tileLD+n], j.queries.segments[q0+i]
+			for c := range row {
+				if seg < 0 || j.keys.segments[k0+c] != seg || o.orders.key[c] > o.orders.query[i] {
+					row[c] = negInf[T]()
 				}
 			}
-			if !any {
-				seen = nil
-			}
-		default:
-			top = maxOf(row)
 		}
-		o.rest[i], o.part[i] = 0, 0
-		if len(seen) == 0 {
-			clear(row)
-			continue
-		}
-		if old := o.top[i]; !(top > old) {
-			top = old
-		} else {
-			o.top[i] = top
-			if o.sum[i] != 0 { // else there is nothing to rescale
-				o.rest[i] = old - top
-				rescale = true
-			}
-		}
-		expSub(o.k, seen, seen, top)
-		clear(row[len(seen):])
-		if m.kOrd != nil {
-			hide(m, row, i)
-		}
-		o.part[i] = sumOf(seen)
 	}
-	if rescale {
-		expSub(o.k, o.alpha, o.rest, 0)
-	}
-	for i := range o.m {
-		if o.rest[i] != 0 {
-			a := o.alpha[i]
-			o.sum[i] = T(o.sum[i] * a)
-			y := o.y[i*o.ldy : i*o.ldy+o.d]
-			for c := range y {
-				y[c] *= a
-			}
-		}
-		o.sum[i] += o.part[i]
-	}
-	gemm(o.k, o.w, false, false, o.m, o.d, n, o.s, tileRows, values, ldv, o.y, o.ldy, o.started)
-	o.started = true
+	return part
 }
 
-// end divides by the sums. lse, if any, gets the logarithms of the normalisers, ldl apart.
-func (o *querier[T]) end(lse []T, ldl int) {
-	for i := range o.m {
-		y := o.y[i*o.ldy : i*o.ldy+o.d]
-		l := T(0)
-		if o.sum[i] == 0 { // sees nothing
-			clear(y)
-		} else {
-			inv := 1 / o.sum[i]
-			for c := range y {
-				y[c] *= inv
-			}
-			l = o.top[i] + T(math.Log(float64(o.sum[i])))
-		}
-		if lse != nil {
-			lse[i*ldl] = l
-		}
-	}
-}
+// unitTiles are the query tiles that pack each key tile once.
+const unitTiles = 4
 
-// An attentionJob is attention, cut over tiles of queries and heads, or its
-// gradient, cut over spans and key heads.
-type attentionJob[T float] struct {
-	d                 *Device
-	grad              bool
-	qkv, y, lse       []T
-	dy, dqkv          []T
-	segments, order   []int32
-	heads, kv, dim, w int // w: columns of qkv
-	scale             T
-	spans             spans
-}
-
-func (j *attentionJob[T]) chunk(i, worker int) {
-	if j.grad {
-		j.backward(&j.spans.list[i/j.kv], i%j.kv, j.d.scratch[worker])
-	} else {
-		j.forward(i/j.heads, i%j.heads, j.d.scratch[worker])
-	}
-}
-
-// sight tells what the queries of tile qt see of the keys of tile kt: nothing
-// (false), or what the mask says.
-func (j *attentionJob[T]) sight(sp *span, qt, kt int) (mask, bool) {
-	q, k := &j.spans.tiles[qt], &j.spans.tiles[kt]
-	if k.min > q.max {
-		return mask{}, false
-	}
-	if k.max <= q.min && sp.kind != spanMixed {
-		return mask{}, true
-	}
-	if sp.kind == spanCausal { // then only tiles on the diagonal come here
-		return mask{prefix: true}, true
-	}
-	q0, q1 := j.rows(sp, qt)
-	k0, k1 := j.rows(sp, kt)
-	m := mask{qOrd: j.order[q0:q1], kOrd: j.order[k0:k1]}
-	if sp.kind == spanMixed {
-		m.qSeg, m.kSeg = j.segments[q0:q1], j.segments[k0:k1]
-	}
-	return m, true
-}
-
-func (j *attentionJob[T]) rows(sp *span, t int) (lo, hi int) {
-	lo = int(sp.row) + (t-int(sp.tile0))*tileRows
-	return lo, min(lo+tileRows, int(sp.row+sp.n))
-}
-
-func (j *attentionJob[T]) forward(qt, h int, w *scratch) {
-	sp := &j.spans.list[j.spans.tiles[qt].span]
-	lo, hi := j.rows(sp, qt)
-	d, ldy := j.dim, j.heads*j.dim
-	y, lse := j.y[lo*ldy+h*d:], j.lse[lo*j.heads+h:]
-	if sp.kind == spanBlank {
-		for i := range hi - lo {
-			clear(y[i*ldy : i*ldy+d])
-			lse[i*j.heads] = 0
+func (j *attentionJob[T]) forward(u *unit, h int, w *scratch) {
+	sp := &j.spans.list[u.span]
+	d := j.dim
+	if sp.nk == 0 || sp.nq == 0 {
+		for r := int(sp.q); r < int(sp.q+sp.nq); r++ {
+			clear(j.y.at(r, h, d)[:d])
+			j.lse[r*j.heads+h] = 0
 		}
 		return
 	}
 	kv := h / (j.heads / j.kv)
-	o := newQuerier(j.d.kern, w, hi-lo, d, j.qkv[lo*j.w+h*d:], j.w, j.scale)
-	o.begin(y, ldy)
-	for kt := int(sp.tile0); kt < sp.tileEnd(); kt++ {
-		if m, ok := j.sight(sp, qt, kt); ok {
-			k0, k1 := j.rows(sp, kt)
-			o.add(k1-k0, j.qkv[k0*j.w+(j.heads+kv)*d:], j.w, j.qkv[k0*j.w+(j.heads+j.kv+kv)*d:], j.w, &m)
+	t := newTiler[T](j.d.kern, w, d)
+	o := newTileWork[T](j.d.kern, w, d, tileRows*t.ld+unitTiles*(tileRows*t.ld+t.querierSize(tileRows)))
+	values := o.take(tileRows * o.ld)
+	var tiles [unitTiles]querier[T]
+	for i := range int(u.to - u.from) {
+		q0, m := tileOf(sp.q, sp.nq, int(u.from)+i)
+		q := o.take(m * o.ld)
+		o.load(m, q, j.q.at(q0, h, d), j.q.ld)
+		tiles[i] = o.querier(m, q, o.ld)
+	}
+	for kt := range tilesOf(sp.nk) {
+		k0, n := tileOf(sp.k, sp.nk, kt)
+		packed := false
+		for i := range int(u.to - u.from) {
+			see := j.look(sp, int(u.from)+i, kt, o.orders)
+			if see == sightNone {
+				continue
+			}
+			if !packed {
+				o.transpose(n, o.kt, j.k.at(k0, kv, d), j.k.ld, T(float64(j.scale)*math.Log2E))
+				o.load(n, values, j.v.at(k0, kv, d), j.v.ld)
+				packed = true
+			}
+			q0, _ := tileOf(sp.q, sp.nq, int(u.from)+i)
+			part := j.scores(&o, see, tiles[i].m, n, tiles[i].q, o.ld, o.kt, q0, k0, h)
+			if part == result {
+				part = lower
+			}
+			tiles[i].add(&o, n, values, o.ld, part)
 		}
 	}
-	o.end(lse, j.heads)
+	for i := range int(u.to - u.from) {
+		q0, _ := tileOf(sp.q, sp.nq, int(u.from)+i)
+		tiles[i].end(&o, j.y.at(q0, h, d), j.y.ld, j.lse[q0*j.heads+h:], j.heads)
+	}
 }
 
 // backward is that of Dao 2023, algorithm 2, with the queries outside: with
 // P = exp(S-lse) and δ = rowsum(dY∘Y),
 //
-//	dV += Pᵀ·dY,  dS = P∘(dY·Vᵀ - δ),  dQ += scale·dS·K,  dK += dSᵀ·(scale·Q)
+//	dV += Pᵀ·dY,  dS = scale·P∘(dY·Vᵀ - δ),  dQ += dS·K,  dK += dSᵀ·Q
 //
-// One task does all the queries of a key head, in order, so that nothing is shared.
+// where scale comes with the transposed values and δ. One task does all the queries
+// of a key head, in order, so that nothing is shared.
 func (j *attentionJob[T]) backward(sp *span, kv int, w *scratch) {
-	d, ldy, group := j.dim, j.heads*j.dim, j.heads/j.kv
-	kcol, vcol := (j.heads+kv)*d, (j.heads+j.kv+kv)*d
-	for r := int(sp.row); r < int(sp.row+sp.n); r++ {
-		row := j.dqkv[r*j.w : (r+1)*j.w]
-		clear(row[kcol : kcol+d])
-		clear(row[vcol : vcol+d])
-		if sp.kind == spanBlank {
-			clear(row[kv*group*d : (kv+1)*group*d])
+	d, group := j.dim, j.heads/j.kv
+	nk, ktiles := int(sp.nk), tilesOf(sp.nk)
+	if nk == 0 || sp.nq == 0 {
+		for r := int(sp.q); r < int(sp.q+sp.nq); r++ {
+			clear(j.dq.at(r, kv*group, d)[:group*d])
+			j.clearBias(r, kv*group, group)
 		}
-	}
-	if sp.kind == spanBlank {
+		for r := int(sp.k); r < int(sp.k)+nk; r++ {
+			clear(j.dk.at(r, kv, d)[:d])
+			clear(j.dv.at(r, kv, d)[:d])
+		}
 		return
 	}
-	ds := lend[T](w, slotC, tileRows*tileRows)
-	delta := lend[T](w, slotD, tileRows)
+	t := newTiler[T](j.d.kern, w, d)
+	o := newTileWork[T](j.d.kern, w, d, 3*nk*t.ld+2*ktiles*t.columns()+3*tileRows*t.ld+2*tileRows)
+	keys, dk, dv := o.take(nk*o.ld), o.take(nk*o.ld), o.take(nk*o.ld)
+	kts, vts := o.take(ktiles*o.columns()), o.take(ktiles*o.columns())
+	q, dy, dq := o.take(tileRows*o.ld), o.take(tileRows*o.ld), o.take(tileRows*o.ld)
+	lse, delta := o.take(tileRows), o.take(tileRows)
+	o.load(nk, keys, j.k.at(int(sp.k), kv, d), j.k.ld)
+	for kt := range ktiles {
+		k0, n := tileOf(sp.k, sp.nk, kt)
+		o.transpose(n, kts[kt*o.columns():], j.k.at(k0, kv, d), j.k.ld, T(float64(j.scale)*math.Log2E))
+		o.transpose(n, vts[kt*o.columns():], j.v.at(k0, kv, d), j.v.ld, j.scale)
+	}
+	clear(dk)
+	clear(dv)
 	for h := kv * group; h < (kv+1)*group; h++ {
-		for qt := int(sp.tile0); qt < sp.tileEnd(); qt++ {
-			lo, hi := j.rows(sp, qt)
-			n := hi - lo
-			dy, dq := j.dy[lo*ldy+h*d:], j.dqkv[lo*j.w+h*d:]
-			o := newQuerier(j.d.kern, w, n, d, j.qkv[lo*j.w+h*d:], j.w, j.scale)
-			for i := range n {
-				at := (lo+i)*ldy + h*d
-				delta[i] = dotOf(j.dy[at:at+d], j.y[at:at+d])
+		for qt := range tilesOf(sp.nq) {
+			q0, m := tileOf(sp.q, sp.nq, qt)
+			o.load(m, q, j.q.at(q0, h, d), j.q.ld)
+			o.load(m, dy, j.dy.at(q0, h, d), j.dy.ld)
+			o.dot(m, delta, dy, o.ld, j.y.at(q0, h, d), j.y.ld)
+			for i := range m {
+				lse[i] = j.lse[(q0+i)*j.heads+h] * math.Log2E
+				delta[i] *= j.scale
+				j.clearBias(q0+i, h, 1)
 			}
-			for kt := int(sp.tile0); kt < sp.tileEnd(); kt++ {
-				m, ok := j.sight(sp, qt, kt)
-				if !ok {
+			started := false
+			for kt := range ktiles {
+				see := j.look(sp, qt, kt, o.orders)
+				if see == sightNone {
 					continue
 				}
-				k0, k1 := j.rows(sp, kt)
-				nk := k1 - k0
-				keys, values := j.qkv[k0*j.w+kcol:], j.qkv[k0*j.w+vcol:]
-				o.scores(nk, keys, j.w)
-				for i := range n {
-					row := o.s[i*tileRows : i*tileRows+nk]
-					seen := row
-					if m.prefix {
-						seen = row[:min(nk, i+1)]
-						clear(row[len(seen):])
-					}
-					expSub(o.k, seen, seen, j.lse[(lo+i)*j.heads+h])
-					if m.kOrd != nil {
-						hide(&m, row, i)
-					}
+				k0, n := tileOf(sp.k, sp.nk, kt)
+				at := kt * tileRows * o.ld
+				part := j.scores(&o, see, m, n, q, o.ld, kts[kt*o.columns():], q0, k0, h)
+				o.product(m, n, d, dy, o.ld, 1, vts[kt*o.columns():], tileLD, o.dp, tileLD, false, part)
+				o.grad(m, n, o.s, o.dp, o.orders.seen[:], lse, delta)
+				rows, cols := square, square
+				if part == result {
+					rows, cols = lower, upper
 				}
-				gemm(o.k, w, true, false, nk, d, n, o.s, tileRows, dy, ldy, j.dqkv[k0*j.w+vcol:], j.w, true)
-				gemm(o.k, w, false, true, n, nk, d, dy, ldy, values, j.w, ds, tileRows, false)
-				for i := range n {
-					p, g := o.s[i*tileRows:i*tileRows+nk], ds[i*tileRows:i*tileRows+nk]
-					di := delta[i]
-					for c, v := range g {
-						g[c] = p[c] * (v - di)
-					}
+				o.product(n, d, m, o.s, 1, tileLD, dy, o.ld, dv[at:], o.ld, true, cols)
+				o.product(n, d, m, o.dp, 1, tileLD, q, o.ld, dk[at:], o.ld, true, cols)
+				o.product(m, d, n, o.dp, tileLD, 1, keys[at:], o.ld, dq, o.ld, started, rows)
+				started = true
+				if j.dbias.x != nil {
+					j.addBias(&o, m, n, q0, k0, h)
 				}
-				gemm(o.k, w, true, false, nk, d, n, ds, tileRows, o.q, d, j.dqkv[k0*j.w+kcol:], j.w, true)
-				gemm(o.k, w, false, false, n, d, nk, ds, tileRows, keys, j.w, dq, j.w, o.started)
-				o.started = true
 			}
-			for i := range n {
-				row := dq[i*j.w : i*j.w+d]
-				for c := range row {
-					row[c] *= j.scale
+			for i := range m {
+				row := j.dq.at(q0+i, h, d)[:d]
+				if started {
+					copy(row, dq[i*o.ld:])
+				} else {
+					clear(row)
 				}
 			}
 		}
+	}
+	for i := range nk {
+		copy(j.dk.at(int(sp.k)+i, kv, d)[:d], dk[i*o.ld:])
+		copy(j.dv.at(int(sp.k)+i, kv, d)[:d], dv[i*o.ld:])
 	}
 }
 
-// sizes reads the op's attributes and checks the operands that both directions have.
-func (j *attentionJob[T]) sizes(in *exec.Instr, args []exec.Arg, y exec.Arg) error {
+// clearBias clears the bias's gradient of a query that has its own.
+func (j *attentionJob[T]) clearBias(row, h, heads int) {
+	if j.dbias.x != nil && j.bias.ldr > 0 {
+		at := row*j.bias.ldr + h*j.bias.n
+		clear(j.dbias.x[at : at+heads*j.bias.n])
+	}
+}
+
+// addBias adds a tile's gradient of scores to the bias's.
+func (j *attentionJob[T]) addBias(o *tileWork[T], m, n, q0, k0, h int) {
+	dst, at := j.dbias.x, j.bias.at(q0, k0, h)
+	if j.bias.ldr == 0 {
+		dst, at = j.part, at+q0/j.bias.tq*j.heads*j.bias.n
+	}
+	o.add(m, n, dst, at, j.bias.ldr-1, o.dp, 0, tileLD, 1/j.scale)
+}
+
+// sizes reads the op's attributes and checks the operands that both directions have: q, k, v,
+// segments, order, the keys' segments and order, bias.
+func (j *attentionJob[T]) sizes(in *exec.Instr, args []exec.Arg) error {
 	a := &in.Attrs
-	r, w, err := rowsCols(in, args, 0)
+	r, width, err := rowsCols(in, args, 0)
 	if err != nil {
 		return err
 	}
-	if a.Heads < 1 || a.KVHeads < 1 || a.Heads%a.KVHeads != 0 || a.T < 1 || r != a.B*a.T || w%(a.Heads+2*a.KVHeads) != 0 {
+	if a.Heads < 1 || a.KVHeads < 1 || a.Heads%a.KVHeads != 0 || a.B < 1 || a.T < 1 || r != a.B*a.T || !(a.Scale != 0) {
 		return mismatch(in, args)
 	}
-	j.heads, j.kv, j.w, j.dim, j.scale = a.Heads, a.KVHeads, w, w/(a.Heads+2*a.KVHeads), T(a.Scale)
-	j.qkv, j.segments, j.order, j.y = view[T](args[0]), view[int32](args[1]), view[int32](args[2]), view[T](y)
-	if len(j.segments) != r || len(j.order) != r || len(j.y) != r*j.heads*j.dim {
+	j.heads, j.kv, j.scale, j.strict = a.Heads, a.KVHeads, T(a.Scale), 0
+	if a.Strict {
+		j.strict = 1
+	}
+	// Columns are query heads, key heads, value heads, as far as the operand holds them.
+	q, k, v := args[0], args[1], args[2]
+	all, kcol, vcol := a.Heads, 0, 0
+	switch {
+	case k.Buffer == nil && v.Buffer == nil:
+		all += 2 * a.KVHeads
+		k, v, kcol, vcol = q, q, a.Heads, a.Heads+a.KVHeads
+	case k.Buffer != nil && v.Buffer == nil:
+		v, vcol = k, a.KVHeads
+	case k.Buffer == nil:
 		return mismatch(in, args)
 	}
-	j.spans.find(j.segments, j.order, a.T)
+	if width == 0 || width%all != 0 {
+		return mismatch(in, args)
+	}
+	d := width / all
+	j.dim = d
+	j.q, j.k, j.v = headMatrix[T]{view[T](q), width, 0}, headMatrix[T]{view[T](k), k.Shape[len(k.Shape)-1], kcol * d}, headMatrix[T]{view[T](v), v.Shape[len(v.Shape)-1], vcol * d}
+	j.queries = rows{view[int32](args[3]), view[int32](args[4]), a.T}
+	j.keys = rows{view[int32](args[5]), view[int32](args[6]), a.T}
+	self := args[5].Buffer == nil && args[6].Buffer == nil
+	if self {
+		j.keys = j.queries
+	}
+	rk := len(j.keys.segments)
+	j.keys.t = rk / a.B
+	if len(j.queries.segments) != r || len(j.queries.order) != r || rk == 0 || rk%a.B != 0 || len(j.keys.order) != rk ||
+		len(j.q.x) != r*width || len(j.k.x) != rk*j.k.ld || len(j.v.x) != rk*j.v.ld {
+		return mismatch(in, args)
+	}
+	if v.Buffer == k.Buffer && k.Buffer != q.Buffer && j.k.ld != 2*a.KVHeads*d || v.Buffer != k.Buffer && (j.k.ld != a.KVHeads*d || j.v.ld != a.KVHeads*d) {
+		return mismatch(in, args)
+	}
+	j.bias = relativeBias[T]{}
+	if args[7].Buffer != nil {
+		n := j.queries.t + j.keys.t - 1
+		j.bias = relativeBias[T]{x: view[T](args[7]), n: n, tq: j.queries.t, tk: j.keys.t}
+		switch len(j.bias.x) {
+		case a.Heads * n:
+			if len(args[7].Shape) == 3 { // one row in all
+				j.bias.ldr = a.Heads * n
+			}
+		case r * a.Heads * n:
+			j.bias.ldr = a.Heads * n
+		default:
+			return mismatch(in, args)
+		}
+	}
+	j.spans.find(j.queries, j.keys, self, a.Strict)
 	return nil
 }
 
-// attention: qkv, segments, order -> y(R,H·D), lse(R,H).
+// grads are where the gradients of q, k and v go, in their layout.
+func (j *attentionJob[T]) grads(in *exec.Instr, args []exec.Arg) error {
+	dq, dk, dv := args[0], args[1], args[2]
+	if &j.k.x[0] == &j.q.x[0] {
+		dk = dq
+	}
+	if &j.v.x[0] == &j.k.x[0] {
+		dv = dk
+	}
+	j.dq, j.dk, j.dv = j.q, j.k, j.v
+	j.dq.x, j.dk.x, j.dv.x = view[T](dq), view[T](dk), view[T](dv)
+	if len(j.dq.x) != len(j.q.x) || len(j.dk.x) != len(j.k.x) || len(j.dv.x) != len(j.v.x) {
+		return mismatch(in, args)
+	}
+	j.dbias = relativeBias[T]{x: view[T](args[3])}
+	if j.dbias.x != nil && len(j.dbias.x) != len(j.bias.x) {
+		return mismatch(in, args)
+	}
+	return nil
+}
+
+// attention: q, k, v, segments, order, key segments, key order, bias -> y(R,H·D), lse(R,H).
 func attention[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
-	if err := operands(in, args, 5); err != nil {
+	if err := operands(in, args, 10); err != nil {
 		return err
 	}
 	j := &js.attention
-	if err := j.sizes(in, args, args[3]); err != nil {
+	if err := j.sizes(in, args); err != nil {
 		return err
 	}
-	j.d, j.grad, j.lse = d, false, view[T](args[4])
-	if len(j.lse) != len(j.segments)*j.heads {
+	j.d, j.phase, j.lse = d, attentionForward, view[T](args[9])
+	j.y = headMatrix[T]{view[T](args[8]), j.heads * j.dim, 0}
+	if r := len(j.queries.segments); len(j.lse) != r*j.heads || len(j.y.x) != r*j.y.ld {
 		return mismatch(in, args)
 	}
-	d.pool.run(len(j.spans.tiles)*j.heads, j)
-	*j = attentionJob[T]{spans: j.spans}
+	j.spans.plan(unitTiles)
+	d.pool.run(len(j.spans.units)*j.heads, j)
+	*j = attentionJob[T]{spans: j.spans, part: j.part}
 	return nil
 }
 
-// attentionGrad: qkv, segments, order, y, lse, dy -> dqkv.
+// attentionGrad: the inputs of attention, y, lse, dy -> dq, dk, dv, dbias.
 func attentionGrad[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
-	if err := operands(in, args, 7); err != nil {
+	if err := operands(in, args, 15); err != nil {
 		return err
 	}
 	j := &js.attention
-	if err := j.sizes(in, args, args[3]); err != nil {
+	if err := j.sizes(in, args); err != nil {
 		return err
 	}
-	j.d, j.grad, j.lse, j.dy, j.dqkv = d, true, view[T](args[4]), view[T](args[5]), view[T](args[6])
-	if len(j.lse) != len(j.segments)*j.heads || len(j.dy) != len(j.y) || len(j.dqkv) != len(j.qkv) {
+	j.d, j.phase, j.lse = d, attentionBackward, view[T](args[9])
+	j.y = headMatrix[T]{view[T](args[8]), j.heads * j.dim, 0}
+	j.dy = headMatrix[T]{view[T](args[10]), j.y.ld, 0}
+	if r := len(j.queries.segments); len(j.lse) != r*j.heads || len(j.y.x) != r*j.y.ld || len(j.dy.x) != len(j.y.x) {
 		return mismatch(in, args)
 	}
-	d.pool.run(len(j.spans.list)*j.kv, j)
-	*j = attentionJob[T]{spans: j.spans}
+	if err := j.grads(in, args[11:]); err != nil {
+		return err
+	}
+	if j.dbias.x == nil || j.bias.ldr > 0 {
+		j.spans.plan(math.MaxInt32)
+		d.pool.run(len(j.spans.units)*j.kv, j)
+	} else {
+		n := in.Attrs.B * j.heads * j.bias.n
+		if cap(j.part) < n {
+			j.part = make([]T, n)
+		}
+		j.part, j.phase = j.part[:n], attentionSequences
+		d.pool.run(in.Attrs.B*j.kv, j)
+		j.phase = attentionSumBias
+		d.pool.run(j.heads, j)
+	}
+	*j = attentionJob[T]{spans: j.spans, part: j.part}
 	return nil
 }

@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"fmt"
+	"math"
 
 	"hone/trainer/exec"
 )
@@ -26,13 +27,30 @@ func (j *cachedJob[T]) chunk(i, worker int) {
 	copy(keys[pos*ld:pos*ld+d], row[(j.heads+kv)*d:])
 	copy(values[pos*ld:pos*ld+d], row[(j.heads+j.kv+kv)*d:])
 
-	h := kv * group // the group's query heads lie side by side: rows d apart
-	o := newQuerier(j.d.kern, j.d.scratch[worker], group, d, row[h*d:], d, j.scale)
-	o.begin(j.y[(b*j.heads+h)*d:], d)
-	for k0 := 0; k0 <= pos; k0 += tileRows {
-		o.add(min(tileRows, pos+1-k0), keys[k0*ld:], ld, values[k0*ld:], ld, &mask{})
+	// The group's query heads lie side by side: rows d apart, some at a time.
+	w := j.d.scratch[worker]
+	for first := 0; first < group; first += tileRows {
+		h, m := kv*group+first, min(tileRows, group-first)
+		t := newTiler[T](j.d.kern, w, d)
+		o := newTileWork[T](j.d.kern, w, d, tileRows*t.ld+t.querierSize(m))
+		packed := o.take(tileRows * o.ld)
+		u := o.querier(m, row[h*d:], d)
+		for k0 := 0; k0 <= pos; k0 += tileRows {
+			n := min(tileRows, pos+1-k0)
+			for i := range m {
+				o.orders.seen[i] = int32(n)
+			}
+			o.transpose(n, o.kt, keys[k0*ld:], ld, T(float64(j.scale)*math.Log2E))
+			o.product(m, n, d, u.q, d, 1, o.kt, tileLD, o.s, tileLD, false, square)
+			v, ldv := values[k0*ld:], ld
+			if o.wide != d { // the product reads whole vectors
+				o.load(n, packed, v, ld)
+				v, ldv = packed, o.ld
+			}
+			u.add(&o, n, v, ldv, square)
+		}
+		u.end(&o, j.y[(b*j.heads+h)*d:], d, nil, 0)
 	}
-	o.end(nil, 0)
 }
 
 // attentionCached: qkv(B,(H+2·KV)·D), keys(B,T,KV·D), values, positions(B) -> y(B,H·D), keys, values.

@@ -14,7 +14,7 @@ import (
 func differences(f func() float64, x, grad []float64) []float64 {
 	const eps = 1e-5
 	grad = slices.Clone(grad)
-	for i := 0; i < len(x); i += 1 + len(x)/200 {
+	for i := 0; i < len(x); i += 1 + len(x)/60 {
 		v := x[i]
 		x[i] = v + eps
 		up := f()
@@ -132,7 +132,22 @@ func gradCases(r *rand.Rand) []gradCase {
 			},
 		})
 	}
-	// Attention: causal, bidirectional, prefix, permuted, in pieces with padding; over one tile and several.
+	// Attention: causal, bidirectional, prefix, permuted, in pieces with padding; over one tile and
+	// several; strict; to other keys; with biases.
+	attend := func(name string, c *attentionCase) {
+		res := c.results()
+		cases = append(cases, gradCase{
+			"attention " + name, exec.Instr{Op: exec.OpAttention, Attrs: c.attrs}, c.operands(), res, c.wrt(),
+			func(launch func(exec.Op, []tensor, ...[]int) [][]float64, out [][]float64, dy tensor) [][]float64 {
+				var shapes [][]int
+				for _, g := range c.gradients() {
+					shapes = append(shapes, g.shape)
+				}
+				ins := append(c.operands(), floats(out[0], res[0].shape...), floats(out[1], res[1].shape...), dy)
+				return slices.DeleteFunc(launch(exec.OpAttentionGrad, ins, shapes...), func(g []float64) bool { return g == nil })
+			},
+		})
+	}
 	for i, t := range []int{7, 7, 70, 66, 9, 67} {
 		c := newAttention(r, 1+i%2, t, 2, 1+(i+1)%2, 3)
 		switch i {
@@ -141,25 +156,25 @@ func gradCases(r *rand.Rand) []gradCase {
 		case 2:
 			clear(c.order[:t/2])
 		case 3, 4:
-			for b := range c.attrs.B {
-				for k, o := range r.Perm(t) {
-					c.order[b*t+k] = int32(o)
-				}
-			}
+			c.permuted(r)
 		}
 		if i >= 4 {
 			for k := range c.segments {
 				c.segments[k] = int32(r.IntN(3)) - 1
 			}
 		}
-		qkv, seg, ord := c.operands()
-		y, lse := []int{c.attrs.B * t, 2 * 3}, []int{c.attrs.B * t, 2}
-		cases = append(cases, gradCase{
-			fmt.Sprintf("attention %d", i), exec.Instr{Op: exec.OpAttention, Attrs: c.attrs}, []tensor{qkv, seg, ord}, outputs(y, lse), []int{0},
-			func(launch func(exec.Op, []tensor, ...[]int) [][]float64, out [][]float64, dy tensor) [][]float64 {
-				return launch(exec.OpAttentionGrad, []tensor{qkv, seg, ord, floats(out[0], y...), floats(out[1], lse...), dy}, qkv.shape)
-			},
-		})
+		attend(fmt.Sprint(i), c)
+		strict := *c
+		strict.attrs.Strict = true
+		attend(fmt.Sprint(i, " strict"), &strict)
+		bias := *c
+		attend(fmt.Sprint(i, " with a bias"), bias.biased(r, i%2 == 1))
+	}
+	for i, s := range [][2]int{{5, 9}, {66, 20}, {20, 70}} {
+		for form := fusedKV; form <= separate; form++ {
+			attend(fmt.Sprint("cross ", i, form), newCross(r, 1+i%2, s[0], s[1], 2, 1, 3, form))
+			attend(fmt.Sprint("cross with a bias ", i, form), newCross(r, 1+i%2, s[0], s[1], 2, 2, 3, form).crossed().biased(r, i > 0))
+		}
 	}
 	return cases
 }
@@ -170,7 +185,7 @@ func TestGradientsAgainstDifferences(t *testing.T) {
 	r := rand.New(rand.NewPCG(41, 42))
 	for _, c := range gradCases(r) {
 		dy := random(r, c.outs[0].shape...)
-		args := make([]exec.Arg, 0, 8)
+		args := make([]exec.Arg, 0, 16)
 		for _, o := range slices.Concat(c.ins, c.outs) {
 			args = append(args, place[float64](t, d, o))
 		}

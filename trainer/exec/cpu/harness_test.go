@@ -256,13 +256,11 @@ func opCases(r *rand.Rand) []opCase {
 	ropes(add, r)
 	heads(add, r)
 	for _, c := range attentionCases(r) {
-		rows := c.attrs.B * c.attrs.T
 		y, lse := c.naive()
-		yshape, lshape := []int{rows, c.attrs.Heads * c.dim}, []int{rows, c.attrs.Heads}
-		qkv, seg, ord := c.operands()
-		add(5e-6, exec.Instr{Op: exec.OpAttention, Attrs: c.attrs}, []tensor{qkv, seg, ord}, outputs(yshape, lshape), y, lse)
+		res := c.results()
+		add(5e-6, exec.Instr{Op: exec.OpAttention, Attrs: c.attrs}, c.operands(), res, y, lse)
 		add(5e-6, exec.Instr{Op: exec.OpAttentionGrad, Attrs: c.attrs},
-			[]tensor{qkv, seg, ord, floats(y, yshape...), floats(lse, lshape...), random(r, yshape...)}, outputs(qkv.shape))
+			append(c.operands(), floats(y, res[0].shape...), floats(lse, res[1].shape...), random(r, res[0].shape...)), c.gradients())
 	}
 	return append(cases, muonCases(r)...)
 }
@@ -336,7 +334,11 @@ func TestOpsRefuse(t *testing.T) {
 			t.Errorf("%s: ran without outputs", c.name)
 		}
 		bad := args()
-		bad[len(bad)-1].Buffer = nil
+		last := len(bad) - 1
+		if c.in.Op == exec.OpAttentionGrad { // its last is optional
+			last = len(c.ins)
+		}
+		bad[last].Buffer = nil
 		switch c.in.Op {
 		case exec.OpLayerNorm, exec.OpAddLayerNorm, exec.OpLayerNormGrad, exec.OpRMSNorm, exec.OpAddRMSNorm, exec.OpRMSNormGrad, exec.OpGELUGrad, exec.OpGLUGrad:
 			// there it is optional

@@ -15,6 +15,7 @@ type kernels struct {
 	name  string
 	lanes int // float32 in a vector
 
+	attention attentionKernels
 	elementwiseKernels
 	gemmKernels
 	peakKernels

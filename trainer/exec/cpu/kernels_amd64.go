@@ -4,6 +4,7 @@ package cpu
 
 var avx2Kernels = kernels{
 	name: "avx2", lanes: 8,
+	attention:          attention_avx2,
 	elementwiseKernels: elementwise_avx2,
 	gemmKernels:        gemm_avx2,
 	peakKernels:        peak_avx2,
@@ -12,6 +13,7 @@ var avx2Kernels = kernels{
 
 var avx512Kernels = kernels{
 	name: "avx512", lanes: 16,
+	attention:          attention_avx512,
 	elementwiseKernels: elementwise_avx512,
 	gemmKernels:        gemm_avx512,
 	peakKernels:        peak_avx512,

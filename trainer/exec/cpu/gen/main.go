@@ -37,6 +37,7 @@ var nouns = []struct {
 	name  string
 	write func(*asm)
 }{
+	{"attention", (*asm).attention},
 	{"elementwise", (*asm).elementwise},
 	{"gemm", (*asm).gemm},
 	{"peak", (*asm).peak},
