@@ -29,7 +29,7 @@ type Seq struct {
 type Batch struct {
 	B          int
 	Dec        Stream
-	Targets    []int32   // (B,T) the token to predict at each position, -1: none; nil where the loss is on labels
+	Targets    []int32   // (B,T) the token to predict at each position, -1: none; nil where the loss is on labels alone
 	Weights    []float32 // (B,T) loss weights; nil with Targets
 	Seqs       []Seq     // in row order
 	LabelNames []string  // by Seq.Label

@@ -97,6 +97,15 @@ func (c *classifyRows) fill(b *Batch, row int) (targets int, err error) {
 		s := c.seqs[i]
 		ids := c.ids[s.first:s.last]
 		place(b, at, first, int32(segment+1), ids)
+		if λ := c.r.cfg.LMWeight; λ > 0 {
+			for i := range len(ids) - 1 {
+				b.Targets[at+first+i] = ids[i+1]
+				b.Weights[at+first+i] = float32(λ / float64(len(ids)-1))
+			}
+		}
+		if c.r.cfg.TokenDropout > 0 {
+			c.drop(b.Dec.Tokens[at+first:at+first+len(ids)], s)
+		}
 		b.Seqs = append(b.Seqs, Seq{
 			Row: int32(row), First: int32(first), Last: int32(first + len(ids) - 1), Label: s.label, Pair: -1, Part: int32(s.part), Doc: s.doc,
 		})
@@ -107,4 +116,24 @@ func (c *classifyRows) fill(b *Batch, row int) (targets int, err error) {
 		c.cur, c.rows = c.end, nil
 	}
 	return targets, nil
+}
+
+// drop masks tokens of a document, those around it aside. Which ones is a function of
+// the seed, the epoch, the document and the place.
+func (c *classifyRows) drop(ids []int32, s packed) {
+	cfg, f := c.r.cfg, c.r.frame
+	if f.first >= 0 {
+		ids = ids[1:]
+	}
+	if f.last >= 0 {
+		ids = ids[:len(ids)-1]
+	}
+	mask, _ := cfg.Tokenizer.Special(cfg.Mask) // checked
+	key := keyOf(cfg.Seed, uint64(s.part), uint64(s.epoch), uint64(s.doc))
+	below := uint64(cfg.TokenDropout * (1 << 53))
+	for i := range ids {
+		if mix(key+uint64(i)*golden)>>11 < below {
+			ids[i] = mask
+		}
+	}
 }

@@ -44,6 +44,13 @@ type Config struct {
 	MaxDocBytes int // longer documents are passed over and counted; default 10,000,000
 	Window      int // classification: records packed together; default 1024
 	MaxSeqs     int // classification: documents of a row at most; default max(1, T/16)
+
+	// Against learning few documents by heart, in classification: LMWeight λ gives each
+	// document's mean next-token loss this weight beside that of its label (Radford et al.
+	// 2018, eq. 5), and TokenDropout replaces this share of its tokens by the special token
+	// Mask, other ones in each epoch (Iyyer et al. 2015, word dropout).
+	LMWeight, TokenDropout float64
+	Mask                   string
 }
 
 // WithDefaults fills in the zero fields that have a default.
@@ -132,6 +139,12 @@ func (c *Config) check() error {
 		fault(c.Window < 1, "packing window of %d records: want ≥ 1", c.Window)
 		fault(c.MaxSeqs < 1, "%d documents a row: want ≥ 1", c.MaxSeqs)
 		fault(len(c.Labels) == 0, "classification without labels")
+		fault(!(c.LMWeight >= 0) || math.IsInf(c.LMWeight, 0), "weight %g of the language-model loss: want a number ≥ 0", c.LMWeight)
+		fault(!(c.TokenDropout >= 0 && c.TokenDropout < 1), "token dropout %g: want it in [0,1)", c.TokenDropout)
+		if c.TokenDropout > 0 && c.Tokenizer != nil {
+			_, ok := c.Tokenizer.Special(c.Mask)
+			fault(!ok, "the tokenizer has no special token %q to put in the place of dropped tokens", c.Mask)
+		}
 		seen := map[string]bool{}
 		for _, l := range c.Labels {
 			fault(seen[l], "label %q is listed twice", l)
@@ -400,9 +413,10 @@ func (m *maker) batch() Batch {
 		},
 		LabelNames: c.Labels,
 	}
-	if c.Objective == Causal {
+	if c.Objective == Causal || c.LMWeight > 0 {
 		b.Targets, b.Weights = make([]int32, n), make([]float32, n)
-	} else {
+	}
+	if c.Objective == Classification {
 		b.Seqs = make([]Seq, 0, c.MicroBatchSize*c.MaxSeqs)
 	}
 	return b

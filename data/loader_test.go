@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"runtime"
@@ -287,6 +288,76 @@ func checkEpochs(t *testing.T, stream []int64, c corpus, wanted func(Record) boo
 	if !slices.Equal(first, want) || !slices.Equal(second, want) {
 		t.Errorf("epochs %v, %v: want each of %v once", first, second, want)
 	}
+}
+
+// A fine-tuned document is a target of its own as well, its weights sum up to LMWeight,
+// and the tokens that training does not see are others in each epoch.
+func TestClassificationAgainstLearningByHeart(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 4))
+	c := randomCorpus(r, 60, 40)
+	for i := range c {
+		c[i].HasLabel, c[i].Label = true, "a"
+		c[i].Text += "some text of a length"
+	}
+	cfg := testConfig(c, Classification)
+	cfg.T, cfg.Epochs, cfg.BatchSize, cfg.MicroBatchSize = 64, 2, 4, 4
+	cfg.LMWeight, cfg.TokenDropout, cfg.Mask = 0.5, 0.25, "<|mask|>"
+	cfg.Tokenizer = masked{}
+	dropped := map[int64][]string{}
+	hidden, tokens := 0, 0
+	for _, b := range drain(t, open(t, cfg, Cursor{}), -1) {
+		for _, s := range b.Seqs {
+			at := int(s.Row) * b.Dec.T
+			first, last := at+int(s.First), at+int(s.Last)
+			want := append(byteTokenizer{}.Encode([]int32{0}, c[s.Doc].Text), 0)
+			if len(want) > cfg.T {
+				want = append(want[:cfg.T-1], 0)
+			}
+			if got := b.Targets[first:last]; !slices.Equal(got, want[1:]) || b.Targets[last] != -1 {
+				t.Fatalf("document %d: targets %v, want %v and none at the end", s.Doc, b.Targets[first:last+1], want[1:])
+			}
+			sum := float32(0)
+			for _, w := range b.Weights[first : last+1] {
+				sum += w
+			}
+			if math.Abs(float64(sum)-0.5) > 1e-5 {
+				t.Errorf("document %d: weights sum up to %g, want 0.5", s.Doc, sum)
+			}
+			var where strings.Builder
+			for i, id := range b.Dec.Tokens[first : last+1] {
+				if id == 256 {
+					fmt.Fprint(&where, i, " ")
+					hidden++
+				} else if id != want[i] {
+					t.Fatalf("document %d: token %d is %d, want %d or the mask", s.Doc, i, id, want[i])
+				}
+			}
+			if b.Dec.Tokens[first] != 0 || b.Dec.Tokens[last] != 0 {
+				t.Errorf("document %d: the tokens around it are masked", s.Doc)
+			}
+			tokens += last - first - 1
+			dropped[s.Doc] = append(dropped[s.Doc], where.String())
+		}
+	}
+	// 5 standard deviations of a binomial number.
+	if p := float64(hidden) / float64(tokens); math.Abs(p-0.25) > 5*math.Sqrt(0.25*0.75/float64(tokens)) {
+		t.Errorf("%d of %d tokens masked, want a quarter", hidden, tokens)
+	}
+	for doc, where := range dropped {
+		if len(where) != 2 || where[0] == where[1] {
+			t.Errorf("document %d: masked at %q", doc, where)
+		}
+	}
+}
+
+// masked has a special token for what is not to be seen.
+type masked struct{ byteTokenizer }
+
+func (masked) Special(name string) (int32, bool) {
+	if name == "<|mask|>" {
+		return 256, true
+	}
+	return byteTokenizer{}.Special(name)
 }
 
 func TestClassificationLabelsEveryDocumentOnce(t *testing.T) {

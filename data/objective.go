@@ -78,10 +78,11 @@ func (f frame) size() int {
 	return n
 }
 
-// A document is what has been read at a place: its record and corpus, and its label,
-// or -1. A document to pass over is not ok.
+// A document is what has been read at a place: its record and corpus, the epoch of
+// that, and its label, or -1. A document to pass over is not ok.
 type document struct {
 	part  int
+	epoch int64
 	doc   int64
 	label int32
 	ok    bool
@@ -183,7 +184,7 @@ func (r *reader) read(c *Cursor, ids []int32) ([]int32, document, error) {
 		}
 	}
 	p := &r.parts[d.part]
-	d.doc = p.order.at(position)
+	d.epoch, d.doc = p.epoch, p.order.at(position)
 	rec, err := p.Records.Record(d.doc)
 	if err != nil {
 		return ids, d, err // names the place, as Records promises

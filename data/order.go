@@ -25,14 +25,22 @@ func newPermutation(n int64, shuffle bool, key ...uint64) permutation {
 	}
 	p.a = uint64(math.Ceil(math.Sqrt(float64(n))))
 	p.b = (p.n + p.a - 1) / p.a // a·b < n + a: walking is rare
-	h := uint64(0)
-	for _, k := range key {
-		h = mix(h ^ mix(k+0x9e3779b97f4a7c15))
-	}
+	h := keyOf(key...)
 	for i := range p.keys {
-		p.keys[i] = mix(h + uint64(i+1)*0x9e3779b97f4a7c15)
+		p.keys[i] = mix(h + uint64(i+1)*golden)
 	}
 	return p
+}
+
+const golden = 0x9e3779b97f4a7c15 // 2⁶⁴ over the golden ratio
+
+// keyOf makes one key of several numbers.
+func keyOf(numbers ...uint64) uint64 {
+	h := uint64(0)
+	for _, n := range numbers {
+		h = mix(h ^ mix(n+golden))
+	}
+	return h
 }
 
 // at is the element at position i.

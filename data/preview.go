@@ -29,17 +29,18 @@ func Preview(w io.Writer, b *Batch, tok tokenizer.Tokenizer, colour bool) error 
 		at := int(s.Row) * b.Dec.T
 		first, last := at+int(s.First), at+int(s.Last)
 		fmt.Fprintf(out, "── row %d, segment %d, positions %d–%d, record %d\n", s.Row, b.Dec.Segments[first], s.First, s.Last, s.Doc)
-		if b.Targets == nil {
-			for _, id := range b.Dec.Tokens[first : last+1] {
-				show(out, piece(tok, id), 0, colour, false)
+		// The first input is no target. Each further one is the target before it, unless
+		// it is masked; the last target may not be an input.
+		show(out, piece(tok, b.Dec.Tokens[first]), 0, colour, false)
+		for i := first; i <= last; i++ {
+			target, weight := b.Targets != nil && b.Targets[i] >= 0, float32(0)
+			if target {
+				weight = b.Weights[i]
 			}
-		} else {
-			// The first input is no target; each further one is the target before it.
-			show(out, piece(tok, b.Dec.Tokens[first]), 0, colour, false)
-			for i := first; i <= last; i++ {
-				if b.Targets[i] >= 0 {
-					show(out, piece(tok, b.Targets[i]), b.Weights[i], colour, i%2 == 0)
-				}
+			if i < last {
+				show(out, piece(tok, b.Dec.Tokens[i+1]), weight, colour, i%2 == 0)
+			} else if target {
+				show(out, piece(tok, b.Targets[i]), weight, colour, i%2 == 0)
 			}
 		}
 		if s.Label >= 0 {

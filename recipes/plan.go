@@ -113,7 +113,7 @@ func newStageParts(r *Recipe, s *Stage, labels []string) (p stageParts, err erro
 		return p, err
 	}
 	p.config = stageConfig(r, s, tok, labels)
-	o := model.Options{Head: head(s)}
+	o := modelOptions(s)
 	if p.layout, err = model.NewLayout(p.config, exec.F32, o); err != nil {
 		return p, err
 	}
@@ -178,7 +178,9 @@ func planTrain(r *Recipe, s *Stage, corpus *data.Corpus, dev *cpu.Device, ps *Pl
 		ps.Memory += arenas(p)
 	}
 
-	net, err := model.NewNetwork(dev, exec.F32, parts.config, model.Options{Head: head(s), State: func(*exec.Layout) int { return state }})
+	o := modelOptions(s)
+	o.State = func(*exec.Layout) int { return state }
+	net, err := model.NewNetwork(dev, exec.F32, parts.config, o)
 	if err != nil {
 		return err
 	}
@@ -269,7 +271,9 @@ func madeUp(s *Stage, vocab int) *model.Feed {
 		for i := range slots {
 			f.Pool[i], f.LabelWeights[i] = int32(i%s.MicroBatchSize*s.SequenceLength), 1
 		}
-		return f
+		if s.LMWeight == 0 {
+			return f
+		}
 	}
 	f.Targets, f.Weights = f.Tokens, make([]float32, n)
 	for i := range f.Weights {

@@ -97,7 +97,9 @@ type Stage struct {
 	AdamBeta2       float64 `toml:"adam_beta2"`
 	AdamEpsilon     float64 `toml:"adam_epsilon"`
 	MaxGradNorm     float64 `toml:"max_grad_norm"`
-	Dropout         float64 `toml:"dropout"` // embd_pdrop and resid_pdrop
+	Dropout         float64 `toml:"dropout"`       // embd_pdrop and resid_pdrop
+	TokenDropout    float64 `toml:"token_dropout"` // finetune: share of the tokens that a step does not see
+	LMWeight        float64 `toml:"lm_weight"`     // finetune: weight of the next-token loss beside the labels'
 
 	// Watching and keeping.
 	LogEvery       int   `toml:"log_every"`

@@ -194,6 +194,11 @@ func head(s *Stage) model.Head {
 	return model.LanguageModel
 }
 
+// modelOptions are those of a stage's network, but for its state.
+func modelOptions(s *Stage) model.Options {
+	return model.Options{Head: head(s), AuxiliaryLM: s.LMWeight > 0}
+}
+
 // loader is the stage's view of a split.
 func loaderConfig(r *Recipe, s *Stage, c *data.Corpus, split *data.Split, tok tokenizer.Tokenizer) data.Config {
 	cfg := data.Config{
@@ -228,10 +233,9 @@ func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpo
 	if err != nil {
 		return err
 	}
-	net, err := model.NewNetwork(w.dev, exec.F32, config, model.Options{
-		Head:  head(s),
-		State: func(l *exec.Layout) int { return trainer.StateBytes(l, opt, s.BatchSize/s.MicroBatchSize) },
-	})
+	o := modelOptions(s)
+	o.State = func(l *exec.Layout) int { return trainer.StateBytes(l, opt, s.BatchSize/s.MicroBatchSize) }
+	net, err := model.NewNetwork(w.dev, exec.F32, config, o)
 	if err != nil {
 		return err
 	}

@@ -170,6 +170,7 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 		inclusiv bool
 	}{
 		{"min_lr_ratio", s.MinLRRatio, 1, true}, {"dropout", s.Dropout, 1, false},
+		{"token_dropout", s.TokenDropout, 1, false},
 		{"adam_beta1", s.AdamBeta1, 1, false}, {"adam_beta2", s.AdamBeta2, 1, false},
 	} {
 		if !(f.v >= 0 && (f.v < f.below || f.inclusiv && f.v == f.below)) {
@@ -179,6 +180,15 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 	d.above(at+"adam_epsilon", s.AdamEpsilon)
 	if !(s.WeightDecay >= 0) {
 		d.fault(at+"weight_decay", "%g is negative", s.WeightDecay)
+	}
+	if !(s.LMWeight >= 0) {
+		d.fault(at+"lm_weight", "%g is negative", s.LMWeight)
+	}
+	if s.Kind == "pretrain" && s.LMWeight != 0 {
+		d.fault(at+"lm_weight", "pretraining learns the next token alone; this is for fine-tuning")
+	}
+	if s.Kind == "pretrain" && s.TokenDropout != 0 {
+		d.fault(at+"token_dropout", "this is for fine-tuning")
 	}
 	if !(s.MaxGradNorm >= 0) {
 		d.fault(at+"max_grad_norm", "%g is negative; 0 is no clipping", s.MaxGradNorm)

@@ -29,6 +29,7 @@ func (m *gpt2) Forward(b *graph.Builder, in Inputs) Outputs {
 	}
 	b.Scope("ln_f")
 	x = m.norm(b, "transformer.ln_f", x)
+	last := x // (R,C)
 	if in.Pool != nil {
 		b.Scope("pool")
 		x = b.Embed(x, in.Pool) // (S,C)
@@ -41,6 +42,11 @@ func (m *gpt2) Forward(b *graph.Builder, in Inputs) Outputs {
 		out.Logits = b.Linear(x, w, nil, false)
 		if in.Labels != nil {
 			out.Loss, out.NLL = b.CrossEntropy(out.Logits, in.Labels, in.LabelWeights)
+		}
+		if in.Targets != nil {
+			b.Scope(LanguageModel.String())
+			lm, _ := b.CrossEntropy(b.Linear(last, wte, nil, false), in.Targets, in.Weights)
+			out.Loss = b.Add(out.Loss, lm)
 		}
 		return out
 	}

@@ -22,7 +22,7 @@ type Inputs struct {
 	Segments  *graph.Node // (R); nil: one step of decoding, with caches of T rows, Tokens and Positions (B)
 	Positions *graph.Node // (R)
 	Order     *graph.Node // (R)
-	Targets   *graph.Node // (R)
+	Targets   *graph.Node // (R); of a classifier: the next tokens, whose loss is added to that of the labels
 	Weights   *graph.Node // (R)
 	Rng       *graph.Node // (4); nil: no dropout
 

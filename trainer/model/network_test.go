@@ -393,7 +393,18 @@ func TestGradientsOfTinyGPT(t *testing.T) {
 	c := tiny()
 	c.NLayer, c.ResidPDrop, c.EmbdPDrop = 2, 0.25, 0.25
 	c.InitializerRange = 0.3
-	n := network(t, cpu.Options{Threads: 2, Kernels: "generic"}, exec.F64, c, Options{})
+	t.Run("language model", func(t *testing.T) { checkGradients(t, c, Options{}, 0, random(c, 2, 8, 2)) })
+	t.Run("classifier that learns the language too", func(t *testing.T) {
+		c := c
+		c.SetLabels([]string{"a", "b", "c"})
+		f := random(c, 2, 8, 2)
+		f.Pool, f.Labels, f.LabelWeights = []int32{3, 9, -1}, []int32{2, 0, -1}, []float32{1, 0.5, 0}
+		checkGradients(t, c, Options{Head: Classifier, AuxiliaryLM: true}, 3, f)
+	})
+}
+
+func checkGradients(t *testing.T, c Config, o Options, s int, f *Feed) {
+	n := network(t, cpu.Options{Threads: 2, Kernels: "generic"}, exec.F64, c, o)
 	if err := n.Init(1); err != nil {
 		t.Fatal(err)
 	}
@@ -408,9 +419,8 @@ func TestGradientsOfTinyGPT(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f := random(c, 2, 8, 2)
 	f.Seed = 0.125
-	x := executor(t, n, Train, 2, 8, 0)
+	x := executor(t, n, Train, 2, 8, s)
 	run(t, n, x, f)
 	const h = 1e-5
 	for _, p := range n.Layout().Params {
@@ -441,6 +451,40 @@ func TestGradientsOfTinyGPT(t *testing.T) {
 		if e := math.Sqrt(diff / norm); !(e < 1e-8) {
 			t.Errorf("%s: gradient differs from central differences by %.2g of its norm", p.Name, e)
 		}
+	}
+}
+
+// What a classifier learns beside its labels is what the language model with its weights
+// would, and evaluation does not change.
+func TestAuxiliaryLanguageModel(t *testing.T) {
+	c := tiny()
+	c.ResidPDrop, c.EmbdPDrop = 0, 0
+	lm := network(t, cpu.Options{Threads: 1}, exec.F64, c, Options{})
+	c.SetLabels([]string{"a", "b", "c"})
+	plain := network(t, cpu.Options{Threads: 1}, exec.F64, c, Options{Head: Classifier})
+	both := network(t, cpu.Options{Threads: 1}, exec.F64, c, Options{Head: Classifier, AuxiliaryLM: true})
+	for _, n := range []*Network{lm, plain, both} {
+		if err := n.Init(1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	words := random(c, 2, 8, 2)
+	labels := *words
+	labels.Targets, labels.Weights = nil, nil
+	labels.Pool, labels.Labels, labels.LabelWeights = []int32{3, 9, -1}, []int32{2, 0, -1}, []float32{1, 0.5, 0}
+	all := labels
+	all.Targets, all.Weights = words.Targets, words.Weights
+	loss := func(n *Network, k Kind, s int, f *Feed) float64 {
+		x := executor(t, n, k, 2, 8, s)
+		run(t, n, x, f)
+		return read(t, x, "loss")[0]
+	}
+	want := loss(lm, Train, 0, words) + loss(plain, Train, 3, &labels)
+	if got := loss(both, Train, 3, &all); math.Abs(got-want) > 1e-12*want {
+		t.Errorf("both losses: %g, want %g", got, want)
+	}
+	if got, want := loss(both, Evaluate, 3, &labels), loss(plain, Evaluate, 3, &labels); got != want {
+		t.Errorf("evaluated: %g, want %g", got, want)
 	}
 }
 

@@ -38,8 +38,12 @@ func (k Kind) String() string {
 // Options of a network.
 type Options struct {
 	Head      Head
-	Trainable func(name string) bool        // nil: all parameters
-	State     func(layout *exec.Layout) int // bytes of the state arena (moments, accumulated gradients); nil: none
+	Trainable func(name string) bool // nil: all parameters
+	// AuxiliaryLM has a classifier learn the next token too, where it is trained (Radford et
+	// al. 2018, eq. 5): with the output matrix tied to the embedding, whatever the
+	// configuration says, since a classifier's checkpoint has no other.
+	AuxiliaryLM bool
+	State       func(layout *exec.Layout) int // bytes of the state arena (moments, accumulated gradients); nil: none
 }
 
 func (o *Options) frozen(name string) bool { return o.Trainable != nil && !o.Trainable(name) }
@@ -93,6 +97,10 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 	case o.Head == Classifier:
 		in.Labels = b.Input("labels", exec.I32, s)
 		in.LabelWeights = b.Input("label_weights", dt, s)
+		if k == Train && o.AuxiliaryLM {
+			in.Targets = b.Input("targets", exec.I32, rows)
+			in.Weights = b.Input("weights", dt, rows)
+		}
 	case s == 0:
 		in.Targets = b.Input("targets", exec.I32, rows)
 		in.Weights = b.Input("weights", dt, rows)
