@@ -2,6 +2,8 @@ package recipes
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -63,6 +65,33 @@ func describeCorpus(c *data.Corpus) string {
 		text += fmt.Sprintf("%s %d", s.Name, s.Rows())
 	}
 	return fmt.Sprintf("%s documents, %d labels, %.1f MB", text, len(c.Labels), float64(c.Provenance.Bytes)/1e6)
+}
+
+// readTokens makes a stage read the tokens of its corpora from the cache.
+func (w *runner) readTokens(ctx context.Context, s *Stage, read *data.Config) error {
+	sum := sha256.Sum256(w.tokFile)
+	for i, name := range s.sources() {
+		t := w.cached[name]
+		if t == nil {
+			c := w.corpora[name]
+			w.log(fmt.Sprintf("corpus %s: its tokens take about %.0f MB in the cache, %s", name, 4*float64(c.Provenance.Bytes)/bytesPerToken/1e6, w.o.Cache))
+			bar := w.o.Bar("encoding corpus "+name, "documents")
+			var err error
+			t, err = c.CacheTokens(ctx, c.Train, w.tok, hex.EncodeToString(sum[:]), w.o.Cache, progress(bar))
+			bar.Close()
+			if err != nil {
+				return input(err)
+			}
+			w.cached[name] = t
+			w.log(fmt.Sprintf("corpus %s: %d tokens in %s", name, t.Count, t.Dir))
+		}
+		if len(read.Mixture) > 0 {
+			read.Mixture[i].Records = t
+		} else {
+			read.Records = t
+		}
+	}
+	return nil
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

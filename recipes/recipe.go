@@ -19,6 +19,7 @@ type Recipe struct {
 	Seed              int               `toml:"seed"`        // of everything that is random
 	Threads           int               `toml:"threads"`     // 0: one for each core; the result does not depend on it
 	RequireProvenance bool              `toml:"require_provenance"`
+	TokenCache        bool              `toml:"token_cache"` // pretraining reads tokens from a cache on disk, in place of text
 	Corpus            map[string]Corpus `toml:"corpus"`
 	Tokenizer         Tokenizer         `toml:"tokenizer"`
 	Model             Model             `toml:"model"`

@@ -76,6 +76,7 @@ type runner struct {
 	limit   float64        // FLOP/s of the machine, once measured
 	params  map[string]int // of each stage trained by this process
 	log     func(line string)
+	cached  map[string]*data.TokenSplit // training splits, by corpus
 }
 
 // Run runs every stage that is not done yet, writes the report and returns it. When
@@ -84,7 +85,7 @@ func Run(ctx context.Context, r *Recipe, o Options) (run *report.Run, err error)
 	if o.Dir == "" {
 		o.Dir = filepath.Join("runs", r.Name)
 	}
-	w := &runner{r: r, o: o, log: o.Say, params: map[string]int{}}
+	w := &runner{r: r, o: o, log: o.Say, params: map[string]int{}, cached: map[string]*data.TokenSplit{}}
 	if w.dev, err = cpu.New(cpu.Options{Threads: r.Threads, Kernels: o.Kernels}); err != nil {
 		return nil, input(err)
 	}
@@ -112,6 +113,11 @@ func Run(ctx context.Context, r *Recipe, o Options) (run *report.Run, err error)
 	if err := w.openTokenizer(ctx); err != nil {
 		return nil, err
 	}
+	defer func() {
+		for _, t := range w.cached {
+			err = errors.Join(err, t.Close())
+		}
+	}()
 	did := 0
 	for i := range r.Stages {
 		s := &r.Stages[i]
@@ -161,7 +167,7 @@ func (w *runner) openTokenizer(ctx context.Context) error {
 	if w.tokFile, err = os.ReadFile(path); err != nil {
 		return fmt.Errorf("tokenizer: %w", err)
 	}
-	if w.tok, err = tokenizer.Read(path); err != nil {
+	if w.tok, err = tokenizer.Open(path); err != nil {
 		return err
 	}
 	for _, name := range []string{EndOfText, Pad} {
@@ -185,7 +191,7 @@ func (w *runner) trainTokenizer(ctx context.Context, path string) error {
 }
 
 // TrainTokenizer learns a byte-level BPE from the texts of a split.
-func TrainTokenizer(ctx context.Context, split data.Records, vocab int, progress func(done, total int64)) (*tokenizer.BPE, error) {
+func TrainTokenizer(ctx context.Context, split data.Records, vocab int, progress func(done, total int64)) (*tokenizer.Pipeline, error) {
 	var failed error
 	t, err := tokenizer.Train(texts(ctx, split, &failed), tokenizer.TrainOptions{
 		VocabSize: vocab, Special: []string{EndOfText, Pad},

@@ -186,7 +186,7 @@ func (r *Recipe) Resolved() (string, error) {
 }
 
 // changedKeys compares two resolved recipes. Keys that do not change the result
-// (threads, description, log_every) and a larger number of steps are no change.
+// (threads, description, token_cache, log_every) and a larger number of steps are no change.
 func changedKeys(old, now string) ([]string, error) {
 	a, b := map[string]any{}, map[string]any{}
 	if _, err := toml.Decode(old, &a); err != nil {
@@ -201,7 +201,7 @@ func changedKeys(old, now string) ([]string, error) {
 	var changed []string
 	for k, v := range fb {
 		last := k[strings.LastIndexByte(k, '.')+1:]
-		if last == "threads" || last == "description" || last == "log_every" {
+		if last == "threads" || last == "description" || last == "token_cache" || last == "log_every" {
 			continue
 		}
 		was, ok := fa[k]

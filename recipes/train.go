@@ -224,6 +224,11 @@ func evalConfig(r *Recipe, s *Stage, c *data.Corpus, split *data.Split, tok toke
 func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpoint, rate float64, dir string) error {
 	corpus := stageCorpus(w.corpora, s)
 	read := trainConfig(w.r, s, w.corpora, w.tok)
+	if w.r.TokenCache && read.Objective == data.Causal {
+		if err := w.readTokens(ctx, s, &read); err != nil {
+			return fmt.Errorf("stage %s: %w", s.Name, err)
+		}
+	}
 	config := w.config(s)
 	opt, err := newOptimizer(s, rate)
 	if err != nil {
