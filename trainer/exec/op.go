@@ -22,6 +22,8 @@ const (
 	// Linear: x(R,K), w, [bias(N)] -> y(R,N) = x·wᵀ + bias.
 	// w is (N,K) as in torch.nn.Linear, or (K,N) as in GPT-2's Conv1D when Attrs.Transposed.
 	OpLinear
+	// LinearGELU is OpLinear and OpGELU: x(R,K), w, [bias(N)] -> pre(R,N), y(R,N) = GELU(pre).
+	OpLinearGELU
 	// LinearGradX: dy(R,N), w -> dx(R,K).
 	OpLinearGradX
 	// LinearGradW: x(R,K), dy(R,N) -> dw, in w's layout.
@@ -143,7 +145,7 @@ const (
 var opNames = [numOps]string{
 	OpInvalid: "invalid",
 	OpEmbed:   "embed", OpEmbedGrad: "embed_grad",
-	OpLinear: "linear", OpLinearGradX: "linear_grad_x", OpLinearGradW: "linear_grad_w", OpColSum: "col_sum",
+	OpLinear: "linear", OpLinearGELU: "linear_gelu", OpLinearGradX: "linear_grad_x", OpLinearGradW: "linear_grad_w", OpColSum: "col_sum",
 	OpLayerNorm: "layer_norm", OpAddLayerNorm: "add_layer_norm", OpLayerNormGrad: "layer_norm_grad",
 	OpRMSNorm: "rms_norm", OpAddRMSNorm: "add_rms_norm", OpRMSNormGrad: "rms_norm_grad",
 	OpRotations: "rotations", OpRoPE: "rope",
