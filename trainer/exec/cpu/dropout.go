@@ -10,6 +10,8 @@ import (
 // A philoxKey is the ten round keys of Philox4x32-10 (Salmon et al. 2011).
 type philoxKey [10][2]uint32
 
+const philoxM0, philoxM1 = 0xD2511F53, 0xCD9E8D57
+
 func newPhiloxKey(k0, k1 uint32) (k philoxKey) {
 	for i := range k {
 		k[i] = [2]uint32{k0, k1}
@@ -22,7 +24,7 @@ func newPhiloxKey(k0, k1 uint32) (k philoxKey) {
 // words gives the four random words of a counter.
 func (k *philoxKey) words(c0, c1, c2, c3 uint32) (uint32, uint32, uint32, uint32) {
 	for i := range k {
-		p0, p1 := uint64(c0)*0xD2511F53, uint64(c2)*0xCD9E8D57
+		p0, p1 := uint64(c0)*philoxM0, uint64(c2)*philoxM1
 		c0, c1, c2, c3 = uint32(p1>>32)^c1^k[i][0], uint32(p1), uint32(p0>>32)^c3^k[i][1], uint32(p0)
 	}
 	return c0, c1, c2, c3
@@ -32,20 +34,46 @@ func (k *philoxKey) words(c0, c1, c2, c3 uint32) (uint32, uint32, uint32, uint32
 // (i/8, salt, step, micro-batch) under key (seed low, seed high ^ salt's upper half).
 // Sixteen bits are enough, as kept elements are scaled for the rate that they give.
 type dropoutJob[T float] struct {
+	k                 *kernels
 	x, y              []T
+	state             dropoutState
 	key               philoxKey
 	salt, step, micro uint32
 	limit             uint64 // half-words below it drop the element
 	scale             T
 }
 
+// A dropoutState is what the assembly reads: vectors of one word each, but for the counters'
+// offsets and their step, which lie in the lower half of each 64 bits.
+type dropoutState [30][8]uint32
+
+func (s *dropoutState) fill(key *philoxKey, salt, step, micro uint32, limit uint64, scale float32) {
+	words := [...]uint32{salt, step, micro, philoxM0, philoxM1, 0, uint32(limit) - 1, math.Float32bits(scale), 0, 4}
+	for i := range s {
+		for k := range s[i] {
+			if i < 20 {
+				s[i][k] = key[i/2][i%2]
+			} else {
+				s[i][k] = words[i-20]
+			}
+		}
+	}
+	for k := range uint32(4) {
+		s[25][2*k], s[28][2*k] = math.MaxUint32, k
+	}
+}
+
 func (j *dropoutJob[T]) chunk(i, _ int) {
-	lo := i * elemChunk // a multiple of 8
+	lo := i * elemChunk // a multiple of 32
 	hi := min(lo+elemChunk, len(j.y))
 	x, y := j.x[lo:hi], j.y[lo:hi]
 	// A factor from a table, for a branch would be mispredicted at each dropped element.
 	factor := [2]T{j.scale, 0}
 	limit, block := j.limit, uint32(lo/8)
+	if n := len(y) / 32; isF32[T]() && j.k.dropout != nil && n > 0 {
+		j.k.dropout(n, f32(y), f32(x), &j.state[0][0], block)
+		x, y, block = x[32*n:], y[32*n:], block+4*uint32(n)
+	}
 	for ; len(y) >= 8; block++ {
 		a, b, c, d := j.key.words(block, j.salt, j.step, j.micro)
 		v, w := (*[8]T)(x), (*[8]T)(y)
@@ -93,6 +121,8 @@ func dropout[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) e
 	j.scale = T((1 << 16) / float64(1<<16-j.limit))
 	j.key = newPhiloxKey(uint32(rng[0]), uint32(rng[1])^uint32(in.Attrs.Salt>>32))
 	j.step, j.micro, j.salt = uint32(rng[2]), uint32(rng[3]), uint32(in.Attrs.Salt)
+	j.k = d.kern
+	j.state.fill(&j.key, j.salt, j.step, j.micro, j.limit, float32(j.scale))
 	d.pool.run(chunks(len(j.y), elemChunk), j)
 	*j = dropoutJob[T]{}
 	return nil

@@ -361,14 +361,14 @@ TEXT ·gelu_avx2(SB), NOSPLIT, $0-24
 	PCALIGN $32
 loop:
 	VMOVUPS (SI)(R12*1), Y4
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y1
+	VMAXPS Y4, Y1, Y6
+	VMOVUPS const_elementwise_avx2<>+416(SB), Y1
+	VMINPS Y6, Y1, Y4
 	VMULPS Y4, Y4, Y5
-	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -381,26 +381,20 @@ loop:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VADDPS const_elementwise_avx2<>+320(SB), Y2, Y2
-	VDIVPS Y2, Y4, Y0
+	VDIVPS Y2, Y6, Y0
 	VMOVUPS Y0, (DI)(R12*1)
 	VMOVUPS 32(SI)(R12*1), Y4
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y1
+	VMAXPS Y4, Y1, Y6
+	VMOVUPS const_elementwise_avx2<>+416(SB), Y1
+	VMINPS Y6, Y1, Y4
 	VMULPS Y4, Y4, Y5
-	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -413,16 +407,10 @@ loop:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VADDPS const_elementwise_avx2<>+320(SB), Y2, Y2
-	VDIVPS Y2, Y4, Y0
+	VDIVPS Y2, Y6, Y0
 	VMOVUPS Y0, 32(DI)(R12*1)
 	ADDQ $64, R12
 	DECQ AX
@@ -434,14 +422,14 @@ tail:
 	SUBQ $8, AX
 	JLT less
 	VMOVUPS (SI)(R12*1), Y4
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y1
+	VMAXPS Y4, Y1, Y6
+	VMOVUPS const_elementwise_avx2<>+416(SB), Y1
+	VMINPS Y6, Y1, Y4
 	VMULPS Y4, Y4, Y5
-	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -454,16 +442,10 @@ tail:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VADDPS const_elementwise_avx2<>+320(SB), Y2, Y2
-	VDIVPS Y2, Y4, Y0
+	VDIVPS Y2, Y6, Y0
 	VMOVUPS Y0, (DI)(R12*1)
 	MOVQ AX, CX
 	TESTQ CX, CX
@@ -472,14 +454,14 @@ tail:
 	LEAQ mask_elementwise_avx2<>+32(SB), AX
 	VMOVDQU (AX)(CX*4), Y14
 	VMASKMOVPS 32(SI)(R12*1), Y14, Y4
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y1
+	VMAXPS Y4, Y1, Y6
+	VMOVUPS const_elementwise_avx2<>+416(SB), Y1
+	VMINPS Y6, Y1, Y4
 	VMULPS Y4, Y4, Y5
-	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -492,16 +474,10 @@ tail:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VADDPS const_elementwise_avx2<>+320(SB), Y2, Y2
-	VDIVPS Y2, Y4, Y0
+	VDIVPS Y2, Y6, Y0
 	VMASKMOVPS Y0, Y14, 32(DI)(R12*1)
 	JMP done
 less:
@@ -509,14 +485,14 @@ less:
 	LEAQ mask_elementwise_avx2<>+32(SB), AX
 	VMOVDQU (AX)(CX*4), Y14
 	VMASKMOVPS (SI)(R12*1), Y14, Y4
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y1
+	VMAXPS Y4, Y1, Y6
+	VMOVUPS const_elementwise_avx2<>+416(SB), Y1
+	VMINPS Y6, Y1, Y4
 	VMULPS Y4, Y4, Y5
-	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -529,16 +505,10 @@ less:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VADDPS const_elementwise_avx2<>+320(SB), Y2, Y2
-	VDIVPS Y2, Y4, Y0
+	VDIVPS Y2, Y6, Y0
 	VMASKMOVPS Y0, Y14, (DI)(R12*1)
 done:
 	VZEROUPPER
@@ -557,18 +527,14 @@ TEXT ·geluGrad_avx2(SB), NOSPLIT, $0-32
 loop:
 	VMOVUPS (SI)(R12*1), Y4
 	VMOVUPS (DX)(R12*1), Y7
-	VMOVUPS const_elementwise_avx2<>+448(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+416(SB), Y1
 	VMINPS Y4, Y1, Y4
-	VMOVUPS const_elementwise_avx2<>+480(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y1
 	VMAXPS Y4, Y1, Y4
 	VMULPS Y4, Y4, Y5
-	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+512(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -581,20 +547,14 @@ loop:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VMOVUPS const_elementwise_avx2<>+320(SB), Y6
 	VADDPS Y6, Y2, Y0
 	VDIVPS Y0, Y6, Y6
 	VMULPS Y6, Y2, Y2
-	VMOVUPS const_elementwise_avx2<>+544(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+576(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+544(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
 	VMULPS Y2, Y0, Y0
 	VFMADD213PS Y6, Y6, Y0
@@ -602,18 +562,14 @@ loop:
 	VMOVUPS Y0, (DI)(R12*1)
 	VMOVUPS 32(SI)(R12*1), Y4
 	VMOVUPS 32(DX)(R12*1), Y7
-	VMOVUPS const_elementwise_avx2<>+448(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+416(SB), Y1
 	VMINPS Y4, Y1, Y4
-	VMOVUPS const_elementwise_avx2<>+480(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y1
 	VMAXPS Y4, Y1, Y4
 	VMULPS Y4, Y4, Y5
-	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+512(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -626,20 +582,14 @@ loop:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VMOVUPS const_elementwise_avx2<>+320(SB), Y6
 	VADDPS Y6, Y2, Y0
 	VDIVPS Y0, Y6, Y6
 	VMULPS Y6, Y2, Y2
-	VMOVUPS const_elementwise_avx2<>+544(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+576(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+544(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
 	VMULPS Y2, Y0, Y0
 	VFMADD213PS Y6, Y6, Y0
@@ -656,18 +606,14 @@ tail:
 	JLT less
 	VMOVUPS (SI)(R12*1), Y4
 	VMOVUPS (DX)(R12*1), Y7
-	VMOVUPS const_elementwise_avx2<>+448(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+416(SB), Y1
 	VMINPS Y4, Y1, Y4
-	VMOVUPS const_elementwise_avx2<>+480(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y1
 	VMAXPS Y4, Y1, Y4
 	VMULPS Y4, Y4, Y5
-	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+512(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -680,20 +626,14 @@ tail:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VMOVUPS const_elementwise_avx2<>+320(SB), Y6
 	VADDPS Y6, Y2, Y0
 	VDIVPS Y0, Y6, Y6
 	VMULPS Y6, Y2, Y2
-	VMOVUPS const_elementwise_avx2<>+544(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+576(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+544(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
 	VMULPS Y2, Y0, Y0
 	VFMADD213PS Y6, Y6, Y0
@@ -707,18 +647,14 @@ tail:
 	VMOVDQU (AX)(CX*4), Y14
 	VMASKMOVPS 32(SI)(R12*1), Y14, Y4
 	VMASKMOVPS 32(DX)(R12*1), Y14, Y7
-	VMOVUPS const_elementwise_avx2<>+448(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+416(SB), Y1
 	VMINPS Y4, Y1, Y4
-	VMOVUPS const_elementwise_avx2<>+480(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y1
 	VMAXPS Y4, Y1, Y4
 	VMULPS Y4, Y4, Y5
-	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+512(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -731,20 +667,14 @@ tail:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VMOVUPS const_elementwise_avx2<>+320(SB), Y6
 	VADDPS Y6, Y2, Y0
 	VDIVPS Y0, Y6, Y6
 	VMULPS Y6, Y2, Y2
-	VMOVUPS const_elementwise_avx2<>+544(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+576(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+544(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
 	VMULPS Y2, Y0, Y0
 	VFMADD213PS Y6, Y6, Y0
@@ -757,18 +687,14 @@ less:
 	VMOVDQU (AX)(CX*4), Y14
 	VMASKMOVPS (SI)(R12*1), Y14, Y4
 	VMASKMOVPS (DX)(R12*1), Y14, Y7
-	VMOVUPS const_elementwise_avx2<>+448(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+416(SB), Y1
 	VMINPS Y4, Y1, Y4
-	VMOVUPS const_elementwise_avx2<>+480(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y1
 	VMAXPS Y4, Y1, Y4
 	VMULPS Y4, Y4, Y5
-	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+512(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -781,20 +707,14 @@ less:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VMOVUPS const_elementwise_avx2<>+320(SB), Y6
 	VADDPS Y6, Y2, Y0
 	VDIVPS Y0, Y6, Y6
 	VMULPS Y6, Y2, Y2
-	VMOVUPS const_elementwise_avx2<>+544(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+576(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+544(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
 	VMULPS Y2, Y0, Y0
 	VFMADD213PS Y6, Y6, Y0
@@ -815,8 +735,8 @@ TEXT ·tanh_avx2(SB), NOSPLIT, $0-24
 	PCALIGN $32
 loop:
 	VMOVUPS (SI)(R12*1), Y4
-	VANDPS const_elementwise_avx2<>+608(SB), Y4, Y0
-	VMOVUPS const_elementwise_avx2<>+640(SB), Y1
+	VANDPS const_elementwise_avx2<>+576(SB), Y4, Y0
+	VMOVUPS const_elementwise_avx2<>+608(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VADDPS Y0, Y0, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y2
@@ -835,14 +755,14 @@ loop:
 	VPSLLD $23, Y2, Y2
 	VSUBPS const_elementwise_avx2<>+320(SB), Y2, Y1
 	VFMADD213PS Y1, Y2, Y3
-	VADDPS const_elementwise_avx2<>+672(SB), Y3, Y1
+	VADDPS const_elementwise_avx2<>+640(SB), Y3, Y1
 	VDIVPS Y1, Y3, Y0
-	VANDPS const_elementwise_avx2<>+704(SB), Y4, Y1
+	VANDPS const_elementwise_avx2<>+672(SB), Y4, Y1
 	VORPS Y1, Y0, Y0
 	VMOVUPS Y0, (DI)(R12*1)
 	VMOVUPS 32(SI)(R12*1), Y4
-	VANDPS const_elementwise_avx2<>+608(SB), Y4, Y0
-	VMOVUPS const_elementwise_avx2<>+640(SB), Y1
+	VANDPS const_elementwise_avx2<>+576(SB), Y4, Y0
+	VMOVUPS const_elementwise_avx2<>+608(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VADDPS Y0, Y0, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y2
@@ -861,9 +781,9 @@ loop:
 	VPSLLD $23, Y2, Y2
 	VSUBPS const_elementwise_avx2<>+320(SB), Y2, Y1
 	VFMADD213PS Y1, Y2, Y3
-	VADDPS const_elementwise_avx2<>+672(SB), Y3, Y1
+	VADDPS const_elementwise_avx2<>+640(SB), Y3, Y1
 	VDIVPS Y1, Y3, Y0
-	VANDPS const_elementwise_avx2<>+704(SB), Y4, Y1
+	VANDPS const_elementwise_avx2<>+672(SB), Y4, Y1
 	VORPS Y1, Y0, Y0
 	VMOVUPS Y0, 32(DI)(R12*1)
 	ADDQ $64, R12
@@ -876,8 +796,8 @@ tail:
 	SUBQ $8, AX
 	JLT less
 	VMOVUPS (SI)(R12*1), Y4
-	VANDPS const_elementwise_avx2<>+608(SB), Y4, Y0
-	VMOVUPS const_elementwise_avx2<>+640(SB), Y1
+	VANDPS const_elementwise_avx2<>+576(SB), Y4, Y0
+	VMOVUPS const_elementwise_avx2<>+608(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VADDPS Y0, Y0, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y2
@@ -896,9 +816,9 @@ tail:
 	VPSLLD $23, Y2, Y2
 	VSUBPS const_elementwise_avx2<>+320(SB), Y2, Y1
 	VFMADD213PS Y1, Y2, Y3
-	VADDPS const_elementwise_avx2<>+672(SB), Y3, Y1
+	VADDPS const_elementwise_avx2<>+640(SB), Y3, Y1
 	VDIVPS Y1, Y3, Y0
-	VANDPS const_elementwise_avx2<>+704(SB), Y4, Y1
+	VANDPS const_elementwise_avx2<>+672(SB), Y4, Y1
 	VORPS Y1, Y0, Y0
 	VMOVUPS Y0, (DI)(R12*1)
 	MOVQ AX, CX
@@ -908,8 +828,8 @@ tail:
 	LEAQ mask_elementwise_avx2<>+32(SB), AX
 	VMOVDQU (AX)(CX*4), Y14
 	VMASKMOVPS 32(SI)(R12*1), Y14, Y4
-	VANDPS const_elementwise_avx2<>+608(SB), Y4, Y0
-	VMOVUPS const_elementwise_avx2<>+640(SB), Y1
+	VANDPS const_elementwise_avx2<>+576(SB), Y4, Y0
+	VMOVUPS const_elementwise_avx2<>+608(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VADDPS Y0, Y0, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y2
@@ -928,9 +848,9 @@ tail:
 	VPSLLD $23, Y2, Y2
 	VSUBPS const_elementwise_avx2<>+320(SB), Y2, Y1
 	VFMADD213PS Y1, Y2, Y3
-	VADDPS const_elementwise_avx2<>+672(SB), Y3, Y1
+	VADDPS const_elementwise_avx2<>+640(SB), Y3, Y1
 	VDIVPS Y1, Y3, Y0
-	VANDPS const_elementwise_avx2<>+704(SB), Y4, Y1
+	VANDPS const_elementwise_avx2<>+672(SB), Y4, Y1
 	VORPS Y1, Y0, Y0
 	VMASKMOVPS Y0, Y14, 32(DI)(R12*1)
 	JMP done
@@ -939,8 +859,8 @@ less:
 	LEAQ mask_elementwise_avx2<>+32(SB), AX
 	VMOVDQU (AX)(CX*4), Y14
 	VMASKMOVPS (SI)(R12*1), Y14, Y4
-	VANDPS const_elementwise_avx2<>+608(SB), Y4, Y0
-	VMOVUPS const_elementwise_avx2<>+640(SB), Y1
+	VANDPS const_elementwise_avx2<>+576(SB), Y4, Y0
+	VMOVUPS const_elementwise_avx2<>+608(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VADDPS Y0, Y0, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y2
@@ -959,9 +879,9 @@ less:
 	VPSLLD $23, Y2, Y2
 	VSUBPS const_elementwise_avx2<>+320(SB), Y2, Y1
 	VFMADD213PS Y1, Y2, Y3
-	VADDPS const_elementwise_avx2<>+672(SB), Y3, Y1
+	VADDPS const_elementwise_avx2<>+640(SB), Y3, Y1
 	VDIVPS Y1, Y3, Y0
-	VANDPS const_elementwise_avx2<>+704(SB), Y4, Y1
+	VANDPS const_elementwise_avx2<>+672(SB), Y4, Y1
 	VORPS Y1, Y0, Y0
 	VMASKMOVPS Y0, Y14, (DI)(R12*1)
 done:
@@ -979,12 +899,12 @@ TEXT ·sigmoid_avx2(SB), NOSPLIT, $0-24
 	PCALIGN $32
 loop:
 	VMOVUPS (SI)(R12*1), Y4
-	VXORPS Y0, Y0, Y0
-	VSUBPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+704(SB), Y1
+	VMAXPS Y4, Y1, Y6
+	VMOVUPS const_elementwise_avx2<>+736(SB), Y1
+	VMINPS Y6, Y1, Y0
+	VXORPS Y1, Y1, Y1
+	VSUBPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -997,25 +917,19 @@ loop:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VMOVUPS const_elementwise_avx2<>+320(SB), Y0
 	VADDPS Y0, Y2, Y2
 	VDIVPS Y2, Y0, Y0
 	VMOVUPS Y0, (DI)(R12*1)
 	VMOVUPS 32(SI)(R12*1), Y4
-	VXORPS Y0, Y0, Y0
-	VSUBPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+704(SB), Y1
+	VMAXPS Y4, Y1, Y6
+	VMOVUPS const_elementwise_avx2<>+736(SB), Y1
+	VMINPS Y6, Y1, Y0
+	VXORPS Y1, Y1, Y1
+	VSUBPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -1028,14 +942,8 @@ loop:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VMOVUPS const_elementwise_avx2<>+320(SB), Y0
 	VADDPS Y0, Y2, Y2
 	VDIVPS Y2, Y0, Y0
@@ -1050,12 +958,12 @@ tail:
 	SUBQ $8, AX
 	JLT less
 	VMOVUPS (SI)(R12*1), Y4
-	VXORPS Y0, Y0, Y0
-	VSUBPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+704(SB), Y1
+	VMAXPS Y4, Y1, Y6
+	VMOVUPS const_elementwise_avx2<>+736(SB), Y1
+	VMINPS Y6, Y1, Y0
+	VXORPS Y1, Y1, Y1
+	VSUBPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -1068,14 +976,8 @@ tail:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VMOVUPS const_elementwise_avx2<>+320(SB), Y0
 	VADDPS Y0, Y2, Y2
 	VDIVPS Y2, Y0, Y0
@@ -1087,12 +989,12 @@ tail:
 	LEAQ mask_elementwise_avx2<>+32(SB), AX
 	VMOVDQU (AX)(CX*4), Y14
 	VMASKMOVPS 32(SI)(R12*1), Y14, Y4
-	VXORPS Y0, Y0, Y0
-	VSUBPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+704(SB), Y1
+	VMAXPS Y4, Y1, Y6
+	VMOVUPS const_elementwise_avx2<>+736(SB), Y1
+	VMINPS Y6, Y1, Y0
+	VXORPS Y1, Y1, Y1
+	VSUBPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -1105,14 +1007,8 @@ tail:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VMOVUPS const_elementwise_avx2<>+320(SB), Y0
 	VADDPS Y0, Y2, Y2
 	VDIVPS Y2, Y0, Y0
@@ -1123,12 +1019,12 @@ less:
 	LEAQ mask_elementwise_avx2<>+32(SB), AX
 	VMOVDQU (AX)(CX*4), Y14
 	VMASKMOVPS (SI)(R12*1), Y14, Y4
-	VXORPS Y0, Y0, Y0
-	VSUBPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+704(SB), Y1
+	VMAXPS Y4, Y1, Y6
+	VMOVUPS const_elementwise_avx2<>+736(SB), Y1
+	VMINPS Y6, Y1, Y0
+	VXORPS Y1, Y1, Y1
+	VSUBPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -1141,14 +1037,8 @@ less:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VMOVUPS const_elementwise_avx2<>+320(SB), Y0
 	VADDPS Y0, Y2, Y2
 	VDIVPS Y2, Y0, Y0
@@ -1429,12 +1319,12 @@ TEXT ·swiglu_avx2(SB), NOSPLIT, $0-32
 loop:
 	VMOVUPS (SI)(R12*1), Y4
 	VMOVUPS (DX)(R12*1), Y7
-	VXORPS Y0, Y0, Y0
-	VSUBPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+704(SB), Y1
+	VMAXPS Y4, Y1, Y6
+	VMOVUPS const_elementwise_avx2<>+736(SB), Y1
+	VMINPS Y6, Y1, Y0
+	VXORPS Y1, Y1, Y1
+	VSUBPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -1447,26 +1337,20 @@ loop:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VADDPS const_elementwise_avx2<>+320(SB), Y2, Y2
-	VDIVPS Y2, Y4, Y0
+	VDIVPS Y2, Y6, Y0
 	VMULPS Y7, Y0, Y0
 	VMOVUPS Y0, (DI)(R12*1)
 	VMOVUPS 32(SI)(R12*1), Y4
 	VMOVUPS 32(DX)(R12*1), Y7
-	VXORPS Y0, Y0, Y0
-	VSUBPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+704(SB), Y1
+	VMAXPS Y4, Y1, Y6
+	VMOVUPS const_elementwise_avx2<>+736(SB), Y1
+	VMINPS Y6, Y1, Y0
+	VXORPS Y1, Y1, Y1
+	VSUBPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -1479,16 +1363,10 @@ loop:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VADDPS const_elementwise_avx2<>+320(SB), Y2, Y2
-	VDIVPS Y2, Y4, Y0
+	VDIVPS Y2, Y6, Y0
 	VMULPS Y7, Y0, Y0
 	VMOVUPS Y0, 32(DI)(R12*1)
 	ADDQ $64, R12
@@ -1502,12 +1380,12 @@ tail:
 	JLT less
 	VMOVUPS (SI)(R12*1), Y4
 	VMOVUPS (DX)(R12*1), Y7
-	VXORPS Y0, Y0, Y0
-	VSUBPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+704(SB), Y1
+	VMAXPS Y4, Y1, Y6
+	VMOVUPS const_elementwise_avx2<>+736(SB), Y1
+	VMINPS Y6, Y1, Y0
+	VXORPS Y1, Y1, Y1
+	VSUBPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -1520,16 +1398,10 @@ tail:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VADDPS const_elementwise_avx2<>+320(SB), Y2, Y2
-	VDIVPS Y2, Y4, Y0
+	VDIVPS Y2, Y6, Y0
 	VMULPS Y7, Y0, Y0
 	VMOVUPS Y0, (DI)(R12*1)
 	MOVQ AX, CX
@@ -1540,12 +1412,12 @@ tail:
 	VMOVDQU (AX)(CX*4), Y14
 	VMASKMOVPS 32(SI)(R12*1), Y14, Y4
 	VMASKMOVPS 32(DX)(R12*1), Y14, Y7
-	VXORPS Y0, Y0, Y0
-	VSUBPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+704(SB), Y1
+	VMAXPS Y4, Y1, Y6
+	VMOVUPS const_elementwise_avx2<>+736(SB), Y1
+	VMINPS Y6, Y1, Y0
+	VXORPS Y1, Y1, Y1
+	VSUBPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -1558,16 +1430,10 @@ tail:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VADDPS const_elementwise_avx2<>+320(SB), Y2, Y2
-	VDIVPS Y2, Y4, Y0
+	VDIVPS Y2, Y6, Y0
 	VMULPS Y7, Y0, Y0
 	VMASKMOVPS Y0, Y14, 32(DI)(R12*1)
 	JMP done
@@ -1577,12 +1443,12 @@ less:
 	VMOVDQU (AX)(CX*4), Y14
 	VMASKMOVPS (SI)(R12*1), Y14, Y4
 	VMASKMOVPS (DX)(R12*1), Y14, Y7
-	VXORPS Y0, Y0, Y0
-	VSUBPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
+	VMOVUPS const_elementwise_avx2<>+704(SB), Y1
+	VMAXPS Y4, Y1, Y6
+	VMOVUPS const_elementwise_avx2<>+736(SB), Y1
+	VMINPS Y6, Y1, Y0
+	VXORPS Y1, Y1, Y1
+	VSUBPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -1595,16 +1461,10 @@ less:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VADDPS const_elementwise_avx2<>+320(SB), Y2, Y2
-	VDIVPS Y2, Y4, Y0
+	VDIVPS Y2, Y6, Y0
 	VMULPS Y7, Y0, Y0
 	VMASKMOVPS Y0, Y14, (DI)(R12*1)
 done:
@@ -1624,14 +1484,14 @@ TEXT ·geglu_avx2(SB), NOSPLIT, $0-32
 loop:
 	VMOVUPS (SI)(R12*1), Y4
 	VMOVUPS (DX)(R12*1), Y7
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y1
+	VMAXPS Y4, Y1, Y6
+	VMOVUPS const_elementwise_avx2<>+416(SB), Y1
+	VMINPS Y6, Y1, Y4
 	VMULPS Y4, Y4, Y5
-	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -1644,28 +1504,22 @@ loop:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VADDPS const_elementwise_avx2<>+320(SB), Y2, Y2
-	VDIVPS Y2, Y4, Y0
+	VDIVPS Y2, Y6, Y0
 	VMULPS Y7, Y0, Y0
 	VMOVUPS Y0, (DI)(R12*1)
 	VMOVUPS 32(SI)(R12*1), Y4
 	VMOVUPS 32(DX)(R12*1), Y7
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y1
+	VMAXPS Y4, Y1, Y6
+	VMOVUPS const_elementwise_avx2<>+416(SB), Y1
+	VMINPS Y6, Y1, Y4
 	VMULPS Y4, Y4, Y5
-	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -1678,16 +1532,10 @@ loop:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VADDPS const_elementwise_avx2<>+320(SB), Y2, Y2
-	VDIVPS Y2, Y4, Y0
+	VDIVPS Y2, Y6, Y0
 	VMULPS Y7, Y0, Y0
 	VMOVUPS Y0, 32(DI)(R12*1)
 	ADDQ $64, R12
@@ -1701,14 +1549,14 @@ tail:
 	JLT less
 	VMOVUPS (SI)(R12*1), Y4
 	VMOVUPS (DX)(R12*1), Y7
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y1
+	VMAXPS Y4, Y1, Y6
+	VMOVUPS const_elementwise_avx2<>+416(SB), Y1
+	VMINPS Y6, Y1, Y4
 	VMULPS Y4, Y4, Y5
-	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -1721,16 +1569,10 @@ tail:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VADDPS const_elementwise_avx2<>+320(SB), Y2, Y2
-	VDIVPS Y2, Y4, Y0
+	VDIVPS Y2, Y6, Y0
 	VMULPS Y7, Y0, Y0
 	VMOVUPS Y0, (DI)(R12*1)
 	MOVQ AX, CX
@@ -1741,14 +1583,14 @@ tail:
 	VMOVDQU (AX)(CX*4), Y14
 	VMASKMOVPS 32(SI)(R12*1), Y14, Y4
 	VMASKMOVPS 32(DX)(R12*1), Y14, Y7
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y1
+	VMAXPS Y4, Y1, Y6
+	VMOVUPS const_elementwise_avx2<>+416(SB), Y1
+	VMINPS Y6, Y1, Y4
 	VMULPS Y4, Y4, Y5
-	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -1761,16 +1603,10 @@ tail:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VADDPS const_elementwise_avx2<>+320(SB), Y2, Y2
-	VDIVPS Y2, Y4, Y0
+	VDIVPS Y2, Y6, Y0
 	VMULPS Y7, Y0, Y0
 	VMASKMOVPS Y0, Y14, 32(DI)(R12*1)
 	JMP done
@@ -1780,14 +1616,14 @@ less:
 	VMOVDQU (AX)(CX*4), Y14
 	VMASKMOVPS (SI)(R12*1), Y14, Y4
 	VMASKMOVPS (DX)(R12*1), Y14, Y7
+	VMOVUPS const_elementwise_avx2<>+384(SB), Y1
+	VMAXPS Y4, Y1, Y6
+	VMOVUPS const_elementwise_avx2<>+416(SB), Y1
+	VMINPS Y6, Y1, Y4
 	VMULPS Y4, Y4, Y5
-	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+0(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -1800,16 +1636,10 @@ less:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VADDPS const_elementwise_avx2<>+320(SB), Y2, Y2
-	VDIVPS Y2, Y4, Y0
+	VDIVPS Y2, Y6, Y0
 	VMULPS Y7, Y0, Y0
 	VMASKMOVPS Y0, Y14, (DI)(R12*1)
 done:
@@ -1832,16 +1662,12 @@ loop:
 	VMOVUPS (DX)(R12*1), Y4
 	VMOVUPS (R8)(R12*1), Y7
 	VMOVUPS (R9)(R12*1), Y8
-	VMOVUPS const_elementwise_avx2<>+736(SB), Y1
-	VMAXPS Y4, Y1, Y9
 	VMOVUPS const_elementwise_avx2<>+768(SB), Y1
+	VMAXPS Y4, Y1, Y9
+	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
 	VMINPS Y9, Y1, Y4
 	VXORPS Y0, Y0, Y0
 	VSUBPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+512(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -1854,14 +1680,8 @@ loop:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VMOVUPS const_elementwise_avx2<>+320(SB), Y6
 	VADDPS Y6, Y2, Y0
 	VDIVPS Y0, Y6, Y6
@@ -1878,16 +1698,12 @@ loop:
 	VMOVUPS 32(DX)(R12*1), Y4
 	VMOVUPS 32(R8)(R12*1), Y7
 	VMOVUPS 32(R9)(R12*1), Y8
-	VMOVUPS const_elementwise_avx2<>+736(SB), Y1
-	VMAXPS Y4, Y1, Y9
 	VMOVUPS const_elementwise_avx2<>+768(SB), Y1
+	VMAXPS Y4, Y1, Y9
+	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
 	VMINPS Y9, Y1, Y4
 	VXORPS Y0, Y0, Y0
 	VSUBPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+512(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -1900,14 +1716,8 @@ loop:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VMOVUPS const_elementwise_avx2<>+320(SB), Y6
 	VADDPS Y6, Y2, Y0
 	VDIVPS Y0, Y6, Y6
@@ -1933,16 +1743,12 @@ tail:
 	VMOVUPS (DX)(R12*1), Y4
 	VMOVUPS (R8)(R12*1), Y7
 	VMOVUPS (R9)(R12*1), Y8
-	VMOVUPS const_elementwise_avx2<>+736(SB), Y1
-	VMAXPS Y4, Y1, Y9
 	VMOVUPS const_elementwise_avx2<>+768(SB), Y1
+	VMAXPS Y4, Y1, Y9
+	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
 	VMINPS Y9, Y1, Y4
 	VXORPS Y0, Y0, Y0
 	VSUBPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+512(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -1955,14 +1761,8 @@ tail:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VMOVUPS const_elementwise_avx2<>+320(SB), Y6
 	VADDPS Y6, Y2, Y0
 	VDIVPS Y0, Y6, Y6
@@ -1985,16 +1785,12 @@ tail:
 	VMASKMOVPS 32(DX)(R12*1), Y14, Y4
 	VMASKMOVPS 32(R8)(R12*1), Y14, Y7
 	VMASKMOVPS 32(R9)(R12*1), Y14, Y8
-	VMOVUPS const_elementwise_avx2<>+736(SB), Y1
-	VMAXPS Y4, Y1, Y9
 	VMOVUPS const_elementwise_avx2<>+768(SB), Y1
+	VMAXPS Y4, Y1, Y9
+	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
 	VMINPS Y9, Y1, Y4
 	VXORPS Y0, Y0, Y0
 	VSUBPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+512(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -2007,14 +1803,8 @@ tail:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VMOVUPS const_elementwise_avx2<>+320(SB), Y6
 	VADDPS Y6, Y2, Y0
 	VDIVPS Y0, Y6, Y6
@@ -2036,16 +1826,12 @@ less:
 	VMASKMOVPS (DX)(R12*1), Y14, Y4
 	VMASKMOVPS (R8)(R12*1), Y14, Y7
 	VMASKMOVPS (R9)(R12*1), Y14, Y8
-	VMOVUPS const_elementwise_avx2<>+736(SB), Y1
-	VMAXPS Y4, Y1, Y9
 	VMOVUPS const_elementwise_avx2<>+768(SB), Y1
+	VMAXPS Y4, Y1, Y9
+	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
 	VMINPS Y9, Y1, Y4
 	VXORPS Y0, Y0, Y0
 	VSUBPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+512(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -2058,14 +1844,8 @@ less:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VMOVUPS const_elementwise_avx2<>+320(SB), Y6
 	VADDPS Y6, Y2, Y0
 	VDIVPS Y0, Y6, Y6
@@ -2099,18 +1879,14 @@ loop:
 	VMOVUPS (DX)(R12*1), Y4
 	VMOVUPS (R8)(R12*1), Y7
 	VMOVUPS (R9)(R12*1), Y8
-	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
-	VMAXPS Y4, Y1, Y9
 	VMOVUPS const_elementwise_avx2<>+832(SB), Y1
+	VMAXPS Y4, Y1, Y9
+	VMOVUPS const_elementwise_avx2<>+864(SB), Y1
 	VMINPS Y9, Y1, Y4
 	VMULPS Y4, Y4, Y5
-	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+512(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -2123,20 +1899,14 @@ loop:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VMOVUPS const_elementwise_avx2<>+320(SB), Y6
 	VADDPS Y6, Y2, Y0
 	VDIVPS Y0, Y6, Y6
 	VMULPS Y6, Y2, Y2
-	VMOVUPS const_elementwise_avx2<>+544(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+576(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+544(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
 	VMULPS Y2, Y0, Y0
 	VFMADD213PS Y6, Y6, Y0
@@ -2149,18 +1919,14 @@ loop:
 	VMOVUPS 32(DX)(R12*1), Y4
 	VMOVUPS 32(R8)(R12*1), Y7
 	VMOVUPS 32(R9)(R12*1), Y8
-	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
-	VMAXPS Y4, Y1, Y9
 	VMOVUPS const_elementwise_avx2<>+832(SB), Y1
+	VMAXPS Y4, Y1, Y9
+	VMOVUPS const_elementwise_avx2<>+864(SB), Y1
 	VMINPS Y9, Y1, Y4
 	VMULPS Y4, Y4, Y5
-	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+512(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -2173,20 +1939,14 @@ loop:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VMOVUPS const_elementwise_avx2<>+320(SB), Y6
 	VADDPS Y6, Y2, Y0
 	VDIVPS Y0, Y6, Y6
 	VMULPS Y6, Y2, Y2
-	VMOVUPS const_elementwise_avx2<>+544(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+576(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+544(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
 	VMULPS Y2, Y0, Y0
 	VFMADD213PS Y6, Y6, Y0
@@ -2208,18 +1968,14 @@ tail:
 	VMOVUPS (DX)(R12*1), Y4
 	VMOVUPS (R8)(R12*1), Y7
 	VMOVUPS (R9)(R12*1), Y8
-	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
-	VMAXPS Y4, Y1, Y9
 	VMOVUPS const_elementwise_avx2<>+832(SB), Y1
+	VMAXPS Y4, Y1, Y9
+	VMOVUPS const_elementwise_avx2<>+864(SB), Y1
 	VMINPS Y9, Y1, Y4
 	VMULPS Y4, Y4, Y5
-	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+512(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -2232,20 +1988,14 @@ tail:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VMOVUPS const_elementwise_avx2<>+320(SB), Y6
 	VADDPS Y6, Y2, Y0
 	VDIVPS Y0, Y6, Y6
 	VMULPS Y6, Y2, Y2
-	VMOVUPS const_elementwise_avx2<>+544(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+576(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+544(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
 	VMULPS Y2, Y0, Y0
 	VFMADD213PS Y6, Y6, Y0
@@ -2264,18 +2014,14 @@ tail:
 	VMASKMOVPS 32(DX)(R12*1), Y14, Y4
 	VMASKMOVPS 32(R8)(R12*1), Y14, Y7
 	VMASKMOVPS 32(R9)(R12*1), Y14, Y8
-	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
-	VMAXPS Y4, Y1, Y9
 	VMOVUPS const_elementwise_avx2<>+832(SB), Y1
+	VMAXPS Y4, Y1, Y9
+	VMOVUPS const_elementwise_avx2<>+864(SB), Y1
 	VMINPS Y9, Y1, Y4
 	VMULPS Y4, Y4, Y5
-	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+512(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -2288,20 +2034,14 @@ tail:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VMOVUPS const_elementwise_avx2<>+320(SB), Y6
 	VADDPS Y6, Y2, Y0
 	VDIVPS Y0, Y6, Y6
 	VMULPS Y6, Y2, Y2
-	VMOVUPS const_elementwise_avx2<>+544(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+576(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+544(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
 	VMULPS Y2, Y0, Y0
 	VFMADD213PS Y6, Y6, Y0
@@ -2319,18 +2059,14 @@ less:
 	VMASKMOVPS (DX)(R12*1), Y14, Y4
 	VMASKMOVPS (R8)(R12*1), Y14, Y7
 	VMASKMOVPS (R9)(R12*1), Y14, Y8
-	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
-	VMAXPS Y4, Y1, Y9
 	VMOVUPS const_elementwise_avx2<>+832(SB), Y1
+	VMAXPS Y4, Y1, Y9
+	VMOVUPS const_elementwise_avx2<>+864(SB), Y1
 	VMINPS Y9, Y1, Y4
 	VMULPS Y4, Y4, Y5
-	VMOVUPS const_elementwise_avx2<>+384(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+416(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMOVUPS const_elementwise_avx2<>+512(SB), Y1
-	VMINPS Y0, Y1, Y0
-	VMOVUPS const_elementwise_avx2<>+32(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
@@ -2343,20 +2079,14 @@ less:
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
-	VPSRAD $1, Y1, Y3
-	VPSUBD Y3, Y1, Y1
-	VPADDD const_elementwise_avx2<>+352(SB), Y3, Y3
-	VPSLLD $23, Y3, Y3
-	VMULPS Y3, Y2, Y2
-	VPADDD const_elementwise_avx2<>+352(SB), Y1, Y1
 	VPSLLD $23, Y1, Y1
-	VMULPS Y1, Y2, Y2
+	VPADDD Y1, Y2, Y2
 	VMOVUPS const_elementwise_avx2<>+320(SB), Y6
 	VADDPS Y6, Y2, Y0
 	VDIVPS Y0, Y6, Y6
 	VMULPS Y6, Y2, Y2
-	VMOVUPS const_elementwise_avx2<>+544(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+576(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+544(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
 	VMULPS Y2, Y0, Y0
 	VFMADD213PS Y6, Y6, Y0
@@ -2877,153 +2607,163 @@ DATA const_elementwise_avx2<>+372(SB)/4, $0x0000007f
 DATA const_elementwise_avx2<>+376(SB)/4, $0x0000007f
 DATA const_elementwise_avx2<>+380(SB)/4, $0x0000007f
 
+// xlo = -9.9
+DATA const_elementwise_avx2<>+384(SB)/4, $0xc11e6666
+DATA const_elementwise_avx2<>+388(SB)/4, $0xc11e6666
+DATA const_elementwise_avx2<>+392(SB)/4, $0xc11e6666
+DATA const_elementwise_avx2<>+396(SB)/4, $0xc11e6666
+DATA const_elementwise_avx2<>+400(SB)/4, $0xc11e6666
+DATA const_elementwise_avx2<>+404(SB)/4, $0xc11e6666
+DATA const_elementwise_avx2<>+408(SB)/4, $0xc11e6666
+DATA const_elementwise_avx2<>+412(SB)/4, $0xc11e6666
+
+// xhi = 9.9
+DATA const_elementwise_avx2<>+416(SB)/4, $0x411e6666
+DATA const_elementwise_avx2<>+420(SB)/4, $0x411e6666
+DATA const_elementwise_avx2<>+424(SB)/4, $0x411e6666
+DATA const_elementwise_avx2<>+428(SB)/4, $0x411e6666
+DATA const_elementwise_avx2<>+432(SB)/4, $0x411e6666
+DATA const_elementwise_avx2<>+436(SB)/4, $0x411e6666
+DATA const_elementwise_avx2<>+440(SB)/4, $0x411e6666
+DATA const_elementwise_avx2<>+444(SB)/4, $0x411e6666
+
 // z1 = -0.071354814
-DATA const_elementwise_avx2<>+384(SB)/4, $0xbd922279
-DATA const_elementwise_avx2<>+388(SB)/4, $0xbd922279
-DATA const_elementwise_avx2<>+392(SB)/4, $0xbd922279
-DATA const_elementwise_avx2<>+396(SB)/4, $0xbd922279
-DATA const_elementwise_avx2<>+400(SB)/4, $0xbd922279
-DATA const_elementwise_avx2<>+404(SB)/4, $0xbd922279
-DATA const_elementwise_avx2<>+408(SB)/4, $0xbd922279
-DATA const_elementwise_avx2<>+412(SB)/4, $0xbd922279
+DATA const_elementwise_avx2<>+448(SB)/4, $0xbd922279
+DATA const_elementwise_avx2<>+452(SB)/4, $0xbd922279
+DATA const_elementwise_avx2<>+456(SB)/4, $0xbd922279
+DATA const_elementwise_avx2<>+460(SB)/4, $0xbd922279
+DATA const_elementwise_avx2<>+464(SB)/4, $0xbd922279
+DATA const_elementwise_avx2<>+468(SB)/4, $0xbd922279
+DATA const_elementwise_avx2<>+472(SB)/4, $0xbd922279
+DATA const_elementwise_avx2<>+476(SB)/4, $0xbd922279
 
 // z0 = -1.5957692
-DATA const_elementwise_avx2<>+416(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx2<>+420(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx2<>+424(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx2<>+428(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx2<>+432(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx2<>+436(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx2<>+440(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx2<>+444(SB)/4, $0xbfcc422a
-
-// xhi = 11
-DATA const_elementwise_avx2<>+448(SB)/4, $0x41300000
-DATA const_elementwise_avx2<>+452(SB)/4, $0x41300000
-DATA const_elementwise_avx2<>+456(SB)/4, $0x41300000
-DATA const_elementwise_avx2<>+460(SB)/4, $0x41300000
-DATA const_elementwise_avx2<>+464(SB)/4, $0x41300000
-DATA const_elementwise_avx2<>+468(SB)/4, $0x41300000
-DATA const_elementwise_avx2<>+472(SB)/4, $0x41300000
-DATA const_elementwise_avx2<>+476(SB)/4, $0x41300000
-
-// xlo = -11
-DATA const_elementwise_avx2<>+480(SB)/4, $0xc1300000
-DATA const_elementwise_avx2<>+484(SB)/4, $0xc1300000
-DATA const_elementwise_avx2<>+488(SB)/4, $0xc1300000
-DATA const_elementwise_avx2<>+492(SB)/4, $0xc1300000
-DATA const_elementwise_avx2<>+496(SB)/4, $0xc1300000
-DATA const_elementwise_avx2<>+500(SB)/4, $0xc1300000
-DATA const_elementwise_avx2<>+504(SB)/4, $0xc1300000
-DATA const_elementwise_avx2<>+508(SB)/4, $0xc1300000
-
-// zhi = 87
-DATA const_elementwise_avx2<>+512(SB)/4, $0x42ae0000
-DATA const_elementwise_avx2<>+516(SB)/4, $0x42ae0000
-DATA const_elementwise_avx2<>+520(SB)/4, $0x42ae0000
-DATA const_elementwise_avx2<>+524(SB)/4, $0x42ae0000
-DATA const_elementwise_avx2<>+528(SB)/4, $0x42ae0000
-DATA const_elementwise_avx2<>+532(SB)/4, $0x42ae0000
-DATA const_elementwise_avx2<>+536(SB)/4, $0x42ae0000
-DATA const_elementwise_avx2<>+540(SB)/4, $0x42ae0000
+DATA const_elementwise_avx2<>+480(SB)/4, $0xbfcc422a
+DATA const_elementwise_avx2<>+484(SB)/4, $0xbfcc422a
+DATA const_elementwise_avx2<>+488(SB)/4, $0xbfcc422a
+DATA const_elementwise_avx2<>+492(SB)/4, $0xbfcc422a
+DATA const_elementwise_avx2<>+496(SB)/4, $0xbfcc422a
+DATA const_elementwise_avx2<>+500(SB)/4, $0xbfcc422a
+DATA const_elementwise_avx2<>+504(SB)/4, $0xbfcc422a
+DATA const_elementwise_avx2<>+508(SB)/4, $0xbfcc422a
 
 // d1 = 0.21406445
-DATA const_elementwise_avx2<>+544(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx2<>+548(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx2<>+552(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx2<>+556(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx2<>+560(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx2<>+564(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx2<>+568(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx2<>+572(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx2<>+512(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx2<>+516(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx2<>+520(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx2<>+524(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx2<>+528(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx2<>+532(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx2<>+536(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx2<>+540(SB)/4, $0x3e5b33b6
 
 // d0 = 1.5957692
-DATA const_elementwise_avx2<>+576(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx2<>+580(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx2<>+584(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx2<>+588(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx2<>+592(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx2<>+596(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx2<>+600(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx2<>+604(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx2<>+544(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx2<>+548(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx2<>+552(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx2<>+556(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx2<>+560(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx2<>+564(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx2<>+568(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx2<>+572(SB)/4, $0x3fcc422a
 
 // abs = NaN
-DATA const_elementwise_avx2<>+608(SB)/4, $0x7fffffff
-DATA const_elementwise_avx2<>+612(SB)/4, $0x7fffffff
-DATA const_elementwise_avx2<>+616(SB)/4, $0x7fffffff
-DATA const_elementwise_avx2<>+620(SB)/4, $0x7fffffff
-DATA const_elementwise_avx2<>+624(SB)/4, $0x7fffffff
-DATA const_elementwise_avx2<>+628(SB)/4, $0x7fffffff
-DATA const_elementwise_avx2<>+632(SB)/4, $0x7fffffff
-DATA const_elementwise_avx2<>+636(SB)/4, $0x7fffffff
+DATA const_elementwise_avx2<>+576(SB)/4, $0x7fffffff
+DATA const_elementwise_avx2<>+580(SB)/4, $0x7fffffff
+DATA const_elementwise_avx2<>+584(SB)/4, $0x7fffffff
+DATA const_elementwise_avx2<>+588(SB)/4, $0x7fffffff
+DATA const_elementwise_avx2<>+592(SB)/4, $0x7fffffff
+DATA const_elementwise_avx2<>+596(SB)/4, $0x7fffffff
+DATA const_elementwise_avx2<>+600(SB)/4, $0x7fffffff
+DATA const_elementwise_avx2<>+604(SB)/4, $0x7fffffff
 
 // tanhHi = 10
-DATA const_elementwise_avx2<>+640(SB)/4, $0x41200000
-DATA const_elementwise_avx2<>+644(SB)/4, $0x41200000
-DATA const_elementwise_avx2<>+648(SB)/4, $0x41200000
-DATA const_elementwise_avx2<>+652(SB)/4, $0x41200000
-DATA const_elementwise_avx2<>+656(SB)/4, $0x41200000
-DATA const_elementwise_avx2<>+660(SB)/4, $0x41200000
-DATA const_elementwise_avx2<>+664(SB)/4, $0x41200000
-DATA const_elementwise_avx2<>+668(SB)/4, $0x41200000
+DATA const_elementwise_avx2<>+608(SB)/4, $0x41200000
+DATA const_elementwise_avx2<>+612(SB)/4, $0x41200000
+DATA const_elementwise_avx2<>+616(SB)/4, $0x41200000
+DATA const_elementwise_avx2<>+620(SB)/4, $0x41200000
+DATA const_elementwise_avx2<>+624(SB)/4, $0x41200000
+DATA const_elementwise_avx2<>+628(SB)/4, $0x41200000
+DATA const_elementwise_avx2<>+632(SB)/4, $0x41200000
+DATA const_elementwise_avx2<>+636(SB)/4, $0x41200000
 
 // two = 2
-DATA const_elementwise_avx2<>+672(SB)/4, $0x40000000
-DATA const_elementwise_avx2<>+676(SB)/4, $0x40000000
-DATA const_elementwise_avx2<>+680(SB)/4, $0x40000000
-DATA const_elementwise_avx2<>+684(SB)/4, $0x40000000
-DATA const_elementwise_avx2<>+688(SB)/4, $0x40000000
-DATA const_elementwise_avx2<>+692(SB)/4, $0x40000000
-DATA const_elementwise_avx2<>+696(SB)/4, $0x40000000
-DATA const_elementwise_avx2<>+700(SB)/4, $0x40000000
+DATA const_elementwise_avx2<>+640(SB)/4, $0x40000000
+DATA const_elementwise_avx2<>+644(SB)/4, $0x40000000
+DATA const_elementwise_avx2<>+648(SB)/4, $0x40000000
+DATA const_elementwise_avx2<>+652(SB)/4, $0x40000000
+DATA const_elementwise_avx2<>+656(SB)/4, $0x40000000
+DATA const_elementwise_avx2<>+660(SB)/4, $0x40000000
+DATA const_elementwise_avx2<>+664(SB)/4, $0x40000000
+DATA const_elementwise_avx2<>+668(SB)/4, $0x40000000
 
 // sign = -0
-DATA const_elementwise_avx2<>+704(SB)/4, $0x80000000
-DATA const_elementwise_avx2<>+708(SB)/4, $0x80000000
-DATA const_elementwise_avx2<>+712(SB)/4, $0x80000000
-DATA const_elementwise_avx2<>+716(SB)/4, $0x80000000
-DATA const_elementwise_avx2<>+720(SB)/4, $0x80000000
-DATA const_elementwise_avx2<>+724(SB)/4, $0x80000000
-DATA const_elementwise_avx2<>+728(SB)/4, $0x80000000
-DATA const_elementwise_avx2<>+732(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+672(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+676(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+680(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+684(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+688(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+692(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+696(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+700(SB)/4, $0x80000000
 
-// lo88 = -88
-DATA const_elementwise_avx2<>+736(SB)/4, $0xc2b00000
-DATA const_elementwise_avx2<>+740(SB)/4, $0xc2b00000
-DATA const_elementwise_avx2<>+744(SB)/4, $0xc2b00000
-DATA const_elementwise_avx2<>+748(SB)/4, $0xc2b00000
-DATA const_elementwise_avx2<>+752(SB)/4, $0xc2b00000
-DATA const_elementwise_avx2<>+756(SB)/4, $0xc2b00000
-DATA const_elementwise_avx2<>+760(SB)/4, $0xc2b00000
-DATA const_elementwise_avx2<>+764(SB)/4, $0xc2b00000
+// nlo = -87.3
+DATA const_elementwise_avx2<>+704(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+708(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+712(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+716(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+720(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+724(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+728(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+732(SB)/4, $0xc2ae999a
 
-// hi88 = 88
-DATA const_elementwise_avx2<>+768(SB)/4, $0x42b00000
-DATA const_elementwise_avx2<>+772(SB)/4, $0x42b00000
-DATA const_elementwise_avx2<>+776(SB)/4, $0x42b00000
-DATA const_elementwise_avx2<>+780(SB)/4, $0x42b00000
-DATA const_elementwise_avx2<>+784(SB)/4, $0x42b00000
-DATA const_elementwise_avx2<>+788(SB)/4, $0x42b00000
-DATA const_elementwise_avx2<>+792(SB)/4, $0x42b00000
-DATA const_elementwise_avx2<>+796(SB)/4, $0x42b00000
+// nhi = 87.3
+DATA const_elementwise_avx2<>+736(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+740(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+744(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+748(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+752(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+756(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+760(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+764(SB)/4, $0x42ae999a
 
-// lo11 = -11
-DATA const_elementwise_avx2<>+800(SB)/4, $0xc1300000
-DATA const_elementwise_avx2<>+804(SB)/4, $0xc1300000
-DATA const_elementwise_avx2<>+808(SB)/4, $0xc1300000
-DATA const_elementwise_avx2<>+812(SB)/4, $0xc1300000
-DATA const_elementwise_avx2<>+816(SB)/4, $0xc1300000
-DATA const_elementwise_avx2<>+820(SB)/4, $0xc1300000
-DATA const_elementwise_avx2<>+824(SB)/4, $0xc1300000
-DATA const_elementwise_avx2<>+828(SB)/4, $0xc1300000
+// lo87.3 = -87.3
+DATA const_elementwise_avx2<>+768(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+772(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+776(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+780(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+784(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+788(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+792(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+796(SB)/4, $0xc2ae999a
 
-// hi11 = 11
-DATA const_elementwise_avx2<>+832(SB)/4, $0x41300000
-DATA const_elementwise_avx2<>+836(SB)/4, $0x41300000
-DATA const_elementwise_avx2<>+840(SB)/4, $0x41300000
-DATA const_elementwise_avx2<>+844(SB)/4, $0x41300000
-DATA const_elementwise_avx2<>+848(SB)/4, $0x41300000
-DATA const_elementwise_avx2<>+852(SB)/4, $0x41300000
-DATA const_elementwise_avx2<>+856(SB)/4, $0x41300000
-DATA const_elementwise_avx2<>+860(SB)/4, $0x41300000
-GLOBL const_elementwise_avx2<>(SB), RODATA|NOPTR, $864
+// hi87.3 = 87.3
+DATA const_elementwise_avx2<>+800(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+804(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+808(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+812(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+816(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+820(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+824(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+828(SB)/4, $0x42ae999a
+
+// lo9.9 = -9.9
+DATA const_elementwise_avx2<>+832(SB)/4, $0xc11e6666
+DATA const_elementwise_avx2<>+836(SB)/4, $0xc11e6666
+DATA const_elementwise_avx2<>+840(SB)/4, $0xc11e6666
+DATA const_elementwise_avx2<>+844(SB)/4, $0xc11e6666
+DATA const_elementwise_avx2<>+848(SB)/4, $0xc11e6666
+DATA const_elementwise_avx2<>+852(SB)/4, $0xc11e6666
+DATA const_elementwise_avx2<>+856(SB)/4, $0xc11e6666
+DATA const_elementwise_avx2<>+860(SB)/4, $0xc11e6666
+
+// hi9.9 = 9.9
+DATA const_elementwise_avx2<>+864(SB)/4, $0x411e6666
+DATA const_elementwise_avx2<>+868(SB)/4, $0x411e6666
+DATA const_elementwise_avx2<>+872(SB)/4, $0x411e6666
+DATA const_elementwise_avx2<>+876(SB)/4, $0x411e6666
+DATA const_elementwise_avx2<>+880(SB)/4, $0x411e6666
+DATA const_elementwise_avx2<>+884(SB)/4, $0x411e6666
+DATA const_elementwise_avx2<>+888(SB)/4, $0x411e6666
+DATA const_elementwise_avx2<>+892(SB)/4, $0x411e6666
+GLOBL const_elementwise_avx2<>(SB), RODATA|NOPTR, $896

@@ -176,14 +176,14 @@ TEXT ·gelu_avx512(SB), NOSPLIT, $0-24
 	PCALIGN $32
 loop:
 	VMOVUPS (SI)(R12*1), Z4
+	VMOVUPS const_elementwise_avx512<>+768(SB), Z1
+	VMAXPS Z4, Z1, Z6
+	VMOVUPS const_elementwise_avx512<>+832(SB), Z1
+	VMINPS Z6, Z1, Z4
 	VMULPS Z4, Z4, Z5
-	VMOVUPS const_elementwise_avx512<>+768(SB), Z0
-	VFMADD213PS const_elementwise_avx512<>+832(SB), Z5, Z0
+	VMOVUPS const_elementwise_avx512<>+896(SB), Z0
+	VFMADD213PS const_elementwise_avx512<>+960(SB), Z5, Z0
 	VMULPS Z4, Z0, Z0
-	VMOVUPS const_elementwise_avx512<>+0(SB), Z1
-	VMINPS Z0, Z1, Z0
-	VMOVUPS const_elementwise_avx512<>+64(SB), Z1
-	VMAXPS Z0, Z1, Z0
 	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
@@ -196,16 +196,10 @@ loop:
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
-	VPSRAD $1, Z1, Z3
-	VPSUBD Z3, Z1, Z1
-	VPADDD const_elementwise_avx512<>+704(SB), Z3, Z3
-	VPSLLD $23, Z3, Z3
-	VMULPS Z3, Z2, Z2
-	VPADDD const_elementwise_avx512<>+704(SB), Z1, Z1
 	VPSLLD $23, Z1, Z1
-	VMULPS Z1, Z2, Z2
+	VPADDD Z1, Z2, Z2
 	VADDPS const_elementwise_avx512<>+640(SB), Z2, Z2
-	VDIVPS Z2, Z4, Z0
+	VDIVPS Z2, Z6, Z0
 	VMOVUPS Z0, (DI)(R12*1)
 	ADDQ $64, R12
 	DECQ AX
@@ -218,14 +212,14 @@ tail:
 	DECL AX
 	KMOVW AX, K1
 	VMOVUPS.Z (SI)(R12*1), K1, Z4
+	VMOVUPS const_elementwise_avx512<>+768(SB), Z1
+	VMAXPS Z4, Z1, Z6
+	VMOVUPS const_elementwise_avx512<>+832(SB), Z1
+	VMINPS Z6, Z1, Z4
 	VMULPS Z4, Z4, Z5
-	VMOVUPS const_elementwise_avx512<>+768(SB), Z0
-	VFMADD213PS const_elementwise_avx512<>+832(SB), Z5, Z0
+	VMOVUPS const_elementwise_avx512<>+896(SB), Z0
+	VFMADD213PS const_elementwise_avx512<>+960(SB), Z5, Z0
 	VMULPS Z4, Z0, Z0
-	VMOVUPS const_elementwise_avx512<>+0(SB), Z1
-	VMINPS Z0, Z1, Z0
-	VMOVUPS const_elementwise_avx512<>+64(SB), Z1
-	VMAXPS Z0, Z1, Z0
 	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
@@ -238,16 +232,10 @@ tail:
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
-	VPSRAD $1, Z1, Z3
-	VPSUBD Z3, Z1, Z1
-	VPADDD const_elementwise_avx512<>+704(SB), Z3, Z3
-	VPSLLD $23, Z3, Z3
-	VMULPS Z3, Z2, Z2
-	VPADDD const_elementwise_avx512<>+704(SB), Z1, Z1
 	VPSLLD $23, Z1, Z1
-	VMULPS Z1, Z2, Z2
+	VPADDD Z1, Z2, Z2
 	VADDPS const_elementwise_avx512<>+640(SB), Z2, Z2
-	VDIVPS Z2, Z4, Z0
+	VDIVPS Z2, Z6, Z0
 	VMOVUPS Z0, K1, (DI)(R12*1)
 done:
 	VZEROUPPER
@@ -266,18 +254,14 @@ TEXT ·geluGrad_avx512(SB), NOSPLIT, $0-32
 loop:
 	VMOVUPS (SI)(R12*1), Z4
 	VMOVUPS (DX)(R12*1), Z7
-	VMOVUPS const_elementwise_avx512<>+896(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+832(SB), Z1
 	VMINPS Z4, Z1, Z4
-	VMOVUPS const_elementwise_avx512<>+960(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+768(SB), Z1
 	VMAXPS Z4, Z1, Z4
 	VMULPS Z4, Z4, Z5
-	VMOVUPS const_elementwise_avx512<>+768(SB), Z0
-	VFMADD213PS const_elementwise_avx512<>+832(SB), Z5, Z0
+	VMOVUPS const_elementwise_avx512<>+896(SB), Z0
+	VFMADD213PS const_elementwise_avx512<>+960(SB), Z5, Z0
 	VMULPS Z4, Z0, Z0
-	VMOVUPS const_elementwise_avx512<>+1024(SB), Z1
-	VMINPS Z0, Z1, Z0
-	VMOVUPS const_elementwise_avx512<>+64(SB), Z1
-	VMAXPS Z0, Z1, Z0
 	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
@@ -290,20 +274,14 @@ loop:
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
-	VPSRAD $1, Z1, Z3
-	VPSUBD Z3, Z1, Z1
-	VPADDD const_elementwise_avx512<>+704(SB), Z3, Z3
-	VPSLLD $23, Z3, Z3
-	VMULPS Z3, Z2, Z2
-	VPADDD const_elementwise_avx512<>+704(SB), Z1, Z1
 	VPSLLD $23, Z1, Z1
-	VMULPS Z1, Z2, Z2
+	VPADDD Z1, Z2, Z2
 	VMOVUPS const_elementwise_avx512<>+640(SB), Z6
 	VADDPS Z6, Z2, Z0
 	VDIVPS Z0, Z6, Z6
 	VMULPS Z6, Z2, Z2
-	VMOVUPS const_elementwise_avx512<>+1088(SB), Z0
-	VFMADD213PS const_elementwise_avx512<>+1152(SB), Z5, Z0
+	VMOVUPS const_elementwise_avx512<>+1024(SB), Z0
+	VFMADD213PS const_elementwise_avx512<>+1088(SB), Z5, Z0
 	VMULPS Z4, Z0, Z0
 	VMULPS Z2, Z0, Z0
 	VFMADD213PS Z6, Z6, Z0
@@ -321,18 +299,14 @@ tail:
 	KMOVW AX, K1
 	VMOVUPS.Z (SI)(R12*1), K1, Z4
 	VMOVUPS.Z (DX)(R12*1), K1, Z7
-	VMOVUPS const_elementwise_avx512<>+896(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+832(SB), Z1
 	VMINPS Z4, Z1, Z4
-	VMOVUPS const_elementwise_avx512<>+960(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+768(SB), Z1
 	VMAXPS Z4, Z1, Z4
 	VMULPS Z4, Z4, Z5
-	VMOVUPS const_elementwise_avx512<>+768(SB), Z0
-	VFMADD213PS const_elementwise_avx512<>+832(SB), Z5, Z0
+	VMOVUPS const_elementwise_avx512<>+896(SB), Z0
+	VFMADD213PS const_elementwise_avx512<>+960(SB), Z5, Z0
 	VMULPS Z4, Z0, Z0
-	VMOVUPS const_elementwise_avx512<>+1024(SB), Z1
-	VMINPS Z0, Z1, Z0
-	VMOVUPS const_elementwise_avx512<>+64(SB), Z1
-	VMAXPS Z0, Z1, Z0
 	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
@@ -345,20 +319,14 @@ tail:
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
-	VPSRAD $1, Z1, Z3
-	VPSUBD Z3, Z1, Z1
-	VPADDD const_elementwise_avx512<>+704(SB), Z3, Z3
-	VPSLLD $23, Z3, Z3
-	VMULPS Z3, Z2, Z2
-	VPADDD const_elementwise_avx512<>+704(SB), Z1, Z1
 	VPSLLD $23, Z1, Z1
-	VMULPS Z1, Z2, Z2
+	VPADDD Z1, Z2, Z2
 	VMOVUPS const_elementwise_avx512<>+640(SB), Z6
 	VADDPS Z6, Z2, Z0
 	VDIVPS Z0, Z6, Z6
 	VMULPS Z6, Z2, Z2
-	VMOVUPS const_elementwise_avx512<>+1088(SB), Z0
-	VFMADD213PS const_elementwise_avx512<>+1152(SB), Z5, Z0
+	VMOVUPS const_elementwise_avx512<>+1024(SB), Z0
+	VFMADD213PS const_elementwise_avx512<>+1088(SB), Z5, Z0
 	VMULPS Z4, Z0, Z0
 	VMULPS Z2, Z0, Z0
 	VFMADD213PS Z6, Z6, Z0
@@ -379,8 +347,8 @@ TEXT ·tanh_avx512(SB), NOSPLIT, $0-24
 	PCALIGN $32
 loop:
 	VMOVUPS (SI)(R12*1), Z4
-	VPANDD const_elementwise_avx512<>+1216(SB), Z4, Z0
-	VMOVUPS const_elementwise_avx512<>+1280(SB), Z1
+	VPANDD const_elementwise_avx512<>+1152(SB), Z4, Z0
+	VMOVUPS const_elementwise_avx512<>+1216(SB), Z1
 	VMINPS Z0, Z1, Z0
 	VADDPS Z0, Z0, Z0
 	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z2
@@ -399,9 +367,9 @@ loop:
 	VPSLLD $23, Z2, Z2
 	VSUBPS const_elementwise_avx512<>+640(SB), Z2, Z1
 	VFMADD213PS Z1, Z2, Z3
-	VADDPS const_elementwise_avx512<>+1344(SB), Z3, Z1
+	VADDPS const_elementwise_avx512<>+1280(SB), Z3, Z1
 	VDIVPS Z1, Z3, Z0
-	VPANDD const_elementwise_avx512<>+1408(SB), Z4, Z1
+	VPANDD const_elementwise_avx512<>+1344(SB), Z4, Z1
 	VPORD Z1, Z0, Z0
 	VMOVUPS Z0, (DI)(R12*1)
 	ADDQ $64, R12
@@ -415,8 +383,8 @@ tail:
 	DECL AX
 	KMOVW AX, K1
 	VMOVUPS.Z (SI)(R12*1), K1, Z4
-	VPANDD const_elementwise_avx512<>+1216(SB), Z4, Z0
-	VMOVUPS const_elementwise_avx512<>+1280(SB), Z1
+	VPANDD const_elementwise_avx512<>+1152(SB), Z4, Z0
+	VMOVUPS const_elementwise_avx512<>+1216(SB), Z1
 	VMINPS Z0, Z1, Z0
 	VADDPS Z0, Z0, Z0
 	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z2
@@ -435,9 +403,9 @@ tail:
 	VPSLLD $23, Z2, Z2
 	VSUBPS const_elementwise_avx512<>+640(SB), Z2, Z1
 	VFMADD213PS Z1, Z2, Z3
-	VADDPS const_elementwise_avx512<>+1344(SB), Z3, Z1
+	VADDPS const_elementwise_avx512<>+1280(SB), Z3, Z1
 	VDIVPS Z1, Z3, Z0
-	VPANDD const_elementwise_avx512<>+1408(SB), Z4, Z1
+	VPANDD const_elementwise_avx512<>+1344(SB), Z4, Z1
 	VPORD Z1, Z0, Z0
 	VMOVUPS Z0, K1, (DI)(R12*1)
 done:
@@ -455,12 +423,12 @@ TEXT ·sigmoid_avx512(SB), NOSPLIT, $0-24
 	PCALIGN $32
 loop:
 	VMOVUPS (SI)(R12*1), Z4
-	VPXORD Z0, Z0, Z0
-	VSUBPS Z4, Z0, Z0
-	VMOVUPS const_elementwise_avx512<>+0(SB), Z1
-	VMINPS Z0, Z1, Z0
-	VMOVUPS const_elementwise_avx512<>+64(SB), Z1
-	VMAXPS Z0, Z1, Z0
+	VMOVUPS const_elementwise_avx512<>+1408(SB), Z1
+	VMAXPS Z4, Z1, Z6
+	VMOVUPS const_elementwise_avx512<>+1472(SB), Z1
+	VMINPS Z6, Z1, Z0
+	VPXORD Z1, Z1, Z1
+	VSUBPS Z0, Z1, Z0
 	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
@@ -473,14 +441,8 @@ loop:
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
-	VPSRAD $1, Z1, Z3
-	VPSUBD Z3, Z1, Z1
-	VPADDD const_elementwise_avx512<>+704(SB), Z3, Z3
-	VPSLLD $23, Z3, Z3
-	VMULPS Z3, Z2, Z2
-	VPADDD const_elementwise_avx512<>+704(SB), Z1, Z1
 	VPSLLD $23, Z1, Z1
-	VMULPS Z1, Z2, Z2
+	VPADDD Z1, Z2, Z2
 	VMOVUPS const_elementwise_avx512<>+640(SB), Z0
 	VADDPS Z0, Z2, Z2
 	VDIVPS Z2, Z0, Z0
@@ -496,12 +458,12 @@ tail:
 	DECL AX
 	KMOVW AX, K1
 	VMOVUPS.Z (SI)(R12*1), K1, Z4
-	VPXORD Z0, Z0, Z0
-	VSUBPS Z4, Z0, Z0
-	VMOVUPS const_elementwise_avx512<>+0(SB), Z1
-	VMINPS Z0, Z1, Z0
-	VMOVUPS const_elementwise_avx512<>+64(SB), Z1
-	VMAXPS Z0, Z1, Z0
+	VMOVUPS const_elementwise_avx512<>+1408(SB), Z1
+	VMAXPS Z4, Z1, Z6
+	VMOVUPS const_elementwise_avx512<>+1472(SB), Z1
+	VMINPS Z6, Z1, Z0
+	VPXORD Z1, Z1, Z1
+	VSUBPS Z0, Z1, Z0
 	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
@@ -514,14 +476,8 @@ tail:
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
-	VPSRAD $1, Z1, Z3
-	VPSUBD Z3, Z1, Z1
-	VPADDD const_elementwise_avx512<>+704(SB), Z3, Z3
-	VPSLLD $23, Z3, Z3
-	VMULPS Z3, Z2, Z2
-	VPADDD const_elementwise_avx512<>+704(SB), Z1, Z1
 	VPSLLD $23, Z1, Z1
-	VMULPS Z1, Z2, Z2
+	VPADDD Z1, Z2, Z2
 	VMOVUPS const_elementwise_avx512<>+640(SB), Z0
 	VADDPS Z0, Z2, Z2
 	VDIVPS Z2, Z0, Z0
@@ -690,12 +646,12 @@ TEXT ·swiglu_avx512(SB), NOSPLIT, $0-32
 loop:
 	VMOVUPS (SI)(R12*1), Z4
 	VMOVUPS (DX)(R12*1), Z7
-	VPXORD Z0, Z0, Z0
-	VSUBPS Z4, Z0, Z0
-	VMOVUPS const_elementwise_avx512<>+0(SB), Z1
-	VMINPS Z0, Z1, Z0
-	VMOVUPS const_elementwise_avx512<>+64(SB), Z1
-	VMAXPS Z0, Z1, Z0
+	VMOVUPS const_elementwise_avx512<>+1408(SB), Z1
+	VMAXPS Z4, Z1, Z6
+	VMOVUPS const_elementwise_avx512<>+1472(SB), Z1
+	VMINPS Z6, Z1, Z0
+	VPXORD Z1, Z1, Z1
+	VSUBPS Z0, Z1, Z0
 	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
@@ -708,16 +664,10 @@ loop:
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
-	VPSRAD $1, Z1, Z3
-	VPSUBD Z3, Z1, Z1
-	VPADDD const_elementwise_avx512<>+704(SB), Z3, Z3
-	VPSLLD $23, Z3, Z3
-	VMULPS Z3, Z2, Z2
-	VPADDD const_elementwise_avx512<>+704(SB), Z1, Z1
 	VPSLLD $23, Z1, Z1
-	VMULPS Z1, Z2, Z2
+	VPADDD Z1, Z2, Z2
 	VADDPS const_elementwise_avx512<>+640(SB), Z2, Z2
-	VDIVPS Z2, Z4, Z0
+	VDIVPS Z2, Z6, Z0
 	VMULPS Z7, Z0, Z0
 	VMOVUPS Z0, (DI)(R12*1)
 	ADDQ $64, R12
@@ -732,12 +682,12 @@ tail:
 	KMOVW AX, K1
 	VMOVUPS.Z (SI)(R12*1), K1, Z4
 	VMOVUPS.Z (DX)(R12*1), K1, Z7
-	VPXORD Z0, Z0, Z0
-	VSUBPS Z4, Z0, Z0
-	VMOVUPS const_elementwise_avx512<>+0(SB), Z1
-	VMINPS Z0, Z1, Z0
-	VMOVUPS const_elementwise_avx512<>+64(SB), Z1
-	VMAXPS Z0, Z1, Z0
+	VMOVUPS const_elementwise_avx512<>+1408(SB), Z1
+	VMAXPS Z4, Z1, Z6
+	VMOVUPS const_elementwise_avx512<>+1472(SB), Z1
+	VMINPS Z6, Z1, Z0
+	VPXORD Z1, Z1, Z1
+	VSUBPS Z0, Z1, Z0
 	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
@@ -750,16 +700,10 @@ tail:
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
-	VPSRAD $1, Z1, Z3
-	VPSUBD Z3, Z1, Z1
-	VPADDD const_elementwise_avx512<>+704(SB), Z3, Z3
-	VPSLLD $23, Z3, Z3
-	VMULPS Z3, Z2, Z2
-	VPADDD const_elementwise_avx512<>+704(SB), Z1, Z1
 	VPSLLD $23, Z1, Z1
-	VMULPS Z1, Z2, Z2
+	VPADDD Z1, Z2, Z2
 	VADDPS const_elementwise_avx512<>+640(SB), Z2, Z2
-	VDIVPS Z2, Z4, Z0
+	VDIVPS Z2, Z6, Z0
 	VMULPS Z7, Z0, Z0
 	VMOVUPS Z0, K1, (DI)(R12*1)
 done:
@@ -779,14 +723,14 @@ TEXT ·geglu_avx512(SB), NOSPLIT, $0-32
 loop:
 	VMOVUPS (SI)(R12*1), Z4
 	VMOVUPS (DX)(R12*1), Z7
+	VMOVUPS const_elementwise_avx512<>+768(SB), Z1
+	VMAXPS Z4, Z1, Z6
+	VMOVUPS const_elementwise_avx512<>+832(SB), Z1
+	VMINPS Z6, Z1, Z4
 	VMULPS Z4, Z4, Z5
-	VMOVUPS const_elementwise_avx512<>+768(SB), Z0
-	VFMADD213PS const_elementwise_avx512<>+832(SB), Z5, Z0
+	VMOVUPS const_elementwise_avx512<>+896(SB), Z0
+	VFMADD213PS const_elementwise_avx512<>+960(SB), Z5, Z0
 	VMULPS Z4, Z0, Z0
-	VMOVUPS const_elementwise_avx512<>+0(SB), Z1
-	VMINPS Z0, Z1, Z0
-	VMOVUPS const_elementwise_avx512<>+64(SB), Z1
-	VMAXPS Z0, Z1, Z0
 	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
@@ -799,16 +743,10 @@ loop:
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
-	VPSRAD $1, Z1, Z3
-	VPSUBD Z3, Z1, Z1
-	VPADDD const_elementwise_avx512<>+704(SB), Z3, Z3
-	VPSLLD $23, Z3, Z3
-	VMULPS Z3, Z2, Z2
-	VPADDD const_elementwise_avx512<>+704(SB), Z1, Z1
 	VPSLLD $23, Z1, Z1
-	VMULPS Z1, Z2, Z2
+	VPADDD Z1, Z2, Z2
 	VADDPS const_elementwise_avx512<>+640(SB), Z2, Z2
-	VDIVPS Z2, Z4, Z0
+	VDIVPS Z2, Z6, Z0
 	VMULPS Z7, Z0, Z0
 	VMOVUPS Z0, (DI)(R12*1)
 	ADDQ $64, R12
@@ -823,14 +761,14 @@ tail:
 	KMOVW AX, K1
 	VMOVUPS.Z (SI)(R12*1), K1, Z4
 	VMOVUPS.Z (DX)(R12*1), K1, Z7
+	VMOVUPS const_elementwise_avx512<>+768(SB), Z1
+	VMAXPS Z4, Z1, Z6
+	VMOVUPS const_elementwise_avx512<>+832(SB), Z1
+	VMINPS Z6, Z1, Z4
 	VMULPS Z4, Z4, Z5
-	VMOVUPS const_elementwise_avx512<>+768(SB), Z0
-	VFMADD213PS const_elementwise_avx512<>+832(SB), Z5, Z0
+	VMOVUPS const_elementwise_avx512<>+896(SB), Z0
+	VFMADD213PS const_elementwise_avx512<>+960(SB), Z5, Z0
 	VMULPS Z4, Z0, Z0
-	VMOVUPS const_elementwise_avx512<>+0(SB), Z1
-	VMINPS Z0, Z1, Z0
-	VMOVUPS const_elementwise_avx512<>+64(SB), Z1
-	VMAXPS Z0, Z1, Z0
 	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
@@ -843,16 +781,10 @@ tail:
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
-	VPSRAD $1, Z1, Z3
-	VPSUBD Z3, Z1, Z1
-	VPADDD const_elementwise_avx512<>+704(SB), Z3, Z3
-	VPSLLD $23, Z3, Z3
-	VMULPS Z3, Z2, Z2
-	VPADDD const_elementwise_avx512<>+704(SB), Z1, Z1
 	VPSLLD $23, Z1, Z1
-	VMULPS Z1, Z2, Z2
+	VPADDD Z1, Z2, Z2
 	VADDPS const_elementwise_avx512<>+640(SB), Z2, Z2
-	VDIVPS Z2, Z4, Z0
+	VDIVPS Z2, Z6, Z0
 	VMULPS Z7, Z0, Z0
 	VMOVUPS Z0, K1, (DI)(R12*1)
 done:
@@ -875,16 +807,12 @@ loop:
 	VMOVUPS (DX)(R12*1), Z4
 	VMOVUPS (R8)(R12*1), Z7
 	VMOVUPS (R9)(R12*1), Z8
-	VMOVUPS const_elementwise_avx512<>+1472(SB), Z1
-	VMAXPS Z4, Z1, Z9
 	VMOVUPS const_elementwise_avx512<>+1536(SB), Z1
+	VMAXPS Z4, Z1, Z9
+	VMOVUPS const_elementwise_avx512<>+1600(SB), Z1
 	VMINPS Z9, Z1, Z4
 	VPXORD Z0, Z0, Z0
 	VSUBPS Z4, Z0, Z0
-	VMOVUPS const_elementwise_avx512<>+1024(SB), Z1
-	VMINPS Z0, Z1, Z0
-	VMOVUPS const_elementwise_avx512<>+64(SB), Z1
-	VMAXPS Z0, Z1, Z0
 	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
@@ -897,14 +825,8 @@ loop:
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
-	VPSRAD $1, Z1, Z3
-	VPSUBD Z3, Z1, Z1
-	VPADDD const_elementwise_avx512<>+704(SB), Z3, Z3
-	VPSLLD $23, Z3, Z3
-	VMULPS Z3, Z2, Z2
-	VPADDD const_elementwise_avx512<>+704(SB), Z1, Z1
 	VPSLLD $23, Z1, Z1
-	VMULPS Z1, Z2, Z2
+	VPADDD Z1, Z2, Z2
 	VMOVUPS const_elementwise_avx512<>+640(SB), Z6
 	VADDPS Z6, Z2, Z0
 	VDIVPS Z0, Z6, Z6
@@ -931,16 +853,12 @@ tail:
 	VMOVUPS.Z (DX)(R12*1), K1, Z4
 	VMOVUPS.Z (R8)(R12*1), K1, Z7
 	VMOVUPS.Z (R9)(R12*1), K1, Z8
-	VMOVUPS const_elementwise_avx512<>+1472(SB), Z1
-	VMAXPS Z4, Z1, Z9
 	VMOVUPS const_elementwise_avx512<>+1536(SB), Z1
+	VMAXPS Z4, Z1, Z9
+	VMOVUPS const_elementwise_avx512<>+1600(SB), Z1
 	VMINPS Z9, Z1, Z4
 	VPXORD Z0, Z0, Z0
 	VSUBPS Z4, Z0, Z0
-	VMOVUPS const_elementwise_avx512<>+1024(SB), Z1
-	VMINPS Z0, Z1, Z0
-	VMOVUPS const_elementwise_avx512<>+64(SB), Z1
-	VMAXPS Z0, Z1, Z0
 	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
@@ -953,14 +871,8 @@ tail:
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
-	VPSRAD $1, Z1, Z3
-	VPSUBD Z3, Z1, Z1
-	VPADDD const_elementwise_avx512<>+704(SB), Z3, Z3
-	VPSLLD $23, Z3, Z3
-	VMULPS Z3, Z2, Z2
-	VPADDD const_elementwise_avx512<>+704(SB), Z1, Z1
 	VPSLLD $23, Z1, Z1
-	VMULPS Z1, Z2, Z2
+	VPADDD Z1, Z2, Z2
 	VMOVUPS const_elementwise_avx512<>+640(SB), Z6
 	VADDPS Z6, Z2, Z0
 	VDIVPS Z0, Z6, Z6
@@ -994,18 +906,14 @@ loop:
 	VMOVUPS (DX)(R12*1), Z4
 	VMOVUPS (R8)(R12*1), Z7
 	VMOVUPS (R9)(R12*1), Z8
-	VMOVUPS const_elementwise_avx512<>+1600(SB), Z1
-	VMAXPS Z4, Z1, Z9
 	VMOVUPS const_elementwise_avx512<>+1664(SB), Z1
+	VMAXPS Z4, Z1, Z9
+	VMOVUPS const_elementwise_avx512<>+1728(SB), Z1
 	VMINPS Z9, Z1, Z4
 	VMULPS Z4, Z4, Z5
-	VMOVUPS const_elementwise_avx512<>+768(SB), Z0
-	VFMADD213PS const_elementwise_avx512<>+832(SB), Z5, Z0
+	VMOVUPS const_elementwise_avx512<>+896(SB), Z0
+	VFMADD213PS const_elementwise_avx512<>+960(SB), Z5, Z0
 	VMULPS Z4, Z0, Z0
-	VMOVUPS const_elementwise_avx512<>+1024(SB), Z1
-	VMINPS Z0, Z1, Z0
-	VMOVUPS const_elementwise_avx512<>+64(SB), Z1
-	VMAXPS Z0, Z1, Z0
 	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
@@ -1018,20 +926,14 @@ loop:
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
-	VPSRAD $1, Z1, Z3
-	VPSUBD Z3, Z1, Z1
-	VPADDD const_elementwise_avx512<>+704(SB), Z3, Z3
-	VPSLLD $23, Z3, Z3
-	VMULPS Z3, Z2, Z2
-	VPADDD const_elementwise_avx512<>+704(SB), Z1, Z1
 	VPSLLD $23, Z1, Z1
-	VMULPS Z1, Z2, Z2
+	VPADDD Z1, Z2, Z2
 	VMOVUPS const_elementwise_avx512<>+640(SB), Z6
 	VADDPS Z6, Z2, Z0
 	VDIVPS Z0, Z6, Z6
 	VMULPS Z6, Z2, Z2
-	VMOVUPS const_elementwise_avx512<>+1088(SB), Z0
-	VFMADD213PS const_elementwise_avx512<>+1152(SB), Z5, Z0
+	VMOVUPS const_elementwise_avx512<>+1024(SB), Z0
+	VFMADD213PS const_elementwise_avx512<>+1088(SB), Z5, Z0
 	VMULPS Z4, Z0, Z0
 	VMULPS Z2, Z0, Z0
 	VFMADD213PS Z6, Z6, Z0
@@ -1054,18 +956,14 @@ tail:
 	VMOVUPS.Z (DX)(R12*1), K1, Z4
 	VMOVUPS.Z (R8)(R12*1), K1, Z7
 	VMOVUPS.Z (R9)(R12*1), K1, Z8
-	VMOVUPS const_elementwise_avx512<>+1600(SB), Z1
-	VMAXPS Z4, Z1, Z9
 	VMOVUPS const_elementwise_avx512<>+1664(SB), Z1
+	VMAXPS Z4, Z1, Z9
+	VMOVUPS const_elementwise_avx512<>+1728(SB), Z1
 	VMINPS Z9, Z1, Z4
 	VMULPS Z4, Z4, Z5
-	VMOVUPS const_elementwise_avx512<>+768(SB), Z0
-	VFMADD213PS const_elementwise_avx512<>+832(SB), Z5, Z0
+	VMOVUPS const_elementwise_avx512<>+896(SB), Z0
+	VFMADD213PS const_elementwise_avx512<>+960(SB), Z5, Z0
 	VMULPS Z4, Z0, Z0
-	VMOVUPS const_elementwise_avx512<>+1024(SB), Z1
-	VMINPS Z0, Z1, Z0
-	VMOVUPS const_elementwise_avx512<>+64(SB), Z1
-	VMAXPS Z0, Z1, Z0
 	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
@@ -1078,20 +976,14 @@ tail:
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
-	VPSRAD $1, Z1, Z3
-	VPSUBD Z3, Z1, Z1
-	VPADDD const_elementwise_avx512<>+704(SB), Z3, Z3
-	VPSLLD $23, Z3, Z3
-	VMULPS Z3, Z2, Z2
-	VPADDD const_elementwise_avx512<>+704(SB), Z1, Z1
 	VPSLLD $23, Z1, Z1
-	VMULPS Z1, Z2, Z2
+	VPADDD Z1, Z2, Z2
 	VMOVUPS const_elementwise_avx512<>+640(SB), Z6
 	VADDPS Z6, Z2, Z0
 	VDIVPS Z0, Z6, Z6
 	VMULPS Z6, Z2, Z2
-	VMOVUPS const_elementwise_avx512<>+1088(SB), Z0
-	VFMADD213PS const_elementwise_avx512<>+1152(SB), Z5, Z0
+	VMOVUPS const_elementwise_avx512<>+1024(SB), Z0
+	VFMADD213PS const_elementwise_avx512<>+1088(SB), Z5, Z0
 	VMULPS Z4, Z0, Z0
 	VMULPS Z2, Z0, Z0
 	VFMADD213PS Z6, Z6, Z0
@@ -1522,273 +1414,291 @@ DATA const_elementwise_avx512<>+756(SB)/4, $0x0000007f
 DATA const_elementwise_avx512<>+760(SB)/4, $0x0000007f
 DATA const_elementwise_avx512<>+764(SB)/4, $0x0000007f
 
+// xlo = -9.9
+DATA const_elementwise_avx512<>+768(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+772(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+776(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+780(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+784(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+788(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+792(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+796(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+800(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+804(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+808(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+812(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+816(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+820(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+824(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+828(SB)/4, $0xc11e6666
+
+// xhi = 9.9
+DATA const_elementwise_avx512<>+832(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+836(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+840(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+844(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+848(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+852(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+856(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+860(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+864(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+868(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+872(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+876(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+880(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+884(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+888(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+892(SB)/4, $0x411e6666
+
 // z1 = -0.071354814
-DATA const_elementwise_avx512<>+768(SB)/4, $0xbd922279
-DATA const_elementwise_avx512<>+772(SB)/4, $0xbd922279
-DATA const_elementwise_avx512<>+776(SB)/4, $0xbd922279
-DATA const_elementwise_avx512<>+780(SB)/4, $0xbd922279
-DATA const_elementwise_avx512<>+784(SB)/4, $0xbd922279
-DATA const_elementwise_avx512<>+788(SB)/4, $0xbd922279
-DATA const_elementwise_avx512<>+792(SB)/4, $0xbd922279
-DATA const_elementwise_avx512<>+796(SB)/4, $0xbd922279
-DATA const_elementwise_avx512<>+800(SB)/4, $0xbd922279
-DATA const_elementwise_avx512<>+804(SB)/4, $0xbd922279
-DATA const_elementwise_avx512<>+808(SB)/4, $0xbd922279
-DATA const_elementwise_avx512<>+812(SB)/4, $0xbd922279
-DATA const_elementwise_avx512<>+816(SB)/4, $0xbd922279
-DATA const_elementwise_avx512<>+820(SB)/4, $0xbd922279
-DATA const_elementwise_avx512<>+824(SB)/4, $0xbd922279
-DATA const_elementwise_avx512<>+828(SB)/4, $0xbd922279
+DATA const_elementwise_avx512<>+896(SB)/4, $0xbd922279
+DATA const_elementwise_avx512<>+900(SB)/4, $0xbd922279
+DATA const_elementwise_avx512<>+904(SB)/4, $0xbd922279
+DATA const_elementwise_avx512<>+908(SB)/4, $0xbd922279
+DATA const_elementwise_avx512<>+912(SB)/4, $0xbd922279
+DATA const_elementwise_avx512<>+916(SB)/4, $0xbd922279
+DATA const_elementwise_avx512<>+920(SB)/4, $0xbd922279
+DATA const_elementwise_avx512<>+924(SB)/4, $0xbd922279
+DATA const_elementwise_avx512<>+928(SB)/4, $0xbd922279
+DATA const_elementwise_avx512<>+932(SB)/4, $0xbd922279
+DATA const_elementwise_avx512<>+936(SB)/4, $0xbd922279
+DATA const_elementwise_avx512<>+940(SB)/4, $0xbd922279
+DATA const_elementwise_avx512<>+944(SB)/4, $0xbd922279
+DATA const_elementwise_avx512<>+948(SB)/4, $0xbd922279
+DATA const_elementwise_avx512<>+952(SB)/4, $0xbd922279
+DATA const_elementwise_avx512<>+956(SB)/4, $0xbd922279
 
 // z0 = -1.5957692
-DATA const_elementwise_avx512<>+832(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx512<>+836(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx512<>+840(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx512<>+844(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx512<>+848(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx512<>+852(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx512<>+856(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx512<>+860(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx512<>+864(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx512<>+868(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx512<>+872(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx512<>+876(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx512<>+880(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx512<>+884(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx512<>+888(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx512<>+892(SB)/4, $0xbfcc422a
-
-// xhi = 11
-DATA const_elementwise_avx512<>+896(SB)/4, $0x41300000
-DATA const_elementwise_avx512<>+900(SB)/4, $0x41300000
-DATA const_elementwise_avx512<>+904(SB)/4, $0x41300000
-DATA const_elementwise_avx512<>+908(SB)/4, $0x41300000
-DATA const_elementwise_avx512<>+912(SB)/4, $0x41300000
-DATA const_elementwise_avx512<>+916(SB)/4, $0x41300000
-DATA const_elementwise_avx512<>+920(SB)/4, $0x41300000
-DATA const_elementwise_avx512<>+924(SB)/4, $0x41300000
-DATA const_elementwise_avx512<>+928(SB)/4, $0x41300000
-DATA const_elementwise_avx512<>+932(SB)/4, $0x41300000
-DATA const_elementwise_avx512<>+936(SB)/4, $0x41300000
-DATA const_elementwise_avx512<>+940(SB)/4, $0x41300000
-DATA const_elementwise_avx512<>+944(SB)/4, $0x41300000
-DATA const_elementwise_avx512<>+948(SB)/4, $0x41300000
-DATA const_elementwise_avx512<>+952(SB)/4, $0x41300000
-DATA const_elementwise_avx512<>+956(SB)/4, $0x41300000
-
-// xlo = -11
-DATA const_elementwise_avx512<>+960(SB)/4, $0xc1300000
-DATA const_elementwise_avx512<>+964(SB)/4, $0xc1300000
-DATA const_elementwise_avx512<>+968(SB)/4, $0xc1300000
-DATA const_elementwise_avx512<>+972(SB)/4, $0xc1300000
-DATA const_elementwise_avx512<>+976(SB)/4, $0xc1300000
-DATA const_elementwise_avx512<>+980(SB)/4, $0xc1300000
-DATA const_elementwise_avx512<>+984(SB)/4, $0xc1300000
-DATA const_elementwise_avx512<>+988(SB)/4, $0xc1300000
-DATA const_elementwise_avx512<>+992(SB)/4, $0xc1300000
-DATA const_elementwise_avx512<>+996(SB)/4, $0xc1300000
-DATA const_elementwise_avx512<>+1000(SB)/4, $0xc1300000
-DATA const_elementwise_avx512<>+1004(SB)/4, $0xc1300000
-DATA const_elementwise_avx512<>+1008(SB)/4, $0xc1300000
-DATA const_elementwise_avx512<>+1012(SB)/4, $0xc1300000
-DATA const_elementwise_avx512<>+1016(SB)/4, $0xc1300000
-DATA const_elementwise_avx512<>+1020(SB)/4, $0xc1300000
-
-// zhi = 87
-DATA const_elementwise_avx512<>+1024(SB)/4, $0x42ae0000
-DATA const_elementwise_avx512<>+1028(SB)/4, $0x42ae0000
-DATA const_elementwise_avx512<>+1032(SB)/4, $0x42ae0000
-DATA const_elementwise_avx512<>+1036(SB)/4, $0x42ae0000
-DATA const_elementwise_avx512<>+1040(SB)/4, $0x42ae0000
-DATA const_elementwise_avx512<>+1044(SB)/4, $0x42ae0000
-DATA const_elementwise_avx512<>+1048(SB)/4, $0x42ae0000
-DATA const_elementwise_avx512<>+1052(SB)/4, $0x42ae0000
-DATA const_elementwise_avx512<>+1056(SB)/4, $0x42ae0000
-DATA const_elementwise_avx512<>+1060(SB)/4, $0x42ae0000
-DATA const_elementwise_avx512<>+1064(SB)/4, $0x42ae0000
-DATA const_elementwise_avx512<>+1068(SB)/4, $0x42ae0000
-DATA const_elementwise_avx512<>+1072(SB)/4, $0x42ae0000
-DATA const_elementwise_avx512<>+1076(SB)/4, $0x42ae0000
-DATA const_elementwise_avx512<>+1080(SB)/4, $0x42ae0000
-DATA const_elementwise_avx512<>+1084(SB)/4, $0x42ae0000
+DATA const_elementwise_avx512<>+960(SB)/4, $0xbfcc422a
+DATA const_elementwise_avx512<>+964(SB)/4, $0xbfcc422a
+DATA const_elementwise_avx512<>+968(SB)/4, $0xbfcc422a
+DATA const_elementwise_avx512<>+972(SB)/4, $0xbfcc422a
+DATA const_elementwise_avx512<>+976(SB)/4, $0xbfcc422a
+DATA const_elementwise_avx512<>+980(SB)/4, $0xbfcc422a
+DATA const_elementwise_avx512<>+984(SB)/4, $0xbfcc422a
+DATA const_elementwise_avx512<>+988(SB)/4, $0xbfcc422a
+DATA const_elementwise_avx512<>+992(SB)/4, $0xbfcc422a
+DATA const_elementwise_avx512<>+996(SB)/4, $0xbfcc422a
+DATA const_elementwise_avx512<>+1000(SB)/4, $0xbfcc422a
+DATA const_elementwise_avx512<>+1004(SB)/4, $0xbfcc422a
+DATA const_elementwise_avx512<>+1008(SB)/4, $0xbfcc422a
+DATA const_elementwise_avx512<>+1012(SB)/4, $0xbfcc422a
+DATA const_elementwise_avx512<>+1016(SB)/4, $0xbfcc422a
+DATA const_elementwise_avx512<>+1020(SB)/4, $0xbfcc422a
 
 // d1 = 0.21406445
-DATA const_elementwise_avx512<>+1088(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx512<>+1092(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx512<>+1096(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx512<>+1100(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx512<>+1104(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx512<>+1108(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx512<>+1112(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx512<>+1116(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx512<>+1120(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx512<>+1124(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx512<>+1128(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx512<>+1132(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx512<>+1136(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx512<>+1140(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx512<>+1144(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx512<>+1148(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1024(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1028(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1032(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1036(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1040(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1044(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1048(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1052(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1056(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1060(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1064(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1068(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1072(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1076(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1080(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1084(SB)/4, $0x3e5b33b6
 
 // d0 = 1.5957692
-DATA const_elementwise_avx512<>+1152(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx512<>+1156(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx512<>+1160(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx512<>+1164(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx512<>+1168(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx512<>+1172(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx512<>+1176(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx512<>+1180(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx512<>+1184(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx512<>+1188(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx512<>+1192(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx512<>+1196(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx512<>+1200(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx512<>+1204(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx512<>+1208(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx512<>+1212(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1088(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1092(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1096(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1100(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1104(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1108(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1112(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1116(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1120(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1124(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1128(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1132(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1136(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1140(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1144(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1148(SB)/4, $0x3fcc422a
 
 // abs = NaN
-DATA const_elementwise_avx512<>+1216(SB)/4, $0x7fffffff
-DATA const_elementwise_avx512<>+1220(SB)/4, $0x7fffffff
-DATA const_elementwise_avx512<>+1224(SB)/4, $0x7fffffff
-DATA const_elementwise_avx512<>+1228(SB)/4, $0x7fffffff
-DATA const_elementwise_avx512<>+1232(SB)/4, $0x7fffffff
-DATA const_elementwise_avx512<>+1236(SB)/4, $0x7fffffff
-DATA const_elementwise_avx512<>+1240(SB)/4, $0x7fffffff
-DATA const_elementwise_avx512<>+1244(SB)/4, $0x7fffffff
-DATA const_elementwise_avx512<>+1248(SB)/4, $0x7fffffff
-DATA const_elementwise_avx512<>+1252(SB)/4, $0x7fffffff
-DATA const_elementwise_avx512<>+1256(SB)/4, $0x7fffffff
-DATA const_elementwise_avx512<>+1260(SB)/4, $0x7fffffff
-DATA const_elementwise_avx512<>+1264(SB)/4, $0x7fffffff
-DATA const_elementwise_avx512<>+1268(SB)/4, $0x7fffffff
-DATA const_elementwise_avx512<>+1272(SB)/4, $0x7fffffff
-DATA const_elementwise_avx512<>+1276(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1152(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1156(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1160(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1164(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1168(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1172(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1176(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1180(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1184(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1188(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1192(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1196(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1200(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1204(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1208(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1212(SB)/4, $0x7fffffff
 
 // tanhHi = 10
-DATA const_elementwise_avx512<>+1280(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1284(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1288(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1292(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1296(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1300(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1304(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1308(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1312(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1316(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1320(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1324(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1328(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1332(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1336(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1340(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1216(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1220(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1224(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1228(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1232(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1236(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1240(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1244(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1248(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1252(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1256(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1260(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1264(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1268(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1272(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1276(SB)/4, $0x41200000
 
 // two = 2
-DATA const_elementwise_avx512<>+1344(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1348(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1352(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1356(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1360(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1364(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1368(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1372(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1376(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1380(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1384(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1388(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1392(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1396(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1400(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1404(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1280(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1284(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1288(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1292(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1296(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1300(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1304(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1308(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1312(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1316(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1320(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1324(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1328(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1332(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1336(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1340(SB)/4, $0x40000000
 
 // sign = -0
-DATA const_elementwise_avx512<>+1408(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1412(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1416(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1420(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1424(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1428(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1432(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1436(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1440(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1444(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1448(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1452(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1456(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1460(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1464(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1468(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1344(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1348(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1352(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1356(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1360(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1364(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1368(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1372(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1376(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1380(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1384(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1388(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1392(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1396(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1400(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1404(SB)/4, $0x80000000
 
-// lo88 = -88
-DATA const_elementwise_avx512<>+1472(SB)/4, $0xc2b00000
-DATA const_elementwise_avx512<>+1476(SB)/4, $0xc2b00000
-DATA const_elementwise_avx512<>+1480(SB)/4, $0xc2b00000
-DATA const_elementwise_avx512<>+1484(SB)/4, $0xc2b00000
-DATA const_elementwise_avx512<>+1488(SB)/4, $0xc2b00000
-DATA const_elementwise_avx512<>+1492(SB)/4, $0xc2b00000
-DATA const_elementwise_avx512<>+1496(SB)/4, $0xc2b00000
-DATA const_elementwise_avx512<>+1500(SB)/4, $0xc2b00000
-DATA const_elementwise_avx512<>+1504(SB)/4, $0xc2b00000
-DATA const_elementwise_avx512<>+1508(SB)/4, $0xc2b00000
-DATA const_elementwise_avx512<>+1512(SB)/4, $0xc2b00000
-DATA const_elementwise_avx512<>+1516(SB)/4, $0xc2b00000
-DATA const_elementwise_avx512<>+1520(SB)/4, $0xc2b00000
-DATA const_elementwise_avx512<>+1524(SB)/4, $0xc2b00000
-DATA const_elementwise_avx512<>+1528(SB)/4, $0xc2b00000
-DATA const_elementwise_avx512<>+1532(SB)/4, $0xc2b00000
+// nlo = -87.3
+DATA const_elementwise_avx512<>+1408(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1412(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1416(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1420(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1424(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1428(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1432(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1436(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1440(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1444(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1448(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1452(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1456(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1460(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1464(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1468(SB)/4, $0xc2ae999a
 
-// hi88 = 88
-DATA const_elementwise_avx512<>+1536(SB)/4, $0x42b00000
-DATA const_elementwise_avx512<>+1540(SB)/4, $0x42b00000
-DATA const_elementwise_avx512<>+1544(SB)/4, $0x42b00000
-DATA const_elementwise_avx512<>+1548(SB)/4, $0x42b00000
-DATA const_elementwise_avx512<>+1552(SB)/4, $0x42b00000
-DATA const_elementwise_avx512<>+1556(SB)/4, $0x42b00000
-DATA const_elementwise_avx512<>+1560(SB)/4, $0x42b00000
-DATA const_elementwise_avx512<>+1564(SB)/4, $0x42b00000
-DATA const_elementwise_avx512<>+1568(SB)/4, $0x42b00000
-DATA const_elementwise_avx512<>+1572(SB)/4, $0x42b00000
-DATA const_elementwise_avx512<>+1576(SB)/4, $0x42b00000
-DATA const_elementwise_avx512<>+1580(SB)/4, $0x42b00000
-DATA const_elementwise_avx512<>+1584(SB)/4, $0x42b00000
-DATA const_elementwise_avx512<>+1588(SB)/4, $0x42b00000
-DATA const_elementwise_avx512<>+1592(SB)/4, $0x42b00000
-DATA const_elementwise_avx512<>+1596(SB)/4, $0x42b00000
+// nhi = 87.3
+DATA const_elementwise_avx512<>+1472(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1476(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1480(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1484(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1488(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1492(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1496(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1500(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1504(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1508(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1512(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1516(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1520(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1524(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1528(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1532(SB)/4, $0x42ae999a
 
-// lo11 = -11
-DATA const_elementwise_avx512<>+1600(SB)/4, $0xc1300000
-DATA const_elementwise_avx512<>+1604(SB)/4, $0xc1300000
-DATA const_elementwise_avx512<>+1608(SB)/4, $0xc1300000
-DATA const_elementwise_avx512<>+1612(SB)/4, $0xc1300000
-DATA const_elementwise_avx512<>+1616(SB)/4, $0xc1300000
-DATA const_elementwise_avx512<>+1620(SB)/4, $0xc1300000
-DATA const_elementwise_avx512<>+1624(SB)/4, $0xc1300000
-DATA const_elementwise_avx512<>+1628(SB)/4, $0xc1300000
-DATA const_elementwise_avx512<>+1632(SB)/4, $0xc1300000
-DATA const_elementwise_avx512<>+1636(SB)/4, $0xc1300000
-DATA const_elementwise_avx512<>+1640(SB)/4, $0xc1300000
-DATA const_elementwise_avx512<>+1644(SB)/4, $0xc1300000
-DATA const_elementwise_avx512<>+1648(SB)/4, $0xc1300000
-DATA const_elementwise_avx512<>+1652(SB)/4, $0xc1300000
-DATA const_elementwise_avx512<>+1656(SB)/4, $0xc1300000
-DATA const_elementwise_avx512<>+1660(SB)/4, $0xc1300000
+// lo87.3 = -87.3
+DATA const_elementwise_avx512<>+1536(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1540(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1544(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1548(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1552(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1556(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1560(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1564(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1568(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1572(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1576(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1580(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1584(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1588(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1592(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1596(SB)/4, $0xc2ae999a
 
-// hi11 = 11
-DATA const_elementwise_avx512<>+1664(SB)/4, $0x41300000
-DATA const_elementwise_avx512<>+1668(SB)/4, $0x41300000
-DATA const_elementwise_avx512<>+1672(SB)/4, $0x41300000
-DATA const_elementwise_avx512<>+1676(SB)/4, $0x41300000
-DATA const_elementwise_avx512<>+1680(SB)/4, $0x41300000
-DATA const_elementwise_avx512<>+1684(SB)/4, $0x41300000
-DATA const_elementwise_avx512<>+1688(SB)/4, $0x41300000
-DATA const_elementwise_avx512<>+1692(SB)/4, $0x41300000
-DATA const_elementwise_avx512<>+1696(SB)/4, $0x41300000
-DATA const_elementwise_avx512<>+1700(SB)/4, $0x41300000
-DATA const_elementwise_avx512<>+1704(SB)/4, $0x41300000
-DATA const_elementwise_avx512<>+1708(SB)/4, $0x41300000
-DATA const_elementwise_avx512<>+1712(SB)/4, $0x41300000
-DATA const_elementwise_avx512<>+1716(SB)/4, $0x41300000
-DATA const_elementwise_avx512<>+1720(SB)/4, $0x41300000
-DATA const_elementwise_avx512<>+1724(SB)/4, $0x41300000
-GLOBL const_elementwise_avx512<>(SB), RODATA|NOPTR, $1728
+// hi87.3 = 87.3
+DATA const_elementwise_avx512<>+1600(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1604(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1608(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1612(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1616(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1620(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1624(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1628(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1632(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1636(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1640(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1644(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1648(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1652(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1656(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1660(SB)/4, $0x42ae999a
+
+// lo9.9 = -9.9
+DATA const_elementwise_avx512<>+1664(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+1668(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+1672(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+1676(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+1680(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+1684(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+1688(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+1692(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+1696(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+1700(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+1704(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+1708(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+1712(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+1716(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+1720(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+1724(SB)/4, $0xc11e6666
+
+// hi9.9 = 9.9
+DATA const_elementwise_avx512<>+1728(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+1732(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+1736(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+1740(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+1744(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+1748(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+1752(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+1756(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+1760(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+1764(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+1768(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+1772(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+1776(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+1780(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+1784(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+1788(SB)/4, $0x411e6666
+GLOBL const_elementwise_avx512<>(SB), RODATA|NOPTR, $1792

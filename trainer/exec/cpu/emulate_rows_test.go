@@ -69,6 +69,8 @@ func (e emulation) call(fn string, names []string, in []reflect.Value) {
 			if i == 1 {
 				half = int(v.Int())
 			}
+		case reflect.Uint32:
+			args[names[i]] = v.Uint()
 		case reflect.Float32:
 			args[names[i]] = uint64(bits(float32(v.Float())))
 		case reflect.Pointer:
@@ -76,8 +78,14 @@ func (e emulation) call(fn string, names []string, in []reflect.Value) {
 			switch {
 			case names[i] == "out" && fn == "normDots":
 				size = 2
+			case fn == "sumSquares" && names[i] == "out":
+				size = 16 // words of eight float64
 			case names[i] == "out":
 				size = 1
+			case names[i] == "state":
+				size = len(dropoutState{}) * 8
+			case fn == "dropout":
+				size = 32 * n
 			case fn == "rope" && names[i] == "table":
 				size = 2 * half
 			case fn == "rope":
@@ -140,6 +148,14 @@ func rowKernels(k *kernels, x, y []float32) map[string][]float32 {
 	job.chunk(0, 0)
 	nesterov(k, dst("nesterov m", x), dst("nesterov u", x), y, z, 0.5, 0.1)
 	combine(k, dst("combine", x), x, y, 0.99, -0.01)
+	d := &Device{kern: k, scratch: []*scratch{w}}
+	squares := sumSquaresJob[float32]{d: d, x: rows, part: make([]float64, 1)}
+	squares.chunk(0, 0)
+	out["sum of squares"] = []float32{number(uint32(math.Float64bits(squares.part[0]))), number(uint32(math.Float64bits(squares.part[0]) >> 32))}
+	drop := dropoutJob[float32]{k: k, x: rows, y: make([]float32, len(rows)), key: newPhiloxKey(7, 8), salt: 9, step: 10, micro: 11, limit: 20000, scale: 1.5}
+	drop.state.fill(&drop.key, drop.salt, drop.step, drop.micro, drop.limit, drop.scale)
+	drop.chunk(0, 0)
+	out["dropout"] = drop.y
 	return out
 }
 

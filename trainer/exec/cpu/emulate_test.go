@@ -168,6 +168,14 @@ func (m *machine) vector(op string, lanes int) (v [16]uint32) {
 	return v
 }
 
+// doubles sets lanes of 64 bits.
+func doubles(width int, out *[16]uint32, f func(i int) uint64) {
+	for i := range width / 2 {
+		x := f(i)
+		out[2*i], out[2*i+1] = uint32(x), uint32(x>>32)
+	}
+}
+
 func bits(x float32) uint32   { return math.Float32bits(x) }
 func number(u uint32) float32 { return math.Float32frombits(u) }
 
@@ -344,10 +352,55 @@ func (m *machine) stepVector(op string, o []string) {
 		a := m.vector(o[0], width)
 		lanewise(func(i int) uint32 { return bits(float32(math.Sqrt(float64(number(a[i]))))) })
 		return
-	case "VEXTRACTF128", "VEXTRACTF64X4":
+	case "VEXTRACTF128", "VEXTRACTI128", "VEXTRACTF64X4":
 		width = lanesOf(dst)
 		a := m.vector(o[1], 16)
 		lanewise(func(i int) uint32 { return a[width+i] }) // only the upper half is ever taken
+		return
+	case "VCVTPS2PD":
+		a := m.vector(o[0], width/2)
+		doubles(width, &out, func(i int) uint64 { return math.Float64bits(float64(number(a[i]))) })
+		store()
+		return
+	case "VMULPD", "VADDPD", "VPMULUDQ", "VPUNPCKLQDQ", "VPUNPCKHQDQ":
+		b, a := m.vector(o[0], width), m.vector(o[1], width)
+		word := func(v *[16]uint32, i int) uint64 { return uint64(v[2*i]) | uint64(v[2*i+1])<<32 }
+		doubles(width, &out, func(i int) uint64 {
+			x, y := word(&a, i), word(&b, i)
+			switch op {
+			case "VMULPD":
+				return math.Float64bits(math.Float64frombits(x) * math.Float64frombits(y))
+			case "VADDPD":
+				return math.Float64bits(math.Float64frombits(x) + math.Float64frombits(y))
+			case "VPMULUDQ":
+				return uint64(uint32(x)) * uint64(uint32(y))
+			}
+			at := i &^ 1
+			if op == "VPUNPCKHQDQ" {
+				at++
+			}
+			if i%2 == 0 {
+				return word(&a, at)
+			}
+			return word(&b, at)
+		})
+		store()
+		return
+	case "VPSRLQ", "VPSLLQ":
+		imm, _ := strconv.ParseUint(strings.TrimPrefix(o[0], "$"), 0, 8)
+		a := m.vector(o[1], width)
+		doubles(width, &out, func(i int) uint64 {
+			x := uint64(a[2*i]) | uint64(a[2*i+1])<<32
+			if op == "VPSRLQ" {
+				return x >> imm
+			}
+			return x << imm
+		})
+		store()
+		return
+	case "VPMOVZXWD":
+		a := m.vector(o[0], width/2)
+		lanewise(func(i int) uint32 { return a[i/2] >> (i % 2 * 16) & 0xffff })
 		return
 	case "VCMPPS": // first source below the second
 		if o[0] != "$1" {
@@ -494,9 +547,18 @@ func (m *machine) stepVector(op string, o []string) {
 			}
 			return b[i]
 		})
-	case "VANDPS", "VPANDD":
+	case "VPCMPGTD":
+		lanewise(func(i int) uint32 {
+			if int32(a[i]) > int32(b[i]) {
+				return ^uint32(0)
+			}
+			return 0
+		})
+	case "VPXOR":
+		lanewise(func(i int) uint32 { return a[i] ^ b[i] })
+	case "VANDPS", "VPAND", "VPANDD":
 		lanewise(func(i int) uint32 { return a[i] & b[i] })
-	case "VORPS", "VPORD":
+	case "VORPS", "VPOR", "VPORD":
 		lanewise(func(i int) uint32 { return a[i] | b[i] })
 	case "VPADDD":
 		lanewise(func(i int) uint32 { return a[i] + b[i] })

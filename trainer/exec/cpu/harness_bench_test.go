@@ -10,46 +10,80 @@ import (
 	"hone/trainer/exec"
 )
 
-// BenchmarkOps is a small model's sizes: 2048 rows of 384 channels, 6 heads, 8192 tokens known.
-// GB/s counts each operand once.
+// BenchmarkOps takes matrices far larger than the caches: 16384 rows of 768 channels, 2048
+// of 8192 logits. GB/s counts each operand once, and the copy is what the memory gives.
 func BenchmarkOps(b *testing.B) {
-	const rows, c, v = 2048, 384, 8192
+	const rows, c, v = 16384, 768, 8192
 	r := rand.New(rand.NewPCG(51, 52))
-	x, dy, gain, bias := random(r, rows, c), random(r, rows, c), random(r, c), random(r, c)
-	ones, ids := floats(slices.Repeat([]float64{1}, rows), rows), ints(make([]int32, rows)...)
-	for i := range ids.i {
-		ids.i[i] = int32(v * math.Pow(r.Float64(), 4)) // some tokens far more often than others
+	some := random(r, 1<<16)
+	cheap := func(shape ...int) tensor {
+		t := tensor{shape: shape, f: make([]float64, product(shape))}
+		for i := 0; i < len(t.f); i += len(some.f) {
+			copy(t.f[i:], some.f)
+		}
+		return t
 	}
-	table, logits, one := random(r, v, c), random(r, rows, v), wide(1)
-	flat := random(r, 1<<22)
-	type bench struct {
+	ones := func(n int) tensor { return floats(slices.Repeat([]float64{1}, n), n) }
+	picks := func(n int) tensor { // some tokens far more often than others
+		ids := ints(make([]int32, n)...)
+		for i := range ids.i {
+			ids.i[i] = int32(v * math.Pow(r.Float64(), 4))
+		}
+		return ids
+	}
+	x, gain := cheap(rows, c), random(r, c)
+	stat := ones(rows)
+	gate, logits, table := cheap(rows/4, 3072), cheap(2048, v), cheap(v, c)
+	ids, targets := picks(rows), picks(2048)
+	turns, one := cheap(rows, 64), wide(1)
+	bias := ones(3072)
+	eps := exec.Attrs{Eps: 1e-5}
+	step := wide(1e-3, 5, 1)
+	for _, s := range []struct {
+		name      string
 		in        exec.Instr
 		ins, outs []tensor
-	}
-	for _, s := range []bench{
-		{exec.Instr{Op: exec.OpEmbed}, []tensor{table, ids}, outputs(x.shape)},
-		{exec.Instr{Op: exec.OpEmbedGrad}, []tensor{dy, ids, absent}, outputs(table.shape)},
-		{exec.Instr{Op: exec.OpLayerNorm, Attrs: exec.Attrs{Eps: 1e-5}}, []tensor{x, gain, bias}, outputs(x.shape, ones.shape, ones.shape)},
-		{exec.Instr{Op: exec.OpLayerNormGrad}, []tensor{dy, x, gain, ones, ones, absent}, outputs(x.shape, gain.shape, gain.shape, nil)},
-		{exec.Instr{Op: exec.OpColSum}, []tensor{dy}, outputs(gain.shape)},
-		{exec.Instr{Op: exec.OpDropout, Attrs: exec.Attrs{P: 0.1}}, []tensor{x, ints(1, 2, 3, 4)}, outputs(x.shape)},
-		{exec.Instr{Op: exec.OpCrossEntropy}, []tensor{logits, ids, ones}, outputs([]int{1}, ones.shape, ones.shape)},
-		{exec.Instr{Op: exec.OpCrossEntropyGrad}, []tensor{logits, ids, ones, ones, floats([]float64{1}, 1)}, outputs(logits.shape)},
-		{exec.Instr{Op: exec.OpSumSquares}, []tensor{flat}, []tensor{one}},
-		{exec.Instr{Op: exec.OpAdamW, Attrs: exec.Attrs{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8}}, []tensor{flat, flat, flat, floats(slices.Repeat([]float64{1}, 1<<22), 1<<22), wide(1e-3, 5, 1), one}, nil},
+		inPlace   []int // operands that are outputs too
+	}{
+		{"copy", exec.Instr{Op: exec.OpCopy}, []tensor{x}, []tensor{x}, nil},
+		{"add", exec.Instr{Op: exec.OpAdd}, []tensor{x, x}, []tensor{x}, nil},
+		{"embed", exec.Instr{Op: exec.OpEmbed}, []tensor{table, ids}, []tensor{x}, nil},
+		{"embed_grad", exec.Instr{Op: exec.OpEmbedGrad}, []tensor{x, ids, absent}, []tensor{table}, nil},
+		{"layer_norm", exec.Instr{Op: exec.OpLayerNorm, Attrs: eps}, []tensor{x, gain, gain}, []tensor{x, stat, stat}, nil},
+		{"add_layer_norm", exec.Instr{Op: exec.OpAddLayerNorm, Attrs: eps}, []tensor{x, x, gain, gain}, []tensor{x, x, stat, stat}, nil},
+		{"rms_norm", exec.Instr{Op: exec.OpRMSNorm, Attrs: eps}, []tensor{x, gain}, []tensor{x, stat}, nil},
+		{"layer_norm_grad", exec.Instr{Op: exec.OpLayerNormGrad}, []tensor{x, x, gain, stat, stat, absent}, []tensor{x, gain, gain, absent}, nil},
+		{"layer_norm_grad+residual+sum", exec.Instr{Op: exec.OpLayerNormGrad}, []tensor{x, x, gain, stat, stat, x}, []tensor{x, gain, gain, gain}, nil},
+		{"rms_norm_grad", exec.Instr{Op: exec.OpRMSNormGrad}, []tensor{x, x, gain, stat, absent}, []tensor{x, gain, absent}, nil},
+		{"col_sum", exec.Instr{Op: exec.OpColSum}, []tensor{x}, []tensor{gain}, nil},
+		{"rope", exec.Instr{Op: exec.OpRoPE, Attrs: exec.Attrs{Heads: 12}}, []tensor{x, turns}, []tensor{x}, nil},
+		{"gelu", exec.Instr{Op: exec.OpGELU}, []tensor{gate}, []tensor{gate}, nil},
+		{"gelu_grad", exec.Instr{Op: exec.OpGELUGrad}, []tensor{gate, gate}, []tensor{gate}, nil},
+		{"gelu_grad+sum", exec.Instr{Op: exec.OpGELUGrad}, []tensor{gate, gate}, []tensor{gate, bias}, nil},
+		{"swiglu", exec.Instr{Op: exec.OpGLU}, []tensor{gate, gate}, []tensor{gate}, nil},
+		{"swiglu_grad", exec.Instr{Op: exec.OpGLUGrad}, []tensor{gate, gate, gate}, []tensor{gate, gate}, nil},
+		{"tanh", exec.Instr{Op: exec.OpTanh}, []tensor{x}, []tensor{x}, nil},
+		{"dropout", exec.Instr{Op: exec.OpDropout, Attrs: exec.Attrs{P: 0.1}}, []tensor{x, ints(1, 2, 3, 4)}, []tensor{x}, nil},
+		{"cross_entropy", exec.Instr{Op: exec.OpCrossEntropy}, []tensor{logits, targets, ones(2048)}, []tensor{one1, ones(2048), ones(2048)}, nil},
+		{"cross_entropy_grad", exec.Instr{Op: exec.OpCrossEntropyGrad}, []tensor{logits, targets, ones(2048), ones(2048), one1}, nil, []int{0}},
+		{"sum_squares", exec.Instr{Op: exec.OpSumSquares}, []tensor{x}, []tensor{one}, nil},
+		{"adamw", exec.Instr{Op: exec.OpAdamW, Attrs: exec.Attrs{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8}}, []tensor{x, x, x, floats(slices.Repeat([]float64{1}, rows*c), rows, c), step, one}, nil, []int{0, 2, 3}},
+		{"muon_momentum", exec.Instr{Op: exec.OpMuonMomentum, Attrs: exec.Attrs{Beta1: 0.9}}, []tensor{x, x, step, one}, []tensor{x, x}, nil},
 	} {
 		for threads := 1; threads <= 2; threads++ {
-			b.Run(fmt.Sprintf("%v/%dT", s.in.Op, threads), func(b *testing.B) {
+			b.Run(fmt.Sprintf("%s/%dT", s.name, threads), func(b *testing.B) {
 				d := testDevice(b, threads, "")
 				var args []exec.Arg
 				bytes := 0
 				for _, o := range slices.Concat(s.ins, s.outs) {
 					args = append(args, place[float32](b, d, o))
-					bytes += len(o.f)*4 + len(o.i)*4
+					if o.shape != nil {
+						bytes += args[len(args)-1].Len()
+					}
 				}
-				if s.in.Op == exec.OpAdamW {
-					args = append(args, args[0], args[2], args[3])
-					bytes += 3 * args[0].Len()
+				for _, i := range s.inPlace {
+					args = append(args, args[i])
+					bytes += args[i].Len()
 				}
 				b.SetBytes(int64(bytes))
 				for b.Loop() {
@@ -61,3 +95,5 @@ func BenchmarkOps(b *testing.B) {
 		}
 	}
 }
+
+var one1 = floats([]float64{1}, 1)

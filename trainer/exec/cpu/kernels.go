@@ -58,6 +58,9 @@ type rowsKernels struct {
 	gainGrad    func(n int, acc, dy, x *float32, mean, rstd float32)
 	sumRows     func(n int, acc, a, b, c, d *float32)
 
+	sumSquares func(n int, out *float64, x *float32) // eight sums, for n a multiple of 8
+	dropout    func(n int, dst, x *float32, state *uint32, block uint32)
+
 	rope func(heads, half int, dst, x, table *float32, sign float32)
 }
 

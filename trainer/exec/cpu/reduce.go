@@ -321,13 +321,20 @@ const sumChunk = 16384 // elements
 
 // A sumSquaresJob leaves a partial sum for each chunk.
 type sumSquaresJob[T float] struct {
+	d    *Device
 	x    []T
 	part []float64 // kept between launches
 }
 
-func (j *sumSquaresJob[T]) chunk(i, _ int) {
+func (j *sumSquaresJob[T]) chunk(i, worker int) {
 	x := j.x[i*sumChunk : min(len(j.x), (i+1)*sumChunk)]
-	var s [8]float64
+	s := &j.d.scratch[worker].wide
+	*s = [8]float64{}
+	if k := j.d.kern; isF32[T]() && k.sumSquares != nil && len(x) >= 8 {
+		n := len(x) &^ 7
+		k.sumSquares(n, &s[0], f32(x))
+		x = x[n:]
+	}
 	for len(x) >= 8 {
 		v := (*[8]T)(x)
 		for k := range v {
@@ -353,14 +360,14 @@ func sumSquares[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg
 	if args[1].DType != exec.F64 || len(out) != 1 {
 		return mismatch(in, args)
 	}
-	j.x = view[T](args[0])
+	j.d, j.x = d, view[T](args[0])
 	n := chunks(len(j.x), sumChunk)
 	if cap(j.part) < n {
 		j.part = make([]float64, n)
 	}
 	j.part = j.part[:n]
 	d.pool.run(n, j)
-	j.x = nil
+	j.d, j.x = nil, nil
 	for step := 1; step < n; step *= 2 {
 		for i := 0; i+step < n; i += 2 * step {
 			j.part[i] += j.part[i+step]

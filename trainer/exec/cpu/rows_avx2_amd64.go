@@ -40,6 +40,12 @@ func sumRows_avx2(n int, acc, a, b, c, d *float32)
 //go:noescape
 func rope_avx2(heads, half int, dst, x, table *float32, sign float32)
 
+//go:noescape
+func sumSquares_avx2(n int, out *float64, x *float32)
+
+//go:noescape
+func dropout_avx2(n int, dst, x *float32, state *uint32, block uint32)
+
 var rows_avx2 = rowsKernels{
 	sum:         sum_avx2,
 	deviation:   deviation_avx2,
@@ -53,4 +59,6 @@ var rows_avx2 = rowsKernels{
 	gainGrad:    gainGrad_avx2,
 	sumRows:     sumRows_avx2,
 	rope:        rope_avx2,
+	sumSquares:  sumSquares_avx2,
+	dropout:     dropout_avx2,
 }

@@ -40,6 +40,12 @@ func sumRows_avx512(n int, acc, a, b, c, d *float32)
 //go:noescape
 func rope_avx512(heads, half int, dst, x, table *float32, sign float32)
 
+//go:noescape
+func sumSquares_avx512(n int, out *float64, x *float32)
+
+//go:noescape
+func dropout_avx512(n int, dst, x *float32, state *uint32, block uint32)
+
 var rows_avx512 = rowsKernels{
 	sum:         sum_avx512,
 	deviation:   deviation_avx512,
@@ -53,4 +59,6 @@ var rows_avx512 = rowsKernels{
 	gainGrad:    gainGrad_avx512,
 	sumRows:     sumRows_avx512,
 	rope:        rope_avx512,
+	sumSquares:  sumSquares_avx512,
+	dropout:     dropout_avx512,
 }

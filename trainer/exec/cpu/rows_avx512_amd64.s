@@ -154,14 +154,8 @@ loop:
 	VFMADD213PS const_rows_avx512<>+704(SB), Z0, Z2
 	VFMADD213PS const_rows_avx512<>+704(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
-	VPSRAD $1, Z1, Z3
-	VPSUBD Z3, Z1, Z1
-	VPADDD const_rows_avx512<>+768(SB), Z3, Z3
-	VPSLLD $23, Z3, Z3
-	VMULPS Z3, Z2, Z2
-	VPADDD const_rows_avx512<>+768(SB), Z1, Z1
 	VPSLLD $23, Z1, Z1
-	VMULPS Z1, Z2, Z2
+	VPADDD Z1, Z2, Z2
 	VADDPS Z2, Z8, Z8
 	ADDQ $64, R12
 	DECQ AX
@@ -191,14 +185,8 @@ tail:
 	VFMADD213PS const_rows_avx512<>+704(SB), Z0, Z2
 	VFMADD213PS const_rows_avx512<>+704(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
-	VPSRAD $1, Z1, Z3
-	VPSUBD Z3, Z1, Z1
-	VPADDD const_rows_avx512<>+768(SB), Z3, Z3
-	VPSLLD $23, Z3, Z3
-	VMULPS Z3, Z2, Z2
-	VPADDD const_rows_avx512<>+768(SB), Z1, Z1
 	VPSLLD $23, Z1, Z1
-	VMULPS Z1, Z2, Z2
+	VPADDD Z1, Z2, Z2
 	VMOVAPS.Z Z2, K1, Z2
 	VADDPS Z2, Z8, Z8
 done:
@@ -626,6 +614,167 @@ done:
 	VZEROUPPER
 	RET
 
+TEXT ·sumSquares_avx512(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), CX
+	MOVQ out+8(FP), DI
+	MOVQ x+16(FP), SI
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	SHRQ $3, CX
+	JZ done
+	PCALIGN $32
+loop:
+	VCVTPS2PD (SI), Y0
+	VCVTPS2PD 16(SI), Y1
+	VMULPD Y0, Y0, Y0
+	VMULPD Y1, Y1, Y1
+	VADDPD Y0, Y8, Y8
+	VADDPD Y1, Y9, Y9
+	ADDQ $32, SI
+	DECQ CX
+	JNZ loop
+done:
+	VMOVUPS Y8, (DI)
+	VMOVUPS Y9, 32(DI)
+	VZEROUPPER
+	RET
+
+TEXT ·dropout_avx512(SB), NOSPLIT, $0-36
+	MOVQ n+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ state+24(FP), DX
+	VBROADCASTSS block+32(FP), Y15
+	VPADDD 896(DX), Y15, Y15
+	VMOVDQU 736(DX), Y13
+	VMOVDQU 768(DX), Y14
+	VMOVDQU 864(DX), Y12
+	VMOVDQU 832(DX), Y11
+	VMOVDQU 800(DX), Y10
+	PCALIGN $32
+loop:
+	VMOVDQU Y15, Y0
+	VMOVDQU 640(DX), Y1
+	VMOVDQU 672(DX), Y2
+	VMOVDQU 704(DX), Y3
+	VPMULUDQ Y13, Y0, Y4
+	VPMULUDQ Y14, Y2, Y5
+	VPSRLQ $32, Y5, Y0
+	VPXOR Y1, Y0, Y0
+	VPXOR 0(DX), Y0, Y0
+	VPSRLQ $32, Y4, Y2
+	VPXOR Y3, Y2, Y2
+	VPXOR 32(DX), Y2, Y2
+	VPMULUDQ Y13, Y0, Y1
+	VPMULUDQ Y14, Y2, Y3
+	VPSRLQ $32, Y3, Y0
+	VPXOR Y5, Y0, Y0
+	VPXOR 64(DX), Y0, Y0
+	VPSRLQ $32, Y1, Y2
+	VPXOR Y4, Y2, Y2
+	VPXOR 96(DX), Y2, Y2
+	VPMULUDQ Y13, Y0, Y5
+	VPMULUDQ Y14, Y2, Y4
+	VPSRLQ $32, Y4, Y0
+	VPXOR Y3, Y0, Y0
+	VPXOR 128(DX), Y0, Y0
+	VPSRLQ $32, Y5, Y2
+	VPXOR Y1, Y2, Y2
+	VPXOR 160(DX), Y2, Y2
+	VPMULUDQ Y13, Y0, Y3
+	VPMULUDQ Y14, Y2, Y1
+	VPSRLQ $32, Y1, Y0
+	VPXOR Y4, Y0, Y0
+	VPXOR 192(DX), Y0, Y0
+	VPSRLQ $32, Y3, Y2
+	VPXOR Y5, Y2, Y2
+	VPXOR 224(DX), Y2, Y2
+	VPMULUDQ Y13, Y0, Y4
+	VPMULUDQ Y14, Y2, Y5
+	VPSRLQ $32, Y5, Y0
+	VPXOR Y1, Y0, Y0
+	VPXOR 256(DX), Y0, Y0
+	VPSRLQ $32, Y4, Y2
+	VPXOR Y3, Y2, Y2
+	VPXOR 288(DX), Y2, Y2
+	VPMULUDQ Y13, Y0, Y1
+	VPMULUDQ Y14, Y2, Y3
+	VPSRLQ $32, Y3, Y0
+	VPXOR Y5, Y0, Y0
+	VPXOR 320(DX), Y0, Y0
+	VPSRLQ $32, Y1, Y2
+	VPXOR Y4, Y2, Y2
+	VPXOR 352(DX), Y2, Y2
+	VPMULUDQ Y13, Y0, Y5
+	VPMULUDQ Y14, Y2, Y4
+	VPSRLQ $32, Y4, Y0
+	VPXOR Y3, Y0, Y0
+	VPXOR 384(DX), Y0, Y0
+	VPSRLQ $32, Y5, Y2
+	VPXOR Y1, Y2, Y2
+	VPXOR 416(DX), Y2, Y2
+	VPMULUDQ Y13, Y0, Y3
+	VPMULUDQ Y14, Y2, Y1
+	VPSRLQ $32, Y1, Y0
+	VPXOR Y4, Y0, Y0
+	VPXOR 448(DX), Y0, Y0
+	VPSRLQ $32, Y3, Y2
+	VPXOR Y5, Y2, Y2
+	VPXOR 480(DX), Y2, Y2
+	VPMULUDQ Y13, Y0, Y4
+	VPMULUDQ Y14, Y2, Y5
+	VPSRLQ $32, Y5, Y0
+	VPXOR Y1, Y0, Y0
+	VPXOR 512(DX), Y0, Y0
+	VPSRLQ $32, Y4, Y2
+	VPXOR Y3, Y2, Y2
+	VPXOR 544(DX), Y2, Y2
+	VPMULUDQ Y13, Y0, Y1
+	VPMULUDQ Y14, Y2, Y3
+	VPSRLQ $32, Y3, Y0
+	VPXOR Y5, Y0, Y0
+	VPXOR 576(DX), Y0, Y0
+	VPSRLQ $32, Y1, Y2
+	VPXOR Y4, Y2, Y2
+	VPXOR 608(DX), Y2, Y2
+	VPAND Y10, Y0, Y0
+	VPSLLQ $32, Y3, Y3
+	VPOR Y3, Y0, Y0
+	VPAND Y10, Y2, Y2
+	VPSLLQ $32, Y1, Y1
+	VPOR Y1, Y2, Y2
+	VPUNPCKLQDQ Y2, Y0, Y6
+	VPUNPCKHQDQ Y2, Y0, Y7
+	VPMOVZXWD X6, Y8
+	VPCMPGTD Y11, Y8, Y8
+	VPAND Y12, Y8, Y8
+	VMULPS 0(SI), Y8, Y8
+	VMOVUPS Y8, 0(DI)
+	VPMOVZXWD X7, Y8
+	VPCMPGTD Y11, Y8, Y8
+	VPAND Y12, Y8, Y8
+	VMULPS 32(SI), Y8, Y8
+	VMOVUPS Y8, 32(DI)
+	VEXTRACTI128 $1, Y6, X6
+	VEXTRACTI128 $1, Y7, X7
+	VPMOVZXWD X6, Y8
+	VPCMPGTD Y11, Y8, Y8
+	VPAND Y12, Y8, Y8
+	VMULPS 64(SI), Y8, Y8
+	VMOVUPS Y8, 64(DI)
+	VPMOVZXWD X7, Y8
+	VPCMPGTD Y11, Y8, Y8
+	VPAND Y12, Y8, Y8
+	VMULPS 96(SI), Y8, Y8
+	VMOVUPS Y8, 96(DI)
+	VPADDD 928(DX), Y15, Y15
+	ADDQ $128, SI
+	ADDQ $128, DI
+	DECQ CX
+	JNZ loop
+	VZEROUPPER
+	RET
+
 
 // -inf = -Inf
 DATA const_rows_avx512<>+0(SB)/4, $0xff800000
@@ -645,41 +794,41 @@ DATA const_rows_avx512<>+52(SB)/4, $0xff800000
 DATA const_rows_avx512<>+56(SB)/4, $0xff800000
 DATA const_rows_avx512<>+60(SB)/4, $0xff800000
 
-// hi = 89
-DATA const_rows_avx512<>+64(SB)/4, $0x42b20000
-DATA const_rows_avx512<>+68(SB)/4, $0x42b20000
-DATA const_rows_avx512<>+72(SB)/4, $0x42b20000
-DATA const_rows_avx512<>+76(SB)/4, $0x42b20000
-DATA const_rows_avx512<>+80(SB)/4, $0x42b20000
-DATA const_rows_avx512<>+84(SB)/4, $0x42b20000
-DATA const_rows_avx512<>+88(SB)/4, $0x42b20000
-DATA const_rows_avx512<>+92(SB)/4, $0x42b20000
-DATA const_rows_avx512<>+96(SB)/4, $0x42b20000
-DATA const_rows_avx512<>+100(SB)/4, $0x42b20000
-DATA const_rows_avx512<>+104(SB)/4, $0x42b20000
-DATA const_rows_avx512<>+108(SB)/4, $0x42b20000
-DATA const_rows_avx512<>+112(SB)/4, $0x42b20000
-DATA const_rows_avx512<>+116(SB)/4, $0x42b20000
-DATA const_rows_avx512<>+120(SB)/4, $0x42b20000
-DATA const_rows_avx512<>+124(SB)/4, $0x42b20000
+// nhi = 87.3
+DATA const_rows_avx512<>+64(SB)/4, $0x42ae999a
+DATA const_rows_avx512<>+68(SB)/4, $0x42ae999a
+DATA const_rows_avx512<>+72(SB)/4, $0x42ae999a
+DATA const_rows_avx512<>+76(SB)/4, $0x42ae999a
+DATA const_rows_avx512<>+80(SB)/4, $0x42ae999a
+DATA const_rows_avx512<>+84(SB)/4, $0x42ae999a
+DATA const_rows_avx512<>+88(SB)/4, $0x42ae999a
+DATA const_rows_avx512<>+92(SB)/4, $0x42ae999a
+DATA const_rows_avx512<>+96(SB)/4, $0x42ae999a
+DATA const_rows_avx512<>+100(SB)/4, $0x42ae999a
+DATA const_rows_avx512<>+104(SB)/4, $0x42ae999a
+DATA const_rows_avx512<>+108(SB)/4, $0x42ae999a
+DATA const_rows_avx512<>+112(SB)/4, $0x42ae999a
+DATA const_rows_avx512<>+116(SB)/4, $0x42ae999a
+DATA const_rows_avx512<>+120(SB)/4, $0x42ae999a
+DATA const_rows_avx512<>+124(SB)/4, $0x42ae999a
 
-// lo = -104
-DATA const_rows_avx512<>+128(SB)/4, $0xc2d00000
-DATA const_rows_avx512<>+132(SB)/4, $0xc2d00000
-DATA const_rows_avx512<>+136(SB)/4, $0xc2d00000
-DATA const_rows_avx512<>+140(SB)/4, $0xc2d00000
-DATA const_rows_avx512<>+144(SB)/4, $0xc2d00000
-DATA const_rows_avx512<>+148(SB)/4, $0xc2d00000
-DATA const_rows_avx512<>+152(SB)/4, $0xc2d00000
-DATA const_rows_avx512<>+156(SB)/4, $0xc2d00000
-DATA const_rows_avx512<>+160(SB)/4, $0xc2d00000
-DATA const_rows_avx512<>+164(SB)/4, $0xc2d00000
-DATA const_rows_avx512<>+168(SB)/4, $0xc2d00000
-DATA const_rows_avx512<>+172(SB)/4, $0xc2d00000
-DATA const_rows_avx512<>+176(SB)/4, $0xc2d00000
-DATA const_rows_avx512<>+180(SB)/4, $0xc2d00000
-DATA const_rows_avx512<>+184(SB)/4, $0xc2d00000
-DATA const_rows_avx512<>+188(SB)/4, $0xc2d00000
+// nlo = -87.3
+DATA const_rows_avx512<>+128(SB)/4, $0xc2ae999a
+DATA const_rows_avx512<>+132(SB)/4, $0xc2ae999a
+DATA const_rows_avx512<>+136(SB)/4, $0xc2ae999a
+DATA const_rows_avx512<>+140(SB)/4, $0xc2ae999a
+DATA const_rows_avx512<>+144(SB)/4, $0xc2ae999a
+DATA const_rows_avx512<>+148(SB)/4, $0xc2ae999a
+DATA const_rows_avx512<>+152(SB)/4, $0xc2ae999a
+DATA const_rows_avx512<>+156(SB)/4, $0xc2ae999a
+DATA const_rows_avx512<>+160(SB)/4, $0xc2ae999a
+DATA const_rows_avx512<>+164(SB)/4, $0xc2ae999a
+DATA const_rows_avx512<>+168(SB)/4, $0xc2ae999a
+DATA const_rows_avx512<>+172(SB)/4, $0xc2ae999a
+DATA const_rows_avx512<>+176(SB)/4, $0xc2ae999a
+DATA const_rows_avx512<>+180(SB)/4, $0xc2ae999a
+DATA const_rows_avx512<>+184(SB)/4, $0xc2ae999a
+DATA const_rows_avx512<>+188(SB)/4, $0xc2ae999a
 
 // log2e = 1.442695
 DATA const_rows_avx512<>+192(SB)/4, $0x3fb8aa3b
@@ -842,22 +991,4 @@ DATA const_rows_avx512<>+752(SB)/4, $0x3f800000
 DATA const_rows_avx512<>+756(SB)/4, $0x3f800000
 DATA const_rows_avx512<>+760(SB)/4, $0x3f800000
 DATA const_rows_avx512<>+764(SB)/4, $0x3f800000
-
-// bias = 1.78e-43
-DATA const_rows_avx512<>+768(SB)/4, $0x0000007f
-DATA const_rows_avx512<>+772(SB)/4, $0x0000007f
-DATA const_rows_avx512<>+776(SB)/4, $0x0000007f
-DATA const_rows_avx512<>+780(SB)/4, $0x0000007f
-DATA const_rows_avx512<>+784(SB)/4, $0x0000007f
-DATA const_rows_avx512<>+788(SB)/4, $0x0000007f
-DATA const_rows_avx512<>+792(SB)/4, $0x0000007f
-DATA const_rows_avx512<>+796(SB)/4, $0x0000007f
-DATA const_rows_avx512<>+800(SB)/4, $0x0000007f
-DATA const_rows_avx512<>+804(SB)/4, $0x0000007f
-DATA const_rows_avx512<>+808(SB)/4, $0x0000007f
-DATA const_rows_avx512<>+812(SB)/4, $0x0000007f
-DATA const_rows_avx512<>+816(SB)/4, $0x0000007f
-DATA const_rows_avx512<>+820(SB)/4, $0x0000007f
-DATA const_rows_avx512<>+824(SB)/4, $0x0000007f
-DATA const_rows_avx512<>+828(SB)/4, $0x0000007f
-GLOBL const_rows_avx512<>(SB), RODATA|NOPTR, $832
+GLOBL const_rows_avx512<>(SB), RODATA|NOPTR, $768

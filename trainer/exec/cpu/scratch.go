@@ -5,6 +5,7 @@ import "unsafe"
 // A scratch is one worker's private memory. Its buffers grow on first use and stay.
 type scratch struct {
 	cell  [4]float32 // what a reduction gives: the address of a local variable would escape
+	wide  [8]float64
 	slots [numSlots][]byte
 	owner [numSlots]*buffer // of the slots that are mapped
 }

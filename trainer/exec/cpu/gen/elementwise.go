@@ -19,15 +19,13 @@ func (a *asm) elementwise() {
 		a.i("VMULPS", a.v(13), a.v(2), a.v(2))
 	})
 	a.kernel("gelu", "n int, dst, x *float32", x, to0, func(step) {
-		a.geluExponent()
-		a.exp("hi", expHi)
-		a.i("VADDPS", a.float("one", 1), a.v(2), a.v(2))
-		a.i("VDIVPS", a.v(2), a.v(4), a.v(0))
+		a.geluHeld()
+		a.i("VDIVPS", a.v(2), a.v(6), a.v(0))
 	})
 	a.kernel("geluGrad", "n int, dst, x, dy *float32", []operand{{"x", 4}, {"dy", 7}}, to0, func(step) {
-		// s = 1/(1+e), 1-s = e·s: dx = dy·(s + s·(e·s)·x·(d0 + d1·x²)). Beyond ±11 the
+		// s = 1/(1+e), 1-s = e·s: dx = dy·(s + s·(e·s)·x·(d0 + d1·x²)). Beyond the limit the
 		// second term is nothing, and x is held there so that no infinity meets a zero.
-		a.clamp(4, "xlo", -11, "xhi", 11)
+		a.clamp(4, "xlo", -geluLimit, "xhi", geluLimit)
 		a.geluExponent()
 		a.gate()
 		a.i("VMOVUPS", a.float("d1", -3*geluZ1), a.v(0))
@@ -63,9 +61,8 @@ func (a *asm) elementwise() {
 		a.or(a.v(1), a.v(0), a.v(0))
 	})
 	a.kernel("sigmoid", "n int, dst, x *float32", x, to0, func(step) {
-		a.zero(a.v(0))
-		a.i("VSUBPS", a.v(4), a.v(0), a.v(0))
-		a.exp("hi", expHi)
+		a.negateHeld()
+		a.normalExp()
 		a.i("VMOVUPS", a.float("one", 1), a.v(0))
 		a.i("VADDPS", a.v(0), a.v(2), a.v(2))
 		a.i("VDIVPS", a.v(2), a.v(0), a.v(0))
@@ -99,18 +96,15 @@ func (a *asm) elementwise() {
 	})
 	pair := []operand{{"gate", 4}, {"up", 7}}
 	a.kernel("swiglu", "n int, dst, gate, up *float32", pair, to0, func(step) {
-		a.zero(a.v(0))
-		a.i("VSUBPS", a.v(4), a.v(0), a.v(0))
-		a.exp("hi", expHi)
+		a.negateHeld()
+		a.normalExp()
 		a.i("VADDPS", a.float("one", 1), a.v(2), a.v(2))
-		a.i("VDIVPS", a.v(2), a.v(4), a.v(0))
+		a.i("VDIVPS", a.v(2), a.v(6), a.v(0))
 		a.i("VMULPS", a.v(7), a.v(0), a.v(0))
 	})
 	a.kernel("geglu", "n int, dst, gate, up *float32", pair, to0, func(step) {
-		a.geluExponent()
-		a.exp("hi", expHi)
-		a.i("VADDPS", a.float("one", 1), a.v(2), a.v(2))
-		a.i("VDIVPS", a.v(2), a.v(4), a.v(0))
+		a.geluHeld()
+		a.i("VDIVPS", a.v(2), a.v(6), a.v(0))
 		a.i("VMULPS", a.v(7), a.v(0), a.v(0))
 	})
 	// dup = dy·x·s and dgate = dy·up·(s + s·(e·s)·x·z'), z' that of the exponent's negative.
@@ -133,13 +127,13 @@ func (a *asm) elementwise() {
 		a.i("VMULPS", a.v(8), a.v(9), a.v(9))
 	}
 	a.kernel("swigluGrad", "n int, dgate, dup, gate, up, dy *float32", pair, both, func(step) {
-		gateGrad(88, func() {
+		gateGrad(expNormal, func() {
 			a.zero(a.v(0))
 			a.i("VSUBPS", a.v(4), a.v(0), a.v(0))
 		}, func() { a.i("VMOVAPS", a.v(4), a.v(0)) })
 	})
 	a.kernel("gegluGrad", "n int, dgate, dup, gate, up, dy *float32", pair, both, func(step) {
-		gateGrad(11, a.geluExponent, func() {
+		gateGrad(geluLimit, a.geluExponent, func() {
 			a.i("VMOVUPS", a.float("d1", -3*geluZ1), a.v(0))
 			a.i("VFMADD213PS", a.float("d0", -geluZ0), a.v(5), a.v(0))
 			a.i("VMULPS", a.v(4), a.v(0), a.v(0))
@@ -196,9 +190,32 @@ func (a *asm) geluExponent() {
 	a.i("VMULPS", a.v(4), a.v(0), a.v(0))
 }
 
+// geluHeld sets register 6 to x held from below, where GELU is 0, and 2 to the 1 + exp(…) that
+// divides it.
+func (a *asm) geluHeld() {
+	a.i("VMOVUPS", a.float("xlo", -geluLimit), a.v(1))
+	a.i("VMAXPS", a.v(4), a.v(1), a.v(6))
+	a.i("VMOVUPS", a.float("xhi", geluLimit), a.v(1))
+	a.i("VMINPS", a.v(6), a.v(1), a.v(4))
+	a.geluExponent()
+	a.normalExp()
+	a.i("VADDPS", a.float("one", 1), a.v(2), a.v(2))
+}
+
+// negateHeld sets register 6 to x held from below, where x/(1+exp(-x)) is 0, and 0 to -x held
+// on both sides.
+func (a *asm) negateHeld() {
+	a.i("VMOVUPS", a.float("nlo", -expNormal), a.v(1))
+	a.i("VMAXPS", a.v(4), a.v(1), a.v(6))
+	a.i("VMOVUPS", a.float("nhi", expNormal), a.v(1))
+	a.i("VMINPS", a.v(6), a.v(1), a.v(0))
+	a.zero(a.v(1))
+	a.i("VSUBPS", a.v(0), a.v(1), a.v(0))
+}
+
 // gate sets register 6 to s = 1/(1+e), e = exp of register 0, and 2 to 1-s = e·s.
 func (a *asm) gate() {
-	a.exp("zhi", 87) // e and s stay normal
+	a.normalExp()
 	a.i("VMOVUPS", a.float("one", 1), a.v(6))
 	a.i("VADDPS", a.v(6), a.v(2), a.v(0))
 	a.i("VDIVPS", a.v(0), a.v(6), a.v(6))
@@ -209,13 +226,16 @@ func (a *asm) gate() {
 const (
 	geluZ0 = -2 * 0.79788456080286535588
 	geluZ1 = geluZ0 * 0.044715
+
+	geluLimit = 9.9 // here the exponent is still within expNormal, and s is 0 or 1 within 1e-36
 )
 
 const (
 	expC2, expC3, expC4, expC5, expC6 = 0.49999993, 0.16666521, 0.04166839, 0.00836872, 0.00138146
 
-	expLo = -104 // exp rounds to 0 below
-	expHi = 89   // and to infinity above
+	expNormal = 87.3
+	expLo     = -104 // exp rounds to 0 below
+	expHi     = 89   // and to infinity above
 )
 
 // clamp holds register n between lo and hi. Min and max give their second source when
@@ -231,8 +251,29 @@ func (a *asm) clamp(n int, loName string, lo float64, hiName string, hi float64)
 // exp(x) = 2ⁿ·(1 + r + r²·(c2 + … + c6·r⁴)), minimax on |r| ≤ ln(2)/2 with relative error
 // 4e-9. 2ⁿ is multiplied in two halves, so that denormals and infinity come out right.
 func (a *asm) exp(hiName string, hi float64) {
-	x, n, p, h := a.v(0), a.v(1), a.v(2), a.v(3)
+	n, p, h := a.v(1), a.v(2), a.v(3)
 	a.clamp(0, "lo", expLo, hiName, hi)
+	a.expSeries()
+	a.i("VPSRAD", "$1", n, h)
+	a.i("VPSUBD", h, n, n)
+	for _, r := range []string{h, n} {
+		a.i("VPADDD", a.word("bias", 127), r, r)
+		a.i("VPSLLD", "$23", r, r)
+		a.i("VMULPS", r, p, p)
+	}
+}
+
+// normalExp is exp for arguments within ±expNormal, whose exponential is a normal number:
+// n goes straight into the exponent.
+func (a *asm) normalExp() {
+	a.expSeries()
+	a.i("VPSLLD", "$23", a.v(1), a.v(1))
+	a.i("VPADDD", a.v(1), a.v(2), a.v(2))
+}
+
+// expSeries sets register 2 to exp(r) and 1 to n, for the argument in register 0.
+func (a *asm) expSeries() {
+	x, n, p := a.v(0), a.v(1), a.v(2)
 	a.reduceExp(x, n)
 	a.i("VMOVUPS", a.float("c6", expC6), p)
 	a.i("VFMADD213PS", a.float("c5", expC5), x, p)
@@ -242,13 +283,6 @@ func (a *asm) exp(hiName string, hi float64) {
 	a.i("VFMADD213PS", a.float("one", 1), x, p)
 	a.i("VFMADD213PS", a.float("one", 1), x, p)
 	a.i("VCVTPS2DQ", n, n)
-	a.i("VPSRAD", "$1", n, h)
-	a.i("VPSUBD", h, n, n)
-	for _, r := range []string{h, n} {
-		a.i("VPADDD", a.word("bias", 127), r, r)
-		a.i("VPSLLD", "$23", r, r)
-		a.i("VMULPS", r, p, p)
-	}
 }
 
 // reduceExp sets n = round(x/ln 2) and x -= n·ln 2.

@@ -1,5 +1,7 @@
 package main
 
+import "fmt"
+
 // rows writes the kernels of one row. Their sums have 16 lanes and one tree, and round each
 // product, so that all sets and the portable code give the same bits (but for exp).
 func (a *asm) rows() {
@@ -53,7 +55,8 @@ func (a *asm) rows() {
 	sums(8)
 	a.turns([]operand{{"src", 4}}, nil, func(s step) {
 		a.i("VSUBPS", a.v(15), a.v(4), a.v(0))
-		a.exp("hi", expHi)
+		a.clamp(0, "nlo", -expNormal, "nhi", expNormal) // what is less would not show in the sum
+		a.normalExp()
 		a.keep(s, 2)
 		a.i("VADDPS", a.v(2), a.v(8+s.half), a.v(8+s.half))
 	})
@@ -120,6 +123,8 @@ func (a *asm) rows() {
 		a.i("VADDPS", a.v(4), a.v(3), a.v(3))
 	})
 	a.rope()
+	a.sumSquares()
+	a.dropout()
 }
 
 // rope turns heads: for each, the elements of its halves in pairs.
@@ -146,5 +151,95 @@ func (a *asm) rope() {
 	a.i("LEAQ", "(DI)(R13*8)", "DI")
 	a.i("DECQ", "BX")
 	a.i("JNZ", "head")
+	a.end()
+}
+
+// sumSquares leaves eight sums: of the squares of elements i%8, in float64, of which those of
+// float32 are exact. n is a multiple of 8. Both sets use the same vectors: it waits for memory.
+func (a *asm) sumSquares() {
+	a.begin("sumSquares", "n int, out *float64, x *float32")
+	a.i("VXORPS", "Y8", "Y8", "Y8")
+	a.i("VXORPS", "Y9", "Y9", "Y9")
+	a.i("SHRQ", "$3", "CX")
+	a.i("JZ", "done")
+	a.f("\tPCALIGN $32")
+	a.f("loop:")
+	a.i("VCVTPS2PD", "(SI)", "Y0")
+	a.i("VCVTPS2PD", "16(SI)", "Y1")
+	a.i("VMULPD", "Y0", "Y0", "Y0")
+	a.i("VMULPD", "Y1", "Y1", "Y1")
+	a.i("VADDPD", "Y0", "Y8", "Y8")
+	a.i("VADDPD", "Y1", "Y9", "Y9")
+	a.i("ADDQ", "$32", "SI")
+	a.i("DECQ", "CX")
+	a.i("JNZ", "loop")
+	a.f("done:")
+	a.i("VMOVUPS", "Y8", "(DI)")
+	a.i("VMOVUPS", "Y9", "32(DI)")
+	a.end()
+}
+
+// dropout works on n blocks of 32 elements, which take four counters of Philox from block on,
+// one in each 64 bits of a vector: only the lower halves of the words count until the end.
+// state holds vectors, see dropoutState. Both sets use vectors of 32 bytes.
+func (a *asm) dropout() {
+	at := func(vector int) string { return fmt.Sprintf("%d(DX)", 32*vector) }
+	const salt, step, micro, mul0, mul1, low, limit, scale, lane, four = 20, 21, 22, 23, 24, 25, 26, 27, 28, 29
+	a.f("")
+	a.fn("dropout", "n int, dst, x *float32, state *uint32, block uint32")
+	a.i("MOVQ", "n+0(FP)", "CX")
+	a.i("MOVQ", "dst+8(FP)", "DI")
+	a.i("MOVQ", "x+16(FP)", "SI")
+	a.i("MOVQ", "state+24(FP)", "DX")
+	a.i("VBROADCASTSS", "block+32(FP)", "Y15")
+	a.i("VPADDD", at(lane), "Y15", "Y15")
+	a.i("VMOVDQU", at(mul0), "Y13")
+	a.i("VMOVDQU", at(mul1), "Y14")
+	a.i("VMOVDQU", at(scale), "Y12")
+	a.i("VMOVDQU", at(limit), "Y11")
+	a.i("VMOVDQU", at(low), "Y10")
+	a.f("\tPCALIGN $32")
+	a.f("loop:")
+	c := []string{"Y0", "Y1", "Y2", "Y3"}
+	free := []string{"Y4", "Y5"}
+	a.i("VMOVDQU", "Y15", c[0])
+	a.i("VMOVDQU", at(salt), c[1])
+	a.i("VMOVDQU", at(step), c[2])
+	a.i("VMOVDQU", at(micro), c[3])
+	for r := range 10 {
+		p0, p1 := free[0], free[1]
+		a.i("VPMULUDQ", "Y13", c[0], p0)
+		a.i("VPMULUDQ", "Y14", c[2], p1)
+		a.i("VPSRLQ", "$32", p1, c[0])
+		a.i("VPXOR", c[1], c[0], c[0])
+		a.i("VPXOR", at(2*r), c[0], c[0])
+		a.i("VPSRLQ", "$32", p0, c[2])
+		a.i("VPXOR", c[3], c[2], c[2])
+		a.i("VPXOR", at(2*r+1), c[2], c[2])
+		c[1], c[3], free[0], free[1] = p1, p0, c[1], c[3]
+	}
+	for i := 0; i < 4; i += 2 { // two words in each 64 bits
+		a.i("VPAND", "Y10", c[i], c[i])
+		a.i("VPSLLQ", "$32", c[i+1], c[i+1])
+		a.i("VPOR", c[i+1], c[i], c[i])
+	}
+	a.i("VPUNPCKLQDQ", c[2], c[0], "Y6") // counters 0 and 2
+	a.i("VPUNPCKHQDQ", c[2], c[0], "Y7") // 1 and 3
+	for i, x := range []string{"X6", "X7", "X6", "X7"} {
+		if i == 2 {
+			a.i("VEXTRACTI128", "$1", "Y6", "X6")
+			a.i("VEXTRACTI128", "$1", "Y7", "X7")
+		}
+		a.i("VPMOVZXWD", x, "Y8")
+		a.i("VPCMPGTD", "Y11", "Y8", "Y8") // above limit-1: kept
+		a.i("VPAND", "Y12", "Y8", "Y8")
+		a.i("VMULPS", fmt.Sprintf("%d(SI)", 32*i), "Y8", "Y8")
+		a.i("VMOVUPS", "Y8", fmt.Sprintf("%d(DI)", 32*i))
+	}
+	a.i("VPADDD", at(four), "Y15", "Y15")
+	a.i("ADDQ", "$128", "SI")
+	a.i("ADDQ", "$128", "DI")
+	a.i("DECQ", "CX")
+	a.i("JNZ", "loop")
 	a.end()
 }
