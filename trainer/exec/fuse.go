@@ -120,9 +120,13 @@ func (f *fusion) replace(i int, in Instr, gone ...int) {
 	f.p.Instrs = kept
 }
 
-// workBytes is about how many bytes of logits the head makes at a time. Each time the
-// weight is read twice, and its gradient read and written.
-const workBytes = 64 << 20
+// Rows of logits that the head makes at a time: so many that reading the weight twice and
+// its gradient as well for each part hardly counts, and so few that they may stay in a
+// cache. Of a large vocabulary they are fewer, to save memory.
+const (
+	workRows  = 1024
+	workBytes = 128 << 20
+)
 
 // head makes the output layer, its loss and their gradients one instruction, that never
 // holds the logits of all rows.
@@ -175,10 +179,9 @@ func (f *fusion) head(i int) bool {
 	}
 	rows, v := f.p.Values[logits].Shape[0], f.p.Values[logits].Shape[1]
 	dt := f.p.Values[logits].DType
-	p := min(rows, max(1, workBytes/(v*dt.Size())))
-	if p < rows {
-		p = min(rows, (p+63)&^63)
-	}
+	limit := min(workRows, max(64, workBytes/(v*dt.Size())))
+	parts := (rows + limit - 1) / limit
+	p := min(rows, ((rows+parts-1)/parts+63)&^63)
 	f.p.Values = append(f.p.Values, Value{Name: "%.logits", Shape: []int{p, v}, DType: dt, Class: Scratch, Offset: -1})
 	work := ID(len(f.p.Values) - 1)
 	f.name(dx, "dx")
