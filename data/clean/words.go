@@ -58,8 +58,19 @@ func mix(x uint64) uint64 {
 // Key is the hash of the words of a text in their order: texts that differ in
 // case, space or punctuation alone have the same key, on every machine.
 func Key(text string) uint64 {
-	k := uint64(0x9e3779b97f4a7c15)
+	k := uint64(keyStart)
 	words(text, func(h uint64) { k = mix(k*3 + h) })
+	return k
+}
+
+const keyStart = 0x9e3779b97f4a7c15
+
+// keyOf is the Key of a text whose words are given.
+func keyOf(words []uint64) uint64 {
+	k := uint64(keyStart)
+	for _, h := range words {
+		k = mix(k*3 + h)
+	}
 	return k
 }
 
@@ -68,9 +79,13 @@ func Key(text string) uint64 {
 func ngrams(dst []uint64, text string, n int) []uint64 {
 	start := len(dst)
 	words(text, func(h uint64) { dst = append(dst, h) })
-	w := dst[start:]
+	return dst[:start+len(grams(dst[start:], n))]
+}
+
+// grams turns the hashes of words into those of runs of n words, in their place.
+func grams(w []uint64, n int) []uint64 {
 	if len(w) == 0 {
-		return dst
+		return w
 	}
 	last := max(len(w)-n, 0)
 	for i := 0; i <= last; i++ {
@@ -80,5 +95,5 @@ func ngrams(dst []uint64, text string, n int) []uint64 {
 		}
 		w[i] = k // w[i] itself is not read again
 	}
-	return dst[:start+last+1]
+	return w[:last+1]
 }
