@@ -22,7 +22,7 @@ const (
 	// Linear: x(R,K), w, [bias(N)] -> y(R,N) = x·wᵀ + bias.
 	// w is (N,K) as in torch.nn.Linear, or (K,N) as in GPT-2's Conv1D when Attrs.Transposed.
 	OpLinear
-	// LinearGELU is OpLinear and OpGELU: x(R,K), w, [bias(N)] -> pre(R,N), y(R,N) = GELU(pre).
+	// LinearGELU is OpLinear and OpGELU: x(R,K), w, [bias(N)] -> [pre(R,N)], y(R,N) = GELU(pre).
 	OpLinearGELU
 	// LinearGradX: dy(R,N), w -> dx(R,K).
 	OpLinearGradX

@@ -82,6 +82,8 @@ func TestLinearGELU(t *testing.T) {
 					got := launchOn[float32](t, d, &exec.Instr{Op: exec.OpLinearGELU}, []tensor{x, w, b}, outputs(shape, shape))
 					sameBits(t, fmt.Sprint("before GELU ", s), got[0], pre)
 					sameBits(t, fmt.Sprint("after GELU ", s), got[1], y)
+					got = launchOn[float32](t, d, &exec.Instr{Op: exec.OpLinearGELU}, []tensor{x, w, b}, []tensor{absent, outputs(shape)[0]})
+					sameBits(t, fmt.Sprint("GELU alone ", s), got[1], y)
 				}
 			}
 		}

@@ -121,9 +121,13 @@ func mismatch(in *exec.Instr, args []exec.Arg) error {
 	return fmt.Errorf("cpu: %v %s: shapes %v do not fit", in.Op, in.Note, shapes)
 }
 
-// linear: x(R,K), w, [bias(N)] -> y(R,N); with GELU -> pre(R,N), y(R,N).
+// linear: x(R,K), w, [bias(N)] -> y(R,N); with GELU -> [pre(R,N)], y(R,N).
 func linear[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
-	r, k, y0, n, err := sizesOf(in, args, 0, 3)
+	out := 3
+	if in.Op == exec.OpLinearGELU && len(args) == 5 && args[3].Buffer == nil {
+		out = 4 // the product is written where its GELU will be
+	}
+	r, k, y0, n, err := sizesOf(in, args, 0, out)
 	if err != nil {
 		return err
 	}
@@ -149,7 +153,7 @@ func linear[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) er
 		transB: !in.Attrs.Transposed, m: r, n: n, k: k,
 		a: view[T](args[0]), lda: k,
 		b: view[T](args[1]), ldb: w1,
-		c: view[T](args[3]), ldc: n,
+		c: view[T](args[out]), ldc: n,
 		then: then,
 	}
 	js.gemm.start(d)
