@@ -787,6 +787,7 @@ func BenchmarkLoader(b *testing.B) {
 				}
 			}
 			s := l.Stats()
+			b.ReportMetric(float64(b.N)*256*32/b.Elapsed().Seconds()/1e6, "Mtokens/s")
 			b.ReportMetric(100*float64(s.Padding)/float64(s.Positions), "%padding")
 		})
 	}

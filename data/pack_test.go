@@ -69,3 +69,17 @@ func TestBestFit(t *testing.T) {
 		}
 	}
 }
+
+// Windows of short documents packed into rows.
+func BenchmarkPack(b *testing.B) {
+	r := rand.New(rand.NewPCG(3, 3))
+	lengths, tokens := make([]int, 1024), 0
+	for i := range lengths {
+		lengths[i] = 1 + r.IntN(200)
+		tokens += lengths[i]
+	}
+	for b.Loop() {
+		bestFit(lengths, 256, 16)
+	}
+	b.ReportMetric(float64(b.N)*float64(tokens)/b.Elapsed().Seconds()/1e6, "Mtokens/s")
+}
