@@ -636,7 +636,7 @@ func emulated(t *testing.T, set string, lanes, mr, nr int) *kernels {
 	}
 	k.packCols = func(n int, src *float32, stride int, dst *float32, step int) {
 		run("packCols", map[string]uint64{"n": uint64(n), "stride": uint64(stride), "step": uint64(step)},
-			operand{"dst", dst, (n-1)*step/4 + 2*lanes}, operand{"src", src, stride/4 + (n-1)*mr + lanes})
+			operand{"dst", dst, (n-1)*step/4 + mr + lanes}, operand{"src", src, stride/4 + (n-1)*mr + lanes})
 	}
 	k.transpose8 = func(kc int, src *float32, stride int, dst *float32) {
 		run("transpose8", map[string]uint64{"kc": uint64(kc), "stride": uint64(stride)}, operand{"dst", dst, (kc-1)*nr + 8}, operand{"src", src, 7*stride/4 + kc})

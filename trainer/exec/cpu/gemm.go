@@ -17,8 +17,9 @@ type gemmKernels struct {
 	micro  []microKernel // for 1, 2, … mr rows
 	// packRows packs kc ≥ 1 rows, stride bytes apart, of n ≥ 1 panels' width.
 	packRows func(kc, n int, src *float32, stride int, dst *float32)
-	// packCols packs two rows, stride bytes apart, of n ≥ 1 tiles' width, a vector for each
-	// row of each tile; the tiles go step bytes apart. It reads a vector's width of each tile.
+	// packCols packs two rows, stride bytes apart, of n ≥ 1 tiles' width; the tiles go step
+	// bytes apart. It reads a vector of each tile's row, and writes it: beyond mr comes what
+	// the next rows overwrite.
 	packCols func(n int, src *float32, stride int, dst *float32, step int)
 	// transpose8 packs 8 rows of kc elements (a multiple of 8), stride bytes apart,
 	// into 8 columns of a panel nr wide.
@@ -246,7 +247,7 @@ func gemm32(k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []float
 			block, rs, ks, step := a, lda, 1, mr*lda
 			switch {
 			case packed != nil:
-				rs, ks, step = 1, k.lanes, k.lanes*kc
+				rs, ks, step = 1, mr, packedTile(k, kc)
 				packA(k, packed, a[pc*lda+ic:], lda, mc, kc, m-ic)
 				block = packed
 			case transA:
@@ -288,7 +289,7 @@ func gemm32(k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []float
 func lend32(k *kernels, w *scratch, transA bool, m, n, kk int) (packed, panels []float32) {
 	// Aᵀ is read in place where too few columns would pay for packing it.
 	if transA && n >= 4*k.nr {
-		packed = lend[float32](w, slotRows, (min(k.mc, m)+k.mr-1)/k.mr*k.lanes*min(k.kc, kk))
+		packed = lend[float32](w, slotRows, (min(k.mc, m)+k.mr-1)/k.mr*packedTile(k, min(k.kc, kk)))
 	}
 	panels = lend[float32](w, slotPanels, min(k.kc, kk)*min(k.nc, (n+k.nr-1)/k.nr*k.nr))
 	return packed, panels
@@ -310,25 +311,29 @@ func packB(k *kernels, dst, src []float32, ld, kc, cols int) {
 	}
 }
 
-// packA packs mc columns of kc rows of Aᵀ, tile after tile, each row of a tile into a
-// vector. Vectors reach beyond a tile; have is the columns that are there to be read.
+// packedTile is the elements from one packed tile of A to the next: mr for each of kc steps
+// and room for what a vector has beyond them, in whole lines.
+func packedTile(k *kernels, kc int) int { return (k.mr*kc + k.lanes + 15) &^ 15 }
+
+// packA packs mc columns of kc rows of Aᵀ, tile after tile. have is the columns that are
+// there to be read, as vectors reach beyond a tile.
 func packA(k *kernels, dst, src []float32, ld, mc, kc, have int) {
-	lanes := k.lanes
+	mr, step := k.mr, packedTile(k, kc)
 	whole := 0 // tiles whose vectors are there
-	if have >= lanes {
-		whole = min((mc+k.mr-1)/k.mr, (have-lanes)/k.mr+1)
+	if have >= k.lanes {
+		whole = min((mc+mr-1)/mr, (have-k.lanes)/mr+1)
 	}
 	p := 0
 	for ; p+2 <= kc && whole > 0; p += 2 {
-		k.packCols(whole, &src[p*ld], 4*ld, &dst[p*lanes], 4*lanes*kc)
+		k.packCols(whole, &src[p*ld], 4*ld, &dst[p*mr], 4*step)
 	}
-	for t := 0; t*k.mr < mc; t++ {
+	for t := 0; t*mr < mc; t++ {
 		from := 0
 		if t < whole {
 			from = p
 		}
 		for q := from; q < kc; q++ {
-			copy(dst[(t*kc+q)*lanes:][:lanes], src[q*ld+t*k.mr:q*ld+min(have, t*k.mr+lanes)])
+			copy(dst[t*step+q*mr:][:mr], src[q*ld+t*mr:q*ld+min(have, t*mr+mr)])
 		}
 	}
 }

@@ -61,37 +61,33 @@ func (j *gemmJob[T]) start(d *Device) {
 	j.a, j.b, j.c, j.then = nil, nil, nil, epilogue[T]{}
 }
 
-// cut chooses the size of the blocks of C: multiples of the tile, two to four for
-// each thread, so that a thread that is held up does not hold up the rest. A block packs its
-// own parts of the operands, so none waits for another; of the grids with enough blocks
-// the one that packs least is taken. A result does not depend on the cut.
+// cut chooses the size of the blocks of C: multiples of the tile, at most four for each
+// thread. A block packs its own parts of the operands, so none waits for another; fewer
+// pack less, more let a thread that is held up hold up the rest for less. A result does
+// not depend on the cut.
 func cut(m, n, k, mr, nr int, transA bool, threads int) (rows, cols int) {
 	if threads == 1 || m*n*k < 32*32*32 {
 		return m, n
 	}
 	up := func(x, parts, unit int) int { return (x + parts*unit - 1) / (parts * unit) * unit }
-	// To pack an element of B costs as much as 15 multiply-adds, one of Aᵀ 20; to read A
-	// in place once more, 2.
+	// In multiply-adds for each step of k: to pack an element of B takes the time of 15, one
+	// of Aᵀ 20; to read one of A in place once more, 2.
 	costA := 2
 	if transA {
 		costA = 20
 	}
-	// A millisecond's work, 2²⁶ multiply-adds, need not be cut further than one for each
-	// thread, and only where there is much of it does packing so often not matter.
-	work := m * n * k
-	want := max(threads, min(2*threads, work>>26), min(4*threads, work>>30))
 	best := -1
-	for byN := 1; byN <= 2*want && (byN-1)*nr < n; byN++ {
-		byM := (want + byN - 1) / byN
-		r, c := up(m, byM, mr), up(n, byN, nr)
-		byM, byN := (m+r-1)/r, (n+c-1)/c
-		// The padding of the last rows and columns is work too, and so is waiting for the
-		// last block where the blocks do not come out even.
-		blocks := byM * byN
-		rounds := (blocks + threads - 1) / threads * threads
-		cost := 15*byM*n + costA*byN*m + rounds*r*c
-		if best < 0 || cost < best {
-			best, rows, cols = cost, r, c
+	for byN := 1; byN <= 4*threads; byN++ {
+		for byM := 1; byM*byN <= 4*threads; byM++ {
+			r, c := up(m, byM, mr), up(n, byN, nr)
+			byM, byN := (m+r-1)/r, (n+c-1)/c
+			// With the padding of the last rows and columns, threads that have nothing to do
+			// for want of a last block, and an eighth of a block's wait.
+			rounds := (byM*byN + threads - 1) / threads * threads
+			cost := 15*byM*n + costA*byN*m + rounds*r*c + r*c/8
+			if best < 0 || cost < best {
+				best, rows, cols = cost, r, c
+			}
 		}
 	}
 	return rows, cols
@@ -207,3 +203,5 @@ func linearGradW[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Ar
 	js.gemm.start(d)
 	return nil
 }
+
+var wantPer int

@@ -252,9 +252,10 @@ func (a *asm) packRows() {
 	a.i("RET")
 }
 
-// packCols packs two rows of Aᵀ at a time, so that whole lines are written with AVX2 too.
+// packCols packs two rows of Aᵀ at a time, with whole vectors, of which the next row
+// overwrites what is too much.
 func (a *asm) packCols() {
-	a.f("\n// dst[t*step+q] = src[t*%[1]d+q], dst[t*step+%[2]d+q] = src[1][t*%[1]d+q] for q < %[2]d and n ≥ 1 tiles.", a.mr, a.lanes)
+	a.f("\n// dst[t*step+p*%[1]d+q] = src[p][t*%[1]d+q] for p < 2, q < %[1]d and n ≥ 1 tiles.", a.mr)
 	a.fn("packCols", "n int, src *float32, stride int, dst *float32, step int")
 	a.i("MOVQ", "n+0(FP)", "CX")
 	a.i("MOVQ", "src+8(FP)", "SI")
@@ -269,7 +270,7 @@ func (a *asm) packCols() {
 	a.i("PREFETCHT0", "(SI)(R8*8)")
 	a.i("PREFETCHT0", "(R10)(R8*8)")
 	a.i("VMOVUPS", a.v(0), "(DI)")
-	a.i("VMOVUPS", a.v(1), fmt.Sprintf("%d(DI)", 4*a.lanes))
+	a.i("VMOVUPS", a.v(1), fmt.Sprintf("%d(DI)", 4*a.mr))
 	a.i("ADDQ", fmt.Sprintf("$%d", 4*a.mr), "SI")
 	a.i("ADDQ", fmt.Sprintf("$%d", 4*a.mr), "R10")
 	a.i("ADDQ", "R9", "DI")

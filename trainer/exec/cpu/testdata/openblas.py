@@ -4,6 +4,7 @@
     apt install libopenblas0-pthread
     OPENBLAS_CORETYPE=Zen python3 openblas.py 2          # AVX2, 2 threads
     OPENBLAS_CORETYPE=SkylakeX python3 openblas.py 2     # AVX-512
+    python3 openblas.py 2 char                           # one configuration
     python3 openblas.py 1 1024x768x3072/NT …             # other shapes, MxKxN/transposes
 
 Without OPENBLAS_CORETYPE a version older than the processor may choose the wrong kernels.
@@ -43,7 +44,9 @@ def main():
     lib.openblas_set_num_threads(threads)
     print(f"# OpenBLAS {lib.openblas_get_corename().decode()}, {threads} threads", flush=True)
     todo = list(shapes())
-    if len(sys.argv) > 2:
+    if len(sys.argv) == 3 and sys.argv[2] in CONFIGS:
+        todo = [s for s in todo if s[0].startswith(sys.argv[2])]
+    elif len(sys.argv) > 2:
         todo = []
         for s in sys.argv[2:]:
             size, mode = s.split("/")
