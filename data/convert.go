@@ -33,6 +33,8 @@ type Manifest struct {
 	Drops      source.Drops `json:"drops"`
 	Duplicates *Duplicates  `json:"duplicates,omitempty"` // absent: not looked for
 	Overlap    []Overlap    `json:"overlap,omitempty"`
+	// Skipped counts records that could not be read, where that was allowed.
+	Skipped *Skipped `json:"skipped,omitempty"`
 }
 
 // SplitManifest describes a split.
@@ -85,6 +87,8 @@ type ConvertOptions struct {
 	Text, Label string
 	// Name, Source, Licence and Consent of files, for corpus.json.
 	Name, Source, Licence, Consent, Collected string
+	// Read says how files are read.
+	Read source.Options
 }
 
 func (o ConvertOptions) goroot() ConvertOptions {
@@ -171,7 +175,7 @@ func Convert(ctx context.Context, from, dir string, opt ConvertOptions, progress
 		if err := convertGoroot(ctx, g, dir, opt, progress); err != nil {
 			return nil, err
 		}
-	} else if err := convertFiles(ctx, from, dir, opt, progress); err != nil {
+	} else if err := transcribe(ctx, from, dir, opt, progress); err != nil {
 		return nil, err
 	}
 	return readManifest(dir)
@@ -208,16 +212,21 @@ func newShardSet(dir string) (*shardSet, error) {
 func (s *shardSet) add(side clean.Split, r source.Document) {
 	s.splits[side].Append(source.Value{Text: r.Text}, source.Value{Text: r.Label, Null: !r.HasLabel},
 		source.Value{Text: r.Path, Null: r.Path == ""}, source.Value{Text: r.Name, Null: r.Name == ""})
+	s.count(side, len(r.Text), r.Label, r.HasLabel)
+}
+
+// count notes a row in the manifest.
+func (s *shardSet) count(side clean.Split, textBytes int, label string, hasLabel bool) {
 	m := &s.manifest.Splits[side]
 	m.Rows++
-	m.TextBytes += int64(len(r.Text))
-	if !r.HasLabel {
+	m.TextBytes += int64(textBytes)
+	if !hasLabel {
 		return
 	}
 	m.Labelled++
-	l := s.labels[r.Label]
+	l := s.labels[label]
 	if l == nil {
-		l = &LabelCount{Name: strings.Clone(r.Label)} // see count
+		l = &LabelCount{Name: strings.Clone(label)} // see count
 		s.labels[l.Name] = l
 	}
 	switch side {

@@ -32,6 +32,13 @@ type Spec struct {
 	Text  string // column of the text; "": "text"
 	Label string // column of the label; "": "label" where there is one
 
+	Messages string   // column of the dialogue, "": none
+	IDs      string   // column of the token ids, "": none
+	Fields   []string // further columns
+
+	Read source.Options      // how the files are read
+	Say  func(notice string) // is told what a conversion will cost; may be nil
+
 	// What is known of it; "" leaves what a converted corpus says of itself.
 	Name, Source, Licence, Consent, Collected string
 	SHA256                                    string // that it must have; "": any
@@ -64,6 +71,8 @@ type Corpus struct {
 	// Manifest holds the figures of a converted corpus (drops, duplicates,
 	// overlap); nil for files that came as they are.
 	Manifest *Manifest
+
+	skips *source.Skips // of files that are read as they are
 }
 
 // Split is one side of a corpus.
@@ -77,9 +86,11 @@ type Split struct {
 // the selected columns are what (-1: the file has none).
 type splitFile struct {
 	*source.File
-	first       int64
-	columns     []string
-	label, path int
+	first                            int64
+	columns                          []string
+	text, label, path, messages, ids int
+	fields                           int // the first of fieldNames
+	fieldNames                       []string
 }
 
 // Rows returns the number of records.
@@ -101,15 +112,46 @@ func (s *Split) Record(i int64) (Record, error) {
 }
 
 func (f *splitFile) record(b *source.Batch, row int) (r Record) {
-	text, ok := b.Text(0, row)
-	r.Text, r.Null = text, !ok
+	if f.text >= 0 {
+		text, ok := b.Text(f.text, row)
+		r.Text, r.Null = text, !ok
+	}
 	if f.label >= 0 {
 		r.Label, r.HasLabel = b.Text(f.label, row)
 	}
 	if f.path >= 0 {
 		r.Path, _ = b.Text(f.path, row)
 	}
+	if f.messages >= 0 {
+		r.Messages, _ = b.Messages(f.messages, row)
+	}
+	if f.ids >= 0 {
+		ids, ok := b.IDs([]int32{}, f.ids, row)
+		if ok {
+			r.IDs = ids
+		}
+	}
+	for i, name := range f.fieldNames {
+		if v, ok := b.Text(f.fields+i, row); ok {
+			if r.Fields == nil {
+				r.Fields = map[string]string{}
+			}
+			r.Fields[name] = v
+		}
+	}
 	return r
+}
+
+// Skipped counts the records that could not be read, so far; nil: none. Those of a
+// conversion are in its manifest, others are met as they are read.
+func (c *Corpus) Skipped() *Skipped {
+	if k := skipped(c.skips); k != nil {
+		return k
+	}
+	if c.Manifest != nil {
+		return c.Manifest.Skipped
+	}
+	return nil
 }
 
 // Splits returns the splits that there are: train, validation, test.
@@ -172,9 +214,11 @@ func (c *Corpus) Close() error {
 // Prepare opens a corpus. "goroot:" is converted on first use, into a directory
 // of cacheDir; later calls, in any process, find it there. A directory written
 // by Convert is opened with its splits, and the SHA-256 of each shard is
-// verified. Other files are opened as they are: those whose names, or else whose
-// directories' names, begin with valid, dev or test make the splits validation
-// and test, all others the split train.
+// verified. Other files are opened as they are, where they are Arrow files that
+// are not compressed; else all of them are converted once, into a directory of
+// cacheDir that is named by a hash of what they hold. Files whose names, or else
+// whose directories' names, begin with valid, dev or test make the splits
+// validation and test, all others the split train.
 //
 // progress is called with bytes read and may be nil.
 func Prepare(ctx context.Context, spec Spec, cacheDir string, progress func(done, total int64)) (*Corpus, error) {
@@ -187,7 +231,7 @@ func Prepare(ctx context.Context, spec Spec, cacheDir string, progress func(done
 		} else if !errors.Is(err, os.ErrNotExist) {
 			return nil, err
 		}
-		return openFiles(ctx, spec, progress)
+		return openFiles(ctx, spec, cacheDir, progress)
 	}
 	if cacheDir == "" {
 		return nil, errors.New("data: goroot: no cache directory (hint: set HONE_CACHE)")
@@ -350,42 +394,76 @@ func (s *Split) add(path string, spec Spec, cache *source.Cache) error {
 	if err != nil {
 		return err
 	}
-	text, label := spec.Text, spec.Label
-	if text == "" {
-		text = "text"
-	}
-	sf := splitFile{File: f, first: s.rows, label: -1, path: -1}
-	columns := []string{text}
-	optional := func(name string, at *int, wanted bool) {
-		if wanted || f.Readable(name) && name != text {
-			*at = len(columns)
-			columns = append(columns, name)
+	sf := splitFile{File: f, first: s.rows, text: -1, label: -1, path: -1, messages: -1, ids: -1}
+	take := func(name, usual string, at *int) {
+		if name == "" && f.Readable(usual) {
+			name = usual
+		}
+		if name != "" {
+			*at = len(sf.columns)
+			sf.columns = append(sf.columns, name)
 		}
 	}
-	if label == "" {
-		optional("label", &sf.label, false)
-	} else {
-		optional(label, &sf.label, true)
+	text := spec.Text
+	if text == "" && spec.Messages == "" && spec.IDs == "" {
+		text = "text" // one of the three there must be
 	}
-	optional("path", &sf.path, false)
-	if err := f.Select(columns...); err != nil {
+	take(text, "text", &sf.text)
+	take(spec.Label, "label", &sf.label)
+	take("", "path", &sf.path)
+	take(spec.Messages, "", &sf.messages)
+	take(spec.IDs, "", &sf.ids)
+	sf.fields, sf.fieldNames = len(sf.columns), spec.Fields
+	sf.columns = append(sf.columns, spec.Fields...)
+	if err := f.Select(sf.columns...); err != nil {
 		f.Close()
 		return err
 	}
+	if err := sf.fit(spec); err != nil {
+		f.Close()
+		return err
+	}
+	if spec.Read.Skips != nil {
+		f.SkipInvalid(spec.Read.Skips)
+	}
 	f.Cached(cache)
-	sf.columns = columns
 	s.files = append(s.files, sf)
 	s.rows += f.Rows()
 	return nil
 }
 
-// openFiles opens Arrow files as they came.
-func openFiles(ctx context.Context, spec Spec, progress func(done, total int64)) (_ *Corpus, err error) {
+// fit checks that the columns of dialogues and ids are such.
+func (f *splitFile) fit(spec Spec) error {
+	for _, c := range f.Columns() {
+		if c.Name == spec.Messages && !c.Messages() {
+			return fmt.Errorf("data: %s: column %q is %s, no list<struct<role: utf8, content: utf8>>", f.Path(), c.Name, c.Type)
+		}
+		if c.Name == spec.IDs && !c.IDs() {
+			return fmt.Errorf("data: %s: column %q is %s, no list of integers", f.Path(), c.Name, c.Type)
+		}
+	}
+	return nil
+}
+
+// openFiles opens files as they came, where they have random access.
+func openFiles(ctx context.Context, spec Spec, cacheDir string, progress func(done, total int64)) (_ *Corpus, err error) {
 	paths, err := source.Expand(spec.From)
 	if err != nil {
 		return nil, err
 	}
-	c := &Corpus{Provenance: Provenance{Name: spec.Name, Source: spec.Source, Licence: spec.Licence, Consent: spec.Consent, Collected: spec.Collected}}
+	for _, p := range paths {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		random, err := source.RandomAccess(p)
+		if err != nil {
+			return nil, err
+		}
+		if !random {
+			return openShelved(ctx, spec, paths, cacheDir, progress)
+		}
+	}
+	c := &Corpus{Provenance: Provenance{Name: spec.Name, Source: spec.Source, Licence: spec.Licence, Consent: spec.Consent, Collected: spec.Collected}, skips: spec.Read.Skips}
 	defer func() {
 		if err != nil {
 			c.Close()
@@ -436,26 +514,30 @@ func openFiles(ctx context.Context, spec Spec, progress func(done, total int64))
 	return c, nil
 }
 
-// split returns the split that a file belongs to, by its name or that of its
-// directory.
+// split returns the split that a file belongs to.
 func (c *Corpus) split(path string) *Split {
-	at, split := &c.Train, "train"
+	name := splitOf(path)
+	at := map[string]**Split{"train": &c.Train, "validation": &c.Validation, "test": &c.Test}[name]
+	if *at == nil {
+		*at = &Split{Name: name}
+	}
+	return *at
+}
+
+// splitOf names the split that a file belongs to, by its name or that of its
+// directory.
+func splitOf(path string) string {
 	for _, name := range []string{filepath.Base(path), filepath.Base(filepath.Dir(path))} {
 		switch name = strings.ToLower(name); {
 		case strings.HasPrefix(name, "train"):
+			return "train"
 		case strings.HasPrefix(name, "valid"), strings.HasPrefix(name, "dev"):
-			at, split = &c.Validation, "validation"
+			return "validation"
 		case strings.HasPrefix(name, "test"):
-			at, split = &c.Test, "test"
-		default:
-			continue
+			return "test"
 		}
-		break
 	}
-	if *at == nil {
-		*at = &Split{Name: split}
-	}
-	return *at
+	return "train"
 }
 
 func (c *Corpus) checkRows(from string) error {

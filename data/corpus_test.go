@@ -289,8 +289,8 @@ func TestPrepareErrors(t *testing.T) {
 	good := shard(t, dir, "train", [2]string{"text", "a"})
 	empty := shard(t, t.TempDir(), "train")
 	bad := shard(t, t.TempDir(), "train", [2]string{"fine", "a"}, [2]string{"b\xffd", "a"})
-	garbage := filepath.Join(dir, "garbage.txt")
-	if err := os.WriteFile(garbage, []byte("no arrow here"), 0o644); err != nil {
+	garbage := filepath.Join(dir, "garbage.bin")
+	if err := os.WriteFile(garbage, []byte("\x00no text"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -300,13 +300,13 @@ func TestPrepareErrors(t *testing.T) {
 		{Spec{}, "no corpus is named"},
 		{Spec{From: filepath.Join(dir, "absent.arrow")}, "absent.arrow"},
 		{Spec{From: filepath.Join(dir, "x*.arrow")}, "no file matches"},
-		{Spec{From: t.TempDir()}, "the directory has no Arrow files"},
-		{Spec{From: garbage}, "garbage.txt: is of no known kind"},
+		{Spec{From: t.TempDir()}, "the directory has no file of a known kind"},
+		{Spec{From: garbage}, "garbage.bin: is of no known kind"},
 		{Spec{From: empty}, "the corpus is empty"},
 		{Spec{From: good, Text: "txet"}, `no column "txet" (did you mean "text"?); its columns: text (utf8), label (utf8)`},
 		{Spec{From: good, Label: "class"}, `no column "class"; its columns:`},
 	} {
-		got, err := Prepare(context.Background(), c.spec, "", nil)
+		got, err := Prepare(context.Background(), c.spec, t.TempDir(), nil)
 		if err == nil {
 			got.Close()
 		}
@@ -319,7 +319,7 @@ func TestPrepareErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if _, err := c.Train.Record(0); err == nil || !strings.Contains(err.Error(), "record batch 0, row 1") || !strings.Contains(err.Error(), "invalid UTF-8") {
+	if _, err := c.Train.Record(1); err == nil || !strings.Contains(err.Error(), "record batch 0, row 1") || !strings.Contains(err.Error(), "invalid UTF-8") {
 		t.Errorf("%v", err)
 	}
 }
@@ -451,14 +451,14 @@ func TestInspect(t *testing.T) {
 	if _, err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	info, err := Inspect(context.Background(), []string{filepath.Join(dir, "*.arrow")}, "", "", "", nil)
+	info, err := Inspect(context.Background(), []string{filepath.Join(dir, "*.arrow")}, InspectOptions{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if info.Files != 2 || info.Rows != 4 || !slices.Equal(info.Columns, []string{"text", "label", "body"}) || info.Types["body"] != "utf8" {
 		t.Errorf("%+v", info)
 	}
-	if want := (&TextInfo{"text", 12, 1, []LengthBin{{4, 7, 1}, {8, 15, 1}}}); !reflect.DeepEqual(info.Text, want) {
+	if want := (&TextInfo{"text", 12, 12, 1, []LengthBin{{4, 7, 1}, {8, 15, 1}}, []ScriptTotal{}}); !reflect.DeepEqual(info.Text, want) {
 		t.Errorf("%+v, want %+v", info.Text, want)
 	}
 	if want := []LabelTotal{{"y", 2}, {"x", 1}}; !reflect.DeepEqual(info.Labels, want) {
@@ -468,10 +468,10 @@ func TestInspect(t *testing.T) {
 	if err != nil || !strings.HasPrefix(string(b), `{"files":2,"rows":4,"bytes":`) {
 		t.Errorf("%s, %v", b, err)
 	}
-	if _, err := Inspect(context.Background(), []string{a}, "body", "", "", nil); err == nil || !strings.Contains(err.Error(), `no column "body"`) {
+	if _, err := Inspect(context.Background(), []string{a}, InspectOptions{Text: "body"}, nil); err == nil || !strings.Contains(err.Error(), `no column "body"`) {
 		t.Errorf("%v", err)
 	}
-	if _, err := Inspect(context.Background(), []string{a, filepath.Join(dir, "absent")}, "", "", "", nil); err == nil {
+	if _, err := Inspect(context.Background(), []string{a, filepath.Join(dir, "absent")}, InspectOptions{}, nil); err == nil {
 		t.Error("an absent file")
 	}
 }

@@ -2,7 +2,12 @@ package data
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
 	"math/bits"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -14,20 +19,25 @@ type Info struct {
 	Files   int               `json:"files"`
 	Rows    int64             `json:"rows"`
 	Bytes   int64             `json:"bytes"`   // of the files
+	Formats map[string]int    `json:"formats"` // files by format: "parquet", "jsonl+gzip"
+	SHA256  string            `json:"sha256"`  // of the lines "SHA256  FILE" of the files in order
 	Columns []string          `json:"columns"` // of all files, in the order of the first that has them
 	Types   map[string]string `json:"types"`   // by column
 	Text    *TextInfo         `json:"text,omitempty"`
 	Labels  []LabelTotal      `json:"labels,omitempty"` // by number, the largest first
+	Skipped *Skipped          `json:"skipped,omitempty"`
 	// Corpora are the manifests of converted corpora among the paths.
 	Corpora []*Manifest `json:"corpora,omitempty"`
 }
 
 // TextInfo describes the text column.
 type TextInfo struct {
-	Column  string      `json:"column"`
-	Bytes   int64       `json:"bytes"`
-	Null    int64       `json:"null"`
-	Lengths []LengthBin `json:"lengths"` // empty bins left out
+	Column     string        `json:"column"`
+	Bytes      int64         `json:"bytes"`
+	Characters int64         `json:"characters"`
+	Null       int64         `json:"null"`
+	Lengths    []LengthBin   `json:"lengths"` // empty bins left out
+	Scripts    []ScriptTotal `json:"scripts"` // the largest first
 }
 
 // LengthBin counts the texts of Least to Most bytes.
@@ -37,27 +47,37 @@ type LengthBin struct {
 	Count int64 `json:"count"`
 }
 
+// ScriptTotal is the number of characters of a script of Unicode, such as Latin
+// or Hangul. Digits, spaces and punctuation, which all scripts share, are of none.
+type ScriptTotal struct {
+	Name       string `json:"name"`
+	Characters int64  `json:"characters"`
+}
+
 // LabelTotal is the number of rows with a label.
 type LabelTotal struct {
 	Name string `json:"name"`
 	Rows int64  `json:"rows"`
 }
 
-// Inspect reads files, directories, glob patterns and "goroot:" (which it
-// converts into cacheDir, see Prepare) and says what they hold. text and label
-// name columns, "": "text" and "label"; a column that is named and missing is an
-// error, the default ones may be missing. progress counts rows and may be nil.
-func Inspect(ctx context.Context, paths []string, text, label, cacheDir string, progress func(done, total int64)) (*Info, error) {
-	info := &Info{Types: map[string]string{}, Columns: []string{}}
-	var files []*source.File
-	defer func() {
-		for _, f := range files {
-			f.Close()
-		}
-	}()
+// InspectOptions say how files are read, and which of their columns are what;
+// "": text and label. A column that is named and missing is an error, the
+// default ones may be missing.
+type InspectOptions struct {
+	Text, Label string
+	CacheDir    string // for goroot:, see Prepare
+	Read        source.Options
+}
+
+// Inspect reads files of any known format, directories, glob patterns and
+// "goroot:" (which it converts into the cache, see Prepare) and says what they
+// hold. progress counts bytes and may be nil.
+func Inspect(ctx context.Context, paths []string, opt InspectOptions, progress func(done, total int64)) (*Info, error) {
+	info := &Info{Types: map[string]string{}, Columns: []string{}, Formats: map[string]int{}}
+	var tables []*source.Table
 	for _, p := range paths {
 		if p == GorootScheme {
-			c, err := Prepare(ctx, Spec{From: p}, cacheDir, nil)
+			c, err := Prepare(ctx, Spec{From: p}, opt.CacheDir, nil)
 			if err != nil {
 				return nil, err
 			}
@@ -72,15 +92,22 @@ func Inspect(ctx context.Context, paths []string, text, label, cacheDir string, 
 			info.Corpora = append(info.Corpora, m)
 		}
 		for _, n := range names {
-			f, err := source.Open(n)
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			t, err := source.Describe(ctx, n, opt.Read)
 			if err != nil {
 				return nil, err
 			}
-			files = append(files, f)
+			tables = append(tables, t)
 			info.Files++
-			info.Rows += f.Rows()
-			info.Bytes += f.Size()
-			for _, c := range f.Columns() {
+			info.Bytes += t.Size
+			format := t.Format
+			if t.Packed != "" {
+				format += "+" + t.Packed
+			}
+			info.Formats[format]++
+			for _, c := range t.Columns {
 				if _, ok := info.Types[c.Name]; !ok {
 					info.Columns = append(info.Columns, c.Name)
 					info.Types[c.Name] = c.Type
@@ -88,68 +115,116 @@ func Inspect(ctx context.Context, paths []string, text, label, cacheDir string, 
 			}
 		}
 	}
+	count := newCounter(opt)
+	sums := sha256.New()
+	done := int64(0)
+	for _, t := range tables {
+		sum, _, err := source.Hash(t.Path)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(sums, "%s  %s\n", sum, filepath.Base(t.Path))
+		n, err := count.table(ctx, t, func(part int64) {
+			if progress != nil {
+				progress(min(done+part, info.Bytes), info.Bytes)
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+		info.Rows += n
+		done += t.Size
+	}
+	info.SHA256 = hex.EncodeToString(sums.Sum(nil))
+	count.report(info)
+	info.Skipped = skipped(opt.Read.Skips)
+	return info, nil
+}
 
-	pick := func(f *source.File, name, usual string) string {
-		if name == "" && f.Readable(usual) {
-			return usual
+// counter gathers what Inspect says of texts and labels.
+type counter struct {
+	opt     InspectOptions
+	text    *TextInfo
+	lengths [65]int64
+	labels  map[string]int64
+	scripts scriptCounts
+}
+
+func newCounter(opt InspectOptions) *counter { return &counter{opt: opt, labels: map[string]int64{}} }
+
+// table reads a table and returns the number of its rows.
+func (c *counter) table(ctx context.Context, t *source.Table, progress func(done int64)) (rows int64, err error) {
+	pick := func(name, usual string) string {
+		for _, col := range t.Columns {
+			if name == "" && col.Name == usual && col.Scalar() {
+				return usual
+			}
 		}
 		return name
 	}
-	var lengths [65]int64
-	labels := map[string]int64{}
-	done := int64(0)
-	for _, f := range files {
-		columns := []string{}
-		t, l := pick(f, text, "text"), pick(f, label, "label")
-		if t != "" {
-			columns = append(columns, t)
-			if info.Text == nil {
-				info.Text = &TextInfo{Column: t}
-			}
-		}
-		if l != "" {
-			columns = append(columns, l)
-		}
-		if len(columns) == 0 {
-			done += f.Rows()
-			continue
-		}
-		if err := f.Select(columns...); err != nil {
-			return nil, err
-		}
-		for k := range f.Batches() {
-			if err := ctx.Err(); err != nil {
-				return nil, err
-			}
-			b, err := f.Batch(k)
-			if err != nil {
-				return nil, err
-			}
-			for r := range b.Rows {
-				if t != "" {
-					if s, ok := b.Text(0, r); ok {
-						info.Text.Bytes += int64(len(s))
-						lengths[bits.Len(uint(len(s)))]++
-					} else {
-						info.Text.Null++
-					}
-				}
-				// Too many under the usual name: these are no labels.
-				if l != "" && len(labels) <= maxLabels {
-					if s, ok := b.Text(len(columns)-1, r); ok {
-						count(labels, s)
-					}
-				}
-			}
-			if len(labels) > maxLabels && label != "" {
-				return nil, tooManyLabels(f.Path())
-			}
-			if done += int64(b.Rows); progress != nil {
-				progress(done, info.Rows)
-			}
+	var columns []string
+	text, label := pick(c.opt.Text, "text"), pick(c.opt.Label, "label")
+	if text != "" {
+		columns = append(columns, text)
+		if c.text == nil {
+			c.text = &TextInfo{Column: text}
 		}
 	}
-	for n, count := range lengths {
+	if label != "" {
+		columns = append(columns, label)
+	}
+	if len(columns) == 0 {
+		if t.Rows >= 0 {
+			return t.Rows, nil
+		}
+		for _, col := range t.Columns[:1] { // any will do, to count rows
+			columns = append(columns, col.Name)
+		}
+	}
+	s, err := t.Scan(columns...)
+	if err != nil {
+		return 0, err
+	}
+	defer s.Close()
+	for {
+		if err := ctx.Err(); err != nil {
+			return rows, err
+		}
+		b, err := s.Next()
+		if err == io.EOF {
+			return rows, nil
+		}
+		if err != nil {
+			return rows, err
+		}
+		rows += int64(b.Rows)
+		for r := range b.Rows {
+			if text != "" {
+				if s, ok := b.Text(0, r); ok {
+					c.text.Bytes += int64(len(s))
+					c.lengths[bits.Len(uint(len(s)))]++
+					c.scripts.add(s)
+				} else {
+					c.text.Null++
+				}
+			}
+			// Too many under the usual name: these are no labels.
+			if label != "" && len(c.labels) <= maxLabels {
+				if s, ok := b.Text(len(columns)-1, r); ok {
+					count(c.labels, s)
+				}
+			}
+		}
+		if len(c.labels) > maxLabels && c.opt.Label != "" {
+			return rows, tooManyLabels(t.Path)
+		}
+		progress(s.Done())
+	}
+}
+
+func (c *counter) report(info *Info) {
+	info.Text = c.text
+	for n, count := range c.lengths {
 		if count > 0 {
 			bin := LengthBin{Count: count}
 			if n > 0 {
@@ -158,10 +233,13 @@ func Inspect(ctx context.Context, paths []string, text, label, cacheDir string, 
 			info.Text.Lengths = append(info.Text.Lengths, bin)
 		}
 	}
-	if len(labels) > maxLabels {
-		labels = nil
+	if info.Text != nil {
+		info.Text.Characters, info.Text.Scripts = c.scripts.totals()
 	}
-	for name, n := range labels {
+	if len(c.labels) > maxLabels {
+		c.labels = nil
+	}
+	for name, n := range c.labels {
 		info.Labels = append(info.Labels, LabelTotal{name, n})
 	}
 	slices.SortFunc(info.Labels, func(a, b LabelTotal) int {
@@ -170,5 +248,4 @@ func Inspect(ctx context.Context, paths []string, text, label, cacheDir string, 
 		}
 		return strings.Compare(a.Name, b.Name)
 	})
-	return info, nil
 }

@@ -2,6 +2,8 @@
 // packing of token sequences into rows, and the objectives that say what is learned.
 package data
 
+import "hone/data/source"
+
 // A Record is one document of a corpus, with its label where it has one.
 type Record struct {
 	Text     string
@@ -10,6 +12,9 @@ type Record struct {
 	Path     string // where the document comes from, for messages: "net/http/server.go:123"
 	HasLabel bool
 	Null     bool // the text is null, not empty
+
+	Messages []source.Message  // of the column Spec.Messages; nil: null
+	Fields   map[string]string // of the columns Spec.Fields, those that are not null
 }
 
 // Records is a split of a corpus with random access by record number, 0 ≤ i < Rows.

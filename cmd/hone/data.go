@@ -4,13 +4,17 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"hone/data"
+	"hone/data/source"
 	"hone/recipes"
 )
 
@@ -25,19 +29,27 @@ func newData(t *terminal) *cobra.Command {
 }
 
 func newDataConvert(t *terminal) *cobra.Command {
-	var o data.ConvertOptions
+	var o struct {
+		data.ConvertOptions
+		Read readFlags
+	}
 	c := &cobra.Command{
 		Use:   "convert CORPUS DIR",
 		Short: "write a corpus as Arrow shards into a new directory",
 		Long: `Writes a corpus as uncompressed Arrow IPC shards with corpus.json, which holds the
 hash of each. goroot: is the Go source tree on this machine: doc comments without
-duplicates, in three splits. Arrow files are split only where --validation or --test
-say so.`,
-		Example: "  hone data convert goroot: godoc",
+duplicates, in three splits. Files may be Arrow IPC, Parquet, JSONL, CSV, TSV, FASTA
+or plain text, each also with gzip or zstd, or directories of Hugging Face datasets;
+those whose names or directories begin with train, valid, dev or test go to these
+splits. The columns of text and label are named so, all others are kept.`,
+		Example: "  hone data convert goroot: godoc\n  hone data convert reviews.tsv.gz reviews --text document --test 0.1",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := o.Read.set(&o.ConvertOptions.Read); err != nil {
+				return err
+			}
 			bar := t.newBar("converting "+args[0], "bytes")
-			m, err := data.Convert(c.Context(), args[0], args[1], o, func(done, total int64) { bar.Set(done, total, "") })
+			m, err := data.Convert(c.Context(), args[0], args[1], o.ConvertOptions, func(done, total int64) { bar.Set(done, total, "") })
 			bar.Close()
 			if err != nil {
 				return inputError{err}
@@ -48,12 +60,16 @@ say so.`,
 			for _, s := range m.Splits {
 				fmt.Fprintf(t.out, "%-12s %8d documents %12d bytes of text, %d shards\n", s.Name, s.Rows, s.TextBytes, len(s.Shards))
 			}
+			if k := m.Skipped; k != nil {
+				fmt.Fprintf(t.out, "%-12s %8d records, the first: %s\n", "skipped", k.Count, k.First[0])
+			}
 			return nil
 		},
 	}
 	f := c.Flags()
 	f.Float64Var(&o.Shares.Validation, "validation", 0, "share of documents for the validation split")
 	f.Float64Var(&o.Shares.Test, "test", 0, "share of documents for the test split")
+	o.Read.add(c)
 	f.StringVar(&o.Text, "text", "", "column of the text (default text)")
 	f.StringVar(&o.Label, "label", "", "column of the label (default label)")
 	f.StringVar(&o.Name, "name", "", "name of the corpus")
@@ -96,11 +112,12 @@ func newDataPreview(t *terminal) *cobra.Command {
 
 func newDataInfo(t *terminal) *cobra.Command {
 	var text, label string
+	var read readFlags
 	var manifest bool
 	c := &cobra.Command{
 		Use:   "info PATH…",
-		Short: "show columns, rows, lengths and labels of corpora",
-		Long: `Shows what corpora hold: columns, rows, lengths of texts, labels. With --manifest:
+		Short: "show columns, rows, lengths, scripts and labels of corpora",
+		Long: `Shows what corpora hold: columns, rows, lengths and scripts of texts, labels. With --manifest:
 the [corpus] tables of a recipe, with the hashes of the files and what converted
 corpora say of themselves; what is not known is left empty, to be filled in.`,
 		Example: "  hone data info goroot:\n  hone data info goroot: --manifest",
@@ -113,8 +130,12 @@ corpora say of themselves; what is not known is left empty, to be filled in.`,
 			if manifest {
 				return printManifests(c.Context(), t, args, text, label, cache)
 			}
-			bar := t.newBar("reading", "rows")
-			info, err := data.Inspect(c.Context(), args, text, label, cache, func(done, total int64) { bar.Set(done, total, "") })
+			o := data.InspectOptions{Text: text, Label: label, CacheDir: cache}
+			if err := read.set(&o.Read); err != nil {
+				return err
+			}
+			bar := t.newBar("reading", "bytes")
+			info, err := data.Inspect(c.Context(), args, o, func(done, total int64) { bar.Set(done, total, "") })
 			bar.Close()
 			if err != nil {
 				return inputError{err}
@@ -125,6 +146,7 @@ corpora say of themselves; what is not known is left empty, to be filled in.`,
 			return printInfo(t.out, info)
 		},
 	}
+	read.add(c)
 	c.Flags().StringVar(&text, "text", "", "column of the text (default text)")
 	c.Flags().StringVar(&label, "label", "", "column of the label (default label)")
 	c.Flags().BoolVar(&manifest, "manifest", false, "print [corpus] tables for a recipe")
@@ -171,7 +193,11 @@ func printManifests(ctx context.Context, t *terminal, paths []string, text, labe
 
 func printInfo(w io.Writer, info *data.Info) error {
 	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintf(tw, "files\t%d\nrows\t%d\nbytes\t%d\n", info.Files, info.Rows, info.Bytes)
+	var formats []string
+	for _, f := range slices.Sorted(maps.Keys(info.Formats)) {
+		formats = append(formats, fmt.Sprintf("%d %s", info.Formats[f], f))
+	}
+	fmt.Fprintf(tw, "files\t%s\nrows\t%d\nbytes\t%d\nsha256\t%s\n", strings.Join(formats, ", "), info.Rows, info.Bytes, info.SHA256)
 	for _, name := range info.Columns {
 		fmt.Fprintf(tw, "column %s\t%s\n", name, info.Types[name])
 	}
@@ -182,7 +208,18 @@ func printInfo(w io.Writer, info *data.Info) error {
 		}
 	}
 	if x := info.Text; x != nil {
-		fmt.Fprintf(tw, "text bytes\t%d, %d null\n", x.Bytes, x.Null)
+		fmt.Fprintf(tw, "text %s\t%d bytes, %d characters, %d null\n", x.Column, x.Bytes, x.Characters, x.Null)
+		letters := int64(0)
+		for _, s := range x.Scripts {
+			letters += s.Characters
+		}
+		for i, s := range x.Scripts {
+			if i == 8 {
+				fmt.Fprintf(tw, "script\t%d more\n", len(x.Scripts)-i)
+				break
+			}
+			fmt.Fprintf(tw, "script %s\t%.2f %% of %d letters\n", s.Name, 100*float64(s.Characters)/float64(letters), letters)
+		}
 		most := int64(1)
 		for _, b := range x.Lengths {
 			most = max(most, b.Count)
@@ -191,8 +228,46 @@ func printInfo(w io.Writer, info *data.Info) error {
 			fmt.Fprintf(tw, "%d–%d bytes\t%d\t%s\n", b.Least, b.Most, b.Count, strings.Repeat("▇", int(40*b.Count/most)))
 		}
 	}
+	if info.Text == nil {
+		fmt.Fprintf(tw, "text\tno column text (hint: --text COLUMN shows lengths and scripts)\n")
+	}
+	if k := info.Skipped; k != nil {
+		fmt.Fprintf(tw, "skipped\t%d records\n", k.Count)
+		for _, f := range k.First {
+			fmt.Fprintf(tw, "\t%s\n", f)
+		}
+	}
 	for _, l := range info.Labels {
 		fmt.Fprintf(tw, "label %s\t%d\n", l.Name, l.Rows)
 	}
 	return tw.Flush()
+}
+
+// readFlags say how files are read.
+type readFlags struct {
+	format, separator, onError string
+	columnNames                []string
+}
+
+func (r *readFlags) add(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&r.format, "format", "", "of the files (default: as they show): arrow, parquet, json, csv, tsv, fasta, text")
+	f.StringVar(&r.separator, "separator", "", `between the documents of a plain text, such as "\n" (default: a file is a document)`)
+	f.StringSliceVar(&r.columnNames, "column-names", nil, "of CSV and TSV files without a header line")
+	f.StringVar(&r.onError, "on-error", "fail", "what a record that cannot be read does: fail, or skip it and count it")
+}
+
+func (r *readFlags) set(o *source.Options) (err error) {
+	o.Format, o.ColumnNames = r.format, r.columnNames
+	if o.Separator, err = strconv.Unquote(`"` + r.separator + `"`); err != nil {
+		o.Separator, err = r.separator, nil
+	}
+	switch r.onError {
+	case "fail":
+	case "skip":
+		o.Skips = &source.Skips{}
+	default:
+		return inputError{fmt.Errorf("--on-error %s: want fail or skip", r.onError)}
+	}
+	return err
 }

@@ -4,15 +4,48 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 )
 
 var errCompressed = errors.New("damaged data: a compressed buffer")
 
+const lz4Magic = 0x184d2204
+
+// decompress decodes a buffer whose decodedSize is n.
+func decompress(b []byte, n int64, codec int) ([]byte, error) {
+	if codec == codecNone || len(b) == 0 {
+		return b, nil
+	}
+	if int64(binary.LittleEndian.Uint64(b)) == -1 {
+		return b[8:], nil
+	}
+	if codec == codecLZ4 {
+		return lz4Decode(b[8:], n)
+	}
+	out, err := bufferZSTD().DecodeAll(b[8:], make([]byte, 0, n))
+	if err != nil {
+		return nil, fmt.Errorf("damaged data: %w", err)
+	}
+	if int64(len(out)) != n {
+		return nil, errCompressed
+	}
+	return out, nil
+}
+
+// bufferZSTD is the decoder of buffers, which many may use at once.
+var bufferZSTD = sync.OnceValue(func() *zstd.Decoder {
+	d, err := zstd.NewReader(nil, zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(maxBatch))
+	if err != nil {
+		panic(err) // the options are constants
+	}
+	return d
+})
+
 // decodedSize returns the size of a buffer once decompressed, as its prefix
-// announces it: 8 bytes, -1 for a buffer that is stored as it is. arrow-go
-// allocates what the prefix asks for, so the compressed bytes must be able to
+// announces it: 8 bytes, -1 for a buffer that is stored as it is. The
+// caller allocates what the prefix asks for, so the compressed bytes must be able to
 // hold that much.
 func decodedSize(b []byte, codec int) (int64, error) {
 	if codec == codecNone || len(b) == 0 {
@@ -47,7 +80,7 @@ func decodedSize(b []byte, codec int) (int64, error) {
 // lz4Bound returns the most bytes that LZ4 frames can decode to. A byte of LZ4
 // gives at most 255.
 func lz4Bound(b []byte) (int64, error) {
-	if len(b) < 7 || binary.LittleEndian.Uint32(b) != 0x184d2204 {
+	if len(b) < 7 || binary.LittleEndian.Uint32(b) != lz4Magic {
 		return 0, errCompressed
 	}
 	return 255 * int64(len(b)), nil

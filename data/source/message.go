@@ -71,11 +71,15 @@ const maxDepth = 64
 
 type arrowField struct {
 	name     string
+	number   int // in the order of the schema, children after their parent
 	nullable bool
 	typ      int
 	bits     int  // of an int
 	signed   bool // of an int
 	dense    bool // of a union
+	unit     int  // of a float: its precision; of a date or a timestamp
+	zone     string
+	size     int // of a fixed size list
 	dict     bool
 	dictID   int64
 	index    struct { // of a dictionary
@@ -89,16 +93,29 @@ type arrowField struct {
 // kind names the type for people: "utf8", "int64", "dictionary<utf8>".
 func (a *arrowField) kind() string {
 	s := typeNames[a.typ]
-	if a.typ == typeInt {
+	switch a.typ {
+	case typeInt:
 		s = "int" + strconv.Itoa(a.bits)
 		if !a.signed {
 			s = "u" + s
 		}
+	case typeFloat:
+		s = [...]string{"float16", "float32", "float64", "float"}[a.unit]
+	case typeTimestamp:
+		s = "timestamp[" + [...]string{"s", "ms", "us", "ns"}[a.unit]
+		if a.zone != "" {
+			s += ", " + a.zone
+		}
+		s += "]"
 	}
 	if len(a.children) > 0 {
 		var c []string
 		for i := range a.children {
-			c = append(c, a.children[i].kind())
+			k := a.children[i].kind()
+			if a.typ == typeStruct {
+				k = a.children[i].name + ": " + k
+			}
+			c = append(c, k)
 		}
 		s += "<" + strings.Join(c, ", ") + ">"
 	}
@@ -106,11 +123,6 @@ func (a *arrowField) kind() string {
 		s = "dictionary<" + s + ">"
 	}
 	return s
-}
-
-// readable says whether values of the column can be had as text.
-func (a *arrowField) readable() bool {
-	return a.typ == typeUtf8 || a.typ == typeLargeUtf8 || a.typ == typeInt && !a.dict
 }
 
 func parseSchema(f *flat, t flatTable) ([]arrowField, error) {
@@ -126,6 +138,8 @@ func parseSchema(f *flat, t flatTable) ([]arrowField, error) {
 		}
 		fields = append(fields, a)
 	}
+	count := 0
+	numberFields(fields, &count)
 	pos, n = f.vector(t, 2, 4)
 	for i := 0; i < n && f.err == nil; i++ {
 		if kv := f.table(f.ref(pos + 4*i)); f.string(kv, 0) == "huggingface" {
@@ -133,6 +147,14 @@ func parseSchema(f *flat, t flatTable) ([]arrowField, error) {
 		}
 	}
 	return fields, f.err
+}
+
+func numberFields(fields []arrowField, next *int) {
+	for i := range fields {
+		fields[i].number = *next
+		*next++
+		numberFields(fields[i].children, next)
+	}
 }
 
 // nameClasses takes the names of classes from the features that Hugging Face
@@ -190,6 +212,22 @@ func parseField(f *flat, t flatTable, depth int) (arrowField, error) {
 		a.bits, a.signed = parseInt(f, typ)
 	case typeUnion:
 		a.dense = f.int16(typ, 0) == 1
+	case typeFloat:
+		a.unit = f.int16(typ, 0)
+	case typeDate:
+		a.unit = 1 // milliseconds, the format's default
+		if f.field(typ, 0, 2) != 0 {
+			a.unit = f.int16(typ, 0)
+		}
+	case typeTimestamp:
+		a.unit, a.zone = f.int16(typ, 0), f.string(typ, 1)
+	case typeFixedSizeList:
+		if a.size = f.int32(typ, 0); a.size < 0 {
+			f.fail()
+		}
+	}
+	if a.unit < 0 || a.unit > 3 {
+		f.fail()
 	}
 	if d, ok := f.child(t, 4); ok {
 		a.dict = true
@@ -356,6 +394,7 @@ func (l *layout) skip(a *arrowField, b *arrowBatch, version int) error {
 type arrowBlock struct {
 	offset, body int64
 	meta         int
+	codec        int // of a record batch that was indexed
 }
 
 func parseFooter(b []byte) (fields []arrowField, dicts, records []arrowBlock, err error) {
@@ -375,7 +414,7 @@ func parseFooter(b []byte) (fields []arrowField, dicts, records []arrowBlock, er
 		pos, n := f.vector(t, slot, 24)
 		for i := range n {
 			p := pos + 24*i
-			list = append(list, arrowBlock{f.i64(p), f.i64(p + 16), f.u32(p + 8)})
+			list = append(list, arrowBlock{offset: f.i64(p), body: f.i64(p + 16), meta: f.u32(p + 8)})
 		}
 		return list
 	}

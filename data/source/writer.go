@@ -64,13 +64,40 @@ func NewShards(dir, name string, shardBytes int64, columns ...string) *Shards {
 	if shardBytes == 0 {
 		shardBytes = DefaultShardBytes
 	}
-	fields := make([]arrow.Field, len(columns))
-	for i, c := range columns {
-		fields[i] = arrow.Field{Name: c, Type: arrow.BinaryTypes.String, Nullable: true}
-	}
-	s := &Shards{dir: dir, name: name, limit: shardBytes, schema: arrow.NewSchema(fields, nil)}
+	s := &Shards{dir: dir, name: name, limit: shardBytes, schema: arrowSchema(textColumns(columns...))}
 	s.builder = array.NewRecordBuilder(memory.NewGoAllocator(), s.schema)
 	return s
+}
+
+// NewTypedShards is NewShards for columns of any readable type.
+func NewTypedShards(dir, name string, shardBytes int64, columns []Column) *Shards {
+	s := NewShards(dir, name, shardBytes)
+	s.schema = arrowSchema(columns)
+	s.builder = array.NewRecordBuilder(memory.NewGoAllocator(), s.schema)
+	return s
+}
+
+// AppendRow adds a row of a batch: column i has the value of the batch's column
+// from[i], or null where that is -1. Where the types differ, the value is
+// converted, if need be to text.
+func (s *Shards) AppendRow(b *Batch, row int, from []int) {
+	if s.err != nil {
+		return
+	}
+	if len(from) != len(s.schema.Fields()) {
+		s.err = fmt.Errorf("%d values for %d columns", len(from), len(s.schema.Fields()))
+		return
+	}
+	for i, c := range from {
+		if c < 0 {
+			s.builder.Field(i).AppendNull()
+		} else if s.err = copyValue(s.builder.Field(i), b, c, row, &s.bytes); s.err != nil {
+			return
+		}
+	}
+	if s.rows++; s.rows == batchRows || s.bytes >= batchBytes {
+		s.flush()
+	}
 }
 
 // Append adds a row, a value for each column. After an error it does nothing;

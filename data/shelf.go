@@ -1,0 +1,93 @@
+package data
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"hone/data/source"
+)
+
+// shelfVersion goes into the names of converted files in the cache: raise it
+// with every change of what a conversion writes.
+const shelfVersion = 1
+
+// openShelved opens files that have no random access as shards in the cache,
+// into which they are converted first where that was not yet done.
+func openShelved(ctx context.Context, spec Spec, paths []string, cacheDir string, progress func(done, total int64)) (*Corpus, error) {
+	if cacheDir == "" {
+		return nil, fmt.Errorf("data: %s: no cache directory to convert it into (hint: set HONE_CACHE)", spec.From)
+	}
+	p := Provenance{Name: spec.Name, Source: spec.Source, Licence: spec.Licence, Consent: spec.Consent, Collected: spec.Collected}
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, fmt.Errorf("data: %w", err)
+		}
+		p.Bytes += info.Size()
+	}
+	// All is read twice, to hash it and to convert it.
+	half := func(from int64) func(done, total int64) {
+		return func(done, _ int64) {
+			if progress != nil {
+				progress(from+done, 2*p.Bytes)
+			}
+		}
+	}
+	sums, key := sha256.New(), sha256.New()
+	o := spec.Read
+	fmt.Fprintf(key, "%d %q %q %q %q %q %v\n", shelfVersion, spec.Text, spec.Label, o.Format, o.Separator, o.ColumnNames, o.Skips != nil)
+	done := int64(0)
+	for _, path := range paths {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		sum, size, err := source.Hash(path)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(sums, "%s  %s\n", sum, filepath.Base(path))
+		fmt.Fprintf(key, "%s %s %q\n", sum, splitOf(path), filepath.Base(path))
+		done += size
+		half(0)(done, 0)
+	}
+	p.SHA256 = hex.EncodeToString(sums.Sum(nil))
+	if err := (&Corpus{Provenance: p}).checkSHA256(spec); err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(cacheDir, "files-"+hex.EncodeToString(key.Sum(nil))[:16])
+	m, err := readManifest(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		if spec.Say != nil {
+			spec.Say(fmt.Sprintf("%s: %d files without random access are converted once, into %s: about the %.1f MB that they have, several times as much where they are compressed", spec.From, len(paths), dir, float64(p.Bytes)/1e6))
+		}
+		if err := os.MkdirAll(cacheDir, 0o755); err != nil {
+			return nil, fmt.Errorf("data: cache: %w", err)
+		}
+		sweep(cacheDir)
+		if o.TempDir == "" {
+			o.TempDir = cacheDir
+		}
+		opt := ConvertOptions{Text: spec.Text, Label: spec.Label, Name: spec.Name, Read: o}
+		if err := convertPaths(ctx, paths, dir, opt, half(p.Bytes)); err != nil {
+			return nil, err
+		}
+		m, err = readManifest(dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	inner := spec
+	inner.SHA256, inner.Text, inner.Label = "", "", ""
+	c, err := openConverted(ctx, inner, dir, m, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w (hint: remove %s, and it will be made anew)", err, dir)
+	}
+	p.Rows = c.Provenance.Rows
+	c.Provenance, c.Dir = p, ""
+	return c, nil
+}

@@ -1,0 +1,108 @@
+package source
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+)
+
+// Batch holds the selected columns of some rows.
+type Batch struct {
+	First   int64 // number of its first row in the file
+	Rows    int
+	Bytes   int64 // decoded
+	columns []arrow.Array
+	classes [][]string // by column, nil: none
+}
+
+// Message is a turn of a dialogue.
+type Message struct {
+	Role    string `json:"role"`
+	Content string `json:"content"`
+}
+
+// Text returns the value of the selected column col in row row of the batch as
+// text: nested values as JSON. ok is false where it is null. The string stays
+// valid as long as the batch does.
+func (b *Batch) Text(col, row int) (text string, ok bool) {
+	c := b.columns[col]
+	if c.IsNull(row) {
+		return "", false
+	}
+	switch c := c.(type) {
+	case *array.String:
+		return c.Value(row), true
+	case *array.LargeString:
+		return c.Value(row), true
+	case array.ListLike, *array.Struct:
+		j, err := json.Marshal(c.GetOneForMarshal(row))
+		return string(j), err == nil // no value of a readable type fails, but for NaN
+	}
+	text = c.ValueStr(row)
+	if names := b.classes[col]; names != nil {
+		class, err := strconv.Atoi(text)
+		if err != nil || class < 0 || class >= len(names) {
+			return "", false // -1 is how datasets marks a row without label
+		}
+		return names[class], true
+	}
+	return text, true
+}
+
+// IDs appends the integers of a list to dst. ok is false where the value is
+// null, holds a null or a number beyond 32 bits, or is no such list.
+func (b *Batch) IDs(dst []int32, col, row int) (ids []int32, ok bool) {
+	c, lo, hi, ok := b.list(col, row)
+	if !ok {
+		return dst, false
+	}
+	for i := lo; i < hi; i++ {
+		if c.IsNull(i) {
+			return dst, false
+		}
+		v, ok := integer(c, i)
+		if !ok {
+			return dst, false
+		}
+		if v != int64(int32(v)) {
+			return dst, false
+		}
+		dst = append(dst, int32(v))
+	}
+	return dst, true
+}
+
+// Messages returns the turns of a dialogue. ok is false where the value is null
+// or no dialogue.
+func (b *Batch) Messages(col, row int) (turns []Message, ok bool) {
+	c, lo, hi, ok := b.list(col, row)
+	if !ok || !isMessages(b.columns[col].DataType()) {
+		return nil, false
+	}
+	s := c.(*array.Struct)
+	t := s.DataType().(*arrow.StructType)
+	role, _ := t.FieldIdx("role")
+	content, _ := t.FieldIdx("content")
+	parts := Batch{columns: []arrow.Array{s.Field(role), s.Field(content)}, classes: make([][]string, 2)}
+	for i := lo; i < hi; i++ {
+		if s.IsNull(i) {
+			return nil, false
+		}
+		var m Message
+		m.Role, _ = parts.Text(0, i)
+		m.Content, _ = parts.Text(1, i)
+		turns = append(turns, m)
+	}
+	return turns, true
+}
+
+func (b *Batch) list(col, row int) (elements arrow.Array, lo, hi int, ok bool) {
+	l, ok := b.columns[col].(array.ListLike)
+	if !ok || l.IsNull(row) {
+		return nil, 0, 0, false
+	}
+	from, to := l.ValueOffsets(row)
+	return l.ListValues(), int(from), int(to), true
+}

@@ -1,0 +1,210 @@
+package source
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/apache/arrow/go/v15/arrow"
+)
+
+// Column describes a column.
+type Column struct {
+	Name     string `json:"name"`
+	Type     string `json:"type"` // "utf8", "int64", "dictionary<utf8>", "list<struct<role: utf8, content: utf8>>"…
+	Nullable bool   `json:"nullable"`
+
+	arrow   arrow.DataType // of decoded values; nil: not read
+	classes []string       // names of the values of an integer
+}
+
+// Scalar reports whether the values are text or are read as text: numbers,
+// truth values, dates.
+func (c *Column) Scalar() bool { return c.arrow != nil && !nested(c.arrow) }
+
+// Readable reports whether the values can be read at all.
+func (c *Column) Readable() bool { return c.arrow != nil }
+
+// Messages reports whether the values are dialogues: lists of structs of a role
+// and a content.
+func (c *Column) Messages() bool { return c.arrow != nil && isMessages(c.arrow) }
+
+// IDs reports whether the values are lists of integers.
+func (c *Column) IDs() bool {
+	l, ok := c.arrow.(arrow.ListLikeType)
+	return ok && arrow.IsInteger(l.Elem().ID())
+}
+
+func nested(t arrow.DataType) bool {
+	_, ok := t.(arrow.NestedType)
+	return ok
+}
+
+func isMessages(t arrow.DataType) bool {
+	l, ok := t.(arrow.ListLikeType)
+	if !ok {
+		return false
+	}
+	s, ok := l.Elem().(*arrow.StructType)
+	if !ok {
+		return false
+	}
+	for _, name := range []string{"role", "content"} {
+		f, ok := s.FieldByName(name)
+		if !ok || f.Type.ID() != arrow.STRING && f.Type.ID() != arrow.LARGE_STRING {
+			return false
+		}
+	}
+	return true
+}
+
+// decoded returns the type that a column has once it is read, nil where it is
+// not read: dictionaries and views become what they hold.
+func (a *arrowField) decoded() arrow.DataType {
+	switch a.typ {
+	case typeUtf8, typeUtf8View:
+		return arrow.BinaryTypes.String
+	case typeLargeUtf8:
+		if a.dict {
+			return arrow.BinaryTypes.String
+		}
+		return arrow.BinaryTypes.LargeString
+	}
+	if a.dict {
+		return nil
+	}
+	switch a.typ {
+	case typeInt:
+		return intType(a.bits, a.signed)
+	case typeFloat:
+		switch a.unit {
+		case 1:
+			return arrow.PrimitiveTypes.Float32
+		case 2:
+			return arrow.PrimitiveTypes.Float64
+		}
+	case typeBool:
+		return arrow.FixedWidthTypes.Boolean
+	case typeDate:
+		return []arrow.DataType{arrow.FixedWidthTypes.Date32, arrow.FixedWidthTypes.Date64, nil, nil}[a.unit]
+	case typeTimestamp:
+		return &arrow.TimestampType{Unit: arrow.TimeUnit(a.unit), TimeZone: a.zone}
+	case typeList, typeLargeList, typeFixedSizeList:
+		if len(a.children) != 1 {
+			return nil
+		}
+		elem := a.children[0].decoded()
+		if elem == nil {
+			return nil
+		}
+		f := arrow.Field{Name: a.children[0].name, Type: elem, Nullable: true}
+		switch a.typ {
+		case typeList:
+			return arrow.ListOfField(f)
+		case typeLargeList:
+			return arrow.LargeListOfField(f)
+		}
+		return arrow.FixedSizeListOfField(int32(a.size), f)
+	case typeStruct:
+		fields := make([]arrow.Field, len(a.children))
+		for i := range a.children {
+			t := a.children[i].decoded()
+			if t == nil {
+				return nil
+			}
+			fields[i] = arrow.Field{Name: a.children[i].name, Type: t, Nullable: true}
+		}
+		return arrow.StructOf(fields...)
+	}
+	return nil
+}
+
+func intType(bits int, signed bool) arrow.DataType {
+	switch {
+	case bits == 8 && signed:
+		return arrow.PrimitiveTypes.Int8
+	case bits == 16 && signed:
+		return arrow.PrimitiveTypes.Int16
+	case bits == 32 && signed:
+		return arrow.PrimitiveTypes.Int32
+	case signed:
+		return arrow.PrimitiveTypes.Int64
+	case bits == 8:
+		return arrow.PrimitiveTypes.Uint8
+	case bits == 16:
+		return arrow.PrimitiveTypes.Uint16
+	case bits == 32:
+		return arrow.PrimitiveTypes.Uint32
+	}
+	return arrow.PrimitiveTypes.Uint64
+}
+
+// Columns lists the columns of the file.
+func (a *File) Columns() []Column {
+	list := make([]Column, len(a.fields))
+	for i := range a.fields {
+		fd := &a.fields[i]
+		list[i] = Column{fd.name, fd.kind(), fd.nullable, fd.decoded(), fd.classes}
+	}
+	return list
+}
+
+// Readable reports whether the file has a column of that name whose values are
+// text or are read as text.
+func (a *File) Readable(name string) bool {
+	for _, c := range a.Columns() {
+		if c.Name == name {
+			return c.Scalar()
+		}
+	}
+	return false
+}
+
+// Select chooses the columns that Batch and Row read, by name and in this
+// order. Integers are read as their decimal digits, or as the names of classes
+// where Hugging Face datasets has left these in the file.
+func (a *File) Select(names ...string) error {
+	at, err := choose(a.path, a.Columns(), names)
+	if err != nil {
+		return err
+	}
+	a.columns = at
+	return nil
+}
+
+// choose finds columns by name.
+func choose(path string, columns []Column, names []string) ([]int, error) {
+	var at []int
+	for _, name := range names {
+		i := 0
+		for i < len(columns) && columns[i].Name != name {
+			i++
+		}
+		if i == len(columns) {
+			return nil, fmt.Errorf("data: %s: no column %q%s; its columns: %s", path, name, hint(name, columnNames(columns)), listColumns(columns))
+		}
+		if !columns[i].Readable() {
+			return nil, fmt.Errorf("data: %s: column %q is %s, which is not read (hint: cast it when writing the file); its columns: %s", path, name, columns[i].Type, listColumns(columns))
+		}
+		at = append(at, i)
+	}
+	return at, nil
+}
+
+func columnNames(columns []Column) []string {
+	names := make([]string, len(columns))
+	for i := range columns {
+		names[i] = columns[i].Name
+	}
+	return names
+}
+
+func listColumns(columns []Column) string {
+	var s []string
+	for _, c := range columns {
+		s = append(s, fmt.Sprintf("%s (%s)", c.Name, c.Type))
+	}
+	if len(s) == 0 {
+		return "none"
+	}
+	return strings.Join(s, ", ")
+}

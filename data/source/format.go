@@ -1,0 +1,125 @@
+package source
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
+)
+
+// The formats that are read.
+const (
+	ArrowFile   = "arrow"
+	ArrowStream = "arrow-stream"
+	Parquet     = "parquet"
+	JSON        = "json" // lines of objects, or one array of them
+	CSV         = "csv"
+	TSV         = "tsv"
+	FASTA       = "fasta"
+	Text        = "text"
+)
+
+// Formats lists them.
+var Formats = []string{ArrowFile, ArrowStream, Parquet, JSON, CSV, TSV, FASTA, Text}
+
+const (
+	gzipPacked = "gzip"
+	zstdPacked = "zstd"
+)
+
+// kinds names the formats for people.
+const kinds = "Arrow IPC file and stream, Parquet, JSONL, CSV, TSV, FASTA, plain text; each also with gzip or zstd"
+
+var (
+	arrowMagic   = []byte("ARROW1")
+	continuation = []byte{0xff, 0xff, 0xff, 0xff}
+)
+
+// extensions says what format a name announces.
+var extensions = map[string]string{
+	".arrow": ArrowFile, ".arrows": ArrowStream, ".feather": ArrowFile, ".ipc": ArrowFile,
+	".parquet": Parquet, ".pq": Parquet,
+	".jsonl": JSON, ".ndjson": JSON, ".json": JSON,
+	".csv": CSV, ".tsv": TSV, ".tab": TSV,
+	".fasta": FASTA, ".fa": FASTA, ".fna": FASTA, ".faa": FASTA, ".ffn": FASTA,
+	".txt": Text, ".text": Text, ".md": Text,
+}
+
+// byName returns the format and the packing that a name announces, "" if none.
+func byName(name string) (format, packed string) {
+	name = strings.ToLower(filepath.Base(name))
+	switch filepath.Ext(name) {
+	case ".gz":
+		packed = gzipPacked
+	case ".zst", ".zstd":
+		packed = zstdPacked
+	}
+	if packed != "" {
+		name = strings.TrimSuffix(name, filepath.Ext(name))
+	}
+	return extensions[filepath.Ext(name)], packed
+}
+
+// packing recognises a file that is compressed as a whole by its first bytes.
+func packing(head []byte) string {
+	switch {
+	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+		return gzipPacked
+	case len(head) >= 4 && head[0] == 0x28 && head[1] == 0xb5 && head[2] == 0x2f && head[3] == 0xfd,
+		len(head) >= 4 && head[0]&0xf0 == 0x50 && head[1] == 0x2a && head[2] == 0x4d && head[3] == 0x18: // skippable
+		return zstdPacked
+	}
+	return ""
+}
+
+// detect finds the format by the first bytes, then by the name, then by what
+// text looks like.
+func detect(name string, head []byte) (string, error) {
+	switch {
+	case len(head) == 0:
+		return "", fmt.Errorf("is empty (0 bytes)")
+	case bytes.HasPrefix(head, arrowMagic):
+		return ArrowFile, nil
+	case bytes.HasPrefix(head, continuation):
+		return ArrowStream, nil
+	case bytes.HasPrefix(head, []byte("PAR1")):
+		return Parquet, nil
+	}
+	format, _ := byName(name)
+	switch format {
+	case ArrowFile, ArrowStream:
+		return "", fmt.Errorf("is no Arrow file: it begins with %q", head[:min(8, len(head))])
+	case Parquet:
+		return "", fmt.Errorf("is no Parquet file: it begins with %q", head[:min(8, len(head))])
+	case "":
+	default:
+		return format, nil
+	}
+	// The last character may be cut.
+	whole := head
+	for i := 0; i < utf8.UTFMax-1 && len(whole) > 0 && !utf8.Valid(whole); i++ {
+		whole = whole[:len(whole)-1]
+	}
+	if !utf8.Valid(whole) || bytes.IndexByte(head, 0) >= 0 {
+		return "", fmt.Errorf("is of no known kind: it begins with %q (known kinds: %s)", head[:min(8, len(head))], kinds)
+	}
+	switch first := bytes.TrimLeft(head, " \t\r\n"); {
+	case bytes.HasPrefix(first, []byte(`{"`)):
+		return JSON, nil
+	case bytes.HasPrefix(head, []byte(">")):
+		return FASTA, nil
+	}
+	return Text, nil
+}
+
+// readHead returns up to n first bytes of r.
+func readHead(r io.Reader, n int) ([]byte, error) {
+	head := make([]byte, n)
+	n, err := io.ReadFull(r, head)
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		err = nil
+	}
+	return head[:n], err
+}

@@ -1,0 +1,527 @@
+package source
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"unicode/utf8"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
+)
+
+// parquetReader reads the selected columns of a Parquet file, some rows of a row
+// group at a time: of each column, one page is in memory.
+type parquetReader struct {
+	h     *handle
+	file  *parquet.File
+	nodes []*parquetNode
+	group int
+	left  int64 // rows of the group that are not yet read
+	open  []*parquetLeaf
+}
+
+// parquetNode is a column, or a part of one: what repeats and what may be absent
+// is resolved by levels, as Dremel has it
+// (https://parquet.apache.org/docs/file-format/nestedencoding/).
+type parquetNode struct {
+	name     string
+	typ      arrow.DataType // nil: not read
+	kind     string         // where typ is nil
+	def      int            // level at which the node itself is there
+	list     int            // repetition level of the elements of a list, 0: no list
+	listDef  int            // definition level at which a list has an element
+	children []*parquetNode
+	leaf     int // number of the leaf column, where there are no children
+	first    int // number of the first leaf below
+}
+
+func openParquet(path string) (*parquetReader, error) {
+	h, err := openHandle(path)
+	if err != nil {
+		return nil, err
+	}
+	p, err := openParquetAt(h, h.size)
+	if err != nil {
+		h.Close()
+		return nil, err
+	}
+	p.h = h
+	return p, nil
+}
+
+func openParquetAt(r io.ReaderAt, size int64) (p *parquetReader, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			p, err = nil, fmt.Errorf("damaged Parquet file: %v", v)
+		}
+	}()
+	// The library allocates the footer before it knows that the file has it.
+	var tail [8]byte
+	if size < 12 {
+		return nil, fmt.Errorf("truncated Parquet file: only %d bytes", size)
+	}
+	if _, err := r.ReadAt(tail[:], size-8); err != nil {
+		return nil, err
+	}
+	if string(tail[4:]) == "PARE" {
+		return nil, errors.New("is an encrypted Parquet file")
+	}
+	if string(tail[4:]) != "PAR1" {
+		return nil, errors.New("truncated Parquet file: it does not end with the mark PAR1")
+	}
+	if n := int64(binary.LittleEndian.Uint32(tail[:])); n > size-12 {
+		return nil, fmt.Errorf("damaged Parquet file: a footer of %d bytes in a file of %d", n, size)
+	}
+	f, err := parquet.OpenFile(r, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	if err != nil {
+		return nil, fmt.Errorf("damaged Parquet file: %w", err)
+	}
+	p = &parquetReader{file: f, group: -1}
+	total := int64(0)
+	for _, g := range f.RowGroups() {
+		n := g.NumRows()
+		if n < 0 || n > math.MaxInt64-total {
+			return nil, errors.New("damaged Parquet file: a row group's count of rows")
+		}
+		total += n
+	}
+	if total != f.NumRows() {
+		return nil, fmt.Errorf("damaged Parquet file: %d rows, its row groups have %d", f.NumRows(), total)
+	}
+	leaf := 0
+	for _, c := range f.Root().Columns() {
+		n, err := parquetField(c, 0, 0, &leaf, 0)
+		if err != nil {
+			return nil, err
+		}
+		p.nodes = append(p.nodes, n)
+	}
+	for _, g := range f.RowGroups() {
+		if len(g.ColumnChunks()) != leaf {
+			return nil, errors.New("damaged Parquet file: a row group lacks columns")
+		}
+	}
+	return p, nil
+}
+
+// parquetField describes a column or a part of one.
+func parquetField(c *parquet.Column, def, rep int, leaf *int, depth int) (*parquetNode, error) {
+	if depth > maxDepth {
+		return nil, fmt.Errorf("columns nested deeper than %d", maxDepth)
+	}
+	if !utf8.ValidString(c.Name()) {
+		return nil, fmt.Errorf("column name %q is not UTF-8", c.Name())
+	}
+	n := &parquetNode{name: c.Name(), first: *leaf}
+	if c.Repeated() { // a list by the old rules, without a LIST around it
+		elem := *n
+		if err := elem.content(c, def+1, rep+1, leaf, depth); err != nil {
+			return nil, err
+		}
+		n.def, n.list, n.listDef, n.children = def, rep+1, def+1, []*parquetNode{&elem}
+		n.listType()
+		return n, nil
+	}
+	if c.Optional() {
+		def++
+	}
+	return n, n.content(c, def, rep, leaf, depth)
+}
+
+func (n *parquetNode) listType() {
+	elem := n.children[0]
+	if elem.typ == nil {
+		n.kind = "list<" + elem.kind + ">"
+		return
+	}
+	n.typ = arrow.ListOfField(arrow.Field{Name: "element", Type: elem.typ, Nullable: true})
+}
+
+// content fills in what is below a node that is there at level def.
+func (n *parquetNode) content(c *parquet.Column, def, rep int, leaf *int, depth int) error {
+	n.def = def
+	if c.Leaf() {
+		n.leaf = *leaf
+		*leaf++
+		n.typ, n.kind = parquetType(c.Type())
+		return nil
+	}
+	children := c.Columns()
+	if _, isList := logical(c.Type()).(*format.ListType); len(children) == 1 && children[0].Repeated() && (isList || isListName(children[0])) {
+		mid := children[0]
+		var elem *parquetNode
+		var err error
+		if !mid.Leaf() && len(mid.Columns()) == 1 && mid.Name() != "array" {
+			elem, err = parquetField(mid.Columns()[0], def+1, rep+1, leaf, depth+2)
+		} else {
+			elem = &parquetNode{name: mid.Name(), first: *leaf}
+			err = elem.content(mid, def+1, rep+1, leaf, depth+2)
+		}
+		if err != nil {
+			return err
+		}
+		n.list, n.listDef, n.children = rep+1, def+1, []*parquetNode{elem}
+		n.listType()
+		return nil
+	}
+	var fields []arrow.Field
+	for _, ch := range children {
+		f, err := parquetField(ch, def, rep, leaf, depth+1)
+		if err != nil {
+			return err
+		}
+		n.children = append(n.children, f)
+		if f.typ == nil {
+			n.kind = "struct<" + f.name + ": " + f.kind + ">"
+		}
+		fields = append(fields, arrow.Field{Name: f.name, Type: f.typ, Nullable: true})
+	}
+	if len(fields) == 0 {
+		n.kind = "struct"
+	}
+	if n.kind == "" {
+		n.typ = arrow.StructOf(fields...)
+	}
+	return nil
+}
+
+func isListName(c *parquet.Column) bool {
+	return c.Name() == "list" && !c.Leaf() && len(c.Columns()) == 1
+}
+
+// parquetType maps the type of a leaf, or names the one that is not read.
+func parquetType(t parquet.Type) (arrow.DataType, string) {
+	lt := logical(t)
+	switch t.Kind() {
+	case parquet.Boolean:
+		return arrow.FixedWidthTypes.Boolean, ""
+	case parquet.Float:
+		return arrow.PrimitiveTypes.Float32, ""
+	case parquet.Double:
+		return arrow.PrimitiveTypes.Float64, ""
+	case parquet.ByteArray:
+		switch lt.(type) {
+		case *format.StringType, *format.EnumType, *format.JsonType:
+			return arrow.BinaryTypes.String, ""
+		}
+		return nil, "binary"
+	case parquet.Int32, parquet.Int64:
+		bits := 32
+		if t.Kind() == parquet.Int64 {
+			bits = 64
+		}
+		switch lt := lt.(type) {
+		case nil:
+			return intType(bits, true), ""
+		case *format.IntType:
+			if w := int(lt.BitWidth); w == bits || bits == 32 && (w == 8 || w == 16) {
+				return intType(w, lt.IsSigned), ""
+			}
+		case *format.DateType:
+			if bits == 32 {
+				return arrow.FixedWidthTypes.Date32, ""
+			}
+		case *format.TimestampType:
+			ts := &arrow.TimestampType{}
+			if lt.IsAdjustedToUTC {
+				ts.TimeZone = "UTC"
+			}
+			switch lt.Unit.Value.(type) {
+			case *format.MilliSeconds:
+				ts.Unit = arrow.Millisecond
+			case *format.MicroSeconds:
+				ts.Unit = arrow.Microsecond
+			case *format.NanoSeconds:
+				ts.Unit = arrow.Nanosecond
+			default:
+				return nil, t.String()
+			}
+			if bits == 64 {
+				return ts, ""
+			}
+		}
+	}
+	return nil, t.String()
+}
+
+func logical(t parquet.Type) format.LogicalTypeValue {
+	if lt := t.LogicalType(); lt != nil {
+		return lt.Value
+	}
+	return nil
+}
+
+func (p *parquetReader) columns() []Column {
+	list := make([]Column, len(p.nodes))
+	for i, n := range p.nodes {
+		list[i] = Column{Name: n.name, Type: n.kind, Nullable: true, arrow: n.typ}
+		if n.typ != nil {
+			list[i].Type = typeName(n.typ)
+		}
+	}
+	return list
+}
+
+func (p *parquetReader) count() int64 { return p.file.NumRows() }
+
+func (p *parquetReader) close() error {
+	for _, l := range p.open {
+		l.close()
+	}
+	p.open = nil
+	if p.h == nil {
+		return nil
+	}
+	return p.h.Close()
+}
+
+// parquetLeaf reads the values of a leaf column of one row group.
+type parquetLeaf struct {
+	pages  parquet.Pages
+	page   parquet.Page
+	values parquet.ValueReader
+	buf    [256]parquet.Value
+	at, n  int
+}
+
+func (l *parquetLeaf) close() {
+	if l.page != nil {
+		parquet.Release(l.page)
+	}
+	l.pages.Close()
+}
+
+// peek returns the next value; io.EOF at the end of the row group.
+func (l *parquetLeaf) peek() (*parquet.Value, error) {
+	for l.at == l.n {
+		if l.values != nil {
+			n, err := l.values.ReadValues(l.buf[:])
+			if err != nil && err != io.EOF {
+				return nil, err
+			}
+			l.at, l.n = 0, n
+			if n > 0 {
+				break
+			}
+			parquet.Release(l.page)
+			l.page, l.values = nil, nil
+		}
+		page, err := l.pages.ReadPage()
+		if err != nil {
+			return nil, err
+		}
+		l.page, l.values = page, page.Values()
+	}
+	return &l.buf[l.at], nil
+}
+
+func (p *parquetReader) next(s *Scanner) (*Batch, error) {
+	b := newRowBuilder(s)
+	for !b.full() {
+		for p.left == 0 {
+			if err := p.finish(); err != nil {
+				return nil, err
+			}
+			if p.group+1 >= len(p.file.RowGroups()) {
+				if b.rows == 0 {
+					return nil, io.EOF
+				}
+				return b.batch(), nil
+			}
+			p.group++
+			g := p.file.RowGroups()[p.group]
+			p.left = g.NumRows()
+			chunks := g.ColumnChunks()
+			p.open = make([]*parquetLeaf, len(chunks))
+			for _, c := range s.selected {
+				n := p.nodes[c]
+				for i := n.first; i < n.first+n.leaves(); i++ {
+					p.open[i] = &parquetLeaf{pages: chunks[i].Pages()}
+				}
+			}
+		}
+		row := p.file.RowGroups()[p.group].NumRows() - p.left
+		bad := false
+		for i, c := range s.selected {
+			n := p.nodes[c]
+			invalid, err := p.value(n, b.Field(i), &b.bytes)
+			if err == nil {
+				err = p.rowEnds(n)
+			}
+			if err != nil {
+				if err == io.EOF {
+					err = errors.New("damaged data: rows are missing")
+				}
+				return nil, fmt.Errorf("row group %d, row %d: column %q: %w", p.group, row, n.name, err)
+			}
+			if invalid && !bad {
+				bad = true // the value is null; the record is counted once
+				if err := s.skip(fmt.Errorf("row group %d, row %d: column %q: %w", p.group, row, n.name, errInvalidUTF8)); err != nil {
+					return nil, err
+				}
+			}
+		}
+		p.left--
+		b.rows++
+	}
+	return b.batch(), nil
+}
+
+// finish closes the leaves of a row group, which must have been read to the end.
+func (p *parquetReader) finish() error {
+	var fault error
+	for i, l := range p.open {
+		if l == nil {
+			continue
+		}
+		if _, err := l.peek(); err != io.EOF && fault == nil {
+			if fault = err; err == nil {
+				fault = errors.New("damaged data: more values than rows")
+			}
+			fault = fmt.Errorf("row group %d: leaf column %d: %w", p.group, i, fault)
+		}
+		l.close()
+	}
+	p.open = nil
+	return fault
+}
+
+func (n *parquetNode) leaves() int {
+	if len(n.children) == 0 {
+		return 1
+	}
+	sum := 0
+	for _, c := range n.children {
+		sum += c.leaves()
+	}
+	return sum
+}
+
+// rowEnds checks that the next value of a column begins a row.
+func (p *parquetReader) rowEnds(n *parquetNode) error {
+	for i := n.first; i < n.first+n.leaves(); i++ {
+		if v, err := p.open[i].peek(); err == nil && v.RepetitionLevel() != 0 {
+			return errors.New("damaged data: levels that do not fit the schema")
+		} else if err != nil && err != io.EOF {
+			return err
+		}
+	}
+	return nil
+}
+
+// absent steps over the values that stand for a node that is not there.
+func (p *parquetReader) absent(n *parquetNode) error {
+	for i := n.first; i < n.first+n.leaves(); i++ {
+		if _, err := p.open[i].peek(); err != nil {
+			return err
+		}
+		p.open[i].at++
+	}
+	return nil
+}
+
+// value appends the next value of a node. invalid: text in it was not UTF-8 and
+// was made null.
+func (p *parquetReader) value(n *parquetNode, b array.Builder, size *int) (invalid bool, err error) {
+	l := p.open[n.first]
+	v, err := l.peek()
+	if err != nil {
+		return false, err
+	}
+	def := v.DefinitionLevel()
+	if def < n.def {
+		b.AppendNull()
+		return false, p.absent(n)
+	}
+	switch {
+	case n.list > 0:
+		lb := b.(*array.ListBuilder)
+		lb.Append(true)
+		if def < n.listDef {
+			return false, p.absent(n)
+		}
+		for {
+			bad, err := p.value(n.children[0], lb.ValueBuilder(), size)
+			if err != nil {
+				return false, err
+			}
+			invalid = invalid || bad
+			if *size++; *size > maxBatch {
+				return false, errRecord
+			}
+			next, err := l.peek()
+			if err == io.EOF || err == nil && next.RepetitionLevel() < n.list {
+				return invalid, nil
+			}
+			if err != nil {
+				return false, err
+			}
+			if next.RepetitionLevel() > n.list {
+				return false, errors.New("damaged data: levels that do not fit the schema")
+			}
+		}
+	case len(n.children) > 0:
+		sb := b.(*array.StructBuilder)
+		sb.Append(true)
+		for i, c := range n.children {
+			bad, err := p.value(c, sb.FieldBuilder(i), size)
+			if err != nil {
+				return false, err
+			}
+			invalid = invalid || bad
+		}
+		return invalid, nil
+	}
+	l.at++
+	if v.IsNull() {
+		b.AppendNull()
+		return false, nil
+	}
+	switch b := b.(type) {
+	case *array.StringBuilder:
+		text := v.ByteArray()
+		if !utf8.Valid(text) {
+			b.AppendNull()
+			return true, nil
+		}
+		if *size += len(text); *size > maxBatch {
+			return false, errRecord
+		}
+		b.BinaryBuilder.Append(text)
+	case *array.BooleanBuilder:
+		b.Append(v.Boolean())
+	case *array.Int8Builder:
+		b.Append(int8(v.Int32()))
+	case *array.Int16Builder:
+		b.Append(int16(v.Int32()))
+	case *array.Int32Builder:
+		b.Append(v.Int32())
+	case *array.Int64Builder:
+		b.Append(v.Int64())
+	case *array.Uint8Builder:
+		b.Append(uint8(v.Uint32()))
+	case *array.Uint16Builder:
+		b.Append(uint16(v.Uint32()))
+	case *array.Uint32Builder:
+		b.Append(v.Uint32())
+	case *array.Uint64Builder:
+		b.Append(v.Uint64())
+	case *array.Float32Builder:
+		b.Append(v.Float())
+	case *array.Float64Builder:
+		b.Append(v.Double())
+	case *array.Date32Builder:
+		b.Append(arrow.Date32(v.Int32()))
+	case *array.TimestampBuilder:
+		b.Append(arrow.Timestamp(v.Int64()))
+	default:
+		return false, fmt.Errorf("no column of type %s", b.Type())
+	}
+	*size += 8
+	return false, nil
+}

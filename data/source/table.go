@@ -1,0 +1,427 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+)
+
+// Options say what a file does not say of itself. The zero value suits most.
+type Options struct {
+	// Format is one of the known formats; "": by the first bytes, then by the name.
+	Format string
+	// Separator stands between the documents of a plain text; "": the file is
+	// one document. Documents that are empty or only white space are left out.
+	Separator string
+	// ColumnNames of CSV and TSV files without a header line.
+	ColumnNames []string
+	// Skips counts records that cannot be read, and reading goes on; nil: the
+	// first one is an error. A file that is damaged as such is always one.
+	Skips *Skips
+	// TempDir holds what compressed Arrow and Parquet files are decompressed
+	// to, while they are read; "": os.TempDir.
+	TempDir string
+}
+
+// Table is a file of any known format, described. It is not open.
+type Table struct {
+	Path    string
+	Format  string
+	Packed  string // "gzip", "zstd": the file as a whole
+	Size    int64  // of the file
+	Columns []Column
+	Rows    int64 // -1: known only by reading
+
+	opt   Options
+	shape *shape // of JSON
+}
+
+// Describe finds out the format and the columns of a file. JSON, whose columns
+// no header tells, is read to its end.
+func Describe(ctx context.Context, path string, opt Options) (*Table, error) {
+	t, err := describe(ctx, path, opt)
+	if err != nil {
+		return nil, fmt.Errorf("data: %s: %w", path, bare(err))
+	}
+	return t, nil
+}
+
+func describe(ctx context.Context, path string, opt Options) (*Table, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return nil, fmt.Errorf("is a directory, not a file of records (known kinds: %s)", kinds)
+	}
+	t := &Table{Path: path, Size: info.Size(), Rows: -1, opt: opt}
+	u, err := openUnpacked(path, "")
+	if err != nil {
+		return nil, err
+	}
+	head, err := readHead(u, 512)
+	u.Close()
+	if err != nil {
+		return nil, err
+	}
+	if t.Packed = packing(head); t.Packed != "" {
+		if u, err = openUnpacked(path, t.Packed); err != nil {
+			return nil, err
+		}
+		head, err = readHead(u, 512)
+		u.Close()
+		if err != nil {
+			return nil, err
+		}
+	}
+	if t.Format = opt.Format; t.Format == "" {
+		if t.Format, err = detect(path, head); err != nil {
+			return nil, err
+		}
+	}
+	s, err := t.open()
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	if j, ok := s.rows.(*jsonReader); ok {
+		if err := j.infer(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+	t.Columns, t.Rows = s.rows.columns(), s.rows.count()
+	return t, nil
+}
+
+// rowReader reads records in order into batches.
+type rowReader interface {
+	columns() []Column
+	count() int64 // of rows, -1: not known
+	// next reads some of the selected columns' rows; io.EOF.
+	next(s *Scanner) (*Batch, error)
+	close() error
+}
+
+// Scanner reads a table in order, in bounded memory. It is for one goroutine.
+type Scanner struct {
+	table    *Table
+	rows     rowReader
+	in       *unpacked // nil: read at random
+	temp     *os.File  // what a compressed file was decompressed to
+	selected []int
+	at       int64 // rows read
+	err      error
+}
+
+// Scan opens a table to read these columns, in this order; none: all that can be
+// read.
+func (t *Table) Scan(names ...string) (*Scanner, error) {
+	if len(names) == 0 {
+		for _, c := range t.Columns {
+			if c.Readable() {
+				names = append(names, c.Name)
+			}
+		}
+		if len(names) == 0 {
+			return nil, fmt.Errorf("data: %s: no column can be read; its columns: %s", t.Path, listColumns(t.Columns))
+		}
+	}
+	at, err := choose(t.Path, t.Columns, names)
+	if err != nil {
+		return nil, err
+	}
+	s, err := t.open()
+	if err != nil {
+		return nil, fmt.Errorf("data: %s: %w", t.Path, bare(err))
+	}
+	s.selected = at
+	if a, ok := s.rows.(*arrowReader); ok {
+		a.f.columns = at
+	}
+	return s, nil
+}
+
+// open opens the file without saying which columns are read.
+func (t *Table) open() (_ *Scanner, err error) {
+	s := &Scanner{table: t}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	switch t.Format {
+	case ArrowFile, ArrowStream, Parquet:
+		path := t.Path
+		if t.Packed != "" {
+			if err := s.spool(); err != nil {
+				return nil, err
+			}
+			path = s.temp.Name()
+		}
+		if t.Format == Parquet {
+			s.rows, err = openParquet(path)
+		} else {
+			s.rows, err = openArrow(path, t.Path, t.opt.Skips)
+		}
+		return s, err
+	}
+	if s.in, err = openUnpacked(t.Path, t.Packed); err != nil {
+		return nil, err
+	}
+	return s, s.readRows()
+}
+
+// readRows makes the reader of a format that is read in order.
+func (s *Scanner) readRows() (err error) {
+	t := s.table
+	switch t.Format {
+	case JSON:
+		s.rows = newJSONReader(s.in, t.shape)
+	case CSV, TSV:
+		s.rows, err = newCSVReader(s.in, t.Format == TSV, t.opt.ColumnNames)
+	case FASTA:
+		s.rows = newFASTAReader(s.in)
+	case Text:
+		s.rows = newTextReader(s.in, t.opt.Separator)
+	default:
+		err = fmt.Errorf("format %q is not known%s (known: %s)", t.Format, hint(t.Format, Formats), strings.Join(Formats, ", "))
+	}
+	return err
+}
+
+// spool decompresses the file, for formats that are not read in order.
+func (s *Scanner) spool() error {
+	u, err := openUnpacked(s.table.Path, s.table.Packed)
+	if err != nil {
+		return err
+	}
+	defer u.Close()
+	if s.temp, err = os.CreateTemp(s.table.opt.TempDir, "hone-*.tmp"); err != nil {
+		return err
+	}
+	_, err = io.Copy(s.temp, u)
+	return err
+}
+
+// Columns lists the columns that are read.
+func (s *Scanner) Columns() []Column {
+	var list []Column
+	for _, i := range s.selected {
+		list = append(list, s.table.Columns[i])
+	}
+	return list
+}
+
+// Next returns some rows, or io.EOF. They are overwritten by the next call.
+func (s *Scanner) Next() (b *Batch, err error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			b, err = nil, fmt.Errorf("data: %s: damaged data after row %d: %v", s.table.Path, s.at, p)
+		}
+		s.err = err
+	}()
+	b, err = s.rows.next(s)
+	if err == io.EOF {
+		return nil, err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("data: %s: %w", s.table.Path, bare(err))
+	}
+	s.at += int64(b.Rows)
+	return b, nil
+}
+
+// Done returns how much of the file was read, of Table.Size, for a progress bar.
+func (s *Scanner) Done() int64 {
+	if s.in != nil {
+		return s.in.count.n
+	}
+	if n := s.rows.count(); n > 0 {
+		return int64(float64(s.table.Size) * float64(s.at) / float64(n))
+	}
+	return 0
+}
+
+// Close closes the file.
+func (s *Scanner) Close() error {
+	var err error
+	if s.rows != nil {
+		err = s.rows.close()
+	}
+	if s.in != nil {
+		err = errors.Join(err, s.in.Close())
+	}
+	if s.temp != nil {
+		err = errors.Join(err, s.temp.Close(), os.Remove(s.temp.Name()))
+	}
+	return err
+}
+
+// skip counts a fault of a record, or returns it where faults are not skipped.
+func (s *Scanner) skip(err error) error {
+	if s.table.opt.Skips == nil {
+		return err
+	}
+	s.table.opt.Skips.add(fmt.Errorf("data: %s: %w", s.table.Path, err))
+	return nil
+}
+
+// bare takes the path from errors of the operating system: it is said already.
+func bare(err error) error {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+// A batch of rows that are no Arrow is about this large.
+const (
+	scanRows  = 4096
+	scanBytes = 1 << 20
+	// maxRecord bounds what is kept of one record: a quote that is never
+	// closed must not read a corpus into memory.
+	maxRecord = 256 << 20
+)
+
+var errRecord = fmt.Errorf("a record of more than %d MiB", maxRecord>>20)
+
+// rowBuilder makes batches from the selected columns.
+type rowBuilder struct {
+	columns []Column
+	*array.RecordBuilder
+	first, rows int64
+	bytes       int
+}
+
+func newRowBuilder(s *Scanner) *rowBuilder {
+	b := &rowBuilder{columns: s.Columns(), first: s.at}
+	b.RecordBuilder = array.NewRecordBuilder(memory.NewGoAllocator(), arrowSchema(b.columns))
+	return b
+}
+
+func arrowSchema(columns []Column) *arrow.Schema {
+	fields := make([]arrow.Field, len(columns))
+	for i, c := range columns {
+		fields[i] = arrow.Field{Name: c.Name, Type: c.arrow, Nullable: true}
+	}
+	return arrow.NewSchema(fields, nil)
+}
+
+func (b *rowBuilder) full() bool { return b.rows >= scanRows || b.bytes >= scanBytes }
+
+func (b *rowBuilder) batch() *Batch {
+	rec := b.NewRecord()
+	return &Batch{First: b.first, Rows: int(b.rows), Bytes: int64(b.bytes), columns: rec.Columns(), classes: make([][]string, len(b.columns))}
+}
+
+// textColumns describes columns that hold text.
+func textColumns(names ...string) []Column {
+	list := make([]Column, len(names))
+	for i, n := range names {
+		list[i] = Column{Name: n, Type: "utf8", arrow: arrow.BinaryTypes.String}
+	}
+	return list
+}
+
+// arrowReader reads an Arrow IPC file or stream in order.
+type arrowReader struct {
+	f     *File
+	w     *window
+	k     int   // next record batch
+	row   int64 // in w
+	guess int64 // rows that made a good batch
+}
+
+func openArrow(path, name string, skips *Skips) (rowReader, error) {
+	f, err := Open(path)
+	if err != nil {
+		if path != name {
+			err = fmt.Errorf("decompressed: %w", err)
+		}
+		return nil, unnamed(err, path)
+	}
+	f.path, f.skips = name, skips
+	return &arrowReader{f: f, guess: scanRows}, nil
+}
+
+func (a *arrowReader) columns() []Column { return a.f.Columns() }
+func (a *arrowReader) count() int64      { return a.f.Rows() }
+func (a *arrowReader) close() error      { return a.f.Close() }
+
+func (a *arrowReader) next(s *Scanner) (*Batch, error) {
+	for a.w == nil || a.row >= a.w.rows() {
+		if a.k >= len(a.f.batches) {
+			return nil, io.EOF
+		}
+		if a.w == nil {
+			a.w = &window{f: a.f, reuse: true}
+		}
+		a.w.k, a.row = a.k, 0
+		a.k++
+		if err := a.w.open(); err != nil {
+			a.w = nil
+			return nil, fmt.Errorf("record batch %d: %w", a.k-1, err)
+		}
+	}
+	n := a.w.next(a.row, min(2*a.guess, 1<<20), windowBytes)
+	a.guess = max(n, 64)
+	b, err := a.w.batch(a.row, n)
+	if err != nil {
+		return nil, unnamed(err, a.f.path)
+	}
+	a.row += n
+	return b, nil
+}
+
+// windowBytes is what a Scanner reads of an Arrow file at a time: it should stay
+// in a core's own cache until it is used.
+const windowBytes = 256 << 10
+
+// unnamed takes the name of the file from an error that says it already.
+func unnamed(err error, path string) error { return &prefixed{err, "data: " + path + ": "} }
+
+type prefixed struct {
+	err    error
+	prefix string
+}
+
+func (p *prefixed) Error() string {
+	s := p.err.Error()
+	if len(s) > len(p.prefix) && s[:len(p.prefix)] == p.prefix {
+		s = s[len(p.prefix):]
+	}
+	return s
+}
+
+func (p *prefixed) Unwrap() error { return p.err }
+
+// RandomAccess reports whether Open gives a file random access to its rows: one
+// of Arrow IPC, neither compressed as a whole nor in its buffers.
+func RandomAccess(path string) (bool, error) {
+	h, err := openHandle(path)
+	if err != nil {
+		return false, fmt.Errorf("data: %s: %w", path, bare(err))
+	}
+	defer h.Close()
+	head := make([]byte, min(h.size, 8))
+	if _, err := h.ReadAt(head, 0); err != nil {
+		return false, fmt.Errorf("data: %s: %w", path, bare(err))
+	}
+	if !bytes.HasPrefix(head, arrowMagic) && !bytes.HasPrefix(head, continuation) {
+		return false, nil
+	}
+	a, err := openAt(path, h, h.size)
+	return err == nil && a.RandomAccess(), err
+}
