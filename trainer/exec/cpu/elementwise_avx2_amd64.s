@@ -25,11 +25,13 @@ loop:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -52,11 +54,13 @@ loop:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -88,11 +92,13 @@ tail:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -121,11 +127,13 @@ tail:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -153,11 +161,13 @@ less:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -196,11 +206,13 @@ loop:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -224,11 +236,13 @@ loop:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -261,11 +275,13 @@ tail:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -295,11 +311,13 @@ tail:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -328,11 +346,13 @@ less:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -373,11 +393,13 @@ loop:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -399,11 +421,13 @@ loop:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -434,11 +458,13 @@ tail:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -466,11 +492,13 @@ tail:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -497,11 +525,13 @@ less:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -539,11 +569,13 @@ loop:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -574,11 +606,13 @@ loop:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -618,11 +652,13 @@ tail:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -659,11 +695,13 @@ tail:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -699,11 +737,13 @@ less:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -743,12 +783,13 @@ loop:
 	VROUNDPS $8, Y2, Y2
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y2, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y2, Y0
+	VMULPS Y0, Y0, Y1
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y3
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y3
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y3
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y3
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y3
-	VMULPS Y0, Y0, Y1
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y1, Y3
+	VFMADD213PS Y10, Y1, Y3
 	VFMADD213PS Y0, Y1, Y3
 	VCVTPS2DQ Y2, Y2
 	VPADDD const_elementwise_avx2<>+352(SB), Y2, Y2
@@ -769,12 +810,13 @@ loop:
 	VROUNDPS $8, Y2, Y2
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y2, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y2, Y0
+	VMULPS Y0, Y0, Y1
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y3
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y3
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y3
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y3
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y3
-	VMULPS Y0, Y0, Y1
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y1, Y3
+	VFMADD213PS Y10, Y1, Y3
 	VFMADD213PS Y0, Y1, Y3
 	VCVTPS2DQ Y2, Y2
 	VPADDD const_elementwise_avx2<>+352(SB), Y2, Y2
@@ -804,12 +846,13 @@ tail:
 	VROUNDPS $8, Y2, Y2
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y2, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y2, Y0
+	VMULPS Y0, Y0, Y1
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y3
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y3
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y3
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y3
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y3
-	VMULPS Y0, Y0, Y1
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y1, Y3
+	VFMADD213PS Y10, Y1, Y3
 	VFMADD213PS Y0, Y1, Y3
 	VCVTPS2DQ Y2, Y2
 	VPADDD const_elementwise_avx2<>+352(SB), Y2, Y2
@@ -836,12 +879,13 @@ tail:
 	VROUNDPS $8, Y2, Y2
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y2, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y2, Y0
+	VMULPS Y0, Y0, Y1
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y3
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y3
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y3
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y3
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y3
-	VMULPS Y0, Y0, Y1
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y1, Y3
+	VFMADD213PS Y10, Y1, Y3
 	VFMADD213PS Y0, Y1, Y3
 	VCVTPS2DQ Y2, Y2
 	VPADDD const_elementwise_avx2<>+352(SB), Y2, Y2
@@ -867,12 +911,13 @@ less:
 	VROUNDPS $8, Y2, Y2
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y2, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y2, Y0
+	VMULPS Y0, Y0, Y1
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y3
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y3
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y3
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y3
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y3
-	VMULPS Y0, Y0, Y1
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y1, Y3
+	VFMADD213PS Y10, Y1, Y3
 	VFMADD213PS Y0, Y1, Y3
 	VCVTPS2DQ Y2, Y2
 	VPADDD const_elementwise_avx2<>+352(SB), Y2, Y2
@@ -909,11 +954,13 @@ loop:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -934,11 +981,13 @@ loop:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -968,11 +1017,13 @@ tail:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -999,11 +1050,13 @@ tail:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -1029,11 +1082,13 @@ less:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -1329,11 +1384,13 @@ loop:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -1355,11 +1412,13 @@ loop:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -1390,11 +1449,13 @@ tail:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -1422,11 +1483,13 @@ tail:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -1453,11 +1516,13 @@ less:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -1496,11 +1561,13 @@ loop:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -1524,11 +1591,13 @@ loop:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -1561,11 +1630,13 @@ tail:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -1595,11 +1666,13 @@ tail:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -1628,11 +1701,13 @@ less:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -1672,11 +1747,13 @@ loop:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -1708,11 +1785,13 @@ loop:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -1753,11 +1832,13 @@ tail:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -1795,11 +1876,13 @@ tail:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -1836,11 +1919,13 @@ less:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -1891,11 +1976,13 @@ loop:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -1931,11 +2018,13 @@ loop:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -1980,11 +2069,13 @@ tail:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -2026,11 +2117,13 @@ tail:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -2071,11 +2164,13 @@ less:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
 	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
 	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_elementwise_avx2<>+288(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -2537,55 +2632,55 @@ DATA const_elementwise_avx2<>+148(SB)/4, $0xb95e8083
 DATA const_elementwise_avx2<>+152(SB)/4, $0xb95e8083
 DATA const_elementwise_avx2<>+156(SB)/4, $0xb95e8083
 
-// c6 = 0.00138146
-DATA const_elementwise_avx2<>+160(SB)/4, $0x3ab5121b
-DATA const_elementwise_avx2<>+164(SB)/4, $0x3ab5121b
-DATA const_elementwise_avx2<>+168(SB)/4, $0x3ab5121b
-DATA const_elementwise_avx2<>+172(SB)/4, $0x3ab5121b
-DATA const_elementwise_avx2<>+176(SB)/4, $0x3ab5121b
-DATA const_elementwise_avx2<>+180(SB)/4, $0x3ab5121b
-DATA const_elementwise_avx2<>+184(SB)/4, $0x3ab5121b
-DATA const_elementwise_avx2<>+188(SB)/4, $0x3ab5121b
-
 // c5 = 0.00836872
-DATA const_elementwise_avx2<>+192(SB)/4, $0x3c091cf5
-DATA const_elementwise_avx2<>+196(SB)/4, $0x3c091cf5
-DATA const_elementwise_avx2<>+200(SB)/4, $0x3c091cf5
-DATA const_elementwise_avx2<>+204(SB)/4, $0x3c091cf5
-DATA const_elementwise_avx2<>+208(SB)/4, $0x3c091cf5
-DATA const_elementwise_avx2<>+212(SB)/4, $0x3c091cf5
-DATA const_elementwise_avx2<>+216(SB)/4, $0x3c091cf5
-DATA const_elementwise_avx2<>+220(SB)/4, $0x3c091cf5
+DATA const_elementwise_avx2<>+160(SB)/4, $0x3c091cf5
+DATA const_elementwise_avx2<>+164(SB)/4, $0x3c091cf5
+DATA const_elementwise_avx2<>+168(SB)/4, $0x3c091cf5
+DATA const_elementwise_avx2<>+172(SB)/4, $0x3c091cf5
+DATA const_elementwise_avx2<>+176(SB)/4, $0x3c091cf5
+DATA const_elementwise_avx2<>+180(SB)/4, $0x3c091cf5
+DATA const_elementwise_avx2<>+184(SB)/4, $0x3c091cf5
+DATA const_elementwise_avx2<>+188(SB)/4, $0x3c091cf5
 
 // c4 = 0.04166839
-DATA const_elementwise_avx2<>+224(SB)/4, $0x3d2aac79
-DATA const_elementwise_avx2<>+228(SB)/4, $0x3d2aac79
-DATA const_elementwise_avx2<>+232(SB)/4, $0x3d2aac79
-DATA const_elementwise_avx2<>+236(SB)/4, $0x3d2aac79
-DATA const_elementwise_avx2<>+240(SB)/4, $0x3d2aac79
-DATA const_elementwise_avx2<>+244(SB)/4, $0x3d2aac79
-DATA const_elementwise_avx2<>+248(SB)/4, $0x3d2aac79
-DATA const_elementwise_avx2<>+252(SB)/4, $0x3d2aac79
+DATA const_elementwise_avx2<>+192(SB)/4, $0x3d2aac79
+DATA const_elementwise_avx2<>+196(SB)/4, $0x3d2aac79
+DATA const_elementwise_avx2<>+200(SB)/4, $0x3d2aac79
+DATA const_elementwise_avx2<>+204(SB)/4, $0x3d2aac79
+DATA const_elementwise_avx2<>+208(SB)/4, $0x3d2aac79
+DATA const_elementwise_avx2<>+212(SB)/4, $0x3d2aac79
+DATA const_elementwise_avx2<>+216(SB)/4, $0x3d2aac79
+DATA const_elementwise_avx2<>+220(SB)/4, $0x3d2aac79
 
 // c3 = 0.16666521
-DATA const_elementwise_avx2<>+256(SB)/4, $0x3e2aaa49
-DATA const_elementwise_avx2<>+260(SB)/4, $0x3e2aaa49
-DATA const_elementwise_avx2<>+264(SB)/4, $0x3e2aaa49
-DATA const_elementwise_avx2<>+268(SB)/4, $0x3e2aaa49
-DATA const_elementwise_avx2<>+272(SB)/4, $0x3e2aaa49
-DATA const_elementwise_avx2<>+276(SB)/4, $0x3e2aaa49
-DATA const_elementwise_avx2<>+280(SB)/4, $0x3e2aaa49
-DATA const_elementwise_avx2<>+284(SB)/4, $0x3e2aaa49
+DATA const_elementwise_avx2<>+224(SB)/4, $0x3e2aaa49
+DATA const_elementwise_avx2<>+228(SB)/4, $0x3e2aaa49
+DATA const_elementwise_avx2<>+232(SB)/4, $0x3e2aaa49
+DATA const_elementwise_avx2<>+236(SB)/4, $0x3e2aaa49
+DATA const_elementwise_avx2<>+240(SB)/4, $0x3e2aaa49
+DATA const_elementwise_avx2<>+244(SB)/4, $0x3e2aaa49
+DATA const_elementwise_avx2<>+248(SB)/4, $0x3e2aaa49
+DATA const_elementwise_avx2<>+252(SB)/4, $0x3e2aaa49
 
 // c2 = 0.49999994
-DATA const_elementwise_avx2<>+288(SB)/4, $0x3efffffe
-DATA const_elementwise_avx2<>+292(SB)/4, $0x3efffffe
-DATA const_elementwise_avx2<>+296(SB)/4, $0x3efffffe
-DATA const_elementwise_avx2<>+300(SB)/4, $0x3efffffe
-DATA const_elementwise_avx2<>+304(SB)/4, $0x3efffffe
-DATA const_elementwise_avx2<>+308(SB)/4, $0x3efffffe
-DATA const_elementwise_avx2<>+312(SB)/4, $0x3efffffe
-DATA const_elementwise_avx2<>+316(SB)/4, $0x3efffffe
+DATA const_elementwise_avx2<>+256(SB)/4, $0x3efffffe
+DATA const_elementwise_avx2<>+260(SB)/4, $0x3efffffe
+DATA const_elementwise_avx2<>+264(SB)/4, $0x3efffffe
+DATA const_elementwise_avx2<>+268(SB)/4, $0x3efffffe
+DATA const_elementwise_avx2<>+272(SB)/4, $0x3efffffe
+DATA const_elementwise_avx2<>+276(SB)/4, $0x3efffffe
+DATA const_elementwise_avx2<>+280(SB)/4, $0x3efffffe
+DATA const_elementwise_avx2<>+284(SB)/4, $0x3efffffe
+
+// c6 = 0.00138146
+DATA const_elementwise_avx2<>+288(SB)/4, $0x3ab5121b
+DATA const_elementwise_avx2<>+292(SB)/4, $0x3ab5121b
+DATA const_elementwise_avx2<>+296(SB)/4, $0x3ab5121b
+DATA const_elementwise_avx2<>+300(SB)/4, $0x3ab5121b
+DATA const_elementwise_avx2<>+304(SB)/4, $0x3ab5121b
+DATA const_elementwise_avx2<>+308(SB)/4, $0x3ab5121b
+DATA const_elementwise_avx2<>+312(SB)/4, $0x3ab5121b
+DATA const_elementwise_avx2<>+316(SB)/4, $0x3ab5121b
 
 // one = 1
 DATA const_elementwise_avx2<>+320(SB)/4, $0x3f800000

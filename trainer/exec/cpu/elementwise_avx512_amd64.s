@@ -25,11 +25,13 @@ loop:
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
 	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMULPS Z0, Z0, Z3
 	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
 	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z2
+	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+576(SB), Z3, Z2
+	VFMADD213PS Z10, Z3, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
@@ -62,11 +64,13 @@ tail:
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
 	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMULPS Z0, Z0, Z3
 	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
 	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z2
+	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+576(SB), Z3, Z2
+	VFMADD213PS Z10, Z3, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
@@ -105,11 +109,13 @@ loop:
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
 	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMULPS Z0, Z0, Z3
 	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
 	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z2
+	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+576(SB), Z3, Z2
+	VFMADD213PS Z10, Z3, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
@@ -143,11 +149,13 @@ tail:
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
 	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMULPS Z0, Z0, Z3
 	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
 	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z2
+	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+576(SB), Z3, Z2
+	VFMADD213PS Z10, Z3, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
@@ -188,11 +196,13 @@ loop:
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
 	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMULPS Z0, Z0, Z3
 	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
 	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z2
+	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+576(SB), Z3, Z2
+	VFMADD213PS Z10, Z3, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
@@ -224,11 +234,13 @@ tail:
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
 	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMULPS Z0, Z0, Z3
 	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
 	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z2
+	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+576(SB), Z3, Z2
+	VFMADD213PS Z10, Z3, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
@@ -266,11 +278,13 @@ loop:
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
 	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMULPS Z0, Z0, Z3
 	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
 	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z2
+	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+576(SB), Z3, Z2
+	VFMADD213PS Z10, Z3, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
@@ -311,11 +325,13 @@ tail:
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
 	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMULPS Z0, Z0, Z3
 	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
 	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z2
+	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+576(SB), Z3, Z2
+	VFMADD213PS Z10, Z3, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
@@ -355,12 +371,13 @@ loop:
 	VRNDSCALEPS $8, Z2, Z2
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z2, Z0
 	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z2, Z0
+	VMULPS Z0, Z0, Z1
 	VMOVUPS const_elementwise_avx512<>+320(SB), Z3
 	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z3
-	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z3
-	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z3
-	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z3
-	VMULPS Z0, Z0, Z1
+	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+576(SB), Z1, Z3
+	VFMADD213PS Z10, Z1, Z3
 	VFMADD213PS Z0, Z1, Z3
 	VCVTPS2DQ Z2, Z2
 	VPADDD const_elementwise_avx512<>+704(SB), Z2, Z2
@@ -391,12 +408,13 @@ tail:
 	VRNDSCALEPS $8, Z2, Z2
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z2, Z0
 	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z2, Z0
+	VMULPS Z0, Z0, Z1
 	VMOVUPS const_elementwise_avx512<>+320(SB), Z3
 	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z3
-	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z3
-	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z3
-	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z3
-	VMULPS Z0, Z0, Z1
+	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+576(SB), Z1, Z3
+	VFMADD213PS Z10, Z1, Z3
 	VFMADD213PS Z0, Z1, Z3
 	VCVTPS2DQ Z2, Z2
 	VPADDD const_elementwise_avx512<>+704(SB), Z2, Z2
@@ -433,11 +451,13 @@ loop:
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
 	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMULPS Z0, Z0, Z3
 	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
 	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z2
+	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+576(SB), Z3, Z2
+	VFMADD213PS Z10, Z3, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
@@ -468,11 +488,13 @@ tail:
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
 	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMULPS Z0, Z0, Z3
 	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
 	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z2
+	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+576(SB), Z3, Z2
+	VFMADD213PS Z10, Z3, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
@@ -656,11 +678,13 @@ loop:
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
 	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMULPS Z0, Z0, Z3
 	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
 	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z2
+	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+576(SB), Z3, Z2
+	VFMADD213PS Z10, Z3, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
@@ -692,11 +716,13 @@ tail:
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
 	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMULPS Z0, Z0, Z3
 	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
 	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z2
+	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+576(SB), Z3, Z2
+	VFMADD213PS Z10, Z3, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
@@ -735,11 +761,13 @@ loop:
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
 	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMULPS Z0, Z0, Z3
 	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
 	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z2
+	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+576(SB), Z3, Z2
+	VFMADD213PS Z10, Z3, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
@@ -773,11 +801,13 @@ tail:
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
 	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMULPS Z0, Z0, Z3
 	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
 	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z2
+	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+576(SB), Z3, Z2
+	VFMADD213PS Z10, Z3, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
@@ -817,11 +847,13 @@ loop:
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
 	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMULPS Z0, Z0, Z3
 	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
 	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z2
+	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+576(SB), Z3, Z2
+	VFMADD213PS Z10, Z3, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
@@ -863,11 +895,13 @@ tail:
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
 	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMULPS Z0, Z0, Z3
 	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
 	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z2
+	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+576(SB), Z3, Z2
+	VFMADD213PS Z10, Z3, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
@@ -918,11 +952,13 @@ loop:
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
 	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMULPS Z0, Z0, Z3
 	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
 	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z2
+	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+576(SB), Z3, Z2
+	VFMADD213PS Z10, Z3, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
@@ -968,11 +1004,13 @@ tail:
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
 	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMULPS Z0, Z0, Z3
 	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
 	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+448(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z2
-	VFMADD213PS const_elementwise_avx512<>+576(SB), Z0, Z2
+	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+576(SB), Z3, Z2
+	VFMADD213PS Z10, Z3, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
@@ -1288,95 +1326,95 @@ DATA const_elementwise_avx512<>+308(SB)/4, $0xb95e8083
 DATA const_elementwise_avx512<>+312(SB)/4, $0xb95e8083
 DATA const_elementwise_avx512<>+316(SB)/4, $0xb95e8083
 
-// c6 = 0.00138146
-DATA const_elementwise_avx512<>+320(SB)/4, $0x3ab5121b
-DATA const_elementwise_avx512<>+324(SB)/4, $0x3ab5121b
-DATA const_elementwise_avx512<>+328(SB)/4, $0x3ab5121b
-DATA const_elementwise_avx512<>+332(SB)/4, $0x3ab5121b
-DATA const_elementwise_avx512<>+336(SB)/4, $0x3ab5121b
-DATA const_elementwise_avx512<>+340(SB)/4, $0x3ab5121b
-DATA const_elementwise_avx512<>+344(SB)/4, $0x3ab5121b
-DATA const_elementwise_avx512<>+348(SB)/4, $0x3ab5121b
-DATA const_elementwise_avx512<>+352(SB)/4, $0x3ab5121b
-DATA const_elementwise_avx512<>+356(SB)/4, $0x3ab5121b
-DATA const_elementwise_avx512<>+360(SB)/4, $0x3ab5121b
-DATA const_elementwise_avx512<>+364(SB)/4, $0x3ab5121b
-DATA const_elementwise_avx512<>+368(SB)/4, $0x3ab5121b
-DATA const_elementwise_avx512<>+372(SB)/4, $0x3ab5121b
-DATA const_elementwise_avx512<>+376(SB)/4, $0x3ab5121b
-DATA const_elementwise_avx512<>+380(SB)/4, $0x3ab5121b
-
 // c5 = 0.00836872
-DATA const_elementwise_avx512<>+384(SB)/4, $0x3c091cf5
-DATA const_elementwise_avx512<>+388(SB)/4, $0x3c091cf5
-DATA const_elementwise_avx512<>+392(SB)/4, $0x3c091cf5
-DATA const_elementwise_avx512<>+396(SB)/4, $0x3c091cf5
-DATA const_elementwise_avx512<>+400(SB)/4, $0x3c091cf5
-DATA const_elementwise_avx512<>+404(SB)/4, $0x3c091cf5
-DATA const_elementwise_avx512<>+408(SB)/4, $0x3c091cf5
-DATA const_elementwise_avx512<>+412(SB)/4, $0x3c091cf5
-DATA const_elementwise_avx512<>+416(SB)/4, $0x3c091cf5
-DATA const_elementwise_avx512<>+420(SB)/4, $0x3c091cf5
-DATA const_elementwise_avx512<>+424(SB)/4, $0x3c091cf5
-DATA const_elementwise_avx512<>+428(SB)/4, $0x3c091cf5
-DATA const_elementwise_avx512<>+432(SB)/4, $0x3c091cf5
-DATA const_elementwise_avx512<>+436(SB)/4, $0x3c091cf5
-DATA const_elementwise_avx512<>+440(SB)/4, $0x3c091cf5
-DATA const_elementwise_avx512<>+444(SB)/4, $0x3c091cf5
+DATA const_elementwise_avx512<>+320(SB)/4, $0x3c091cf5
+DATA const_elementwise_avx512<>+324(SB)/4, $0x3c091cf5
+DATA const_elementwise_avx512<>+328(SB)/4, $0x3c091cf5
+DATA const_elementwise_avx512<>+332(SB)/4, $0x3c091cf5
+DATA const_elementwise_avx512<>+336(SB)/4, $0x3c091cf5
+DATA const_elementwise_avx512<>+340(SB)/4, $0x3c091cf5
+DATA const_elementwise_avx512<>+344(SB)/4, $0x3c091cf5
+DATA const_elementwise_avx512<>+348(SB)/4, $0x3c091cf5
+DATA const_elementwise_avx512<>+352(SB)/4, $0x3c091cf5
+DATA const_elementwise_avx512<>+356(SB)/4, $0x3c091cf5
+DATA const_elementwise_avx512<>+360(SB)/4, $0x3c091cf5
+DATA const_elementwise_avx512<>+364(SB)/4, $0x3c091cf5
+DATA const_elementwise_avx512<>+368(SB)/4, $0x3c091cf5
+DATA const_elementwise_avx512<>+372(SB)/4, $0x3c091cf5
+DATA const_elementwise_avx512<>+376(SB)/4, $0x3c091cf5
+DATA const_elementwise_avx512<>+380(SB)/4, $0x3c091cf5
 
 // c4 = 0.04166839
-DATA const_elementwise_avx512<>+448(SB)/4, $0x3d2aac79
-DATA const_elementwise_avx512<>+452(SB)/4, $0x3d2aac79
-DATA const_elementwise_avx512<>+456(SB)/4, $0x3d2aac79
-DATA const_elementwise_avx512<>+460(SB)/4, $0x3d2aac79
-DATA const_elementwise_avx512<>+464(SB)/4, $0x3d2aac79
-DATA const_elementwise_avx512<>+468(SB)/4, $0x3d2aac79
-DATA const_elementwise_avx512<>+472(SB)/4, $0x3d2aac79
-DATA const_elementwise_avx512<>+476(SB)/4, $0x3d2aac79
-DATA const_elementwise_avx512<>+480(SB)/4, $0x3d2aac79
-DATA const_elementwise_avx512<>+484(SB)/4, $0x3d2aac79
-DATA const_elementwise_avx512<>+488(SB)/4, $0x3d2aac79
-DATA const_elementwise_avx512<>+492(SB)/4, $0x3d2aac79
-DATA const_elementwise_avx512<>+496(SB)/4, $0x3d2aac79
-DATA const_elementwise_avx512<>+500(SB)/4, $0x3d2aac79
-DATA const_elementwise_avx512<>+504(SB)/4, $0x3d2aac79
-DATA const_elementwise_avx512<>+508(SB)/4, $0x3d2aac79
+DATA const_elementwise_avx512<>+384(SB)/4, $0x3d2aac79
+DATA const_elementwise_avx512<>+388(SB)/4, $0x3d2aac79
+DATA const_elementwise_avx512<>+392(SB)/4, $0x3d2aac79
+DATA const_elementwise_avx512<>+396(SB)/4, $0x3d2aac79
+DATA const_elementwise_avx512<>+400(SB)/4, $0x3d2aac79
+DATA const_elementwise_avx512<>+404(SB)/4, $0x3d2aac79
+DATA const_elementwise_avx512<>+408(SB)/4, $0x3d2aac79
+DATA const_elementwise_avx512<>+412(SB)/4, $0x3d2aac79
+DATA const_elementwise_avx512<>+416(SB)/4, $0x3d2aac79
+DATA const_elementwise_avx512<>+420(SB)/4, $0x3d2aac79
+DATA const_elementwise_avx512<>+424(SB)/4, $0x3d2aac79
+DATA const_elementwise_avx512<>+428(SB)/4, $0x3d2aac79
+DATA const_elementwise_avx512<>+432(SB)/4, $0x3d2aac79
+DATA const_elementwise_avx512<>+436(SB)/4, $0x3d2aac79
+DATA const_elementwise_avx512<>+440(SB)/4, $0x3d2aac79
+DATA const_elementwise_avx512<>+444(SB)/4, $0x3d2aac79
 
 // c3 = 0.16666521
-DATA const_elementwise_avx512<>+512(SB)/4, $0x3e2aaa49
-DATA const_elementwise_avx512<>+516(SB)/4, $0x3e2aaa49
-DATA const_elementwise_avx512<>+520(SB)/4, $0x3e2aaa49
-DATA const_elementwise_avx512<>+524(SB)/4, $0x3e2aaa49
-DATA const_elementwise_avx512<>+528(SB)/4, $0x3e2aaa49
-DATA const_elementwise_avx512<>+532(SB)/4, $0x3e2aaa49
-DATA const_elementwise_avx512<>+536(SB)/4, $0x3e2aaa49
-DATA const_elementwise_avx512<>+540(SB)/4, $0x3e2aaa49
-DATA const_elementwise_avx512<>+544(SB)/4, $0x3e2aaa49
-DATA const_elementwise_avx512<>+548(SB)/4, $0x3e2aaa49
-DATA const_elementwise_avx512<>+552(SB)/4, $0x3e2aaa49
-DATA const_elementwise_avx512<>+556(SB)/4, $0x3e2aaa49
-DATA const_elementwise_avx512<>+560(SB)/4, $0x3e2aaa49
-DATA const_elementwise_avx512<>+564(SB)/4, $0x3e2aaa49
-DATA const_elementwise_avx512<>+568(SB)/4, $0x3e2aaa49
-DATA const_elementwise_avx512<>+572(SB)/4, $0x3e2aaa49
+DATA const_elementwise_avx512<>+448(SB)/4, $0x3e2aaa49
+DATA const_elementwise_avx512<>+452(SB)/4, $0x3e2aaa49
+DATA const_elementwise_avx512<>+456(SB)/4, $0x3e2aaa49
+DATA const_elementwise_avx512<>+460(SB)/4, $0x3e2aaa49
+DATA const_elementwise_avx512<>+464(SB)/4, $0x3e2aaa49
+DATA const_elementwise_avx512<>+468(SB)/4, $0x3e2aaa49
+DATA const_elementwise_avx512<>+472(SB)/4, $0x3e2aaa49
+DATA const_elementwise_avx512<>+476(SB)/4, $0x3e2aaa49
+DATA const_elementwise_avx512<>+480(SB)/4, $0x3e2aaa49
+DATA const_elementwise_avx512<>+484(SB)/4, $0x3e2aaa49
+DATA const_elementwise_avx512<>+488(SB)/4, $0x3e2aaa49
+DATA const_elementwise_avx512<>+492(SB)/4, $0x3e2aaa49
+DATA const_elementwise_avx512<>+496(SB)/4, $0x3e2aaa49
+DATA const_elementwise_avx512<>+500(SB)/4, $0x3e2aaa49
+DATA const_elementwise_avx512<>+504(SB)/4, $0x3e2aaa49
+DATA const_elementwise_avx512<>+508(SB)/4, $0x3e2aaa49
 
 // c2 = 0.49999994
-DATA const_elementwise_avx512<>+576(SB)/4, $0x3efffffe
-DATA const_elementwise_avx512<>+580(SB)/4, $0x3efffffe
-DATA const_elementwise_avx512<>+584(SB)/4, $0x3efffffe
-DATA const_elementwise_avx512<>+588(SB)/4, $0x3efffffe
-DATA const_elementwise_avx512<>+592(SB)/4, $0x3efffffe
-DATA const_elementwise_avx512<>+596(SB)/4, $0x3efffffe
-DATA const_elementwise_avx512<>+600(SB)/4, $0x3efffffe
-DATA const_elementwise_avx512<>+604(SB)/4, $0x3efffffe
-DATA const_elementwise_avx512<>+608(SB)/4, $0x3efffffe
-DATA const_elementwise_avx512<>+612(SB)/4, $0x3efffffe
-DATA const_elementwise_avx512<>+616(SB)/4, $0x3efffffe
-DATA const_elementwise_avx512<>+620(SB)/4, $0x3efffffe
-DATA const_elementwise_avx512<>+624(SB)/4, $0x3efffffe
-DATA const_elementwise_avx512<>+628(SB)/4, $0x3efffffe
-DATA const_elementwise_avx512<>+632(SB)/4, $0x3efffffe
-DATA const_elementwise_avx512<>+636(SB)/4, $0x3efffffe
+DATA const_elementwise_avx512<>+512(SB)/4, $0x3efffffe
+DATA const_elementwise_avx512<>+516(SB)/4, $0x3efffffe
+DATA const_elementwise_avx512<>+520(SB)/4, $0x3efffffe
+DATA const_elementwise_avx512<>+524(SB)/4, $0x3efffffe
+DATA const_elementwise_avx512<>+528(SB)/4, $0x3efffffe
+DATA const_elementwise_avx512<>+532(SB)/4, $0x3efffffe
+DATA const_elementwise_avx512<>+536(SB)/4, $0x3efffffe
+DATA const_elementwise_avx512<>+540(SB)/4, $0x3efffffe
+DATA const_elementwise_avx512<>+544(SB)/4, $0x3efffffe
+DATA const_elementwise_avx512<>+548(SB)/4, $0x3efffffe
+DATA const_elementwise_avx512<>+552(SB)/4, $0x3efffffe
+DATA const_elementwise_avx512<>+556(SB)/4, $0x3efffffe
+DATA const_elementwise_avx512<>+560(SB)/4, $0x3efffffe
+DATA const_elementwise_avx512<>+564(SB)/4, $0x3efffffe
+DATA const_elementwise_avx512<>+568(SB)/4, $0x3efffffe
+DATA const_elementwise_avx512<>+572(SB)/4, $0x3efffffe
+
+// c6 = 0.00138146
+DATA const_elementwise_avx512<>+576(SB)/4, $0x3ab5121b
+DATA const_elementwise_avx512<>+580(SB)/4, $0x3ab5121b
+DATA const_elementwise_avx512<>+584(SB)/4, $0x3ab5121b
+DATA const_elementwise_avx512<>+588(SB)/4, $0x3ab5121b
+DATA const_elementwise_avx512<>+592(SB)/4, $0x3ab5121b
+DATA const_elementwise_avx512<>+596(SB)/4, $0x3ab5121b
+DATA const_elementwise_avx512<>+600(SB)/4, $0x3ab5121b
+DATA const_elementwise_avx512<>+604(SB)/4, $0x3ab5121b
+DATA const_elementwise_avx512<>+608(SB)/4, $0x3ab5121b
+DATA const_elementwise_avx512<>+612(SB)/4, $0x3ab5121b
+DATA const_elementwise_avx512<>+616(SB)/4, $0x3ab5121b
+DATA const_elementwise_avx512<>+620(SB)/4, $0x3ab5121b
+DATA const_elementwise_avx512<>+624(SB)/4, $0x3ab5121b
+DATA const_elementwise_avx512<>+628(SB)/4, $0x3ab5121b
+DATA const_elementwise_avx512<>+632(SB)/4, $0x3ab5121b
+DATA const_elementwise_avx512<>+636(SB)/4, $0x3ab5121b
 
 // one = 1
 DATA const_elementwise_avx512<>+640(SB)/4, $0x3f800000

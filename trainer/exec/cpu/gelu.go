@@ -21,7 +21,7 @@ func geluTo[T float](k *kernels, dst, x []T) {
 		return
 	}
 	for i, v := range x {
-		x := float64(v)
+		x := max(float64(v), -40) // -∞ would meet another
 		dst[i] = T(x / (1 + math.Exp(-2*geluA*(x+float64(geluB*float64(x*float64(x*x)))))))
 	}
 }

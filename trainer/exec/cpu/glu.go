@@ -45,8 +45,8 @@ func gluTo[T float](k *kernels, act exec.Activation, dst, gate, up []T) {
 		return
 	}
 	for i, v := range gate {
-		s, _ := gateOf(act, float64(v))
-		dst[i] = T(float64(v) * s * float64(up[i]))
+		x, s, _ := gateOf(act, float64(v))
+		dst[i] = T(float64(x*s) * float64(up[i]))
 	}
 }
 
@@ -63,24 +63,27 @@ func gluGradTo[T float](k *kernels, act exec.Activation, dgate, dup, gate, up, d
 		return
 	}
 	for i, v := range gate {
-		s, ds := gateOf(act, float64(v))
+		x, s, df := gateOf(act, float64(v))
 		d, u := float64(dy[i]), float64(up[i])
-		dup[i] = T(d * float64(float64(v)*s))
-		dgate[i] = T(d * float64(u*ds))
+		dup[i] = T(d * float64(x*s))
+		dgate[i] = T(d * float64(u*df))
 	}
 }
 
-// gateOf gives s with f(x) = x·s, and f'(x).
-func gateOf(act exec.Activation, x float64) (s, df float64) {
-	held := min(max(x, -700), 700) // where s is 0 or 1, so that no infinity meets a zero
+// gateOf gives x, s with f(x) = x·s, and f'(x). x is held from below where s is 0, and for
+// the derivative where it is 1 too, so that no infinity meets a zero.
+func gateOf(act exec.Activation, x float64) (held, s, df float64) {
+	x = max(x, -700)
+	held = min(x, 700)
 	z, dz := held, 1.
 	if act == exec.GELUTanh {
-		held = min(max(x, -40), 40)
+		x = max(x, -40)
+		held = min(x, 40)
 		z = 2 * geluA * (held + float64(geluB*float64(held*float64(held*held))))
 		dz = 2 * geluA * (1 + float64(3*geluB*float64(held*held)))
 	}
 	s = 1 / (1 + math.Exp(-z))
-	return s, s + float64(held*float64(s*float64(float64(1-s)*dz)))
+	return x, s, s + float64(held*float64(s*float64(float64(1-s)*dz)))
 }
 
 // glu: gate, [up] -> y; gluGrad: gate, [up], dy -> dgate, [dup].

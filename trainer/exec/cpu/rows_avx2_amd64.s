@@ -66,6 +66,7 @@ TEXT ·deviation_avx2(SB), NOSPLIT, $0-28
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	XORQ R12, R12
+	LEAQ (R12)(CX*4), R13
 	MOVQ CX, AX
 	SHRQ $4, AX
 	JZ tail
@@ -79,6 +80,8 @@ loop:
 	VSUBPS Y15, Y4, Y4
 	VMULPS Y4, Y4, Y4
 	VADDPS Y4, Y9, Y9
+	PREFETCHT0 (SI)(R13*1)
+	ADDQ $64, R13
 	ADDQ $64, R12
 	DECQ AX
 	JNZ loop
@@ -204,11 +207,13 @@ loop:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_rows_avx2<>+128(SB), Y1, Y0
 	VFNMADD231PS const_rows_avx2<>+160(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_rows_avx2<>+192(SB), Y2
 	VFMADD213PS const_rows_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_rows_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_rows_avx2<>+288(SB), Y0, Y2
-	VFMADD213PS const_rows_avx2<>+320(SB), Y0, Y2
+	VMOVUPS const_rows_avx2<>+256(SB), Y10
+	VFMADD213PS const_rows_avx2<>+288(SB), Y0, Y10
+	VFMADD231PS const_rows_avx2<>+320(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_rows_avx2<>+352(SB), Y0, Y2
 	VFMADD213PS const_rows_avx2<>+352(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -225,11 +230,13 @@ loop:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_rows_avx2<>+128(SB), Y1, Y0
 	VFNMADD231PS const_rows_avx2<>+160(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_rows_avx2<>+192(SB), Y2
 	VFMADD213PS const_rows_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_rows_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_rows_avx2<>+288(SB), Y0, Y2
-	VFMADD213PS const_rows_avx2<>+320(SB), Y0, Y2
+	VMOVUPS const_rows_avx2<>+256(SB), Y10
+	VFMADD213PS const_rows_avx2<>+288(SB), Y0, Y10
+	VFMADD231PS const_rows_avx2<>+320(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_rows_avx2<>+352(SB), Y0, Y2
 	VFMADD213PS const_rows_avx2<>+352(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -255,11 +262,13 @@ tail:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_rows_avx2<>+128(SB), Y1, Y0
 	VFNMADD231PS const_rows_avx2<>+160(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_rows_avx2<>+192(SB), Y2
 	VFMADD213PS const_rows_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_rows_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_rows_avx2<>+288(SB), Y0, Y2
-	VFMADD213PS const_rows_avx2<>+320(SB), Y0, Y2
+	VMOVUPS const_rows_avx2<>+256(SB), Y10
+	VFMADD213PS const_rows_avx2<>+288(SB), Y0, Y10
+	VFMADD231PS const_rows_avx2<>+320(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_rows_avx2<>+352(SB), Y0, Y2
 	VFMADD213PS const_rows_avx2<>+352(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -282,11 +291,13 @@ tail:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_rows_avx2<>+128(SB), Y1, Y0
 	VFNMADD231PS const_rows_avx2<>+160(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_rows_avx2<>+192(SB), Y2
 	VFMADD213PS const_rows_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_rows_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_rows_avx2<>+288(SB), Y0, Y2
-	VFMADD213PS const_rows_avx2<>+320(SB), Y0, Y2
+	VMOVUPS const_rows_avx2<>+256(SB), Y10
+	VFMADD213PS const_rows_avx2<>+288(SB), Y0, Y10
+	VFMADD231PS const_rows_avx2<>+320(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_rows_avx2<>+352(SB), Y0, Y2
 	VFMADD213PS const_rows_avx2<>+352(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -309,11 +320,13 @@ less:
 	VROUNDPS $8, Y1, Y1
 	VFNMADD231PS const_rows_avx2<>+128(SB), Y1, Y0
 	VFNMADD231PS const_rows_avx2<>+160(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
 	VMOVUPS const_rows_avx2<>+192(SB), Y2
 	VFMADD213PS const_rows_avx2<>+224(SB), Y0, Y2
-	VFMADD213PS const_rows_avx2<>+256(SB), Y0, Y2
-	VFMADD213PS const_rows_avx2<>+288(SB), Y0, Y2
-	VFMADD213PS const_rows_avx2<>+320(SB), Y0, Y2
+	VMOVUPS const_rows_avx2<>+256(SB), Y10
+	VFMADD213PS const_rows_avx2<>+288(SB), Y0, Y10
+	VFMADD231PS const_rows_avx2<>+320(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
 	VFMADD213PS const_rows_avx2<>+352(SB), Y0, Y2
 	VFMADD213PS const_rows_avx2<>+352(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
@@ -491,6 +504,8 @@ TEXT ·normDots_avx2(SB), NOSPLIT, $0-48
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 	XORQ R12, R12
+	LEAQ (R12)(CX*4), R13
+	SHLQ $2, R13
 	MOVQ CX, AX
 	SHRQ $4, AX
 	JZ tail
@@ -514,6 +529,9 @@ loop:
 	VADDPS Y5, Y9, Y9
 	VMULPS Y5, Y4, Y4
 	VADDPS Y4, Y11, Y11
+	PREFETCHT0 (SI)(R13*1)
+	PREFETCHT0 (R8)(R13*1)
+	ADDQ $64, R13
 	ADDQ $64, R12
 	DECQ AX
 	JNZ loop
@@ -688,6 +706,7 @@ TEXT ·normGradAdd_avx2(SB), NOSPLIT, $0-64
 	VBROADCASTSS avgH+56(FP), Y12
 	VBROADCASTSS avgHX+60(FP), Y11
 	XORQ R12, R12
+	LEAQ (R12)(CX*4), R13
 	MOVQ CX, AX
 	SHRQ $4, AX
 	JZ tail
@@ -719,6 +738,8 @@ loop:
 	VMULPS Y13, Y5, Y5
 	VADDPS Y7, Y5, Y5
 	VMOVUPS Y5, 32(DI)(R12*1)
+	PREFETCHT0 (R9)(R13*1)
+	ADDQ $64, R13
 	ADDQ $64, R12
 	DECQ AX
 	JNZ loop
@@ -1298,55 +1319,55 @@ DATA const_rows_avx2<>+180(SB)/4, $0xb95e8083
 DATA const_rows_avx2<>+184(SB)/4, $0xb95e8083
 DATA const_rows_avx2<>+188(SB)/4, $0xb95e8083
 
-// c6 = 0.00138146
-DATA const_rows_avx2<>+192(SB)/4, $0x3ab5121b
-DATA const_rows_avx2<>+196(SB)/4, $0x3ab5121b
-DATA const_rows_avx2<>+200(SB)/4, $0x3ab5121b
-DATA const_rows_avx2<>+204(SB)/4, $0x3ab5121b
-DATA const_rows_avx2<>+208(SB)/4, $0x3ab5121b
-DATA const_rows_avx2<>+212(SB)/4, $0x3ab5121b
-DATA const_rows_avx2<>+216(SB)/4, $0x3ab5121b
-DATA const_rows_avx2<>+220(SB)/4, $0x3ab5121b
-
 // c5 = 0.00836872
-DATA const_rows_avx2<>+224(SB)/4, $0x3c091cf5
-DATA const_rows_avx2<>+228(SB)/4, $0x3c091cf5
-DATA const_rows_avx2<>+232(SB)/4, $0x3c091cf5
-DATA const_rows_avx2<>+236(SB)/4, $0x3c091cf5
-DATA const_rows_avx2<>+240(SB)/4, $0x3c091cf5
-DATA const_rows_avx2<>+244(SB)/4, $0x3c091cf5
-DATA const_rows_avx2<>+248(SB)/4, $0x3c091cf5
-DATA const_rows_avx2<>+252(SB)/4, $0x3c091cf5
+DATA const_rows_avx2<>+192(SB)/4, $0x3c091cf5
+DATA const_rows_avx2<>+196(SB)/4, $0x3c091cf5
+DATA const_rows_avx2<>+200(SB)/4, $0x3c091cf5
+DATA const_rows_avx2<>+204(SB)/4, $0x3c091cf5
+DATA const_rows_avx2<>+208(SB)/4, $0x3c091cf5
+DATA const_rows_avx2<>+212(SB)/4, $0x3c091cf5
+DATA const_rows_avx2<>+216(SB)/4, $0x3c091cf5
+DATA const_rows_avx2<>+220(SB)/4, $0x3c091cf5
 
 // c4 = 0.04166839
-DATA const_rows_avx2<>+256(SB)/4, $0x3d2aac79
-DATA const_rows_avx2<>+260(SB)/4, $0x3d2aac79
-DATA const_rows_avx2<>+264(SB)/4, $0x3d2aac79
-DATA const_rows_avx2<>+268(SB)/4, $0x3d2aac79
-DATA const_rows_avx2<>+272(SB)/4, $0x3d2aac79
-DATA const_rows_avx2<>+276(SB)/4, $0x3d2aac79
-DATA const_rows_avx2<>+280(SB)/4, $0x3d2aac79
-DATA const_rows_avx2<>+284(SB)/4, $0x3d2aac79
+DATA const_rows_avx2<>+224(SB)/4, $0x3d2aac79
+DATA const_rows_avx2<>+228(SB)/4, $0x3d2aac79
+DATA const_rows_avx2<>+232(SB)/4, $0x3d2aac79
+DATA const_rows_avx2<>+236(SB)/4, $0x3d2aac79
+DATA const_rows_avx2<>+240(SB)/4, $0x3d2aac79
+DATA const_rows_avx2<>+244(SB)/4, $0x3d2aac79
+DATA const_rows_avx2<>+248(SB)/4, $0x3d2aac79
+DATA const_rows_avx2<>+252(SB)/4, $0x3d2aac79
 
 // c3 = 0.16666521
-DATA const_rows_avx2<>+288(SB)/4, $0x3e2aaa49
-DATA const_rows_avx2<>+292(SB)/4, $0x3e2aaa49
-DATA const_rows_avx2<>+296(SB)/4, $0x3e2aaa49
-DATA const_rows_avx2<>+300(SB)/4, $0x3e2aaa49
-DATA const_rows_avx2<>+304(SB)/4, $0x3e2aaa49
-DATA const_rows_avx2<>+308(SB)/4, $0x3e2aaa49
-DATA const_rows_avx2<>+312(SB)/4, $0x3e2aaa49
-DATA const_rows_avx2<>+316(SB)/4, $0x3e2aaa49
+DATA const_rows_avx2<>+256(SB)/4, $0x3e2aaa49
+DATA const_rows_avx2<>+260(SB)/4, $0x3e2aaa49
+DATA const_rows_avx2<>+264(SB)/4, $0x3e2aaa49
+DATA const_rows_avx2<>+268(SB)/4, $0x3e2aaa49
+DATA const_rows_avx2<>+272(SB)/4, $0x3e2aaa49
+DATA const_rows_avx2<>+276(SB)/4, $0x3e2aaa49
+DATA const_rows_avx2<>+280(SB)/4, $0x3e2aaa49
+DATA const_rows_avx2<>+284(SB)/4, $0x3e2aaa49
 
 // c2 = 0.49999994
-DATA const_rows_avx2<>+320(SB)/4, $0x3efffffe
-DATA const_rows_avx2<>+324(SB)/4, $0x3efffffe
-DATA const_rows_avx2<>+328(SB)/4, $0x3efffffe
-DATA const_rows_avx2<>+332(SB)/4, $0x3efffffe
-DATA const_rows_avx2<>+336(SB)/4, $0x3efffffe
-DATA const_rows_avx2<>+340(SB)/4, $0x3efffffe
-DATA const_rows_avx2<>+344(SB)/4, $0x3efffffe
-DATA const_rows_avx2<>+348(SB)/4, $0x3efffffe
+DATA const_rows_avx2<>+288(SB)/4, $0x3efffffe
+DATA const_rows_avx2<>+292(SB)/4, $0x3efffffe
+DATA const_rows_avx2<>+296(SB)/4, $0x3efffffe
+DATA const_rows_avx2<>+300(SB)/4, $0x3efffffe
+DATA const_rows_avx2<>+304(SB)/4, $0x3efffffe
+DATA const_rows_avx2<>+308(SB)/4, $0x3efffffe
+DATA const_rows_avx2<>+312(SB)/4, $0x3efffffe
+DATA const_rows_avx2<>+316(SB)/4, $0x3efffffe
+
+// c6 = 0.00138146
+DATA const_rows_avx2<>+320(SB)/4, $0x3ab5121b
+DATA const_rows_avx2<>+324(SB)/4, $0x3ab5121b
+DATA const_rows_avx2<>+328(SB)/4, $0x3ab5121b
+DATA const_rows_avx2<>+332(SB)/4, $0x3ab5121b
+DATA const_rows_avx2<>+336(SB)/4, $0x3ab5121b
+DATA const_rows_avx2<>+340(SB)/4, $0x3ab5121b
+DATA const_rows_avx2<>+344(SB)/4, $0x3ab5121b
+DATA const_rows_avx2<>+348(SB)/4, $0x3ab5121b
 
 // one = 1
 DATA const_rows_avx2<>+352(SB)/4, $0x3f800000

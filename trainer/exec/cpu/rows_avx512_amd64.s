@@ -49,6 +49,7 @@ TEXT ·deviation_avx512(SB), NOSPLIT, $0-28
 	VBROADCASTSS mean+24(FP), Z15
 	VPXORD Z8, Z8, Z8
 	XORQ R12, R12
+	LEAQ (R12)(CX*4), R13
 	MOVQ CX, AX
 	SHRQ $4, AX
 	JZ tail
@@ -58,6 +59,8 @@ loop:
 	VSUBPS Z15, Z4, Z4
 	VMULPS Z4, Z4, Z4
 	VADDPS Z4, Z8, Z8
+	PREFETCHT0 (SI)(R13*1)
+	ADDQ $64, R13
 	ADDQ $64, R12
 	DECQ AX
 	JNZ loop
@@ -146,11 +149,13 @@ loop:
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_rows_avx512<>+256(SB), Z1, Z0
 	VFNMADD231PS const_rows_avx512<>+320(SB), Z1, Z0
+	VMULPS Z0, Z0, Z3
 	VMOVUPS const_rows_avx512<>+384(SB), Z2
 	VFMADD213PS const_rows_avx512<>+448(SB), Z0, Z2
-	VFMADD213PS const_rows_avx512<>+512(SB), Z0, Z2
-	VFMADD213PS const_rows_avx512<>+576(SB), Z0, Z2
-	VFMADD213PS const_rows_avx512<>+640(SB), Z0, Z2
+	VMOVUPS const_rows_avx512<>+512(SB), Z10
+	VFMADD213PS const_rows_avx512<>+576(SB), Z0, Z10
+	VFMADD231PS const_rows_avx512<>+640(SB), Z3, Z2
+	VFMADD213PS Z10, Z3, Z2
 	VFMADD213PS const_rows_avx512<>+704(SB), Z0, Z2
 	VFMADD213PS const_rows_avx512<>+704(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
@@ -177,11 +182,13 @@ tail:
 	VRNDSCALEPS $8, Z1, Z1
 	VFNMADD231PS const_rows_avx512<>+256(SB), Z1, Z0
 	VFNMADD231PS const_rows_avx512<>+320(SB), Z1, Z0
+	VMULPS Z0, Z0, Z3
 	VMOVUPS const_rows_avx512<>+384(SB), Z2
 	VFMADD213PS const_rows_avx512<>+448(SB), Z0, Z2
-	VFMADD213PS const_rows_avx512<>+512(SB), Z0, Z2
-	VFMADD213PS const_rows_avx512<>+576(SB), Z0, Z2
-	VFMADD213PS const_rows_avx512<>+640(SB), Z0, Z2
+	VMOVUPS const_rows_avx512<>+512(SB), Z10
+	VFMADD213PS const_rows_avx512<>+576(SB), Z0, Z10
+	VFMADD231PS const_rows_avx512<>+640(SB), Z3, Z2
+	VFMADD213PS Z10, Z3, Z2
 	VFMADD213PS const_rows_avx512<>+704(SB), Z0, Z2
 	VFMADD213PS const_rows_avx512<>+704(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
@@ -296,6 +303,8 @@ TEXT ·normDots_avx512(SB), NOSPLIT, $0-48
 	VPXORD Z8, Z8, Z8
 	VPXORD Z10, Z10, Z10
 	XORQ R12, R12
+	LEAQ (R12)(CX*4), R13
+	SHLQ $2, R13
 	MOVQ CX, AX
 	SHRQ $4, AX
 	JZ tail
@@ -310,6 +319,9 @@ loop:
 	VADDPS Z5, Z8, Z8
 	VMULPS Z5, Z4, Z4
 	VADDPS Z4, Z10, Z10
+	PREFETCHT0 (SI)(R13*1)
+	PREFETCHT0 (R8)(R13*1)
+	ADDQ $64, R13
 	ADDQ $64, R12
 	DECQ AX
 	JNZ loop
@@ -415,6 +427,7 @@ TEXT ·normGradAdd_avx512(SB), NOSPLIT, $0-64
 	VBROADCASTSS avgH+56(FP), Z12
 	VBROADCASTSS avgHX+60(FP), Z11
 	XORQ R12, R12
+	LEAQ (R12)(CX*4), R13
 	MOVQ CX, AX
 	SHRQ $4, AX
 	JZ tail
@@ -433,6 +446,8 @@ loop:
 	VMULPS Z13, Z5, Z5
 	VADDPS Z7, Z5, Z5
 	VMOVUPS Z5, (DI)(R12*1)
+	PREFETCHT0 (R9)(R13*1)
+	ADDQ $64, R13
 	ADDQ $64, R12
 	DECQ AX
 	JNZ loop
@@ -884,95 +899,95 @@ DATA const_rows_avx512<>+372(SB)/4, $0xb95e8083
 DATA const_rows_avx512<>+376(SB)/4, $0xb95e8083
 DATA const_rows_avx512<>+380(SB)/4, $0xb95e8083
 
-// c6 = 0.00138146
-DATA const_rows_avx512<>+384(SB)/4, $0x3ab5121b
-DATA const_rows_avx512<>+388(SB)/4, $0x3ab5121b
-DATA const_rows_avx512<>+392(SB)/4, $0x3ab5121b
-DATA const_rows_avx512<>+396(SB)/4, $0x3ab5121b
-DATA const_rows_avx512<>+400(SB)/4, $0x3ab5121b
-DATA const_rows_avx512<>+404(SB)/4, $0x3ab5121b
-DATA const_rows_avx512<>+408(SB)/4, $0x3ab5121b
-DATA const_rows_avx512<>+412(SB)/4, $0x3ab5121b
-DATA const_rows_avx512<>+416(SB)/4, $0x3ab5121b
-DATA const_rows_avx512<>+420(SB)/4, $0x3ab5121b
-DATA const_rows_avx512<>+424(SB)/4, $0x3ab5121b
-DATA const_rows_avx512<>+428(SB)/4, $0x3ab5121b
-DATA const_rows_avx512<>+432(SB)/4, $0x3ab5121b
-DATA const_rows_avx512<>+436(SB)/4, $0x3ab5121b
-DATA const_rows_avx512<>+440(SB)/4, $0x3ab5121b
-DATA const_rows_avx512<>+444(SB)/4, $0x3ab5121b
-
 // c5 = 0.00836872
-DATA const_rows_avx512<>+448(SB)/4, $0x3c091cf5
-DATA const_rows_avx512<>+452(SB)/4, $0x3c091cf5
-DATA const_rows_avx512<>+456(SB)/4, $0x3c091cf5
-DATA const_rows_avx512<>+460(SB)/4, $0x3c091cf5
-DATA const_rows_avx512<>+464(SB)/4, $0x3c091cf5
-DATA const_rows_avx512<>+468(SB)/4, $0x3c091cf5
-DATA const_rows_avx512<>+472(SB)/4, $0x3c091cf5
-DATA const_rows_avx512<>+476(SB)/4, $0x3c091cf5
-DATA const_rows_avx512<>+480(SB)/4, $0x3c091cf5
-DATA const_rows_avx512<>+484(SB)/4, $0x3c091cf5
-DATA const_rows_avx512<>+488(SB)/4, $0x3c091cf5
-DATA const_rows_avx512<>+492(SB)/4, $0x3c091cf5
-DATA const_rows_avx512<>+496(SB)/4, $0x3c091cf5
-DATA const_rows_avx512<>+500(SB)/4, $0x3c091cf5
-DATA const_rows_avx512<>+504(SB)/4, $0x3c091cf5
-DATA const_rows_avx512<>+508(SB)/4, $0x3c091cf5
+DATA const_rows_avx512<>+384(SB)/4, $0x3c091cf5
+DATA const_rows_avx512<>+388(SB)/4, $0x3c091cf5
+DATA const_rows_avx512<>+392(SB)/4, $0x3c091cf5
+DATA const_rows_avx512<>+396(SB)/4, $0x3c091cf5
+DATA const_rows_avx512<>+400(SB)/4, $0x3c091cf5
+DATA const_rows_avx512<>+404(SB)/4, $0x3c091cf5
+DATA const_rows_avx512<>+408(SB)/4, $0x3c091cf5
+DATA const_rows_avx512<>+412(SB)/4, $0x3c091cf5
+DATA const_rows_avx512<>+416(SB)/4, $0x3c091cf5
+DATA const_rows_avx512<>+420(SB)/4, $0x3c091cf5
+DATA const_rows_avx512<>+424(SB)/4, $0x3c091cf5
+DATA const_rows_avx512<>+428(SB)/4, $0x3c091cf5
+DATA const_rows_avx512<>+432(SB)/4, $0x3c091cf5
+DATA const_rows_avx512<>+436(SB)/4, $0x3c091cf5
+DATA const_rows_avx512<>+440(SB)/4, $0x3c091cf5
+DATA const_rows_avx512<>+444(SB)/4, $0x3c091cf5
 
 // c4 = 0.04166839
-DATA const_rows_avx512<>+512(SB)/4, $0x3d2aac79
-DATA const_rows_avx512<>+516(SB)/4, $0x3d2aac79
-DATA const_rows_avx512<>+520(SB)/4, $0x3d2aac79
-DATA const_rows_avx512<>+524(SB)/4, $0x3d2aac79
-DATA const_rows_avx512<>+528(SB)/4, $0x3d2aac79
-DATA const_rows_avx512<>+532(SB)/4, $0x3d2aac79
-DATA const_rows_avx512<>+536(SB)/4, $0x3d2aac79
-DATA const_rows_avx512<>+540(SB)/4, $0x3d2aac79
-DATA const_rows_avx512<>+544(SB)/4, $0x3d2aac79
-DATA const_rows_avx512<>+548(SB)/4, $0x3d2aac79
-DATA const_rows_avx512<>+552(SB)/4, $0x3d2aac79
-DATA const_rows_avx512<>+556(SB)/4, $0x3d2aac79
-DATA const_rows_avx512<>+560(SB)/4, $0x3d2aac79
-DATA const_rows_avx512<>+564(SB)/4, $0x3d2aac79
-DATA const_rows_avx512<>+568(SB)/4, $0x3d2aac79
-DATA const_rows_avx512<>+572(SB)/4, $0x3d2aac79
+DATA const_rows_avx512<>+448(SB)/4, $0x3d2aac79
+DATA const_rows_avx512<>+452(SB)/4, $0x3d2aac79
+DATA const_rows_avx512<>+456(SB)/4, $0x3d2aac79
+DATA const_rows_avx512<>+460(SB)/4, $0x3d2aac79
+DATA const_rows_avx512<>+464(SB)/4, $0x3d2aac79
+DATA const_rows_avx512<>+468(SB)/4, $0x3d2aac79
+DATA const_rows_avx512<>+472(SB)/4, $0x3d2aac79
+DATA const_rows_avx512<>+476(SB)/4, $0x3d2aac79
+DATA const_rows_avx512<>+480(SB)/4, $0x3d2aac79
+DATA const_rows_avx512<>+484(SB)/4, $0x3d2aac79
+DATA const_rows_avx512<>+488(SB)/4, $0x3d2aac79
+DATA const_rows_avx512<>+492(SB)/4, $0x3d2aac79
+DATA const_rows_avx512<>+496(SB)/4, $0x3d2aac79
+DATA const_rows_avx512<>+500(SB)/4, $0x3d2aac79
+DATA const_rows_avx512<>+504(SB)/4, $0x3d2aac79
+DATA const_rows_avx512<>+508(SB)/4, $0x3d2aac79
 
 // c3 = 0.16666521
-DATA const_rows_avx512<>+576(SB)/4, $0x3e2aaa49
-DATA const_rows_avx512<>+580(SB)/4, $0x3e2aaa49
-DATA const_rows_avx512<>+584(SB)/4, $0x3e2aaa49
-DATA const_rows_avx512<>+588(SB)/4, $0x3e2aaa49
-DATA const_rows_avx512<>+592(SB)/4, $0x3e2aaa49
-DATA const_rows_avx512<>+596(SB)/4, $0x3e2aaa49
-DATA const_rows_avx512<>+600(SB)/4, $0x3e2aaa49
-DATA const_rows_avx512<>+604(SB)/4, $0x3e2aaa49
-DATA const_rows_avx512<>+608(SB)/4, $0x3e2aaa49
-DATA const_rows_avx512<>+612(SB)/4, $0x3e2aaa49
-DATA const_rows_avx512<>+616(SB)/4, $0x3e2aaa49
-DATA const_rows_avx512<>+620(SB)/4, $0x3e2aaa49
-DATA const_rows_avx512<>+624(SB)/4, $0x3e2aaa49
-DATA const_rows_avx512<>+628(SB)/4, $0x3e2aaa49
-DATA const_rows_avx512<>+632(SB)/4, $0x3e2aaa49
-DATA const_rows_avx512<>+636(SB)/4, $0x3e2aaa49
+DATA const_rows_avx512<>+512(SB)/4, $0x3e2aaa49
+DATA const_rows_avx512<>+516(SB)/4, $0x3e2aaa49
+DATA const_rows_avx512<>+520(SB)/4, $0x3e2aaa49
+DATA const_rows_avx512<>+524(SB)/4, $0x3e2aaa49
+DATA const_rows_avx512<>+528(SB)/4, $0x3e2aaa49
+DATA const_rows_avx512<>+532(SB)/4, $0x3e2aaa49
+DATA const_rows_avx512<>+536(SB)/4, $0x3e2aaa49
+DATA const_rows_avx512<>+540(SB)/4, $0x3e2aaa49
+DATA const_rows_avx512<>+544(SB)/4, $0x3e2aaa49
+DATA const_rows_avx512<>+548(SB)/4, $0x3e2aaa49
+DATA const_rows_avx512<>+552(SB)/4, $0x3e2aaa49
+DATA const_rows_avx512<>+556(SB)/4, $0x3e2aaa49
+DATA const_rows_avx512<>+560(SB)/4, $0x3e2aaa49
+DATA const_rows_avx512<>+564(SB)/4, $0x3e2aaa49
+DATA const_rows_avx512<>+568(SB)/4, $0x3e2aaa49
+DATA const_rows_avx512<>+572(SB)/4, $0x3e2aaa49
 
 // c2 = 0.49999994
-DATA const_rows_avx512<>+640(SB)/4, $0x3efffffe
-DATA const_rows_avx512<>+644(SB)/4, $0x3efffffe
-DATA const_rows_avx512<>+648(SB)/4, $0x3efffffe
-DATA const_rows_avx512<>+652(SB)/4, $0x3efffffe
-DATA const_rows_avx512<>+656(SB)/4, $0x3efffffe
-DATA const_rows_avx512<>+660(SB)/4, $0x3efffffe
-DATA const_rows_avx512<>+664(SB)/4, $0x3efffffe
-DATA const_rows_avx512<>+668(SB)/4, $0x3efffffe
-DATA const_rows_avx512<>+672(SB)/4, $0x3efffffe
-DATA const_rows_avx512<>+676(SB)/4, $0x3efffffe
-DATA const_rows_avx512<>+680(SB)/4, $0x3efffffe
-DATA const_rows_avx512<>+684(SB)/4, $0x3efffffe
-DATA const_rows_avx512<>+688(SB)/4, $0x3efffffe
-DATA const_rows_avx512<>+692(SB)/4, $0x3efffffe
-DATA const_rows_avx512<>+696(SB)/4, $0x3efffffe
-DATA const_rows_avx512<>+700(SB)/4, $0x3efffffe
+DATA const_rows_avx512<>+576(SB)/4, $0x3efffffe
+DATA const_rows_avx512<>+580(SB)/4, $0x3efffffe
+DATA const_rows_avx512<>+584(SB)/4, $0x3efffffe
+DATA const_rows_avx512<>+588(SB)/4, $0x3efffffe
+DATA const_rows_avx512<>+592(SB)/4, $0x3efffffe
+DATA const_rows_avx512<>+596(SB)/4, $0x3efffffe
+DATA const_rows_avx512<>+600(SB)/4, $0x3efffffe
+DATA const_rows_avx512<>+604(SB)/4, $0x3efffffe
+DATA const_rows_avx512<>+608(SB)/4, $0x3efffffe
+DATA const_rows_avx512<>+612(SB)/4, $0x3efffffe
+DATA const_rows_avx512<>+616(SB)/4, $0x3efffffe
+DATA const_rows_avx512<>+620(SB)/4, $0x3efffffe
+DATA const_rows_avx512<>+624(SB)/4, $0x3efffffe
+DATA const_rows_avx512<>+628(SB)/4, $0x3efffffe
+DATA const_rows_avx512<>+632(SB)/4, $0x3efffffe
+DATA const_rows_avx512<>+636(SB)/4, $0x3efffffe
+
+// c6 = 0.00138146
+DATA const_rows_avx512<>+640(SB)/4, $0x3ab5121b
+DATA const_rows_avx512<>+644(SB)/4, $0x3ab5121b
+DATA const_rows_avx512<>+648(SB)/4, $0x3ab5121b
+DATA const_rows_avx512<>+652(SB)/4, $0x3ab5121b
+DATA const_rows_avx512<>+656(SB)/4, $0x3ab5121b
+DATA const_rows_avx512<>+660(SB)/4, $0x3ab5121b
+DATA const_rows_avx512<>+664(SB)/4, $0x3ab5121b
+DATA const_rows_avx512<>+668(SB)/4, $0x3ab5121b
+DATA const_rows_avx512<>+672(SB)/4, $0x3ab5121b
+DATA const_rows_avx512<>+676(SB)/4, $0x3ab5121b
+DATA const_rows_avx512<>+680(SB)/4, $0x3ab5121b
+DATA const_rows_avx512<>+684(SB)/4, $0x3ab5121b
+DATA const_rows_avx512<>+688(SB)/4, $0x3ab5121b
+DATA const_rows_avx512<>+692(SB)/4, $0x3ab5121b
+DATA const_rows_avx512<>+696(SB)/4, $0x3ab5121b
+DATA const_rows_avx512<>+700(SB)/4, $0x3ab5121b
 
 // one = 1
 DATA const_rows_avx512<>+704(SB)/4, $0x3f800000

@@ -43,12 +43,7 @@ func (a *asm) elementwise() {
 		a.i("VMINPS", z, a.v(1), z)
 		a.i("VADDPS", z, z, z)
 		a.reduceExp(z, n)
-		a.i("VMOVUPS", a.float("c6", expC6), q)
-		a.i("VFMADD213PS", a.float("c5", expC5), z, q)
-		a.i("VFMADD213PS", a.float("c4", expC4), z, q)
-		a.i("VFMADD213PS", a.float("c3", expC3), z, q)
-		a.i("VFMADD213PS", a.float("c2", expC2), z, q)
-		a.i("VMULPS", z, z, a.v(1))
+		a.expTail(z, q, a.v(1), a.v(10))
 		a.i("VFMADD213PS", z, a.v(1), q) // exp(z) - 1
 		a.i("VCVTPS2DQ", n, n)
 		a.i("VPADDD", a.word("bias", 127), n, n)
@@ -247,7 +242,7 @@ func (a *asm) clamp(n int, loName string, lo float64, hiName string, hi float64)
 	a.i("VMAXPS", a.v(n), a.v(1), a.v(n))
 }
 
-// exp sets register 2 to exp of register 0, held below hi, using 0 to 3: n = round(x/ln 2), r = x - n·ln 2,
+// exp sets register 2 to exp of register 0, held below hi, using 0 to 3 and 10: n = round(x/ln 2), r = x - n·ln 2,
 // exp(x) = 2ⁿ·(1 + r + r²·(c2 + … + c6·r⁴)), minimax on |r| ≤ ln(2)/2 with relative error
 // 4e-9. 2ⁿ is multiplied in two halves, so that denormals and infinity come out right.
 func (a *asm) exp(hiName string, hi float64) {
@@ -271,18 +266,26 @@ func (a *asm) normalExp() {
 	a.i("VPADDD", a.v(1), a.v(2), a.v(2))
 }
 
-// expSeries sets register 2 to exp(r) and 1 to n, for the argument in register 0.
+// expSeries sets register 2 to exp(r) and 1 to n, for the argument in register 0. The series
+// is summed in pairs (Estrin 1960), for its chain of operations is what one waits for.
 func (a *asm) expSeries() {
-	x, n, p := a.v(0), a.v(1), a.v(2)
+	x, n, p, square, pair := a.v(0), a.v(1), a.v(2), a.v(3), a.v(10)
 	a.reduceExp(x, n)
-	a.i("VMOVUPS", a.float("c6", expC6), p)
-	a.i("VFMADD213PS", a.float("c5", expC5), x, p)
-	a.i("VFMADD213PS", a.float("c4", expC4), x, p)
-	a.i("VFMADD213PS", a.float("c3", expC3), x, p)
-	a.i("VFMADD213PS", a.float("c2", expC2), x, p)
+	a.expTail(x, p, square, pair)
 	a.i("VFMADD213PS", a.float("one", 1), x, p)
 	a.i("VFMADD213PS", a.float("one", 1), x, p)
 	a.i("VCVTPS2DQ", n, n)
+}
+
+// expTail sets p = c2 + … + c6·x⁴, and square to x²: exp(x) = 1 + x + p·x².
+func (a *asm) expTail(x, p, square, pair string) {
+	a.i("VMULPS", x, x, square)
+	a.i("VMOVUPS", a.float("c5", expC5), p)
+	a.i("VFMADD213PS", a.float("c4", expC4), x, p)
+	a.i("VMOVUPS", a.float("c3", expC3), pair)
+	a.i("VFMADD213PS", a.float("c2", expC2), x, pair)
+	a.i("VFMADD231PS", a.float("c6", expC6), square, p)
+	a.i("VFMADD213PS", pair, square, p)
 }
 
 // reduceExp sets n = round(x/ln 2) and x -= n·ln 2.

@@ -80,6 +80,8 @@ type asm struct {
 	entries []string // of the table
 	names   []string // of constants, each in every lane of a vector
 	words   []uint32
+	ahead   int // see prefetch
+	fetch   []string
 	at      map[string]string // registers of the pointers of the function being written
 	masks   bool              // the table of AVX2's masks is used
 }

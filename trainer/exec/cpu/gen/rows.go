@@ -22,6 +22,7 @@ func (a *asm) rows() {
 	a.end()
 
 	a.begin("deviation", "n int, out, x *float32, mean float32")
+	a.prefetch(1, "x")
 	sums(8)
 	a.turns([]operand{{"x", 4}}, nil, func(s step) {
 		a.i("VSUBPS", a.v(mean), a.v(4), a.v(4))
@@ -85,6 +86,7 @@ func (a *asm) rows() {
 	}
 	a.begin("normDots", "n int, out, dy, gain, x *float32, mean, rstd float32")
 	sums(8, 10)
+	a.prefetch(4, "dy", "x")
 	a.turns([]operand{{"x", 4}, {"dy", 5}, {"gain", 6}}, nil, func(s step) {
 		parts() // of a lane that is masked out h is 0
 		a.i("VADDPS", a.v(5), a.v(8+s.half), a.v(8+s.half))
@@ -109,6 +111,7 @@ func (a *asm) rows() {
 	}
 	in, out := []operand{{"x", 4}, {"dy", 5}, {"gain", 6}}, []operand{{"dst", 5}}
 	a.kernel("normGrad", "n int, dst, dy, x, gain *float32, mean, rstd, avgH, avgHX float32", in, out, grad(false))
+	a.prefetch(1, "dres")
 	a.kernel("normGradAdd", "n int, dst, dy, x, gain, dres *float32, mean, rstd, avgH, avgHX float32", append(in, operand{"dres", 7}), out, grad(true))
 	a.kernel("gainGrad", "n int, acc, dy, x *float32, mean, rstd float32", []operand{{"x", 4}, {"dy", 5}, {"acc", 6}}, []operand{{"acc", 6}}, func(step) {
 		a.i("VSUBPS", a.v(mean), a.v(4), a.v(4))

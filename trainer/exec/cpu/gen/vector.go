@@ -80,7 +80,12 @@ func withTypes(params string) []parameter {
 	return out
 }
 
+// prefetch has the next loop ask for operands 1 or 4 rows further on, since no hardware
+// prefetcher goes from row to row fast enough. It may ask for what is not there.
+func (a *asm) prefetch(rows int, names ...string) { a.ahead, a.fetch = rows, names }
+
 func (a *asm) end() {
+	a.ahead = 0
 	a.i("VZEROUPPER")
 	a.i("RET")
 }
@@ -103,6 +108,12 @@ func (a *asm) turns(in, out []operand, body func(step)) {
 		}
 	}
 	a.i("XORQ", "R12", "R12")
+	if a.ahead != 0 {
+		a.i("LEAQ", fmt.Sprintf("(R12)(CX*%d)", 4), "R13")
+		if a.ahead == 4 {
+			a.i("SHLQ", "$2", "R13")
+		}
+	}
 	a.i("MOVQ", "CX", "AX")
 	a.i("SHRQ", "$4", "AX")
 	a.i("JZ", "tail")
@@ -110,6 +121,12 @@ func (a *asm) turns(in, out []operand, body func(step)) {
 	a.f("loop:")
 	for half := range 16 / a.lanes {
 		whole(step{half: half})
+	}
+	if a.ahead != 0 {
+		for _, name := range a.fetch {
+			a.i("PREFETCHT0", fmt.Sprintf("(%s)(R13*1)", a.at[name]))
+		}
+		a.i("ADDQ", "$64", "R13")
 	}
 	a.i("ADDQ", "$64", "R12")
 	a.i("DECQ", "AX")
