@@ -389,18 +389,16 @@ loop:
 	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
 	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
-	VROUNDPS $8, Y1, Y1
-	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
-	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VROUNDPS $8, Y0, Y1
+	VSUBPS Y1, Y0, Y0
 	VMULPS Y0, Y0, Y3
-	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
-	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
-	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+544(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+576(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+608(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+640(SB), Y3, Y2
 	VFMADD213PS Y10, Y3, Y2
-	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+672(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
 	VPSLLD $23, Y1, Y1
@@ -417,18 +415,16 @@ loop:
 	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
 	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
-	VROUNDPS $8, Y1, Y1
-	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
-	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VROUNDPS $8, Y0, Y1
+	VSUBPS Y1, Y0, Y0
 	VMULPS Y0, Y0, Y3
-	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
-	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
-	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+544(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+576(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+608(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+640(SB), Y3, Y2
 	VFMADD213PS Y10, Y3, Y2
-	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+672(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
 	VPSLLD $23, Y1, Y1
@@ -454,18 +450,16 @@ tail:
 	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
 	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
-	VROUNDPS $8, Y1, Y1
-	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
-	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VROUNDPS $8, Y0, Y1
+	VSUBPS Y1, Y0, Y0
 	VMULPS Y0, Y0, Y3
-	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
-	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
-	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+544(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+576(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+608(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+640(SB), Y3, Y2
 	VFMADD213PS Y10, Y3, Y2
-	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+672(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
 	VPSLLD $23, Y1, Y1
@@ -488,18 +482,16 @@ tail:
 	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
 	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
-	VROUNDPS $8, Y1, Y1
-	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
-	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VROUNDPS $8, Y0, Y1
+	VSUBPS Y1, Y0, Y0
 	VMULPS Y0, Y0, Y3
-	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
-	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
-	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+544(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+576(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+608(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+640(SB), Y3, Y2
 	VFMADD213PS Y10, Y3, Y2
-	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+672(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
 	VPSLLD $23, Y1, Y1
@@ -521,18 +513,16 @@ less:
 	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
 	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
-	VROUNDPS $8, Y1, Y1
-	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
-	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VROUNDPS $8, Y0, Y1
+	VSUBPS Y1, Y0, Y0
 	VMULPS Y0, Y0, Y3
-	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
-	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
-	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+544(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+576(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+608(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+640(SB), Y3, Y2
 	VFMADD213PS Y10, Y3, Y2
-	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+672(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
 	VPSLLD $23, Y1, Y1
@@ -565,18 +555,16 @@ loop:
 	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
 	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
-	VROUNDPS $8, Y1, Y1
-	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
-	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VROUNDPS $8, Y0, Y1
+	VSUBPS Y1, Y0, Y0
 	VMULPS Y0, Y0, Y3
-	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
-	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
-	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+544(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+576(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+608(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+640(SB), Y3, Y2
 	VFMADD213PS Y10, Y3, Y2
-	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+672(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
 	VPSLLD $23, Y1, Y1
@@ -585,8 +573,8 @@ loop:
 	VADDPS Y6, Y2, Y0
 	VDIVPS Y0, Y6, Y6
 	VMULPS Y6, Y2, Y2
-	VMOVUPS const_elementwise_avx2<>+512(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+544(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+704(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+736(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
 	VMULPS Y2, Y0, Y0
 	VFMADD213PS Y6, Y6, Y0
@@ -602,18 +590,16 @@ loop:
 	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
 	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
-	VROUNDPS $8, Y1, Y1
-	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
-	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VROUNDPS $8, Y0, Y1
+	VSUBPS Y1, Y0, Y0
 	VMULPS Y0, Y0, Y3
-	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
-	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
-	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+544(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+576(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+608(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+640(SB), Y3, Y2
 	VFMADD213PS Y10, Y3, Y2
-	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+672(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
 	VPSLLD $23, Y1, Y1
@@ -622,8 +608,8 @@ loop:
 	VADDPS Y6, Y2, Y0
 	VDIVPS Y0, Y6, Y6
 	VMULPS Y6, Y2, Y2
-	VMOVUPS const_elementwise_avx2<>+512(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+544(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+704(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+736(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
 	VMULPS Y2, Y0, Y0
 	VFMADD213PS Y6, Y6, Y0
@@ -648,18 +634,16 @@ tail:
 	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
 	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
-	VROUNDPS $8, Y1, Y1
-	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
-	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VROUNDPS $8, Y0, Y1
+	VSUBPS Y1, Y0, Y0
 	VMULPS Y0, Y0, Y3
-	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
-	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
-	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+544(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+576(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+608(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+640(SB), Y3, Y2
 	VFMADD213PS Y10, Y3, Y2
-	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+672(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
 	VPSLLD $23, Y1, Y1
@@ -668,8 +652,8 @@ tail:
 	VADDPS Y6, Y2, Y0
 	VDIVPS Y0, Y6, Y6
 	VMULPS Y6, Y2, Y2
-	VMOVUPS const_elementwise_avx2<>+512(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+544(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+704(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+736(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
 	VMULPS Y2, Y0, Y0
 	VFMADD213PS Y6, Y6, Y0
@@ -691,18 +675,16 @@ tail:
 	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
 	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
-	VROUNDPS $8, Y1, Y1
-	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
-	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VROUNDPS $8, Y0, Y1
+	VSUBPS Y1, Y0, Y0
 	VMULPS Y0, Y0, Y3
-	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
-	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
-	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+544(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+576(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+608(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+640(SB), Y3, Y2
 	VFMADD213PS Y10, Y3, Y2
-	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+672(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
 	VPSLLD $23, Y1, Y1
@@ -711,8 +693,8 @@ tail:
 	VADDPS Y6, Y2, Y0
 	VDIVPS Y0, Y6, Y6
 	VMULPS Y6, Y2, Y2
-	VMOVUPS const_elementwise_avx2<>+512(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+544(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+704(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+736(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
 	VMULPS Y2, Y0, Y0
 	VFMADD213PS Y6, Y6, Y0
@@ -733,18 +715,16 @@ less:
 	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
 	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
-	VROUNDPS $8, Y1, Y1
-	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
-	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VROUNDPS $8, Y0, Y1
+	VSUBPS Y1, Y0, Y0
 	VMULPS Y0, Y0, Y3
-	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
-	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
-	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+544(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+576(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+608(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+640(SB), Y3, Y2
 	VFMADD213PS Y10, Y3, Y2
-	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+672(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
 	VPSLLD $23, Y1, Y1
@@ -753,8 +733,8 @@ less:
 	VADDPS Y6, Y2, Y0
 	VDIVPS Y0, Y6, Y6
 	VMULPS Y6, Y2, Y2
-	VMOVUPS const_elementwise_avx2<>+512(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+544(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+704(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+736(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
 	VMULPS Y2, Y0, Y0
 	VFMADD213PS Y6, Y6, Y0
@@ -775,8 +755,8 @@ TEXT ·tanh_avx2(SB), NOSPLIT, $0-24
 	PCALIGN $32
 loop:
 	VMOVUPS (SI)(R12*1), Y4
-	VANDPS const_elementwise_avx2<>+576(SB), Y4, Y0
-	VMOVUPS const_elementwise_avx2<>+608(SB), Y1
+	VANDPS const_elementwise_avx2<>+768(SB), Y4, Y0
+	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VADDPS Y0, Y0, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y2
@@ -796,14 +776,14 @@ loop:
 	VPSLLD $23, Y2, Y2
 	VSUBPS const_elementwise_avx2<>+320(SB), Y2, Y1
 	VFMADD213PS Y1, Y2, Y3
-	VADDPS const_elementwise_avx2<>+640(SB), Y3, Y1
+	VADDPS const_elementwise_avx2<>+832(SB), Y3, Y1
 	VDIVPS Y1, Y3, Y0
-	VANDPS const_elementwise_avx2<>+672(SB), Y4, Y1
+	VANDPS const_elementwise_avx2<>+864(SB), Y4, Y1
 	VORPS Y1, Y0, Y0
 	VMOVUPS Y0, (DI)(R12*1)
 	VMOVUPS 32(SI)(R12*1), Y4
-	VANDPS const_elementwise_avx2<>+576(SB), Y4, Y0
-	VMOVUPS const_elementwise_avx2<>+608(SB), Y1
+	VANDPS const_elementwise_avx2<>+768(SB), Y4, Y0
+	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VADDPS Y0, Y0, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y2
@@ -823,9 +803,9 @@ loop:
 	VPSLLD $23, Y2, Y2
 	VSUBPS const_elementwise_avx2<>+320(SB), Y2, Y1
 	VFMADD213PS Y1, Y2, Y3
-	VADDPS const_elementwise_avx2<>+640(SB), Y3, Y1
+	VADDPS const_elementwise_avx2<>+832(SB), Y3, Y1
 	VDIVPS Y1, Y3, Y0
-	VANDPS const_elementwise_avx2<>+672(SB), Y4, Y1
+	VANDPS const_elementwise_avx2<>+864(SB), Y4, Y1
 	VORPS Y1, Y0, Y0
 	VMOVUPS Y0, 32(DI)(R12*1)
 	ADDQ $64, R12
@@ -838,8 +818,8 @@ tail:
 	SUBQ $8, AX
 	JLT less
 	VMOVUPS (SI)(R12*1), Y4
-	VANDPS const_elementwise_avx2<>+576(SB), Y4, Y0
-	VMOVUPS const_elementwise_avx2<>+608(SB), Y1
+	VANDPS const_elementwise_avx2<>+768(SB), Y4, Y0
+	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VADDPS Y0, Y0, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y2
@@ -859,9 +839,9 @@ tail:
 	VPSLLD $23, Y2, Y2
 	VSUBPS const_elementwise_avx2<>+320(SB), Y2, Y1
 	VFMADD213PS Y1, Y2, Y3
-	VADDPS const_elementwise_avx2<>+640(SB), Y3, Y1
+	VADDPS const_elementwise_avx2<>+832(SB), Y3, Y1
 	VDIVPS Y1, Y3, Y0
-	VANDPS const_elementwise_avx2<>+672(SB), Y4, Y1
+	VANDPS const_elementwise_avx2<>+864(SB), Y4, Y1
 	VORPS Y1, Y0, Y0
 	VMOVUPS Y0, (DI)(R12*1)
 	MOVQ AX, CX
@@ -871,8 +851,8 @@ tail:
 	LEAQ mask_elementwise_avx2<>+32(SB), AX
 	VMOVDQU (AX)(CX*4), Y14
 	VMASKMOVPS 32(SI)(R12*1), Y14, Y4
-	VANDPS const_elementwise_avx2<>+576(SB), Y4, Y0
-	VMOVUPS const_elementwise_avx2<>+608(SB), Y1
+	VANDPS const_elementwise_avx2<>+768(SB), Y4, Y0
+	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VADDPS Y0, Y0, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y2
@@ -892,9 +872,9 @@ tail:
 	VPSLLD $23, Y2, Y2
 	VSUBPS const_elementwise_avx2<>+320(SB), Y2, Y1
 	VFMADD213PS Y1, Y2, Y3
-	VADDPS const_elementwise_avx2<>+640(SB), Y3, Y1
+	VADDPS const_elementwise_avx2<>+832(SB), Y3, Y1
 	VDIVPS Y1, Y3, Y0
-	VANDPS const_elementwise_avx2<>+672(SB), Y4, Y1
+	VANDPS const_elementwise_avx2<>+864(SB), Y4, Y1
 	VORPS Y1, Y0, Y0
 	VMASKMOVPS Y0, Y14, 32(DI)(R12*1)
 	JMP done
@@ -903,8 +883,8 @@ less:
 	LEAQ mask_elementwise_avx2<>+32(SB), AX
 	VMOVDQU (AX)(CX*4), Y14
 	VMASKMOVPS (SI)(R12*1), Y14, Y4
-	VANDPS const_elementwise_avx2<>+576(SB), Y4, Y0
-	VMOVUPS const_elementwise_avx2<>+608(SB), Y1
+	VANDPS const_elementwise_avx2<>+768(SB), Y4, Y0
+	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VADDPS Y0, Y0, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y2
@@ -924,9 +904,9 @@ less:
 	VPSLLD $23, Y2, Y2
 	VSUBPS const_elementwise_avx2<>+320(SB), Y2, Y1
 	VFMADD213PS Y1, Y2, Y3
-	VADDPS const_elementwise_avx2<>+640(SB), Y3, Y1
+	VADDPS const_elementwise_avx2<>+832(SB), Y3, Y1
 	VDIVPS Y1, Y3, Y0
-	VANDPS const_elementwise_avx2<>+672(SB), Y4, Y1
+	VANDPS const_elementwise_avx2<>+864(SB), Y4, Y1
 	VORPS Y1, Y0, Y0
 	VMASKMOVPS Y0, Y14, (DI)(R12*1)
 done:
@@ -944,9 +924,9 @@ TEXT ·sigmoid_avx2(SB), NOSPLIT, $0-24
 	PCALIGN $32
 loop:
 	VMOVUPS (SI)(R12*1), Y4
-	VMOVUPS const_elementwise_avx2<>+704(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+896(SB), Y1
 	VMAXPS Y4, Y1, Y6
-	VMOVUPS const_elementwise_avx2<>+736(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+928(SB), Y1
 	VMINPS Y6, Y1, Y0
 	VXORPS Y1, Y1, Y1
 	VSUBPS Y0, Y1, Y0
@@ -971,9 +951,9 @@ loop:
 	VDIVPS Y2, Y0, Y0
 	VMOVUPS Y0, (DI)(R12*1)
 	VMOVUPS 32(SI)(R12*1), Y4
-	VMOVUPS const_elementwise_avx2<>+704(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+896(SB), Y1
 	VMAXPS Y4, Y1, Y6
-	VMOVUPS const_elementwise_avx2<>+736(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+928(SB), Y1
 	VMINPS Y6, Y1, Y0
 	VXORPS Y1, Y1, Y1
 	VSUBPS Y0, Y1, Y0
@@ -1007,9 +987,9 @@ tail:
 	SUBQ $8, AX
 	JLT less
 	VMOVUPS (SI)(R12*1), Y4
-	VMOVUPS const_elementwise_avx2<>+704(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+896(SB), Y1
 	VMAXPS Y4, Y1, Y6
-	VMOVUPS const_elementwise_avx2<>+736(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+928(SB), Y1
 	VMINPS Y6, Y1, Y0
 	VXORPS Y1, Y1, Y1
 	VSUBPS Y0, Y1, Y0
@@ -1040,9 +1020,9 @@ tail:
 	LEAQ mask_elementwise_avx2<>+32(SB), AX
 	VMOVDQU (AX)(CX*4), Y14
 	VMASKMOVPS 32(SI)(R12*1), Y14, Y4
-	VMOVUPS const_elementwise_avx2<>+704(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+896(SB), Y1
 	VMAXPS Y4, Y1, Y6
-	VMOVUPS const_elementwise_avx2<>+736(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+928(SB), Y1
 	VMINPS Y6, Y1, Y0
 	VXORPS Y1, Y1, Y1
 	VSUBPS Y0, Y1, Y0
@@ -1072,9 +1052,9 @@ less:
 	LEAQ mask_elementwise_avx2<>+32(SB), AX
 	VMOVDQU (AX)(CX*4), Y14
 	VMASKMOVPS (SI)(R12*1), Y14, Y4
-	VMOVUPS const_elementwise_avx2<>+704(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+896(SB), Y1
 	VMAXPS Y4, Y1, Y6
-	VMOVUPS const_elementwise_avx2<>+736(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+928(SB), Y1
 	VMINPS Y6, Y1, Y0
 	VXORPS Y1, Y1, Y1
 	VSUBPS Y0, Y1, Y0
@@ -1374,9 +1354,9 @@ TEXT ·swiglu_avx2(SB), NOSPLIT, $0-32
 loop:
 	VMOVUPS (SI)(R12*1), Y4
 	VMOVUPS (DX)(R12*1), Y7
-	VMOVUPS const_elementwise_avx2<>+704(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+896(SB), Y1
 	VMAXPS Y4, Y1, Y6
-	VMOVUPS const_elementwise_avx2<>+736(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+928(SB), Y1
 	VMINPS Y6, Y1, Y0
 	VXORPS Y1, Y1, Y1
 	VSUBPS Y0, Y1, Y0
@@ -1402,9 +1382,9 @@ loop:
 	VMOVUPS Y0, (DI)(R12*1)
 	VMOVUPS 32(SI)(R12*1), Y4
 	VMOVUPS 32(DX)(R12*1), Y7
-	VMOVUPS const_elementwise_avx2<>+704(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+896(SB), Y1
 	VMAXPS Y4, Y1, Y6
-	VMOVUPS const_elementwise_avx2<>+736(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+928(SB), Y1
 	VMINPS Y6, Y1, Y0
 	VXORPS Y1, Y1, Y1
 	VSUBPS Y0, Y1, Y0
@@ -1439,9 +1419,9 @@ tail:
 	JLT less
 	VMOVUPS (SI)(R12*1), Y4
 	VMOVUPS (DX)(R12*1), Y7
-	VMOVUPS const_elementwise_avx2<>+704(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+896(SB), Y1
 	VMAXPS Y4, Y1, Y6
-	VMOVUPS const_elementwise_avx2<>+736(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+928(SB), Y1
 	VMINPS Y6, Y1, Y0
 	VXORPS Y1, Y1, Y1
 	VSUBPS Y0, Y1, Y0
@@ -1473,9 +1453,9 @@ tail:
 	VMOVDQU (AX)(CX*4), Y14
 	VMASKMOVPS 32(SI)(R12*1), Y14, Y4
 	VMASKMOVPS 32(DX)(R12*1), Y14, Y7
-	VMOVUPS const_elementwise_avx2<>+704(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+896(SB), Y1
 	VMAXPS Y4, Y1, Y6
-	VMOVUPS const_elementwise_avx2<>+736(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+928(SB), Y1
 	VMINPS Y6, Y1, Y0
 	VXORPS Y1, Y1, Y1
 	VSUBPS Y0, Y1, Y0
@@ -1506,9 +1486,9 @@ less:
 	VMOVDQU (AX)(CX*4), Y14
 	VMASKMOVPS (SI)(R12*1), Y14, Y4
 	VMASKMOVPS (DX)(R12*1), Y14, Y7
-	VMOVUPS const_elementwise_avx2<>+704(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+896(SB), Y1
 	VMAXPS Y4, Y1, Y6
-	VMOVUPS const_elementwise_avx2<>+736(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+928(SB), Y1
 	VMINPS Y6, Y1, Y0
 	VXORPS Y1, Y1, Y1
 	VSUBPS Y0, Y1, Y0
@@ -1557,18 +1537,16 @@ loop:
 	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
 	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
-	VROUNDPS $8, Y1, Y1
-	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
-	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VROUNDPS $8, Y0, Y1
+	VSUBPS Y1, Y0, Y0
 	VMULPS Y0, Y0, Y3
-	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
-	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
-	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+544(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+576(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+608(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+640(SB), Y3, Y2
 	VFMADD213PS Y10, Y3, Y2
-	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+672(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
 	VPSLLD $23, Y1, Y1
@@ -1587,18 +1565,16 @@ loop:
 	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
 	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
-	VROUNDPS $8, Y1, Y1
-	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
-	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VROUNDPS $8, Y0, Y1
+	VSUBPS Y1, Y0, Y0
 	VMULPS Y0, Y0, Y3
-	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
-	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
-	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+544(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+576(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+608(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+640(SB), Y3, Y2
 	VFMADD213PS Y10, Y3, Y2
-	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+672(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
 	VPSLLD $23, Y1, Y1
@@ -1626,18 +1602,16 @@ tail:
 	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
 	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
-	VROUNDPS $8, Y1, Y1
-	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
-	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VROUNDPS $8, Y0, Y1
+	VSUBPS Y1, Y0, Y0
 	VMULPS Y0, Y0, Y3
-	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
-	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
-	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+544(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+576(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+608(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+640(SB), Y3, Y2
 	VFMADD213PS Y10, Y3, Y2
-	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+672(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
 	VPSLLD $23, Y1, Y1
@@ -1662,18 +1636,16 @@ tail:
 	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
 	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
-	VROUNDPS $8, Y1, Y1
-	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
-	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VROUNDPS $8, Y0, Y1
+	VSUBPS Y1, Y0, Y0
 	VMULPS Y0, Y0, Y3
-	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
-	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
-	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+544(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+576(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+608(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+640(SB), Y3, Y2
 	VFMADD213PS Y10, Y3, Y2
-	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+672(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
 	VPSLLD $23, Y1, Y1
@@ -1697,18 +1669,16 @@ less:
 	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
 	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
-	VROUNDPS $8, Y1, Y1
-	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
-	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VROUNDPS $8, Y0, Y1
+	VSUBPS Y1, Y0, Y0
 	VMULPS Y0, Y0, Y3
-	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
-	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
-	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+544(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+576(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+608(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+640(SB), Y3, Y2
 	VFMADD213PS Y10, Y3, Y2
-	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+672(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
 	VPSLLD $23, Y1, Y1
@@ -1737,9 +1707,9 @@ loop:
 	VMOVUPS (DX)(R12*1), Y4
 	VMOVUPS (R8)(R12*1), Y7
 	VMOVUPS (R9)(R12*1), Y8
-	VMOVUPS const_elementwise_avx2<>+768(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+960(SB), Y1
 	VMAXPS Y4, Y1, Y9
-	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+992(SB), Y1
 	VMINPS Y9, Y1, Y4
 	VXORPS Y0, Y0, Y0
 	VSUBPS Y4, Y0, Y0
@@ -1775,9 +1745,9 @@ loop:
 	VMOVUPS 32(DX)(R12*1), Y4
 	VMOVUPS 32(R8)(R12*1), Y7
 	VMOVUPS 32(R9)(R12*1), Y8
-	VMOVUPS const_elementwise_avx2<>+768(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+960(SB), Y1
 	VMAXPS Y4, Y1, Y9
-	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+992(SB), Y1
 	VMINPS Y9, Y1, Y4
 	VXORPS Y0, Y0, Y0
 	VSUBPS Y4, Y0, Y0
@@ -1822,9 +1792,9 @@ tail:
 	VMOVUPS (DX)(R12*1), Y4
 	VMOVUPS (R8)(R12*1), Y7
 	VMOVUPS (R9)(R12*1), Y8
-	VMOVUPS const_elementwise_avx2<>+768(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+960(SB), Y1
 	VMAXPS Y4, Y1, Y9
-	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+992(SB), Y1
 	VMINPS Y9, Y1, Y4
 	VXORPS Y0, Y0, Y0
 	VSUBPS Y4, Y0, Y0
@@ -1866,9 +1836,9 @@ tail:
 	VMASKMOVPS 32(DX)(R12*1), Y14, Y4
 	VMASKMOVPS 32(R8)(R12*1), Y14, Y7
 	VMASKMOVPS 32(R9)(R12*1), Y14, Y8
-	VMOVUPS const_elementwise_avx2<>+768(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+960(SB), Y1
 	VMAXPS Y4, Y1, Y9
-	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+992(SB), Y1
 	VMINPS Y9, Y1, Y4
 	VXORPS Y0, Y0, Y0
 	VSUBPS Y4, Y0, Y0
@@ -1909,9 +1879,9 @@ less:
 	VMASKMOVPS (DX)(R12*1), Y14, Y4
 	VMASKMOVPS (R8)(R12*1), Y14, Y7
 	VMASKMOVPS (R9)(R12*1), Y14, Y8
-	VMOVUPS const_elementwise_avx2<>+768(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+960(SB), Y1
 	VMAXPS Y4, Y1, Y9
-	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+992(SB), Y1
 	VMINPS Y9, Y1, Y4
 	VXORPS Y0, Y0, Y0
 	VSUBPS Y4, Y0, Y0
@@ -1964,26 +1934,24 @@ loop:
 	VMOVUPS (DX)(R12*1), Y4
 	VMOVUPS (R8)(R12*1), Y7
 	VMOVUPS (R9)(R12*1), Y8
-	VMOVUPS const_elementwise_avx2<>+832(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1024(SB), Y1
 	VMAXPS Y4, Y1, Y9
-	VMOVUPS const_elementwise_avx2<>+864(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1056(SB), Y1
 	VMINPS Y9, Y1, Y4
 	VMULPS Y4, Y4, Y5
 	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
 	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
-	VROUNDPS $8, Y1, Y1
-	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
-	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VROUNDPS $8, Y0, Y1
+	VSUBPS Y1, Y0, Y0
 	VMULPS Y0, Y0, Y3
-	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
-	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
-	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+544(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+576(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+608(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+640(SB), Y3, Y2
 	VFMADD213PS Y10, Y3, Y2
-	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+672(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
 	VPSLLD $23, Y1, Y1
@@ -1992,8 +1960,8 @@ loop:
 	VADDPS Y6, Y2, Y0
 	VDIVPS Y0, Y6, Y6
 	VMULPS Y6, Y2, Y2
-	VMOVUPS const_elementwise_avx2<>+512(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+544(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+704(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+736(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
 	VMULPS Y2, Y0, Y0
 	VFMADD213PS Y6, Y6, Y0
@@ -2006,26 +1974,24 @@ loop:
 	VMOVUPS 32(DX)(R12*1), Y4
 	VMOVUPS 32(R8)(R12*1), Y7
 	VMOVUPS 32(R9)(R12*1), Y8
-	VMOVUPS const_elementwise_avx2<>+832(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1024(SB), Y1
 	VMAXPS Y4, Y1, Y9
-	VMOVUPS const_elementwise_avx2<>+864(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1056(SB), Y1
 	VMINPS Y9, Y1, Y4
 	VMULPS Y4, Y4, Y5
 	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
 	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
-	VROUNDPS $8, Y1, Y1
-	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
-	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VROUNDPS $8, Y0, Y1
+	VSUBPS Y1, Y0, Y0
 	VMULPS Y0, Y0, Y3
-	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
-	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
-	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+544(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+576(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+608(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+640(SB), Y3, Y2
 	VFMADD213PS Y10, Y3, Y2
-	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+672(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
 	VPSLLD $23, Y1, Y1
@@ -2034,8 +2000,8 @@ loop:
 	VADDPS Y6, Y2, Y0
 	VDIVPS Y0, Y6, Y6
 	VMULPS Y6, Y2, Y2
-	VMOVUPS const_elementwise_avx2<>+512(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+544(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+704(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+736(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
 	VMULPS Y2, Y0, Y0
 	VFMADD213PS Y6, Y6, Y0
@@ -2057,26 +2023,24 @@ tail:
 	VMOVUPS (DX)(R12*1), Y4
 	VMOVUPS (R8)(R12*1), Y7
 	VMOVUPS (R9)(R12*1), Y8
-	VMOVUPS const_elementwise_avx2<>+832(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1024(SB), Y1
 	VMAXPS Y4, Y1, Y9
-	VMOVUPS const_elementwise_avx2<>+864(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1056(SB), Y1
 	VMINPS Y9, Y1, Y4
 	VMULPS Y4, Y4, Y5
 	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
 	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
-	VROUNDPS $8, Y1, Y1
-	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
-	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VROUNDPS $8, Y0, Y1
+	VSUBPS Y1, Y0, Y0
 	VMULPS Y0, Y0, Y3
-	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
-	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
-	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+544(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+576(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+608(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+640(SB), Y3, Y2
 	VFMADD213PS Y10, Y3, Y2
-	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+672(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
 	VPSLLD $23, Y1, Y1
@@ -2085,8 +2049,8 @@ tail:
 	VADDPS Y6, Y2, Y0
 	VDIVPS Y0, Y6, Y6
 	VMULPS Y6, Y2, Y2
-	VMOVUPS const_elementwise_avx2<>+512(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+544(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+704(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+736(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
 	VMULPS Y2, Y0, Y0
 	VFMADD213PS Y6, Y6, Y0
@@ -2105,26 +2069,24 @@ tail:
 	VMASKMOVPS 32(DX)(R12*1), Y14, Y4
 	VMASKMOVPS 32(R8)(R12*1), Y14, Y7
 	VMASKMOVPS 32(R9)(R12*1), Y14, Y8
-	VMOVUPS const_elementwise_avx2<>+832(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1024(SB), Y1
 	VMAXPS Y4, Y1, Y9
-	VMOVUPS const_elementwise_avx2<>+864(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1056(SB), Y1
 	VMINPS Y9, Y1, Y4
 	VMULPS Y4, Y4, Y5
 	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
 	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
-	VROUNDPS $8, Y1, Y1
-	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
-	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VROUNDPS $8, Y0, Y1
+	VSUBPS Y1, Y0, Y0
 	VMULPS Y0, Y0, Y3
-	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
-	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
-	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+544(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+576(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+608(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+640(SB), Y3, Y2
 	VFMADD213PS Y10, Y3, Y2
-	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+672(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
 	VPSLLD $23, Y1, Y1
@@ -2133,8 +2095,8 @@ tail:
 	VADDPS Y6, Y2, Y0
 	VDIVPS Y0, Y6, Y6
 	VMULPS Y6, Y2, Y2
-	VMOVUPS const_elementwise_avx2<>+512(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+544(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+704(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+736(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
 	VMULPS Y2, Y0, Y0
 	VFMADD213PS Y6, Y6, Y0
@@ -2152,26 +2114,24 @@ less:
 	VMASKMOVPS (DX)(R12*1), Y14, Y4
 	VMASKMOVPS (R8)(R12*1), Y14, Y7
 	VMASKMOVPS (R9)(R12*1), Y14, Y8
-	VMOVUPS const_elementwise_avx2<>+832(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1024(SB), Y1
 	VMAXPS Y4, Y1, Y9
-	VMOVUPS const_elementwise_avx2<>+864(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1056(SB), Y1
 	VMINPS Y9, Y1, Y4
 	VMULPS Y4, Y4, Y5
 	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
 	VFMADD213PS const_elementwise_avx2<>+480(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
-	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
-	VROUNDPS $8, Y1, Y1
-	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
-	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VROUNDPS $8, Y0, Y1
+	VSUBPS Y1, Y0, Y0
 	VMULPS Y0, Y0, Y3
-	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
-	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
-	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
-	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
-	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VMOVUPS const_elementwise_avx2<>+512(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+544(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+576(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+608(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+640(SB), Y3, Y2
 	VFMADD213PS Y10, Y3, Y2
-	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+672(SB), Y0, Y2
 	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
 	VCVTPS2DQ Y1, Y1
 	VPSLLD $23, Y1, Y1
@@ -2180,8 +2140,8 @@ less:
 	VADDPS Y6, Y2, Y0
 	VDIVPS Y0, Y6, Y6
 	VMULPS Y6, Y2, Y2
-	VMOVUPS const_elementwise_avx2<>+512(SB), Y0
-	VFMADD213PS const_elementwise_avx2<>+544(SB), Y5, Y0
+	VMOVUPS const_elementwise_avx2<>+704(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+736(SB), Y5, Y0
 	VMULPS Y4, Y0, Y0
 	VMULPS Y2, Y0, Y0
 	VFMADD213PS Y6, Y6, Y0
@@ -2722,143 +2682,203 @@ DATA const_elementwise_avx2<>+436(SB)/4, $0x411e6666
 DATA const_elementwise_avx2<>+440(SB)/4, $0x411e6666
 DATA const_elementwise_avx2<>+444(SB)/4, $0x411e6666
 
-// z1 = -0.071354814
-DATA const_elementwise_avx2<>+448(SB)/4, $0xbd922279
-DATA const_elementwise_avx2<>+452(SB)/4, $0xbd922279
-DATA const_elementwise_avx2<>+456(SB)/4, $0xbd922279
-DATA const_elementwise_avx2<>+460(SB)/4, $0xbd922279
-DATA const_elementwise_avx2<>+464(SB)/4, $0xbd922279
-DATA const_elementwise_avx2<>+468(SB)/4, $0xbd922279
-DATA const_elementwise_avx2<>+472(SB)/4, $0xbd922279
-DATA const_elementwise_avx2<>+476(SB)/4, $0xbd922279
+// z1 = -0.10294324
+DATA const_elementwise_avx2<>+448(SB)/4, $0xbdd2d3e8
+DATA const_elementwise_avx2<>+452(SB)/4, $0xbdd2d3e8
+DATA const_elementwise_avx2<>+456(SB)/4, $0xbdd2d3e8
+DATA const_elementwise_avx2<>+460(SB)/4, $0xbdd2d3e8
+DATA const_elementwise_avx2<>+464(SB)/4, $0xbdd2d3e8
+DATA const_elementwise_avx2<>+468(SB)/4, $0xbdd2d3e8
+DATA const_elementwise_avx2<>+472(SB)/4, $0xbdd2d3e8
+DATA const_elementwise_avx2<>+476(SB)/4, $0xbdd2d3e8
 
-// z0 = -1.5957692
-DATA const_elementwise_avx2<>+480(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx2<>+484(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx2<>+488(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx2<>+492(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx2<>+496(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx2<>+500(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx2<>+504(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx2<>+508(SB)/4, $0xbfcc422a
+// z0 = -2.3022082
+DATA const_elementwise_avx2<>+480(SB)/4, $0xc0135761
+DATA const_elementwise_avx2<>+484(SB)/4, $0xc0135761
+DATA const_elementwise_avx2<>+488(SB)/4, $0xc0135761
+DATA const_elementwise_avx2<>+492(SB)/4, $0xc0135761
+DATA const_elementwise_avx2<>+496(SB)/4, $0xc0135761
+DATA const_elementwise_avx2<>+500(SB)/4, $0xc0135761
+DATA const_elementwise_avx2<>+504(SB)/4, $0xc0135761
+DATA const_elementwise_avx2<>+508(SB)/4, $0xc0135761
+
+// p5 = 0.0013390178
+DATA const_elementwise_avx2<>+512(SB)/4, $0x3aaf81fb
+DATA const_elementwise_avx2<>+516(SB)/4, $0x3aaf81fb
+DATA const_elementwise_avx2<>+520(SB)/4, $0x3aaf81fb
+DATA const_elementwise_avx2<>+524(SB)/4, $0x3aaf81fb
+DATA const_elementwise_avx2<>+528(SB)/4, $0x3aaf81fb
+DATA const_elementwise_avx2<>+532(SB)/4, $0x3aaf81fb
+DATA const_elementwise_avx2<>+536(SB)/4, $0x3aaf81fb
+DATA const_elementwise_avx2<>+540(SB)/4, $0x3aaf81fb
+
+// p4 = 0.009618527
+DATA const_elementwise_avx2<>+544(SB)/4, $0x3c1d9707
+DATA const_elementwise_avx2<>+548(SB)/4, $0x3c1d9707
+DATA const_elementwise_avx2<>+552(SB)/4, $0x3c1d9707
+DATA const_elementwise_avx2<>+556(SB)/4, $0x3c1d9707
+DATA const_elementwise_avx2<>+560(SB)/4, $0x3c1d9707
+DATA const_elementwise_avx2<>+564(SB)/4, $0x3c1d9707
+DATA const_elementwise_avx2<>+568(SB)/4, $0x3c1d9707
+DATA const_elementwise_avx2<>+572(SB)/4, $0x3c1d9707
+
+// p3 = 0.05550362
+DATA const_elementwise_avx2<>+576(SB)/4, $0x3d6357c4
+DATA const_elementwise_avx2<>+580(SB)/4, $0x3d6357c4
+DATA const_elementwise_avx2<>+584(SB)/4, $0x3d6357c4
+DATA const_elementwise_avx2<>+588(SB)/4, $0x3d6357c4
+DATA const_elementwise_avx2<>+592(SB)/4, $0x3d6357c4
+DATA const_elementwise_avx2<>+596(SB)/4, $0x3d6357c4
+DATA const_elementwise_avx2<>+600(SB)/4, $0x3d6357c4
+DATA const_elementwise_avx2<>+604(SB)/4, $0x3d6357c4
+
+// p2 = 0.24022648
+DATA const_elementwise_avx2<>+608(SB)/4, $0x3e75fdee
+DATA const_elementwise_avx2<>+612(SB)/4, $0x3e75fdee
+DATA const_elementwise_avx2<>+616(SB)/4, $0x3e75fdee
+DATA const_elementwise_avx2<>+620(SB)/4, $0x3e75fdee
+DATA const_elementwise_avx2<>+624(SB)/4, $0x3e75fdee
+DATA const_elementwise_avx2<>+628(SB)/4, $0x3e75fdee
+DATA const_elementwise_avx2<>+632(SB)/4, $0x3e75fdee
+DATA const_elementwise_avx2<>+636(SB)/4, $0x3e75fdee
+
+// p6 = 0.0001532114
+DATA const_elementwise_avx2<>+640(SB)/4, $0x3920a75f
+DATA const_elementwise_avx2<>+644(SB)/4, $0x3920a75f
+DATA const_elementwise_avx2<>+648(SB)/4, $0x3920a75f
+DATA const_elementwise_avx2<>+652(SB)/4, $0x3920a75f
+DATA const_elementwise_avx2<>+656(SB)/4, $0x3920a75f
+DATA const_elementwise_avx2<>+660(SB)/4, $0x3920a75f
+DATA const_elementwise_avx2<>+664(SB)/4, $0x3920a75f
+DATA const_elementwise_avx2<>+668(SB)/4, $0x3920a75f
+
+// ln2 = 0.6931472
+DATA const_elementwise_avx2<>+672(SB)/4, $0x3f317218
+DATA const_elementwise_avx2<>+676(SB)/4, $0x3f317218
+DATA const_elementwise_avx2<>+680(SB)/4, $0x3f317218
+DATA const_elementwise_avx2<>+684(SB)/4, $0x3f317218
+DATA const_elementwise_avx2<>+688(SB)/4, $0x3f317218
+DATA const_elementwise_avx2<>+692(SB)/4, $0x3f317218
+DATA const_elementwise_avx2<>+696(SB)/4, $0x3f317218
+DATA const_elementwise_avx2<>+700(SB)/4, $0x3f317218
 
 // d1 = 0.21406445
-DATA const_elementwise_avx2<>+512(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx2<>+516(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx2<>+520(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx2<>+524(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx2<>+528(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx2<>+532(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx2<>+536(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx2<>+540(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx2<>+704(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx2<>+708(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx2<>+712(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx2<>+716(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx2<>+720(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx2<>+724(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx2<>+728(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx2<>+732(SB)/4, $0x3e5b33b6
 
 // d0 = 1.5957692
-DATA const_elementwise_avx2<>+544(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx2<>+548(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx2<>+552(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx2<>+556(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx2<>+560(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx2<>+564(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx2<>+568(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx2<>+572(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx2<>+736(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx2<>+740(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx2<>+744(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx2<>+748(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx2<>+752(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx2<>+756(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx2<>+760(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx2<>+764(SB)/4, $0x3fcc422a
 
 // abs = NaN
-DATA const_elementwise_avx2<>+576(SB)/4, $0x7fffffff
-DATA const_elementwise_avx2<>+580(SB)/4, $0x7fffffff
-DATA const_elementwise_avx2<>+584(SB)/4, $0x7fffffff
-DATA const_elementwise_avx2<>+588(SB)/4, $0x7fffffff
-DATA const_elementwise_avx2<>+592(SB)/4, $0x7fffffff
-DATA const_elementwise_avx2<>+596(SB)/4, $0x7fffffff
-DATA const_elementwise_avx2<>+600(SB)/4, $0x7fffffff
-DATA const_elementwise_avx2<>+604(SB)/4, $0x7fffffff
+DATA const_elementwise_avx2<>+768(SB)/4, $0x7fffffff
+DATA const_elementwise_avx2<>+772(SB)/4, $0x7fffffff
+DATA const_elementwise_avx2<>+776(SB)/4, $0x7fffffff
+DATA const_elementwise_avx2<>+780(SB)/4, $0x7fffffff
+DATA const_elementwise_avx2<>+784(SB)/4, $0x7fffffff
+DATA const_elementwise_avx2<>+788(SB)/4, $0x7fffffff
+DATA const_elementwise_avx2<>+792(SB)/4, $0x7fffffff
+DATA const_elementwise_avx2<>+796(SB)/4, $0x7fffffff
 
 // tanhHi = 10
-DATA const_elementwise_avx2<>+608(SB)/4, $0x41200000
-DATA const_elementwise_avx2<>+612(SB)/4, $0x41200000
-DATA const_elementwise_avx2<>+616(SB)/4, $0x41200000
-DATA const_elementwise_avx2<>+620(SB)/4, $0x41200000
-DATA const_elementwise_avx2<>+624(SB)/4, $0x41200000
-DATA const_elementwise_avx2<>+628(SB)/4, $0x41200000
-DATA const_elementwise_avx2<>+632(SB)/4, $0x41200000
-DATA const_elementwise_avx2<>+636(SB)/4, $0x41200000
+DATA const_elementwise_avx2<>+800(SB)/4, $0x41200000
+DATA const_elementwise_avx2<>+804(SB)/4, $0x41200000
+DATA const_elementwise_avx2<>+808(SB)/4, $0x41200000
+DATA const_elementwise_avx2<>+812(SB)/4, $0x41200000
+DATA const_elementwise_avx2<>+816(SB)/4, $0x41200000
+DATA const_elementwise_avx2<>+820(SB)/4, $0x41200000
+DATA const_elementwise_avx2<>+824(SB)/4, $0x41200000
+DATA const_elementwise_avx2<>+828(SB)/4, $0x41200000
 
 // two = 2
-DATA const_elementwise_avx2<>+640(SB)/4, $0x40000000
-DATA const_elementwise_avx2<>+644(SB)/4, $0x40000000
-DATA const_elementwise_avx2<>+648(SB)/4, $0x40000000
-DATA const_elementwise_avx2<>+652(SB)/4, $0x40000000
-DATA const_elementwise_avx2<>+656(SB)/4, $0x40000000
-DATA const_elementwise_avx2<>+660(SB)/4, $0x40000000
-DATA const_elementwise_avx2<>+664(SB)/4, $0x40000000
-DATA const_elementwise_avx2<>+668(SB)/4, $0x40000000
+DATA const_elementwise_avx2<>+832(SB)/4, $0x40000000
+DATA const_elementwise_avx2<>+836(SB)/4, $0x40000000
+DATA const_elementwise_avx2<>+840(SB)/4, $0x40000000
+DATA const_elementwise_avx2<>+844(SB)/4, $0x40000000
+DATA const_elementwise_avx2<>+848(SB)/4, $0x40000000
+DATA const_elementwise_avx2<>+852(SB)/4, $0x40000000
+DATA const_elementwise_avx2<>+856(SB)/4, $0x40000000
+DATA const_elementwise_avx2<>+860(SB)/4, $0x40000000
 
 // sign = -0
-DATA const_elementwise_avx2<>+672(SB)/4, $0x80000000
-DATA const_elementwise_avx2<>+676(SB)/4, $0x80000000
-DATA const_elementwise_avx2<>+680(SB)/4, $0x80000000
-DATA const_elementwise_avx2<>+684(SB)/4, $0x80000000
-DATA const_elementwise_avx2<>+688(SB)/4, $0x80000000
-DATA const_elementwise_avx2<>+692(SB)/4, $0x80000000
-DATA const_elementwise_avx2<>+696(SB)/4, $0x80000000
-DATA const_elementwise_avx2<>+700(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+864(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+868(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+872(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+876(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+880(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+884(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+888(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+892(SB)/4, $0x80000000
 
 // nlo = -87.3
-DATA const_elementwise_avx2<>+704(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx2<>+708(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx2<>+712(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx2<>+716(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx2<>+720(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx2<>+724(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx2<>+728(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx2<>+732(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+896(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+900(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+904(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+908(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+912(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+916(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+920(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+924(SB)/4, $0xc2ae999a
 
 // nhi = 87.3
-DATA const_elementwise_avx2<>+736(SB)/4, $0x42ae999a
-DATA const_elementwise_avx2<>+740(SB)/4, $0x42ae999a
-DATA const_elementwise_avx2<>+744(SB)/4, $0x42ae999a
-DATA const_elementwise_avx2<>+748(SB)/4, $0x42ae999a
-DATA const_elementwise_avx2<>+752(SB)/4, $0x42ae999a
-DATA const_elementwise_avx2<>+756(SB)/4, $0x42ae999a
-DATA const_elementwise_avx2<>+760(SB)/4, $0x42ae999a
-DATA const_elementwise_avx2<>+764(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+928(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+932(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+936(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+940(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+944(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+948(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+952(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+956(SB)/4, $0x42ae999a
 
 // lo87.3 = -87.3
-DATA const_elementwise_avx2<>+768(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx2<>+772(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx2<>+776(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx2<>+780(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx2<>+784(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx2<>+788(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx2<>+792(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx2<>+796(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+960(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+964(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+968(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+972(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+976(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+980(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+984(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+988(SB)/4, $0xc2ae999a
 
 // hi87.3 = 87.3
-DATA const_elementwise_avx2<>+800(SB)/4, $0x42ae999a
-DATA const_elementwise_avx2<>+804(SB)/4, $0x42ae999a
-DATA const_elementwise_avx2<>+808(SB)/4, $0x42ae999a
-DATA const_elementwise_avx2<>+812(SB)/4, $0x42ae999a
-DATA const_elementwise_avx2<>+816(SB)/4, $0x42ae999a
-DATA const_elementwise_avx2<>+820(SB)/4, $0x42ae999a
-DATA const_elementwise_avx2<>+824(SB)/4, $0x42ae999a
-DATA const_elementwise_avx2<>+828(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+992(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+996(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+1000(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+1004(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+1008(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+1012(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+1016(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+1020(SB)/4, $0x42ae999a
 
 // lo9.9 = -9.9
-DATA const_elementwise_avx2<>+832(SB)/4, $0xc11e6666
-DATA const_elementwise_avx2<>+836(SB)/4, $0xc11e6666
-DATA const_elementwise_avx2<>+840(SB)/4, $0xc11e6666
-DATA const_elementwise_avx2<>+844(SB)/4, $0xc11e6666
-DATA const_elementwise_avx2<>+848(SB)/4, $0xc11e6666
-DATA const_elementwise_avx2<>+852(SB)/4, $0xc11e6666
-DATA const_elementwise_avx2<>+856(SB)/4, $0xc11e6666
-DATA const_elementwise_avx2<>+860(SB)/4, $0xc11e6666
+DATA const_elementwise_avx2<>+1024(SB)/4, $0xc11e6666
+DATA const_elementwise_avx2<>+1028(SB)/4, $0xc11e6666
+DATA const_elementwise_avx2<>+1032(SB)/4, $0xc11e6666
+DATA const_elementwise_avx2<>+1036(SB)/4, $0xc11e6666
+DATA const_elementwise_avx2<>+1040(SB)/4, $0xc11e6666
+DATA const_elementwise_avx2<>+1044(SB)/4, $0xc11e6666
+DATA const_elementwise_avx2<>+1048(SB)/4, $0xc11e6666
+DATA const_elementwise_avx2<>+1052(SB)/4, $0xc11e6666
 
 // hi9.9 = 9.9
-DATA const_elementwise_avx2<>+864(SB)/4, $0x411e6666
-DATA const_elementwise_avx2<>+868(SB)/4, $0x411e6666
-DATA const_elementwise_avx2<>+872(SB)/4, $0x411e6666
-DATA const_elementwise_avx2<>+876(SB)/4, $0x411e6666
-DATA const_elementwise_avx2<>+880(SB)/4, $0x411e6666
-DATA const_elementwise_avx2<>+884(SB)/4, $0x411e6666
-DATA const_elementwise_avx2<>+888(SB)/4, $0x411e6666
-DATA const_elementwise_avx2<>+892(SB)/4, $0x411e6666
-GLOBL const_elementwise_avx2<>(SB), RODATA|NOPTR, $896
+DATA const_elementwise_avx2<>+1056(SB)/4, $0x411e6666
+DATA const_elementwise_avx2<>+1060(SB)/4, $0x411e6666
+DATA const_elementwise_avx2<>+1064(SB)/4, $0x411e6666
+DATA const_elementwise_avx2<>+1068(SB)/4, $0x411e6666
+DATA const_elementwise_avx2<>+1072(SB)/4, $0x411e6666
+DATA const_elementwise_avx2<>+1076(SB)/4, $0x411e6666
+DATA const_elementwise_avx2<>+1080(SB)/4, $0x411e6666
+DATA const_elementwise_avx2<>+1084(SB)/4, $0x411e6666
+GLOBL const_elementwise_avx2<>(SB), RODATA|NOPTR, $1088

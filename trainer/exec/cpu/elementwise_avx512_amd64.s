@@ -192,18 +192,16 @@ loop:
 	VMOVUPS const_elementwise_avx512<>+896(SB), Z0
 	VFMADD213PS const_elementwise_avx512<>+960(SB), Z5, Z0
 	VMULPS Z4, Z0, Z0
-	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
-	VRNDSCALEPS $8, Z1, Z1
-	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
-	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VRNDSCALEPS $8, Z0, Z1
+	VSUBPS Z1, Z0, Z0
 	VMULPS Z0, Z0, Z3
-	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
-	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
-	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
-	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
-	VFMADD231PS const_elementwise_avx512<>+576(SB), Z3, Z2
+	VMOVUPS const_elementwise_avx512<>+1024(SB), Z2
+	VFMADD213PS const_elementwise_avx512<>+1088(SB), Z0, Z2
+	VMOVUPS const_elementwise_avx512<>+1152(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+1216(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+1280(SB), Z3, Z2
 	VFMADD213PS Z10, Z3, Z2
-	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+1344(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
 	VPSLLD $23, Z1, Z1
@@ -230,18 +228,16 @@ tail:
 	VMOVUPS const_elementwise_avx512<>+896(SB), Z0
 	VFMADD213PS const_elementwise_avx512<>+960(SB), Z5, Z0
 	VMULPS Z4, Z0, Z0
-	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
-	VRNDSCALEPS $8, Z1, Z1
-	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
-	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VRNDSCALEPS $8, Z0, Z1
+	VSUBPS Z1, Z0, Z0
 	VMULPS Z0, Z0, Z3
-	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
-	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
-	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
-	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
-	VFMADD231PS const_elementwise_avx512<>+576(SB), Z3, Z2
+	VMOVUPS const_elementwise_avx512<>+1024(SB), Z2
+	VFMADD213PS const_elementwise_avx512<>+1088(SB), Z0, Z2
+	VMOVUPS const_elementwise_avx512<>+1152(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+1216(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+1280(SB), Z3, Z2
 	VFMADD213PS Z10, Z3, Z2
-	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+1344(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
 	VPSLLD $23, Z1, Z1
@@ -274,18 +270,16 @@ loop:
 	VMOVUPS const_elementwise_avx512<>+896(SB), Z0
 	VFMADD213PS const_elementwise_avx512<>+960(SB), Z5, Z0
 	VMULPS Z4, Z0, Z0
-	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
-	VRNDSCALEPS $8, Z1, Z1
-	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
-	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VRNDSCALEPS $8, Z0, Z1
+	VSUBPS Z1, Z0, Z0
 	VMULPS Z0, Z0, Z3
-	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
-	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
-	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
-	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
-	VFMADD231PS const_elementwise_avx512<>+576(SB), Z3, Z2
+	VMOVUPS const_elementwise_avx512<>+1024(SB), Z2
+	VFMADD213PS const_elementwise_avx512<>+1088(SB), Z0, Z2
+	VMOVUPS const_elementwise_avx512<>+1152(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+1216(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+1280(SB), Z3, Z2
 	VFMADD213PS Z10, Z3, Z2
-	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+1344(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
 	VPSLLD $23, Z1, Z1
@@ -294,8 +288,8 @@ loop:
 	VADDPS Z6, Z2, Z0
 	VDIVPS Z0, Z6, Z6
 	VMULPS Z6, Z2, Z2
-	VMOVUPS const_elementwise_avx512<>+1024(SB), Z0
-	VFMADD213PS const_elementwise_avx512<>+1088(SB), Z5, Z0
+	VMOVUPS const_elementwise_avx512<>+1408(SB), Z0
+	VFMADD213PS const_elementwise_avx512<>+1472(SB), Z5, Z0
 	VMULPS Z4, Z0, Z0
 	VMULPS Z2, Z0, Z0
 	VFMADD213PS Z6, Z6, Z0
@@ -321,18 +315,16 @@ tail:
 	VMOVUPS const_elementwise_avx512<>+896(SB), Z0
 	VFMADD213PS const_elementwise_avx512<>+960(SB), Z5, Z0
 	VMULPS Z4, Z0, Z0
-	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
-	VRNDSCALEPS $8, Z1, Z1
-	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
-	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VRNDSCALEPS $8, Z0, Z1
+	VSUBPS Z1, Z0, Z0
 	VMULPS Z0, Z0, Z3
-	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
-	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
-	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
-	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
-	VFMADD231PS const_elementwise_avx512<>+576(SB), Z3, Z2
+	VMOVUPS const_elementwise_avx512<>+1024(SB), Z2
+	VFMADD213PS const_elementwise_avx512<>+1088(SB), Z0, Z2
+	VMOVUPS const_elementwise_avx512<>+1152(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+1216(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+1280(SB), Z3, Z2
 	VFMADD213PS Z10, Z3, Z2
-	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+1344(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
 	VPSLLD $23, Z1, Z1
@@ -341,8 +333,8 @@ tail:
 	VADDPS Z6, Z2, Z0
 	VDIVPS Z0, Z6, Z6
 	VMULPS Z6, Z2, Z2
-	VMOVUPS const_elementwise_avx512<>+1024(SB), Z0
-	VFMADD213PS const_elementwise_avx512<>+1088(SB), Z5, Z0
+	VMOVUPS const_elementwise_avx512<>+1408(SB), Z0
+	VFMADD213PS const_elementwise_avx512<>+1472(SB), Z5, Z0
 	VMULPS Z4, Z0, Z0
 	VMULPS Z2, Z0, Z0
 	VFMADD213PS Z6, Z6, Z0
@@ -363,8 +355,8 @@ TEXT ·tanh_avx512(SB), NOSPLIT, $0-24
 	PCALIGN $32
 loop:
 	VMOVUPS (SI)(R12*1), Z4
-	VPANDD const_elementwise_avx512<>+1152(SB), Z4, Z0
-	VMOVUPS const_elementwise_avx512<>+1216(SB), Z1
+	VPANDD const_elementwise_avx512<>+1536(SB), Z4, Z0
+	VMOVUPS const_elementwise_avx512<>+1600(SB), Z1
 	VMINPS Z0, Z1, Z0
 	VADDPS Z0, Z0, Z0
 	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z2
@@ -384,9 +376,9 @@ loop:
 	VPSLLD $23, Z2, Z2
 	VSUBPS const_elementwise_avx512<>+640(SB), Z2, Z1
 	VFMADD213PS Z1, Z2, Z3
-	VADDPS const_elementwise_avx512<>+1280(SB), Z3, Z1
+	VADDPS const_elementwise_avx512<>+1664(SB), Z3, Z1
 	VDIVPS Z1, Z3, Z0
-	VPANDD const_elementwise_avx512<>+1344(SB), Z4, Z1
+	VPANDD const_elementwise_avx512<>+1728(SB), Z4, Z1
 	VPORD Z1, Z0, Z0
 	VMOVUPS Z0, (DI)(R12*1)
 	ADDQ $64, R12
@@ -400,8 +392,8 @@ tail:
 	DECL AX
 	KMOVW AX, K1
 	VMOVUPS.Z (SI)(R12*1), K1, Z4
-	VPANDD const_elementwise_avx512<>+1152(SB), Z4, Z0
-	VMOVUPS const_elementwise_avx512<>+1216(SB), Z1
+	VPANDD const_elementwise_avx512<>+1536(SB), Z4, Z0
+	VMOVUPS const_elementwise_avx512<>+1600(SB), Z1
 	VMINPS Z0, Z1, Z0
 	VADDPS Z0, Z0, Z0
 	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z2
@@ -421,9 +413,9 @@ tail:
 	VPSLLD $23, Z2, Z2
 	VSUBPS const_elementwise_avx512<>+640(SB), Z2, Z1
 	VFMADD213PS Z1, Z2, Z3
-	VADDPS const_elementwise_avx512<>+1280(SB), Z3, Z1
+	VADDPS const_elementwise_avx512<>+1664(SB), Z3, Z1
 	VDIVPS Z1, Z3, Z0
-	VPANDD const_elementwise_avx512<>+1344(SB), Z4, Z1
+	VPANDD const_elementwise_avx512<>+1728(SB), Z4, Z1
 	VPORD Z1, Z0, Z0
 	VMOVUPS Z0, K1, (DI)(R12*1)
 done:
@@ -441,9 +433,9 @@ TEXT ·sigmoid_avx512(SB), NOSPLIT, $0-24
 	PCALIGN $32
 loop:
 	VMOVUPS (SI)(R12*1), Z4
-	VMOVUPS const_elementwise_avx512<>+1408(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+1792(SB), Z1
 	VMAXPS Z4, Z1, Z6
-	VMOVUPS const_elementwise_avx512<>+1472(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+1856(SB), Z1
 	VMINPS Z6, Z1, Z0
 	VPXORD Z1, Z1, Z1
 	VSUBPS Z0, Z1, Z0
@@ -478,9 +470,9 @@ tail:
 	DECL AX
 	KMOVW AX, K1
 	VMOVUPS.Z (SI)(R12*1), K1, Z4
-	VMOVUPS const_elementwise_avx512<>+1408(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+1792(SB), Z1
 	VMAXPS Z4, Z1, Z6
-	VMOVUPS const_elementwise_avx512<>+1472(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+1856(SB), Z1
 	VMINPS Z6, Z1, Z0
 	VPXORD Z1, Z1, Z1
 	VSUBPS Z0, Z1, Z0
@@ -668,9 +660,9 @@ TEXT ·swiglu_avx512(SB), NOSPLIT, $0-32
 loop:
 	VMOVUPS (SI)(R12*1), Z4
 	VMOVUPS (DX)(R12*1), Z7
-	VMOVUPS const_elementwise_avx512<>+1408(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+1792(SB), Z1
 	VMAXPS Z4, Z1, Z6
-	VMOVUPS const_elementwise_avx512<>+1472(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+1856(SB), Z1
 	VMINPS Z6, Z1, Z0
 	VPXORD Z1, Z1, Z1
 	VSUBPS Z0, Z1, Z0
@@ -706,9 +698,9 @@ tail:
 	KMOVW AX, K1
 	VMOVUPS.Z (SI)(R12*1), K1, Z4
 	VMOVUPS.Z (DX)(R12*1), K1, Z7
-	VMOVUPS const_elementwise_avx512<>+1408(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+1792(SB), Z1
 	VMAXPS Z4, Z1, Z6
-	VMOVUPS const_elementwise_avx512<>+1472(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+1856(SB), Z1
 	VMINPS Z6, Z1, Z0
 	VPXORD Z1, Z1, Z1
 	VSUBPS Z0, Z1, Z0
@@ -757,18 +749,16 @@ loop:
 	VMOVUPS const_elementwise_avx512<>+896(SB), Z0
 	VFMADD213PS const_elementwise_avx512<>+960(SB), Z5, Z0
 	VMULPS Z4, Z0, Z0
-	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
-	VRNDSCALEPS $8, Z1, Z1
-	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
-	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VRNDSCALEPS $8, Z0, Z1
+	VSUBPS Z1, Z0, Z0
 	VMULPS Z0, Z0, Z3
-	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
-	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
-	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
-	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
-	VFMADD231PS const_elementwise_avx512<>+576(SB), Z3, Z2
+	VMOVUPS const_elementwise_avx512<>+1024(SB), Z2
+	VFMADD213PS const_elementwise_avx512<>+1088(SB), Z0, Z2
+	VMOVUPS const_elementwise_avx512<>+1152(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+1216(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+1280(SB), Z3, Z2
 	VFMADD213PS Z10, Z3, Z2
-	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+1344(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
 	VPSLLD $23, Z1, Z1
@@ -797,18 +787,16 @@ tail:
 	VMOVUPS const_elementwise_avx512<>+896(SB), Z0
 	VFMADD213PS const_elementwise_avx512<>+960(SB), Z5, Z0
 	VMULPS Z4, Z0, Z0
-	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
-	VRNDSCALEPS $8, Z1, Z1
-	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
-	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VRNDSCALEPS $8, Z0, Z1
+	VSUBPS Z1, Z0, Z0
 	VMULPS Z0, Z0, Z3
-	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
-	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
-	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
-	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
-	VFMADD231PS const_elementwise_avx512<>+576(SB), Z3, Z2
+	VMOVUPS const_elementwise_avx512<>+1024(SB), Z2
+	VFMADD213PS const_elementwise_avx512<>+1088(SB), Z0, Z2
+	VMOVUPS const_elementwise_avx512<>+1152(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+1216(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+1280(SB), Z3, Z2
 	VFMADD213PS Z10, Z3, Z2
-	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+1344(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
 	VPSLLD $23, Z1, Z1
@@ -837,9 +825,9 @@ loop:
 	VMOVUPS (DX)(R12*1), Z4
 	VMOVUPS (R8)(R12*1), Z7
 	VMOVUPS (R9)(R12*1), Z8
-	VMOVUPS const_elementwise_avx512<>+1536(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+1920(SB), Z1
 	VMAXPS Z4, Z1, Z9
-	VMOVUPS const_elementwise_avx512<>+1600(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+1984(SB), Z1
 	VMINPS Z9, Z1, Z4
 	VPXORD Z0, Z0, Z0
 	VSUBPS Z4, Z0, Z0
@@ -885,9 +873,9 @@ tail:
 	VMOVUPS.Z (DX)(R12*1), K1, Z4
 	VMOVUPS.Z (R8)(R12*1), K1, Z7
 	VMOVUPS.Z (R9)(R12*1), K1, Z8
-	VMOVUPS const_elementwise_avx512<>+1536(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+1920(SB), Z1
 	VMAXPS Z4, Z1, Z9
-	VMOVUPS const_elementwise_avx512<>+1600(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+1984(SB), Z1
 	VMINPS Z9, Z1, Z4
 	VPXORD Z0, Z0, Z0
 	VSUBPS Z4, Z0, Z0
@@ -940,26 +928,24 @@ loop:
 	VMOVUPS (DX)(R12*1), Z4
 	VMOVUPS (R8)(R12*1), Z7
 	VMOVUPS (R9)(R12*1), Z8
-	VMOVUPS const_elementwise_avx512<>+1664(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+2048(SB), Z1
 	VMAXPS Z4, Z1, Z9
-	VMOVUPS const_elementwise_avx512<>+1728(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+2112(SB), Z1
 	VMINPS Z9, Z1, Z4
 	VMULPS Z4, Z4, Z5
 	VMOVUPS const_elementwise_avx512<>+896(SB), Z0
 	VFMADD213PS const_elementwise_avx512<>+960(SB), Z5, Z0
 	VMULPS Z4, Z0, Z0
-	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
-	VRNDSCALEPS $8, Z1, Z1
-	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
-	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VRNDSCALEPS $8, Z0, Z1
+	VSUBPS Z1, Z0, Z0
 	VMULPS Z0, Z0, Z3
-	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
-	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
-	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
-	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
-	VFMADD231PS const_elementwise_avx512<>+576(SB), Z3, Z2
+	VMOVUPS const_elementwise_avx512<>+1024(SB), Z2
+	VFMADD213PS const_elementwise_avx512<>+1088(SB), Z0, Z2
+	VMOVUPS const_elementwise_avx512<>+1152(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+1216(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+1280(SB), Z3, Z2
 	VFMADD213PS Z10, Z3, Z2
-	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+1344(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
 	VPSLLD $23, Z1, Z1
@@ -968,8 +954,8 @@ loop:
 	VADDPS Z6, Z2, Z0
 	VDIVPS Z0, Z6, Z6
 	VMULPS Z6, Z2, Z2
-	VMOVUPS const_elementwise_avx512<>+1024(SB), Z0
-	VFMADD213PS const_elementwise_avx512<>+1088(SB), Z5, Z0
+	VMOVUPS const_elementwise_avx512<>+1408(SB), Z0
+	VFMADD213PS const_elementwise_avx512<>+1472(SB), Z5, Z0
 	VMULPS Z4, Z0, Z0
 	VMULPS Z2, Z0, Z0
 	VFMADD213PS Z6, Z6, Z0
@@ -992,26 +978,24 @@ tail:
 	VMOVUPS.Z (DX)(R12*1), K1, Z4
 	VMOVUPS.Z (R8)(R12*1), K1, Z7
 	VMOVUPS.Z (R9)(R12*1), K1, Z8
-	VMOVUPS const_elementwise_avx512<>+1664(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+2048(SB), Z1
 	VMAXPS Z4, Z1, Z9
-	VMOVUPS const_elementwise_avx512<>+1728(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+2112(SB), Z1
 	VMINPS Z9, Z1, Z4
 	VMULPS Z4, Z4, Z5
 	VMOVUPS const_elementwise_avx512<>+896(SB), Z0
 	VFMADD213PS const_elementwise_avx512<>+960(SB), Z5, Z0
 	VMULPS Z4, Z0, Z0
-	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
-	VRNDSCALEPS $8, Z1, Z1
-	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
-	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VRNDSCALEPS $8, Z0, Z1
+	VSUBPS Z1, Z0, Z0
 	VMULPS Z0, Z0, Z3
-	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
-	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
-	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
-	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
-	VFMADD231PS const_elementwise_avx512<>+576(SB), Z3, Z2
+	VMOVUPS const_elementwise_avx512<>+1024(SB), Z2
+	VFMADD213PS const_elementwise_avx512<>+1088(SB), Z0, Z2
+	VMOVUPS const_elementwise_avx512<>+1152(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+1216(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+1280(SB), Z3, Z2
 	VFMADD213PS Z10, Z3, Z2
-	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+1344(SB), Z0, Z2
 	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
 	VCVTPS2DQ Z1, Z1
 	VPSLLD $23, Z1, Z1
@@ -1020,8 +1004,8 @@ tail:
 	VADDPS Z6, Z2, Z0
 	VDIVPS Z0, Z6, Z6
 	VMULPS Z6, Z2, Z2
-	VMOVUPS const_elementwise_avx512<>+1024(SB), Z0
-	VFMADD213PS const_elementwise_avx512<>+1088(SB), Z5, Z0
+	VMOVUPS const_elementwise_avx512<>+1408(SB), Z0
+	VFMADD213PS const_elementwise_avx512<>+1472(SB), Z5, Z0
 	VMULPS Z4, Z0, Z0
 	VMULPS Z2, Z0, Z0
 	VFMADD213PS Z6, Z6, Z0
@@ -1488,255 +1472,363 @@ DATA const_elementwise_avx512<>+884(SB)/4, $0x411e6666
 DATA const_elementwise_avx512<>+888(SB)/4, $0x411e6666
 DATA const_elementwise_avx512<>+892(SB)/4, $0x411e6666
 
-// z1 = -0.071354814
-DATA const_elementwise_avx512<>+896(SB)/4, $0xbd922279
-DATA const_elementwise_avx512<>+900(SB)/4, $0xbd922279
-DATA const_elementwise_avx512<>+904(SB)/4, $0xbd922279
-DATA const_elementwise_avx512<>+908(SB)/4, $0xbd922279
-DATA const_elementwise_avx512<>+912(SB)/4, $0xbd922279
-DATA const_elementwise_avx512<>+916(SB)/4, $0xbd922279
-DATA const_elementwise_avx512<>+920(SB)/4, $0xbd922279
-DATA const_elementwise_avx512<>+924(SB)/4, $0xbd922279
-DATA const_elementwise_avx512<>+928(SB)/4, $0xbd922279
-DATA const_elementwise_avx512<>+932(SB)/4, $0xbd922279
-DATA const_elementwise_avx512<>+936(SB)/4, $0xbd922279
-DATA const_elementwise_avx512<>+940(SB)/4, $0xbd922279
-DATA const_elementwise_avx512<>+944(SB)/4, $0xbd922279
-DATA const_elementwise_avx512<>+948(SB)/4, $0xbd922279
-DATA const_elementwise_avx512<>+952(SB)/4, $0xbd922279
-DATA const_elementwise_avx512<>+956(SB)/4, $0xbd922279
+// z1 = -0.10294324
+DATA const_elementwise_avx512<>+896(SB)/4, $0xbdd2d3e8
+DATA const_elementwise_avx512<>+900(SB)/4, $0xbdd2d3e8
+DATA const_elementwise_avx512<>+904(SB)/4, $0xbdd2d3e8
+DATA const_elementwise_avx512<>+908(SB)/4, $0xbdd2d3e8
+DATA const_elementwise_avx512<>+912(SB)/4, $0xbdd2d3e8
+DATA const_elementwise_avx512<>+916(SB)/4, $0xbdd2d3e8
+DATA const_elementwise_avx512<>+920(SB)/4, $0xbdd2d3e8
+DATA const_elementwise_avx512<>+924(SB)/4, $0xbdd2d3e8
+DATA const_elementwise_avx512<>+928(SB)/4, $0xbdd2d3e8
+DATA const_elementwise_avx512<>+932(SB)/4, $0xbdd2d3e8
+DATA const_elementwise_avx512<>+936(SB)/4, $0xbdd2d3e8
+DATA const_elementwise_avx512<>+940(SB)/4, $0xbdd2d3e8
+DATA const_elementwise_avx512<>+944(SB)/4, $0xbdd2d3e8
+DATA const_elementwise_avx512<>+948(SB)/4, $0xbdd2d3e8
+DATA const_elementwise_avx512<>+952(SB)/4, $0xbdd2d3e8
+DATA const_elementwise_avx512<>+956(SB)/4, $0xbdd2d3e8
 
-// z0 = -1.5957692
-DATA const_elementwise_avx512<>+960(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx512<>+964(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx512<>+968(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx512<>+972(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx512<>+976(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx512<>+980(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx512<>+984(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx512<>+988(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx512<>+992(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx512<>+996(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx512<>+1000(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx512<>+1004(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx512<>+1008(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx512<>+1012(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx512<>+1016(SB)/4, $0xbfcc422a
-DATA const_elementwise_avx512<>+1020(SB)/4, $0xbfcc422a
+// z0 = -2.3022082
+DATA const_elementwise_avx512<>+960(SB)/4, $0xc0135761
+DATA const_elementwise_avx512<>+964(SB)/4, $0xc0135761
+DATA const_elementwise_avx512<>+968(SB)/4, $0xc0135761
+DATA const_elementwise_avx512<>+972(SB)/4, $0xc0135761
+DATA const_elementwise_avx512<>+976(SB)/4, $0xc0135761
+DATA const_elementwise_avx512<>+980(SB)/4, $0xc0135761
+DATA const_elementwise_avx512<>+984(SB)/4, $0xc0135761
+DATA const_elementwise_avx512<>+988(SB)/4, $0xc0135761
+DATA const_elementwise_avx512<>+992(SB)/4, $0xc0135761
+DATA const_elementwise_avx512<>+996(SB)/4, $0xc0135761
+DATA const_elementwise_avx512<>+1000(SB)/4, $0xc0135761
+DATA const_elementwise_avx512<>+1004(SB)/4, $0xc0135761
+DATA const_elementwise_avx512<>+1008(SB)/4, $0xc0135761
+DATA const_elementwise_avx512<>+1012(SB)/4, $0xc0135761
+DATA const_elementwise_avx512<>+1016(SB)/4, $0xc0135761
+DATA const_elementwise_avx512<>+1020(SB)/4, $0xc0135761
+
+// p5 = 0.0013390178
+DATA const_elementwise_avx512<>+1024(SB)/4, $0x3aaf81fb
+DATA const_elementwise_avx512<>+1028(SB)/4, $0x3aaf81fb
+DATA const_elementwise_avx512<>+1032(SB)/4, $0x3aaf81fb
+DATA const_elementwise_avx512<>+1036(SB)/4, $0x3aaf81fb
+DATA const_elementwise_avx512<>+1040(SB)/4, $0x3aaf81fb
+DATA const_elementwise_avx512<>+1044(SB)/4, $0x3aaf81fb
+DATA const_elementwise_avx512<>+1048(SB)/4, $0x3aaf81fb
+DATA const_elementwise_avx512<>+1052(SB)/4, $0x3aaf81fb
+DATA const_elementwise_avx512<>+1056(SB)/4, $0x3aaf81fb
+DATA const_elementwise_avx512<>+1060(SB)/4, $0x3aaf81fb
+DATA const_elementwise_avx512<>+1064(SB)/4, $0x3aaf81fb
+DATA const_elementwise_avx512<>+1068(SB)/4, $0x3aaf81fb
+DATA const_elementwise_avx512<>+1072(SB)/4, $0x3aaf81fb
+DATA const_elementwise_avx512<>+1076(SB)/4, $0x3aaf81fb
+DATA const_elementwise_avx512<>+1080(SB)/4, $0x3aaf81fb
+DATA const_elementwise_avx512<>+1084(SB)/4, $0x3aaf81fb
+
+// p4 = 0.009618527
+DATA const_elementwise_avx512<>+1088(SB)/4, $0x3c1d9707
+DATA const_elementwise_avx512<>+1092(SB)/4, $0x3c1d9707
+DATA const_elementwise_avx512<>+1096(SB)/4, $0x3c1d9707
+DATA const_elementwise_avx512<>+1100(SB)/4, $0x3c1d9707
+DATA const_elementwise_avx512<>+1104(SB)/4, $0x3c1d9707
+DATA const_elementwise_avx512<>+1108(SB)/4, $0x3c1d9707
+DATA const_elementwise_avx512<>+1112(SB)/4, $0x3c1d9707
+DATA const_elementwise_avx512<>+1116(SB)/4, $0x3c1d9707
+DATA const_elementwise_avx512<>+1120(SB)/4, $0x3c1d9707
+DATA const_elementwise_avx512<>+1124(SB)/4, $0x3c1d9707
+DATA const_elementwise_avx512<>+1128(SB)/4, $0x3c1d9707
+DATA const_elementwise_avx512<>+1132(SB)/4, $0x3c1d9707
+DATA const_elementwise_avx512<>+1136(SB)/4, $0x3c1d9707
+DATA const_elementwise_avx512<>+1140(SB)/4, $0x3c1d9707
+DATA const_elementwise_avx512<>+1144(SB)/4, $0x3c1d9707
+DATA const_elementwise_avx512<>+1148(SB)/4, $0x3c1d9707
+
+// p3 = 0.05550362
+DATA const_elementwise_avx512<>+1152(SB)/4, $0x3d6357c4
+DATA const_elementwise_avx512<>+1156(SB)/4, $0x3d6357c4
+DATA const_elementwise_avx512<>+1160(SB)/4, $0x3d6357c4
+DATA const_elementwise_avx512<>+1164(SB)/4, $0x3d6357c4
+DATA const_elementwise_avx512<>+1168(SB)/4, $0x3d6357c4
+DATA const_elementwise_avx512<>+1172(SB)/4, $0x3d6357c4
+DATA const_elementwise_avx512<>+1176(SB)/4, $0x3d6357c4
+DATA const_elementwise_avx512<>+1180(SB)/4, $0x3d6357c4
+DATA const_elementwise_avx512<>+1184(SB)/4, $0x3d6357c4
+DATA const_elementwise_avx512<>+1188(SB)/4, $0x3d6357c4
+DATA const_elementwise_avx512<>+1192(SB)/4, $0x3d6357c4
+DATA const_elementwise_avx512<>+1196(SB)/4, $0x3d6357c4
+DATA const_elementwise_avx512<>+1200(SB)/4, $0x3d6357c4
+DATA const_elementwise_avx512<>+1204(SB)/4, $0x3d6357c4
+DATA const_elementwise_avx512<>+1208(SB)/4, $0x3d6357c4
+DATA const_elementwise_avx512<>+1212(SB)/4, $0x3d6357c4
+
+// p2 = 0.24022648
+DATA const_elementwise_avx512<>+1216(SB)/4, $0x3e75fdee
+DATA const_elementwise_avx512<>+1220(SB)/4, $0x3e75fdee
+DATA const_elementwise_avx512<>+1224(SB)/4, $0x3e75fdee
+DATA const_elementwise_avx512<>+1228(SB)/4, $0x3e75fdee
+DATA const_elementwise_avx512<>+1232(SB)/4, $0x3e75fdee
+DATA const_elementwise_avx512<>+1236(SB)/4, $0x3e75fdee
+DATA const_elementwise_avx512<>+1240(SB)/4, $0x3e75fdee
+DATA const_elementwise_avx512<>+1244(SB)/4, $0x3e75fdee
+DATA const_elementwise_avx512<>+1248(SB)/4, $0x3e75fdee
+DATA const_elementwise_avx512<>+1252(SB)/4, $0x3e75fdee
+DATA const_elementwise_avx512<>+1256(SB)/4, $0x3e75fdee
+DATA const_elementwise_avx512<>+1260(SB)/4, $0x3e75fdee
+DATA const_elementwise_avx512<>+1264(SB)/4, $0x3e75fdee
+DATA const_elementwise_avx512<>+1268(SB)/4, $0x3e75fdee
+DATA const_elementwise_avx512<>+1272(SB)/4, $0x3e75fdee
+DATA const_elementwise_avx512<>+1276(SB)/4, $0x3e75fdee
+
+// p6 = 0.0001532114
+DATA const_elementwise_avx512<>+1280(SB)/4, $0x3920a75f
+DATA const_elementwise_avx512<>+1284(SB)/4, $0x3920a75f
+DATA const_elementwise_avx512<>+1288(SB)/4, $0x3920a75f
+DATA const_elementwise_avx512<>+1292(SB)/4, $0x3920a75f
+DATA const_elementwise_avx512<>+1296(SB)/4, $0x3920a75f
+DATA const_elementwise_avx512<>+1300(SB)/4, $0x3920a75f
+DATA const_elementwise_avx512<>+1304(SB)/4, $0x3920a75f
+DATA const_elementwise_avx512<>+1308(SB)/4, $0x3920a75f
+DATA const_elementwise_avx512<>+1312(SB)/4, $0x3920a75f
+DATA const_elementwise_avx512<>+1316(SB)/4, $0x3920a75f
+DATA const_elementwise_avx512<>+1320(SB)/4, $0x3920a75f
+DATA const_elementwise_avx512<>+1324(SB)/4, $0x3920a75f
+DATA const_elementwise_avx512<>+1328(SB)/4, $0x3920a75f
+DATA const_elementwise_avx512<>+1332(SB)/4, $0x3920a75f
+DATA const_elementwise_avx512<>+1336(SB)/4, $0x3920a75f
+DATA const_elementwise_avx512<>+1340(SB)/4, $0x3920a75f
+
+// ln2 = 0.6931472
+DATA const_elementwise_avx512<>+1344(SB)/4, $0x3f317218
+DATA const_elementwise_avx512<>+1348(SB)/4, $0x3f317218
+DATA const_elementwise_avx512<>+1352(SB)/4, $0x3f317218
+DATA const_elementwise_avx512<>+1356(SB)/4, $0x3f317218
+DATA const_elementwise_avx512<>+1360(SB)/4, $0x3f317218
+DATA const_elementwise_avx512<>+1364(SB)/4, $0x3f317218
+DATA const_elementwise_avx512<>+1368(SB)/4, $0x3f317218
+DATA const_elementwise_avx512<>+1372(SB)/4, $0x3f317218
+DATA const_elementwise_avx512<>+1376(SB)/4, $0x3f317218
+DATA const_elementwise_avx512<>+1380(SB)/4, $0x3f317218
+DATA const_elementwise_avx512<>+1384(SB)/4, $0x3f317218
+DATA const_elementwise_avx512<>+1388(SB)/4, $0x3f317218
+DATA const_elementwise_avx512<>+1392(SB)/4, $0x3f317218
+DATA const_elementwise_avx512<>+1396(SB)/4, $0x3f317218
+DATA const_elementwise_avx512<>+1400(SB)/4, $0x3f317218
+DATA const_elementwise_avx512<>+1404(SB)/4, $0x3f317218
 
 // d1 = 0.21406445
-DATA const_elementwise_avx512<>+1024(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx512<>+1028(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx512<>+1032(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx512<>+1036(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx512<>+1040(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx512<>+1044(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx512<>+1048(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx512<>+1052(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx512<>+1056(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx512<>+1060(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx512<>+1064(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx512<>+1068(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx512<>+1072(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx512<>+1076(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx512<>+1080(SB)/4, $0x3e5b33b6
-DATA const_elementwise_avx512<>+1084(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1408(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1412(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1416(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1420(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1424(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1428(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1432(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1436(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1440(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1444(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1448(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1452(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1456(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1460(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1464(SB)/4, $0x3e5b33b6
+DATA const_elementwise_avx512<>+1468(SB)/4, $0x3e5b33b6
 
 // d0 = 1.5957692
-DATA const_elementwise_avx512<>+1088(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx512<>+1092(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx512<>+1096(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx512<>+1100(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx512<>+1104(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx512<>+1108(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx512<>+1112(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx512<>+1116(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx512<>+1120(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx512<>+1124(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx512<>+1128(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx512<>+1132(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx512<>+1136(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx512<>+1140(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx512<>+1144(SB)/4, $0x3fcc422a
-DATA const_elementwise_avx512<>+1148(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1472(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1476(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1480(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1484(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1488(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1492(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1496(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1500(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1504(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1508(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1512(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1516(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1520(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1524(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1528(SB)/4, $0x3fcc422a
+DATA const_elementwise_avx512<>+1532(SB)/4, $0x3fcc422a
 
 // abs = NaN
-DATA const_elementwise_avx512<>+1152(SB)/4, $0x7fffffff
-DATA const_elementwise_avx512<>+1156(SB)/4, $0x7fffffff
-DATA const_elementwise_avx512<>+1160(SB)/4, $0x7fffffff
-DATA const_elementwise_avx512<>+1164(SB)/4, $0x7fffffff
-DATA const_elementwise_avx512<>+1168(SB)/4, $0x7fffffff
-DATA const_elementwise_avx512<>+1172(SB)/4, $0x7fffffff
-DATA const_elementwise_avx512<>+1176(SB)/4, $0x7fffffff
-DATA const_elementwise_avx512<>+1180(SB)/4, $0x7fffffff
-DATA const_elementwise_avx512<>+1184(SB)/4, $0x7fffffff
-DATA const_elementwise_avx512<>+1188(SB)/4, $0x7fffffff
-DATA const_elementwise_avx512<>+1192(SB)/4, $0x7fffffff
-DATA const_elementwise_avx512<>+1196(SB)/4, $0x7fffffff
-DATA const_elementwise_avx512<>+1200(SB)/4, $0x7fffffff
-DATA const_elementwise_avx512<>+1204(SB)/4, $0x7fffffff
-DATA const_elementwise_avx512<>+1208(SB)/4, $0x7fffffff
-DATA const_elementwise_avx512<>+1212(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1536(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1540(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1544(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1548(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1552(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1556(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1560(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1564(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1568(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1572(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1576(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1580(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1584(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1588(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1592(SB)/4, $0x7fffffff
+DATA const_elementwise_avx512<>+1596(SB)/4, $0x7fffffff
 
 // tanhHi = 10
-DATA const_elementwise_avx512<>+1216(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1220(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1224(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1228(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1232(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1236(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1240(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1244(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1248(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1252(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1256(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1260(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1264(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1268(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1272(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1276(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1600(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1604(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1608(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1612(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1616(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1620(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1624(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1628(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1632(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1636(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1640(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1644(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1648(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1652(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1656(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+1660(SB)/4, $0x41200000
 
 // two = 2
-DATA const_elementwise_avx512<>+1280(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1284(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1288(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1292(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1296(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1300(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1304(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1308(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1312(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1316(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1320(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1324(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1328(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1332(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1336(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1340(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1664(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1668(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1672(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1676(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1680(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1684(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1688(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1692(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1696(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1700(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1704(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1708(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1712(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1716(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1720(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+1724(SB)/4, $0x40000000
 
 // sign = -0
-DATA const_elementwise_avx512<>+1344(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1348(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1352(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1356(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1360(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1364(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1368(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1372(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1376(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1380(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1384(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1388(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1392(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1396(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1400(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1404(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1728(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1732(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1736(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1740(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1744(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1748(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1752(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1756(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1760(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1764(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1768(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1772(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1776(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1780(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1784(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+1788(SB)/4, $0x80000000
 
 // nlo = -87.3
-DATA const_elementwise_avx512<>+1408(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1412(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1416(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1420(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1424(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1428(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1432(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1436(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1440(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1444(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1448(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1452(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1456(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1460(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1464(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1468(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1792(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1796(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1800(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1804(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1808(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1812(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1816(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1820(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1824(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1828(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1832(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1836(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1840(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1844(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1848(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1852(SB)/4, $0xc2ae999a
 
 // nhi = 87.3
-DATA const_elementwise_avx512<>+1472(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1476(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1480(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1484(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1488(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1492(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1496(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1500(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1504(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1508(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1512(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1516(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1520(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1524(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1528(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1532(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1856(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1860(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1864(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1868(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1872(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1876(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1880(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1884(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1888(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1892(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1896(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1900(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1904(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1908(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1912(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1916(SB)/4, $0x42ae999a
 
 // lo87.3 = -87.3
-DATA const_elementwise_avx512<>+1536(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1540(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1544(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1548(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1552(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1556(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1560(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1564(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1568(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1572(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1576(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1580(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1584(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1588(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1592(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1596(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1920(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1924(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1928(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1932(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1936(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1940(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1944(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1948(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1952(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1956(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1960(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1964(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1968(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1972(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1976(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+1980(SB)/4, $0xc2ae999a
 
 // hi87.3 = 87.3
-DATA const_elementwise_avx512<>+1600(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1604(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1608(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1612(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1616(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1620(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1624(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1628(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1632(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1636(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1640(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1644(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1648(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1652(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1656(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1660(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1984(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1988(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1992(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+1996(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2000(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2004(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2008(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2012(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2016(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2020(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2024(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2028(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2032(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2036(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2040(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2044(SB)/4, $0x42ae999a
 
 // lo9.9 = -9.9
-DATA const_elementwise_avx512<>+1664(SB)/4, $0xc11e6666
-DATA const_elementwise_avx512<>+1668(SB)/4, $0xc11e6666
-DATA const_elementwise_avx512<>+1672(SB)/4, $0xc11e6666
-DATA const_elementwise_avx512<>+1676(SB)/4, $0xc11e6666
-DATA const_elementwise_avx512<>+1680(SB)/4, $0xc11e6666
-DATA const_elementwise_avx512<>+1684(SB)/4, $0xc11e6666
-DATA const_elementwise_avx512<>+1688(SB)/4, $0xc11e6666
-DATA const_elementwise_avx512<>+1692(SB)/4, $0xc11e6666
-DATA const_elementwise_avx512<>+1696(SB)/4, $0xc11e6666
-DATA const_elementwise_avx512<>+1700(SB)/4, $0xc11e6666
-DATA const_elementwise_avx512<>+1704(SB)/4, $0xc11e6666
-DATA const_elementwise_avx512<>+1708(SB)/4, $0xc11e6666
-DATA const_elementwise_avx512<>+1712(SB)/4, $0xc11e6666
-DATA const_elementwise_avx512<>+1716(SB)/4, $0xc11e6666
-DATA const_elementwise_avx512<>+1720(SB)/4, $0xc11e6666
-DATA const_elementwise_avx512<>+1724(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2048(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2052(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2056(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2060(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2064(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2068(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2072(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2076(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2080(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2084(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2088(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2092(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2096(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2100(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2104(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2108(SB)/4, $0xc11e6666
 
 // hi9.9 = 9.9
-DATA const_elementwise_avx512<>+1728(SB)/4, $0x411e6666
-DATA const_elementwise_avx512<>+1732(SB)/4, $0x411e6666
-DATA const_elementwise_avx512<>+1736(SB)/4, $0x411e6666
-DATA const_elementwise_avx512<>+1740(SB)/4, $0x411e6666
-DATA const_elementwise_avx512<>+1744(SB)/4, $0x411e6666
-DATA const_elementwise_avx512<>+1748(SB)/4, $0x411e6666
-DATA const_elementwise_avx512<>+1752(SB)/4, $0x411e6666
-DATA const_elementwise_avx512<>+1756(SB)/4, $0x411e6666
-DATA const_elementwise_avx512<>+1760(SB)/4, $0x411e6666
-DATA const_elementwise_avx512<>+1764(SB)/4, $0x411e6666
-DATA const_elementwise_avx512<>+1768(SB)/4, $0x411e6666
-DATA const_elementwise_avx512<>+1772(SB)/4, $0x411e6666
-DATA const_elementwise_avx512<>+1776(SB)/4, $0x411e6666
-DATA const_elementwise_avx512<>+1780(SB)/4, $0x411e6666
-DATA const_elementwise_avx512<>+1784(SB)/4, $0x411e6666
-DATA const_elementwise_avx512<>+1788(SB)/4, $0x411e6666
-GLOBL const_elementwise_avx512<>(SB), RODATA|NOPTR, $1792
+DATA const_elementwise_avx512<>+2112(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+2116(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+2120(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+2124(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+2128(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+2132(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+2136(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+2140(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+2144(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+2148(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+2152(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+2156(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+2160(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+2164(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+2168(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+2172(SB)/4, $0x411e6666
+GLOBL const_elementwise_avx512<>(SB), RODATA|NOPTR, $2176

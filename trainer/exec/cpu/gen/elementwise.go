@@ -27,7 +27,7 @@ func (a *asm) elementwise() {
 		// second term is nothing, and x is held there so that no infinity meets a zero.
 		a.clamp(4, "xlo", -geluLimit, "xhi", geluLimit)
 		a.geluExponent()
-		a.gate()
+		a.gate(a.geluExp)
 		a.i("VMOVUPS", a.float("d1", -3*geluZ1), a.v(0))
 		a.i("VFMADD213PS", a.float("d0", -geluZ0), a.v(5), a.v(0))
 		a.i("VMULPS", a.v(4), a.v(0), a.v(0))
@@ -106,13 +106,13 @@ func (a *asm) elementwise() {
 	// x is held where s is 0 or 1, but for the linear x·s above.
 	pair = []operand{{"gate", 4}, {"up", 7}, {"dy", 8}}
 	both := []operand{{"dgate", 0}, {"dup", 9}}
-	gateGrad := func(limit float64, exponent, slope func()) {
+	gateGrad := func(limit float64, exponent, exp, slope func()) {
 		a.i("VMOVUPS", a.float(fmt.Sprint("lo", limit), -limit), a.v(1))
 		a.i("VMAXPS", a.v(4), a.v(1), a.v(9))
 		a.i("VMOVUPS", a.float(fmt.Sprint("hi", limit), limit), a.v(1))
 		a.i("VMINPS", a.v(9), a.v(1), a.v(4))
 		exponent()
-		a.gate()
+		a.gate(exp)
 		slope() // register 0: x·z'
 		a.i("VMULPS", a.v(2), a.v(0), a.v(0))
 		a.i("VFMADD213PS", a.v(6), a.v(6), a.v(0))
@@ -125,10 +125,10 @@ func (a *asm) elementwise() {
 		gateGrad(expNormal, func() {
 			a.zero(a.v(0))
 			a.i("VSUBPS", a.v(4), a.v(0), a.v(0))
-		}, func() { a.i("VMOVAPS", a.v(4), a.v(0)) })
+		}, a.normalExp, func() { a.i("VMOVAPS", a.v(4), a.v(0)) })
 	})
 	a.kernel("gegluGrad", "n int, dgate, dup, gate, up, dy *float32", pair, both, func(step) {
-		gateGrad(geluLimit, a.geluExponent, func() {
+		gateGrad(geluLimit, a.geluExponent, a.geluExp, func() {
 			a.i("VMOVUPS", a.float("d1", -3*geluZ1), a.v(0))
 			a.i("VFMADD213PS", a.float("d0", -geluZ0), a.v(5), a.v(0))
 			a.i("VMULPS", a.v(4), a.v(0), a.v(0))
@@ -177,11 +177,11 @@ func (a *asm) elementwise() {
 	})
 }
 
-// geluExponent sets register 0 to x·(z0 + z1·x²), x in register 4, and 5 to x².
+// geluExponent sets register 0 to x·(z0 + z1·x²)/ln 2, x in register 4, and 5 to x².
 func (a *asm) geluExponent() {
 	a.i("VMULPS", a.v(4), a.v(4), a.v(5))
-	a.i("VMOVUPS", a.float("z1", geluZ1), a.v(0))
-	a.i("VFMADD213PS", a.float("z0", geluZ0), a.v(5), a.v(0))
+	a.i("VMOVUPS", a.float("z1", geluZ1*math.Log2E), a.v(0))
+	a.i("VFMADD213PS", a.float("z0", geluZ0*math.Log2E), a.v(5), a.v(0))
 	a.i("VMULPS", a.v(4), a.v(0), a.v(0))
 }
 
@@ -193,7 +193,7 @@ func (a *asm) geluHeld() {
 	a.i("VMOVUPS", a.float("xhi", geluLimit), a.v(1))
 	a.i("VMINPS", a.v(6), a.v(1), a.v(4))
 	a.geluExponent()
-	a.normalExp()
+	a.geluExp()
 	a.i("VADDPS", a.float("one", 1), a.v(2), a.v(2))
 }
 
@@ -208,9 +208,9 @@ func (a *asm) negateHeld() {
 	a.i("VSUBPS", a.v(0), a.v(1), a.v(0))
 }
 
-// gate sets register 6 to s = 1/(1+e), e = exp of register 0, and 2 to 1-s = e·s.
-func (a *asm) gate() {
-	a.normalExp()
+// gate sets register 6 to s = 1/(1+e), where exp makes e of register 0, and 2 to 1-s = e·s.
+func (a *asm) gate(exp func()) {
+	exp()
 	a.i("VMOVUPS", a.float("one", 1), a.v(6))
 	a.i("VADDPS", a.v(6), a.v(2), a.v(0))
 	a.i("VDIVPS", a.v(0), a.v(6), a.v(6))
@@ -227,6 +227,8 @@ const (
 
 const (
 	expC2, expC3, expC4, expC5, expC6 = 0.49999993, 0.16666521, 0.04166839, 0.00836872, 0.00138146
+
+	ln2 = math.Ln2
 
 	expNormal = 87.3
 	expLo     = -104 // exp rounds to 0 below
@@ -266,6 +268,26 @@ func (a *asm) normalExp() {
 	a.i("VPADDD", a.v(1), a.v(2), a.v(2))
 }
 
+// geluExp is normalExp of register 0 times ln 2. It takes two multiplications less, but the
+// argument was rounded as a whole: GELU, whose exponent comes with such an error anyway, uses it.
+func (a *asm) geluExp() {
+	x, n, p, square, pair := a.v(0), a.v(1), a.v(2), a.v(3), a.v(10)
+	a.round(x, n)
+	a.i("VSUBPS", n, x, x)
+	a.i("VMULPS", x, x, square)
+	a.i("VMOVUPS", a.float("p5", expC5*ln2*ln2*ln2*ln2*ln2), p)
+	a.i("VFMADD213PS", a.float("p4", expC4*ln2*ln2*ln2*ln2), x, p)
+	a.i("VMOVUPS", a.float("p3", expC3*ln2*ln2*ln2), pair)
+	a.i("VFMADD213PS", a.float("p2", expC2*ln2*ln2), x, pair)
+	a.i("VFMADD231PS", a.float("p6", expC6*ln2*ln2*ln2*ln2*ln2*ln2), square, p)
+	a.i("VFMADD213PS", pair, square, p)
+	a.i("VFMADD213PS", a.float("ln2", ln2), x, p)
+	a.i("VFMADD213PS", a.float("one", 1), x, p)
+	a.i("VCVTPS2DQ", n, n)
+	a.i("VPSLLD", "$23", n, n)
+	a.i("VPADDD", n, p, p)
+}
+
 // expSeries sets register 2 to exp(r) and 1 to n, for the argument in register 0. The series
 // is summed in pairs (Estrin 1960), for its chain of operations is what one waits for.
 func (a *asm) expSeries() {
@@ -288,14 +310,19 @@ func (a *asm) expTail(x, p, square, pair string) {
 	a.i("VFMADD213PS", pair, square, p)
 }
 
+// round goes to the nearest integer.
+func (a *asm) round(x, dst string) {
+	if a.reg == "Z" {
+		a.i("VRNDSCALEPS", "$8", x, dst)
+		return
+	}
+	a.i("VROUNDPS", "$8", x, dst)
+}
+
 // reduceExp sets n = round(x/ln 2) and x -= n·ln 2.
 func (a *asm) reduceExp(x, n string) {
 	a.i("VMULPS", a.float("log2e", math.Log2E), x, n)
-	if a.reg == "Z" {
-		a.i("VRNDSCALEPS", "$8", n, n)
-	} else {
-		a.i("VROUNDPS", "$8", n, n)
-	}
+	a.round(n, n)
 	a.i("VFNMADD231PS", a.float("ln2hi", 0.693359375), n, x)
 	a.i("VFNMADD231PS", a.float("ln2lo", math.Ln2-0.693359375), n, x)
 }
