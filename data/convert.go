@@ -7,10 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"hone/data/clean"
@@ -59,7 +62,7 @@ type Duplicates struct {
 	Documents int     `json:"documents"` // before
 	Exact     int     `json:"exact"`
 	Near      int     `json:"near"`
-	NGram     int     `json:"ngram"`     // words
+	NGram     int     `json:"ngram"`     // words; 0: only exact ones were looked for
 	Threshold float64 `json:"threshold"` // of Jaccard similarity
 }
 
@@ -75,9 +78,11 @@ type Overlap struct {
 
 // ConvertOptions of a conversion. The zero value takes the defaults.
 type ConvertOptions struct {
-	// Shares of the held-out splits. Zero: a twentieth for validation and a
-	// tenth for test from goroot:, else none.
+	// Shares of the held-out splits, taken from the training split. Zero: a twentieth
+	// for validation and a tenth for test from goroot:, else none.
 	Shares clean.Shares
+	// Rules for files: what stays, and in what form.
+	Rules clean.Rules
 	// MinLabel is the least number of documents, without duplicates, that make
 	// a package family of goroot: a label; 0: 150.
 	MinLabel int
@@ -153,9 +158,10 @@ func sweep(cacheDir string) {
 
 // Convert writes a corpus as Arrow IPC shards with corpus.json into a new
 // directory: "goroot:" with duplicates removed and in three splits, or other
-// Arrow files, a record batch at a time, as uncompressed shards. Rows without
-// text are left out and counted. Files are split only where opt.Shares says so,
-// by a hash of the text; their duplicates are not removed.
+// files, a record batch at a time, as uncompressed shards. Rows without text are left
+// out and counted, and so are those that opt.Rules leaves out. Files keep the splits
+// that their names say; opt.Shares takes others from the training split, by a hash of
+// the text.
 //
 // progress is called with bytes (of source, or of text) and may be nil.
 func Convert(ctx context.Context, from, dir string, opt ConvertOptions, progress func(done, total int64)) (*Manifest, error) {
@@ -173,6 +179,10 @@ func Convert(ctx context.Context, from, dir string, opt ConvertOptions, progress
 			return nil, fmt.Errorf("data: %w", err)
 		}
 		if err := convertGoroot(ctx, g, dir, opt, progress); err != nil {
+			return nil, err
+		}
+	} else if !opt.Rules.IsZero() {
+		if err := convertFiles(ctx, from, dir, opt, progress); err != nil {
 			return nil, err
 		}
 	} else if err := transcribe(ctx, from, dir, opt, progress); err != nil {
@@ -357,6 +367,25 @@ func convertFiles(ctx context.Context, from, dir string, opt ConvertOptions, pro
 	if err != nil {
 		return err
 	}
+	raw := &Corpus{}
+	defer raw.Close()
+	for _, p := range paths {
+		if err := raw.split(p).add(p, Spec{Text: opt.Text, Label: opt.Label}, nil); err != nil {
+			return err
+		}
+	}
+	if opt.Name == "" {
+		opt.Name = filepath.Base(filepath.Clean(from))
+	}
+	return convertSplits(ctx, raw.Splits(), from, dir, opt, progress)
+}
+
+// convertSplits writes what the rules leave of a corpus. Held-out splits come first: of
+// two documents alike, the one in training goes.
+func convertSplits(ctx context.Context, splits []*Split, from, dir string, opt ConvertOptions, progress func(done, total int64)) error {
+	if err := opt.Rules.Check(); err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
 	s, err := newShardSet(dir)
 	if err != nil {
 		return err
@@ -364,49 +393,172 @@ func convertFiles(ctx context.Context, from, dir string, opt ConvertOptions, pro
 	defer s.abandon()
 	m := &s.manifest
 	m.Name, m.Source, m.Licence, m.Consent, m.Collected = opt.Name, opt.Source, opt.Licence, opt.Consent, opt.Collected
-	if m.Name == "" {
-		m.Name = filepath.Base(filepath.Clean(from))
-	}
-	var all Split
-	defer func() {
-		for _, f := range all.files {
-			f.Close()
+	filter := clean.NewFilter(opt.Rules)
+	var index *clean.Index
+	if opt.Rules.Dedup != "" {
+		r := opt.Rules.WithDefaults()
+		m.Duplicates = &Duplicates{NGram: clean.DedupNGram, Threshold: r.Threshold}
+		if r.Dedup == "exact" {
+			m.Duplicates.NGram, m.Duplicates.Threshold = 0, 1
 		}
-	}()
-	spec := Spec{Text: opt.Text, Label: opt.Label}
-	for _, p := range paths {
-		if err := all.add(p, spec, nil); err != nil {
-			return err
-		}
+		index = clean.NewIndex(opt.Rules, func(id int64) (string, error) {
+			r, err := splits[id>>splitShift].Record(id & (1<<splitShift - 1))
+			text, _ := filter.Apply(r.Text)
+			return text, err
+		})
 	}
-	for i := range all.files {
-		f := &all.files[i]
-		for k := range f.Batches() {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			b, err := f.Batch(k)
-			if err != nil {
-				return err
-			}
-			for row := range b.Rows {
-				r := f.record(b, row)
-				if r.Null {
-					m.Drops["null text"]++
-					continue
+	var total, done int64
+	for _, split := range splits {
+		total += split.rows
+	}
+	var rows []cleaned
+	for at := len(splits) - 1; at >= 0; at-- {
+		split := splits[at]
+		for i := range split.files {
+			f := &split.files[i]
+			for k := range f.Batches() {
+				if err := ctx.Err(); err != nil {
+					return err
 				}
-				s.add(opt.Shares.Assign(clean.Key(r.Text)), source.Document{Text: r.Text, Label: r.Label, HasLabel: r.HasLabel, Path: r.Path})
-			}
-			if len(s.labels) > maxLabels {
-				return tooManyLabels(f.Path())
-			}
-			if progress != nil {
-				progress(f.first+b.First+int64(b.Rows), all.rows)
+				b, err := f.Batch(k)
+				if err != nil {
+					return err
+				}
+				rows = cleanBatch(f, b, filter, index, rows)
+				for row := range rows {
+					c := &rows[row]
+					if c.reason == "" && index != nil {
+						m.Duplicates.Documents++
+						verdict, err := index.Insert(int64(at)<<splitShift|(f.first+b.First+int64(row)), &c.signature)
+						if err != nil {
+							return err
+						}
+						switch verdict {
+						case clean.Exact:
+							m.Duplicates.Exact++
+							continue
+						case clean.Near:
+							m.Duplicates.Near++
+							continue
+						}
+					}
+					if c.reason != "" {
+						m.Drops[c.reason]++
+						continue
+					}
+					side := map[string]clean.Split{"train": clean.Train, "validation": clean.Validation, "test": clean.Test}[split.Name]
+					if side == clean.Train {
+						side = opt.Shares.Assign(clean.Key(c.record.Text))
+					}
+					s.add(side, source.Document{Text: c.record.Text, Label: c.record.Label, HasLabel: c.record.HasLabel, Path: c.record.Path})
+				}
+				if len(s.labels) > maxLabels {
+					return tooManyLabels(f.Path())
+				}
+				if done += int64(b.Rows); progress != nil {
+					progress(done, total)
+				}
 			}
 		}
 	}
 	if m.Splits[0].Rows+m.Splits[1].Rows+m.Splits[2].Rows == 0 {
-		return fmt.Errorf("data: %s: the corpus is empty: its files have no text", from)
+		return fmt.Errorf("data: %s: the corpus is empty: its files have no text that stays%s", from, countDrops(m))
 	}
 	return s.publish()
 }
+
+// splitShift leaves the record number of a split below the split's own.
+const splitShift = 60
+
+// countDrops says in parentheses what has been left out, or nothing.
+func countDrops(m *Manifest) string {
+	var list []string
+	for _, reason := range slices.Sorted(maps.Keys(m.Drops)) {
+		list = append(list, fmt.Sprintf("%d %s", m.Drops[reason], reason))
+	}
+	if len(list) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(list, ", ") + ")"
+}
+
+// cleaned is a record with its text in the form that stays, or why it goes.
+type cleaned struct {
+	record    Record
+	reason    string
+	signature clean.Signature
+}
+
+// cleanBatch applies the rules to the rows of a batch, on all processors.
+func cleanBatch(f *splitFile, b *source.Batch, filter *clean.Filter, index *clean.Index, rows []cleaned) []cleaned {
+	rows = slices.Grow(rows[:0], b.Rows)[:b.Rows]
+	workers := min(runtime.GOMAXPROCS(0), b.Rows)
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for row := w; row < len(rows); row += workers {
+				c := &rows[row]
+				*c = cleaned{record: f.record(b, row)}
+				if c.record.Null {
+					c.reason = "null text"
+					continue
+				}
+				c.record.Text, c.reason = filter.Apply(c.record.Text)
+				if c.reason == "" && index != nil {
+					c.signature = index.Sign(c.record.Text)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return rows
+}
+
+// prepareCleaned opens what a spec's rules and shares leave of a corpus: made once, in a
+// directory of cacheDir that is named by the hash of all that decides about it.
+func prepareCleaned(ctx context.Context, spec Spec, cacheDir string, progress func(done, total int64)) (*Corpus, error) {
+	if cacheDir == "" {
+		return nil, errors.New("data: cleaning: no cache directory (hint: set HONE_CACHE)")
+	}
+	rest := spec
+	rest.Rules, rest.Shares = clean.Rules{}, clean.Shares{}
+	raw, err := Prepare(ctx, rest, cacheDir, progress)
+	if err != nil {
+		return nil, err
+	}
+	defer raw.Close()
+	h := sha256.New()
+	fmt.Fprintf(h, "%d %s %q %q %+v %+v\n", cleanVersion, raw.Provenance.SHA256, spec.Text, spec.Label, spec.Rules, spec.Shares)
+	for _, s := range raw.Splits() {
+		for _, f := range s.files {
+			fmt.Fprintf(h, "%s %q\n", s.Name, filepath.Base(f.Path()))
+		}
+	}
+	dir := filepath.Join(cacheDir, "clean-"+hex.EncodeToString(h.Sum(nil))[:24])
+	m, err := readManifest(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		if err := os.MkdirAll(cacheDir, 0o755); err != nil {
+			return nil, fmt.Errorf("data: cache: %w", err)
+		}
+		sweep(cacheDir)
+		p := raw.Provenance
+		opt := ConvertOptions{Shares: spec.Shares, Rules: spec.Rules, Name: p.Name, Source: p.Source, Licence: p.Licence, Consent: p.Consent, Collected: p.Collected}
+		if err := convertSplits(ctx, raw.Splits(), spec.From, dir, opt, progress); err != nil {
+			return nil, err
+		}
+		m, err = readManifest(dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	rest.SHA256, rest.Text, rest.Label = "", "", ""
+	c, err := openConverted(ctx, rest, dir, m, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w (hint: remove %s, and it will be made anew)", err, dir)
+	}
+	c.Provenance.SHA256 = raw.Provenance.SHA256 // of the files as they came: what a recipe can name
+	return c, nil
+}
+
+// cleanVersion is of the way in which rules are applied.
+const cleanVersion = 1

@@ -13,6 +13,7 @@ import (
 	"sort"
 	"strings"
 
+	"hone/data/clean"
 	"hone/data/source"
 )
 
@@ -42,6 +43,11 @@ type Spec struct {
 	// What is known of it; "" leaves what a converted corpus says of itself.
 	Name, Source, Licence, Consent, Collected string
 	SHA256                                    string // that it must have; "": any
+
+	// What stays of the files' texts, and the shares of the training split that are
+	// held out. With any of them, the corpus is converted once into the cache.
+	Rules  clean.Rules
+	Shares clean.Shares
 
 	Convert ConvertOptions // for goroot:
 }
@@ -224,6 +230,9 @@ func (c *Corpus) Close() error {
 func Prepare(ctx context.Context, spec Spec, cacheDir string, progress func(done, total int64)) (*Corpus, error) {
 	if spec.From == "" {
 		return nil, errors.New(`data: no corpus is named (a file, a directory, a glob pattern or "goroot:")`)
+	}
+	if !spec.Rules.IsZero() || spec.Shares != (clean.Shares{}) {
+		return prepareCleaned(ctx, spec, cacheDir, progress)
 	}
 	if spec.From != GorootScheme {
 		if m, err := readManifest(spec.From); err == nil {

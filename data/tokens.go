@@ -58,6 +58,7 @@ func (c *Corpus) CacheTokens(ctx context.Context, s *Split, tok tokenizer.Tokeni
 	maxBytes := Config{}.WithDefaults().MaxDocBytes
 	h := sha256.New()
 	fmt.Fprintln(h, tokensVersion, c.Provenance.SHA256, tokenizerSHA256, s.Name, s.rows, maxBytes)
+	fmt.Fprintf(h, "%q\n", filepath.Base(c.Dir)) // which names the rules of cleaning
 	for _, f := range s.files {
 		fmt.Fprintf(h, "%q %q\n", filepath.Base(f.Path()), f.columns[0])
 	}

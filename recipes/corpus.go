@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"hone/data"
+	"hone/data/clean"
 )
 
 // openCorpora opens every corpus of a recipe; goroot: is converted on first use.
@@ -20,6 +21,7 @@ func openCorpora(ctx context.Context, r *Recipe, cache string, bar func(title, u
 		corpus, err := data.Prepare(ctx, data.Spec{
 			From: c.Source, Text: c.Text, Label: c.Label,
 			Name: name, Source: c.Origin, Licence: c.Licence, Consent: c.Consent, Collected: c.Collected, SHA256: c.SHA256,
+			Rules: c.rules(), Shares: clean.Shares{Validation: c.Validation, Test: c.Test},
 		}, cache, progress(b))
 		b.Close()
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hone/data"
+	"hone/data/clean"
 )
 
 // A Recipe is a whole run: corpora, a tokenizer, a model, and stages in order.
@@ -40,6 +41,19 @@ type Corpus struct {
 	Consent   string `toml:"consent"`   // on what basis it may be used
 	Collected string `toml:"collected"` // when: a year, a month or a day, as 2024-05-31
 	SHA256    string `toml:"sha256"`    // that it must have; hone data info --manifest prints it
+
+	// Cleaning, done once into the cache and counted in every manifest and the report.
+	Normalize      string   `toml:"normalize"`       // NFC, NFD, NFKC, NFKD
+	MinLength      int      `toml:"min_length"`      // characters
+	MaxLength      int      `toml:"max_length"`      // 0: any
+	Scripts        []string `toml:"scripts"`         // Unicode scripts, as Latin, Hangul
+	ScriptShare    float64  `toml:"script_share"`    // of the letters, that must be of these scripts
+	Dedup          string   `toml:"dedup"`           // exact, near
+	DedupThreshold float64  `toml:"dedup_threshold"` // near: Jaccard similarity of word 3-grams
+
+	// Shares of the training split to hold out, by a hash of the text.
+	Validation float64 `toml:"validation"`
+	Test       float64 `toml:"test"`
 }
 
 // Tokenizer is trained on the training split of a corpus, or read from a file.
@@ -176,7 +190,19 @@ func defaultRecipe() Recipe {
 	}
 }
 
-func defaultCorpus() Corpus { return Corpus{Text: "text", Label: "label"} }
+func defaultCorpus() Corpus {
+	return Corpus{Text: "text", Label: "label", ScriptShare: 0.5, DedupThreshold: 0.8}
+}
+
+// rules of cleaning; without any, the zero value.
+func (c *Corpus) rules() clean.Rules {
+	r := clean.Rules{Normalize: c.Normalize, MinLength: c.MinLength, MaxLength: c.MaxLength, Scripts: c.Scripts, Dedup: c.Dedup}
+	if r.IsZero() {
+		return r
+	}
+	r.ScriptShare, r.Threshold = c.ScriptShare, c.DedupThreshold
+	return r
+}
 
 func defaultStage() Stage {
 	return Stage{

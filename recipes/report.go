@@ -175,7 +175,7 @@ func describeData(name string, c *data.Corpus) report.Data {
 	for _, reason := range sortedKeys(m.Drops) {
 		d.Drops = append(d.Drops, report.Count{Name: reason, N: m.Drops[reason]})
 	}
-	if m.Duplicates != nil {
+	if m.Duplicates != nil && m.Duplicates.Exact+m.Duplicates.Near > 0 {
 		d.Drops = append(d.Drops, report.Count{Name: "exact duplicate", N: int64(m.Duplicates.Exact)},
 			report.Count{Name: "near duplicate", N: int64(m.Duplicates.Near)})
 	}

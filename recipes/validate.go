@@ -9,8 +9,11 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"hone/data"
+	"hone/data/clean"
+	"hone/data/source"
 )
 
 var (
@@ -39,6 +42,7 @@ func (d *decoder) validate(r *Recipe) {
 		}) {
 			d.fault(at+".collected", "%q is not a year, a month or a day, such as 2024-05-31", c.Collected)
 		}
+		d.cleaning(&c, at+".")
 		if b, err := hex.DecodeString(c.SHA256); c.SHA256 != "" && (err != nil || len(b) != sha256.Size) {
 			d.fault(at+".sha256", "%q is not 64 hexadecimal digits", c.SHA256)
 		}
@@ -79,6 +83,50 @@ func (d *decoder) validate(r *Recipe) {
 	}
 	for i := range r.Stages {
 		d.stage(r, i, names)
+	}
+}
+
+// cleaning checks the rules of a corpus.
+func (d *decoder) cleaning(c *Corpus, at string) {
+	optional := func(key, v string, known []string) {
+		if v != "" {
+			d.oneOf(at+key, v, known)
+		}
+	}
+	optional("normalize", c.Normalize, clean.Forms)
+	optional("dedup", c.Dedup, clean.Dedups)
+	d.positive(at+"min_length", c.MinLength, 0)
+	d.positive(at+"max_length", c.MaxLength, 0)
+	if c.MaxLength > 0 && c.MaxLength < c.MinLength {
+		d.fault(at+"max_length", "%d is less than min_length, %d", c.MaxLength, c.MinLength)
+	}
+	for _, s := range c.Scripts {
+		if unicode.Scripts[s] == nil {
+			near := source.Nearest(s, sortedKeys(unicode.Scripts))
+			if near == "" {
+				near = "Latin"
+			}
+			d.fault(at+"scripts", "%q is no Unicode script; did you mean %q?", s, near)
+		}
+	}
+	for _, f := range []struct {
+		key string
+		v   float64
+	}{{"script_share", c.ScriptShare}, {"dedup_threshold", c.DedupThreshold}} {
+		if !(f.v > 0 && f.v <= 1) {
+			d.fault(at+f.key, "%g is not above 0 and at most 1", f.v)
+		}
+	}
+	for _, f := range []struct {
+		key string
+		v   float64
+	}{{"validation", c.Validation}, {"test", c.Test}} {
+		if !(f.v >= 0 && c.Validation+c.Test < 1) {
+			d.fault(at+f.key, "%g: shares to hold out are not negative, and leave something to train on", f.v)
+		}
+	}
+	if c.Source == data.GorootScheme && (!c.rules().IsZero() || c.Validation != 0 || c.Test != 0) {
+		d.fault(at+"source", "goroot: has its own cleaning and splits: leave these keys out, or clean what hone data convert makes of it")
 	}
 }
 
