@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"unsafe"
 
 	"hone/trainer/exec"
@@ -117,7 +118,7 @@ func (n *Network) Init(seed uint64) error {
 					v[i] = 1
 				}
 			case init.Std > 0:
-				normal(v, first, seed, p.Name, init.Std)
+				draw(v, first, seed, p.Name, init.Std)
 			default:
 				clear(v)
 			}
@@ -129,26 +130,38 @@ func (n *Network) Init(seed uint64) error {
 	return nil
 }
 
-// initChunk is how many values are drawn at a time, an even number.
-const initChunk = 1 << 16
+// initChunk is how many values are drawn at a time, and drawPart by one goroutine: even
+// numbers.
+const (
+	initChunk = 1 << 17
+	drawPart  = 1 << 14
+)
+
+// draw is normal on all processors.
+func draw(dst []float64, first int, seed uint64, name string, std float64) {
+	var parts sync.WaitGroup
+	for i := 0; i < len(dst); i += drawPart {
+		parts.Go(func() { normal(dst[i:min(i+drawPart, len(dst))], first+i, seed, name, std) })
+	}
+	parts.Wait()
+}
 
 // normal fills dst with elements first, first+1, … (first is even) of normal numbers of
-// mean 0: elements 2j and 2j+1 are the pair that Box & Muller (1958) make of two uniform ones, and those are the SplitMix64
-// hashes (Steele et al. 2014) of seed, name and index.
+// mean 0: elements 2j and 2j+1 are the pair that Box & Muller (1958) make of two uniform
+// ones, and those are the SplitMix64 hashes (Steele et al. 2014) of seed, name and index.
 func normal(dst []float64, first int, seed uint64, name string, std float64) {
 	h := fnv.New64a()
 	h.Write([]byte(name))
 	key := mix(seed) ^ h.Sum64()
 	const golden = 0x9e3779b97f4a7c15
-	for i := range dst {
-		j := uint64(first+i) &^ 1
+	for i := 0; i < len(dst); i += 2 {
+		j := uint64(first + i)
 		u := float64(mix(key+golden*(j+1))>>11+1) * 0x1p-53 // (0,1]
 		v := float64(mix(key+golden*(j+2))>>11) * 0x1p-53   // [0,1)
 		r := std * math.Sqrt(-2*math.Log(u))
-		if i&1 == 0 {
-			dst[i] = r * math.Cos(2*math.Pi*v)
-		} else {
-			dst[i] = r * math.Sin(2*math.Pi*v)
+		dst[i] = r * math.Cos(2*math.Pi*v)
+		if i+1 < len(dst) {
+			dst[i+1] = r * math.Sin(2*math.Pi*v)
 		}
 	}
 }

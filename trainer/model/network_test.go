@@ -588,6 +588,14 @@ func TestInit(t *testing.T) {
 	v := make([]float64, 3)
 	normal(v, 0, 42, "transformer.wte.weight", 1)
 	compare(t, "normal numbers", v, []float64{-0.6463504795749839, -0.6914852014936711, -1.381102374546519}, 1e-15)
+	// Parts that are drawn apart are parts of one sequence.
+	all, drawn := make([]float64, 3*drawPart/2+1), make([]float64, 3*drawPart/2+1)
+	normal(all, 0, 42, "w", 1)
+	draw(drawn[:drawPart+2], 0, 42, "w", 1)
+	draw(drawn[drawPart+2:], drawPart+2, 42, "w", 1)
+	if !slices.Equal(all, drawn) {
+		t.Error("numbers drawn in parts differ")
+	}
 }
 
 func TestLoadNames(t *testing.T) {
