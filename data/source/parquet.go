@@ -17,7 +17,9 @@ import (
 // parquetReader reads the selected columns of a Parquet file, some rows of a row
 // group at a time: of each column, one page is in memory.
 type parquetReader struct {
-	h     *handle
+	h     *handle // nil: nothing to close
+	r     io.ReaderAt
+	size  int64
 	file  *parquet.File
 	nodes []*parquetNode
 	group int
@@ -77,11 +79,18 @@ func openParquetAt(r io.ReaderAt, size int64) (p *parquetReader, err error) {
 	if n := int64(binary.LittleEndian.Uint32(tail[:])); n > size-12 {
 		return nil, fmt.Errorf("damaged Parquet file: a footer of %d bytes in a file of %d", n, size)
 	}
+	footer := make([]byte, binary.LittleEndian.Uint32(tail[:]))
+	if _, err := r.ReadAt(footer, size-8-int64(len(footer))); err != nil {
+		return nil, err
+	}
+	if err := (&compact{b: footer}).object(0, nil); err != nil {
+		return nil, fmt.Errorf("damaged Parquet file: footer: %w", err)
+	}
 	f, err := parquet.OpenFile(r, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return nil, fmt.Errorf("damaged Parquet file: %w", err)
 	}
-	p = &parquetReader{file: f, group: -1}
+	p = &parquetReader{file: f, r: r, size: size, group: -1}
 	total := int64(0)
 	for _, g := range f.RowGroups() {
 		n := g.NumRows()
@@ -269,15 +278,24 @@ func (p *parquetReader) columns() []Column {
 
 func (p *parquetReader) count() int64 { return p.file.NumRows() }
 
-func (p *parquetReader) close() error {
+func (p *parquetReader) close() (err error) {
+	defer func() {
+		if v := recover(); v != nil { // after a fault the library's state may be anything
+			err = fmt.Errorf("closing a damaged Parquet file: %v", v)
+		}
+	}()
+	defer func() {
+		if p.h != nil {
+			err = p.h.Close()
+		}
+	}()
 	for _, l := range p.open {
-		l.close()
+		if l != nil {
+			l.close()
+		}
 	}
 	p.open = nil
-	if p.h == nil {
-		return nil
-	}
-	return p.h.Close()
+	return nil
 }
 
 // parquetLeaf reads the values of a leaf column of one row group.
@@ -341,6 +359,9 @@ func (p *parquetReader) next(s *Scanner) (*Batch, error) {
 			for _, c := range s.selected {
 				n := p.nodes[c]
 				for i := n.first; i < n.first+n.leaves(); i++ {
+					if err := p.checkPages(i); err != nil {
+						return nil, fmt.Errorf("row group %d: column %q: %w", p.group, n.name, err)
+					}
 					p.open[i] = &parquetLeaf{pages: chunks[i].Pages()}
 				}
 			}
@@ -370,6 +391,77 @@ func (p *parquetReader) next(s *Scanner) (*Batch, error) {
 		b.rows++
 	}
 	return b.batch(), nil
+}
+
+// checkPages verifies the page headers of a column of the row group before the
+// library reads them: it allocates what they announce.
+func (p *parquetReader) checkPages(column int) error {
+	meta := &p.file.Metadata().RowGroups[p.group].Columns[column].MetaData
+	pos := meta.DataPageOffset
+	if d := meta.DictionaryPageOffset; d != 0 {
+		pos = d
+	}
+	if pos < 4 || meta.TotalCompressedSize < 0 || pos > p.size || meta.TotalCompressedSize > p.size-pos {
+		return fmt.Errorf("damaged data: pages at %d of %d bytes", pos, p.size)
+	}
+	end := pos + meta.TotalCompressedSize
+	head := make([]byte, 1<<10)
+	for pos < end {
+		var unpacked, packed int64
+		var c compact
+		for {
+			n := min(int64(len(head)), end-pos)
+			if _, err := p.r.ReadAt(head[:n], pos); err != nil {
+				return err
+			}
+			c = compact{b: head[:n]}
+			err := c.object(0, func(id int, v int64) {
+				switch id {
+				case 2:
+					unpacked = v
+				case 3:
+					packed = v
+				}
+			})
+			if err == nil {
+				break
+			}
+			if n == end-pos {
+				return fmt.Errorf("page header at %d: %w", pos, err)
+			}
+			head = make([]byte, 8*len(head)) // statistics may be long
+		}
+		pos += int64(c.pos)
+		if packed < 0 || unpacked < 0 || packed > end-pos {
+			return fmt.Errorf("damaged data: a page of %d bytes at %d, of %d", packed, pos, end)
+		}
+		most := packed
+		switch meta.Codec {
+		case format.Uncompressed:
+		case format.Snappy:
+			most = 64 * packed
+		case format.Gzip:
+			most = 1032*packed + 64
+		case format.Zstd:
+			// A block takes 4 bytes and makes at most 128 KiB.
+			if most = packed << 15; unpacked > 1<<20 && unpacked <= most && unpacked > 256*packed {
+				b := make([]byte, packed)
+				if _, err := p.r.ReadAt(b, pos); err != nil {
+					return err
+				}
+				if v, err := zstdBound(b, unpacked); err == nil {
+					most = v
+				}
+			}
+		default:
+			return fmt.Errorf("compression %s is not read (Snappy, gzip and ZSTD are)", meta.Codec)
+		}
+		if unpacked > most+1<<10 || unpacked > maxRecord {
+			return fmt.Errorf("damaged data: a page of %d bytes announces %d", packed, unpacked)
+		}
+		pos += packed
+	}
+	return nil
 }
 
 // finish closes the leaves of a row group, which must have been read to the end.

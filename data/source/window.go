@@ -286,7 +286,7 @@ func (w *window) column(fd *arrowField, l layout, r, n int64) (*array.Data, erro
 			text = []byte{}
 		}
 		d := data(nil, offsets, text)
-		if utf8.Valid(text) && startsRunes(d, text) {
+		if validUTF8(text) && startsRunes(d, text) {
 			return d, nil
 		}
 		return w.verify(d, valid)
@@ -296,7 +296,7 @@ func (w *window) column(fd *arrowField, l layout, r, n int64) (*array.Data, erro
 			return nil, err
 		}
 		d := data(nil, offsets, text)
-		if utf8.Valid(text) && startsRunes(d, text) {
+		if validUTF8(text) && startsRunes(d, text) {
 			return d, nil
 		}
 		return w.verify(d, valid)

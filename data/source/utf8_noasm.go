@@ -1,0 +1,7 @@
+//go:build !amd64
+
+package source
+
+const hasUTF8Blocks = false
+
+func utf8Blocks(*byte, int) bool { panic("not reached") }
