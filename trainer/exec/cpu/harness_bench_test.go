@@ -97,3 +97,42 @@ func BenchmarkOps(b *testing.B) {
 }
 
 var one1 = floats([]float64{1}, 1)
+
+// BenchmarkHead is GPT-2's output layer with its loss, 512 rows: the separate ops, and the
+// two in one with all rows or 256 at a time.
+func BenchmarkHead(b *testing.B) {
+	const rows, c, v = 512, 768, 50257
+	r := rand.New(rand.NewPCG(55, 56))
+	x, w, targets, weights, dloss := headOperands(r, rows, c, v, false)
+	one, logits := floats(make([]float64, rows), rows), floats(make([]float64, rows*v), rows, v)
+	flops := 6 * float64(rows*c*v)
+	for _, p := range []int{0, rows, 256} {
+		b.Run(fmt.Sprintf("rows=%d", p), func(b *testing.B) {
+			d := testDevice(b, 2, "")
+			at := func(t tensor) exec.Arg { return place[float32](b, d, t) }
+			ax, aw, at1, aws, al, a1, a2, a3 := at(x), at(w), at(targets), at(weights), at(dloss), at(one1), at(one), at(one)
+			dx, dw := at(x), at(w)
+			work := at(logits)
+			launch := func(op exec.Op, args ...exec.Arg) {
+				if err := d.Launch(&exec.Instr{Op: op}, args); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if p > 0 {
+				work = exec.Arg{Buffer: work.Slice(0, 4*p*v), Shape: []int{p, v}, DType: exec.F32}
+			}
+			for b.Loop() {
+				if p > 0 {
+					launch(exec.OpLinearCrossEntropy, ax, aw, at1, aws, al, a1, a2, a3, dx, dw, work)
+					continue
+				}
+				launch(exec.OpLinear, ax, aw, exec.Arg{}, work)
+				launch(exec.OpCrossEntropy, work, at1, aws, a1, a2, a3)
+				launch(exec.OpCrossEntropyGrad, work, at1, aws, a3, al, work)
+				launch(exec.OpLinearGradX, work, aw, dx)
+				launch(exec.OpLinearGradW, ax, work, dw)
+			}
+			b.ReportMetric(flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+		})
+	}
+}
