@@ -181,6 +181,10 @@ func (a *Attrs) suffix(op Op) string {
 	switch {
 	case op == OpDropout:
 		return fmt.Sprintf("[p=%g #%d]", a.P, a.Salt)
+	case op == OpRoPE && a.Inverse:
+		return fmt.Sprintf("[H=%d back]", a.Heads)
+	case op == OpRoPE:
+		return fmt.Sprintf("[H=%d]", a.Heads)
 	case a.Heads > 0:
 		return fmt.Sprintf("[B=%d T=%d H=%d/%d]", a.B, a.T, a.Heads, a.KVHeads)
 	case a.Transposed:
