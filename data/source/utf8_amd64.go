@@ -11,3 +11,8 @@ var hasUTF8Blocks = cpu.X86.HasAVX2
 //
 //go:noescape
 func utf8Blocks(p *byte, n int) bool
+
+// countBlocks counts the bytes that begin a character, of n, a multiple of 32.
+//
+//go:noescape
+func countBlocks(p *byte, n int) int
