@@ -16,7 +16,7 @@ type gluJob[T float] struct {
 	dst, dup      []T // dst is y or dgate
 	total, n      int // rows of y's elements
 	per           int // rows of a chunk
-	stride, shift int // of gate and up: elements from row to row, from gate to up
+	stride        int // of gate and up: elements from row to row
 }
 
 func (j *gluJob[T]) chunk(i, _ int) {
