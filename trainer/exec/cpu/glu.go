@@ -9,14 +9,14 @@ import (
 // A gluJob is a gated linear unit or its gradient, cut over rows of n elements. Where the
 // operands are matrices of their own, a row is a run of elements whatever their shape.
 type gluJob[T float] struct {
-	k             *kernels
-	act           exec.Activation
-	gate, up      []T
-	dy            []T // of the gradient
-	dst, dup      []T // dst is y or dgate
-	total, n      int // rows of y's elements
-	per           int // rows of a chunk
-	stride        int // of gate and up: elements from row to row
+	k        *kernels
+	act      exec.Activation
+	gate, up []T
+	dy       []T // of the gradient
+	dst, dup []T // dst is y or dgate
+	total, n int // rows of y's elements
+	per      int // rows of a chunk
+	stride   int // of gate and up: elements from row to row
 }
 
 func (j *gluJob[T]) chunk(i, _ int) {
