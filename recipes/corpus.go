@@ -10,22 +10,30 @@ import (
 
 	"hone/data"
 	"hone/data/clean"
+	"hone/data/source"
 )
 
 // openCorpora opens every corpus of a recipe; goroot: is converted on first use.
-func openCorpora(ctx context.Context, r *Recipe, cache string, bar func(title, unit string) Bar) (map[string]*data.Corpus, error) {
+func openCorpora(ctx context.Context, r *Recipe, o Options) (map[string]*data.Corpus, error) {
 	corpora := map[string]*data.Corpus{}
 	for _, name := range sortedKeys(r.Corpus) {
 		c := r.Corpus[name]
-		b := bar("reading corpus "+name, "bytes")
+		b := o.Bar("reading corpus "+name, "bytes")
+		read := source.Options{Format: c.Format, Separator: c.Separator, ColumnNames: c.ColumnNames}
+		if c.OnError == "skip" {
+			read.Skips = &source.Skips{}
+		}
 		corpus, err := data.Prepare(ctx, data.Spec{
-			From: c.Source, Text: c.Text, Label: c.Label,
+			From: c.Source, Text: c.Text, Label: c.Label, Read: read, Say: o.Say,
 			Name: name, Source: c.Origin, Licence: c.Licence, Consent: c.Consent, Collected: c.Collected, SHA256: c.SHA256,
 			Rules: c.rules(), Shares: clean.Shares{Validation: c.Validation, Test: c.Test},
-		}, cache, progress(b))
+		}, o.Cache, progress(b))
 		b.Close()
 		if err != nil {
 			return nil, input(err)
+		}
+		if k := corpus.Skipped(); k != nil {
+			o.Say(fmt.Sprintf("corpus %s: %d records skipped, the first: %s", name, k.Count, k.First[0]))
 		}
 		corpora[name] = corpus
 	}

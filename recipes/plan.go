@@ -51,7 +51,7 @@ func Check(ctx context.Context, r *Recipe, o Options) (*Plan, error) {
 		return nil, input(err)
 	}
 	defer dev.Close()
-	corpora, err := openCorpora(ctx, r, o.Cache, o.Bar)
+	corpora, err := openCorpora(ctx, r, o)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +138,7 @@ func newStageParts(r *Recipe, s *Stage, labels []string) (p stageParts, err erro
 
 // Programs is what the stages that train run: step, validation and update.
 func Programs(ctx context.Context, r *Recipe, o Options) ([]*exec.Program, error) {
-	corpora, err := openCorpora(ctx, r, o.Cache, o.Bar)
+	corpora, err := openCorpora(ctx, r, o)
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ type StagePreview struct {
 // Preview shows the first batch of each training stage. The tokenizer is trained first
 // where the recipe does not name a file.
 func Preview(ctx context.Context, r *Recipe, o Options, colour bool) ([]StagePreview, error) {
-	corpora, err := openCorpora(ctx, r, o.Cache, o.Bar)
+	corpora, err := openCorpora(ctx, r, o)
 	if err != nil {
 		return nil, err
 	}

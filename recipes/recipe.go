@@ -31,9 +31,15 @@ type Recipe struct {
 
 // A Corpus names data and where it comes from.
 type Corpus struct {
-	Source string `toml:"source"` // goroot:, a file, a directory or a glob of Arrow files
+	Source string `toml:"source"` // goroot:, a file, a directory or a glob of any known format
 	Text   string `toml:"text"`   // name of the text column
-	Label  string `toml:"label"`  // name of the label column
+	Label  string `toml:"label"`  // name of the label column; "": label, where there is one
+
+	// How files are read.
+	Format      string   `toml:"format,omitempty"`       // "": as they show
+	Separator   string   `toml:"separator,omitempty"`    // between the documents of a plain text; "": a file is a document
+	ColumnNames []string `toml:"column_names,omitempty"` // of CSV and TSV files without a header line
+	OnError     string   `toml:"on_error"`               // what a record that cannot be read does: fail, or skip
 
 	// Provenance. What a converted corpus says of itself need not be said again.
 	Origin    string `toml:"origin"`    // where it was published: an address, a citation
@@ -191,7 +197,7 @@ func defaultRecipe() Recipe {
 }
 
 func defaultCorpus() Corpus {
-	return Corpus{Text: "text", Label: "label", ScriptShare: 0.5, DedupThreshold: 0.8}
+	return Corpus{Text: "text", OnError: "fail", ScriptShare: 0.5, DedupThreshold: 0.8}
 }
 
 // rules of cleaning; without any, the zero value.

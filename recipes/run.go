@@ -142,7 +142,7 @@ func Run(ctx context.Context, r *Recipe, o Options) (run *report.Run, err error)
 
 // openCorpora converts what is not converted yet, and opens every corpus.
 func (w *runner) openCorpora(ctx context.Context) (err error) {
-	w.corpora, err = openCorpora(ctx, w.r, w.o.Cache, w.o.Bar)
+	w.corpora, err = openCorpora(ctx, w.r, w.o)
 	if err != nil {
 		return err
 	}

@@ -36,6 +36,10 @@ func (d *decoder) validate(r *Recipe) {
 	for _, name := range names {
 		c, at := r.Corpus[name], "corpus."+name
 		d.sourceExists(at+".source", c.Source)
+		d.oneOf(at+".on_error", c.OnError, []string{"fail", "skip"})
+		if c.Format != "" {
+			d.oneOf(at+".format", c.Format, source.Formats)
+		}
 		if c.Collected != "" && !slices.ContainsFunc([]string{"2006", "2006-01", time.DateOnly}, func(layout string) bool {
 			_, err := time.Parse(layout, c.Collected)
 			return err == nil
