@@ -49,7 +49,7 @@ func OpenModel(dev exec.Device, dir string) (*Loaded, error) {
 	if len(fresh) > 0 {
 		return nil, fmt.Errorf("checkpoint %s: lacks %v", c.Dir, fresh)
 	}
-	if m.Tokenizer, err = tokenizer.Read(filepath.Join(c.Dir, checkpoint.TokenizerFile)); err != nil {
+	if m.Tokenizer, err = tokenizer.Open(filepath.Join(c.Dir, checkpoint.TokenizerFile)); err != nil {
 		return nil, err
 	}
 	return m, nil

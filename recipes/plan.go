@@ -91,7 +91,7 @@ func (p planned) Special(string) (int32, bool) { return 0, true }
 
 func plannedTokenizer(r *Recipe) (tokenizer.Tokenizer, error) {
 	if r.Tokenizer.File != "" {
-		return tokenizer.Read(r.Tokenizer.File)
+		return tokenizer.Open(r.Tokenizer.File)
 	}
 	return planned{size: r.Tokenizer.VocabSize}, nil
 }

@@ -22,9 +22,9 @@ func Preview(ctx context.Context, r *Recipe, o Options, colour bool) ([]StagePre
 	if err != nil {
 		return nil, err
 	}
-	var tok *tokenizer.BPE
+	var tok *tokenizer.Pipeline
 	if r.Tokenizer.File != "" {
-		tok, err = tokenizer.Read(r.Tokenizer.File)
+		tok, err = tokenizer.Open(r.Tokenizer.File)
 	} else {
 		bar := o.Bar("learning tokenizer", "merges")
 		tok, err = TrainTokenizer(ctx, corpora[r.Tokenizer.Corpus].Train, r.Tokenizer.VocabSize, progress(bar))

@@ -167,7 +167,7 @@ func (w *runner) openTokenizer(ctx context.Context) error {
 	if w.tokFile, err = os.ReadFile(path); err != nil {
 		return fmt.Errorf("tokenizer: %w", err)
 	}
-	if w.tok, err = tokenizer.Read(path); err != nil {
+	if w.tok, err = tokenizer.Open(path); err != nil {
 		return err
 	}
 	for _, name := range []string{EndOfText, Pad} {
@@ -191,7 +191,7 @@ func (w *runner) trainTokenizer(ctx context.Context, path string) error {
 }
 
 // TrainTokenizer learns a byte-level BPE from the texts of a split.
-func TrainTokenizer(ctx context.Context, split data.Records, vocab int, progress func(done, total int64)) (*tokenizer.BPE, error) {
+func TrainTokenizer(ctx context.Context, split data.Records, vocab int, progress func(done, total int64)) (*tokenizer.Pipeline, error) {
 	var failed error
 	t, err := tokenizer.Train(texts(ctx, split, &failed), tokenizer.TrainOptions{
 		VocabSize: vocab, Special: []string{EndOfText, Pad},

@@ -106,8 +106,8 @@ func fileArg(args []string) string {
 	return ""
 }
 
-func readTokenizer(path string) (*tokenizer.BPE, error) {
-	tok, err := tokenizer.Read(path)
+func readTokenizer(path string) (*tokenizer.Pipeline, error) {
+	tok, err := tokenizer.Open(path)
 	if err != nil {
 		return nil, inputError{err}
 	}
@@ -209,7 +209,7 @@ func newTokenizerInfo(t *terminal) *cobra.Command {
 }
 
 // longest is the longest tokens, as text.
-func longest(tok *tokenizer.BPE, n int) []string {
+func longest(tok *tokenizer.Pipeline, n int) []string {
 	var best []string
 	for id := range int32(tok.Size()) {
 		s := tok.Decode([]int32{id})

@@ -2,60 +2,52 @@ package tokenizer
 
 import "strings"
 
-// added is a token that is matched in the text as it stands, before splitting.
-type added struct {
-	content        string
-	id             int32
-	lstrip, rstrip bool // take the white space beside it too
-	normalized     bool // matched after those that are not
-	special        bool // hidden by Hugging Face's skip_special_tokens
-	inVocab        bool // listed in the model's vocabulary too
+// AddedToken is matched in the text as it stands, before it is cut into words.
+type AddedToken struct {
+	ID         int32  `json:"id"`
+	Content    string `json:"content"`
+	SingleWord bool   `json:"single_word"` // not beside word characters
+	LStrip     bool   `json:"lstrip"`      // takes the white space before it too
+	RStrip     bool   `json:"rstrip"`      // and after it
+	Normalized bool   `json:"normalized"`  // matched after normalization, and after those that are not
+	Special    bool   `json:"special"`     // left out by Text if asked
+
+	match   string // what stands in the text: Content, or that normalized
+	inVocab bool   // listed in the model's vocabulary too
 }
 
 // matcher finds the leftmost and there the longest of a set of added tokens.
 type matcher struct {
-	nodes []trieNode // nodes[0] is the root
-	first [256]bool
-	only  int // the one first byte, or -1: then IndexByte skips fast
-}
-
-type trieNode struct {
-	next  map[byte]int32
-	token *added
+	trie   *trie
+	tokens []*AddedToken
+	first  [256]bool
+	only   int // the one first byte, or -1: then IndexByte skips fast
 }
 
 // newMatcher returns nil for no tokens.
-func newMatcher(tokens []*added) *matcher {
-	if len(tokens) == 0 {
-		return nil
-	}
-	m := &matcher{nodes: make([]trieNode, 1), only: int(tokens[0].content[0])}
+func newMatcher(tokens []*AddedToken) *matcher {
+	m := &matcher{trie: newTrie(), only: -1}
 	for _, t := range tokens {
-		m.first[t.content[0]] = true
-		if int(t.content[0]) != m.only {
+		if t.match == "" {
+			continue
+		}
+		m.first[t.match[0]] = true
+		if len(m.tokens) == 0 {
+			m.only = int(t.match[0])
+		} else if int(t.match[0]) != m.only {
 			m.only = -1
 		}
-		at := int32(0)
-		for i := range len(t.content) {
-			c := t.content[i]
-			to, ok := m.nodes[at].next[c]
-			if !ok {
-				to = int32(len(m.nodes))
-				if m.nodes[at].next == nil {
-					m.nodes[at].next = make(map[byte]int32)
-				}
-				m.nodes[at].next[c] = to
-				m.nodes = append(m.nodes, trieNode{})
-			}
-			at = to
-		}
-		m.nodes[at].token = t
+		m.trie.add(t.match, int32(len(m.tokens)))
+		m.tokens = append(m.tokens, t)
+	}
+	if len(m.tokens) == 0 {
+		return nil
 	}
 	return m
 }
 
-// find gives the next token in s at or after from; its text is s[start:start+len(content)].
-func (m *matcher) find(s string, from int) (start int, token *added) {
+// find gives the next token in s at or after from; it is s[start:start+len(match)].
+func (m *matcher) find(s string, from int) (start int, token *AddedToken) {
 	for i := from; i < len(s); i++ {
 		if m.only >= 0 {
 			n := strings.IndexByte(s[i:], byte(m.only))
@@ -66,15 +58,13 @@ func (m *matcher) find(s string, from int) (start int, token *added) {
 		} else if !m.first[s[i]] {
 			continue
 		}
-		at := int32(0)
+		node := int32(0)
 		for j := i; j < len(s); j++ {
-			to, ok := m.nodes[at].next[s[j]]
-			if !ok {
+			if node = m.trie.next(node, s[j]); node == 0 {
 				break
 			}
-			at = to
-			if t := m.nodes[at].token; t != nil {
-				token = t
+			if k := m.trie.value[node]; k >= 0 {
+				token = m.tokens[k]
 			}
 		}
 		if token != nil {

@@ -1,40 +1,35 @@
 package tokenizer
 
 import (
-	"encoding/binary"
 	"math"
 	"slices"
 	"strings"
-	"sync"
 	"unicode/utf8"
 )
 
-// BPE is a byte-level byte-pair encoding: text is cut by GPT-2's pattern, each
-// piece begins as bytes, and pairs are merged in the order they were learned.
-// Any string of bytes is encoded, valid UTF-8 or not, and Decode gives it back.
-//
-// A BPE is immutable and safe for concurrent use. It keeps a cache of frequent
-// pieces for each goroutine that is encoding at the same time, of fixed size
-// (1 MiB).
-type BPE struct {
-	split        splitter
-	tokens       []token // by id; the zero value is a hole in the ids
-	bytes        [256]int32
-	pairs        pairTable
-	whole        map[string]int32 // with ignore_merges: pieces that are tokens as they stand
-	merges       [][2]int32       // by rank
-	added        []*added         // by id
-	byName       map[string]*added
-	plain, norm  *matcher // added tokens that are not normalized, and that are
-	encoders     sync.Pool
-	ignoreMerges bool
+// bpe is byte-pair encoding: a word begins as characters (or bytes, where the
+// vocabulary is of bytes), and pairs are merged in the order they were learned.
+type bpe struct {
+	pairs  pairTable
+	ids    map[string]int32
+	merges [][2]int32  // by rank
+	bytes  *[256]int32 // byte-level: the token of each byte, or -1
+	runes  map[rune]int32
+	latin  [128]int32 // runes, for ASCII
+
+	prefix, suffix string
+	unk            int32 // -1: none; then what is unknown is dropped
+	fuse           bool
+	fallback       *[256]int32      // byte_fallback
+	whole          map[string]int32 // ignore_merges: words that are tokens as they stand
+	ignoreMerges   bool
+	unkToken       *string
+	fallbackAsked  bool
+	cutMeta        bool // no merge spans the place before "▁": a text can be cut there
 }
 
-type token struct {
-	text    string // the bytes it stands for
-	piece   string // its spelling in the vocabulary
-	present bool
-}
+// shortWord is the symbols up to which looking for the least rank beats a heap.
+const shortWord = 48
 
 // byteRune spells each byte as a printable character, as GPT-2 does: those of
 // Latin-1 that print stand for themselves, the others follow from U+0100.
@@ -74,233 +69,188 @@ func unspell(piece string) (string, bool) {
 	return string(b), true
 }
 
-// build fills what encoding needs from tokens, bytes, merges and added. The
-// merges' results are given by merged, in the same order.
-func (t *BPE) build(merged []int32) {
-	t.split = splitter{runeClass()}
-	t.pairs = newPairTable(len(t.merges))
-	for rank, m := range t.merges {
-		t.pairs.set(m[0], m[1], int32(rank), merged[rank]) // of two equal pairs the later counts
+// build makes the tables from the vocabulary, merges and their results.
+func (m *bpe) build(merged []int32) {
+	m.pairs = newPairTable(len(m.merges))
+	for rank, p := range m.merges {
+		m.pairs.set(p[0], p[1], int32(rank), merged[rank]) // of two equal pairs the later counts
 	}
-	t.byName = make(map[string]*added, len(t.added))
-	var plain, norm []*added
-	for _, a := range t.added {
-		t.byName[a.content] = a
-		if a.normalized {
-			norm = append(norm, a)
+	if m.bytes != nil {
+		return
+	}
+	m.runes = make(map[rune]int32)
+	for i := range m.latin {
+		m.latin[i] = -1
+	}
+	for piece, id := range m.ids {
+		r, n := utf8.DecodeRuneInString(piece)
+		if n == 0 || n != len(piece) || r == utf8.RuneError && n == 1 {
+			continue
+		}
+		if r < utf8.RuneSelf {
+			m.latin[r] = id
 		} else {
-			plain = append(plain, a)
+			m.runes[r] = id
 		}
 	}
-	t.plain, t.norm = newMatcher(plain), newMatcher(norm)
-	if t.ignoreMerges {
-		t.whole = make(map[string]int32, len(t.tokens))
-		for id, tok := range t.tokens {
-			if tok.present && spell(tok.text) == tok.piece {
-				t.whole[tok.text] = int32(id)
+}
+
+// symbol gives the token that a character begins as.
+func (m *bpe) symbol(e *encoder, r rune, s string, first, last bool) (int32, bool) {
+	if !first && m.prefix != "" || last && m.suffix != "" {
+		e.key = e.key[:0]
+		if !first {
+			e.key = append(e.key, m.prefix...)
+		}
+		e.key = append(e.key, s...)
+		if last {
+			e.key = append(e.key, m.suffix...)
+		}
+		id, ok := m.ids[string(e.key)]
+		return id, ok
+	}
+	if 0 <= r && r < utf8.RuneSelf {
+		return m.latin[r], m.latin[r] >= 0
+	}
+	id, ok := m.runes[r]
+	return id, ok
+}
+
+// symbols puts what a word begins as into e.nodes.
+func (m *bpe) symbols(e *encoder, w string) {
+	nodes := slices.Grow(e.nodes[:0], len(w))
+	if m.bytes != nil {
+		for i := range len(w) {
+			if id := m.bytes[w[i]]; id >= 0 {
+				nodes = append(nodes, node{id: id, size: 1})
 			}
 		}
+		e.nodes = nodes
+		return
 	}
-	t.encoders.New = func() any { return &encoder{bpe: t, cache: new([cacheSlots]slot)} }
-}
-
-// Size is one more than the greatest id.
-func (t *BPE) Size() int { return len(t.tokens) }
-
-// Special gives the id of an added token.
-func (t *BPE) Special(name string) (int32, bool) {
-	if a := t.byName[name]; a != nil {
-		return a.id, true
-	}
-	return 0, false
-}
-
-// Token gives the printable spelling of id in the vocabulary, "Ġthe" for " the";
-// "" if id is no token's.
-func (t *BPE) Token(id int32) string {
-	if id < 0 || int(id) >= len(t.tokens) {
-		return ""
-	}
-	return t.tokens[id].piece
-}
-
-// Decode joins the bytes of ids. Ids that are no token's are skipped, as Hugging
-// Face does; unlike there, bytes that are not valid UTF-8 are kept as they are.
-func (t *BPE) Decode(ids []int32) string {
-	n := 0
-	for _, id := range ids {
-		if id >= 0 && int(id) < len(t.tokens) {
-			n += len(t.tokens[id].text)
+	unk := 0 // bytes of what is unknown and not yet a symbol
+	has := false
+	flush := func() {
+		if has {
+			nodes = append(nodes, node{id: m.unk, size: int32(unk)})
+			has, unk = false, 0
 		}
 	}
-	var b strings.Builder
-	b.Grow(n)
-	for _, id := range ids {
-		if id >= 0 && int(id) < len(t.tokens) {
-			b.WriteString(t.tokens[id].text)
-		}
-	}
-	return b.String()
-}
-
-// Encode appends the ids of text to dst. As in Hugging Face, added tokens are
-// found in the text: "<|endoftext|>" written there becomes that token. Text
-// that others wrote, above all training text, belongs to EncodeOrdinary.
-func (t *BPE) Encode(dst []int32, text string) []int32 {
-	e := t.encoders.Get().(*encoder)
-	dst = e.plain(dst, text)
-	t.encoders.Put(e)
-	return dst
-}
-
-// EncodeOrdinary appends the ids of text to dst and takes every character as
-// text: no content can bring in an added token, unless the vocabulary that was
-// read has merges that spell one (Train never makes such).
-func (t *BPE) EncodeOrdinary(dst []int32, text string) []int32 {
-	e := t.encoders.Get().(*encoder)
-	dst = e.ordinary(dst, text)
-	t.encoders.Put(e)
-	return dst
-}
-
-// Ordinary is the same tokenizer, whose Encode is EncodeOrdinary.
-func (t *BPE) Ordinary() Tokenizer { return ordinary{t} }
-
-type ordinary struct{ *BPE }
-
-func (o ordinary) Encode(dst []int32, text string) []int32 { return o.EncodeOrdinary(dst, text) }
-
-// encoder is the working memory of one goroutine that encodes.
-type encoder struct {
-	bpe   *BPE
-	cache *[cacheSlots]slot
-	nodes []node
-	heap  []rankAt
-}
-
-const (
-	cacheSlots = 1 << 14
-	cacheText  = 23 // bytes of a piece that a slot holds
-	cacheIDs   = 9
-	shortWord  = 48 // bytes up to which scanning for the least rank beats a heap
-)
-
-// slot is a cache line: a piece and its ids.
-type slot struct {
-	key [cacheText + 1]byte // zero-padded, the length in the last byte
-	n   int32
-	ids [cacheIDs]int32
-}
-
-// plain takes out the added tokens that are matched first.
-func (e *encoder) plain(dst []int32, text string) []int32 {
-	return e.cut(dst, text, e.bpe.plain, (*encoder).normalized)
-}
-
-// normalized takes out those that are matched in the normalized text.
-func (e *encoder) normalized(dst []int32, text string) []int32 {
-	return e.cut(dst, text, e.bpe.norm, (*encoder).ordinary)
-}
-
-func (e *encoder) cut(dst []int32, text string, m *matcher, rest func(*encoder, []int32, string) []int32) []int32 {
-	if m == nil {
-		return rest(e, dst, text)
-	}
-	done := 0
-	for from := 0; ; {
-		start, tok := m.find(text, from)
-		if tok == nil {
-			return rest(e, dst, text[done:])
-		}
-		stop := start + len(tok.content)
-		from = stop
-		if tok.lstrip {
-			for start > done {
-				r, n := utf8.DecodeLastRuneInString(text[:start])
-				if int(r) >= len(e.bpe.split.runeClass) || e.bpe.split.runeClass[r] != space {
-					break
-				}
-				start = max(start-n, done)
+	for i := 0; i < len(w); {
+		r, n := decodeRune(w, i)
+		c := w[i : i+n]
+		id, ok := m.symbol(e, r, c, i == 0, i+n == len(w))
+		i += n
+		switch {
+		case ok:
+			flush()
+			nodes = append(nodes, node{id: id, size: int32(n)})
+		case m.fallback != nil && covers(m.fallback, c):
+			for j := range len(c) {
+				nodes = append(nodes, node{id: m.fallback[c[j]], size: 1})
 			}
-		}
-		if tok.rstrip {
-			for stop < len(text) {
-				kind, n := e.bpe.split.class(text, stop)
-				if kind != space {
-					break
-				}
-				stop += n
+		case m.unk >= 0:
+			if has && !m.fuse {
+				flush()
 			}
+			has = true
+			unk += n
 		}
-		if start > done {
-			dst = rest(e, dst, text[done:start])
+	}
+	flush()
+	e.nodes = nodes
+}
+
+// covers tells whether every byte of s has a token.
+func covers(bytes *[256]int32, s string) bool {
+	for i := range len(s) {
+		if bytes[s[i]] < 0 {
+			return false
 		}
-		dst = append(dst, tok.id)
-		done = stop
 	}
+	return true
 }
 
-func (e *encoder) ordinary(dst []int32, text string) []int32 {
-	for i := 0; i < len(text); {
-		j := e.bpe.split.end(text, i)
-		dst = e.word(dst, text[i:j])
-		i = j
+// metaSpan gives the end of the part of w, from start on, that can be merged on its own.
+func (m *bpe) metaSpan(w string, start int) int {
+
+	i := start
+	for strings.HasPrefix(w[i:], meta) {
+		i += len(meta)
 	}
-	return dst
+	if n := strings.Index(w[i:], meta); n >= 0 {
+		return i + n
+	}
+	return len(w)
 }
 
-// word appends the ids of one piece.
-func (e *encoder) word(dst []int32, w string) []int32 {
-	if len(w) > cacheText {
-		return e.merge(dst, w)
-	}
-	var key [cacheText + 1]byte
-	copy(key[:], w)
-	key[cacheText] = byte(len(w))
-	h := binary.LittleEndian.Uint64(key[0:])*0x9e3779b97f4a7c15 ^
-		binary.LittleEndian.Uint64(key[8:])*0xc2b2ae3d27d4eb4f ^
-		binary.LittleEndian.Uint64(key[16:])*0x165667b19e3779f9
-	h ^= h >> 29
-	h *= 0x9e3779b97f4a7c15
-	s := &e.cache[h>>(64-14)]
-	if s.key == key {
-		return append(dst, s.ids[:s.n]...)
-	}
-	start := len(dst)
-	dst = e.merge(dst, w)
-	if ids := dst[start:]; len(ids) <= cacheIDs {
-		s.key = key
-		s.n = int32(copy(s.ids[:], ids))
-	}
-	return dst
-}
-
-// merge appends the ids of a piece that is not in the cache: the pair with the
-// least rank is merged, the leftmost of equals, until no pair has one.
-func (e *encoder) merge(dst []int32, w string) []int32 {
-	t := e.bpe
-	if t.whole != nil {
-		if id, ok := t.whole[w]; ok {
+func (m *bpe) encode(e *encoder, dst []int32, w string) []int32 {
+	if m.whole != nil {
+		if id, ok := m.whole[w]; ok {
 			return append(dst, id)
 		}
 	}
-	if len(w) > shortWord {
-		return e.mergeLong(dst, w)
+	if m.bytes != nil && len(w) <= shortWord {
+		start := len(dst)
+		for i := range len(w) {
+			if id := m.bytes[w[i]]; id >= 0 {
+				dst = append(dst, id)
+			} else {
+				return m.encodeNodes(e, dst[:start], w)
+			}
+		}
+		return m.mergeShort(dst, len(w))
 	}
-	start := len(dst)
-	var found [shortWord]pairValue // found[i] is the pair (ids[i], ids[i+1])
-	for i := range len(w) {
-		id := t.bytes[w[i]]
-		dst = append(dst, id)
-		if i > 0 {
-			found[i-1] = t.pairs.get(dst[start+i-1], id)
+	return m.encodeNodes(e, dst, w)
+}
+
+func (m *bpe) encodeNodes(e *encoder, dst []int32, w string) []int32 {
+	m.symbols(e, w)
+	if len(e.nodes) <= shortWord {
+		for _, n := range e.nodes {
+			dst = append(dst, n.id)
+		}
+		return m.mergeShort(dst, len(e.nodes))
+	}
+	m.mergeLong(e)
+	for i := int32(0); i >= 0; i = e.nodes[i].next {
+		dst = append(dst, e.nodes[i].id)
+	}
+	e.shrink()
+	return dst
+}
+
+func (m *bpe) tokens(e *encoder, dst []part, w string) []part {
+	if m.whole != nil {
+		if id, ok := m.whole[w]; ok {
+			return append(dst, part{id: id, size: len(w)})
 		}
 	}
+	m.symbols(e, w)
+	if len(e.nodes) == 0 {
+		return dst
+	}
+	m.mergeLong(e)
+	for i := int32(0); i >= 0; i = e.nodes[i].next {
+		dst = append(dst, part{id: e.nodes[i].id, size: int(e.nodes[i].size)})
+	}
+	e.shrink()
+	return dst
+}
+
+// mergeShort merges the last n of dst: the pair with the least rank, the leftmost
+// of equals, until no pair has one.
+func (m *bpe) mergeShort(dst []int32, n int) []int32 {
+	start := len(dst) - n
 	ids := dst[start:]
+	var found [shortWord]pairValue // found[i] is the pair (ids[i], ids[i+1])
+	for i := 1; i < n; i++ {
+		found[i-1] = m.pairs.get(ids[i-1], ids[i])
+	}
 	for {
 		n := len(ids) - 1
 		best, at := int32(noRank), 0
-		for i := range found[:n] {
+		for i := range max(n, 0) {
 			if found[i].rank < best {
 				best, at = found[i].rank, i
 			}
@@ -313,17 +263,18 @@ func (e *encoder) merge(dst []int32, w string) []int32 {
 		copy(found[at:n], found[at+1:n])
 		ids = ids[:n]
 		if at > 0 {
-			found[at-1] = t.pairs.get(ids[at-1], ids[at])
+			found[at-1] = m.pairs.get(ids[at-1], ids[at])
 		}
 		if at+1 < n {
-			found[at] = t.pairs.get(ids[at], ids[at+1])
+			found[at] = m.pairs.get(ids[at], ids[at+1])
 		}
 	}
 }
 
-// node is a symbol of a long word, in a list by position.
+// node is a symbol of a word, in a list by position.
 type node struct {
 	id         int32 // -1: merged into the one before
+	size       int32 // bytes
 	prev, next int32 // -1: none
 }
 
@@ -332,21 +283,16 @@ type rankAt uint64
 
 func (a rankAt) less(b rankAt) bool { return a < b }
 
-// mergeLong is merge in n·log n, for a megabyte without a space.
-func (e *encoder) mergeLong(dst []int32, w string) []int32 {
-	// Positions are int32: parts beyond 1 GiB are merged on their own.
-	for len(w) > 1<<30 {
-		dst = e.mergeLong(dst, w[:1<<30])
-		w = w[1<<30:]
-	}
-	t := e.bpe
-	nodes, heap := slices.Grow(e.nodes[:0], len(w)), slices.Grow(e.heap[:0], len(w))
-	for i := range len(w) {
-		nodes = append(nodes, node{t.bytes[w[i]], int32(i) - 1, int32(i) + 1})
+// mergeLong merges e.nodes in n·log n, for a megabyte without a space. The list
+// begins with the first.
+func (m *bpe) mergeLong(e *encoder) {
+	nodes, heap := e.nodes, slices.Grow(e.heap[:0], len(e.nodes))
+	for i := range nodes {
+		nodes[i].prev, nodes[i].next = int32(i)-1, int32(i)+1
 	}
 	nodes[len(nodes)-1].next = -1
 	for i := range nodes[1:] {
-		if p := t.pairs.get(nodes[i].id, nodes[i+1].id); p.rank != noRank {
+		if p := m.pairs.get(nodes[i].id, nodes[i+1].id); p.rank != noRank {
 			heap = append(heap, rankAt(p.rank)<<32|rankAt(i))
 		}
 	}
@@ -362,32 +308,26 @@ func (e *encoder) mergeLong(dst []int32, w string) []int32 {
 			continue
 		}
 		right := &nodes[left.next]
-		p := t.pairs.get(left.id, right.id)
+		p := m.pairs.get(left.id, right.id)
 		if rankAt(p.rank) != top>>32 {
 			continue // this place has changed since
 		}
 		left.id, right.id = p.id, -1
+		left.size += right.size
 		left.next = right.next
 		if left.next >= 0 {
 			nodes[left.next].prev = i
-			if p := t.pairs.get(left.id, nodes[left.next].id); p.rank != noRank {
+			if p := m.pairs.get(left.id, nodes[left.next].id); p.rank != noRank {
 				heap = heapPush(heap, rankAt(p.rank)<<32|rankAt(i))
 			}
 		}
 		if left.prev >= 0 {
-			if p := t.pairs.get(nodes[left.prev].id, left.id); p.rank != noRank {
+			if p := m.pairs.get(nodes[left.prev].id, left.id); p.rank != noRank {
 				heap = heapPush(heap, rankAt(p.rank)<<32|rankAt(left.prev))
 			}
 		}
 	}
-	for i := int32(0); i >= 0; i = nodes[i].next {
-		dst = append(dst, nodes[i].id)
-	}
-	e.nodes, e.heap = nodes, heap
-	if cap(nodes) > 1<<16 { // do not keep what one monstrous word needed
-		e.nodes, e.heap = nil, nil
-	}
-	return dst
+	e.heap = heap
 }
 
 // pairTable maps a pair of ids to its rank and result: open addressing, at most

@@ -6,20 +6,23 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// maxSize bounds ids. Those of a file may have holes, but not so many that a
-// damaged one asks for all memory.
+// maxSize bounds ids. Those of a file may have holes that added tokens fill, but
+// not so many that a damaged one asks for all memory.
 const maxSize = 1 << 22
 
 // file is tokenizer.json, as Hugging Face's tokenizers 0.23 writes it and older
 // versions did. Components that are kept raw differ by their "type".
 type file struct {
-	AddedTokens   []fileToken     `json:"added_tokens"`
+	Version       string          `json:"version"`
+	Truncation    json.RawMessage `json:"truncation"`
+	Padding       json.RawMessage `json:"padding"`
+	AddedTokens   []AddedToken    `json:"added_tokens"`
 	Normalizer    json.RawMessage `json:"normalizer"`
 	PreTokenizer  json.RawMessage `json:"pre_tokenizer"`
 	PostProcessor json.RawMessage `json:"post_processor"`
@@ -27,106 +30,64 @@ type file struct {
 	Model         json.RawMessage `json:"model"`
 }
 
-type fileToken struct {
-	ID         int64  `json:"id"`
-	Content    string `json:"content"`
-	SingleWord bool   `json:"single_word"`
-	LStrip     bool   `json:"lstrip"`
-	RStrip     bool   `json:"rstrip"`
-	Normalized bool   `json:"normalized"`
-	Special    bool   `json:"special"`
+// vocabulary is the section model, of any kind.
+type vocabulary struct {
+	kind    string // BPE, WordPiece, WordLevel, Unigram
+	ids     map[string]int64
+	pieces  []string  // Unigram: by id
+	scores  []float64 // the same
+	merges  [][2]string
+	unk     *string
+	unkID   *int64 // Unigram
+	prefix  string
+	suffix  string
+	fuse    bool
+	bytes   bool // byte_fallback
+	ignore  bool // ignore_merges
+	maxRune int  // WordPiece
 }
 
-type fileBPE struct {
-	Dropout                 *float64          `json:"dropout"`
-	ContinuingSubwordPrefix string            `json:"continuing_subword_prefix"`
-	EndOfWordSuffix         string            `json:"end_of_word_suffix"`
-	IgnoreMerges            bool              `json:"ignore_merges"`
-	Vocab                   map[string]int64  `json:"vocab"`
-	Merges                  []json.RawMessage `json:"merges"`
-}
+var modelNames = []string{"BPE", "Unigram", "WordLevel", "WordPiece"}
 
-// Read reads a Hugging Face tokenizer.json of GPT-2's kind: model BPE with all
-// 256 bytes in its vocabulary, pre_tokenizer and decoder ByteLevel, no
-// normalizer. What would give other ids than Hugging Face is refused by name.
-// The sections truncation and padding do not concern a tokenizer here and are
-// ignored.
-func Read(path string) (*BPE, error) {
-	data, err := os.ReadFile(path)
+// Parse reads the contents of a tokenizer.json. What would give other ids than
+// Hugging Face is refused by name, and so is a vocabulary with gaps, ids given
+// twice, or merges of parts that it lacks.
+func Parse(data []byte) (*Pipeline, error) {
+	p, err := parse(data)
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: %w", err)
 	}
-	t, err := parse(data)
-	if err != nil {
-		return nil, fmt.Errorf("tokenizer: %s: %w", path, err)
-	}
-	return t, nil
+	return p, nil
 }
 
-func parse(data []byte) (*BPE, error) {
+func parse(data []byte) (*Pipeline, error) {
 	var f file
 	if err := json.Unmarshal(data, &f); err != nil {
 		return nil, explain(err)
 	}
-	if _, err := component("normalizer", f.Normalizer, "null"); err != nil {
-		return nil, err
+	if f.Version != "" && f.Version != "1.0" {
+		return nil, fmt.Errorf("version: unknown %q (known: 1.0)", f.Version)
 	}
-	if _, err := component("pre_tokenizer", f.PreTokenizer, "ByteLevel"); err != nil {
-		return nil, err
-	}
-	level := struct {
-		AddPrefixSpace bool `json:"add_prefix_space"`
-		UseRegex       bool `json:"use_regex"`
-	}{true, true}
-	if err := json.Unmarshal(f.PreTokenizer, &level); err != nil {
-		return nil, fmt.Errorf("pre_tokenizer: %w", explain(err))
-	}
-	if level.AddPrefixSpace || !level.UseRegex {
-		return nil, errors.New("pre_tokenizer: ByteLevel needs add_prefix_space false and use_regex true")
-	}
-	if _, err := component("post_processor", f.PostProcessor, "null", "ByteLevel"); err != nil {
-		return nil, err
-	}
-	if _, err := component("decoder", f.Decoder, "ByteLevel"); err != nil {
-		return nil, err
-	}
-	kind, err := component("model", f.Model, "BPE", "")
+	v, err := parseModel(f.Model)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("model: %w", err)
 	}
-	var m fileBPE
-	if err := json.Unmarshal(f.Model, &m); err != nil {
-		return nil, fmt.Errorf("model: %w", explain(err))
-	}
-	if kind == "" && (m.Vocab == nil || m.Merges == nil) {
-		return nil, errors.New("model: no type, and not the vocab and merges of BPE")
-	}
-	t, err := newBPE(&m, f.AddedTokens)
-	if err != nil {
-		return nil, err
-	}
-	return t, nil
+	f.Model = nil
+	return build(f, v)
 }
 
-// component checks the type of a section against those known: "null" is a
-// missing section, "" one without a type.
-func component(name string, raw json.RawMessage, known ...string) (string, error) {
-	kind := "null"
-	if s := string(raw); s != "" && s != "null" {
-		var c struct{ Type string }
-		if err := json.Unmarshal(raw, &c); err != nil {
-			return "", fmt.Errorf("%s: %w", name, explain(err))
-		}
-		kind = c.Type
+func isNull(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
+
+// component gives the type of a section, which must be one of those known.
+func component(name string, raw json.RawMessage, known []string) (string, error) {
+	var c struct{ Type string }
+	if err := json.Unmarshal(raw, &c); err != nil {
+		return "", fmt.Errorf("%s: %w", name, explain(err))
 	}
-	if slices.Contains(known, kind) {
-		return kind, nil
+	if !slices.Contains(known, c.Type) {
+		return "", fmt.Errorf("%s: unknown type %q (known: %s)", name, c.Type, strings.Join(known, ", "))
 	}
-	list := strings.Join(slices.DeleteFunc(slices.Clone(known), func(s string) bool { return s == "" }), ", ")
-	if kind == "null" {
-		return "", fmt.Errorf("%s: missing (known: %s)", name, list)
-	}
-	return "", fmt.Errorf("%s: unknown type %q (known: %s)", name, kind, list)
+	return c.Type, nil
 }
 
 // explain rewords errors of encoding/json: with the position, without our types.
@@ -137,111 +98,95 @@ func explain(err error) error {
 	}
 	var kind *json.UnmarshalTypeError
 	if errors.As(err, &kind) {
-		return fmt.Errorf("%s: a JSON %s cannot be read as %s", cmp.Or(kind.Field, "value"), kind.Value, kind.Type)
+		if kind.Field == "" {
+			return fmt.Errorf("a JSON %s cannot be read as %s", kind.Value, kind.Type)
+		}
+		return fmt.Errorf("%s: a JSON %s cannot be read as %s", kind.Field, kind.Value, kind.Type)
 	}
 	return err
 }
 
-func newBPE(m *fileBPE, addedTokens []fileToken) (*BPE, error) {
+func parseModel(raw json.RawMessage) (*vocabulary, error) {
+	if isNull(raw) {
+		return nil, fmt.Errorf("missing (known: %s)", strings.Join(modelNames, ", "))
+	}
+	var m struct {
+		Type     *string
+		Vocab    json.RawMessage
+		Merges   []json.RawMessage
+		Dropout  *float64
+		Unk      *string `json:"unk_token"`
+		UnkID    *int64  `json:"unk_id"`
+		Prefix   *string `json:"continuing_subword_prefix"`
+		Suffix   *string `json:"end_of_word_suffix"`
+		Fuse     *bool   `json:"fuse_unk"`
+		Fallback *bool   `json:"byte_fallback"`
+		Ignore   *bool   `json:"ignore_merges"`
+		Max      *int    `json:"max_input_chars_per_word"`
+	}
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return nil, explain(err)
+	}
+	v := &vocabulary{unk: m.Unk, unkID: m.UnkID, fuse: deref(m.Fuse), bytes: deref(m.Fallback), ignore: deref(m.Ignore),
+		prefix: deref(m.Prefix), suffix: deref(m.Suffix), maxRune: 100}
+	if m.Max != nil {
+		v.maxRune = *m.Max
+	}
 	switch {
-	case m.Dropout != nil && *m.Dropout != 0:
-		return nil, fmt.Errorf("model: dropout %g is not supported (known: null)", *m.Dropout)
-	case m.ContinuingSubwordPrefix != "":
-		return nil, fmt.Errorf("model: continuing_subword_prefix %q is not supported", m.ContinuingSubwordPrefix)
-	case m.EndOfWordSuffix != "":
-		return nil, fmt.Errorf("model: end_of_word_suffix %q is not supported", m.EndOfWordSuffix)
+	case m.Type != nil && slices.Contains(modelNames, *m.Type):
+		v.kind = *m.Type
+	case m.Type != nil:
+		return nil, fmt.Errorf("unknown type %q (known: %s)", *m.Type, strings.Join(modelNames, ", "))
+	case m.Merges != nil: // files of old versions have no types
+		v.kind = "BPE"
+	case len(m.Vocab) > 0 && m.Vocab[0] == '[':
+		v.kind = "Unigram"
+	case m.Prefix != nil || m.Max != nil:
+		v.kind = "WordPiece"
+	default:
+		v.kind = "WordLevel"
 	}
-	t := &BPE{ignoreMerges: m.IgnoreMerges}
-
-	// Sorted, so that of several faults always the same one is reported.
-	pieces := make([]string, 0, len(m.Vocab))
-	for piece := range m.Vocab {
-		pieces = append(pieces, piece)
+	if isNull(m.Vocab) {
+		return nil, errors.New("no vocab")
 	}
-	slices.SortFunc(pieces, func(a, b string) int {
-		return cmp.Or(cmp.Compare(m.Vocab[a], m.Vocab[b]), cmp.Compare(a, b))
-	})
-	limit := min(maxSize, 1024+4*int64(len(m.Vocab)+len(addedTokens)))
-	place := func(piece string, id int64) error {
-		if id < 0 || id >= limit {
-			return fmt.Errorf("id %d of %q is outside 0 to %d", id, piece, limit-1)
+	if v.kind == "Unigram" {
+		var list []json.RawMessage
+		if err := json.Unmarshal(m.Vocab, &list); err != nil {
+			return nil, fmt.Errorf("vocab: %w", explain(err))
 		}
-		for int64(len(t.tokens)) <= id {
-			t.tokens = append(t.tokens, token{})
+		for i, r := range list {
+			var pair []json.RawMessage
+			var piece *string
+			var score *float64
+			if json.Unmarshal(r, &pair) != nil || len(pair) != 2 || json.Unmarshal(pair[0], &piece) != nil || json.Unmarshal(pair[1], &score) != nil || piece == nil || score == nil {
+				return nil, fmt.Errorf("vocab: entry %d: %s is not [piece, score]", i, clip(r))
+			}
+			v.pieces = append(v.pieces, *piece)
+			v.scores = append(v.scores, *score)
 		}
-		if t.tokens[id].present {
-			return fmt.Errorf("id %d is given to %q and %q", id, t.tokens[id].piece, piece)
-		}
-		text, ok := unspell(piece)
-		if !ok {
-			text = piece
-		}
-		t.tokens[id] = token{text, piece, true}
-		return nil
+		return v, nil
 	}
-	for _, piece := range pieces {
-		if err := place(piece, m.Vocab[piece]); err != nil {
-			return nil, fmt.Errorf("model: vocab: %w", err)
-		}
+	if err := json.Unmarshal(m.Vocab, &v.ids); err != nil {
+		return nil, fmt.Errorf("vocab: %w", explain(err))
 	}
-	for b, r := range byteRune {
-		id, ok := m.Vocab[string(r)]
-		if !ok {
-			return nil, fmt.Errorf("model: vocab: no token %q for byte 0x%02x: not byte-level, or trained without the whole alphabet", string(r), b)
-		}
-		t.bytes[b] = int32(id)
+	if m.Dropout != nil && *m.Dropout != 0 {
+		return nil, fmt.Errorf("dropout %g makes every encoding another: set it to null", *m.Dropout)
 	}
-
-	merged := make([]int32, 0, len(m.Merges))
+	v.merges = make([][2]string, len(m.Merges))
 	for i, raw := range m.Merges {
-		pair, err := mergePair(raw)
-		if err != nil {
-			return nil, fmt.Errorf("model: merges: entry %d: %w", i, err)
+		var err error
+		if v.merges[i], err = mergePair(raw); err != nil {
+			return nil, fmt.Errorf("merges: entry %d: %w", i, err)
 		}
-		var ids [3]int32
-		for k, piece := range [3]string{pair[0], pair[1], pair[0] + pair[1]} {
-			id, ok := m.Vocab[piece]
-			if !ok {
-				return nil, fmt.Errorf("model: merges: entry %d: %q is not in the vocabulary", i, piece)
-			}
-			ids[k] = int32(id)
-		}
-		t.merges = append(t.merges, [2]int32(ids[:2]))
-		merged = append(merged, ids[2])
 	}
-	t.merges, merged = lastMerges(t.merges, merged)
-	spelled := make(map[int32]bool, 256+len(merged)) // tokens that ordinary text can give
-	for _, id := range slices.Concat(t.bytes[:], merged) {
-		spelled[id] = true
-	}
+	return v, nil
+}
 
-	names := make(map[string]bool, len(addedTokens))
-	for i, a := range addedTokens {
-		switch id, inVocab := m.Vocab[a.Content]; {
-		case a.Content == "":
-			return nil, fmt.Errorf("added_tokens: entry %d: empty content", i)
-		case names[a.Content]:
-			return nil, fmt.Errorf("added_tokens: entry %d: %q is given twice", i, a.Content)
-		case a.SingleWord:
-			return nil, fmt.Errorf("added_tokens: entry %d: %q: single_word is not supported", i, a.Content)
-		case inVocab && id != a.ID:
-			return nil, fmt.Errorf("added_tokens: entry %d: %q has id %d, but %d in the vocabulary", i, a.Content, a.ID, id)
-		case !inVocab:
-			if err := place(a.Content, a.ID); err != nil {
-				return nil, fmt.Errorf("added_tokens: entry %d: %w", i, err)
-			}
-			fallthrough
-		default:
-			names[a.Content] = true
-			if !spelled[int32(a.ID)] {
-				t.tokens[a.ID].text = a.Content // it stands for itself, in no alphabet
-			}
-			t.added = append(t.added, &added{a.Content, int32(a.ID), a.LStrip, a.RStrip, a.Normalized, a.Special, inVocab})
-		}
+func deref[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
 	}
-	slices.SortFunc(t.added, func(a, b *added) int { return cmp.Compare(a.id, b.id) })
-	t.build(merged)
-	return t, nil
+	return v
 }
 
 // mergePair reads "a b", the older form, or ["a", "b"].
@@ -251,17 +196,21 @@ func mergePair(raw json.RawMessage) (pair [2]string, err error) {
 		if err := json.Unmarshal(raw, &line); err != nil {
 			return pair, err
 		}
-		left, right, ok := strings.Cut(line, " ")
-		if !ok || left == "" || right == "" || strings.Contains(right, " ") {
-			return pair, fmt.Errorf("%q is not two pieces with a space between", line)
-		}
-		return [2]string{left, right}, nil
+		return mergeLine(line)
 	}
 	var list []string
-	if json.Unmarshal(raw, &list) != nil || len(list) != 2 {
+	if json.Unmarshal(raw, &list) != nil || len(list) != 2 || list[0] == "" || list[1] == "" {
 		return pair, fmt.Errorf("%s is neither \"a b\" nor [\"a\", \"b\"]", clip(raw))
 	}
 	return [2]string(list), nil
+}
+
+func mergeLine(line string) (pair [2]string, err error) {
+	left, right, ok := strings.Cut(line, " ")
+	if !ok || left == "" || right == "" || strings.Contains(right, " ") {
+		return pair, fmt.Errorf("%q is not two pieces with a space between", line)
+	}
+	return [2]string{left, right}, nil
 }
 
 func clip(raw []byte) []byte {
@@ -271,71 +220,478 @@ func clip(raw []byte) []byte {
 	return raw
 }
 
+// build makes a tokenizer from the sections of a file and its model.
+func build(f file, v *vocabulary) (*Pipeline, error) {
+	p := &Pipeline{file: f, byName: make(map[string]*AddedToken)}
+	p.file.AddedTokens = nil
+	var err error
+	if p.norm, err = parseNormalizer(nil, f.Normalizer, 0); err != nil {
+		return nil, err
+	}
+	if p.pre, err = parsePretokenizer(nil, f.PreTokenizer, 0); err != nil {
+		return nil, err
+	}
+	if p.post, err = parseProcessor(nil, f.PostProcessor, 0); err != nil {
+		return nil, err
+	}
+	if p.dec, err = parseDecoder(nil, f.Decoder, 0); err != nil {
+		return nil, err
+	}
+	if p.truncation, err = parseTruncation(f.Truncation); err != nil {
+		return nil, err
+	}
+	if p.padding, err = parsePadding(f.Padding); err != nil {
+		return nil, err
+	}
+	if err := p.place(v, f.AddedTokens); err != nil {
+		return nil, err
+	}
+	if p.model, err = p.newModel(v); err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	if err := p.finish(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// place gives every id its token, those of the model first.
+func (p *Pipeline) place(v *vocabulary, added []AddedToken) error {
+	size := max(len(v.ids), len(v.pieces))
+	limit := min(maxSize, 1024+4*int64(size+len(added)))
+	ids := v.ids
+	place := func(piece string, id int64) error {
+		if id < 0 || id >= limit {
+			return fmt.Errorf("id %d of %q is outside 0 to %d", id, piece, limit-1)
+		}
+		for int64(len(p.tokens)) <= id {
+			p.tokens = append(p.tokens, token{})
+		}
+		if p.tokens[id].present {
+			return fmt.Errorf("id %d is given to %q and %q", id, p.tokens[id].piece, piece)
+		}
+		p.tokens[id] = token{piece: piece, present: true}
+		return nil
+	}
+	if v.kind == "Unigram" {
+		ids = make(map[string]int64, len(v.pieces))
+		for id, piece := range v.pieces {
+			if other, ok := ids[piece]; ok {
+				return fmt.Errorf("model: vocab: entry %d: %q stands at %d too", id, piece, other)
+			}
+			if math.IsNaN(v.scores[id]) || math.IsInf(v.scores[id], 0) {
+				return fmt.Errorf("model: vocab: entry %d: score %g of %q", id, v.scores[id], piece)
+			}
+			ids[piece] = int64(id)
+			if err := place(piece, int64(id)); err != nil {
+				return fmt.Errorf("model: vocab: %w", err)
+			}
+		}
+		v.ids = ids
+	} else {
+		// Sorted, so that of several faults always the same one is reported.
+		pieces := make([]string, 0, len(ids))
+		for piece := range ids {
+			pieces = append(pieces, piece)
+		}
+		slices.SortFunc(pieces, func(a, b string) int { return cmp.Or(cmp.Compare(ids[a], ids[b]), cmp.Compare(a, b)) })
+		for _, piece := range pieces {
+			if err := place(piece, ids[piece]); err != nil {
+				return fmt.Errorf("model: vocab: %w", err)
+			}
+		}
+	}
+	for i, a := range added {
+		switch id, inVocab := ids[a.Content]; {
+		case a.Content == "":
+			return fmt.Errorf("added_tokens: entry %d: empty content", i)
+		case p.byName[a.Content] != nil:
+			return fmt.Errorf("added_tokens: entry %d: %q is given twice", i, a.Content)
+		case inVocab && id != int64(a.ID):
+			return fmt.Errorf("added_tokens: entry %d: %q has id %d, but %d in the vocabulary", i, a.Content, a.ID, id)
+		case inVocab:
+			a.inVocab = true
+		default:
+			if err := place(a.Content, int64(a.ID)); err != nil {
+				return fmt.Errorf("added_tokens: entry %d: %w", i, err)
+			}
+		}
+		p.added = append(p.added, &a)
+		p.byName[a.Content] = &a
+	}
+	slices.SortFunc(p.added, func(a, b *AddedToken) int { return cmp.Compare(a.ID, b.ID) })
+	for id, t := range p.tokens {
+		if !t.present {
+			return fmt.Errorf("vocabulary: no token has id %d, but ids run to %d (%q)", id, len(p.tokens)-1, p.tokens[len(p.tokens)-1].piece)
+		}
+	}
+	return nil
+}
+
+func (p *Pipeline) newModel(v *vocabulary) (model, error) {
+	unk := int32(-1)
+	if v.kind != "Unigram" && v.unk != nil {
+		if id, ok := v.ids[*v.unk]; ok {
+			unk = int32(id)
+		} else if v.kind != "BPE" || !p.byteLevel(v) {
+			return nil, fmt.Errorf("unk_token %q is not in the vocabulary: words could not be encoded", *v.unk)
+		}
+	}
+	switch v.kind {
+	case "BPE":
+		return p.newBPE(v, unk)
+	case "WordPiece", "WordLevel":
+		if unk < 0 {
+			return nil, errors.New("no unk_token")
+		}
+		if v.kind == "WordLevel" {
+			return &wordLevel{narrow(v.ids), unk, *v.unk}, nil
+		}
+		if v.maxRune < 0 {
+			return nil, fmt.Errorf("max_input_chars_per_word %d is negative", v.maxRune)
+		}
+		m := &wordPiece{trie: newTrie(), prefix: v.prefix, unk: unk, maxRune: v.maxRune, unkToken: *v.unk}
+		for id, t := range p.tokens {
+			if _, ok := v.ids[t.piece]; ok {
+				m.trie.add(t.piece, int32(id))
+			}
+		}
+		m.inside = m.trie.walk(0, v.prefix)
+		return m, nil
+	}
+	m := &unigram{trie: newTrie(), scores: v.scores, ids: narrow(v.ids), unk: -1, low: math.Inf(1), pieces: v.pieces}
+	switch {
+	case v.unkID != nil && (*v.unkID < 0 || *v.unkID >= int64(len(v.pieces))):
+		return nil, fmt.Errorf("unk_id %d is not in the vocabulary of %d", *v.unkID, len(v.pieces))
+	case v.unkID == nil:
+		return nil, errors.New("no unk_id: characters that are not in the vocabulary could not be encoded")
+	}
+	m.unk = int32(*v.unkID)
+	for id, piece := range v.pieces {
+		if piece != "" {
+			m.trie.add(piece, int32(id))
+		}
+		m.low = min(m.low, v.scores[id])
+	}
+	m.low -= unknownPenalty
+	if v.bytes {
+		m.bytes, _ = byteTokens(v.ids)
+		m.fallback = true
+	}
+	return m, nil
+}
+
+func narrow(ids map[string]int64) map[string]int32 {
+	m := make(map[string]int32, len(ids))
+	for piece, id := range ids {
+		m[piece] = int32(id)
+	}
+	return m
+}
+
+// byteTokens finds <0x00> to <0xFF>; all tells whether none is missing.
+func byteTokens(ids map[string]int64) (bytes *[256]int32, all bool) {
+	bytes, all = new([256]int32), true
+	for b := range bytes {
+		if id, ok := ids[fmt.Sprintf("<0x%02X>", b)]; ok {
+			bytes[b] = int32(id)
+		} else {
+			bytes[b], all = -1, false
+		}
+	}
+	return bytes, all
+}
+
+// byteLevel tells whether the model can take the bytes of words as they are: the
+// last stage before it spells them, and it has the whole alphabet or drops what
+// it has not.
+func (p *Pipeline) byteLevel(v *vocabulary) bool {
+	spelled := 0
+	for _, s := range p.pre {
+		if s == (spellBytes{}) {
+			spelled++
+		}
+	}
+	n := len(p.pre)
+	if spelled != 1 || p.pre[n-1] != (spellBytes{}) || v.kind != "BPE" || v.bytes || v.prefix != "" || v.suffix != "" {
+		return false
+	}
+	for _, r := range byteRune {
+		if _, ok := v.ids[string(r)]; !ok && v.unk != nil {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *Pipeline) newBPE(v *vocabulary, unk int32) (*bpe, error) {
+	m := &bpe{prefix: v.prefix, suffix: v.suffix, unk: unk, fuse: v.fuse, unkToken: v.unk, fallbackAsked: v.bytes, ignoreMerges: v.ignore}
+	merged := make([]int32, 0, len(v.merges))
+	for i, pair := range v.merges {
+		if len(pair[1]) < len(v.prefix) || !utf8Boundary(pair[1], len(v.prefix)) {
+			return nil, fmt.Errorf("merges: entry %d: %q is shorter than continuing_subword_prefix %q", i, pair[1], v.prefix)
+		}
+		var ids [3]int32
+		for k, piece := range [3]string{pair[0], pair[1], pair[0] + pair[1][len(v.prefix):]} {
+			id, ok := v.ids[piece]
+			if !ok {
+				return nil, fmt.Errorf("merges: entry %d: %q is not in the vocabulary", i, piece)
+			}
+			ids[k] = int32(id)
+		}
+		m.merges = append(m.merges, [2]int32(ids[:2]))
+		merged = append(merged, ids[2])
+	}
+	m.merges, merged = lastMerges(m.merges, merged)
+	m.ids = narrow(v.ids)
+	if p.byteLevel(v) {
+		p.pre = p.pre[:len(p.pre)-1]
+		m.bytes = new([256]int32)
+		for b, r := range byteRune {
+			m.bytes[b] = -1
+			if id, ok := v.ids[string(r)]; ok {
+				m.bytes[b] = int32(id)
+			}
+		}
+	}
+	if v.bytes {
+		m.fallback, _ = byteTokens(v.ids)
+	}
+	if v.ignore {
+		m.whole = m.ids
+		if m.bytes != nil {
+			m.whole = make(map[string]int32, len(m.ids))
+			for piece, id := range m.ids {
+				if text, ok := unspell(piece); ok {
+					m.whole[text] = id
+				}
+			}
+		}
+	}
+	m.build(merged)
+	m.cutMeta = p.metaSafe(m, v)
+	return m, nil
+}
+
+func utf8Boundary(s string, i int) bool { return i == len(s) || s[i]&0xc0 != 0x80 }
+
+// metaSafe tells whether words can be cut before "▁": that is a token, and no
+// merge has it begin its right side after something else on the left.
+func (p *Pipeline) metaSafe(m *bpe, v *vocabulary) bool {
+
+	if _, ok := v.ids[meta]; !ok || m.bytes != nil || m.whole != nil || m.prefix != "" || m.suffix != "" {
+		return false
+	}
+	for _, pair := range m.merges {
+		if strings.HasPrefix(p.tokens[pair[1]].piece, meta) && !strings.HasSuffix(p.tokens[pair[0]].piece, meta) {
+			return false
+		}
+	}
+	return true
+}
+
+// finish makes what depends on all sections.
+func (p *Pipeline) finish() error {
+	byteDecoded := len(p.dec) == 1 && p.dec[0] == (byteDecoder{})
+	reachable := p.reachable()
+	for id := range p.tokens {
+		t := &p.tokens[id]
+		t.text = t.piece
+		if a := p.byName[t.piece]; byteDecoded && (a == nil || reachable[int32(id)]) {
+			if text, ok := unspell(t.piece); ok {
+				t.text = text
+			}
+		}
+	}
+	var plain, normed []*AddedToken
+	ed := make([]*editor, len(p.norm))
+	for _, a := range p.added {
+		a.match = a.Content
+		if !a.Normalized {
+			plain = append(plain, a)
+			continue
+		}
+		t := text{s: a.Content}
+		for i, n := range p.norm {
+			ed[i] = new(editor)
+			t = n.normalize(t, ed[i])
+		}
+		a.match = strings.Clone(t.s)
+		normed = append(normed, a)
+	}
+	p.plain, p.normed = newMatcher(plain), newMatcher(normed)
+	for i, s := range p.pre {
+		// Whether a word began the input is known without offsets only of the
+		// input that nothing has cut yet.
+		if m, ok := s.(metaspace); ok && m.Scheme == "first" && (i > 0 || len(p.norm) > 0) {
+			p.placed = true
+		}
+	}
+	p.encoders.New = func() any { return newEncoder(p) }
+	return nil
+}
+
+// reachable has the tokens that a byte-level model can make of ordinary text.
+func (p *Pipeline) reachable() map[int32]bool {
+	m, ok := p.model.(*bpe)
+	if !ok || m.bytes == nil {
+		return nil
+	}
+	set := make(map[int32]bool, 256+len(m.merges))
+	for _, id := range m.bytes {
+		set[id] = true
+	}
+	for _, pair := range m.merges {
+		set[m.pairs.get(pair[0], pair[1]).id] = true
+	}
+	return set
+}
+
+func parseTruncation(raw json.RawMessage) (*truncation, error) {
+	if isNull(raw) {
+		return nil, nil
+	}
+	t := new(truncation)
+	if err := json.Unmarshal(raw, t); err != nil {
+		return nil, fmt.Errorf("truncation: %w", explain(err))
+	}
+	return t, t.check()
+}
+
+func parsePadding(raw json.RawMessage) (*padding, error) {
+	if isNull(raw) {
+		return nil, nil
+	}
+	var c struct {
+		Strategy  json.RawMessage
+		Direction string
+		Multiple  *int   `json:"pad_to_multiple_of"`
+		ID        int32  `json:"pad_id"`
+		Type      int32  `json:"pad_type_id"`
+		Token     string `json:"pad_token"`
+	}
+	if err := json.Unmarshal(raw, &c); err != nil {
+		return nil, fmt.Errorf("padding: %w", explain(err))
+	}
+	p := &padding{Direction: c.Direction, Multiple: deref(c.Multiple), ID: c.ID, Type: c.Type, Token: c.Token}
+	var name string
+	var fixed struct{ Fixed *int }
+	switch {
+	case json.Unmarshal(c.Strategy, &name) == nil && name == "BatchLongest":
+	case json.Unmarshal(c.Strategy, &fixed) == nil && fixed.Fixed != nil:
+		p.Fixed = *fixed.Fixed
+	default:
+		return nil, fmt.Errorf("padding: strategy: unknown %s (known: \"BatchLongest\", {\"Fixed\": n})", clip(c.Strategy))
+	}
+	if c.Direction != "Left" && c.Direction != "Right" {
+		return nil, fmt.Errorf("padding: direction: unknown %q (known: Left, Right)", c.Direction)
+	}
+	if p.Fixed < 0 || p.Fixed > maxSize || p.Multiple < 0 || p.Multiple > maxSize {
+		return nil, fmt.Errorf("padding: a length is negative or more than %d", maxSize)
+	}
+	return p, nil
+}
+
 // JSON gives the tokenizer as tokenizer.json, for Hugging Face's tokenizers and
 // transformers; the same tokenizer gives the same bytes. Merges are written
 // "a b", which every version of those libraries reads, where that is possible.
-func (t *BPE) JSON() []byte {
+func (p *Pipeline) JSON() []byte {
 	var b bytes.Buffer
-	b.WriteString("{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n  \"padding\": null,\n  \"added_tokens\": [")
-	for i, a := range t.added {
+	b.WriteString("{\n  \"version\": \"1.0\"")
+	section := func(name string, raw json.RawMessage) {
+		fmt.Fprintf(&b, ",\n  %q: ", name)
+		if isNull(raw) {
+			b.WriteString("null")
+			return
+		}
+		if err := json.Indent(&b, bytes.TrimSpace(raw), "  ", "  "); err != nil {
+			panic(err) // it was read, or written here
+		}
+	}
+	section("truncation", p.file.Truncation)
+	section("padding", p.file.Padding)
+	b.WriteString(",\n  \"added_tokens\": [")
+	for i, a := range p.added {
 		comma(&b, i)
-		fmt.Fprintf(&b, "\n    {\n      \"id\": %d,\n      \"content\": %s,\n      \"single_word\": false,\n"+
+		fmt.Fprintf(&b, "\n    {\n      \"id\": %d,\n      \"content\": %s,\n      \"single_word\": %t,\n"+
 			"      \"lstrip\": %t,\n      \"rstrip\": %t,\n      \"normalized\": %t,\n      \"special\": %t\n    }",
-			a.id, quote(a.content), a.lstrip, a.rstrip, a.normalized, a.special)
+			a.ID, quote(a.Content), a.SingleWord, a.LStrip, a.RStrip, a.Normalized, a.Special)
 	}
-	b.WriteString(`
-  ],
-  "normalizer": null,
-  "pre_tokenizer": {
-    "type": "ByteLevel",
-    "add_prefix_space": false,
-    "trim_offsets": true,
-    "use_regex": true
-  },
-  "post_processor": null,
-  "decoder": {
-    "type": "ByteLevel",
-    "add_prefix_space": true,
-    "trim_offsets": true,
-    "use_regex": true
-  },
-  "model": {
-    "type": "BPE",
-    "dropout": null,
-    "unk_token": null,
-    "continuing_subword_prefix": null,
-    "end_of_word_suffix": null,
-    "fuse_unk": false,
-    "byte_fallback": false,
-    "ignore_merges": ` + strconv.FormatBool(t.ignoreMerges) + `,
-    "vocab": {`)
-	outside := make(map[int32]bool)
-	for _, a := range t.added {
-		outside[a.id] = !a.inVocab
+	b.WriteString("\n  ]")
+	section("normalizer", p.file.Normalizer)
+	section("pre_tokenizer", p.file.PreTokenizer)
+	section("post_processor", p.file.PostProcessor)
+	section("decoder", p.file.Decoder)
+	b.WriteString(",\n  \"model\": {\n    \"type\": ")
+	switch m := p.model.(type) {
+	case *bpe:
+		p.writeBPE(&b, m)
+	case *unigram:
+		fmt.Fprintf(&b, "\"Unigram\",\n    \"unk_id\": %d,\n    \"vocab\": [", m.unk)
+		for id, piece := range m.pieces {
+			comma(&b, id)
+			fmt.Fprintf(&b, "\n      [%s, %s]", quote(piece), decimal(m.scores[id]))
+		}
+		fmt.Fprintf(&b, "\n    ],\n    \"byte_fallback\": %t", m.fallback)
+	case *wordPiece:
+		fmt.Fprintf(&b, "\"WordPiece\",\n    \"unk_token\": %s,\n    \"continuing_subword_prefix\": %s,\n    \"max_input_chars_per_word\": %d",
+			quote(m.unkToken), quote(m.prefix), m.maxRune)
+		p.writeVocab(&b)
+	case *wordLevel:
+		fmt.Fprintf(&b, "\"WordLevel\",\n    \"unk_token\": %s", quote(m.unkToken))
+		p.writeVocab(&b)
 	}
+	b.WriteString("\n  }\n}\n")
+	return b.Bytes()
+}
+
+func (p *Pipeline) writeBPE(b *bytes.Buffer, m *bpe) {
+	optional := func(s string) string {
+		if s == "" {
+			return "null"
+		}
+		return quote(s)
+	}
+	fmt.Fprintf(b, "\"BPE\",\n    \"dropout\": null,\n    \"unk_token\": %s,\n    \"continuing_subword_prefix\": %s,\n    \"end_of_word_suffix\": %s,\n"+
+		"    \"fuse_unk\": %t,\n    \"byte_fallback\": %t,\n    \"ignore_merges\": %t",
+		optional(deref(m.unkToken)), optional(m.prefix), optional(m.suffix), m.fuse, m.fallbackAsked, m.ignoreMerges)
+	p.writeVocab(b)
+	b.WriteString(",\n    \"merges\": [")
+	spaced := slices.ContainsFunc(m.merges, func(m [2]int32) bool {
+		return strings.Contains(p.tokens[m[0]].piece+p.tokens[m[1]].piece, " ")
+	})
+	for i, pair := range m.merges {
+		comma(b, i)
+		left, right := p.tokens[pair[0]].piece, p.tokens[pair[1]].piece
+		if spaced {
+			fmt.Fprintf(b, "\n      [%s, %s]", quote(left), quote(right))
+		} else {
+			fmt.Fprintf(b, "\n      %s", quote(left+" "+right))
+		}
+	}
+	b.WriteString("\n    ]")
+}
+
+// writeVocab writes the model's tokens: all but those that were only added.
+func (p *Pipeline) writeVocab(b *bytes.Buffer) {
+	b.WriteString(",\n    \"vocab\": {")
 	n := 0
-	for id, tok := range t.tokens {
-		if tok.present && !outside[int32(id)] {
-			comma(&b, n)
-			fmt.Fprintf(&b, "\n      %s: %d", quote(tok.piece), id)
+	for id, t := range p.tokens {
+		if a := p.byName[t.piece]; a == nil || a.inVocab {
+			comma(b, n)
+			fmt.Fprintf(b, "\n      %s: %d", quote(t.piece), id)
 			n++
 		}
 	}
-	b.WriteString("\n    },\n    \"merges\": [")
-	spaced := slices.ContainsFunc(t.merges, func(m [2]int32) bool {
-		return strings.Contains(t.tokens[m[0]].piece+t.tokens[m[1]].piece, " ")
-	})
-	for i, m := range t.merges {
-		comma(&b, i)
-		left, right := t.tokens[m[0]].piece, t.tokens[m[1]].piece
-		if spaced {
-			fmt.Fprintf(&b, "\n      [%s, %s]", quote(left), quote(right))
-		} else {
-			fmt.Fprintf(&b, "\n      %s", quote(left+" "+right))
-		}
+	b.WriteString("\n    }")
+}
+
+func decimal(f float64) string {
+	s := strconv.FormatFloat(f, 'g', -1, 64)
+	if !strings.ContainsAny(s, ".e") {
+		s += ".0"
 	}
-	b.WriteString("\n    ]\n  }\n}\n")
-	return b.Bytes()
+	return s
 }
 
 func comma(b *bytes.Buffer, i int) {

@@ -17,19 +17,26 @@ func TestReadErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ old, new, want string }{
-		{`"normalizer":null`, `"normalizer":{"type":"NFC"}`, `normalizer: unknown type "NFC" (known: null)`},
-		{`"pre_tokenizer":{"type":"ByteLevel"`, `"pre_tokenizer":{"type":"Metaspace"`, `pre_tokenizer: unknown type "Metaspace" (known: ByteLevel)`},
-		{`"add_prefix_space":false`, `"add_prefix_space":true`, "add_prefix_space false"},
-		{`"post_processor":null`, `"post_processor":{"type":"TemplateProcessing"}`, "(known: null, ByteLevel)"},
-		{`"decoder":{"type":"ByteLevel"`, `"decoder":{"type":"WordPiece"`, `decoder: unknown type "WordPiece"`},
-		{`"type":"BPE"`, `"type":"Unigram"`, `model: unknown type "Unigram" (known: BPE)`},
+		{`"normalizer":null`, `"normalizer":{"type":"NFX"}`, `normalizer: unknown type "NFX" (known: BertNormalizer, ByteLevel,`},
+		{`"normalizer":null`, `"normalizer":{"type":"Precompiled","precompiled_charsmap":"AAAA"}`, `precompiled_charsmap: shorter`},
+		{`"pre_tokenizer":{"type":"ByteLevel"`, `"pre_tokenizer":{"type":"Metaspace"`, `pre_tokenizer: Metaspace: replacement is not one`},
+		{`"pre_tokenizer":{"type":"ByteLevel"`, `"pre_tokenizer":{"type":"Magic"`, `pre_tokenizer: unknown type "Magic" (known: BertPreTokenizer,`},
+		{`"pre_tokenizer":{`, `"pre_tokenizer":{"type":"Split","behavior":"Isolated","pattern":{"Regex":"("}},"x":{`, `pre_tokenizer: Split: pattern: "("`},
+		{`"post_processor":null`, `"post_processor":{"type":"Template"}`, "post_processor: unknown type \"Template\" (known: BertProcessing,"},
+		{`"post_processor":null`, `"post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>"}}]}`, `entry 0: "<s>" is not among special_tokens`},
+		{`"decoder":{"type":"ByteLevel"`, `"decoder":{"type":"WordPiece"`, `decoder: WordPiece: no prefix`},
+		{`"decoder":{"type":"ByteLevel"`, `"decoder":{"type":"None"`, `decoder: unknown type "None" (known: BPEDecoder,`},
+		{`"type":"BPE"`, `"type":"Neural"`, `model: unknown type "Neural" (known: BPE, Unigram, WordLevel, WordPiece)`},
+		{`"version":"1.0"`, `"version":"2.0"`, `version: unknown "2.0"`},
+		{`"truncation":null`, `"truncation":{"max_length":5,"strategy":"Some","stride":0}`, `truncation: strategy: unknown "Some"`},
+		{`"padding":null`, `"padding":{"strategy":"Some"}`, `padding: strategy: unknown "Some"`},
 		{`"dropout":null`, `"dropout":0.1`, "dropout 0.1"},
-		{`"end_of_word_suffix":null`, `"end_of_word_suffix":"</w>"`, "</w>"},
+		{`"continuing_subword_prefix":null`, `"continuing_subword_prefix":"##"`, "shorter than continuing_subword_prefix"},
 		{`"merges":[["`, `"merges":[["",""],["`, "merges: entry 0"},
 		{`"merges":[["`, `"merges":["x",["`, `"x" is not two pieces`},
 		{`"merges":[["`, `"merges":["zq jx",["`, `"zq" is not in the vocabulary`},
 		{`"merges":[["`, `"merges":[["a"],["`, `neither`},
-		{`"!":2,`, ``, "no token \"!\" for byte 0x21"},
+		{`"!":2,`, ``, "no token has id 2"},
 		{`"!":2,`, `"!":3,`, "id 3 is given to"},
 		{`"!":2,`, `"!":1e9,`, "model: vocab: a JSON number 1e9"},
 		{`"!":2,`, `"!":1000000000,`, "id 1000000000 of"},
@@ -39,7 +46,6 @@ func TestReadErrors(t *testing.T) {
 		{`{"id":0,"content":"<|endoftext|>"`, `{"id":9,"content":"<new>"`, "id 9 is given to"},
 		{`{"id":0,"content":"<|endoftext|>"`, `{"id":0,"content":""`, "empty"},
 		{`{"id":1,"content":"<|user|>"`, `{"id":0,"content":"<|endoftext|>"`, "twice"},
-		{`"single_word":false`, `"single_word":true`, "single_word"},
 		{`{"version"`, `["version"`, "byte"},
 	} {
 		bad := bytes.Replace(data, []byte(c.old), []byte(c.new), 1)
@@ -50,11 +56,11 @@ func TestReadErrors(t *testing.T) {
 		if err := os.WriteFile(path, bad, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Read(path); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
+		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s for %s: error %v, want %q", c.new, c.old, err, c.want)
 		}
 	}
-	if _, err := Read("testdata/absent.json"); !os.IsNotExist(unwrap(err)) {
+	if _, err := Open("testdata/absent.json"); !os.IsNotExist(unwrap(err)) {
 		t.Errorf("absent file: %v", err)
 	}
 }
@@ -74,10 +80,12 @@ func checkParse(t *testing.T, data []byte) bool {
 	}
 	const text = "Hello, <|endoftext|>\x00\xff 세계\t\t\t"
 	ids := tok.EncodeOrdinary(nil, text)
-	if s := tok.Decode(ids); s != text {
-		t.Errorf("Decode(Encode(%q)) = %q", text, s)
+	tok.Text(ids, true)
+	tok.Decode(ids)
+	plain := tok.Encode(nil, text)
+	if e, err := tok.Tokenize(text, false); err == nil && tok.truncation == nil && tok.padding == nil && !slices.Equal(e.IDs, plain) {
+		t.Errorf("Tokenize(%q) = %v, Encode %v", text, e.IDs, plain)
 	}
-	tok.Encode(nil, text)
 	again, err := parse(tok.JSON())
 	if err != nil {
 		t.Fatalf("its own JSON: %v", err)
@@ -114,7 +122,7 @@ func TestDamagedFiles(t *testing.T) {
 	}
 	rng := rand.New(rand.NewPCG(5, 6))
 	refused := 0
-	for range 3000 {
+	for range 1000 {
 		bad := slices.Clone(data)
 		for range 1 + rng.IntN(3) {
 			bad[rng.IntN(len(bad))] ^= 1 << rng.IntN(8)
@@ -123,14 +131,22 @@ func TestDamagedFiles(t *testing.T) {
 			refused++
 		}
 	}
-	if refused < 1000 {
-		t.Errorf("only %d of 3000 damaged files are refused", refused)
+	if refused < 300 {
+		t.Errorf("only %d of 1000 damaged files are refused", refused)
 	}
 }
 
 // FuzzParse wants -fuzzminimizetime 1x: shrinking inputs takes all its time otherwise.
 func FuzzParse(f *testing.F) {
 	f.Add(tinyJSON(f))
+	for _, name := range []string{"wordlevel.json", "unigram.json"} {
+		data, err := os.ReadFile("testdata/agree/" + name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Add([]byte(`{"model":{"type":"Unigram","unk_id":0,"vocab":[["<unk>",0],["a",-1],["▁",-2]],"byte_fallback":true},"normalizer":{"type":"Sequence","normalizers":[{"type":"NFKC"},{"type":"Strip","strip_left":true,"strip_right":false}]},"pre_tokenizer":{"type":"Metaspace","replacement":"▁","prepend_scheme":"first"}}`))
 	f.Fuzz(func(t *testing.T, data []byte) { checkParse(t, data) })
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 func TestSplit(t *testing.T) {
-	p := splitter{runeClass()}
+	p := scanners[gpt2Pattern]
 	for _, c := range []struct {
 		text string
 		want []string
@@ -36,7 +36,7 @@ func TestSplit(t *testing.T) {
 // TestClasses compares the table with Go's, which may be of another version of
 // Unicode: then a character can be unassigned, and so other, in one of them.
 func TestClasses(t *testing.T) {
-	p := splitter{runeClass()}
+	p := scanners[gpt2Pattern]
 	unassigned := 0
 	for r := rune(0); r <= unicode.MaxRune; r++ {
 		if r >= 0xd800 && r < 0xe000 {

@@ -1,9 +1,17 @@
 // Package tokenizer turns text into token ids and back.
 //
-// Every family is a file: [BPE] is byte-level byte-pair encoding, as in GPT-2.
-// Tokenizers are trained here, or read from Hugging Face's tokenizer.json, and
-// give the ids that the Python library tokenizers gives.
+// A [Pipeline] is what Hugging Face's tokenizer.json describes: added tokens, a
+// normalizer, a pre-tokenizer, a model (BPE, WordPiece, Unigram or WordLevel), a
+// post-processor and a decoder. [Open] reads one from any of the usual files,
+// [Train] learns one. Ids, offsets and decoded text are those of the Python
+// library tokenizers.
 package tokenizer
+
+import (
+	"encoding/json"
+	"strings"
+	"sync"
+)
 
 // Tokenizer is what data preparation and generation need of any family.
 // Implementations are safe for concurrent use.
@@ -16,4 +24,223 @@ type Tokenizer interface {
 	Special(name string) (int32, bool)
 	// Size is one more than the greatest id: the rows that an embedding needs.
 	Size() int
+}
+
+// Pipeline is a tokenizer of any kind. It is immutable and safe for concurrent
+// use. It keeps a cache of frequent words for each goroutine that is encoding at
+// the same time, of fixed size (1 MiB).
+//
+// Byte-level and byte-fallback kinds encode any string of bytes, valid UTF-8 or
+// not; others take a byte that is not for an unknown character.
+type Pipeline struct {
+	tokens []token // by id
+	added  []*AddedToken
+	byName map[string]*AddedToken
+
+	plain, normed *matcher // added tokens that are not normalized, and that are
+	norm          []normalizer
+	pre           []pretokenizer
+	model         model
+	post          []processor
+	dec           []decoder
+	placed        bool // what the model gets depends on offsets
+	truncation    *truncation
+	padding       *padding
+
+	file     file // as it was read, without its tokens
+	encoders sync.Pool
+}
+
+// model cuts a word into tokens. Words are never empty.
+type model interface {
+	encode(e *encoder, dst []int32, word string) []int32
+	tokens(e *encoder, dst []part, word string) []part
+}
+
+type token struct {
+	piece   string // its spelling in the vocabulary
+	text    string // the bytes that it stands for, if byte-level
+	present bool
+}
+
+// Size is one more than the greatest id.
+func (p *Pipeline) Size() int { return len(p.tokens) }
+
+// Special gives the id of an added token.
+func (p *Pipeline) Special(name string) (int32, bool) {
+	if a := p.byName[name]; a != nil {
+		return a.ID, true
+	}
+	return 0, false
+}
+
+// Added gives the added tokens by id.
+func (p *Pipeline) Added() []AddedToken {
+	list := make([]AddedToken, len(p.added))
+	for i, a := range p.added {
+		list[i] = *a
+	}
+	return list
+}
+
+// Token gives the spelling of id in the vocabulary, "Ġthe" for " the"; "" if id
+// is no token's.
+func (p *Pipeline) Token(id int32) string {
+	if id < 0 || int(id) >= len(p.tokens) {
+		return ""
+	}
+	return p.tokens[id].piece
+}
+
+// Encode appends the ids of text to dst. As in Hugging Face, added tokens are
+// found in the text: "<|endoftext|>" written there becomes that token. Text
+// that others wrote, above all training text, belongs to EncodeOrdinary. The
+// post-processor's tokens, truncation and padding are Tokenize's.
+func (p *Pipeline) Encode(dst []int32, s string) []int32 { return p.encode(dst, s, false) }
+
+// EncodeOrdinary appends the ids of text to dst and takes every character as
+// text: no content can bring in an added token, unless the vocabulary that was
+// read has words or merges that spell one (Train never makes such).
+func (p *Pipeline) EncodeOrdinary(dst []int32, s string) []int32 { return p.encode(dst, s, true) }
+
+func (p *Pipeline) encode(dst []int32, s string, ordinary bool) []int32 {
+	e := p.encoders.Get().(*encoder)
+	e.ids, e.ordinary = dst, ordinary
+	if p.placed {
+		e.enc, e.words = Encoding{}, 0
+		e.run(newText(s, true))
+		e.ids = append(e.ids, e.enc.IDs...)
+		e.enc = Encoding{}
+	} else {
+		e.run(newText(s, false))
+	}
+	dst, e.ids = e.ids, nil
+	p.encoders.Put(e)
+	return dst
+}
+
+// Ordinary is the same tokenizer, whose Encode is EncodeOrdinary.
+func (p *Pipeline) Ordinary() Tokenizer { return ordinary{p} }
+
+type ordinary struct{ *Pipeline }
+
+func (o ordinary) Encode(dst []int32, text string) []int32 { return o.EncodeOrdinary(dst, text) }
+
+// Decode joins the text of ids. Ids that are no token's are skipped, as Hugging
+// Face does; unlike there, bytes that are not valid UTF-8 are kept as they are,
+// and added tokens of byte-level kinds stand for themselves.
+func (p *Pipeline) Decode(ids []int32) string {
+	if len(p.dec) == 1 && p.dec[0] == (byteDecoder{}) {
+		n := 0
+		for _, id := range ids {
+			if id >= 0 && int(id) < len(p.tokens) {
+				n += len(p.tokens[id].text)
+			}
+		}
+		var b strings.Builder
+		b.Grow(n)
+		for _, id := range ids {
+			if id >= 0 && int(id) < len(p.tokens) {
+				b.WriteString(p.tokens[id].text)
+			}
+		}
+		return b.String()
+	}
+	return p.decode(ids, false, true)
+}
+
+// Text is what Hugging Face's decode gives: always valid UTF-8, and without
+// special tokens if skipSpecial.
+func (p *Pipeline) Text(ids []int32, skipSpecial bool) string {
+	return p.decode(ids, skipSpecial, false)
+}
+
+func (p *Pipeline) decode(ids []int32, skipSpecial, raw bool) string {
+	list := make([]string, 0, len(ids))
+	for _, id := range ids {
+		if id < 0 || int(id) >= len(p.tokens) || !p.tokens[id].present {
+			continue
+		}
+		s := p.tokens[id].piece
+		if a := p.byName[s]; a != nil && a.ID == id {
+			if skipSpecial && a.Special && a.match == a.Content {
+				continue
+			}
+			if a.Normalized {
+				s = a.match
+			}
+		}
+		list = append(list, s)
+	}
+	if len(p.dec) == 0 {
+		return strings.Join(list, " ")
+	}
+	for _, d := range p.dec {
+		list = d.decode(list, raw)
+	}
+	return strings.Join(list, "")
+}
+
+// Info describes a tokenizer.
+type Info struct {
+	Kind          string          `json:"kind"` // byte_bpe, bpe, wordpiece, unigram, wordlevel
+	VocabSize     int             `json:"vocab_size"`
+	Merges        int             `json:"merges"`
+	Normalizer    string          `json:"normalizer"` // "", or "NFC", "Sequence(Prepend, Replace)"
+	PreTokenizer  string          `json:"pre_tokenizer"`
+	PostProcessor string          `json:"post_processor"`
+	Decoder       string          `json:"decoder"`
+	Added         []AddedToken    `json:"added_tokens"`
+	Truncation    json.RawMessage `json:"truncation,omitempty"`
+	Padding       json.RawMessage `json:"padding,omitempty"`
+}
+
+// Info describes the tokenizer.
+func (p *Pipeline) Info() Info {
+	info := Info{VocabSize: p.Size(), Added: p.Added(),
+		Normalizer: outline(p.file.Normalizer), PreTokenizer: outline(p.file.PreTokenizer),
+		PostProcessor: outline(p.file.PostProcessor), Decoder: outline(p.file.Decoder)}
+	switch m := p.model.(type) {
+	case *bpe:
+		info.Kind, info.Merges = "bpe", len(m.merges)
+		if m.bytes != nil {
+			info.Kind = "byte_bpe"
+		}
+	case *wordPiece:
+		info.Kind = "wordpiece"
+	case *unigram:
+		info.Kind = "unigram"
+	case *wordLevel:
+		info.Kind = "wordlevel"
+	}
+	if p.truncation != nil {
+		info.Truncation = p.file.Truncation
+	}
+	if p.padding != nil {
+		info.Padding = p.file.Padding
+	}
+	return info
+}
+
+// outline gives the types of a section.
+func outline(raw json.RawMessage) string {
+	var c map[string]json.RawMessage
+	if isNull(raw) || json.Unmarshal(raw, &c) != nil {
+		return ""
+	}
+	var kind string
+	if json.Unmarshal(c["type"], &kind) != nil {
+		return ""
+	}
+	for _, key := range []string{"normalizers", "pretokenizers", "processors", "decoders"} {
+		var list []json.RawMessage
+		if json.Unmarshal(c[key], &list) == nil && list != nil {
+			names := make([]string, len(list))
+			for i, r := range list {
+				names[i] = outline(r)
+			}
+			return kind + "(" + strings.Join(names, ", ") + ")"
+		}
+	}
+	return kind
 }

@@ -1,0 +1,291 @@
+package tokenizer
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Offset is a part of the input: from Start up to End.
+type Offset struct{ Start, End int }
+
+// Encoding is a text as tokens, with where they came from. All slices have an
+// element for each token.
+type Encoding struct {
+	IDs     []int32
+	Types   []int32  // 0 for the first text, 1 for the second, or as the post-processor says
+	Tokens  []string // spellings, as the vocabulary has them
+	Words   []int32  // the word that the token is of, counted in each text; -1: none
+	Chars   []Offset // in characters of the text that the token came from; 0, 0: none
+	Bytes   []Offset // the same in bytes
+	Special []bool   // added by the post-processor, or padding
+	Padding []bool
+	// What truncation cut off, in windows that overlap by its stride.
+	Overflow []Encoding
+}
+
+// Len is the number of tokens.
+func (e *Encoding) Len() int { return len(e.IDs) }
+
+func (e *Encoding) slice(i, j int) Encoding {
+	return Encoding{IDs: e.IDs[i:j:j], Types: e.Types[i:j:j], Tokens: e.Tokens[i:j:j], Words: e.Words[i:j:j],
+		Chars: e.Chars[i:j:j], Bytes: e.Bytes[i:j:j], Special: e.Special[i:j:j], Padding: e.Padding[i:j:j]}
+}
+
+func (e *Encoding) append(x Encoding) {
+	e.IDs = append(e.IDs, x.IDs...)
+	e.Types = append(e.Types, x.Types...)
+	e.Tokens = append(e.Tokens, x.Tokens...)
+	e.Words = append(e.Words, x.Words...)
+	e.Chars = append(e.Chars, x.Chars...)
+	e.Bytes = append(e.Bytes, x.Bytes...)
+	e.Special = append(e.Special, x.Special...)
+	e.Padding = append(e.Padding, x.Padding...)
+}
+
+// join appends x and, to each window of what was cut off, each of the other's.
+func (e *Encoding) join(x Encoding) {
+	var over []Encoding
+	with := func(a, b Encoding) {
+		a.Overflow, b.Overflow = nil, nil
+		a = a.slice(0, a.Len())
+		a.append(b)
+		over = append(over, a)
+	}
+	for _, o := range e.Overflow {
+		with(o, x)
+		for _, p := range x.Overflow {
+			with(o, p)
+		}
+	}
+	for _, p := range x.Overflow {
+		with(*e, p)
+	}
+	e.append(x)
+	e.Overflow = over
+}
+
+func (e *Encoding) setTypes(id int32) {
+	for i := range e.Types {
+		e.Types[i] = id
+	}
+	for i := range e.Overflow {
+		e.Overflow[i].setTypes(id)
+	}
+}
+
+// specialToken is one that came from no text.
+func specialToken(id, kind int32, token string, padding bool) Encoding {
+	return Encoding{IDs: []int32{id}, Types: []int32{kind}, Tokens: []string{token}, Words: []int32{-1},
+		Chars: make([]Offset, 1), Bytes: make([]Offset, 1), Special: []bool{true}, Padding: []bool{padding}}
+}
+
+// Tokenize encodes text with offsets and, if special, with the special tokens
+// that the post-processor adds. The truncation and padding of the file are
+// applied; errors come from truncation alone.
+func (p *Pipeline) Tokenize(text string, special bool) (Encoding, error) {
+	return p.tokenize([]string{text}, special)
+}
+
+// TokenizePair is Tokenize for two texts in one sequence.
+func (p *Pipeline) TokenizePair(first, second string, special bool) (Encoding, error) {
+	return p.tokenize([]string{first, second}, special)
+}
+
+func (p *Pipeline) tokenize(texts []string, special bool) (Encoding, error) {
+	list := make([]Encoding, len(texts))
+	for i, s := range texts {
+		list[i] = p.trace(s)
+	}
+	if p.truncation != nil {
+		limit := p.truncation.MaxLength
+		if special {
+			limit -= addedBy(p.post, len(texts) == 2)
+		}
+		if err := p.truncation.apply(list, limit); err != nil {
+			return Encoding{}, fmt.Errorf("tokenizer: truncation: %w", err)
+		}
+	}
+	for i := range list {
+		list[i].setTypes(int32(i))
+	}
+	for _, s := range p.post {
+		list = s.process(list, special)
+	}
+	out := list[0]
+	for _, x := range list[1:] {
+		out.join(x)
+	}
+	if p.padding != nil {
+		p.padding.apply(&out)
+	}
+	return out, nil
+}
+
+// trace encodes one text with offsets.
+func (p *Pipeline) trace(s string) Encoding {
+	e := p.encoders.Get().(*encoder)
+	e.ordinary = false
+	e.enc, e.words = Encoding{}, 0
+	e.run(newText(s, true))
+	out := e.enc
+	e.enc = Encoding{}
+	p.encoders.Put(e)
+	out.Chars = charOffsets(s, out.Bytes)
+	n := len(out.IDs)
+	out.Types, out.Special, out.Padding = make([]int32, n), make([]bool, n), make([]bool, n)
+	return out
+}
+
+// truncation is the section of that name.
+type truncation struct {
+	Direction string
+	MaxLength int `json:"max_length"`
+	Strategy  string
+	Stride    int
+}
+
+func (t *truncation) check() error {
+	if t.Direction == "" {
+		t.Direction = "Right"
+	}
+	switch {
+	case t.Direction != "Left" && t.Direction != "Right":
+		return fmt.Errorf("truncation: direction: unknown %q (known: Left, Right)", t.Direction)
+	case t.Strategy != "LongestFirst" && t.Strategy != "OnlyFirst" && t.Strategy != "OnlySecond":
+		return fmt.Errorf("truncation: strategy: unknown %q (known: LongestFirst, OnlyFirst, OnlySecond)", t.Strategy)
+	case t.MaxLength < 0 || t.Stride < 0:
+		return errors.New("truncation: max_length or stride is negative")
+	}
+	return nil
+}
+
+func (t *truncation) apply(list []Encoding, limit int) error {
+	if limit < 0 {
+		return fmt.Errorf("max_length %d has no room for the special tokens", t.MaxLength)
+	}
+	if limit == 0 {
+		for i := range list {
+			list[i] = Encoding{Overflow: []Encoding{list[i]}}
+		}
+		return nil
+	}
+	total := 0
+	for i := range list {
+		total += list[i].Len()
+	}
+	if total <= limit {
+		return nil
+	}
+	switch {
+	case t.Strategy == "LongestFirst" && len(list) == 1:
+		return t.cut(&list[0], limit)
+	case t.Strategy == "LongestFirst":
+		a, b := list[0].Len(), list[1].Len()
+		swap := a > b
+		if swap {
+			a, b = b, a
+		}
+		if a > limit {
+			b = a
+		} else {
+			b = max(a, limit-a)
+		}
+		if a+b > limit {
+			a = limit / 2
+			b = a + limit%2
+		}
+		if swap {
+			a, b = b, a
+		}
+		if err := t.cut(&list[0], a); err != nil {
+			return err
+		}
+		return t.cut(&list[1], b)
+	}
+	which := 0
+	if t.Strategy == "OnlySecond" {
+		which = 1
+	}
+	if which >= len(list) {
+		return errors.New("only the second text may be cut, and there is none")
+	}
+	left := list[which].Len() - (total - limit)
+	if left <= 0 {
+		return fmt.Errorf("the text that may be cut has %d tokens, %d too many in all", list[which].Len(), total-limit)
+	}
+	return t.cut(&list[which], left)
+}
+
+// cut leaves n tokens, and the others in windows.
+func (t *truncation) cut(e *Encoding, n int) error {
+	size := e.Len()
+	if n >= size {
+		return nil
+	}
+	if n == 0 {
+		*e = Encoding{Overflow: []Encoding{*e}}
+		return nil
+	}
+	if t.Stride >= n {
+		return fmt.Errorf("stride %d is not less than the %d tokens of a window", t.Stride, n)
+	}
+	var windows []Encoding
+	if t.Direction == "Right" {
+		for start := 0; start < size; start += n - t.Stride {
+			stop := min(start+n, size)
+			windows = append(windows, e.slice(start, stop))
+			if stop == size {
+				break
+			}
+		}
+	} else {
+		for stop := size; stop > 0; stop -= n - t.Stride {
+			start := max(stop-n, 0)
+			windows = append(windows, e.slice(start, stop))
+			if start == 0 {
+				break
+			}
+		}
+	}
+	*e = windows[0]
+	e.Overflow = windows[1:]
+	return nil
+}
+
+// padding is the section of that name. Its strategy is "BatchLongest", which for
+// one text is its own length, or {"Fixed": n}.
+type padding struct {
+	Fixed     int // 0: the longest
+	Direction string
+	Multiple  int
+	ID, Type  int32
+	Token     string
+}
+
+func (p *padding) apply(e *Encoding) {
+	for i := range e.Overflow {
+		p.apply(&e.Overflow[i])
+	}
+	size := e.Len()
+	if p.Fixed > 0 {
+		size = p.Fixed
+	}
+	if p.Multiple > 0 && size%p.Multiple > 0 {
+		size += p.Multiple - size%p.Multiple
+	}
+	var pad Encoding
+	for range size - e.Len() {
+		pad.append(specialToken(p.ID, p.Type, p.Token, true))
+	}
+	if pad.Len() == 0 {
+		return
+	}
+	if p.Direction == "Left" {
+		over := e.Overflow
+		pad.append(*e)
+		*e = pad
+		e.Overflow = over
+	} else {
+		e.append(pad)
+	}
+}

@@ -1,0 +1,217 @@
+package tokenizer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/dlclark/regexp2/v2"
+)
+
+// pattern finds what a text is cut at, or what is replaced in it.
+type pattern interface {
+	// each calls f for the matches in s, in order; they do not overlap.
+	each(s string, f func(start, end int))
+}
+
+// parsePattern reads {"String": …} or {"Regex": …}.
+func parsePattern(raw json.RawMessage) (pattern, error) {
+	var p struct{ String, Regex *string }
+	if isNull(raw) || json.Unmarshal(raw, &p) != nil || (p.String == nil) == (p.Regex == nil) {
+		return nil, errors.New("pattern: neither {\"String\": …} nor {\"Regex\": …}")
+	}
+	if p.String != nil {
+		return literal(*p.String), nil
+	}
+	if s, ok := scanners[*p.Regex]; ok {
+		return s, nil
+	}
+	if *p.Regex == blankPattern || *p.Regex == edgePattern {
+		return blanks{edges: *p.Regex == edgePattern}, nil
+	}
+	re, err := regexp2.Compile(*p.Regex, regexp2.OptionMaxBacktrackingStackSize(1<<24))
+	if err != nil {
+		return nil, fmt.Errorf("pattern: %q: %w", *p.Regex, err)
+	}
+	return expression{re}, nil
+}
+
+// literal matches a string; the empty one matches before every character.
+type literal string
+
+func (p literal) each(s string, f func(start, end int)) {
+	if p == "" {
+		for i := 0; i < len(s); {
+			f(i, i)
+			_, n := decodeRune(s, i)
+			i += n
+		}
+		f(len(s), len(s))
+		return
+	}
+	for i := 0; ; {
+		n := strings.Index(s[i:], string(p))
+		if n < 0 {
+			return
+		}
+		f(i+n, i+n+len(p))
+		i += n + len(p)
+	}
+}
+
+// class matches a character with one of some properties.
+type class uint8
+
+func (p class) each(s string, f func(start, end int)) {
+	for i := 0; i < len(s); {
+		r, n := decodeRune(s, i)
+		if properties(r)&uint8(p) != 0 {
+			f(i, i+n)
+		}
+		i += n
+	}
+}
+
+const (
+	blankPattern = ` {2,}`
+	edgePattern  = `\A +| +\z`
+)
+
+// blanks matches runs of two blanks and more, or those at the edges.
+type blanks struct{ edges bool }
+
+func (p blanks) each(s string, f func(start, end int)) {
+	for i := 0; i < len(s); {
+		n := strings.IndexByte(s[i:], ' ')
+		if n < 0 {
+			return
+		}
+		i += n
+		j := i + 1
+		for j < len(s) && s[j] == ' ' {
+			j++
+		}
+		if p.edges && (i == 0 || j == len(s)) || !p.edges && j-i > 1 {
+			f(i, j)
+		}
+		i = j
+	}
+}
+
+// words matches \w+|[^\w\s]+.
+type words struct{}
+
+func (words) each(s string, f func(start, end int)) {
+	start, kind := 0, charSpace
+	for i := 0; i < len(s); {
+		r, n := decodeRune(s, i)
+		k := properties(r) & (charWord | charSpace)
+		if k != kind {
+			if kind != charSpace {
+				f(start, i)
+			}
+			start, kind = i, k
+		}
+		i += n
+	}
+	if kind != charSpace {
+		f(start, len(s))
+	}
+}
+
+// expression is any other regular expression.
+type expression struct{ *regexp2.Regexp }
+
+func (p expression) each(s string, f func(start, end int)) {
+	found, err := p.FindAllStringIndex(s, -1)
+	if err != nil {
+		return // the backtracking stack is full: no match, as in the library
+	}
+	for _, m := range found {
+		f(m[0], m[1])
+	}
+}
+
+// behavior says what becomes of a match when a text is cut.
+type behavior uint8
+
+const (
+	removed behavior = iota
+	isolated
+	mergedWithPrevious
+	mergedWithNext
+	contiguous
+)
+
+func parseBehavior(s string) (behavior, error) {
+	names := []string{"Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"}
+	for i, n := range names {
+		if s == n {
+			return behavior(i), nil
+		}
+	}
+	return 0, fmt.Errorf("behavior: unknown %q (known: %s)", s, strings.Join(names, ", "))
+}
+
+// piece is a part of a text, a match or what lies between.
+type piece struct {
+	start, end int
+	match      bool
+}
+
+// pieces appends the parts that s is cut into. Some may be empty.
+func pieces(list []piece, s string, p pattern, b behavior, invert bool) []piece {
+	done := 0
+	p.each(s, func(start, end int) {
+		if start > done {
+			list = append(list, piece{done, start, invert})
+		}
+		list = append(list, piece{start, end, !invert})
+		done = end
+	})
+	if done < len(s) {
+		list = append(list, piece{done, len(s), invert})
+	}
+	n := 0 // list[:n] is done
+	before := false
+	switch b {
+	case removed:
+		for _, x := range list {
+			if !x.match {
+				list[n] = x
+				n++
+			}
+		}
+	case isolated:
+		n = len(list)
+	case mergedWithPrevious, contiguous:
+		for _, x := range list {
+			join := x.match && !before
+			if b == contiguous {
+				join = x.match == before
+			}
+			if join && n > 0 {
+				list[n-1].end = x.end
+			} else {
+				list[n] = x
+				n++
+			}
+			before = x.match
+		}
+	case mergedWithNext:
+		n = len(list)
+		for i := len(list) - 1; i >= 0; i-- {
+			x := list[i]
+			if x.match && !before && n < len(list) {
+				list[n].start = x.start
+			} else {
+				n--
+				list[n] = x
+			}
+			before = x.match
+		}
+		return list[n:]
+	}
+	return list[:n]
+}

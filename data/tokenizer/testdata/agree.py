@@ -1,0 +1,160 @@
+"""Compares with Hugging Face's library: tokenizers 0.23.3, sentencepiece 0.2.3, Python 3.11.7.
+
+    python agree.py make           trains the small tokenizers of agree/
+    python agree.py hash [CASE…]   agree/cases.json: a hash for each case and class of lines
+    python agree.py dump OUT FILE… OUT/N.jsonl: what the library gives for each FILE (a tokenizer.json)
+                                   on all classes ($LONG: so many long lines) and the lines of the files in $CORPUS; then
+                                   HONE_AGREE=OUT go test -run TestAgreeDump ./data/tokenizer
+
+The lines are made by the same generator as in agree_test.go.
+"""
+import hashlib
+import json
+import os
+import sys
+
+from tokenizers import Tokenizer
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Random:
+    def __init__(self, seed):
+        self.state = seed
+
+    def below(self, n):
+        self.state = (self.state * 6364136223846793005 + 1442695040888963407) % 2**64
+        return (self.state >> 33) % n
+
+
+CLASSES = json.load(open(os.path.join(HERE, "agree", "classes.json")))
+
+
+def lines(number, c, key="lines"):
+    """Lines of atoms: literal strings, or pairs of code points that bound a range."""
+    r = Random(number + 1)
+    out = []
+    for _ in range(c.get(key, c["lines"])):
+        line = []
+        for _ in range(1 + r.below(c["atoms"])):
+            a = c["from"][r.below(len(c["from"]))]
+            if isinstance(a, str):
+                line.append(a)
+                continue
+            for _ in range(1 + r.below(a[2])):
+                p = a[0] + r.below(a[1] - a[0] + 1)
+                line.append(chr(p) if not 0xD800 <= p < 0xE000 else "\ufffd")
+        text = "".join(line)
+        if "length" in c:
+            while len(text) < c["length"]:
+                text += text
+            text = text[: c["length"]]
+        out.append(text)
+    return out
+
+
+def record(t, line, special=True):
+    e = t.encode(line, add_special_tokens=special)
+    return [e.ids, [list(o) for o in e.offsets], t.decode(e.ids, skip_special_tokens=False)]
+
+
+def digest(records):
+    h = hashlib.sha256()
+    for ids, offsets, text in records:
+        h.update((",".join(map(str, ids)) + "|" + ",".join("%d-%d" % tuple(o) for o in offsets) + "|" + text + "\n").encode())
+    return h.hexdigest()[:16]
+
+
+def case(c):
+    d = json.load(open(os.path.join(HERE, c["base"])))
+    d.update(c.get("sections", {}))
+    d["model"].update(c.get("model", {}))
+    return Tokenizer.from_str(json.dumps(d))
+
+
+def make():
+    import tempfile
+
+    import sentencepiece as spm
+    from tokenizers import Regex, models, normalizers, pre_tokenizers, trainers
+
+    docs = json.load(open(os.path.join(HERE, "docs.json")))
+    for i, c in enumerate(CLASSES):
+        if c["name"] not in ("long", "random"):
+            docs += lines(i, c)[:150]
+    out = os.path.join(HERE, "agree")
+
+    t = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    t.normalizer, t.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+    t.train_from_iterator(docs, trainers.WordPieceTrainer(vocab_size=1500, limit_alphabet=700, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"], show_progress=False))
+    t.save(os.path.join(out, "wordpiece.json"))
+
+    t = Tokenizer(models.WordLevel(unk_token="<unk>"))
+    t.pre_tokenizer = pre_tokenizers.Whitespace()
+    t.train_from_iterator(docs, trainers.WordLevelTrainer(vocab_size=800, special_tokens=["<unk>", "<s>"], show_progress=False))
+    t.save(os.path.join(out, "wordlevel.json"))
+
+    t = Tokenizer(models.BPE(unk_token="<unk>", end_of_word_suffix="</w>"))
+    t.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    t.train_from_iterator(docs, trainers.BpeTrainer(vocab_size=1500, limit_alphabet=300, special_tokens=["<unk>"], end_of_word_suffix="</w>", show_progress=False))
+    t.save(os.path.join(out, "suffix.json"))
+
+    t = Tokenizer(models.BPE(unk_token="<unk>", continuing_subword_prefix="##"))
+    t.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    t.train_from_iterator(docs, trainers.BpeTrainer(vocab_size=1500, limit_alphabet=300, special_tokens=["<unk>"], continuing_subword_prefix="##", show_progress=False))
+    t.save(os.path.join(out, "prefix.json"))
+
+    tmp = tempfile.mkdtemp()
+    with open(tmp + "/docs.txt", "w") as f:
+        f.write("\n".join(d.replace("\0", " ") for d in docs))
+    with open(tmp + "/rules.tsv", "w") as f:  # some of NFKC, and pairs that compose
+        for a, b in [("ﬁ", "fi"), ("ﬀ", "ff"), ("™", "TM"), ("㎏", "kg"), ("Ａ", "A"), ("ａ", "a"), ("　", " "), ("\t", " "), ("e\u0301", "é"), ("o\u0302\u0301", "ố"), ("①", "1"), ("\u200b", " "), ("ｶﾞ", "ガ"), ("a\u0308", "ä"), ("\u212b", "\u00c5"), ("\u00ad", "")]:
+            f.write(" ".join("%X" % ord(x) for x in a) + "\t" + " ".join("%X" % ord(x) for x in b) + "\n")
+    common = dict(input=tmp + "/docs.txt", minloglevel=2, max_sentence_length=10**6)
+    spm.SentencePieceTrainer.train(model_prefix=os.path.join(out, "unigram"), model_type="unigram", vocab_size=1200, character_coverage=0.98, normalization_rule_tsv=tmp + "/rules.tsv", **common)
+    spm.SentencePieceTrainer.train(model_prefix=os.path.join(out, "bytes"), model_type="unigram", vocab_size=1200, character_coverage=0.98, byte_fallback=True, normalization_rule_name="identity", remove_extra_whitespaces=False, **common)
+    spm.SentencePieceTrainer.train(model_prefix=os.path.join(out, "fallback"), model_type="bpe", vocab_size=1400, character_coverage=0.98, byte_fallback=True, normalization_rule_name="identity", remove_extra_whitespaces=False, user_defined_symbols=["<user>"], **common)
+    for name in ("unigram", "bytes", "fallback"):
+        os.remove(os.path.join(out, name + ".vocab"))
+
+
+def main():
+    if sys.argv[1] == "make":
+        return make()
+    if sys.argv[1] == "hash":
+        path = os.path.join(HERE, "agree", "cases.json")
+        cases = json.load(open(path))
+        made = [(c["name"], lines(i, c, "hashed")) for i, c in enumerate(CLASSES)]
+        for c in cases:
+            if len(sys.argv) > 2 and c["name"] not in sys.argv[2:]:
+                continue
+            t = case(c)
+            c["hashes"] = {name: digest(record(t, l) for l in ls) for name, ls in made if name not in c.get("without", [])}
+            if c.get("pair"):
+                c["pair"] = digest([[e.ids, [list(o) for o in e.offsets], " ".join(map(str, e.type_ids))] for e in (t.encode(a, b) for a, b in zip(made[0][1], made[1][1]))])
+            print(c["name"], flush=True)
+        with open(path, "w") as f:
+            f.write("[\n" + ",\n".join(json.dumps(c, ensure_ascii=False) for c in cases) + "\n]\n")
+        return
+    out, files = sys.argv[2], sys.argv[3:]
+    corpus = []
+    for p in os.environ.get("CORPUS", "").split(":"):
+        if p:
+            corpus += open(p, encoding="utf-8", errors="replace", newline="\n").read().split("\n")
+    for c in CLASSES:
+        if c["name"] == "long" and "LONG" in os.environ:
+            c["lines"] = int(os.environ["LONG"])
+    made = [(c["name"], lines(i, c)) for i, c in enumerate(CLASSES)] + [("corpus", corpus)]
+    os.makedirs(out, exist_ok=True)
+    for n, p in enumerate(files):
+        t = Tokenizer.from_file(p)
+        t.no_truncation(), t.no_padding()
+        with open(os.path.join(out, "%d.jsonl" % n), "w") as f:
+            f.write(json.dumps({"file": os.path.abspath(p)}) + "\n")
+            for name, ls in made:
+                for l in ls:
+                    f.write(json.dumps([name, l] + record(t, l)) + "\n")
+        print(p, flush=True)
+
+
+main()
