@@ -237,7 +237,7 @@ func (r *renderer) failUnsafe(line int, x any) {
 // reversible gives the items of what Python's reversed accepts.
 func (r *renderer) reversible(line int, x any) []any {
 	switch x.(type) {
-	case string, markup, []any, tuple, *Dict, *view, *rangeValue:
+	case string, markup, []any, tuple, *Dict, *view, *rangeValue, *undefined:
 		return r.list(line, x)
 	}
 	r.defined(line, x)

@@ -237,10 +237,8 @@ func (r *renderer) dictMethod(c *call, d *Dict) any {
 		a := c.positional("key!", "default")
 		hash, ok := hashKey(a[0])
 		if !ok {
-			c.r.defined(c.line, a[0])
-			fail(c.line, "a %s cannot be the key of a dictionary", typeName(a[0]))
-		}
-		if v, ok := d.get(hash); ok {
+			r.key(c.line, a[0])
+		} else if v, ok := d.get(hash); ok {
 			return v
 		}
 		if a[1] == missing {

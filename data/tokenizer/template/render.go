@@ -533,13 +533,14 @@ func (r *renderer) in(line int, x, y any) bool {
 	case *Dict:
 		hash, ok := hashKey(x)
 		if !ok {
-			if _, ok := x.(*undefined); ok {
-				return false
-			}
-			fail(line, "a %s cannot be the key of a dictionary", typeName(x))
+			r.key(line, x)
+			return false
 		}
 		_, ok = y.get(hash)
 		return ok
+	}
+	if v, ok := y.(*view); ok && v.name == "dict_keys" {
+		r.key(line, x)
 	}
 	it := r.iterate(line, y)
 	for v, ok := it.next(); ok; v, ok = it.next() {
@@ -549,6 +550,15 @@ func (r *renderer) in(line int, x, y any) bool {
 		}
 	}
 	return false
+}
+
+// key refuses what Python cannot hash. What it can and hashKey does not, such as a
+// tuple, is a key of no dictionary here.
+func (r *renderer) key(line int, x any) {
+	switch x.(type) {
+	case []any, *Dict:
+		fail(line, "a %s cannot be the key of a dictionary", typeName(x))
+	}
 }
 
 func (r *renderer) unary(x *unaryExpr, v any) any {
@@ -711,7 +721,7 @@ func intOp(line int, op string, i, j int64) any {
 		if i == 0 {
 			fail(line, "zero to a negative power")
 		}
-		return math.Pow(float64(i), float64(j))
+		return power(float64(i), float64(j))
 	}
 	if (i > 1 || i < -1) && j > 64 {
 		overflow(line)
@@ -769,7 +779,7 @@ func floatOp(line int, op string, f, g float64) any {
 	if f == 0 && g < 0 {
 		fail(line, "zero to a negative power")
 	}
-	p := math.Pow(f, g)
+	p := power(f, g)
 	if math.IsNaN(p) && !math.IsNaN(f) && !math.IsNaN(g) {
 		fail(line, "a complex number is not supported")
 	}
@@ -777,6 +787,23 @@ func floatOp(line int, op string, f, g float64) any {
 		fail(line, "the result of ** is too large")
 	}
 	return p
+}
+
+// power is f ** g. Where g is a small integer it is rounded once, as C's pow is,
+// which math.Pow is not.
+func power(f, g float64) float64 {
+	if g != math.Trunc(g) || math.Abs(g) > 64 || f == 0 || math.IsNaN(f) || math.IsInf(f, 0) {
+		return math.Pow(f, g)
+	}
+	p, x := big.NewFloat(1).SetPrec(5000), big.NewFloat(f)
+	for range int(math.Abs(g)) {
+		p.Mul(p, x)
+	}
+	if g < 0 {
+		p.Quo(big.NewFloat(1).SetPrec(5000), p)
+	}
+	v, _ := p.Float64()
+	return v
 }
 
 // concat is the operator ~. Strings that are marked safe are as others to it.
