@@ -2,12 +2,17 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
+	"text/tabwriter"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -23,7 +28,7 @@ func newTokenizer(t *terminal) *cobra.Command {
 		Short:   "train, use and look at a tokenizer",
 		Example: "  hone tokenizer train goroot: go.json --vocab-size 4096\n  echo 'Reader is' | hone tokenizer encode go.json --json",
 	}
-	c.AddCommand(newTokenizerTrain(t), newTokenizerEncode(t), newTokenizerDecode(t), newTokenizerInfo(t))
+	c.AddCommand(newTokenizerTrain(t), newTokenizerEncode(t), newTokenizerDecode(t), newTokenizerInfo(t), newTokenizerCompare(t))
 	return c
 }
 
@@ -186,7 +191,7 @@ func newTokenizerDecode(t *terminal) *cobra.Command {
 func newTokenizerInfo(t *terminal) *cobra.Command {
 	return &cobra.Command{
 		Use:     "info TOKENIZER",
-		Short:   "show what a tokenizer.json holds",
+		Short:   "show what a tokenizer of any kind holds",
 		Example: "  hone tokenizer info runs/quickstart/tokenizer.json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -195,15 +200,157 @@ func newTokenizerInfo(t *terminal) *cobra.Command {
 				return err
 			}
 			info := struct {
-				Kind      string   `json:"kind"`
-				VocabSize int      `json:"vocab_size"`
-				Longest   []string `json:"longest"`
-			}{Kind: "byte_bpe", VocabSize: tok.Size(), Longest: longest(tok, 10)}
+				tokenizer.Info
+				Longest []string `json:"longest"`
+			}{tok.Info(), longest(tok, 10)}
 			if t.json {
 				return t.printJSON(info)
 			}
-			_, err = fmt.Fprintf(t.out, "kind        %s\nvocab size  %d\nlongest     %q\n", info.Kind, info.VocabSize, info.Longest)
-			return err
+			w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
+			row := func(name, value string) { fmt.Fprintf(w, "%s\t%s\n", name, cmp.Or(value, "none")) }
+			row("kind", info.Kind)
+			row("vocab size", strconv.Itoa(info.VocabSize))
+			row("merges", strconv.Itoa(info.Merges))
+			row("normalizer", info.Normalizer)
+			row("pre-tokenizer", info.PreTokenizer)
+			row("post-processor", info.PostProcessor)
+			row("decoder", info.Decoder)
+			row("truncation", string(info.Truncation))
+			row("padding", string(info.Padding))
+			var names []string
+			for _, a := range info.Added[:min(10, len(info.Added))] {
+				names = append(names, fmt.Sprintf("%d %q", a.ID, a.Content))
+			}
+			row("added tokens", strings.TrimSpace(fmt.Sprintf("%d  %s", len(info.Added), strings.Join(names, ", "))))
+			row("longest", fmt.Sprintf("%q", info.Longest))
+			return w.Flush()
+		},
+	}
+}
+
+// scriptRows are the scripts that compare tells apart.
+var scriptRows = []struct {
+	name   string
+	tables []*unicode.RangeTable
+}{
+	{"latin", []*unicode.RangeTable{unicode.Latin}},
+	{"hangul", []*unicode.RangeTable{unicode.Hangul}},
+	{"han", []*unicode.RangeTable{unicode.Han}},
+	{"kana", []*unicode.RangeTable{unicode.Hiragana, unicode.Katakana}},
+	{"cyrillic", []*unicode.RangeTable{unicode.Cyrillic}},
+	{"arabic", []*unicode.RangeTable{unicode.Arabic}},
+	{"hebrew", []*unicode.RangeTable{unicode.Hebrew}},
+	{"devanagari", []*unicode.RangeTable{unicode.Devanagari}},
+	{"greek", []*unicode.RangeTable{unicode.Greek}},
+	{"thai", []*unicode.RangeTable{unicode.Thai}},
+}
+
+// scriptOf gives the script that most letters of a line are of.
+func scriptOf(line string) string {
+	counts := make([]int, len(scriptRows))
+	best, other := -1, 0
+	for _, r := range line {
+		if !unicode.IsLetter(r) {
+			continue
+		}
+		found := false
+		for i, s := range scriptRows {
+			if unicode.In(r, s.tables...) {
+				counts[i]++
+				if best < 0 || counts[i] > counts[best] {
+					best = i
+				}
+				found = true
+				break
+			}
+		}
+		if !found {
+			other++
+		}
+	}
+	switch {
+	case best >= 0 && counts[best] >= other:
+		return scriptRows[best].name
+	case other > 0:
+		return "other"
+	}
+	return "no letters"
+}
+
+func newTokenizerCompare(t *terminal) *cobra.Command {
+	return &cobra.Command{
+		Use:   "compare FILE TOKENIZER…",
+		Short: "count the tokens that tokenizers make of a text, by script",
+		Long: "Counts the tokens that each tokenizer makes of the lines of a file (- is stdin), for a byte and for a word\n" +
+			"(what white space parts), by the script that most letters of a line are of.",
+		Example: "  hone tokenizer compare corpus.txt runs/quickstart/tokenizer.json gpt2/tokenizer.json",
+		Args:    cobra.MinimumNArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			type count struct {
+				Script        string  `json:"script"`
+				Lines         int     `json:"lines"`
+				Bytes         int     `json:"bytes"`
+				Words         int     `json:"words"`
+				Tokens        int     `json:"tokens"`
+				TokensPerByte float64 `json:"tokens_per_byte"`
+				TokensPerWord float64 `json:"tokens_per_word"`
+			}
+			type result struct {
+				Tokenizer string   `json:"tokenizer"`
+				VocabSize int      `json:"vocab_size"`
+				Scripts   []*count `json:"scripts"` // the first is "all"
+			}
+			var toks []*tokenizer.Pipeline
+			var results []result
+			for _, path := range args[1:] {
+				tok, err := readTokenizer(path)
+				if err != nil {
+					return err
+				}
+				toks = append(toks, tok)
+				results = append(results, result{path, tok.Size(), []*count{{Script: "all"}}})
+			}
+			var ids []int32
+			err := lines(args[0], func(line string) error {
+				script, words := scriptOf(line), len(strings.Fields(line))
+				for i, tok := range toks {
+					ids = tok.EncodeOrdinary(ids[:0], line)
+					r := &results[i]
+					at := slices.IndexFunc(r.Scripts, func(c *count) bool { return c.Script == script })
+					if at < 0 {
+						at = len(r.Scripts)
+						r.Scripts = append(r.Scripts, &count{Script: script})
+					}
+					for _, c := range []*count{r.Scripts[0], r.Scripts[at]} {
+						c.Lines++
+						c.Bytes += len(line)
+						c.Words += words
+						c.Tokens += len(ids)
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+			for _, r := range results {
+				slices.SortStableFunc(r.Scripts[1:], func(a, b *count) int { return b.Bytes - a.Bytes })
+				for _, c := range r.Scripts {
+					c.TokensPerByte = float64(c.Tokens) / float64(max(c.Bytes, 1))
+					c.TokensPerWord = float64(c.Tokens) / float64(max(c.Words, 1))
+				}
+			}
+			if t.json {
+				return t.printJSON(results)
+			}
+			w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', tabwriter.AlignRight)
+			fmt.Fprintln(w, "script\tlines\tbytes\ttokens\tper byte\tper word\t  tokenizer")
+			for _, r := range results {
+				for _, c := range r.Scripts {
+					fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%.4f\t%.3f\t  %s\n", c.Script, c.Lines, c.Bytes, c.Tokens, c.TokensPerByte, c.TokensPerWord, r.Tokenizer)
+				}
+			}
+			return w.Flush()
 		},
 	}
 }
