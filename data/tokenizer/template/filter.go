@@ -138,7 +138,7 @@ func (r *renderer) filter(line int, name string, x any, args []any, kwargs []arg
 			f, _ := new(big.Float).SetInt(b).Float64()
 			return f
 		}
-		r.failUnsafe(line, x)
+		r.defined(line, x)
 		if a[0] == missing {
 			return 0.0
 		}
@@ -226,13 +226,6 @@ func (r *renderer) filter(line int, name string, x any, args []any, kwargs []arg
 }
 
 func generator(items []any) *iterator { return &iterator{next: over(items).next, n: -1} }
-
-// failUnsafe refuses what a template may not touch.
-func (r *renderer) failUnsafe(line int, x any) {
-	if u, ok := x.(*undefined); ok {
-		r.undefined(line, u)
-	}
-}
 
 // reversible gives the items of what Python's reversed accepts.
 func (r *renderer) reversible(line int, x any) []any {
@@ -654,7 +647,7 @@ func (r *renderer) toInt(c *call, x any, a []any) any {
 		if i, _, _, ok := number(x); ok {
 			return i
 		}
-		r.failUnsafe(c.line, x)
+		r.defined(c.line, x)
 	}
 	if a[0] == missing {
 		return int64(0)
