@@ -1,0 +1,42 @@
+package source
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestDetect(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct{ name, content, want string }{
+		{"x", `{"text": "a"}`, JSON},
+		{"x", ">id\nACGT\n", FASTA},
+		{"x", "words\n", Text},
+		{"x.csv", "a,b\n1,2\n", CSV},
+		{"x.tsv", "a\tb\n1\t2\n", TSV},
+		{"x", "", "is empty"},
+		{"x", "\x00\x01\x02", "is of no known kind"},
+		{"x.parquet", "words", "is no Parquet file"},
+		{"x", "PAR1....PAR1", "Parquet file"},
+		{"x.csv", "1,2\n3,4\n", "line 1 is no header line: a number"},
+		{"x.csv", "a,a\n", `two columns are named "a"`},
+		{"x.gz", "\x1f\x8b\x08\x00\x00\x00\x00\x00", "gzip"},
+	} {
+		path := filepath.Join(dir, c.name)
+		if err := os.WriteFile(path, []byte(c.content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		table, err := Describe(context.Background(), path, Options{})
+		switch {
+		case err == nil && table.Format != c.want:
+			t.Errorf("%s %q: %s, want %s", c.name, c.content, table.Format, c.want)
+		case err != nil && !(strings.Contains(err.Error(), c.want) && strings.Contains(err.Error(), path)):
+			t.Errorf("%s %q: %v, want %s", c.name, c.content, err, c.want)
+		}
+	}
+	if _, err := Describe(context.Background(), dir, Options{}); err == nil || !strings.Contains(err.Error(), "directory") {
+		t.Errorf("a directory: %v", err)
+	}
+}
