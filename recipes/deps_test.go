@@ -70,6 +70,7 @@ var foreign = map[string][]string{
 	"github.com/schollz/progressbar/v3": {"cmd/hone"},
 	"github.com/spf13/cobra":            {"cmd/hone"},
 	"golang.org/x/term":                 {"cmd/hone"},
+	"github.com/dlclark/regexp2/v2":     {"data/tokenizer"},
 	"golang.org/x/text/unicode/norm":    {"data/tokenizer", "data/clean"},
 	"golang.org/x/sys":                  {"trainer/exec/cpu", "trainer/exec/cuda", "trainer/comm", "checkpoint"},
 }
