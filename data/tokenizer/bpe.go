@@ -14,6 +14,7 @@ type bpe struct {
 	ids    map[string]int32
 	merges [][2]int32  // by rank
 	bytes  *[256]int32 // byte-level: the token of each byte, or -1
+	holes  bool        // some bytes have no token: they are dropped, and places are counted as they are spelled
 	runes  map[rune]int32
 	latin  [128]int32 // runes, for ASCII
 
@@ -122,7 +123,7 @@ func (m *bpe) symbols(e *encoder, w string) {
 	if m.bytes != nil {
 		for i := range len(w) {
 			if id := m.bytes[w[i]]; id >= 0 {
-				nodes = append(nodes, node{id: id, size: 1})
+				nodes = append(nodes, node{id: id, size: m.byteSize(w[i])})
 			}
 		}
 		e.nodes = nodes
@@ -159,6 +160,14 @@ func (m *bpe) symbols(e *encoder, w string) {
 	}
 	flush()
 	e.nodes = nodes
+}
+
+// byteSize is 1, or with holes what the library counts for a byte.
+func (m *bpe) byteSize(b byte) int32 {
+	if m.holes {
+		return int32(utf8.RuneLen(byteRune[b]))
+	}
+	return 1
 }
 
 // covers tells whether every byte of s has a token.
@@ -223,7 +232,11 @@ func (m *bpe) encodeNodes(e *encoder, dst []int32, w string) []int32 {
 func (m *bpe) tokens(e *encoder, dst []part, w string) []part {
 	if m.whole != nil {
 		if id, ok := m.whole[w]; ok {
-			return append(dst, part{id: id, size: len(w)})
+			size := 0
+			for i := range len(w) {
+				size += int(m.byteSize(w[i]))
+			}
+			return append(dst, part{id: id, size: size})
 		}
 	}
 	m.symbols(e, w)

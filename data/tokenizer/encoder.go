@@ -172,6 +172,9 @@ func (e *encoder) stage(t text, stage int) {
 			}
 		} else {
 			e.parts = e.p.model.tokens(e, e.parts, t.s)
+			if ok && m.holes {
+				t = byteSpelling{}.normalize(t, new(editor))
+			}
 		}
 		e.emit(t, e.parts)
 	}

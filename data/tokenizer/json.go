@@ -451,6 +451,8 @@ func (p *Pipeline) newBPE(v *vocabulary, unk int32) (*bpe, error) {
 			m.bytes[b] = -1
 			if id, ok := v.ids[string(r)]; ok {
 				m.bytes[b] = int32(id)
+			} else {
+				m.holes = true
 			}
 		}
 	}

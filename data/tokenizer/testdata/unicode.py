@@ -4,8 +4,12 @@ package regex. Made with tokenizers 0.23.3, regex 2026.11.15 and Python 3.11.7.
 
     python unicode.py > ../unicode.go
 """
+import base64
+import json
+import struct
+
 import regex
-from tokenizers import normalizers as N, pre_tokenizers as P
+from tokenizers import Tokenizer, normalizers as N, pre_tokenizers as P
 
 POINTS = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
 
@@ -94,7 +98,22 @@ table("runsLower", "runsLower: the first, the last, the stride and the distance 
 BREAKS = ["Other", "CR", "LF", "Control", "Extend", "ZWJ", "SpacingMark", "Prepend", "L", "V", "T", "LV", "LVT", "Regional_Indicator", "Pictographic", "Consonant", "Linker"]
 
 
+# A charsmap that has "a" for a cluster that begins so becomes "b": characters that
+# extend clusters for regex, and not for the library's version of Unicode, show.
+units = [0] * 0x400
+units[0], units[0x161] = 0x100 << 10, 0x61 | 1 << 8 | 0x200 << 10
+data = struct.pack("<1025I", 0x1000, *units) + b"b\0"
+clusters = Tokenizer.from_str(json.dumps({"model": {"type": "WordLevel", "vocab": {"x": 0}, "unk_token": "x"}, "normalizer": {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(data).decode()}, "added_tokens": []})).normalizer
+
+
 def grapheme(c):
+    v = latest(c)
+    if BREAKS[v] in ("Extend", "Linker", "SpacingMark", "ZWJ"):
+        return v if clusters.normalize_str("a" + c) == "b" else 0
+    return v
+
+
+def latest(c):
     for i, b in enumerate(BREAKS):
         if i and i < 14 and regex.match(r"\p{GCB=%s}" % b, c):
             if b == "Extend" and regex.match(r"\p{InCB=Linker}", c):
