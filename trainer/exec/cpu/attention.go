@@ -14,6 +14,9 @@ import (
 // it. So a span's results are the same bits wherever it lies in a row, and whatever
 // lies beside it; and a row's are the same with or without the rows after it.
 //
+// AVX2 and AVX-512 give the same bits. The portable kernels round the products of a sum, and
+// exp2 otherwise: all are within 5e-6 of the largest value of float64's results.
+//
 // Scores are in units of log 2. Their factor is in the transposed keys, where it costs
 // nothing: s = q·(k·scale·log₂e).
 
@@ -43,6 +46,7 @@ func (b *relativeBias[T]) at(query, key, h int) int {
 type attentionJob[T float] struct {
 	d              *Device
 	phase          attentionPhase
+	together       int // heads of a chunk: a worker that goes through a row reads it once
 	q, k, v, y     headMatrix[T]
 	dq, dk, dv, dy headMatrix[T]
 	lse            []T
@@ -68,9 +72,15 @@ func (j *attentionJob[T]) chunk(i, worker int) {
 	w := j.d.scratch[worker]
 	switch j.phase {
 	case attentionForward:
-		j.forward(&j.spans.units[i/j.heads], i%j.heads, w)
+		parts := j.heads / j.together
+		for h := range j.together {
+			j.forward(&j.spans.units[i/parts], i%parts*j.together+h, w)
+		}
 	case attentionBackward:
-		j.backward(&j.spans.list[j.spans.units[i/j.kv].span], i%j.kv, w)
+		parts := j.kv / j.together
+		for h := range j.together {
+			j.backward(&j.spans.list[j.spans.units[i/parts].span], i%parts*j.together+h, w)
+		}
 	case attentionSequences:
 		seq, kv := i/j.kv, i%j.kv
 		group := j.heads / j.kv
@@ -86,6 +96,16 @@ func (j *attentionJob[T]) chunk(i, worker int) {
 			addTo(j.d.kern, sum, sum, j.part[at:at+n])
 		}
 	}
+}
+
+// chunks decides how many of the units' heads a chunk takes, such that there are enough
+// chunks for every worker, and gives the number of chunks.
+func (j *attentionJob[T]) chunks(heads int) int {
+	j.together = heads
+	for j.together > 1 && (heads%j.together != 0 || len(j.spans.units)*heads < 12*j.d.pool.threads*j.together) {
+		j.together--
+	}
+	return len(j.spans.units) * heads / j.together
 }
 
 // A sight tells what the queries of one tile see of the keys of another.
@@ -403,20 +423,17 @@ func (j *attentionJob[T]) backward(sp *span, kv int, w *scratch) {
 					j.addBias(&o, m, n, q0, k0, h)
 				}
 			}
-			for i := range m {
-				row := j.dq.at(q0+i, h, d)[:d]
-				if started {
-					copy(row, dq[i*o.ld:])
-				} else {
-					clear(row)
+			if started {
+				o.copy(m, j.dq.at(q0, h, d), j.dq.ld, dq, o.ld)
+			} else {
+				for i := range m {
+					clear(j.dq.at(q0+i, h, d)[:d])
 				}
 			}
 		}
 	}
-	for i := range nk {
-		copy(j.dk.at(int(sp.k)+i, kv, d)[:d], dk[i*o.ld:])
-		copy(j.dv.at(int(sp.k)+i, kv, d)[:d], dv[i*o.ld:])
-	}
+	o.copy(nk, j.dk.at(int(sp.k), kv, d), j.dk.ld, dk, o.ld)
+	o.copy(nk, j.dv.at(int(sp.k), kv, d), j.dv.ld, dv, o.ld)
 }
 
 // clearBias clears the bias's gradient of a query that has its own.
@@ -539,7 +556,7 @@ func attention[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg)
 		return mismatch(in, args)
 	}
 	j.spans.plan(unitTiles)
-	d.pool.run(len(j.spans.units)*j.heads, j)
+	d.pool.run(j.chunks(j.heads), j)
 	*j = attentionJob[T]{spans: j.spans, part: j.part}
 	return nil
 }
@@ -564,7 +581,7 @@ func attentionGrad[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.
 	}
 	if j.dbias.x == nil || j.bias.ldr > 0 {
 		j.spans.plan(math.MaxInt32)
-		d.pool.run(len(j.spans.units)*j.kv, j)
+		d.pool.run(j.chunks(j.kv), j)
 	} else {
 		n := in.Attrs.B * j.heads * j.bias.n
 		if cap(j.part) < n {

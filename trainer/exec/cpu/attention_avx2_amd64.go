@@ -38,6 +38,9 @@ func attentionAdd_avx2(m, n int, dst *float32, ldd int, src *float32, lds int, f
 func attentionScale_avx2(m, n int, dst *float32, ldd int, src *float32, lds int, factor *float32)
 
 //go:noescape
+func attentionCopy_avx2(m, n int, dst *float32, ldd int, src *float32, lds int)
+
+//go:noescape
 func attentionDot_avx2(m, n int, dst, x *float32, ldx int, y *float32, ldy int)
 
 //go:noescape
@@ -50,6 +53,7 @@ var attention_avx2 = attentionKernels{
 	mask:      attentionMask_avx2,
 	add:       attentionAdd_avx2,
 	scale:     attentionScale_avx2,
+	copy:      attentionCopy_avx2,
 	dot:       attentionDot_avx2,
 	transpose: attentionTranspose_avx2,
 }

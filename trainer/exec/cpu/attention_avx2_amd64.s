@@ -950,50 +950,51 @@ hide:
 	MOVQ n+8(FP), DX
 	ADDQ $15, DX
 	SHRQ $4, DX
-	MOVQ top+40(FP), DI
-	MOVQ sum+48(FP), R10
 	MOVQ alpha+56(FP), R11
 	PCALIGN $32
-row:
+top:
 	MOVLQSX (R9), R13
 	ADDQ $15, R13
 	SHRQ $4, R13
-	VMOVUPS const_attention_avx2<>+0(SB), Y4
-	VMOVAPS Y4, Y5
-	VXORPS Y10, Y10, Y10
-	VXORPS Y9, Y9, Y9
 	MOVQ SI, AX
 	MOVQ R13, BX
 	TESTQ BX, BX
-	JZ top
+	VMOVUPS const_attention_avx2<>+0(SB), Y4
+	VMOVAPS Y4, Y5
+	JZ topped
 max:
 	VMAXPS (AX), Y4, Y4
 	VMAXPS 32(AX), Y5, Y5
 	ADDQ $64, AX
 	DECQ BX
 	JNZ max
-top:
+topped:
 	VMAXPS Y5, Y4, Y4
-	VPERM2F128 $1, Y4, Y4, Y5
-	VMAXPS Y5, Y4, Y4
-	VPERMILPS $0x4e, Y4, Y5
-	VMAXPS Y5, Y4, Y4
-	VPERMILPS $0xb1, Y4, Y5
-	VMAXPS Y5, Y4, Y4
-	VBROADCASTSS (DI), Y6
+	VEXTRACTF128 $1, Y4, X0
+	VMAXPS X0, X4, X4
+	VPERMILPS $0x0e, X4, X0
+	VMAXPS X0, X4, X4
+	VPERMILPS $0x01, X4, X0
+	VMAXPS X0, X4, X4
+	VMOVSS X4, 256(R11)
+	ADDQ $4, R9
+	ADDQ $4, R11
+	ADDQ R8, SI
+	DECQ CX
+	JNZ top
+	MOVQ top+40(FP), DI
+	MOVQ m+0(FP), CX
+	ADDQ $7, CX
+	SHRQ $3, CX
+	MOVQ alpha+56(FP), R11
+move:
+	VMOVUPS 256(R11), Y4
+	VMOVUPS (DI), Y6
 	VADDPS const_attention_avx2<>+32(SB), Y6, Y5
 	VCMPPS $14, Y5, Y4, Y5
 	VBLENDVPS Y5, Y4, Y6, Y8
-	VMOVSS X8, (DI)
-	VSUBPS Y8, Y6, Y6
-	VMOVSS X6, (R11)
-	MOVQ SI, AX
-	MOVQ R13, BX
-	TESTQ BX, BX
-	JZ sum
-exp:
-	VMOVUPS (AX), Y0
-	VSUBPS Y8, Y0, Y0
+	VMOVUPS Y8, (DI)
+	VSUBPS Y8, Y6, Y0
 	VROUNDPS $8, Y0, Y1
 	VSUBPS Y1, Y0, Y3
 	VMOVUPS const_attention_avx2<>+64(SB), Y2
@@ -1008,23 +1009,70 @@ exp:
 	VPADDD Y1, Y2, Y2
 	VCMPPS $5, const_attention_avx2<>+288(SB), Y0, Y1
 	VANDPS Y1, Y2, Y2
+	VMOVUPS Y2, (R11)
+	ADDQ $32, DI
+	ADDQ $32, R11
+	DECQ CX
+	JNZ move
+	MOVQ m+0(FP), CX
+	MOVQ s+16(FP), SI
+	MOVQ seen+32(FP), R9
+	MOVQ top+40(FP), DI
+	MOVQ alpha+56(FP), R11
+	VMOVUPS const_attention_avx2<>+64(SB), Y4
+	VMOVUPS const_attention_avx2<>+96(SB), Y5
+	VMOVUPS const_attention_avx2<>+128(SB), Y6
+	VMOVUPS const_attention_avx2<>+160(SB), Y7
+	VMOVUPS const_attention_avx2<>+192(SB), Y11
+	VMOVUPS const_attention_avx2<>+224(SB), Y12
+	VMOVUPS const_attention_avx2<>+256(SB), Y13
+	VMOVUPS const_attention_avx2<>+288(SB), Y14
+	PCALIGN $32
+row:
+	MOVLQSX (R9), R13
+	ADDQ $15, R13
+	SHRQ $4, R13
+	MOVQ SI, AX
+	MOVQ R13, BX
+	TESTQ BX, BX
+	VBROADCASTSS (DI), Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	JZ sum
+exp:
+	VMOVUPS (AX), Y0
+	VSUBPS Y8, Y0, Y0
+	VROUNDPS $8, Y0, Y1
+	VSUBPS Y1, Y0, Y3
+	VMOVUPS Y4, Y2
+	VFMADD213PS Y5, Y3, Y2
+	VFMADD213PS Y6, Y3, Y2
+	VFMADD213PS Y7, Y3, Y2
+	VFMADD213PS Y11, Y3, Y2
+	VFMADD213PS Y12, Y3, Y2
+	VFMADD213PS Y13, Y3, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VPADDD Y1, Y2, Y2
+	VCMPPS $5, Y14, Y0, Y1
+	VANDPS Y1, Y2, Y2
 	VMOVUPS Y2, (AX)
 	VADDPS Y2, Y9, Y9
 	VMOVUPS 32(AX), Y0
 	VSUBPS Y8, Y0, Y0
 	VROUNDPS $8, Y0, Y1
 	VSUBPS Y1, Y0, Y3
-	VMOVUPS const_attention_avx2<>+64(SB), Y2
-	VFMADD213PS const_attention_avx2<>+96(SB), Y3, Y2
-	VFMADD213PS const_attention_avx2<>+128(SB), Y3, Y2
-	VFMADD213PS const_attention_avx2<>+160(SB), Y3, Y2
-	VFMADD213PS const_attention_avx2<>+192(SB), Y3, Y2
-	VFMADD213PS const_attention_avx2<>+224(SB), Y3, Y2
-	VFMADD213PS const_attention_avx2<>+256(SB), Y3, Y2
+	VMOVUPS Y4, Y2
+	VFMADD213PS Y5, Y3, Y2
+	VFMADD213PS Y6, Y3, Y2
+	VFMADD213PS Y7, Y3, Y2
+	VFMADD213PS Y11, Y3, Y2
+	VFMADD213PS Y12, Y3, Y2
+	VFMADD213PS Y13, Y3, Y2
 	VCVTPS2DQ Y1, Y1
 	VPSLLD $23, Y1, Y1
 	VPADDD Y1, Y2, Y2
-	VCMPPS $5, const_attention_avx2<>+288(SB), Y0, Y1
+	VCMPPS $5, Y14, Y0, Y1
 	VANDPS Y1, Y2, Y2
 	VMOVUPS Y2, 32(AX)
 	VADDPS Y2, Y10, Y10
@@ -1051,37 +1099,23 @@ zero:
 	DECQ BX
 	JNZ zero
 zeroed:
-	ADDQ $4, R9
 	ADDQ $4, DI
+	ADDQ $4, R9
 	ADDQ $4, R11
 	ADDQ R8, SI
 	DECQ CX
 	JNZ row
+	MOVQ sum+48(FP), DI
 	MOVQ m+0(FP), CX
 	ADDQ $7, CX
 	SHRQ $3, CX
 	MOVQ alpha+56(FP), R11
 stats:
-	VMOVUPS (R11), Y0
-	VROUNDPS $8, Y0, Y1
-	VSUBPS Y1, Y0, Y3
-	VMOVUPS const_attention_avx2<>+64(SB), Y2
-	VFMADD213PS const_attention_avx2<>+96(SB), Y3, Y2
-	VFMADD213PS const_attention_avx2<>+128(SB), Y3, Y2
-	VFMADD213PS const_attention_avx2<>+160(SB), Y3, Y2
-	VFMADD213PS const_attention_avx2<>+192(SB), Y3, Y2
-	VFMADD213PS const_attention_avx2<>+224(SB), Y3, Y2
-	VFMADD213PS const_attention_avx2<>+256(SB), Y3, Y2
-	VCVTPS2DQ Y1, Y1
-	VPSLLD $23, Y1, Y1
-	VPADDD Y1, Y2, Y2
-	VCMPPS $5, const_attention_avx2<>+288(SB), Y0, Y1
-	VANDPS Y1, Y2, Y2
-	VMOVUPS Y2, (R11)
-	VMOVUPS (R10), Y0
+	VMOVUPS (R11), Y2
+	VMOVUPS (DI), Y0
 	VFMADD213PS 256(R11), Y2, Y0
-	VMOVUPS Y0, (R10)
-	ADDQ $32, R10
+	VMOVUPS Y0, (DI)
+	ADDQ $32, DI
 	ADDQ $32, R11
 	DECQ CX
 	JNZ stats
@@ -1113,6 +1147,14 @@ hide:
 	MOVQ dp+24(FP), DI
 	MOVQ lse+48(FP), R10
 	MOVQ delta+56(FP), R11
+	VMOVUPS const_attention_avx2<>+64(SB), Y4
+	VMOVUPS const_attention_avx2<>+96(SB), Y5
+	VMOVUPS const_attention_avx2<>+128(SB), Y6
+	VMOVUPS const_attention_avx2<>+160(SB), Y7
+	VMOVUPS const_attention_avx2<>+192(SB), Y11
+	VMOVUPS const_attention_avx2<>+224(SB), Y12
+	VMOVUPS const_attention_avx2<>+256(SB), Y13
+	VMOVUPS const_attention_avx2<>+288(SB), Y14
 	PCALIGN $32
 row:
 	MOVLQSX (R9), R13
@@ -1130,44 +1172,44 @@ unit:
 	VSUBPS Y8, Y0, Y0
 	VROUNDPS $8, Y0, Y1
 	VSUBPS Y1, Y0, Y3
-	VMOVUPS const_attention_avx2<>+64(SB), Y2
-	VFMADD213PS const_attention_avx2<>+96(SB), Y3, Y2
-	VFMADD213PS const_attention_avx2<>+128(SB), Y3, Y2
-	VFMADD213PS const_attention_avx2<>+160(SB), Y3, Y2
-	VFMADD213PS const_attention_avx2<>+192(SB), Y3, Y2
-	VFMADD213PS const_attention_avx2<>+224(SB), Y3, Y2
-	VFMADD213PS const_attention_avx2<>+256(SB), Y3, Y2
+	VMOVUPS Y4, Y2
+	VFMADD213PS Y5, Y3, Y2
+	VFMADD213PS Y6, Y3, Y2
+	VFMADD213PS Y7, Y3, Y2
+	VFMADD213PS Y11, Y3, Y2
+	VFMADD213PS Y12, Y3, Y2
+	VFMADD213PS Y13, Y3, Y2
 	VCVTPS2DQ Y1, Y1
 	VPSLLD $23, Y1, Y1
 	VPADDD Y1, Y2, Y2
-	VCMPPS $5, const_attention_avx2<>+288(SB), Y0, Y1
+	VCMPPS $5, Y14, Y0, Y1
 	VANDPS Y1, Y2, Y2
-	VMOVUPS (R12), Y4
-	VSUBPS Y9, Y4, Y4
+	VMOVUPS (R12), Y15
+	VSUBPS Y9, Y15, Y15
 	VMOVUPS Y2, (AX)
-	VMULPS Y2, Y4, Y4
-	VMOVUPS Y4, (R12)
+	VMULPS Y2, Y15, Y15
+	VMOVUPS Y15, (R12)
 	VMOVUPS 32(AX), Y0
 	VSUBPS Y8, Y0, Y0
 	VROUNDPS $8, Y0, Y1
 	VSUBPS Y1, Y0, Y3
-	VMOVUPS const_attention_avx2<>+64(SB), Y2
-	VFMADD213PS const_attention_avx2<>+96(SB), Y3, Y2
-	VFMADD213PS const_attention_avx2<>+128(SB), Y3, Y2
-	VFMADD213PS const_attention_avx2<>+160(SB), Y3, Y2
-	VFMADD213PS const_attention_avx2<>+192(SB), Y3, Y2
-	VFMADD213PS const_attention_avx2<>+224(SB), Y3, Y2
-	VFMADD213PS const_attention_avx2<>+256(SB), Y3, Y2
+	VMOVUPS Y4, Y2
+	VFMADD213PS Y5, Y3, Y2
+	VFMADD213PS Y6, Y3, Y2
+	VFMADD213PS Y7, Y3, Y2
+	VFMADD213PS Y11, Y3, Y2
+	VFMADD213PS Y12, Y3, Y2
+	VFMADD213PS Y13, Y3, Y2
 	VCVTPS2DQ Y1, Y1
 	VPSLLD $23, Y1, Y1
 	VPADDD Y1, Y2, Y2
-	VCMPPS $5, const_attention_avx2<>+288(SB), Y0, Y1
+	VCMPPS $5, Y14, Y0, Y1
 	VANDPS Y1, Y2, Y2
-	VMOVUPS 32(R12), Y4
-	VSUBPS Y9, Y4, Y4
+	VMOVUPS 32(R12), Y15
+	VSUBPS Y9, Y15, Y15
 	VMOVUPS Y2, 32(AX)
-	VMULPS Y2, Y4, Y4
-	VMOVUPS Y4, 32(R12)
+	VMULPS Y2, Y15, Y15
+	VMOVUPS Y15, 32(R12)
 	ADDQ $64, AX
 	ADDQ $64, R12
 	DECQ BX
@@ -1310,6 +1352,33 @@ vector:
 	DECQ BX
 	JNZ vector
 	ADDQ $4, R11
+	ADDQ R8, DI
+	ADDQ R9, SI
+	DECQ CX
+	JNZ row
+	VZEROUPPER
+	RET
+
+// see attentionKernels
+TEXT ·attentionCopy_avx2(SB), NOSPLIT, $0-48
+	MOVQ m+0(FP), CX
+	MOVQ n+8(FP), DX
+	MOVQ dst+16(FP), DI
+	MOVQ ldd+24(FP), R8
+	MOVQ src+32(FP), SI
+	MOVQ lds+40(FP), R9
+	SHRQ $3, DX
+row:
+	MOVQ DI, AX
+	MOVQ SI, R10
+	MOVQ DX, BX
+vector:
+	VMOVUPS (R10), Y0
+	VMOVUPS Y0, (AX)
+	ADDQ $32, AX
+	ADDQ $32, R10
+	DECQ BX
+	JNZ vector
 	ADDQ R8, DI
 	ADDQ R9, SI
 	DECQ CX

@@ -56,6 +56,9 @@ func attentionAdd_avx512(m, n int, dst *float32, ldd int, src *float32, lds int,
 func attentionScale_avx512(m, n int, dst *float32, ldd int, src *float32, lds int, factor *float32)
 
 //go:noescape
+func attentionCopy_avx512(m, n int, dst *float32, ldd int, src *float32, lds int)
+
+//go:noescape
 func attentionDot_avx512(m, n int, dst, x *float32, ldx int, y *float32, ldy int)
 
 //go:noescape
@@ -68,6 +71,7 @@ var attention_avx512 = attentionKernels{
 	mask:      attentionMask_avx512,
 	add:       attentionAdd_avx512,
 	scale:     attentionScale_avx512,
+	copy:      attentionCopy_avx512,
 	dot:       attentionDot_avx512,
 	transpose: attentionTranspose_avx512,
 }

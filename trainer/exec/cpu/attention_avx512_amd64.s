@@ -2776,49 +2776,51 @@ hide:
 	MOVQ n+8(FP), DX
 	ADDQ $15, DX
 	SHRQ $4, DX
-	MOVQ top+40(FP), DI
-	MOVQ sum+48(FP), R10
 	MOVQ alpha+56(FP), R11
 	PCALIGN $32
-row:
+top:
 	MOVLQSX (R9), R13
 	ADDQ $15, R13
 	SHRQ $4, R13
-	VMOVUPS const_attention_avx512<>+0(SB), Z4
-	VPXORD Z9, Z9, Z9
 	MOVQ SI, AX
 	MOVQ R13, BX
 	TESTQ BX, BX
-	JZ top
+	VMOVUPS const_attention_avx512<>+0(SB), Z4
+	JZ topped
 max:
 	VMAXPS (AX), Z4, Z4
 	ADDQ $64, AX
 	DECQ BX
 	JNZ max
-top:
-	VSHUFF32X4 $0x4e, Z4, Z4, Z5
-	VMAXPS Z5, Z4, Z4
-	VSHUFF32X4 $0xb1, Z4, Z4, Z5
-	VMAXPS Z5, Z4, Z4
-	VPERMILPS $0x4e, Z4, Z5
-	VMAXPS Z5, Z4, Z4
-	VPERMILPS $0xb1, Z4, Z5
-	VMAXPS Z5, Z4, Z4
-	VBROADCASTSS (DI), Z6
+topped:
+	VEXTRACTF64X4 $1, Z4, Y0
+	VMAXPS Y0, Y4, Y4
+	VEXTRACTF128 $1, Y4, X0
+	VMAXPS X0, X4, X4
+	VPERMILPS $0x0e, X4, X0
+	VMAXPS X0, X4, X4
+	VPERMILPS $0x01, X4, X0
+	VMAXPS X0, X4, X4
+	VMOVSS X4, 256(R11)
+	ADDQ $4, R9
+	ADDQ $4, R11
+	ADDQ R8, SI
+	DECQ CX
+	JNZ top
+	MOVQ top+40(FP), DI
+	MOVQ m+0(FP), CX
+	ADDQ $15, CX
+	SHRQ $4, CX
+	MOVQ alpha+56(FP), R11
+move:
+	VMOVUPS 256(R11), Z4
+	VMOVUPS (DI), Z6
 	VADDPS const_attention_avx512<>+64(SB), Z6, Z5
 	VCMPPS $14, Z5, Z4, K2
 	VMOVAPS Z6, Z8
 	VMOVAPS Z4, K2, Z8
-	VMOVSS X8, (DI)
-	VSUBPS Z8, Z6, Z6
-	VMOVSS X6, (R11)
-	MOVQ SI, AX
-	MOVQ R13, BX
-	TESTQ BX, BX
-	JZ sum
-exp:
-	VMOVUPS (AX), Z0
-	VSUBPS Z8, Z0, Z0
+	VMOVUPS Z8, (DI)
+	VSUBPS Z8, Z6, Z0
 	VRNDSCALEPS $8, Z0, Z1
 	VSUBPS Z1, Z0, Z3
 	VMOVUPS const_attention_avx512<>+128(SB), Z2
@@ -2832,6 +2834,52 @@ exp:
 	VPSLLD $23, Z1, Z1
 	VPADDD Z1, Z2, Z2
 	VCMPPS $5, const_attention_avx512<>+576(SB), Z0, K1
+	VMOVAPS.Z Z2, K1, Z2
+	VMOVUPS Z2, (R11)
+	ADDQ $64, DI
+	ADDQ $64, R11
+	DECQ CX
+	JNZ move
+	MOVQ m+0(FP), CX
+	MOVQ s+16(FP), SI
+	MOVQ seen+32(FP), R9
+	MOVQ top+40(FP), DI
+	MOVQ alpha+56(FP), R11
+	VMOVUPS const_attention_avx512<>+128(SB), Z4
+	VMOVUPS const_attention_avx512<>+192(SB), Z5
+	VMOVUPS const_attention_avx512<>+256(SB), Z6
+	VMOVUPS const_attention_avx512<>+320(SB), Z7
+	VMOVUPS const_attention_avx512<>+384(SB), Z11
+	VMOVUPS const_attention_avx512<>+448(SB), Z12
+	VMOVUPS const_attention_avx512<>+512(SB), Z13
+	VMOVUPS const_attention_avx512<>+576(SB), Z14
+	PCALIGN $32
+row:
+	MOVLQSX (R9), R13
+	ADDQ $15, R13
+	SHRQ $4, R13
+	MOVQ SI, AX
+	MOVQ R13, BX
+	TESTQ BX, BX
+	VBROADCASTSS (DI), Z8
+	VPXORD Z9, Z9, Z9
+	JZ sum
+exp:
+	VMOVUPS (AX), Z0
+	VSUBPS Z8, Z0, Z0
+	VRNDSCALEPS $8, Z0, Z1
+	VSUBPS Z1, Z0, Z3
+	VMOVUPS Z4, Z2
+	VFMADD213PS Z5, Z3, Z2
+	VFMADD213PS Z6, Z3, Z2
+	VFMADD213PS Z7, Z3, Z2
+	VFMADD213PS Z11, Z3, Z2
+	VFMADD213PS Z12, Z3, Z2
+	VFMADD213PS Z13, Z3, Z2
+	VCVTPS2DQ Z1, Z1
+	VPSLLD $23, Z1, Z1
+	VPADDD Z1, Z2, Z2
+	VCMPPS $5, Z14, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
 	VMOVUPS Z2, (AX)
 	VADDPS Z2, Z9, Z9
@@ -2858,37 +2906,23 @@ zero:
 	DECQ BX
 	JNZ zero
 zeroed:
-	ADDQ $4, R9
 	ADDQ $4, DI
+	ADDQ $4, R9
 	ADDQ $4, R11
 	ADDQ R8, SI
 	DECQ CX
 	JNZ row
+	MOVQ sum+48(FP), DI
 	MOVQ m+0(FP), CX
 	ADDQ $15, CX
 	SHRQ $4, CX
 	MOVQ alpha+56(FP), R11
 stats:
-	VMOVUPS (R11), Z0
-	VRNDSCALEPS $8, Z0, Z1
-	VSUBPS Z1, Z0, Z3
-	VMOVUPS const_attention_avx512<>+128(SB), Z2
-	VFMADD213PS const_attention_avx512<>+192(SB), Z3, Z2
-	VFMADD213PS const_attention_avx512<>+256(SB), Z3, Z2
-	VFMADD213PS const_attention_avx512<>+320(SB), Z3, Z2
-	VFMADD213PS const_attention_avx512<>+384(SB), Z3, Z2
-	VFMADD213PS const_attention_avx512<>+448(SB), Z3, Z2
-	VFMADD213PS const_attention_avx512<>+512(SB), Z3, Z2
-	VCVTPS2DQ Z1, Z1
-	VPSLLD $23, Z1, Z1
-	VPADDD Z1, Z2, Z2
-	VCMPPS $5, const_attention_avx512<>+576(SB), Z0, K1
-	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS Z2, (R11)
-	VMOVUPS (R10), Z0
+	VMOVUPS (R11), Z2
+	VMOVUPS (DI), Z0
 	VFMADD213PS 256(R11), Z2, Z0
-	VMOVUPS Z0, (R10)
-	ADDQ $64, R10
+	VMOVUPS Z0, (DI)
+	ADDQ $64, DI
 	ADDQ $64, R11
 	DECQ CX
 	JNZ stats
@@ -2919,6 +2953,14 @@ hide:
 	MOVQ dp+24(FP), DI
 	MOVQ lse+48(FP), R10
 	MOVQ delta+56(FP), R11
+	VMOVUPS const_attention_avx512<>+128(SB), Z4
+	VMOVUPS const_attention_avx512<>+192(SB), Z5
+	VMOVUPS const_attention_avx512<>+256(SB), Z6
+	VMOVUPS const_attention_avx512<>+320(SB), Z7
+	VMOVUPS const_attention_avx512<>+384(SB), Z11
+	VMOVUPS const_attention_avx512<>+448(SB), Z12
+	VMOVUPS const_attention_avx512<>+512(SB), Z13
+	VMOVUPS const_attention_avx512<>+576(SB), Z14
 	PCALIGN $32
 row:
 	MOVLQSX (R9), R13
@@ -2936,23 +2978,23 @@ unit:
 	VSUBPS Z8, Z0, Z0
 	VRNDSCALEPS $8, Z0, Z1
 	VSUBPS Z1, Z0, Z3
-	VMOVUPS const_attention_avx512<>+128(SB), Z2
-	VFMADD213PS const_attention_avx512<>+192(SB), Z3, Z2
-	VFMADD213PS const_attention_avx512<>+256(SB), Z3, Z2
-	VFMADD213PS const_attention_avx512<>+320(SB), Z3, Z2
-	VFMADD213PS const_attention_avx512<>+384(SB), Z3, Z2
-	VFMADD213PS const_attention_avx512<>+448(SB), Z3, Z2
-	VFMADD213PS const_attention_avx512<>+512(SB), Z3, Z2
+	VMOVUPS Z4, Z2
+	VFMADD213PS Z5, Z3, Z2
+	VFMADD213PS Z6, Z3, Z2
+	VFMADD213PS Z7, Z3, Z2
+	VFMADD213PS Z11, Z3, Z2
+	VFMADD213PS Z12, Z3, Z2
+	VFMADD213PS Z13, Z3, Z2
 	VCVTPS2DQ Z1, Z1
 	VPSLLD $23, Z1, Z1
 	VPADDD Z1, Z2, Z2
-	VCMPPS $5, const_attention_avx512<>+576(SB), Z0, K1
+	VCMPPS $5, Z14, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS (R12), Z4
-	VSUBPS Z9, Z4, Z4
+	VMOVUPS (R12), Z15
+	VSUBPS Z9, Z15, Z15
 	VMOVUPS Z2, (AX)
-	VMULPS Z2, Z4, Z4
-	VMOVUPS Z4, (R12)
+	VMULPS Z2, Z15, Z15
+	VMOVUPS Z15, (R12)
 	ADDQ $64, AX
 	ADDQ $64, R12
 	DECQ BX
@@ -3091,6 +3133,33 @@ vector:
 	DECQ BX
 	JNZ vector
 	ADDQ $4, R11
+	ADDQ R8, DI
+	ADDQ R9, SI
+	DECQ CX
+	JNZ row
+	VZEROUPPER
+	RET
+
+// see attentionKernels
+TEXT ·attentionCopy_avx512(SB), NOSPLIT, $0-48
+	MOVQ m+0(FP), CX
+	MOVQ n+8(FP), DX
+	MOVQ dst+16(FP), DI
+	MOVQ ldd+24(FP), R8
+	MOVQ src+32(FP), SI
+	MOVQ lds+40(FP), R9
+	SHRQ $3, DX
+row:
+	MOVQ DI, AX
+	MOVQ SI, R10
+	MOVQ DX, BX
+vector:
+	VMOVUPS (R10), Y0
+	VMOVUPS Y0, (AX)
+	ADDQ $32, AX
+	ADDQ $32, R10
+	DECQ BX
+	JNZ vector
 	ADDQ R8, DI
 	ADDQ R9, SI
 	DECQ CX

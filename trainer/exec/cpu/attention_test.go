@@ -319,7 +319,7 @@ func TestAttentionOfADocumentIsItsOwn(t *testing.T) {
 		for _, n := range []int{1, 64, 131} {
 			for _, order := range []string{"causal", "bidirectional", "permuted"} {
 				t.Run(fmt.Sprintf("%d/%s", n, order), func(t *testing.T) {
-					alone := newAttention(r, 1, n, 4, 2, 24)
+					alone := newAttention(r, 1, n, 2, 1, 24)
 					switch order {
 					case "bidirectional":
 						clear(alone.order)
@@ -328,10 +328,10 @@ func TestAttentionOfADocumentIsItsOwn(t *testing.T) {
 							alone.order[i] = int32(o)
 						}
 					}
-					dy := fill[float64](r, n*4*24)
+					dy := fill[float64](r, n*2*24)
 					want := alone.run(t, d, dy)
-					for _, at := range []struct{ b, rows, row, offset int }{{1, n + 7, 0, 7}, {2, n + 80, 1, 33}, {3, n + 300, 1, 299}} {
-						among := newAttention(r, at.b, at.rows, 4, 2, 24)
+					for _, at := range []struct{ b, rows, row, offset int }{{1, n + 7, 0, 7}, {1, n + 40, 0, 33}, {2, n + 70, 1, 69}} {
+						among := newAttention(r, at.b, at.rows, 2, 1, 24)
 						start := at.row*at.rows + at.offset
 						for i := range among.segments {
 							switch {
@@ -344,14 +344,34 @@ func TestAttentionOfADocumentIsItsOwn(t *testing.T) {
 						w := among.width()
 						copy(among.qkv[start*w:], alone.qkv)
 						copy(among.order[start:], alone.order)
-						all := fill[float64](r, at.b*at.rows*4*24)
-						copy(all[start*4*24:], dy)
+						all := fill[float64](r, at.b*at.rows*2*24)
+						copy(all[start*2*24:], dy)
 						got := among.run(t, d, all)
-						for i, cols := range []int{4 * 24, 4, w} { // y, lse, dq
+						for i, cols := range []int{2 * 24, 2, w} { // y, lse, dq
 							sameBits(t, fmt.Sprintf("%v, output %d", at, i), got[i][start*cols:(start+n)*cols], want[i])
 						}
 					}
 				})
+			}
+		}
+	})
+}
+
+// Every kernel set gives the same bits for any number of threads.
+func TestAttentionSameForAnyThreads(t *testing.T) {
+	r := rand.New(rand.NewPCG(45, 46))
+	cases := []*attentionCase{
+		newAttention(r, 3, 70, 4, 2, 16).packed(r, 30), newAttention(r, 1, 300, 2, 1, 16), newAttention(r, 3, 40, 2, 1, 16).biased(r, false),
+		newCross(r, 3, 20, 70, 2, 2, 16, fusedKV),
+	}
+	everyKernels(t, func(t *testing.T, k *kernels) {
+		for i, c := range cases {
+			dy := fill[float64](rand.New(rand.NewPCG(47, 48)), c.attrs.B*c.attrs.T*c.attrs.Heads*c.dim)
+			want := c.run(t, testDevice(t, 1, k.name), dy)
+			for _, threads := range []int{2, 3, 5} {
+				for n, got := range c.run(t, testDevice(t, threads, k.name), dy) {
+					sameBits(t, fmt.Sprintf("case %d, output %d, %d threads", i, n, threads), got, want[n])
+				}
 			}
 		}
 	})

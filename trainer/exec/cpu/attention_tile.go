@@ -31,6 +31,8 @@ type attentionKernels struct {
 	add func(m, n int, dst *float32, ldd int, src *float32, lds int, factor float32)
 	// scale is dst[i] = factor[i]·src[i], n a multiple of 8.
 	scale func(m, n int, dst *float32, ldd int, src *float32, lds int, factor *float32)
+	// copy copies rows, n a multiple of 8.
+	copy func(m, n int, dst *float32, ldd int, src *float32, lds int)
 	// dot is dst[i] = Σ x[i]·y[i] over 16 lanes and one tree, n a multiple of 16.
 	dot func(m, n int, dst, x *float32, ldx int, y *float32, ldy int)
 	// transpose writes factor times 8 rows of n elements, a multiple of 8, as 8 columns.
@@ -120,6 +122,10 @@ func beyond(p *float32, n int) *float32 { return (*float32)(unsafe.Add(unsafe.Po
 
 // load copies n rows of a head, lds apart, into rows of t.ld, with zeros up to t.wide.
 func (t *tiler[T]) load(n int, dst, src []T, lds int) {
+	if t.wide == t.d && t.asm() {
+		t.copy(n, dst, t.ld, src, lds)
+		return
+	}
 	for i := range n {
 		row := dst[i*t.ld : i*t.ld+t.wide]
 		copy(row, src[i*lds:i*lds+t.d])
@@ -271,6 +277,19 @@ func (t *tiler[T]) scale(m int, dst []T, ldd int, src []T, lds int, factor []T) 
 		for c, v := range src[i*lds : i*lds+d] {
 			x[c] = v * f
 		}
+	}
+}
+
+// copy copies rows of a head.
+func (t *tiler[T]) copy(m int, dst []T, ldd int, src []T, lds int) {
+	d := t.d
+	if t.asm() && d%8 == 0 {
+		_, _ = dst[(m-1)*ldd+d-1], src[(m-1)*lds+d-1]
+		t.k.attention.copy(m, d, f32(dst), 4*ldd, f32(src), 4*lds)
+		return
+	}
+	for i := range m {
+		copy(dst[i*ldd:i*ldd+d], src[i*lds:])
 	}
 }
 

@@ -239,7 +239,14 @@ func (m *machine) stepScalar(op string, o []string) {
 	var v uint64
 	switch op {
 	case "MOVQ", "MOVBLZX", "MOVL", "KMOVW":
+		if f := argument.FindStringSubmatch(dst); f != nil {
+			m.args[f[1]] = src()
+			return
+		}
 		m.regs[dst] = src()
+		return
+	case "MOVLQSX":
+		m.regs[dst] = uint64(int32(binary.LittleEndian.Uint32(m.word(m.address(o[0])))))
 		return
 	case "LEAQ":
 		m.regs[dst] = m.address(o[0])
@@ -322,10 +329,34 @@ func (m *machine) stepVector(op string, o []string) {
 		}
 		store()
 	}
+	compare := func(f func(i int) bool) { // into a mask register or whole lanes
+		mask := uint64(0)
+		for i := range width {
+			if f(i) {
+				mask |= 1 << i
+				out[i] = ^uint32(0)
+			}
+		}
+		if dst[0] == 'K' {
+			m.regs[dst] = mask
+			return
+		}
+		store()
+	}
 	switch op {
 	case "VMOVUPS", "VMOVAPS", "VMOVDQU", "VMOVUPS.Z":
 		if len(o) == 3 {
 			mask = m.reg(o[1])
+		}
+		if len(o) == 3 && isVector(o[0]) && isVector(dst) { // the others stay
+			a, was := m.vector(o[0], width), m.vector(dst, width)
+			lanewise(func(i int) uint32 {
+				if mask>>i&1 == 0 {
+					return was[i]
+				}
+				return a[i]
+			})
+			return
 		}
 		if !isVector(o[0]) { // lanes that are masked out are not read
 			at := m.address(o[0])
@@ -402,26 +433,20 @@ func (m *machine) stepVector(op string, o []string) {
 		a := m.vector(o[0], width/2)
 		lanewise(func(i int) uint32 { return a[i/2] >> (i % 2 * 16) & 0xffff })
 		return
-	case "VCMPPS": // first source below the second
-		if o[0] != "$1" {
-			m.err = fmt.Errorf("comparison %s", o[0])
-		}
+	case "VCMPPS": // of the first source with the second
 		b, a := m.vector(o[1], width), m.vector(o[2], width)
-		if dst[0] == 'K' {
-			mask = 0
-			for i := range width {
-				if number(a[i]) < number(b[i]) {
-					mask |= 1 << i
-				}
+		compare(func(i int) bool {
+			x, y := number(a[i]), number(b[i])
+			switch o[0] {
+			case "$1":
+				return x < y
+			case "$5":
+				return !(x < y)
+			case "$14":
+				return x > y
 			}
-			m.regs[dst] = mask
-			return
-		}
-		lanewise(func(i int) uint32 {
-			if number(a[i]) < number(b[i]) {
-				return ^uint32(0)
-			}
-			return 0
+			m.err = fmt.Errorf("comparison %s", o[0])
+			return false
 		})
 		return
 	case "VBLENDVPS": // mask, second source, first source
@@ -452,7 +477,7 @@ func (m *machine) stepVector(op string, o []string) {
 			return binary.LittleEndian.Uint32(m.word(at + uint64(4*i)))
 		})
 		return
-	case "VBROADCASTSS":
+	case "VBROADCASTSS", "VPBROADCASTD":
 		var w uint32
 		if f := argument.FindStringSubmatch(o[0]); f != nil {
 			w = uint32(m.args[f[1]])
@@ -548,12 +573,7 @@ func (m *machine) stepVector(op string, o []string) {
 			return b[i]
 		})
 	case "VPCMPGTD":
-		lanewise(func(i int) uint32 {
-			if int32(a[i]) > int32(b[i]) {
-				return ^uint32(0)
-			}
-			return 0
-		})
+		compare(func(i int) bool { return int32(a[i]) > int32(b[i]) })
 	case "VPXOR":
 		lanewise(func(i int) uint32 { return a[i] ^ b[i] })
 	case "VANDPS", "VPAND", "VPANDD":
@@ -644,6 +664,7 @@ func emulated(t *testing.T, set string, lanes, mr, nr int) *kernels {
 	m := emulation{t, set, proto}
 	m.fill(&k.elementwiseKernels)
 	m.fill(&k.rowsKernels)
+	m.attention(k)
 	return k
 }
 

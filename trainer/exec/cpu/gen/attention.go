@@ -21,6 +21,7 @@ func (a *asm) attention() {
 	a.maskRows()
 	a.addRows()
 	a.scaleRows()
+	a.copyRows()
 	a.dotRows()
 	a.transposeScaled()
 }
@@ -133,10 +134,33 @@ func (a *asm) strips(rows int) {
 	a.i("RET")
 }
 
-// exp2 sets register 2 to 2 to the power of register 0, using 1 and 3: n = round(x), f = x - n,
-// 2ⁿ·(1 + f·(c1 + … + c6·f⁵)), minimax on |f| ≤ 1/2. Below 2⁻¹²⁵ it is 0, so that no
-// denormal slows what follows; x is no larger than 127, and NaN stays NaN.
-func (a *asm) exp2() {
+// exp2Registers hold exp2's constants in a loop: from memory they would take the loads' time.
+var exp2Registers = []int{4, 5, 6, 7, 11, 12, 13, 14}
+
+// exp2Constants are c6 … c1 and 1, of 2ⁿ·(1 + f·(c1 + … + c6·f⁵)), minimax on |f| ≤ 1/2, and the
+// least exponent.
+func (a *asm) exp2Constants() []string {
+	var at []string
+	for k, c := range []float64{0.00138146, 0.00836872, 0.04166839, 0.16666521, 0.49999993, 1} { // of e to the power
+		at = append(at, a.float(fmt.Sprintf("c%d", 6-k), c*math.Pow(math.Ln2, float64(6-k))))
+	}
+	return append(at, a.float("one", 1), a.float("least", -125))
+}
+
+// loadExp2 loads the constants and gives their registers.
+func (a *asm) loadExp2() []string {
+	var regs []string
+	for k, at := range a.exp2Constants() {
+		regs = append(regs, a.v(exp2Registers[k]))
+		a.i("VMOVUPS", at, regs[k])
+	}
+	return regs
+}
+
+// exp2 sets register 2 to 2 to the power of register 0, using 1 and 3: n = round(x), f = x - n.
+// Below 2⁻¹²⁵ it is 0, so that no denormal slows what follows; x is no larger than 127, and NaN
+// stays NaN.
+func (a *asm) exp2(constants []string) {
 	x, n, p, f := a.v(0), a.v(1), a.v(2), a.v(3)
 	if a.reg == "Z" {
 		a.i("VRNDSCALEPS", "$8", x, n)
@@ -144,24 +168,19 @@ func (a *asm) exp2() {
 		a.i("VROUNDPS", "$8", x, n)
 	}
 	a.i("VSUBPS", n, x, f)
-	for k, c := range []float64{0.00138146, 0.00836872, 0.04166839, 0.16666521, 0.49999993, 1} { // of e to the power
-		at := a.float(fmt.Sprintf("c%d", 6-k), c*math.Pow(math.Ln2, float64(6-k)))
-		if k == 0 {
-			a.i("VMOVUPS", at, p)
-		} else {
-			a.i("VFMADD213PS", at, f, p)
-		}
+	a.i("VMOVUPS", constants[0], p)
+	for _, c := range constants[1:7] {
+		a.i("VFMADD213PS", c, f, p)
 	}
-	a.i("VFMADD213PS", a.float("one", 1), f, p)
 	a.i("VCVTPS2DQ", n, n)
 	a.i("VPSLLD", "$23", n, n)
 	a.i("VPADDD", n, p, p)
 	// not less: also where x is NaN
 	if a.reg == "Z" {
-		a.i("VCMPPS", "$5", a.float("least", -125), x, "K1")
+		a.i("VCMPPS", "$5", constants[7], x, "K1")
 		a.i("VMOVAPS.Z", p, "K1", p)
 	} else {
-		a.i("VCMPPS", "$5", a.float("least", -125), x, n)
+		a.i("VCMPPS", "$5", constants[7], x, n)
 		a.i("VANDPS", n, p, p)
 	}
 }
@@ -189,7 +208,9 @@ func (a *asm) hide(rows, s, lds, seen string) {
 	a.i("MOVQ", seen, "R9")
 }
 
-// softmaxRows is a step of the running softmax.
+// softmaxRows is a step of the running softmax: the maxima of all rows, what follows from
+// them a vector of rows at a time, then the powers. In one loop each row would wait for its
+// own chain.
 func (a *asm) softmaxRows() {
 	a.f("\n// see attentionKernels")
 	a.declare("attentionSoftmax", "m, n int, s *float32, lds int, seen *int32, top, sum, alpha *float32")
@@ -198,107 +219,113 @@ func (a *asm) softmaxRows() {
 	a.i("MOVQ", "n+8(FP)", "DX")
 	a.i("ADDQ", "$15", "DX")
 	a.i("SHRQ", "$4", "DX")
-	a.i("MOVQ", "top+40(FP)", "DI")
-	a.i("MOVQ", "sum+48(FP)", "R10")
 	a.i("MOVQ", "alpha+56(FP)", "R11")
-	m0, m1, old, top, s0, s1 := a.v(4), a.v(5), a.v(6), a.v(8), a.v(9), a.v(10)
-	a.f("\tPCALIGN $32")
-	a.f("row:")
-	a.i("MOVLQSX", "(R9)", "R13")
-	a.i("ADDQ", "$15", "R13")
-	a.i("SHRQ", "$4", "R13") // units that are seen
-	a.i("VMOVUPS", a.float("hidden", math.Inf(-1)), m0)
-	if a.reg == "Y" {
-		a.i("VMOVAPS", m0, m1)
-		a.zero(s1)
+	units := func() { // R13 that the row sees, and BX to count them; AX points to them
+		a.i("MOVLQSX", "(R9)", "R13")
+		a.i("ADDQ", "$15", "R13")
+		a.i("SHRQ", "$4", "R13")
+		a.i("MOVQ", "SI", "AX")
+		a.i("MOVQ", "R13", "BX")
+		a.i("TESTQ", "BX", "BX")
 	}
-	a.zero(s0)
-	a.i("MOVQ", "SI", "AX")
-	a.i("MOVQ", "R13", "BX")
-	a.i("TESTQ", "BX", "BX")
-	a.i("JZ", "top")
-	a.f("max:")
-	a.i("VMAXPS", "(AX)", m0, m0)
+	next := func(label string) {
+		a.i("ADDQ", "$4", "R9")
+		a.i("ADDQ", "$4", "R11")
+		a.i("ADDQ", "R8", "SI")
+		a.i("DECQ", "CX")
+		a.i("JNZ", label)
+	}
+	a.f("\tPCALIGN $32")
+	a.f("top:")
+	units()
+	a.i("VMOVUPS", a.float("hidden", math.Inf(-1)), a.v(4))
 	if a.reg == "Y" {
-		a.i("VMAXPS", "32(AX)", m1, m1)
+		a.i("VMOVAPS", "Y4", "Y5")
+	}
+	a.i("JZ", "topped")
+	a.f("max:")
+	for u := 0; u < 16; u += a.lanes {
+		a.i("VMAXPS", offset(4*u, "AX"), a.v(4+u/8), a.v(4+u/8))
 	}
 	a.i("ADDQ", "$64", "AX")
 	a.i("DECQ", "BX")
 	a.i("JNZ", "max")
-	a.f("top:") // of all lanes, into all lanes
-	if a.reg == "Y" {
-		a.i("VMAXPS", m1, m0, m0)
-		a.i("VPERM2F128", "$1", m0, m0, m1)
-		a.i("VMAXPS", m1, m0, m0)
-	} else {
-		a.i("VSHUFF32X4", "$0x4e", m0, m0, m1)
-		a.i("VMAXPS", m1, m0, m0)
-		a.i("VSHUFF32X4", "$0xb1", m0, m0, m1)
-		a.i("VMAXPS", m1, m0, m0)
-	}
-	for _, swap := range []string{"$0x4e", "$0xb1"} {
-		a.i("VPERMILPS", swap, m0, m1)
-		a.i("VMAXPS", m1, m0, m0)
-	}
+	a.f("topped:")
+	a.fold("VMAXPS", 4, "256(R11)") // behind alpha, as the row's sum later
+	next("top")
+
 	// The reference moves when the largest score is 8 above it: 2⁸ is far from any limit,
 	// and most tiles then rescale nothing.
-	a.i("VBROADCASTSS", "(DI)", old)
-	a.i("VADDPS", a.float("margin", 8), old, m1)
-	if a.reg == "Y" {
-		a.i("VCMPPS", "$14", m1, m0, m1) // greater
-		a.i("VBLENDVPS", m1, m0, old, top)
-	} else {
-		a.i("VCMPPS", "$14", m1, m0, "K2")
-		a.i("VMOVAPS", old, top)
-		a.i("VMOVAPS", m0, "K2", top)
+	vectors := func(label string, body func()) {
+		a.i("MOVQ", "m+0(FP)", "CX")
+		a.i("ADDQ", fmt.Sprintf("$%d", a.lanes-1), "CX")
+		a.i("SHRQ", fmt.Sprintf("$%d", map[int]int{8: 3, 16: 4}[a.lanes]), "CX")
+		a.i("MOVQ", "alpha+56(FP)", "R11")
+		a.f("%s:", label)
+		body()
+		a.i("ADDQ", fmt.Sprintf("$%d", 4*a.lanes), "DI")
+		a.i("ADDQ", fmt.Sprintf("$%d", 4*a.lanes), "R11")
+		a.i("DECQ", "CX")
+		a.i("JNZ", label)
 	}
-	a.i("VMOVSS", "X8", "(DI)")
-	a.i("VSUBPS", top, old, old)
-	a.i("VMOVSS", "X6", "(R11)")
-	a.i("MOVQ", "SI", "AX")
-	a.i("MOVQ", "R13", "BX")
-	a.i("TESTQ", "BX", "BX")
+	a.i("MOVQ", "top+40(FP)", "DI")
+	vectors("move", func() {
+		a.i("VMOVUPS", "256(R11)", a.v(4))
+		a.i("VMOVUPS", "(DI)", a.v(6))
+		a.i("VADDPS", a.float("margin", 8), a.v(6), a.v(5))
+		if a.reg == "Y" {
+			a.i("VCMPPS", "$14", "Y5", "Y4", "Y5") // greater
+			a.i("VBLENDVPS", "Y5", "Y4", "Y6", "Y8")
+		} else {
+			a.i("VCMPPS", "$14", "Z5", "Z4", "K2")
+			a.i("VMOVAPS", "Z6", "Z8")
+			a.i("VMOVAPS", "Z4", "K2", "Z8")
+		}
+		a.i("VMOVUPS", a.v(8), "(DI)")
+		a.i("VSUBPS", a.v(8), a.v(6), a.v(0))
+		a.exp2(a.exp2Constants())
+		a.i("VMOVUPS", a.v(2), "(R11)")
+	})
+
+	a.i("MOVQ", "m+0(FP)", "CX")
+	a.i("MOVQ", "s+16(FP)", "SI")
+	a.i("MOVQ", "seen+32(FP)", "R9")
+	a.i("MOVQ", "top+40(FP)", "DI")
+	a.i("MOVQ", "alpha+56(FP)", "R11")
+	constants := a.loadExp2()
+	a.f("\tPCALIGN $32")
+	a.f("row:")
+	units()
+	a.i("VBROADCASTSS", "(DI)", a.v(8))
+	a.zero(a.v(9))
+	if a.reg == "Y" {
+		a.zero("Y10")
+	}
 	a.i("JZ", "sum")
 	a.f("exp:")
 	for u := 0; u < 16; u += a.lanes {
 		a.i("VMOVUPS", offset(4*u, "AX"), a.v(0))
-		a.i("VSUBPS", top, a.v(0), a.v(0))
-		a.exp2()
+		a.i("VSUBPS", a.v(8), a.v(0), a.v(0))
+		a.exp2(constants)
 		a.i("VMOVUPS", a.v(2), offset(4*u, "AX"))
-		if u == 0 {
-			a.i("VADDPS", a.v(2), s0, s0)
-		} else {
-			a.i("VADDPS", a.v(2), s1, s1)
-		}
+		a.i("VADDPS", a.v(2), a.v(9+u/8), a.v(9+u/8))
 	}
 	a.i("ADDQ", "$64", "AX")
 	a.i("DECQ", "BX")
 	a.i("JNZ", "exp")
 	a.f("sum:")
-	a.tree(9, "256(R11)") // the row's own sum goes behind alpha
+	a.tree(9, "256(R11)")
 	a.blank("AX", "zero")
-	a.i("ADDQ", "$4", "R9")
 	a.i("ADDQ", "$4", "DI")
-	a.i("ADDQ", "$4", "R11")
-	a.i("ADDQ", "R8", "SI")
-	a.i("DECQ", "CX")
-	a.i("JNZ", "row")
-	// alpha = exp2(alpha), sum = sum·alpha + part
-	a.i("MOVQ", "m+0(FP)", "CX")
-	a.i("ADDQ", fmt.Sprintf("$%d", a.lanes-1), "CX")
-	a.i("SHRQ", fmt.Sprintf("$%d", map[int]int{8: 3, 16: 4}[a.lanes]), "CX")
-	a.i("MOVQ", "alpha+56(FP)", "R11")
-	a.f("stats:")
-	a.i("VMOVUPS", "(R11)", a.v(0))
-	a.exp2()
-	a.i("VMOVUPS", a.v(2), "(R11)")
-	a.i("VMOVUPS", "(R10)", a.v(0))
-	a.i("VFMADD213PS", "256(R11)", a.v(2), a.v(0))
-	a.i("VMOVUPS", a.v(0), "(R10)")
-	a.i("ADDQ", fmt.Sprintf("$%d", 4*a.lanes), "R10")
-	a.i("ADDQ", fmt.Sprintf("$%d", 4*a.lanes), "R11")
-	a.i("DECQ", "CX")
-	a.i("JNZ", "stats")
+	next("row")
+
+	a.i("MOVQ", "sum+48(FP)", "DI")
+	vectors("stats", func() {
+		a.i("VMOVUPS", "(R11)", a.v(2))
+		a.i("VMOVUPS", "(DI)", a.v(0))
+		a.i("VFMADD213PS", "256(R11)", a.v(2), a.v(0))
+		a.i("VMOVUPS", a.v(0), "(DI)")
+	})
 	a.i("VZEROUPPER")
 	a.i("RET")
 }
@@ -333,6 +360,7 @@ func (a *asm) gradRows() {
 	a.i("MOVQ", "lse+48(FP)", "R10")
 	a.i("MOVQ", "delta+56(FP)", "R11")
 	lse, delta := a.v(8), a.v(9)
+	constants := a.loadExp2()
 	a.f("\tPCALIGN $32")
 	a.f("row:")
 	a.i("MOVLQSX", "(R9)", "R13")
@@ -349,12 +377,12 @@ func (a *asm) gradRows() {
 	for u := 0; u < 16; u += a.lanes {
 		a.i("VMOVUPS", offset(4*u, "AX"), a.v(0))
 		a.i("VSUBPS", lse, a.v(0), a.v(0))
-		a.exp2()
-		a.i("VMOVUPS", offset(4*u, "R12"), a.v(4))
-		a.i("VSUBPS", delta, a.v(4), a.v(4))
+		a.exp2(constants)
+		a.i("VMOVUPS", offset(4*u, "R12"), a.v(15))
+		a.i("VSUBPS", delta, a.v(15), a.v(15))
 		a.i("VMOVUPS", a.v(2), offset(4*u, "AX"))
-		a.i("VMULPS", a.v(2), a.v(4), a.v(4))
-		a.i("VMOVUPS", a.v(4), offset(4*u, "R12"))
+		a.i("VMULPS", a.v(2), a.v(15), a.v(15))
+		a.i("VMOVUPS", a.v(15), offset(4*u, "R12"))
 	}
 	a.i("ADDQ", "$64", "AX")
 	a.i("ADDQ", "$64", "R12")
@@ -510,6 +538,37 @@ func (a *asm) scaleRows() {
 	a.i("DECQ", "BX")
 	a.i("JNZ", "vector")
 	a.i("ADDQ", "$4", "R11")
+	a.i("ADDQ", "R8", "DI")
+	a.i("ADDQ", "R9", "SI")
+	a.i("DECQ", "CX")
+	a.i("JNZ", "row")
+	a.i("VZEROUPPER")
+	a.i("RET")
+}
+
+// copyRows copies rows: Go's copy takes longer to begin than they take.
+func (a *asm) copyRows() {
+	a.f("\n// see attentionKernels")
+	a.declare("attentionCopy", "m, n int, dst *float32, ldd int, src *float32, lds int")
+	a.entry("copy: attentionCopy_%s", a.name)
+	a.i("MOVQ", "m+0(FP)", "CX")
+	a.i("MOVQ", "n+8(FP)", "DX")
+	a.i("MOVQ", "dst+16(FP)", "DI")
+	a.i("MOVQ", "ldd+24(FP)", "R8")
+	a.i("MOVQ", "src+32(FP)", "SI")
+	a.i("MOVQ", "lds+40(FP)", "R9")
+	a.i("SHRQ", "$3", "DX")
+	a.f("row:")
+	a.i("MOVQ", "DI", "AX")
+	a.i("MOVQ", "SI", "R10")
+	a.i("MOVQ", "DX", "BX")
+	a.f("vector:")
+	a.i("VMOVUPS", "(R10)", "Y0")
+	a.i("VMOVUPS", "Y0", "(AX)")
+	a.i("ADDQ", "$32", "AX")
+	a.i("ADDQ", "$32", "R10")
+	a.i("DECQ", "BX")
+	a.i("JNZ", "vector")
 	a.i("ADDQ", "R8", "DI")
 	a.i("ADDQ", "R9", "SI")
 	a.i("DECQ", "CX")
