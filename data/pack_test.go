@@ -2,9 +2,13 @@ package data
 
 import (
 	"math/rand/v2"
+	"os"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
+
+	"hone/data/tokenizer"
 )
 
 // slowBestFit is best-fit decreasing by looking at every row.
@@ -82,4 +86,41 @@ func BenchmarkPack(b *testing.B) {
 		bestFit(lengths, 256, 16)
 	}
 	b.ReportMetric(float64(b.N)*float64(tokens)/b.Elapsed().Seconds()/1e6, "Mtokens/s")
+}
+
+// words is a tokenizer of a token a word, after the end of text, which is 0.
+type words struct{ byteTokenizer }
+
+func (words) Encode(dst []int32, text string) []int32 {
+	for range strings.Fields(text) {
+		dst = append(dst, 1)
+	}
+	return dst
+}
+
+// Sentences of real lengths fill rows of 256 to 97 %: as words, and as bytes.
+func TestPackingOfSST2(t *testing.T) {
+	b, err := os.ReadFile("../../shared/data/sst2/train.tsv")
+	if err != nil {
+		t.Skip("the SST-2 sentences are not here: ", err)
+	}
+	var c corpus
+	for line := range strings.Lines(string(b)) {
+		text, label, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		c = append(c, Record{Text: text, Label: label, HasLabel: true})
+	}
+	for name, tok := range map[string]tokenizer.Tokenizer{"words": words{}, "bytes": byteTokenizer{}} {
+		cfg := Config{
+			Records: c, Tokenizer: tok, Objective: Classification, Labels: []string{"0", "1"},
+			T: 256, BatchSize: 8, Seed: 1, Shuffle: true, Epochs: 1,
+		}
+		l := open(t, cfg, Cursor{})
+		drain(t, l, -1)
+		s := l.Stats()
+		share := float64(s.Padding) / float64(s.Positions)
+		t.Logf("%s: %d sentences of %.1f tokens, %d truncated, padding %.2f %%", name, s.Documents, float64(s.Tokens)/float64(s.Documents), s.Truncated, 100*share)
+		if share > 0.03 {
+			t.Errorf("%s: padding %.2f %%", name, 100*share)
+		}
+	}
 }

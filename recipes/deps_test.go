@@ -63,6 +63,7 @@ var foreign = map[string][]string{
 	"github.com/apache/arrow/go/v15":    {"data/source"},
 	"github.com/google/flatbuffers":     {"data/source"},
 	"github.com/klauspost/compress":     {"data/source", "eval"},
+	"github.com/parquet-go/parquet-go":  {"data/source"},
 	"gorgonia.org/gorgonia":             {"trainer/graph"},
 	"gorgonia.org/tensor":               {"trainer/graph"},
 	"github.com/chewxy/hm":              {"trainer/graph"},
@@ -72,7 +73,7 @@ var foreign = map[string][]string{
 	"golang.org/x/term":                 {"cmd/hone"},
 	"github.com/dlclark/regexp2/v2":     {"data/tokenizer"},
 	"golang.org/x/text/unicode/norm":    {"data/tokenizer", "data/clean"},
-	"golang.org/x/sys":                  {"trainer/exec/cpu", "trainer/exec/cuda", "trainer/comm", "checkpoint"},
+	"golang.org/x/sys":                  {"trainer/exec/cpu", "trainer/exec/cuda", "trainer/comm", "checkpoint", "data/source"},
 }
 
 // top is what may lie at the top of the tree, beside names that begin with a dot.

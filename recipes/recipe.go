@@ -103,7 +103,7 @@ type Stage struct {
 	SequenceLength int `toml:"sequence_length"` // tokens in a row; 0: the model's n_positions
 	BatchSize      int `toml:"batch_size"`      // rows of a step
 	MicroBatchSize int `toml:"micro_batch_size"`
-	MaxSequences   int `toml:"max_sequences"` // finetune: documents packed into one row, at most
+	MaxSequences   int `toml:"max_sequences"` // finetune: documents packed into one row, at most; 0: an eighth of sequence_length, 8 at least
 
 	// Training.
 	Objective       string  `toml:"objective"` // pretrain: causal; finetune: classification
@@ -213,7 +213,6 @@ func (c *Corpus) rules() clean.Rules {
 func defaultStage() Stage {
 	return Stage{
 		BatchSize:       16,
-		MaxSequences:    8,
 		LRSchedulerType: "cosine",
 		Optim:           "adamw",
 		WeightDecay:     0.1,
@@ -251,6 +250,9 @@ func (r *Recipe) resolve() {
 		}
 		if s.SequenceLength == 0 {
 			s.SequenceLength = r.Model.NPositions
+		}
+		if s.MaxSequences == 0 {
+			s.MaxSequences = max(8, s.SequenceLength/8)
 		}
 		if s.MicroBatchSize == 0 {
 			s.MicroBatchSize = s.BatchSize

@@ -42,7 +42,7 @@ duplicates, in three splits. Files may be Arrow IPC, Parquet, JSONL, CSV, TSV, F
 or plain text, each also with gzip or zstd, or directories of Hugging Face datasets;
 those whose names or directories begin with train, valid, dev or test go to these
 splits. The columns of text and label are named so, all others are kept.`,
-		Example: "  hone data convert goroot: godoc\n  hone data convert reviews.tsv.gz reviews --text document --test 0.1",
+		Example: "  hone data convert goroot: godoc\n  printf 'document\\tstars\\ngood\\t5\\nbad\\t1\\n' > reviews.tsv && hone data convert reviews.tsv reviews --text document --label stars",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := o.Read.set(&o.ConvertOptions.Read); err != nil {

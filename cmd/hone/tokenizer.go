@@ -283,7 +283,7 @@ func newTokenizerCompare(t *terminal) *cobra.Command {
 		Short: "count the tokens that tokenizers make of a text, by script",
 		Long: "Counts the tokens that each tokenizer makes of the lines of a file (- is stdin), for a byte and for a word\n" +
 			"(what white space parts), by the script that most letters of a line are of.",
-		Example: "  hone tokenizer compare corpus.txt runs/quickstart/tokenizer.json gpt2/tokenizer.json",
+		Example: "  hone show quickstart | hone tokenizer compare - runs/quickstart/tokenizer.json",
 		Args:    cobra.MinimumNArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			type count struct {

@@ -48,15 +48,6 @@ var byteRune, runeByte = func() (to [256]rune, from map[rune]byte) {
 	return to, from
 }()
 
-// spell writes bytes in the printable alphabet.
-func spell(text string) string {
-	var b strings.Builder
-	for i := range len(text) {
-		b.WriteRune(byteRune[text[i]])
-	}
-	return b.String()
-}
-
 // unspell gives the bytes of a piece; false if it is not in the alphabet.
 func unspell(piece string) (string, bool) {
 	b := make([]byte, 0, len(piece))

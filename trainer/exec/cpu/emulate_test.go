@@ -647,7 +647,7 @@ func emulated(t *testing.T, set string, lanes, mr, nr int) *kernels {
 				s["accumulate"] = 1
 			}
 			run(fmt.Sprintf("micro%d", rows), s, operand{"c", c, (rows-1)*ldc/4 + n},
-				operand{"a", a, (rows-1)*ars/4 + (kc-1)*aks/4 + 1}, operand{"b", b, kc * (n + nr - 1) / nr * nr})
+				operand{"a", a, (rows-1)*ars/4 + (kc-1)*aks/4 + 1}, operand{"b", b, kc * ((n + nr - 1) / nr * nr)})
 		})
 	}
 	k.packRows = func(kc, n int, src *float32, stride int, dst *float32) {

@@ -203,5 +203,3 @@ func linearGradW[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Ar
 	js.gemm.start(d)
 	return nil
 }
-
-var wantPer int
