@@ -22,7 +22,7 @@ const (
 	// Linear: x(R,K), w, [bias(N)] -> y(R,N) = x·wᵀ + bias.
 	// w is (N,K) as in torch.nn.Linear, or (K,N) as in GPT-2's Conv1D when Attrs.Transposed.
 	OpLinear
-	// LinearGELU is OpLinear and OpGELU: x(R,K), w, [bias(N)] -> [pre(R,N)], y(R,N) = GELU(pre).
+	// LinearGELU is OpLinear and OpGELU in its tanh form: x(R,K), w, [bias(N)] -> [pre(R,N)], y(R,N) = GELU(pre).
 	OpLinearGELU
 	// LinearGradX: dy(R,N), w -> dx(R,K).
 	OpLinearGradX
@@ -78,9 +78,11 @@ const (
 	// 0..positions[b]. Keys and values are of class State and listed as outputs too.
 	OpAttentionCached
 
-	// GELU, tanh form (Hendrycks & Gimpel 2016; "gelu_new"): x -> y, elementwise.
+	// GELU (Hendrycks & Gimpel 2016) in its tanh form ("gelu_new"), or x·Φ(x) itself ("gelu") with
+	// Attrs.Erf: x -> y, elementwise.
 	OpGELU
 	// GELUGrad: x(R,N), dy(R,N) -> dx(R,N), [db(N)]; db is the sum of dx's rows. Without db, of any shape.
+	// It has GELU's attribute.
 	OpGELUGrad
 	// Tanh, Sigmoid, ReLU: x -> y, elementwise.
 	OpTanh
@@ -203,3 +205,4 @@ const (
 )
 
 func (a Activation) String() string { return [...]string{"silu", "gelu"}[a] }
+	Erf                       bool       // GELU by the error function

@@ -189,6 +189,8 @@ func (a *Attrs) suffix(op Op) string {
 		return fmt.Sprintf("[B=%d T=%d H=%d/%d]", a.B, a.T, a.Heads, a.KVHeads)
 	case a.Transposed:
 		return "[(in,out)]"
+	case a.Erf:
+		return "[erf]"
 	case op == OpGLU || op == OpGLUGrad:
 		return fmt.Sprintf("[%v]", a.Activation)
 	}

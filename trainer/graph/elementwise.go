@@ -7,17 +7,23 @@ import (
 )
 
 // GELU in its tanh form (Hendrycks & Gimpel 2016; "gelu_new"), of any shape.
-func (b *Builder) GELU(x *Node) *Node {
+func (b *Builder) GELU(x *Node) *Node { return b.gelu(x, false) }
+
+// GELUErf is the GELU itself, x·Φ(x) with the normal distribution Φ (BERT's "gelu"), of any shape.
+func (b *Builder) GELUErf(x *Node) *Node { return b.gelu(x, true) }
+
+func (b *Builder) gelu(x *Node, erf bool) *Node {
 	const code = exec.OpGELU
 	if !b.float(code, "x", x) {
 		return &Node{}
 	}
 	b.differentiable(code, x)
+	attrs := exec.Attrs{Erf: erf}
 	return b.apply(op{
-		code: code,
-		out:  []result{{"y", x.shape}},
+		code: code, attrs: attrs,
+		out: []result{{"y", x.shape}},
 		grad: func(dy *Node) []*Node {
-			return b.apply(op{code: exec.OpGELUGrad, out: []result{{"dx", x.shape}}}, x, dy)
+			return b.apply(op{code: exec.OpGELUGrad, attrs: attrs, out: []result{{"dx", x.shape}}}, x, dy)
 		},
 	}, x)[0]
 }

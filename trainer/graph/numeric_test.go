@@ -238,6 +238,7 @@ func TestGradients(t *testing.T) {
 				KeyT: 2, KeySegments: b.Input("key segments", exec.I32, 4), KeyOrder: b.Input("key order", exec.I32, 4), Bias: w(b, "bias", 2, 4), Scale: 1})
 		},
 		"gelu":            func(b *Builder, x *Node) *Node { return b.GELU(x) },
+		"gelu by erf":     func(b *Builder, x *Node) *Node { return b.GELUErf(b.Linear(x, w(b, "w", 5, c), w(b, "b", 5), false)) },
 		"add":             func(b *Builder, x *Node) *Node { return b.Add(x, b.GELU(x)) },
 		"add twice":       func(b *Builder, x *Node) *Node { return b.Add(x, x) },
 		"shared gradient": func(b *Builder, x *Node) *Node { return b.Add(x, w(b, "y", rows, c)) },

@@ -56,11 +56,16 @@ func activations(add addCase, r *rand.Rand) {
 			add(1e-6, exec.Instr{Op: exec.OpGLUGrad, Attrs: at}, []tensor{gate, up, dy}, outputs(gate.shape, gate.shape), dgate, dup)
 			add(1e-6, exec.Instr{Op: exec.OpGLUGrad, Attrs: at}, []tensor{both, absent, dy}, append(outputs(both.shape), absent), dboth)
 		}
-		dx := make([]float64, rows*n)
-		for i, v := range gate.f {
-			dx[i] = dy.f[i] * geluGrad64(v)
+		for erf, form := range map[bool]int{false: 0, true: 1} {
+			y, dx := make([]float64, rows*n), make([]float64, rows*n)
+			for i, v := range gate.f {
+				y[i], dx[i] = geluForms[form].f(v), dy.f[i]*geluForms[form].df(v)
+			}
+			at := exec.Attrs{Erf: erf}
+			add(1e-6, exec.Instr{Op: exec.OpGELU, Attrs: at}, []tensor{gate}, outputs(gate.shape), y)
+			add(1e-6, exec.Instr{Op: exec.OpGELUGrad, Attrs: at}, []tensor{gate, dy}, outputs(gate.shape), dx)
+			add(1e-6, exec.Instr{Op: exec.OpGELUGrad, Attrs: at}, []tensor{gate, dy}, outputs(gate.shape, []int{n}), dx, naiveColSum(dx, rows, n))
 		}
-		add(1e-6, exec.Instr{Op: exec.OpGELUGrad}, []tensor{gate, dy}, outputs(gate.shape, []int{n}), dx, naiveColSum(dx, rows, n))
 	}
 }
 

@@ -9,7 +9,7 @@
 // rows, RoPE, dropout, AdamW, Muon's updates, sums of squares. Matrix products use
 // fused multiply-adds, and the two vector sets agree in their chains. The vector
 // exponential is within 1 unit in the last place, and so are within 3 the functions
-// made of it, tanh, sigmoid and SiLU; GELU's error is below 2e-7·max(1,|x|). AVX2 and
+// made of it, tanh, sigmoid and SiLU; GELU's error, in either form, is below 2e-7·max(1,|x|). AVX2 and
 // AVX-512 give the same bits in these as well.
 //
 // For a given kernel set, results are the same bits for any number of threads:

@@ -11,6 +11,7 @@ const elemChunk = 16384
 type elemJob[T float] struct {
 	k         *kernels
 	op        exec.Op
+	erf       bool // of GELU
 	dst, a, b []T
 }
 
@@ -20,9 +21,17 @@ func (j *elemJob[T]) chunk(i, _ int) {
 	dst, a := j.dst[lo:hi], j.a[lo:hi]
 	switch j.op {
 	case exec.OpGELU:
-		geluTo(j.k, dst, a)
+		if j.erf {
+			erfGELUTo(j.k, dst, a)
+		} else {
+			geluTo(j.k, dst, a)
+		}
 	case exec.OpGELUGrad:
-		geluGradTo(j.k, dst, a, j.b[lo:hi])
+		if j.erf {
+			erfGELUGradTo(j.k, dst, a, j.b[lo:hi])
+		} else {
+			geluGradTo(j.k, dst, a, j.b[lo:hi])
+		}
 	case exec.OpAdd:
 		addTo(j.k, dst, a, j.b[lo:hi])
 	case exec.OpTanh:
@@ -51,7 +60,7 @@ func map1[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) erro
 	if err := operands(in, args, 2); err != nil {
 		return err
 	}
-	js.elem = elemJob[T]{op: in.Op, a: view[T](args[0]), dst: view[T](args[1])}
+	js.elem = elemJob[T]{op: in.Op, erf: in.Attrs.Erf, a: view[T](args[0]), dst: view[T](args[1])}
 	if len(js.elem.a) != len(js.elem.dst) {
 		return mismatch(in, args)
 	}
@@ -64,7 +73,7 @@ func map2[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) erro
 	if err := operands(in, args, 3); err != nil {
 		return err
 	}
-	js.elem = elemJob[T]{op: in.Op, a: view[T](args[0]), b: view[T](args[1]), dst: view[T](args[2])}
+	js.elem = elemJob[T]{op: in.Op, erf: in.Attrs.Erf, a: view[T](args[0]), b: view[T](args[1]), dst: view[T](args[2])}
 	if len(js.elem.a) != len(js.elem.dst) || len(js.elem.b) != len(js.elem.dst) {
 		return mismatch(in, args)
 	}

@@ -17,6 +17,12 @@ func gelu_avx2(n int, dst, x *float32)
 func geluGrad_avx2(n int, dst, x, dy *float32)
 
 //go:noescape
+func erfGELU_avx2(n int, dst, x *float32)
+
+//go:noescape
+func erfGELUGrad_avx2(n int, dst, x, dy *float32)
+
+//go:noescape
 func tanh_avx2(n int, dst, x *float32)
 
 //go:noescape
@@ -63,6 +69,8 @@ var elementwise_avx2 = elementwiseKernels{
 	expScale:    expScale_avx2,
 	gelu:        gelu_avx2,
 	geluGrad:    geluGrad_avx2,
+	erfGELU:     erfGELU_avx2,
+	erfGELUGrad: erfGELUGrad_avx2,
 	tanh:        tanh_avx2,
 	sigmoid:     sigmoid_avx2,
 	relu:        relu_avx2,

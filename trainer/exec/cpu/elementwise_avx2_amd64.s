@@ -744,6 +744,500 @@ done:
 	VZEROUPPER
 	RET
 
+TEXT ·erfGELU_avx2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ x+16(FP), SI
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (SI)(R12*1), Y4
+	VANDPS const_elementwise_avx2<>+768(SB), Y4, Y5
+	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
+	VMINPS Y5, Y1, Y5
+	VMULPS Y5, Y5, Y0
+	VMULPS const_elementwise_avx2<>+832(SB), Y0, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VPADDD Y1, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y1
+	VMOVAPS Y1, Y6
+	VFMADD231PS const_elementwise_avx2<>+864(SB), Y5, Y6
+	VDIVPS Y6, Y1, Y6
+	VMOVUPS const_elementwise_avx2<>+896(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+928(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+960(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+992(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+1024(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+1056(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+1088(SB), Y6, Y0
+	VMULPS Y6, Y0, Y0
+	VMULPS Y2, Y0, Y0
+	VMULPS Y5, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VMAXPS Y4, Y1, Y1
+	VSUBPS Y0, Y1, Y0
+	VMOVUPS Y0, (DI)(R12*1)
+	VMOVUPS 32(SI)(R12*1), Y4
+	VANDPS const_elementwise_avx2<>+768(SB), Y4, Y5
+	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
+	VMINPS Y5, Y1, Y5
+	VMULPS Y5, Y5, Y0
+	VMULPS const_elementwise_avx2<>+832(SB), Y0, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VPADDD Y1, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y1
+	VMOVAPS Y1, Y6
+	VFMADD231PS const_elementwise_avx2<>+864(SB), Y5, Y6
+	VDIVPS Y6, Y1, Y6
+	VMOVUPS const_elementwise_avx2<>+896(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+928(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+960(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+992(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+1024(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+1056(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+1088(SB), Y6, Y0
+	VMULPS Y6, Y0, Y0
+	VMULPS Y2, Y0, Y0
+	VMULPS Y5, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VMAXPS Y4, Y1, Y1
+	VSUBPS Y0, Y1, Y0
+	VMOVUPS Y0, 32(DI)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVQ CX, AX
+	SUBQ $8, AX
+	JLT less
+	VMOVUPS (SI)(R12*1), Y4
+	VANDPS const_elementwise_avx2<>+768(SB), Y4, Y5
+	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
+	VMINPS Y5, Y1, Y5
+	VMULPS Y5, Y5, Y0
+	VMULPS const_elementwise_avx2<>+832(SB), Y0, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VPADDD Y1, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y1
+	VMOVAPS Y1, Y6
+	VFMADD231PS const_elementwise_avx2<>+864(SB), Y5, Y6
+	VDIVPS Y6, Y1, Y6
+	VMOVUPS const_elementwise_avx2<>+896(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+928(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+960(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+992(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+1024(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+1056(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+1088(SB), Y6, Y0
+	VMULPS Y6, Y0, Y0
+	VMULPS Y2, Y0, Y0
+	VMULPS Y5, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VMAXPS Y4, Y1, Y1
+	VSUBPS Y0, Y1, Y0
+	VMOVUPS Y0, (DI)(R12*1)
+	MOVQ AX, CX
+	TESTQ CX, CX
+	JZ done
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS 32(SI)(R12*1), Y14, Y4
+	VANDPS const_elementwise_avx2<>+768(SB), Y4, Y5
+	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
+	VMINPS Y5, Y1, Y5
+	VMULPS Y5, Y5, Y0
+	VMULPS const_elementwise_avx2<>+832(SB), Y0, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VPADDD Y1, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y1
+	VMOVAPS Y1, Y6
+	VFMADD231PS const_elementwise_avx2<>+864(SB), Y5, Y6
+	VDIVPS Y6, Y1, Y6
+	VMOVUPS const_elementwise_avx2<>+896(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+928(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+960(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+992(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+1024(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+1056(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+1088(SB), Y6, Y0
+	VMULPS Y6, Y0, Y0
+	VMULPS Y2, Y0, Y0
+	VMULPS Y5, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VMAXPS Y4, Y1, Y1
+	VSUBPS Y0, Y1, Y0
+	VMASKMOVPS Y0, Y14, 32(DI)(R12*1)
+	JMP done
+less:
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS (SI)(R12*1), Y14, Y4
+	VANDPS const_elementwise_avx2<>+768(SB), Y4, Y5
+	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
+	VMINPS Y5, Y1, Y5
+	VMULPS Y5, Y5, Y0
+	VMULPS const_elementwise_avx2<>+832(SB), Y0, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VPADDD Y1, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y1
+	VMOVAPS Y1, Y6
+	VFMADD231PS const_elementwise_avx2<>+864(SB), Y5, Y6
+	VDIVPS Y6, Y1, Y6
+	VMOVUPS const_elementwise_avx2<>+896(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+928(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+960(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+992(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+1024(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+1056(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+1088(SB), Y6, Y0
+	VMULPS Y6, Y0, Y0
+	VMULPS Y2, Y0, Y0
+	VMULPS Y5, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VMAXPS Y4, Y1, Y1
+	VSUBPS Y0, Y1, Y0
+	VMASKMOVPS Y0, Y14, (DI)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
+TEXT ·erfGELUGrad_avx2(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ dy+24(FP), DX
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (SI)(R12*1), Y4
+	VMOVUPS (DX)(R12*1), Y7
+	VANDPS const_elementwise_avx2<>+768(SB), Y4, Y5
+	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
+	VMINPS Y5, Y1, Y5
+	VMULPS Y5, Y5, Y0
+	VMULPS const_elementwise_avx2<>+832(SB), Y0, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VPADDD Y1, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y1
+	VMOVAPS Y1, Y6
+	VFMADD231PS const_elementwise_avx2<>+864(SB), Y5, Y6
+	VDIVPS Y6, Y1, Y6
+	VMOVUPS const_elementwise_avx2<>+896(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+928(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+960(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+992(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+1024(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+1056(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+1088(SB), Y6, Y0
+	VMULPS Y6, Y0, Y0
+	VMULPS Y2, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+1120(SB), Y6
+	VSUBPS Y0, Y6, Y0
+	VMULPS const_elementwise_avx2<>+1152(SB), Y5, Y5
+	VFMADD231PS Y2, Y5, Y0
+	VANDPS const_elementwise_avx2<>+1184(SB), Y4, Y1
+	VORPS Y1, Y0, Y0
+	VADDPS Y6, Y0, Y0
+	VMULPS Y7, Y0, Y0
+	VMOVUPS Y0, (DI)(R12*1)
+	VMOVUPS 32(SI)(R12*1), Y4
+	VMOVUPS 32(DX)(R12*1), Y7
+	VANDPS const_elementwise_avx2<>+768(SB), Y4, Y5
+	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
+	VMINPS Y5, Y1, Y5
+	VMULPS Y5, Y5, Y0
+	VMULPS const_elementwise_avx2<>+832(SB), Y0, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VPADDD Y1, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y1
+	VMOVAPS Y1, Y6
+	VFMADD231PS const_elementwise_avx2<>+864(SB), Y5, Y6
+	VDIVPS Y6, Y1, Y6
+	VMOVUPS const_elementwise_avx2<>+896(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+928(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+960(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+992(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+1024(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+1056(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+1088(SB), Y6, Y0
+	VMULPS Y6, Y0, Y0
+	VMULPS Y2, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+1120(SB), Y6
+	VSUBPS Y0, Y6, Y0
+	VMULPS const_elementwise_avx2<>+1152(SB), Y5, Y5
+	VFMADD231PS Y2, Y5, Y0
+	VANDPS const_elementwise_avx2<>+1184(SB), Y4, Y1
+	VORPS Y1, Y0, Y0
+	VADDPS Y6, Y0, Y0
+	VMULPS Y7, Y0, Y0
+	VMOVUPS Y0, 32(DI)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVQ CX, AX
+	SUBQ $8, AX
+	JLT less
+	VMOVUPS (SI)(R12*1), Y4
+	VMOVUPS (DX)(R12*1), Y7
+	VANDPS const_elementwise_avx2<>+768(SB), Y4, Y5
+	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
+	VMINPS Y5, Y1, Y5
+	VMULPS Y5, Y5, Y0
+	VMULPS const_elementwise_avx2<>+832(SB), Y0, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VPADDD Y1, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y1
+	VMOVAPS Y1, Y6
+	VFMADD231PS const_elementwise_avx2<>+864(SB), Y5, Y6
+	VDIVPS Y6, Y1, Y6
+	VMOVUPS const_elementwise_avx2<>+896(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+928(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+960(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+992(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+1024(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+1056(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+1088(SB), Y6, Y0
+	VMULPS Y6, Y0, Y0
+	VMULPS Y2, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+1120(SB), Y6
+	VSUBPS Y0, Y6, Y0
+	VMULPS const_elementwise_avx2<>+1152(SB), Y5, Y5
+	VFMADD231PS Y2, Y5, Y0
+	VANDPS const_elementwise_avx2<>+1184(SB), Y4, Y1
+	VORPS Y1, Y0, Y0
+	VADDPS Y6, Y0, Y0
+	VMULPS Y7, Y0, Y0
+	VMOVUPS Y0, (DI)(R12*1)
+	MOVQ AX, CX
+	TESTQ CX, CX
+	JZ done
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS 32(SI)(R12*1), Y14, Y4
+	VMASKMOVPS 32(DX)(R12*1), Y14, Y7
+	VANDPS const_elementwise_avx2<>+768(SB), Y4, Y5
+	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
+	VMINPS Y5, Y1, Y5
+	VMULPS Y5, Y5, Y0
+	VMULPS const_elementwise_avx2<>+832(SB), Y0, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VPADDD Y1, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y1
+	VMOVAPS Y1, Y6
+	VFMADD231PS const_elementwise_avx2<>+864(SB), Y5, Y6
+	VDIVPS Y6, Y1, Y6
+	VMOVUPS const_elementwise_avx2<>+896(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+928(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+960(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+992(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+1024(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+1056(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+1088(SB), Y6, Y0
+	VMULPS Y6, Y0, Y0
+	VMULPS Y2, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+1120(SB), Y6
+	VSUBPS Y0, Y6, Y0
+	VMULPS const_elementwise_avx2<>+1152(SB), Y5, Y5
+	VFMADD231PS Y2, Y5, Y0
+	VANDPS const_elementwise_avx2<>+1184(SB), Y4, Y1
+	VORPS Y1, Y0, Y0
+	VADDPS Y6, Y0, Y0
+	VMULPS Y7, Y0, Y0
+	VMASKMOVPS Y0, Y14, 32(DI)(R12*1)
+	JMP done
+less:
+	NEGQ CX
+	LEAQ mask_elementwise_avx2<>+32(SB), AX
+	VMOVDQU (AX)(CX*4), Y14
+	VMASKMOVPS (SI)(R12*1), Y14, Y4
+	VMASKMOVPS (DX)(R12*1), Y14, Y7
+	VANDPS const_elementwise_avx2<>+768(SB), Y4, Y5
+	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
+	VMINPS Y5, Y1, Y5
+	VMULPS Y5, Y5, Y0
+	VMULPS const_elementwise_avx2<>+832(SB), Y0, Y0
+	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS const_elementwise_avx2<>+96(SB), Y1, Y0
+	VFNMADD231PS const_elementwise_avx2<>+128(SB), Y1, Y0
+	VMULPS Y0, Y0, Y3
+	VMOVUPS const_elementwise_avx2<>+160(SB), Y2
+	VFMADD213PS const_elementwise_avx2<>+192(SB), Y0, Y2
+	VMOVUPS const_elementwise_avx2<>+224(SB), Y10
+	VFMADD213PS const_elementwise_avx2<>+256(SB), Y0, Y10
+	VFMADD231PS const_elementwise_avx2<>+288(SB), Y3, Y2
+	VFMADD213PS Y10, Y3, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VFMADD213PS const_elementwise_avx2<>+320(SB), Y0, Y2
+	VCVTPS2DQ Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VPADDD Y1, Y2, Y2
+	VMOVUPS const_elementwise_avx2<>+320(SB), Y1
+	VMOVAPS Y1, Y6
+	VFMADD231PS const_elementwise_avx2<>+864(SB), Y5, Y6
+	VDIVPS Y6, Y1, Y6
+	VMOVUPS const_elementwise_avx2<>+896(SB), Y0
+	VFMADD213PS const_elementwise_avx2<>+928(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+960(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+992(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+1024(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+1056(SB), Y6, Y0
+	VFMADD213PS const_elementwise_avx2<>+1088(SB), Y6, Y0
+	VMULPS Y6, Y0, Y0
+	VMULPS Y2, Y0, Y0
+	VMOVUPS const_elementwise_avx2<>+1120(SB), Y6
+	VSUBPS Y0, Y6, Y0
+	VMULPS const_elementwise_avx2<>+1152(SB), Y5, Y5
+	VFMADD231PS Y2, Y5, Y0
+	VANDPS const_elementwise_avx2<>+1184(SB), Y4, Y1
+	VORPS Y1, Y0, Y0
+	VADDPS Y6, Y0, Y0
+	VMULPS Y7, Y0, Y0
+	VMASKMOVPS Y0, Y14, (DI)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
 TEXT ·tanh_avx2(SB), NOSPLIT, $0-24
 	MOVQ n+0(FP), CX
 	MOVQ dst+8(FP), DI
@@ -756,7 +1250,7 @@ TEXT ·tanh_avx2(SB), NOSPLIT, $0-24
 loop:
 	VMOVUPS (SI)(R12*1), Y4
 	VANDPS const_elementwise_avx2<>+768(SB), Y4, Y0
-	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1216(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VADDPS Y0, Y0, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y2
@@ -776,14 +1270,14 @@ loop:
 	VPSLLD $23, Y2, Y2
 	VSUBPS const_elementwise_avx2<>+320(SB), Y2, Y1
 	VFMADD213PS Y1, Y2, Y3
-	VADDPS const_elementwise_avx2<>+832(SB), Y3, Y1
+	VADDPS const_elementwise_avx2<>+1248(SB), Y3, Y1
 	VDIVPS Y1, Y3, Y0
-	VANDPS const_elementwise_avx2<>+864(SB), Y4, Y1
+	VANDPS const_elementwise_avx2<>+1184(SB), Y4, Y1
 	VORPS Y1, Y0, Y0
 	VMOVUPS Y0, (DI)(R12*1)
 	VMOVUPS 32(SI)(R12*1), Y4
 	VANDPS const_elementwise_avx2<>+768(SB), Y4, Y0
-	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1216(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VADDPS Y0, Y0, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y2
@@ -803,9 +1297,9 @@ loop:
 	VPSLLD $23, Y2, Y2
 	VSUBPS const_elementwise_avx2<>+320(SB), Y2, Y1
 	VFMADD213PS Y1, Y2, Y3
-	VADDPS const_elementwise_avx2<>+832(SB), Y3, Y1
+	VADDPS const_elementwise_avx2<>+1248(SB), Y3, Y1
 	VDIVPS Y1, Y3, Y0
-	VANDPS const_elementwise_avx2<>+864(SB), Y4, Y1
+	VANDPS const_elementwise_avx2<>+1184(SB), Y4, Y1
 	VORPS Y1, Y0, Y0
 	VMOVUPS Y0, 32(DI)(R12*1)
 	ADDQ $64, R12
@@ -819,7 +1313,7 @@ tail:
 	JLT less
 	VMOVUPS (SI)(R12*1), Y4
 	VANDPS const_elementwise_avx2<>+768(SB), Y4, Y0
-	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1216(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VADDPS Y0, Y0, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y2
@@ -839,9 +1333,9 @@ tail:
 	VPSLLD $23, Y2, Y2
 	VSUBPS const_elementwise_avx2<>+320(SB), Y2, Y1
 	VFMADD213PS Y1, Y2, Y3
-	VADDPS const_elementwise_avx2<>+832(SB), Y3, Y1
+	VADDPS const_elementwise_avx2<>+1248(SB), Y3, Y1
 	VDIVPS Y1, Y3, Y0
-	VANDPS const_elementwise_avx2<>+864(SB), Y4, Y1
+	VANDPS const_elementwise_avx2<>+1184(SB), Y4, Y1
 	VORPS Y1, Y0, Y0
 	VMOVUPS Y0, (DI)(R12*1)
 	MOVQ AX, CX
@@ -852,7 +1346,7 @@ tail:
 	VMOVDQU (AX)(CX*4), Y14
 	VMASKMOVPS 32(SI)(R12*1), Y14, Y4
 	VANDPS const_elementwise_avx2<>+768(SB), Y4, Y0
-	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1216(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VADDPS Y0, Y0, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y2
@@ -872,9 +1366,9 @@ tail:
 	VPSLLD $23, Y2, Y2
 	VSUBPS const_elementwise_avx2<>+320(SB), Y2, Y1
 	VFMADD213PS Y1, Y2, Y3
-	VADDPS const_elementwise_avx2<>+832(SB), Y3, Y1
+	VADDPS const_elementwise_avx2<>+1248(SB), Y3, Y1
 	VDIVPS Y1, Y3, Y0
-	VANDPS const_elementwise_avx2<>+864(SB), Y4, Y1
+	VANDPS const_elementwise_avx2<>+1184(SB), Y4, Y1
 	VORPS Y1, Y0, Y0
 	VMASKMOVPS Y0, Y14, 32(DI)(R12*1)
 	JMP done
@@ -884,7 +1378,7 @@ less:
 	VMOVDQU (AX)(CX*4), Y14
 	VMASKMOVPS (SI)(R12*1), Y14, Y4
 	VANDPS const_elementwise_avx2<>+768(SB), Y4, Y0
-	VMOVUPS const_elementwise_avx2<>+800(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1216(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VADDPS Y0, Y0, Y0
 	VMULPS const_elementwise_avx2<>+64(SB), Y0, Y2
@@ -904,9 +1398,9 @@ less:
 	VPSLLD $23, Y2, Y2
 	VSUBPS const_elementwise_avx2<>+320(SB), Y2, Y1
 	VFMADD213PS Y1, Y2, Y3
-	VADDPS const_elementwise_avx2<>+832(SB), Y3, Y1
+	VADDPS const_elementwise_avx2<>+1248(SB), Y3, Y1
 	VDIVPS Y1, Y3, Y0
-	VANDPS const_elementwise_avx2<>+864(SB), Y4, Y1
+	VANDPS const_elementwise_avx2<>+1184(SB), Y4, Y1
 	VORPS Y1, Y0, Y0
 	VMASKMOVPS Y0, Y14, (DI)(R12*1)
 done:
@@ -924,9 +1418,9 @@ TEXT ·sigmoid_avx2(SB), NOSPLIT, $0-24
 	PCALIGN $32
 loop:
 	VMOVUPS (SI)(R12*1), Y4
-	VMOVUPS const_elementwise_avx2<>+896(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1280(SB), Y1
 	VMAXPS Y4, Y1, Y6
-	VMOVUPS const_elementwise_avx2<>+928(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1312(SB), Y1
 	VMINPS Y6, Y1, Y0
 	VXORPS Y1, Y1, Y1
 	VSUBPS Y0, Y1, Y0
@@ -951,9 +1445,9 @@ loop:
 	VDIVPS Y2, Y0, Y0
 	VMOVUPS Y0, (DI)(R12*1)
 	VMOVUPS 32(SI)(R12*1), Y4
-	VMOVUPS const_elementwise_avx2<>+896(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1280(SB), Y1
 	VMAXPS Y4, Y1, Y6
-	VMOVUPS const_elementwise_avx2<>+928(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1312(SB), Y1
 	VMINPS Y6, Y1, Y0
 	VXORPS Y1, Y1, Y1
 	VSUBPS Y0, Y1, Y0
@@ -987,9 +1481,9 @@ tail:
 	SUBQ $8, AX
 	JLT less
 	VMOVUPS (SI)(R12*1), Y4
-	VMOVUPS const_elementwise_avx2<>+896(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1280(SB), Y1
 	VMAXPS Y4, Y1, Y6
-	VMOVUPS const_elementwise_avx2<>+928(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1312(SB), Y1
 	VMINPS Y6, Y1, Y0
 	VXORPS Y1, Y1, Y1
 	VSUBPS Y0, Y1, Y0
@@ -1020,9 +1514,9 @@ tail:
 	LEAQ mask_elementwise_avx2<>+32(SB), AX
 	VMOVDQU (AX)(CX*4), Y14
 	VMASKMOVPS 32(SI)(R12*1), Y14, Y4
-	VMOVUPS const_elementwise_avx2<>+896(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1280(SB), Y1
 	VMAXPS Y4, Y1, Y6
-	VMOVUPS const_elementwise_avx2<>+928(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1312(SB), Y1
 	VMINPS Y6, Y1, Y0
 	VXORPS Y1, Y1, Y1
 	VSUBPS Y0, Y1, Y0
@@ -1052,9 +1546,9 @@ less:
 	LEAQ mask_elementwise_avx2<>+32(SB), AX
 	VMOVDQU (AX)(CX*4), Y14
 	VMASKMOVPS (SI)(R12*1), Y14, Y4
-	VMOVUPS const_elementwise_avx2<>+896(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1280(SB), Y1
 	VMAXPS Y4, Y1, Y6
-	VMOVUPS const_elementwise_avx2<>+928(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1312(SB), Y1
 	VMINPS Y6, Y1, Y0
 	VXORPS Y1, Y1, Y1
 	VSUBPS Y0, Y1, Y0
@@ -1354,9 +1848,9 @@ TEXT ·swiglu_avx2(SB), NOSPLIT, $0-32
 loop:
 	VMOVUPS (SI)(R12*1), Y4
 	VMOVUPS (DX)(R12*1), Y7
-	VMOVUPS const_elementwise_avx2<>+896(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1280(SB), Y1
 	VMAXPS Y4, Y1, Y6
-	VMOVUPS const_elementwise_avx2<>+928(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1312(SB), Y1
 	VMINPS Y6, Y1, Y0
 	VXORPS Y1, Y1, Y1
 	VSUBPS Y0, Y1, Y0
@@ -1382,9 +1876,9 @@ loop:
 	VMOVUPS Y0, (DI)(R12*1)
 	VMOVUPS 32(SI)(R12*1), Y4
 	VMOVUPS 32(DX)(R12*1), Y7
-	VMOVUPS const_elementwise_avx2<>+896(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1280(SB), Y1
 	VMAXPS Y4, Y1, Y6
-	VMOVUPS const_elementwise_avx2<>+928(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1312(SB), Y1
 	VMINPS Y6, Y1, Y0
 	VXORPS Y1, Y1, Y1
 	VSUBPS Y0, Y1, Y0
@@ -1419,9 +1913,9 @@ tail:
 	JLT less
 	VMOVUPS (SI)(R12*1), Y4
 	VMOVUPS (DX)(R12*1), Y7
-	VMOVUPS const_elementwise_avx2<>+896(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1280(SB), Y1
 	VMAXPS Y4, Y1, Y6
-	VMOVUPS const_elementwise_avx2<>+928(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1312(SB), Y1
 	VMINPS Y6, Y1, Y0
 	VXORPS Y1, Y1, Y1
 	VSUBPS Y0, Y1, Y0
@@ -1453,9 +1947,9 @@ tail:
 	VMOVDQU (AX)(CX*4), Y14
 	VMASKMOVPS 32(SI)(R12*1), Y14, Y4
 	VMASKMOVPS 32(DX)(R12*1), Y14, Y7
-	VMOVUPS const_elementwise_avx2<>+896(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1280(SB), Y1
 	VMAXPS Y4, Y1, Y6
-	VMOVUPS const_elementwise_avx2<>+928(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1312(SB), Y1
 	VMINPS Y6, Y1, Y0
 	VXORPS Y1, Y1, Y1
 	VSUBPS Y0, Y1, Y0
@@ -1486,9 +1980,9 @@ less:
 	VMOVDQU (AX)(CX*4), Y14
 	VMASKMOVPS (SI)(R12*1), Y14, Y4
 	VMASKMOVPS (DX)(R12*1), Y14, Y7
-	VMOVUPS const_elementwise_avx2<>+896(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1280(SB), Y1
 	VMAXPS Y4, Y1, Y6
-	VMOVUPS const_elementwise_avx2<>+928(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1312(SB), Y1
 	VMINPS Y6, Y1, Y0
 	VXORPS Y1, Y1, Y1
 	VSUBPS Y0, Y1, Y0
@@ -1707,9 +2201,9 @@ loop:
 	VMOVUPS (DX)(R12*1), Y4
 	VMOVUPS (R8)(R12*1), Y7
 	VMOVUPS (R9)(R12*1), Y8
-	VMOVUPS const_elementwise_avx2<>+960(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1344(SB), Y1
 	VMAXPS Y4, Y1, Y9
-	VMOVUPS const_elementwise_avx2<>+992(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1376(SB), Y1
 	VMINPS Y9, Y1, Y4
 	VXORPS Y0, Y0, Y0
 	VSUBPS Y4, Y0, Y0
@@ -1745,9 +2239,9 @@ loop:
 	VMOVUPS 32(DX)(R12*1), Y4
 	VMOVUPS 32(R8)(R12*1), Y7
 	VMOVUPS 32(R9)(R12*1), Y8
-	VMOVUPS const_elementwise_avx2<>+960(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1344(SB), Y1
 	VMAXPS Y4, Y1, Y9
-	VMOVUPS const_elementwise_avx2<>+992(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1376(SB), Y1
 	VMINPS Y9, Y1, Y4
 	VXORPS Y0, Y0, Y0
 	VSUBPS Y4, Y0, Y0
@@ -1792,9 +2286,9 @@ tail:
 	VMOVUPS (DX)(R12*1), Y4
 	VMOVUPS (R8)(R12*1), Y7
 	VMOVUPS (R9)(R12*1), Y8
-	VMOVUPS const_elementwise_avx2<>+960(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1344(SB), Y1
 	VMAXPS Y4, Y1, Y9
-	VMOVUPS const_elementwise_avx2<>+992(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1376(SB), Y1
 	VMINPS Y9, Y1, Y4
 	VXORPS Y0, Y0, Y0
 	VSUBPS Y4, Y0, Y0
@@ -1836,9 +2330,9 @@ tail:
 	VMASKMOVPS 32(DX)(R12*1), Y14, Y4
 	VMASKMOVPS 32(R8)(R12*1), Y14, Y7
 	VMASKMOVPS 32(R9)(R12*1), Y14, Y8
-	VMOVUPS const_elementwise_avx2<>+960(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1344(SB), Y1
 	VMAXPS Y4, Y1, Y9
-	VMOVUPS const_elementwise_avx2<>+992(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1376(SB), Y1
 	VMINPS Y9, Y1, Y4
 	VXORPS Y0, Y0, Y0
 	VSUBPS Y4, Y0, Y0
@@ -1879,9 +2373,9 @@ less:
 	VMASKMOVPS (DX)(R12*1), Y14, Y4
 	VMASKMOVPS (R8)(R12*1), Y14, Y7
 	VMASKMOVPS (R9)(R12*1), Y14, Y8
-	VMOVUPS const_elementwise_avx2<>+960(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1344(SB), Y1
 	VMAXPS Y4, Y1, Y9
-	VMOVUPS const_elementwise_avx2<>+992(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1376(SB), Y1
 	VMINPS Y9, Y1, Y4
 	VXORPS Y0, Y0, Y0
 	VSUBPS Y4, Y0, Y0
@@ -1934,9 +2428,9 @@ loop:
 	VMOVUPS (DX)(R12*1), Y4
 	VMOVUPS (R8)(R12*1), Y7
 	VMOVUPS (R9)(R12*1), Y8
-	VMOVUPS const_elementwise_avx2<>+1024(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1408(SB), Y1
 	VMAXPS Y4, Y1, Y9
-	VMOVUPS const_elementwise_avx2<>+1056(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1440(SB), Y1
 	VMINPS Y9, Y1, Y4
 	VMULPS Y4, Y4, Y5
 	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
@@ -1974,9 +2468,9 @@ loop:
 	VMOVUPS 32(DX)(R12*1), Y4
 	VMOVUPS 32(R8)(R12*1), Y7
 	VMOVUPS 32(R9)(R12*1), Y8
-	VMOVUPS const_elementwise_avx2<>+1024(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1408(SB), Y1
 	VMAXPS Y4, Y1, Y9
-	VMOVUPS const_elementwise_avx2<>+1056(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1440(SB), Y1
 	VMINPS Y9, Y1, Y4
 	VMULPS Y4, Y4, Y5
 	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
@@ -2023,9 +2517,9 @@ tail:
 	VMOVUPS (DX)(R12*1), Y4
 	VMOVUPS (R8)(R12*1), Y7
 	VMOVUPS (R9)(R12*1), Y8
-	VMOVUPS const_elementwise_avx2<>+1024(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1408(SB), Y1
 	VMAXPS Y4, Y1, Y9
-	VMOVUPS const_elementwise_avx2<>+1056(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1440(SB), Y1
 	VMINPS Y9, Y1, Y4
 	VMULPS Y4, Y4, Y5
 	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
@@ -2069,9 +2563,9 @@ tail:
 	VMASKMOVPS 32(DX)(R12*1), Y14, Y4
 	VMASKMOVPS 32(R8)(R12*1), Y14, Y7
 	VMASKMOVPS 32(R9)(R12*1), Y14, Y8
-	VMOVUPS const_elementwise_avx2<>+1024(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1408(SB), Y1
 	VMAXPS Y4, Y1, Y9
-	VMOVUPS const_elementwise_avx2<>+1056(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1440(SB), Y1
 	VMINPS Y9, Y1, Y4
 	VMULPS Y4, Y4, Y5
 	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
@@ -2114,9 +2608,9 @@ less:
 	VMASKMOVPS (DX)(R12*1), Y14, Y4
 	VMASKMOVPS (R8)(R12*1), Y14, Y7
 	VMASKMOVPS (R9)(R12*1), Y14, Y8
-	VMOVUPS const_elementwise_avx2<>+1024(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1408(SB), Y1
 	VMAXPS Y4, Y1, Y9
-	VMOVUPS const_elementwise_avx2<>+1056(SB), Y1
+	VMOVUPS const_elementwise_avx2<>+1440(SB), Y1
 	VMINPS Y9, Y1, Y4
 	VMULPS Y4, Y4, Y5
 	VMOVUPS const_elementwise_avx2<>+448(SB), Y0
@@ -2792,93 +3286,213 @@ DATA const_elementwise_avx2<>+788(SB)/4, $0x7fffffff
 DATA const_elementwise_avx2<>+792(SB)/4, $0x7fffffff
 DATA const_elementwise_avx2<>+796(SB)/4, $0x7fffffff
 
-// tanhHi = 10
-DATA const_elementwise_avx2<>+800(SB)/4, $0x41200000
-DATA const_elementwise_avx2<>+804(SB)/4, $0x41200000
-DATA const_elementwise_avx2<>+808(SB)/4, $0x41200000
-DATA const_elementwise_avx2<>+812(SB)/4, $0x41200000
-DATA const_elementwise_avx2<>+816(SB)/4, $0x41200000
-DATA const_elementwise_avx2<>+820(SB)/4, $0x41200000
-DATA const_elementwise_avx2<>+824(SB)/4, $0x41200000
-DATA const_elementwise_avx2<>+828(SB)/4, $0x41200000
+// tailHi = 13
+DATA const_elementwise_avx2<>+800(SB)/4, $0x41500000
+DATA const_elementwise_avx2<>+804(SB)/4, $0x41500000
+DATA const_elementwise_avx2<>+808(SB)/4, $0x41500000
+DATA const_elementwise_avx2<>+812(SB)/4, $0x41500000
+DATA const_elementwise_avx2<>+816(SB)/4, $0x41500000
+DATA const_elementwise_avx2<>+820(SB)/4, $0x41500000
+DATA const_elementwise_avx2<>+824(SB)/4, $0x41500000
+DATA const_elementwise_avx2<>+828(SB)/4, $0x41500000
 
-// two = 2
-DATA const_elementwise_avx2<>+832(SB)/4, $0x40000000
-DATA const_elementwise_avx2<>+836(SB)/4, $0x40000000
-DATA const_elementwise_avx2<>+840(SB)/4, $0x40000000
-DATA const_elementwise_avx2<>+844(SB)/4, $0x40000000
-DATA const_elementwise_avx2<>+848(SB)/4, $0x40000000
-DATA const_elementwise_avx2<>+852(SB)/4, $0x40000000
-DATA const_elementwise_avx2<>+856(SB)/4, $0x40000000
-DATA const_elementwise_avx2<>+860(SB)/4, $0x40000000
+// -half = -0.5
+DATA const_elementwise_avx2<>+832(SB)/4, $0xbf000000
+DATA const_elementwise_avx2<>+836(SB)/4, $0xbf000000
+DATA const_elementwise_avx2<>+840(SB)/4, $0xbf000000
+DATA const_elementwise_avx2<>+844(SB)/4, $0xbf000000
+DATA const_elementwise_avx2<>+848(SB)/4, $0xbf000000
+DATA const_elementwise_avx2<>+852(SB)/4, $0xbf000000
+DATA const_elementwise_avx2<>+856(SB)/4, $0xbf000000
+DATA const_elementwise_avx2<>+860(SB)/4, $0xbf000000
+
+// tailT = 0.25
+DATA const_elementwise_avx2<>+864(SB)/4, $0x3e800000
+DATA const_elementwise_avx2<>+868(SB)/4, $0x3e800000
+DATA const_elementwise_avx2<>+872(SB)/4, $0x3e800000
+DATA const_elementwise_avx2<>+876(SB)/4, $0x3e800000
+DATA const_elementwise_avx2<>+880(SB)/4, $0x3e800000
+DATA const_elementwise_avx2<>+884(SB)/4, $0x3e800000
+DATA const_elementwise_avx2<>+888(SB)/4, $0x3e800000
+DATA const_elementwise_avx2<>+892(SB)/4, $0x3e800000
+
+// tail6 = -0.087861426
+DATA const_elementwise_avx2<>+896(SB)/4, $0xbdb3f0b1
+DATA const_elementwise_avx2<>+900(SB)/4, $0xbdb3f0b1
+DATA const_elementwise_avx2<>+904(SB)/4, $0xbdb3f0b1
+DATA const_elementwise_avx2<>+908(SB)/4, $0xbdb3f0b1
+DATA const_elementwise_avx2<>+912(SB)/4, $0xbdb3f0b1
+DATA const_elementwise_avx2<>+916(SB)/4, $0xbdb3f0b1
+DATA const_elementwise_avx2<>+920(SB)/4, $0xbdb3f0b1
+DATA const_elementwise_avx2<>+924(SB)/4, $0xbdb3f0b1
+
+// tail5 = 0.32241264
+DATA const_elementwise_avx2<>+928(SB)/4, $0x3ea51345
+DATA const_elementwise_avx2<>+932(SB)/4, $0x3ea51345
+DATA const_elementwise_avx2<>+936(SB)/4, $0x3ea51345
+DATA const_elementwise_avx2<>+940(SB)/4, $0x3ea51345
+DATA const_elementwise_avx2<>+944(SB)/4, $0x3ea51345
+DATA const_elementwise_avx2<>+948(SB)/4, $0x3ea51345
+DATA const_elementwise_avx2<>+952(SB)/4, $0x3ea51345
+DATA const_elementwise_avx2<>+956(SB)/4, $0x3ea51345
+
+// tail4 = -0.2261432
+DATA const_elementwise_avx2<>+960(SB)/4, $0xbe679215
+DATA const_elementwise_avx2<>+964(SB)/4, $0xbe679215
+DATA const_elementwise_avx2<>+968(SB)/4, $0xbe679215
+DATA const_elementwise_avx2<>+972(SB)/4, $0xbe679215
+DATA const_elementwise_avx2<>+976(SB)/4, $0xbe679215
+DATA const_elementwise_avx2<>+980(SB)/4, $0xbe679215
+DATA const_elementwise_avx2<>+984(SB)/4, $0xbe679215
+DATA const_elementwise_avx2<>+988(SB)/4, $0xbe679215
+
+// tail3 = 0.23506065
+DATA const_elementwise_avx2<>+992(SB)/4, $0x3e70b3bd
+DATA const_elementwise_avx2<>+996(SB)/4, $0x3e70b3bd
+DATA const_elementwise_avx2<>+1000(SB)/4, $0x3e70b3bd
+DATA const_elementwise_avx2<>+1004(SB)/4, $0x3e70b3bd
+DATA const_elementwise_avx2<>+1008(SB)/4, $0x3e70b3bd
+DATA const_elementwise_avx2<>+1012(SB)/4, $0x3e70b3bd
+DATA const_elementwise_avx2<>+1016(SB)/4, $0x3e70b3bd
+DATA const_elementwise_avx2<>+1020(SB)/4, $0x3e70b3bd
+
+// tail2 = 0.05389512
+DATA const_elementwise_avx2<>+1024(SB)/4, $0x3d5cc121
+DATA const_elementwise_avx2<>+1028(SB)/4, $0x3d5cc121
+DATA const_elementwise_avx2<>+1032(SB)/4, $0x3d5cc121
+DATA const_elementwise_avx2<>+1036(SB)/4, $0x3d5cc121
+DATA const_elementwise_avx2<>+1040(SB)/4, $0x3d5cc121
+DATA const_elementwise_avx2<>+1044(SB)/4, $0x3d5cc121
+DATA const_elementwise_avx2<>+1048(SB)/4, $0x3d5cc121
+DATA const_elementwise_avx2<>+1052(SB)/4, $0x3d5cc121
+
+// tail1 = 0.102474265
+DATA const_elementwise_avx2<>+1056(SB)/4, $0x3dd1de07
+DATA const_elementwise_avx2<>+1060(SB)/4, $0x3dd1de07
+DATA const_elementwise_avx2<>+1064(SB)/4, $0x3dd1de07
+DATA const_elementwise_avx2<>+1068(SB)/4, $0x3dd1de07
+DATA const_elementwise_avx2<>+1072(SB)/4, $0x3dd1de07
+DATA const_elementwise_avx2<>+1076(SB)/4, $0x3dd1de07
+DATA const_elementwise_avx2<>+1080(SB)/4, $0x3dd1de07
+DATA const_elementwise_avx2<>+1084(SB)/4, $0x3dd1de07
+
+// tail0 = 0.10016195
+DATA const_elementwise_avx2<>+1088(SB)/4, $0x3dcd21b5
+DATA const_elementwise_avx2<>+1092(SB)/4, $0x3dcd21b5
+DATA const_elementwise_avx2<>+1096(SB)/4, $0x3dcd21b5
+DATA const_elementwise_avx2<>+1100(SB)/4, $0x3dcd21b5
+DATA const_elementwise_avx2<>+1104(SB)/4, $0x3dcd21b5
+DATA const_elementwise_avx2<>+1108(SB)/4, $0x3dcd21b5
+DATA const_elementwise_avx2<>+1112(SB)/4, $0x3dcd21b5
+DATA const_elementwise_avx2<>+1116(SB)/4, $0x3dcd21b5
+
+// half = 0.5
+DATA const_elementwise_avx2<>+1120(SB)/4, $0x3f000000
+DATA const_elementwise_avx2<>+1124(SB)/4, $0x3f000000
+DATA const_elementwise_avx2<>+1128(SB)/4, $0x3f000000
+DATA const_elementwise_avx2<>+1132(SB)/4, $0x3f000000
+DATA const_elementwise_avx2<>+1136(SB)/4, $0x3f000000
+DATA const_elementwise_avx2<>+1140(SB)/4, $0x3f000000
+DATA const_elementwise_avx2<>+1144(SB)/4, $0x3f000000
+DATA const_elementwise_avx2<>+1148(SB)/4, $0x3f000000
+
+// density = 0.3989423
+DATA const_elementwise_avx2<>+1152(SB)/4, $0x3ecc422a
+DATA const_elementwise_avx2<>+1156(SB)/4, $0x3ecc422a
+DATA const_elementwise_avx2<>+1160(SB)/4, $0x3ecc422a
+DATA const_elementwise_avx2<>+1164(SB)/4, $0x3ecc422a
+DATA const_elementwise_avx2<>+1168(SB)/4, $0x3ecc422a
+DATA const_elementwise_avx2<>+1172(SB)/4, $0x3ecc422a
+DATA const_elementwise_avx2<>+1176(SB)/4, $0x3ecc422a
+DATA const_elementwise_avx2<>+1180(SB)/4, $0x3ecc422a
 
 // sign = -0
-DATA const_elementwise_avx2<>+864(SB)/4, $0x80000000
-DATA const_elementwise_avx2<>+868(SB)/4, $0x80000000
-DATA const_elementwise_avx2<>+872(SB)/4, $0x80000000
-DATA const_elementwise_avx2<>+876(SB)/4, $0x80000000
-DATA const_elementwise_avx2<>+880(SB)/4, $0x80000000
-DATA const_elementwise_avx2<>+884(SB)/4, $0x80000000
-DATA const_elementwise_avx2<>+888(SB)/4, $0x80000000
-DATA const_elementwise_avx2<>+892(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+1184(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+1188(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+1192(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+1196(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+1200(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+1204(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+1208(SB)/4, $0x80000000
+DATA const_elementwise_avx2<>+1212(SB)/4, $0x80000000
+
+// tanhHi = 10
+DATA const_elementwise_avx2<>+1216(SB)/4, $0x41200000
+DATA const_elementwise_avx2<>+1220(SB)/4, $0x41200000
+DATA const_elementwise_avx2<>+1224(SB)/4, $0x41200000
+DATA const_elementwise_avx2<>+1228(SB)/4, $0x41200000
+DATA const_elementwise_avx2<>+1232(SB)/4, $0x41200000
+DATA const_elementwise_avx2<>+1236(SB)/4, $0x41200000
+DATA const_elementwise_avx2<>+1240(SB)/4, $0x41200000
+DATA const_elementwise_avx2<>+1244(SB)/4, $0x41200000
+
+// two = 2
+DATA const_elementwise_avx2<>+1248(SB)/4, $0x40000000
+DATA const_elementwise_avx2<>+1252(SB)/4, $0x40000000
+DATA const_elementwise_avx2<>+1256(SB)/4, $0x40000000
+DATA const_elementwise_avx2<>+1260(SB)/4, $0x40000000
+DATA const_elementwise_avx2<>+1264(SB)/4, $0x40000000
+DATA const_elementwise_avx2<>+1268(SB)/4, $0x40000000
+DATA const_elementwise_avx2<>+1272(SB)/4, $0x40000000
+DATA const_elementwise_avx2<>+1276(SB)/4, $0x40000000
 
 // nlo = -87.3
-DATA const_elementwise_avx2<>+896(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx2<>+900(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx2<>+904(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx2<>+908(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx2<>+912(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx2<>+916(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx2<>+920(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx2<>+924(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+1280(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+1284(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+1288(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+1292(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+1296(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+1300(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+1304(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+1308(SB)/4, $0xc2ae999a
 
 // nhi = 87.3
-DATA const_elementwise_avx2<>+928(SB)/4, $0x42ae999a
-DATA const_elementwise_avx2<>+932(SB)/4, $0x42ae999a
-DATA const_elementwise_avx2<>+936(SB)/4, $0x42ae999a
-DATA const_elementwise_avx2<>+940(SB)/4, $0x42ae999a
-DATA const_elementwise_avx2<>+944(SB)/4, $0x42ae999a
-DATA const_elementwise_avx2<>+948(SB)/4, $0x42ae999a
-DATA const_elementwise_avx2<>+952(SB)/4, $0x42ae999a
-DATA const_elementwise_avx2<>+956(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+1312(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+1316(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+1320(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+1324(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+1328(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+1332(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+1336(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+1340(SB)/4, $0x42ae999a
 
 // lo87.3 = -87.3
-DATA const_elementwise_avx2<>+960(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx2<>+964(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx2<>+968(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx2<>+972(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx2<>+976(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx2<>+980(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx2<>+984(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx2<>+988(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+1344(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+1348(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+1352(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+1356(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+1360(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+1364(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+1368(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx2<>+1372(SB)/4, $0xc2ae999a
 
 // hi87.3 = 87.3
-DATA const_elementwise_avx2<>+992(SB)/4, $0x42ae999a
-DATA const_elementwise_avx2<>+996(SB)/4, $0x42ae999a
-DATA const_elementwise_avx2<>+1000(SB)/4, $0x42ae999a
-DATA const_elementwise_avx2<>+1004(SB)/4, $0x42ae999a
-DATA const_elementwise_avx2<>+1008(SB)/4, $0x42ae999a
-DATA const_elementwise_avx2<>+1012(SB)/4, $0x42ae999a
-DATA const_elementwise_avx2<>+1016(SB)/4, $0x42ae999a
-DATA const_elementwise_avx2<>+1020(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+1376(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+1380(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+1384(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+1388(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+1392(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+1396(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+1400(SB)/4, $0x42ae999a
+DATA const_elementwise_avx2<>+1404(SB)/4, $0x42ae999a
 
 // lo9.9 = -9.9
-DATA const_elementwise_avx2<>+1024(SB)/4, $0xc11e6666
-DATA const_elementwise_avx2<>+1028(SB)/4, $0xc11e6666
-DATA const_elementwise_avx2<>+1032(SB)/4, $0xc11e6666
-DATA const_elementwise_avx2<>+1036(SB)/4, $0xc11e6666
-DATA const_elementwise_avx2<>+1040(SB)/4, $0xc11e6666
-DATA const_elementwise_avx2<>+1044(SB)/4, $0xc11e6666
-DATA const_elementwise_avx2<>+1048(SB)/4, $0xc11e6666
-DATA const_elementwise_avx2<>+1052(SB)/4, $0xc11e6666
+DATA const_elementwise_avx2<>+1408(SB)/4, $0xc11e6666
+DATA const_elementwise_avx2<>+1412(SB)/4, $0xc11e6666
+DATA const_elementwise_avx2<>+1416(SB)/4, $0xc11e6666
+DATA const_elementwise_avx2<>+1420(SB)/4, $0xc11e6666
+DATA const_elementwise_avx2<>+1424(SB)/4, $0xc11e6666
+DATA const_elementwise_avx2<>+1428(SB)/4, $0xc11e6666
+DATA const_elementwise_avx2<>+1432(SB)/4, $0xc11e6666
+DATA const_elementwise_avx2<>+1436(SB)/4, $0xc11e6666
 
 // hi9.9 = 9.9
-DATA const_elementwise_avx2<>+1056(SB)/4, $0x411e6666
-DATA const_elementwise_avx2<>+1060(SB)/4, $0x411e6666
-DATA const_elementwise_avx2<>+1064(SB)/4, $0x411e6666
-DATA const_elementwise_avx2<>+1068(SB)/4, $0x411e6666
-DATA const_elementwise_avx2<>+1072(SB)/4, $0x411e6666
-DATA const_elementwise_avx2<>+1076(SB)/4, $0x411e6666
-DATA const_elementwise_avx2<>+1080(SB)/4, $0x411e6666
-DATA const_elementwise_avx2<>+1084(SB)/4, $0x411e6666
-GLOBL const_elementwise_avx2<>(SB), RODATA|NOPTR, $1088
+DATA const_elementwise_avx2<>+1440(SB)/4, $0x411e6666
+DATA const_elementwise_avx2<>+1444(SB)/4, $0x411e6666
+DATA const_elementwise_avx2<>+1448(SB)/4, $0x411e6666
+DATA const_elementwise_avx2<>+1452(SB)/4, $0x411e6666
+DATA const_elementwise_avx2<>+1456(SB)/4, $0x411e6666
+DATA const_elementwise_avx2<>+1460(SB)/4, $0x411e6666
+DATA const_elementwise_avx2<>+1464(SB)/4, $0x411e6666
+DATA const_elementwise_avx2<>+1468(SB)/4, $0x411e6666
+GLOBL const_elementwise_avx2<>(SB), RODATA|NOPTR, $1472

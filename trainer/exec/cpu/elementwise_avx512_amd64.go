@@ -17,6 +17,12 @@ func gelu_avx512(n int, dst, x *float32)
 func geluGrad_avx512(n int, dst, x, dy *float32)
 
 //go:noescape
+func erfGELU_avx512(n int, dst, x *float32)
+
+//go:noescape
+func erfGELUGrad_avx512(n int, dst, x, dy *float32)
+
+//go:noescape
 func tanh_avx512(n int, dst, x *float32)
 
 //go:noescape
@@ -63,6 +69,8 @@ var elementwise_avx512 = elementwiseKernels{
 	expScale:    expScale_avx512,
 	gelu:        gelu_avx512,
 	geluGrad:    geluGrad_avx512,
+	erfGELU:     erfGELU_avx512,
+	erfGELUGrad: erfGELUGrad_avx512,
 	tanh:        tanh_avx512,
 	sigmoid:     sigmoid_avx512,
 	relu:        relu_avx512,

@@ -344,6 +344,225 @@ done:
 	VZEROUPPER
 	RET
 
+TEXT ·erfGELU_avx512(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ x+16(FP), SI
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (SI)(R12*1), Z4
+	VPANDD const_elementwise_avx512<>+1536(SB), Z4, Z5
+	VMOVUPS const_elementwise_avx512<>+1600(SB), Z1
+	VMINPS Z5, Z1, Z5
+	VMULPS Z5, Z5, Z0
+	VMULPS const_elementwise_avx512<>+1664(SB), Z0, Z0
+	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
+	VRNDSCALEPS $8, Z1, Z1
+	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
+	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMULPS Z0, Z0, Z3
+	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
+	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
+	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+576(SB), Z3, Z2
+	VFMADD213PS Z10, Z3, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VCVTPS2DQ Z1, Z1
+	VPSLLD $23, Z1, Z1
+	VPADDD Z1, Z2, Z2
+	VMOVUPS const_elementwise_avx512<>+640(SB), Z1
+	VMOVAPS Z1, Z6
+	VFMADD231PS const_elementwise_avx512<>+1728(SB), Z5, Z6
+	VDIVPS Z6, Z1, Z6
+	VMOVUPS const_elementwise_avx512<>+1792(SB), Z0
+	VFMADD213PS const_elementwise_avx512<>+1856(SB), Z6, Z0
+	VFMADD213PS const_elementwise_avx512<>+1920(SB), Z6, Z0
+	VFMADD213PS const_elementwise_avx512<>+1984(SB), Z6, Z0
+	VFMADD213PS const_elementwise_avx512<>+2048(SB), Z6, Z0
+	VFMADD213PS const_elementwise_avx512<>+2112(SB), Z6, Z0
+	VFMADD213PS const_elementwise_avx512<>+2176(SB), Z6, Z0
+	VMULPS Z6, Z0, Z0
+	VMULPS Z2, Z0, Z0
+	VMULPS Z5, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VMAXPS Z4, Z1, Z1
+	VSUBPS Z0, Z1, Z0
+	VMOVUPS Z0, (DI)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+	KMOVW AX, K1
+	VMOVUPS.Z (SI)(R12*1), K1, Z4
+	VPANDD const_elementwise_avx512<>+1536(SB), Z4, Z5
+	VMOVUPS const_elementwise_avx512<>+1600(SB), Z1
+	VMINPS Z5, Z1, Z5
+	VMULPS Z5, Z5, Z0
+	VMULPS const_elementwise_avx512<>+1664(SB), Z0, Z0
+	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
+	VRNDSCALEPS $8, Z1, Z1
+	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
+	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMULPS Z0, Z0, Z3
+	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
+	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
+	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+576(SB), Z3, Z2
+	VFMADD213PS Z10, Z3, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VCVTPS2DQ Z1, Z1
+	VPSLLD $23, Z1, Z1
+	VPADDD Z1, Z2, Z2
+	VMOVUPS const_elementwise_avx512<>+640(SB), Z1
+	VMOVAPS Z1, Z6
+	VFMADD231PS const_elementwise_avx512<>+1728(SB), Z5, Z6
+	VDIVPS Z6, Z1, Z6
+	VMOVUPS const_elementwise_avx512<>+1792(SB), Z0
+	VFMADD213PS const_elementwise_avx512<>+1856(SB), Z6, Z0
+	VFMADD213PS const_elementwise_avx512<>+1920(SB), Z6, Z0
+	VFMADD213PS const_elementwise_avx512<>+1984(SB), Z6, Z0
+	VFMADD213PS const_elementwise_avx512<>+2048(SB), Z6, Z0
+	VFMADD213PS const_elementwise_avx512<>+2112(SB), Z6, Z0
+	VFMADD213PS const_elementwise_avx512<>+2176(SB), Z6, Z0
+	VMULPS Z6, Z0, Z0
+	VMULPS Z2, Z0, Z0
+	VMULPS Z5, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VMAXPS Z4, Z1, Z1
+	VSUBPS Z0, Z1, Z0
+	VMOVUPS Z0, K1, (DI)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
+TEXT ·erfGELUGrad_avx512(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ x+16(FP), SI
+	MOVQ dy+24(FP), DX
+	XORQ R12, R12
+	MOVQ CX, AX
+	SHRQ $4, AX
+	JZ tail
+	PCALIGN $32
+loop:
+	VMOVUPS (SI)(R12*1), Z4
+	VMOVUPS (DX)(R12*1), Z7
+	VPANDD const_elementwise_avx512<>+1536(SB), Z4, Z5
+	VMOVUPS const_elementwise_avx512<>+1600(SB), Z1
+	VMINPS Z5, Z1, Z5
+	VMULPS Z5, Z5, Z0
+	VMULPS const_elementwise_avx512<>+1664(SB), Z0, Z0
+	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
+	VRNDSCALEPS $8, Z1, Z1
+	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
+	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMULPS Z0, Z0, Z3
+	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
+	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
+	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+576(SB), Z3, Z2
+	VFMADD213PS Z10, Z3, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VCVTPS2DQ Z1, Z1
+	VPSLLD $23, Z1, Z1
+	VPADDD Z1, Z2, Z2
+	VMOVUPS const_elementwise_avx512<>+640(SB), Z1
+	VMOVAPS Z1, Z6
+	VFMADD231PS const_elementwise_avx512<>+1728(SB), Z5, Z6
+	VDIVPS Z6, Z1, Z6
+	VMOVUPS const_elementwise_avx512<>+1792(SB), Z0
+	VFMADD213PS const_elementwise_avx512<>+1856(SB), Z6, Z0
+	VFMADD213PS const_elementwise_avx512<>+1920(SB), Z6, Z0
+	VFMADD213PS const_elementwise_avx512<>+1984(SB), Z6, Z0
+	VFMADD213PS const_elementwise_avx512<>+2048(SB), Z6, Z0
+	VFMADD213PS const_elementwise_avx512<>+2112(SB), Z6, Z0
+	VFMADD213PS const_elementwise_avx512<>+2176(SB), Z6, Z0
+	VMULPS Z6, Z0, Z0
+	VMULPS Z2, Z0, Z0
+	VMOVUPS const_elementwise_avx512<>+2240(SB), Z6
+	VSUBPS Z0, Z6, Z0
+	VMULPS const_elementwise_avx512<>+2304(SB), Z5, Z5
+	VFMADD231PS Z2, Z5, Z0
+	VPANDD const_elementwise_avx512<>+2368(SB), Z4, Z1
+	VPORD Z1, Z0, Z0
+	VADDPS Z6, Z0, Z0
+	VMULPS Z7, Z0, Z0
+	VMOVUPS Z0, (DI)(R12*1)
+	ADDQ $64, R12
+	DECQ AX
+	JNZ loop
+tail:
+	ANDQ $15, CX
+	JZ done
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+	KMOVW AX, K1
+	VMOVUPS.Z (SI)(R12*1), K1, Z4
+	VMOVUPS.Z (DX)(R12*1), K1, Z7
+	VPANDD const_elementwise_avx512<>+1536(SB), Z4, Z5
+	VMOVUPS const_elementwise_avx512<>+1600(SB), Z1
+	VMINPS Z5, Z1, Z5
+	VMULPS Z5, Z5, Z0
+	VMULPS const_elementwise_avx512<>+1664(SB), Z0, Z0
+	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z1
+	VRNDSCALEPS $8, Z1, Z1
+	VFNMADD231PS const_elementwise_avx512<>+192(SB), Z1, Z0
+	VFNMADD231PS const_elementwise_avx512<>+256(SB), Z1, Z0
+	VMULPS Z0, Z0, Z3
+	VMOVUPS const_elementwise_avx512<>+320(SB), Z2
+	VFMADD213PS const_elementwise_avx512<>+384(SB), Z0, Z2
+	VMOVUPS const_elementwise_avx512<>+448(SB), Z10
+	VFMADD213PS const_elementwise_avx512<>+512(SB), Z0, Z10
+	VFMADD231PS const_elementwise_avx512<>+576(SB), Z3, Z2
+	VFMADD213PS Z10, Z3, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VFMADD213PS const_elementwise_avx512<>+640(SB), Z0, Z2
+	VCVTPS2DQ Z1, Z1
+	VPSLLD $23, Z1, Z1
+	VPADDD Z1, Z2, Z2
+	VMOVUPS const_elementwise_avx512<>+640(SB), Z1
+	VMOVAPS Z1, Z6
+	VFMADD231PS const_elementwise_avx512<>+1728(SB), Z5, Z6
+	VDIVPS Z6, Z1, Z6
+	VMOVUPS const_elementwise_avx512<>+1792(SB), Z0
+	VFMADD213PS const_elementwise_avx512<>+1856(SB), Z6, Z0
+	VFMADD213PS const_elementwise_avx512<>+1920(SB), Z6, Z0
+	VFMADD213PS const_elementwise_avx512<>+1984(SB), Z6, Z0
+	VFMADD213PS const_elementwise_avx512<>+2048(SB), Z6, Z0
+	VFMADD213PS const_elementwise_avx512<>+2112(SB), Z6, Z0
+	VFMADD213PS const_elementwise_avx512<>+2176(SB), Z6, Z0
+	VMULPS Z6, Z0, Z0
+	VMULPS Z2, Z0, Z0
+	VMOVUPS const_elementwise_avx512<>+2240(SB), Z6
+	VSUBPS Z0, Z6, Z0
+	VMULPS const_elementwise_avx512<>+2304(SB), Z5, Z5
+	VFMADD231PS Z2, Z5, Z0
+	VPANDD const_elementwise_avx512<>+2368(SB), Z4, Z1
+	VPORD Z1, Z0, Z0
+	VADDPS Z6, Z0, Z0
+	VMULPS Z7, Z0, Z0
+	VMOVUPS Z0, K1, (DI)(R12*1)
+done:
+	VZEROUPPER
+	RET
+
 TEXT ·tanh_avx512(SB), NOSPLIT, $0-24
 	MOVQ n+0(FP), CX
 	MOVQ dst+8(FP), DI
@@ -356,7 +575,7 @@ TEXT ·tanh_avx512(SB), NOSPLIT, $0-24
 loop:
 	VMOVUPS (SI)(R12*1), Z4
 	VPANDD const_elementwise_avx512<>+1536(SB), Z4, Z0
-	VMOVUPS const_elementwise_avx512<>+1600(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+2432(SB), Z1
 	VMINPS Z0, Z1, Z0
 	VADDPS Z0, Z0, Z0
 	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z2
@@ -376,9 +595,9 @@ loop:
 	VPSLLD $23, Z2, Z2
 	VSUBPS const_elementwise_avx512<>+640(SB), Z2, Z1
 	VFMADD213PS Z1, Z2, Z3
-	VADDPS const_elementwise_avx512<>+1664(SB), Z3, Z1
+	VADDPS const_elementwise_avx512<>+2496(SB), Z3, Z1
 	VDIVPS Z1, Z3, Z0
-	VPANDD const_elementwise_avx512<>+1728(SB), Z4, Z1
+	VPANDD const_elementwise_avx512<>+2368(SB), Z4, Z1
 	VPORD Z1, Z0, Z0
 	VMOVUPS Z0, (DI)(R12*1)
 	ADDQ $64, R12
@@ -393,7 +612,7 @@ tail:
 	KMOVW AX, K1
 	VMOVUPS.Z (SI)(R12*1), K1, Z4
 	VPANDD const_elementwise_avx512<>+1536(SB), Z4, Z0
-	VMOVUPS const_elementwise_avx512<>+1600(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+2432(SB), Z1
 	VMINPS Z0, Z1, Z0
 	VADDPS Z0, Z0, Z0
 	VMULPS const_elementwise_avx512<>+128(SB), Z0, Z2
@@ -413,9 +632,9 @@ tail:
 	VPSLLD $23, Z2, Z2
 	VSUBPS const_elementwise_avx512<>+640(SB), Z2, Z1
 	VFMADD213PS Z1, Z2, Z3
-	VADDPS const_elementwise_avx512<>+1664(SB), Z3, Z1
+	VADDPS const_elementwise_avx512<>+2496(SB), Z3, Z1
 	VDIVPS Z1, Z3, Z0
-	VPANDD const_elementwise_avx512<>+1728(SB), Z4, Z1
+	VPANDD const_elementwise_avx512<>+2368(SB), Z4, Z1
 	VPORD Z1, Z0, Z0
 	VMOVUPS Z0, K1, (DI)(R12*1)
 done:
@@ -433,9 +652,9 @@ TEXT ·sigmoid_avx512(SB), NOSPLIT, $0-24
 	PCALIGN $32
 loop:
 	VMOVUPS (SI)(R12*1), Z4
-	VMOVUPS const_elementwise_avx512<>+1792(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+2560(SB), Z1
 	VMAXPS Z4, Z1, Z6
-	VMOVUPS const_elementwise_avx512<>+1856(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+2624(SB), Z1
 	VMINPS Z6, Z1, Z0
 	VPXORD Z1, Z1, Z1
 	VSUBPS Z0, Z1, Z0
@@ -470,9 +689,9 @@ tail:
 	DECL AX
 	KMOVW AX, K1
 	VMOVUPS.Z (SI)(R12*1), K1, Z4
-	VMOVUPS const_elementwise_avx512<>+1792(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+2560(SB), Z1
 	VMAXPS Z4, Z1, Z6
-	VMOVUPS const_elementwise_avx512<>+1856(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+2624(SB), Z1
 	VMINPS Z6, Z1, Z0
 	VPXORD Z1, Z1, Z1
 	VSUBPS Z0, Z1, Z0
@@ -660,9 +879,9 @@ TEXT ·swiglu_avx512(SB), NOSPLIT, $0-32
 loop:
 	VMOVUPS (SI)(R12*1), Z4
 	VMOVUPS (DX)(R12*1), Z7
-	VMOVUPS const_elementwise_avx512<>+1792(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+2560(SB), Z1
 	VMAXPS Z4, Z1, Z6
-	VMOVUPS const_elementwise_avx512<>+1856(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+2624(SB), Z1
 	VMINPS Z6, Z1, Z0
 	VPXORD Z1, Z1, Z1
 	VSUBPS Z0, Z1, Z0
@@ -698,9 +917,9 @@ tail:
 	KMOVW AX, K1
 	VMOVUPS.Z (SI)(R12*1), K1, Z4
 	VMOVUPS.Z (DX)(R12*1), K1, Z7
-	VMOVUPS const_elementwise_avx512<>+1792(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+2560(SB), Z1
 	VMAXPS Z4, Z1, Z6
-	VMOVUPS const_elementwise_avx512<>+1856(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+2624(SB), Z1
 	VMINPS Z6, Z1, Z0
 	VPXORD Z1, Z1, Z1
 	VSUBPS Z0, Z1, Z0
@@ -825,9 +1044,9 @@ loop:
 	VMOVUPS (DX)(R12*1), Z4
 	VMOVUPS (R8)(R12*1), Z7
 	VMOVUPS (R9)(R12*1), Z8
-	VMOVUPS const_elementwise_avx512<>+1920(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+2688(SB), Z1
 	VMAXPS Z4, Z1, Z9
-	VMOVUPS const_elementwise_avx512<>+1984(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+2752(SB), Z1
 	VMINPS Z9, Z1, Z4
 	VPXORD Z0, Z0, Z0
 	VSUBPS Z4, Z0, Z0
@@ -873,9 +1092,9 @@ tail:
 	VMOVUPS.Z (DX)(R12*1), K1, Z4
 	VMOVUPS.Z (R8)(R12*1), K1, Z7
 	VMOVUPS.Z (R9)(R12*1), K1, Z8
-	VMOVUPS const_elementwise_avx512<>+1920(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+2688(SB), Z1
 	VMAXPS Z4, Z1, Z9
-	VMOVUPS const_elementwise_avx512<>+1984(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+2752(SB), Z1
 	VMINPS Z9, Z1, Z4
 	VPXORD Z0, Z0, Z0
 	VSUBPS Z4, Z0, Z0
@@ -928,9 +1147,9 @@ loop:
 	VMOVUPS (DX)(R12*1), Z4
 	VMOVUPS (R8)(R12*1), Z7
 	VMOVUPS (R9)(R12*1), Z8
-	VMOVUPS const_elementwise_avx512<>+2048(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+2816(SB), Z1
 	VMAXPS Z4, Z1, Z9
-	VMOVUPS const_elementwise_avx512<>+2112(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+2880(SB), Z1
 	VMINPS Z9, Z1, Z4
 	VMULPS Z4, Z4, Z5
 	VMOVUPS const_elementwise_avx512<>+896(SB), Z0
@@ -978,9 +1197,9 @@ tail:
 	VMOVUPS.Z (DX)(R12*1), K1, Z4
 	VMOVUPS.Z (R8)(R12*1), K1, Z7
 	VMOVUPS.Z (R9)(R12*1), K1, Z8
-	VMOVUPS const_elementwise_avx512<>+2048(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+2816(SB), Z1
 	VMAXPS Z4, Z1, Z9
-	VMOVUPS const_elementwise_avx512<>+2112(SB), Z1
+	VMOVUPS const_elementwise_avx512<>+2880(SB), Z1
 	VMINPS Z9, Z1, Z4
 	VMULPS Z4, Z4, Z5
 	VMOVUPS const_elementwise_avx512<>+896(SB), Z0
@@ -1670,165 +1889,381 @@ DATA const_elementwise_avx512<>+1588(SB)/4, $0x7fffffff
 DATA const_elementwise_avx512<>+1592(SB)/4, $0x7fffffff
 DATA const_elementwise_avx512<>+1596(SB)/4, $0x7fffffff
 
-// tanhHi = 10
-DATA const_elementwise_avx512<>+1600(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1604(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1608(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1612(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1616(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1620(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1624(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1628(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1632(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1636(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1640(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1644(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1648(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1652(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1656(SB)/4, $0x41200000
-DATA const_elementwise_avx512<>+1660(SB)/4, $0x41200000
+// tailHi = 13
+DATA const_elementwise_avx512<>+1600(SB)/4, $0x41500000
+DATA const_elementwise_avx512<>+1604(SB)/4, $0x41500000
+DATA const_elementwise_avx512<>+1608(SB)/4, $0x41500000
+DATA const_elementwise_avx512<>+1612(SB)/4, $0x41500000
+DATA const_elementwise_avx512<>+1616(SB)/4, $0x41500000
+DATA const_elementwise_avx512<>+1620(SB)/4, $0x41500000
+DATA const_elementwise_avx512<>+1624(SB)/4, $0x41500000
+DATA const_elementwise_avx512<>+1628(SB)/4, $0x41500000
+DATA const_elementwise_avx512<>+1632(SB)/4, $0x41500000
+DATA const_elementwise_avx512<>+1636(SB)/4, $0x41500000
+DATA const_elementwise_avx512<>+1640(SB)/4, $0x41500000
+DATA const_elementwise_avx512<>+1644(SB)/4, $0x41500000
+DATA const_elementwise_avx512<>+1648(SB)/4, $0x41500000
+DATA const_elementwise_avx512<>+1652(SB)/4, $0x41500000
+DATA const_elementwise_avx512<>+1656(SB)/4, $0x41500000
+DATA const_elementwise_avx512<>+1660(SB)/4, $0x41500000
 
-// two = 2
-DATA const_elementwise_avx512<>+1664(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1668(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1672(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1676(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1680(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1684(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1688(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1692(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1696(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1700(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1704(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1708(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1712(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1716(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1720(SB)/4, $0x40000000
-DATA const_elementwise_avx512<>+1724(SB)/4, $0x40000000
+// -half = -0.5
+DATA const_elementwise_avx512<>+1664(SB)/4, $0xbf000000
+DATA const_elementwise_avx512<>+1668(SB)/4, $0xbf000000
+DATA const_elementwise_avx512<>+1672(SB)/4, $0xbf000000
+DATA const_elementwise_avx512<>+1676(SB)/4, $0xbf000000
+DATA const_elementwise_avx512<>+1680(SB)/4, $0xbf000000
+DATA const_elementwise_avx512<>+1684(SB)/4, $0xbf000000
+DATA const_elementwise_avx512<>+1688(SB)/4, $0xbf000000
+DATA const_elementwise_avx512<>+1692(SB)/4, $0xbf000000
+DATA const_elementwise_avx512<>+1696(SB)/4, $0xbf000000
+DATA const_elementwise_avx512<>+1700(SB)/4, $0xbf000000
+DATA const_elementwise_avx512<>+1704(SB)/4, $0xbf000000
+DATA const_elementwise_avx512<>+1708(SB)/4, $0xbf000000
+DATA const_elementwise_avx512<>+1712(SB)/4, $0xbf000000
+DATA const_elementwise_avx512<>+1716(SB)/4, $0xbf000000
+DATA const_elementwise_avx512<>+1720(SB)/4, $0xbf000000
+DATA const_elementwise_avx512<>+1724(SB)/4, $0xbf000000
+
+// tailT = 0.25
+DATA const_elementwise_avx512<>+1728(SB)/4, $0x3e800000
+DATA const_elementwise_avx512<>+1732(SB)/4, $0x3e800000
+DATA const_elementwise_avx512<>+1736(SB)/4, $0x3e800000
+DATA const_elementwise_avx512<>+1740(SB)/4, $0x3e800000
+DATA const_elementwise_avx512<>+1744(SB)/4, $0x3e800000
+DATA const_elementwise_avx512<>+1748(SB)/4, $0x3e800000
+DATA const_elementwise_avx512<>+1752(SB)/4, $0x3e800000
+DATA const_elementwise_avx512<>+1756(SB)/4, $0x3e800000
+DATA const_elementwise_avx512<>+1760(SB)/4, $0x3e800000
+DATA const_elementwise_avx512<>+1764(SB)/4, $0x3e800000
+DATA const_elementwise_avx512<>+1768(SB)/4, $0x3e800000
+DATA const_elementwise_avx512<>+1772(SB)/4, $0x3e800000
+DATA const_elementwise_avx512<>+1776(SB)/4, $0x3e800000
+DATA const_elementwise_avx512<>+1780(SB)/4, $0x3e800000
+DATA const_elementwise_avx512<>+1784(SB)/4, $0x3e800000
+DATA const_elementwise_avx512<>+1788(SB)/4, $0x3e800000
+
+// tail6 = -0.087861426
+DATA const_elementwise_avx512<>+1792(SB)/4, $0xbdb3f0b1
+DATA const_elementwise_avx512<>+1796(SB)/4, $0xbdb3f0b1
+DATA const_elementwise_avx512<>+1800(SB)/4, $0xbdb3f0b1
+DATA const_elementwise_avx512<>+1804(SB)/4, $0xbdb3f0b1
+DATA const_elementwise_avx512<>+1808(SB)/4, $0xbdb3f0b1
+DATA const_elementwise_avx512<>+1812(SB)/4, $0xbdb3f0b1
+DATA const_elementwise_avx512<>+1816(SB)/4, $0xbdb3f0b1
+DATA const_elementwise_avx512<>+1820(SB)/4, $0xbdb3f0b1
+DATA const_elementwise_avx512<>+1824(SB)/4, $0xbdb3f0b1
+DATA const_elementwise_avx512<>+1828(SB)/4, $0xbdb3f0b1
+DATA const_elementwise_avx512<>+1832(SB)/4, $0xbdb3f0b1
+DATA const_elementwise_avx512<>+1836(SB)/4, $0xbdb3f0b1
+DATA const_elementwise_avx512<>+1840(SB)/4, $0xbdb3f0b1
+DATA const_elementwise_avx512<>+1844(SB)/4, $0xbdb3f0b1
+DATA const_elementwise_avx512<>+1848(SB)/4, $0xbdb3f0b1
+DATA const_elementwise_avx512<>+1852(SB)/4, $0xbdb3f0b1
+
+// tail5 = 0.32241264
+DATA const_elementwise_avx512<>+1856(SB)/4, $0x3ea51345
+DATA const_elementwise_avx512<>+1860(SB)/4, $0x3ea51345
+DATA const_elementwise_avx512<>+1864(SB)/4, $0x3ea51345
+DATA const_elementwise_avx512<>+1868(SB)/4, $0x3ea51345
+DATA const_elementwise_avx512<>+1872(SB)/4, $0x3ea51345
+DATA const_elementwise_avx512<>+1876(SB)/4, $0x3ea51345
+DATA const_elementwise_avx512<>+1880(SB)/4, $0x3ea51345
+DATA const_elementwise_avx512<>+1884(SB)/4, $0x3ea51345
+DATA const_elementwise_avx512<>+1888(SB)/4, $0x3ea51345
+DATA const_elementwise_avx512<>+1892(SB)/4, $0x3ea51345
+DATA const_elementwise_avx512<>+1896(SB)/4, $0x3ea51345
+DATA const_elementwise_avx512<>+1900(SB)/4, $0x3ea51345
+DATA const_elementwise_avx512<>+1904(SB)/4, $0x3ea51345
+DATA const_elementwise_avx512<>+1908(SB)/4, $0x3ea51345
+DATA const_elementwise_avx512<>+1912(SB)/4, $0x3ea51345
+DATA const_elementwise_avx512<>+1916(SB)/4, $0x3ea51345
+
+// tail4 = -0.2261432
+DATA const_elementwise_avx512<>+1920(SB)/4, $0xbe679215
+DATA const_elementwise_avx512<>+1924(SB)/4, $0xbe679215
+DATA const_elementwise_avx512<>+1928(SB)/4, $0xbe679215
+DATA const_elementwise_avx512<>+1932(SB)/4, $0xbe679215
+DATA const_elementwise_avx512<>+1936(SB)/4, $0xbe679215
+DATA const_elementwise_avx512<>+1940(SB)/4, $0xbe679215
+DATA const_elementwise_avx512<>+1944(SB)/4, $0xbe679215
+DATA const_elementwise_avx512<>+1948(SB)/4, $0xbe679215
+DATA const_elementwise_avx512<>+1952(SB)/4, $0xbe679215
+DATA const_elementwise_avx512<>+1956(SB)/4, $0xbe679215
+DATA const_elementwise_avx512<>+1960(SB)/4, $0xbe679215
+DATA const_elementwise_avx512<>+1964(SB)/4, $0xbe679215
+DATA const_elementwise_avx512<>+1968(SB)/4, $0xbe679215
+DATA const_elementwise_avx512<>+1972(SB)/4, $0xbe679215
+DATA const_elementwise_avx512<>+1976(SB)/4, $0xbe679215
+DATA const_elementwise_avx512<>+1980(SB)/4, $0xbe679215
+
+// tail3 = 0.23506065
+DATA const_elementwise_avx512<>+1984(SB)/4, $0x3e70b3bd
+DATA const_elementwise_avx512<>+1988(SB)/4, $0x3e70b3bd
+DATA const_elementwise_avx512<>+1992(SB)/4, $0x3e70b3bd
+DATA const_elementwise_avx512<>+1996(SB)/4, $0x3e70b3bd
+DATA const_elementwise_avx512<>+2000(SB)/4, $0x3e70b3bd
+DATA const_elementwise_avx512<>+2004(SB)/4, $0x3e70b3bd
+DATA const_elementwise_avx512<>+2008(SB)/4, $0x3e70b3bd
+DATA const_elementwise_avx512<>+2012(SB)/4, $0x3e70b3bd
+DATA const_elementwise_avx512<>+2016(SB)/4, $0x3e70b3bd
+DATA const_elementwise_avx512<>+2020(SB)/4, $0x3e70b3bd
+DATA const_elementwise_avx512<>+2024(SB)/4, $0x3e70b3bd
+DATA const_elementwise_avx512<>+2028(SB)/4, $0x3e70b3bd
+DATA const_elementwise_avx512<>+2032(SB)/4, $0x3e70b3bd
+DATA const_elementwise_avx512<>+2036(SB)/4, $0x3e70b3bd
+DATA const_elementwise_avx512<>+2040(SB)/4, $0x3e70b3bd
+DATA const_elementwise_avx512<>+2044(SB)/4, $0x3e70b3bd
+
+// tail2 = 0.05389512
+DATA const_elementwise_avx512<>+2048(SB)/4, $0x3d5cc121
+DATA const_elementwise_avx512<>+2052(SB)/4, $0x3d5cc121
+DATA const_elementwise_avx512<>+2056(SB)/4, $0x3d5cc121
+DATA const_elementwise_avx512<>+2060(SB)/4, $0x3d5cc121
+DATA const_elementwise_avx512<>+2064(SB)/4, $0x3d5cc121
+DATA const_elementwise_avx512<>+2068(SB)/4, $0x3d5cc121
+DATA const_elementwise_avx512<>+2072(SB)/4, $0x3d5cc121
+DATA const_elementwise_avx512<>+2076(SB)/4, $0x3d5cc121
+DATA const_elementwise_avx512<>+2080(SB)/4, $0x3d5cc121
+DATA const_elementwise_avx512<>+2084(SB)/4, $0x3d5cc121
+DATA const_elementwise_avx512<>+2088(SB)/4, $0x3d5cc121
+DATA const_elementwise_avx512<>+2092(SB)/4, $0x3d5cc121
+DATA const_elementwise_avx512<>+2096(SB)/4, $0x3d5cc121
+DATA const_elementwise_avx512<>+2100(SB)/4, $0x3d5cc121
+DATA const_elementwise_avx512<>+2104(SB)/4, $0x3d5cc121
+DATA const_elementwise_avx512<>+2108(SB)/4, $0x3d5cc121
+
+// tail1 = 0.102474265
+DATA const_elementwise_avx512<>+2112(SB)/4, $0x3dd1de07
+DATA const_elementwise_avx512<>+2116(SB)/4, $0x3dd1de07
+DATA const_elementwise_avx512<>+2120(SB)/4, $0x3dd1de07
+DATA const_elementwise_avx512<>+2124(SB)/4, $0x3dd1de07
+DATA const_elementwise_avx512<>+2128(SB)/4, $0x3dd1de07
+DATA const_elementwise_avx512<>+2132(SB)/4, $0x3dd1de07
+DATA const_elementwise_avx512<>+2136(SB)/4, $0x3dd1de07
+DATA const_elementwise_avx512<>+2140(SB)/4, $0x3dd1de07
+DATA const_elementwise_avx512<>+2144(SB)/4, $0x3dd1de07
+DATA const_elementwise_avx512<>+2148(SB)/4, $0x3dd1de07
+DATA const_elementwise_avx512<>+2152(SB)/4, $0x3dd1de07
+DATA const_elementwise_avx512<>+2156(SB)/4, $0x3dd1de07
+DATA const_elementwise_avx512<>+2160(SB)/4, $0x3dd1de07
+DATA const_elementwise_avx512<>+2164(SB)/4, $0x3dd1de07
+DATA const_elementwise_avx512<>+2168(SB)/4, $0x3dd1de07
+DATA const_elementwise_avx512<>+2172(SB)/4, $0x3dd1de07
+
+// tail0 = 0.10016195
+DATA const_elementwise_avx512<>+2176(SB)/4, $0x3dcd21b5
+DATA const_elementwise_avx512<>+2180(SB)/4, $0x3dcd21b5
+DATA const_elementwise_avx512<>+2184(SB)/4, $0x3dcd21b5
+DATA const_elementwise_avx512<>+2188(SB)/4, $0x3dcd21b5
+DATA const_elementwise_avx512<>+2192(SB)/4, $0x3dcd21b5
+DATA const_elementwise_avx512<>+2196(SB)/4, $0x3dcd21b5
+DATA const_elementwise_avx512<>+2200(SB)/4, $0x3dcd21b5
+DATA const_elementwise_avx512<>+2204(SB)/4, $0x3dcd21b5
+DATA const_elementwise_avx512<>+2208(SB)/4, $0x3dcd21b5
+DATA const_elementwise_avx512<>+2212(SB)/4, $0x3dcd21b5
+DATA const_elementwise_avx512<>+2216(SB)/4, $0x3dcd21b5
+DATA const_elementwise_avx512<>+2220(SB)/4, $0x3dcd21b5
+DATA const_elementwise_avx512<>+2224(SB)/4, $0x3dcd21b5
+DATA const_elementwise_avx512<>+2228(SB)/4, $0x3dcd21b5
+DATA const_elementwise_avx512<>+2232(SB)/4, $0x3dcd21b5
+DATA const_elementwise_avx512<>+2236(SB)/4, $0x3dcd21b5
+
+// half = 0.5
+DATA const_elementwise_avx512<>+2240(SB)/4, $0x3f000000
+DATA const_elementwise_avx512<>+2244(SB)/4, $0x3f000000
+DATA const_elementwise_avx512<>+2248(SB)/4, $0x3f000000
+DATA const_elementwise_avx512<>+2252(SB)/4, $0x3f000000
+DATA const_elementwise_avx512<>+2256(SB)/4, $0x3f000000
+DATA const_elementwise_avx512<>+2260(SB)/4, $0x3f000000
+DATA const_elementwise_avx512<>+2264(SB)/4, $0x3f000000
+DATA const_elementwise_avx512<>+2268(SB)/4, $0x3f000000
+DATA const_elementwise_avx512<>+2272(SB)/4, $0x3f000000
+DATA const_elementwise_avx512<>+2276(SB)/4, $0x3f000000
+DATA const_elementwise_avx512<>+2280(SB)/4, $0x3f000000
+DATA const_elementwise_avx512<>+2284(SB)/4, $0x3f000000
+DATA const_elementwise_avx512<>+2288(SB)/4, $0x3f000000
+DATA const_elementwise_avx512<>+2292(SB)/4, $0x3f000000
+DATA const_elementwise_avx512<>+2296(SB)/4, $0x3f000000
+DATA const_elementwise_avx512<>+2300(SB)/4, $0x3f000000
+
+// density = 0.3989423
+DATA const_elementwise_avx512<>+2304(SB)/4, $0x3ecc422a
+DATA const_elementwise_avx512<>+2308(SB)/4, $0x3ecc422a
+DATA const_elementwise_avx512<>+2312(SB)/4, $0x3ecc422a
+DATA const_elementwise_avx512<>+2316(SB)/4, $0x3ecc422a
+DATA const_elementwise_avx512<>+2320(SB)/4, $0x3ecc422a
+DATA const_elementwise_avx512<>+2324(SB)/4, $0x3ecc422a
+DATA const_elementwise_avx512<>+2328(SB)/4, $0x3ecc422a
+DATA const_elementwise_avx512<>+2332(SB)/4, $0x3ecc422a
+DATA const_elementwise_avx512<>+2336(SB)/4, $0x3ecc422a
+DATA const_elementwise_avx512<>+2340(SB)/4, $0x3ecc422a
+DATA const_elementwise_avx512<>+2344(SB)/4, $0x3ecc422a
+DATA const_elementwise_avx512<>+2348(SB)/4, $0x3ecc422a
+DATA const_elementwise_avx512<>+2352(SB)/4, $0x3ecc422a
+DATA const_elementwise_avx512<>+2356(SB)/4, $0x3ecc422a
+DATA const_elementwise_avx512<>+2360(SB)/4, $0x3ecc422a
+DATA const_elementwise_avx512<>+2364(SB)/4, $0x3ecc422a
 
 // sign = -0
-DATA const_elementwise_avx512<>+1728(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1732(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1736(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1740(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1744(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1748(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1752(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1756(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1760(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1764(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1768(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1772(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1776(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1780(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1784(SB)/4, $0x80000000
-DATA const_elementwise_avx512<>+1788(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+2368(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+2372(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+2376(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+2380(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+2384(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+2388(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+2392(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+2396(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+2400(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+2404(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+2408(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+2412(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+2416(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+2420(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+2424(SB)/4, $0x80000000
+DATA const_elementwise_avx512<>+2428(SB)/4, $0x80000000
+
+// tanhHi = 10
+DATA const_elementwise_avx512<>+2432(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+2436(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+2440(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+2444(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+2448(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+2452(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+2456(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+2460(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+2464(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+2468(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+2472(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+2476(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+2480(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+2484(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+2488(SB)/4, $0x41200000
+DATA const_elementwise_avx512<>+2492(SB)/4, $0x41200000
+
+// two = 2
+DATA const_elementwise_avx512<>+2496(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+2500(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+2504(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+2508(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+2512(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+2516(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+2520(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+2524(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+2528(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+2532(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+2536(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+2540(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+2544(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+2548(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+2552(SB)/4, $0x40000000
+DATA const_elementwise_avx512<>+2556(SB)/4, $0x40000000
 
 // nlo = -87.3
-DATA const_elementwise_avx512<>+1792(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1796(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1800(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1804(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1808(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1812(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1816(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1820(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1824(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1828(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1832(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1836(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1840(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1844(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1848(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1852(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2560(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2564(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2568(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2572(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2576(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2580(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2584(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2588(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2592(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2596(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2600(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2604(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2608(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2612(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2616(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2620(SB)/4, $0xc2ae999a
 
 // nhi = 87.3
-DATA const_elementwise_avx512<>+1856(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1860(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1864(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1868(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1872(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1876(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1880(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1884(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1888(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1892(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1896(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1900(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1904(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1908(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1912(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1916(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2624(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2628(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2632(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2636(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2640(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2644(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2648(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2652(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2656(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2660(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2664(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2668(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2672(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2676(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2680(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2684(SB)/4, $0x42ae999a
 
 // lo87.3 = -87.3
-DATA const_elementwise_avx512<>+1920(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1924(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1928(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1932(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1936(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1940(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1944(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1948(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1952(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1956(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1960(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1964(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1968(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1972(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1976(SB)/4, $0xc2ae999a
-DATA const_elementwise_avx512<>+1980(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2688(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2692(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2696(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2700(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2704(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2708(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2712(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2716(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2720(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2724(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2728(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2732(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2736(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2740(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2744(SB)/4, $0xc2ae999a
+DATA const_elementwise_avx512<>+2748(SB)/4, $0xc2ae999a
 
 // hi87.3 = 87.3
-DATA const_elementwise_avx512<>+1984(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1988(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1992(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+1996(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+2000(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+2004(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+2008(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+2012(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+2016(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+2020(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+2024(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+2028(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+2032(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+2036(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+2040(SB)/4, $0x42ae999a
-DATA const_elementwise_avx512<>+2044(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2752(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2756(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2760(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2764(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2768(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2772(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2776(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2780(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2784(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2788(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2792(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2796(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2800(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2804(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2808(SB)/4, $0x42ae999a
+DATA const_elementwise_avx512<>+2812(SB)/4, $0x42ae999a
 
 // lo9.9 = -9.9
-DATA const_elementwise_avx512<>+2048(SB)/4, $0xc11e6666
-DATA const_elementwise_avx512<>+2052(SB)/4, $0xc11e6666
-DATA const_elementwise_avx512<>+2056(SB)/4, $0xc11e6666
-DATA const_elementwise_avx512<>+2060(SB)/4, $0xc11e6666
-DATA const_elementwise_avx512<>+2064(SB)/4, $0xc11e6666
-DATA const_elementwise_avx512<>+2068(SB)/4, $0xc11e6666
-DATA const_elementwise_avx512<>+2072(SB)/4, $0xc11e6666
-DATA const_elementwise_avx512<>+2076(SB)/4, $0xc11e6666
-DATA const_elementwise_avx512<>+2080(SB)/4, $0xc11e6666
-DATA const_elementwise_avx512<>+2084(SB)/4, $0xc11e6666
-DATA const_elementwise_avx512<>+2088(SB)/4, $0xc11e6666
-DATA const_elementwise_avx512<>+2092(SB)/4, $0xc11e6666
-DATA const_elementwise_avx512<>+2096(SB)/4, $0xc11e6666
-DATA const_elementwise_avx512<>+2100(SB)/4, $0xc11e6666
-DATA const_elementwise_avx512<>+2104(SB)/4, $0xc11e6666
-DATA const_elementwise_avx512<>+2108(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2816(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2820(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2824(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2828(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2832(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2836(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2840(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2844(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2848(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2852(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2856(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2860(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2864(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2868(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2872(SB)/4, $0xc11e6666
+DATA const_elementwise_avx512<>+2876(SB)/4, $0xc11e6666
 
 // hi9.9 = 9.9
-DATA const_elementwise_avx512<>+2112(SB)/4, $0x411e6666
-DATA const_elementwise_avx512<>+2116(SB)/4, $0x411e6666
-DATA const_elementwise_avx512<>+2120(SB)/4, $0x411e6666
-DATA const_elementwise_avx512<>+2124(SB)/4, $0x411e6666
-DATA const_elementwise_avx512<>+2128(SB)/4, $0x411e6666
-DATA const_elementwise_avx512<>+2132(SB)/4, $0x411e6666
-DATA const_elementwise_avx512<>+2136(SB)/4, $0x411e6666
-DATA const_elementwise_avx512<>+2140(SB)/4, $0x411e6666
-DATA const_elementwise_avx512<>+2144(SB)/4, $0x411e6666
-DATA const_elementwise_avx512<>+2148(SB)/4, $0x411e6666
-DATA const_elementwise_avx512<>+2152(SB)/4, $0x411e6666
-DATA const_elementwise_avx512<>+2156(SB)/4, $0x411e6666
-DATA const_elementwise_avx512<>+2160(SB)/4, $0x411e6666
-DATA const_elementwise_avx512<>+2164(SB)/4, $0x411e6666
-DATA const_elementwise_avx512<>+2168(SB)/4, $0x411e6666
-DATA const_elementwise_avx512<>+2172(SB)/4, $0x411e6666
-GLOBL const_elementwise_avx512<>(SB), RODATA|NOPTR, $2176
+DATA const_elementwise_avx512<>+2880(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+2884(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+2888(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+2892(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+2896(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+2900(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+2904(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+2908(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+2912(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+2916(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+2920(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+2924(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+2928(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+2932(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+2936(SB)/4, $0x411e6666
+DATA const_elementwise_avx512<>+2940(SB)/4, $0x411e6666
+GLOBL const_elementwise_avx512<>(SB), RODATA|NOPTR, $2944

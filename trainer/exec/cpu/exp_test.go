@@ -78,7 +78,7 @@ func TestExpSpecialValues(t *testing.T) {
 // elementwise runs every elementwise kernel on x and y.
 func elementwise(k *kernels, x, y []float32) map[string][]float32 {
 	out := map[string][]float32{}
-	for _, name := range []string{"exp", "expScale", "gelu", "geluGrad", "add", "tanh", "sigmoid", "relu", "tanhGrad", "sigmoidGrad", "reluGrad",
+	for _, name := range []string{"exp", "expScale", "gelu", "geluGrad", "erfGELU", "erfGELUGrad", "add", "tanh", "sigmoid", "relu", "tanhGrad", "sigmoidGrad", "reluGrad",
 		"swiglu", "geglu", "swigluGrad", "swigluGrad up", "gegluGrad", "gegluGrad up"} {
 		dst, other := make([]float32, len(x)+1), make([]float32, len(x))
 		dst[len(x)] = 77
@@ -89,6 +89,10 @@ func elementwise(k *kernels, x, y []float32) map[string][]float32 {
 			geluTo(k, d, x)
 		case "geluGrad":
 			geluGradTo(k, d, x, y)
+		case "erfGELU":
+			erfGELUTo(k, d, x)
+		case "erfGELUGrad":
+			erfGELUGradTo(k, d, x, y)
 		case "add":
 			addTo(k, d, x, y)
 		case "expScale":

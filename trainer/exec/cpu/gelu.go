@@ -46,6 +46,7 @@ func geluGradTo[T float](k *kernels, dst, x, dy []T) {
 // A geluBiasJob is the gradient of GELU with the sum of its rows, cut over rows.
 type geluBiasJob[T float] struct {
 	k            *kernels
+	erf          bool
 	x, dy, dx    []T
 	parts        []T
 	rows, c, per int
@@ -57,7 +58,11 @@ func (j *geluBiasJob[T]) chunk(i, _ int) {
 	end := min(j.rows, (i+1)*j.per)
 	for r := i * j.per; r < end; r += 4 {
 		at, to := r*j.c, min(end, r+4)*j.c
-		geluGradTo(j.k, j.dx[at:to], j.x[at:to], j.dy[at:to])
+		if j.erf {
+			erfGELUGradTo(j.k, j.dx[at:to], j.x[at:to], j.dy[at:to])
+		} else {
+			geluGradTo(j.k, j.dx[at:to], j.x[at:to], j.dy[at:to])
+		}
 		sumRows(j.k, acc, j.dx[at:to], min(end, r+4)-r)
 	}
 }
@@ -72,7 +77,7 @@ func geluGrad[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) 
 		return err
 	}
 	j, db := &js.geluBias, view[T](args[3])
-	*j = geluBiasJob[T]{k: d.kern, x: view[T](args[0]), dy: view[T](args[1]), dx: view[T](args[2]), rows: r, c: c, per: rowsPerSum(r, c)}
+	*j = geluBiasJob[T]{k: d.kern, erf: in.Attrs.Erf, x: view[T](args[0]), dy: view[T](args[1]), dx: view[T](args[2]), rows: r, c: c, per: rowsPerSum(r, c)}
 	if len(j.x) != r*c || len(j.dy) != r*c || len(j.dx) != r*c || len(db) != c {
 		return mismatch(in, args)
 	}

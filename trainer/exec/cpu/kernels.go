@@ -27,6 +27,8 @@ type elementwiseKernels struct {
 	expScale    func(n int, dst, src *float32, shift, scale float32)
 	gelu        func(n int, dst, x *float32)
 	geluGrad    func(n int, dst, x, dy *float32)
+	erfGELU     func(n int, dst, x *float32)
+	erfGELUGrad func(n int, dst, x, dy *float32)
 	tanh        func(n int, dst, x *float32)
 	sigmoid     func(n int, dst, x *float32)
 	relu        func(n int, dst, x *float32)

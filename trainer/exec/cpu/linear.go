@@ -136,6 +136,9 @@ func linear[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) er
 		return mismatch(in, args)
 	}
 	if in.Op == exec.OpLinearGELU {
+		if in.Attrs.Erf {
+			return fmt.Errorf("cpu: %v %s: the tanh form only", in.Op, in.Note)
+		}
 		g0, g1, err := rowsCols(in, args, 4)
 		if err != nil {
 			return err
