@@ -194,6 +194,7 @@ type Attrs struct {
 	Frequencies               []float64  // of rotations, radians a position
 	Inverse                   bool       // turn back
 	Activation                Activation // of a gated linear unit
+	Erf                       bool       // GELU by the error function
 }
 
 // Activation is the function of a gated linear unit.
@@ -205,4 +206,3 @@ const (
 )
 
 func (a Activation) String() string { return [...]string{"silu", "gelu"}[a] }
-	Erf                       bool       // GELU by the error function
