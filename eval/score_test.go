@@ -39,8 +39,13 @@ func scored(t *testing.T, head model.Head, longest int) (*model.Network, data.Co
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { dev.Close() })
-	c := model.DefaultConfig()
-	c.NLayer, c.NHead, c.NEmbd, c.NPositions, c.VocabSize, c.InitializerRange = 2, 2, 16, 24, letters{}.Size(), 0.3
+	c, err := model.DefaultConfig("gpt2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gpt := c.Family.(model.GPT2)
+	gpt.NLayer, gpt.NHead, gpt.NEmbd, gpt.NPositions, gpt.InitializerRange = 2, 2, 16, 24, 0.3
+	c.Family, c.VocabSize = gpt, letters{}.Size()
 	cfg := data.Config{Tokenizer: letters{}, T: 24, BatchSize: 4, MicroBatchSize: 4, MaxSeqs: 4}
 	if head == model.Classifier {
 		cfg.Objective, cfg.Labels = data.Classification, []string{"0", "1", "2"}

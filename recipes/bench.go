@@ -170,10 +170,14 @@ var errMeasured = errors.New("measured")
 // text, until each returns errMeasured; it is called after every step.
 func benchTrain(ctx context.Context, dev *cpu.Device, c BenchConfig, each func(t *trainer.Trainer, i trainer.StepInfo) error) error {
 	runtime.GC() // the arenas of the config before, which only a collection gives back
-	config := model.DefaultConfig()
-	config.NLayer, config.NHead, config.NEmbd, config.NPositions, config.VocabSize = c.Layers, c.Heads, c.Dim, c.T, c.V
-	config.EmbdPDrop, config.ResidPDrop = 0, 0
-	config.BOSTokenID, config.EOSTokenID = nil, nil
+	config, err := model.DefaultConfig("gpt2")
+	if err != nil {
+		return err
+	}
+	gpt := config.Family.(model.GPT2)
+	gpt.NLayer, gpt.NHead, gpt.NEmbd, gpt.NPositions = c.Layers, c.Heads, c.Dim, c.T
+	gpt.EmbdPDrop, gpt.ResidPDrop = 0, 0
+	config.Family, config.VocabSize = gpt, c.V
 	stage := defaultStage()
 	stage.Steps = 1 << 20
 	opt, err := newOptimizer(&stage, 3e-4)

@@ -14,6 +14,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"hone/data/source"
+	"hone/trainer/model"
 )
 
 // A Fault is one thing wrong with a recipe.
@@ -85,7 +86,8 @@ func parse(file, text string, overrides []string) (*Recipe, error) {
 		}
 	}
 	d := decoder{faults: faults, lines: r.origin.lines}
-	d.table(reflect.ValueOf(&r).Elem(), tree, "")
+	d.table(tree, "", reflect.ValueOf(&r).Elem())
+	d.model(&r)
 	r.resolve()
 	d.validate(&r)
 	if len(faults.List) > 0 {
@@ -264,15 +266,23 @@ func (d *decoder) fault(path, format string, args ...any) {
 	d.faults.List = append(d.faults.List, Fault{Line: line, Key: shown, Message: fmt.Sprintf(format, args...)})
 }
 
-func (d *decoder) table(v reflect.Value, tree map[string]any, path string) {
-	fields := map[string]reflect.Value{}
-	var known []string
-	for i := range v.NumField() {
-		if tag, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("toml"), ","); tag != "" {
-			fields[tag] = v.Field(i)
-			known = append(known, tag)
+// tagged gives the fields of structs that have a toml tag, and the tags in their order.
+func tagged(structs ...reflect.Value) (fields map[string]reflect.Value, keys []string) {
+	fields = map[string]reflect.Value{}
+	for _, v := range structs {
+		for i := range v.NumField() {
+			if tag, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("toml"), ","); tag != "" && tag != "-" {
+				fields[tag] = v.Field(i)
+				keys = append(keys, tag)
+			}
 		}
 	}
+	return fields, keys
+}
+
+// table fills structs by their toml tags.
+func (d *decoder) table(tree map[string]any, path string, structs ...reflect.Value) {
+	fields, known := tagged(structs...)
 	keys := make([]string, 0, len(tree))
 	for k := range tree {
 		keys = append(keys, k)
@@ -349,9 +359,17 @@ func (d *decoder) value(f reflect.Value, x any, path string) {
 		*p = nil
 		for i, t := range list {
 			var m Mix
-			d.table(reflect.ValueOf(&m).Elem(), t, fmt.Sprintf("%s.%d", path, i))
+			d.table(t, fmt.Sprintf("%s.%d", path, i), reflect.ValueOf(&m).Elem())
 			*p = append(*p, m)
 		}
+		return
+	case *map[string]any:
+		t, ok := x.(map[string]any)
+		if !ok {
+			want("a table")
+			return
+		}
+		*p = t
 		return
 	case *map[string]Corpus:
 		tree, ok := x.(map[string]any)
@@ -367,7 +385,7 @@ func (d *decoder) value(f reflect.Value, x any, path string) {
 				continue
 			}
 			c := defaultCorpus()
-			d.table(reflect.ValueOf(&c).Elem(), t, join(path, name))
+			d.table(t, join(path, name), reflect.ValueOf(&c).Elem())
 			(*p)[name] = c
 		}
 		return
@@ -384,7 +402,7 @@ func (d *decoder) value(f reflect.Value, x any, path string) {
 				d.names[at] = path + "." + name
 			}
 			s := defaultStage()
-			d.table(reflect.ValueOf(&s).Elem(), t, at)
+			d.table(t, at, reflect.ValueOf(&s).Elem())
 			*p = append(*p, s)
 		}
 		return
@@ -433,8 +451,32 @@ func (d *decoder) value(f reflect.Value, x any, path string) {
 			want("a table")
 			return
 		}
-		d.table(f, t, path)
+		d.table(t, path, f)
 	}
+}
+
+// model makes of the keys of [model] a configuration of the family that model_type
+// names, and puts the defaults beside them.
+func (d *decoder) model(r *Recipe) {
+	kind := "gpt2"
+	if x, ok := r.ModelKeys["model_type"]; ok {
+		d.value(reflect.ValueOf(&kind).Elem(), x, "model.model_type")
+	}
+	c, err := model.SmallConfig(kind)
+	if err != nil {
+		d.fault("model.model_type", "%q is not known%s", kind, suggest(kind, model.ModelTypes))
+		return
+	}
+	keys := map[string]any{}
+	c.Edit(func(common, family any) {
+		structs := []reflect.Value{reflect.ValueOf(common).Elem(), reflect.ValueOf(family).Elem()}
+		d.table(r.ModelKeys, "model", structs...)
+		fields, _ := tagged(structs...)
+		for k, f := range fields {
+			keys[k] = f.Interface()
+		}
+	})
+	r.ModelKeys, r.Model = keys, c
 }
 
 func describe(x any) string {

@@ -70,7 +70,7 @@ func TestOverrides(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := r.Stages[0]
-	if got := fmt.Sprint(r.Seed, s.Steps, s.SaveEvery, r.Model.NLayer, r.Corpus["godoc"].Licence); got != "7 3 2m0s 1MIT" {
+	if got := fmt.Sprint(r.Seed, s.Steps, s.SaveEvery, r.ModelKeys["n_layer"], r.Corpus["godoc"].Licence); got != "7 3 2m0s 1MIT" {
 		t.Errorf("got %s", got)
 	}
 	for o, want := range map[string]string{

@@ -9,6 +9,7 @@ import (
 
 	"hone/data"
 	"hone/data/clean"
+	"hone/trainer/model"
 )
 
 // A Recipe is a whole run: corpora, a tokenizer, a model, and stages in order.
@@ -23,9 +24,10 @@ type Recipe struct {
 	TokenCache        bool              `toml:"token_cache"` // pretraining reads tokens from a cache on disk, in place of text
 	Corpus            map[string]Corpus `toml:"corpus"`
 	Tokenizer         Tokenizer         `toml:"tokenizer"`
-	Model             Model             `toml:"model"`
+	ModelKeys         map[string]any    `toml:"model"` // those of model_type's config.json
 	Stages            []Stage           `toml:"stage"`
 
+	Model  model.Config `toml:"-"` // what ModelKeys say
 	origin origin
 }
 
@@ -75,18 +77,6 @@ type Tokenizer struct {
 	Separator string `toml:"separator"`
 }
 
-// Model has the keys of a Hugging Face config.json that a recipe may set.
-type Model struct {
-	ModelType         string  `toml:"model_type"`
-	NLayer            int     `toml:"n_layer"`
-	NHead             int     `toml:"n_head"`
-	NEmbd             int     `toml:"n_embd"`
-	NPositions        int     `toml:"n_positions"`
-	LayerNormEpsilon  float64 `toml:"layer_norm_epsilon"`
-	InitializerRange  float64 `toml:"initializer_range"`
-	TieWordEmbeddings bool    `toml:"tie_word_embeddings"`
-}
-
 // A Stage is one step of the way. Which keys it reads depends on its kind.
 type Stage struct {
 	Name   string `toml:"name"`
@@ -100,7 +90,7 @@ type Stage struct {
 	MixtureTemperature float64 `toml:"mixture_temperature"` // above 1, small corpora gain
 
 	// Batches.
-	SequenceLength int `toml:"sequence_length"` // tokens in a row; 0: the model's n_positions
+	SequenceLength int `toml:"sequence_length"` // tokens in a row; 0: the longest sequence of the model
 	BatchSize      int `toml:"batch_size"`      // rows of a step
 	MicroBatchSize int `toml:"micro_batch_size"`
 	MaxSequences   int `toml:"max_sequences"` // finetune: documents packed into one row, at most; 0: an eighth of sequence_length, 8 at least
@@ -186,13 +176,6 @@ func defaultRecipe() Recipe {
 			Kind:      "byte_bpe",
 			VocabSize: 4096,
 		},
-		Model: Model{
-			ModelType: "gpt2",
-			NLayer:    4, NHead: 4, NEmbd: 256, NPositions: 256,
-			LayerNormEpsilon:  1e-5,
-			InitializerRange:  0.02,
-			TieWordEmbeddings: true,
-		},
 	}
 }
 
@@ -248,8 +231,8 @@ func (r *Recipe) resolve() {
 				s.Corpus = name
 			}
 		}
-		if s.SequenceLength == 0 {
-			s.SequenceLength = r.Model.NPositions
+		if s.SequenceLength == 0 && r.Model.Family != nil {
+			s.SequenceLength = r.Model.MaxLength()
 		}
 		if s.MaxSequences == 0 {
 			s.MaxSequences = max(8, s.SequenceLength/8)

@@ -71,7 +71,7 @@ func LoadTask(nameOrFile string) (*Task, error) {
 	}
 	t := &Task{Name: strings.TrimSuffix(file, ".toml"), Split: "test"}
 	d := decoder{faults: faults, lines: keyLines(string(text))}
-	d.table(reflect.ValueOf(t).Elem(), tree, "")
+	d.table(tree, "", reflect.ValueOf(t).Elem())
 	d.oneOf("kind", t.Kind, []string{"likelihood", "classification"})
 	d.oneOf("split", t.Split, []string{"train", "validation", "test"})
 	d.sourceExists("source", t.Source)
@@ -114,7 +114,7 @@ func Evaluate(ctx context.Context, dir string, t *Task, limit int, o Options) (*
 	y := &yardstick{
 		corpus: corpus, split: split, tok: m.Tokenizer, limit: limit, say: o.Say, bar: o.Bar,
 		cfg: data.Config{
-			Records: split, Tokenizer: m.Tokenizer, T: m.Config.NPositions,
+			Records: split, Tokenizer: m.Tokenizer, T: m.Config.MaxLength(),
 			BatchSize: 8, MicroBatchSize: 8, MaxSeqs: 16,
 		},
 	}

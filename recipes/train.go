@@ -168,14 +168,13 @@ func retention(s *Stage) checkpoint.Retention {
 
 // stageConfig is the model of a stage.
 func stageConfig(r *Recipe, s *Stage, tok tokenizer.Tokenizer, labels []string) model.Config {
-	c := model.DefaultConfig()
-	m := r.Model
-	c.ModelType, c.NLayer, c.NHead, c.NEmbd, c.NPositions = m.ModelType, m.NLayer, m.NHead, m.NEmbd, m.NPositions
-	c.LayerNormEpsilon, c.InitializerRange, c.TieWordEmbeddings = m.LayerNormEpsilon, m.InitializerRange, m.TieWordEmbeddings
-	c.EmbdPDrop, c.ResidPDrop = s.Dropout, s.Dropout
+	c := r.Model
+	if err := c.SetDropout(s.Dropout); err != nil {
+		panic(err) // the recipe is validated
+	}
 	c.VocabSize = tok.Size()
 	end, pad := specialID(tok, EndOfText), specialID(tok, Pad)
-	c.BOSTokenID, c.EOSTokenID, c.PadTokenID = &end, &end, &pad
+	c.BOSTokenID, c.EOSTokenID, c.PadTokenID = &end, model.TokenIDs{end}, &pad
 	if s.Kind == "finetune" {
 		c.SetLabels(labels)
 	}
@@ -285,7 +284,7 @@ func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpo
 		Files: []checkpoint.File{
 			checkpoint.BytesFile(checkpoint.ConfigFile, configJSON),
 			checkpoint.BytesFile(checkpoint.TokenizerFile, w.tokFile),
-			checkpoint.BytesFile("tokenizer_config.json", tokenizerConfig(config.NPositions)),
+			checkpoint.BytesFile("tokenizer_config.json", tokenizerConfig(config.MaxLength())),
 		},
 		Say: w.log,
 	})

@@ -58,7 +58,7 @@ func TestTransformers(t *testing.T) {
 	}}
 	for _, text := range v.Texts {
 		ids := lm.Tokenizer.Encode(nil, text)
-		if len(ids) == 0 || len(ids) > lm.Config.NPositions {
+		if len(ids) == 0 || len(ids) > lm.Config.MaxLength() {
 			t.Fatalf("%q has %d tokens", text, len(ids))
 		}
 		v.IDs = append(v.IDs, ids)

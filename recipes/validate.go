@@ -67,19 +67,10 @@ func (d *decoder) validate(r *Recipe) {
 		d.fault("tokenizer.separator", "%q already stands between documents: bos or eos beside it would be doubled", t.Separator)
 	}
 
-	m := r.Model
-	d.oneOf("model.model_type", m.ModelType, []string{"gpt2"})
-	d.positive("model.n_layer", m.NLayer, 1)
-	d.positive("model.n_head", m.NHead, 1)
-	d.positive("model.n_embd", m.NEmbd, 1)
-	d.positive("model.n_positions", m.NPositions, 2)
-	if m.NHead > 0 && m.NEmbd%m.NHead != 0 {
-		d.fault("model.n_embd", "%d is not a multiple of n_head, %d", m.NEmbd, m.NHead)
-	}
-	d.above("model.layer_norm_epsilon", m.LayerNormEpsilon)
-	d.above("model.initializer_range", m.InitializerRange)
-	if !m.TieWordEmbeddings {
-		d.fault("model.tie_word_embeddings", "gpt2 ties its embeddings here; leave it true")
+	if r.Model.Family != nil { // else model_type is a fault already
+		for _, f := range r.Model.Faults() {
+			d.fault("model."+f.Key, "%s", f.Message)
+		}
 	}
 
 	if len(r.Stages) == 0 {
@@ -187,9 +178,14 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 	if s.MicroBatchSize > 0 && s.BatchSize%s.MicroBatchSize != 0 {
 		d.fault(at+"micro_batch_size", "batch_size, %d, is not a multiple of %d", s.BatchSize, s.MicroBatchSize)
 	}
-	d.positive(at+"sequence_length", s.SequenceLength, 2)
-	if s.SequenceLength > r.Model.NPositions {
-		d.fault(at+"sequence_length", "%d is more than the model's n_positions, %d", s.SequenceLength, r.Model.NPositions)
+	if r.Model.Family != nil {
+		d.positive(at+"sequence_length", s.SequenceLength, 2)
+		if n := r.Model.MaxLength(); n > 0 && s.SequenceLength > n {
+			d.fault(at+"sequence_length", "%d is more than the longest sequence of the model, %d", s.SequenceLength, n)
+		}
+		if c := r.Model; c.SetDropout(s.Dropout) != nil {
+			d.fault(at+"dropout", "%s has no dropout", c.ModelType)
+		}
 	}
 	d.positive(at+"max_sequences", s.MaxSequences, 1)
 	d.positive(at+"eval_documents", s.EvalDocuments, 0)

@@ -122,9 +122,14 @@ func (s setup) start(t testing.TB) (*Trainer, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := model.DefaultConfig()
-	c.NLayer, c.NHead, c.NEmbd, c.NPositions, c.VocabSize = 2, 2, 32, 32, letters{}.Size()
-	c.EmbdPDrop, c.ResidPDrop = s.dropout, s.dropout
+	c, err := model.DefaultConfig("gpt2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gpt := c.Family.(model.GPT2)
+	gpt.NLayer, gpt.NHead, gpt.NEmbd, gpt.NPositions = 2, 2, 32, 32
+	gpt.EmbdPDrop, gpt.ResidPDrop = s.dropout, s.dropout
+	c.Family, c.VocabSize = gpt, letters{}.Size()
 	o := model.Options{State: func(l *exec.Layout) int { return StateBytes(l, opt, s.batch/s.micro) }}
 	d := data.Config{
 		Records: s.docs, Tokenizer: letters{}, Objective: s.objective, T: 32,

@@ -39,8 +39,13 @@ func generator(t *testing.T) (*Generator, *model.Network) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { dev.Close() })
-	c := model.DefaultConfig()
-	c.NLayer, c.NHead, c.NEmbd, c.NPositions, c.VocabSize, c.InitializerRange = 2, 2, 16, window, letters{}.Size(), 0.3
+	c, err := model.DefaultConfig("gpt2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gpt := c.Family.(model.GPT2)
+	gpt.NLayer, gpt.NHead, gpt.NEmbd, gpt.NPositions, gpt.InitializerRange = 2, 2, 16, window, 0.3
+	c.Family, c.VocabSize = gpt, letters{}.Size()
 	net, err := model.NewNetwork(dev, exec.F32, c, model.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -50,11 +55,11 @@ func generator(t *testing.T) (*Generator, *model.Network) {
 	}
 	// The end of text would end most tests early: its embedding, which is its row of the
 	// head too, makes it unlikely after every token.
-	end := make([]float32, c.VocabSize*c.NEmbd)
+	end := make([]float32, c.VocabSize*gpt.NEmbd)
 	if err := net.Weight("transformer.wte.weight", end); err != nil {
 		t.Fatal(err)
 	}
-	clear(end[:c.NEmbd])
+	clear(end[:gpt.NEmbd])
 	if err := net.SetWeight("transformer.wte.weight", end); err != nil {
 		t.Fatal(err)
 	}

@@ -49,11 +49,11 @@ func New(net *model.Network, tok tokenizer.Tokenizer) (*Generator, error) {
 		return nil, errors.New("generate: the tokenizer has no token <|endoftext|>")
 	}
 	c := net.Config()
-	x, err := net.Executor(model.Decode, 1, c.NPositions, 0)
+	x, err := net.Executor(model.Decode, 1, c.MaxLength(), 0)
 	if err != nil {
 		return nil, fmt.Errorf("generate: %w", err)
 	}
-	g := &Generator{tok: tok, x: x, net: net, window: c.NPositions, end: end, logits: make([]float32, c.VocabSize)}
+	g := &Generator{tok: tok, x: x, net: net, window: c.MaxLength(), end: end, logits: make([]float32, c.VocabSize)}
 	g.feed.Tokens, g.feed.Positions = make([]int32, 1), make([]int32, 1)
 	return g, nil
 }
@@ -61,7 +61,7 @@ func New(net *model.Network, tok tokenizer.Tokenizer) (*Generator, error) {
 // Generate continues a prompt. emit, which may be nil, gets the text piece by piece
 // as it comes. When ctx ends, what there is so far is returned.
 //
-// Beyond the model's n_positions the context is cut to its newer half and read again:
+// Beyond the model's longest sequence the context is cut to its newer half and read again:
 // learned positions know no other way.
 func (g *Generator) Generate(ctx context.Context, prompt string, o Options, emit func(piece string)) (*Result, error) {
 	if err := o.Sampler.validate(); err != nil {

@@ -5,63 +5,109 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"strconv"
+	"strings"
 )
 
-// Config says what a model is, with the keys of Hugging Face's config.json. Keys that
-// do not change the model's values (use_cache, summary_type…) are not kept.
+// Config says what a model is, with the keys of Hugging Face's config.json: here those
+// that all families have, in Family the others. Keys that do not change the model's
+// values (use_cache, summary_type…) are not kept. Keys with a toml tag may stand in a
+// recipe too; the other ones follow from its tokenizer, its corpus and its stages.
 type Config struct {
-	ModelType     string   `json:"model_type"`
+	ModelType     string   `json:"model_type" toml:"model_type"`
 	Architectures []string `json:"architectures"`
 
-	VocabSize          int     `json:"vocab_size"`
-	NPositions         int     `json:"n_positions"` // longest sequence
-	NEmbd              int     `json:"n_embd"`
-	NLayer             int     `json:"n_layer"`
-	NHead              int     `json:"n_head"`
-	NInner             int     `json:"n_inner,omitempty"` // 0: 4·n_embd
-	ActivationFunction string  `json:"activation_function"`
-	ResidPDrop         float64 `json:"resid_pdrop"`
-	EmbdPDrop          float64 `json:"embd_pdrop"`
-	AttnPDrop          float64 `json:"attn_pdrop"` // 0 only
-	LayerNormEpsilon   float64 `json:"layer_norm_epsilon"`
-	InitializerRange   float64 `json:"initializer_range"`
-	TieWordEmbeddings  bool    `json:"tie_word_embeddings"`
+	VocabSize         int  `json:"vocab_size"`
+	TieWordEmbeddings bool `json:"tie_word_embeddings" toml:"tie_word_embeddings"`
 
-	ScaleAttnWeights           bool `json:"scale_attn_weights"`              // true only
-	ScaleAttnByInverseLayerIdx bool `json:"scale_attn_by_inverse_layer_idx"` // false only
-	AddCrossAttention          bool `json:"add_cross_attention"`             // false only
-
-	BOSTokenID *int `json:"bos_token_id"` // nil: none. Written as null, since absent means 50256
-	EOSTokenID *int `json:"eos_token_id"`
-	PadTokenID *int `json:"pad_token_id"`
+	BOSTokenID *int     `json:"bos_token_id"` // nil: none. Written as null, since an absent one has a default
+	EOSTokenID TokenIDs `json:"eos_token_id"`
+	PadTokenID *int     `json:"pad_token_id"`
 
 	NumLabels   int               `json:"num_labels,omitempty"` // of a classifier; written as id2label
 	ID2Label    map[string]string `json:"id2label,omitempty"`
 	Label2ID    map[string]int    `json:"label2id,omitempty"`
 	ProblemType string            `json:"problem_type,omitempty"` // "" or single_label_classification
+
+	Family Family `json:"-"`
 }
 
-// DefaultConfig is GPT-2 with 124 M parameters: the values that absent keys stand for,
-// except attn_pdrop, which is 0.
-func DefaultConfig() Config {
-	return Config{
-		ModelType: "gpt2", VocabSize: 50257, NPositions: 1024, NEmbd: 768, NLayer: 12, NHead: 12,
-		ActivationFunction: "gelu_new", ResidPDrop: 0.1, EmbdPDrop: 0.1, LayerNormEpsilon: 1e-5,
-		InitializerRange: 0.02, TieWordEmbeddings: true, ScaleAttnWeights: true,
+// A Family is what the models of one model_type have of their own: GPT2, Llama and so
+// on, a struct of the keys of its config.json. It is a value: to change a key, change a
+// copy and set Config.Family to it, or use Config.Edit.
+type Family interface {
+	model(c Config, h Head) Model
+	architecture(h Head) string // its class in Hugging Face's transformers; "": the family has no such head
+	small() Family              // trains in minutes
+	maxLength() int             // of a sequence, in tokens; 0: any
+	dropout(p float64) Family   // where the family has it; nil: nowhere
+	check(c Config, faults *Faults)
+	tensors() tensors
+}
+
+// ModelTypes are the model_types that there are.
+var ModelTypes = []string{"gpt2"}
+
+// DefaultConfig has the values that the keys stand for which a config.json lacks, as
+// transformers has them; but dropout of attention weights, which is not supported, is 0.
+func DefaultConfig(modelType string) (Config, error) {
+	switch modelType {
+	case "gpt2":
+		return defaultGPT2(), nil
 	}
+	return Config{}, fmt.Errorf("model: model_type %q is not known; known are %s", modelType, strings.Join(ModelTypes, ", "))
+}
+
+// SmallConfig is DefaultConfig for a model that trains in minutes: what the keys stand
+// for which a recipe lacks.
+func SmallConfig(modelType string) (Config, error) {
+	c, err := DefaultConfig(modelType)
+	if err == nil {
+		c.Family = c.Family.small()
+	}
+	return c, err
+}
+
+// Edit calls edit with pointers to the structs of the keys: this one, and a copy of
+// Family that is kept.
+func (c *Config) Edit(edit func(common, family any)) {
+	f := reflect.New(reflect.TypeOf(c.Family))
+	f.Elem().Set(reflect.ValueOf(c.Family))
+	edit(c, f.Interface())
+	c.Family = f.Elem().Interface().(Family)
+}
+
+// TokenIDs is one token or several, in JSON a number or a list of them; nil is null.
+type TokenIDs []int
+
+// UnmarshalJSON reads null, a number or a list.
+func (t *TokenIDs) UnmarshalJSON(b []byte) error {
+	var one int
+	if err := json.Unmarshal(b, &one); err == nil && string(b) != "null" {
+		*t = TokenIDs{one}
+		return nil
+	}
+	return json.Unmarshal(b, (*[]int)(t))
+}
+
+// MarshalJSON writes one token as a number.
+func (t TokenIDs) MarshalJSON() ([]byte, error) {
+	if len(t) == 1 {
+		return json.Marshal(t[0])
+	}
+	return json.Marshal([]int(t))
 }
 
 // ReadConfig reads a config.json and validates it.
 func ReadConfig(r io.Reader) (Config, error) {
-	c := DefaultConfig()
-	c.ModelType = ""
-	if err := json.NewDecoder(r).Decode(&c); err != nil {
-		var t *json.UnmarshalTypeError
-		if errors.As(err, &t) && t.Field != "" {
-			return Config{}, fmt.Errorf("model: config: %s is a JSON %s, want %s", t.Field, t.Value, t.Type)
-		}
+	b, err := io.ReadAll(r)
+	if err != nil {
 		return Config{}, fmt.Errorf("model: config: %w", err)
+	}
+	var c Config
+	if err := json.Unmarshal(b, &c); err != nil {
+		return Config{}, err
 	}
 	if err := c.Validate(); err != nil {
 		return Config{}, err
@@ -69,14 +115,54 @@ func ReadConfig(r io.Reader) (Config, error) {
 	return c, nil
 }
 
-// JSON is the config.json.
-func (c Config) JSON() ([]byte, error) {
+// plain is a Config without its methods.
+type plain Config
+
+// UnmarshalJSON reads the keys of all families, then those of the one that model_type names.
+func (c *Config) UnmarshalJSON(b []byte) error {
+	var head struct {
+		ModelType string `json:"model_type"`
+	}
+	err := json.Unmarshal(b, &head)
+	if err == nil {
+		if *c, err = DefaultConfig(head.ModelType); err != nil {
+			return err
+		}
+		c.Edit(func(common, family any) {
+			err = errors.Join(json.Unmarshal(b, (*plain)(common.(*Config))), json.Unmarshal(b, family))
+		})
+	}
+	var t *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &t) && t.Field != "":
+		return fmt.Errorf("model: config: %s is a JSON %s, want %s", t.Field, t.Value, t.Type)
+	case err != nil:
+		return fmt.Errorf("model: config: %w", err)
+	}
+	return nil
+}
+
+// MarshalJSON writes one object of both kinds of keys.
+func (c Config) MarshalJSON() ([]byte, error) {
 	if len(c.ID2Label) > 0 {
 		c.NumLabels = 0
 	}
+	common, err := json.Marshal(plain(c))
+	if err != nil {
+		return nil, err
+	}
+	family, err := json.Marshal(c.Family)
+	if err != nil {
+		return nil, err // a NaN, say
+	}
+	return append(append(common[:len(common)-1], ','), family[1:]...), nil
+}
+
+// JSON is the config.json.
+func (c Config) JSON() ([]byte, error) {
 	b, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {
-		return nil, fmt.Errorf("model: config: %w", err) // a NaN, say
+		return nil, fmt.Errorf("model: config: %w", err)
 	}
 	return append(b, '\n'), nil
 }
@@ -103,84 +189,127 @@ func (c Config) Labels() []string {
 	return names
 }
 
+// SetDropout sets every dropout that the family has to p; in a family without any, p is 0.
+func (c *Config) SetDropout(p float64) error {
+	switch f := c.Family.dropout(p); {
+	case f != nil:
+		c.Family = f
+	case p != 0:
+		return fmt.Errorf("%s has no dropout", c.ModelType)
+	}
+	return nil
+}
+
+// MaxLength is the longest sequence in tokens, 0 where there is no bound.
+func (c Config) MaxLength() int { return c.Family.maxLength() }
+
 // Head is what the architecture says.
 func (c Config) Head() (Head, error) {
 	if len(c.Architectures) == 0 {
 		return LanguageModel, nil
 	}
-	for h := LanguageModel; h <= Classifier; h++ {
-		if a := h.architecture(c.ModelType); a == c.Architectures[0] {
+	var known []string
+	for h := range numHeads {
+		switch a := c.Family.architecture(h); a {
+		case "":
+		case c.Architectures[0]:
 			return h, nil
+		default:
+			known = append(known, a)
 		}
 	}
-	return 0, fmt.Errorf("model: architecture %s is not known; known are %s and %s", c.Architectures[0],
-		LanguageModel.architecture(c.ModelType), Classifier.architecture(c.ModelType))
+	return 0, fmt.Errorf("model: architecture %s is not known; known are %s", c.Architectures[0], strings.Join(known, ", "))
 }
 
 // Validate reports every fault.
 func (c Config) Validate() error {
 	var errs []error
-	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("model: config: "+format, args...)) }
-	if c.ModelType != "gpt2" {
-		bad("model_type %q is not known; known is gpt2", c.ModelType)
+	for _, f := range c.Faults() {
+		errs = append(errs, fmt.Errorf("model: config: %s: %s", f.Key, f.Message))
 	}
-	for _, n := range []struct {
-		key string
-		v   int
-	}{
-		{"vocab_size", c.VocabSize}, {"n_positions", c.NPositions}, {"n_embd", c.NEmbd},
-		{"n_layer", c.NLayer}, {"n_head", c.NHead},
-	} {
-		if n.v < 1 {
-			bad("%s is %d, want 1 or more", n.key, n.v)
-		}
+	return errors.Join(errs...)
+}
+
+// A Fault is one thing wrong with a configuration.
+type Fault struct{ Key, Message string }
+
+// Faults is everything that is wrong with a configuration.
+type Faults []Fault
+
+// Faults are those of the configuration.
+func (c Config) Faults() Faults {
+	var f Faults
+	if c.Family == nil {
+		f.add("model_type", "%q is not known; known are %s", c.ModelType, strings.Join(ModelTypes, ", "))
+		return f
 	}
-	if c.NHead > 0 && c.NEmbd%c.NHead != 0 {
-		bad("n_embd %d is no multiple of n_head %d", c.NEmbd, c.NHead)
-	}
-	if c.NInner < 0 {
-		bad("n_inner is %d, want 0 (4·n_embd) or more", c.NInner)
-	}
-	switch c.ActivationFunction {
-	case "gelu_new", "gelu_pytorch_tanh": // two names of one function
-	default:
-		bad("activation_function %q is not known; known are gelu_new and gelu_pytorch_tanh", c.ActivationFunction)
-	}
-	for _, p := range []struct {
-		key string
-		v   float64
-	}{{"resid_pdrop", c.ResidPDrop}, {"embd_pdrop", c.EmbdPDrop}} {
-		if !(p.v >= 0 && p.v < 1) {
-			bad("%s is %g, want it in [0,1)", p.key, p.v)
-		}
-	}
-	if c.AttnPDrop != 0 {
-		bad("attn_pdrop is %g: dropout of attention weights is not supported; set it to 0", c.AttnPDrop)
-	}
-	if !(c.LayerNormEpsilon > 0) {
-		bad("layer_norm_epsilon is %g, want it above 0", c.LayerNormEpsilon)
-	}
-	if !(c.InitializerRange >= 0) {
-		bad("initializer_range is %g, want 0 or more", c.InitializerRange)
-	}
-	if !c.ScaleAttnWeights || c.ScaleAttnByInverseLayerIdx {
-		bad("attention is scaled by 1/√(n_embd/n_head) only: scale_attn_weights must be true and scale_attn_by_inverse_layer_idx false")
-	}
-	if c.AddCrossAttention {
-		bad("add_cross_attention is not supported")
-	}
+	f.positive("vocab_size", c.VocabSize)
+	c.Family.check(c, &f)
 	if c.NumLabels < 0 || c.NumLabels > 0 && len(c.ID2Label) > 0 && c.NumLabels != len(c.ID2Label) {
-		bad("num_labels is %d, id2label has %d", c.NumLabels, len(c.ID2Label))
+		f.add("num_labels", "%d, but id2label has %d", c.NumLabels, len(c.ID2Label))
 	}
 	for i := range len(c.ID2Label) {
 		if _, ok := c.ID2Label[strconv.Itoa(i)]; !ok {
-			bad("id2label lacks %d of 0…%d", i, len(c.ID2Label)-1)
+			f.add("id2label", "lacks %d of 0…%d", i, len(c.ID2Label)-1)
 		}
 	}
 	switch c.ProblemType {
 	case "", "single_label_classification":
 	default:
-		bad("problem_type %q is not known; known is single_label_classification", c.ProblemType)
+		f.add("problem_type", "%q is not known; known is single_label_classification", c.ProblemType)
 	}
-	return errors.Join(errs...)
+	return f
+}
+
+func (f *Faults) add(key, format string, args ...any) {
+	*f = append(*f, Fault{key, fmt.Sprintf(format, args...)})
+}
+
+func (f *Faults) positive(key string, n int) {
+	if n < 1 {
+		f.add(key, "%d is less than 1", n)
+	}
+}
+
+func (f *Faults) above0(key string, v float64) {
+	if !(v > 0) {
+		f.add(key, "%g is not above 0", v)
+	}
+}
+
+func (f *Faults) probability(key string, p float64) {
+	if !(p >= 0 && p < 1) {
+		f.add(key, "%g is not in [0,1)", p)
+	}
+}
+
+func (f *Faults) oneOf(key, v string, known ...string) {
+	for _, k := range known {
+		if v == k {
+			return
+		}
+	}
+	f.add(key, "%q is not known; known are %s", v, strings.Join(known, ", "))
+}
+
+// no refuses a switch to what is not built.
+func (f *Faults) no(key string, on bool) {
+	if on {
+		f.add(key, "true is not supported")
+	}
+}
+
+// divides says of a width that heads of one size share it.
+func (f *Faults) divides(key string, width int, parts string, n int) {
+	if n > 0 && width%n != 0 {
+		f.add(key, "%d is not a multiple of %s, %d", width, parts, n)
+	}
+}
+
+// tensors says how checkpoints of a family name what is not a parameter of the network
+// at hand.
+type tensors struct {
+	prefix  string   // of the parameters that all heads share; a checkpoint may lack it
+	heads   []string // how the names of the heads' own parameters begin
+	buffers []string // how the names end of what older versions of transformers saved beside the parameters
 }

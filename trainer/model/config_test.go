@@ -17,7 +17,8 @@ func TestReadConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.VocabSize != 29 || c.NEmbd != 16 || c.NInner != 0 || *c.PadTokenID != 28 || c.ResidPDrop != 0.25 || !c.TieWordEmbeddings {
+	f := c.Family.(GPT2)
+	if c.VocabSize != 29 || f.NEmbd != 16 || f.NInner != 0 || *c.PadTokenID != 28 || f.ResidPDrop != 0.25 || !c.TieWordEmbeddings {
 		t.Errorf("read %+v", c)
 	}
 	if got := c.Labels(); !reflect.DeepEqual(got, []string{"LABEL_0", "LABEL_1", "LABEL_2"}) {
@@ -46,20 +47,20 @@ func TestReadConfig(t *testing.T) {
 func TestConfigErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"model_type": "gpt2", "n_embd": "wide"}`:                        "n_embd is a JSON string, want int",
-		`{"model_type": "bert"}`:                                          `model_type "bert" is not known; known is gpt2`,
+		`{"model_type": "bort"}`:                                          `model_type "bort" is not known; known are gpt2`,
 		`{}`:                                                              `model_type "" is not known`,
-		`{"model_type": "gpt2"`:                                           "unexpected EOF",
-		`{"model_type": "gpt2", "attn_pdrop": 0.1}`:                       "attn_pdrop is 0.1: dropout of attention weights is not supported; set it to 0",
-		`{"model_type": "gpt2", "n_head": 7}`:                             "n_embd 768 is no multiple of n_head 7",
-		`{"model_type": "gpt2", "n_layer": 0}`:                            "n_layer is 0, want 1 or more",
-		`{"model_type": "gpt2", "activation_function": "relu"}`:           `activation_function "relu" is not known`,
-		`{"model_type": "gpt2", "resid_pdrop": 1}`:                        "resid_pdrop is 1, want it in [0,1)",
-		`{"model_type": "gpt2", "layer_norm_epsilon": 0}`:                 "layer_norm_epsilon is 0",
-		`{"model_type": "gpt2", "scale_attn_by_inverse_layer_idx": true}`: "scale_attn_by_inverse_layer_idx",
+		`{"model_type": "gpt2"`:                                           "unexpected end of JSON input",
+		`{"model_type": "gpt2", "attn_pdrop": 0.1}`:                       "attn_pdrop: 0.1: dropout of attention weights is not supported; set it to 0",
+		`{"model_type": "gpt2", "n_head": 7}`:                             "n_embd: 768 is not a multiple of n_head, 7",
+		`{"model_type": "gpt2", "n_layer": 0}`:                            "n_layer: 0 is less than 1",
+		`{"model_type": "gpt2", "activation_function": "relu"}`:           `activation_function: "relu" is not known`,
+		`{"model_type": "gpt2", "resid_pdrop": 1}`:                        "resid_pdrop: 1 is not in [0,1)",
+		`{"model_type": "gpt2", "layer_norm_epsilon": 0}`:                 "layer_norm_epsilon: 0 is not above 0",
+		`{"model_type": "gpt2", "scale_attn_by_inverse_layer_idx": true}`: "scale_attn_by_inverse_layer_idx: true is not supported",
 		`{"model_type": "gpt2", "add_cross_attention": true}`:             "add_cross_attention",
-		`{"model_type": "gpt2", "problem_type": "regression"}`:            `problem_type "regression" is not known`,
-		`{"model_type": "gpt2", "num_labels": 2, "id2label": {"0": "a"}}`: "num_labels is 2, id2label has 1",
-		`{"model_type": "gpt2", "id2label": {"1": "a"}}`:                  "id2label lacks 0",
+		`{"model_type": "gpt2", "problem_type": "regression"}`:            `problem_type: "regression" is not known`,
+		`{"model_type": "gpt2", "num_labels": 2, "id2label": {"0": "a"}}`: "num_labels: 2, but id2label has 1",
+		`{"model_type": "gpt2", "id2label": {"1": "a"}}`:                  "id2label: lacks 0",
 	} {
 		if _, err := ReadConfig(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %q", text, err, want)
@@ -72,18 +73,43 @@ func TestConfigErrors(t *testing.T) {
 }
 
 func TestHeadOfConfig(t *testing.T) {
-	c := DefaultConfig()
-	for h := LanguageModel; h <= Classifier; h++ {
-		c.Architectures = []string{h.architecture("gpt2")}
+	c := tiny()
+	for h := range numHeads {
+		c.Architectures = []string{c.Family.architecture(h)}
 		if got, err := c.Head(); got != h || err != nil {
 			t.Errorf("head %v, error %v, want %v", got, err, h)
 		}
 	}
 	c.Architectures = []string{"GPT2DoubleHeadsModel"}
-	if _, err := c.Head(); err == nil {
-		t.Error("an unknown architecture is accepted")
+	if _, err := c.Head(); err == nil || !strings.Contains(err.Error(), "known are GPT2LMHeadModel, GPT2ForSequenceClassification") {
+		t.Errorf("an unknown architecture: error %v", err)
 	}
-	if _, err := New(DefaultConfig(), Classifier); err == nil {
+	if _, err := New(tiny(), Classifier); err == nil {
 		t.Error("a classifier without labels is accepted")
+	}
+}
+
+// Every family's defaults hold, and come back from their JSON.
+func TestModelTypes(t *testing.T) {
+	for _, name := range ModelTypes {
+		for _, make := range []func(string) (Config, error){DefaultConfig, SmallConfig} {
+			c, err := make(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Validate(); err != nil || c.ModelType != name {
+				t.Errorf("%s: model_type %s, error %v", name, c.ModelType, err)
+			}
+			b, err := c.JSON()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if again, err := ReadConfig(bytes.NewReader(b)); err != nil || !reflect.DeepEqual(again, c) {
+				t.Errorf("%s: written %+v, read %+v, error %v", name, c, again, err)
+			}
+		}
+	}
+	if _, err := DefaultConfig("gpt3"); err == nil || !strings.Contains(err.Error(), "known are gpt2") {
+		t.Errorf("error %v", err)
 	}
 }

@@ -7,12 +7,89 @@ import (
 	"hone/trainer/graph"
 )
 
+// GPT2 has the keys of a GPT-2's config.json.
+type GPT2 struct {
+	NPositions         int     `json:"n_positions" toml:"n_positions"` // longest sequence
+	NEmbd              int     `json:"n_embd" toml:"n_embd"`
+	NLayer             int     `json:"n_layer" toml:"n_layer"`
+	NHead              int     `json:"n_head" toml:"n_head"`
+	NInner             int     `json:"n_inner,omitempty"` // 0: 4·n_embd
+	ActivationFunction string  `json:"activation_function"`
+	ResidPDrop         float64 `json:"resid_pdrop"`
+	EmbdPDrop          float64 `json:"embd_pdrop"`
+	AttnPDrop          float64 `json:"attn_pdrop"` // 0 only
+	LayerNormEpsilon   float64 `json:"layer_norm_epsilon" toml:"layer_norm_epsilon"`
+	InitializerRange   float64 `json:"initializer_range" toml:"initializer_range"`
+
+	ScaleAttnWeights           bool `json:"scale_attn_weights"`              // true only
+	ScaleAttnByInverseLayerIdx bool `json:"scale_attn_by_inverse_layer_idx"` // false only
+	AddCrossAttention          bool `json:"add_cross_attention"`             // false only
+}
+
+// defaultGPT2 has 124 M parameters.
+func defaultGPT2() Config {
+	end := 50256
+	return Config{
+		ModelType: "gpt2", VocabSize: 50257, TieWordEmbeddings: true, BOSTokenID: &end, EOSTokenID: TokenIDs{end},
+		Family: GPT2{
+			NPositions: 1024, NEmbd: 768, NLayer: 12, NHead: 12, ActivationFunction: "gelu_new",
+			ResidPDrop: 0.1, EmbdPDrop: 0.1, LayerNormEpsilon: 1e-5, InitializerRange: 0.02, ScaleAttnWeights: true,
+		},
+	}
+}
+
+func (f GPT2) small() Family {
+	f.NLayer, f.NHead, f.NEmbd, f.NPositions = 4, 4, 256, 256
+	return f
+}
+
+func (f GPT2) model(c Config, h Head) Model { return &gpt2{c, f, h} }
+func (f GPT2) maxLength() int               { return f.NPositions }
+
+func (f GPT2) dropout(p float64) Family {
+	f.EmbdPDrop, f.ResidPDrop = p, p
+	return f
+}
+
+func (f GPT2) architecture(h Head) string {
+	return map[Head]string{LanguageModel: "GPT2LMHeadModel", Classifier: "GPT2ForSequenceClassification"}[h]
+}
+
+func (f GPT2) tensors() tensors {
+	return tensors{"transformer.", []string{"lm_head.", "score."}, []string{".attn.bias", ".attn.masked_bias"}}
+}
+
+func (f GPT2) check(c Config, faults *Faults) {
+	faults.positive("n_positions", f.NPositions)
+	faults.positive("n_embd", f.NEmbd)
+	faults.positive("n_layer", f.NLayer)
+	faults.positive("n_head", f.NHead)
+	faults.divides("n_embd", f.NEmbd, "n_head", f.NHead)
+	if f.NInner < 0 {
+		faults.add("n_inner", "%d is negative; 0 is 4·n_embd", f.NInner)
+	}
+	faults.oneOf("activation_function", f.ActivationFunction, "gelu_new", "gelu_pytorch_tanh") // two names of one function
+	faults.probability("resid_pdrop", f.ResidPDrop)
+	faults.probability("embd_pdrop", f.EmbdPDrop)
+	if f.AttnPDrop != 0 {
+		faults.add("attn_pdrop", "%g: dropout of attention weights is not supported; set it to 0", f.AttnPDrop)
+	}
+	faults.above0("layer_norm_epsilon", f.LayerNormEpsilon)
+	faults.probability("initializer_range", f.InitializerRange)
+	if !f.ScaleAttnWeights {
+		faults.add("scale_attn_weights", "false is not supported")
+	}
+	faults.no("scale_attn_by_inverse_layer_idx", f.ScaleAttnByInverseLayerIdx)
+	faults.no("add_cross_attention", f.AddCrossAttention)
+}
+
 // gpt2 is the decoder of Radford et al. 2019: a transformer with the norms before each
 // sub-layer, learned positions, and an output matrix tied to the token embedding. The
 // names are those of Hugging Face's GPT2LMHeadModel and GPT2ForSequenceClassification;
 // their Conv1D matrices are (in,out).
 type gpt2 struct {
 	Config
+	GPT2
 	head Head
 }
 
@@ -29,36 +106,7 @@ func (m *gpt2) Forward(b *graph.Builder, in Inputs) Outputs {
 	}
 	b.Scope("ln_f")
 	x = m.norm(b, "transformer.ln_f", x)
-	last := x // (R,C)
-	if in.Pool != nil {
-		b.Scope("pool")
-		x = b.Embed(x, in.Pool) // (S,C)
-	}
-
-	b.Scope(m.head.String())
-	var out Outputs
-	if m.head == Classifier {
-		w := b.Param("score.weight", m.normal(), len(m.Labels()), m.NEmbd)
-		out.Logits = b.Linear(x, w, nil, false)
-		if in.Labels != nil {
-			out.Loss, out.NLL = b.CrossEntropy(out.Logits, in.Labels, in.LabelWeights)
-		}
-		if in.Targets != nil {
-			b.Scope(LanguageModel.String())
-			lm, _ := b.CrossEntropy(b.Linear(last, wte, nil, false), in.Targets, in.Weights)
-			out.Loss = b.Add(out.Loss, lm)
-		}
-		return out
-	}
-	w := wte
-	if !m.TieWordEmbeddings {
-		w = b.Param("lm_head.weight", m.normal(), m.VocabSize, m.NEmbd)
-	}
-	out.Logits = b.Linear(x, w, nil, false)
-	if in.Targets != nil {
-		out.Loss, out.NLL = b.CrossEntropy(out.Logits, in.Targets, in.Weights)
-	}
-	return out
+	return decoded(b, in, m.Config, m.head, m.normal(), x, wte)
 }
 
 // block is x + attn(ln_1(x)), then x + mlp(ln_2(x)).

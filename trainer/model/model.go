@@ -45,6 +45,8 @@ type Head int
 const (
 	LanguageModel Head = iota // the next token
 	Classifier                // a label for each sequence, at its last token
+
+	numHeads
 )
 
 func (h Head) String() string {
@@ -57,31 +59,19 @@ func (h Head) String() string {
 	return fmt.Sprintf("Head(%d)", int(h))
 }
 
-// architecture is the class in Hugging Face's transformers.
-func (h Head) architecture(modelType string) string {
-	switch {
-	case modelType == "gpt2" && h == LanguageModel:
-		return "GPT2LMHeadModel"
-	case modelType == "gpt2" && h == Classifier:
-		return "GPT2ForSequenceClassification"
-	}
-	return ""
-}
-
 // New gives the model of a configuration.
 func New(c Config, h Head) (Model, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	if h != LanguageModel && h != Classifier {
+	if h < 0 || h >= numHeads {
 		return nil, fmt.Errorf("model: %v is not known", h)
+	}
+	if c.Family.architecture(h) == "" {
+		return nil, fmt.Errorf("model: %s has no %v", c.ModelType, h)
 	}
 	if n := len(c.Labels()); h == Classifier && n < 2 {
 		return nil, fmt.Errorf("model: a classifier of %d labels; want 2 or more", n)
 	}
-	switch c.ModelType {
-	case "gpt2":
-		return &gpt2{c, h}, nil
-	}
-	return nil, fmt.Errorf("model: model_type %q is not known; known is gpt2", c.ModelType)
+	return c.Family.model(c, h), nil
 }

@@ -42,7 +42,7 @@ func NewNetwork(dev exec.Device, dt exec.DType, c Config, o Options) (*Network, 
 	if err != nil {
 		return nil, err
 	}
-	c.Architectures = []string{o.Head.architecture(c.ModelType)}
+	c.Architectures = []string{c.Family.architecture(o.Head)}
 	if o.Head == Classifier {
 		c.ProblemType = "single_label_classification"
 	}
@@ -248,18 +248,19 @@ type Stored struct {
 //
 // A classifier takes a language model's checkpoint (and its own): the parameters of the
 // head that it lacks keep their values, and are returned as fresh. Names may lack the
-// prefix "transformer.", as those of OpenAI's own checkpoints do. Buffers that older
-// versions of transformers saved are skipped.
+// family's prefix ("transformer."), as those of a model without a head do. Other heads'
+// parameters, and buffers that older versions of transformers saved, are skipped.
 func (n *Network) Load(tensors []Stored, read func(i int, dst []float32) error) (fresh []string, err error) {
 	var errs []error
+	names := n.config.Family.tensors()
 	from := map[string]int{}
 	for i, t := range tensors {
 		p, ok := n.layout.Param(t.Name)
 		if !ok {
-			p, ok = n.layout.Param("transformer." + t.Name)
+			p, ok = n.layout.Param(names.prefix + t.Name)
 		}
 		switch {
-		case !ok && n.skips(t.Name):
+		case !ok && n.skips(names, t.Name):
 			continue
 		case !ok:
 			errs = append(errs, fmt.Errorf("model: unexpected tensor %s", t.Name))
@@ -275,7 +276,7 @@ func (n *Network) Load(tensors []Stored, read func(i int, dst []float32) error) 
 		if _, ok := from[p.Name]; ok {
 			continue
 		}
-		if n.opts.Head == Classifier && p.Name == "score.weight" {
+		if n.opts.Head != LanguageModel && hasPrefix(p.Name, names.heads) {
 			fresh = append(fresh, p.Name)
 		} else {
 			errs = append(errs, fmt.Errorf("model: tensor %s is missing", p.Name))
@@ -302,9 +303,13 @@ func (n *Network) Load(tensors []Stored, read func(i int, dst []float32) error) 
 }
 
 // skips says which tensors of a checkpoint are no parameters of the network.
-func (n *Network) skips(name string) bool {
-	if name == "lm_head.weight" {
-		return n.config.TieWordEmbeddings || n.opts.Head == Classifier
+func (n *Network) skips(names tensors, name string) bool {
+	if hasPrefix(name, names.heads) {
+		return n.opts.Head != LanguageModel || n.config.TieWordEmbeddings && name == "lm_head.weight"
 	}
-	return strings.HasSuffix(name, ".attn.bias") || strings.HasSuffix(name, ".attn.masked_bias")
+	return slices.ContainsFunc(names.buffers, func(end string) bool { return strings.HasSuffix(name, end) })
+}
+
+func hasPrefix(name string, prefixes []string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
 }

@@ -102,7 +102,7 @@ type fixture struct {
 
 func readFixture(t *testing.T) *fixture {
 	t.Helper()
-	f := &fixture{Config: DefaultConfig(), values: map[string][]float64{}}
+	f := &fixture{values: map[string][]float64{}}
 	text, err := os.ReadFile("testdata/gpt2.json")
 	if err != nil {
 		t.Fatal(err)
@@ -305,8 +305,7 @@ func TestDecode(t *testing.T) {
 
 // Two documents in a row are as two alone, bit for bit in their logits.
 func TestPackedDocumentsAreApart(t *testing.T) {
-	c := tiny()
-	c.NPositions = 16
+	c := tiny(func(f *GPT2) { f.NPositions = 16 })
 	n := network(t, cpu.Options{Threads: 2}, exec.F32, c, Options{})
 	if err := n.Init(3); err != nil {
 		t.Fatal(err)
@@ -344,7 +343,9 @@ func TestPackedDocumentsAreApart(t *testing.T) {
 	compare(t, "loss", read(t, eval, "loss"), []float64{total}, 1e-6)
 
 	// The gradients add up too, without dropout.
-	c.ResidPDrop, c.EmbdPDrop = 0, 0
+	if err := c.SetDropout(0); err != nil {
+		t.Fatal(err)
+	}
 	n = network(t, cpu.Options{Threads: 2}, exec.F64, c, Options{})
 	if err := n.Init(3); err != nil {
 		t.Fatal(err)
@@ -390,9 +391,9 @@ func random(c Config, b, t int, seed uint64) *Feed {
 
 // Gradients of the whole model, with dropout, agree with central differences.
 func TestGradientsOfTinyGPT(t *testing.T) {
-	c := tiny()
-	c.NLayer, c.ResidPDrop, c.EmbdPDrop = 2, 0.25, 0.25
-	c.InitializerRange = 0.3
+	c := tiny(func(f *GPT2) {
+		f.NLayer, f.ResidPDrop, f.EmbdPDrop, f.InitializerRange = 2, 0.25, 0.25, 0.3
+	})
 	t.Run("language model", func(t *testing.T) { checkGradients(t, c, Options{}, 0, random(c, 2, 8, 2)) })
 	t.Run("classifier that learns the language too", func(t *testing.T) {
 		c := c
@@ -457,8 +458,7 @@ func checkGradients(t *testing.T, c Config, o Options, s int, f *Feed) {
 // What a classifier learns beside its labels is what the language model with its weights
 // would, and evaluation does not change.
 func TestAuxiliaryLanguageModel(t *testing.T) {
-	c := tiny()
-	c.ResidPDrop, c.EmbdPDrop = 0, 0
+	c := tiny(func(f *GPT2) { f.ResidPDrop, f.EmbdPDrop = 0, 0 })
 	lm := network(t, cpu.Options{Threads: 1}, exec.F64, c, Options{})
 	c.SetLabels([]string{"a", "b", "c"})
 	plain := network(t, cpu.Options{Threads: 1}, exec.F64, c, Options{Head: Classifier})
@@ -490,8 +490,8 @@ func TestAuxiliaryLanguageModel(t *testing.T) {
 
 // A step gives the same bits for any number of threads.
 func TestThreadsGiveTheSameBits(t *testing.T) {
-	c := DefaultConfig()
-	c.VocabSize, c.NPositions, c.NEmbd, c.NLayer, c.NHead = 211, 70, 48, 2, 3
+	c := tiny(func(f *GPT2) { f.NPositions, f.NEmbd, f.NLayer, f.NHead = 70, 48, 2, 3 })
+	c.VocabSize = 211
 	for _, kernels := range kernelSets(t) {
 		var want map[string][]float64
 		for threads := 1; threads <= 3; threads++ {
@@ -538,8 +538,8 @@ func TestStepAllocatesNothing(t *testing.T) {
 
 // A parameter starts as a function of seed, name and index alone, normally distributed.
 func TestInit(t *testing.T) {
-	c := tiny()
-	c.NEmbd, c.NLayer, c.VocabSize = 64, 2, 500
+	c := tiny(func(f *GPT2) { f.NEmbd, f.NLayer = 64, 2 })
+	c.VocabSize = 500
 	c.SetLabels([]string{"a", "b"})
 	lm := network(t, cpu.Options{Threads: 1}, exec.F32, c, Options{})
 	cl := network(t, cpu.Options{Threads: 1}, exec.F32, c, Options{Head: Classifier, Trainable: func(string) bool { return false }})
@@ -683,8 +683,8 @@ func TestFeedErrors(t *testing.T) {
 
 // A step of 2048 tokens of a GPT with 4 layers of 256 channels.
 func BenchmarkTrain(b *testing.B) {
-	c := DefaultConfig()
-	c.VocabSize, c.NPositions, c.NEmbd, c.NLayer, c.NHead = 4096, 128, 256, 4, 4
+	c := tiny(func(f *GPT2) { f.NPositions, f.NEmbd, f.NLayer, f.NHead = 128, 256, 4, 4 })
+	c.VocabSize = 4096
 	n := network(b, cpu.Options{}, exec.F32, c, Options{})
 	if err := n.Init(1); err != nil {
 		b.Fatal(err)
@@ -703,8 +703,7 @@ func BenchmarkTrain(b *testing.B) {
 // An output matrix of its own, with the embedding's values, gives the tied model's loss,
 // and the two gradients add up to the tied one. An inner width of its own goes with it.
 func TestUntiedHead(t *testing.T) {
-	c := tiny()
-	c.ResidPDrop, c.EmbdPDrop, c.NInner = 0, 0, 20
+	c := tiny(func(f *GPT2) { f.ResidPDrop, f.EmbdPDrop, f.NInner = 0, 0, 20 })
 	tied := network(t, cpu.Options{Threads: 1}, exec.F64, c, Options{})
 	c.TieWordEmbeddings = false
 	untied := network(t, cpu.Options{Threads: 1}, exec.F64, c, Options{})

@@ -63,8 +63,8 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 		err = fmt.Errorf("%v is not known", k)
 	case batch < 1 || t < 1 || s < 0:
 		err = fmt.Errorf("%s: want B and T above 0, S 0 or more", name)
-	case t > c.NPositions:
-		err = fmt.Errorf("%s: sequences longer than n_positions %d", name, c.NPositions)
+	case c.MaxLength() > 0 && t > c.MaxLength():
+		err = fmt.Errorf("%s: sequences longer than the model's %d", name, c.MaxLength())
 	case k == Decode && o.Head != LanguageModel:
 		err = fmt.Errorf("%s: a %v does not decode", name, o.Head)
 	case k == Decode && s > 0 || k == Train && o.Head == LanguageModel && s > 0:

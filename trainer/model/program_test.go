@@ -12,9 +12,16 @@ import (
 
 var update = flag.Bool("update", false, "write the golden listings")
 
-func tiny() Config {
-	c := DefaultConfig()
-	c.VocabSize, c.NPositions, c.NEmbd, c.NLayer, c.NHead = 11, 8, 8, 1, 2
+// tiny is a GPT-2 for tests, with other keys where they ask for them.
+func tiny(edits ...func(*GPT2)) Config {
+	c := defaultGPT2()
+	c.VocabSize = 11
+	f := c.Family.(GPT2)
+	f.NPositions, f.NEmbd, f.NLayer, f.NHead = 8, 8, 1, 2
+	for _, edit := range edits {
+		edit(&f)
+	}
+	c.Family = f
 	return c
 }
 
@@ -68,7 +75,7 @@ func TestProgramErrors(t *testing.T) {
 		k       Kind
 		b, t, s int
 	}{
-		"train B=2 T=9: sequences longer than n_positions 8":           {lm, Train, 2, 9, 0},
+		"train B=2 T=9: sequences longer than the model's 8":           {lm, Train, 2, 9, 0},
 		"train B=0 T=4: want B and T above 0":                          {lm, Train, 0, 4, 0},
 		"train B=2 T=4 S=1: a language model has no pooled rows here":  {lm, Train, 2, 4, 1},
 		"decode B=2 T=4 S=1: a language model has no pooled rows here": {lm, Decode, 2, 4, 1},
@@ -88,14 +95,14 @@ func TestProgramErrors(t *testing.T) {
 
 // A 12-layer GPT-2 of 124 M parameters, as counted by transformers.
 func TestGPT2Size(t *testing.T) {
-	l, err := NewLayout(DefaultConfig(), exec.F32, Options{})
+	l, err := NewLayout(defaultGPT2(), exec.F32, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := l.Elems(); got != 124439808 {
 		t.Errorf("%d parameters, want 124439808", got)
 	}
-	p, err := Program(DefaultConfig(), l, Options{}, Train, 1, 16, 0)
+	p, err := Program(defaultGPT2(), l, Options{}, Train, 1, 16, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,12 +117,12 @@ func TestGPT2Size(t *testing.T) {
 }
 
 func BenchmarkProgramGPT2(b *testing.B) {
-	l, err := NewLayout(DefaultConfig(), exec.F32, Options{})
+	l, err := NewLayout(defaultGPT2(), exec.F32, Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if _, err := Program(DefaultConfig(), l, Options{}, Train, 1, 1024, 0); err != nil {
+		if _, err := Program(defaultGPT2(), l, Options{}, Train, 1, 1024, 0); err != nil {
 			b.Fatal(err)
 		}
 	}
