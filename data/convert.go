@@ -10,10 +10,8 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"hone/data/clean"
@@ -158,10 +156,10 @@ func sweep(cacheDir string) {
 
 // Convert writes a corpus as Arrow IPC shards with corpus.json into a new
 // directory: "goroot:" with duplicates removed and in three splits, or other
-// files, a record batch at a time, as uncompressed shards. Rows without text are left
-// out and counted, and so are those that opt.Rules leaves out. Files keep the splits
-// that their names say; opt.Shares takes others from the training split, by a hash of
-// the text.
+// files, a record batch at a time, as uncompressed shards with all columns. Rows without
+// text are left out and counted, and so are those that opt.Rules leaves out. Files keep
+// the splits that their names say; opt.Shares takes others from the training split, by a
+// hash of the text. What a converted corpus says of itself stays where opt says nothing.
 //
 // progress is called with bytes (of source, or of text) and may be nil.
 func Convert(ctx context.Context, from, dir string, opt ConvertOptions, progress func(done, total int64)) (*Manifest, error) {
@@ -178,14 +176,30 @@ func Convert(ctx context.Context, from, dir string, opt ConvertOptions, progress
 		if err != nil {
 			return nil, fmt.Errorf("data: %w", err)
 		}
-		if err := convertGoroot(ctx, g, dir, opt, progress); err != nil {
+		if opt.Rules.IsZero() {
+			err = convertGoroot(ctx, g, dir, opt, progress)
+		} else {
+			err = cleanGoroot(ctx, g, dir, opt, progress)
+		}
+		if err != nil {
 			return nil, err
 		}
-	} else if !opt.Rules.IsZero() {
-		if err := convertFiles(ctx, from, dir, opt, progress); err != nil {
-			return nil, err
-		}
-	} else if err := transcribe(ctx, from, dir, opt, progress); err != nil {
+		return readManifest(dir)
+	}
+	paths, err := source.Expand(from)
+	if err != nil {
+		return nil, err
+	}
+	earlier, err := readManifest(from)
+	if errors.Is(err, os.ErrNotExist) {
+		earlier = nil
+	} else if err != nil {
+		return nil, err
+	}
+	if opt.Name == "" && earlier == nil {
+		opt.Name = filepath.Base(filepath.Clean(from))
+	}
+	if err := convertFiles(ctx, paths, dir, opt, earlier, progress); err != nil {
 		return nil, err
 	}
 	return readManifest(dir)
@@ -362,113 +376,34 @@ func convertGoroot(ctx context.Context, g source.Goroot, dir string, opt Convert
 	return s.publish()
 }
 
-func convertFiles(ctx context.Context, from, dir string, opt ConvertOptions, progress func(done, total int64)) error {
-	paths, err := source.Expand(from)
+// cleanGoroot is convertGoroot with the rules applied to what it leaves.
+func cleanGoroot(ctx context.Context, g source.Goroot, dir string, opt ConvertOptions, progress func(done, total int64)) error {
+	tmp, err := os.MkdirTemp(filepath.Dir(filepath.Clean(dir)), ".converting-"+filepath.Base(dir)+"-*")
+	if err != nil {
+		return fmt.Errorf("data: convert: %w", err)
+	}
+	defer os.RemoveAll(tmp)
+	all := filepath.Join(tmp, "goroot")
+	if err := convertGoroot(ctx, g, all, opt, progress); err != nil {
+		return err
+	}
+	m, err := readManifest(all)
 	if err != nil {
 		return err
 	}
-	raw := &Corpus{}
-	defer raw.Close()
-	for _, p := range paths {
-		if err := raw.split(p).add(p, Spec{Text: opt.Text, Label: opt.Label}, nil); err != nil {
-			return err
-		}
-	}
-	if opt.Name == "" {
-		opt.Name = filepath.Base(filepath.Clean(from))
-	}
-	return convertSplits(ctx, raw.Splits(), from, dir, opt, progress)
+	opt.Shares, opt.Text, opt.Label = clean.Shares{}, "", ""
+	return convertFiles(ctx, m.paths(all), dir, opt, m, nil)
 }
 
-// convertSplits writes what the rules leave of a corpus. Held-out splits come first: of
-// two documents alike, the one in training goes.
-func convertSplits(ctx context.Context, splits []*Split, from, dir string, opt ConvertOptions, progress func(done, total int64)) error {
-	if err := opt.Rules.Check(); err != nil {
-		return fmt.Errorf("data: %w", err)
-	}
-	s, err := newShardSet(dir)
-	if err != nil {
-		return err
-	}
-	defer s.abandon()
-	m := &s.manifest
-	m.Name, m.Source, m.Licence, m.Consent, m.Collected = opt.Name, opt.Source, opt.Licence, opt.Consent, opt.Collected
-	filter := clean.NewFilter(opt.Rules)
-	var index *clean.Index
-	if opt.Rules.Dedup != "" {
-		r := opt.Rules.WithDefaults()
-		m.Duplicates = &Duplicates{NGram: clean.DedupNGram, Threshold: r.Threshold}
-		if r.Dedup == "exact" {
-			m.Duplicates.NGram, m.Duplicates.Threshold = 0, 1
-		}
-		index = clean.NewIndex(opt.Rules, func(id int64) (string, error) {
-			r, err := splits[id>>splitShift].Record(id & (1<<splitShift - 1))
-			text, _ := filter.Apply(r.Text)
-			return text, err
-		})
-	}
-	var total, done int64
-	for _, split := range splits {
-		total += split.rows
-	}
-	var rows []cleaned
-	for at := len(splits) - 1; at >= 0; at-- {
-		split := splits[at]
-		for i := range split.files {
-			f := &split.files[i]
-			for k := range f.Batches() {
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				b, err := f.Batch(k)
-				if err != nil {
-					return err
-				}
-				rows = cleanBatch(f, b, filter, index, rows)
-				for row := range rows {
-					c := &rows[row]
-					if c.reason == "" && index != nil {
-						m.Duplicates.Documents++
-						verdict, err := index.Insert(int64(at)<<splitShift|(f.first+b.First+int64(row)), &c.signature)
-						if err != nil {
-							return err
-						}
-						switch verdict {
-						case clean.Exact:
-							m.Duplicates.Exact++
-							continue
-						case clean.Near:
-							m.Duplicates.Near++
-							continue
-						}
-					}
-					if c.reason != "" {
-						m.Drops[c.reason]++
-						continue
-					}
-					side := map[string]clean.Split{"train": clean.Train, "validation": clean.Validation, "test": clean.Test}[split.Name]
-					if side == clean.Train {
-						side = opt.Shares.Assign(clean.Key(c.record.Text))
-					}
-					s.add(side, source.Document{Text: c.record.Text, Label: c.record.Label, HasLabel: c.record.HasLabel, Path: c.record.Path})
-				}
-				if len(s.labels) > maxLabels {
-					return tooManyLabels(f.Path())
-				}
-				if done += int64(b.Rows); progress != nil {
-					progress(done, total)
-				}
-			}
+// paths lists the shards, held-out splits last.
+func (m *Manifest) paths(dir string) (list []string) {
+	for _, s := range m.Splits {
+		for _, sh := range s.Shards {
+			list = append(list, filepath.Join(dir, sh.File))
 		}
 	}
-	if m.Splits[0].Rows+m.Splits[1].Rows+m.Splits[2].Rows == 0 {
-		return fmt.Errorf("data: %s: the corpus is empty: its files have no text that stays%s", from, countDrops(m))
-	}
-	return s.publish()
+	return list
 }
-
-// splitShift leaves the record number of a split below the split's own.
-const splitShift = 60
 
 // countDrops says in parentheses what has been left out, or nothing.
 func countDrops(m *Manifest) string {
@@ -480,38 +415,6 @@ func countDrops(m *Manifest) string {
 		return ""
 	}
 	return " (" + strings.Join(list, ", ") + ")"
-}
-
-// cleaned is a record with its text in the form that stays, or why it goes.
-type cleaned struct {
-	record    Record
-	reason    string
-	signature clean.Signature
-}
-
-// cleanBatch applies the rules to the rows of a batch, on all processors.
-func cleanBatch(f *splitFile, b *source.Batch, filter *clean.Filter, index *clean.Index, rows []cleaned) []cleaned {
-	rows = slices.Grow(rows[:0], b.Rows)[:b.Rows]
-	workers := min(runtime.GOMAXPROCS(0), b.Rows)
-	var wg sync.WaitGroup
-	for w := range workers {
-		wg.Go(func() {
-			for row := w; row < len(rows); row += workers {
-				c := &rows[row]
-				*c = cleaned{record: f.record(b, row)}
-				if c.record.Null {
-					c.reason = "null text"
-					continue
-				}
-				c.record.Text, c.reason = filter.Apply(c.record.Text)
-				if c.reason == "" && index != nil {
-					c.signature = index.Sign(c.record.Text)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	return rows
 }
 
 // prepareCleaned opens what a spec's rules and shares leave of a corpus: made once, in a
@@ -541,9 +444,7 @@ func prepareCleaned(ctx context.Context, spec Spec, cacheDir string, progress fu
 			return nil, fmt.Errorf("data: cache: %w", err)
 		}
 		sweep(cacheDir)
-		p := raw.Provenance
-		opt := ConvertOptions{Shares: spec.Shares, Rules: spec.Rules, Name: p.Name, Source: p.Source, Licence: p.Licence, Consent: p.Consent, Collected: p.Collected}
-		if err := convertSplits(ctx, raw.Splits(), spec.From, dir, opt, progress); err != nil {
+		if err := cleanCorpus(ctx, raw, dir, spec, progress); err != nil {
 			return nil, err
 		}
 		m, err = readManifest(dir)
@@ -561,4 +462,28 @@ func prepareCleaned(ctx context.Context, spec Spec, cacheDir string, progress fu
 }
 
 // cleanVersion is of the way in which rules are applied.
-const cleanVersion = 1
+const cleanVersion = 2
+
+// cleanCorpus writes what the rules and shares of a spec leave of a corpus.
+func cleanCorpus(ctx context.Context, raw *Corpus, dir string, spec Spec, progress func(done, total int64)) error {
+	p := raw.Provenance
+	opt := ConvertOptions{Shares: spec.Shares, Rules: spec.Rules, Name: p.Name, Source: p.Source, Licence: p.Licence, Consent: p.Consent, Collected: p.Collected}
+	var paths []string
+	for _, s := range raw.Splits() {
+		for i := range s.files {
+			f := &s.files[i]
+			paths = append(paths, f.Path())
+			// By the names that the columns have by now.
+			if f.text >= 0 {
+				opt.Text = f.columns[f.text]
+			}
+			if f.label >= 0 && spec.Label != "" {
+				opt.Label = f.columns[f.label]
+			}
+		}
+	}
+	if spec.Read.Skips != nil {
+		opt.Read.Skips = &source.Skips{}
+	}
+	return convertFiles(ctx, paths, dir, opt, raw.Manifest, progress)
+}

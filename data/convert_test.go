@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -88,6 +89,82 @@ func TestPrepareCleans(t *testing.T) {
 	}
 }
 
+// Rules hold for files of every format, whose other columns stay; what an earlier
+// conversion has counted stays counted.
+func TestConvertCleans(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	long := "the quick brown fox jumps over the lazy dog and runs away from all of them"
+	rows := []string{long, long + " again", "Cafe\u0301 is a word with a mark that NFC joins", "short", "short", ""}
+	lines, table := "", "body\tstars\tid\n"
+	for i, r := range rows {
+		q := fmt.Sprintf("%q", r)
+		if r == "" {
+			q = "null"
+		}
+		lines += fmt.Sprintf(`{"body": %s, "stars": %d, "id": %d, "messages": [{"role": "user", "content": "hi"}]}`+"\n", q, i%2, i)
+		if r != "" {
+			table += fmt.Sprintf("%s\t%d\t%d\n", r, i%2, i)
+		}
+	}
+	rules := clean.Rules{Normalize: "NFC", MinLength: 6, Dedup: "near"}
+	opt := ConvertOptions{Text: "body", Label: "stars", Name: "reviews", Licence: "MIT", Rules: rules}
+	arrow := filepath.Join(dir, "arrow")
+	jsonl := write("reviews.jsonl", lines)
+	if _, err := Convert(context.Background(), jsonl, arrow, ConvertOptions{Text: "body", Label: "stars", Source: "a shop"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	again := opt
+	again.Text, again.Label = "", ""
+	for _, from := range []struct {
+		path  string
+		opt   ConvertOptions
+		nulls int64
+	}{{jsonl, opt, 1}, {write("reviews.tsv", table), opt, 0}, {arrow, again, 1}} {
+		for _, threads := range []int{1, 3} {
+			before := runtime.GOMAXPROCS(threads)
+			out := filepath.Join(dir, fmt.Sprint(filepath.Base(from.path), threads))
+			m, err := Convert(context.Background(), from.path, out, from.opt, nil)
+			runtime.GOMAXPROCS(before)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := source.Drops{"too short": 2}
+			if from.nulls > 0 {
+				want["null text"] = from.nulls
+			}
+			if m.Rows != 2 || !maps.Equal(m.Drops, want) || *m.Duplicates != (Duplicates{Documents: 3, Near: 1, NGram: 3, Threshold: 0.8}) {
+				t.Errorf("%s: %d rows, drops %v, duplicates %+v", from.path, m.Rows, m.Drops, m.Duplicates)
+			}
+			if m.Name != "reviews" || m.Licence != "MIT" || from.path == arrow && m.Source != "a shop" {
+				t.Errorf("%s: %+v", from.path, m.Provenance)
+			}
+			c, err := Prepare(context.Background(), Spec{From: out, Fields: []string{"id"}}, "", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := all(t, c.Train)
+			if len(r) != 2 || r[0].Text != long || r[0].Label != "0" || r[1].Fields["id"] != "2" || r[1].Text != "Caf\u00e9 is a word with a mark that NFC joins" {
+				t.Errorf("%s: %+v", from.path, r)
+			}
+			c.Close()
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	opt.Text, opt.Label = "", ""
+	if _, err := Convert(context.Background(), jsonl, filepath.Join(dir, "no"), opt, nil); err == nil || !strings.Contains(err.Error(), "column of text") {
+		t.Errorf("no text: %v", err)
+	}
+}
+
 // BenchmarkClean is the whole of a conversion with near duplicates removed, on all
 // processors.
 func BenchmarkClean(b *testing.B) {
@@ -105,12 +182,15 @@ func BenchmarkClean(b *testing.B) {
 		}
 		bytes += int64(len(docs[i].Text))
 	}
-	c := shards(b, docs)
+	var paths []string
+	for _, f := range shards(b, docs).Train.files {
+		paths = append(paths, f.Path())
+	}
 	b.SetBytes(bytes)
 	dir := b.TempDir()
 	for i := 0; b.Loop(); i++ {
 		opt := ConvertOptions{Rules: clean.Rules{Dedup: "near"}}
-		if err := convertSplits(context.Background(), c.Splits(), "test", filepath.Join(dir, fmt.Sprint(i)), opt, nil); err != nil {
+		if err := convertFiles(context.Background(), paths, filepath.Join(dir, fmt.Sprint(i)), opt, nil, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

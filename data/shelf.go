@@ -73,7 +73,7 @@ func openShelved(ctx context.Context, spec Spec, paths []string, cacheDir string
 			o.TempDir = cacheDir
 		}
 		opt := ConvertOptions{Text: spec.Text, Label: spec.Label, Name: spec.Name, Read: o}
-		if err := convertPaths(ctx, paths, dir, opt, half(p.Bytes)); err != nil {
+		if err := convertFiles(ctx, paths, dir, opt, nil, half(p.Bytes)); err != nil {
 			return nil, err
 		}
 		m, err = readManifest(dir)

@@ -1,11 +1,16 @@
 package data
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"sync"
 
 	"hone/data/clean"
 	"hone/data/source"
@@ -42,37 +47,36 @@ func newTypedShardSet(dir string, columns []source.Column) (*shardSet, error) {
 	return s, nil
 }
 
-// transcribe converts files of any known format, with all columns that can be
-// read; those of the text and the label are named text and label.
-func transcribe(ctx context.Context, from, dir string, opt ConvertOptions, progress func(done, total int64)) error {
-	paths, err := source.Expand(from)
+// convertFiles converts files of any known format, with all columns that can be read;
+// those of the text and the label are named text and label. earlier, or nil, is what a
+// conversion of these files has found already: its counts are added.
+func convertFiles(ctx context.Context, paths []string, dir string, opt ConvertOptions, earlier *Manifest, progress func(done, total int64)) error {
+	if err := opt.Rules.Check(); err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	tables, total, err := describe(ctx, paths, opt.Read)
 	if err != nil {
 		return err
-	}
-	if opt.Name == "" {
-		opt.Name = filepath.Base(filepath.Clean(from))
-	}
-	return convertPaths(ctx, paths, dir, opt, progress)
-}
-
-// convertPaths converts files of any known format.
-func convertPaths(ctx context.Context, paths []string, dir string, opt ConvertOptions, progress func(done, total int64)) error {
-	var total, done int64
-	tables := make([]*source.Table, len(paths))
-	for i, p := range paths {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		t, err := source.Describe(ctx, p, opt.Read)
-		if err != nil {
-			return err
-		}
-		tables[i] = t
-		total += t.Size
 	}
 	columns, text, label, err := arrange(tables, opt)
 	if err != nil {
 		return err
+	}
+	if text < 0 && !opt.Rules.IsZero() {
+		return fmt.Errorf("data: %s: rules are for a column of text, and none is named (hint: text = \"COLUMN\", or --text COLUMN)", paths[0])
+	}
+	if opt.Rules.Dedup == "near" {
+		// Candidates are compared by their texts, which are read again.
+		random, err := randomAccess(ctx, paths)
+		if err != nil {
+			return err
+		}
+		if !random {
+			return convertTwice(ctx, paths, dir, opt, earlier, progress)
+		}
+	}
+	if text >= 0 && !opt.Rules.IsZero() {
+		columns[text] = columns[text].AsText()
 	}
 	named := map[string]int{} // by their old names
 	for i, c := range columns {
@@ -83,75 +87,329 @@ func convertPaths(ctx context.Context, paths []string, dir string, opt ConvertOp
 		return err
 	}
 	defer s.abandon()
-	m := &s.manifest
-	m.Name, m.Source, m.Licence, m.Consent, m.Collected = opt.Name, opt.Source, opt.Licence, opt.Consent, opt.Collected
-	labels := label >= 0
-	for _, t := range tables {
-		side := clean.Split(slices.Index(splitNames[:], splitOf(t.Path)))
-		sc, err := t.Scan()
-		if err != nil {
-			return err
-		}
-		from := slices.Repeat([]int{-1}, len(columns))
-		for i, c := range sc.Columns() {
-			from[named[c.Name]] = i
-		}
-		for {
-			if err = ctx.Err(); err != nil {
-				break
-			}
-			var b *source.Batch
-			if b, err = sc.Next(); err != nil {
-				break
-			}
-			for row := range b.Rows {
-				content, ok := "", text < 0
-				if text >= 0 && from[text] >= 0 {
-					content, ok = b.Text(from[text], row)
-				}
-				if !ok {
-					m.Drops["null text"]++
-					continue
-				}
-				to := side
-				if to == clean.Train && opt.Shares != (clean.Shares{}) {
-					to = opt.Shares.Assign(clean.Key(content))
-				}
-				s.splits[to].AppendRow(b, row, from)
-				name, has := "", false
-				if labels && from[label] >= 0 {
-					name, has = b.Text(from[label], row)
-				}
-				s.count(to, len(content), name, has)
-			}
-			if len(s.labels) > maxLabels {
-				if opt.Label != "" {
-					err = tooManyLabels(t.Path)
-					break
-				}
-				labels, s.labels = false, nil // under the usual name: these are no labels
-			}
+	s.manifest.describe(opt, earlier)
+	// Held-out files come first: of two documents alike, the one in training goes.
+	slices.SortStableFunc(tables, func(a, b *source.Table) int { return int(sideOf(b.Path)) - int(sideOf(a.Path)) })
+	c := &conversion{opt: opt, shards: s, columns: columns, named: named, text: text, label: label}
+	defer c.close()
+	if err := c.prepare(tables); err != nil {
+		return err
+	}
+	done := int64(0)
+	for i, t := range tables {
+		err := c.table(ctx, i, t, func(read int64) {
 			if progress != nil {
-				progress(min(done+sc.Done(), total), total)
+				progress(min(done+read, total), total)
 			}
-		}
-		if e := sc.Close(); err == io.EOF {
-			err = e
-		}
+		})
 		if err != nil {
 			return err
 		}
 		done += t.Size
 	}
-	m.Skipped = skipped(opt.Read.Skips)
+	m := &s.manifest
+	m.Skipped = m.Skipped.and(skipped(opt.Read.Skips))
 	if m.Splits[0].Rows+m.Splits[1].Rows+m.Splits[2].Rows == 0 {
-		what := "text"
+		what := "text that stays"
 		if text < 0 {
 			what = "rows"
 		}
-		return fmt.Errorf("data: %s: the corpus is empty: its files have no %s", filepath.Dir(paths[0]), what)
+		return fmt.Errorf("data: %s: the corpus is empty: its files have no %s%s", filepath.Dir(paths[0]), what, countDrops(m))
 	}
 	return s.publish()
+}
+
+func describe(ctx context.Context, paths []string, read source.Options) (tables []*source.Table, total int64, err error) {
+	for _, p := range paths {
+		if err := ctx.Err(); err != nil {
+			return nil, 0, err
+		}
+		t, err := source.Describe(ctx, p, read)
+		if err != nil {
+			return nil, 0, err
+		}
+		tables = append(tables, t)
+		total += t.Size
+	}
+	return tables, total, nil
+}
+
+func randomAccess(ctx context.Context, paths []string) (bool, error) {
+	for _, p := range paths {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		if random, err := source.RandomAccess(p); !random || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// convertTwice converts files without random access as they are, and then applies the
+// rules.
+func convertTwice(ctx context.Context, paths []string, dir string, opt ConvertOptions, earlier *Manifest, progress func(done, total int64)) error {
+	tmp, err := os.MkdirTemp(filepath.Dir(filepath.Clean(dir)), ".converting-"+filepath.Base(dir)+"-*")
+	if err != nil {
+		return fmt.Errorf("data: convert: %w", err)
+	}
+	defer os.RemoveAll(tmp)
+	all := filepath.Join(tmp, "all")
+	first := opt
+	first.Rules, first.Shares = clean.Rules{}, clean.Shares{}
+	if err := convertFiles(ctx, paths, all, first, earlier, part(progress, 0)); err != nil {
+		return err
+	}
+	m, err := readManifest(all)
+	if err != nil {
+		return err
+	}
+	opt.Text, opt.Label, opt.Read = "", "", source.Options{}
+	return convertFiles(ctx, m.paths(all), dir, opt, m, part(progress, 1))
+}
+
+// part is the progress of the first (0) or second (1) half of a work.
+func part(progress func(done, total int64), half int64) func(done, total int64) {
+	return func(done, total int64) {
+		if progress != nil {
+			progress(half*total+done, 2*total)
+		}
+	}
+}
+
+// describe takes what is known of the corpus, and the counts of an earlier conversion.
+func (m *Manifest) describe(opt ConvertOptions, earlier *Manifest) {
+	m.Name, m.Source, m.Licence, m.Consent, m.Collected = opt.Name, opt.Source, opt.Licence, opt.Consent, opt.Collected
+	if opt.Rules.Dedup != "" {
+		r := opt.Rules.WithDefaults()
+		m.Duplicates = &Duplicates{NGram: clean.DedupNGram, Threshold: r.Threshold}
+		if r.Dedup == "exact" {
+			m.Duplicates.NGram, m.Duplicates.Threshold = 0, 1
+		}
+	}
+	if earlier == nil {
+		return
+	}
+	for _, o := range []struct{ to, from *string }{
+		{&m.Name, &earlier.Name}, {&m.Source, &earlier.Source}, {&m.Licence, &earlier.Licence},
+		{&m.Consent, &earlier.Consent}, {&m.Collected, &earlier.Collected},
+	} {
+		if *o.to == "" {
+			*o.to = *o.from
+		}
+	}
+	maps.Copy(m.Drops, earlier.Drops)
+	m.Skipped = earlier.Skipped
+	if d := earlier.Duplicates; d != nil && m.Duplicates == nil {
+		m.Duplicates = d
+	} else if d != nil {
+		// Of those that an earlier search has left out, the documents are counted too.
+		m.Duplicates.Documents, m.Duplicates.Exact, m.Duplicates.Near = d.Exact+d.Near, d.Exact, d.Near
+	}
+}
+
+// and adds what was skipped later.
+func (k *Skipped) and(more *Skipped) *Skipped {
+	if k == nil || more == nil {
+		return cmp.Or(k, more)
+	}
+	return &Skipped{k.Count + more.Count, slices.Concat(k.First, more.First)}
+}
+
+func sideOf(path string) clean.Split {
+	return clean.Split(slices.Index(splitNames[:], splitOf(path)))
+}
+
+// A conversion writes the rows of tables that stay.
+type conversion struct {
+	opt         ConvertOptions
+	shards      *shardSet
+	columns     []source.Column
+	named       map[string]int // columns by name
+	text, label int            // of columns, -1: none
+	filter      *clean.Filter  // nil: all stay as they are
+	index       *clean.Index   // nil: duplicates stay
+	files       []*source.File // of near duplicates, to read texts again; nil: no text
+	rows        []cleaned
+}
+
+// rowBits are those of an index's number that hold the row; the others hold the table.
+const rowBits = 40
+
+// prepare sets up what the rules need.
+func (c *conversion) prepare(tables []*source.Table) error {
+	if c.opt.Rules.IsZero() {
+		return nil
+	}
+	c.filter = clean.NewFilter(c.opt.Rules)
+	if c.opt.Rules.Dedup == "near" {
+		name := c.columnNamed(c.text)
+		for _, t := range tables {
+			f, err := source.Open(t.Path)
+			if err != nil {
+				return err
+			}
+			c.files = append(c.files, f)
+			if f.Readable(name) {
+				if err := f.Select(name); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if c.opt.Rules.Dedup != "" {
+		c.index = clean.NewIndex(c.opt.Rules, func(id int64) (string, error) {
+			b, row, err := c.files[id>>rowBits].Row(id & (1<<rowBits - 1))
+			if err != nil {
+				return "", err
+			}
+			text, _ := b.Text(0, row)
+			text, _ = c.filter.Apply(text)
+			return text, nil
+		})
+	}
+	return nil
+}
+
+func (c *conversion) columnNamed(i int) string {
+	if i < 0 {
+		return ""
+	}
+	return c.columns[i].Name
+}
+
+func (c *conversion) close() {
+	for _, f := range c.files {
+		f.Close() // only read
+	}
+}
+
+// table converts the rows of table number i.
+func (c *conversion) table(ctx context.Context, i int, t *source.Table, progress func(read int64)) error {
+	sc, err := t.Scan()
+	if err != nil {
+		return err
+	}
+	from := slices.Repeat([]int{-1}, len(c.columns))
+	for i, col := range sc.Columns() {
+		from[c.named[col.Name]] = i
+	}
+	side := sideOf(t.Path)
+	for row := int64(0); ; {
+		if err = ctx.Err(); err != nil {
+			break
+		}
+		var b *source.Batch
+		if b, err = sc.Next(); err != nil {
+			break
+		}
+		if err = c.batch(b, from, side, int64(i)<<rowBits|row); err != nil {
+			break
+		}
+		row += int64(b.Rows)
+		if len(c.shards.labels) > maxLabels {
+			if c.opt.Label != "" {
+				err = tooManyLabels(t.Path)
+				break
+			}
+			c.label, c.shards.labels = -1, nil // under the usual name: these are no labels
+		}
+		progress(sc.Done())
+	}
+	if e := sc.Close(); err == io.EOF {
+		err = e
+	}
+	return err
+}
+
+// batch converts a batch, whose column i of the output is from[i], and whose rows have
+// numbers from first on.
+func (c *conversion) batch(b *source.Batch, from []int, side clean.Split, first int64) error {
+	m := &c.shards.manifest
+	c.clean(b, from)
+	for row := range c.rows {
+		r := &c.rows[row]
+		if r.reason == "" && c.index != nil {
+			m.Duplicates.Documents++
+			verdict, err := c.index.Insert(first+int64(row), &r.signature)
+			if err != nil {
+				return err
+			}
+			switch verdict {
+			case clean.Exact:
+				m.Duplicates.Exact++
+				continue
+			case clean.Near:
+				m.Duplicates.Near++
+				continue
+			}
+		}
+		if r.reason != "" {
+			m.Drops[r.reason]++
+			continue
+		}
+		to := side
+		if to == clean.Train && c.opt.Shares != (clean.Shares{}) {
+			to = c.opt.Shares.Assign(clean.Key(r.text))
+		}
+		if c.filter != nil {
+			c.shards.splits[to].AppendText(b, row, from, c.text, r.text)
+		} else {
+			c.shards.splits[to].AppendRow(b, row, from)
+		}
+		name, has := "", false
+		if c.label >= 0 && from[c.label] >= 0 {
+			name, has = b.Text(from[c.label], row)
+		}
+		c.shards.count(to, len(r.text), name, has)
+	}
+	return nil
+}
+
+// cleaned is a text in the form that stays, or why its row goes.
+type cleaned struct {
+	text      string
+	reason    string
+	signature clean.Signature
+}
+
+// clean applies the rules to the texts of a batch, on all processors.
+func (c *conversion) clean(b *source.Batch, from []int) {
+	c.rows = slices.Grow(c.rows[:0], b.Rows)[:b.Rows]
+	workers := 1
+	if c.filter != nil {
+		workers = max(1, min(runtime.GOMAXPROCS(0), b.Rows))
+	}
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for row := w; row < b.Rows; row += workers {
+				c.rows[row] = c.cleanText(b, from, row)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func (c *conversion) cleanText(b *source.Batch, from []int, row int) (r cleaned) {
+	if c.text < 0 {
+		return r
+	}
+	ok := false
+	if from[c.text] >= 0 {
+		r.text, ok = b.Text(from[c.text], row)
+	}
+	if !ok {
+		r.reason = "null text"
+		return r
+	}
+	if c.filter != nil {
+		r.text, r.reason = c.filter.Apply(r.text)
+	}
+	if r.reason == "" && c.index != nil {
+		r.signature = c.index.Sign(r.text)
+	}
+	return r
 }
 
 // arrange finds the columns of all tables, and which of them are the text and

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"hone/data"
+	"hone/data/clean"
 	"hone/data/source"
 	"hone/recipes"
 )
@@ -41,12 +42,18 @@ hash of each. goroot: is the Go source tree on this machine: doc comments withou
 duplicates, in three splits. Files may be Arrow IPC, Parquet, JSONL, CSV, TSV, FASTA
 or plain text, each also with gzip or zstd, or directories of Hugging Face datasets;
 those whose names or directories begin with train, valid, dev or test go to these
-splits. The columns of text and label are named so, all others are kept.`,
-		Example: "  hone data convert goroot: godoc\n  printf 'document\\tstars\\ngood\\t5\\nbad\\t1\\n' > reviews.tsv && hone data convert reviews.tsv reviews --text document --label stars",
+splits. The columns of text and label are named so, all others are kept.
+
+What the texts must be, to stay, is said as in a recipe: --normalize, --min-length,
+--max-length, --scripts, --dedup; what goes is counted in corpus.json.`,
+		Example: "  hone data convert goroot: godoc\n  printf 'document\\tstars\\ngood\\t5\\nbad\\t1\\n' > reviews.tsv && hone data convert reviews.tsv reviews --text document --label stars\n  printf '{\"text\": \"one\"}\\n{\"text\": \"One!\"}\\n{\"text\": \"two\"}\\n' > lines.jsonl && hone data convert lines.jsonl lines --dedup exact",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := o.Read.set(&o.ConvertOptions.Read); err != nil {
 				return err
+			}
+			if err := o.Rules.Check(); err != nil {
+				return inputError{err}
 			}
 			bar := t.newBar("converting "+args[0], "bytes")
 			m, err := data.Convert(c.Context(), args[0], args[1], o.ConvertOptions, func(done, total int64) { bar.Set(done, total, "") })
@@ -60,6 +67,12 @@ splits. The columns of text and label are named so, all others are kept.`,
 			for _, s := range m.Splits {
 				fmt.Fprintf(t.out, "%-12s %8d documents %12d bytes of text, %d shards\n", s.Name, s.Rows, s.TextBytes, len(s.Shards))
 			}
+			for _, reason := range slices.Sorted(maps.Keys(m.Drops)) {
+				fmt.Fprintf(t.out, "%-12s %8d documents: %s\n", "left out", m.Drops[reason], reason)
+			}
+			if d := m.Duplicates; d != nil {
+				fmt.Fprintf(t.out, "%-12s %8d documents of %d: %d exact, %d near\n", "duplicates", d.Exact+d.Near, d.Documents, d.Exact, d.Near)
+			}
 			if k := m.Skipped; k != nil {
 				fmt.Fprintf(t.out, "%-12s %8d records, the first: %s\n", "skipped", k.Count, k.First[0])
 			}
@@ -72,6 +85,13 @@ splits. The columns of text and label are named so, all others are kept.`,
 	o.Read.add(c)
 	f.StringVar(&o.Text, "text", "", "column of the text (default text)")
 	f.StringVar(&o.Label, "label", "", "column of the label (default label)")
+	f.StringVar(&o.Rules.Normalize, "normalize", "", "Unicode form of the texts: "+strings.Join(clean.Forms, ", "))
+	f.IntVar(&o.Rules.MinLength, "min-length", 0, "characters that a text must have")
+	f.IntVar(&o.Rules.MaxLength, "max-length", 0, "characters that it may have (default any number)")
+	f.StringSliceVar(&o.Rules.Scripts, "scripts", nil, "that the letters of a text must be of, as Latin,Hangul")
+	f.Float64Var(&o.Rules.ScriptShare, "script-share", 0, "of the letters that must be of these scripts (default 0.5)")
+	f.StringVar(&o.Rules.Dedup, "dedup", "", "of texts alike one stays: exact, by their words, or near")
+	f.Float64Var(&o.Rules.Threshold, "dedup-threshold", 0, "of near: Jaccard similarity of the sets of word 3-grams (default 0.8)")
 	f.StringVar(&o.Name, "name", "", "name of the corpus")
 	f.StringVar(&o.Source, "source", "", "where it comes from")
 	f.StringVar(&o.Licence, "licence", "", "SPDX expression")

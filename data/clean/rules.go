@@ -3,6 +3,7 @@ package clean
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -53,9 +54,9 @@ func (r Rules) WithDefaults() Rules {
 func (r Rules) Check() error {
 	switch {
 	case r.Normalize != "" && !slices.Contains(Forms, r.Normalize):
-		return fmt.Errorf("clean: unknown form %q", r.Normalize)
+		return fmt.Errorf("clean: unknown form %q (known: %s)", r.Normalize, strings.Join(Forms, ", "))
 	case r.Dedup != "" && !slices.Contains(Dedups, r.Dedup):
-		return fmt.Errorf("clean: unknown kind of duplicates %q", r.Dedup)
+		return fmt.Errorf("clean: unknown kind of duplicates %q (known: %s)", r.Dedup, strings.Join(Dedups, ", "))
 	case r.MinLength < 0 || r.MaxLength < 0 || r.MaxLength > 0 && r.MaxLength < r.MinLength:
 		return fmt.Errorf("clean: lengths of %d to %d characters", r.MinLength, r.MaxLength)
 	case !(r.ScriptShare >= 0 && r.ScriptShare <= 1) || !(r.Threshold >= 0 && r.Threshold <= 1):
@@ -63,7 +64,7 @@ func (r Rules) Check() error {
 	}
 	for _, s := range r.Scripts {
 		if unicode.Scripts[s] == nil {
-			return fmt.Errorf("clean: unknown script %q", s)
+			return fmt.Errorf("clean: unknown script %q (Unicode's names, as Latin, Hangul, Cyrillic)", s)
 		}
 	}
 	return nil

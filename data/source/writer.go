@@ -80,7 +80,11 @@ func NewTypedShards(dir, name string, shardBytes int64, columns []Column) *Shard
 // AppendRow adds a row of a batch: column i has the value of the batch's column
 // from[i], or null where that is -1. Where the types differ, the value is
 // converted, if need be to text.
-func (s *Shards) AppendRow(b *Batch, row int, from []int) {
+func (s *Shards) AppendRow(b *Batch, row int, from []int) { s.AppendText(b, row, from, -1, "") }
+
+// AppendText is AppendRow with text as the value of the column at, which must be one of
+// text; -1: none.
+func (s *Shards) AppendText(b *Batch, row int, from []int, at int, text string) {
 	if s.err != nil {
 		return
 	}
@@ -89,7 +93,10 @@ func (s *Shards) AppendRow(b *Batch, row int, from []int) {
 		return
 	}
 	for i, c := range from {
-		if c < 0 {
+		if i == at {
+			s.builder.Field(i).(*array.StringBuilder).Append(text)
+			s.bytes += len(text)
+		} else if c < 0 {
 			s.builder.Field(i).AppendNull()
 		} else if s.err = copyValue(s.builder.Field(i), b, c, row, &s.bytes); s.err != nil {
 			return
