@@ -38,10 +38,10 @@ func newMuon(cfg Config) *muon {
 // hidden says which parameters are Muon's.
 func hidden(p *exec.ParamInfo) bool { return p.Trainable && p.Maps > 0 && p.Elems > 0 }
 
-func (o *muon) Bytes(l *exec.Layout) int { return o.rest.Bytes(l) }
+func (o *muon) bytes(l *exec.Layout) int { return o.rest.bytes(l) }
 
-func (o *muon) State(l *exec.Layout) []Tensor {
-	ts := o.rest.State(l)
+func (o *muon) state(l *exec.Layout) []Tensor {
+	ts := o.rest.state(l)
 	for i := range l.Params {
 		if p := &l.Params[i]; hidden(p) {
 			ts = append(ts, Tensor{Name: "momentum_buffer." + p.Name, DType: l.DType, Shape: p.Shape, Offset: p.Offset})
@@ -51,8 +51,7 @@ func (o *muon) State(l *exec.Layout) []Tensor {
 	return ts
 }
 
-func (o *muon) Update(b *exec.Builder, l *exec.Layout) {
-	in := declare(b, l)
+func (o *muon) emit(b *exec.Builder, l *exec.Layout, in inputs) {
 	o.rest.emit(b, l, in)
 	for i := range l.Params {
 		if p := &l.Params[i]; hidden(p) {
@@ -77,10 +76,7 @@ func (o *muon) matrix(b *exec.Builder, l *exec.Layout, p *exec.ParamInfo, in inp
 	for k, u := range maps {
 		maps[k] = orthogonal(b, l.DType, u, rows, cols, p.Name)
 	}
-	a := exec.Attrs{Scale: muonRMS * math.Sqrt(float64(max(rows, cols)))}
-	if p.Decay {
-		a.WeightDecay = o.cfg.WeightDecay
-	}
+	a := exec.Attrs{Scale: muonRMS * math.Sqrt(float64(max(rows, cols))), WeightDecay: decayOf(p, o.cfg.WeightDecay)}
 	b.Emit(exec.OpMuonUpdate, append([]exec.ID{w, in.scalars, in.norm2}, maps...), []exec.ID{w}, a, p.Name)
 }
 

@@ -16,13 +16,26 @@ import (
 // Config says which optimiser, with torch.optim's names for its numbers. LR is the
 // schedule's peak; the rate of each step is fed (see Scalars).
 type Config struct {
-	Name         string  // "adamw", or "muon": with AdamW where Muon has no say
+	Name         string  // one of Names
 	LR           float64 // ≥ 0
-	Beta1, Beta2 float64 // in [0, 1)
-	Eps          float64 // > 0
+	Beta1, Beta2 float64 // in [0, 1); Adafactor and SGD have none
+	Momentum     float64 // of SGD, in [0, 1)
+	Eps          float64 // > 0; Adafactor's eps1; SGD and Lion have none
 	WeightDecay  float64 // ≥ 0, on parameters with Decay alone
 	MaxGradNorm  float64 // clip the whole gradient to this 2-norm; 0: never
+	EMADecay     float64 // in [0, 1): keep an exponential moving average of the weights; 0: none
 }
+
+// Names of the optimisers:
+//
+//	adamw      Loshchilov & Hutter 2019, as torch.optim.AdamW
+//	muon       Jordan et al. 2024, as torch.optim.Muon, for the weights of hidden layers; AdamW for the rest
+//	sgd        with momentum, as torch.optim.SGD: weight decay is part of the gradient
+//	adafactor  Shazeer & Stern 2018, as torch.optim.Adafactor: the learning rate is relative to a
+//	           parameter's size, and at most 1/√step
+//	lion       Chen et al. 2023: wants a learning rate some 3 to 10 times smaller than AdamW's
+//	lamb       You et al. 2020, for parameters with Decay; AdamW for the rest, as in its authors' code
+var Names = []string{"adamw", "muon", "sgd", "adafactor", "lion", "lamb"}
 
 // A Tensor is a part of an optimiser's state, for checkpoints.
 type Tensor struct {
@@ -35,28 +48,65 @@ type Tensor struct {
 // An Optimizer updates all trainable parameters of a layout from the gradient arena.
 // Its state lies in the state arena from offset 0 on; what else a trainer keeps
 // there (see Accumulator) comes after Bytes.
-type Optimizer interface {
-	// Update emits the update. It declares the input "scalars" (3) float64, fed from
-	// Scalars, and the output "norm2" (1) float64: the gradient's squared 2-norm before
-	// clipping.
-	Update(b *exec.Builder, l *exec.Layout)
-	// State names the tensors to save, in arena order.
-	State(l *exec.Layout) []Tensor
-	// Bytes is the size of the state, a multiple of 64.
-	Bytes(l *exec.Layout) int
+type Optimizer struct {
+	cfg  Config
+	rule rule
 }
 
-var names = []string{"adamw", "muon"}
+// A rule is what differs between optimisers.
+type rule interface {
+	emit(b *exec.Builder, l *exec.Layout, in inputs)
+	state(l *exec.Layout) []Tensor // in arena order
+	bytes(l *exec.Layout) int      // of the state, a multiple of 64
+}
+
+// inputs are what every update reads.
+type inputs struct{ scalars, norm2 exec.ID }
 
 // New makes an optimiser. Its error holds every fault of cfg.
-func New(cfg Config) (Optimizer, error) {
+func New(cfg Config) (*Optimizer, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	if cfg.Name == "muon" {
-		return newMuon(cfg), nil
+	o := &Optimizer{cfg: cfg}
+	switch cfg.Name {
+	case "adamw":
+		o.rule = newAdamW(cfg)
+	case "muon":
+		o.rule = newMuon(cfg)
+	case "sgd", "lion":
+		o.rule = newMomentum(cfg)
+	case "adafactor":
+		o.rule = &adafactor{cfg}
+	case "lamb":
+		o.rule = newLAMB(cfg)
 	}
-	return newAdamW(cfg), nil
+	return o, nil
+}
+
+// Update emits the update. It declares the input "scalars" (3) float64, fed from
+// Scalars, and the output "norm2" (1) float64: the gradient's squared 2-norm before
+// clipping.
+func (o *Optimizer) Update(b *exec.Builder, l *exec.Layout) {
+	in := inputs{b.Input("scalars", exec.F64, 3), b.Scratch("norm2", exec.F64, 1)}
+	b.Emit(exec.OpSumSquares, []exec.ID{wholeGrad(b, l)}, []exec.ID{in.norm2}, exec.Attrs{}, "grad")
+	b.Output("norm2", in.norm2)
+	o.rule.emit(b, l, in)
+	o.average(b, l, in)
+}
+
+// State names the tensors to save, in arena order.
+func (o *Optimizer) State(l *exec.Layout) []Tensor {
+	return append(o.rule.state(l), o.averages(l)...)
+}
+
+// Bytes is the size of the state, a multiple of 64.
+func (o *Optimizer) Bytes(l *exec.Layout) int {
+	n := o.rule.bytes(l)
+	if o.Averages() {
+		n += l.GradBytes()
+	}
+	return n
 }
 
 func (c *Config) validate() error {
@@ -66,15 +116,23 @@ func (c *Config) validate() error {
 			faults = append(faults, fmt.Errorf("optim: "+format, args...))
 		}
 	}
-	if !slices.Contains(names, c.Name) {
-		faults = append(faults, unknown("optimizer", c.Name, names))
+	if !slices.Contains(Names, c.Name) {
+		faults = append(faults, unknown("optimizer", c.Name, Names))
 	}
 	nonNegative := func(x float64) bool { return x >= 0 && !math.IsInf(x, 1) } // a NaN is not ≥ 0
 	check(nonNegative(c.LR), "learning rate %g: want a number ≥ 0", c.LR)
 	check(c.Beta1 >= 0 && c.Beta1 < 1, "beta1 %g: want 0 ≤ beta1 < 1", c.Beta1)
 	check(c.Beta2 >= 0 && c.Beta2 < 1, "beta2 %g: want 0 ≤ beta2 < 1", c.Beta2)
+	check(c.Momentum >= 0 && c.Momentum < 1, "momentum %g: want 0 ≤ momentum < 1", c.Momentum)
+	check(c.EMADecay >= 0 && c.EMADecay < 1, "ema decay %g: want 0 ≤ decay < 1 (0: no average)", c.EMADecay)
 	// Zero would make 0/0 of elements that never had a gradient, the padding among them.
-	check(float32(c.Eps) > 0 && !math.IsInf(c.Eps, 1), "epsilon %g: want a number > 0 in float32", c.Eps)
+	switch {
+	case c.Name == "sgd" || c.Name == "lion": // have none
+	case c.Name == "adafactor": // whose square is what counts
+		check(float32(c.Eps*c.Eps) > 0 && !math.IsInf(c.Eps, 1), "epsilon %g: want a number > 0 whose square is one in float32, such as 1e-8", c.Eps)
+	default:
+		check(float32(c.Eps) > 0 && !math.IsInf(c.Eps, 1), "epsilon %g: want a number > 0 in float32", c.Eps)
+	}
 	check(nonNegative(c.WeightDecay), "weight decay %g: want a number ≥ 0", c.WeightDecay)
 	check(nonNegative(c.MaxGradNorm), "maximum gradient norm %g: want a number ≥ 0 (0: no clipping)", c.MaxGradNorm)
 	return errors.Join(faults...)

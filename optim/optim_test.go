@@ -38,7 +38,7 @@ func testConfig() Config {
 	return Config{Name: "adamw", LR: 1e-2, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, MaxGradNorm: 1}
 }
 
-func program(t *testing.T, emit func(*exec.Builder)) *exec.Program {
+func program(t testing.TB, emit func(*exec.Builder)) *exec.Program {
 	t.Helper()
 	b := exec.NewBuilder("test")
 	emit(b)
@@ -223,17 +223,19 @@ func TestSchedulesAgainstTransformers(t *testing.T) {
 			WarmupSteps int     `json:"warmup_steps"`
 			WarmupRatio float64 `json:"warmup_ratio"`
 			MinLRRatio  float64 `json:"min_lr_ratio"`
+			DecaySteps  int     `json:"decay_steps"`
+			DecayType   string  `json:"decay_type"`
 			Rates       []float64
 		}
 	}
 	if err := json.Unmarshal(text, &file); err != nil {
 		t.Fatal(err)
 	}
-	if len(file.Cases) != 8 {
+	if len(file.Cases) != 14 {
 		t.Fatalf("%d cases", len(file.Cases))
 	}
 	for k, c := range file.Cases {
-		s, err := NewSchedule(ScheduleConfig{c.Kind, c.LR, c.Steps, c.WarmupSteps, c.WarmupRatio, c.MinLRRatio})
+		s, err := NewSchedule(ScheduleConfig{c.Kind, c.LR, c.Steps, c.WarmupSteps, c.WarmupRatio, c.MinLRRatio, c.DecaySteps, c.DecayType})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -242,7 +244,7 @@ func TestSchedulesAgainstTransformers(t *testing.T) {
 				t.Errorf("case %d, %s: step %d: %g, want %g", k, c.Kind, step, got, want)
 			}
 		}
-		if got, want := s(2*c.Steps), c.Rates[c.Steps]; c.WarmupSteps < c.Steps && math.Abs(got-want) > 1e-15 {
+		if got, want := s(2*c.Steps), c.Rates[c.Steps]; c.Kind != "inverse_sqrt" && c.WarmupSteps < c.Steps && math.Abs(got-want) > 1e-15 {
 			t.Errorf("case %d, %s: long after the end: %g, want %g", k, c.Kind, got, want)
 		}
 	}
@@ -253,6 +255,17 @@ func TestNewScheduleReportsEveryFault(t *testing.T) {
 	var joined interface{ Unwrap() []error }
 	if !errors.As(err, &joined) || len(joined.Unwrap()) != 5 || !strings.Contains(err.Error(), `known: constant, linear, cosine`) {
 		t.Errorf("got %v, want five faults and the known names", err)
+	}
+	for _, c := range []ScheduleConfig{
+		{Kind: "warmup_stable_decay", Steps: 10, DecayType: "linear"},
+		{Kind: "warmup_stable_decay", Steps: 10, DecaySteps: 5, DecayType: "sqrt"},
+		{Kind: "warmup_stable_decay", Steps: 10, WarmupSteps: 6, DecaySteps: 5, DecayType: "linear"},
+		{Kind: "inverse_sqrt", MinLRRatio: 0.1},
+		{Kind: "cosine", Steps: 10, DecaySteps: 5},
+	} {
+		if _, err := NewSchedule(c); !errors.As(err, &joined) || len(joined.Unwrap()) != 1 {
+			t.Errorf("%+v: got %v, want one fault", c, err)
+		}
 	}
 }
 

@@ -10,22 +10,30 @@ import (
 // A Schedule is the learning rate of a step; the first step is 0.
 type Schedule func(step int) float64
 
-// ScheduleConfig has the names of transformers' TrainingArguments.
+// ScheduleConfig has the names of transformers' TrainingArguments and schedules.
 type ScheduleConfig struct {
-	Kind        string  // "constant", "linear" or "cosine": the way down after the warm-up
+	Kind        string  // one of Schedules
 	LR          float64 // the peak
-	Steps       int     // of the whole run; a constant rate does not need it
+	Steps       int     // of the whole run; constant and inverse_sqrt do not need it
 	WarmupSteps int     // from 0 up to LR in a straight line: step s has s/WarmupSteps of it
 	WarmupRatio float64 // in place of WarmupSteps: this share of Steps, rounded up
 	MinLRRatio  float64 // the rate at step Steps and beyond, as a share of LR
+	DecaySteps  int     // of warmup_stable_decay: the last so many steps
+	DecayType   string  // of warmup_stable_decay: one of DecayTypes
 }
 
-var scheduleKinds = []string{"constant", "linear", "cosine"}
+// Schedules are the ways of the rate after the warm-up.
+var Schedules = []string{"constant", "linear", "cosine", "inverse_sqrt", "warmup_stable_decay"}
+
+// DecayTypes are the ways down at the end of warmup_stable_decay.
+var DecayTypes = []string{"linear", "cosine", "1-sqrt"}
 
 // NewSchedule gives the rates of transformers' get_constant_schedule_with_warmup,
-// get_linear_schedule_with_warmup and get_cosine_schedule_with_warmup, and of
-// get_cosine_with_min_lr_schedule_with_warmup where MinLRRatio is set. Beyond Steps the
-// rate stays where it ended; transformers' cosine would rise again. The error holds every fault.
+// get_linear_schedule_with_warmup, get_cosine_schedule_with_warmup (where MinLRRatio is
+// set, get_cosine_with_min_lr_schedule_with_warmup), get_inverse_sqrt_schedule (its time
+// scale is the warm-up; without one, 10,000 steps) and get_wsd_schedule, whose warm-up
+// begins at MinLRRatio. Beyond Steps the rate stays where it ended (transformers' cosine
+// would rise again); inverse_sqrt goes on. The error holds every fault.
 func NewSchedule(c ScheduleConfig) (Schedule, error) {
 	var faults []error
 	check := func(ok bool, format string, args ...any) {
@@ -33,23 +41,56 @@ func NewSchedule(c ScheduleConfig) (Schedule, error) {
 			faults = append(faults, fmt.Errorf("optim: "+format, args...))
 		}
 	}
-	if !slices.Contains(scheduleKinds, c.Kind) {
-		faults = append(faults, unknown("schedule", c.Kind, scheduleKinds))
+	if !slices.Contains(Schedules, c.Kind) {
+		faults = append(faults, unknown("schedule", c.Kind, Schedules))
 	}
+	endless := c.Kind == "constant" || c.Kind == "inverse_sqrt"
+	stable := c.Kind == "warmup_stable_decay"
 	check(c.LR >= 0 && !math.IsInf(c.LR, 1), "learning rate %g: want a number ≥ 0", c.LR)
 	check(c.WarmupSteps >= 0, "warmup_steps %d: want ≥ 0", c.WarmupSteps)
 	check(c.WarmupRatio >= 0 && c.WarmupRatio <= 1, "warmup_ratio %g: want 0 to 1", c.WarmupRatio)
 	check(c.WarmupSteps == 0 || c.WarmupRatio == 0, "warmup_steps %d and warmup_ratio %g are both given; choose one", c.WarmupSteps, c.WarmupRatio)
 	check(c.MinLRRatio >= 0 && c.MinLRRatio <= 1, "min_lr_ratio %g: want 0 to 1", c.MinLRRatio)
-	check(c.Kind != "constant" || c.MinLRRatio == 0, "min_lr_ratio %g has no meaning for a constant schedule", c.MinLRRatio)
-	check(c.Steps > 0 || c.Kind == "constant" && c.WarmupRatio == 0 && c.Steps == 0, "steps %d: want > 0", c.Steps)
+	check(!endless || c.MinLRRatio == 0, "min_lr_ratio %g has no meaning for a schedule of kind %s", c.MinLRRatio, c.Kind)
+	check(c.Steps > 0 || endless && c.WarmupRatio == 0 && c.Steps == 0, "steps %d: want > 0", c.Steps)
+	check(stable || c.DecaySteps == 0 && c.DecayType == "", "decay steps %d, decay type %q: only warmup_stable_decay has them", c.DecaySteps, c.DecayType)
+	warmup := float64(c.WarmupSteps)
+	if c.WarmupRatio > 0 {
+		warmup = math.Ceil(c.WarmupRatio * float64(c.Steps))
+	}
+	if stable {
+		if !slices.Contains(DecayTypes, c.DecayType) {
+			faults = append(faults, unknown("decay type", c.DecayType, DecayTypes))
+		}
+		check(c.DecaySteps > 0, "decay steps %d: want > 0", c.DecaySteps)
+		check(warmup+float64(c.DecaySteps) <= float64(c.Steps), "%g steps of warm-up and %d of decay are more than steps, %d", warmup, c.DecaySteps, c.Steps)
+	}
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
 
-	warmup := float64(c.WarmupSteps)
-	if c.WarmupRatio > 0 {
-		warmup = math.Ceil(c.WarmupRatio * float64(c.Steps))
+	between := func(share float64) float64 { // MinLRRatio at 0, 1 at 1
+		return c.LR * (c.MinLRRatio + float64((1-c.MinLRRatio)*share))
+	}
+	if stable {
+		decay, end := float64(c.DecaySteps), float64(c.Steps)
+		return func(step int) float64 {
+			s := float64(step)
+			switch {
+			case s < warmup:
+				return between(s / warmup)
+			case s < end-decay:
+				return c.LR
+			}
+			progress := min(1, (s-(end-decay))/decay)
+			switch c.DecayType {
+			case "linear":
+				return between(1 - progress)
+			case "cosine":
+				return between(0.5 * (1 + math.Cos(math.Pi*progress)))
+			}
+			return between(1 - math.Sqrt(progress))
+		}, nil
 	}
 	return func(step int) float64 {
 		s := float64(step)
@@ -63,7 +104,13 @@ func NewSchedule(c ScheduleConfig) (Schedule, error) {
 			share = 1 - progress
 		case "cosine":
 			share = 0.5 * (1 + math.Cos(math.Pi*progress))
+		case "inverse_sqrt":
+			scale := warmup
+			if scale == 0 {
+				scale = 10_000
+			}
+			share = 1 / math.Sqrt((s+(scale-warmup))/scale)
 		}
-		return c.LR * (c.MinLRRatio + float64((1-c.MinLRRatio)*share))
+		return between(share)
 	}, nil
 }

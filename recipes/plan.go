@@ -100,7 +100,7 @@ func plannedTokenizer(r *Recipe) (tokenizer.Tokenizer, error) {
 type stageParts struct {
 	config model.Config
 	layout *exec.Layout
-	opt    optim.Optimizer
+	opt    *optim.Optimizer
 	// The programs: a micro-batch's step, validation, the optimiser's update.
 	train, val, update *exec.Program
 }

@@ -310,7 +310,7 @@ func rateNote(s *Stage, rate float64) string {
 	return ""
 }
 
-func newOptimizer(s *Stage, rate float64) (optim.Optimizer, error) {
+func newOptimizer(s *Stage, rate float64) (*optim.Optimizer, error) {
 	return optim.New(optim.Config{
 		Name: s.Optim, LR: rate, Beta1: s.AdamBeta1, Beta2: s.AdamBeta2, Eps: s.AdamEpsilon,
 		WeightDecay: s.WeightDecay, MaxGradNorm: s.MaxGradNorm,

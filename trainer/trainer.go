@@ -61,7 +61,7 @@ type StepInfo struct {
 type Trainer struct {
 	cfg     Config
 	net     *model.Network
-	opt     optim.Optimizer
+	opt     *optim.Optimizer
 	loader  *data.Loader
 	train   *exec.Executor
 	update  *exec.Executor
@@ -86,7 +86,7 @@ type Trainer struct {
 
 // New prepares a stage: it resumes from the newest good checkpoint in the stage's
 // directory, or starts from the network's weights as they are.
-func New(net *model.Network, opt optim.Optimizer, cfg Config) (*Trainer, error) {
+func New(net *model.Network, opt *optim.Optimizer, cfg Config) (*Trainer, error) {
 	t := &Trainer{cfg: cfg, net: net, opt: opt}
 	if err := t.programs(); err != nil {
 		return nil, fmt.Errorf("trainer: %w", err)
@@ -99,7 +99,7 @@ func New(net *model.Network, opt optim.Optimizer, cfg Config) (*Trainer, error) 
 
 // StateBytes is the size of the state arena that a stage needs: the optimiser's
 // moments, and one gradient arena for each level of the accumulation tree.
-func StateBytes(l *exec.Layout, opt optim.Optimizer, micro int) int {
+func StateBytes(l *exec.Layout, opt *optim.Optimizer, micro int) int {
 	acc := optim.Accumulator{Layout: l}
 	return opt.Bytes(l) + acc.Bytes(micro)
 }

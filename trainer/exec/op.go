@@ -141,6 +141,34 @@ const (
 	// Attrs: Scale, WeightDecay.
 	OpMuonUpdate
 
+	// SGD with momentum, as torch.optim.SGD: p, g, m (n) T, scalars(3), norm2(1) float64 -> p, m, in place:
+	// m = β·m + g + WeightDecay·p, p = p - lr·m. Scalars, norm2 and clipping are AdamW's here and below.
+	// Attrs: Beta1 (β), WeightDecay.
+	OpSGD
+	// Lion (Chen et al. 2023): p, g, m (n) T, scalars(3), norm2(1) float64 -> p, m, in place:
+	// p = (1 - lr·WeightDecay)·p - lr·sign(β1·m + (1-β1)·g), m = β2·m + (1-β2)·g.
+	// Attrs: Beta1, Beta2, WeightDecay.
+	OpLion
+	// LAMBDirection (You et al. 2020): p, g, m, v (n) T, scalars(3), norm2(1) float64 -> m, v, in place as
+	// AdamW's, and u(n) = m̂/(√v̂ + Eps) + WeightDecay·p. Where norm2 is not finite, m and v are kept and
+	// u is zero. Attrs: Beta1, Beta2, Eps, WeightDecay.
+	OpLAMBDirection
+	// LAMBUpdate: p, u (n) T, scalars(3), norm2(1), psum(1), usum(1) float64 -> p = p - lr·√psum/√usum·u,
+	// in place; psum and usum are the squared 2-norms of p and u, and where one is zero the ratio is 1.
+	OpLAMBUpdate
+	// AdafactorDirection (Shazeer & Stern 2018), as torch.optim.Adafactor: g(R,N) T, scalars(3), norm2(1)
+	// float64, row(R), col(N) -> row, col, in place, and u(R,N). Row and column means of g² move by
+	// step^-0.8 of the way; u = g/√max(row·col/max(mean row, Eps), Eps²). Without col, row is the mean of
+	// g² itself, in g's shape. Where norm2 is not finite, both are kept and u is zero. Attrs: Eps.
+	OpAdafactorDirection
+	// AdafactorUpdate: p, u (n) T, scalars(3), norm2(1), psum(1), usum(1) float64 -> p, in place:
+	// p = (1 - lr·WeightDecay)·p - min(lr, 1/√step)·max(10⁻³, √(psum/n))/max(1, √(usum/n))·u.
+	// psum is of p before. Attrs: WeightDecay.
+	OpAdafactorUpdate
+	// EMA: a, p (n) T, scalars(3), norm2(1) float64 -> a = β·a + (1-β)·p, in place; at step 1, a = p.
+	// Attrs: Beta1 (β).
+	OpEMA
+
 	numOps
 )
 
@@ -158,6 +186,8 @@ var opNames = [numOps]string{
 	OpCrossEntropy: "cross_entropy", OpCrossEntropyGrad: "cross_entropy_grad", OpLinearCrossEntropy: "linear_cross_entropy",
 	OpCopy: "copy", OpSumSquares: "sum_squares", OpAdamW: "adamw",
 	OpMuonMomentum: "muon_momentum", OpNormalize: "normalize", OpMatrixPolynomial: "matrix_polynomial", OpMuonUpdate: "muon_update",
+	OpSGD: "sgd", OpLion: "lion", OpLAMBDirection: "lamb_direction", OpLAMBUpdate: "lamb_update",
+	OpAdafactorDirection: "adafactor_direction", OpAdafactorUpdate: "adafactor_update", OpEMA: "ema",
 }
 
 func (o Op) String() string {

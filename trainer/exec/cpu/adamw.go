@@ -10,11 +10,12 @@ import (
 type adamWJob[T float] struct {
 	k          *kernels
 	p, g, m, v []T
-	clip       T // the gradient's factor
-	decay      T // 1 - lr·weight decay
-	m1, b2, v1 T // 1-β1, β2, 1-β2
-	size       T // lr/(1-β1^step)
-	invRoot    T // 1/√(1-β2^step)
+	from       []T // copied to p first, if there
+	clip       T   // the gradient's factor
+	decay      T   // 1 - lr·weight decay
+	m1, b2, v1 T   // 1-β1, β2, 1-β2
+	size       T   // lr/(1-β1^step)
+	invRoot    T   // 1/√(1-β2^step)
 	eps        T
 }
 
@@ -23,6 +24,9 @@ func (j *adamWJob[T]) chunk(i, _ int) {
 	hi := min(len(j.p), lo+elemChunk)
 	p := j.p[lo:hi]
 	g, m, v := j.g[lo:hi][:len(p)], j.m[lo:hi][:len(p)], j.v[lo:hi][:len(p)]
+	if j.from != nil {
+		copy(p, j.from[lo:hi])
+	}
 	if k := j.k; isF32[T]() && k.adamW != nil {
 		k.adamW(len(p), f32(p), f32(g), f32(m), f32(v), float32(j.clip), float32(j.decay), float32(j.m1), float32(j.b2), float32(j.v1),
 			float32(j.size), float32(j.invRoot), float32(j.eps))
@@ -55,14 +59,42 @@ func adamW[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) err
 		*j = adamWJob[T]{}
 		return nil
 	}
-	a := &in.Attrs
+	j.decay = T(1 - float64(s.lr*in.Attrs.WeightDecay))
+	j.size = T(s.lr / (1 - math.Pow(in.Attrs.Beta1, s.update)))
+	j.start(d, &in.Attrs, s)
+	return nil
+}
+
+// start runs the job, whose decay and size are set.
+func (j *adamWJob[T]) start(d *Device, a *exec.Attrs, s step) {
 	j.clip = T(s.clip)
-	j.decay = T(1 - float64(s.lr*a.WeightDecay))
 	j.m1, j.b2, j.v1 = T(1-a.Beta1), T(a.Beta2), T(1-a.Beta2)
-	j.size = T(s.lr / (1 - math.Pow(a.Beta1, s.update)))
 	j.invRoot = T(1 / math.Sqrt(1-math.Pow(a.Beta2, s.update)))
 	j.eps = T(a.Eps)
-	d.pool.run(chunks(n, elemChunk), j)
+	d.pool.run(chunks(len(j.p), elemChunk), j)
 	*j = adamWJob[T]{}
+}
+
+// lambDirection: p, g, m, v (n), scalars(3), norm2(1) -> m, v, u(n). It is AdamW's step of
+// length -1 from WeightDecay·p.
+func lambDirection[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
+	if err := operands(in, args, 9); err != nil {
+		return err
+	}
+	j := &js.adamW
+	*j = adamWJob[T]{k: d.kern, from: view[T](args[0]), g: view[T](args[1]), m: view[T](args[2]), v: view[T](args[3]), p: view[T](args[8])}
+	s, ok := stepOf(args[4], args[5])
+	n := len(j.p)
+	if !ok || len(j.from) != n || len(j.g) != n || len(j.m) != n || len(j.v) != n {
+		return mismatch(in, args)
+	}
+	if !s.finite {
+		clear(j.p)
+		*j = adamWJob[T]{}
+		return nil
+	}
+	j.decay = T(in.Attrs.WeightDecay)
+	j.size = T(-1 / (1 - math.Pow(in.Attrs.Beta1, s.update)))
+	j.start(d, &in.Attrs, s)
 	return nil
 }

@@ -35,6 +35,9 @@ type jobs[T float] struct {
 	colSum       colSumJob[T]
 	sumSquares   sumSquaresJob[T]
 	muon         muonJob[T]
+	momentum     momentumJob[T]
+	blend        blendJob[T]
+	adafactor    adafactorJob[T]
 }
 
 // Launch runs one instruction to its end.
@@ -117,6 +120,16 @@ func launch[T float](d *Device, j *jobs[T], in *exec.Instr, args []exec.Arg) err
 		return matrixPolynomial(d, j, in, args)
 	case exec.OpMuonUpdate:
 		return muonUpdate(d, j, in, args)
+	case exec.OpSGD, exec.OpLion:
+		return momentum(d, j, in, args)
+	case exec.OpLAMBDirection:
+		return lambDirection(d, j, in, args)
+	case exec.OpLAMBUpdate, exec.OpAdafactorUpdate:
+		return trustUpdate(d, j, in, args)
+	case exec.OpAdafactorDirection:
+		return adafactor(d, j, in, args)
+	case exec.OpEMA:
+		return ema(d, j, in, args)
 	}
 	return fmt.Errorf("cpu: no kernel for %v", in.Op)
 }

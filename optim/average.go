@@ -1,0 +1,59 @@
+package optim
+
+import (
+	"fmt"
+
+	"hone/trainer/exec"
+)
+
+// averageName begins the names of the averaged weights' tensors.
+const averageName = "average"
+
+// Averages says whether an exponential moving average of the weights is kept, as by
+// torch.optim.swa_utils.AveragedModel: after the first step it is the weights.
+func (o *Optimizer) Averages() bool { return o.cfg.EMADecay > 0 }
+
+// average emits the average's update. It lies behind the rule's state, each parameter
+// at its offset of the gradient arena.
+func (o *Optimizer) average(b *exec.Builder, l *exec.Layout, in inputs) {
+	if !o.Averages() {
+		return
+	}
+	base := o.rule.bytes(l)
+	for i, r := range spans(l, trainable, 0) {
+		a, p := r.at(b, l, averageName, i, exec.State, base+r.offset), r.at(b, l, "weights", i, exec.Param, r.offset)
+		b.Emit(exec.OpEMA, []exec.ID{a, p, in.scalars, in.norm2}, []exec.ID{a}, exec.Attrs{Beta1: o.cfg.EMADecay}, r.note())
+	}
+}
+
+func (o *Optimizer) averages(l *exec.Layout) []Tensor {
+	if !o.Averages() {
+		return nil
+	}
+	var ts []Tensor
+	base := o.rule.bytes(l)
+	for _, p := range l.Params {
+		if p.Trainable {
+			ts = append(ts, Tensor{Name: averageName + "." + p.Name, DType: l.DType, Shape: p.Shape, Offset: base + p.Offset})
+		}
+	}
+	return ts
+}
+
+// Exchange emits the exchange of the trainable weights with their average. Run once it
+// puts the average in the model's place, run again it puts all back.
+func (o *Optimizer) Exchange(b *exec.Builder, l *exec.Layout) {
+	base := o.rule.bytes(l)
+	for i := range l.Params {
+		p := &l.Params[i]
+		if !p.Trainable || p.Elems == 0 {
+			continue
+		}
+		w := b.At(fmt.Sprintf("weights.%d", i), exec.Param, p.Offset, l.DType, p.Elems)
+		a := b.At(fmt.Sprintf("%s.%d", averageName, i), exec.State, base+p.Offset, l.DType, p.Elems)
+		x := b.Scratch("exchange", l.DType, p.Elems)
+		b.Emit(exec.OpCopy, []exec.ID{w}, []exec.ID{x}, exec.Attrs{}, p.Name)
+		b.Emit(exec.OpCopy, []exec.ID{a}, []exec.ID{w}, exec.Attrs{}, p.Name)
+		b.Emit(exec.OpCopy, []exec.ID{x}, []exec.ID{a}, exec.Attrs{}, p.Name)
+	}
+}

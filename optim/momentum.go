@@ -1,0 +1,43 @@
+package optim
+
+import "hone/trainer/exec"
+
+// momentum is an optimiser with one state beside the weights, which lies in the state
+// arena at its parameter's offset of the gradient arena: SGD with momentum, as
+// torch.optim.SGD (whose weight decay is part of the gradient), or Lion (Chen et al.
+// 2023, algorithm 2).
+type momentum struct {
+	op    exec.Op
+	name  string // of the state
+	attrs exec.Attrs
+	decay float64
+}
+
+func newMomentum(cfg Config) *momentum {
+	if cfg.Name == "sgd" {
+		return &momentum{exec.OpSGD, "momentum_buffer", exec.Attrs{Beta1: cfg.Momentum}, cfg.WeightDecay}
+	}
+	return &momentum{exec.OpLion, "exp_avg", exec.Attrs{Beta1: cfg.Beta1, Beta2: cfg.Beta2}, cfg.WeightDecay}
+}
+
+func (o *momentum) bytes(l *exec.Layout) int { return l.GradBytes() }
+
+func (o *momentum) state(l *exec.Layout) []Tensor {
+	var ts []Tensor
+	for _, p := range l.Params {
+		if p.Trainable {
+			ts = append(ts, Tensor{Name: o.name + "." + p.Name, DType: l.DType, Shape: p.Shape, Offset: p.Offset})
+		}
+	}
+	return ts
+}
+
+func (o *momentum) emit(b *exec.Builder, l *exec.Layout, in inputs) {
+	for i, r := range spans(l, trainable, o.decay) {
+		p, g := r.at(b, l, "param", i, exec.Param, r.offset), r.at(b, l, "grad", i, exec.Grad, r.offset)
+		m := r.at(b, l, o.name, i, exec.State, r.offset)
+		a := o.attrs
+		a.WeightDecay = r.decay
+		b.Emit(o.op, []exec.ID{p, g, m, in.scalars, in.norm2}, []exec.ID{p, m}, a, r.note())
+	}
+}

@@ -1,0 +1,76 @@
+package optim
+
+import (
+	"fmt"
+
+	"hone/trainer/exec"
+)
+
+// A span is a run of adjacent parameters with one weight decay. The padding between
+// them goes along: it is zero in every arena, and the updates that go over spans leave
+// an element at zero whose weight, gradient and state are zero.
+type span struct {
+	params        []exec.ParamInfo
+	offset, elems int // of the param and grad arenas
+	decay         float64
+}
+
+// spans of the parameters that own picks among the trainable ones.
+func spans(l *exec.Layout, own func(p *exec.ParamInfo) bool, weightDecay float64) []span {
+	var list []span
+	size := l.DType.Size()
+	open := false // the parameter before belongs to the last span
+	for i := range l.Params {
+		p := &l.Params[i]
+		if p.Elems == 0 {
+			continue
+		}
+		// One that is frozen or another's must not be stepped over.
+		if !own(p) {
+			open = false
+			continue
+		}
+		decay := decayOf(p, weightDecay)
+		if !open || list[len(list)-1].decay != decay {
+			list = append(list, span{offset: p.Offset, decay: decay})
+			open = true
+		}
+		s := &list[len(list)-1]
+		s.params = append(s.params, *p)
+		s.elems = (p.Offset-s.offset)/size + p.Elems
+	}
+	return list
+}
+
+// decayOf is a parameter's weight decay: biases and norms have none.
+func decayOf(p *exec.ParamInfo, weightDecay float64) float64 {
+	if !p.Decay {
+		return 0
+	}
+	return weightDecay
+}
+
+// at is the span in an arena, from an offset on.
+func (s *span) at(b *exec.Builder, l *exec.Layout, name string, i int, c exec.Class, offset int) exec.ID {
+	return b.At(fmt.Sprintf("%s.%d", name, i), c, offset, l.DType, s.elems)
+}
+
+// bytes that the span takes, the padding behind it included.
+func (s *span) bytes(l *exec.Layout) int { return alignUp(s.elems * l.DType.Size()) }
+
+// note names the first parameter and the last.
+func (s *span) note() string {
+	note := s.params[0].Name
+	if n := len(s.params); n > 1 {
+		note += "…" + s.params[n-1].Name
+	}
+	return note
+}
+
+// alignUp is where the next thing may start in an arena.
+func alignUp(bytes int) int { return (bytes + 63) &^ 63 }
+
+// wholeGrad is the gradient arena as one vector, padding included.
+func wholeGrad(b *exec.Builder, l *exec.Layout) exec.ID {
+	return b.At("grad", exec.Grad, 0, l.DType, l.GradBytes()/l.DType.Size())
+}
