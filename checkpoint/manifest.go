@@ -30,7 +30,8 @@ const (
 //
 //	1  the first
 //	2  recipes, dates, shares and cleaning counts in the provenance
-const formatVersion = 2
+//	3  imports in the provenance
+const formatVersion = 3
 
 // Manifest says what a checkpoint is, where it came from, and what each of its
 // files must hash to. It holds no time and no path: the same run gives the
@@ -57,6 +58,13 @@ type Origin struct {
 	RecipeSHA256 string   `json:"recipe_sha256"`
 	Recipe       string   `json:"recipe,omitempty"` // resolved, as TOML
 	Corpora      []Corpus `json:"corpora,omitempty"`
+	Imported     *Import  `json:"imported,omitempty"` // no recipe: the model was made elsewhere
+}
+
+// Import is a model that was made elsewhere; what it learned from is not known here.
+type Import struct {
+	Name  string            `json:"name"`  // of the model, as its files say, or of its directory
+	Files map[string]string `json:"files"` // the sha256 of each of its files of weights
 }
 
 // Corpus is where training data came from and what allows its use.

@@ -8,8 +8,11 @@
 package checkpoint
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 )
@@ -76,6 +79,41 @@ func (d disk) save(dir string, m Manifest, files []File) error {
 		// A disk that is full gets its room back. The first error counts: what
 		// cannot be removed now, the next save removes.
 		_ = d.remove(tmp)
+	}
+	return err
+}
+
+// Create writes a checkpoint to dir as Save does, anywhere: dir must not be there yet, or
+// be an empty directory, and nothing beside it is touched.
+func Create(dir string, m Manifest, files []File) error {
+	if err := osDisk.createDir(filepath.Clean(dir), m, files); err != nil {
+		return fmt.Errorf("checkpoint: create %s: %w", dir, err)
+	}
+	return nil
+}
+
+func (d disk) createDir(dir string, m Manifest, files []File) error {
+	if name := filepath.Base(dir); strings.HasPrefix(name, ".") {
+		return fmt.Errorf("%q cannot be the name of a checkpoint", name)
+	}
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+		return errors.New("the directory is not empty")
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := d.mkdirAll(filepath.Dir(dir)); err != nil {
+		return err
+	}
+	tmp := beside(dir, fmt.Sprintf("%s%d-", tmpPrefix, os.Getpid()))
+	if err := d.mkdir(tmp); err != nil {
+		return err
+	}
+	err := d.fill(tmp, m, files)
+	if err == nil {
+		err = d.publish(tmp, dir)
+	}
+	if err != nil {
+		_ = d.remove(tmp) // as in save
 	}
 	return err
 }
