@@ -457,7 +457,11 @@ func prepareCleaned(ctx context.Context, spec Spec, cacheDir string, progress fu
 	if err != nil {
 		return nil, fmt.Errorf("%w (hint: remove %s, and it will be made anew)", err, dir)
 	}
-	c.Provenance.SHA256 = raw.Provenance.SHA256 // of the files as they came: what a recipe can name
+	// Of the files as they came: what a recipe can name, and what this one says. Another
+	// that made the directory may have said more.
+	p := raw.Provenance
+	p.Rows, p.Bytes = c.Provenance.Rows, c.Provenance.Bytes
+	c.Provenance = p
 	return c, nil
 }
 

@@ -79,6 +79,17 @@ func TestPrepareCleans(t *testing.T) {
 		}
 		made = info
 	}
+	// Another recipe, that says less of the same texts, does not find there what this one said.
+	other := spec
+	other.Licence = ""
+	c, err := Prepare(context.Background(), other, cache, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Provenance.Licence != "" {
+		t.Errorf("provenance %+v", c.Provenance)
+	}
+	c.Close()
 	spec.SHA256 = strings.Repeat("0", 64)
 	if _, err := Prepare(context.Background(), spec, cache, nil); err == nil || !strings.Contains(err.Error(), "another corpus") {
 		t.Errorf("another hash: %v", err)

@@ -97,6 +97,7 @@ type BenchStep struct {
 	TokensPerSecond float64   `json:"tokens_per_second"`
 	GFLOPS          float64   `json:"gflops"` // by 6N + 12LCT a token
 	Share           float64   `json:"share_of_peak"`
+	DataWait        float64   `json:"data_wait"` // share of the time that steps waited for data
 	Ops             []BenchOp `json:"ops"`
 }
 
@@ -277,6 +278,7 @@ const warmUp = 2
 // benchStep times the step of a config, and its instructions.
 func benchStep(ctx context.Context, dev *cpu.Device, c BenchConfig, b *Bench, seconds float64) (*BenchStep, error) {
 	var steps []float64
+	var total, waited float64 // seconds
 	var ops []*benchOps
 	began := time.Now()
 	out := &BenchStep{BenchConfig: c}
@@ -293,6 +295,7 @@ func benchStep(ctx context.Context, dev *cpu.Device, c BenchConfig, b *Bench, se
 			return nil
 		}
 		steps = append(steps, i.Seconds)
+		total, waited = total+i.Seconds, waited+i.DataWait
 		if spent := time.Since(began).Seconds(); len(steps) >= 5 && spent > seconds || len(steps) >= 3 && spent > 1.5*seconds {
 			return errMeasured
 		}
@@ -306,6 +309,7 @@ func benchStep(ctx context.Context, dev *cpu.Device, c BenchConfig, b *Bench, se
 	out.TokensPerSecond = float64(c.B*c.T) / took
 	out.GFLOPS = out.TokensPerSecond * c.flops(out.Parameters) / 1e9
 	out.Share = out.GFLOPS / b.GFLOPS
+	out.DataWait = waited / total
 	seen := float64(c.T+1) / float64(2*c.T) // of attention's square, causal
 	between := slices.Clone(steps)
 	for _, o := range ops {
@@ -509,8 +513,8 @@ func (b *Bench) Print(w io.Writer) error {
 	for _, s := range b.Steps {
 		fmt.Fprintf(w, "\n%s: %d layers of %d, T=%d B=%d V=%d, %.3g M parameters without positions\n",
 			s.Name, s.Layers, s.Dim, s.T, s.B, s.V, float64(s.Parameters)/1e6)
-		fmt.Fprintf(w, "%.1f ms a step (median of %d), %.0f tokens/s, %.1f GFLOP/s, %.1f %% of peak\n",
-			s.Milliseconds, s.Steps, s.TokensPerSecond, s.GFLOPS, 100*s.Share)
+		fmt.Fprintf(w, "%.1f ms a step (median of %d), %.0f tokens/s, %.1f GFLOP/s, %.1f %% of peak; %.2f %% waiting for data\n",
+			s.Milliseconds, s.Steps, s.TokensPerSecond, s.GFLOPS, 100*s.Share, 100*s.DataWait)
 		t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 		fmt.Fprintln(t, "phase\top\tfrom\tcount\tms\t% of step\tGFLOP\tMB\tlimit\t% of it")
 		for _, o := range s.Ops {

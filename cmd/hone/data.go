@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -148,7 +149,7 @@ corpora say of themselves; what is not known is left empty, to be filled in.`,
 				return err
 			}
 			if manifest {
-				return printManifests(c.Context(), t, args, text, label, cache)
+				return printManifests(c.Context(), t, args, text, label, &read, cache)
 			}
 			o := data.InspectOptions{Text: text, Label: label, CacheDir: cache}
 			if err := read.set(&o.Read); err != nil {
@@ -174,11 +175,16 @@ corpora say of themselves; what is not known is left empty, to be filled in.`,
 }
 
 // printManifests writes a corpus table for each path, as a recipe has it.
-func printManifests(ctx context.Context, t *terminal, paths []string, text, label, cache string) error {
+func printManifests(ctx context.Context, t *terminal, paths []string, text, label string, read *readFlags, cache string) error {
 	list := []data.Provenance{}
+	spec := data.Spec{Text: text, Label: label}
+	if err := read.set(&spec.Read); err != nil {
+		return err
+	}
 	for i, path := range paths {
 		bar := t.newBar("reading "+path, "bytes")
-		c, err := data.Prepare(ctx, data.Spec{From: path, Text: text, Label: label}, cache, func(done, total int64) { bar.Set(done, total, "") })
+		spec.From = path
+		c, err := data.Prepare(ctx, spec, cache, func(done, total int64) { bar.Set(done, total, "") })
 		bar.Close()
 		if err != nil {
 			return inputError{err}
@@ -199,8 +205,22 @@ func printManifests(ctx context.Context, t *terminal, paths []string, text, labe
 			fmt.Fprintln(t.out)
 		}
 		fmt.Fprintf(t.out, "[corpus.%q]\n", p.Name)
+		fmt.Fprintf(t.out, "source = %q\n", path)
+		for _, f := range [][2]string{ // how it is read, where that was said
+			{"text", text}, {"label", label}, {"format", spec.Read.Format}, {"separator", spec.Read.Separator},
+		} {
+			if f[1] != "" {
+				fmt.Fprintf(t.out, "%s = %q\n", f[0], f[1])
+			}
+		}
+		if names := spec.Read.ColumnNames; len(names) > 0 {
+			fmt.Fprintf(t.out, "column_names = [%s]\n", strings.Join(quoted(names), ", "))
+		}
+		if spec.Read.Skips != nil {
+			fmt.Fprintf(t.out, "on_error = %q\n", "skip")
+		}
 		for _, f := range [][2]string{
-			{"source", path}, {"origin", p.Source}, {"licence", p.Licence}, {"consent", p.Consent}, {"collected", p.Collected}, {"sha256", p.SHA256},
+			{"origin", p.Source}, {"licence", p.Licence}, {"consent", p.Consent}, {"collected", p.Collected}, {"sha256", p.SHA256},
 		} {
 			fmt.Fprintf(t.out, "%s = %q\n", f[0], f[1])
 		}
@@ -211,6 +231,35 @@ func printManifests(ctx context.Context, t *terminal, paths []string, text, labe
 	return nil
 }
 
+// shownLabels is how many labels fit a screen.
+const shownLabels = 24
+
+func stated(s string) string {
+	if s == "" {
+		return "not stated"
+	}
+	return s
+}
+
+// clip shortens what a file says of itself, and quotes what would not show as it is.
+func clip(s string, most int) string {
+	if q := strconv.QuoteToGraphic(s); s == "" || q != `"`+s+`"` || strings.TrimSpace(s) != s {
+		s = q
+	}
+	if r := []rune(s); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return s
+}
+
+func quoted(list []string) []string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = strconv.Quote(s)
+	}
+	return out
+}
+
 func printInfo(w io.Writer, info *data.Info) error {
 	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	var formats []string
@@ -219,16 +268,16 @@ func printInfo(w io.Writer, info *data.Info) error {
 	}
 	fmt.Fprintf(tw, "files\t%s\nrows\t%d\nbytes\t%d\nsha256\t%s\n", strings.Join(formats, ", "), info.Rows, info.Bytes, info.SHA256)
 	for _, name := range info.Columns {
-		fmt.Fprintf(tw, "column %s\t%s\n", name, info.Types[name])
+		fmt.Fprintf(tw, "column %s\t%s\n", clip(name, 32), clip(info.Types[name], 100))
 	}
 	for _, m := range info.Corpora {
-		fmt.Fprintf(tw, "corpus %s\t%s, licence %s, sha256 %s\n", m.Name, m.Source, m.Licence, m.SHA256)
+		fmt.Fprintf(tw, "corpus %s\t%s, licence %s, sha256 %s\n", m.Name, stated(m.Source), stated(m.Licence), m.SHA256)
 		for _, o := range m.Overlap {
 			fmt.Fprintf(tw, "overlap %s\t%.1f %% of its word %d-grams are in train too\n", o.Split, 100*o.Share, o.NGram)
 		}
 	}
 	if x := info.Text; x != nil {
-		fmt.Fprintf(tw, "text %s\t%d bytes, %d characters, %d null\n", x.Column, x.Bytes, x.Characters, x.Null)
+		fmt.Fprintf(tw, "text\tcolumn %s: %d bytes, %d characters, %d null\n", x.Column, x.Bytes, x.Characters, x.Null)
 		letters := int64(0)
 		for _, s := range x.Scripts {
 			letters += s.Characters
@@ -244,11 +293,12 @@ func printInfo(w io.Writer, info *data.Info) error {
 		for _, b := range x.Lengths {
 			most = max(most, b.Count)
 		}
+		width := len(fmt.Sprint(most))
 		for _, b := range x.Lengths {
-			fmt.Fprintf(tw, "%d–%d bytes\t%d\t%s\n", b.Least, b.Most, b.Count, strings.Repeat("▇", int(40*b.Count/most)))
+			bar := int(math.Ceil(40 * float64(b.Count) / float64(most))) // a few are not none
+			fmt.Fprintf(tw, "%d–%d bytes\t%*d %s\n", b.Least, b.Most, width, b.Count, strings.Repeat("▇", bar))
 		}
-	}
-	if info.Text == nil {
+	} else {
 		fmt.Fprintf(tw, "text\tno column text (hint: --text COLUMN shows lengths and scripts)\n")
 	}
 	if k := info.Skipped; k != nil {
@@ -257,8 +307,20 @@ func printInfo(w io.Writer, info *data.Info) error {
 			fmt.Fprintf(tw, "\t%s\n", f)
 		}
 	}
-	for _, l := range info.Labels {
-		fmt.Fprintf(tw, "label %s\t%d\n", l.Name, l.Rows)
+	rest := int64(0)
+	for i, l := range info.Labels {
+		switch {
+		case i < shownLabels && i == 0:
+			fmt.Fprintf(tw, "labels\t%d\n", len(info.Labels))
+			fallthrough
+		case i < shownLabels:
+			fmt.Fprintf(tw, "\t%*d %s\n", len(fmt.Sprint(info.Labels[0].Rows)), l.Rows, clip(l.Name, 60))
+		default:
+			rest += l.Rows
+		}
+	}
+	if rest > 0 {
+		fmt.Fprintf(tw, "\t%d rows of %d more (hint: --json lists all)\n", rest, len(info.Labels)-shownLabels)
 	}
 	return tw.Flush()
 }

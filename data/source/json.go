@@ -311,9 +311,12 @@ func (v *valueReader) rest() ([]byte, int64, error) {
 	}
 }
 
-// maxFields bounds the columns of a file and the members of an object in it; an
-// object with more is a map, kept as JSON text.
-const maxFields = 4096
+// maxFields bounds the columns of a file, and maxMembers the members of an object in
+// a column; one with more is a map, kept as JSON text.
+const (
+	maxFields  = 4096
+	maxMembers = 256
+)
 
 const (
 	sawBool = 1 << iota
@@ -360,7 +363,7 @@ func (s *shape) see(v []byte, depth int) {
 			if !ok || bytes.IndexByte(key, '\\') >= 0 {
 				name := unquote(key)
 				if i, ok = s.index[name]; !ok {
-					if len(s.names) == maxFields {
+					if len(s.names) == maxMembers && depth > 0 || len(s.names) == maxFields {
 						s.wide = true
 						return
 					}

@@ -1,0 +1,84 @@
+package source
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"maps"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+)
+
+// TestBesidePyarrow reads all values of text columns and counts their characters, and
+// says how fast that was beside pyarrow's compute function on the same files
+// (testdata/speed.py):
+//
+//	HONE_PYARROW=/path/to/python go test ./data/source -run BesidePyarrow -v
+func TestBesidePyarrow(t *testing.T) {
+	python := os.Getenv("HONE_PYARROW")
+	if python == "" {
+		t.Skip("set HONE_PYARROW to a Python with pyarrow")
+	}
+	dir := t.TempDir()
+	cmd := exec.Command(python, "testdata/speed.py", dir, "64")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var peer struct {
+		Version string
+		Files   map[string]struct {
+			Characters int64
+			Seconds    float64
+		}
+	}
+	if err := json.Unmarshal(out, &peer); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(peer.Files)) {
+		path := filepath.Join(dir, name)
+		best, want := math.Inf(1), peer.Files[name]
+		for range 5 {
+			start := time.Now()
+			n := countFile(t, path)
+			if n != want.Characters {
+				t.Fatalf("%s: %d characters, pyarrow counts %d", name, n, want.Characters)
+			}
+			best = min(best, time.Since(start).Seconds())
+		}
+		t.Logf("%-28s %7.1f ms, pyarrow %s %7.1f ms: %.2f times its speed", name, 1e3*best, peer.Version, 1e3*want.Seconds, want.Seconds/best)
+	}
+}
+
+// countFile counts the characters of the column text.
+func countFile(t *testing.T, path string) (n int64) {
+	table, err := Describe(context.Background(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := table.Scan("text")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for {
+		b, err := s.Next()
+		if err == io.EOF {
+			return n
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for row := range b.Rows {
+			if text, ok := b.Text(0, row); ok {
+				n += int64(CountRunes(text))
+			}
+		}
+	}
+}
