@@ -53,7 +53,7 @@ func madeUp() (*Run, []byte, []Sample) {
 		RecipeText: recipeText,
 		Provenance: []Corpus{{"godoc", "goroot: the Go source tree, go1.26.0", "BSD-3-Clause", "published under an open licence", strings.Repeat("8f3a1c09", 8), 15873, 5120344}},
 		Data: []Data{{Corpus: "godoc", NGram: 5,
-			Splits: []Split{{"train", 13492, 4371022, 1093204, 9870, Missing}, {"validation", 794, 251310, 63112, 581, .0614}, {"test", 1587, 498012, 125077, 1162, .0597}},
+			Splits: []Split{{"train", 13492, 4371022, 9870, Missing}, {"validation", 794, 251310, 581, .0614}, {"test", 1587, 498012, 1162, .0597}},
 			Drops:  []Count{{"exact duplicates", 1204}, {"near duplicates", 2087}, {"shorter than 60 characters", 21950}, {"licence text", 312}, {"generated files", 288}}}},
 	}
 	labels := []string{"archive", "cmp", "compress", "crypto", "database", "debug", "encoding", "go", "image", "internal", "io", "math", "net", "os", "reflect", "runtime", "strings", "syscall", "testing", "time"}

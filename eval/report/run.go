@@ -102,7 +102,6 @@ type Split struct {
 	Name      string `json:"name"` // train, validation, test
 	Documents int64  `json:"documents"`
 	Bytes     int64  `json:"bytes"` // of text
-	Tokens    int64  `json:"tokens,omitempty"`
 	Labelled  int64  `json:"labelled,omitempty"`
 	// Overlap is the share of the split's distinct word n-grams that the
 	// training text has too; Missing for the training split.
