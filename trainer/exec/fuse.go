@@ -269,7 +269,11 @@ func (f *fusion) normGradResidual(i int) bool {
 
 // normGradSum lets a norm's gradient sum its rows: the gradient of a bias before it.
 func (f *fusion) normGradSum(i int) bool {
-	_, dsum, ok := normGrad(f.p.Instrs[i].Op)
+	in := f.p.Instrs[i]
+	_, dsum, ok := normGrad(in.Op)
+	if ok && f.p.Values[in.In[2]].Elems() != f.p.Values[in.In[1]].Shape[1] {
+		return false // a norm of each head
+	}
 	return ok && f.sumRows(i, dsum)
 }
 

@@ -42,11 +42,12 @@ const (
 	OpLayerNormGrad
 
 	// RMSNorm (Zhang & Sennrich 2019): x(R,C), gain(C) -> y(R,C) = x/√(mean x² + eps)·gain, [rstd(R)],
-	// with Attrs.Eps.
+	// with Attrs.Eps. With gain(D), C = N·D, it is of each D columns alone, and rstd(R,N).
 	OpRMSNorm
 	// AddRMSNorm: a(R,C), b(R,C), gain(C) -> sum(R,C), y(R,C), [rstd(R)], as OpAddLayerNorm.
 	OpAddRMSNorm
-	// RMSNormGrad: dy, x, gain, rstd, [dres(R,C)] -> [dx(R,C)], [dgain(C)], [dsum(C)], as OpLayerNormGrad.
+	// RMSNormGrad: dy, x, gain, rstd, [dres(R,C)] -> [dx(R,C)], [dgain(C)], [dsum(C)], as OpLayerNormGrad;
+	// no dsum with gain(D).
 	OpRMSNormGrad
 
 	// Rotations: positions(R) int32 -> table(R,D): of each row the cosines, then the sines, of its
@@ -73,9 +74,9 @@ const (
 	// AttentionGrad: attention's inputs, y, lse, dy(R,H·D) -> dq, [dk], [dv], [dbias], in the inputs'
 	// shapes; dbias may be absent where bias is not. It has attention's attributes.
 	OpAttentionGrad
-	// AttentionCached: qkv(B,(H+2·KV)·D), keys(B,T,KV·D), values(B,T,KV·D), positions(B) int32
-	// -> y(B,H·D); writes row positions[b] of keys and values first, then attends to rows
-	// 0..positions[b]. Keys and values are of class State and listed as outputs too.
+	// AttentionCached: q(B,H·D), keys(B,T,KV·D), values(B,T,KV·D), positions(B) int32, k(B,KV·D), v(B,KV·D)
+	// -> y(B,H·D); writes k and v to row positions[b] of keys and values first, then attends to rows
+	// 0..positions[b]. Without k and v, q(B,(H+2·KV)·D) holds both. Keys and values are of class State and listed as outputs too.
 	OpAttentionCached
 
 	// GELU (Hendrycks & Gimpel 2016) in its tanh form ("gelu_new"), or x·Φ(x) itself ("gelu") with

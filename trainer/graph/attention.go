@@ -140,16 +140,25 @@ func (b *Builder) Attention(a Attend) *Node {
 	return y[0]
 }
 
-// AttentionCached is one step of decoding B sequences: qkv (B,(H+2·KV)·D), keys and
-// values (B,T,KV·D) made by Cache, positions (B) int32 -> (B,H·D). It writes row
-// positions[b] of keys and values, then attends to rows 0 to positions[b]. It has no gradient.
-func (b *Builder) AttentionCached(qkv, keys, values, positions *Node, h Heads) *Node {
+// AttentionCached is one step of decoding B sequences: q (B,H·D), k and v (B,KV·D), or,
+// with k and v nil, q (B,(H+2·KV)·D) that holds all three; keys and values (B,T,KV·D) made
+// by Cache, positions (B) int32 -> (B,H·D). It writes row positions[b] of keys and values,
+// then attends to rows 0 to positions[b]. It has no gradient.
+func (b *Builder) AttentionCached(q, k, v, keys, values, positions *Node, h Heads) *Node {
 	const code = exec.OpAttentionCached
-	if !b.shape(code, "qkv", qkv, b.dt, -1, -1) {
+	if !b.shape(code, "q", q, b.dt, -1, -1) {
 		return &Node{}
 	}
-	n := qkv.shape[0]
-	d, ok := h.size(b, code, qkv.shape[1], h.Query+2*h.KV)
+	n, heads := q.shape[0], h.Query
+	if k == nil {
+		heads += 2 * h.KV
+	}
+	d, ok := h.size(b, code, q.shape[1], heads)
+	in := []*Node{q, keys, values, positions}
+	if k != nil {
+		in = append(in, k, v)
+		ok = ok && b.shape(code, "k", k, b.dt, n, h.KV*d) && b.shape(code, "v", v, b.dt, n, h.KV*d)
+	}
 	if !ok || !b.shape(code, "keys", keys, b.dt, n, -1, h.KV*d) ||
 		!b.shape(code, "values", values, b.dt, n, keys.shape[1], h.KV*d) ||
 		!b.shape(code, "positions", positions, exec.I32, n) {
@@ -163,5 +172,5 @@ func (b *Builder) AttentionCached(qkv, keys, values, positions *Node, h Heads) *
 		attrs:  exec.Attrs{B: n, T: keys.shape[1], Heads: h.Query, KVHeads: h.KV, Scale: 1 / math.Sqrt(float64(d))},
 		out:    []result{{"y", []int{n, h.Query * d}}},
 		writes: []int{1, 2},
-	}, qkv, keys, values, positions)[0]
+	}, in...)[0]
 }

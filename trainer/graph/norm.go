@@ -33,10 +33,19 @@ func (b *Builder) LayerNorm(x, gain, bias *Node, eps float64) *Node {
 }
 
 // RMSNorm scales rows by their root mean square (Zhang & Sennrich 2019): x (R,C), gain (C) -> (R,C).
+// With gain (D), C = N·D, each D columns are scaled by their own: the norm of queries or keys.
 func (b *Builder) RMSNorm(x, gain *Node, eps float64) *Node {
 	const code = exec.OpRMSNorm
-	if !b.shape(code, "x", x, b.dt, -1, -1) || !b.shape(code, "gain", gain, b.dt, x.shape[1]) {
+	if !b.shape(code, "x", x, b.dt, -1, -1) || !b.shape(code, "gain", gain, b.dt, -1) {
 		return &Node{}
+	}
+	d := gain.shape[0]
+	if x.shape[1]%d != 0 {
+		return b.fail("%v: %d columns are no multiple of gain's %d", code, x.shape[1], d)
+	}
+	stat := []int{x.shape[0]}
+	if n := x.shape[1] / d; n > 1 {
+		stat = append(stat, n)
 	}
 	if eps <= 0 {
 		return b.fail("%v: eps %g is not above 0", code, eps)
@@ -45,7 +54,7 @@ func (b *Builder) RMSNorm(x, gain *Node, eps float64) *Node {
 	var y []*Node // with rstd
 	y = b.apply(op{
 		code: code, attrs: exec.Attrs{Eps: eps},
-		out: []result{{"y", x.shape}, {"rstd", []int{x.shape[0]}}},
+		out: []result{{"y", x.shape}, {"rstd", stat}},
 		grad: func(dy *Node) []*Node {
 			out := []result{{name: "dx"}, {name: "dgain"}, {name: "dsum"}}
 			want(&out[0], x)

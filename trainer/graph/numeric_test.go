@@ -205,11 +205,14 @@ func TestGradients(t *testing.T) {
 		"layer_norm":              func(b *Builder, x *Node) *Node { return b.LayerNorm(x, w(b, "g", c), w(b, "b", c), 1e-5) },
 		"layer_norm without bias": func(b *Builder, x *Node) *Node { return b.LayerNorm(x, w(b, "g", c), nil, 1e-5) },
 		"rms_norm":                func(b *Builder, x *Node) *Node { return b.RMSNorm(x, w(b, "g", c), 1e-5) },
-		"tanh":                    func(b *Builder, x *Node) *Node { return b.Tanh(x) },
-		"sigmoid":                 func(b *Builder, x *Node) *Node { return b.Sigmoid(x) },
-		"relu":                    func(b *Builder, x *Node) *Node { return b.ReLU(x) },
-		"swiglu":                  func(b *Builder, x *Node) *Node { return b.GLU(exec.SiLU, x, w(b, "up", rows, c)) },
-		"geglu":                   func(b *Builder, x *Node) *Node { return b.GLU(exec.GELUTanh, x, b.Tanh(x)) },
+		"rms_norm of heads": func(b *Builder, x *Node) *Node {
+			return b.RMSNorm(b.Linear(x, w(b, "w", 8, c), w(b, "b", 8), false), w(b, "g", 4), 1e-5)
+		},
+		"tanh":    func(b *Builder, x *Node) *Node { return b.Tanh(x) },
+		"sigmoid": func(b *Builder, x *Node) *Node { return b.Sigmoid(x) },
+		"relu":    func(b *Builder, x *Node) *Node { return b.ReLU(x) },
+		"swiglu":  func(b *Builder, x *Node) *Node { return b.GLU(exec.SiLU, x, w(b, "up", rows, c)) },
+		"geglu":   func(b *Builder, x *Node) *Node { return b.GLU(exec.GELUTanh, x, b.Tanh(x)) },
 		"glu side by side": func(b *Builder, x *Node) *Node {
 			return b.GLU(exec.SiLU, b.Linear(x, w(b, "both", 2*c, c), nil, false), nil)
 		},

@@ -122,7 +122,7 @@ func (m *gpt2) block(b *graph.Builder, in Inputs, i int, x *graph.Node) *graph.N
 	a := m.norm(b, name+".ln_1", x)
 	b.Scope(scope + ".attn")
 	a = m.conv1d(b, name+".attn.c_attn", m.normal(), a, 3, m.NEmbd, 3*m.NEmbd) // query, key, value
-	a = m.attention(b, in, scope, a)
+	a = attention(b, in, scope, a, nil, nil, graph.Heads{Query: m.NHead, KV: m.NHead}, m.NEmbd/m.NHead)
 	a = m.conv1d(b, name+".attn.c_proj", m.residual(), a, 1, m.NEmbd, m.NEmbd)
 	x = b.Add(x, b.Dropout(a, m.ResidPDrop, in.Rng))
 
@@ -132,16 +132,6 @@ func (m *gpt2) block(b *graph.Builder, in Inputs, i int, x *graph.Node) *graph.N
 	f = b.GELU(m.conv1d(b, name+".mlp.c_fc", m.normal(), f, 1, m.NEmbd, inner))
 	f = m.conv1d(b, name+".mlp.c_proj", m.residual(), f, 1, inner, m.NEmbd)
 	return b.Add(x, b.Dropout(f, m.ResidPDrop, in.Rng))
-}
-
-func (m *gpt2) attention(b *graph.Builder, in Inputs, scope string, qkv *graph.Node) *graph.Node {
-	heads := graph.Heads{Query: m.NHead, KV: m.NHead}
-	if in.Segments != nil {
-		return b.Attention(graph.Attend{Q: qkv, Heads: heads, T: in.T, Segments: in.Segments, Order: in.Order})
-	}
-	keys := b.Cache(scope+".keys", in.B, in.T, m.NEmbd)
-	values := b.Cache(scope+".values", in.B, in.T, m.NEmbd)
-	return b.AttentionCached(qkv, keys, values, in.Positions, heads)
 }
 
 func (m *gpt2) norm(b *graph.Builder, name string, x *graph.Node) *graph.Node {

@@ -405,6 +405,20 @@ func TestCachedAttentionEqualsAttention(t *testing.T) {
 						t.Fatal(err)
 					}
 					got := fetch[float32](t, d, y)
+					// Keys and values that are matrices of their own give the same bits.
+					var parts [3]tensor
+					for s := range b {
+						row := step.f[s*w : (s+1)*w]
+						for i, cut := range [][]float64{row[:heads*dim], row[heads*dim : (heads+kv)*dim], row[(heads+kv)*dim:]} {
+							parts[i].shape, parts[i].f = []int{b, len(cut)}, append(parts[i].f, cut...)
+						}
+					}
+					apart := place[float32](t, d, outputs([]int{b, heads * dim})[0])
+					if err := d.Launch(in, []exec.Arg{place[float32](t, d, parts[0]), keys, values, args[3],
+						place[float32](t, d, parts[1]), place[float32](t, d, parts[2]), apart, keys, values}); err != nil {
+						t.Fatal(err)
+					}
+					sameBits(t, fmt.Sprintf("position %d, apart", pos), fetch[float32](t, d, apart), got)
 					for s := range b {
 						sameBits(t, fmt.Sprintf("position %d, sequence %d", pos, s), got[s*heads*dim:(s+1)*heads*dim], want[(s*n+pos)*heads*dim:][:heads*dim])
 					}

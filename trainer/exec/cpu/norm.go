@@ -78,6 +78,12 @@ func norm[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) erro
 	if err != nil {
 		return err
 	}
+	switch in.Op {
+	case exec.OpRMSNorm:
+		r, c = headNorm(r, c, args[1])
+	case exec.OpAddRMSNorm:
+		r, c = headNorm(r, c, args[2])
+	}
 	a := view[T](args[0])
 	*j = normJob[T]{d: d, rows: r, c: c, eps: in.Attrs.Eps, a: a, x: a}
 	switch in.Op {
@@ -111,6 +117,15 @@ func norm[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) erro
 	d.pool.run(chunks(r, rowsPerChunk(c)), j)
 	*j = normJob[T]{}
 	return nil
+}
+
+// headNorm gives the rows and columns of an RMS norm: those of x, or, where gain is shorter than
+// a row, of x with each gain's worth of columns a row.
+func headNorm(r, c int, gain exec.Arg) (int, int) {
+	if len(gain.Shape) == 1 && gain.Shape[0] > 0 && c%gain.Shape[0] == 0 {
+		return r * (c / gain.Shape[0]), gain.Shape[0]
+	}
+	return r, c
 }
 
 // absentOr says whether an optional operand is absent or has n elements.
@@ -249,6 +264,9 @@ func normGrad[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) 
 	r, c, err := rowsCols(in, args, 1)
 	if err != nil {
 		return err
+	}
+	if !layer {
+		r, c = headNorm(r, c, args[2])
 	}
 	at := 0
 	next := func() []T { at++; return view[T](args[at-1]) }

@@ -111,4 +111,14 @@ func norms(add addCase, r *rand.Rand, x, gain, bias, dy tensor) {
 		add(bound, op(exec.OpRMSNormGrad), []tensor{dy, x, gain, s, absent}, outputs(x.shape, gain.shape, nil), dx, dgain)
 	}
 	add(bound, op(exec.OpRMSNormGrad), []tensor{dy, x, gain, s, dres}, outputs(x.shape, nil, gain.shape), res, nil, naiveColSum(res, rows, c))
+
+	if n := 3; c%n == 0 && c > n { // of each of three heads
+		short, stat := floats(gain.f[:c/n], c/n), []int{rows, n}
+		y, rstd = naiveRMS(x.f, short.f, rows*n, c/n, eps)
+		add(bound, op(exec.OpRMSNorm), []tensor{x, short}, outputs(x.shape, stat), y, rstd)
+		dx, dgain, _ = naiveNormGrad(dy.f, x.f, short.f, nil, rstd, rows*n, c/n)
+		add(bound, op(exec.OpRMSNormGrad), []tensor{dy, x, short, floats(rstd, stat...), absent}, outputs(x.shape, short.shape, nil), dx, dgain)
+		y, rstd = naiveRMS(sum.f, short.f, rows*n, c/n, eps)
+		add(bound, op(exec.OpAddRMSNorm), []tensor{x, b, short}, outputs(x.shape, x.shape, stat), sum.f, y, rstd)
+	}
 }
