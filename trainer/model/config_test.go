@@ -47,7 +47,7 @@ func TestReadConfig(t *testing.T) {
 func TestConfigErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"model_type": "gpt2", "n_embd": "wide"}`:                        "n_embd is a JSON string, want int",
-		`{"model_type": "bort"}`:                                          `model_type "bort" is not known; known are gpt2`,
+		`{"model_type": "bort"}`:                                          `model_type "bort" is not known; known are gpt2, llama`,
 		`{}`:                                                              `model_type "" is not known`,
 		`{"model_type": "gpt2"`:                                           "unexpected end of JSON input",
 		`{"model_type": "gpt2", "attn_pdrop": 0.1}`:                       "attn_pdrop: 0.1: dropout of attention weights is not supported; set it to 0",
@@ -74,7 +74,7 @@ func TestConfigErrors(t *testing.T) {
 
 func TestHeadOfConfig(t *testing.T) {
 	c := tiny()
-	for h := range numHeads {
+	for h := range TokenClassifier {
 		c.Architectures = []string{c.Family.architecture(h)}
 		if got, err := c.Head(); got != h || err != nil {
 			t.Errorf("head %v, error %v, want %v", got, err, h)
@@ -107,6 +107,31 @@ func TestModelTypes(t *testing.T) {
 			if again, err := ReadConfig(bytes.NewReader(b)); err != nil || !reflect.DeepEqual(again, c) {
 				t.Errorf("%s: written %+v, read %+v, error %v", name, c, again, err)
 			}
+		}
+	}
+	// What transformers 5 writes, and what it wrote before.
+	for _, text := range []string{
+		`"rope_parameters": {"rope_theta": 5e5, "rope_type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4, "original_max_position_embeddings": 8192}`,
+		`"rope_theta": 5e5, "rope_scaling": {"type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4, "original_max_position_embeddings": 8192}`,
+	} {
+		c, err := ReadConfig(strings.NewReader(`{"model_type": "llama", "num_key_value_heads": null, "eos_token_id": [2, 7], ` + text + `}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := c.Family.(Llama)
+		if f.RopeTheta != 5e5 || f.RopeScaling != (RopeScaling{"llama3", 8, 1, 4, 8192}) || len(c.EOSTokenID) != 2 || f.heads().KV != 32 {
+			t.Errorf("%s: read %+v", text, c)
+		}
+	}
+	for text, want := range map[string]string{
+		`"num_key_value_heads": 3`:             "num_attention_heads: 32 is not a multiple of num_key_value_heads, 3",
+		`"head_dim": 5`:                        "head_dim: 5 is odd",
+		`"hidden_act": "gelu"`:                 `hidden_act: "gelu" is not known; known are silu`,
+		`"rope_scaling": {"type": "yarn"}`:     `rope_scaling.rope_type: "yarn" is not known; known are llama3`,
+		`"rope_parameters": {"rope_theta": 0}`: "rope_theta: 0 is not above 0",
+	} {
+		if _, err := ReadConfig(strings.NewReader(`{"model_type": "llama", ` + text + `}`)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", text, err, want)
 		}
 	}
 	if _, err := DefaultConfig("gpt3"); err == nil || !strings.Contains(err.Error(), "known are gpt2") {

@@ -87,7 +87,7 @@ func arena(t testing.TB, n *Network, c exec.Class, p exec.ParamInfo) []float64 {
 	return v
 }
 
-// A fixture is testdata/gpt2.json and gpt2.bin; see gpt2.py.
+// A fixture is testdata/gpt2.json and gpt2.bin, or another family's; see gpt2.py.
 type fixture struct {
 	Config  Config
 	IDs     [][]int32
@@ -100,17 +100,17 @@ type fixture struct {
 	values map[string][]float64
 }
 
-func readFixture(t *testing.T) *fixture {
+func readFixture(t *testing.T, family string) *fixture {
 	t.Helper()
 	f := &fixture{values: map[string][]float64{}}
-	text, err := os.ReadFile("testdata/gpt2.json")
+	text, err := os.ReadFile("testdata/" + family + ".json")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal(text, f); err != nil {
 		t.Fatal(err)
 	}
-	data, err := os.ReadFile("testdata/gpt2.bin")
+	data, err := os.ReadFile("testdata/" + family + ".bin")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func readFixture(t *testing.T) *fixture {
 		f.values[x.Name] = v
 	}
 	if len(data) != 0 {
-		t.Fatalf("gpt2.bin has %d bytes too many", len(data))
+		t.Fatalf("%s.bin has %d bytes too many", family, len(data))
 	}
 	return f
 }
@@ -220,9 +220,17 @@ func kernelSets(t *testing.T) []string {
 
 var parity = map[exec.DType]float64{exec.F32: 1e-5, exec.F64: 1e-12}
 
-// Logits, loss and every gradient of a tiny GPT-2 are PyTorch's.
+// fixtures are the families that have one.
+var fixtures = []string{"gpt2", "llama", "qwen3"}
+
+// Logits, loss and every gradient of a tiny model of each family are PyTorch's.
 func TestParityWithPyTorch(t *testing.T) {
-	f := readFixture(t)
+	for _, family := range fixtures {
+		t.Run(family, func(t *testing.T) { checkParity(t, readFixture(t, family)) })
+	}
+}
+
+func checkParity(t *testing.T, f *fixture) {
 	const b, tt = 2, 12
 	for _, kernels := range kernelSets(t) {
 		for dt, bound := range parity {
@@ -283,7 +291,12 @@ func TestParityWithPyTorch(t *testing.T) {
 
 // Decoding token by token gives the logits of the whole sequence.
 func TestDecode(t *testing.T) {
-	f := readFixture(t)
+	for _, family := range fixtures {
+		t.Run(family, func(t *testing.T) { checkDecode(t, readFixture(t, family)) })
+	}
+}
+
+func checkDecode(t *testing.T, f *fixture) {
 	for _, kernels := range kernelSets(t) {
 		n := network(t, cpu.Options{Threads: 2, Kernels: kernels}, exec.F32, f.Config, Options{})
 		f.load(t, n)
@@ -305,7 +318,12 @@ func TestDecode(t *testing.T) {
 
 // Two documents in a row are as two alone, bit for bit in their logits.
 func TestPackedDocumentsAreApart(t *testing.T) {
-	c := tiny(func(f *GPT2) { f.NPositions = 16 })
+	for _, c := range families(8, 16) {
+		t.Run(c.ModelType, func(t *testing.T) { checkPacked(t, c) })
+	}
+}
+
+func checkPacked(t *testing.T, c Config) {
 	n := network(t, cpu.Options{Threads: 2}, exec.F32, c, Options{})
 	if err := n.Init(3); err != nil {
 		t.Fatal(err)
@@ -390,18 +408,16 @@ func random(c Config, b, t int, seed uint64) *Feed {
 }
 
 // Gradients of the whole model, with dropout, agree with central differences.
-func TestGradientsOfTinyGPT(t *testing.T) {
-	c := tiny(func(f *GPT2) {
-		f.NLayer, f.ResidPDrop, f.EmbdPDrop, f.InitializerRange = 2, 0.25, 0.25, 0.3
-	})
-	t.Run("language model", func(t *testing.T) { checkGradients(t, c, Options{}, 0, random(c, 2, 8, 2)) })
-	t.Run("classifier that learns the language too", func(t *testing.T) {
-		c := c
-		c.SetLabels([]string{"a", "b", "c"})
-		f := random(c, 2, 8, 2)
-		f.Pool, f.Labels, f.LabelWeights = []int32{3, 9, -1}, []int32{2, 0, -1}, []float32{1, 0.5, 0}
-		checkGradients(t, c, Options{Head: Classifier, AuxiliaryLM: true}, 3, f)
-	})
+func TestGradients(t *testing.T) {
+	for _, c := range families(8, 8) {
+		t.Run(c.ModelType+" language model", func(t *testing.T) { checkGradients(t, c, Options{}, 0, random(c, 2, 8, 2)) })
+		t.Run(c.ModelType+" classifier that learns the language too", func(t *testing.T) {
+			c.SetLabels([]string{"a", "b", "c"})
+			f := random(c, 2, 8, 2)
+			f.Pool, f.Labels, f.LabelWeights = []int32{3, 9, -1}, []int32{2, 0, -1}, []float32{1, 0.5, 0}
+			checkGradients(t, c, Options{Head: Classifier, AuxiliaryLM: true}, 3, f)
+		})
+	}
 }
 
 func checkGradients(t *testing.T, c Config, o Options, s int, f *Feed) {
@@ -490,8 +506,13 @@ func TestAuxiliaryLanguageModel(t *testing.T) {
 
 // A step gives the same bits for any number of threads.
 func TestThreadsGiveTheSameBits(t *testing.T) {
-	c := tiny(func(f *GPT2) { f.NPositions, f.NEmbd, f.NLayer, f.NHead = 70, 48, 2, 3 })
-	c.VocabSize = 211
+	for _, c := range families(48, 70) {
+		c.VocabSize = 211
+		t.Run(c.ModelType, func(t *testing.T) { checkThreads(t, c) })
+	}
+}
+
+func checkThreads(t *testing.T, c Config) {
 	for _, kernels := range kernelSets(t) {
 		var want map[string][]float64
 		for threads := 1; threads <= 3; threads++ {
@@ -518,7 +539,12 @@ func TestThreadsGiveTheSameBits(t *testing.T) {
 }
 
 func TestStepAllocatesNothing(t *testing.T) {
-	c := tiny()
+	for _, c := range families(8, 8) {
+		t.Run(c.ModelType, func(t *testing.T) { checkAllocations(t, c) })
+	}
+}
+
+func checkAllocations(t *testing.T, c Config) {
 	c.SetLabels([]string{"a", "b", "c"})
 	for _, dt := range []exec.DType{exec.F32, exec.F64} {
 		n := network(t, cpu.Options{Threads: 2}, dt, c, Options{})

@@ -31,7 +31,7 @@ index, values = [], []
 
 
 def put(name, t):
-    t = t.detach().to(torch.float64).contiguous()
+    t = t.detach().to(torch.float64).clone()
     index.append({"name": name, "shape": list(t.shape)})
     values.append(t.numpy().ravel())
 
@@ -69,6 +69,21 @@ put("classifier/logits", out.logits)
 put("classifier/loss", out.loss.reshape(1))
 for name, p in cl.named_parameters():
     put("classifier/grad/" + name, p.grad)
+
+# The losses of AdamW, before each of five steps and after the last.
+opt = torch.optim.AdamW([
+    {"params": [p for p in lm.parameters() if p.dim() > 1], "weight_decay": 0.1},
+    {"params": [p for p in lm.parameters() if p.dim() == 1], "weight_decay": 0},
+], lr=1e-2, betas=(0.9, 0.95), eps=1e-8)
+losses = []
+for _ in range(6):
+    opt.zero_grad()
+    logits = lm(ids).logits[:, :-1]
+    loss = torch.nn.functional.cross_entropy(logits.reshape(-1, 29), ids[:, 1:].reshape(-1))
+    loss.backward()
+    opt.step()
+    losses.append(loss.detach())
+put("lm/adamw", torch.stack(losses))
 
 here = pathlib.Path(__file__).parent
 numpy.concatenate(values).astype("<f8").tofile(here / "gpt2.bin")

@@ -1,0 +1,80 @@
+package model
+
+import (
+	"math"
+	"testing"
+
+	"hone/trainer/exec"
+	"hone/trainer/exec/cpu"
+)
+
+// families are tiny models of each family, of two layers of some width, with everything
+// that can be random or left out.
+func families(width, length int) []Config {
+	gpt := tiny(func(f *GPT2) {
+		f.NEmbd, f.NPositions, f.NLayer, f.ResidPDrop, f.EmbdPDrop, f.InitializerRange = width, length, 2, 0.25, 0.25, 0.3
+	})
+	llama := defaultLlama()
+	llama.Family = Llama{
+		HiddenSize: width, IntermediateSize: width + 4, NumHiddenLayers: 2, NumAttentionHeads: 2, NumKeyValueHeads: 1,
+		MaxPositionEmbeddings: length, RMSNormEps: 1e-5, RopeTheta: 100, HiddenAct: "silu", MLPBias: true, InitializerRange: 0.3,
+		RopeScaling: RopeScaling{RopeType: "llama3", Factor: 4, LowFreqFactor: 1, HighFreqFactor: 4, OriginalMaxPositionEmbeddings: 32},
+	}
+	qwen := defaultQwen3()
+	qwen.TieWordEmbeddings = true
+	qwen.Family = Llama{
+		HiddenSize: width, IntermediateSize: width + 4, NumHiddenLayers: 2, NumAttentionHeads: 2, NumKeyValueHeads: 2, HeadDim: 6,
+		MaxPositionEmbeddings: length, RMSNormEps: 1e-5, RopeTheta: 100, HiddenAct: "silu", AttentionBias: true, InitializerRange: 0.3,
+		qwen: true,
+	}
+	list := []Config{gpt, llama, qwen}
+	for i := range list {
+		list[i].VocabSize = 11
+	}
+	return list
+}
+
+// Five steps of AdamW give PyTorch's losses.
+func TestFiveSteps(t *testing.T) {
+	const (
+		b, tt                          = 2, 12
+		rate, beta1, beta2, eps, decay = 1e-2, 0.9, 0.95, 1e-8, 0.1
+	)
+	for _, family := range fixtures {
+		f := readFixture(t, family)
+		want := f.values["lm/adamw"]
+		if want == nil {
+			t.Errorf("%s has no trace", family)
+			continue
+		}
+		n := network(t, cpu.Options{Threads: 2}, exec.F32, f.Config, Options{})
+		f.load(t, n)
+		x, feed := executor(t, n, Train, b, tt, 0), rows(f.IDs).predict(tt)
+		first, second := map[string][]float64{}, map[string][]float64{}
+		for step := range want {
+			run(t, n, x, feed)
+			if got := read(t, x, "loss")[0] / (b * (tt - 1)); math.Abs(got-want[step]) > 1e-4 {
+				t.Errorf("%s: loss %.6f after %d steps, want %.6f", family, got, step, want[step])
+			}
+			for _, p := range n.Layout().Params {
+				w, g, m, v := arena(t, n, exec.Param, p), arena(t, n, exec.Grad, p), first[p.Name], second[p.Name]
+				if m == nil {
+					m, v = make([]float64, p.Elems), make([]float64, p.Elems)
+					first[p.Name], second[p.Name] = m, v
+				}
+				for i := range w {
+					m[i] += (1 - beta1) * (g[i] - m[i])
+					v[i] += (1 - beta2) * (g[i]*g[i] - v[i])
+					if p.Decay {
+						w[i] -= rate * decay * w[i]
+					}
+					hat := v[i] / (1 - math.Pow(beta2, float64(step+1)))
+					w[i] -= rate * m[i] / (1 - math.Pow(beta1, float64(step+1))) / (math.Sqrt(hat) + eps)
+				}
+				if err := n.upload(p, 0, w); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,261 @@
+package model
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+
+	"hone/trainer/exec"
+	"hone/trainer/graph"
+)
+
+// Llama has the keys of a config.json of model_type llama (Llama, SmolLM2 and what else is
+// built like them) or qwen3.
+type Llama struct {
+	HiddenSize            int         `json:"hidden_size" toml:"hidden_size"`
+	IntermediateSize      int         `json:"intermediate_size" toml:"intermediate_size"`
+	NumHiddenLayers       int         `json:"num_hidden_layers" toml:"num_hidden_layers"`
+	NumAttentionHeads     int         `json:"num_attention_heads" toml:"num_attention_heads"`
+	NumKeyValueHeads      int         `json:"num_key_value_heads,omitempty" toml:"num_key_value_heads"` // 0: num_attention_heads
+	HeadDim               int         `json:"head_dim,omitempty" toml:"head_dim"`                       // 0: hidden_size / num_attention_heads
+	MaxPositionEmbeddings int         `json:"max_position_embeddings" toml:"max_position_embeddings"`   // longest sequence
+	RMSNormEps            float64     `json:"rms_norm_eps" toml:"rms_norm_eps"`
+	RopeTheta             float64     `json:"rope_theta" toml:"rope_theta"`
+	RopeScaling           RopeScaling `json:"rope_scaling,omitzero" toml:"rope_scaling"`
+	HiddenAct             string      `json:"hidden_act"` // silu only
+	AttentionBias         bool        `json:"attention_bias" toml:"attention_bias"`
+	MLPBias               bool        `json:"mlp_bias" toml:"mlp_bias"`
+	AttentionDropout      float64     `json:"attention_dropout"` // 0 only
+	InitializerRange      float64     `json:"initializer_range" toml:"initializer_range"`
+	UseSlidingWindow      bool        `json:"use_sliding_window,omitempty"` // false only
+
+	qwen bool // queries and keys are normalised
+}
+
+// RopeScaling says how rotary position embedding is stretched to longer sequences.
+type RopeScaling struct {
+	RopeType                      string  `json:"rope_type" toml:"rope_type"` // "" or default: not; llama3
+	Factor                        float64 `json:"factor,omitempty" toml:"factor"`
+	LowFreqFactor                 float64 `json:"low_freq_factor,omitempty" toml:"low_freq_factor"`
+	HighFreqFactor                float64 `json:"high_freq_factor,omitempty" toml:"high_freq_factor"`
+	OriginalMaxPositionEmbeddings int     `json:"original_max_position_embeddings,omitempty" toml:"original_max_position_embeddings"`
+}
+
+// defaultLlama is Llama 2 with 7 B parameters.
+func defaultLlama() Config {
+	bos := 1
+	return Config{
+		ModelType: "llama", VocabSize: 32000, BOSTokenID: &bos, EOSTokenID: TokenIDs{2},
+		Family: Llama{
+			HiddenSize: 4096, IntermediateSize: 11008, NumHiddenLayers: 32, NumAttentionHeads: 32,
+			MaxPositionEmbeddings: 2048, RMSNormEps: 1e-6, RopeTheta: 10000, HiddenAct: "silu", InitializerRange: 0.02,
+		},
+	}
+}
+
+func defaultQwen3() Config {
+	return Config{
+		ModelType: "qwen3", VocabSize: 151936,
+		Family: Llama{
+			HiddenSize: 4096, IntermediateSize: 22016, NumHiddenLayers: 32, NumAttentionHeads: 32, NumKeyValueHeads: 32,
+			HeadDim: 128, MaxPositionEmbeddings: 32768, RMSNormEps: 1e-6, RopeTheta: 10000, HiddenAct: "silu",
+			InitializerRange: 0.02, qwen: true,
+		},
+	}
+}
+
+func (f Llama) small() Family {
+	f.HiddenSize, f.IntermediateSize, f.NumHiddenLayers, f.NumAttentionHeads, f.NumKeyValueHeads = 256, 704, 4, 4, 2
+	f.HeadDim, f.MaxPositionEmbeddings, f.RMSNormEps = 0, 256, 1e-5
+	if f.qwen {
+		f.HeadDim = 64
+	}
+	return f
+}
+
+func (f Llama) model(c Config, h Head) Model { return &llama{c, f, h} }
+func (f Llama) maxLength() int               { return f.MaxPositionEmbeddings }
+func (f Llama) dropout(float64) Family       { return nil }
+
+func (f Llama) architecture(h Head) string {
+	name := "Llama"
+	if f.qwen {
+		name = "Qwen3"
+	}
+	switch h {
+	case LanguageModel:
+		return name + "ForCausalLM"
+	case Classifier:
+		return name + "ForSequenceClassification"
+	}
+	return ""
+}
+
+func (f Llama) tensors() tensors {
+	return tensors{prefix: "model.", heads: []string{"lm_head.", "score."}, buffers: []string{".rotary_emb.inv_freq"}}
+}
+
+// UnmarshalJSON reads rope_parameters too, which has both rope_theta and rope_scaling
+// since transformers 5, and rope_scaling's older key type.
+func (f *Llama) UnmarshalJSON(b []byte) error {
+	type plain Llama
+	if err := json.Unmarshal(b, (*plain)(f)); err != nil {
+		return err
+	}
+	var also struct {
+		RopeScaling struct {
+			Type string `json:"type"`
+		} `json:"rope_scaling"`
+		RopeParameters struct {
+			*RopeScaling
+			RopeTheta *float64 `json:"rope_theta"`
+		} `json:"rope_parameters"`
+	}
+	also.RopeParameters.RopeScaling = &f.RopeScaling
+	also.RopeParameters.RopeTheta = &f.RopeTheta
+	if err := json.Unmarshal(b, &also); err != nil {
+		return err
+	}
+	if f.RopeScaling.RopeType == "" {
+		f.RopeScaling.RopeType = also.RopeScaling.Type
+	}
+	if f.RopeScaling.RopeType == "default" {
+		f.RopeScaling = RopeScaling{}
+	}
+	return nil
+}
+
+func (f Llama) check(c Config, faults *Faults) {
+	faults.positive("hidden_size", f.HiddenSize)
+	faults.positive("intermediate_size", f.IntermediateSize)
+	faults.positive("num_hidden_layers", f.NumHiddenLayers)
+	faults.positive("num_attention_heads", f.NumAttentionHeads)
+	faults.positive("max_position_embeddings", f.MaxPositionEmbeddings)
+	if f.qwen { // absent keys would mean others than 0 does
+		faults.positive("num_key_value_heads", f.NumKeyValueHeads)
+		faults.positive("head_dim", f.HeadDim)
+	} else { // as transformers wants it
+		faults.divides("hidden_size", f.HiddenSize, "num_attention_heads", f.NumAttentionHeads)
+	}
+	if f.NumKeyValueHeads < 0 {
+		faults.add("num_key_value_heads", "%d is negative; 0 is num_attention_heads", f.NumKeyValueHeads)
+	}
+	faults.divides("num_attention_heads", f.NumAttentionHeads, "num_key_value_heads", f.NumKeyValueHeads)
+	if f.HeadDim < 0 {
+		faults.add("head_dim", "%d is negative; 0 is hidden_size / num_attention_heads", f.HeadDim)
+	} else if f.NumAttentionHeads > 0 && f.headDim()%2 != 0 {
+		faults.add("head_dim", "%d is odd; rotary position embedding turns pairs", f.headDim())
+	}
+	faults.above0("rms_norm_eps", f.RMSNormEps)
+	faults.above0("rope_theta", f.RopeTheta)
+	faults.probability("initializer_range", f.InitializerRange)
+	faults.oneOf("hidden_act", f.HiddenAct, "silu")
+	if f.AttentionDropout != 0 {
+		faults.add("attention_dropout", "%g: dropout of attention weights is not supported; set it to 0", f.AttentionDropout)
+	}
+	faults.no("use_sliding_window", f.UseSlidingWindow)
+	if s := f.RopeScaling; s != (RopeScaling{}) {
+		faults.oneOf("rope_scaling.rope_type", s.RopeType, "llama3")
+		faults.above0("rope_scaling.factor", s.Factor)
+		faults.above0("rope_scaling.low_freq_factor", s.LowFreqFactor)
+		if !(s.HighFreqFactor > s.LowFreqFactor) {
+			faults.add("rope_scaling.high_freq_factor", "%g is not above low_freq_factor, %g", s.HighFreqFactor, s.LowFreqFactor)
+		}
+		faults.positive("rope_scaling.original_max_position_embeddings", s.OriginalMaxPositionEmbeddings)
+	}
+}
+
+func (f Llama) headDim() int {
+	if f.HeadDim > 0 {
+		return f.HeadDim
+	}
+	return f.HiddenSize / f.NumAttentionHeads
+}
+
+func (f Llama) heads() graph.Heads {
+	h := graph.Heads{Query: f.NumAttentionHeads, KV: f.NumKeyValueHeads}
+	if h.KV == 0 {
+		h.KV = h.Query
+	}
+	return h
+}
+
+// frequencies of rotary position embedding, radians a position.
+func (f Llama) frequencies() []float64 {
+	freqs := graph.Frequencies(f.headDim(), f.RopeTheta)
+	if s := f.RopeScaling; s.RopeType == "llama3" {
+		graph.Llama3Scaling{
+			Factor: s.Factor, LowFreqFactor: s.LowFreqFactor, HighFreqFactor: s.HighFreqFactor, Context: s.OriginalMaxPositionEmbeddings,
+		}.Apply(freqs)
+	}
+	return freqs
+}
+
+// llama is the decoder of Touvron et al. 2023 (2302.13971, 2307.09288): RMS norms before
+// each sub-layer, rotary positions, keys and values shared by groups of query heads, a
+// feed-forward gated by SiLU, no biases. Qwen3 (Yang et al. 2025) normalises each query
+// and key too. Names are those of Hugging Face's LlamaForCausalLM and its like.
+type llama struct {
+	Config
+	Llama
+	head Head
+}
+
+// B batch, T time, R = B·T rows, C = hidden_size channels, F = intermediate_size, H query
+// heads and KV key heads of size D, V vocabulary.
+
+func (m *llama) Forward(b *graph.Builder, in Inputs) Outputs {
+	b.Scope("embed")
+	embed := b.Param("model.embed_tokens.weight", m.normal(), m.VocabSize, m.HiddenSize)
+	x := b.Embed(embed, in.Tokens) // (R,C)
+	turns := b.Rotations(in.Positions, m.frequencies())
+	for i := range m.NumHiddenLayers {
+		x = m.block(b, in, i, x, turns)
+	}
+	b.Scope("norm")
+	x = rmsNorm(b, "model.norm", x, m.HiddenSize, m.RMSNormEps)
+	return decoded(b, in, m.Config, m.head, m.normal(), x, embed)
+}
+
+// block is x + attention(norm(x)), then x + mlp(norm(x)).
+func (m *llama) block(b *graph.Builder, in Inputs, i int, x, turns *graph.Node) *graph.Node {
+	scope := fmt.Sprintf("layers.%d", i)
+	name := "model." + scope
+
+	b.Scope(scope + ".input_layernorm")
+	a := rmsNorm(b, name+".input_layernorm", x, m.HiddenSize, m.RMSNormEps)
+	b.Scope(scope + ".self_attn")
+	x = b.Add(x, m.attention(b, in, scope, name+".self_attn.", a, turns))
+
+	b.Scope(scope + ".post_attention_layernorm")
+	f := rmsNorm(b, name+".post_attention_layernorm", x, m.HiddenSize, m.RMSNormEps)
+	b.Scope(scope + ".mlp")
+	return b.Add(x, m.mlp(b, name+".mlp.", f))
+}
+
+func (m *llama) attention(b *graph.Builder, in Inputs, scope, name string, x, turns *graph.Node) *graph.Node {
+	c, d, h := m.HiddenSize, m.headDim(), m.heads()
+	q := linear(b, name+"q_proj", m.normal(), x, c, h.Query*d, m.AttentionBias)
+	k := linear(b, name+"k_proj", m.normal(), x, c, h.KV*d, m.AttentionBias)
+	v := linear(b, name+"v_proj", m.normal(), x, c, h.KV*d, m.AttentionBias)
+	if m.qwen { // of each head
+		q = rmsNorm(b, name+"q_norm", q, d, m.RMSNormEps)
+		k = rmsNorm(b, name+"k_norm", k, d, m.RMSNormEps)
+	}
+	q, k = b.RoPE(q, turns, h.Query), b.RoPE(k, turns, h.KV)
+	y := attention(b, in, scope, q, k, v, h, d) // (R,H·D)
+	return linear(b, name+"o_proj", m.residual(), y, h.Query*d, c, m.AttentionBias)
+}
+
+func (m *llama) mlp(b *graph.Builder, name string, x *graph.Node) *graph.Node {
+	gate := linear(b, name+"gate_proj", m.normal(), x, m.HiddenSize, m.IntermediateSize, m.MLPBias)
+	up := linear(b, name+"up_proj", m.normal(), x, m.HiddenSize, m.IntermediateSize, m.MLPBias)
+	return linear(b, name+"down_proj", m.residual(), b.GLU(exec.SiLU, gate, up), m.IntermediateSize, m.HiddenSize, m.MLPBias)
+}
+
+func (m *llama) normal() graph.Init { return graph.Init{Std: m.InitializerRange} }
+
+// residual is how matrices start whose output is added to the residual stream, as in gpt2.
+func (m *llama) residual() graph.Init {
+	return graph.Init{Std: m.InitializerRange / math.Sqrt(2*float64(m.NumHiddenLayers))}
+}
