@@ -182,7 +182,7 @@ func (w *runner) trainTokenizer(ctx context.Context, path string) error {
 	train := w.corpora[w.r.Tokenizer.Corpus].Train
 	bar := w.o.Bar("learning tokenizer", "merges")
 	defer bar.Close()
-	t, err := TrainTokenizer(ctx, train, w.r.Tokenizer.VocabSize, progress(bar))
+	t, err := TrainTokenizer(ctx, train, tokenizer.TrainOptions{VocabSize: w.r.Tokenizer.VocabSize}, progress(bar))
 	if err != nil {
 		return err
 	}
@@ -190,12 +190,12 @@ func (w *runner) trainTokenizer(ctx context.Context, path string) error {
 	return checkpoint.WriteFile(path, t.JSON())
 }
 
-// TrainTokenizer learns a byte-level BPE from the texts of a split.
-func TrainTokenizer(ctx context.Context, split data.Records, vocab int, progress func(done, total int64)) (*tokenizer.Pipeline, error) {
+// TrainTokenizer learns a tokenizer from the texts of a split. The special tokens that
+// every recipe needs come before those of the options.
+func TrainTokenizer(ctx context.Context, split data.Records, o tokenizer.TrainOptions, progress func(done, total int64)) (*tokenizer.Pipeline, error) {
 	var failed error
-	t, err := tokenizer.Train(texts(ctx, split, &failed), tokenizer.TrainOptions{
-		VocabSize: vocab, Special: []string{EndOfText, Pad},
-	}, progress)
+	o.Special = append([]string{EndOfText, Pad}, o.Special...)
+	t, err := tokenizer.Train(texts(ctx, split, &failed), o, progress)
 	if failed != nil {
 		return nil, input(fmt.Errorf("tokenizer: %w", failed))
 	}

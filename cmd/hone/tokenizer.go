@@ -28,19 +28,34 @@ func newTokenizer(t *terminal) *cobra.Command {
 		Short:   "train, use and look at a tokenizer",
 		Example: "  hone tokenizer train goroot: go.json --vocab-size 4096\n  echo 'Reader is' | hone tokenizer encode go.json --json",
 	}
-	c.AddCommand(newTokenizerTrain(t), newTokenizerEncode(t), newTokenizerDecode(t), newTokenizerInfo(t), newTokenizerCompare(t))
+	c.AddCommand(newTokenizerTrain(t), newTokenizerEncode(t), newTokenizerDecode(t), newTokenizerInfo(t), newTokenizerExtend(t), newTokenizerCompare(t))
 	return c
 }
 
 func newTokenizerTrain(t *terminal) *cobra.Command {
-	var vocab int
+	var o tokenizer.TrainOptions
 	var column string
 	c := &cobra.Command{
-		Use:     "train CORPUS FILE",
-		Short:   "learn a byte-level BPE from a corpus' training split",
-		Example: "  hone tokenizer train goroot: go.json --vocab-size 4096",
-		Args:    cobra.ExactArgs(2),
+		Use:   "train CORPUS FILE",
+		Short: "learn a tokenizer from a corpus' training split",
+		Long: `Learns a tokenizer from a corpus' training split and writes it as a tokenizer.json:
+
+  byte_bpe   byte-level BPE, as GPT-2's
+  wordpiece  as BERT's
+  unigram    as SentencePiece's
+  byte       the 256 bytes
+  char       the characters that are met
+  kmer       runs of --k characters, for DNA and protein`,
+		Example: "  hone tokenizer train goroot: go.json --vocab-size 4096\n" +
+			"  hone tokenizer train goroot: characters.json --kind char --vocab-size 200",
+		Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
+			if !slices.Contains(tokenizer.TrainKinds, o.Kind) {
+				return inputError{fmt.Errorf("tokenizer: --kind: unknown %q (known: %s)", o.Kind, strings.Join(tokenizer.TrainKinds, ", "))}
+			}
+			if o.Kind == "byte" && !c.Flags().Changed("vocab-size") {
+				o.VocabSize = 0 // the bytes and the special tokens
+			}
 			cache, err := cacheDir()
 			if err != nil {
 				return err
@@ -55,24 +70,102 @@ func newTokenizerTrain(t *terminal) *cobra.Command {
 			if corpus.Train == nil {
 				return inputError{fmt.Errorf("tokenizer: %s has no split train", args[0])}
 			}
-			bar = t.newBar("learning tokenizer", "merges")
-			tok, err := recipes.TrainTokenizer(c.Context(), corpus.Train, vocab, func(done, total int64) { bar.Set(done, total, "") })
+			bar = t.newBar("learning tokenizer", "tokens")
+			tok, err := recipes.TrainTokenizer(c.Context(), corpus.Train, o, func(done, total int64) { bar.Set(done, total, "") })
 			bar.Close()
 			if err != nil {
 				return err
 			}
-			if err := checkpoint.WriteFile(args[1], tok.JSON()); err != nil {
-				return err
-			}
-			t.say(fmt.Sprintf("%d tokens, in %s", tok.Size(), args[1]))
-			if t.json {
-				return t.printJSON(map[string]any{"file": args[1], "vocab_size": tok.Size()})
-			}
-			return nil
+			return t.writeTokenizer(args[1], tok)
 		},
 	}
-	c.Flags().IntVar(&vocab, "vocab-size", 4096, "tokens in all")
-	c.Flags().StringVar(&column, "text", "", "column of the text (default text)")
+	f := c.Flags()
+	f.StringVar(&o.Kind, "kind", "byte_bpe", strings.Join(tokenizer.TrainKinds, ", "))
+	f.IntVar(&o.VocabSize, "vocab-size", 4096, "tokens in all")
+	f.IntVar(&o.MinFrequency, "min-frequency", 0, "do not learn what is met less often")
+	f.IntVar(&o.K, "k", 3, "characters to a token of kind kmer")
+	f.BoolVar(&o.Lowercase, "lowercase", false, "of kind wordpiece: as BERT's uncased models")
+	f.StringArrayVar(&o.Special, "special", nil, "special token, beside "+recipes.EndOfText+" and "+recipes.Pad+"; may be given again")
+	f.StringVar(&column, "text", "", "column of the text (default text)")
+	return c
+}
+
+func (t *terminal) writeTokenizer(file string, tok *tokenizer.Pipeline) error {
+	if err := checkpoint.WriteFile(file, tok.JSON()); err != nil {
+		return err
+	}
+	t.say(fmt.Sprintf("%d tokens, in %s", tok.Size(), file))
+	if t.json {
+		return t.printJSON(map[string]any{"file": file, "vocab_size": tok.Size()})
+	}
+	return nil
+}
+
+func newTokenizerExtend(t *terminal) *cobra.Command {
+	var file string
+	var special bool
+	var multiple int
+	c := &cobra.Command{
+		Use:   "extend TOKENIZER|CHECKPOINT TO [TOKEN…]",
+		Short: "add tokens to a tokenizer, or to a checkpoint's tokenizer and embedding",
+		Long: `Adds tokens, which are then found in text before it is cut into words.
+
+Of a tokenizer of any kind it writes a tokenizer.json. Of a checkpoint it writes a new
+one, whose embedding has rows for the new tokens: each the mean of the rows that are
+there, as many as make a multiple of --pad-to-multiple-of.`,
+		Example: `  hone tokenizer extend runs/quickstart/tokenizer.json more.json '<|user|>' '<|assistant|>' --special
+  hone tokenizer extend runs/quickstart/pretrain runs/more '<|user|>' '<|assistant|>' --special`,
+		Args: cobra.MinimumNArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			var tokens []tokenizer.AddedToken
+			add := func(s string) error {
+				if s != "" {
+					// As in Hugging Face: ordinary tokens are matched as normalized.
+					tokens = append(tokens, tokenizer.AddedToken{Content: s, Special: special, Normalized: !special})
+				}
+				return nil
+			}
+			for _, s := range args[2:] {
+				if err := add(s); err != nil {
+					return err
+				}
+			}
+			if file != "" {
+				if err := lines(file, add); err != nil {
+					return err
+				}
+			}
+			if len(tokens) == 0 {
+				return inputError{errors.New("tokenizer: no tokens to add; name them, or a file of them with --tokens")}
+			}
+			if recipes.IsCheckpoint(args[0]) {
+				e, err := recipes.ExtendCheckpoint(args[0], args[1], tokens, multiple)
+				if err != nil {
+					return err
+				}
+				t.say(fmt.Sprintf("%d tokens, %d rows in the embedding, in %s", e.VocabSize, e.Rows, args[1]))
+				if t.json {
+					return t.printJSON(e)
+				}
+				return nil
+			}
+			if c.Flags().Changed("pad-to-multiple-of") {
+				return inputError{fmt.Errorf("tokenizer: %s is no checkpoint, so --pad-to-multiple-of has nothing to pad", args[0])}
+			}
+			tok, err := readTokenizer(args[0])
+			if err != nil {
+				return err
+			}
+			if tok, err = tok.Extend(tokens); err != nil {
+				return inputError{err}
+			}
+			return t.writeTokenizer(args[1], tok)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&file, "tokens", "", "file with a token a line; - is stdin")
+	f.BoolVar(&special, "special", false, "special tokens: left out of decoded text where that is asked for")
+	f.IntVar(&multiple, "pad-to-multiple-of", 64, "of the rows of the embedding")
 	return c
 }
 

@@ -173,7 +173,6 @@ func covers(bytes *[256]int32, s string) bool {
 
 // metaSpan gives the end of the part of w, from start on, that can be merged on its own.
 func (m *bpe) metaSpan(w string, start int) int {
-
 	i := start
 	for strings.HasPrefix(w[i:], meta) {
 		i += len(meta)
@@ -216,7 +215,6 @@ func (m *bpe) encodeNodes(e *encoder, dst []int32, w string) []int32 {
 	for i := int32(0); i >= 0; i = e.nodes[i].next {
 		dst = append(dst, e.nodes[i].id)
 	}
-	e.shrink()
 	return dst
 }
 
@@ -238,7 +236,6 @@ func (m *bpe) tokens(e *encoder, dst []part, w string) []part {
 	for i := int32(0); i >= 0; i = e.nodes[i].next {
 		dst = append(dst, part{id: e.nodes[i].id, size: int(e.nodes[i].size)})
 	}
-	e.shrink()
 	return dst
 }
 

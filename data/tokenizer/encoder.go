@@ -46,6 +46,17 @@ type slot struct {
 	ids [cacheIDs]int32
 }
 
+// keptText is the longest text whose encoder is kept. What a longer one needed, up to
+// a hundred times its size, is given back.
+const keptText = 1 << 18
+
+// keep puts an encoder back after a text of some length.
+func (p *Pipeline) keep(e *encoder, length int) {
+	if length <= keptText {
+		p.encoders.Put(e)
+	}
+}
+
 func newEncoder(p *Pipeline) *encoder {
 	return &encoder{p: p, cache: new([cacheSlots]slot), editors: make([]*editor, len(p.norm)+len(p.pre)), pieces: make([][]piece, len(p.pre))}
 }
@@ -182,11 +193,14 @@ func (e *encoder) stage(t text, stage int) {
 
 // emit appends the tokens of one word with their places.
 func (e *encoder) emit(t text, parts []part) {
-	at := 0
+	at, whole := 0, 0
 	for i, p := range parts {
 		size := p.size
-		for j := i; size == 0 && j < len(parts); j++ {
-			size = parts[j].size // a byte of an unknown part: its place is the whole
+		if size == 0 { // a byte of an unknown part: its place is the whole, whose size the last one has
+			for whole = max(whole, i); whole < len(parts)-1 && parts[whole].size == 0; {
+				whole++
+			}
+			size = parts[whole].size
 		}
 		var o Offset
 		if n := len(t.at); n > 0 && size > 0 {
@@ -245,13 +259,6 @@ func (e *encoder) cached(dst []int32, w string) []int32 {
 		s.n = int32(copy(s.ids[:], ids))
 	}
 	return dst
-}
-
-// shrink gives back what one monstrous word needed.
-func (e *encoder) shrink() {
-	if cap(e.nodes) > 1<<16 {
-		e.nodes, e.heap = nil, nil
-	}
 }
 
 // charOffsets turns places in bytes into places in characters, as s has them.

@@ -125,13 +125,15 @@ func (p *Pipeline) tokenize(texts []string, special bool) (Encoding, error) {
 func (p *Pipeline) trace(s string) Encoding {
 	e := p.encoders.Get().(*encoder)
 	e.ordinary = false
-	e.enc, e.words = Encoding{}, 0
+	n := len(s)/3 + 8 // a guess, to grow a few times less
+	e.enc = Encoding{IDs: make([]int32, 0, n), Tokens: make([]string, 0, n), Words: make([]int32, 0, n), Bytes: make([]Offset, 0, n)}
+	e.words = 0
 	e.run(newText(s, true))
 	out := e.enc
 	e.enc = Encoding{}
-	p.encoders.Put(e)
+	p.keep(e, len(s))
 	out.Chars = charOffsets(s, out.Bytes)
-	n := len(out.IDs)
+	n = len(out.IDs)
 	out.Types, out.Special, out.Padding = make([]int32, n), make([]bool, n), make([]bool, n)
 	return out
 }

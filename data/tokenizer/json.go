@@ -480,7 +480,6 @@ func utf8Boundary(s string, i int) bool { return i == len(s) || s[i]&0xc0 != 0x8
 // metaSafe tells whether words can be cut before "▁": that is a token, and no
 // merge has it begin its right side after something else on the left.
 func (p *Pipeline) metaSafe(m *bpe, v *vocabulary) bool {
-
 	if _, ok := v.ids[meta]; !ok || m.bytes != nil || m.whole != nil || m.prefix != "" || m.suffix != "" {
 		return false
 	}

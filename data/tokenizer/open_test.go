@@ -113,6 +113,60 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+// TestGGUF holds each kind of GGUF tokenizer against the file that it was made of; see
+// testdata/models.py.
+func TestGGUF(t *testing.T) {
+	vectors := readJSON[[]vector](t, "vectors.json")
+	for name, of := range map[string]string{"gpt2": "tokenizer.json", "llama": "agree/fallback.json", "t5": "agree/unigram.json", "bert": "agree/wordpiece.json"} {
+		got, err := Open("testdata/gguf/" + name + ".gguf")
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		want, err := Open("testdata/" + of)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Size() != want.Size() {
+			t.Errorf("%s: %d tokens, want %d", name, got.Size(), want.Size())
+		}
+		for _, v := range vectors {
+			a, b := got.Encode(nil, v.Text), want.Encode(nil, v.Text)
+			if fmt.Sprint(a) != fmt.Sprint(b) {
+				t.Errorf("%s: %q: %v, want %v", name, v.Text, a, b)
+				break
+			}
+			if a, b := got.Text(a, false), want.Text(b, false); a != b && name != "bert" { // wordpiece.json has no decoder
+				t.Errorf("%s: %q comes back as %q, want %q", name, v.Text, a, b)
+				break
+			}
+		}
+	}
+}
+
+// FuzzGGUF wants an error or a tokenizer of any file.
+func FuzzGGUF(f *testing.F) {
+	for _, name := range []string{"gpt2", "llama", "t5", "bert"} {
+		data, err := os.ReadFile("testdata/gguf/" + name + ".gguf")
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) < 4 {
+			return
+		}
+		keys, err := ggufKeys(bytes.NewReader(data), int64(len(data)))
+		if err != nil {
+			return
+		}
+		if tok, err := fromGGUF(keys); err == nil {
+			tok.Decode(tok.Encode(nil, "Hello, ﬁ\x00\xff 세계\t\t"))
+		}
+	})
+}
+
 func FuzzSentencePiece(f *testing.F) {
 	for _, name := range []string{"unigram", "fallback"} {
 		data, err := os.ReadFile("testdata/agree/" + name + ".model")

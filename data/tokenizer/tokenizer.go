@@ -115,7 +115,7 @@ func (p *Pipeline) encode(dst []int32, s string, ordinary bool) []int32 {
 		e.run(newText(s, false))
 	}
 	dst, e.ids = e.ids, nil
-	p.encoders.Put(e)
+	p.keep(e, len(s))
 	return dst
 }
 

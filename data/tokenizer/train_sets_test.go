@@ -73,18 +73,37 @@ func TestTrainSetsAgree(t *testing.T) {
 	if len(list) < 10 {
 		t.Fatalf("%d sets", len(list))
 	}
+	trained := make(map[string]*Pipeline)
 	for _, s := range list {
-		p, err := Train(lines(t, s.Files), TrainOptions{VocabSize: s.VocabSize, MinFrequency: s.MinFrequency, Special: special[:1]}, nil)
-		if err != nil {
-			t.Fatal(err)
+		// The merges to a smaller vocabulary are the first of those to a larger one.
+		p := trained[s.Set]
+		if p == nil {
+			largest := s
+			for _, x := range list {
+				if x.Set == s.Set && x.VocabSize > largest.VocabSize {
+					largest = x
+				}
+			}
+			var err error
+			if p, err = Train(lines(t, s.Files), TrainOptions{VocabSize: largest.VocabSize, MinFrequency: largest.MinFrequency, Special: special[:1]}, nil); err != nil {
+				t.Fatal(err)
+			}
+			if p.Size() != largest.Tokens {
+				t.Errorf("%s: %d tokens, want %d", s.Set, p.Size(), largest.Tokens)
+			}
+			trained[s.Set] = p
+		}
+		all := p.model.(*bpe).merges
+		if len(all) < s.Merges || s.Tokens < s.VocabSize && len(all) != s.Merges {
+			t.Errorf("%s to %d: %d merges, want %d", s.Set, s.VocabSize, len(all), s.Merges)
+			continue
 		}
 		var merges []string
-		for _, m := range p.model.(*bpe).merges {
+		for _, m := range all[:s.Merges] {
 			merges = append(merges, p.Token(m[0])+" "+p.Token(m[1]))
 		}
-		sum := fmt.Sprintf("%x", sha256.Sum256([]byte(strings.Join(merges, "\n"))))
-		if p.Size() != s.Tokens || len(merges) != s.Merges || sum != s.SHA256 {
-			t.Errorf("%s to %d: %d tokens, %d merges, %s; want %d, %d, %s", s.Set, s.VocabSize, p.Size(), len(merges), sum, s.Tokens, s.Merges, s.SHA256)
+		if sum := fmt.Sprintf("%x", sha256.Sum256([]byte(strings.Join(merges, "\n")))); sum != s.SHA256 {
+			t.Errorf("%s to %d: the %d merges are %s, want %s", s.Set, s.VocabSize, s.Merges, sum, s.SHA256)
 		}
 	}
 }

@@ -69,9 +69,6 @@ func (m *unigram) path(e *encoder, w string) {
 			}
 		}
 	}
-	if cap(e.hops) > 1<<20 { // do not keep what one monstrous text needed
-		e.hops = nil
-	}
 }
 
 func (m *unigram) encode(e *encoder, dst []int32, w string) []int32 {
