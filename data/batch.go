@@ -11,10 +11,10 @@ type Stream struct {
 	Segments  []int32 // 1, 2, … within the row; padding: -1
 	Positions []int32 // from 0 within the segment; padding: 0
 	Types     []int32 // BERT's sentence A and B
-	Order     []int32 // causal: the position in the row
+	Order     []int32 // causal: the position in the row; bidirectional: 0
 }
 
-// A Seq is one packed sequence: positions First to Last of row Row. A document that
+// A Seq is one packed sequence: positions First to Last of row Row of Dec. A document that
 // goes on in the next row is a Seq in each.
 type Seq struct {
 	Row, First, Last int32
@@ -28,8 +28,10 @@ type Seq struct {
 // A Batch is a micro-batch: B rows of a global batch.
 type Batch struct {
 	B          int
+	Objective  Objective
 	Dec        Stream
-	Targets    []int32   // (B,T) the token to predict at each position, -1: none; nil where the loss is on labels alone
+	Enc        Stream    // of an encoder-decoder; T 0: none. Equal segments of a row belong together
+	Targets    []int32   // (B,T) of Dec: the token to predict at each position, -1: none; nil where the loss is on labels alone
 	Weights    []float32 // (B,T) loss weights; nil with Targets
 	Seqs       []Seq     // in row order
 	LabelNames []string  // by Seq.Label

@@ -91,12 +91,12 @@ func (c *classifyRows) fill(b *Batch, row int) (targets int, err error) {
 	if err := c.load(); err != nil {
 		return 0, err
 	}
-	at := startRow(b, row, c.r.frame.pad)
-	first := 0
+	startRow(b, row, c.r.frame.pad)
+	at, first := row*b.Dec.T, 0
 	for segment, i := range c.rows[c.turn.at(c.cur.Offset)] {
 		s := c.seqs[i]
 		ids := c.ids[s.first:s.last]
-		place(b, at, first, int32(segment+1), ids)
+		b.Dec.place(row, first, int32(segment+1), ids)
 		if λ := c.r.cfg.LMWeight; λ > 0 {
 			for i := range len(ids) - 1 {
 				b.Targets[at+first+i] = ids[i+1]
@@ -121,18 +121,12 @@ func (c *classifyRows) fill(b *Batch, row int) (targets int, err error) {
 // drop masks tokens of a document, those around it aside. Which ones is a function of
 // the seed, the epoch, the document and the place.
 func (c *classifyRows) drop(ids []int32, s packed) {
-	cfg, f := c.r.cfg, c.r.frame
-	if f.first >= 0 {
-		ids = ids[1:]
-	}
-	if f.last >= 0 {
-		ids = ids[:len(ids)-1]
-	}
+	cfg := c.r.cfg
+	ids = c.r.frame.inner(ids)
 	mask, _ := cfg.Tokenizer.Special(cfg.Mask) // checked
-	key := keyOf(cfg.Seed, uint64(s.part), uint64(s.epoch), uint64(s.doc))
-	below := uint64(cfg.TokenDropout * (1 << 53))
+	key, below := s.key(cfg.Seed), share(cfg.TokenDropout)
 	for i := range ids {
-		if mix(key+uint64(i)*golden)>>11 < below {
+		if draw(key, i) < below {
 			ids[i] = mask
 		}
 	}

@@ -26,11 +26,21 @@ type Config struct {
 	// two documents, as the last target of one and the first input of the next, so that
 	// it excludes the others; it is "<|endoftext|>" where none of the three is given.
 	BOS, EOS, Separator string
+	// Pad is the special token that fills rows and that a decoder starts with; "": the last
+	// one given of those above.
+	Pad string
+	// Mask is the special token in the place of a hidden one, where the objective or
+	// TokenDropout hides any; "": [MASK], <mask> or <|mask|>, whichever there is.
+	Mask string
 
-	Objective Objective
-	Labels    []string // classification: the classes, in the order of their numbers
+	Objective  Objective
+	Masking             // masked
+	Permuting           // permutation
+	Corruption          // span corruption
+	Labels     []string // classification: the classes, in the order of their numbers
 
-	T              int // positions of a row
+	T              int // positions of a row; of the encoder, where there is one
+	TargetLength   int // span corruption: positions of the decoder's row; default what a text that fills T needs
 	BatchSize      int // rows of a global batch
 	MicroBatchSize int // rows of a Batch, a divisor of BatchSize; default BatchSize
 	// Rank r of World takes the r-th of World equal parts of each global batch's
@@ -50,7 +60,6 @@ type Config struct {
 	// 2018, eq. 5), and TokenDropout replaces this share of its tokens by the special token
 	// Mask, other ones in each epoch (Iyyer et al. 2015, word dropout).
 	LMWeight, TokenDropout float64
-	Mask                   string
 }
 
 // WithDefaults fills in the zero fields that have a default.
@@ -68,17 +77,44 @@ func (c Config) WithDefaults() Config {
 	if c.BOS == "" && c.EOS == "" && c.Separator == "" {
 		c.Separator = "<|endoftext|>"
 	}
+	setShare := func(v *float64, d float64) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	setShare(&c.MLMProbability, 0.15)
+	if c.MaskReplaceProb == 0 && c.RandomReplaceProb == 0 {
+		c.MaskReplaceProb, c.RandomReplaceProb = 0.8, 0.1
+	}
+	setShare(&c.PLMProbability, 1./6)
+	setDefault(&c.MaxSpanLength, 5)
+	setShare(&c.NoiseDensity, 0.15)
+	setShare(&c.MeanNoiseSpanLength, 3)
+	if c.Objective == SpanCorruption && c.TargetLength == 0 && c.Corruption.valid() {
+		_, c.TargetLength = c.lengths(max(1, c.full(c.T, c.frame().size())), 0)
+	}
+	for _, name := range []string{"[MASK]", "<mask>", "<|mask|>"} {
+		if c.Mask == "" && c.Tokenizer != nil {
+			if _, ok := c.Tokenizer.Special(name); ok {
+				c.Mask = name
+			}
+		}
+	}
 	return c
 }
 
 // frame looks up the special tokens, which check has found.
 func (c *Config) frame() frame {
 	f := frame{-1, -1, -1}
+	if c.Tokenizer == nil {
+		return f
+	}
 	for _, t := range []struct {
 		name string
 		to   []*int32
 	}{
 		{c.BOS, []*int32{&f.pad, &f.first}}, {c.EOS, []*int32{&f.pad, &f.last}}, {c.Separator, []*int32{&f.pad, &f.first, &f.last}},
+		{c.Pad, []*int32{&f.pad}},
 	} {
 		if t.name == "" {
 			continue
@@ -115,10 +151,10 @@ func (c *Config) check() error {
 		"separator %q already begins and ends documents: with bos %q and eos %q the boundary would be doubled; give separator, or bos and eos", c.Separator, c.BOS, c.EOS)
 	around := 0
 	if c.Tokenizer != nil {
-		for _, name := range []string{c.BOS, c.EOS, c.Separator} {
+		for _, name := range []string{c.BOS, c.EOS, c.Separator, c.Pad} {
 			if name != "" {
 				_, ok := c.Tokenizer.Special(name)
-				fault(!ok, "the tokenizer has no special token %q to begin or end documents with", name)
+				fault(!ok, "the tokenizer has no special token %q to begin or end documents with, or to fill rows", name)
 			}
 		}
 		around = c.frame().size()
@@ -131,19 +167,60 @@ func (c *Config) check() error {
 		"%d micro-batches cannot be shared out evenly among %d ranks", c.BatchSize/max(1, c.MicroBatchSize), c.World)
 	fault(c.Epochs < 0, "%d epochs: want ≥ 0 (0: without end)", c.Epochs)
 	fault(c.MaxDocBytes < 1, "documents of at most %d bytes: want ≥ 1", c.MaxDocBytes)
-	switch c.Objective {
-	case Causal:
-		fault(c.T < 1, "rows of %d tokens: want ≥ 1", c.T)
-	case Classification:
+	within := func(share float64, of string) {
+		fault(!(share > 0 && share < 1), "%s %g: want it above 0 and below 1", of, share)
+	}
+	masked := func(what string) {
+		if c.Tokenizer != nil {
+			_, ok := c.Tokenizer.Special(c.Mask)
+			fault(!ok, "the tokenizer has no special token %q to put in the place of %s tokens", c.Mask, what)
+		}
+	}
+	framed := func() {
 		fault(c.T < 1+around, "rows of %d tokens: want ≥ %d, a token of text beside the special ones", c.T, 1+around)
+	}
+	switch c.Objective {
+	case Causal, PrefixLM:
+		fault(c.T < 1, "rows of %d tokens: want ≥ 1", c.T)
+	case Masked:
+		framed()
+		within(c.MLMProbability, "mlm_probability")
+		m, r := c.MaskReplaceProb, c.RandomReplaceProb
+		fault(!(m >= 0 && r >= 0 && m+r <= 1), "mask_replace_prob %g and random_replace_prob %g: want shares of a whole", m, r)
+		masked("hidden")
+		fault(c.Tokenizer != nil && c.Tokenizer.Size() < 5, "masking with a vocabulary of special tokens alone")
+	case Permutation:
+		framed()
+		within(c.PLMProbability, "plm_probability")
+		fault(c.MaxSpanLength < 1, "spans of %d tokens: want ≥ 1", c.MaxSpanLength)
+	case SpanCorruption:
+		within(c.NoiseDensity, "noise_density")
+		fault(!(c.MeanNoiseSpanLength >= 1), "mean_noise_span_length %g: want ≥ 1", c.MeanNoiseSpanLength)
+		if !c.Corruption.valid() {
+			break
+		}
+		enc, dec := c.lengths(1, around)
+		fault(c.T < enc || c.TargetLength < dec, "rows of %d tokens for the encoder and %d for the decoder: want ≥ %d and %d", c.T, c.TargetLength, enc, dec)
+		if c.Tokenizer == nil {
+			break
+		}
+		fault(c.frame().last < 0, "span corruption ends what the decoder writes with eos or separator: give one of them")
+		need, have := c.sentinels(c.T, around), 0
+		for ok := true; ok && have < need; {
+			if _, ok = c.Tokenizer.Special(sentinel(have)); ok {
+				have++
+			}
+		}
+		fault(have < need, "the tokenizer has %d of the sentinels <extra_id_0>, <extra_id_1>, …; rows of %d need %d", have, c.T, need)
+	case Classification:
+		framed()
 		fault(c.Window < 1, "packing window of %d records: want ≥ 1", c.Window)
 		fault(c.MaxSeqs < 1, "%d documents a row: want ≥ 1", c.MaxSeqs)
 		fault(len(c.Labels) == 0, "classification without labels")
 		fault(!(c.LMWeight >= 0) || math.IsInf(c.LMWeight, 0), "weight %g of the language-model loss: want a number ≥ 0", c.LMWeight)
 		fault(!(c.TokenDropout >= 0 && c.TokenDropout < 1), "token dropout %g: want it in [0,1)", c.TokenDropout)
-		if c.TokenDropout > 0 && c.Tokenizer != nil {
-			_, ok := c.Tokenizer.Special(c.Mask)
-			fault(!ok, "the tokenizer has no special token %q to put in the place of dropped tokens", c.Mask)
+		if c.TokenDropout > 0 {
+			masked("dropped")
 		}
 		seen := map[string]bool{}
 		for _, l := range c.Labels {
@@ -262,10 +339,20 @@ func (c Cursor) check(cfg *Config) error {
 
 func newRowSource(cfg *Config, from Cursor, stats *Stats, stop <-chan struct{}) rowSource {
 	r := newReader(cfg, from, stats, stop)
-	if cfg.Objective == Causal {
-		return &causalRows{r: r, cur: from}
+	stream := func(l layer) rowSource { return &streamRows{r: r, cur: from, layer: l} }
+	switch cfg.Objective {
+	case Masked:
+		return stream(newMasker(cfg))
+	case Permutation:
+		return stream(&permuter{Permuting: cfg.Permuting, seed: cfg.Seed, frame: r.frame})
+	case SpanCorruption:
+		return stream(newCorrupter(cfg))
+	case PrefixLM:
+		return stream(prefixLM{cfg.Seed})
+	case Classification:
+		return &classifyRows{r: r, cur: from}
 	}
-	return &classifyRows{r: r, cur: from}
+	return stream(causal{})
 }
 
 // Next is the next micro-batch, or io.EOF after the last epoch. A global batch that
@@ -376,13 +463,9 @@ func (m *maker) make(g *globalBatch) error {
 				return err
 			}
 			total += n
-			m.stats.Positions += int64(b.Dec.T)
+			m.stats.Positions += int64(b.Dec.T + b.Enc.T)
 		}
-		for _, s := range b.Dec.Segments {
-			if s < 0 {
-				m.stats.Padding++
-			}
-		}
+		m.stats.Padding += b.Dec.padding() + b.Enc.padding()
 	}
 	for i := range g.micro {
 		g.micro[i].NumTargets = total
@@ -405,19 +488,32 @@ func (m *maker) alloc(g *globalBatch) {
 
 func (m *maker) batch() Batch {
 	c := m.cfg
-	n := c.MicroBatchSize * c.T
-	b := Batch{
-		B: c.MicroBatchSize,
-		Dec: Stream{
-			T: c.T, Tokens: make([]int32, n), Segments: make([]int32, n), Positions: make([]int32, n), Order: make([]int32, n),
-		},
-		LabelNames: c.Labels,
+	b := Batch{B: c.MicroBatchSize, Objective: c.Objective, LabelNames: c.Labels}
+	if c.Objective == SpanCorruption {
+		b.Enc, b.Dec = newStream(b.B, c.T), newStream(b.B, c.TargetLength)
+	} else {
+		b.Dec = newStream(b.B, c.T)
 	}
-	if c.Objective == Causal || c.LMWeight > 0 {
+	if c.Objective != Classification || c.LMWeight > 0 {
+		n := b.B * b.Dec.T
 		b.Targets, b.Weights = make([]int32, n), make([]float32, n)
 	}
 	if c.Objective == Classification {
 		b.Seqs = make([]Seq, 0, c.MicroBatchSize*c.MaxSeqs)
 	}
 	return b
+}
+
+func newStream(B, T int) Stream {
+	n := B * T
+	return Stream{T: T, Tokens: make([]int32, n), Segments: make([]int32, n), Positions: make([]int32, n), Order: make([]int32, n)}
+}
+
+func (s *Stream) padding() (n int64) {
+	for _, segment := range s.Segments {
+		if segment < 0 {
+			n++
+		}
+	}
+	return n
 }

@@ -76,10 +76,36 @@ func randomCorpus(r *rand.Rand, n, T int) corpus {
 }
 
 func testConfig(c corpus, o Objective) Config {
-	return Config{
+	cfg := Config{
 		Records: c, Tokenizer: byteTokenizer{}, Objective: o, Labels: classes,
 		T: 16, BatchSize: 4, Seed: 1, Shuffle: true, Epochs: 1, Window: 10, MaxSeqs: 3,
 	}
+	if o != Causal && o != Classification {
+		cfg.Tokenizer = withSpecials{}
+	}
+	return cfg
+}
+
+var everyObjective = []Objective{Causal, Classification, Masked, Permutation, SpanCorruption, PrefixLM}
+
+// withSpecials has the special tokens of all objectives.
+type withSpecials struct{ byteTokenizer }
+
+const maskID, padID, sentinelID = 257, 258, 260
+
+func (withSpecials) Size() int { return 300 }
+
+func (withSpecials) Special(name string) (int32, bool) {
+	var i int32
+	switch n, _ := fmt.Sscanf(name, "<extra_id_%d>", &i); {
+	case n == 1:
+		return sentinelID + i, i < 40
+	case name == "<mask>":
+		return maskID, true
+	case name == "<pad>":
+		return padID, true
+	}
+	return byteTokenizer{}.Special(name)
 }
 
 func open(t *testing.T, cfg Config, from Cursor) *Loader {
@@ -94,17 +120,23 @@ func open(t *testing.T, cfg Config, from Cursor) *Loader {
 
 func clone(b *Batch) Batch {
 	c := *b
-	c.Dec.Tokens, c.Dec.Segments = slices.Clone(b.Dec.Tokens), slices.Clone(b.Dec.Segments)
-	c.Dec.Positions, c.Dec.Order = slices.Clone(b.Dec.Positions), slices.Clone(b.Dec.Order)
+	for _, s := range []*Stream{&c.Dec, &c.Enc} {
+		s.Tokens, s.Segments = slices.Clone(s.Tokens), slices.Clone(s.Segments)
+		s.Positions, s.Order = slices.Clone(s.Positions), slices.Clone(s.Order)
+	}
 	c.Targets, c.Weights, c.Seqs = slices.Clone(b.Targets), slices.Clone(b.Weights), slices.Clone(b.Seqs)
 	return c
 }
 
 func equal(a, b *Batch) bool {
-	return a.B == b.B && a.NumTargets == b.NumTargets && a.Last == b.Last && a.Cursor.Equal(b.Cursor) && a.Dec.T == b.Dec.T &&
-		slices.Equal(a.Dec.Tokens, b.Dec.Tokens) && slices.Equal(a.Dec.Segments, b.Dec.Segments) &&
-		slices.Equal(a.Dec.Positions, b.Dec.Positions) && slices.Equal(a.Dec.Order, b.Dec.Order) &&
+	return a.B == b.B && a.NumTargets == b.NumTargets && a.Last == b.Last && a.Cursor.Equal(b.Cursor) &&
+		equalStreams(&a.Dec, &b.Dec) && equalStreams(&a.Enc, &b.Enc) &&
 		slices.Equal(a.Targets, b.Targets) && slices.Equal(a.Weights, b.Weights) && slices.Equal(a.Seqs, b.Seqs)
+}
+
+func equalStreams(a, b *Stream) bool {
+	return a.T == b.T && slices.Equal(a.Tokens, b.Tokens) && slices.Equal(a.Segments, b.Segments) &&
+		slices.Equal(a.Positions, b.Positions) && slices.Equal(a.Order, b.Order)
 }
 
 // drain reads to the end, or n batches.
@@ -151,10 +183,10 @@ func checkRows(t *testing.T, b *Batch) {
 		}
 	}
 	for i, c := range covered {
-		if b.Dec.Order[i] != int32(i%T) {
+		if causal := b.Objective == Causal || b.Objective == Classification || b.Objective == SpanCorruption; (causal || !c) && b.Dec.Order[i] != int32(i%T) {
 			t.Fatalf("order[%d] = %d", i, b.Dec.Order[i])
 		}
-		if !c && (b.Dec.Segments[i] != -1 || b.Dec.Positions[i] != 0 || b.Dec.Tokens[i] != 0 ||
+		if !c && (b.Dec.Segments[i] != -1 || b.Dec.Positions[i] != 0 || b.Dec.Tokens[i] != 0 && b.Dec.Tokens[i] != padID ||
 			b.Targets != nil && (b.Targets[i] != -1 || b.Weights[i] != 0)) {
 			t.Fatalf("position %d is in no sequence, and no padding", i)
 		}
@@ -418,13 +450,14 @@ func TestClassificationLabelsEveryDocumentOnce(t *testing.T) {
 }
 
 func TestResumeGivesTheSameStream(t *testing.T) {
-	for _, o := range []Objective{Causal, Classification} {
+	for _, o := range everyObjective {
 		r := rand.New(rand.NewPCG(9, 9))
 		cfg := testConfig(randomCorpus(r, 120, 16), o)
 		cfg.BatchSize, cfg.MicroBatchSize, cfg.Epochs = 2, 1, 7
 		if o == Classification {
 			cfg.Epochs = 14
 		}
+		cfg.WholeWordMask = true
 		bs := drain(t, open(t, cfg, Cursor{}), -1)
 		if len(bs) < 2*210 {
 			t.Fatalf("%v: only %d batches", o, len(bs)/2)
@@ -434,7 +467,9 @@ func TestResumeGivesTheSameStream(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for i := 2*k + 2; ; i++ {
+			// The cursor is all there is to go on: some batches show that it is the same, and
+			// now and then those to the end.
+			for i := 2*k + 2; i < 2*k+10 || k%20 == 0; i++ {
 				b, err := l.Next(context.Background())
 				if i == len(bs) && err == io.EOF {
 					break
@@ -459,7 +494,7 @@ func TestResumeGivesTheSameStream(t *testing.T) {
 // on the threads of the machine.
 func TestGlobalBatchIsTheSameHoweverItIsCut(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
-	for _, o := range []Objective{Causal, Classification} {
+	for _, o := range everyObjective {
 		cfg := testConfig(randomCorpus(rand.New(rand.NewPCG(5, 5)), 300, 16), o)
 		cfg.BatchSize, cfg.Epochs = 32, 2
 		var want Batch // everything, rows counted through
@@ -476,6 +511,8 @@ func TestGlobalBatchIsTheSameHoweverItIsCut(t *testing.T) {
 				all.B += b.B
 				all.Dec.Tokens = append(all.Dec.Tokens, b.Dec.Tokens...)
 				all.Dec.Segments = append(all.Dec.Segments, b.Dec.Segments...)
+				all.Dec.Order = append(all.Dec.Order, b.Dec.Order...)
+				all.Enc.Tokens = append(all.Enc.Tokens, b.Enc.Tokens...)
 				all.Targets = append(all.Targets, b.Targets...)
 				if b.Last {
 					ends = append(ends, b.Cursor)
@@ -623,7 +660,7 @@ func TestNewLoaderReportsEveryFault(t *testing.T) {
 	if _, err := ParseObjective("casual"); err == nil || !strings.Contains(err.Error(), `"casual"; known: causal, classification`) {
 		t.Errorf("%v", err)
 	}
-	for _, o := range []Objective{Causal, Classification} {
+	for _, o := range everyObjective {
 		if got, err := ParseObjective(o.String()); got != o || err != nil {
 			t.Errorf("%v: %v, %v", o, got, err)
 		}
@@ -750,23 +787,25 @@ func TestMicroBatchesLiveTogether(t *testing.T) {
 }
 
 func TestNextDoesNotAllocate(t *testing.T) {
-	c := randomCorpus(rand.New(rand.NewPCG(1, 6)), 50, 16)
-	cfg := testConfig(c, Causal)
-	cfg.Epochs, cfg.MicroBatchSize = 0, 2
-	l := open(t, cfg, Cursor{})
-	drain(t, l, 200)
-	allocs := testing.AllocsPerRun(500, func() {
-		if _, err := l.Next(context.Background()); err != nil {
-			t.Fatal(err)
+	for _, o := range []Objective{Causal, Masked, Permutation, SpanCorruption, PrefixLM} {
+		c := randomCorpus(rand.New(rand.NewPCG(1, 6)), 50, 16)
+		cfg := testConfig(c, o)
+		cfg.Epochs, cfg.MicroBatchSize = 0, 2
+		l := open(t, cfg, Cursor{})
+		drain(t, l, 200)
+		allocs := testing.AllocsPerRun(500, func() {
+			if _, err := l.Next(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if allocs > 0 { // rounded down: a slice may still grow now and then
+			t.Errorf("%v: %g allocations a batch", o, allocs)
 		}
-	})
-	if allocs > 0 { // rounded down: a slice may still grow now and then
-		t.Errorf("%g allocations a batch", allocs)
 	}
 }
 
 func BenchmarkLoader(b *testing.B) {
-	for _, o := range []Objective{Causal, Classification} {
+	for _, o := range everyObjective {
 		b.Run(o.String(), func(b *testing.B) {
 			r := rand.New(rand.NewPCG(1, 1))
 			c := make(corpus, 5000)

@@ -6,8 +6,12 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"hone/data/source"
 )
 
 func testMixture(o Objective, by Unit) Config {
@@ -187,7 +191,10 @@ func TestWeights(t *testing.T) {
 func TestRanksMakeUpTheWhole(t *testing.T) {
 	mixture := testMixture(Causal, ByToken)
 	single := testConfig(randomCorpus(rand.New(rand.NewPCG(5, 5)), 300, 16), Classification)
-	for name, cfg := range map[string]Config{"mixture": mixture, "single": single} {
+	for name, cfg := range map[string]Config{
+		"mixture": mixture, "single": single, "masked": testMixture(Masked, ByToken), "permutation": testMixture(Permutation, ByDocument),
+		"span_corruption": testMixture(SpanCorruption, ByToken), "prefix_lm": testMixture(PrefixLM, ByDocument),
+	} {
 		cfg.BatchSize, cfg.MicroBatchSize = 16, 2
 		whole := drain(t, open(t, cfg, Cursor{}), 8*6)
 		for _, world := range []int{1, 2, 8} {
@@ -269,6 +276,75 @@ func TestSpecialTokensAroundDocuments(t *testing.T) {
 	if _, err := open(t, cfg, Cursor{}).Next(context.Background()); err == nil || !strings.Contains(err.Error(), "doubled") {
 		t.Errorf("tokens with an end of their own: %v", err)
 	}
+}
+
+// Anywhere in a mixture of two corpora of 500 shards on disk each: the record there, and
+// a loader's first batch out of a full packing window. median-ms says more than ns/op
+// where other programs run.
+func BenchmarkResume(b *testing.B) {
+	const docs, window = 160_000, 1024
+	cfg := Config{
+		Tokenizer: byteTokenizer{}, Objective: Classification, Labels: []string{"a"}, T: 256, BatchSize: 8, MaxSeqs: 8, Seed: 3, Shuffle: true, Window: window,
+	}
+	for i := range 2 {
+		dir := b.TempDir()
+		w := source.NewShards(dir, "train", 64<<10, "text", "label")
+		r := rand.New(rand.NewPCG(1, uint64(i)))
+		for range docs {
+			w.Append(source.Value{Text: strings.Repeat("word ", 5+r.IntN(90))}, source.Value{Text: "a"})
+		}
+		shards, err := w.Close()
+		if err != nil {
+			b.Fatal(err)
+		}
+		if len(shards) < 500 {
+			b.Fatalf("%d shards", len(shards))
+		}
+		c, err := Prepare(context.Background(), Spec{From: dir}, b.TempDir(), nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer c.Close()
+		cfg.Mixture = append(cfg.Mixture, Part{Name: fmt.Sprint(i), Records: c.Train, Weight: []float64{0.7, 0.3}[i]})
+	}
+	r := rand.New(rand.NewPCG(2, 2))
+	anywhere := func() Cursor {
+		c := Cursor{Parts: make([]Drawn, 2), Position: window * r.Int64N(200)}
+		first := c.Position * 7 / 10
+		c.Parts[0] = Drawn{first, first, 100 * first}
+		c.Parts[1] = Drawn{c.Position - first, c.Position - first, 100 * (c.Position - first)}
+		return c
+	}
+	measure := func(name string, do func(c Cursor)) {
+		b.Run(name, func(b *testing.B) {
+			var took []float64
+			for b.Loop() {
+				c := anywhere()
+				start := time.Now()
+				do(c)
+				took = append(took, time.Since(start).Seconds()*1e3)
+			}
+			slices.Sort(took)
+			b.ReportMetric(took[len(took)/2], "median-ms")
+			b.ReportMetric(took[0], "least-ms")
+		})
+	}
+	measure("record", func(c Cursor) {
+		cfg := cfg.WithDefaults()
+		if _, _, err := newReader(&cfg, c, &Stats{}, nil).read(&c, nil); err != nil {
+			b.Fatal(err)
+		}
+	})
+	measure("window", func(c Cursor) {
+		l, err := NewLoader(cfg, c)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer l.Close()
+		if _, err := l.Next(context.Background()); err != nil {
+			b.Fatal(err)
+		}
+	})
 }
 
 // One of 1,000 corpora, anywhere: opening a loader there, and drawing a window.

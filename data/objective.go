@@ -14,9 +14,16 @@ type Objective uint8
 const (
 	Causal         Objective = iota // the next token, of every token and of the end
 	Classification                  // the record's label, at the document's end
+	Masked                          // tokens that are hidden, from both sides
+	Permutation                     // some of the tokens, in a random factorisation order
+	SpanCorruption                  // hidden spans, written by a decoder
+	PrefixLM                        // the next token, of each behind a prefix that is read as a whole
 )
 
-var objectives = []string{Causal: "causal", Classification: "classification"}
+var objectives = []string{
+	Causal: "causal", Classification: "classification", Masked: "masked", Permutation: "permutation",
+	SpanCorruption: "span_corruption", PrefixLM: "prefix_lm",
+}
 
 func (o Objective) String() string {
 	if int(o) < len(objectives) {
@@ -34,6 +41,9 @@ func ParseObjective(name string) (Objective, error) {
 	}
 	return 0, fmt.Errorf("data: unknown objective %q; known: %s", name, strings.Join(objectives, ", "))
 }
+
+// shifted says that the target of an input is the next one.
+func (o Objective) shifted() bool { return o == Causal || o == PrefixLM || o == Classification }
 
 // rowSource lays documents into rows; each objective has one. What it gives next is
 // a function of its cursor alone.
@@ -243,7 +253,7 @@ func (r *reader) read(c *Cursor, ids []int32) ([]int32, document, error) {
 	if r.frame.last >= 0 {
 		ids = append(ids, r.frame.last)
 	}
-	if r.cfg.Objective == Causal && len(ids)-start < 2 {
+	if r.cfg.Objective.shifted() && len(ids)-start < 2 {
 		return skip(&r.stats.Empty)
 	}
 	if p.usable >= 0 {
@@ -286,30 +296,4 @@ func invalidAt(s string) int {
 		}
 	}
 	return -1
-}
-
-// startRow sets row row of b to padding and returns where it starts.
-func startRow(b *Batch, row int, pad int32) int {
-	T := b.Dec.T
-	at := row * T
-	for i := at; i < at+T; i++ {
-		b.Dec.Tokens[i] = pad
-		b.Dec.Segments[i] = -1
-		b.Dec.Positions[i] = 0
-		b.Dec.Order[i] = int32(i - at)
-	}
-	if b.Targets != nil {
-		absent(b.Targets[at : at+T])
-		clear(b.Weights[at : at+T])
-	}
-	return at
-}
-
-// place writes the inputs of a segment at position first of a row that starts at at.
-func place(b *Batch, at, first int, segment int32, ids []int32) {
-	copy(b.Dec.Tokens[at+first:], ids)
-	for i := range ids {
-		b.Dec.Segments[at+first+i] = segment
-		b.Dec.Positions[at+first+i] = int32(i)
-	}
 }

@@ -43,6 +43,12 @@ func keyOf(numbers ...uint64) uint64 {
 	return h
 }
 
+// bounded turns a random number into one from 0 to n-1.
+func bounded(random uint64, n int) int {
+	h, _ := bits.Mul64(random, uint64(n))
+	return int(h)
+}
+
 // at is the element at position i.
 func (p *permutation) at(i int64) int64 {
 	if p.a == 0 {

@@ -15,49 +15,108 @@ import (
 // counts stands in [brackets], or in one of two alternating colours, with its weight
 // where that is not 1; what is only read stands bare, or dim. A label follows its text.
 // A token that ends a line is written out as \n, and ends the line.
+//
+// Where tokens are hidden, [<|mask|>→the] is what is read, and what is to be predicted of
+// it; of a permutation [the@3] is predicted third. Of an encoder-decoder, what the encoder
+// reads stands above what the decoder writes. A bar, ┃, ends a prefix.
 func Preview(w io.Writer, b *Batch, tok tokenizer.Tokenizer, colour bool) error {
-	out := bufio.NewWriter(w)
-	filled := 0
-	for _, s := range b.Dec.Segments {
-		if s >= 0 {
-			filled++
-		}
+	p := previewer{bufio.NewWriter(w), b, tok, colour}
+	size, filled := len(b.Dec.Segments)+len(b.Enc.Segments), int64(len(b.Dec.Segments)+len(b.Enc.Segments))-b.Dec.padding()-b.Enc.padding()
+	fmt.Fprintf(p.out, "%d rows of %d tokens", b.B, max(b.Enc.T, b.Dec.T))
+	if b.Enc.T > 0 {
+		fmt.Fprintf(p.out, " to read and %d to write", b.Dec.T)
 	}
-	fmt.Fprintf(out, "%d rows of %d tokens, %.1f %% filled, %d sequences; the global batch has %d targets\n",
-		b.B, b.Dec.T, 100*float64(filled)/float64(max(1, len(b.Dec.Segments))), len(b.Seqs), b.NumTargets)
+	fmt.Fprintf(p.out, ", %.1f %% filled, %d sequences; the global batch has %d targets\n", 100*float64(filled)/float64(max(1, size)), len(b.Seqs), b.NumTargets)
 	for _, s := range b.Seqs {
 		at := int(s.Row) * b.Dec.T
 		first, last := at+int(s.First), at+int(s.Last)
-		fmt.Fprintf(out, "── row %d, segment %d, positions %d–%d, record %d\n", s.Row, b.Dec.Segments[first], s.First, s.Last, s.Doc)
-		// The first input is no target. Each further one is the target before it, unless
-		// it is masked; the last target may not be an input.
-		show(out, piece(tok, b.Dec.Tokens[first]), 0, colour, false)
-		for i := first; i <= last; i++ {
-			target, weight := b.Targets != nil && b.Targets[i] >= 0, float32(0)
-			if target {
-				weight = b.Weights[i]
+		fmt.Fprintf(p.out, "── row %d, segment %d, positions %d–%d, record %d\n", s.Row, b.Dec.Segments[first], s.First, s.Last, s.Doc)
+		switch {
+		case b.Enc.T > 0:
+			p.read(int(s.Row), b.Dec.Segments[first])
+			for i := first; i <= last; i++ {
+				p.show(p.piece(b.Targets[i]), b.Weights[i], i%2 == 0)
 			}
-			if i < last {
-				show(out, piece(tok, b.Dec.Tokens[i+1]), weight, colour, i%2 == 0)
-			} else if target {
-				show(out, piece(tok, b.Targets[i]), weight, colour, i%2 == 0)
-			}
+		case b.Objective.shifted():
+			p.shifted(first, last)
+		default:
+			p.inPlace(first, last)
 		}
 		if s.Label >= 0 {
-			fmt.Fprint(out, " → ")
+			fmt.Fprint(p.out, " → ")
 			name := fmt.Sprintf("label %d", s.Label)
 			if int(s.Label) < len(b.LabelNames) {
 				name = printable(b.LabelNames[s.Label])
 			}
-			show(out, name, 1, colour, false)
+			p.show(name, 1, false)
 		}
-		fmt.Fprintln(out)
+		fmt.Fprintln(p.out)
 	}
-	return out.Flush()
+	return p.out.Flush()
+}
+
+type previewer struct {
+	out    *bufio.Writer
+	b      *Batch
+	tok    tokenizer.Tokenizer
+	colour bool
+}
+
+// shifted shows a sequence whose targets are the inputs that follow: the first input is
+// no target, each further one is the target before it, unless it is masked; the last
+// target may not be an input.
+func (p *previewer) shifted(first, last int) {
+	b := p.b
+	p.show(p.piece(b.Dec.Tokens[first]), 0, false)
+	for i := first; i <= last; i++ {
+		target, weight := b.Targets != nil && b.Targets[i] >= 0, float32(0)
+		if target {
+			weight = b.Weights[i]
+		}
+		if b.Objective == PrefixLM && target && (i == first || b.Targets[i-1] < 0) {
+			fmt.Fprint(p.out, "┃")
+		}
+		if i < last {
+			p.show(p.piece(b.Dec.Tokens[i+1]), weight, i%2 == 0)
+		} else if target {
+			p.show(p.piece(b.Targets[i]), weight, i%2 == 0)
+		}
+	}
+}
+
+// inPlace shows a sequence whose targets stand where the tokens do.
+func (p *previewer) inPlace(first, last int) {
+	b := p.b
+	for i := first; i <= last; i++ {
+		text, weight := p.piece(b.Dec.Tokens[i]), float32(0)
+		if b.Targets[i] >= 0 {
+			weight = b.Weights[i]
+			if b.Dec.Tokens[i] != b.Targets[i] {
+				text += "→" + p.piece(b.Targets[i])
+			}
+			if b.Objective == Permutation {
+				text += fmt.Sprintf("@%d", b.Dec.Order[i])
+			}
+		}
+		p.show(text, weight, i%2 == 0)
+	}
+}
+
+// read shows what the encoder reads of a segment.
+func (p *previewer) read(row int, segment int32) {
+	e := &p.b.Enc
+	fmt.Fprint(p.out, "reads: ")
+	for i := row * e.T; i < (row+1)*e.T; i++ {
+		if e.Segments[i] == segment {
+			p.show(p.piece(e.Tokens[i]), 0, false)
+		}
+	}
+	fmt.Fprint(p.out, "\nwrites: ")
 }
 
 // show writes one token.
-func show(w io.Writer, text string, weight float32, colour, even bool) {
+func (p *previewer) show(text string, weight float32, even bool) {
+	w, colour := p.out, p.colour
 	if strings.HasSuffix(text, `\n`) {
 		defer fmt.Fprintln(w)
 	}
@@ -79,8 +138,8 @@ func show(w io.Writer, text string, weight float32, colour, even bool) {
 }
 
 // piece is a token's text; a token without one shows its number.
-func piece(tok tokenizer.Tokenizer, id int32) string {
-	if s := printable(tok.Decode([]int32{id})); s != "" {
+func (p *previewer) piece(id int32) string {
+	if s := printable(p.tok.Decode([]int32{id})); s != "" {
 		return s
 	}
 	return fmt.Sprintf("<%d>", id)

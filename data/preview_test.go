@@ -59,3 +59,80 @@ func TestPreview(t *testing.T) {
 		t.Errorf("weights are not shown:\n%s", out.String())
 	}
 }
+
+// names spells ids as the tests' tokenizers do not: special tokens too.
+type names struct{ withSpecials }
+
+func (names) Decode(ids []int32) (s string) {
+	for _, id := range ids {
+		switch {
+		case id == maskID:
+			s += "<mask>"
+		case id >= sentinelID:
+			s += sentinel(int(id) - sentinelID)
+		default:
+			s += byteTokenizer{}.Decode([]int32{id})
+		}
+	}
+	return s
+}
+
+func TestPreviewOfWhatIsHidden(t *testing.T) {
+	ids := func(s string) []int32 { // * is the mask, digits are sentinels, . the end
+		var out []int32
+		for _, c := range s {
+			switch {
+			case c == '*':
+				out = append(out, maskID)
+			case c == '.':
+				out = append(out, 0)
+			case c >= '0' && c <= '9':
+				out = append(out, sentinelID+c-'0')
+			case c == '_':
+				out = append(out, -1)
+			default:
+				out = append(out, c+1)
+			}
+		}
+		return out
+	}
+	row := func(tokens string, order ...int32) Stream {
+		n := len(tokens)
+		s := Stream{T: n, Tokens: ids(tokens), Segments: make([]int32, n), Positions: make([]int32, n), Order: make([]int32, n)}
+		for i := range n {
+			s.Segments[i], s.Positions[i] = 1, int32(i)
+		}
+		copy(s.Order, order)
+		return s
+	}
+	for _, test := range []struct {
+		o        Objective
+		enc, dec Stream
+		targets  string
+		want     string
+	}{
+		{Masked, Stream{}, row(".t*exm."), "__h_t__", "<0>t[<mask>→h]e[x→t]m<0>"},
+		{Masked, Stream{}, row(".the."), "_t___", "<0>[t]he<0>"},
+		{Permutation, Stream{}, row(".the.", 0, 2, 0, 1), "_t_e_", "<0>[t@2]h[e@1]<0>"},
+		{PrefixLM, Stream{}, row(".the", 0, 0, 0, 1), "__e.", "<0>th┃[e][<0>]"},
+		{PrefixLM, Stream{}, row(".", 0), "t", "<0>┃[t]"},
+		{SpanCorruption, row(".t0e1."), row(".0h1n"), "0h1n.", "reads: <0>t<extra_id_0>e<extra_id_1><0>\nwrites: [<extra_id_0>][h][<extra_id_1>][n][<0>]"},
+	} {
+		b := Batch{B: 1, Objective: test.o, Enc: test.enc, Dec: test.dec, Targets: ids(test.targets), Seqs: []Seq{{Last: int32(test.dec.T - 1), Label: -1}}}
+		for _, x := range b.Targets {
+			weight := float32(0)
+			if x >= 0 {
+				weight = 1
+			}
+			b.Weights = append(b.Weights, weight)
+		}
+		var out bytes.Buffer
+		if err := Preview(&out, &b, names{}, false); err != nil {
+			t.Fatal(err)
+		}
+		_, got, _ := strings.Cut(out.String(), "record 0\n")
+		if got != test.want+"\n" {
+			t.Errorf("%v:\n%swant\n%s", test.o, got, test.want)
+		}
+	}
+}

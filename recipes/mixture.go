@@ -38,7 +38,10 @@ func stageCorpus(corpora map[string]*data.Corpus, s *Stage) *data.Corpus {
 func trainConfig(r *Recipe, s *Stage, corpora map[string]*data.Corpus, tok tokenizer.Tokenizer) data.Config {
 	c := stageCorpus(corpora, s)
 	cfg := loaderConfig(r, s, c, c.Train, tok)
-	cfg.TokenDropout, cfg.Mask, cfg.LMWeight = s.TokenDropout, Pad, s.LMWeight
+	cfg.LMWeight = s.LMWeight
+	if s.TokenDropout > 0 {
+		cfg.TokenDropout, cfg.Mask = s.TokenDropout, Pad
+	}
 	if len(s.Mixture) == 0 {
 		return cfg
 	}

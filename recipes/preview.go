@@ -27,7 +27,7 @@ func Preview(ctx context.Context, r *Recipe, o Options, colour bool) ([]StagePre
 		tok, err = tokenizer.Open(r.Tokenizer.File)
 	} else {
 		bar := o.Bar("learning tokenizer", "merges")
-		tok, err = TrainTokenizer(ctx, corpora[r.Tokenizer.Corpus].Train, tokenizer.TrainOptions{VocabSize: r.Tokenizer.VocabSize}, progress(bar))
+		tok, err = TrainTokenizer(ctx, corpora[r.Tokenizer.Corpus].Train, tokenizer.TrainOptions{VocabSize: r.Tokenizer.VocabSize, Special: r.specials()}, progress(bar))
 		bar.Close()
 	}
 	if err != nil {

@@ -75,6 +75,7 @@ type Tokenizer struct {
 	BOS       string `toml:"bos"`
 	EOS       string `toml:"eos"`
 	Separator string `toml:"separator"`
+	Mask      string `toml:"mask,omitempty"` // special token in the place of hidden ones; "": [MASK], <mask> or <|mask|>
 }
 
 // A Stage is one step of the way. Which keys it reads depends on its kind.
@@ -96,10 +97,12 @@ type Stage struct {
 	MaxSequences   int `toml:"max_sequences"` // finetune: documents packed into one row, at most; 0: an eighth of sequence_length, 8 at least
 
 	// Training.
-	Objective       string  `toml:"objective"` // pretrain: causal; finetune: classification
+	Objective       string  `toml:"objective"` // pretrain: causal, masked, permutation, span_corruption, prefix_lm; finetune: classification
 	Steps           int     `toml:"steps"`
 	LearningRate    Rates   `toml:"learning_rate"` // several: the best by validation is kept
 	LRSchedulerType string  `toml:"lr_scheduler_type"`
+	NumDecaySteps   int     `toml:"num_decay_steps"` // warmup_stable_decay: the last so many steps; 0: a fifth
+	DecayType       string  `toml:"decay_type"`      // warmup_stable_decay: linear, cosine, 1-sqrt
 	WarmupSteps     int     `toml:"warmup_steps"`
 	MinLRRatio      float64 `toml:"min_lr_ratio"`
 	Optim           string  `toml:"optim"`
@@ -107,10 +110,23 @@ type Stage struct {
 	AdamBeta1       float64 `toml:"adam_beta1"`
 	AdamBeta2       float64 `toml:"adam_beta2"`
 	AdamEpsilon     float64 `toml:"adam_epsilon"`
+	Momentum        float64 `toml:"momentum"` // of sgd
 	MaxGradNorm     float64 `toml:"max_grad_norm"`
+	EMADecay        float64 `toml:"ema_decay"`     // evaluate and save an exponential moving average of the weights; 0: the weights
 	Dropout         float64 `toml:"dropout"`       // embd_pdrop and resid_pdrop
 	TokenDropout    float64 `toml:"token_dropout"` // finetune: share of the tokens that a step does not see
 	LMWeight        float64 `toml:"lm_weight"`     // finetune: weight of the next-token loss beside the labels'
+
+	// What the objective hides.
+	MLMProbability      float64 `toml:"mlm_probability,omitempty"`     // masked: share of the tokens to be predicted; 0: 0.15
+	MaskReplaceProb     float64 `toml:"mask_replace_prob,omitempty"`   // masked: of these, the share that the mask stands in for, …
+	RandomReplaceProb   float64 `toml:"random_replace_prob,omitempty"` // … and that any other token does; both 0: 0.8 and 0.1
+	WholeWordMask       bool    `toml:"whole_word_mask,omitempty"`
+	PLMProbability      float64 `toml:"plm_probability,omitempty"`        // permutation: share of the tokens to be predicted; 0: 1/6
+	MaxSpanLength       int     `toml:"max_span_length,omitempty"`        // permutation: of tokens predicted together; 0: 5
+	NoiseDensity        float64 `toml:"noise_density,omitempty"`          // span_corruption: share of the tokens to be predicted; 0: 0.15
+	MeanNoiseSpanLength float64 `toml:"mean_noise_span_length,omitempty"` // span_corruption; 0: 3
+	MaxTargetLength     int     `toml:"max_target_length,omitempty"`      // span_corruption: tokens of a decoder's row; 0: what a row of one text needs
 
 	// Watching and keeping.
 	LogEvery       int   `toml:"log_every"`
@@ -126,6 +142,15 @@ type Stage struct {
 	RandomInit string   `toml:"random_init"` // evaluate: the stage that is the baseline random_init
 	Samples    int      `toml:"samples"`     // evaluate: texts to generate from the language model
 	Prompts    []string `toml:"prompts"`
+}
+
+// decaySteps is NumDecaySteps, or what stands for it: not filled in, so that a run can go
+// on to more steps.
+func (s *Stage) decaySteps() int {
+	if s.NumDecaySteps == 0 {
+		return (s.Steps + 4) / 5
+	}
+	return s.NumDecaySteps
 }
 
 // A Mix is a corpus of a mixture, with one of: a weight, or how often it is read while
@@ -202,6 +227,8 @@ func defaultStage() Stage {
 		AdamBeta1:       0.9,
 		AdamBeta2:       0.95,
 		AdamEpsilon:     1e-8,
+		Momentum:        0.9,
+		DecayType:       "1-sqrt",
 		MaxGradNorm:     1,
 		MinLRRatio:      0.1,
 
@@ -248,6 +275,7 @@ func (r *Recipe) resolve() {
 				s.Objective = "classification"
 			}
 		}
+		s.fillObjective()
 	}
 	if t := &r.Tokenizer; t.BOS == "" && t.EOS == "" && t.Separator == "" {
 		t.Separator = EndOfText

@@ -182,7 +182,7 @@ func (w *runner) trainTokenizer(ctx context.Context, path string) error {
 	train := w.corpora[w.r.Tokenizer.Corpus].Train
 	bar := w.o.Bar("learning tokenizer", "merges")
 	defer bar.Close()
-	t, err := TrainTokenizer(ctx, train, tokenizer.TrainOptions{VocabSize: w.r.Tokenizer.VocabSize}, progress(bar))
+	t, err := TrainTokenizer(ctx, train, tokenizer.TrainOptions{VocabSize: w.r.Tokenizer.VocabSize, Special: w.r.specials()}, progress(bar))
 	if err != nil {
 		return err
 	}

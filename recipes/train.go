@@ -160,8 +160,11 @@ func (w *runner) train(ctx context.Context, s *Stage) (worked bool, err error) {
 // retention keeps the latest checkpoints and the best by the validation metric.
 func retention(s *Stage) checkpoint.Retention {
 	r := checkpoint.Retention{Keep: s.SaveTotalLimit, Metric: "val_bits_per_byte"}
-	if s.Kind == "finetune" {
+	switch c := (data.Config{Objective: s.objective()}); {
+	case s.Kind == "finetune":
 		r.Metric, r.HigherIsBetter = "val_accuracy", true
+	case !validating(&c):
+		r.Metric = "val_loss"
 	}
 	return r
 }
@@ -208,6 +211,8 @@ func loaderConfig(r *Recipe, s *Stage, c *data.Corpus, split *data.Split, tok to
 	}
 	if s.Kind == "finetune" {
 		cfg.Objective, cfg.Labels = data.Classification, c.Labels
+	} else {
+		s.setObjective(&cfg, &r.Tokenizer, tok)
 	}
 	return cfg
 }
@@ -216,6 +221,7 @@ func loaderConfig(r *Recipe, s *Stage, c *data.Corpus, split *data.Split, tok to
 func evalConfig(r *Recipe, s *Stage, c *data.Corpus, split *data.Split, tok tokenizer.Tokenizer) data.Config {
 	cfg := loaderConfig(r, s, c, split, tok)
 	cfg.BatchSize, cfg.Shuffle = cfg.MicroBatchSize, false
+	validating(&cfg)
 	return cfg
 }
 
@@ -223,7 +229,7 @@ func evalConfig(r *Recipe, s *Stage, c *data.Corpus, split *data.Split, tok toke
 func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpoint, rate float64, dir string) error {
 	corpus := stageCorpus(w.corpora, s)
 	read := trainConfig(w.r, s, w.corpora, w.tok)
-	if w.r.TokenCache && read.Objective == data.Causal {
+	if w.r.TokenCache && read.Objective != data.Classification {
 		if err := w.readTokens(ctx, s, &read); err != nil {
 			return fmt.Errorf("stage %s: %w", s.Name, err)
 		}
@@ -313,14 +319,17 @@ func rateNote(s *Stage, rate float64) string {
 func newOptimizer(s *Stage, rate float64) (*optim.Optimizer, error) {
 	return optim.New(optim.Config{
 		Name: s.Optim, LR: rate, Beta1: s.AdamBeta1, Beta2: s.AdamBeta2, Eps: s.AdamEpsilon,
-		WeightDecay: s.WeightDecay, MaxGradNorm: s.MaxGradNorm,
+		Momentum: s.Momentum, WeightDecay: s.WeightDecay, MaxGradNorm: s.MaxGradNorm, EMADecay: s.EMADecay,
 	})
 }
 
 func newSchedule(s *Stage, rate float64) (optim.Schedule, error) {
 	c := optim.ScheduleConfig{Kind: s.LRSchedulerType, LR: rate, Steps: s.Steps, WarmupSteps: s.WarmupSteps, MinLRRatio: s.MinLRRatio}
-	if c.Kind == "constant" {
+	switch c.Kind {
+	case "constant", "inverse_sqrt": // have no end
 		c.MinLRRatio = 0
+	case "warmup_stable_decay":
+		c.DecaySteps, c.DecayType = s.decaySteps(), s.DecayType
 	}
 	return optim.NewSchedule(c)
 }
@@ -465,10 +474,14 @@ func (h *watch) evaluate() trainer.Hook {
 					return err
 				}
 				loss, bpb := likelihood(list)
-				line.Loss, line.BitsPerByte = report.Number(loss), report.Number(bpb)
+				line.Loss = report.Number(loss)
 				t.SetMetric("val_loss", loss)
-				t.SetMetric("val_bits_per_byte", bpb)
-				h.val = fmt.Sprintf(", validation %.3f bits/byte", bpb)
+				h.val = fmt.Sprintf(", validation loss %.3f", loss)
+				if validating(&cfg) {
+					line.BitsPerByte = report.Number(bpb)
+					t.SetMetric("val_bits_per_byte", bpb)
+					h.val = fmt.Sprintf(", validation %.3f bits/byte", bpb)
+				}
 			}
 			h.seconds += clock()
 			h.at = h.seconds

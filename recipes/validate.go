@@ -14,12 +14,11 @@ import (
 	"hone/data"
 	"hone/data/clean"
 	"hone/data/source"
+	"hone/optim"
 )
 
 var (
 	stageKinds = []string{"pretrain", "finetune", "evaluate"}
-	schedules  = []string{"cosine", "linear", "constant"}
-	optims     = []string{"adamw", "muon"}
 	baselines  = []string{"zstd_primed", "kneser_ney_5", "majority", "naive_bayes", "random_init"}
 )
 
@@ -191,13 +190,10 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 	d.positive(at+"eval_documents", s.EvalDocuments, 0)
 	if s.Kind == "evaluate" {
 		d.evaluate(s, at, trained)
+		d.scored(r, s, at)
 		return
 	}
-	if s.Kind == "pretrain" {
-		d.oneOf(at+"objective", s.Objective, []string{"causal"})
-	} else if s.Kind == "finetune" {
-		d.oneOf(at+"objective", s.Objective, []string{"classification"})
-	}
+	d.objective(r, s, at)
 	d.positive(at+"steps", s.Steps, 1)
 	if len(s.LearningRate) == 0 {
 		d.fault(at+"learning_rate", "missing")
@@ -208,9 +204,16 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 	if s.Kind == "pretrain" && len(s.LearningRate) > 1 {
 		d.fault(at+"learning_rate", "only fine-tuning chooses among several")
 	}
-	d.oneOf(at+"lr_scheduler_type", s.LRSchedulerType, schedules)
-	d.oneOf(at+"optim", s.Optim, optims)
+	d.oneOf(at+"lr_scheduler_type", s.LRSchedulerType, optim.Schedules)
+	d.oneOf(at+"optim", s.Optim, optim.Names)
 	d.positive(at+"warmup_steps", s.WarmupSteps, 0)
+	if s.LRSchedulerType == "warmup_stable_decay" {
+		d.oneOf(at+"decay_type", s.DecayType, optim.DecayTypes)
+		d.positive(at+"num_decay_steps", s.NumDecaySteps, 0)
+		if s.WarmupSteps+s.decaySteps() > s.Steps {
+			d.fault(at+"num_decay_steps", "%d, and %d of warm-up, are more than steps, %d", s.decaySteps(), s.WarmupSteps, s.Steps)
+		}
+	}
 	for _, f := range []struct {
 		key      string
 		v        float64
@@ -220,6 +223,7 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 		{"min_lr_ratio", s.MinLRRatio, 1, true}, {"dropout", s.Dropout, 1, false},
 		{"token_dropout", s.TokenDropout, 1, false},
 		{"adam_beta1", s.AdamBeta1, 1, false}, {"adam_beta2", s.AdamBeta2, 1, false},
+		{"momentum", s.Momentum, 1, false}, {"ema_decay", s.EMADecay, 1, false},
 	} {
 		if !(f.v >= 0 && (f.v < f.below || f.inclusiv && f.v == f.below)) {
 			d.fault(at+f.key, "%g is not between 0 and %g", f.v, f.below)
@@ -233,7 +237,7 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 		d.fault(at+"lm_weight", "%g is negative", s.LMWeight)
 	}
 	if s.Kind == "pretrain" && s.LMWeight != 0 {
-		d.fault(at+"lm_weight", "pretraining learns the next token alone; this is for fine-tuning")
+		d.fault(at+"lm_weight", "pretraining has no other loss; this is for fine-tuning")
 	}
 	if s.Kind == "pretrain" && s.TokenDropout != 0 {
 		d.fault(at+"token_dropout", "this is for fine-tuning")

@@ -1,0 +1,158 @@
+package data
+
+import "math"
+
+// Masking says what the objective Masked hides. The names are those of Hugging Face's
+// DataCollatorForLanguageModeling.
+type Masking struct {
+	MLMProbability float64 // share of the tokens to be predicted; default 0.15
+	// Of these, the shares that the special token Mask and that any other token stands in
+	// for; the rest stays as it is. Defaults, where both are 0: 0.8 and 0.1.
+	MaskReplaceProb, RandomReplaceProb float64
+	WholeWordMask                      bool // words are chosen whole, not token by token
+}
+
+// masker predicts tokens that a text has lost, from both sides (Devlin et al. 2019,
+// §3.1). Each piece of a document is framed as a whole document is. What becomes of a
+// token is a function of the seed, the epoch, the document and the token's place in it,
+// wherever the document is cut: another in each epoch (Liu et al. 2019, §4.1). Only where
+// none of a piece is chosen, the token or word that came nearest to it is.
+type masker struct {
+	Masking
+	seed           uint64
+	frame          frame
+	mask           int32
+	size           int     // of the vocabulary
+	special        []int32 // that no random token is
+	words          *wordTable
+	chosen         uint64 // below which a draw is chosen
+	masks, replace uint64 // below which it becomes the mask, another token
+
+	last  document // that words.start was asked for,
+	until int      // up to this place; a word of megabytes is not gone through for each piece
+	start int
+}
+
+// share is the number below which so large a share of draw's numbers lies.
+func share(p float64) uint64 { return uint64(p * (1 << 53)) }
+
+// draw is a random number of 53 bits, of a key and a place.
+func draw(key uint64, place int) uint64 { return mix(key+uint64(place)*golden) >> 11 }
+
+func newMasker(cfg *Config) *masker {
+	m := &masker{Masking: cfg.Masking, seed: cfg.Seed, frame: cfg.frame(), size: cfg.Tokenizer.Size()}
+	m.mask, _ = cfg.Tokenizer.Special(cfg.Mask) // checked
+	m.special = []int32{m.mask, m.frame.first, m.frame.last, m.frame.pad}
+	if m.WholeWordMask {
+		m.words = newWordTable(cfg.Tokenizer)
+	}
+	m.chosen, m.masks = share(m.MLMProbability), share(m.MaskReplaceProb)
+	m.replace = m.masks + share(m.RandomReplaceProb)
+	return m
+}
+
+func (m *masker) units(ids []int32) int { return len(ids) - m.frame.size() }
+
+func (m *masker) fit(n, dec, _ int) int { return min(n, max(0, dec-m.frame.size())) }
+
+func (m *masker) lay(b *Batch, p *piece) (dec, enc, targets int) {
+	first, n := p.bidirectional(b, &m.frame)
+	text, end, key := m.frame.inner(p.ids), p.from+p.n, p.key(m.seed)
+	hide := func(from, to int) {
+		for i := from; i < to; i++ {
+			at := first + i - p.from
+			b.Targets[at], b.Weights[at] = text[i], 1
+			switch d := draw(key, 2*i+1); {
+			case d < m.masks:
+				b.Dec.Tokens[at] = m.mask
+			case d < m.replace:
+				b.Dec.Tokens[at] = m.other(d)
+			}
+		}
+		targets += to - from
+	}
+	nearest, from, to := uint64(math.MaxUint64), 0, 0
+	for i := p.from; i < end; {
+		next, start := i+1, i
+		if m.words != nil {
+			next = m.words.end(text[:end], i)
+			if i == p.from {
+				start = m.wordStart(p, text)
+			}
+			m.last, m.until, m.start = p.document, next, start
+		}
+		if d := draw(key, 2*start); d < m.chosen {
+			hide(i, next)
+		} else if d < nearest {
+			nearest, from, to = d, i, next
+		}
+		i = next
+	}
+	if targets == 0 {
+		hide(from, to)
+	}
+	return n, 0, targets
+}
+
+// wordStart is where the word begins that a piece begins in: it may be in a piece before.
+func (m *masker) wordStart(p *piece, text []int32) int {
+	if p.from > 0 && p.document == m.last && p.from == m.until {
+		if m.words.begins(text[p.from-1], text[p.from]) {
+			return p.from
+		}
+		return m.start
+	}
+	return m.words.start(text, p.from)
+}
+
+// other is any token of the vocabulary but the special ones.
+func (m *masker) other(key uint64) int32 {
+	for d := dice(key); ; {
+		id := int32(d.roll(m.size))
+		if id != m.special[0] && id != m.special[1] && id != m.special[2] && id != m.special[3] {
+			return id
+		}
+	}
+}
+
+// bidirectional writes the inputs of a framed piece that all see each other. It returns
+// where in the batch the text of the piece begins, and the positions that it takes.
+func (p *piece) bidirectional(b *Batch, f *frame) (first, n int) {
+	at := p.row*b.Dec.T + p.first
+	n = b.Dec.framed(p.row, p.first, p.segment, f, f.inner(p.ids)[p.from:p.from+p.n])
+	clear(b.Dec.Order[at : at+n])
+	if f.first >= 0 {
+		at++
+	}
+	return at, n
+}
+
+// framed writes a text with its frame as a segment, and returns its length.
+func (s *Stream) framed(row, first int, segment int32, f *frame, text []int32) int {
+	at, n := row*s.T+first, 0
+	if f.first >= 0 {
+		s.Tokens[at] = f.first
+		n++
+	}
+	n += copy(s.Tokens[at+n:], text)
+	if f.last >= 0 {
+		s.Tokens[at+n] = f.last
+		n++
+	}
+	for i := range n {
+		s.Segments[at+i] = segment
+		s.Positions[at+i] = int32(i)
+	}
+	return n
+}
+
+// inner is what a frame holds.
+func (f *frame) inner(ids []int32) []int32 {
+	if f.first >= 0 {
+		ids = ids[1:]
+	}
+	if f.last >= 0 {
+		ids = ids[:len(ids)-1]
+	}
+	return ids
+}

@@ -1,0 +1,80 @@
+package data
+
+import "math"
+
+// Permuting says what the objective Permutation predicts. The names are those of
+// Hugging Face's DataCollatorForPermutationLanguageModeling.
+type Permuting struct {
+	PLMProbability float64 // share of the tokens to be predicted: 1/K; default 1/6
+	MaxSpanLength  int     // of neighbours that are predicted together; default 5
+	// LeftToRight predicts every token, and the end of the document, in the order in which
+	// they stand: what a model makes of a text is then its probability.
+	LeftToRight bool
+}
+
+// permuter predicts tokens in a random factorisation order (Yang et al. 2019). A piece's
+// order is cut in two (§2.3, partial prediction): what comes first is only read, and all
+// of it sees all of it, so that its order does not matter and Order is 0; what comes last
+// is predicted, and Order counts it from 1. The content stream sees Order[j] ≤ Order[i],
+// the query stream Order[j] < Order[i]: all before the token, and not itself. Targets stand
+// at the place of the token, which both streams give. Targets are chosen as spans of up to
+// MaxSpanLength in a context of K times their length (§3.1). The frame is only read.
+// All of it is a function of the seed, the epoch, the document and the place in it at
+// which the piece begins.
+type permuter struct {
+	Permuting
+	seed  uint64
+	frame frame
+	list  []int // targets of a piece, by place
+}
+
+func (l *permuter) units(ids []int32) int { return len(ids) - l.frame.size() }
+
+func (l *permuter) fit(n, dec, _ int) int { return min(n, max(0, dec-l.frame.size())) }
+
+func (l *permuter) lay(b *Batch, p *piece) (dec, enc, targets int) {
+	first, n := p.bidirectional(b, &l.frame)
+	if l.LeftToRight {
+		return n, 0, l.inOrder(b, p, first)
+	}
+	d := p.dice(l.seed)
+	l.list = l.list[:0]
+	for at := 0; at < p.n; {
+		span := 1 + d.roll(l.MaxSpanLength)
+		context := max(span, int(math.Round(float64(span)/l.PLMProbability)))
+		start := at + d.roll(context-span+1)
+		for i := start; i < min(start+span, p.n); i++ {
+			l.list = append(l.list, i)
+		}
+		at += context
+	}
+	if len(l.list) == 0 { // the piece is shorter than a context
+		l.list = append(l.list, d.roll(p.n))
+	}
+	order := newPermutation(int64(len(l.list)), true, d.next())
+	text := l.frame.inner(p.ids)[p.from:]
+	for k, i := range l.list {
+		at := first + i
+		b.Targets[at], b.Weights[at] = text[i], 1
+		b.Dec.Order[at] = 1 + int32(order.at(int64(k)))
+	}
+	return n, 0, len(l.list)
+}
+
+// inOrder makes targets of a piece's text, that begins at first of the batch. What comes
+// last of the frame is seen by none of them: it would tell how much is to come.
+func (l *permuter) inOrder(b *Batch, p *piece, first int) (targets int) {
+	for i, id := range l.frame.inner(p.ids)[p.from : p.from+p.n] {
+		b.Targets[first+i], b.Weights[first+i], b.Dec.Order[first+i] = id, 1, int32(i+1)
+	}
+	if l.frame.last < 0 {
+		return p.n
+	}
+	end := first + p.n
+	b.Dec.Order[end] = int32(p.n + 1)
+	if p.from+p.n < l.units(p.ids) {
+		return p.n
+	}
+	b.Targets[end], b.Weights[end] = l.frame.last, 1
+	return p.n + 1
+}

@@ -1,0 +1,26 @@
+package data
+
+// prefixLM reads a prefix of each piece as a whole, every token of it seeing every
+// other, and predicts the rest from left to right (Raffel et al. 2020, §3.2.3; Liu et al.
+// 2018). The prefix ends anywhere in the piece with the same probability, and leaves one
+// target at least. Where it ends is a function of the seed, the epoch, the document and
+// the place in it at which the piece begins. Inputs and targets are those of causal.
+type prefixLM struct{ seed uint64 }
+
+func (prefixLM) units(ids []int32) int { return len(ids) - 1 }
+
+func (prefixLM) fit(n, dec, _ int) int { return min(n, dec) }
+
+func (l prefixLM) lay(b *Batch, p *piece) (dec, enc, targets int) {
+	at, n := p.row*b.Dec.T+p.first, p.n
+	p.place(b, p.ids[p.from:p.from+n])
+	d := p.dice(l.seed)
+	prefix := 1 + d.roll(n)
+	for i := range n {
+		b.Dec.Order[at+i] = int32(max(0, i-prefix+1))
+		if i >= prefix-1 {
+			b.Targets[at+i], b.Weights[at+i] = p.ids[p.from+1+i], 1
+		}
+	}
+	return n, 0, n - prefix + 1
+}

@@ -1,0 +1,146 @@
+package data
+
+import (
+	"fmt"
+	"math"
+)
+
+// Corruption says what the objective SpanCorruption hides. The names are those of T5.
+type Corruption struct {
+	NoiseDensity        float64 // share of the tokens to be predicted; default 0.15
+	MeanNoiseSpanLength float64 // default 3
+}
+
+// corrupter is how T5 learns (Raffel et al. 2020, §3.1.4; random_spans_noise_mask of its
+// code): spans of a text are each replaced by a sentinel in what the encoder reads, and
+// the decoder writes each sentinel and what it stands for, then the end. Text and spans
+// take turns, text first, both cut at random places. It is a function of the seed, the
+// epoch, the document and the place in it at which the piece begins. A text of one token
+// is all span.
+type corrupter struct {
+	Corruption
+	seed      uint64
+	frame     frame
+	sentinels []int32
+	enc, dec  []int32
+}
+
+// sentinel is the name of a special token, T5's.
+func sentinel(i int) string { return fmt.Sprintf("<extra_id_%d>", i) }
+
+// Sentinels are the names of the special tokens that stand for n hidden spans.
+func Sentinels(n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = sentinel(i)
+	}
+	return names
+}
+
+func newCorrupter(cfg *Config) *corrupter {
+	s := &corrupter{Corruption: cfg.Corruption, seed: cfg.Seed, frame: cfg.frame()}
+	for i := range cfg.Corruption.sentinels(cfg.T, s.frame.size()) {
+		id, _ := cfg.Tokenizer.Special(sentinel(i)) // checked
+		s.sentinels = append(s.sentinels, id)
+	}
+	return s
+}
+
+func (c *Corruption) valid() bool {
+	return c.NoiseDensity > 0 && c.NoiseDensity < 1 && c.MeanNoiseSpanLength >= 1
+}
+
+// of is how many tokens of n are noise, in how many spans.
+func (c *Corruption) of(n int) (noise, count int) {
+	if n == 1 {
+		return 1, 1
+	}
+	noise = min(max(1, int(math.Round(float64(n)*c.NoiseDensity))), n-1)
+	count = min(max(1, int(math.Round(float64(noise)/c.MeanNoiseSpanLength))), noise, n-noise)
+	return noise, count
+}
+
+// lengths are the tokens of the encoder and of the decoder that n of a text become: a
+// frame's for the encoder, and the end for the decoder.
+func (c *Corruption) lengths(n, frame int) (enc, dec int) {
+	noise, count := c.of(n)
+	return n - noise + count + frame, noise + count + 1
+}
+
+// most is the most tokens, n at most, of which no more than so many become. Both
+// lengths grow with n.
+func (c *Corruption) most(n, enc, dec, frame int) int {
+	least := 0
+	for least < n {
+		k := (least + n + 1) / 2
+		if e, d := c.lengths(k, frame); e <= enc && d <= dec {
+			least = k
+		} else {
+			n = k - 1
+		}
+	}
+	return least
+}
+
+// full is the text that fills an encoder's row of T.
+func (c *Corruption) full(T, frame int) int {
+	// At least n·(1-NoiseDensity) of n tokens stay, but for rounding.
+	return c.most(int(float64(T+1)/(1-c.NoiseDensity))+1, T, math.MaxInt, frame)
+}
+
+// sentinels is how many a row of T can need: those of one text; several begin anew.
+func (c *Corruption) sentinels(T, frame int) int {
+	_, count := c.of(max(1, c.full(T, frame)))
+	return count
+}
+
+func (l *corrupter) units(ids []int32) int { return len(ids) - l.frame.size() }
+
+func (l *corrupter) fit(n, dec, enc int) int { return l.most(n, enc, dec, l.frame.size()) }
+
+func (l *corrupter) lay(b *Batch, p *piece) (dec, enc, targets int) {
+	d := p.dice(l.seed)
+	text := l.frame.inner(p.ids)[p.from : p.from+p.n]
+	noise, count := l.of(p.n)
+	hidden, kept := cuts{&d, noise, count}, cuts{&d, p.n - noise, count}
+	l.enc, l.dec = l.enc[:0], l.dec[:0]
+	for i := range count {
+		n := 0
+		if p.n > 1 {
+			n = kept.next()
+		}
+		l.enc, text = append(l.enc, text[:n]...), text[n:]
+		l.enc, l.dec = append(l.enc, l.sentinels[i]), append(l.dec, l.sentinels[i])
+		n = hidden.next()
+		l.dec, text = append(l.dec, text[:n]...), text[n:]
+	}
+	l.dec = append(l.dec, l.frame.last)
+
+	enc = b.Enc.framed(p.row, p.enc, p.segment, &l.frame, l.enc)
+	clear(b.Enc.Order[p.row*b.Enc.T+p.enc:][:enc])
+	at := p.row*b.Dec.T + p.first
+	p.place(b, l.dec) // and one to the right, behind the token that decoding starts with
+	b.Dec.Tokens[at] = l.frame.pad
+	copy(b.Dec.Tokens[at+1:at+len(l.dec)], l.dec)
+	copy(b.Targets[at:], l.dec)
+	for i := range l.dec {
+		b.Weights[at+i] = 1
+	}
+	return len(l.dec), enc, len(l.dec)
+}
+
+// cuts cut n things into so many parts, none of them empty, every way as likely.
+type cuts struct {
+	*dice
+	n, parts int
+}
+
+// next is the length of the next part.
+func (c *cuts) next() int {
+	// Each of the n-1 gaps that are left is a cut with the probability of those wanted.
+	k := 1
+	for ; c.n-k > 0 && c.roll(c.n-k) >= c.parts-1; k++ {
+	}
+	c.n, c.parts = c.n-k, c.parts-1
+	return k
+}

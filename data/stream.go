@@ -1,0 +1,148 @@
+package data
+
+import (
+	"fmt"
+	"io"
+)
+
+// streamRows lays documents end to end, for the objectives that learn from text alone:
+// what does not fit a row goes on in the next, as a sequence of its own.
+type streamRows struct {
+	r   *reader
+	cur Cursor
+	ids []int32 // of the document at cur, framed; empty: not read yet
+	doc document
+	now piece
+	layer
+}
+
+// A layer makes a sequence of each piece of a document; each streaming objective is one.
+type layer interface {
+	// units is how much of a document there is to take: inputs, or tokens of its text.
+	// Cursor.Offset counts them.
+	units(ids []int32) int
+	// fit is how many of n units a sequence takes that has room for so many positions of
+	// the decoder and the encoder; 0: it takes none.
+	fit(n, dec, enc int) int
+	// lay writes a sequence. It returns the positions that it takes, and its loss terms:
+	// one at least.
+	lay(b *Batch, p *piece) (dec, enc, targets int)
+}
+
+// A piece is a part of a document, and the place of a batch that it goes to.
+type piece struct {
+	document
+	ids        []int32 // of the whole document, framed
+	from, n    int     // units
+	row        int
+	first, enc int // positions of the row, of the decoder and the encoder
+	segment    int32
+}
+
+// key makes random numbers of a document its own in every epoch.
+func (d *document) key(seed uint64) uint64 {
+	return keyOf(seed, uint64(d.part), uint64(d.epoch), uint64(d.doc))
+}
+
+// dice are random numbers of the place in the document at which a piece begins.
+func (p *piece) dice(seed uint64) dice { return dice(keyOf(p.key(seed), uint64(p.from))) }
+
+func (c *streamRows) cursor() Cursor { return c.cur.clone() }
+
+// load makes ids the document at cur, or at the first usable place after it.
+func (c *streamRows) load() error {
+	for len(c.ids) == 0 {
+		if ended, err := c.r.turn(&c.cur); err != nil {
+			return err
+		} else if ended {
+			return io.EOF
+		}
+		ids, doc, err := c.r.read(&c.cur, c.ids)
+		if err != nil {
+			return err
+		}
+		c.ids, c.doc = ids, doc
+		if c.cur.Offset != 0 && (!doc.ok || c.cur.Offset >= int64(c.units(ids))) {
+			return fmt.Errorf("data: record %d has nothing at %d to resume at; the corpus, the tokenizer or the objective is another than before", doc.doc, c.cur.Offset)
+		}
+		if !doc.ok {
+			c.r.pass(&c.cur, doc, 0)
+		}
+	}
+	return nil
+}
+
+func (c *streamRows) fill(b *Batch, row int) (targets int, err error) {
+	if err := c.load(); err != nil {
+		return 0, err
+	}
+	startRow(b, row, c.r.frame.pad)
+	dec, enc := 0, 0
+	for segment := int32(1); dec < b.Dec.T; segment++ {
+		if err := c.load(); err == io.EOF {
+			break
+		} else if err != nil {
+			return 0, err
+		}
+		units := c.units(c.ids)
+		n := c.fit(units-int(c.cur.Offset), b.Dec.T-dec, b.Enc.T-enc)
+		if n == 0 {
+			break
+		}
+		c.now = piece{c.doc, c.ids, int(c.cur.Offset), n, row, dec, enc, segment}
+		d, e, t := c.lay(b, &c.now)
+		b.Seqs = append(b.Seqs, Seq{
+			Row: int32(row), First: int32(dec), Last: int32(dec + d - 1), Label: -1, Pair: -1, Part: int32(c.doc.part), Doc: c.doc.doc,
+		})
+		dec, enc, targets = dec+d, enc+e, targets+t
+		if c.cur.Offset += int64(n); c.cur.Offset == int64(units) {
+			c.r.pass(&c.cur, c.doc, units)
+			c.ids = c.ids[:0]
+		}
+	}
+	return targets, nil
+}
+
+// startRow sets row row of b to padding.
+func startRow(b *Batch, row int, pad int32) {
+	b.Dec.start(row, pad)
+	b.Enc.start(row, pad)
+	if T := b.Dec.T; b.Targets != nil {
+		absent(b.Targets[row*T : (row+1)*T])
+		clear(b.Weights[row*T : (row+1)*T])
+	}
+}
+
+func (s *Stream) start(row int, pad int32) {
+	at := row * s.T
+	for i := at; i < at+s.T; i++ {
+		s.Tokens[i] = pad
+		s.Segments[i] = -1
+		s.Positions[i] = 0
+		s.Order[i] = int32(i - at)
+	}
+}
+
+// place writes the inputs of the piece's sequence.
+func (p *piece) place(b *Batch, ids []int32) { b.Dec.place(p.row, p.first, p.segment, ids) }
+
+// place writes the inputs of a segment at position first of a row.
+func (s *Stream) place(row, first int, segment int32, ids []int32) {
+	at := row*s.T + first
+	copy(s.Tokens[at:], ids)
+	for i := range ids {
+		s.Segments[at+i] = segment
+		s.Positions[at+i] = int32(i)
+	}
+}
+
+// dice are random numbers in a row, from a key on.
+type dice uint64
+
+func (d *dice) next() uint64 {
+	*d += golden
+	return mix(uint64(*d))
+}
+
+// roll is a number from 0 to n-1.
+func (d *dice) roll(n int) int { return bounded(d.next(), n) }

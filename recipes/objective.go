@@ -1,0 +1,185 @@
+package recipes
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"hone/data"
+	"hone/data/tokenizer"
+)
+
+// learns is what the models of each model_type learn from text without labels.
+var learns = map[string][]data.Objective{
+	"gpt2":       {data.Causal, data.PrefixLM},
+	"llama":      {data.Causal, data.PrefixLM},
+	"qwen3":      {data.Causal, data.PrefixLM},
+	"palm":       {data.Causal, data.PrefixLM},
+	"bert":       {data.Masked},
+	"roberta":    {data.Masked},
+	"distilbert": {data.Masked},
+	"xlnet":      {data.Permutation},
+	"t5":         {data.SpanCorruption},
+}
+
+// Mask is the special token in the place of hidden ones, of a tokenizer that is trained
+// here; and so many sentinels stand for hidden spans, T5's number.
+const (
+	Mask      = "<|mask|>"
+	sentinels = 100
+)
+
+// objective of a stage; of one that has none, the next token.
+func (s *Stage) objective() data.Objective {
+	o, err := data.ParseObjective(s.Objective)
+	if err != nil {
+		return data.Causal
+	}
+	return o
+}
+
+// fillObjective fills in what the keys stand for that the objective reads.
+func (s *Stage) fillObjective() {
+	c := data.Config{
+		Masking:    data.Masking{MLMProbability: s.MLMProbability, MaskReplaceProb: s.MaskReplaceProb, RandomReplaceProb: s.RandomReplaceProb},
+		Permuting:  data.Permuting{PLMProbability: s.PLMProbability, MaxSpanLength: s.MaxSpanLength},
+		Corruption: data.Corruption{NoiseDensity: s.NoiseDensity, MeanNoiseSpanLength: s.MeanNoiseSpanLength},
+	}.WithDefaults()
+	switch s.objective() {
+	case data.Masked:
+		s.MLMProbability, s.MaskReplaceProb, s.RandomReplaceProb = c.MLMProbability, c.MaskReplaceProb, c.RandomReplaceProb
+	case data.Permutation:
+		s.PLMProbability, s.MaxSpanLength = c.PLMProbability, c.MaxSpanLength
+	case data.SpanCorruption:
+		s.NoiseDensity, s.MeanNoiseSpanLength = c.NoiseDensity, c.MeanNoiseSpanLength
+	}
+}
+
+// setObjective makes a loader hide what the stage says.
+func (s *Stage) setObjective(c *data.Config, t *Tokenizer, tok tokenizer.Tokenizer) {
+	c.Objective = s.objective()
+	c.Masking = data.Masking{
+		MLMProbability: s.MLMProbability, MaskReplaceProb: s.MaskReplaceProb, RandomReplaceProb: s.RandomReplaceProb,
+		WholeWordMask: s.WholeWordMask,
+	}
+	c.Permuting = data.Permuting{PLMProbability: s.PLMProbability, MaxSpanLength: s.MaxSpanLength}
+	c.Corruption = data.Corruption{NoiseDensity: s.NoiseDensity, MeanNoiseSpanLength: s.MeanNoiseSpanLength}
+	c.TargetLength, c.Mask = s.MaxTargetLength, t.Mask
+	if c.Objective == data.SpanCorruption {
+		for _, name := range []string{Pad, "<pad>"} {
+			if _, ok := tok.Special(name); ok && c.Pad == "" {
+				c.Pad = name
+			}
+		}
+	}
+}
+
+// validating turns the configuration of a training into that of its validation, which
+// asks for the probability of whole texts where the objective gives one; else it is false,
+// and the loss is that of the objective.
+func validating(c *data.Config) (whole bool) {
+	switch c.Objective {
+	case data.PrefixLM:
+		c.Objective = data.Causal
+	case data.Permutation:
+		c.LeftToRight = true
+	}
+	return c.Objective == data.Causal || c.Objective == data.Permutation
+}
+
+// specials are the special tokens that the stages need of a tokenizer that is trained.
+func (r *Recipe) specials() (names []string) {
+	mask, spans := false, false
+	for i := range r.Stages {
+		o := r.Stages[i].objective()
+		mask, spans = mask || o == data.Masked, spans || o == data.SpanCorruption
+	}
+	if mask && r.Tokenizer.Mask == "" {
+		names = append(names, Mask)
+	} else if mask {
+		names = append(names, r.Tokenizer.Mask)
+	}
+	if spans {
+		names = append(names, data.Sentinels(sentinels)...)
+	}
+	return names
+}
+
+// objective checks what a training stage learns.
+func (d *decoder) objective(r *Recipe, s *Stage, at string) {
+	known := []string{data.Classification.String()}
+	if s.Kind == "pretrain" {
+		known = nil
+		for o := data.Causal; o <= data.PrefixLM; o++ {
+			if o != data.Classification {
+				known = append(known, o.String())
+			}
+		}
+	}
+	d.oneOf(at+"objective", s.Objective, known)
+	if !slices.Contains(known, s.Objective) {
+		return
+	}
+	o := s.objective()
+	if can, ok := learns[r.Model.ModelType]; ok && o != data.Classification && !slices.Contains(can, o) {
+		var names, others []string
+		for _, c := range can {
+			names = append(names, c.String())
+		}
+		for _, family := range sortedKeys(learns) {
+			if slices.Contains(learns[family], o) {
+				others = append(others, family)
+			}
+		}
+		d.fault(at+"objective", "%s does not learn by %s, but by %s; %s is for %s", r.Model.ModelType, o, strings.Join(names, ", "), o, strings.Join(others, ", "))
+	}
+	whole := 0.
+	if s.WholeWordMask {
+		whole = 1
+	}
+	for _, k := range []struct {
+		key          string
+		v            float64
+		of           data.Objective
+		least, below float64
+	}{
+		{"mlm_probability", s.MLMProbability, data.Masked, math.SmallestNonzeroFloat64, 1},
+		{"mask_replace_prob", s.MaskReplaceProb, data.Masked, 0, math.Inf(1)},
+		{"random_replace_prob", s.RandomReplaceProb, data.Masked, 0, math.Inf(1)},
+		{"whole_word_mask", whole, data.Masked, 0, 2},
+		{"plm_probability", s.PLMProbability, data.Permutation, math.SmallestNonzeroFloat64, 1},
+		{"max_span_length", float64(s.MaxSpanLength), data.Permutation, 1, math.Inf(1)},
+		{"noise_density", s.NoiseDensity, data.SpanCorruption, math.SmallestNonzeroFloat64, 1},
+		{"mean_noise_span_length", s.MeanNoiseSpanLength, data.SpanCorruption, 1, math.Inf(1)},
+		{"max_target_length", float64(s.MaxTargetLength), data.SpanCorruption, 0, math.Inf(1)},
+	} {
+		switch {
+		case o != k.of && k.v != 0:
+			d.fault(at+k.key, "this is for objective = %q, not %s", k.of, o)
+		case o != k.of:
+		case !(k.v >= k.least && k.v < k.below) && k.least > 0 && k.least < 1:
+			d.fault(at+k.key, "%g is not above 0 and below 1", k.v)
+		case !(k.v >= k.least):
+			d.fault(at+k.key, "%g is less than %g", k.v, k.least)
+		}
+	}
+	if o == data.Masked && !(s.MaskReplaceProb+s.RandomReplaceProb <= 1) {
+		d.fault(at+"mask_replace_prob", "%g, and random_replace_prob, %g, are more than the whole", s.MaskReplaceProb, s.RandomReplaceProb)
+	}
+	if o == data.SpanCorruption && r.Tokenizer.EOS == "" && r.Tokenizer.Separator == "" {
+		d.fault("tokenizer.eos", "missing: what a decoder writes has an end")
+	}
+}
+
+// scored checks that the models of an evaluation give texts a probability.
+func (d *decoder) scored(r *Recipe, s *Stage, at string) {
+	for _, name := range s.Models {
+		m, err := r.Stage(name)
+		if err != nil || m.Kind != "pretrain" {
+			continue // a fault already, or a classifier
+		}
+		if c := (data.Config{Objective: m.objective()}); !validating(&c) {
+			d.fault(at+"models", "stage %q learns by %s, which gives no text a probability: there are no bits per byte to evaluate", name, c.Objective)
+		}
+	}
+}

@@ -1,0 +1,105 @@
+package recipes
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"hone/data"
+	"hone/data/tokenizer"
+	"hone/trainer/model"
+)
+
+const pretraining = `[corpus.godoc]
+source = "goroot:"
+[[stage]]
+name = "pretrain"
+kind = "pretrain"
+steps = 5
+learning_rate = 1e-3
+`
+
+// Every family learns something, and what it does not learn is refused with what it does.
+func TestObjectivesOfFamilies(t *testing.T) {
+	for _, family := range model.ModelTypes {
+		if len(learns[family]) == 0 {
+			t.Errorf("%s learns nothing", family)
+		}
+		for o := data.Causal; o <= data.PrefixLM; o++ {
+			_, err := parse("x.toml", pretraining+"objective = \""+o.String()+"\"\n[model]\nmodel_type = \""+family+"\"\n", nil)
+			fault := err != nil && strings.Contains(err.Error(), "x.toml:8: stage.pretrain.objective: ")
+			if can := slices.Contains(learns[family], o); fault == can {
+				t.Errorf("%s, %v: %v", family, o, err)
+			}
+		}
+	}
+	_, err := parse("x.toml", pretraining+"objective = \"masked\"\n", nil)
+	if want := "x.toml:8: stage.pretrain.objective: gpt2 does not learn by masked, but by causal, prefix_lm; masked is for bert, distilbert, roberta"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+func TestKeysOfObjectives(t *testing.T) {
+	// A model_type that is not known has no say in what it learns: the other faults show.
+	faults := func(lines string) string {
+		_, err := parse("x.toml", pretraining+lines+"\n", nil)
+		if err == nil {
+			return ""
+		}
+		return err.Error()
+	}
+	for _, test := range []struct{ lines, want string }{
+		{`objective = "maskd"`, `"maskd" is not known; did you mean "masked"?`},
+		{`objective = "classification"`, `"classification" is not known`},
+		{`mlm_probability = 0.2`, `mlm_probability: this is for objective = "masked", not causal`},
+		{`whole_word_mask = true`, `whole_word_mask: this is for objective = "masked", not causal`},
+		{"objective = \"masked\"\nmlm_probability = 1.5", `mlm_probability: 1.5 is not above 0 and below 1`},
+		{"objective = \"masked\"\nrandom_replace_prob = -1", `random_replace_prob: -1 is less than 0`},
+		{"objective = \"masked\"\nmask_replace_prob = 0.9\nrandom_replace_prob = 0.2", `mask_replace_prob: 0.9, and random_replace_prob, 0.2, are more than the whole`},
+		{"objective = \"permutation\"\nmax_span_length = -2", `max_span_length: -2 is less than 1`},
+		{"objective = \"span_corruption\"\nmean_noise_span_length = 0.5", `mean_noise_span_length: 0.5 is less than 1`},
+		{"objective = \"span_corruption\"\nnoise_density = nan", `noise_density: NaN is not above 0 and below 1`},
+		{"objective = \"span_corruption\"\n[tokenizer]\nbos = \"<|endoftext|>\"", `tokenizer.eos: missing`},
+		{"objective = \"masked\"\n[[stage]]\nname = \"e\"\nkind = \"evaluate\"\nmodels = [\"pretrain\"]", `stage "pretrain" learns by masked, which gives no text a probability`},
+	} {
+		if got := faults(test.lines); !strings.Contains(got, test.want) {
+			t.Errorf("%s: %q lacks %q", test.lines, got, test.want)
+		}
+	}
+	for _, lines := range []string{"", `objective = "prefix_lm"`} {
+		if got := faults(lines); got != "" {
+			t.Errorf("%s: %s", lines, got)
+		}
+	}
+}
+
+// The keys reach the loader, and the special tokens the tokenizer.
+func TestObjectiveReachesTheLoader(t *testing.T) {
+	s := Stage{Kind: "pretrain", Objective: "masked", RandomReplaceProb: 0.5, WholeWordMask: true}
+	s.fillObjective()
+	r := &Recipe{Stages: []Stage{s, {Kind: "pretrain", Objective: "span_corruption"}}}
+	var c data.Config
+	s.setObjective(&c, &r.Tokenizer, planned{size: 300})
+	if want := (data.Masking{MLMProbability: 0.15, RandomReplaceProb: 0.5, WholeWordMask: true}); c.Objective != data.Masked || c.Masking != want {
+		t.Errorf("%v, %+v", c.Objective, c.Masking)
+	}
+	if names := r.specials(); len(names) != 101 || names[0] != Mask || names[100] != "<extra_id_99>" {
+		t.Errorf("special tokens %v", names)
+	}
+	if whole := validating(&c); whole {
+		t.Error("what is masked gives no text a probability")
+	}
+	if m := retention(&s); m.Metric != "val_loss" || m.HigherIsBetter {
+		t.Errorf("kept by %+v", m)
+	}
+	c.Objective = data.Permutation
+	if !validating(&c) || !c.LeftToRight {
+		t.Error("a permutation is not validated from left to right")
+	}
+	var tok tokenizer.Tokenizer = planned{size: 300}
+	s.Objective = "span_corruption"
+	c = data.Config{}
+	if s.setObjective(&c, &r.Tokenizer, tok); c.Pad != Pad {
+		t.Errorf("a decoder starts with %q", c.Pad)
+	}
+}
