@@ -50,6 +50,11 @@ func (b *Builder) Input(name string, dt DType, shape ...int) ID {
 	return id
 }
 
+// Constant gives an input values, []float64 or []int32, that executors set once.
+func (b *Builder) Constant(id ID, values any) {
+	b.p.Constants = append(b.p.Constants, Constant{id, values})
+}
+
 // Scratch adds a value that lives from the instruction that writes it to the last that reads it.
 func (b *Builder) Scratch(name string, dt DType, shape ...int) ID {
 	return b.add(Value{Name: name, Shape: shape, DType: dt, Class: Scratch, Offset: -1})

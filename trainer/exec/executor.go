@@ -80,6 +80,11 @@ func NewExecutor(mem *Memory, p *Program) (*Executor, error) {
 		}
 		e.vals[i] = Arg{Buffer: arena.Slice(v.Offset, v.Bytes()), Shape: v.Shape, DType: v.DType}
 	}
+	for _, c := range p.Constants {
+		if err := e.set(&p.Values[c.ID], c); err != nil {
+			return nil, err
+		}
+	}
 	e.args = make([][]Arg, len(p.Instrs))
 	for i := range p.Instrs {
 		for _, ids := range [][]ID{p.Instrs[i].In, p.Instrs[i].Out} {
@@ -93,6 +98,28 @@ func NewExecutor(mem *Memory, p *Program) (*Executor, error) {
 		}
 	}
 	return e, nil
+}
+
+// set uploads a constant.
+func (e *Executor) set(v *Value, c Constant) error {
+	var data []byte
+	switch values := c.Values.(type) {
+	case []int32:
+		data = bytesOf(values)
+	case []float64:
+		data = bytesOf(values)
+		if v.DType == F32 {
+			narrow := make([]float32, len(values))
+			for i, x := range values {
+				narrow[i] = float32(x)
+			}
+			data = bytesOf(narrow)
+		}
+	}
+	if len(data) != v.Bytes() {
+		return fmt.Errorf("exec: program %s: constant %s has %d bytes, want %d", e.prog.Name, v.Name, len(data), v.Bytes())
+	}
+	return e.dev.Upload(e.vals[c.ID].Buffer, data)
 }
 
 // Program is what the executor runs.

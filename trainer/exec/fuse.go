@@ -136,10 +136,10 @@ const (
 // holds the logits of all rows.
 func (f *fusion) head(i int) bool {
 	lin := f.p.Instrs[i]
-	if lin.Op != OpLinear || at(lin.In, 2) != None {
+	if lin.Op != OpLinear {
 		return false
 	}
-	x, w, logits := lin.In[0], lin.In[1], lin.Out[0]
+	x, w, bias, logits := lin.In[0], lin.In[1], at(lin.In, 2), lin.Out[0]
 	ce, ok := f.reader(logits, OpCrossEntropy)
 	if !ok || f.p.Instrs[ce].In[0] != logits {
 		return false
@@ -149,7 +149,7 @@ func (f *fusion) head(i int) bool {
 	if !f.ready(i, ce, targets, weights) {
 		return false
 	}
-	dloss, dx, dw := None, None, None
+	dloss, dx, dw, dbias := None, None, None, None
 	gone := []int{ce}
 	if g, ok := f.reader(logits, OpCrossEntropyGrad); ok {
 		grad := f.p.Instrs[g]
@@ -173,6 +173,8 @@ func (f *fusion) head(i int) bool {
 				dx = in.Out[0]
 			case in.Op == OpLinearGradW && dw == None && in.In[0] == x && in.In[1] == dlogits:
 				dw = in.Out[0]
+			case in.Op == OpColSum && bias != None && dbias == None:
+				dbias = in.Out[0]
 			default:
 				return false
 			}
@@ -190,10 +192,15 @@ func (f *fusion) head(i int) bool {
 	work := ID(len(f.p.Values) - 1)
 	f.name(dx, "dx")
 	f.name(dw, "dw")
-	f.replace(i, Instr{
+	in := Instr{
 		Op: OpLinearCrossEntropy, In: []ID{x, w, targets, weights, dloss},
 		Out: []ID{loss.Out[0], loss.Out[1], lse, dx, dw, work}, Attrs: lin.Attrs, Note: lin.Note,
-	}, gone...)
+	}
+	if bias != None {
+		f.name(dbias, "dbias")
+		in.In, in.Out = append(in.In, bias), append(in.Out, dbias)
+	}
+	f.replace(i, in, gone...)
 	return true
 }
 

@@ -79,6 +79,14 @@ const (
 	// 0..positions[b]. Without k and v, q(B,(H+2·KV)·D) holds both. Keys and values are of class State and listed as outputs too.
 	OpAttentionCached
 
+	// RelativeScores (Dai et al. 2019): q(R,H·D), k(S,H·D), [qs(R,H·D), seg(2,H·D), types(R) int32] ->
+	// y(R,H,S), an attention's bias: the products of a query's heads with those of the distances, k, times
+	// Scale. With types (Yang et al. 2019, §2.5), S = 2T-1, the score of a key of the query's type has
+	// qs·seg[0] more, and of another type qs·seg[1]. Attrs: T, Heads, Scale.
+	OpRelativeScores
+	// RelativeScoresGrad: the inputs, dy(R,H,S) -> dq, dk, [dqs], [dseg].
+	OpRelativeScoresGrad
+
 	// GELU (Hendrycks & Gimpel 2016) in its tanh form ("gelu_new"), or x·Φ(x) itself ("gelu") with
 	// Attrs.Erf: x -> y, elementwise.
 	OpGELU
@@ -100,6 +108,12 @@ const (
 	OpGLUGrad
 	// Add: a, b -> a + b, elementwise.
 	OpAdd
+	// AddBias: x(R,C), bias(C) -> y(R,C) = x + bias, in each row.
+	OpAddBias
+	// Scale: x -> y = Scale·x, elementwise. Attrs: Scale.
+	OpScale
+	// Transpose: x(R,C) -> y(C,R).
+	OpTranspose
 	// Dropout (Srivastava et al. 2014): x, rng(4) int32 -> y: kept elements scaled by 1/(1-P).
 	// The mask is a function of (rng[0..3] = seed low, seed high, step, micro-batch), Attrs.Salt
 	// and the element's index alone, so that the gradient is the same op on dy.
@@ -110,11 +124,19 @@ const (
 	OpCrossEntropy
 	// CrossEntropyGrad: logits, targets, weights, lse, dloss(1) -> dlogits(R,V).
 	OpCrossEntropyGrad
-	// LinearCrossEntropy is OpLinear without bias, OpCrossEntropy and their gradients, on some rows at a
+	// LinearCrossEntropy is OpLinear, OpCrossEntropy and their gradients, on some rows at a
 	// time, so that there are never more logits than work holds: x(R,C), w(V,C), targets(R) int32,
-	// weights(R), [dloss(1)] -> loss(1), nll(R), lse(R), [dx(R,C)], [dw(V,C)], work(P,V), P ≤ R. The results have
-	// the bits of the separate ops. w is (C,V) when Attrs.Transposed. dloss is needed for dx and dw.
+	// weights(R), [dloss(1)] -> loss(1), nll(R), lse(R), [dx(R,C)], [dw(V,C)], work(P,V), P ≤ R. With a bias(V)
+	// after dloss, [dbias(V)] follows work. The results, but for dbias, have the bits of the separate ops. w is (C,V) when Attrs.Transposed. dloss is needed for dx and dw.
 	OpLinearCrossEntropy
+
+	// SpanCrossEntropy: scores(R,K), spans(S,2) int32, targets(S,K) int32, weights(S) -> loss(1) = Σ weights·nll,
+	// nll(S), lse(S,K). Sequence s has the rows from spans[s][0] up to, not with, spans[s][1]; a softmax of each
+	// column over its rows predicts the row targets[s][k], and nll is the mean over the K columns: start
+	// and end of an answer. A target of -1 has no part.
+	OpSpanCrossEntropy
+	// SpanCrossEntropyGrad: scores, spans, targets, weights, lse, dloss(1) -> dscores(R,K).
+	OpSpanCrossEntropyGrad
 
 	// Copy: x -> y, any type.
 	OpCopy
@@ -183,7 +205,9 @@ var opNames = [numOps]string{
 	OpAttention: "attention", OpAttentionGrad: "attention_grad", OpAttentionCached: "attention_cached",
 	OpGELU: "gelu", OpGELUGrad: "gelu_grad", OpGLU: "glu", OpGLUGrad: "glu_grad",
 	OpTanh: "tanh", OpSigmoid: "sigmoid", OpReLU: "relu", OpTanhGrad: "tanh_grad", OpSigmoidGrad: "sigmoid_grad", OpReLUGrad: "relu_grad",
-	OpAdd: "add", OpDropout: "dropout",
+	OpAdd: "add", OpAddBias: "add_bias", OpScale: "scale", OpTranspose: "transpose", OpDropout: "dropout",
+	OpRelativeScores: "relative_scores", OpRelativeScoresGrad: "relative_scores_grad",
+	OpSpanCrossEntropy: "span_cross_entropy", OpSpanCrossEntropyGrad: "span_cross_entropy_grad",
 	OpCrossEntropy: "cross_entropy", OpCrossEntropyGrad: "cross_entropy_grad", OpLinearCrossEntropy: "linear_cross_entropy",
 	OpCopy: "copy", OpSumSquares: "sum_squares", OpAdamW: "adamw",
 	OpMuonMomentum: "muon_momentum", OpNormalize: "normalize", OpMatrixPolynomial: "matrix_polynomial", OpMuonUpdate: "muon_update",
@@ -202,7 +226,7 @@ func (o Op) String() string {
 // because each element is read before it is written.
 func (o Op) inPlace() bool {
 	switch o {
-	case OpGELU, OpGELUGrad, OpTanh, OpSigmoid, OpReLU, OpTanhGrad, OpSigmoidGrad, OpReLUGrad, OpGLUGrad, OpAdd, OpDropout, OpRoPE,
+	case OpGELU, OpGELUGrad, OpTanh, OpSigmoid, OpReLU, OpTanhGrad, OpSigmoidGrad, OpReLUGrad, OpGLUGrad, OpAdd, OpAddBias, OpScale, OpDropout, OpRoPE,
 		OpLayerNorm, OpAddLayerNorm, OpLayerNormGrad, OpRMSNorm, OpAddRMSNorm, OpRMSNormGrad,
 		OpCrossEntropyGrad, OpNormalize, OpMatrixPolynomial:
 		return true

@@ -85,11 +85,18 @@ type Instr struct {
 
 // A Program is what a device runs. Build one with a Builder.
 type Program struct {
-	Name   string
-	Values []Value
-	Instrs []Instr
-	Named  map[string]ID // inputs and outputs by name
-	Bytes  [numClasses]int
+	Name      string
+	Values    []Value
+	Instrs    []Instr
+	Named     map[string]ID // inputs and outputs by name
+	Constants []Constant
+	Bytes     [numClasses]int
+}
+
+// A Constant is an input that executors set once: []float64, for a float of either size, or []int32.
+type Constant struct {
+	ID     ID
+	Values any
 }
 
 // Size is the bytes of an arena.
@@ -133,6 +140,13 @@ func (p *Program) instrFLOPs(in *Instr) float64 {
 	case OpAttentionGrad:
 		y := v(in.In, 8)
 		return 8 * float64(y[0]) * p.keyRows(in) * float64(y[1])
+	case OpRelativeScores, OpRelativeScoresGrad:
+		q, k := v(in.In, 0), v(in.In, 1)
+		products := 1
+		if in.Op == OpRelativeScoresGrad {
+			products = 2
+		}
+		return 2 * float64(q[0]) * float64(q[1]) * float64(k[0]) * float64(products)
 	case OpAttentionCached:
 		k := v(in.In, 1)
 		return 4 * float64(k[0]) * float64(k[1]) * float64(v(in.Out, 0)[1])

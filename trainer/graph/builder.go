@@ -31,7 +31,8 @@ type Builder struct {
 	serial  uint32 // of the last op; see op.Hashcode
 	salt    uint64 // of the last dropout
 	params  []param
-	names   map[string]bool // of parameters and inputs
+	consts  map[*gorgonia.Node]any // []float64 or []int32
+	names   map[string]bool        // of parameters and inputs
 	terms   map[*gorgonia.Node][]*gorgonia.Node
 	lowered bool
 	unfused bool // set by tests: each node stays an instruction
@@ -60,7 +61,7 @@ type Init struct {
 }
 
 type param struct {
-	info exec.ParamInfo
+	info exec.ParamInfo // with the shape as stored
 	init Init
 	node *Node
 }
@@ -69,7 +70,7 @@ type param struct {
 func New(name string, dt exec.DType) *Builder {
 	b := &Builder{
 		name: name, dt: dt, g: gorgonia.NewGraph(gorgonia.WithGraphName(name)),
-		names: map[string]bool{}, terms: map[*gorgonia.Node][]*gorgonia.Node{},
+		names: map[string]bool{}, consts: map[*gorgonia.Node]any{}, terms: map[*gorgonia.Node][]*gorgonia.Node{},
 	}
 	if dt != exec.F32 && dt != exec.F64 {
 		b.fail("%v is no float type", dt)
@@ -118,9 +119,44 @@ func (b *Builder) Matrix(name string, init Init, maps int, shape ...int) *Node {
 	return n
 }
 
+// Stored says that checkpoints have the parameter that was declared last, n, in another shape
+// of as many elements: XLNet's matrices are of rank 3.
+func (b *Builder) Stored(n *Node, shape ...int) *Node {
+	if b.err != nil {
+		return n
+	}
+	if len(b.params) == 0 || b.params[len(b.params)-1].node != n || elems(shape) != elems(n.shape) {
+		return b.fail("shape %v is not that of the last parameter's elements", shape)
+	}
+	b.params[len(b.params)-1].info.Shape = shape
+	return n
+}
+
 // Input declares a value that the host feeds.
 func (b *Builder) Input(name string, dt exec.DType, shape ...int) *Node {
 	return b.leaf("input", name, dt, shape)
+}
+
+// Constant declares an input of fixed values, []float64 or []int32, that the executor sets.
+func (b *Builder) Constant(name string, values any, shape ...int) *Node {
+	dt, n := b.dt, 0
+	switch v := values.(type) {
+	case []float64:
+		n = len(v)
+	case []int32:
+		dt, n = exec.I32, len(v)
+	default:
+		return b.fail("constant %s: a %T, want []float64 or []int32", name, values)
+	}
+	node := b.leaf("constant", name, dt, shape)
+	if b.err != nil {
+		return node
+	}
+	if n != elems(shape) {
+		return b.fail("constant %s: %d values, want %v", name, n, shape)
+	}
+	b.consts[node.n] = values
+	return node
 }
 
 // Cache declares a float buffer that AttentionCached reads and writes. It lies among the

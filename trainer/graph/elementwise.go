@@ -98,6 +98,55 @@ func (b *Builder) Add(x, y *Node) *Node {
 	}, x, y)[0]
 }
 
+// AddBias is x (R,C) with bias (C) added to each row.
+func (b *Builder) AddBias(x, bias *Node) *Node {
+	const code = exec.OpAddBias
+	if !b.shape(code, "x", x, b.dt, -1, -1) || !b.shape(code, "bias", bias, b.dt, x.shape[1]) {
+		return &Node{}
+	}
+	b.differentiable(code, x, bias)
+	return b.apply(op{
+		code: code,
+		out:  []result{{"y", x.shape}},
+		grad: func(dy *Node) []*Node {
+			d := []*Node{dy, nil}
+			if bias.diff {
+				d[1] = b.apply(op{code: exec.OpColSum, out: []result{{"db", bias.shape}}}, dy)[0]
+			}
+			return d
+		},
+	}, x, bias)[0]
+}
+
+// Scale is factor·x, of any shape.
+func (b *Builder) Scale(x *Node, factor float64) *Node {
+	const code = exec.OpScale
+	if !b.float(code, "x", x) {
+		return &Node{}
+	}
+	b.differentiable(code, x)
+	o := op{code: code, attrs: exec.Attrs{Scale: factor}, out: []result{{"y", x.shape}}}
+	forward := o
+	forward.grad = func(dy *Node) []*Node { return b.apply(o, dy) }
+	return b.apply(forward, x)[0]
+}
+
+// Transpose turns x (R,C) into (C,R).
+func (b *Builder) Transpose(x *Node) *Node {
+	const code = exec.OpTranspose
+	if !b.shape(code, "x", x, b.dt, -1, -1) {
+		return &Node{}
+	}
+	b.differentiable(code, x)
+	return b.apply(op{
+		code: code,
+		out:  []result{{"y", []int{x.shape[1], x.shape[0]}}},
+		grad: func(dy *Node) []*Node {
+			return b.apply(op{code: code, out: []result{{"dx", x.shape}}}, dy)
+		},
+	}, x)[0]
+}
+
 // Dropout (Srivastava et al. 2014) zeroes elements with probability p and scales the
 // others by 1/(1-p). The mask is a function of rng (4) int32 (seed low, seed high, step,
 // micro-batch), the number of the dropout in the graph, and the element's index.

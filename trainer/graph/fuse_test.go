@@ -28,12 +28,12 @@ func gpt(b *Builder, tied bool, dropout float64, train bool) Outputs {
 		f := b.GELU(linear(l+".fc", norm(l+".ln_2", x), c, 2*c))
 		x = b.Add(x, b.Dropout(linear(l+".out", f, 2*c, c), dropout, rng))
 	}
-	w := wte
+	w, bias := wte, (*Node)(nil)
 	if !tied {
-		w = p("head", v, c)
+		w, bias = p("head", v, c), p("head.b", v)
 	}
 	x = norm("ln_f", x)
-	loss, nll := b.CrossEntropy(b.Linear(x, w, nil, false), b.Input("targets", exec.I32, rows), b.Input("weights", b.dt, rows))
+	loss, nll := b.CrossEntropy(b.Linear(x, w, bias, false), b.Input("targets", exec.I32, rows), b.Input("weights", b.dt, rows))
 	out := Outputs{Named: []Named{{"loss", loss}, {"nll", nll}}}
 	if train {
 		out.Loss = loss

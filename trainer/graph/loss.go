@@ -30,3 +30,33 @@ func (b *Builder) CrossEntropy(logits, targets, weights *Node) (loss, nll *Node)
 	}, logits, targets, weights)
 	return y[0], y[1]
 }
+
+// SpanCrossEntropy predicts rows of sequences: scores (R,K), spans (S,2) int32 (the first row of
+// a sequence and the one after its last), targets (S,K) int32, weights (S) -> loss (1) =
+// Σ weights·nll, and nll (S), the mean of the K columns' negative log likelihoods, each under a
+// softmax over the sequence's rows. A target of -1 has no part.
+func (b *Builder) SpanCrossEntropy(scores, spans, targets, weights *Node) (loss, nll *Node) {
+	const code = exec.OpSpanCrossEntropy
+	if !b.shape(code, "scores", scores, b.dt, -1, -1) || !b.shape(code, "weights", weights, b.dt, -1) {
+		return &Node{}, &Node{}
+	}
+	n, k := weights.shape[0], scores.shape[1]
+	if !b.shape(code, "spans", spans, exec.I32, n, 2) || !b.shape(code, "targets", targets, exec.I32, n, k) {
+		return &Node{}, &Node{}
+	}
+	b.differentiable(code, scores, weights)
+	if weights.diff {
+		return b.fail("%v: weights cannot depend on trainable parameters", code), &Node{}
+	}
+	var y []*Node // loss, nll, lse
+	y = b.apply(op{
+		code: code,
+		out:  []result{{"loss", []int{1}}, {"nll", []int{n}}, {"lse", []int{n, k}}},
+		grad: func(dloss *Node) []*Node {
+			return []*Node{b.apply(op{
+				code: exec.OpSpanCrossEntropyGrad, out: []result{{"dscores", scores.shape}},
+			}, scores, spans, targets, weights, y[2], dloss)[0], nil, nil, nil}
+		},
+	}, scores, spans, targets, weights)
+	return y[0], y[1]
+}

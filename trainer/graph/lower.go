@@ -110,8 +110,8 @@ func (b *Builder) differentiate(loss *Node) (map[string]*gorgonia.Node, error) {
 			continue
 		}
 		g := p.node.n.Deriv()
-		if !slices.Equal([]int(g.Shape()), p.info.Shape) {
-			return nil, fmt.Errorf("parameter %s: gradient of shape %v, want %v", p.info.Name, g.Shape(), p.info.Shape)
+		if !slices.Equal([]int(g.Shape()), p.node.shape) {
+			return nil, fmt.Errorf("parameter %s: gradient of shape %v, want %v", p.info.Name, g.Shape(), p.node.shape)
 		}
 		grads[p.info.Name] = g
 	}
@@ -218,9 +218,9 @@ func (w *lowering) program(out Outputs, grads map[string]*gorgonia.Node) (*exec.
 			selects[part{b.children(n)[0], o.part}] = n
 		}
 	}
-	params := map[*gorgonia.Node]bool{}
+	params := map[*gorgonia.Node][]int{} // the shapes as stored
 	for _, p := range b.params {
-		params[p.node.n] = true
+		params[p.node.n] = p.info.Shape
 	}
 
 	// Order of creation is a topological order, and puts the gradients of weights
@@ -233,12 +233,15 @@ func (w *lowering) program(out Outputs, grads map[string]*gorgonia.Node) (*exec.
 			continue
 		}
 		switch {
-		case params[n]:
-			if err := w.param(n); err != nil {
+		case params[n] != nil:
+			if err := w.param(n, params[n]); err != nil {
 				return nil, fmt.Errorf("graph: %s: %w", b.name, err)
 			}
 		case n.Op() == nil:
 			w.ids[n] = w.x.Input(n.Name(), w.dtype(n), n.Shape()...)
+			if values, ok := b.consts[n]; ok {
+				w.x.Constant(w.ids[n], values)
+			}
 		default:
 			if err := w.instr(n, selects); err != nil {
 				return nil, fmt.Errorf("graph: %s: %w", b.name, err)
@@ -247,7 +250,7 @@ func (w *lowering) program(out Outputs, grads map[string]*gorgonia.Node) (*exec.
 	}
 	for _, p := range w.l.Params {
 		if g := copies[p.Name]; g != nil {
-			w.emit(exec.OpCopy, []exec.ID{w.ids[g]}, []exec.ID{w.gradOf(p)}, exec.Attrs{}, p.Name)
+			w.emit(exec.OpCopy, []exec.ID{w.ids[g]}, []exec.ID{w.gradOf(p, g.Shape())}, exec.Attrs{}, p.Name)
 		}
 	}
 	for _, o := range out.Named {
@@ -268,20 +271,20 @@ func (w *lowering) dtype(n *gorgonia.Node) exec.DType {
 	panic("graph: a leaf of another type than the Builder makes")
 }
 
-func (w *lowering) param(n *gorgonia.Node) error {
+func (w *lowering) param(n *gorgonia.Node, stored []int) error {
 	p, ok := w.l.Param(n.Name())
 	if !ok {
 		return fmt.Errorf("parameter %s is not in the layout", n.Name())
 	}
-	if w.l.DType != w.b.dt || !slices.Equal(p.Shape, []int(n.Shape())) {
-		return fmt.Errorf("parameter %s: %v%s, but %v%s in the layout", p.Name, w.b.dt, dims(n.Shape()), w.l.DType, dims(p.Shape))
+	if w.l.DType != w.b.dt || !slices.Equal(p.Shape, stored) {
+		return fmt.Errorf("parameter %s: %v%s, but %v%s in the layout", p.Name, w.b.dt, dims(stored), w.l.DType, dims(p.Shape))
 	}
-	w.ids[n] = w.x.At(p.Name, exec.Param, p.Offset, w.b.dt, p.Shape...)
+	w.ids[n] = w.x.At(p.Name, exec.Param, p.Offset, w.b.dt, n.Shape()...)
 	return nil
 }
 
-func (w *lowering) gradOf(p exec.ParamInfo) exec.ID {
-	return w.x.At(p.Name+".grad", exec.Grad, p.Offset, w.b.dt, p.Shape...)
+func (w *lowering) gradOf(p exec.ParamInfo, shape []int) exec.ID {
+	return w.x.At(p.Name+".grad", exec.Grad, p.Offset, w.b.dt, shape...)
 }
 
 // value makes the value that a node's instruction writes. Scratch values are named
@@ -289,7 +292,7 @@ func (w *lowering) gradOf(p exec.ParamInfo) exec.ID {
 func (w *lowering) value(n *gorgonia.Node, r result, k int) exec.ID {
 	if n != nil {
 		if p, ok := w.homes[n]; ok {
-			return w.gradOf(p)
+			return w.gradOf(p, n.Shape())
 		}
 	}
 	name := fmt.Sprintf("%%%d", w.count)

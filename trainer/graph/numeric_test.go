@@ -76,7 +76,7 @@ func start(t *testing.T, dev exec.Device, b *Builder, out Outputs, inputs map[st
 		}
 	}) {
 		v := p.Values[p.Named[name]]
-		if v.Class != exec.Input {
+		if v.Class != exec.Input || slices.ContainsFunc(p.Constants, func(c exec.Constant) bool { return c.ID == p.Named[name] }) {
 			continue
 		}
 		if v.DType == exec.I32 {
@@ -186,6 +186,8 @@ var ints = map[string][]int32{
 	"pool":         {2, 5, -1},
 	"ptargets":     {1, 3, -1},
 	"rng":          {7, 0, 3, 1},
+	"spans":        {0, 3, 3, 4, 4, 6},
+	"span targets": {1, 2, 3, -1, 5, 4},
 
 	"positions": {0, 1, 2, 0, -1, 7},
 }
@@ -240,7 +242,34 @@ func TestGradients(t *testing.T) {
 			return b.Attention(Attend{Q: x, K: k, V: v, Heads: Heads{2, 1}, T: 3, Segments: b.Input("segments", exec.I32, rows), Order: b.Input("order", exec.I32, rows),
 				KeyT: 2, KeySegments: b.Input("key segments", exec.I32, 4), KeyOrder: b.Input("key order", exec.I32, 4), Bias: w(b, "bias", 2, 4), Scale: 1})
 		},
-		"gelu":            func(b *Builder, x *Node) *Node { return b.GELU(x) },
+		"gelu":                    func(b *Builder, x *Node) *Node { return b.GELU(x) },
+		"scale":                   func(b *Builder, x *Node) *Node { return b.Scale(b.GELU(x), -0.7) },
+		"stored in another shape": func(b *Builder, x *Node) *Node { return b.Linear(x, b.Stored(w(b, "w", 6, c), 2, 3, c), nil, false) },
+		"add_bias":                func(b *Builder, x *Node) *Node { return b.AddBias(x, w(b, "b", c)) },
+		"transpose": func(b *Builder, x *Node) *Node {
+			return b.Linear(b.Transpose(b.Transpose(x)), w(b, "w", 5, c), nil, false)
+		},
+		"constant": func(b *Builder, x *Node) *Node {
+			table := b.Constant("table", []float64{1, 2, 3, 4, -1, 0.5, 2, 3, 1, -2, 1, 2, 3, 3, 4, 1}, 4, 4)
+			return b.Add(b.Linear(x, table, nil, false), b.Embed(w(b, "e", 2, c), b.Constant("zeros", make([]int32, rows), rows)))
+		},
+		"relative_scores": func(b *Builder, x *Node) *Node {
+			seg, ord := b.Input("one segment", exec.I32, rows), b.Input("permutation", exec.I32, rows)
+			qkv := b.Linear(x, w(b, "qkv", 12, c), nil, false)
+			bias := b.RelativeScores(Relative{Q: b.AddBias(x, w(b, "u", c)), K: w(b, "k", 5, c), Heads: 2, T: 3, Scale: 0.7,
+				QSeg: b.AddBias(x, w(b, "v", c)), Seg: w(b, "seg", 2, c), Types: b.Input("order", exec.I32, rows)})
+			return b.Attention(Attend{Q: qkv, Heads: Heads{2, 2}, T: 3, Segments: seg, Order: ord, Bias: bias})
+		},
+		"relative_scores without types": func(b *Builder, x *Node) *Node {
+			seg, ord := b.Input("segments", exec.I32, rows), b.Input("order", exec.I32, rows)
+			bias := b.RelativeScores(Relative{Q: x, K: w(b, "k", 5, c), Heads: 1, T: 3, Scale: 2})
+			return b.Attention(Attend{Q: x, K: x, V: x, Heads: Heads{1, 1}, T: 3, Segments: seg, Order: ord, Bias: bias})
+		},
+		"t5's relative bias": func(b *Builder, x *Node) *Node {
+			seg, ord := b.Input("segments", exec.I32, rows), b.Input("order", exec.I32, rows)
+			bias := b.Transpose(b.Embed(w(b, "buckets", 3, 2), b.Constant("distances", []int32{2, 2, 0, 1, 1}, 5)))
+			return b.Attention(Attend{Q: x, K: x, V: b.Scale(x, 2), Heads: Heads{2, 2}, T: 3, Segments: seg, Order: ord, Bias: bias, Scale: 0.3})
+		},
 		"gelu by erf":     func(b *Builder, x *Node) *Node { return b.GELUErf(b.Linear(x, w(b, "w", 5, c), w(b, "b", 5), false)) },
 		"add":             func(b *Builder, x *Node) *Node { return b.Add(x, b.GELU(x)) },
 		"add twice":       func(b *Builder, x *Node) *Node { return b.Add(x, x) },
@@ -256,9 +285,12 @@ func TestGradients(t *testing.T) {
 		l, nll := b.CrossEntropy(y, b.Input("targets", exec.I32, rows), b.Input("weights", exec.F64, rows))
 		start(t, dev, b, Outputs{l, []Named{{"loss", l}, {"nll", nll}}}, ints).checkGradients(2e-9)
 	}
-	b := New("pool", exec.F64)
+	b := New("span_cross_entropy", exec.F64)
+	l, nll := b.SpanCrossEntropy(w(b, "x", rows, 2), b.Input("spans", exec.I32, 3, 2), b.Input("span targets", exec.I32, 3, 2), b.Input("weights", exec.F64, 3))
+	start(t, dev, b, Outputs{l, []Named{{"loss", l}, {"nll", nll}}}, ints).checkGradients(2e-9)
+	b = New("pool", exec.F64)
 	y := b.Embed(w(b, "x", rows, c), b.Input("pool", exec.I32, 3))
-	l, _ := b.CrossEntropy(y, b.Input("ptargets", exec.I32, 3), b.Input("weights", exec.F64, 3))
+	l, _ = b.CrossEntropy(y, b.Input("ptargets", exec.I32, 3), b.Input("weights", exec.F64, 3))
 	start(t, dev, b, Outputs{l, []Named{{"loss", l}}}, ints).checkGradients(2e-9)
 }
 

@@ -498,7 +498,8 @@ func (j *attentionJob[T]) sizes(in *exec.Instr, args []exec.Arg) error {
 		len(j.q.x) != r*width || len(j.k.x) != rk*j.k.ld || len(j.v.x) != rk*j.v.ld {
 		return mismatch(in, args)
 	}
-	if v.Buffer == k.Buffer && k.Buffer != q.Buffer && j.k.ld != 2*a.KVHeads*d || v.Buffer != k.Buffer && (j.k.ld != a.KVHeads*d || j.v.ld != a.KVHeads*d) {
+	// By what is absent: operands may be one matrix, too.
+	if beside := args[2].Buffer == nil; args[1].Buffer != nil && (beside && j.k.ld != 2*a.KVHeads*d || !beside && (j.k.ld != a.KVHeads*d || j.v.ld != a.KVHeads*d)) {
 		return mismatch(in, args)
 	}
 	j.bias = relativeBias[T]{}
@@ -523,10 +524,10 @@ func (j *attentionJob[T]) sizes(in *exec.Instr, args []exec.Arg) error {
 // grads are where the gradients of q, k and v go, in their layout.
 func (j *attentionJob[T]) grads(in *exec.Instr, args []exec.Arg) error {
 	dq, dk, dv := args[0], args[1], args[2]
-	if &j.k.x[0] == &j.q.x[0] {
+	if dk.Buffer == nil { // they lie beside the queries
 		dk = dq
 	}
-	if &j.v.x[0] == &j.k.x[0] {
+	if dv.Buffer == nil {
 		dv = dk
 	}
 	j.dq, j.dk, j.dv = j.q, j.k, j.v

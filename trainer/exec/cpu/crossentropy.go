@@ -135,25 +135,31 @@ func crossEntropyGrad[T float](d *Device, js *jobs[T], in *exec.Instr, args []ex
 	return nil
 }
 
-// linearCrossEntropy: x(R,C), w, targets(R), weights(R), [dloss(1)] -> loss(1), nll(R), lse(R), [dx(R,C)], [dw], work(P,V).
+// linearCrossEntropy: x(R,C), w, targets(R), weights(R), [dloss(1)] -> loss(1), nll(R), lse(R), [dx(R,C)], [dw], work(P,V);
+// with a bias(V) after dloss, [dbias(V)] after work.
 func linearCrossEntropy[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
-	if err := operands(in, args, 11); err != nil {
+	outs := args[min(5, len(args)):]
+	var bias, dbias []T
+	if len(args) == 13 {
+		bias, dbias, outs = view[T](args[5]), view[T](args[12]), args[6:]
+	} else if err := operands(in, args, 11); err != nil {
 		return err
 	}
 	r, c, w0, w1, err := sizesOf(in, args, 0, 1)
 	if err != nil {
 		return err
 	}
-	p, v, err := rowsCols(in, args, 10)
+	p, v, err := rowsCols(in, outs, 5)
 	if err != nil {
 		return err
 	}
 	transposed := in.Attrs.Transposed
 	x, w, targets, weights, dloss := view[T](args[0]), view[T](args[1]), view[int32](args[2]), view[T](args[3]), view[T](args[4])
-	loss, nll, lse, dx, dw, work := view[T](args[5]), view[T](args[6]), view[T](args[7]), view[T](args[8]), view[T](args[9]), view[T](args[10])
+	loss, nll, lse, dx, dw, work := view[T](outs[0]), view[T](outs[1]), view[T](outs[2]), view[T](outs[3]), view[T](outs[4]), view[T](outs[5])
 	if transposed && (w0 != c || w1 != v) || !transposed && (w0 != v || w1 != c) || p == 0 && r > 0 || p > r ||
 		len(x) != r*c || len(w) != v*c || len(targets) != r || len(weights) != r || len(loss) != 1 || len(nll) != r || len(lse) != r ||
-		len(work) != p*v || !absentOr(dx, r*c) || !absentOr(dw, v*c) || (dx != nil || dw != nil) && len(dloss) != 1 {
+		len(work) != p*v || !absentOr(dx, r*c) || !absentOr(dw, v*c) || !absentOr(bias, v) || !absentOr(dbias, v) ||
+		len(args) == 13 && bias == nil || (dx != nil || dw != nil || dbias != nil) && len(dloss) != 1 {
 		return mismatch(in, args)
 	}
 	if err := below(in, targets, v); err != nil {
@@ -163,14 +169,14 @@ func linearCrossEntropy[T float](d *Device, js *jobs[T], in *exec.Instr, args []
 		r1 := min(r, r0+p)
 		rows := r1 - r0
 		xs, logits := x[r0*c:r1*c], work[:rows*v]
-		js.gemm = gemmJob[T]{transB: !transposed, m: rows, n: v, k: c, a: xs, lda: c, b: w, ldb: w1, c: logits, ldc: v}
+		js.gemm = gemmJob[T]{transB: !transposed, m: rows, n: v, k: c, a: xs, lda: c, b: w, ldb: w1, c: logits, ldc: v, then: epilogue[T]{bias: bias}}
 		js.gemm.start(d)
 		j := &js.crossEntropy
 		*j = crossEntropyJob[T]{
 			d: d, op: in.Op, rows: rows, v: v, rowsPer: rowsPerChunk(v), logits: logits,
 			targets: targets[r0:r1], weights: weights[r0:r1], nll: nll[r0:r1], lse: lse[r0:r1],
 		}
-		if dx != nil || dw != nil {
+		if dx != nil || dw != nil || dbias != nil {
 			j.dlogits, j.dloss = logits, dloss[0]
 		}
 		d.pool.run(chunks(rows, j.rowsPer), j)
@@ -178,6 +184,9 @@ func linearCrossEntropy[T float](d *Device, js *jobs[T], in *exec.Instr, args []
 		if dx != nil {
 			js.gemm = gemmJob[T]{transB: transposed, m: rows, n: c, k: v, a: logits, lda: v, b: w, ldb: w1, c: dx[r0*c : r1*c], ldc: c}
 			js.gemm.start(d)
+		}
+		if dbias != nil {
+			js.addRows(d, dbias, logits, rows, r0 > 0)
 		}
 		if dw != nil {
 			g := gemmJob[T]{transA: true, m: w0, n: w1, k: rows, c: dw, ldc: w1, accumulate: r0 > 0}
@@ -192,6 +201,7 @@ func linearCrossEntropy[T float](d *Device, js *jobs[T], in *exec.Instr, args []
 	}
 	if r == 0 {
 		clear(dw)
+		clear(dbias)
 	}
 	loss[0] = weighted(targets, weights, nll)
 	return nil

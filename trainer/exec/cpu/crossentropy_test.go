@@ -49,6 +49,9 @@ func heads(add addCase, r *rand.Rand) {
 			one, some := []int{rows}, []int{p, v}
 			add(5e-6, in, []tensor{x, w, targets, weights, dloss}, outputs([]int{1}, one, one, x.shape, w.shape, some))
 			add(5e-6, in, []tensor{x, w, targets, weights, absent}, outputs([]int{1}, one, one, nil, nil, some))
+			bias := random(r, v)
+			add(5e-6, in, []tensor{x, w, targets, weights, dloss, bias}, outputs([]int{1}, one, one, x.shape, w.shape, some, bias.shape))
+			add(5e-6, in, []tensor{x, w, targets, weights, absent, bias}, append(outputs([]int{1}, one, one, nil, nil, some), absent))
 		}
 	}
 }
@@ -73,8 +76,9 @@ func TestLinearCrossEntropyIsTheSeparateOps(t *testing.T) {
 		const rows, c, v = 100, 40, 301
 		for _, transposed := range []bool{false, true} {
 			x, w, targets, weights, dloss := headOperands(r, rows, c, v, transposed)
+			bias := random(r, v)
 			at := exec.Attrs{Transposed: transposed}
-			logits := floats(launchOn[float32](t, d, &exec.Instr{Op: exec.OpLinear, Attrs: at}, []tensor{x, w, absent}, outputs([]int{rows, v}))[0], rows, v)
+			logits := floats(launchOn[float32](t, d, &exec.Instr{Op: exec.OpLinear, Attrs: at}, []tensor{x, w, bias}, outputs([]int{rows, v}))[0], rows, v)
 			want := launchOn[float32](t, d, &exec.Instr{Op: exec.OpCrossEntropy}, []tensor{logits, targets, weights}, outputs([]int{1}, []int{rows}, []int{rows}))
 			grad := launchOn[float32](t, d, &exec.Instr{Op: exec.OpCrossEntropyGrad},
 				[]tensor{logits, targets, weights, floats(want[2], rows), dloss}, outputs(logits.shape))[0]
@@ -82,8 +86,9 @@ func TestLinearCrossEntropyIsTheSeparateOps(t *testing.T) {
 			want = append(want, launchOn[float32](t, d, &exec.Instr{Op: exec.OpLinearGradX, Attrs: at}, []tensor{dlogits, w}, outputs(x.shape))[0],
 				launchOn[float32](t, d, &exec.Instr{Op: exec.OpLinearGradW, Attrs: at}, []tensor{x, dlogits}, outputs(w.shape))[0])
 			for _, p := range []int{1, 7, 64, rows} {
-				got := launchOn[float32](t, d, &exec.Instr{Op: exec.OpLinearCrossEntropy, Attrs: at}, []tensor{x, w, targets, weights, dloss},
-					outputs([]int{1}, []int{rows}, []int{rows}, x.shape, w.shape, []int{p, v}))
+				got := launchOn[float32](t, d, &exec.Instr{Op: exec.OpLinearCrossEntropy, Attrs: at}, []tensor{x, w, targets, weights, dloss, bias},
+					outputs([]int{1}, []int{rows}, []int{rows}, x.shape, w.shape, []int{p, v}, bias.shape))
+				compare(t, "the bias's gradient", got[6], naiveColSum(grad, rows, v), 1e-6)
 				for i := range want {
 					sameBits(t, fmt.Sprintf("output %d, %d rows at a time", i, p), got[i], want[i])
 				}

@@ -12,6 +12,7 @@ type elemJob[T float] struct {
 	k         *kernels
 	op        exec.Op
 	erf       bool // of GELU
+	scale     T
 	dst, a, b []T
 }
 
@@ -38,6 +39,10 @@ func (j *elemJob[T]) chunk(i, _ int) {
 		tanhTo(j.k, dst, a)
 	case exec.OpSigmoid:
 		sigmoidTo(j.k, dst, a)
+	case exec.OpScale:
+		for i, v := range a {
+			dst[i] = j.scale * v
+		}
 	case exec.OpReLU:
 		reluTo(j.k, dst, a)
 	case exec.OpTanhGrad:
@@ -60,7 +65,7 @@ func map1[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) erro
 	if err := operands(in, args, 2); err != nil {
 		return err
 	}
-	js.elem = elemJob[T]{op: in.Op, erf: in.Attrs.Erf, a: view[T](args[0]), dst: view[T](args[1])}
+	js.elem = elemJob[T]{op: in.Op, erf: in.Attrs.Erf, scale: T(in.Attrs.Scale), a: view[T](args[0]), dst: view[T](args[1])}
 	if len(js.elem.a) != len(js.elem.dst) {
 		return mismatch(in, args)
 	}

@@ -265,6 +265,8 @@ func opCases(r *rand.Rand) []opCase {
 	activations(add, r)
 	ropes(add, r)
 	heads(add, r)
+	relatives(add, r)
+	rowOps(add, r)
 	for _, c := range attentionCases(r) {
 		y, lse := c.naive()
 		res := c.results()
@@ -345,7 +347,7 @@ func TestOpsRefuse(t *testing.T) {
 		}
 		bad := args()
 		last := len(bad) - 1
-		if c.in.Op == exec.OpAttentionGrad { // its last is optional
+		if c.in.Op == exec.OpAttentionGrad || c.in.Op == exec.OpRelativeScoresGrad || c.in.Op == exec.OpLinearCrossEntropy && len(c.ins) == 6 { // its last is optional
 			last = len(c.ins)
 		}
 		bad[last].Buffer = nil

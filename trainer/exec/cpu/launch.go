@@ -29,6 +29,8 @@ type jobs[T float] struct {
 	sums         sums[T]
 	attention    attentionJob[T]
 	cached       cachedJob[T]
+	relative     relativeJob[T]
+	overRows     rowsJob[T]
 	crossEntropy crossEntropyJob[T]
 	dropout      dropoutJob[T]
 	adamW        adamWJob[T]
@@ -72,12 +74,16 @@ func launch[T float](d *Device, j *jobs[T], in *exec.Instr, args []exec.Arg) err
 		return linearGradX(d, j, in, args)
 	case exec.OpLinearGradW:
 		return linearGradW(d, j, in, args)
-	case exec.OpGELU, exec.OpTanh, exec.OpSigmoid, exec.OpReLU:
+	case exec.OpGELU, exec.OpScale, exec.OpTanh, exec.OpSigmoid, exec.OpReLU:
 		return map1(d, j, in, args)
 	case exec.OpAdd, exec.OpTanhGrad, exec.OpSigmoidGrad, exec.OpReLUGrad:
 		return map2(d, j, in, args)
 	case exec.OpGELUGrad:
 		return geluGrad(d, j, in, args)
+	case exec.OpAddBias, exec.OpTranspose:
+		return overRows(d, j, in, args)
+	case exec.OpRelativeScores, exec.OpRelativeScoresGrad:
+		return relativeScores(d, j, in, args)
 	case exec.OpGLU, exec.OpGLUGrad:
 		return glu(d, j, in, args)
 	case exec.OpRotations:
@@ -106,6 +112,10 @@ func launch[T float](d *Device, j *jobs[T], in *exec.Instr, args []exec.Arg) err
 		return crossEntropy(d, j, in, args)
 	case exec.OpCrossEntropyGrad:
 		return crossEntropyGrad(d, j, in, args)
+	case exec.OpSpanCrossEntropy:
+		return spanCrossEntropy[T](d, in, args)
+	case exec.OpSpanCrossEntropyGrad:
+		return spanCrossEntropyGrad[T](d, in, args)
 	case exec.OpLinearCrossEntropy:
 		return linearCrossEntropy(d, j, in, args)
 	case exec.OpSumSquares:

@@ -303,18 +303,29 @@ func colSum[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) er
 	if err != nil {
 		return err
 	}
-	j, y := &js.colSum, view[T](args[1])
-	*j = colSumJob[T]{k: d.kern, x: view[T](args[0]), rows: r, c: c, per: rowsPerSum(r, c)}
-	if len(j.x) != r*c || len(y) != c {
+	x, y := view[T](args[0]), view[T](args[1])
+	if len(x) != r*c || len(y) != c {
 		return mismatch(in, args)
 	}
-	n := chunks(r, j.per)
-	js.sums.reserve(n * c)
-	j.parts = js.sums.parts
-	d.pool.run(n, j)
-	js.sums.combine(d, y, j.parts)
-	*j = colSumJob[T]{}
+	js.addRows(d, y, x, r, false)
 	return nil
+}
+
+// addRows sets dst to the sum of the rows of x, or adds that to it.
+func (js *jobs[T]) addRows(d *Device, dst, x []T, rows int, accumulate bool) {
+	c := len(dst)
+	j := &js.colSum
+	*j = colSumJob[T]{k: d.kern, x: x, rows: rows, c: c, per: rowsPerSum(rows, c)}
+	n, first := chunks(rows, j.per), 0
+	if accumulate {
+		first = c // what is there is the first part
+	}
+	js.sums.reserve(first + n*c)
+	copy(js.sums.parts[:first], dst)
+	j.parts = js.sums.parts[first:]
+	d.pool.run(n, j)
+	js.sums.combine(d, dst, js.sums.parts)
+	*j = colSumJob[T]{}
 }
 
 const sumChunk = 16384 // elements

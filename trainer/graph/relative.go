@@ -1,0 +1,56 @@
+package graph
+
+import "hone/trainer/exec"
+
+// Relative are the operands of RelativeScores.
+type Relative struct {
+	Q     *Node // (R,H·D) queries
+	K     *Node // (S,H·D), S = T+KeyT-1: of each distance from T-1 keys before a query to KeyT-1 after it
+	Heads int
+	T     int     // queries of a sequence
+	Scale float64 // of all products
+
+	// Where tokens have types, each query has a product with Seg (2,H·D) too: with row 0 where
+	// a key is of its type, with row 1 where it is of another. KeyT is T then. Else nil.
+	QSeg, Seg, Types *Node // (R,H·D), (2,H·D), (R) int32
+}
+
+// RelativeScores (Dai et al. 2019) gives (R,H,S), the Bias of an Attention whose queries
+// look at distances.
+func (b *Builder) RelativeScores(a Relative) *Node {
+	const code = exec.OpRelativeScores
+	if !b.shape(code, "q", a.Q, b.dt, -1, -1) || !b.shape(code, "k", a.K, b.dt, -1, a.Q.shape[1]) {
+		return &Node{}
+	}
+	r, c, s := a.Q.shape[0], a.Q.shape[1], a.K.shape[0]
+	if a.Heads < 1 || c%a.Heads != 0 || a.T < 1 || r%a.T != 0 || s < a.T {
+		return b.fail("%v: %d rows of %d columns and %d distances do not fit %d heads and sequences of %d", code, r, c, s, a.Heads, a.T)
+	}
+	in := []*Node{a.Q, a.K, a.QSeg, a.Seg, a.Types}
+	if a.Types != nil {
+		if s != 2*a.T-1 {
+			return b.fail("%v: %d distances, want %d where tokens have types", code, s, 2*a.T-1)
+		}
+		if !b.shape(code, "qseg", a.QSeg, b.dt, r, c) || !b.shape(code, "seg", a.Seg, b.dt, 2, c) || !b.shape(code, "types", a.Types, exec.I32, r) {
+			return &Node{}
+		}
+	} else if a.QSeg != nil || a.Seg != nil {
+		return b.fail("%v: products with types, but no types", code)
+	}
+	b.differentiable(code, in[:4]...)
+	attrs := exec.Attrs{T: a.T, Heads: a.Heads, Scale: a.Scale}
+	return b.apply(op{
+		code: code, attrs: attrs, out: []result{{"y", []int{r, a.Heads, s}}},
+		grad: func(dy *Node) []*Node {
+			out := []result{{"dq", a.Q.shape}, {"dk", a.K.shape}, {name: "dqseg"}, {name: "dseg"}}
+			want(&out[2], a.QSeg)
+			want(&out[3], a.Seg)
+			d := b.apply(op{code: exec.OpRelativeScoresGrad, attrs: attrs, out: out}, append(in[:5:5], dy)...)
+			dx := present(in[:4], d)
+			if a.Types != nil {
+				dx = append(dx, nil)
+			}
+			return dx
+		},
+	}, in...)[0]
+}
