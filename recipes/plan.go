@@ -93,6 +93,9 @@ func plannedTokenizer(r *Recipe) (tokenizer.Tokenizer, error) {
 	if r.Tokenizer.File != "" {
 		return tokenizer.Open(r.Tokenizer.File)
 	}
+	if r.Tokenizer.Kind == "byte" {
+		return TrainTokenizer(context.Background(), nil, r.tokenizerOptions(), nil)
+	}
 	return planned{size: r.Tokenizer.VocabSize}, nil
 }
 

@@ -26,8 +26,8 @@ func Preview(ctx context.Context, r *Recipe, o Options, colour bool) ([]StagePre
 	if r.Tokenizer.File != "" {
 		tok, err = tokenizer.Open(r.Tokenizer.File)
 	} else {
-		bar := o.Bar("learning tokenizer", "merges")
-		tok, err = TrainTokenizer(ctx, corpora[r.Tokenizer.Corpus].Train, tokenizer.TrainOptions{VocabSize: r.Tokenizer.VocabSize, Special: r.specials()}, progress(bar))
+		bar := o.Bar("learning tokenizer", "tokens")
+		tok, err = TrainTokenizer(ctx, corpora[r.Tokenizer.Corpus].Train, r.tokenizerOptions(), progress(bar))
 		bar.Close()
 	}
 	if err != nil {

@@ -66,10 +66,15 @@ type Corpus struct {
 
 // Tokenizer is trained on the training split of a corpus, or read from a file.
 type Tokenizer struct {
-	Kind      string `toml:"kind"` // byte_bpe
+	Kind      string `toml:"kind"` // see tokenizer.TrainKinds
 	File      string `toml:"file"` // a tokenizer.json: then nothing is trained
 	Corpus    string `toml:"corpus"`
-	VocabSize int    `toml:"vocab_size"`
+	VocabSize int    `toml:"vocab_size"` // tokens, at most; 0: 4096, of kind byte the bytes
+
+	MinFrequency int  `toml:"min_frequency,omitempty"` // what is seen less often is not learned
+	K            int  `toml:"k,omitempty"`             // kmer: characters to a token; 0: 3
+	Lowercase    bool `toml:"lowercase,omitempty"`     // wordpiece
+
 	// Special tokens around every document: bos and eos, or one separator that stands
 	// once between two documents; none of them: separator = "<|endoftext|>".
 	BOS       string `toml:"bos"`
@@ -198,8 +203,7 @@ func defaultRecipe() Recipe {
 	return Recipe{
 		Seed: 1,
 		Tokenizer: Tokenizer{
-			Kind:      "byte_bpe",
-			VocabSize: 4096,
+			Kind: "byte_bpe",
 		},
 	}
 }
@@ -245,6 +249,13 @@ func defaultStage() Stage {
 
 // resolve fills what depends on other keys, once the file and the overrides are in.
 func (r *Recipe) resolve() {
+	t := &r.Tokenizer
+	if t.VocabSize == 0 && t.Kind != "byte" {
+		t.VocabSize = 4096
+	}
+	if t.K == 0 && t.Kind == "kmer" {
+		t.K = 3
+	}
 	for i := range r.Stages {
 		s := &r.Stages[i]
 		if len(s.Mixture) > 0 && s.MixtureBy == "" {

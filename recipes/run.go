@@ -180,14 +180,22 @@ func (w *runner) openTokenizer(ctx context.Context) error {
 
 func (w *runner) trainTokenizer(ctx context.Context, path string) error {
 	train := w.corpora[w.r.Tokenizer.Corpus].Train
-	bar := w.o.Bar("learning tokenizer", "merges")
+	bar := w.o.Bar("learning tokenizer", "tokens")
 	defer bar.Close()
-	t, err := TrainTokenizer(ctx, train, tokenizer.TrainOptions{VocabSize: w.r.Tokenizer.VocabSize, Special: w.r.specials()}, progress(bar))
+	t, err := TrainTokenizer(ctx, train, w.r.tokenizerOptions(), progress(bar))
 	if err != nil {
 		return err
 	}
 	w.log(fmt.Sprintf("tokenizer: %d tokens learned from corpus %s", t.Size(), w.r.Tokenizer.Corpus))
 	return checkpoint.WriteFile(path, t.JSON())
+}
+
+// tokenizerOptions are those of TrainTokenizer.
+func (r *Recipe) tokenizerOptions() tokenizer.TrainOptions {
+	t := r.Tokenizer
+	return tokenizer.TrainOptions{
+		Kind: t.Kind, VocabSize: t.VocabSize, MinFrequency: t.MinFrequency, K: t.K, Lowercase: t.Lowercase, Special: r.specials(),
+	}
 }
 
 // TrainTokenizer learns a tokenizer from the texts of a split. The special tokens that

@@ -14,6 +14,7 @@ import (
 	"hone/data"
 	"hone/data/clean"
 	"hone/data/source"
+	"hone/data/tokenizer"
 	"hone/optim"
 )
 
@@ -57,9 +58,27 @@ func (d *decoder) validate(r *Recipe) {
 	if t.File != "" {
 		d.fileExists("tokenizer.file", t.File)
 	} else {
-		d.oneOf("tokenizer.kind", t.Kind, []string{"byte_bpe"})
+		d.oneOf("tokenizer.kind", t.Kind, tokenizer.TrainKinds)
 		d.oneOf("tokenizer.corpus", t.Corpus, names)
-		d.positive("tokenizer.vocab_size", t.VocabSize, 258)
+		d.positive("tokenizer.min_frequency", t.MinFrequency, 0)
+		switch t.Kind {
+		case "byte":
+			if t.VocabSize != 0 {
+				d.fault("tokenizer.vocab_size", "a byte tokenizer has no other tokens than bytes and special ones: leave it out")
+			}
+		case "byte_bpe":
+			d.positive("tokenizer.vocab_size", t.VocabSize, 258)
+		default:
+			d.positive("tokenizer.vocab_size", t.VocabSize, 4)
+		}
+		if t.Kind == "kmer" {
+			d.positive("tokenizer.k", t.K, 1)
+		} else if t.K != 0 {
+			d.fault("tokenizer.k", "is for kind kmer alone")
+		}
+		if t.Lowercase && t.Kind != "wordpiece" {
+			d.fault("tokenizer.lowercase", "is for kind wordpiece alone")
+		}
 	}
 
 	if t.Separator != "" && (t.BOS != "" || t.EOS != "") {
