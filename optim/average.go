@@ -6,9 +6,6 @@ import (
 	"hone/trainer/exec"
 )
 
-// averageName begins the names of the averaged weights' tensors.
-const averageName = "average"
-
 // Averages says whether an exponential moving average of the weights is kept, as by
 // torch.optim.swa_utils.AveragedModel: after the first step it is the weights.
 func (o *Optimizer) Averages() bool { return o.cfg.EMADecay > 0 }
@@ -21,11 +18,12 @@ func (o *Optimizer) average(b *exec.Builder, l *exec.Layout, in inputs) {
 	}
 	base := o.rule.bytes(l)
 	for i, r := range spans(l, trainable, 0) {
-		a, p := r.at(b, l, averageName, i, exec.State, base+r.offset), r.at(b, l, "weights", i, exec.Param, r.offset)
+		a, p := r.at(b, l, "average", i, exec.State, base+r.offset), r.at(b, l, "param", i, exec.Param, r.offset)
 		b.Emit(exec.OpEMA, []exec.ID{a, p, in.scalars, in.norm2}, []exec.ID{a}, exec.Attrs{Beta1: o.cfg.EMADecay}, r.note())
 	}
 }
 
+// averages are named after what a checkpoint holds in their place; see State.
 func (o *Optimizer) averages(l *exec.Layout) []Tensor {
 	if !o.Averages() {
 		return nil
@@ -34,14 +32,14 @@ func (o *Optimizer) averages(l *exec.Layout) []Tensor {
 	base := o.rule.bytes(l)
 	for _, p := range l.Params {
 		if p.Trainable {
-			ts = append(ts, Tensor{Name: averageName + "." + p.Name, DType: l.DType, Shape: p.Shape, Offset: base + p.Offset})
+			ts = append(ts, Tensor{Name: "weights." + p.Name, DType: l.DType, Shape: p.Shape, Offset: base + p.Offset})
 		}
 	}
 	return ts
 }
 
 // Exchange emits the exchange of the trainable weights with their average. Run once it
-// puts the average in the model's place, run again it puts all back.
+// puts the average in the model's place, to evaluate and to save; run again it puts all back.
 func (o *Optimizer) Exchange(b *exec.Builder, l *exec.Layout) {
 	base := o.rule.bytes(l)
 	for i := range l.Params {
@@ -49,8 +47,8 @@ func (o *Optimizer) Exchange(b *exec.Builder, l *exec.Layout) {
 		if !p.Trainable || p.Elems == 0 {
 			continue
 		}
-		w := b.At(fmt.Sprintf("weights.%d", i), exec.Param, p.Offset, l.DType, p.Elems)
-		a := b.At(fmt.Sprintf("%s.%d", averageName, i), exec.State, base+p.Offset, l.DType, p.Elems)
+		w := b.At(fmt.Sprintf("param.%d", i), exec.Param, p.Offset, l.DType, p.Elems)
+		a := b.At(fmt.Sprintf("average.%d", i), exec.State, base+p.Offset, l.DType, p.Elems)
 		x := b.Scratch("exchange", l.DType, p.Elems)
 		b.Emit(exec.OpCopy, []exec.ID{w}, []exec.ID{x}, exec.Attrs{}, p.Name)
 		b.Emit(exec.OpCopy, []exec.ID{a}, []exec.ID{w}, exec.Attrs{}, p.Name)

@@ -95,7 +95,9 @@ func (o *Optimizer) Update(b *exec.Builder, l *exec.Layout) {
 	o.average(b, l, in)
 }
 
-// State names the tensors to save, in arena order.
+// State names the tensors to save, in arena order. Where an average is kept, a checkpoint
+// is saved exchanged (see Exchange): the model's weights are the average, and the tensors
+// weights.NAME, those that training goes on from.
 func (o *Optimizer) State(l *exec.Layout) []Tensor {
 	return append(o.rule.state(l), o.averages(l)...)
 }

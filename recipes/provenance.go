@@ -113,7 +113,15 @@ func (p *Provenance) Tree(w io.Writer) error {
 			return indent + "├─ ", indent + "│  "
 		}
 		head, _ := fork(len(o.Corpora) == 0)
-		fmt.Fprintf(&b, "%srecipe %s\n", head, o.RecipeSHA256)
+		if o.Imported != nil {
+			fmt.Fprintf(&b, "%simported: %s%s\n", head, o.Imported.Name, unknownBefore(i))
+			for _, name := range sortedKeys(o.Imported.Files) {
+				_, body := fork(true)
+				fmt.Fprintf(&b, "%s   %s  %s\n", body, name, o.Imported.Files[name])
+			}
+		} else {
+			fmt.Fprintf(&b, "%srecipe %s\n", head, o.RecipeSHA256)
+		}
 		for k, c := range o.Corpora {
 			head, body := fork(k == len(o.Corpora)-1)
 			fmt.Fprintf(&b, "%scorpus %s\n", head, c.Name)
@@ -128,6 +136,14 @@ func (p *Provenance) Tree(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// unknownBefore says of an import that begins a chain that the chain does not begin there.
+func unknownBefore(i int) string {
+	if i > 0 {
+		return ""
+	}
+	return "; what it learned from is not known here"
 }
 
 // corpusFields is what is known of a corpus, name and value.
@@ -169,6 +185,13 @@ func (p *Provenance) Card(w io.Writer) error {
 			for _, f := range corpusFields(c) {
 				fmt.Fprintf(&b, "| %s | %s |\n", f[0], escapeMarkdown(f[1]))
 			}
+		}
+		if o.Imported != nil {
+			fmt.Fprintf(&b, "\nImported: %s%s.\n\n| file | sha256 |\n|---|---|\n", escapeMarkdown(o.Imported.Name), unknownBefore(i))
+			for _, name := range sortedKeys(o.Imported.Files) {
+				fmt.Fprintf(&b, "| %s | %s |\n", escapeMarkdown(name), o.Imported.Files[name])
+			}
+			continue
 		}
 		fmt.Fprintf(&b, "\nRecipe, sha256 %s", o.RecipeSHA256)
 		if o.Recipe == "" {

@@ -27,6 +27,10 @@ type state struct {
 
 // save writes a checkpoint of the step just done, and lets go of older ones.
 func (t *Trainer) save(pending bool) error {
+	return t.averaged(func() error { return t.publish(pending) })
+}
+
+func (t *Trainer) publish(pending bool) error {
 	weights, moments := t.weights(), t.moments()
 	for _, x := range slices.Concat(weights, moments) {
 		scan := finiteScan{dtype: x.DType}
@@ -218,6 +222,11 @@ func (t *Trainer) resume() error {
 	defer moments.Close()
 	if err := t.loadMoments(moments, t.opt.State(t.net.Layout())); err != nil {
 		return fmt.Errorf("checkpoint %s: %w", c.Dir, err)
+	}
+	if t.exchange != nil { // as it was saved, the network has the average
+		if err := t.exchange.Run(); err != nil {
+			return err
+		}
 	}
 	t.step, t.tokens, t.cursor = st.Step, st.Tokens, st.Cursor
 	if st.Pending != nil {

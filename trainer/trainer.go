@@ -66,6 +66,8 @@ type Trainer struct {
 	train   *exec.Executor
 	update  *exec.Executor
 	combine []*exec.Executor // after each micro-batch of a step
+	// exchange puts the averaged weights in the network, and back; nil: none are kept.
+	exchange *exec.Executor
 
 	step    int
 	info    StepInfo // of that step, once this process or the one before it has done it
@@ -125,6 +127,16 @@ func (t *Trainer) programs() error {
 	}
 	if t.update, err = exec.NewExecutor(t.net.Memory(), p); err != nil {
 		return err
+	}
+	if t.opt.Averages() {
+		b := exec.NewBuilder("exchange")
+		t.opt.Exchange(b, t.net.Layout())
+		if p, err = b.Program(); err != nil {
+			return err
+		}
+		if t.exchange, err = exec.NewExecutor(t.net.Memory(), p); err != nil {
+			return err
+		}
 	}
 	acc := optim.Accumulator{Layout: t.net.Layout(), Offset: t.opt.Bytes(t.net.Layout())}
 	micro := c.BatchSize / c.MicroBatchSize
@@ -226,7 +238,7 @@ func (t *Trainer) Run(ctx context.Context) error {
 		last := t.step == t.cfg.Steps
 		for i, h := range t.cfg.Hooks {
 			if last || h.Due(t.step, time.Since(called[i])) {
-				if err := h.Do(context.WithoutCancel(ctx), t, t.info); err != nil {
+				if err := t.averaged(func() error { return h.Do(context.WithoutCancel(ctx), t, t.info) }); err != nil {
 					return fmt.Errorf("trainer: step %d: %w", t.step, err)
 				}
 				called[i] = time.Now()
@@ -241,6 +253,18 @@ func (t *Trainer) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// averaged calls do with the averaged weights in the network, where there are some: they
+// are what is evaluated and saved.
+func (t *Trainer) averaged(do func() error) error {
+	if t.exchange == nil {
+		return do()
+	}
+	if err := t.exchange.Run(); err != nil {
+		return err
+	}
+	return errors.Join(do(), t.exchange.Run())
 }
 
 // trainStep is one step: for each micro-batch, forward, loss and backward; the

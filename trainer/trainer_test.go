@@ -69,6 +69,7 @@ type setup struct {
 	epochs    int
 	rate      float64 // 1e-3
 	docs      documents
+	ema       float64
 	schedule  optim.Schedule
 	saveEvery int // 0: at the end
 	hooks     []Hook
@@ -117,7 +118,7 @@ func (s setup) start(t testing.TB) (*Trainer, error) {
 	}
 	t.Cleanup(func() { dev.Close() })
 	opt, err := optim.New(optim.Config{
-		Name: "adamw", LR: 1e-3, Beta1: 0.9, Beta2: 0.95, Eps: s.eps, WeightDecay: 0.1, MaxGradNorm: 1,
+		Name: "adamw", LR: 1e-3, Beta1: 0.9, Beta2: 0.95, Eps: s.eps, WeightDecay: 0.1, MaxGradNorm: 1, EMADecay: s.ema,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -206,6 +207,73 @@ func TestResume(t *testing.T) {
 			t.Error("dropout changes nothing: the test has seen nothing of it")
 		}
 	})
+}
+
+// With an average of the weights: a resume is exact, hooks and checkpoints see the average,
+// and training does not.
+func TestResumeAveraged(t *testing.T) {
+	var seen []float32 // of the last hook
+	s := setup{steps: 6, dropout: 0.1, ema: 0.7}
+	const name = "transformer.wte.weight"
+	weight := func(tr *Trainer) []float32 {
+		p, _ := tr.net.Layout().Param(name)
+		w := make([]float32, p.Elems)
+		if err := tr.net.Weight(name, w); err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	s.hooks = []Hook{{
+		Due: func(int, time.Duration) bool { return true },
+		Do:  func(_ context.Context, tr *Trainer, _ StepInfo) error { seen = weight(tr); return nil },
+	}}
+	s.dir = t.TempDir()
+	whole := s.trainer(t)
+	if err := whole.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want, raw := saved(t, s.dir, 6), weight(whole)
+	c, err := checkpoint.Open(checkpoint.StepDir(s.dir, 6))
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(file, name string) []byte {
+		f, err := c.Tensors(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		x, err := f.Read(name, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x.Data
+	}
+	if !bytes.Equal(read(checkpoint.ModelFile, name), floatBytes(seen)) {
+		t.Error("the model file is not what the hook has seen")
+	}
+	if !bytes.Equal(read(checkpoint.OptimizerFile, "weights."+name), floatBytes(raw)) {
+		t.Error("the weights in training are not in the optimiser's file")
+	}
+	if slices.Equal(seen, raw) {
+		t.Error("the average is the weights: the test has seen nothing")
+	}
+	plain := setup{steps: 6, dropout: 0.1, dir: t.TempDir()}
+	tr := plain.trainer(t)
+	if err := tr.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(weight(tr), raw) {
+		t.Error("training without an average gives other weights")
+	}
+
+	s.dir, s.steps = t.TempDir(), 3
+	mustRun(t, s)
+	s.steps = 6
+	mustRun(t, s)
+	if !bytes.Equal(saved(t, s.dir, 6), want) {
+		t.Error("three steps, a resume and three more are not six steps")
+	}
 }
 
 func TestThreads(t *testing.T) {

@@ -1,0 +1,387 @@
+package recipes
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"hone/checkpoint"
+	"hone/data/tokenizer"
+	"hone/trainer/model"
+)
+
+// An Imported model is what Import has made.
+type Imported struct {
+	Source       string   `json:"source"`
+	Checkpoint   string   `json:"checkpoint"`
+	Name         string   `json:"name"`
+	ModelType    string   `json:"model_type"`
+	Architecture string   `json:"architecture"`
+	Parameters   int64    `json:"parameters"`
+	Files        []string `json:"files"`
+	Notes        []string `json:"notes"` // what was changed on the way
+}
+
+// importStage is the stage that an imported checkpoint says it is of.
+const importStage = "import"
+
+// tokenizerFiles are copied as they are, where they are there: AutoTokenizer reads them.
+var tokenizerFiles = []string{
+	tokenizerConfigFile, "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "generation_config.json",
+}
+
+const tokenizerConfigFile = "tokenizer_config.json"
+
+// Import makes a checkpoint at dst, which must not be there yet, of a Hugging Face model
+// directory: config.json, weights in safetensors (one file or shards) of any floating-point
+// type, and a tokenizer of any kind. The weights become float32. Everything is verified from
+// the headers before any memory is taken for a tensor.
+func Import(src, dst string, o Options) (*Imported, error) {
+	w, err := checkpoint.OpenWeights(src)
+	if err != nil {
+		return nil, input(err)
+	}
+	defer w.Close()
+	r := &Imported{Source: src, Checkpoint: dst, Files: w.Files()}
+	m, err := r.match(w)
+	if err != nil {
+		return nil, input(err)
+	}
+	files, err := r.tokenizer(m.Config)
+	if err != nil {
+		return nil, input(err)
+	}
+	config, err := m.Config.JSON()
+	if err != nil {
+		return nil, err
+	}
+	files = append(files, checkpoint.BytesFile(checkpoint.ConfigFile, config))
+
+	bar := o.Bar("import "+filepath.Base(src), "bytes")
+	defer bar.Close()
+	var total int64
+	for _, t := range w.Tensors() {
+		n, err := t.NumBytes()
+		if err != nil {
+			return nil, input(err)
+		}
+		total += 2 * n // hashed, and then converted
+	}
+	progress := &countWriter{set: func(done int64) { bar.Set(done, total, "") }}
+	origin := checkpoint.Origin{Stage: importStage, Imported: &checkpoint.Import{Name: r.Name, Files: map[string]string{}}}
+	for _, name := range w.Files() {
+		if origin.Imported.Files[name], err = hashFile(filepath.Join(src, name), progress); err != nil {
+			return nil, input(err)
+		}
+	}
+	chain := []checkpoint.Origin{origin}
+	if c, err := checkpoint.Open(src); err == nil { // it was exported from here: what is known of it stays known
+		before := slices.Clone(c.Manifest.Provenance)
+		if n := len(before); n > 0 {
+			before[n-1].Step = c.Manifest.Step
+		}
+		chain = append(before, chain...)
+	}
+
+	var tensors []checkpoint.Tensor
+	for _, p := range m.Params {
+		r.Parameters += int64(p.Elems)
+		tensors = append(tensors, checkpoint.Tensor{Name: p.Name, DType: "F32", Shape: p.Shape})
+	}
+	files = append(files, checkpoint.StreamFile(checkpoint.ModelFile, tensors, func(out io.Writer, t checkpoint.Tensor) error {
+		i := m.From[t.Name]
+		if err := w.Copy(out, i, "F32"); err != nil {
+			return input(err)
+		}
+		n, err := w.Tensors()[i].NumBytes()
+		progress.add(n)
+		return err
+	}))
+	manifest := checkpoint.Manifest{Hone: Version(), Stage: importStage, Device: "cpu", Provenance: chain}
+	if err := checkpoint.Create(dst, manifest, files); err != nil {
+		return nil, input(err)
+	}
+	return r, nil
+}
+
+// match reads config.json and finds the model's parameters among the tensors.
+func (r *Imported) match(w *checkpoint.Weights) (*model.Match, error) {
+	path := filepath.Join(r.Source, checkpoint.ConfigFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	inFile := func(err error) error { return fmt.Errorf("%s: %w", path, err) }
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(text, &raw); err != nil {
+		return nil, inFile(err)
+	}
+	if r.Name = modelName(raw); r.Name == "" {
+		abs, err := filepath.Abs(r.Source)
+		if err != nil {
+			return nil, err
+		}
+		r.Name = filepath.Base(abs)
+	}
+	// A graph is built a layer at a time, so that a layer that no tensor is of must not count.
+	for key, value := range raw {
+		var n float64
+		if strings.Contains(key, "layer") && json.Unmarshal(value, &n) == nil && n > float64(len(w.Tensors())) {
+			return nil, inFile(fmt.Errorf("%s is %s, but there are only %d tensors", key, value, len(w.Tensors())))
+		}
+	}
+	c, err := r.config(raw)
+	if err != nil {
+		return nil, inFile(err)
+	}
+	h, err := c.Head()
+	if err != nil {
+		return nil, inFile(err)
+	}
+	var stored []model.Stored
+	for _, t := range w.Tensors() {
+		stored = append(stored, model.Stored{Name: t.Name, Shape: t.Shape})
+	}
+	m, err := model.MatchTensors(c, h, stored)
+	if err != nil {
+		return nil, fmt.Errorf("%s (%s): %w", r.Source, strings.Join(w.Files(), ", "), err)
+	}
+	for name, i := range m.From {
+		if dt := w.Tensors()[i].DType; !slices.Contains([]string{"F32", "F16", "BF16", "F64"}, dt) {
+			return nil, fmt.Errorf("%s: tensor %s is of type %s; weights of F32, F16, BF16 and F64 are read", r.Source, name, dt)
+		}
+	}
+	r.ModelType, r.Architecture = m.Config.ModelType, m.Config.Architectures[0]
+	return m, nil
+}
+
+// modelName is what a model calls itself, if it is a name and no path.
+func modelName(raw map[string]json.RawMessage) string {
+	var name string
+	if json.Unmarshal(raw["_name_or_path"], &name) != nil || filepath.IsAbs(name) || strings.HasPrefix(name, ".") {
+		return ""
+	}
+	return name
+}
+
+// config reads the keys. Dropout of a kind that is not supported is set to zero: it has no
+// part in what the model computes, only in how it would be trained.
+func (r *Imported) config(raw map[string]json.RawMessage) (model.Config, error) {
+	read := func() (c model.Config, err error) {
+		text, err := json.Marshal(raw)
+		if err != nil {
+			return c, err
+		}
+		return c, json.Unmarshal(text, &c)
+	}
+	c, err := read()
+	if err != nil {
+		return c, err
+	}
+	for _, f := range c.Faults() {
+		if strings.Contains(f.Key, "drop") && raw[f.Key] != nil {
+			r.Notes = append(r.Notes, fmt.Sprintf("%s: %s is set to 0", checkpoint.ConfigFile, f.Key))
+			raw[f.Key] = json.RawMessage("0")
+		}
+	}
+	if c, err = read(); err != nil {
+		return c, err
+	}
+	return c, c.Validate()
+}
+
+// tokenizer reads the tokenizer and gives the files that it takes in a checkpoint.
+func (r *Imported) tokenizer(c model.Config) ([]checkpoint.File, error) {
+	tok, err := tokenizer.Open(r.Source)
+	if err != nil {
+		return nil, err
+	}
+	if tok.Size() > c.VocabSize {
+		return nil, fmt.Errorf("%s: the tokenizer has %d tokens, but vocab_size is %d", r.Source, tok.Size(), c.VocabSize)
+	}
+	text, err := os.ReadFile(filepath.Join(r.Source, checkpoint.TokenizerFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		text, err = tok.JSON(), nil
+		r.Notes = append(r.Notes, checkpoint.TokenizerFile+" is made from the tokenizer's other files")
+	}
+	if err != nil {
+		return nil, err
+	}
+	files := []checkpoint.File{checkpoint.BytesFile(checkpoint.TokenizerFile, text)}
+	has := false
+	for _, name := range tokenizerFiles {
+		text, err := os.ReadFile(filepath.Join(r.Source, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		has = has || name == tokenizerConfigFile
+		files = append(files, checkpoint.BytesFile(name, text))
+	}
+	if !has {
+		text := []byte("{\n  \"tokenizer_class\": \"PreTrainedTokenizerFast\"\n}\n")
+		if n := c.MaxLength(); n > 0 {
+			text = fmt.Appendf(nil, "{\n  \"tokenizer_class\": \"PreTrainedTokenizerFast\",\n  \"model_max_length\": %d\n}\n", n)
+		}
+		files = append(files, checkpoint.BytesFile(tokenizerConfigFile, text))
+	}
+	return files, nil
+}
+
+// A countWriter counts bytes.
+type countWriter struct {
+	n   int64
+	set func(n int64)
+}
+
+func (c *countWriter) add(n int64) {
+	c.n += n
+	c.set(c.n)
+}
+
+func (c *countWriter) Write(p []byte) (int, error) {
+	c.add(int64(len(p)))
+	return len(p), nil
+}
+
+func hashFile(path string, progress io.Writer) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.CopyBuffer(io.MultiWriter(h, progress), struct{ io.Reader }{f}, make([]byte, 1<<20)); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// ExportOptions say how a checkpoint is written for others.
+type ExportOptions struct {
+	DType        string // fp32, bf16 or fp16
+	MaxShardSize int64  // bytes of weights in a file, but for a tensor that is larger
+}
+
+// ExportDTypes are the types that weights are written in.
+var ExportDTypes = []string{"fp32", "bf16", "fp16"}
+
+// An Exported model is what Export has made.
+type Exported struct {
+	Checkpoint   string   `json:"checkpoint"`
+	Directory    string   `json:"directory"`
+	Architecture string   `json:"architecture"`
+	DType        string   `json:"dtype"`
+	Parameters   int64    `json:"parameters"`
+	Files        []string `json:"files"`
+}
+
+// Export makes a Hugging Face model directory at dst, which must not be there yet, of a
+// checkpoint (its directory, or a stage's, whose final model is meant then). It keeps the
+// manifest, and with it the provenance.
+func Export(dir, dst string, e ExportOptions, o Options) (*Exported, error) {
+	dtype, ok := map[string][2]string{"fp32": {"F32", "float32"}, "bf16": {"BF16", "bfloat16"}, "fp16": {"F16", "float16"}}[e.DType]
+	if !ok {
+		return nil, input(fmt.Errorf("export: dtype %q is not known; known are %s", e.DType, strings.Join(ExportDTypes, ", ")))
+	}
+	c, err := checkpoint.Open(checkpointDir(dir))
+	if err != nil {
+		return nil, input(err)
+	}
+	text, err := c.File(checkpoint.ConfigFile)
+	if err != nil {
+		return nil, input(err)
+	}
+	config, err := model.ReadConfig(bytes.NewReader(text))
+	if err != nil {
+		return nil, input(fmt.Errorf("checkpoint %s: %w", c.Dir, err))
+	}
+	x := &Exported{Checkpoint: c.Dir, Directory: dst, DType: dtype[1]}
+	if len(config.Architectures) > 0 {
+		x.Architecture = config.Architectures[0]
+	}
+	if text, err = withDType(text, dtype[1]); err != nil {
+		return nil, fmt.Errorf("checkpoint %s: %s: %w", c.Dir, checkpoint.ConfigFile, err)
+	}
+	files := []checkpoint.File{checkpoint.BytesFile(checkpoint.ConfigFile, text)}
+	for _, name := range append([]string{checkpoint.TokenizerFile}, tokenizerFiles...) {
+		if _, ok := c.Manifest.Files[name]; !ok {
+			continue
+		}
+		b, err := c.File(name)
+		if err != nil {
+			return nil, input(err)
+		}
+		files = append(files, checkpoint.BytesFile(name, b))
+	}
+
+	w, err := checkpoint.OpenWeights(c.Dir)
+	if err != nil {
+		return nil, input(err)
+	}
+	defer w.Close()
+	from := map[string]int{}
+	var tensors []checkpoint.Tensor
+	for i, t := range w.Tensors() {
+		from[t.Name] = i
+		t.DType = dtype[0]
+		tensors = append(tensors, t)
+		elems := int64(1)
+		for _, d := range t.Shape {
+			elems *= int64(d)
+		}
+		x.Parameters += elems
+	}
+	bar := o.Bar("export "+filepath.Base(dst), "parameters")
+	defer bar.Close()
+	var done int64
+	weights, err := checkpoint.ModelFiles(tensors, e.MaxShardSize, func(out io.Writer, t checkpoint.Tensor) error {
+		if err := w.Copy(out, from[t.Name], t.DType); err != nil {
+			return err
+		}
+		n := int64(1)
+		for _, d := range t.Shape {
+			n *= int64(d)
+		}
+		done += n
+		bar.Set(done, x.Parameters, "")
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range weights {
+		x.Files = append(x.Files, f.Name)
+	}
+	if err := checkpoint.Create(dst, c.Manifest, append(files, weights...)); err != nil {
+		return nil, input(err)
+	}
+	return x, nil
+}
+
+// withDType sets the type that from_pretrained loads the weights in, by its present name
+// and by the one before it.
+func withDType(config []byte, name string) ([]byte, error) {
+	var keys map[string]json.RawMessage
+	if err := json.Unmarshal(config, &keys); err != nil {
+		return nil, err
+	}
+	value, err := json.Marshal(name)
+	if err != nil {
+		return nil, err
+	}
+	keys["dtype"], keys["torch_dtype"] = value, value
+	text, err := json.MarshalIndent(keys, "", "  ")
+	return append(text, '\n'), err
+}

@@ -1,0 +1,448 @@
+package recipes
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"hone/checkpoint"
+	"hone/trainer/exec/cpu"
+	"hone/trainer/model"
+)
+
+const huggingFaceDir = "testdata/huggingface"
+
+// huggingFaceModels are the directories that transformers has written (make.py beside them), of
+// the families that there are here.
+func huggingFaceModels(t *testing.T) []string {
+	t.Helper()
+	configs, err := filepath.Glob(filepath.Join(huggingFaceDir, "*", checkpoint.ConfigFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, path := range configs {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var c struct {
+			ModelType string `json:"model_type"`
+		}
+		if err := json.Unmarshal(b, &c); err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(model.ModelTypes, c.ModelType) {
+			names = append(names, filepath.Base(filepath.Dir(path)))
+		}
+	}
+	if len(names) < 3 {
+		t.Fatalf("only %q are there", names)
+	}
+	return names
+}
+
+type silentBar struct{}
+
+func (silentBar) Set(done, total int64, note string) {}
+func (silentBar) Close()                             {}
+
+func silent() Options {
+	return Options{Say: func(string) {}, Bar: func(string, string) Bar { return silentBar{} }}
+}
+
+func importModel(t *testing.T, name string) string {
+	t.Helper()
+	dst := filepath.Join(t.TempDir(), "imported")
+	if _, err := Import(filepath.Join(huggingFaceDir, name), dst, silent()); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return dst
+}
+
+// contents are the tensors of a directory as a type.
+func contents(t *testing.T, dir, dtype string) map[string][]byte {
+	t.Helper()
+	w, err := checkpoint.OpenWeights(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	all := map[string][]byte{}
+	for i, x := range w.Tensors() {
+		var b bytes.Buffer
+		if err := w.Copy(&b, i, dtype); err != nil {
+			t.Fatal(err)
+		}
+		all[x.Name] = b.Bytes()
+	}
+	return all
+}
+
+func equalContents(t *testing.T, what string, got, want map[string][]byte) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Errorf("%s: %d tensors, want %d", what, len(got), len(want))
+	}
+	for name, b := range want {
+		if !bytes.Equal(got[name], b) {
+			t.Errorf("%s: %s: another content", what, name)
+		}
+	}
+}
+
+// Models that transformers has saved, whole and in shards, of each type, become checkpoints
+// with its values, and go out again with the same.
+func TestImportExport(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(huggingFaceDir, "values.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ref struct {
+		Models map[string]struct {
+			Architecture string
+			Tensors      map[string][2]any
+		}
+	}
+	if err := json.Unmarshal(text, &ref); err != nil {
+		t.Fatal(err)
+	}
+	dev, err := cpu.New(cpu.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	for _, name := range huggingFaceModels(t) {
+		t.Run(name, func(t *testing.T) {
+			want := ref.Models[name]
+			dir := importModel(t, name)
+			values := contents(t, dir, "F32")
+			if len(values) != len(want.Tensors) {
+				t.Errorf("%d tensors, want %d", len(values), len(want.Tensors))
+			}
+			for tensor, w := range want.Tensors {
+				sum := sha256.Sum256(values[tensor])
+				if got := hex.EncodeToString(sum[:]); got != w[1] {
+					t.Errorf("%s: not the values that transformers has", tensor)
+				}
+			}
+			m, err := OpenModel(dev, dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a := m.Config.Architectures; len(a) != 1 || a[0] != want.Architecture {
+				t.Errorf("architectures %q, want %q", a, want.Architecture)
+			}
+			chain := m.Checkpoint.Manifest.Provenance
+			if len(chain) != 1 || chain[0].Imported == nil || chain[0].Imported.Name != name || len(chain[0].Imported.Files) == 0 {
+				t.Errorf("provenance %+v", chain)
+			}
+
+			source := filepath.Join(huggingFaceDir, name)
+			w, err := checkpoint.OpenWeights(source)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stored := w.Tensors()[0].DType
+			w.Close()
+			for i, e := range []ExportOptions{
+				{"fp32", 1 << 30}, {map[string]string{"F32": "fp32", "BF16": "bf16", "F16": "fp16"}[stored], 10_000},
+			} {
+				out := filepath.Join(t.TempDir(), "exported")
+				x, err := Export(dir, out, e, silent())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if shards := i == 1; (len(x.Files) > 2) != shards {
+					t.Errorf("files %q", x.Files)
+				}
+				if i == 0 {
+					equalContents(t, "fp32", contents(t, out, "F32"), values)
+				} else {
+					// The directory that was imported, once more: names, types, bits.
+					got, want := contents(t, out, stored), contents(t, source, stored)
+					for tensor := range want {
+						if _, ok := values[tensor]; !ok {
+							delete(want, tensor) // what transformers saves of a tied matrix
+						}
+					}
+					equalContents(t, stored, got, want)
+				}
+				again := filepath.Join(t.TempDir(), "again")
+				if _, err := Import(out, again, silent()); err != nil {
+					t.Fatal(err)
+				}
+				equalContents(t, "imported again", contents(t, again, "F32"), values)
+				c, err := checkpoint.Open(again)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if n := len(c.Manifest.Provenance); n != 2 {
+					t.Errorf("imported again, the chain has %d stages", n)
+				}
+			}
+		})
+	}
+}
+
+// copyModel copies a model's directory.
+func copyModel(t *testing.T, name string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "model")
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(huggingFaceDir, name))); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// Every fault of a model directory is an error that names the file and the tensor or key;
+// nothing is left behind.
+func TestImportModelFaults(t *testing.T) {
+	config := func(key string, value any) func(t *testing.T, dir string) {
+		return func(t *testing.T, dir string) {
+			path := filepath.Join(dir, checkpoint.ConfigFile)
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var keys map[string]any
+			if err := json.Unmarshal(b, &keys); err != nil {
+				t.Fatal(err)
+			}
+			if _, ok := keys[key]; !ok {
+				t.Fatalf("no key %s in %s", key, b)
+			}
+			keys[key] = value
+			if b, err = json.Marshal(keys); err != nil {
+				t.Fatal(err)
+			}
+			write(t, path, b)
+		}
+	}
+	weights := func(change func(list []checkpoint.Tensor) []checkpoint.Tensor) func(t *testing.T, dir string) {
+		return func(t *testing.T, dir string) {
+			path := filepath.Join(dir, checkpoint.ModelFile)
+			s, err := checkpoint.OpenSafetensors(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var list []checkpoint.Tensor
+			for _, x := range s.Tensors() {
+				if x, err = s.Read(x.Name, nil); err != nil {
+					t.Fatal(err)
+				}
+				list = append(list, x)
+			}
+			s.Close()
+			var b bytes.Buffer
+			if err := checkpoint.WriteSafetensors(&b, change(list)); err != nil {
+				t.Fatal(err)
+			}
+			write(t, path, b.Bytes())
+		}
+	}
+	const tensor = "transformer.h.1.ln_2.bias"
+	at := func(list []checkpoint.Tensor) int {
+		return slices.IndexFunc(list, func(x checkpoint.Tensor) bool { return x.Name == tensor })
+	}
+	for _, test := range []struct {
+		name   string
+		change func(t *testing.T, dir string)
+		want   string
+	}{
+		{"unknown model", config("model_type", "gpt3"), `config.json: model: model_type "gpt3" is not known; known are`},
+		{"unknown architecture", config("architectures", []string{"GPT2DoubleHeadsModel"}), "config.json: model: architecture GPT2DoubleHeadsModel is not known; known are"},
+		{"heads", config("n_head", 3), "config.json: model: config: n_embd: 16 is not a multiple of n_head, 3"},
+		{"no number", config("n_head", "two"), "config.json: model: config: n_head is a JSON string"},
+		{"layers", config("n_layer", 1_000_000_000), "config.json: n_layer is 1000000000, but there are only"},
+		{"a layer more", config("n_layer", 3), "model: tensor transformer.h.2.ln_1.weight is missing"},
+		{"a layer less", config("n_layer", 1), "(model.safetensors): model: unexpected tensor transformer.h.1."},
+		{"a huge width", config("n_embd", 1<<40), "(model.safetensors): model: tensor transformer.h.0.attn.c_attn.bias has shape [48], want [3298534883328]"},
+		{"vocabulary", config("vocab_size", 20), "has shape [300 16], want [20 16]"},
+		{"missing", weights(func(l []checkpoint.Tensor) []checkpoint.Tensor { return slices.Delete(l, at(l), at(l)+1) }), "(model.safetensors): model: tensor " + tensor + " is missing"},
+		{"extra", weights(func(l []checkpoint.Tensor) []checkpoint.Tensor {
+			return append(l, checkpoint.Tensor{Name: "extra", DType: "F32", Shape: []int{1}, Data: make([]byte, 4)})
+		}), "(model.safetensors): model: unexpected tensor extra"},
+		{"shape", weights(func(l []checkpoint.Tensor) []checkpoint.Tensor { l[at(l)].Shape = []int{4, 4}; return l }), tensor + " has shape [4 4], want [16]"},
+		{"type", weights(func(l []checkpoint.Tensor) []checkpoint.Tensor { l[at(l)].DType = "I32"; return l }), "tensor " + tensor + " is of type I32; weights of"},
+		{"NaN", weights(func(l []checkpoint.Tensor) []checkpoint.Tensor {
+			copy(l[at(l)].Data[8:], []byte{0, 0, 0xc0, 0x7f})
+			return l
+		}), `model.safetensors: tensor "` + tensor + `": element 2 is NaN`},
+		{"truncated", func(t *testing.T, dir string) {
+			path := filepath.Join(dir, checkpoint.ModelFile)
+			if err := os.Truncate(path, 20_000); err != nil {
+				t.Fatal(err)
+			}
+		}, "model.safetensors: not a valid safetensors file: tensor "},
+		{"no config", func(t *testing.T, dir string) { remove(t, dir, checkpoint.ConfigFile) }, "config.json: no such file"},
+		{"no weights", func(t *testing.T, dir string) { remove(t, dir, checkpoint.ModelFile) }, "neither model.safetensors nor"},
+		{"no tokenizer", func(t *testing.T, dir string) { remove(t, dir, checkpoint.TokenizerFile) }, "has none of tokenizer.json"},
+		{"damaged tokenizer", func(t *testing.T, dir string) { write(t, filepath.Join(dir, checkpoint.TokenizerFile), []byte("{")) }, "tokenizer.json: "},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := copyModel(t, "gpt2")
+			test.change(t, dir)
+			dst := filepath.Join(t.TempDir(), "imported")
+			_, err := Import(dir, dst, silent())
+			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), dir) {
+				t.Fatalf("error %v, want %q in it, and %s", err, test.want, dir)
+			}
+			if entries, err := os.ReadDir(filepath.Dir(dst)); err != nil || len(entries) > 0 {
+				t.Errorf("left behind: %v, %v", entries, err)
+			}
+		})
+	}
+}
+
+func write(t *testing.T, path string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, b, 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func remove(t *testing.T, dir, name string) {
+	t.Helper()
+	if err := os.Remove(filepath.Join(dir, name)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What hub configurations say of dropout in attention, and weights with names of older
+// versions, is no hindrance.
+func TestImportOld(t *testing.T) {
+	dir := copyModel(t, "gpt2")
+	path := filepath.Join(dir, checkpoint.ConfigFile)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys map[string]any
+	if err := json.Unmarshal(b, &keys); err != nil {
+		t.Fatal(err)
+	}
+	keys["attn_pdrop"], keys["_name_or_path"] = 0.1, "someone/model"
+	if b, err = json.Marshal(keys); err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, b)
+	path = filepath.Join(dir, checkpoint.ModelFile)
+	s, err := checkpoint.OpenSafetensors(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := []checkpoint.Tensor{{Name: "h.0.attn.bias", DType: "BOOL", Shape: []int{1, 1, 2, 2}, Data: make([]byte, 4)}}
+	for _, x := range s.Tensors() {
+		if x, err = s.Read(x.Name, nil); err != nil {
+			t.Fatal(err)
+		}
+		x.Name = strings.TrimPrefix(x.Name, "transformer.")
+		if x.Name == "wte.weight" {
+			list = append(list, checkpoint.Tensor{Name: "lm_head.weight", DType: x.DType, Shape: x.Shape, Data: x.Data})
+		}
+		list = append(list, x)
+	}
+	s.Close()
+	var text bytes.Buffer
+	if err := checkpoint.WriteSafetensors(&text, list); err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, text.Bytes())
+	dst := filepath.Join(t.TempDir(), "imported")
+	r, err := Import(dir, dst, silent())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Name != "someone/model" || len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "attn_pdrop is set to 0") {
+		t.Errorf("name %s, notes %q", r.Name, r.Notes)
+	}
+	equalContents(t, "old names", contents(t, dst, "F32"), contents(t, importModel(t, "gpt2"), "F32"))
+	var tree bytes.Buffer
+	p, err := ReadProvenance(dst)
+	if err == nil {
+		err = p.Tree(&tree)
+	}
+	if err != nil || !strings.Contains(tree.String(), "imported: someone/model; what it learned from is not known here") {
+		t.Errorf("%v: %s", err, &tree)
+	}
+}
+
+func TestExportFaults(t *testing.T) {
+	dir := importModel(t, "gpt2")
+	if _, err := Export(dir, filepath.Join(t.TempDir(), "x"), ExportOptions{"int8", 1}, silent()); err == nil || !strings.Contains(err.Error(), `dtype "int8" is not known; known are fp32, bf16, fp16`) {
+		t.Errorf("error %v", err)
+	}
+	if _, err := Export(dir, dir, ExportOptions{"fp32", 1 << 30}, silent()); err == nil || !strings.Contains(err.Error(), "the directory is not empty") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestHuggingFace compares with transformers what is exported: the weights that it loads,
+// ids, logits of its model and of ours. It needs Python with torch and transformers:
+//
+//	HONE_TRANSFORMERS=/path/to/python go test ./recipes -run HuggingFace -v
+func TestHuggingFace(t *testing.T) {
+	python := os.Getenv("HONE_TRANSFORMERS")
+	if python == "" {
+		t.Skip("set HONE_TRANSFORMERS to a Python with torch and transformers")
+	}
+	dev, err := cpu.New(cpu.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	type check struct {
+		Source, Exported string
+		Texts            []string
+		IDs              [][]int32
+		Logits           [][]float32 // at the last token
+	}
+	var checks []check
+	for _, name := range huggingFaceModels(t) {
+		dir := importModel(t, name)
+		out := filepath.Join(t.TempDir(), name)
+		if _, err := Export(dir, out, ExportOptions{"fp32", 20_000}, silent()); err != nil {
+			t.Fatal(err)
+		}
+		m, err := OpenModel(dev, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source, err := filepath.Abs(filepath.Join(huggingFaceDir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := check{Source: source, Exported: out, Texts: []string{"the cat sat on the mat", "a model", "집에 🙂 \n\t x  "}}
+		for _, text := range c.Texts {
+			ids := m.Tokenizer.Encode(nil, text)
+			c.IDs = append(c.IDs, ids)
+			logits := lastLogits(t, m, ids)
+			if math.IsNaN(float64(logits[0])) {
+				t.Fatalf("%s: %v", name, logits)
+			}
+			c.Logits = append(c.Logits, logits)
+		}
+		checks = append(checks, c)
+	}
+	b, err := json.Marshal(checks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "checks.json")
+	write(t, file, b)
+	out, err := exec.Command(python, filepath.Join(huggingFaceDir, "check.py"), file).CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Error(fmt.Errorf("check.py: %w", err))
+	}
+}

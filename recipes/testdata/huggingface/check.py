@@ -1,0 +1,56 @@
+"""Checks that transformers opens what hone exports, and agrees with it.
+
+    python check.py CHECKS.json
+
+CHECKS.json is a list of {Source, Exported, Texts, IDs, Logits}: a directory that transformers
+saved, the one that hone made of it by import and export, and hone's ids and logits at the last
+token of each text. Every weight must be found and wanted, ids must be equal, and the logits of
+Source, Exported and hone within 1e-4. Exits 1 on any difference.
+
+Written for Python 3.11, torch 2.15.0, transformers 5.23.0. Not part of go test without Python.
+"""
+
+import json
+import sys
+
+import torch
+import transformers
+from transformers import AutoConfig, AutoTokenizer
+
+failures = 0
+
+
+def check(what, ok, figure):
+    global failures
+    failures += not ok
+    print(f"{'ok  ' if ok else 'FAIL'}  {what}: {figure}")
+
+
+def load(path):
+    cls = getattr(transformers, AutoConfig.from_pretrained(path).architectures[0])
+    auto = transformers.AutoModelForSequenceClassification if "Classification" in cls.__name__ else transformers.AutoModelForCausalLM
+    model, info = auto.from_pretrained(path, output_loading_info=True, dtype=torch.float32)
+    faults = {k: sorted(map(str, v)) for k, v in info.items() if v}
+    check(f"{path}", type(model) is cls and not faults, faults or f"{cls.__name__}, {sum(p.numel() for p in model.parameters())} parameters")
+    return model.eval()
+
+
+@torch.no_grad()
+def logits(model, ids):
+    out = model(torch.tensor([ids])).logits[0]
+    return out[-1] if out.dim() == 2 else out
+
+
+for c in json.load(open(sys.argv[1], encoding="utf-8")):
+    source, exported = load(c["Source"]), load(c["Exported"])
+    tokenizers = [AutoTokenizer.from_pretrained(c[k]) for k in ("Source", "Exported")]
+    worst = 0.0
+    for text, ids, want in zip(c["Texts"], c["IDs"], c["Logits"], strict=True):
+        for t in tokenizers:
+            got = t(text, add_special_tokens=False)["input_ids"]
+            check(f"ids of {text!r}", list(got) == ids, got)
+        a, b, w = logits(source, ids), logits(exported, ids), torch.tensor(want)
+        worst = max(worst, (a - b).abs().max().item(), (a - w).abs().max().item())
+    check("logits", worst <= 1e-4, f"max |difference| {worst:.2e}")
+print(f"torch {torch.__version__}, transformers {transformers.__version__}")
+sys.exit(failures > 0)

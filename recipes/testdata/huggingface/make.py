@@ -1,0 +1,70 @@
+"""Writes the model directories beside it, tiny and random, as transformers saves them, and
+values.json: of every tensor that a model's state dict has, once, the shape and the sha256 of
+its values in little-endian float32.
+
+    python make.py
+
+Written for Python 3.11, torch 2.15.0 (CPU), transformers 5.23.0, tokenizers 0.23.3.
+"""
+
+import hashlib
+import json
+import pathlib
+import shutil
+
+import tokenizers
+import torch
+import transformers
+from transformers import (GPT2Config, GPT2ForSequenceClassification, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM,
+                          LlamaForSequenceClassification, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM)
+
+HERE = pathlib.Path(__file__).parent
+VOCAB = 300
+TEXT = ["the cat sat on the mat and the dog sat on the log", "a model of a model is a model", "this and that and the other"] * 4
+
+
+def tokenizer():
+    t = tokenizers.Tokenizer(tokenizers.models.BPE())
+    t.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    t.decoder = tokenizers.decoders.ByteLevel()
+    t.train_from_iterator(TEXT, tokenizers.trainers.BpeTrainer(
+        vocab_size=VOCAB - 4, special_tokens=["<|endoftext|>", "<|pad|>"], show_progress=False,
+        initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet()))
+    return PreTrainedTokenizerFast(tokenizer_object=t, bos_token="<|endoftext|>", eos_token="<|endoftext|>", pad_token="<|pad|>")
+
+
+ends = dict(bos_token_id=0, eos_token_id=0, pad_token_id=1)
+gpt2 = dict(vocab_size=VOCAB, n_positions=32, n_embd=16, n_layer=2, n_head=2, **ends)
+llama = dict(vocab_size=VOCAB, max_position_embeddings=32, hidden_size=16, intermediate_size=24, num_hidden_layers=2,
+             num_attention_heads=4, num_key_value_heads=2, **ends)
+labels = dict(id2label={0: "neg", 1: "neutral", 2: "pos"}, label2id={"neg": 0, "neutral": 1, "pos": 2})
+# name, class, config, type of the saved weights, largest shard
+MODELS = [
+    ("gpt2", GPT2LMHeadModel, GPT2Config(**gpt2), torch.float32, "1GB"),
+    ("gpt2-sharded-bf16", GPT2LMHeadModel, GPT2Config(**gpt2), torch.bfloat16, "10KB"),
+    ("gpt2-classifier-fp16", GPT2ForSequenceClassification, GPT2Config(**gpt2, **labels), torch.float16, "1GB"),
+    ("llama", LlamaForCausalLM, LlamaConfig(**llama), torch.float32, "1GB"),
+    ("llama-tied-sharded-bf16", LlamaForCausalLM, LlamaConfig(**llama, tie_word_embeddings=True), torch.bfloat16, "10KB"),
+    ("llama-classifier", LlamaForSequenceClassification, LlamaConfig(**llama, **labels), torch.float32, "1GB"),
+    ("qwen3", Qwen3ForCausalLM, Qwen3Config(**{**llama, "head_dim": 4}, tie_word_embeddings=True), torch.float32, "1GB"),
+]
+values = {}
+for i, (name, cls, config, dtype, shard) in enumerate(MODELS):
+    torch.manual_seed(i)
+    model = cls(config)
+    with torch.no_grad():
+        for p in model.parameters():  # norms and biases too, that each tensor be its own
+            p.add_(torch.randn_like(p) * 0.1)
+    model = model.to(dtype)
+    directory = HERE / name
+    shutil.rmtree(directory, ignore_errors=True)
+    model.save_pretrained(directory, max_shard_size=shard)
+    tokenizer().save_pretrained(directory)
+    seen, tensors = set(), {}
+    for key, t in model.state_dict().items():
+        if t.data_ptr() not in seen:
+            seen.add(t.data_ptr())
+            tensors[key] = [list(t.shape), hashlib.sha256(t.to(torch.float32).contiguous().numpy().tobytes()).hexdigest()]
+    values[name] = dict(architecture=cls.__name__, tensors=tensors)
+(HERE / "values.json").write_text(json.dumps(dict(torch=torch.__version__, transformers=transformers.__version__,
+                                                  tokenizers=tokenizers.__version__, models=values), indent=1) + "\n")
