@@ -47,12 +47,18 @@ type Family interface {
 }
 
 // ModelTypes are the model_types that there are.
-var ModelTypes = []string{"gpt2", "llama", "qwen3"}
+var ModelTypes = []string{"gpt2", "llama", "qwen3", "bert", "roberta", "distilbert"}
 
 // DefaultConfig has the values that the keys stand for which a config.json lacks, as
 // transformers has them; but dropout of attention weights, which is not supported, is 0.
 func DefaultConfig(modelType string) (Config, error) {
 	switch modelType {
+	case "bert":
+		return defaultBERT(), nil
+	case "roberta":
+		return defaultRoBERTa(), nil
+	case "distilbert":
+		return defaultDistilBERT(), nil
 	case "gpt2":
 		return defaultGPT2(), nil
 	case "llama":
@@ -315,5 +321,6 @@ func (f *Faults) divides(key string, width int, parts string, n int) {
 type tensors struct {
 	prefix  string   // of the parameters that all heads share; a checkpoint may lack it
 	heads   []string // how the names of the heads' own parameters begin
+	others  []string // how the names begin of copies of tied parameters, and of parts that the head at hand lacks
 	buffers []string // how the names end of what older versions of transformers saved beside the parameters
 }

@@ -13,18 +13,24 @@ type Feed struct {
 	Weights                                     []float32 // (R)
 	Pool, Labels                                []int32   // (S)
 	LabelWeights                                []float32 // (S)
+	Types                                       []int32   // (R); nil: all 0
+	Spans, Answers                              []int32   // (S,2)
 	Rng                                         [4]int32  // seed low, seed high, step, micro-batch
 	Seed                                        float32   // factor of all gradients, usually 1/NumTargets
 }
 
 // Feed copies the inputs to the device. A field too many or too few is an error.
 func (n *Network) Feed(x *exec.Executor, f *Feed) error {
+	positions, types := n.positions(f.Positions), f.Types
+	if _, ok := x.Program().Named["types"]; ok && types == nil {
+		types = n.zeros(len(f.Tokens))
+	}
 	for _, v := range [...]struct {
 		name string
 		data []int32
 	}{
-		{"tokens", f.Tokens}, {"segments", f.Segments}, {"positions", f.Positions}, {"order", f.Order},
-		{"targets", f.Targets}, {"pool", f.Pool}, {"labels", f.Labels},
+		{"tokens", f.Tokens}, {"segments", f.Segments}, {"positions", positions}, {"order", f.Order},
+		{"targets", f.Targets}, {"pool", f.Pool}, {"labels", f.Labels}, {"types", types}, {"spans", f.Spans}, {"answers", f.Answers},
 	} {
 		if use, err := takes(x, v.name, v.data != nil); err != nil {
 			return err
@@ -61,6 +67,27 @@ func (n *Network) Feed(x *exec.Executor, f *Feed) error {
 		}
 	}
 	return nil
+}
+
+// positions are those of the family's table, which may begin with rows of no token.
+func (n *Network) positions(p []int32) []int32 {
+	f, ok := n.config.Family.(interface{ positionOffset() int })
+	if !ok || p == nil {
+		return p
+	}
+	n.shifted = n.shifted[:0]
+	for _, v := range p {
+		n.shifted = append(n.shifted, v+int32(f.positionOffset()))
+	}
+	return n.shifted
+}
+
+// zeros are the types of tokens that have none.
+func (n *Network) zeros(rows int) []int32 {
+	if len(n.untyped) < rows {
+		n.untyped = make([]int32, rows)
+	}
+	return n.untyped[:rows]
 }
 
 func takes(x *exec.Executor, name string, given bool) (bool, error) {

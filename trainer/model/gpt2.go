@@ -56,7 +56,7 @@ func (f GPT2) architecture(h Head) string {
 }
 
 func (f GPT2) tensors() tensors {
-	return tensors{"transformer.", []string{"lm_head.", "score."}, []string{".attn.bias", ".attn.masked_bias"}}
+	return tensors{prefix: "transformer.", heads: []string{"lm_head.", "score."}, buffers: []string{".attn.bias", ".attn.masked_bias"}}
 }
 
 func (f GPT2) check(c Config, faults *Faults) {

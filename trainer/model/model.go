@@ -22,19 +22,22 @@ type Inputs struct {
 	Segments  *graph.Node // (R); nil: one step of decoding, with caches of T rows, Tokens and Positions (B)
 	Positions *graph.Node // (R)
 	Order     *graph.Node // (R)
-	Targets   *graph.Node // (R); of a classifier: the next tokens, whose loss is added to that of the labels
+	Targets   *graph.Node // (R); of a token classifier: labels; of a classifier: the next tokens, whose loss is added to that of the labels
 	Weights   *graph.Node // (R)
+	Types     *graph.Node // (R), of sentences; nil: the family has none
 	Rng       *graph.Node // (4); nil: no dropout
 
 	S            int
 	Pool         *graph.Node // (S) rows whose logits are wanted, instead of all
 	Labels       *graph.Node // (S) classes
 	LabelWeights *graph.Node // (S)
+	Spans        *graph.Node // (S,2) the first row of a sequence, and the one after its last
+	Answers      *graph.Node // (S,2) the rows of an answer's first and last token; -1: none
 }
 
 // Outputs of a graph: nil is absent. Rows are S where Pool is given, else R.
 type Outputs struct {
-	Logits *graph.Node // (rows,V), or (S,labels)
+	Logits *graph.Node // (rows,V), (S,labels), (R,labels), or (R,2) of question answering
 	Loss   *graph.Node // (1): Σ weights·nll
 	NLL    *graph.Node // (rows)
 }
@@ -43,8 +46,10 @@ type Outputs struct {
 type Head int
 
 const (
-	LanguageModel Head = iota // the next token
-	Classifier                // a label for each sequence, at its last token
+	LanguageModel     Head = iota // the next token
+	Classifier                    // a label for each sequence, at its last token, or in a BERT its first
+	TokenClassifier               // a label for each token
+	QuestionAnswering             // the first and the last token of an answer within the sequence
 
 	numHeads
 )
@@ -55,6 +60,10 @@ func (h Head) String() string {
 		return "language model"
 	case Classifier:
 		return "classifier"
+	case TokenClassifier:
+		return "token classifier"
+	case QuestionAnswering:
+		return "question answering"
 	}
 	return fmt.Sprintf("Head(%d)", int(h))
 }
@@ -70,8 +79,8 @@ func New(c Config, h Head) (Model, error) {
 	if c.Family.architecture(h) == "" {
 		return nil, fmt.Errorf("model: %s has no %v", c.ModelType, h)
 	}
-	if n := len(c.Labels()); h == Classifier && n < 2 {
-		return nil, fmt.Errorf("model: a classifier of %d labels; want 2 or more", n)
+	if n := len(c.Labels()); (h == Classifier || h == TokenClassifier) && n < 2 {
+		return nil, fmt.Errorf("model: a %v of %d labels; want 2 or more", h, n)
 	}
 	return c.Family.model(c, h), nil
 }

@@ -16,7 +16,8 @@ const (
 	Train Kind = iota
 	// Evaluate: forward only, no dropout. A language model with S = 0 gives loss and
 	// nll (R), with S > 0 the logits (S,V) of the rows in pool; a classifier gives
-	// loss, nll (S) and logits (S,labels).
+	// loss, nll (S) and logits (S,labels); a token classifier loss, nll (R) and logits
+	// (R,labels); question answering loss, nll (S) and logits (R,2).
 	Evaluate
 	// Decode: one token for each of B sequences, given its position; keys and values
 	// of up to T tokens are kept in the executor. Output: logits (B,V).
@@ -67,10 +68,12 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 		err = fmt.Errorf("%s: sequences longer than the model's %d", name, c.MaxLength())
 	case k == Decode && o.Head != LanguageModel:
 		err = fmt.Errorf("%s: a %v does not decode", name, o.Head)
-	case k == Decode && s > 0 || k == Train && o.Head == LanguageModel && s > 0:
+	case k == Decode && isEncoder(c.Family):
+		err = fmt.Errorf("%s: %s does not decode", name, c.ModelType)
+	case k == Decode && s > 0 || s > 0 && (k == Train && o.Head == LanguageModel || o.Head == TokenClassifier):
 		err = fmt.Errorf("%s: a %v has no pooled rows here: want S = 0", name, o.Head)
-	case o.Head == Classifier && s == 0:
-		err = fmt.Errorf("%s: a classifier needs S, the number of sequences, above 0", name)
+	case (o.Head == Classifier || o.Head == QuestionAnswering) && s == 0:
+		err = fmt.Errorf("%s: a %v needs S, the number of sequences, above 0", name, o.Head)
 	}
 	if err != nil {
 		return nil, Outputs{}, fmt.Errorf("model: program %w", err)
@@ -89,11 +92,17 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 		in.Segments = b.Input("segments", exec.I32, rows)
 		in.Order = b.Input("order", exec.I32, rows)
 	}
-	if s > 0 {
+	if f, ok := c.Family.(interface{ tokenTypes() bool }); ok && f.tokenTypes() {
+		in.Types = b.Input("types", exec.I32, rows)
+	}
+	if s > 0 && o.Head != QuestionAnswering {
 		in.Pool = b.Input("pool", exec.I32, s)
 	}
 	switch {
 	case k == Decode:
+	case o.Head == QuestionAnswering:
+		in.Spans, in.Answers = b.Input("spans", exec.I32, s, 2), b.Input("answers", exec.I32, s, 2)
+		in.LabelWeights = b.Input("label_weights", dt, s)
 	case o.Head == Classifier:
 		in.Labels = b.Input("labels", exec.I32, s)
 		in.LabelWeights = b.Input("label_weights", dt, s)
@@ -112,6 +121,12 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 	return b, out, b.Err()
 }
 
+// isEncoder says that a model sees to both sides, so that it does not write token by token.
+func isEncoder(f Family) bool {
+	_, ok := f.(interface{ encoder() })
+	return ok
+}
+
 // NewLayout places the parameters of a model in their arena.
 func NewLayout(c Config, dt exec.DType, o Options) (*exec.Layout, error) {
 	b, err := parameters(c, dt, o)
@@ -124,7 +139,7 @@ func NewLayout(c Config, dt exec.DType, o Options) (*exec.Layout, error) {
 // parameters builds the smallest graph, for its parameters: they are the same in all.
 func parameters(c Config, dt exec.DType, o Options) (*graph.Builder, error) {
 	s := 0
-	if o.Head == Classifier {
+	if o.Head == Classifier || o.Head == QuestionAnswering {
 		s = 1
 	}
 	b, _, err := builder(c, dt, o, Evaluate, 1, 1, s)
@@ -149,7 +164,7 @@ func Program(c Config, l *exec.Layout, o Options, k Kind, b, t, s int) (*exec.Pr
 	}
 	name("loss", out.Loss)
 	name("nll", out.NLL)
-	if out.Loss == nil || o.Head == Classifier {
+	if out.Loss == nil || o.Head != LanguageModel {
 		name("logits", out.Logits)
 	}
 	return g.Lower(l, want)
