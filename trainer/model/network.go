@@ -252,43 +252,13 @@ type Stored struct {
 // family's prefix ("transformer."), as those of a model without a head do. Other heads'
 // parameters, and buffers that older versions of transformers saved, are skipped.
 func (n *Network) Load(tensors []Stored, read func(i int, dst []float32) error) (fresh []string, err error) {
-	var errs []error
-	names := n.config.Family.tensors()
-	from := map[string]int{}
-	for i, t := range tensors {
-		p, ok := n.layout.Param(t.Name)
-		if !ok {
-			p, ok = n.layout.Param(names.prefix + t.Name)
-		}
-		switch {
-		case !ok && n.skips(names, t.Name):
-			continue
-		case !ok:
-			errs = append(errs, fmt.Errorf("model: unexpected tensor %s", t.Name))
-		case !slices.Equal(p.Shape, t.Shape):
-			errs = append(errs, fmt.Errorf("model: tensor %s has shape %v, want %v", t.Name, t.Shape, p.Shape))
-		}
-		if _, dup := from[p.Name]; dup && ok {
-			errs = append(errs, fmt.Errorf("model: tensor %s comes twice", t.Name))
-		}
-		from[p.Name] = i
-	}
-	for _, p := range n.layout.Params {
-		if _, ok := from[p.Name]; ok {
-			continue
-		}
-		if n.opts.Head != LanguageModel && hasPrefix(p.Name, names.heads) {
-			fresh = append(fresh, p.Name)
-		} else {
-			errs = append(errs, fmt.Errorf("model: tensor %s is missing", p.Name))
-		}
-	}
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
+	m := match(n.config, n.opts.Head, n.layout, tensors)
+	if err := errors.Join(m.faults...); err != nil {
+		return nil, err
 	}
 	var buf []float32
 	for _, p := range n.layout.Params {
-		i, ok := from[p.Name]
+		i, ok := m.From[p.Name]
 		if !ok {
 			continue
 		}
@@ -300,16 +270,82 @@ func (n *Network) Load(tensors []Stored, read func(i int, dst []float32) error) 
 			return nil, err
 		}
 	}
-	return fresh, nil
+	return m.fresh, nil
+}
+
+// A Match says which tensors of a checkpoint the parameters of a model are.
+type Match struct {
+	Config Config // with the architecture of the head
+	Params []exec.ParamInfo
+	From   map[string]int // by the parameter's name, the tensor
+
+	fresh  []string
+	faults []error
+}
+
+// MatchTensors finds the parameters of a model among the tensors of a checkpoint, as Load
+// does, without memory for either. Every missing, unexpected or misshapen tensor is an error.
+func MatchTensors(c Config, h Head, tensors []Stored) (*Match, error) {
+	b, err := parameters(c, exec.F32, Options{Head: h})
+	if err != nil {
+		return nil, err
+	}
+	c.Architectures = []string{c.Family.architecture(h)}
+	l := exec.NewLayout(exec.F32, b.Params())
+	m := match(c, h, l, tensors)
+	for _, name := range m.fresh {
+		m.faults = append(m.faults, fmt.Errorf("model: tensor %s is missing", name))
+	}
+	if err := errors.Join(m.faults...); err != nil {
+		return nil, err
+	}
+	m.Config, m.Params = c, l.Params
+	return m, nil
+}
+
+func match(c Config, h Head, l *exec.Layout, tensors []Stored) *Match {
+	m := &Match{From: map[string]int{}}
+	fault := func(format string, args ...any) { m.faults = append(m.faults, fmt.Errorf("model: "+format, args...)) }
+	names := c.Family.tensors()
+	for i, t := range tensors {
+		p, ok := l.Param(t.Name)
+		if !ok {
+			p, ok = l.Param(names.prefix + t.Name)
+		}
+		switch {
+		case !ok && skips(c, h, names, t.Name):
+			continue
+		case !ok:
+			fault("unexpected tensor %s", t.Name)
+			continue
+		case !slices.Equal(p.Shape, t.Shape):
+			fault("tensor %s has shape %v, want %v", t.Name, t.Shape, p.Shape)
+		}
+		if _, dup := m.From[p.Name]; dup {
+			fault("tensor %s comes twice", t.Name)
+		}
+		m.From[p.Name] = i
+	}
+	for _, p := range l.Params {
+		if _, ok := m.From[p.Name]; ok {
+			continue
+		}
+		if h != LanguageModel && hasPrefix(p.Name, names.heads) {
+			m.fresh = append(m.fresh, p.Name)
+		} else {
+			fault("tensor %s is missing", p.Name)
+		}
+	}
+	return m
 }
 
 // skips says which tensors of a checkpoint are no parameters of the network.
-func (n *Network) skips(names tensors, name string) bool {
+func skips(c Config, h Head, names tensors, name string) bool {
 	if hasPrefix(name, names.others) {
 		return true
 	}
 	if hasPrefix(name, names.heads) {
-		return n.opts.Head != LanguageModel || n.config.TieWordEmbeddings && name == "lm_head.weight"
+		return h != LanguageModel || c.TieWordEmbeddings && name == "lm_head.weight"
 	}
 	return slices.ContainsFunc(names.buffers, func(end string) bool { return strings.HasSuffix(name, end) })
 }
