@@ -62,7 +62,7 @@ func (t *textReader) read() ([]byte, int64, error) {
 			return nil, 0, fmt.Errorf("document %d: %w without the separator %q", t.document, errRecord, t.separator)
 		}
 		if len(t.buf) == cap(t.buf) {
-			t.buf = append(make([]byte, 0, max(1<<18, 2*cap(t.buf))), t.buf...)
+			t.buf = append(make([]byte, 0, max(1<<14, 2*cap(t.buf))), t.buf...)
 		}
 		n, err := t.r.Read(t.buf[len(t.buf):cap(t.buf)])
 		t.buf = t.buf[:len(t.buf)+n]
