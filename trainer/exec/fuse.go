@@ -183,6 +183,8 @@ func (f *fusion) head(i int) bool {
 	} else if !f.only(logits, ce) {
 		return false
 	}
+	attrs := lin.Attrs
+	attrs.ZLoss = loss.Attrs.ZLoss
 	rows, v := f.p.Values[logits].Shape[0], f.p.Values[logits].Shape[1]
 	dt := f.p.Values[logits].DType
 	limit := min(workRows, max(64, workBytes/(v*dt.Size())))
@@ -194,7 +196,7 @@ func (f *fusion) head(i int) bool {
 	f.name(dw, "dw")
 	in := Instr{
 		Op: OpLinearCrossEntropy, In: []ID{x, w, targets, weights, dloss},
-		Out: []ID{loss.Out[0], loss.Out[1], lse, dx, dw, work}, Attrs: lin.Attrs, Note: lin.Note,
+		Out: []ID{loss.Out[0], loss.Out[1], lse, dx, dw, work}, Attrs: attrs, Note: lin.Note,
 	}
 	if bias != None {
 		f.name(dbias, "dbias")

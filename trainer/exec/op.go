@@ -119,7 +119,7 @@ const (
 	// and the element's index alone, so that the gradient is the same op on dy.
 	OpDropout
 
-	// CrossEntropy: logits(R,V), targets(R) int32, weights(R) T -> loss(1) = Σ weights·nll, nll(R), lse(R).
+	// CrossEntropy: logits(R,V), targets(R) int32, weights(R) T -> loss(1) = Σ weights·(nll + ZLoss·lse²), nll(R), lse(R).
 	// Rows with target -1 have nll 0 and are not counted.
 	OpCrossEntropy
 	// CrossEntropyGrad: logits, targets, weights, lse, dloss(1) -> dlogits(R,V).
@@ -242,6 +242,7 @@ type Attrs struct {
 	Scale                     float64 // of attention's logits, usually 1/√D; of Muon's update
 	Eps                       float64
 	P                         float64 // dropout probability
+	ZLoss                     float64 // of cross-entropy: factor of the square of log Z
 	Salt                      uint64  // number of the dropout op within the model
 	Transposed                bool    // weight is (in, out)
 	Beta1, Beta2, WeightDecay float64

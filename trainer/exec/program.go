@@ -201,6 +201,8 @@ func (a *Attrs) suffix(op Op) string {
 		return fmt.Sprintf("[H=%d]", a.Heads)
 	case a.Heads > 0:
 		return fmt.Sprintf("[B=%d T=%d H=%d/%d]", a.B, a.T, a.Heads, a.KVHeads)
+	case a.ZLoss > 0:
+		return fmt.Sprintf("[z=%g]", a.ZLoss)
 	case a.Transposed:
 		return "[(in,out)]"
 	case a.Erf:

@@ -6,6 +6,12 @@ import "hone/trainer/exec"
 // loss (1) = Σ weights·nll, and nll (R) to be read, not differentiated. Rows whose
 // target is -1 have nll 0 and do not count.
 func (b *Builder) CrossEntropy(logits, targets, weights *Node) (loss, nll *Node) {
+	return b.CrossEntropyZ(logits, targets, weights, 0)
+}
+
+// CrossEntropyZ is CrossEntropy with weights·z·log²Z more in the loss, Z being the sum of a
+// row's exponentials: logits that are kept near log-probabilities (Chowdhery et al. 2022, §5).
+func (b *Builder) CrossEntropyZ(logits, targets, weights *Node, z float64) (loss, nll *Node) {
 	const code = exec.OpCrossEntropy
 	if !b.shape(code, "logits", logits, b.dt, -1, -1) {
 		return &Node{}, &Node{}
@@ -19,12 +25,13 @@ func (b *Builder) CrossEntropy(logits, targets, weights *Node) (loss, nll *Node)
 		return b.fail("%v: weights cannot depend on trainable parameters", code), &Node{}
 	}
 	var y []*Node // loss, nll, lse
+	attrs := exec.Attrs{ZLoss: z}
 	y = b.apply(op{
-		code: code,
-		out:  []result{{"loss", []int{1}}, {"nll", []int{rows}}, {"lse", []int{rows}}},
+		code: code, attrs: attrs,
+		out: []result{{"loss", []int{1}}, {"nll", []int{rows}}, {"lse", []int{rows}}},
 		grad: func(dloss *Node) []*Node {
 			return []*Node{b.apply(op{
-				code: exec.OpCrossEntropyGrad, out: []result{{"dlogits", logits.shape}},
+				code: exec.OpCrossEntropyGrad, attrs: attrs, out: []result{{"dlogits", logits.shape}},
 			}, logits, targets, weights, y[2], dloss)[0], nil, nil}
 		},
 	}, logits, targets, weights)

@@ -285,6 +285,13 @@ func TestGradients(t *testing.T) {
 		l, nll := b.CrossEntropy(y, b.Input("targets", exec.I32, rows), b.Input("weights", exec.F64, rows))
 		start(t, dev, b, Outputs{l, []Named{{"loss", l}, {"nll", nll}}}, ints).checkGradients(2e-9)
 	}
+	for _, fused := range []bool{false, true} { // of log Z
+		b := New("z", exec.F64)
+		b.unfused = !fused
+		y := b.Linear(w(b, "x", rows, c), w(b, "w", 5, c), nil, false)
+		l, _ := b.CrossEntropyZ(y, b.Input("targets", exec.I32, rows), b.Input("weights", exec.F64, rows), 0.3)
+		start(t, dev, b, Outputs{l, []Named{{"loss", l}}}, ints).checkGradients(2e-9)
+	}
 	b := New("span_cross_entropy", exec.F64)
 	l, nll := b.SpanCrossEntropy(w(b, "x", rows, 2), b.Input("spans", exec.I32, 3, 2), b.Input("span targets", exec.I32, 3, 2), b.Input("weights", exec.F64, 3))
 	start(t, dev, b, Outputs{l, []Named{{"loss", l}, {"nll", nll}}}, ints).checkGradients(2e-9)

@@ -47,7 +47,7 @@ type Family interface {
 }
 
 // ModelTypes are the model_types that there are.
-var ModelTypes = []string{"gpt2", "llama", "qwen3", "bert", "roberta", "distilbert"}
+var ModelTypes = []string{"gpt2", "llama", "qwen3", "palm", "bert", "roberta", "distilbert"}
 
 // DefaultConfig has the values that the keys stand for which a config.json lacks, as
 // transformers has them; but dropout of attention weights, which is not supported, is 0.
@@ -65,6 +65,8 @@ func DefaultConfig(modelType string) (Config, error) {
 		return defaultLlama(), nil
 	case "qwen3":
 		return defaultQwen3(), nil
+	case "palm":
+		return defaultPaLM(), nil
 	}
 	return Config{}, fmt.Errorf("model: model_type %q is not known; known are %s", modelType, strings.Join(ModelTypes, ", "))
 }

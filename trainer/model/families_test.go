@@ -27,7 +27,12 @@ func families(width, length int) []Config {
 		MaxPositionEmbeddings: length, RMSNormEps: 1e-5, RopeTheta: 100, HiddenAct: "silu", AttentionBias: true, InitializerRange: 0.3,
 		qwen: true,
 	}
-	list := []Config{gpt, llama, qwen}
+	palm := defaultPaLM()
+	palm.Family = PaLM{
+		HiddenSize: width, IntermediateSize: width + 4, NumHiddenLayers: 2, NumAttentionHeads: 2, HeadDim: 6,
+		MaxPositionEmbeddings: length, LayerNormEps: 1e-5, RopeTheta: 100, ZLoss: 0.01, Dropout: 0.25,
+	}
+	list := []Config{gpt, llama, qwen, palm}
 	for i := range list {
 		list[i].VocabSize = 11
 	}

@@ -106,7 +106,7 @@ func (m *gpt2) Forward(b *graph.Builder, in Inputs) Outputs {
 	}
 	b.Scope("ln_f")
 	x = m.norm(b, "transformer.ln_f", x)
-	return decoded(b, in, m.Config, m.head, m.normal(), x, wte)
+	return decoded(b, in, m.Config, m.head, m.normal(), x, wte, 0)
 }
 
 // block is x + attn(ln_1(x)), then x + mlp(ln_2(x)).

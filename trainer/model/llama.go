@@ -214,7 +214,7 @@ func (m *llama) Forward(b *graph.Builder, in Inputs) Outputs {
 	}
 	b.Scope("norm")
 	x = rmsNorm(b, "model.norm", x, m.HiddenSize, m.RMSNormEps)
-	return decoded(b, in, m.Config, m.head, m.normal(), x, embed)
+	return decoded(b, in, m.Config, m.head, m.normal(), x, embed, 0)
 }
 
 // block is x + attention(norm(x)), then x + mlp(norm(x)).

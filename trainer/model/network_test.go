@@ -221,7 +221,7 @@ func kernelSets(t *testing.T) []string {
 var parity = map[exec.DType]float64{exec.F32: 1e-5, exec.F64: 1e-12}
 
 // fixtures are the families that have one.
-var fixtures = []string{"gpt2", "llama", "qwen3"}
+var fixtures = []string{"gpt2", "llama", "qwen3", "palm"}
 
 // Logits, loss and every gradient of a tiny model of each family are PyTorch's.
 func TestParityWithPyTorch(t *testing.T) {

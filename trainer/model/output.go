@@ -4,11 +4,14 @@ import "hone/trainer/graph"
 
 // decoded is what a decoder's head makes of the last hidden states x (R,C): logits over
 // the vocabulary by an output matrix of its own or embed (V,C), or over the labels; and
-// the loss, where there are targets.
-func decoded(b *graph.Builder, in Inputs, c Config, h Head, init graph.Init, x, embed *graph.Node) (out Outputs) {
+// the loss, where there are targets, with z·log²Z in training.
+func decoded(b *graph.Builder, in Inputs, c Config, h Head, init graph.Init, x, embed *graph.Node, z float64) (out Outputs) {
 	width := embed.Shape()
 	if width == nil {
 		return out // after an error
+	}
+	if in.Rng == nil {
+		z = 0
 	}
 	last := x // (R,C)
 	if in.Pool != nil {
@@ -24,7 +27,7 @@ func decoded(b *graph.Builder, in Inputs, c Config, h Head, init graph.Init, x, 
 		}
 		if in.Targets != nil {
 			b.Scope(LanguageModel.String())
-			lm, _ := b.CrossEntropy(b.Linear(last, embed, nil, false), in.Targets, in.Weights)
+			lm, _ := b.CrossEntropyZ(b.Linear(last, embed, nil, false), in.Targets, in.Weights, z)
 			out.Loss = b.Add(out.Loss, lm)
 		}
 		return out
@@ -35,7 +38,7 @@ func decoded(b *graph.Builder, in Inputs, c Config, h Head, init graph.Init, x, 
 	}
 	out.Logits = b.Linear(x, w, nil, false)
 	if in.Targets != nil {
-		out.Loss, out.NLL = b.CrossEntropy(out.Logits, in.Targets, in.Weights)
+		out.Loss, out.NLL = b.CrossEntropyZ(out.Logits, in.Targets, in.Weights, z)
 	}
 	return out
 }

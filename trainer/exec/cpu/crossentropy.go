@@ -16,7 +16,7 @@ type crossEntropyJob[T float] struct {
 	targets          []int32
 	nll, lse         []T
 	dlogits          []T
-	dloss            T
+	dloss, z         T
 	rows, v, rowsPer int
 }
 
@@ -43,7 +43,7 @@ func (j *crossEntropyJob[T]) forward(r int, w *scratch) {
 	j.nll[r] = j.lse[r] - x[target]
 }
 
-// backward: dlogits = dloss·weight·(softmax - onehot). dlogits may be logits.
+// backward: dlogits = dloss·weight·((1 + 2z·lse)·softmax - onehot). dlogits may be logits.
 func (j *crossEntropyJob[T]) backward(r int, w *scratch) {
 	x, dx := j.logits[r*j.v:(r+1)*j.v], j.dlogits[r*j.v:(r+1)*j.v]
 	target := j.targets[r]
@@ -54,10 +54,11 @@ func (j *crossEntropyJob[T]) backward(r int, w *scratch) {
 	s := j.dloss * j.weights[r]
 	at := lend[T](w, slotA, 1)
 	at[0] = x[target]
-	expScale(j.d.kern, dx, x, j.lse[r], s)
+	scale := 1 + T(2*j.z*j.lse[r])
+	expScale(j.d.kern, dx, x, j.lse[r], T(s*scale))
 	// p-1 before the scaling: the gradient of a sure and right answer is 0.
 	expSub(j.d.kern, at, at, j.lse[r])
-	dx[target] = (at[0] - 1) * s
+	dx[target] = (T(at[0]*scale) - 1) * s
 }
 
 func (j *crossEntropyJob[T]) check(in *exec.Instr, args []exec.Arg) error {
@@ -91,17 +92,18 @@ func crossEntropy[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.A
 		return err
 	}
 	d.pool.run(chunks(r, j.rowsPer), j)
-	loss[0] = weighted(j.targets, j.weights, j.nll)
+	loss[0] = weighted(j.targets, j.weights, j.nll, j.lse, in.Attrs.ZLoss)
 	*j = crossEntropyJob[T]{}
 	return nil
 }
 
-// weighted is the loss: Σ weights·nll over the rows that have a target.
-func weighted[T float](targets []int32, weights, nll []T) T {
+// weighted is the loss: Σ weights·(nll + z·lse²) over the rows that have a target.
+func weighted[T float](targets []int32, weights, nll, lse []T, z float64) T {
 	sum := 0.0
 	for i, w := range weights {
 		if targets[i] >= 0 {
-			sum += float64(float64(w) * float64(nll[i]))
+			l := float64(lse[i])
+			sum += float64(float64(w) * (float64(nll[i]) + float64(z*float64(l*l))))
 		}
 	}
 	return T(sum)
@@ -120,7 +122,7 @@ func crossEntropyGrad[T float](d *Device, js *jobs[T], in *exec.Instr, args []ex
 	*j = crossEntropyJob[T]{
 		d: d, op: in.Op, rows: r, v: v, rowsPer: rowsPerChunk(v),
 		logits: view[T](args[0]), targets: view[int32](args[1]), weights: view[T](args[2]),
-		lse: view[T](args[3]), dlogits: view[T](args[5]),
+		lse: view[T](args[3]), dlogits: view[T](args[5]), z: T(in.Attrs.ZLoss),
 	}
 	dloss := view[T](args[4])
 	if len(dloss) != 1 || len(j.dlogits) != r*v {
@@ -174,7 +176,7 @@ func linearCrossEntropy[T float](d *Device, js *jobs[T], in *exec.Instr, args []
 		j := &js.crossEntropy
 		*j = crossEntropyJob[T]{
 			d: d, op: in.Op, rows: rows, v: v, rowsPer: rowsPerChunk(v), logits: logits,
-			targets: targets[r0:r1], weights: weights[r0:r1], nll: nll[r0:r1], lse: lse[r0:r1],
+			targets: targets[r0:r1], weights: weights[r0:r1], nll: nll[r0:r1], lse: lse[r0:r1], z: T(in.Attrs.ZLoss),
 		}
 		if dx != nil || dw != nil || dbias != nil {
 			j.dlogits, j.dloss = logits, dloss[0]
@@ -203,6 +205,6 @@ func linearCrossEntropy[T float](d *Device, js *jobs[T], in *exec.Instr, args []
 		clear(dw)
 		clear(dbias)
 	}
-	loss[0] = weighted(targets, weights, nll)
+	loss[0] = weighted(targets, weights, nll, lse, in.Attrs.ZLoss)
 	return nil
 }

@@ -1,0 +1,173 @@
+package model
+
+import (
+	"fmt"
+	"math"
+
+	"hone/trainer/exec"
+	"hone/trainer/graph"
+)
+
+// PaLM has the keys of a PaLM's config.json. transformers has no such family: keys and
+// names are hone's own, as near to Llama's as they can be. Matrices are (out,in).
+//
+//	model.embed_tokens.weight                  (V,C)          of input and output
+//	model.layers.N.input_layernorm.weight      (C)
+//	model.layers.N.self_attn.qkv_proj.weight   ((H+2)·D,C)    queries, then one key and one value
+//	model.layers.N.self_attn.o_proj.weight     (C,H·D)
+//	model.layers.N.mlp.gate_up_proj.weight     (2·F,C)        gate, then what it gates
+//	model.layers.N.mlp.down_proj.weight        (C,F)
+//	model.norm.weight                          (C)
+//	score.weight                               (labels,C)     of a classifier
+type PaLM struct {
+	HiddenSize            int     `json:"hidden_size" toml:"hidden_size"`
+	IntermediateSize      int     `json:"intermediate_size" toml:"intermediate_size"` // 0: 4·hidden_size
+	NumHiddenLayers       int     `json:"num_hidden_layers" toml:"num_hidden_layers"`
+	NumAttentionHeads     int     `json:"num_attention_heads" toml:"num_attention_heads"`
+	HeadDim               int     `json:"head_dim" toml:"head_dim"`                               // 0: hidden_size / num_attention_heads
+	MaxPositionEmbeddings int     `json:"max_position_embeddings" toml:"max_position_embeddings"` // longest sequence
+	LayerNormEps          float64 `json:"layer_norm_eps" toml:"layer_norm_eps"`
+	RopeTheta             float64 `json:"rope_theta" toml:"rope_theta"`
+	ZLoss                 float64 `json:"z_loss" toml:"z_loss"` // factor of log²Z in training
+	Dropout               float64 `json:"dropout"`              // of what is added to the residual stream
+}
+
+// defaultPaLM has 8 B parameters.
+func defaultPaLM() Config {
+	return Config{
+		ModelType: "palm", VocabSize: 256000, TieWordEmbeddings: true,
+		Family: PaLM{
+			HiddenSize: 4096, NumHiddenLayers: 32, NumAttentionHeads: 16, HeadDim: 256, MaxPositionEmbeddings: 2048,
+			LayerNormEps: 1e-5, RopeTheta: 10000, ZLoss: 1e-4,
+		},
+	}
+}
+
+func (f PaLM) small() Family {
+	f.HiddenSize, f.NumHiddenLayers, f.NumAttentionHeads, f.HeadDim, f.MaxPositionEmbeddings = 256, 4, 4, 0, 256
+	return f
+}
+
+func (f PaLM) model(c Config, h Head) Model { return &palm{c, f, h} }
+func (f PaLM) maxLength() int               { return f.MaxPositionEmbeddings }
+
+func (f PaLM) dropout(p float64) Family {
+	f.Dropout = p
+	return f
+}
+
+func (f PaLM) architecture(h Head) string {
+	switch h {
+	case LanguageModel:
+		return "PaLMForCausalLM"
+	case Classifier:
+		return "PaLMForSequenceClassification"
+	}
+	return ""
+}
+
+func (f PaLM) tensors() tensors {
+	return tensors{prefix: "model.", heads: []string{"lm_head.", "score."}}
+}
+
+func (f PaLM) check(c Config, faults *Faults) {
+	faults.positive("hidden_size", f.HiddenSize)
+	faults.positive("num_hidden_layers", f.NumHiddenLayers)
+	faults.positive("num_attention_heads", f.NumAttentionHeads)
+	faults.positive("max_position_embeddings", f.MaxPositionEmbeddings)
+	if f.IntermediateSize < 0 {
+		faults.add("intermediate_size", "%d is negative; 0 is 4·hidden_size", f.IntermediateSize)
+	}
+	switch {
+	case f.HeadDim < 0:
+		faults.add("head_dim", "%d is negative; 0 is hidden_size / num_attention_heads", f.HeadDim)
+	case f.HeadDim == 0:
+		faults.divides("hidden_size", f.HiddenSize, "num_attention_heads", f.NumAttentionHeads)
+	}
+	if f.NumAttentionHeads > 0 && f.HeadDim >= 0 && f.headDim()%2 != 0 {
+		faults.add("head_dim", "%d is odd; rotary position embedding turns pairs", f.headDim())
+	}
+	faults.above0("layer_norm_eps", f.LayerNormEps)
+	faults.above0("rope_theta", f.RopeTheta)
+	if !(f.ZLoss >= 0) {
+		faults.add("z_loss", "%g is negative", f.ZLoss)
+	}
+	faults.probability("dropout", f.Dropout)
+	if !c.TieWordEmbeddings {
+		faults.add("tie_word_embeddings", "palm shares its input and output embeddings; leave it true")
+	}
+}
+
+func (f PaLM) headDim() int {
+	if f.HeadDim > 0 {
+		return f.HeadDim
+	}
+	return f.HiddenSize / f.NumAttentionHeads
+}
+
+func (f PaLM) inner() int {
+	if f.IntermediateSize > 0 {
+		return f.IntermediateSize
+	}
+	return 4 * f.HiddenSize
+}
+
+// palm is the decoder of Chowdhery et al. 2022 (2204.02311), §2: attention and feed-forward
+// side by side, SwiGLU, one key and value for all heads, rotary positions, no biases, one
+// embedding for input and output; §5: its initialisation, and log²Z in its loss.
+type palm struct {
+	Config
+	PaLM
+	head Head
+}
+
+// B batch, T time, R = B·T rows, C = hidden_size channels, F = intermediate_size, H heads
+// of size D, V vocabulary.
+
+func (m *palm) Forward(b *graph.Builder, in Inputs) Outputs {
+	b.Scope("embed")
+	embed := b.Param("model.embed_tokens.weight", graph.Init{Std: 1}, m.VocabSize, m.HiddenSize) // no norm follows
+	x := b.Dropout(b.Embed(embed, in.Tokens), m.PaLM.Dropout, in.Rng)                            // (R,C)
+	turns := b.Rotations(in.Positions, graph.Frequencies(m.headDim(), m.RopeTheta))
+	for i := range m.NumHiddenLayers {
+		x = m.block(b, in, i, x, turns)
+	}
+	b.Scope("norm")
+	x = m.norm(b, "model.norm", x)
+	x = b.Scale(x, 1/math.Sqrt(float64(m.HiddenSize))) // the logits': embeddings are of size 1
+	return decoded(b, in, m.Config, m.head, graph.Init{Std: 1}, x, embed, m.ZLoss)
+}
+
+// block is x + mlp(norm(x)) + attention(norm(x)): one norm, and neither waits for the other.
+func (m *palm) block(b *graph.Builder, in Inputs, i int, x, turns *graph.Node) *graph.Node {
+	scope := fmt.Sprintf("layers.%d", i)
+	name := "model." + scope
+
+	b.Scope(scope + ".input_layernorm")
+	h := m.norm(b, name+".input_layernorm", x)
+	b.Scope(scope + ".mlp")
+	f := b.Dropout(m.mlp(b, name+".mlp.", h), m.PaLM.Dropout, in.Rng)
+	b.Scope(scope + ".self_attn")
+	a := b.Dropout(m.attention(b, in, scope, name+".self_attn.", h, turns), m.PaLM.Dropout, in.Rng)
+	return b.Add(b.Add(x, f), a)
+}
+
+func (m *palm) attention(b *graph.Builder, in Inputs, scope, name string, x, turns *graph.Node) *graph.Node {
+	h, d := m.NumAttentionHeads, m.headDim()
+	qkv := linear(b, name+"qkv_proj", fanIn(m.HiddenSize), x, m.HiddenSize, (h+2)*d, false)
+	qkv = b.RoPE(qkv, turns, h+1) // queries and key; the value stays
+	y := attention(b, in, scope, qkv, nil, nil, graph.Heads{Query: h, KV: 1}, d)
+	return linear(b, name+"o_proj", fanIn(h*d), y, h*d, m.HiddenSize, false)
+}
+
+func (m *palm) mlp(b *graph.Builder, name string, x *graph.Node) *graph.Node {
+	both := linear(b, name+"gate_up_proj", fanIn(m.HiddenSize), x, m.HiddenSize, 2*m.inner(), false)
+	return linear(b, name+"down_proj", fanIn(m.inner()), b.GLU(exec.SiLU, both, nil), m.inner(), m.HiddenSize, false)
+}
+
+func (m *palm) norm(b *graph.Builder, name string, x *graph.Node) *graph.Node {
+	return b.LayerNorm(x, b.Param(name+".weight", graph.Init{Ones: true}, m.HiddenSize), nil, m.LayerNormEps)
+}
+
+// fanIn is how a matrix of so many inputs starts: it keeps their variance.
+func fanIn(n int) graph.Init { return graph.Init{Std: 1 / math.Sqrt(float64(n))} }
