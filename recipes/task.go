@@ -160,9 +160,25 @@ type Item struct {
 	Description string `json:"description"`
 }
 
+// models says what the families are.
+var models = map[string]string{
+	"gpt2":       "GPT-2 (Radford et al. 2019): decoder, learned positions; language model, classifier",
+	"llama":      "Llama 2 and 3, SmolLM2 (Touvron et al. 2023): decoder, rotary positions, shared keys, SwiGLU; language model, classifier",
+	"qwen3":      "Qwen3 (Yang et al. 2025): Llama with normalised queries and keys; language model, classifier",
+	"palm":       "PaLM (Chowdhery et al. 2022): decoder, attention beside the feed-forward, one key for all heads; language model, classifier",
+	"bert":       "BERT (Devlin et al. 2019): encoder; masked language model, classifier, token classifier, question answering",
+	"roberta":    "RoBERTa (Liu et al. 2019): BERT without segments; the same heads",
+	"distilbert": "DistilBERT (Sanh et al. 2019): half of BERT's layers, no pooler; the same heads",
+	"t5":         "T5 (Raffel et al. 2020): encoder and decoder, relative positions; text to text",
+	"xlnet":      "XLNet (Yang et al. 2019): two streams over permuted orders, relative positions; language model, classifier",
+}
+
 // List is what is built in: recipes, tasks, models.
 func List() (map[string][]Item, error) {
-	list := map[string][]Item{"models": {{"gpt2", "GPT-2 (Radford et al. 2019): decoder, learned positions; language model, classifier"}}}
+	list := map[string][]Item{}
+	for _, name := range model.ModelTypes {
+		list["models"] = append(list["models"], Item{name, models[name]})
+	}
 	for _, name := range Builtin() {
 		r, err := Load(name, nil)
 		if err != nil {

@@ -46,6 +46,7 @@ func generator(t *testing.T) (*Generator, *model.Network) {
 	gpt := c.Family.(model.GPT2)
 	gpt.NLayer, gpt.NHead, gpt.NEmbd, gpt.NPositions, gpt.InitializerRange = 2, 2, 16, window, 0.3
 	c.Family, c.VocabSize = gpt, letters{}.Size()
+	c.BOSTokenID, c.EOSTokenID = nil, nil
 	net, err := model.NewNetwork(dev, exec.F32, c, model.Options{})
 	if err != nil {
 		t.Fatal(err)

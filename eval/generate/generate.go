@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -33,36 +34,68 @@ type Result struct {
 // Generator decodes with one network; it keeps the cache's memory between calls.
 type Generator struct {
 	tok    tokenizer.Tokenizer
-	x      *exec.Executor
+	x      *exec.Executor // with a cache long enough for the text at hand
 	net    *model.Network
-	window int
-	end    int32
+	window int // the longest context
+	start  int32
+	ends   []int32
 	logits []float32
 	feed   model.Feed
 }
 
-// New prepares decoding with a language model and its tokenizer, which must know
-// the token <|endoftext|>: it starts every text, as in training, and ends it.
+// New prepares decoding with a language model and its tokenizer. A text starts with the
+// configuration's bos_token_id and ends with any of its eos_token_id; where it has none,
+// the token <|endoftext|> does that.
 func New(net *model.Network, tok tokenizer.Tokenizer) (*Generator, error) {
-	end, ok := tok.Special("<|endoftext|>")
-	if !ok {
-		return nil, errors.New("generate: the tokenizer has no token <|endoftext|>")
-	}
 	c := net.Config()
-	x, err := net.Executor(model.Decode, 1, c.MaxLength(), 0)
-	if err != nil {
-		return nil, fmt.Errorf("generate: %w", err)
+	g := &Generator{tok: tok, net: net, window: c.MaxLength(), logits: make([]float32, c.VocabSize)}
+	for _, id := range c.EOSTokenID {
+		g.ends = append(g.ends, int32(id))
 	}
-	g := &Generator{tok: tok, x: x, net: net, window: c.MaxLength(), end: end, logits: make([]float32, c.VocabSize)}
+	end, ok := tok.Special("<|endoftext|>")
+	switch {
+	case len(g.ends) > 0:
+	case ok:
+		g.ends = []int32{end}
+	default:
+		return nil, errors.New("generate: the model's configuration has no eos_token_id, and the tokenizer no token <|endoftext|>")
+	}
+	switch {
+	case c.BOSTokenID != nil:
+		g.start = int32(*c.BOSTokenID)
+	case ok:
+		g.start = end
+	default:
+		g.start = g.ends[0]
+	}
+	for _, id := range append(slices.Clone(g.ends), g.start) {
+		if id < 0 || int(id) >= c.VocabSize {
+			return nil, fmt.Errorf("generate: token %d starts or ends a text, but the model has %d", id, c.VocabSize)
+		}
+	}
 	g.feed.Tokens, g.feed.Positions = make([]int32, 1), make([]int32, 1)
 	return g, nil
+}
+
+// fit takes a cache for so many tokens: a power of two, of which there are few.
+func (g *Generator) fit(tokens int) error {
+	size := 64
+	for size < tokens {
+		size *= 2
+	}
+	x, err := g.net.Executor(model.Decode, 1, min(size, g.window), 0)
+	if err != nil {
+		return fmt.Errorf("generate: %w", err)
+	}
+	g.x = x
+	return nil
 }
 
 // Generate continues a prompt. emit, which may be nil, gets the text piece by piece
 // as it comes. When ctx ends, what there is so far is returned.
 //
 // Beyond the model's longest sequence the context is cut to its newer half and read again:
-// learned positions know no other way.
+// learned positions know no other way, and turned ones not how to go on.
 func (g *Generator) Generate(ctx context.Context, prompt string, o Options, emit func(piece string)) (*Result, error) {
 	if err := o.Sampler.validate(); err != nil {
 		return nil, fmt.Errorf("generate: %w", err)
@@ -75,9 +108,12 @@ func (g *Generator) Generate(ctx context.Context, prompt string, o Options, emit
 	}
 	began := time.Now()
 	pick := o.Sampler.start()
-	history := g.tok.Encode([]int32{g.end}, prompt)
+	history := g.tok.Encode([]int32{g.start}, prompt)
 	if len(history) >= g.window {
 		history = history[len(history)-g.window/2:]
+	}
+	if err := g.fit(len(history) + o.MaxTokens); err != nil {
+		return nil, err
 	}
 	position := 0
 	for _, id := range history {
@@ -94,7 +130,7 @@ func (g *Generator) Generate(ctx context.Context, prompt string, o Options, emit
 			break
 		}
 		id := pick(g.logits)
-		if id == g.end {
+		if slices.Contains(g.ends, id) {
 			r.Reason = "end of text"
 			break
 		}
