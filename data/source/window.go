@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -168,20 +169,30 @@ func (w *window) read(i int, off, n int64) (b []byte, owned bool, err error) {
 		}
 		return b, true, w.f.readInto(b, w.block.offset+int64(w.block.meta)+bf.offset+off)
 	}
-	m, ok := w.mem[i]
-	if !ok {
-		if m, err = w.unpack(bf); err != nil {
-			return nil, false, err
-		}
-		if w.mem == nil {
-			w.mem = map[int][]byte{}
-		}
-		w.mem[i] = m
+	m, err := w.unpacked(i)
+	if err != nil {
+		return nil, false, err
 	}
 	if off > int64(len(m)) || n > int64(len(m))-off {
 		return nil, false, fmt.Errorf("damaged data: a buffer of %d bytes where bytes up to %d are needed", len(m), off+n)
 	}
 	return m[off : off+n : off+n], false, nil
+}
+
+// unpacked returns buffer i, which is compressed, decompressed once.
+func (w *window) unpacked(i int) ([]byte, error) {
+	if m, ok := w.mem[i]; ok {
+		return m, nil
+	}
+	m, err := w.unpack(w.b.buffers[i])
+	if err != nil {
+		return nil, err
+	}
+	if w.mem == nil {
+		w.mem = map[int][]byte{}
+	}
+	w.mem[i] = m
+	return m, nil
 }
 
 // unpack reads and decompresses a buffer.
@@ -455,18 +466,41 @@ func (w *window) views(i, variadic int, valid []byte, r, n int64) (offsets, text
 	}
 	buffers := w.b.variadic[variadic]
 	isNull := func(j int64) bool { return valid != nil && valid[j/8]>>(j%8)&1 == 0 }
-	total := int64(0)
-	for j := range n {
-		if !isNull(j) {
-			size := int64(int32(binary.LittleEndian.Uint32(raw[16*j:])))
-			if size < 0 {
-				return nil, nil, &rowError{j, fmt.Errorf("damaged data: a text of %d bytes", size)}
-			}
-			total += size
+	// Nothing is allocated for a text before it is known to be there.
+	total, there := int64(0), 16*n
+	for k := range buffers {
+		size, err := w.size(i + 1 + int(k))
+		if err != nil {
+			return nil, nil, err
 		}
+		there += size
+	}
+	for j := range n {
+		if isNull(j) {
+			continue
+		}
+		v := raw[16*j : 16*j+16]
+		size := int64(int32(binary.LittleEndian.Uint32(v)))
+		if size < 0 {
+			return nil, nil, &rowError{j, fmt.Errorf("damaged data: a text of %d bytes", size)}
+		}
+		if size > 12 {
+			k, off := int64(int32(binary.LittleEndian.Uint32(v[8:]))), int64(int32(binary.LittleEndian.Uint32(v[12:])))
+			if k < 0 || k >= buffers || off < 0 {
+				return nil, nil, &rowError{j, errOutside}
+			}
+			if have, err := w.size(i + 1 + int(k)); err != nil || off > have || size > have-off {
+				return nil, nil, &rowError{j, cmp.Or(err, errOutside)}
+			}
+		}
+		total += size
 		if total > math.MaxInt32 {
 			return nil, nil, errLarge
 		}
+	}
+	// Rows may share a text; that all rows share one long one is no writer's doing.
+	if total > 32<<20+32*there {
+		return nil, nil, fmt.Errorf("damaged data: %d bytes of text from buffers of %d", total, there)
 	}
 	if offsets, err = w.alloc(4 * (n + 1)); err != nil {
 		return nil, nil, err
@@ -487,9 +521,6 @@ func (w *window) views(i, variadic int, valid []byte, r, n int64) (offsets, text
 			continue
 		}
 		k, off := int64(int32(binary.LittleEndian.Uint32(v[8:]))), int64(int32(binary.LittleEndian.Uint32(v[12:])))
-		if k < 0 || k >= buffers || off < 0 {
-			return nil, nil, &rowError{j, errors.New("damaged data: a text outside of its buffers")}
-		}
 		if err := w.readAt(text[end:end+size], i+1+int(k), off); err != nil {
 			return nil, nil, &rowError{j, err}
 		}
@@ -499,12 +530,26 @@ func (w *window) views(i, variadic int, valid []byte, r, n int64) (offsets, text
 	return offsets, text, nil
 }
 
+var errOutside = errors.New("damaged data: a text outside of its buffers")
+
+// size returns the bytes of buffer i, decompressed.
+func (w *window) size(i int) (int64, error) {
+	if i >= len(w.b.buffers) {
+		return 0, errFlat
+	}
+	if w.b.codec == codecNone {
+		return w.b.buffers[i].length, nil
+	}
+	m, err := w.unpacked(i)
+	return int64(len(m)), err
+}
+
 // readAt fills b from offset off of buffer i.
 func (w *window) readAt(b []byte, i int, off int64) error {
 	if w.b.codec == codecNone && i < len(w.b.buffers) {
 		bf := w.b.buffers[i]
 		if off > bf.length || int64(len(b)) > bf.length-off {
-			return errors.New("damaged data: a text outside of its buffers")
+			return errOutside
 		}
 		return w.f.readInto(b, w.block.offset+int64(w.block.meta)+bf.offset+off)
 	}
@@ -742,7 +787,12 @@ func (w *window) extent(fd *arrowField, l layout, r, n int64) int64 {
 	child.node++
 	switch {
 	case fd.dict:
-		return 16 * n
+		// About: as if each entry were used as often.
+		dict, err := w.dictionaryOf(fd)
+		if err != nil || dict.bytes > keptDictionary {
+			return 16 * n
+		}
+		return n * (16 + dict.bytes/max(1, dict.rows[len(dict.rows)-1]))
 	case fd.typ == typeUtf8, fd.typ == typeLargeUtf8, fd.typ == typeList, fd.typ == typeLargeList:
 		width := int64(4)
 		if fd.typ == typeLargeUtf8 || fd.typ == typeLargeList {

@@ -3,7 +3,8 @@ function, for TestBesidePyarrow.
 
     speed.py DIR MEGABYTES
 
-Prints a JSON object: for each file the characters, and the best time of five.
+Prints a JSON object: for each file the characters, and the best of five times, by the
+clock and of the processor.
 """
 
 import json
@@ -47,10 +48,10 @@ for kind, table in {
         path = os.path.join(directory, name)
         with pa.OSFile(path, "wb") as f, pa.ipc.new_file(f, table.schema, options=pa.ipc.IpcWriteOptions(compression=codec)) as w:
             w.write_table(table, max_chunksize=10_000)
-        best = float("inf")
+        best = cpu = float("inf")
         for _ in range(5):
-            start = time.perf_counter()
+            start, start_cpu = time.perf_counter(), time.process_time()
             characters = count(path)
-            best = min(best, time.perf_counter() - start)
-        result["files"][name] = {"characters": characters, "seconds": best}
+            best, cpu = min(best, time.perf_counter() - start), min(cpu, time.process_time() - start_cpu)
+        result["files"][name] = {"characters": characters, "seconds": best, "cpu": cpu}
 json.dump(result, sys.stdout)
