@@ -108,9 +108,9 @@ func (f DistilBERT) maxLength() int { return f.MaxPositionEmbeddings }
 
 func (f RoBERTa) positionOffset() int { return robertaPad + 1 }
 func (f BERT) tokenTypes() bool       { return f.TypeVocabSize > 0 }
-func (f BERT) encoder()               {}
-func (f RoBERTa) encoder()            {}
-func (f DistilBERT) encoder()         {}
+func (f BERT) noDecode()              {}
+func (f RoBERTa) noDecode()           {}
+func (f DistilBERT) noDecode()        {}
 
 func (f BERT) architecture(h Head) string       { return bertArchitecture("Bert", h) }
 func (f RoBERTa) architecture(h Head) string    { return bertArchitecture("Roberta", h) }

@@ -47,12 +47,16 @@ type Family interface {
 }
 
 // ModelTypes are the model_types that there are.
-var ModelTypes = []string{"gpt2", "llama", "qwen3", "palm", "bert", "roberta", "distilbert"}
+var ModelTypes = []string{"gpt2", "llama", "qwen3", "palm", "bert", "roberta", "distilbert", "t5", "xlnet"}
 
 // DefaultConfig has the values that the keys stand for which a config.json lacks, as
 // transformers has them; but dropout of attention weights, which is not supported, is 0.
 func DefaultConfig(modelType string) (Config, error) {
 	switch modelType {
+	case "t5":
+		return defaultT5(), nil
+	case "xlnet":
+		return defaultXLNet(), nil
 	case "bert":
 		return defaultBERT(), nil
 	case "roberta":

@@ -15,6 +15,7 @@ type Feed struct {
 	LabelWeights                                []float32 // (S)
 	Types                                       []int32   // (R); nil: all 0
 	Spans, Answers                              []int32   // (S,2)
+	EncoderTokens, EncoderSegments              []int32   // (B·EncoderLength)
 	Rng                                         [4]int32  // seed low, seed high, step, micro-batch
 	Seed                                        float32   // factor of all gradients, usually 1/NumTargets
 }
@@ -31,7 +32,11 @@ func (n *Network) Feed(x *exec.Executor, f *Feed) error {
 	}{
 		{"tokens", f.Tokens}, {"segments", f.Segments}, {"positions", positions}, {"order", f.Order},
 		{"targets", f.Targets}, {"pool", f.Pool}, {"labels", f.Labels}, {"types", types}, {"spans", f.Spans}, {"answers", f.Answers},
+		{"encoder_tokens", f.EncoderTokens}, {"encoder_segments", f.EncoderSegments},
 	} {
+		if _, ok := x.Program().Named[v.name]; v.name == "positions" && !ok {
+			continue // a family of distances alone
+		}
 		if use, err := takes(x, v.name, v.data != nil); err != nil {
 			return err
 		} else if use {

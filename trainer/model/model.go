@@ -27,6 +27,12 @@ type Inputs struct {
 	Types     *graph.Node // (R), of sentences; nil: the family has none
 	Rng       *graph.Node // (4); nil: no dropout
 
+	EncT    int // rows of a sequence of the encoder; 0: there is none
+	Encoder struct {
+		Tokens   *graph.Node // (B·EncT)
+		Segments *graph.Node // (B·EncT); the decoder's rows see those of their segment
+	}
+
 	S            int
 	Pool         *graph.Node // (S) rows whose logits are wanted, instead of all
 	Labels       *graph.Node // (S) classes

@@ -40,6 +40,9 @@ func (k Kind) String() string {
 type Options struct {
 	Head      Head
 	Trainable func(name string) bool // nil: all parameters
+	// EncoderLength is the rows of a sequence of an encoder beside the decoder; 0: as many as the
+	// decoder has. Other families ignore it.
+	EncoderLength int
 	// AuxiliaryLM has a classifier learn the next token too, where it is trained (Radford et
 	// al. 2018, eq. 5): with the output matrix tied to the embedding, whatever the
 	// configuration says, since a classifier's checkpoint has no other.
@@ -68,7 +71,7 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 		err = fmt.Errorf("%s: sequences longer than the model's %d", name, c.MaxLength())
 	case k == Decode && o.Head != LanguageModel:
 		err = fmt.Errorf("%s: a %v does not decode", name, o.Head)
-	case k == Decode && isEncoder(c.Family):
+	case k == Decode && !decodes(c.Family):
 		err = fmt.Errorf("%s: %s does not decode", name, c.ModelType)
 	case k == Decode && s > 0 || s > 0 && (k == Train && o.Head == LanguageModel || o.Head == TokenClassifier):
 		err = fmt.Errorf("%s: a %v has no pooled rows here: want S = 0", name, o.Head)
@@ -79,9 +82,15 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 		return nil, Outputs{}, fmt.Errorf("model: program %w", err)
 	}
 
+	encoderT := 0
+	if _, ok := c.Family.(interface{ encoderDecoder() }); ok {
+		if encoderT = o.EncoderLength; encoderT == 0 {
+			encoderT = t
+		}
+	}
 	b := graph.New(name, dt)
 	b.Freeze(o.frozen)
-	in := Inputs{B: batch, T: t, S: s}
+	in := Inputs{B: batch, T: t, S: s, EncT: encoderT}
 	rows := batch * t
 	if k == Decode {
 		rows = batch
@@ -94,6 +103,10 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 	}
 	if f, ok := c.Family.(interface{ tokenTypes() bool }); ok && f.tokenTypes() {
 		in.Types = b.Input("types", exec.I32, rows)
+	}
+	if encoderT > 0 {
+		in.Encoder.Tokens = b.Input("encoder_tokens", exec.I32, batch*encoderT)
+		in.Encoder.Segments = b.Input("encoder_segments", exec.I32, batch*encoderT)
 	}
 	if s > 0 && o.Head != QuestionAnswering {
 		in.Pool = b.Input("pool", exec.I32, s)
@@ -121,10 +134,11 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 	return b, out, b.Err()
 }
 
-// isEncoder says that a model sees to both sides, so that it does not write token by token.
-func isEncoder(f Family) bool {
-	_, ok := f.(interface{ encoder() })
-	return ok
+// decodes says that there is a program for a family that writes token by token: not for one
+// that sees to both sides, nor for T5 and XLNet, which Evaluate serves.
+func decodes(f Family) bool {
+	_, not := f.(interface{ noDecode() })
+	return !not
 }
 
 // NewLayout places the parameters of a model in their arena.

@@ -80,16 +80,16 @@ func (j *relativeJob[T]) forward(row, h int) {
 
 func (j *relativeJob[T]) backward(row, h int) {
 	dy := j.y[(row*j.h+h)*j.s : (row*j.h+h+1)*j.s]
-	var same, other T
+	var equal, unlike float64 // nearly each other's negatives: the softmax sees no constant
 	from, to, key := j.keys(row)
 	for s := from; s < to; s++ {
 		if j.types[key+s-from] == j.types[row] {
-			same += dy[s]
+			equal += float64(dy[s])
 		} else {
-			other += dy[s]
+			unlike += float64(dy[s])
 		}
 	}
-	same, other = same*j.scale, other*j.scale
+	same, other := T(equal*float64(j.scale)), T(unlike*float64(j.scale))
 	at := (row*j.h + h) * j.d
 	j.sums[(row*j.h+h)*2], j.sums[(row*j.h+h)*2+1] = same, other
 	if j.dqs == nil {

@@ -1,0 +1,162 @@
+"""Reference values of tiny T5 (1.0 and 1.1) and XLNet models, in float64 on a CPU.
+
+Writes NAME.json (what there is, and the versions that made it) and NAME.bin (the values,
+float64 little-endian, in that order) for each. Weights are float32 numbers. Run:
+
+    python seq2seq.py
+"""
+
+import json
+import pathlib
+
+import numpy
+import torch
+import transformers
+from transformers import T5Config, T5ForConditionalGeneration, XLNetConfig, XLNetForSequenceClassification, XLNetLMHeadModel, XLNetModel
+from transformers.models.t5.modeling_t5 import T5LayerNorm
+
+torch.set_num_threads(1)
+LR = 2e-3
+V, PAD = 29, 0
+here = pathlib.Path(__file__).parent
+cross_entropy = torch.nn.functional.cross_entropy
+
+
+def draw(name, shape):
+    """The values of a parameter depend on its name alone, so that all heads share a body."""
+    g = torch.Generator().manual_seed(sum((i + 1) * b for i, b in enumerate(name.encode())))
+    t = torch.randn(shape, generator=g) * 0.2
+    return (1 + t if "norm" in name.lower() and name.endswith("weight") else t).to(torch.float64)  # of float32
+
+
+def fixture(name, config, heads, doc):
+    """heads are pairs of a model and a function that gives its logits and loss."""
+    index, values, weights = [], [], set()
+
+    def put(what, t):
+        t = t.detach().to(torch.float64).clone()  # the optimiser writes in place
+        index.append({"name": what, "shape": list(t.shape)})
+        values.append(t.numpy().ravel())
+
+    for model, run in heads:
+        architecture = type(model).__name__
+        model.double().eval()
+        for what, p in model.named_parameters():
+            p.data = draw(what, p.shape)
+        for what, p in model.named_parameters():
+            if what not in weights:
+                weights.add(what)
+                put("weight/" + what, p)
+        logits, loss = run(model)
+        loss.backward()
+        put(architecture + "/logits", logits)
+        put(architecture + "/loss", loss.reshape(1))
+        for what, p in model.named_parameters():
+            put(architecture + "/grad/" + what, torch.zeros_like(p) if p.grad is None else p.grad)
+        decays = {what for what, p in model.named_parameters() if p.dim() > 1 and not what.endswith("_bias")}
+        groups = [
+            {"params": [p for what, p in model.named_parameters() if what in decays], "weight_decay": 0.1},
+            {"params": [p for what, p in model.named_parameters() if what not in decays], "weight_decay": 0.0},
+        ]
+        optimizer, losses = torch.optim.AdamW(groups, lr=LR, betas=(0.9, 0.99), eps=1e-8), []
+        for _ in range(5):
+            optimizer.zero_grad()
+            loss = run(model)[1]
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.detach())
+        put(architecture + "/losses", torch.stack(losses))
+    numpy.concatenate(values).astype("<f8").tofile(here / (name + ".bin"))
+    doc = {
+        "versions": {"torch": torch.__version__, "transformers": transformers.__version__, "numpy": numpy.__version__},
+        "lr": LR, "heads": [type(m).__name__ for m, _ in heads], "tensors": index, **doc,
+    }
+    (here / (name + ".json")).write_text(json.dumps(doc) + "\n")
+
+
+def lists(**tensors):
+    return {k: torch.where(v == -100, -1, v).tolist() for k, v in tensors.items()}
+
+
+g = torch.Generator().manual_seed(7)
+
+
+def padded(t, lengths):
+    ids = torch.randint(3, V, (len(lengths), t), generator=g)
+    mask = torch.tensor([[int(i < n) for i in range(t)] for n in lengths])
+    return torch.where(mask == 1, ids, torch.full_like(ids, PAD)), mask
+
+
+# T5's norm is float32 in transformers, whatever the weights are.
+def norm(self, x):
+    return self.weight * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.variance_epsilon))
+
+
+T5LayerNorm.forward = norm
+
+# T5: the decoder's rows are the targets, shifted right behind the pad that starts them.
+source, source_mask = padded(12, [12, 9])
+target, target_mask = padded(7, [6, 7])
+labels = torch.where(target_mask == 1, target, -100)
+shifted = torch.cat([torch.full((2, 1), PAD), target[:, :-1]], 1)
+
+
+def t5(model):
+    logits = model(input_ids=source, attention_mask=source_mask, decoder_input_ids=shifted).logits
+    return logits, cross_entropy(logits.reshape(-1, V), labels.reshape(-1), ignore_index=-100)
+
+
+for name, kind, tied in (("t5", "relu", True), ("t5v1_1", "gated-gelu", False)):
+    config = T5Config(
+        vocab_size=V, d_model=16, d_kv=6, d_ff=24, num_layers=2, num_decoder_layers=2, num_heads=2, dropout_rate=0.0,
+        relative_attention_num_buckets=8, relative_attention_max_distance=10, feed_forward_proj=kind,
+        decoder_start_token_id=PAD, tie_word_embeddings=tied,
+    )
+    model = T5ForConditionalGeneration(config)
+    if not tied:  # as the published 1.1 models have it
+        model.lm_head.weight = torch.nn.Parameter(torch.empty(V, 16))
+    written = json.loads(config.to_json_string(use_diff=False))
+    written["tie_word_embeddings"] = tied
+    fixture(name, config, [(model, t5)], {
+        "config": written, "lengths": [7, 7],
+        **lists(ids=shifted, targets=labels), "encoder": source.tolist(), "encoderLengths": [12, 9],
+    })
+
+# XLNet: each sequence in an order of its own; the last three places are predicted, through
+# the query stream.
+ids, mask = padded(10, [10, 8])
+types = torch.tensor([[int(i >= 4) for i in range(10)] for _ in range(2)])
+order = torch.stack([torch.randperm(10, generator=g) for _ in range(2)])  # place of each token
+order[1] = torch.cat([torch.randperm(8, generator=g), torch.tensor([8, 9])])
+perm_mask = (order[:, :, None] <= order[:, None, :]).double()  # [i,j]: i does not see j
+predicted = (order >= torch.tensor([[7], [5]])) & (mask == 1)
+everywhere = torch.eye(10).double().expand(2, 10, 10)
+classes = torch.tensor([2, 0])
+
+
+def xlnet(model):
+    logits = model(
+        input_ids=ids, attention_mask=mask.double(), perm_mask=perm_mask, target_mapping=everywhere, token_type_ids=types).logits
+    return logits, cross_entropy(logits.reshape(-1, V), torch.where(predicted, ids, -100).reshape(-1), ignore_index=-100)
+
+
+def classify(model):
+    # XLNet's summary is of the last place, so pads come first there; here the sequences are run one by one.
+    logits = torch.cat([
+        model(input_ids=ids[i : i + 1, :n], token_type_ids=types[i : i + 1, :n]).logits for i, n in enumerate([10, 8])])
+    return logits, cross_entropy(logits, classes)
+
+
+# The positions' sines are float32 in transformers, whatever the weights are.
+positional = XLNetModel.positional_embedding
+frequencies = 10000 ** (-torch.arange(0, 16, 2).double() / 16)
+XLNetModel.positional_embedding = staticmethod(lambda pos, _, bsz=None: positional(pos.double(), frequencies, bsz))
+
+config = XLNetConfig(
+    vocab_size=V, d_model=16, n_layer=2, n_head=2, d_inner=24, ff_activation="gelu", dropout=0.0, summary_last_dropout=0.0,
+    num_labels=3, pad_token_id=PAD, mem_len=None, use_mems_eval=False,
+)
+fixture("xlnet", config, [(XLNetLMHeadModel(config), xlnet), (XLNetForSequenceClassification(config), classify)], {
+    "config": json.loads(config.to_json_string(use_diff=False)), "lengths": [10, 8],
+    **lists(ids=ids, types=types, order=order, targets=torch.where(predicted, ids, -100), labels=classes),
+})

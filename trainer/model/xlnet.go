@@ -1,0 +1,217 @@
+package model
+
+import (
+	"fmt"
+	"math"
+
+	"hone/trainer/graph"
+)
+
+// XLNet has the keys of an XLNet's config.json.
+type XLNet struct {
+	DModel           int     `json:"d_model" toml:"d_model"`
+	NLayer           int     `json:"n_layer" toml:"n_layer"`
+	NHead            int     `json:"n_head" toml:"n_head"`
+	DHead            int     `json:"d_head,omitempty"` // 0: d_model/n_head, and nothing else
+	DInner           int     `json:"d_inner" toml:"d_inner"`
+	FFActivation     string  `json:"ff_activation" toml:"ff_activation"`
+	AttnType         string  `json:"attn_type"`                  // bi only
+	BiData           bool    `json:"bi_data"`                    // false only
+	SameLength       bool    `json:"same_length"`                // false only
+	ClampLen         int     `json:"clamp_len" toml:"clamp_len"` // the longest distance that is told from others; -1: any
+	MemLen           *int    `json:"mem_len"`                    // nothing is kept of earlier segments, whatever it says
+	Dropout          float64 `json:"dropout"`
+	LayerNormEps     float64 `json:"layer_norm_eps" toml:"layer_norm_eps"`
+	InitializerRange float64 `json:"initializer_range" toml:"initializer_range"`
+
+	SummaryType        string  `json:"summary_type"`       // last only
+	SummaryUseProj     bool    `json:"summary_use_proj"`   // true only
+	SummaryActivation  string  `json:"summary_activation"` // tanh only
+	SummaryLastDropout float64 `json:"summary_last_dropout"`
+}
+
+// defaultXLNet is XLNet large, with 360 M parameters.
+func defaultXLNet() Config {
+	bos, pad := 1, 5
+	return Config{ModelType: "xlnet", VocabSize: 32000, TieWordEmbeddings: true, BOSTokenID: &bos, EOSTokenID: TokenIDs{2}, PadTokenID: &pad, Family: XLNet{
+		DModel: 1024, NLayer: 24, NHead: 16, DInner: 4096, FFActivation: "gelu", AttnType: "bi", ClampLen: -1, Dropout: 0.1,
+		LayerNormEps: 1e-12, InitializerRange: 0.02, SummaryType: "last", SummaryUseProj: true, SummaryActivation: "tanh", SummaryLastDropout: 0.1,
+	}}
+}
+
+func (f XLNet) small() Family {
+	f.DModel, f.NLayer, f.NHead, f.DInner = 256, 4, 4, 1024
+	return f
+}
+
+func (f XLNet) dropout(p float64) Family {
+	f.Dropout, f.SummaryLastDropout = p, p
+	return f
+}
+
+func (f XLNet) model(c Config, h Head) Model { return &xlnet{c, f, h} }
+func (f XLNet) maxLength() int               { return 0 }
+func (f XLNet) tokenTypes() bool             { return true }
+func (f XLNet) noDecode()                    {}
+
+func (f XLNet) architecture(h Head) string {
+	return map[Head]string{LanguageModel: "XLNetLMHeadModel", Classifier: "XLNetForSequenceClassification"}[h]
+}
+
+func (f XLNet) tensors() tensors {
+	return tensors{
+		prefix: "transformer.", heads: []string{"lm_loss.", "sequence_summary.", "logits_proj."},
+		others: []string{"lm_loss.weight", "transformer.mask_emb", "mask_emb"},
+	}
+}
+
+func (f XLNet) check(c Config, faults *Faults) {
+	faults.positive("d_model", f.DModel)
+	faults.positive("n_layer", f.NLayer)
+	faults.positive("n_head", f.NHead)
+	faults.positive("d_inner", f.DInner)
+	faults.divides("d_model", f.DModel, "n_head", f.NHead)
+	if f.DModel%2 != 0 {
+		faults.add("d_model", "%d is odd: positions are pairs of sine and cosine", f.DModel)
+	}
+	if f.DHead != 0 && f.DHead*f.NHead != f.DModel {
+		faults.add("d_head", "%d, want d_model/n_head", f.DHead)
+	}
+	faults.oneOf("ff_activation", f.FFActivation, activations...)
+	faults.oneOf("attn_type", f.AttnType, "bi")
+	faults.no("bi_data", f.BiData)
+	faults.no("same_length", f.SameLength)
+	faults.probability("dropout", f.Dropout)
+	faults.probability("summary_last_dropout", f.SummaryLastDropout)
+	faults.above0("layer_norm_eps", f.LayerNormEps)
+	faults.probability("initializer_range", f.InitializerRange)
+	faults.oneOf("summary_type", f.SummaryType, "last")
+	faults.oneOf("summary_activation", f.SummaryActivation, "tanh")
+	if !f.SummaryUseProj {
+		faults.add("summary_use_proj", "false is not supported")
+	}
+	tied(c, faults)
+}
+
+// xlnet is the model of Yang et al. 2019. It predicts tokens in any order: each row sees the rows
+// before it in the order that Inputs.Order gives. Its content stream h sees the row itself
+// too, and its query stream g, which starts from one vector in all rows, does not, and
+// predicts the row's own token. Positions are distances, as in Transformer-XL (Dai et al. 2019).
+type xlnet struct {
+	Config
+	XLNet
+	head Head
+}
+
+// B batch, T time, R = B·T rows, C = d_model channels, V vocabulary, D = 2T-1 distances.
+
+func (m *xlnet) Forward(b *graph.Builder, in Inputs) (out Outputs) {
+	rows, c := in.B*in.T, m.DModel
+	b.Scope("embed")
+	word := b.Param("transformer.word_embedding.weight", m.normal(), m.VocabSize, c)
+	h := b.Dropout(b.Embed(word, in.Tokens), m.Dropout, in.Rng) // (R,C)
+	var g *graph.Node
+	if m.head == LanguageModel {
+		mask := b.Stored(b.Param("transformer.mask_emb", m.normal(), 1, c), 1, 1, c)
+		g = b.Dropout(b.Embed(mask, b.Constant("no token", make([]int32, rows), rows)), m.Dropout, in.Rng) // (R,C)
+	}
+	distances := b.Dropout(b.Constant("distances", m.sinusoids(in.T), 2*in.T-1, c), m.Dropout, in.Rng) // (D,C)
+	for i := range m.NLayer {
+		h, g = m.layer(b, in, i, h, g, distances)
+	}
+	b.Scope(m.head.String())
+	if m.head == Classifier { // of the last token
+		x := b.Dropout(b.Embed(h, in.Pool), m.Dropout, in.Rng) // (S,C)
+		summary := b.Matrix("sequence_summary.summary.weight", m.normal(), 1, c, c)
+		x = b.Tanh(b.Linear(x, summary, b.Param("sequence_summary.summary.bias", graph.Init{}, c), false))
+		w := b.Param("logits_proj.weight", m.normal(), len(m.Labels()), c)
+		bias := b.Param("logits_proj.bias", graph.Init{}, len(m.Labels()))
+		out.Logits = b.Linear(b.Dropout(x, m.SummaryLastDropout, in.Rng), w, bias, false)
+		if in.Labels != nil {
+			out.Loss, out.NLL = b.CrossEntropy(out.Logits, in.Labels, in.LabelWeights)
+		}
+		return out
+	}
+	x := b.Dropout(g, m.Dropout, in.Rng)
+	if in.Pool != nil {
+		x = b.Embed(x, in.Pool) // (S,C)
+	}
+	out.Logits = b.Linear(x, word, b.Param("lm_loss.bias", graph.Init{}, m.VocabSize), false)
+	if in.Targets != nil {
+		out.Loss, out.NLL = b.CrossEntropy(out.Logits, in.Targets, in.Weights)
+	}
+	return out
+}
+
+// layer is both streams' attention to the content stream, then their feed-forward.
+func (m *xlnet) layer(b *graph.Builder, in Inputs, i int, h, g, distances *graph.Node) (content, query *graph.Node) {
+	c, name := m.DModel, fmt.Sprintf("transformer.layer.%d.", i)
+	matrix := func(part string) *graph.Node {
+		return b.Stored(b.Param(name+"rel_attn."+part, m.normal(), c, c), c, m.NHead, c/m.NHead)
+	}
+	bias := func(part string) *graph.Node {
+		return b.Stored(b.Param(name+"rel_attn."+part, m.normal(), c), m.NHead, c/m.NHead)
+	}
+	b.Scope(fmt.Sprintf("layer.%d.attention", i))
+	q, k, v, o, r := matrix("q"), matrix("k"), matrix("v"), matrix("o"), matrix("r")
+	forDistance, forType, forContent := bias("r_r_bias"), bias("r_s_bias"), bias("r_w_bias")
+	types := b.Stored(b.Param(name+"rel_attn.seg_embed", m.normal(), 2, c), 2, m.NHead, c/m.NHead)
+	keys, values, far := b.Linear(h, k, nil, true), b.Linear(h, v, nil, true), b.Linear(distances, r, nil, true)
+	norm := m.norm(b, name+"rel_attn.layer_norm")
+	attend := func(x *graph.Node, strict bool) *graph.Node {
+		queries := b.Linear(x, q, nil, true)
+		a := b.Attention(graph.Attend{
+			Q: b.AddBias(queries, forContent), K: keys, V: values, Heads: graph.Heads{Query: m.NHead, KV: m.NHead},
+			T: in.T, Segments: in.Segments, Order: in.Order, Strict: strict,
+			Bias: b.RelativeScores(graph.Relative{
+				Q: b.AddBias(queries, forDistance), K: far, Heads: m.NHead, T: in.T, Scale: 1 / math.Sqrt(float64(c/m.NHead)),
+				QSeg: b.AddBias(queries, forType), Seg: types, Types: in.Types,
+			}),
+		})
+		return norm(b.Add(x, b.Dropout(b.Linear(a, o, nil, false), m.Dropout, in.Rng)))
+	}
+	if g != nil {
+		query = attend(g, true)
+	}
+	content = attend(h, false)
+
+	b.Scope(fmt.Sprintf("layer.%d.ff", i))
+	w1, b1 := b.Matrix(name+"ff.layer_1.weight", m.normal(), 1, m.DInner, c), b.Param(name+"ff.layer_1.bias", graph.Init{}, m.DInner)
+	w2, b2 := b.Matrix(name+"ff.layer_2.weight", m.normal(), 1, c, m.DInner), b.Param(name+"ff.layer_2.bias", graph.Init{}, c)
+	norm2 := m.norm(b, name+"ff.layer_norm")
+	feedForward := func(x *graph.Node) *graph.Node {
+		f := b.Dropout(activation(b, m.FFActivation, b.Linear(x, w1, b1, false)), m.Dropout, in.Rng)
+		return norm2(b.Add(x, b.Dropout(b.Linear(f, w2, b2, false), m.Dropout, in.Rng)))
+	}
+	if query != nil {
+		query = feedForward(query)
+	}
+	return feedForward(content), query
+}
+
+// sinusoids are the positions of distances (2T-1,C), of the farthest key before a query first.
+func (m *xlnet) sinusoids(t int) []float64 {
+	half := m.DModel / 2
+	table := make([]float64, 0, (2*t-1)*m.DModel)
+	for distance := t - 1; distance > -t; distance-- {
+		d := distance
+		if m.ClampLen > 0 {
+			d = min(max(d, -m.ClampLen), m.ClampLen)
+		}
+		row := make([]float64, m.DModel)
+		for i, f := range graph.Frequencies(m.DModel, 10000) {
+			row[i], row[half+i] = math.Sin(float64(d)*f), math.Cos(float64(d)*f)
+		}
+		table = append(table, row...)
+	}
+	return table
+}
+
+// norm declares a norm's parameters, for both streams.
+func (m *xlnet) norm(b *graph.Builder, name string) func(*graph.Node) *graph.Node {
+	gain := b.Param(name+".weight", graph.Init{Ones: true}, m.DModel)
+	bias := b.Param(name+".bias", graph.Init{}, m.DModel)
+	return func(x *graph.Node) *graph.Node { return b.LayerNorm(x, gain, bias, m.LayerNormEps) }
+}
+
+func (m *xlnet) normal() graph.Init { return graph.Init{Std: m.InitializerRange} }
