@@ -133,10 +133,10 @@ func (r *Imported) match(w *checkpoint.Weights) (*model.Match, error) {
 		r.Name = filepath.Base(abs)
 	}
 	// A graph is built a layer at a time, so that a layer that no tensor is of must not count.
-	for key, value := range raw {
+	for _, key := range []string{"n_layer", "num_hidden_layers", "n_layers", "num_layers", "num_decoder_layers"} {
 		var n float64
-		if strings.Contains(key, "layer") && json.Unmarshal(value, &n) == nil && n > float64(len(w.Tensors())) {
-			return nil, inFile(fmt.Errorf("%s is %s, but there are only %d tensors", key, value, len(w.Tensors())))
+		if json.Unmarshal(raw[key], &n) == nil && n > float64(len(w.Tensors())) {
+			return nil, inFile(fmt.Errorf("%s is %s, but there are only %d tensors", key, raw[key], len(w.Tensors())))
 		}
 	}
 	c, err := r.config(raw)
@@ -310,6 +310,9 @@ func Export(dir, dst string, e ExportOptions, o Options) (*Exported, error) {
 	x := &Exported{Checkpoint: c.Dir, Directory: dst, DType: dtype[1]}
 	if len(config.Architectures) > 0 {
 		x.Architecture = config.Architectures[0]
+	}
+	if config.ModelType == "palm" {
+		o.Say("transformers has no PaLM: the directory is laid out as its models are, with names of parameters like Llama's, and nothing but hone reads it")
 	}
 	if text, err = withDType(text, dtype[1]); err != nil {
 		return nil, fmt.Errorf("checkpoint %s: %s: %w", c.Dir, checkpoint.ConfigFile, err)

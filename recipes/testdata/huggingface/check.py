@@ -3,8 +3,8 @@
     python check.py CHECKS.json
 
 CHECKS.json is a list of {Source, Exported, Texts, IDs, Logits}: a directory that transformers
-saved, the one that hone made of it by import and export, and hone's ids and logits at the last
-token of each text. Every weight must be found and wanted, ids must be equal, and the logits of
+saved, the one that hone made of it by import and export, and hone's ids of each text and all
+logits that its head gives. Every weight must be found and wanted, ids must be equal, and the logits of
 Source, Exported and hone within 1e-4. Exits 1 on any difference.
 
 Written for Python 3.11, torch 2.15.0, transformers 5.23.0. Not part of go test without Python.
@@ -28,7 +28,8 @@ def check(what, ok, figure):
 
 def load(path):
     cls = getattr(transformers, AutoConfig.from_pretrained(path).architectures[0])
-    auto = transformers.AutoModelForSequenceClassification if "Classification" in cls.__name__ else transformers.AutoModelForCausalLM
+    task = next((t for t in ("SequenceClassification", "TokenClassification", "QuestionAnswering", "MaskedLM") if t in cls.__name__), "CausalLM")
+    auto = getattr(transformers, "AutoModelFor" + task)
     model, info = auto.from_pretrained(path, output_loading_info=True, dtype=torch.float32)
     faults = {k: sorted(map(str, v)) for k, v in info.items() if v}
     check(f"{path}", type(model) is cls and not faults, faults or f"{cls.__name__}, {sum(p.numel() for p in model.parameters())} parameters")
@@ -37,8 +38,9 @@ def load(path):
 
 @torch.no_grad()
 def logits(model, ids):
-    out = model(torch.tensor([ids])).logits[0]
-    return out[-1] if out.dim() == 2 else out
+    out = model(torch.tensor([ids]))
+    out = out.logits if "logits" in out else torch.stack([out.start_logits, out.end_logits], dim=-1)
+    return out[0].flatten()
 
 
 for c in json.load(open(sys.argv[1], encoding="utf-8")):

@@ -15,8 +15,11 @@ import shutil
 import tokenizers
 import torch
 import transformers
-from transformers import (GPT2Config, GPT2ForSequenceClassification, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM,
-                          LlamaForSequenceClassification, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM)
+from transformers import (BertConfig, BertForMaskedLM, BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification,
+                          DistilBertConfig, DistilBertForMaskedLM, DistilBertForSequenceClassification,
+                          GPT2Config, GPT2ForSequenceClassification, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM,
+                          LlamaForSequenceClassification, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM,
+                          RobertaConfig, RobertaForMaskedLM, RobertaForSequenceClassification)
 
 HERE = pathlib.Path(__file__).parent
 VOCAB = 300
@@ -37,6 +40,8 @@ ends = dict(bos_token_id=0, eos_token_id=0, pad_token_id=1)
 gpt2 = dict(vocab_size=VOCAB, n_positions=32, n_embd=16, n_layer=2, n_head=2, **ends)
 llama = dict(vocab_size=VOCAB, max_position_embeddings=32, hidden_size=16, intermediate_size=24, num_hidden_layers=2,
              num_attention_heads=4, num_key_value_heads=2, **ends)
+bert = dict(vocab_size=VOCAB, max_position_embeddings=40, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2, **ends)
+distilbert = dict(vocab_size=VOCAB, max_position_embeddings=32, dim=16, hidden_dim=24, n_layers=2, n_heads=2, **ends)
 labels = dict(id2label={0: "neg", 1: "neutral", 2: "pos"}, label2id={"neg": 0, "neutral": 1, "pos": 2})
 # name, class, config, type of the saved weights, largest shard
 MODELS = [
@@ -47,6 +52,14 @@ MODELS = [
     ("llama-tied-sharded-bf16", LlamaForCausalLM, LlamaConfig(**llama, tie_word_embeddings=True), torch.bfloat16, "10KB"),
     ("llama-classifier", LlamaForSequenceClassification, LlamaConfig(**llama, **labels), torch.float32, "1GB"),
     ("qwen3", Qwen3ForCausalLM, Qwen3Config(**{**llama, "head_dim": 4}, tie_word_embeddings=True), torch.float32, "1GB"),
+    ("bert", BertForMaskedLM, BertConfig(**bert), torch.float32, "1GB"),
+    ("bert-classifier-fp16", BertForSequenceClassification, BertConfig(**bert, **labels), torch.float16, "10KB"),
+    ("bert-tokens", BertForTokenClassification, BertConfig(**bert, **labels), torch.float32, "1GB"),
+    ("bert-answers", BertForQuestionAnswering, BertConfig(**bert), torch.float32, "1GB"),
+    ("roberta", RobertaForMaskedLM, RobertaConfig(**bert), torch.float32, "1GB"),
+    ("roberta-classifier", RobertaForSequenceClassification, RobertaConfig(**bert, **labels), torch.bfloat16, "1GB"),
+    ("distilbert", DistilBertForMaskedLM, DistilBertConfig(**distilbert), torch.float32, "1GB"),
+    ("distilbert-classifier", DistilBertForSequenceClassification, DistilBertConfig(**distilbert, **labels), torch.float32, "1GB"),
 ]
 values = {}
 for i, (name, cls, config, dtype, shard) in enumerate(MODELS):
