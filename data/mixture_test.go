@@ -282,7 +282,7 @@ func TestSpecialTokensAroundDocuments(t *testing.T) {
 // a loader's first batch out of a full packing window. median-ms says more than ns/op
 // where other programs run.
 func BenchmarkResume(b *testing.B) {
-	const docs, window = 160_000, 1024
+	const docs, window = 220_000, 1024
 	cfg := Config{
 		Tokenizer: byteTokenizer{}, Objective: Classification, Labels: []string{"a"}, T: 256, BatchSize: 8, MaxSeqs: 8, Seed: 3, Shuffle: true, Window: window,
 	}
