@@ -78,52 +78,69 @@ func lz4Decode(src []byte, n int64) ([]byte, error) {
 // lz4Block appends a decoded block to dst, whose capacity is the limit. Matches
 // may reach back into earlier blocks.
 func lz4Block(dst, src []byte) ([]byte, bool) {
-	length := func(v int) (int, bool) { // of 15 and more, in bytes that follow
-		for v == 15 || v > 15 {
-			if len(src) == 0 || v > cap(dst) {
-				return 0, false
-			}
-			b := src[0]
-			src = src[1:]
-			v += int(b)
-			if b != 255 {
-				break
-			}
-		}
-		return v, true
-	}
+	out, d, s := dst[:cap(dst)], len(dst), 0
 	for {
-		if len(src) == 0 {
-			return dst, false
+		if s >= len(src) {
+			return nil, false
 		}
-		token := src[0]
-		src = src[1:]
-		n, ok := length(int(token >> 4))
-		if !ok || n > len(src) || n > cap(dst)-len(dst) {
-			return dst, false
+		token := src[s]
+		s++
+		n := int(token >> 4)
+		if n == 15 {
+			if n, s = lz4Length(src, s, n, len(out)); n < 0 {
+				return nil, false
+			}
 		}
-		dst = append(dst, src[:n]...)
-		src = src[n:]
-		if len(src) == 0 {
-			return dst, true // the last sequence has no match
+		if n > len(src)-s || n > len(out)-d {
+			return nil, false
 		}
-		if len(src) < 2 {
-			return dst, false
+		// Most pieces are short: a fixed number of bytes is copied, and what is too much
+		// overwritten next.
+		if n <= 16 && len(src)-s >= 16 && len(out)-d >= 16 {
+			*(*[16]byte)(out[d:]) = *(*[16]byte)(src[s:])
+		} else {
+			copy(out[d:], src[s:s+n])
 		}
-		back := int(binary.LittleEndian.Uint16(src))
-		src = src[2:]
-		n, ok = length(int(token & 15))
+		d, s = d+n, s+n
+		if s == len(src) {
+			return out[:d], true // the last sequence has no match
+		}
+		if len(src)-s < 2 {
+			return nil, false
+		}
+		back := int(binary.LittleEndian.Uint16(src[s:]))
+		s += 2
+		if n = int(token & 15); n == 15 {
+			if n, s = lz4Length(src, s, n, len(out)); n < 0 {
+				return nil, false
+			}
+		}
 		n += 4
-		at := len(dst) - back
-		if !ok || back == 0 || at < 0 || n > cap(dst)-len(dst) {
-			return dst, false
+		if back == 0 || back > d || n > len(out)-d {
+			return nil, false
 		}
-		if back >= n {
-			dst = append(dst, dst[at:at+n]...)
-			continue
+		at, end := d-back, d+n
+		if back >= 16 && n <= 32 && len(out)-d >= 32 {
+			*(*[16]byte)(out[d:]) = *(*[16]byte)(out[at:])
+			*(*[16]byte)(out[d+16:]) = *(*[16]byte)(out[at+16:])
+			d = end
 		}
-		for i := range n { // a match may overlap what it makes
-			dst = append(dst, dst[at+i])
+		for d < end { // a match may overlap what it makes, which repeats then
+			d += copy(out[d:end], out[at:d])
 		}
 	}
+}
+
+// lz4Length adds the bytes that follow to a length of 15; -1: it is damaged, or more
+// than limit.
+func lz4Length(src []byte, s, n, limit int) (length, next int) {
+	for s < len(src) && n <= limit {
+		b := src[s]
+		s++
+		n += int(b)
+		if b != 255 {
+			return n, s
+		}
+	}
+	return -1, s
 }
