@@ -3,6 +3,7 @@ package recipes
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -155,6 +156,13 @@ func (w *runner) evaluateModel(ctx context.Context, s *Stage, name string, out *
 // languageModel scores bits per byte, beside baselines on the same documents. The end
 // of a document is part of what is predicted, for all of them.
 func (y *yardstick) languageModel(ctx context.Context, net *model.Network, baselines []string) (*report.Evaluation, error) {
+	if err := keepsText(ctx, y.tok, y.split); err != nil {
+		var lossy *lossyError
+		if errors.As(err, &lossy) {
+			return nil, input(fmt.Errorf("%s text: no bits per byte: %w", y.split.Name, lossy))
+		}
+		return nil, err
+	}
 	bar := y.bar("scoring text", "documents")
 	docs, err := eval.Likelihood(ctx, net, y.cfg, y.limit, progress(bar))
 	bar.Close()

@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -89,7 +90,7 @@ func TestObjectiveReachesTheLoader(t *testing.T) {
 	if whole := validating(&c); whole {
 		t.Error("what is masked gives no text a probability")
 	}
-	if m := retention(&s); m.Metric != "val_loss" || m.HigherIsBetter {
+	if m := retention(&s, false); m.Metric != "val_loss" || m.HigherIsBetter {
 		t.Errorf("kept by %+v", m)
 	}
 	c.Objective = data.Permutation
@@ -101,5 +102,35 @@ func TestObjectiveReachesTheLoader(t *testing.T) {
 	c = data.Config{}
 	if s.setObjective(&c, &r.Tokenizer, tok); c.Pad != Pad {
 		t.Errorf("a decoder starts with %q", c.Pad)
+	}
+}
+
+// sayings is a split of texts.
+type sayings []string
+
+func (s sayings) Rows() int64                         { return int64(len(s)) }
+func (s sayings) Record(i int64) (data.Record, error) { return data.Record{Text: s[i]}, nil }
+
+func TestKeepsText(t *testing.T) {
+	docs := sayings{"Ünits of length", "two", "three"}
+	for kind, lost := range map[string]int{"byte": 0, "byte_bpe": 0, "char": 0, "wordpiece": 1} {
+		o := tokenizer.TrainOptions{Kind: kind, VocabSize: 400, Lowercase: kind == "wordpiece"}
+		if kind == "byte" {
+			o.VocabSize = 0
+		}
+		tok, err := TrainTokenizer(t.Context(), docs, o, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := 0
+		var lossy *lossyError
+		if err := keepsText(t.Context(), tok, docs); errors.As(err, &lossy) {
+			got = lossy.lost
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if got != lost {
+			t.Errorf("%s: %d texts lost, want %d", kind, got, lost)
+		}
 	}
 }

@@ -113,7 +113,11 @@ func (w *runner) train(ctx context.Context, s *Stage) (worked bool, err error) {
 		dir  string
 		best *checkpoint.Checkpoint
 	}
-	ret := retention(s)
+	bits, err := w.bitsPerByte(ctx, s)
+	if err != nil {
+		return true, err
+	}
+	ret := retention(s, bits)
 	var won *try
 	var trials []report.Trial
 	for _, rate := range s.LearningRate {
@@ -124,7 +128,7 @@ func (w *runner) train(ctx context.Context, s *Stage) (worked bool, err error) {
 		if len(s.LearningRate) > 1 {
 			t.dir = filepath.Join(dir, fmt.Sprintf("lr-%g", rate))
 		}
-		if err := w.trainAt(ctx, s, from, rate, t.dir); err != nil {
+		if err := w.trainAt(ctx, s, from, rate, t.dir, bits); err != nil {
 			return true, err
 		}
 		if t.best, err = checkpoint.Best(t.dir, ret, w.log); err != nil {
@@ -158,15 +162,69 @@ func (w *runner) train(ctx context.Context, s *Stage) (worked bool, err error) {
 }
 
 // retention keeps the latest checkpoints and the best by the validation metric.
-func retention(s *Stage) checkpoint.Retention {
-	r := checkpoint.Retention{Keep: s.SaveTotalLimit, Metric: "val_bits_per_byte"}
-	switch c := (data.Config{Objective: s.objective()}); {
+func retention(s *Stage, bits bool) checkpoint.Retention {
+	r := checkpoint.Retention{Keep: s.SaveTotalLimit, Metric: "val_loss"}
+	switch {
 	case s.Kind == "finetune":
 		r.Metric, r.HigherIsBetter = "val_accuracy", true
-	case !validating(&c):
-		r.Metric = "val_loss"
+	case bits:
+		r.Metric = "val_bits_per_byte"
 	}
 	return r
+}
+
+// bitsPerByte reports whether a stage's validation gives any: the objective must give
+// whole texts a probability, and the tokenizer keep them as they are.
+func (w *runner) bitsPerByte(ctx context.Context, s *Stage) (bool, error) {
+	c := data.Config{Objective: s.objective()}
+	if s.Kind == "finetune" || !validating(&c) {
+		return false, nil
+	}
+	err := keepsText(ctx, w.tok, stageCorpus(w.corpora, s).Validation)
+	var lossy *lossyError
+	if errors.As(err, &lossy) {
+		w.log(fmt.Sprintf("stage %s: validated by loss, not bits per byte: %v", s.Name, lossy))
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// A lossyError says that tokens are not the text: what they cost is then less than what
+// the text costs, and bits per byte would flatter.
+type lossyError struct {
+	lost, of int
+	first    int64 // document
+}
+
+func (e *lossyError) Error() string {
+	return fmt.Sprintf("the tokenizer does not keep the text of %d of %d documents (the first: %d)", e.lost, e.of, e.first)
+}
+
+// keepsText looks whether a tokenizer gives back the texts of a split: all, or a thousand
+// evenly spaced.
+func keepsText(ctx context.Context, tok tokenizer.Tokenizer, split data.Records) error {
+	n := min(split.Rows(), 1000)
+	e := &lossyError{of: int(n), first: -1}
+	var ids []int32
+	for i := range n {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		at := i * split.Rows() / n
+		r, err := split.Record(at)
+		if err != nil {
+			return err
+		}
+		if ids = tok.Encode(ids[:0], r.Text); tok.Decode(ids) != r.Text {
+			if e.lost++; e.first < 0 {
+				e.first = at
+			}
+		}
+	}
+	if e.lost > 0 {
+		return e
+	}
+	return nil
 }
 
 // stageConfig is the model of a stage.
@@ -226,7 +284,7 @@ func evalConfig(r *Recipe, s *Stage, c *data.Corpus, split *data.Split, tok toke
 }
 
 // trainAt trains a stage with one of its learning rates.
-func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpoint, rate float64, dir string) error {
+func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpoint, rate float64, dir string, bits bool) error {
 	corpus := stageCorpus(w.corpora, s)
 	read := trainConfig(w.r, s, w.corpora, w.tok)
 	if w.r.TokenCache && read.Objective != data.Classification {
@@ -276,7 +334,7 @@ func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpo
 
 	bar := w.o.Bar(s.Name+rateNote(s, rate), "steps")
 	defer bar.Close()
-	watch, err := w.watch(net, s, corpus, read, w.curve(dir), rate, bar)
+	watch, err := w.watch(net, s, corpus, read, w.curve(dir), rate, bits, bar)
 	if err != nil {
 		return err
 	}
@@ -284,7 +342,7 @@ func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpo
 		Dir: dir, Steps: s.Steps, Seed: uint64(w.r.Seed),
 		Data:     read,
 		Schedule: schedule, MaxGradNorm: s.MaxGradNorm,
-		SaveDue: s.SaveEvery.Due, Retention: retention(s),
+		SaveDue: s.SaveEvery.Due, Retention: retention(s, bits),
 		Hooks:    []trainer.Hook{watch.log(), watch.evaluate()},
 		Manifest: manifest,
 		Files: []checkpoint.File{
@@ -359,6 +417,7 @@ type watch struct {
 	flops   float64 // of a token, forward and backward
 	name    string  // of the curve in metrics.jsonl
 	rate    float64 // peak learning rate
+	bits    bool    // validation gives bits per byte
 	before  float64 // seconds that earlier processes spent up to where this one resumed
 	seconds float64 // since then, in steps
 	loss    []float64
@@ -368,7 +427,7 @@ type watch struct {
 	val     string
 }
 
-func (w *runner) watch(net *model.Network, s *Stage, corpus *data.Corpus, read data.Config, name string, rate float64, bar Bar) (*watch, error) {
+func (w *runner) watch(net *model.Network, s *Stage, corpus *data.Corpus, read data.Config, name string, rate float64, bits bool, bar Bar) (*watch, error) {
 	slots := 0
 	if head(s) == model.Classifier {
 		slots = s.MicroBatchSize * s.MaxSequences
@@ -378,7 +437,7 @@ func (w *runner) watch(net *model.Network, s *Stage, corpus *data.Corpus, read d
 		return nil, err
 	}
 	return &watch{
-		w: w, s: s, net: net, corpus: corpus, read: read, bar: bar, name: name, rate: rate,
+		w: w, s: s, net: net, corpus: corpus, read: read, bar: bar, name: name, rate: rate, bits: bits,
 		flops: p.FLOPs() / float64(s.MicroBatchSize*s.SequenceLength),
 	}, nil
 }
@@ -477,7 +536,7 @@ func (h *watch) evaluate() trainer.Hook {
 				line.Loss = report.Number(loss)
 				t.SetMetric("val_loss", loss)
 				h.val = fmt.Sprintf(", validation loss %.3f", loss)
-				if validating(&cfg) {
+				if h.bits {
 					line.BitsPerByte = report.Number(bpb)
 					t.SetMetric("val_bits_per_byte", bpb)
 					h.val = fmt.Sprintf(", validation %.3f bits/byte", bpb)
