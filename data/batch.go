@@ -82,6 +82,14 @@ func (b *Batch) Pool(dst []int32) {
 	absent(dst[len(b.Seqs):])
 }
 
+// First is Pool of the sequences' first positions.
+func (b *Batch) First(dst []int32) {
+	for i, s := range b.Seqs {
+		dst[i] = s.Row*int32(b.Dec.T) + s.First
+	}
+	absent(dst[len(b.Seqs):])
+}
+
 // Labels sets dst[i] to the label of sequence i, and the rest of dst to -1.
 func (b *Batch) Labels(dst []int32) {
 	for i, s := range b.Seqs {

@@ -158,7 +158,11 @@ func forward(ctx context.Context, net *model.Network, x *exec.Executor, c data.C
 		f.Tokens, f.Segments, f.Positions, f.Order = b.Dec.Tokens, b.Dec.Segments, b.Dec.Positions, b.Dec.Order
 		f.Targets, f.Weights = b.Targets, b.Weights
 		if f.Pool != nil {
-			b.Pool(f.Pool)
+			if net.PoolsFirst() {
+				b.First(f.Pool)
+			} else {
+				b.Pool(f.Pool)
+			}
 			b.Labels(f.Labels)
 		}
 		if err := net.Feed(x, &f); err != nil {

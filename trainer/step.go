@@ -18,7 +18,11 @@ func (t *Trainer) forwardBackward(run func() error, b *data.Batch, micro int) er
 	f.Tokens, f.Segments, f.Positions, f.Order = b.Dec.Tokens, b.Dec.Segments, b.Dec.Positions, b.Dec.Order
 	f.Targets, f.Weights = b.Targets, b.Weights
 	if f.Pool != nil { // a classifier: one slot a sequence, the empty ones weigh nothing
-		b.Pool(f.Pool)
+		if t.net.PoolsFirst() {
+			b.First(f.Pool)
+		} else {
+			b.Pool(f.Pool)
+		}
 		b.Labels(f.Labels)
 	}
 	f.Seed = 1 / float32(b.NumTargets)

@@ -108,6 +108,9 @@ func (f DistilBERT) maxLength() int { return f.MaxPositionEmbeddings }
 
 func (f RoBERTa) positionOffset() int { return robertaPad + 1 }
 func (f BERT) tokenTypes() bool       { return f.TypeVocabSize > 0 }
+func (f BERT) firstToken()            {}
+func (f RoBERTa) firstToken()         {}
+func (f DistilBERT) firstToken()      {}
 func (f BERT) noDecode()              {}
 func (f RoBERTa) noDecode()           {}
 func (f DistilBERT) noDecode()        {}
@@ -248,6 +251,7 @@ type bert struct {
 // B batch, T time, R = B·T rows, S sequences, C = hidden_size channels, V vocabulary.
 
 func (m *bert) Forward(b *graph.Builder, in Inputs) Outputs {
+	in.Order = unordered(b, in) // whatever the order, each token sees all
 	name := m.names.body + "embeddings."
 	b.Scope("embeddings")
 	word := b.Param(name+"word_embeddings.weight", m.normal(), m.VocabSize, m.HiddenSize)
@@ -347,6 +351,11 @@ func (m *bert) score(b *graph.Builder, name string, x *graph.Node, out int) *gra
 func (m *bert) norm(b *graph.Builder, name string, x *graph.Node) *graph.Node {
 	gain := b.Param(name+".weight", graph.Init{Ones: true}, m.HiddenSize)
 	return b.LayerNorm(x, gain, b.Param(name+".bias", graph.Init{}, m.HiddenSize), m.LayerNormEps)
+}
+
+// unordered is the order of rows that all see each other.
+func unordered(b *graph.Builder, in Inputs) *graph.Node {
+	return b.Constant("no order", make([]int32, in.B*in.T), in.B*in.T)
 }
 
 func (m *bert) normal() graph.Init { return graph.Init{Std: m.InitializerRange} }

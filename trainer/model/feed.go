@@ -34,8 +34,8 @@ func (n *Network) Feed(x *exec.Executor, f *Feed) error {
 		{"targets", f.Targets}, {"pool", f.Pool}, {"labels", f.Labels}, {"types", types}, {"spans", f.Spans}, {"answers", f.Answers},
 		{"encoder_tokens", f.EncoderTokens}, {"encoder_segments", f.EncoderSegments},
 	} {
-		if _, ok := x.Program().Named[v.name]; v.name == "positions" && !ok {
-			continue // a family of distances alone
+		if _, ok := x.Program().Named[v.name]; !ok && (v.name == "positions" || v.name == "order") {
+			continue // a family of distances alone, or one that sees to both sides
 		}
 		if use, err := takes(x, v.name, v.data != nil); err != nil {
 			return err

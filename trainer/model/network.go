@@ -67,6 +67,12 @@ func NewNetwork(dev exec.Device, dt exec.DType, c Config, o Options) (*Network, 
 // Config is the network's, with the architecture of its head.
 func (n *Network) Config() Config { return n.config }
 
+// PoolsFirst says that a classifier reads the first token of a sequence, [CLS], not its last.
+func (n *Network) PoolsFirst() bool {
+	_, ok := n.config.Family.(interface{ firstToken() })
+	return ok
+}
+
 // Layout is where the parameters lie.
 func (n *Network) Layout() *exec.Layout { return n.layout }
 

@@ -111,7 +111,9 @@ func (m *xlnet) Forward(b *graph.Builder, in Inputs) (out Outputs) {
 	word := b.Param("transformer.word_embedding.weight", m.normal(), m.VocabSize, c)
 	h := b.Dropout(b.Embed(word, in.Tokens), m.Dropout, in.Rng) // (R,C)
 	var g *graph.Node
-	if m.head == LanguageModel {
+	if m.head != LanguageModel {
+		in.Order = unordered(b, in)
+	} else {
 		mask := b.Stored(b.Param("transformer.mask_emb", m.normal(), 1, c), 1, 1, c)
 		g = b.Dropout(b.Embed(mask, b.Constant("no token", make([]int32, rows), rows)), m.Dropout, in.Rng) // (R,C)
 	}
