@@ -473,7 +473,9 @@ func (d *decoder) model(r *Recipe) {
 		d.table(r.ModelKeys, "model", structs...)
 		fields, _ := tagged(structs...)
 		for k, f := range fields {
-			keys[k] = f.Interface()
+			if f.Kind() != reflect.Struct || !f.IsZero() { // a table of nothing
+				keys[k] = f.Interface()
+			}
 		}
 	})
 	r.ModelKeys, r.Model = keys, c

@@ -3,8 +3,11 @@ package recipes
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
+
+	"hone/trainer/model"
 )
 
 const fiveFaults = `# five mistakes
@@ -50,6 +53,58 @@ func TestEveryFaultAtOnceWithItsLine(t *testing.T) {
 	}
 	if got := err.Error(); got != strings.Join(want, "\n") {
 		t.Errorf("got:\n%s\nwant:\n%s", got, strings.Join(want, "\n"))
+	}
+}
+
+// The keys of [model] are those of model_type's config.json.
+func TestModelKeys(t *testing.T) {
+	const text = `[corpus.godoc]
+source = "goroot:"
+
+[model]
+model_type = "llama"
+hidden_size = 64
+num_hidden_layers = 2
+num_attention_heads = 4
+num_key_value_heads = 1
+rope_scaling = { rope_type = "llama3", factor = 8, low_freq_factor = 1, high_freq_factor = 4, original_max_position_embeddings = 128 }
+
+[[stage]]
+name = "pretrain"
+kind = "pretrain"
+steps = 1
+learning_rate = 1e-3
+`
+	r, err := parse("llama.toml", text, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, ok := r.Model.Family.(model.Llama)
+	if !ok || f.HiddenSize != 64 || f.NumKeyValueHeads != 1 || f.RopeScaling.Factor != 8 || r.Stages[0].SequenceLength != 256 {
+		t.Errorf("model %+v, sequence length %d", r.Model, r.Stages[0].SequenceLength)
+	}
+	resolved, err := r.Resolved()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := parse("llama.toml", resolved, nil)
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, resolved)
+	}
+	if !reflect.DeepEqual(again.Model, r.Model) {
+		t.Errorf("resolved %+v, want %+v", again.Model, r.Model)
+	}
+	for o, want := range map[string]string{
+		"model.n_layer=2":             `llama.toml:4: model.n_layer: unknown key; known: model_type,`,
+		"model.hiden_size=2":          `did you mean "hidden_size"?`,
+		"model.hidden_size=66":        `llama.toml:4: model.hidden_size: 66 is not a multiple of num_attention_heads, 4`,
+		"model.num_attention_heads=3": `llama.toml:6: model.hidden_size: 64 is not a multiple of num_attention_heads, 3`,
+		"model.model_type=lama":       `"lama" is not known; did you mean "llama"?`,
+		"stage.pretrain.dropout=0.1":  "stage.pretrain.dropout: llama has no dropout",
+	} {
+		if _, err := parse("llama.toml", text, []string{o}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", o, err, want)
+		}
 	}
 }
 

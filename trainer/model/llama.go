@@ -143,7 +143,7 @@ func (f Llama) check(c Config, faults *Faults) {
 	faults.divides("num_attention_heads", f.NumAttentionHeads, "num_key_value_heads", f.NumKeyValueHeads)
 	if f.HeadDim < 0 {
 		faults.add("head_dim", "%d is negative; 0 is hidden_size / num_attention_heads", f.HeadDim)
-	} else if f.NumAttentionHeads > 0 && f.headDim()%2 != 0 {
+	} else if (f.HeadDim > 0 || f.NumAttentionHeads > 0 && f.HiddenSize%f.NumAttentionHeads == 0) && f.headDim()%2 != 0 {
 		faults.add("head_dim", "%d is odd; rotary position embedding turns pairs", f.headDim())
 	}
 	faults.above0("rms_norm_eps", f.RMSNormEps)

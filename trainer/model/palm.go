@@ -84,7 +84,7 @@ func (f PaLM) check(c Config, faults *Faults) {
 	case f.HeadDim == 0:
 		faults.divides("hidden_size", f.HiddenSize, "num_attention_heads", f.NumAttentionHeads)
 	}
-	if f.NumAttentionHeads > 0 && f.HeadDim >= 0 && f.headDim()%2 != 0 {
+	if (f.HeadDim > 0 || f.NumAttentionHeads > 0 && f.HiddenSize%f.NumAttentionHeads == 0) && f.headDim()%2 != 0 {
 		faults.add("head_dim", "%d is odd; rotary position embedding turns pairs", f.headDim())
 	}
 	faults.above0("layer_norm_eps", f.LayerNormEps)
