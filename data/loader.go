@@ -103,6 +103,15 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
+// Lengths are the positions of a row of Batch.Dec and Batch.Enc, of a Config with its
+// defaults.
+func (c *Config) Lengths() (dec, enc int) {
+	if c.Objective == SpanCorruption {
+		return c.TargetLength, c.T
+	}
+	return c.T, 0
+}
+
 // frame looks up the special tokens, which check has found.
 func (c *Config) frame() frame {
 	f := frame{-1, -1, -1}
@@ -488,11 +497,10 @@ func (m *maker) alloc(g *globalBatch) {
 
 func (m *maker) batch() Batch {
 	c := m.cfg
-	b := Batch{B: c.MicroBatchSize, Objective: c.Objective, LabelNames: c.Labels}
-	if c.Objective == SpanCorruption {
-		b.Enc, b.Dec = newStream(b.B, c.T), newStream(b.B, c.TargetLength)
-	} else {
-		b.Dec = newStream(b.B, c.T)
+	dec, enc := c.Lengths()
+	b := Batch{B: c.MicroBatchSize, Objective: c.Objective, LabelNames: c.Labels, Dec: newStream(c.MicroBatchSize, dec)}
+	if enc > 0 {
+		b.Enc = newStream(b.B, enc)
 	}
 	if c.Objective != Classification || c.LMWeight > 0 {
 		n := b.B * b.Dec.T

@@ -25,12 +25,13 @@ type Document struct {
 // reaches. c is the split's loader configuration; limit 0 scores all documents, else
 // so many, evenly spaced.
 func Likelihood(ctx context.Context, net *model.Network, c data.Config, limit int, progress func(done, total int64)) ([]Document, error) {
-	x, err := net.Executor(model.Evaluate, c.MicroBatchSize, c.T, 0)
+	length, _ := c.Lengths()
+	x, err := net.Executor(model.Evaluate, c.MicroBatchSize, length, 0)
 	if err != nil {
 		return nil, fmt.Errorf("eval: %w", err)
 	}
 	records := some(&c, limit)
-	nll := make([]float32, c.MicroBatchSize*c.T)
+	nll := make([]float32, c.MicroBatchSize*length)
 	docs := map[int64]*Document{}
 	var list []*Document
 	err = forward(ctx, net, x, c, records, progress, func(b *data.Batch) error {
@@ -44,7 +45,7 @@ func Likelihood(ctx context.Context, net *model.Network, c data.Config, limit in
 				docs[s.Doc] = d
 				list = append(list, d)
 			}
-			for i := int(s.Row)*c.T + int(s.First); i <= int(s.Row)*c.T+int(s.Last); i++ {
+			for i := int(s.Row)*length + int(s.First); i <= int(s.Row)*length+int(s.Last); i++ {
 				if b.Targets[i] >= 0 {
 					d.Nats += float64(nll[i])
 					d.Tokens++
@@ -156,6 +157,7 @@ func forward(ctx context.Context, net *model.Network, x *exec.Executor, c data.C
 			return fmt.Errorf("eval: %w", err)
 		}
 		f.Tokens, f.Segments, f.Positions, f.Order = b.Dec.Tokens, b.Dec.Segments, b.Dec.Positions, b.Dec.Order
+		f.EncoderTokens, f.EncoderSegments = b.Enc.Tokens, b.Enc.Segments
 		f.Targets, f.Weights = b.Targets, b.Weights
 		if f.Pool != nil {
 			if net.PoolsFirst() {

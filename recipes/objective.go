@@ -71,6 +71,7 @@ func (s *Stage) setObjective(c *data.Config, t *Tokenizer, tok tokenizer.Tokeniz
 				c.Pad = name
 			}
 		}
+		c.TargetLength = c.WithDefaults().TargetLength
 	}
 }
 

@@ -102,8 +102,10 @@ func plannedTokenizer(r *Recipe) (tokenizer.Tokenizer, error) {
 // stageParts is what a training stage runs.
 type stageParts struct {
 	config model.Config
-	layout *exec.Layout
-	opt    *optim.Optimizer
+	// The positions of a row, of the decoder and the encoder.
+	length, encoder int
+	layout          *exec.Layout
+	opt             *optim.Optimizer
 	// The programs: a micro-batch's step, validation, the optimiser's update.
 	train, val, update *exec.Program
 }
@@ -124,10 +126,12 @@ func newStageParts(r *Recipe, s *Stage, labels []string) (p stageParts, err erro
 	if o.Head == model.Classifier {
 		slots = s.MicroBatchSize * s.MaxSequences
 	}
-	if p.train, err = model.Program(p.config, p.layout, o, model.Train, s.MicroBatchSize, s.SequenceLength, slots); err != nil {
+	read := loaderConfig(r, s, &data.Corpus{Labels: labels}, nil, tok)
+	p.length, p.encoder = read.Lengths()
+	if p.train, err = model.Program(p.config, p.layout, o, model.Train, s.MicroBatchSize, p.length, slots); err != nil {
 		return p, err
 	}
-	if p.val, err = model.Program(p.config, p.layout, o, model.Evaluate, s.MicroBatchSize, s.SequenceLength, slots); err != nil {
+	if p.val, err = model.Program(p.config, p.layout, o, model.Evaluate, s.MicroBatchSize, p.length, slots); err != nil {
 		return p, err
 	}
 	if p.opt, err = newOptimizer(s, s.LearningRate[0]); err != nil {
@@ -174,7 +178,7 @@ func planTrain(r *Recipe, s *Stage, corpus *data.Corpus, dev *cpu.Device, ps *Pl
 	state := trainer.StateBytes(parts.layout, parts.opt, micro)
 	ps.Parameters = parts.layout.Elems()
 	ps.Steps = s.Steps * len(s.LearningRate)
-	ps.TokensPerStep = s.BatchSize * s.SequenceLength
+	ps.TokensPerStep = s.BatchSize * (parts.length + parts.encoder)
 	ps.FLOPsPerStep = parts.train.FLOPs()*float64(micro) + parts.update.FLOPs()
 	ps.Memory = int64(parts.layout.Bytes) + int64(parts.layout.GradBytes()) + int64(state)
 	for _, p := range parts.programs() {
@@ -198,7 +202,7 @@ func planTrain(r *Recipe, s *Stage, corpus *data.Corpus, dev *cpu.Device, ps *Pl
 	if err != nil {
 		return err
 	}
-	if err := net.Feed(train, madeUp(s, parts.config.VocabSize)); err != nil {
+	if err := net.Feed(train, madeUp(s, &parts)); err != nil {
 		return err
 	}
 	if err := exec.Feed(update, "scalars", []float64{0, 1, 0}); err != nil {
@@ -256,23 +260,27 @@ func planEvaluate(r *Recipe, s *Stage, corpus *data.Corpus, ps *PlanStage) error
 }
 
 // madeUp is a micro-batch of full rows: one document each, random enough.
-func madeUp(s *Stage, vocab int) *model.Feed {
-	n := s.MicroBatchSize * s.SequenceLength
+func madeUp(s *Stage, p *stageParts) *model.Feed {
+	n := s.MicroBatchSize * p.length
 	f := &model.Feed{
 		Tokens: make([]int32, n), Segments: make([]int32, n), Positions: make([]int32, n), Order: make([]int32, n),
 		Seed: 1 / float32(n),
 	}
 	for i := range n {
-		f.Tokens[i] = int32(i * 7919 % vocab)
+		f.Tokens[i] = int32(i * 7919 % p.config.VocabSize)
 		f.Segments[i] = 1
-		f.Positions[i] = int32(i % s.SequenceLength)
+		f.Positions[i] = int32(i % p.length)
 		f.Order[i] = f.Positions[i]
+	}
+	for i := range s.MicroBatchSize * p.encoder {
+		f.EncoderTokens = append(f.EncoderTokens, int32(i*7919%p.config.VocabSize))
+		f.EncoderSegments = append(f.EncoderSegments, 1)
 	}
 	if s.Kind == "finetune" {
 		slots := s.MicroBatchSize * s.MaxSequences
 		f.Pool, f.Labels, f.LabelWeights = make([]int32, slots), make([]int32, slots), make([]float32, slots)
 		for i := range slots {
-			f.Pool[i], f.LabelWeights[i] = int32(i%s.MicroBatchSize*s.SequenceLength), 1
+			f.Pool[i], f.LabelWeights[i] = int32(i%s.MicroBatchSize*p.length), 1
 		}
 		if s.LMWeight == 0 {
 			return f

@@ -236,6 +236,11 @@ func stageConfig(r *Recipe, s *Stage, tok tokenizer.Tokenizer, labels []string) 
 	c.VocabSize = tok.Size()
 	end, pad := specialID(tok, EndOfText), specialID(tok, Pad)
 	c.BOSTokenID, c.EOSTokenID, c.PadTokenID = &end, model.TokenIDs{end}, &pad
+	c.Edit(func(_, family any) {
+		if f, ok := family.(*model.T5); ok {
+			f.DecoderStartTokenID = pad
+		}
+	})
 	if s.Kind == "finetune" {
 		c.SetLabels(labels)
 	}
@@ -256,7 +261,11 @@ func head(s *Stage) model.Head {
 
 // modelOptions are those of a stage's network, but for its state.
 func modelOptions(s *Stage) model.Options {
-	return model.Options{Head: head(s), AuxiliaryLM: s.LMWeight > 0}
+	o := model.Options{Head: head(s), AuxiliaryLM: s.LMWeight > 0}
+	if s.objective() == data.SpanCorruption {
+		o.EncoderLength = s.SequenceLength
+	}
+	return o
 }
 
 // loader is the stage's view of a split.
@@ -432,7 +441,8 @@ func (w *runner) watch(net *model.Network, s *Stage, corpus *data.Corpus, read d
 	if head(s) == model.Classifier {
 		slots = s.MicroBatchSize * s.MaxSequences
 	}
-	p, err := net.Program(model.Train, s.MicroBatchSize, s.SequenceLength, slots)
+	length, _ := read.Lengths()
+	p, err := net.Program(model.Train, s.MicroBatchSize, length, slots)
 	if err != nil {
 		return nil, err
 	}
