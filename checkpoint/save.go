@@ -92,13 +92,30 @@ func Create(dir string, m Manifest, files []File) error {
 	return nil
 }
 
-func (d disk) createDir(dir string, m Manifest, files []File) error {
+// Vacant says why Create would refuse dir, before the work is done.
+func Vacant(dir string) error {
+	if err := vacant(filepath.Clean(dir)); err != nil {
+		return fmt.Errorf("checkpoint: create %s: %w", dir, err)
+	}
+	return nil
+}
+
+func vacant(dir string) error {
 	if name := filepath.Base(dir); strings.HasPrefix(name, ".") {
 		return fmt.Errorf("%q cannot be the name of a checkpoint", name)
 	}
-	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
-		return errors.New("the directory is not empty")
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil && len(entries) > 0 {
+		err = errors.New("the directory is not empty")
+	}
+	return err
+}
+
+func (d disk) createDir(dir string, m Manifest, files []File) error {
+	if err := vacant(dir); err != nil {
 		return err
 	}
 	if err := d.mkdirAll(filepath.Dir(dir)); err != nil {

@@ -216,6 +216,11 @@ func TestCreate(t *testing.T) {
 		}
 	}
 	wantError(t, Create(full, Manifest{}, files), "full: the directory is not empty")
+	wantError(t, Vacant(full), "full: the directory is not empty")
+	wantError(t, Vacant(filepath.Join(dir, ".hidden")), `".hidden" cannot be the name`)
+	if err := Vacant(filepath.Join(dir, "none")); err != nil {
+		t.Error(err)
+	}
 	wantError(t, Create(filepath.Join(full, "x"), Manifest{}, files), filepath.Join("full", "x"))
 	failing := []File{{ConfigFile, func(io.Writer) error { return fmt.Errorf("no more") }}}
 	wantError(t, Create(filepath.Join(dir, "failed"), Manifest{}, failing), "config.json: no more")

@@ -46,6 +46,9 @@ const tokenizerConfigFile = "tokenizer_config.json"
 // type, and a tokenizer of any kind. The weights become float32. Everything is verified from
 // the headers before any memory is taken for a tensor.
 func Import(src, dst string, o Options) (*Imported, error) {
+	if err := checkpoint.Vacant(dst); err != nil {
+		return nil, input(err)
+	}
 	w, err := checkpoint.OpenWeights(src)
 	if err != nil {
 		return nil, input(err)
@@ -108,7 +111,7 @@ func Import(src, dst string, o Options) (*Imported, error) {
 	}))
 	manifest := checkpoint.Manifest{Hone: Version(), Stage: importStage, Device: "cpu", Provenance: chain}
 	if err := checkpoint.Create(dst, manifest, files); err != nil {
-		return nil, input(err)
+		return nil, err
 	}
 	return r, nil
 }
@@ -295,6 +298,9 @@ func Export(dir, dst string, e ExportOptions, o Options) (*Exported, error) {
 	if !ok {
 		return nil, input(fmt.Errorf("export: dtype %q is not known; known are %s", e.DType, strings.Join(ExportDTypes, ", ")))
 	}
+	if err := checkpoint.Vacant(dst); err != nil {
+		return nil, input(err)
+	}
 	c, err := checkpoint.Open(checkpointDir(dir))
 	if err != nil {
 		return nil, input(err)
@@ -351,7 +357,7 @@ func Export(dir, dst string, e ExportOptions, o Options) (*Exported, error) {
 	var done int64
 	weights, err := checkpoint.ModelFiles(tensors, e.MaxShardSize, func(out io.Writer, t checkpoint.Tensor) error {
 		if err := w.Copy(out, from[t.Name], t.DType); err != nil {
-			return err
+			return input(err) // a value that the type cannot hold
 		}
 		n := int64(1)
 		for _, d := range t.Shape {
@@ -368,7 +374,7 @@ func Export(dir, dst string, e ExportOptions, o Options) (*Exported, error) {
 		x.Files = append(x.Files, f.Name)
 	}
 	if err := checkpoint.Create(dst, c.Manifest, append(files, weights...)); err != nil {
-		return nil, input(err)
+		return nil, err
 	}
 	return x, nil
 }

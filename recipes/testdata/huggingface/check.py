@@ -28,8 +28,8 @@ def check(what, ok, figure):
 
 def load(path):
     cls = getattr(transformers, AutoConfig.from_pretrained(path).architectures[0])
-    task = next((t for t in ("SequenceClassification", "TokenClassification", "QuestionAnswering", "MaskedLM") if t in cls.__name__), "CausalLM")
-    auto = getattr(transformers, "AutoModelFor" + task)
+    task = next((t for t in ("SequenceClassification", "TokenClassification", "QuestionAnswering", "MaskedLM", "ConditionalGeneration") if t in cls.__name__), "CausalLM")
+    auto = getattr(transformers, "AutoModelFor" + task.replace("ConditionalGeneration", "Seq2SeqLM"))
     model, info = auto.from_pretrained(path, output_loading_info=True, dtype=torch.float32)
     faults = {k: sorted(map(str, v)) for k, v in info.items() if v}
     check(f"{path}", type(model) is cls and not faults, faults or f"{cls.__name__}, {sum(p.numel() for p in model.parameters())} parameters")
@@ -38,7 +38,12 @@ def load(path):
 
 @torch.no_grad()
 def logits(model, ids):
-    out = model(torch.tensor([ids]))
+    more, n = {}, len(ids)
+    if model.config.is_encoder_decoder:
+        more["decoder_input_ids"] = torch.tensor([ids])
+    if type(model).__name__ == "XLNetLMHeadModel":  # from left to right, each token from those before it
+        more = dict(perm_mask=torch.ones(1, n, n).triu(), target_mapping=torch.eye(n)[None])
+    out = model(torch.tensor([ids]), **more)
     out = out.logits if "logits" in out else torch.stack([out.start_logits, out.end_logits], dim=-1)
     return out[0].flatten()
 

@@ -19,7 +19,8 @@ from transformers import (BertConfig, BertForMaskedLM, BertForQuestionAnswering,
                           DistilBertConfig, DistilBertForMaskedLM, DistilBertForSequenceClassification,
                           GPT2Config, GPT2ForSequenceClassification, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM,
                           LlamaForSequenceClassification, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM,
-                          RobertaConfig, RobertaForMaskedLM, RobertaForSequenceClassification)
+                          RobertaConfig, RobertaForMaskedLM, RobertaForSequenceClassification, T5Config,
+                          T5ForConditionalGeneration, XLNetConfig, XLNetForSequenceClassification, XLNetLMHeadModel)
 
 HERE = pathlib.Path(__file__).parent
 VOCAB = 300
@@ -42,6 +43,8 @@ llama = dict(vocab_size=VOCAB, max_position_embeddings=32, hidden_size=16, inter
              num_attention_heads=4, num_key_value_heads=2, **ends)
 bert = dict(vocab_size=VOCAB, max_position_embeddings=40, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2, **ends)
 distilbert = dict(vocab_size=VOCAB, max_position_embeddings=32, dim=16, hidden_dim=24, n_layers=2, n_heads=2, **ends)
+t5 = dict(vocab_size=VOCAB, d_model=16, d_kv=8, d_ff=24, num_layers=2, num_heads=2, eos_token_id=0, pad_token_id=1, decoder_start_token_id=1)
+xlnet = dict(vocab_size=VOCAB, d_model=16, n_layer=2, n_head=2, d_inner=24, **ends)
 labels = dict(id2label={0: "neg", 1: "neutral", 2: "pos"}, label2id={"neg": 0, "neutral": 1, "pos": 2})
 # name, class, config, type of the saved weights, largest shard
 MODELS = [
@@ -60,6 +63,10 @@ MODELS = [
     ("roberta-classifier", RobertaForSequenceClassification, RobertaConfig(**bert, **labels), torch.bfloat16, "1GB"),
     ("distilbert", DistilBertForMaskedLM, DistilBertConfig(**distilbert), torch.float32, "1GB"),
     ("distilbert-classifier", DistilBertForSequenceClassification, DistilBertConfig(**distilbert, **labels), torch.float32, "1GB"),
+    ("t5", T5ForConditionalGeneration, T5Config(**t5), torch.float32, "1GB"),
+    ("t5-v1.1-sharded-bf16", T5ForConditionalGeneration, T5Config(**t5, feed_forward_proj="gated-gelu", tie_word_embeddings=False), torch.bfloat16, "10KB"),
+    ("xlnet", XLNetLMHeadModel, XLNetConfig(**xlnet), torch.float32, "1GB"),
+    ("xlnet-classifier", XLNetForSequenceClassification, XLNetConfig(**xlnet, **labels), torch.float32, "1GB"),
 ]
 values = {}
 for i, (name, cls, config, dtype, shard) in enumerate(MODELS):
