@@ -5,10 +5,12 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"hash"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,8 +36,8 @@ type lineClass struct {
 	From   []json.RawMessage
 }
 
-// classLines makes the lines of a class, as testdata/agree.py does.
-func classLines(t testing.TB, number int, c lineClass) []string {
+// classLines makes n lines of a class, as testdata/agree.py does.
+func classLines(t testing.TB, number int, c lineClass, n int) iter.Seq[string] {
 	type atom struct {
 		s string
 		r [3]int
@@ -46,9 +48,7 @@ func classLines(t testing.TB, number int, c lineClass) []string {
 			t.Fatalf("atom %s", raw)
 		}
 	}
-	r := random(number + 1)
-	list := make([]string, cmp.Or(c.Hashed, c.Lines))
-	for i := range list {
+	makeLine := func(r *random) string {
 		var line []rune
 		for range 1 + r.below(c.Atoms) {
 			a := atoms[r.below(len(atoms))]
@@ -70,9 +70,16 @@ func classLines(t testing.TB, number int, c lineClass) []string {
 			}
 			line = line[:c.Length]
 		}
-		list[i] = string(line)
+		return string(line)
 	}
-	return list
+	return func(yield func(string) bool) {
+		r := random(number + 1)
+		for range n {
+			if !yield(makeLine(&r)) {
+				return
+			}
+		}
+	}
 }
 
 func writeRecord(h hash.Hash, ids []int32, offsets []Offset, last string) {
@@ -133,7 +140,33 @@ type agreeCase struct {
 	Base            string
 	Sections, Model map[string]json.RawMessage
 	Hashes          map[string]string
+	Full            map[string]string // of all lines of a class, where that is long
 	Pair            string
+}
+
+// agreeAll tells whether all that was compared with the library is compared again, not
+// only what takes seconds.
+func agreeAll() bool { return os.Getenv("HONE_AGREE_ALL") != "" }
+
+// checkLine tokenizes a line; the ids without offsets must be the same.
+func checkLine(t *testing.T, tok *Pipeline, line string) Encoding {
+	e, err := tok.Tokenize(line, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tok.truncation != nil || tok.padding != nil {
+		return e
+	}
+	var ids []int32
+	for i, id := range e.IDs {
+		if !e.Special[i] {
+			ids = append(ids, id)
+		}
+	}
+	if fast := tok.Encode(nil, line); !slices.Equal(fast, ids) {
+		t.Fatalf("Encode(%.200q)\n got %v\nTokenize %v", line, fast, ids)
+	}
+	return e
 }
 
 // TestAgree compares ids, offsets and decoded text with hashes of what the
@@ -143,10 +176,13 @@ func TestAgree(t *testing.T) {
 	classes := readJSON[[]lineClass](t, "agree/classes.json")
 	made := make(map[string][]string)
 	for i, c := range classes {
-		made[c.Name] = classLines(t, i, c)
+		made[c.Name] = slices.Collect(classLines(t, i, c, cmp.Or(c.Hashed, c.Lines)))
 	}
+	full := 0
 	for _, c := range readJSON[[]agreeCase](t, "agree/cases.json") {
+		full += len(c.Full)
 		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
 			tok, err := parse(merged(t, c.Base, c.Sections, c.Model))
 			if err != nil {
 				t.Fatal(err)
@@ -161,32 +197,24 @@ func TestAgree(t *testing.T) {
 			if len(c.Hashes) == 0 {
 				t.Fatal("no hashes")
 			}
-			for name, want := range c.Hashes {
-				if testing.Short() && (name == "random" || name == "long") {
-					continue
-				}
+			compare := func(name, want string, lines iter.Seq[string]) {
 				h := sha256.New()
-				for _, line := range made[name] {
-					e, err := tok.Tokenize(line, true)
-					if err != nil {
-						t.Fatal(err)
-					}
+				n := 0
+				for line := range lines {
+					e := checkLine(t, tok, line)
 					writeRecord(h, e.IDs, e.Chars, tok.Text(e.IDs, false))
-					if tok.truncation != nil || tok.padding != nil {
-						continue
-					}
-					var ids []int32
-					for i, id := range e.IDs {
-						if !e.Special[i] {
-							ids = append(ids, id)
-						}
-					}
-					if fast := tok.Encode(nil, line); !slices.Equal(fast, ids) {
-						t.Fatalf("Encode(%.200q)\n got %v\nTokenize %v", line, fast, ids)
-					}
+					n++
 				}
 				if got := sum(h); got != want {
-					t.Errorf("%s: %s, the library has %s", name, got, want)
+					t.Errorf("%s: %s over %d lines, the library has %s", name, got, n, want)
+				}
+			}
+			for i, class := range classes {
+				if want := c.Hashes[class.Name]; want != "" && !(testing.Short() && class.Hashed > 0) {
+					compare(class.Name, want, slices.Values(made[class.Name]))
+				}
+				if want := c.Full[class.Name]; want != "" && agreeAll() {
+					compare("all of "+class.Name, want, classLines(t, i, class, class.Lines))
 				}
 			}
 			if c.Pair != "" {
@@ -203,6 +231,78 @@ func TestAgree(t *testing.T) {
 				}
 			}
 		})
+	}
+	if full == 0 {
+		t.Error("no case has hashes of all lines")
+	}
+}
+
+// TestAgreeSets compares on the text of the data sets: of all files if agreeAll, else of
+// the small ones.
+func TestAgreeSets(t *testing.T) {
+	needSets(t)
+	t.Parallel()
+	cases := make(map[string]func() (*Pipeline, error))
+	for _, c := range readJSON[[]agreeCase](t, "agree/cases.json") {
+		cases[c.Name] = func() (*Pipeline, error) { return parse(merged(t, c.Base, c.Sections, c.Model)) }
+	}
+	cases["GPT-2"] = func() (*Pipeline, error) { return readGPT2(t), nil }
+	cases["BERT"] = func() (*Pipeline, error) { return Open(sets + "/tokenizers/bert/bert-base-uncased.json") }
+	type set struct {
+		File   string
+		Bytes  int
+		Lines  int
+		Hashes map[string]string
+	}
+	list := readJSON[[]set](t, "agree/sets.json")
+	if len(list) < 50 {
+		t.Fatalf("%d files", len(list))
+	}
+	opened := make(map[string]*Pipeline)
+	compared := 0
+	for _, f := range list {
+		if !agreeAll() && f.Bytes > 60_000 {
+			continue
+		}
+		for name, want := range f.Hashes {
+			if opened[name] == nil {
+				if cases[name] == nil {
+					t.Fatalf("no tokenizer %q", name)
+				}
+				tok, err := cases[name]()
+				if err != nil {
+					t.Fatal(err)
+				}
+				tok.truncation, tok.padding = nil, nil
+				opened[name] = tok
+			}
+			tok := opened[name]
+			h := sha256.New()
+			n, size := 0, 0
+			var b []byte
+			for line := range lines(t, []string{f.File}) {
+				size += len(line)
+				line, _ = strings.CutSuffix(line, "\n")
+				e := checkLine(t, tok, lossy(line))
+				b = b[:0]
+				for _, id := range e.IDs {
+					b = binary.LittleEndian.AppendUint32(b, uint32(id))
+				}
+				for _, o := range e.Chars {
+					b = binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(b, uint32(o.Start)), uint32(o.End))
+				}
+				h.Write(append(append(b, tok.Text(e.IDs, false)...), '\n'))
+				n++
+			}
+			if got := sum(h); n != f.Lines || size != f.Bytes || got != want {
+				t.Errorf("%s, %s: %s over %d lines, %d bytes; the library has %s over %d lines, %d bytes", f.File, name, got, n, size, want, f.Lines, f.Bytes)
+			}
+			compared += size
+		}
+	}
+	t.Logf("%d bytes compared", compared)
+	if compared < 100_000 {
+		t.Error("too little was compared")
 	}
 }
 

@@ -163,27 +163,23 @@ type piece struct {
 // pieces appends the parts that s is cut into. Some may be empty.
 func pieces(list []piece, s string, p pattern, b behavior, invert bool) []piece {
 	done := 0
+	matches, gaps := b != removed || invert, b != removed || !invert // what is to stay
 	p.each(s, func(start, end int) {
-		if start > done {
+		if gaps && start > done {
 			list = append(list, piece{done, start, invert})
 		}
-		list = append(list, piece{start, end, !invert})
+		if matches {
+			list = append(list, piece{start, end, !invert})
+		}
 		done = end
 	})
-	if done < len(s) {
+	if gaps && done < len(s) {
 		list = append(list, piece{done, len(s), invert})
 	}
 	n := 0 // list[:n] is done
 	before := false
 	switch b {
-	case removed:
-		for _, x := range list {
-			if !x.match {
-				list[n] = x
-				n++
-			}
-		}
-	case isolated:
+	case removed, isolated:
 		n = len(list)
 	case mergedWithPrevious, contiguous:
 		for _, x := range list {

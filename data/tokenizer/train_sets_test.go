@@ -60,6 +60,7 @@ func needSets(t testing.TB) {
 // as Hugging Face's trainer finds.
 func TestTrainSetsAgree(t *testing.T) {
 	needSets(t)
+	t.Parallel()
 	type set struct {
 		Set          string
 		Files        []string
@@ -184,6 +185,7 @@ func TestTrainKinds(t *testing.T) {
 // SentencePiece's model of the same size gives: not worse by more than 0.5 %.
 func TestTrainUnigramLikelihood(t *testing.T) {
 	needSets(t)
+	t.Parallel()
 	for _, s := range readJSON[[]struct {
 		Set           string
 		Files         []string

@@ -64,6 +64,7 @@ func worstKind(t testing.TB, name string) *Pipeline {
 // TestWorst would take hours if any text took quadratic time, and holds ids with and
 // without offsets against each other.
 func TestWorst(t *testing.T) {
+	t.Parallel()
 	for _, kind := range worstKinds {
 		p := worstKind(t, kind)
 		for _, w := range worstTexts {

@@ -2,16 +2,23 @@
 
     python agree.py make           trains the small tokenizers of agree/
     python agree.py hash [CASE…]   agree/cases.json: a hash for each case and class of lines
+    python agree.py full CASE…     the same of all lines of the classes that are long: 10,000 random strings and
+                                   500 words of 100,000 characters; takes minutes for each case
+    python agree.py sets DIR CASE… agree/sets.json: a hash for each case (or GPT-2, BERT: those of DIR/tokenizers) and
+                                   each text file of DIR, the data sets; then, for these two,
+                                   HONE_AGREE_ALL=1 go test -timeout 0 -run TestAgree ./data/tokenizer
     python agree.py dump OUT FILE… OUT/N.jsonl: what the library gives for each FILE (a tokenizer.json)
                                    on all classes ($LONG: so many long lines) and the lines of the files in $CORPUS; then
                                    HONE_AGREE=OUT go test -run TestAgreeDump ./data/tokenizer
 
 The lines are made by the same generator as in agree_test.go.
 """
+import gzip
 import hashlib
 import json
 import os
 import sys
+from array import array
 
 from tokenizers import Tokenizer
 
@@ -33,7 +40,6 @@ CLASSES = json.load(open(os.path.join(HERE, "agree", "classes.json")))
 def lines(number, c, key="lines"):
     """Lines of atoms: literal strings, or pairs of code points that bound a range."""
     r = Random(number + 1)
-    out = []
     for _ in range(c.get(key, c["lines"])):
         line = []
         for _ in range(1 + r.below(c["atoms"])):
@@ -49,8 +55,7 @@ def lines(number, c, key="lines"):
             while len(text) < c["length"]:
                 text += text
             text = text[: c["length"]]
-        out.append(text)
-    return out
+        yield text
 
 
 def record(t, line, special=True):
@@ -63,6 +68,48 @@ def digest(records):
     for ids, offsets, text in records:
         h.update((",".join(map(str, ids)) + "|" + ",".join("%d-%d" % tuple(o) for o in offsets) + "|" + text + "\n").encode())
     return h.hexdigest()[:16]
+
+
+def texts(directory):
+    """The text files of the data sets: name, size, lines."""
+    for root, dirs, files in sorted(os.walk(directory)):
+        dirs[:] = [d for d in dirs if d != "tokenizers"]
+        for f in sorted(set(files) - {"README.md"}):  # it describes the sets
+            path = os.path.join(root, f)
+            with (gzip.open if f.endswith(".gz") else open)(path, "rb") as r:
+                data = r.read()
+            if not f.endswith(".zip"):
+                text = data.decode("utf-8", "replace").split("\n")
+                yield os.path.relpath(path, directory), len(data), text[:-1] if text[-1] == "" else text
+
+
+def digest_sets(t, text):
+    h = hashlib.sha256()
+    for i in range(0, len(text), 256):
+        batch = t.encode_batch(text[i : i + 256])
+        for e, s in zip(batch, t.decode_batch([e.ids for e in batch], skip_special_tokens=False)):
+            h.update(array("i", e.ids).tobytes() + array("i", [x for o in e.offsets for x in o]).tobytes() + s.encode() + b"\n")
+    return h.hexdigest()[:16]
+
+
+def sets(directory, names):
+    cases = {c["name"]: c for c in json.load(open(os.path.join(HERE, "agree", "cases.json")))}
+    out = os.path.join(HERE, "agree", "sets.json")
+    found = {f["file"]: f for f in json.load(open(out))} if os.path.exists(out) else {}
+    for name in names:
+        if name == "GPT-2":
+            t = Tokenizer.from_str(gzip.open(directory + "/tokenizers/gpt2/tokenizer.json.gz").read().decode())
+        elif name == "BERT":
+            t = Tokenizer.from_file(directory + "/tokenizers/bert/bert-base-uncased.json")
+        else:
+            t = case(cases[name])
+        t.no_truncation(), t.no_padding()
+        for path, size, text in texts(directory):
+            f = found.setdefault(path, {"file": path, "bytes": size, "lines": len(text), "hashes": {}})
+            f["hashes"][name] = digest_sets(t, text)
+        with open(out, "w") as w:
+            w.write("[\n" + ",\n".join(json.dumps(f) for f in found.values()) + "\n]\n")
+        print(name, flush=True)
 
 
 def case(c):
@@ -121,14 +168,20 @@ def make():
 def main():
     if sys.argv[1] == "make":
         return make()
-    if sys.argv[1] == "hash":
+    if sys.argv[1] == "sets":
+        return sets(sys.argv[2], sys.argv[3:])
+    if sys.argv[1] in ("hash", "full"):
         path = os.path.join(HERE, "agree", "cases.json")
         cases = json.load(open(path))
-        made = [(c["name"], lines(i, c, "hashed")) for i, c in enumerate(CLASSES)]
+        made = [(c["name"], list(lines(i, c, "hashed"))) for i, c in enumerate(CLASSES)]
         for c in cases:
             if len(sys.argv) > 2 and c["name"] not in sys.argv[2:]:
                 continue
             t = case(c)
+            if sys.argv[1] == "full":
+                c["full"] = {k["name"]: digest(record(t, l) for l in lines(i, k)) for i, k in enumerate(CLASSES) if "hashed" in k}
+                print(c["name"], flush=True)
+                continue
             c["hashes"] = {name: digest(record(t, l) for l in ls) for name, ls in made if name not in c.get("without", [])}
             if c.get("pair"):
                 c["pair"] = digest([[e.ids, [list(o) for o in e.offsets], " ".join(map(str, e.type_ids))] for e in (t.encode(a, b) for a, b in zip(made[0][1], made[1][1]))])
@@ -144,7 +197,7 @@ def main():
     for c in CLASSES:
         if c["name"] == "long" and "LONG" in os.environ:
             c["lines"] = int(os.environ["LONG"])
-    made = [(c["name"], lines(i, c)) for i, c in enumerate(CLASSES)] + [("corpus", corpus)]
+    made = [(c["name"], list(lines(i, c))) for i, c in enumerate(CLASSES)] + [("corpus", corpus)]
     os.makedirs(out, exist_ok=True)
     for n, p in enumerate(files):
         t = Tokenizer.from_file(p)
