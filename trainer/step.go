@@ -16,6 +16,7 @@ import (
 func (t *Trainer) forwardBackward(run func() error, b *data.Batch, micro int) error {
 	f := &t.feed
 	f.Tokens, f.Segments, f.Positions, f.Order = b.Dec.Tokens, b.Dec.Segments, b.Dec.Positions, b.Dec.Order
+	f.EncoderTokens, f.EncoderSegments = b.Enc.Tokens, b.Enc.Segments
 	f.Targets, f.Weights = b.Targets, b.Weights
 	if f.Pool != nil { // a classifier: one slot a sequence, the empty ones weigh nothing
 		if t.net.PoolsFirst() {

@@ -115,7 +115,8 @@ func (t *Trainer) programs() error {
 		t.feed.Pool, t.feed.Labels = make([]int32, slots), make([]int32, slots)
 		t.feed.LabelWeights = ones(slots)
 	}
-	t.train, err = t.net.Executor(model.Train, c.MicroBatchSize, c.T, slots)
+	length, _ := c.Lengths()
+	t.train, err = t.net.Executor(model.Train, c.MicroBatchSize, length, slots)
 	if err != nil {
 		return err
 	}
