@@ -55,12 +55,15 @@ func (f XLNet) tokenTypes() bool             { return true }
 func (f XLNet) noDecode()                    {}
 
 func (f XLNet) architecture(h Head) string {
-	return map[Head]string{LanguageModel: "XLNetLMHeadModel", Classifier: "XLNetForSequenceClassification"}[h]
+	return map[Head]string{
+		LanguageModel: "XLNetLMHeadModel", Classifier: "XLNetForSequenceClassification",
+		TokenClassifier: "XLNetForTokenClassification", QuestionAnswering: "XLNetForQuestionAnsweringSimple",
+	}[h]
 }
 
 func (f XLNet) tensors() tensors {
 	return tensors{
-		prefix: "transformer.", heads: []string{"lm_loss.", "sequence_summary.", "logits_proj."},
+		prefix: "transformer.", heads: []string{"lm_loss.", "sequence_summary.", "logits_proj.", "classifier.", "qa_outputs."},
 		others: []string{"lm_loss.weight", "transformer.mask_emb", "mask_emb"},
 	}
 }
@@ -122,27 +125,41 @@ func (m *xlnet) Forward(b *graph.Builder, in Inputs) (out Outputs) {
 		h, g = m.layer(b, in, i, h, g, distances)
 	}
 	b.Scope(m.head.String())
-	if m.head == Classifier { // of the last token
+	switch m.head {
+	case QuestionAnswering:
+		out.Logits = m.score(b, "qa_outputs", b.Dropout(h, m.Dropout, in.Rng), 2) // (R,2): start and end
+		if in.Answers != nil {
+			out.Loss, out.NLL = b.SpanCrossEntropy(out.Logits, in.Spans, in.Answers, in.LabelWeights)
+		}
+		return out
+	case TokenClassifier:
+		out.Logits = m.score(b, "classifier", b.Dropout(h, m.Dropout, in.Rng), len(m.Labels())) // (R,labels)
+	case Classifier: // of the last token
 		x := b.Dropout(b.Embed(h, in.Pool), m.Dropout, in.Rng) // (S,C)
 		summary := b.Matrix("sequence_summary.summary.weight", m.normal(), 1, c, c)
 		x = b.Tanh(b.Linear(x, summary, b.Param("sequence_summary.summary.bias", graph.Init{}, c), false))
-		w := b.Param("logits_proj.weight", m.normal(), len(m.Labels()), c)
-		bias := b.Param("logits_proj.bias", graph.Init{}, len(m.Labels()))
-		out.Logits = b.Linear(b.Dropout(x, m.SummaryLastDropout, in.Rng), w, bias, false)
+		out.Logits = m.score(b, "logits_proj", b.Dropout(x, m.SummaryLastDropout, in.Rng), len(m.Labels())) // (S,labels)
 		if in.Labels != nil {
 			out.Loss, out.NLL = b.CrossEntropy(out.Logits, in.Labels, in.LabelWeights)
 		}
 		return out
+	default:
+		x := b.Dropout(g, m.Dropout, in.Rng)
+		if in.Pool != nil {
+			x = b.Embed(x, in.Pool) // (S,C)
+		}
+		out.Logits = b.Linear(x, word, b.Param("lm_loss.bias", graph.Init{}, m.VocabSize), false)
 	}
-	x := b.Dropout(g, m.Dropout, in.Rng)
-	if in.Pool != nil {
-		x = b.Embed(x, in.Pool) // (S,C)
-	}
-	out.Logits = b.Linear(x, word, b.Param("lm_loss.bias", graph.Init{}, m.VocabSize), false)
 	if in.Targets != nil {
 		out.Loss, out.NLL = b.CrossEntropy(out.Logits, in.Targets, in.Weights)
 	}
 	return out
+}
+
+// score is an output layer.
+func (m *xlnet) score(b *graph.Builder, name string, x *graph.Node, out int) *graph.Node {
+	w := b.Param(name+".weight", m.normal(), out, m.DModel)
+	return b.Linear(x, w, b.Param(name+".bias", graph.Init{}, out), false)
 }
 
 // layer is both streams' attention to the content stream, then their feed-forward.

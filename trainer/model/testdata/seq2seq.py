@@ -12,7 +12,8 @@ import pathlib
 import numpy
 import torch
 import transformers
-from transformers import T5Config, T5ForConditionalGeneration, XLNetConfig, XLNetForSequenceClassification, XLNetLMHeadModel, XLNetModel
+from transformers import T5Config, T5ForConditionalGeneration, XLNetConfig, XLNetForQuestionAnsweringSimple, XLNetForSequenceClassification
+from transformers import XLNetForTokenClassification, XLNetLMHeadModel, XLNetModel
 from transformers.models.t5.modeling_t5 import T5LayerNorm
 
 torch.set_num_threads(1)
@@ -132,6 +133,8 @@ perm_mask = (order[:, :, None] <= order[:, None, :]).double()  # [i,j]: i does n
 predicted = (order >= torch.tensor([[7], [5]])) & (mask == 1)
 everywhere = torch.eye(10).double().expand(2, 10, 10)
 classes = torch.tensor([2, 0])
+tags = torch.where(mask == 1, torch.randint(0, 3, (2, 10), generator=g), -100)
+spans = torch.tensor([[3, 5], [0, 7]])
 
 
 def xlnet(model):
@@ -147,6 +150,18 @@ def classify(model):
     return logits, cross_entropy(logits, classes)
 
 
+def tag(model):
+    logits = model(input_ids=ids, attention_mask=mask.double(), token_type_ids=types).logits
+    return logits, cross_entropy(logits.reshape(-1, 3), tags.reshape(-1), ignore_index=-100)
+
+
+def answer(model):
+    out = model(input_ids=ids, attention_mask=mask.double(), token_type_ids=types)
+    hidden = torch.where(mask == 1, 0.0, -torch.inf)  # pads are no answers here; transformers leaves them in
+    loss = cross_entropy(out.start_logits + hidden, spans[:, 0]) + cross_entropy(out.end_logits + hidden, spans[:, 1])
+    return torch.stack([out.start_logits, out.end_logits], -1), loss / 2
+
+
 # The positions' sines are float32 in transformers, whatever the weights are.
 positional = XLNetModel.positional_embedding
 frequencies = 10000 ** (-torch.arange(0, 16, 2).double() / 16)
@@ -156,7 +171,11 @@ config = XLNetConfig(
     vocab_size=V, d_model=16, n_layer=2, n_head=2, d_inner=24, ff_activation="gelu", dropout=0.0, summary_last_dropout=0.0,
     num_labels=3, pad_token_id=PAD, mem_len=None, use_mems_eval=False,
 )
-fixture("xlnet", config, [(XLNetLMHeadModel(config), xlnet), (XLNetForSequenceClassification(config), classify)], {
+heads = [(XLNetLMHeadModel(config), xlnet), (XLNetForSequenceClassification(config), classify), (XLNetForTokenClassification(config), tag)]
+config.num_labels = 2
+heads.append((XLNetForQuestionAnsweringSimple(config), answer))
+config.num_labels = 3
+fixture("xlnet", config, heads, {
     "config": json.loads(config.to_json_string(use_diff=False)), "lengths": [10, 8],
-    **lists(ids=ids, types=types, order=order, targets=torch.where(predicted, ids, -100), labels=classes),
+    **lists(ids=ids, types=types, order=order, targets=torch.where(predicted, ids, -100), labels=classes, tags=tags, spans=spans),
 })
