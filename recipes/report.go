@@ -153,6 +153,9 @@ func (w *runner) report(recipeText string) (*report.Run, error) {
 // describeData is what the report says of a corpus.
 func describeData(name string, c *data.Corpus) report.Data {
 	d := report.Data{Corpus: name}
+	if k := c.Skipped(); k != nil {
+		d.Skipped, d.Unread = k.Count, k.First
+	}
 	m := c.Manifest
 	if m == nil {
 		for _, s := range c.Splits() {

@@ -1,14 +1,19 @@
 package source
 
-import "sync"
+import (
+	"hash/maphash"
+	"sync"
+)
 
-// Skips counts records that were passed over because they could not be read,
-// and keeps the first faults. It is safe for concurrent use.
+// Skips counts records that were passed over because they could not be read, each once
+// however often it is met, and keeps the first faults. It is safe for concurrent use.
 type Skips struct {
 	mu    sync.Mutex
-	count int64
+	seen  map[uint64]struct{} // hashes of the faults, which name file and record
 	first []string
 }
+
+var skipSeed = maphash.MakeSeed()
 
 // maxSkips is how many faults Skips keeps.
 const maxSkips = 20
@@ -16,8 +21,16 @@ const maxSkips = 20
 func (s *Skips) add(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.count++; len(s.first) < maxSkips {
-		s.first = append(s.first, err.Error())
+	text := err.Error()
+	key := maphash.String(skipSeed, text)
+	if _, ok := s.seen[key]; ok {
+		return
+	}
+	if s.seen == nil {
+		s.seen = map[uint64]struct{}{}
+	}
+	if s.seen[key] = struct{}{}; len(s.first) < maxSkips {
+		s.first = append(s.first, text)
 	}
 }
 
@@ -25,7 +38,7 @@ func (s *Skips) add(err error) {
 func (s *Skips) Count() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.count
+	return int64(len(s.seen))
 }
 
 // First returns the first faults, at most 20.

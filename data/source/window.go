@@ -300,7 +300,7 @@ func (w *window) column(fd *arrowField, l layout, r, n int64) (*array.Data, erro
 		if validUTF8(text) && startsRunes(d, text) {
 			return d, nil
 		}
-		return w.verify(d, valid)
+		return w.verify(fd, d, valid, r)
 	case typeUtf8View:
 		offsets, text, err := w.views(l.buffer+1, l.variadic, valid, r, n)
 		if err != nil {
@@ -310,7 +310,7 @@ func (w *window) column(fd *arrowField, l layout, r, n int64) (*array.Data, erro
 		if validUTF8(text) && startsRunes(d, text) {
 			return d, nil
 		}
-		return w.verify(d, valid)
+		return w.verify(fd, d, valid, r)
 	case typeBool:
 		lo, hi := r/8, (r+n+7)/8
 		raw, _, err := w.read(l.buffer+1, lo, hi-lo)
@@ -578,9 +578,9 @@ func startsRunes(d *array.Data, text []byte) bool {
 	return true
 }
 
-// verify finds the text that is not UTF-8 among those that are not null: an
-// error, or null from now on.
-func (w *window) verify(d *array.Data, valid []byte) (*array.Data, error) {
+// verify finds the text that is not UTF-8 among those that are not null, of rows from r
+// on: an error, or null from now on.
+func (w *window) verify(fd *arrowField, d *array.Data, valid []byte, r int64) (*array.Data, error) {
 	n := d.Len()
 	var bad []int
 	value := (&Batch{columns: []arrow.Array{array.MakeFromData(d)}, classes: make([][]string, 1)}).Text
@@ -589,7 +589,11 @@ func (w *window) verify(d *array.Data, valid []byte) (*array.Data, error) {
 			if w.f.skips == nil {
 				return nil, &rowError{int64(i), errInvalidUTF8}
 			}
-			w.f.skips.add(fmt.Errorf("data: %s: record batch %d, row %d: %w", w.f.path, w.k, i, errInvalidUTF8))
+			where := fmt.Sprintf("row %d: column %q", r+int64(i), fd.name)
+			if !slices.ContainsFunc(w.f.columns, func(c int) bool { return &w.f.fields[c] == fd }) { // of a list, a struct or a dictionary
+				where = fmt.Sprintf("value %d of %q", r+int64(i), fd.name)
+			}
+			w.f.skips.add(fmt.Errorf("data: %s: record batch %d, %s: %w", w.f.path, w.k, where, errInvalidUTF8))
 			bad = append(bad, i)
 		}
 	}

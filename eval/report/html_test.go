@@ -302,7 +302,7 @@ func TestTextIsEscaped(t *testing.T) {
 		Provenance: []Corpus{{evil, evil, evil, evil, evil, 1, 1}},
 		Classifications: []Classification{{evil, evil, []string{evil, "b"}, metric.Confusion{{1, 1}, {1, 1}}, metric.Calibration{Bins: []metric.Bin{{Lo: 0, Hi: 1, N: 4, Confidence: .5, Accuracy: .5}}},
 			[]Example{{evil, evil, evil, evil, .5}}}},
-		Data: []Data{{Corpus: evil, Splits: []Split{{Name: evil, Overlap: .5}}, Drops: []Count{{evil, 1}}, Labels: []Count{{evil, 1}}}},
+		Data: []Data{{Corpus: evil, Splits: []Split{{Name: evil, Overlap: .5}}, Drops: []Count{{evil, 1}}, Labels: []Count{{evil, 1}}, Skipped: 1, Unread: []string{evil}}},
 	}
 	var log bytes.Buffer
 	enc := json.NewEncoder(&log)
@@ -319,6 +319,9 @@ func TestTextIsEscaped(t *testing.T) {
 		t.Errorf("%d scripts, want the page's own", n)
 	}
 	text, elements := tags(t, page)
+	if !strings.Contains(text, "skipped · 1 records") {
+		t.Error("skipped records are not shown")
+	}
 	if n := strings.Count(text, evil); n < 30 {
 		t.Errorf("the text is shown as it is %d times", n)
 	}

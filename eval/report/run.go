@@ -89,12 +89,14 @@ type Corpus struct {
 
 // Data is what a corpus consists of, and what was left out of it.
 type Data struct {
-	Corpus    string  `json:"corpus"`
-	Splits    []Split `json:"splits"`
-	Drops     []Count `json:"drops,omitempty"`     // documents left out, by reason: "exact duplicate", …
-	Truncated int64   `json:"truncated,omitempty"` // documents cut at the length of a row
-	Labels    []Count `json:"labels,omitempty"`    // documents of each label, all splits together
-	NGram     int     `json:"ngram,omitempty"`     // words of the n-grams in Split.Overlap
+	Corpus    string   `json:"corpus"`
+	Splits    []Split  `json:"splits"`
+	Drops     []Count  `json:"drops,omitempty"`     // documents left out, by reason: "exact duplicate", …
+	Skipped   int64    `json:"skipped,omitempty"`   // records that could not be read
+	Unread    []string `json:"unread,omitempty"`    // what was wrong with the first of them
+	Truncated int64    `json:"truncated,omitempty"` // documents cut at the length of a row
+	Labels    []Count  `json:"labels,omitempty"`    // documents of each label, all splits together
+	NGram     int      `json:"ngram,omitempty"`     // words of the n-grams in Split.Overlap
 }
 
 // A Split is a side of a corpus.

@@ -58,6 +58,12 @@ func WriteText(w io.Writer, run *Run) error {
 			}
 			fmt.Fprintf(&b, "left out: %s\n", strings.Join(parts, ", "))
 		}
+		if d.Skipped > 0 {
+			fmt.Fprintf(&b, "could not be read, and skipped: %s records\n", count(d.Skipped))
+			for _, fault := range d.Unread {
+				fmt.Fprintf(&b, "  %s\n", fault)
+			}
+		}
 		if s := d.overlapWords(); s != "" {
 			fmt.Fprintf(&b, "overlap: %s\n", s)
 		}
