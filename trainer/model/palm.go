@@ -115,6 +115,11 @@ func (f PaLM) inner() int {
 // palm is the decoder of Chowdhery et al. 2022 (2204.02311), §2: attention and feed-forward
 // side by side, SwiGLU, one key and value for all heads, rotary positions, no biases, one
 // embedding for input and output; §5: its initialisation, and log²Z in its loss.
+//
+// The paper's embeddings start with deviation 1, and logits are divided by √C. Here they are
+// stored divided by √C, and multiplied where they are looked up: the same model, whose
+// embeddings learn at the rate of the other matrices from optimisers that, unlike the paper's,
+// do not scale the rate by a parameter's size.
 type palm struct {
 	Config
 	PaLM
@@ -126,16 +131,16 @@ type palm struct {
 
 func (m *palm) Forward(b *graph.Builder, in Inputs) Outputs {
 	b.Scope("embed")
-	embed := b.Param("model.embed_tokens.weight", graph.Init{Std: 1}, m.VocabSize, m.HiddenSize) // no norm follows
-	x := b.Dropout(b.Embed(embed, in.Tokens), m.PaLM.Dropout, in.Rng)                            // (R,C)
+	embed := b.Param("model.embed_tokens.weight", fanIn(m.HiddenSize), m.VocabSize, m.HiddenSize)
+	x := b.Scale(b.Embed(embed, in.Tokens), math.Sqrt(float64(m.HiddenSize))) // (R,C), of size 1: no norm follows
+	x = b.Dropout(x, m.PaLM.Dropout, in.Rng)
 	turns := b.Rotations(in.Positions, graph.Frequencies(m.headDim(), m.RopeTheta))
 	for i := range m.NumHiddenLayers {
 		x = m.block(b, in, i, x, turns)
 	}
 	b.Scope("norm")
 	x = m.norm(b, "model.norm", x)
-	x = b.Scale(x, 1/math.Sqrt(float64(m.HiddenSize))) // the logits': embeddings are of size 1
-	return decoded(b, in, m.Config, m.head, graph.Init{Std: 1}, x, embed, m.ZLoss)
+	return decoded(b, in, m.Config, m.head, fanIn(m.HiddenSize), x, embed, m.ZLoss)
 }
 
 // block is x + mlp(norm(x)) + attention(norm(x)): one norm, and neither waits for the other.

@@ -37,7 +37,8 @@ def parameter(*shape, mean=0.0, std=0.2):
     return t.requires_grad_()
 
 
-weights = {"model.embed_tokens.weight": parameter(V, C, std=1.0)}
+# The paper's embeddings, divided by sqrt(C).
+weights = {"model.embed_tokens.weight": parameter(V, C)}
 for i in range(L):
     name = f"model.layers.{i}."
     weights[name + "input_layernorm.weight"] = parameter(C, mean=1.0)
@@ -80,12 +81,12 @@ def mlp(x, name):
 
 
 def hidden(tokens):
-    x = weights["model.embed_tokens.weight"][tokens]
+    x = weights["model.embed_tokens.weight"][tokens] * math.sqrt(C)
     for i in range(L):
         name = f"model.layers.{i}."
         h = norm(x, name + "input_layernorm.weight")
         x = x + mlp(h, name + "mlp.") + attention(h, name + "self_attn.")
-    return norm(x, "model.norm.weight") / math.sqrt(C)
+    return norm(x, "model.norm.weight")
 
 
 def logits(tokens):
