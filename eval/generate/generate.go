@@ -129,7 +129,7 @@ func (g *Generator) Generate(ctx context.Context, prompt string, o Options, emit
 			r.Reason = "interrupted"
 			break
 		}
-		id := pick(g.logits)
+		id := pick(g.logits[:min(len(g.logits), g.tok.Size())]) // rows after the tokens are padding
 		if slices.Contains(g.ends, id) {
 			r.Reason = "end of text"
 			break
