@@ -1,11 +1,13 @@
 package model
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -171,7 +173,32 @@ func (c Config) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err // a NaN, say
 	}
+	family = withPoints(family, reflect.ValueOf(c.Family))
 	return append(append(common[:len(common)-1], ','), family[1:]...), nil
+}
+
+// withPoints writes whole numbers of a struct's float64 fields as 1.0 in its JSON: of 1
+// transformers says that it is no float.
+func withPoints(text []byte, v reflect.Value) []byte {
+	for _, f := range reflect.VisibleFields(v.Type()) {
+		x := v.FieldByIndex(f.Index)
+		key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case !f.IsExported() || key == "" || key == "-":
+		case f.Type.Kind() == reflect.Struct:
+			text = withPoints(text, x)
+		case f.Type.Kind() == reflect.Float64:
+			number, err := json.Marshal(x.Float())
+			if err != nil || bytes.ContainsAny(number, ".e") {
+				continue
+			}
+			old := fmt.Appendf(nil, "%q:%s", key, number)
+			if i := bytes.Index(text, old); i >= 0 && bytes.ContainsAny(text[i+len(old):][:1], ",}") {
+				text = slices.Insert(text, i+len(old), '.', '0')
+			}
+		}
+	}
+	return text
 }
 
 // JSON is the config.json.

@@ -2,6 +2,7 @@ package model
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"reflect"
 	"strings"
@@ -136,5 +137,43 @@ func TestModelTypes(t *testing.T) {
 	}
 	if _, err := DefaultConfig("gpt3"); err == nil || !strings.Contains(err.Error(), "known are gpt2") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// transformers refuses 1 where it wants a float.
+func TestConfigFloats(t *testing.T) {
+	for _, name := range ModelTypes {
+		c, err := DefaultConfig(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f, ok := c.Family.(Llama); ok {
+			f.RopeScaling = RopeScaling{"llama3", 8, 1, 4, 8192}
+			c.Family = f
+		}
+		text, err := c.JSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var keys map[string]json.RawMessage
+		if err := json.Unmarshal(text, &keys); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		seen := 0
+		for _, f := range reflect.VisibleFields(reflect.TypeOf(c.Family)) {
+			key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if v, ok := keys[key]; ok && f.Type.Kind() == reflect.Float64 {
+				seen++
+				if !strings.ContainsAny(string(v), ".e") {
+					t.Errorf("%s: %s is %s", name, key, v)
+				}
+			}
+			if key == "rope_scaling" && keys[key] != nil && !strings.Contains(string(keys[key]), `"factor": 8.0`) {
+				t.Errorf("%s: %s is %s", name, key, keys[key])
+			}
+		}
+		if seen == 0 {
+			t.Errorf("%s: no float in %s", name, text)
+		}
 	}
 }
