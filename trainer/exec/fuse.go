@@ -11,9 +11,9 @@ import (
 // the gradient of a bias that is summed while its rows are made, and that of a table that
 // is both an embedding and an output layer, are rounded in another order.
 //
-// OpLinearGELU is not among them: the product's blocks lose as much, written twice, as one
-// reading pass less gains (0 to 3 % slower with AVX2 at a transformer's sizes, 20 % at 768
-// rows of 128).
+// A matrix product and its GELU are not among them: the product's blocks lose as much,
+// written twice, as one reading pass less gains (0 to 3 % slower with AVX2 at a
+// transformer's sizes, 20 % at 768 rows of 128).
 func (b *Builder) Fuse() {
 	f := &fusion{p: &b.p}
 	f.index()

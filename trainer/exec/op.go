@@ -22,8 +22,6 @@ const (
 	// Linear: x(R,K), w, [bias(N)] -> y(R,N) = x·wᵀ + bias.
 	// w is (N,K) as in torch.nn.Linear, or (K,N) as in GPT-2's Conv1D when Attrs.Transposed.
 	OpLinear
-	// LinearGELU is OpLinear and OpGELU in its tanh form: x(R,K), w, [bias(N)] -> [pre(R,N)], y(R,N) = GELU(pre).
-	OpLinearGELU
 	// LinearGradX: dy(R,N), w -> dx(R,K).
 	OpLinearGradX
 	// LinearGradW: x(R,K), dy(R,N) -> dw, in w's layout.
@@ -198,7 +196,7 @@ const (
 var opNames = [numOps]string{
 	OpInvalid: "invalid",
 	OpEmbed:   "embed", OpEmbedGrad: "embed_grad",
-	OpLinear: "linear", OpLinearGELU: "linear_gelu", OpLinearGradX: "linear_grad_x", OpLinearGradW: "linear_grad_w", OpColSum: "col_sum",
+	OpLinear: "linear", OpLinearGradX: "linear_grad_x", OpLinearGradW: "linear_grad_w", OpColSum: "col_sum",
 	OpLayerNorm: "layer_norm", OpAddLayerNorm: "add_layer_norm", OpLayerNormGrad: "layer_norm_grad",
 	OpRMSNorm: "rms_norm", OpAddRMSNorm: "add_rms_norm", OpRMSNormGrad: "rms_norm_grad",
 	OpRotations: "rotations", OpRoPE: "rope",

@@ -116,8 +116,8 @@ func (p *Program) FLOPs() float64 {
 func (p *Program) instrFLOPs(in *Instr) float64 {
 	v := func(ids []ID, k int) []int { return p.Values[ids[k]].Shape }
 	switch in.Op {
-	case OpLinear, OpLinearGELU:
-		x, y := v(in.In, 0), v(in.Out, len(in.Out)-1)
+	case OpLinear:
+		x, y := v(in.In, 0), v(in.Out, 0)
 		return 2 * float64(x[0]) * float64(x[1]) * float64(y[1])
 	case OpLinearGradX:
 		dy, dx := v(in.In, 0), v(in.Out, 0)

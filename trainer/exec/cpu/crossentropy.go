@@ -171,7 +171,7 @@ func linearCrossEntropy[T float](d *Device, js *jobs[T], in *exec.Instr, args []
 		r1 := min(r, r0+p)
 		rows := r1 - r0
 		xs, logits := x[r0*c:r1*c], work[:rows*v]
-		js.gemm = gemmJob[T]{transB: !transposed, m: rows, n: v, k: c, a: xs, lda: c, b: w, ldb: w1, c: logits, ldc: v, then: epilogue[T]{bias: bias}}
+		js.gemm = gemmJob[T]{transB: !transposed, m: rows, n: v, k: c, a: xs, lda: c, b: w, ldb: w1, c: logits, ldc: v, bias: bias}
 		js.gemm.start(d)
 		j := &js.crossEntropy
 		*j = crossEntropyJob[T]{

@@ -1,7 +1,6 @@
 package cpu
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"runtime"
@@ -66,28 +65,6 @@ func linears[T float](t *testing.T, d *Device, transposed bool, r, k, n int, x, 
 	launchOK(t, d, exec.Instr{Op: exec.OpLinearGradX, Attrs: a}, dya, wa, dxa)
 	launchOK(t, d, exec.Instr{Op: exec.OpLinearGradW, Attrs: a}, xa, dya, dwa)
 	return slices.Clone(view[T](ya)), slices.Clone(view[T](dxa)), slices.Clone(view[T](dwa))
-}
-
-// LinearGELU gives the bits of its two ops, with and without a bias.
-func TestLinearGELU(t *testing.T) {
-	everyKernels(t, func(t *testing.T, k *kernels) {
-		r := rand.New(rand.NewPCG(19, 20))
-		for threads := 1; threads <= 3; threads++ {
-			d := testDevice(t, threads, k.name)
-			for _, s := range [][3]int{{1, 5, 7}, {70, 33, 65}, {200, 400, 410}, {3, 0, 9}} {
-				x, w, bias, shape := random(r, s[0], s[1]), random(r, s[2], s[1]), random(r, s[2]), []int{s[0], s[2]}
-				for _, b := range []tensor{absent, bias} {
-					pre := launchOn[float32](t, d, &exec.Instr{Op: exec.OpLinear}, []tensor{x, w, b}, outputs(shape))[0]
-					y := launchOn[float32](t, d, &exec.Instr{Op: exec.OpGELU}, []tensor{floats(pre, shape...)}, outputs(shape))[0]
-					got := launchOn[float32](t, d, &exec.Instr{Op: exec.OpLinearGELU}, []tensor{x, w, b}, outputs(shape, shape))
-					sameBits(t, fmt.Sprint("before GELU ", s), got[0], pre)
-					sameBits(t, fmt.Sprint("after GELU ", s), got[1], y)
-					got = launchOn[float32](t, d, &exec.Instr{Op: exec.OpLinearGELU}, []tensor{x, w, b}, []tensor{absent, outputs(shape)[0]})
-					sameBits(t, fmt.Sprint("GELU alone ", s), got[1], y)
-				}
-			}
-		}
-	})
 }
 
 func testLinear[T float](t *testing.T, k *kernels) {

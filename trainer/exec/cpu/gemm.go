@@ -44,33 +44,23 @@ const (
 // op(A) is (m,kk): a[i*lda+p], or a[p*lda+i] with transA. op(B) is (kk,n):
 // b[p*ldb+j], or b[j*ldb+p] with transB. C is c[i*ldc+j].
 func gemm[T float](k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []T, lda int, b []T, ldb int, c []T, ldc int, accumulate bool) {
-	gemmThen(k, w, transA, transB, m, n, kk, a, lda, b, ldb, c, ldc, accumulate, epilogue[T]{})
+	gemmBias(k, w, transA, transB, m, n, kk, a, lda, b, ldb, c, ldc, accumulate, nil)
 }
 
-// An epilogue is what is done to finished elements of C while they are in the caches.
-type epilogue[T float] struct {
-	bias []T // (n), if any, is added
-	gelu []T // if any, gets the GELU of the sum; it lies as C does
-}
-
-// rows finishes columns col to col+cols of rows row to row+rows of C.
-func (e epilogue[T]) rows(k *kernels, c []T, ldc, row, rows, col, cols int) {
-	if e.bias == nil && e.gelu == nil {
+// addBias adds it (n), if there is any, to columns col to col+cols of rows row to row+rows of
+// C, once they are finished and still in the caches.
+func addBias[T float](k *kernels, bias, c []T, ldc, row, rows, col, cols int) {
+	if bias == nil {
 		return
 	}
 	for i := row; i < row+rows; i++ {
 		y := c[i*ldc+col:][:cols]
-		if e.bias != nil {
-			addTo(k, y, y, e.bias[col:col+cols])
-		}
-		if e.gelu != nil {
-			geluTo(k, e.gelu[i*ldc+col:][:cols], y)
-		}
+		addTo(k, y, y, bias[col:col+cols])
 	}
 }
 
-// gemmThen is gemm with an epilogue.
-func gemmThen[T float](k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []T, lda int, b []T, ldb int, c []T, ldc int, accumulate bool, then epilogue[T]) {
+// gemmBias is gemm with a bias, nil or (n), added to each row.
+func gemmBias[T float](k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []T, lda int, b []T, ldb int, c []T, ldc int, accumulate bool, bias []T) {
 	if m <= 0 || n <= 0 {
 		return
 	}
@@ -83,7 +73,7 @@ func gemmThen[T float](k *kernels, w *scratch, transA, transB bool, m, n, kk int
 				clear(row)
 			}
 		}
-		then.rows(k, c, ldc, 0, m, 0, n)
+		addBias(k, bias, c, ldc, 0, m, 0, n)
 		return
 	}
 	if transA {
@@ -97,13 +87,13 @@ func gemmThen[T float](k *kernels, w *scratch, transA, transB bool, m, n, kk int
 		_ = b[(kk-1)*ldb+n-1]
 	}
 	if isF32[T]() && k.micro != nil {
-		gemm32(k, w, transA, transB, m, n, kk, cast[float32](a), lda, cast[float32](b), ldb, cast[float32](c), ldc, accumulate, epilogue[float32]{cast[float32](then.bias), cast[float32](then.gelu)})
+		gemm32(k, w, transA, transB, m, n, kk, cast[float32](a), lda, cast[float32](b), ldb, cast[float32](c), ldc, accumulate, cast[float32](bias))
 		return
 	}
-	gemmGeneric(k, w, transA, transB, m, n, kk, a, lda, b, ldb, c, ldc, accumulate, then)
+	gemmGeneric(k, w, transA, transB, m, n, kk, a, lda, b, ldb, c, ldc, accumulate, bias)
 }
 
-func gemmGeneric[T float](k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []T, lda int, b []T, ldb int, c []T, ldc int, accumulate bool, then epilogue[T]) {
+func gemmGeneric[T float](k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []T, lda int, b []T, ldb int, c []T, ldc int, accumulate bool, bias []T) {
 	const nr = genericNR
 	ars, aks := lda, 1
 	if transA {
@@ -138,7 +128,7 @@ func gemmGeneric[T float](k *kernels, w *scratch, transA, transB bool, m, n, kk 
 					}
 				}
 				if last {
-					then.rows(k, c, ldc, ic, mc, jc, nc)
+					addBias(k, bias, c, ldc, ic, mc, jc, nc)
 				}
 			}
 		}
@@ -235,7 +225,7 @@ func microEdge[T float](kc int, a []T, ars, aks int, b, c []T, ldc, rows, cols i
 // the second-level cache; rows of A, as many as a tile has, stay in the first while the
 // micro-kernel walks along them, so that C is read and written in runs. Meanwhile it asks
 // for the next rows of A where they lie apart; to ask for what is packed next gained nothing.
-func gemm32(k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int, accumulate bool, then epilogue[float32]) {
+func gemm32(k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int, accumulate bool, bias []float32) {
 	mr, nr := k.mr, k.nr
 	packed, panels := lend32(k, w, transA, m, n, kk)
 	for ic := 0; ic < m; ic += k.mc {
@@ -277,7 +267,7 @@ func gemm32(k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []float
 					}
 					k.micro[rows-1](kc, nc, at, 4*rs, 4*ks, &panels[0], &c[(ic+i)*ldc+jc], 4*ldc, acc, next, next1, next2)
 					if last {
-						then.rows(k, c, ldc, ic+i, rows, jc, nc)
+						addBias(k, bias, c, ldc, ic+i, rows, jc, nc)
 					}
 				}
 			}

@@ -68,7 +68,7 @@ func (d *Device) Launch(in *exec.Instr, args []exec.Arg) error {
 
 func launch[T float](d *Device, j *jobs[T], in *exec.Instr, args []exec.Arg) error {
 	switch in.Op {
-	case exec.OpLinear, exec.OpLinearGELU:
+	case exec.OpLinear:
 		return linear(d, j, in, args)
 	case exec.OpLinearGradX:
 		return linearGradX(d, j, in, args)

@@ -12,7 +12,7 @@ type gemmJob[T float] struct {
 	transA, transB  bool
 	m, n, k         int
 	a, b, c         []T
-	then            epilogue[T]
+	bias            []T // (n), if any, is added
 	lda, ldb, ldc   int
 	accumulate      bool // add to c
 	rows, cols, nby int  // of a block; blocks side by side
@@ -32,14 +32,11 @@ func (j *gemmJob[T]) chunk(i, worker int) {
 	} else {
 		b = b[col:]
 	}
-	then := j.then
-	if then.bias != nil {
-		then.bias = then.bias[col : col+n]
+	bias := j.bias
+	if bias != nil {
+		bias = bias[col : col+n]
 	}
-	if then.gelu != nil {
-		then.gelu = then.gelu[row*j.ldc+col:]
-	}
-	gemmThen(j.d.kern, j.d.scratch[worker], j.transA, j.transB, m, n, j.k, a, j.lda, b, j.ldb, j.c[row*j.ldc+col:], j.ldc, j.accumulate, then)
+	gemmBias(j.d.kern, j.d.scratch[worker], j.transA, j.transB, m, n, j.k, a, j.lda, b, j.ldb, j.c[row*j.ldc+col:], j.ldc, j.accumulate, bias)
 }
 
 // start runs the product on all workers.
@@ -58,7 +55,7 @@ func (j *gemmJob[T]) start(d *Device) {
 		reserve[T](d.kern, w, j.transA, j.rows, j.cols, j.k)
 	}
 	d.pool.run((j.m+j.rows-1)/j.rows*j.nby, j)
-	j.a, j.b, j.c, j.then = nil, nil, nil, epilogue[T]{}
+	j.a, j.b, j.c, j.bias = nil, nil, nil, nil
 }
 
 // cut chooses the size of the blocks of C: multiples of the tile, at most four for each
@@ -117,13 +114,9 @@ func mismatch(in *exec.Instr, args []exec.Arg) error {
 	return fmt.Errorf("cpu: %v %s: shapes %v do not fit", in.Op, in.Note, shapes)
 }
 
-// linear: x(R,K), w, [bias(N)] -> y(R,N); with GELU -> [pre(R,N)], y(R,N).
+// linear: x(R,K), w, [bias(N)] -> y(R,N).
 func linear[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
-	out := 3
-	if in.Op == exec.OpLinearGELU && len(args) == 5 && args[3].Buffer == nil {
-		out = 4 // the product is written where its GELU will be
-	}
-	r, k, y0, n, err := sizesOf(in, args, 0, out)
+	r, k, y0, n, err := sizesOf(in, args, 0, 3)
 	if err != nil {
 		return err
 	}
@@ -131,29 +124,16 @@ func linear[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) er
 	if err != nil {
 		return err
 	}
-	then := epilogue[T]{bias: view[T](args[2])}
-	if y0 != r || in.Attrs.Transposed && (w0 != k || w1 != n) || !in.Attrs.Transposed && (w0 != n || w1 != k) || then.bias != nil && len(then.bias) != n {
+	bias := view[T](args[2])
+	if y0 != r || in.Attrs.Transposed && (w0 != k || w1 != n) || !in.Attrs.Transposed && (w0 != n || w1 != k) || bias != nil && len(bias) != n {
 		return mismatch(in, args)
-	}
-	if in.Op == exec.OpLinearGELU {
-		if in.Attrs.Erf {
-			return fmt.Errorf("cpu: %v %s: the tanh form only", in.Op, in.Note)
-		}
-		g0, g1, err := rowsCols(in, args, 4)
-		if err != nil {
-			return err
-		}
-		then.gelu = view[T](args[4])
-		if g0 != r || g1 != n || len(then.gelu) != r*n {
-			return mismatch(in, args)
-		}
 	}
 	js.gemm = gemmJob[T]{
 		transB: !in.Attrs.Transposed, m: r, n: n, k: k,
 		a: view[T](args[0]), lda: k,
 		b: view[T](args[1]), ldb: w1,
-		c: view[T](args[out]), ldc: n,
-		then: then,
+		c: view[T](args[3]), ldc: n,
+		bias: bias,
 	}
 	js.gemm.start(d)
 	return nil
