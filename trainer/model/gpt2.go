@@ -52,11 +52,14 @@ func (f GPT2) dropout(p float64) Family {
 }
 
 func (f GPT2) architecture(h Head) string {
-	return map[Head]string{LanguageModel: "GPT2LMHeadModel", Classifier: "GPT2ForSequenceClassification"}[h]
+	return map[Head]string{
+		LanguageModel: "GPT2LMHeadModel", Classifier: "GPT2ForSequenceClassification",
+		TokenClassifier: "GPT2ForTokenClassification", QuestionAnswering: "GPT2ForQuestionAnswering",
+	}[h]
 }
 
 func (f GPT2) tensors() tensors {
-	return tensors{prefix: "transformer.", heads: []string{"lm_head.", "score."}, buffers: []string{".attn.bias", ".attn.masked_bias"}}
+	return tensors{prefix: "transformer.", heads: []string{"lm_head.", "score.", "classifier.", "qa_outputs."}, buffers: []string{".attn.bias", ".attn.masked_bias"}}
 }
 
 func (f GPT2) check(c Config, faults *Faults) {
@@ -85,8 +88,8 @@ func (f GPT2) check(c Config, faults *Faults) {
 
 // gpt2 is the decoder of Radford et al. 2019: a transformer with the norms before each
 // sub-layer, learned positions, and an output matrix tied to the token embedding. The
-// names are those of Hugging Face's GPT2LMHeadModel and GPT2ForSequenceClassification;
-// their Conv1D matrices are (in,out).
+// names are those of Hugging Face's GPT2LMHeadModel and its other heads; their Conv1D
+// matrices are (in,out).
 type gpt2 struct {
 	Config
 	GPT2
@@ -106,7 +109,7 @@ func (m *gpt2) Forward(b *graph.Builder, in Inputs) Outputs {
 	}
 	b.Scope("ln_f")
 	x = m.norm(b, "transformer.ln_f", x)
-	return decoded(b, in, m.Config, m.head, m.normal(), x, wte, 0)
+	return decoded(b, in, m.Config, m.head, "classifier", m.normal(), x, wte, 0)
 }
 
 // block is x + attn(ln_1(x)), then x + mlp(ln_2(x)).

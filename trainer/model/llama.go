@@ -87,6 +87,8 @@ func (f Llama) architecture(h Head) string {
 		return name + "ForCausalLM"
 	case Classifier:
 		return name + "ForSequenceClassification"
+	case TokenClassifier:
+		return name + "ForTokenClassification"
 	}
 	return ""
 }
@@ -214,7 +216,7 @@ func (m *llama) Forward(b *graph.Builder, in Inputs) Outputs {
 	}
 	b.Scope("norm")
 	x = rmsNorm(b, "model.norm", x, m.HiddenSize, m.RMSNormEps)
-	return decoded(b, in, m.Config, m.head, m.normal(), x, embed, 0)
+	return decoded(b, in, m.Config, m.head, "score", m.normal(), x, embed, 0)
 }
 
 // block is x + attention(norm(x)), then x + mlp(norm(x)).

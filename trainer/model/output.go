@@ -3,9 +3,9 @@ package model
 import "hone/trainer/graph"
 
 // decoded is what a decoder's head makes of the last hidden states x (R,C): logits over
-// the vocabulary by an output matrix of its own or embed (V,C), or over the labels; and
-// the loss, where there are targets, with z·log²Z in training.
-func decoded(b *graph.Builder, in Inputs, c Config, h Head, init graph.Init, x, embed *graph.Node, z float64) (out Outputs) {
+// the vocabulary by an output matrix of its own or embed (V,C), over the labels, those of
+// each token by the matrix called labels, or of an answer's start and end; and the loss, where there are targets, with z·log²Z in training.
+func decoded(b *graph.Builder, in Inputs, c Config, h Head, labels string, init graph.Init, x, embed *graph.Node, z float64) (out Outputs) {
 	width := embed.Shape()
 	if width == nil {
 		return out // after an error
@@ -19,7 +19,20 @@ func decoded(b *graph.Builder, in Inputs, c Config, h Head, init graph.Init, x, 
 		x = b.Embed(x, in.Pool) // (S,C)
 	}
 	b.Scope(h.String())
-	if h == Classifier {
+	switch h {
+	case TokenClassifier:
+		out.Logits = scores(b, labels, init, x, len(c.Labels())) // (R,labels)
+		if in.Targets != nil {
+			out.Loss, out.NLL = b.CrossEntropy(out.Logits, in.Targets, in.Weights)
+		}
+		return out
+	case QuestionAnswering:
+		out.Logits = scores(b, "qa_outputs", init, x, 2) // (R,2)
+		if in.Answers != nil {
+			out.Loss, out.NLL = b.SpanCrossEntropy(out.Logits, in.Spans, in.Answers, in.LabelWeights)
+		}
+		return out
+	case Classifier:
 		w := b.Param("score.weight", init, len(c.Labels()), width[1])
 		out.Logits = b.Linear(x, w, nil, false)
 		if in.Labels != nil {
@@ -41,4 +54,14 @@ func decoded(b *graph.Builder, in Inputs, c Config, h Head, init graph.Init, x, 
 		out.Loss, out.NLL = b.CrossEntropyZ(out.Logits, in.Targets, in.Weights, z)
 	}
 	return out
+}
+
+// scores is an output layer with a bias: x (R,C) -> (R,n).
+func scores(b *graph.Builder, name string, init graph.Init, x *graph.Node, n int) *graph.Node {
+	width := x.Shape()
+	if width == nil {
+		return x // after an error
+	}
+	w := b.Param(name+".weight", init, n, width[1])
+	return b.Linear(x, w, b.Param(name+".bias", graph.Init{}, n), false)
 }

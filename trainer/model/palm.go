@@ -140,7 +140,7 @@ func (m *palm) Forward(b *graph.Builder, in Inputs) Outputs {
 	}
 	b.Scope("norm")
 	x = m.norm(b, "model.norm", x)
-	return decoded(b, in, m.Config, m.head, fanIn(m.HiddenSize), x, embed, m.ZLoss)
+	return decoded(b, in, m.Config, m.head, "score", fanIn(m.HiddenSize), x, embed, m.ZLoss)
 }
 
 // block is x + mlp(norm(x)) + attention(norm(x)): one norm, and neither waits for the other.

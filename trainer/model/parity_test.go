@@ -174,7 +174,7 @@ func (r *reference) real(h Head, got, want []float64) (g, w []float64) {
 }
 
 // references are the fixtures of several heads, or of other shapes than a decoder's.
-var references = []string{"bert", "roberta", "distilbert", "t5", "t5v1_1", "xlnet"}
+var references = []string{"gpt2-heads", "llama-heads", "qwen3-heads", "bert", "roberta", "distilbert", "t5", "t5v1_1", "xlnet"}
 
 // Logits, loss and every gradient of tiny models of each family and head are those of
 // PyTorch's transformers, and so are the losses of five steps of AdamW.

@@ -61,6 +61,9 @@ func TestReferencesPacked(t *testing.T) {
 	for _, name := range references {
 		t.Run(name, func(t *testing.T) {
 			r := readReference(t, name)
+			if r.Targets == nil {
+				t.Skip("no language model among its heads")
+			}
 			c := r.Config
 			c.Architectures = r.Heads[:1] // a language model
 			switch f := c.Family.(type) { // positions for both, though they are counted in each

@@ -110,7 +110,7 @@ func (m *t5) Forward(b *graph.Builder, in Inputs) Outputs {
 	if m.TieWordEmbeddings {
 		x = b.Scale(x, 1/math.Sqrt(float64(m.DModel)))
 	}
-	return decoded(b, in, m.Config, m.head, graph.Init{Std: m.InitializerFactor}, x, shared, 0)
+	return decoded(b, in, m.Config, m.head, "", graph.Init{Std: m.InitializerFactor}, x, shared, 0)
 }
 
 // A stream is what the rows of a stack see of each other.

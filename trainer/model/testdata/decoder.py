@@ -1,0 +1,110 @@
+"""Reference values of heads that label tokens or find answers, on tiny decoders, in float64.
+
+Writes NAME.json and NAME.bin, laid out as bert.py has it, for gpt2-heads, llama-heads and
+qwen3-heads. Weights are float32 numbers. transformers computes norms, rotations and softmax
+in float32 whatever the model's type; here float32 means float64. Run:
+
+    python decoder.py
+"""
+
+import json
+import pathlib
+
+import numpy
+import torch
+
+torch.float32 = torch.float = torch.float64
+torch.Tensor.float = torch.Tensor.double
+import transformers
+from transformers import (
+    GPT2Config, GPT2ForQuestionAnswering, GPT2ForTokenClassification, LlamaConfig, LlamaForTokenClassification,
+    Qwen3Config, Qwen3ForTokenClassification,
+)
+
+torch.set_num_threads(1)
+V, T, PAD = 29, 12, 1
+LENGTHS = [12, 9]
+here = pathlib.Path(__file__).parent
+cross_entropy = torch.nn.functional.cross_entropy
+
+
+def draw(name, shape):
+    """The values of a parameter depend on its name alone, so that all heads share a body."""
+    g = torch.Generator().manual_seed(sum((i + 1) * b for i, b in enumerate(name.encode())))
+    t = torch.randn(shape, generator=g) * 0.3
+    gain = ("norm" in name or ".ln_" in name) and name.endswith("weight")
+    return torch.from_numpy((1 + t if gain else t).numpy().astype("float32").astype("float64"))
+
+
+def fixture(name, config, models):
+    g = torch.Generator().manual_seed(7)
+    ids = torch.randint(3, V, (2, T), generator=g)
+    mask = torch.tensor([[int(i < n) for i in range(T)] for n in LENGTHS])
+    ids = torch.where(mask == 1, ids, torch.full_like(ids, PAD))
+    tags = torch.where(mask == 1, torch.randint(0, 3, (2, T), generator=g), -100)
+    spans = torch.tensor([[3, 5], [0, 8]])
+    index, values, weights = [], [], set()
+
+    def put(what, t):
+        t = t.detach().to(torch.float64).clone()  # the optimiser writes in place
+        index.append({"name": what, "shape": list(t.shape)})
+        values.append(t.numpy().ravel())
+
+    for kind in models:
+        architecture = kind.__name__
+        answers = architecture.endswith("QuestionAnswering")
+        config.num_labels = 2 if answers else 3
+        model = kind(config).double().eval()
+        for what, p in model.named_parameters():
+            p.data = draw(what, p.shape)
+            if what not in weights:
+                weights.add(what)
+                put("weight/" + what, p)
+
+        def run():
+            out = model(input_ids=ids, attention_mask=mask)
+            if not answers:
+                return out.logits, cross_entropy(out.logits.reshape(-1, 3), tags.reshape(-1), ignore_index=-100)
+            # Pads are no answers here; transformers leaves them in.
+            hidden = torch.where(mask == 1, 0.0, -torch.inf)
+            loss = cross_entropy(out.start_logits + hidden, spans[:, 0]) + cross_entropy(out.end_logits + hidden, spans[:, 1])
+            return torch.stack([out.start_logits, out.end_logits], -1), loss / 2
+
+        logits, loss = run()
+        loss.backward()
+        put(architecture + "/logits", logits)
+        put(architecture + "/loss", loss.reshape(1))
+        for what, p in model.named_parameters():
+            put(architecture + "/grad/" + what, torch.zeros_like(p) if p.grad is None else p.grad)
+        optimizer, losses = torch.optim.AdamW([
+            {"params": [p for p in model.parameters() if p.dim() > 1], "weight_decay": 0.1},
+            {"params": [p for p in model.parameters() if p.dim() < 2], "weight_decay": 0.0},
+        ], lr=1e-2, betas=(0.9, 0.99), eps=1e-8), []
+        for _ in range(5):
+            optimizer.zero_grad()
+            loss = run()[1]
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.detach())
+        put(architecture + "/losses", torch.stack(losses))
+
+    config.num_labels = 3
+    numpy.concatenate(values).astype("<f8").tofile(here / (name + ".bin"))
+    (here / (name + ".json")).write_text(json.dumps({
+        "versions": {"torch": torch.__version__, "transformers": transformers.__version__, "numpy": numpy.__version__},
+        "config": json.loads(config.to_json_string(use_diff=False)), "heads": [m.__name__ for m in models],
+        "ids": ids.tolist(), "lengths": LENGTHS, "order": [list(range(T))] * 2, "tensors": index,
+        "tags": torch.where(tags == -100, -1, tags).tolist(), "spans": spans.tolist(),
+    }) + "\n")
+
+
+fixture("gpt2-heads", GPT2Config(
+    vocab_size=V, n_positions=16, n_embd=16, n_layer=2, n_head=2, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
+    bos_token_id=0, eos_token_id=0, pad_token_id=PAD, num_labels=3, attn_implementation="eager",
+), [GPT2ForTokenClassification, GPT2ForQuestionAnswering])
+shape = dict(
+    vocab_size=V, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+    max_position_embeddings=16, bos_token_id=0, eos_token_id=0, pad_token_id=PAD, num_labels=3, attn_implementation="eager",
+)
+fixture("llama-heads", LlamaConfig(**shape), [LlamaForTokenClassification])
+fixture("qwen3-heads", Qwen3Config(head_dim=8, **shape), [Qwen3ForTokenClassification])
