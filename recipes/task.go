@@ -162,9 +162,9 @@ type Item struct {
 
 // models says what the families are.
 var models = map[string]string{
-	"gpt2":       "GPT-2 (Radford et al. 2019): decoder, learned positions; language model, classifier",
-	"llama":      "Llama 2 and 3, SmolLM2 (Touvron et al. 2023): decoder, rotary positions, shared keys, SwiGLU; language model, classifier",
-	"qwen3":      "Qwen3 (Yang et al. 2025): Llama with normalised queries and keys; language model, classifier",
+	"gpt2":       "GPT-2 (Radford et al. 2019): decoder, learned positions; language model, classifier, token classifier, question answering",
+	"llama":      "Llama 2 and 3, SmolLM2 (Touvron et al. 2023): decoder, rotary positions, shared keys, SwiGLU; language model, classifier, token classifier",
+	"qwen3":      "Qwen3 (Yang et al. 2025): Llama with normalised queries and keys; the same heads",
 	"palm":       "PaLM (Chowdhery et al. 2022): decoder, attention beside the feed-forward, one key for all heads; language model, classifier",
 	"bert":       "BERT (Devlin et al. 2019): encoder; masked language model, classifier, token classifier, question answering",
 	"roberta":    "RoBERTa (Liu et al. 2019): BERT without segments; the same heads",
