@@ -2,6 +2,7 @@ package source
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -102,6 +103,9 @@ func (a *arrowField) decoded() arrow.DataType {
 			return arrow.ListOfField(f)
 		case typeLargeList:
 			return arrow.LargeListOfField(f)
+		}
+		if a.size <= 0 || a.size > math.MaxInt32 {
+			return nil // arrow-go panics
 		}
 		return arrow.FixedSizeListOfField(int32(a.size), f)
 	case typeStruct:
