@@ -146,6 +146,9 @@ func (r *Imported) match(w *checkpoint.Weights) (*model.Match, error) {
 	if err != nil {
 		return nil, inFile(err)
 	}
+	if string(raw["scale_decoder_outputs"]) == "false" && c.TieWordEmbeddings {
+		return nil, inFile(errors.New("scale_decoder_outputs: false is not supported where the embeddings are tied"))
+	}
 	h, err := c.Head()
 	if err != nil {
 		return nil, inFile(err)

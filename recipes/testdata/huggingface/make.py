@@ -64,7 +64,7 @@ MODELS = [
     ("distilbert", DistilBertForMaskedLM, DistilBertConfig(**distilbert), torch.float32, "1GB"),
     ("distilbert-classifier", DistilBertForSequenceClassification, DistilBertConfig(**distilbert, **labels), torch.float32, "1GB"),
     ("t5", T5ForConditionalGeneration, T5Config(**t5), torch.float32, "1GB"),
-    ("t5-v1.1-sharded-bf16", T5ForConditionalGeneration, T5Config(**t5, feed_forward_proj="gated-gelu", tie_word_embeddings=False), torch.bfloat16, "10KB"),
+    ("t5-v1.1-sharded-bf16", T5ForConditionalGeneration, T5Config(**t5, feed_forward_proj="gated-gelu"), torch.bfloat16, "10KB"),
     ("xlnet", XLNetLMHeadModel, XLNetConfig(**xlnet), torch.float32, "1GB"),
     ("xlnet-classifier", XLNetForSequenceClassification, XLNetConfig(**xlnet, **labels), torch.float32, "1GB"),
 ]
