@@ -1,6 +1,10 @@
 package cpu
 
-import "hone/trainer/exec"
+import (
+	"math"
+
+	"hone/trainer/exec"
+)
 
 // A momentumJob is SGD or Lion, cut over elements.
 type momentumJob[T float] struct {
@@ -28,17 +32,14 @@ func (j *momentumJob[T]) chunk(i, _ int) {
 		}
 		return
 	}
-	m1, m2 := j.m1, j.m2
+	m1, m2, wide := j.m1, j.m2, float64(lr)
 	for k, w := range p {
 		gk, mk := T(g[k]*clip), m[k]
 		u := mk + T((gk-mk)*m1) // torch's lerp
 		m[k] = mk + T((gk-mk)*m2)
 		w = T(w * decay)
-		switch {
-		case u > 0:
-			w -= lr
-		case u < 0:
-			w += lr
+		if u != 0 { // nearly always; the sign itself cannot be predicted
+			w -= T(math.Copysign(wide, float64(u)))
 		}
 		p[k] = w
 	}
