@@ -151,15 +151,17 @@ func (d disk) publish(tmp, dir string) error {
 	return nil
 }
 
-// clean removes from parent what interrupted saves left there, and puts back a
-// directory whose successor never arrived.
+// clean removes from parent what interrupted saves and WriteFiles left there, and puts
+// back a directory whose successor never arrived. Nobody else may be writing there.
 func (d disk) clean(parent string) error {
 	entries, err := os.ReadDir(parent)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		if e.IsDir() && strings.HasPrefix(e.Name(), tmpPrefix) {
+		half := e.IsDir() && strings.HasPrefix(e.Name(), tmpPrefix) ||
+			e.Type().IsRegular() && strings.HasPrefix(e.Name(), ".") && strings.Contains(e.Name(), tmpPrefix)
+		if half {
 			if err := d.remove(filepath.Join(parent, e.Name())); err != nil {
 				return err
 			}
@@ -198,7 +200,7 @@ var written atomic.Int64
 func (d disk) writeFile(path string, data []byte) error {
 	// The number of the process keeps two of them apart, the other one two
 	// goroutines; one left by a dead process of the same number is not ours.
-	tmp := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.tmp-%d-%d", filepath.Base(path), os.Getpid(), written.Add(1)))
+	tmp := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s%s%d-%d", filepath.Base(path), tmpPrefix, os.Getpid(), written.Add(1)))
 	_, err := d.writeNew(tmp, func(w io.Writer) error {
 		_, err := w.Write(data)
 		return err

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -254,6 +256,10 @@ func TestBestDamaged(t *testing.T) {
 
 func TestSetFinal(t *testing.T) {
 	stage := t.TempDir()
+	half := filepath.Join(stage, ".stage.json.tmp-1-1") // of a WriteFile whose process was killed
+	if err := os.WriteFile(half, []byte("{"), 0o666); err != nil {
+		t.Fatal(err)
+	}
 	for step := 1; step <= 2; step++ {
 		mustSave(t, stage, step, "x")
 		if err := SetFinal(stage, latest(t, stage)); err != nil {
@@ -266,6 +272,9 @@ func TestSetFinal(t *testing.T) {
 		if c.Manifest.Step != step || model(t, c) != string(content(step, "x")) {
 			t.Errorf("final is step %d, want %d", c.Manifest.Step, step)
 		}
+	}
+	if _, err := os.Stat(half); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s is still there: %v", half, err)
 	}
 	// It outlives what it was made from.
 	if err := os.RemoveAll(filepath.Join(stage, "checkpoints")); err != nil {
