@@ -165,7 +165,7 @@ func benchGemm(b *testing.B, threads, m, kk, n, mode int) {
 }
 
 func BenchmarkGemm(b *testing.B) {
-	for _, s := range [][3]int{{1024, 768, 3072}, {384, 8192, 1536}, {256, 256, 256}, {64, 64, 64}, {64, 32, 64}, {128, 32, 128}, {128, 128, 64}, {64, 256, 1024}, {1, 384, 1536}} {
+	for _, s := range [][3]int{{1024, 768, 3072}, {2048, 384, 1536}, {384, 8192, 1536}, {256, 256, 256}, {64, 64, 64}, {64, 32, 64}, {128, 32, 128}, {128, 128, 64}, {64, 256, 1024}, {1, 384, 1536}} {
 		for mode, name := range []string{"NN", "NT", "TN"} {
 			for _, threads := range []int{1, 2} {
 				b.Run(fmt.Sprintf("%dx%dx%d/%s/threads=%d", s[0], s[1], s[2], name, threads), func(b *testing.B) {
