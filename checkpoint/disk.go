@@ -118,6 +118,23 @@ func (d disk) writeNew(path string, fill func(io.Writer) error) (FileInfo, error
 	return FileInfo{Size: w.size, SHA256: hex.EncodeToString(w.hash.Sum(nil))}, err
 }
 
+// stage makes the directory tmp, has it filled, and puts it in the place of dir.
+func (d disk) stage(tmp, dir string, fill func(tmp string) error) error {
+	if err := d.mkdir(tmp); err != nil {
+		return err
+	}
+	err := fill(tmp)
+	if err == nil {
+		err = d.publish(tmp, dir)
+	}
+	if err != nil {
+		// A disk that is full gets its room back. The first error counts: what
+		// cannot be removed now, the next save removes.
+		_ = d.remove(tmp)
+	}
+	return err
+}
+
 // publish puts the directory tmp, whose files are synced, in the place of dir.
 // The directory that was there stands aside until the new one is in place, so
 // that one of them is always whole: Linux and macOS could exchange the two in one

@@ -31,18 +31,7 @@ func (d disk) setFinal(stageDir string, c *Checkpoint) error {
 		return err
 	}
 	dir := FinalDir(stageDir)
-	tmp := beside(dir, tmpPrefix)
-	if err := d.mkdir(tmp); err != nil {
-		return err
-	}
-	err := d.linkAll(tmp, c)
-	if err == nil {
-		err = d.publish(tmp, dir)
-	}
-	if err != nil {
-		_ = d.remove(tmp) // as in save
-	}
-	return err
+	return d.stage(beside(dir, tmpPrefix), dir, func(tmp string) error { return d.linkAll(tmp, c) })
 }
 
 func (d disk) linkAll(tmp string, c *Checkpoint) error {

@@ -87,6 +87,16 @@ type FileInfo struct {
 	SHA256 string `json:"sha256"` // hexadecimal
 }
 
+// Chain returns the provenance of a checkpoint that begins at the one of m and goes on
+// by next.
+func (m Manifest) Chain(next Origin) []Origin {
+	chain := slices.Clone(m.Provenance)
+	if n := len(chain); n > 0 {
+		chain[n-1].Step = m.Step
+	}
+	return append(chain, next)
+}
+
 // encode returns the text of manifest.json.
 func (m Manifest) encode() ([]byte, error) {
 	for name, value := range m.Metrics {

@@ -67,20 +67,7 @@ func (d disk) save(dir string, m Manifest, files []File) error {
 	if err := d.clean(parent); err != nil {
 		return err
 	}
-	tmp := beside(dir, tmpPrefix)
-	if err := d.mkdir(tmp); err != nil {
-		return err
-	}
-	err := d.fill(tmp, m, files)
-	if err == nil {
-		err = d.publish(tmp, dir)
-	}
-	if err != nil {
-		// A disk that is full gets its room back. The first error counts: what
-		// cannot be removed now, the next save removes.
-		_ = d.remove(tmp)
-	}
-	return err
+	return d.stage(beside(dir, tmpPrefix), dir, func(tmp string) error { return d.fill(tmp, m, files) })
 }
 
 // Create writes a checkpoint to dir as Save does, anywhere: dir must not be there yet, or
@@ -121,18 +108,9 @@ func (d disk) createDir(dir string, m Manifest, files []File) error {
 	if err := d.mkdirAll(filepath.Dir(dir)); err != nil {
 		return err
 	}
+	// The number of the process: another one's directory is not ours to remove.
 	tmp := beside(dir, fmt.Sprintf("%s%d-", tmpPrefix, os.Getpid()))
-	if err := d.mkdir(tmp); err != nil {
-		return err
-	}
-	err := d.fill(tmp, m, files)
-	if err == nil {
-		err = d.publish(tmp, dir)
-	}
-	if err != nil {
-		_ = d.remove(tmp) // as in save
-	}
-	return err
+	return d.stage(tmp, dir, func(tmp string) error { return d.fill(tmp, m, files) })
 }
 
 // fill writes the files and then the manifest.

@@ -59,6 +59,21 @@ func (t Tensor) NumBytes() (int64, error) {
 	return int64(n), nil
 }
 
+// Elems is the number of values of a tensor that is there or was checked.
+func (t Tensor) Elems() int64 {
+	n := int64(1)
+	for _, d := range t.Shape {
+		n *= int64(d)
+	}
+	return n
+}
+
+// CheckFloat reports what t is made of, if not of numbers that Weights.Copy converts.
+func (t Tensor) CheckFloat() error {
+	_, err := toFloat32(nil, t.DType, nil)
+	return err
+}
+
 // check reports why t, whatever its data, cannot be written.
 func (t Tensor) check() error {
 	switch {

@@ -53,7 +53,7 @@ type Config struct {
 
 	MaxDocBytes int // longer documents are passed over and counted; default 10,000,000
 	Window      int // classification: records packed together; default 1024
-	MaxSeqs     int // classification: documents of a row at most; default max(1, T/8)
+	MaxSeqs     int // classification: documents of a row at most; default max(8, T/8)
 
 	// Against learning few documents by heart, in classification: LMWeight λ gives each
 	// document's mean next-token loss this weight beside that of its label (Radford et al.
@@ -72,7 +72,7 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.MicroBatchSize, c.BatchSize)
 	setDefault(&c.MaxDocBytes, 10_000_000)
 	setDefault(&c.Window, 1024)
-	setDefault(&c.MaxSeqs, max(1, c.T/8))
+	setDefault(&c.MaxSeqs, max(8, c.T/8))
 	setDefault(&c.World, 1)
 	if c.BOS == "" && c.EOS == "" && c.Separator == "" {
 		c.Separator = "<|endoftext|>"

@@ -183,13 +183,9 @@ func (x *extension) save(dst string) error {
 	}
 	m := x.from.Manifest
 	m.Metrics = nil // they are the other model's
-	m.Provenance = slices.Clone(m.Provenance)
-	if n := len(m.Provenance); n > 0 {
-		m.Provenance[n-1].Step = m.Step
-	}
-	m.Provenance = append(m.Provenance, x.origin)
+	m.Provenance = m.Chain(x.origin)
 	m.Stage, m.Step, m.Hone = x.origin.Stage, 0, Version()
-	return checkpoint.Save(dst, m, []checkpoint.File{
+	return checkpoint.Create(dst, m, []checkpoint.File{
 		checkpoint.StreamFile(checkpoint.ModelFile, tensors, x.write),
 		checkpoint.BytesFile(checkpoint.ConfigFile, config),
 		checkpoint.BytesFile(checkpoint.TokenizerFile, x.tok.JSON()),

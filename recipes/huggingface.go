@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"hone/checkpoint"
@@ -88,11 +87,7 @@ func Import(src, dst string, o Options) (*Imported, error) {
 	}
 	chain := []checkpoint.Origin{origin}
 	if c, err := checkpoint.Open(src); err == nil { // it was exported from here: what is known of it stays known
-		before := slices.Clone(c.Manifest.Provenance)
-		if n := len(before); n > 0 {
-			before[n-1].Step = c.Manifest.Step
-		}
-		chain = append(before, chain...)
+		chain = c.Manifest.Chain(origin)
 	}
 
 	var tensors []checkpoint.Tensor
@@ -162,8 +157,8 @@ func (r *Imported) match(w *checkpoint.Weights) (*model.Match, error) {
 		return nil, fmt.Errorf("%s (%s): %w", r.Source, strings.Join(w.Files(), ", "), err)
 	}
 	for name, i := range m.From {
-		if dt := w.Tensors()[i].DType; !slices.Contains([]string{"F32", "F16", "BF16", "F64"}, dt) {
-			return nil, fmt.Errorf("%s: tensor %s is of type %s; weights of F32, F16, BF16 and F64 are read", r.Source, name, dt)
+		if err := w.Tensors()[i].CheckFloat(); err != nil {
+			return nil, fmt.Errorf("%s: tensor %s is %w", r.Source, name, err)
 		}
 	}
 	r.ModelType, r.Architecture = m.Config.ModelType, m.Config.Architectures[0]
@@ -236,13 +231,27 @@ func (r *Imported) tokenizer(c model.Config) ([]checkpoint.File, error) {
 		files = append(files, checkpoint.BytesFile(name, text))
 	}
 	if !has {
-		text := []byte("{\n  \"tokenizer_class\": \"PreTrainedTokenizerFast\"\n}\n")
-		if n := c.MaxLength(); n > 0 {
-			text = fmt.Appendf(nil, "{\n  \"tokenizer_class\": \"PreTrainedTokenizerFast\",\n  \"model_max_length\": %d\n}\n", n)
+		text, err := tokenizerConfig(c, nil)
+		if err != nil {
+			return nil, err
 		}
 		files = append(files, checkpoint.BytesFile(tokenizerConfigFile, text))
 	}
 	return files, nil
+}
+
+// tokenizerConfig is what AutoTokenizer wants beside tokenizer.json: what reads it, the
+// roles of special tokens, and how much text the model takes, if that has a limit.
+func tokenizerConfig(c model.Config, roles map[string]string) ([]byte, error) {
+	keys := map[string]any{"tokenizer_class": "PreTrainedTokenizerFast"}
+	for role, token := range roles {
+		keys[role] = token
+	}
+	if n := c.MaxLength(); n > 0 {
+		keys["model_max_length"] = n
+	}
+	text, err := json.MarshalIndent(keys, "", "  ")
+	return append(text, '\n'), err
 }
 
 // A countWriter counts bytes.
@@ -349,11 +358,7 @@ func Export(dir, dst string, e ExportOptions, o Options) (*Exported, error) {
 		from[t.Name] = i
 		t.DType = dtype[0]
 		tensors = append(tensors, t)
-		elems := int64(1)
-		for _, d := range t.Shape {
-			elems *= int64(d)
-		}
-		x.Parameters += elems
+		x.Parameters += t.Elems()
 	}
 	bar := o.Bar("export "+filepath.Base(dst), "parameters")
 	defer bar.Close()
@@ -362,11 +367,7 @@ func Export(dir, dst string, e ExportOptions, o Options) (*Exported, error) {
 		if err := w.Copy(out, from[t.Name], t.DType); err != nil {
 			return input(err) // a value that the type cannot hold
 		}
-		n := int64(1)
-		for _, d := range t.Shape {
-			n *= int64(d)
-		}
-		done += n
+		done += t.Elems()
 		bar.Set(done, x.Parameters, "")
 		return nil
 	})

@@ -38,13 +38,21 @@ func (s *Stage) objective() data.Objective {
 	return o
 }
 
+// hide sets how much of a text a loader hides.
+func (s *Stage) hide(c *data.Config) {
+	c.Masking = data.Masking{
+		MLMProbability: s.MLMProbability, MaskReplaceProb: s.MaskReplaceProb, RandomReplaceProb: s.RandomReplaceProb,
+		WholeWordMask: s.WholeWordMask,
+	}
+	c.Permuting = data.Permuting{PLMProbability: s.PLMProbability, MaxSpanLength: s.MaxSpanLength}
+	c.Corruption = data.Corruption{NoiseDensity: s.NoiseDensity, MeanNoiseSpanLength: s.MeanNoiseSpanLength}
+}
+
 // fillObjective fills in what the keys stand for that the objective reads.
 func (s *Stage) fillObjective() {
-	c := data.Config{
-		Masking:    data.Masking{MLMProbability: s.MLMProbability, MaskReplaceProb: s.MaskReplaceProb, RandomReplaceProb: s.RandomReplaceProb},
-		Permuting:  data.Permuting{PLMProbability: s.PLMProbability, MaxSpanLength: s.MaxSpanLength},
-		Corruption: data.Corruption{NoiseDensity: s.NoiseDensity, MeanNoiseSpanLength: s.MeanNoiseSpanLength},
-	}.WithDefaults()
+	var c data.Config
+	s.hide(&c)
+	c = c.WithDefaults()
 	switch s.objective() {
 	case data.Masked:
 		s.MLMProbability, s.MaskReplaceProb, s.RandomReplaceProb = c.MLMProbability, c.MaskReplaceProb, c.RandomReplaceProb
@@ -58,12 +66,7 @@ func (s *Stage) fillObjective() {
 // setObjective makes a loader hide what the stage says.
 func (s *Stage) setObjective(c *data.Config, t *Tokenizer, tok tokenizer.Tokenizer) {
 	c.Objective = s.objective()
-	c.Masking = data.Masking{
-		MLMProbability: s.MLMProbability, MaskReplaceProb: s.MaskReplaceProb, RandomReplaceProb: s.RandomReplaceProb,
-		WholeWordMask: s.WholeWordMask,
-	}
-	c.Permuting = data.Permuting{PLMProbability: s.PLMProbability, MaxSpanLength: s.MaxSpanLength}
-	c.Corruption = data.Corruption{NoiseDensity: s.NoiseDensity, MeanNoiseSpanLength: s.MeanNoiseSpanLength}
+	s.hide(c)
 	c.TargetLength, c.Mask = s.MaxTargetLength, t.Mask
 	if c.Objective == data.SpanCorruption {
 		for _, name := range []string{Pad, "<pad>"} {

@@ -273,7 +273,7 @@ func (r *Recipe) resolve() {
 			s.SequenceLength = r.Model.MaxLength()
 		}
 		if s.MaxSequences == 0 {
-			s.MaxSequences = max(8, s.SequenceLength/8)
+			s.MaxSequences = data.Config{T: s.SequenceLength}.WithDefaults().MaxSeqs
 		}
 		if s.MicroBatchSize == 0 {
 			s.MicroBatchSize = s.BatchSize

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"time"
 
 	"hone/checkpoint"
@@ -319,9 +318,10 @@ func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpo
 	if err := net.Init(uint64(w.r.Seed)); err != nil {
 		return err
 	}
+	origin := checkpoint.Origin{Stage: s.Name, RecipeSHA256: w.hash, Recipe: w.text, Corpora: w.provenance(s, read.Mixture)}
 	manifest := checkpoint.Manifest{
 		Hone: Version(), Stage: s.Name, Kernels: w.dev.Name(), Device: "cpu",
-		Provenance: []checkpoint.Origin{{Stage: s.Name, RecipeSHA256: w.hash, Recipe: w.text, Corpora: w.provenance(s, read.Mixture)}},
+		Provenance: []checkpoint.Origin{origin},
 	}
 	if from != nil {
 		fresh, err := trainer.LoadWeights(net, from)
@@ -329,14 +329,14 @@ func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpo
 			return fmt.Errorf("stage %s: %w", s.Name, err)
 		}
 		w.log(fmt.Sprintf("stage %s: starts from %s (step %d); fresh: %v", s.Name, s.From, from.Manifest.Step, fresh))
-		chain := slices.Clone(from.Manifest.Provenance)
-		if n := len(chain); n > 0 {
-			chain[n-1].Step = from.Manifest.Step
-		}
-		manifest.Provenance = append(chain, manifest.Provenance...)
+		manifest.Provenance = from.Manifest.Chain(origin)
 	}
 	w.params[s.Name] = net.Layout().Elems()
 	configJSON, err := net.Config().JSON()
+	if err != nil {
+		return err
+	}
+	tokConfig, err := tokenizerConfig(config, map[string]string{"bos_token": EndOfText, "eos_token": EndOfText, "pad_token": Pad})
 	if err != nil {
 		return err
 	}
@@ -357,7 +357,7 @@ func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpo
 		Files: []checkpoint.File{
 			checkpoint.BytesFile(checkpoint.ConfigFile, configJSON),
 			checkpoint.BytesFile(checkpoint.TokenizerFile, w.tokFile),
-			checkpoint.BytesFile("tokenizer_config.json", tokenizerConfig(config.MaxLength())),
+			checkpoint.BytesFile(tokenizerConfigFile, tokConfig),
 		},
 		Say: w.log,
 	})
@@ -399,18 +399,6 @@ func newSchedule(s *Stage, rate float64) (optim.Schedule, error) {
 		c.DecaySteps, c.DecayType = s.decaySteps(), s.DecayType
 	}
 	return optim.NewSchedule(c)
-}
-
-// tokenizerConfig is what transformers' AutoTokenizer wants beside tokenizer.json.
-func tokenizerConfig(positions int) []byte {
-	return fmt.Appendf(nil, `{
-  "tokenizer_class": "PreTrainedTokenizerFast",
-  "bos_token": %q,
-  "eos_token": %q,
-  "pad_token": %q,
-  "model_max_length": %d
-}
-`, EndOfText, EndOfText, Pad, positions)
 }
 
 // A watch logs and evaluates one training.
