@@ -156,6 +156,16 @@ func (s *finiteScan) Write(b []byte) (int, error) {
 // LoadWeights sets a network's parameters from a checkpoint. A classifier may start
 // from a language model: the names of what that lacks are returned, and keep their values.
 func LoadWeights(net *model.Network, c *checkpoint.Checkpoint) (fresh []string, err error) {
+	return load(net.Load, c)
+}
+
+// LoadBody is LoadWeights of a checkpoint with another head, or other labels: what the
+// head has of its own keeps its values.
+func LoadBody(net *model.Network, c *checkpoint.Checkpoint) (fresh []string, err error) {
+	return load(net.LoadBody, c)
+}
+
+func load(into func([]model.Stored, func(int, []float32) error) ([]string, error), c *checkpoint.Checkpoint) (fresh []string, err error) {
 	file, err := c.Tensors(checkpoint.ModelFile)
 	if err != nil {
 		return nil, err
@@ -165,7 +175,7 @@ func LoadWeights(net *model.Network, c *checkpoint.Checkpoint) (fresh []string, 
 	for _, t := range file.Tensors() {
 		list = append(list, model.Stored{Name: t.Name, Shape: t.Shape})
 	}
-	fresh, err = net.Load(list, func(i int, dst []float32) error {
+	fresh, err = into(list, func(i int, dst []float32) error {
 		if dt := file.Tensors()[i].DType; dt != "F32" {
 			return fmt.Errorf("of type %s; only F32 is read", dt)
 		}

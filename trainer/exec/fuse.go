@@ -18,7 +18,7 @@ func (b *Builder) Fuse() {
 	f := &fusion{p: &b.p}
 	f.index()
 	for _, pass := range []func(i int) bool{
-		f.head, f.addNorm, f.normGradResidual, f.normGradSum, f.geluGradSum, f.embedGrad,
+		f.concat, f.split, f.head, f.addNorm, f.normGradResidual, f.normGradSum, f.geluGradSum, f.embedGrad,
 	} {
 		for i := 0; i < len(f.p.Instrs); {
 			if pass(i) {
@@ -59,6 +59,45 @@ func (f *fusion) index() {
 	for _, id := range f.p.Named {
 		f.named[id] = true
 	}
+}
+
+// concat makes a view of parameters that lie side by side.
+func (f *fusion) concat(i int) bool {
+	in := &f.p.Instrs[i]
+	return in.Op == OpConcat && f.view(i, in.Out[0], in.In, Param)
+}
+
+// split has what it would take apart written where the parts lie.
+func (f *fusion) split(i int) bool {
+	in := &f.p.Instrs[i]
+	if in.Op != OpSplit || !f.only(in.In[0], i) || f.writer[in.In[0]] < 0 {
+		return false
+	}
+	for _, part := range in.Out {
+		if part != None && f.writer[part] != i {
+			return false
+		}
+	}
+	return f.unread(i, in.Out...) && f.view(i, in.In[0], in.Out, Grad)
+}
+
+// view puts a scratch value where parts of a class lie side by side, in place of instruction i.
+func (f *fusion) view(i int, whole ID, parts []ID, c Class) bool {
+	end := 0
+	for k, id := range parts {
+		if id == None || f.p.Values[id].Class != c || k > 0 && f.p.Values[id].Offset != end {
+			return false
+		}
+		end = f.p.Values[id].Offset + f.p.Values[id].Bytes()
+	}
+	v := &f.p.Values[whole]
+	if v.Class != Scratch || f.named[whole] {
+		return false
+	}
+	v.Class, v.Offset = c, f.p.Values[parts[0]].Offset
+	v.Name = fmt.Sprintf("%s+%d", f.p.Values[parts[0]].Name, len(parts)-1)
+	f.p.Instrs = slices.Delete(f.p.Instrs, i, i+1)
+	return true
 }
 
 // at is operand k, or None.

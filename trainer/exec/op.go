@@ -138,6 +138,10 @@ const (
 
 	// Copy: x -> y, any type.
 	OpCopy
+	// Concat: x_1 … x_n -> y, one after another along the first dimension, any type. Split: y -> x_1 … x_n.
+	// Of parameters, and their gradients, that lie side by side in their arena, Fuse makes both a view.
+	OpConcat
+	OpSplit
 	// SumSquares: x(n) T -> y(1) float64, in float64 over fixed chunks and one tree.
 	OpSumSquares
 	// AdamW (Loshchilov & Hutter 2019): p, g, m, v (n) T, scalars(3) float64 = {lr, step, clip},
@@ -207,7 +211,7 @@ var opNames = [numOps]string{
 	OpRelativeScores: "relative_scores", OpRelativeScoresGrad: "relative_scores_grad",
 	OpSpanCrossEntropy: "span_cross_entropy", OpSpanCrossEntropyGrad: "span_cross_entropy_grad",
 	OpCrossEntropy: "cross_entropy", OpCrossEntropyGrad: "cross_entropy_grad", OpLinearCrossEntropy: "linear_cross_entropy",
-	OpCopy: "copy", OpSumSquares: "sum_squares", OpAdamW: "adamw",
+	OpCopy: "copy", OpConcat: "concat", OpSplit: "split", OpSumSquares: "sum_squares", OpAdamW: "adamw",
 	OpMuonMomentum: "muon_momentum", OpNormalize: "normalize", OpMatrixPolynomial: "matrix_polynomial", OpMuonUpdate: "muon_update",
 	OpSGD: "sgd", OpLion: "lion", OpLAMBDirection: "lamb_direction", OpLAMBUpdate: "lamb_update",
 	OpAdafactorDirection: "adafactor_direction", OpAdafactorUpdate: "adafactor_update", OpEMA: "ema",

@@ -15,7 +15,8 @@ type ParamInfo struct {
 }
 
 // Layout is the parameters of a model in arena order: those with weight decay
-// first, so that an optimiser's passes run over few long ranges.
+// first, so that an optimiser's passes run over few long ranges, and else as declared, so
+// that the weights of one joint product lie side by side, and so do its biases.
 type Layout struct {
 	DType  DType
 	Params []ParamInfo
@@ -26,14 +27,14 @@ type Layout struct {
 // Frozen ones come last: the gradient arena ends before them.
 func NewLayout(dt DType, params []ParamInfo) *Layout {
 	l := &Layout{DType: dt}
-	for rank := range 3 {
+	for rank := range 4 {
 		for _, p := range params {
 			r := 0
-			switch {
-			case !p.Trainable:
-				r = 2
-			case !p.Decay:
-				r = 1
+			if !p.Decay {
+				r++
+			}
+			if !p.Trainable {
+				r += 2
 			}
 			if r != rank {
 				continue

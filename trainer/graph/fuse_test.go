@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -102,5 +103,58 @@ func TestGradientsFused(t *testing.T) {
 	for _, tied := range []bool{true, false} {
 		b := New("fused", exec.F64)
 		start(t, dev, b, gpt(b, tied, 0.2, true), ints).checkGradients(2e-8)
+	}
+}
+
+// A product by parameters that lie side by side takes no copy of them or their gradients; by
+// others, or by partly frozen ones, it takes one, and gives the same.
+func TestConcatOfParameters(t *testing.T) {
+	dev := device(t)
+	for _, c := range []struct {
+		name   string
+		n      int // rows of 16 bytes
+		frozen string
+		want   int // instructions that copy
+	}{
+		{"adjacent", 4, "", 0},
+		{"padded", 3, "", 4},
+		{"partly frozen", 4, "w2", 2},
+		{"all weights frozen", 4, "w", 0},
+	} {
+		var runs [2]*run
+		for i, unfused := range []bool{true, false} {
+			b := New(c.name, exec.F64)
+			b.unfused = unfused
+			b.Freeze(func(name string) bool {
+				return name == c.frozen || c.frozen == "w" && name != "x" && name[0] == 'w'
+			})
+			var w, bias [3]*Node
+			for k := range w { // as a model declares them
+				w[k] = b.Param(fmt.Sprintf("w%d", k), Init{}, c.n, 2)
+				bias[k] = b.Param(fmt.Sprintf("b%d", k), Init{}, 2*c.n)
+			}
+			x := b.Param("x", Init{}, rows, 2)
+			y := b.Linear(x, b.Concat(w[:]...), nil, false)
+			y = b.Add(b.Linear(y, b.Param("u", Init{}, 6*c.n, 3*c.n), b.Concat(bias[:]...), false), b.Linear(y, b.Param("v", Init{}, 6*c.n, 3*c.n), nil, false))
+			loss, _ := b.CrossEntropy(y, b.Input("targets", exec.I32, rows), b.Input("weights", b.dt, rows))
+			runs[i] = start(t, dev, b, Outputs{loss, []Named{{"loss", loss}}}, ints)
+			runs[i].run()
+		}
+		plain, fused := runs[0], runs[1]
+		if n := count(plain.x.Program(), exec.OpConcat); n != 2 {
+			t.Errorf("%s: %d concatenations before fusing, want 2", c.name, n)
+		}
+		if got := count(fused.x.Program(), exec.OpConcat) + count(fused.x.Program(), exec.OpSplit); got != c.want {
+			t.Errorf("%s: %d instructions copy, want %d", c.name, got, c.want)
+		}
+		if a, b := plain.read("loss", 1), fused.read("loss", 1); a[0] != b[0] {
+			t.Errorf("%s: loss %v, fused %v", c.name, a, b)
+		}
+		for _, p := range plain.l.Params {
+			if p.Trainable && !slices.Equal(plain.grad(p), fused.grad(p)) {
+				t.Errorf("%s: another gradient of %s", c.name, p.Name)
+			}
+		}
+		fused.checkGradients(2e-8)
 	}
 }

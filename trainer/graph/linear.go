@@ -1,6 +1,10 @@
 package graph
 
-import "hone/trainer/exec"
+import (
+	"fmt"
+
+	"hone/trainer/exec"
+)
 
 // Linear is a matrix product: x (R,K), w (N,K), or (K,N) when transposed as in
 // GPT-2's Conv1D, and bias (N) or nil -> (R,N) = x·wᵀ + bias.
@@ -45,4 +49,36 @@ func (b *Builder) Linear(x, w, bias *Node, transposed bool) *Node {
 			return d
 		},
 	}, x, w, bias)[0]
+}
+
+// Concat puts parts, of one shape but for the first dimension, one after another along it.
+// Of parameters that are declared one after another it costs nothing: the rows of several
+// matrices become those of one, for one product.
+func (b *Builder) Concat(parts ...*Node) *Node {
+	const code = exec.OpConcat
+	if b.err == nil && (len(parts) == 0 || parts[0] == nil || len(parts[0].shape) == 0) {
+		return b.fail("%v: no parts", code)
+	}
+	if b.err == nil && len(parts) == 1 {
+		return parts[0]
+	}
+	size := 0
+	for _, x := range parts {
+		if !b.float(code, "a part", x) || !b.shape(code, "a part", x, b.dt, append([]int{-1}, parts[0].shape[1:]...)...) {
+			return &Node{}
+		}
+		size += x.shape[0]
+	}
+	b.differentiable(code, parts...)
+	return b.apply(op{
+		code: code,
+		out:  []result{{"y", append([]int{size}, parts[0].shape[1:]...)}},
+		grad: func(dy *Node) []*Node {
+			split := op{code: exec.OpSplit}
+			for i, x := range parts {
+				split.out = append(split.out, result{fmt.Sprintf("dx%d", i), x.shape})
+			}
+			return present(parts, b.apply(split, dy))
+		},
+	}, parts...)[0]
 }

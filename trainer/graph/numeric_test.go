@@ -210,6 +210,13 @@ func TestGradients(t *testing.T) {
 		"rms_norm of heads": func(b *Builder, x *Node) *Node {
 			return b.RMSNorm(b.Linear(x, w(b, "w", 8, c), w(b, "b", 8), false), w(b, "g", 4), 1e-5)
 		},
+		"concat": func(b *Builder, x *Node) *Node {
+			weight := b.Concat(w(b, "w1", 2, c), w(b, "w2", 3, c), w(b, "w3", 1, c))
+			return b.Linear(x, weight, b.Concat(w(b, "b1", 2), w(b, "b2", 4)), false)
+		},
+		"concat of a computed part": func(b *Builder, x *Node) *Node {
+			return b.Linear(x, b.Concat(w(b, "w1", 2, c), b.Tanh(w(b, "w2", 2, c))), nil, false)
+		},
 		"tanh":    func(b *Builder, x *Node) *Node { return b.Tanh(x) },
 		"sigmoid": func(b *Builder, x *Node) *Node { return b.Sigmoid(x) },
 		"relu":    func(b *Builder, x *Node) *Node { return b.ReLU(x) },

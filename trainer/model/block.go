@@ -13,6 +13,29 @@ func linear(b *graph.Builder, name string, init graph.Init, x *graph.Node, in, o
 	return b.Linear(x, w, c, false)
 }
 
+// A projection is one matrix of a joint product: its name, and the columns that it makes.
+type projection struct {
+	name string
+	out  int
+	init graph.Init
+}
+
+// joint is the linear maps of one input side by side, in one product: x (R,in) -> (R, Σ out).
+// The parameters are those of as many linear layers.
+func joint(b *graph.Builder, x *graph.Node, in int, bias bool, parts ...projection) *graph.Node {
+	var w, c []*graph.Node
+	for _, p := range parts {
+		w = append(w, b.Matrix(p.name+".weight", p.init, 1, p.out, in))
+		if bias {
+			c = append(c, b.Param(p.name+".bias", graph.Init{}, p.out))
+		}
+	}
+	if !bias {
+		return b.Linear(x, b.Concat(w...), nil, false)
+	}
+	return b.Linear(x, b.Concat(w...), b.Concat(c...), false)
+}
+
 // rmsNorm is an RMS norm with its gain.
 func rmsNorm(b *graph.Builder, name string, x *graph.Node, size int, eps float64) *graph.Node {
 	return b.RMSNorm(x, b.Param(name+".weight", graph.Init{Ones: true}, size), eps)

@@ -237,22 +237,25 @@ func (m *llama) block(b *graph.Builder, in Inputs, i int, x, turns *graph.Node) 
 
 func (m *llama) attention(b *graph.Builder, in Inputs, scope, name string, x, turns *graph.Node) *graph.Node {
 	c, d, h := m.HiddenSize, m.headDim(), m.heads()
-	q := linear(b, name+"q_proj", m.normal(), x, c, h.Query*d, m.AttentionBias)
-	k := linear(b, name+"k_proj", m.normal(), x, c, h.KV*d, m.AttentionBias)
-	v := linear(b, name+"v_proj", m.normal(), x, c, h.KV*d, m.AttentionBias)
-	if m.qwen { // of each head
-		q = rmsNorm(b, name+"q_norm", q, d, m.RMSNormEps)
-		k = rmsNorm(b, name+"k_norm", k, d, m.RMSNormEps)
+	var q, k, v *graph.Node
+	if m.qwen { // each head of queries and keys is normalised before it turns
+		q = rmsNorm(b, name+"q_norm", linear(b, name+"q_proj", m.normal(), x, c, h.Query*d, m.AttentionBias), d, m.RMSNormEps)
+		k = rmsNorm(b, name+"k_norm", linear(b, name+"k_proj", m.normal(), x, c, h.KV*d, m.AttentionBias), d, m.RMSNormEps)
+		v = linear(b, name+"v_proj", m.normal(), x, c, h.KV*d, m.AttentionBias)
+		q, k = b.RoPE(q, turns, h.Query), b.RoPE(k, turns, h.KV)
+	} else {
+		q = joint(b, x, c, m.AttentionBias, projection{name + "q_proj", h.Query * d, m.normal()},
+			projection{name + "k_proj", h.KV * d, m.normal()}, projection{name + "v_proj", h.KV * d, m.normal()})
+		q = b.RoPE(q, turns, h.Query+h.KV) // with the keys; the values stay
 	}
-	q, k = b.RoPE(q, turns, h.Query), b.RoPE(k, turns, h.KV)
 	y := attention(b, in, scope, q, k, v, h, d) // (R,H·D)
 	return linear(b, name+"o_proj", m.residual(), y, h.Query*d, c, m.AttentionBias)
 }
 
 func (m *llama) mlp(b *graph.Builder, name string, x *graph.Node) *graph.Node {
-	gate := linear(b, name+"gate_proj", m.normal(), x, m.HiddenSize, m.IntermediateSize, m.MLPBias)
-	up := linear(b, name+"up_proj", m.normal(), x, m.HiddenSize, m.IntermediateSize, m.MLPBias)
-	return linear(b, name+"down_proj", m.residual(), b.GLU(exec.SiLU, gate, up), m.IntermediateSize, m.HiddenSize, m.MLPBias)
+	both := joint(b, x, m.HiddenSize, m.MLPBias, projection{name + "gate_proj", m.IntermediateSize, m.normal()},
+		projection{name + "up_proj", m.IntermediateSize, m.normal()})
+	return linear(b, name+"down_proj", m.residual(), b.GLU(exec.SiLU, both, nil), m.IntermediateSize, m.HiddenSize, m.MLPBias)
 }
 
 func (m *llama) normal() graph.Init { return graph.Init{Std: m.InitializerRange} }

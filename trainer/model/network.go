@@ -279,6 +279,21 @@ func (n *Network) Load(tensors []Stored, read func(i int, dst []float32) error) 
 	return m.fresh, nil
 }
 
+// LoadBody is Load without the tensors of a head, whose labels are others: but for the
+// pooler, which any head begins with.
+func (n *Network) LoadBody(tensors []Stored, read func(i int, dst []float32) error) (fresh []string, err error) {
+	var body []Stored
+	var at []int
+	names := n.config.Family.tensors()
+	for i, t := range tensors {
+		if hasPrefix(t.Name, names.heads) && !strings.Contains(t.Name, "pooler.") {
+			continue
+		}
+		body, at = append(body, t), append(at, i)
+	}
+	return n.Load(body, func(i int, dst []float32) error { return read(at[i], dst) })
+}
+
 // A Match says which tensors of a checkpoint the parameters of a model are.
 type Match struct {
 	Config Config // with the architecture of the head

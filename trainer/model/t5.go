@@ -151,8 +151,14 @@ func (m *t5) stack(b *graph.Builder, in Inputs, name string, layers int, x *grap
 func (m *t5) attention(b *graph.Builder, name string, x, keys *graph.Node, a graph.Attend) *graph.Node {
 	c, inner := m.DModel, m.NumHeads*m.DKV
 	perC := 1 / math.Sqrt(float64(c))
-	a.Q = m.linear(b, name+"q", perC/math.Sqrt(float64(m.DKV)), x, c, inner)
-	a.K, a.V = m.linear(b, name+"k", perC, keys, c, inner), m.linear(b, name+"v", perC, keys, c, inner)
+	init := func(std float64) graph.Init { return graph.Init{Std: std * m.InitializerFactor} }
+	q := projection{name + "q", inner, init(perC / math.Sqrt(float64(m.DKV)))}
+	k, v := projection{name + "k", inner, init(perC)}, projection{name + "v", inner, init(perC)}
+	if keys == x {
+		a.Q = joint(b, x, c, false, q, k, v)
+	} else {
+		a.Q, a.K = joint(b, x, c, false, q), joint(b, keys, c, false, k, v)
+	}
 	a.Heads, a.Scale = graph.Heads{Query: m.NumHeads, KV: m.NumHeads}, 1
 	return m.linear(b, name+"o", 1/math.Sqrt(float64(inner)), b.Attention(a), inner, c)
 }
@@ -163,7 +169,8 @@ func (m *t5) feedForward(b *graph.Builder, in Inputs, name string, x *graph.Node
 	std := 1 / math.Sqrt(float64(c))
 	var f *graph.Node
 	if m.FeedForwardProj == "gated-gelu" {
-		f = b.GLU(exec.GELUTanh, m.linear(b, name+"wi_0", std, x, c, inner), m.linear(b, name+"wi_1", std, x, c, inner))
+		init := graph.Init{Std: std * m.InitializerFactor}
+		f = b.GLU(exec.GELUTanh, joint(b, x, c, false, projection{name + "wi_0", inner, init}, projection{name + "wi_1", inner, init}), nil)
 	} else {
 		f = b.ReLU(m.linear(b, name+"wi", std, x, c, inner))
 	}

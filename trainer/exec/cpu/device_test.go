@@ -186,6 +186,13 @@ func TestElementwiseOps(t *testing.T) {
 			if !slices.Equal(view[float32](out), x) {
 				t.Errorf("copy, %d threads, differs", threads)
 			}
+			first, last := operand(t, d, make([]float32, n/3), n/3), operand(t, d, make([]float32, n-n/3), n-n/3)
+			again := operand(t, d, make([]float32, n), n)
+			launchOK(t, d, exec.Instr{Op: exec.OpSplit}, out, first, last)
+			launchOK(t, d, exec.Instr{Op: exec.OpConcat}, first, last, again)
+			if !slices.Equal(view[float32](first), x[:n/3]) || !slices.Equal(view[float32](again), x) {
+				t.Errorf("split and concatenation, %d threads, differ", threads)
+			}
 		}
 	})
 }
@@ -281,6 +288,9 @@ func TestLaunchRefusesShapes(t *testing.T) {
 		{exec.OpGELU, []exec.Arg{m(3), m(4)}},
 		{exec.OpAdd, []exec.Arg{m(3), m(4), m(3)}},
 		{exec.OpCopy, []exec.Arg{m(3), m(4)}},
+		{exec.OpConcat, []exec.Arg{m(3), m(4), m(8)}},
+		{exec.OpConcat, []exec.Arg{m(3), m(4), m(6)}},
+		{exec.OpSplit, []exec.Arg{m(8), m(3), m(4)}},
 		{exec.OpInvalid, []exec.Arg{m(3)}},
 		{exec.OpGELU, nil},
 	} {

@@ -123,7 +123,44 @@ func copyBytes(d *Device, in *exec.Instr, args []exec.Arg) error {
 	if len(src.bytes) != len(dst.bytes) {
 		return mismatch(in, args)
 	}
-	d.copy = copyJob{dst.bytes, src.bytes}
-	d.pool.run((len(dst.bytes)+copyChunk-1)/copyChunk, &d.copy)
+	d.copyTo(dst.bytes, src.bytes)
+	return nil
+}
+
+func (d *Device) copyTo(dst, src []byte) {
+	d.copy = copyJob{dst, src}
+	d.pool.run((len(dst)+copyChunk-1)/copyChunk, &d.copy)
+	d.copy = copyJob{}
+}
+
+// concat: x_1 … x_n -> y; split: y -> x_1 … x_n.
+func concat(d *Device, in *exec.Instr, args []exec.Arg) error {
+	whole, parts := args[len(args)-1], args[:len(args)-1]
+	if in.Op == exec.OpSplit {
+		whole, parts = args[0], args[1:]
+	}
+	y, err := bufferOf(whole.Buffer)
+	if err != nil {
+		return err
+	}
+	at := 0
+	for _, part := range parts {
+		x, err := bufferOf(part.Buffer)
+		if err != nil {
+			return err
+		}
+		if at+len(x.bytes) > len(y.bytes) {
+			return mismatch(in, args)
+		}
+		to, from := y.bytes[at:at+len(x.bytes)], x.bytes
+		if in.Op == exec.OpSplit {
+			to, from = from, to
+		}
+		d.copyTo(to, from)
+		at += len(x.bytes)
+	}
+	if at != len(y.bytes) {
+		return mismatch(in, args)
+	}
 	return nil
 }

@@ -55,6 +55,8 @@ func (d *Device) Launch(in *exec.Instr, args []exec.Arg) error {
 	switch {
 	case in.Op == exec.OpCopy: // of any type
 		err = copyBytes(d, in, args)
+	case in.Op == exec.OpConcat, in.Op == exec.OpSplit:
+		err = concat(d, in, args)
 	case dt == exec.F32:
 		err = launch(d, &d.jobs32, in, args)
 	case dt == exec.F64:
