@@ -277,7 +277,7 @@ func (m *bert) layer(b *graph.Builder, in Inputs, i int, x *graph.Node) *graph.N
 	c, inner := m.HiddenSize, m.IntermediateSize
 	b.Scope(fmt.Sprintf("layer.%d.attention", i))
 	a := b.Attention(graph.Attend{
-		Q: joint(b, x, c, true, projection{name + n.query, c, m.normal()}, projection{name + n.key, c, m.normal()}, projection{name + n.value, c, m.normal()}),
+		Q:     joint(b, x, c, true, projection{name + n.query, c, m.normal()}, projection{name + n.key, c, m.normal()}, projection{name + n.value, c, m.normal()}),
 		Heads: graph.Heads{Query: m.NumAttentionHeads, KV: m.NumAttentionHeads}, T: in.T, Segments: in.Segments, Order: in.Order,
 	})
 	a = b.Dropout(m.linear(b, name+n.attention, a, c, c), m.HiddenDropoutProb, in.Rng)
