@@ -13,4 +13,9 @@ const (
 	BaselineRandomInit = "random_init"  // the same network and steps from random weights
 	BaselineZstd       = "zstd_primed"  // zstd with the training text as history: [ZstdPrimed]
 	BaselineKneserNey5 = "kneser_ney_5" // 5-gram on the same tokens: [KneserNey]
+
+	// Of what a text has lost.
+	BaselineBidirectionalTrigram = "bidirectional_trigram" // between its two neighbours: [BidirectionalTrigram]
+	BaselineFrequentSpan         = "frequent_span"         // the most frequent span of training: [FrequentSpan]
+	BaselineUnigram              = "unigram"               // how frequent tokens are: [Unigram]
 )

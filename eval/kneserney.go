@@ -164,15 +164,7 @@ func (l *level) estimate(contexts int) {
 			n[c]++
 		}
 	}
-	l.discount = [4]float64{0, 0.5, 1, 1.5}
-	if n[1] > 0 && n[2] > 0 && n[3] > 0 {
-		y := n[1] / (n[1] + 2*n[2])
-		d := [4]float64{0, 1 - 2*y*n[2]/n[1], 2 - 3*y*n[3]/n[2], 3 - 4*y*n[4]/n[3]}
-		// A discount of 0 would leave a context no mass for what it never saw.
-		if d[1] > 0 && d[2] > 0 && d[3] > 0 {
-			l.discount = d
-		}
-	}
+	l.discount = discounts(n)
 	l.contexts = make([]history, contexts)
 	for i := range l.grams.slots {
 		if g := &l.grams.slots[i]; g.count > 0 {
@@ -186,6 +178,20 @@ func (l *level) estimate(contexts int) {
 			c.backoff /= c.total
 		}
 	}
+}
+
+// discounts are Chen & Goodman's for n-grams seen once, twice, and three times or more,
+// n[i] of which were seen i times.
+func discounts(n [5]float64) [4]float64 {
+	if n[1] > 0 && n[2] > 0 && n[3] > 0 {
+		y := n[1] / (n[1] + 2*n[2])
+		d := [4]float64{0, 1 - 2*y*n[2]/n[1], 2 - 3*y*n[3]/n[2], 3 - 4*y*n[4]/n[3]}
+		// A discount of 0 would leave a context no mass for what it never saw.
+		if d[1] > 0 && d[2] > 0 && d[3] > 0 {
+			return d
+		}
+	}
+	return [4]float64{0, 0.5, 1, 1.5}
 }
 
 // table is an open-addressed hash table of n-grams. Go's map would take three

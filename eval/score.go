@@ -137,25 +137,13 @@ func some(c *data.Config, limit int) spread {
 
 // forward runs a program over records of a split, in order.
 func forward(ctx context.Context, net *model.Network, x *exec.Executor, c data.Config, some spread, progress func(done, total int64), each func(b *data.Batch) error) error {
-	c.Shuffle, c.Epochs, c.Records = false, 1, some
-	loader, err := data.NewLoader(c, data.Cursor{})
-	if err != nil {
-		return fmt.Errorf("eval: %w", err)
-	}
-	defer loader.Close()
+	c.Epochs, c.Records = 1, some
 	var f model.Feed
 	if c.Objective == data.Classification {
 		slots := c.MicroBatchSize * c.MaxSeqs
 		f.Pool, f.Labels, f.LabelWeights = make([]int32, slots), make([]int32, slots), make([]float32, slots)
 	}
-	for {
-		b, err := loader.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("eval: %w", err)
-		}
+	return batches(ctx, c, progress, func(b *data.Batch) error {
 		f.Tokens, f.Segments, f.Positions, f.Order = b.Dec.Tokens, b.Dec.Segments, b.Dec.Positions, b.Dec.Order
 		f.EncoderTokens, f.EncoderSegments = b.Enc.Tokens, b.Enc.Segments
 		f.Targets, f.Weights = b.Targets, b.Weights
@@ -168,20 +156,37 @@ func forward(ctx context.Context, net *model.Network, x *exec.Executor, c data.C
 			b.Labels(f.Labels)
 		}
 		if err := net.Feed(x, &f); err != nil {
-			return fmt.Errorf("eval: %w", err)
+			return err
 		}
 		if err := x.Run(); err != nil {
+			return err
+		}
+		return each(b)
+	})
+}
+
+// batches goes through the records of c in order.
+func batches(ctx context.Context, c data.Config, progress func(done, total int64), each func(b *data.Batch) error) error {
+	c.Shuffle = false
+	loader, err := data.NewLoader(c, data.Cursor{})
+	if err != nil {
+		return fmt.Errorf("eval: %w", err)
+	}
+	defer loader.Close()
+	rows := c.Records.Rows()
+	for {
+		b, err := loader.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
 			return fmt.Errorf("eval: %w", err)
 		}
 		if err := each(b); err != nil {
 			return fmt.Errorf("eval: %w", err)
 		}
 		if progress != nil {
-			done := int64(0)
-			for _, s := range b.Seqs {
-				done = max(done, s.Doc+1)
-			}
-			progress(done, c.Records.Rows())
+			progress(b.Cursor.Epoch*rows+min(b.Cursor.Position, rows), int64(c.Epochs)*rows)
 		}
 	}
 }

@@ -1,0 +1,83 @@
+package eval
+
+import (
+	"fmt"
+	"slices"
+)
+
+// FrequentSpan fills every gap of a text with the span that training hid most often between
+// the same two neighbours; failing that, behind the same left one, before the same right
+// one, anywhere.
+type FrequentSpan struct {
+	best map[gap][]int32
+}
+
+// A gap is the neighbours of a span; any: whichever.
+type gap struct{ left, right int32 }
+
+const anyToken = -2 // no token, and not what stands for none
+
+// FitFrequentSpan counts the spans of training. Of equally frequent ones the shorter is
+// taken, then the one of lower ids.
+func FitFrequentSpan(spans []Span) (*FrequentSpan, error) {
+	if len(spans) == 0 {
+		return nil, fmt.Errorf("frequent span: no spans to fit")
+	}
+	type counted struct {
+		gap
+		tokens []int32
+	}
+	m := &FrequentSpan{best: map[gap][]int32{}}
+	var list []counted
+	for _, s := range spans {
+		for _, g := range gaps(s.Left, s.Right) {
+			list = append(list, counted{g, s.Tokens})
+		}
+	}
+	byTokens := func(a, b []int32) int {
+		if n := len(a) - len(b); n != 0 {
+			return n
+		}
+		return slices.Compare(a, b)
+	}
+	slices.SortFunc(list, func(a, b counted) int {
+		if a.left != b.left {
+			return int(a.left - b.left)
+		}
+		if a.right != b.right {
+			return int(a.right - b.right)
+		}
+		return byTokens(a.tokens, b.tokens)
+	})
+	most := 0 // of the gap at i
+	for i := 0; i < len(list); {
+		end := i + 1
+		for end < len(list) && list[end].gap == list[i].gap && slices.Equal(list[end].tokens, list[i].tokens) {
+			end++
+		}
+		if i == 0 || list[i-1].gap != list[i].gap {
+			most = 0
+		}
+		if end-i > most {
+			most = end - i
+			m.best[list[i].gap] = list[i].tokens
+		}
+		i = end
+	}
+	return m, nil
+}
+
+// gaps are the kinds of gap that one with such neighbours is, the narrowest first.
+func gaps(left, right int32) [4]gap {
+	return [4]gap{{left, right}, {left, anyToken}, {anyToken, right}, {anyToken, anyToken}}
+}
+
+// Predict is the span for a gap with such neighbours.
+func (m *FrequentSpan) Predict(left, right int32) []int32 {
+	for _, g := range gaps(left, right) {
+		if tokens, ok := m.best[g]; ok {
+			return tokens
+		}
+	}
+	return nil // there are spans, so one of any gap is the best
+}

@@ -1,0 +1,200 @@
+package eval
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"hone/data"
+	"hone/trainer/exec"
+	"hone/trainer/model"
+)
+
+// A Target is a token that a text has lost, and what a model makes of its place.
+type Target struct {
+	Record int64 // number in the split
+	Token  int32 // the lost one
+	Best   int32 // the model's first choice
+	Nats   float64
+	// Left and Right stand beside the token in what the model reads, or beside the gap that
+	// it is lost in; -1: lost too, or nothing.
+	Left, Right int32
+	// Mark says that it is no token of the text: it begins what fills a gap, or ends it all.
+	Mark bool
+}
+
+// Correct reports whether the first choice is right.
+func (t *Target) Correct() bool { return t.Best == t.Token }
+
+// Targets scores every token that the objective of c hides, in the order of the split: each
+// token of a span given those before it. limit 0 takes all documents, else so many, evenly
+// spaced.
+func Targets(ctx context.Context, net *model.Network, c data.Config, limit int, progress func(done, total int64)) ([]Target, error) {
+	c = c.WithDefaults()
+	length, _ := c.Lengths()
+	// Hidden tokens are few: only their rows go through the output layer, a quarter of all
+	// at a time.
+	slots := max(1, c.MicroBatchSize*length/4)
+	vocab := net.Config().VocabSize
+	x, err := net.Executor(model.Evaluate, c.MicroBatchSize, length, slots)
+	if err != nil {
+		return nil, fmt.Errorf("eval: %w", err)
+	}
+	read := newReading(&c)
+	records := some(&c, limit)
+	c.Records, c.Epochs = records, 1
+	pool, logits := make([]int32, slots), make([]float32, slots*vocab)
+	var out []Target
+	var rows []int32
+	var f model.Feed
+	err = batches(ctx, c, progress, func(b *data.Batch) error {
+		rows = rows[:0]
+		first := len(out)
+		for _, s := range b.Seqs {
+			out, rows = read.targets(out, rows, b, s, records.at(s.Doc))
+		}
+		f.Tokens, f.Segments, f.Positions, f.Order = b.Dec.Tokens, b.Dec.Segments, b.Dec.Positions, b.Dec.Order
+		f.EncoderTokens, f.EncoderSegments = b.Enc.Tokens, b.Enc.Segments
+		f.Pool = pool
+		for done := 0; done < len(rows); done += slots {
+			n := copy(pool, rows[done:])
+			for i := n; i < slots; i++ {
+				pool[i] = -1
+			}
+			if err := net.Feed(x, &f); err != nil {
+				return err
+			}
+			if err := x.Run(); err != nil {
+				return err
+			}
+			if err := exec.Read(x, "logits", logits); err != nil {
+				return err
+			}
+			for i := range n {
+				out[first+done+i].judge(logits[i*vocab : (i+1)*vocab])
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// judge sets what a model's logits make of the target.
+func (t *Target) judge(logits []float32) {
+	for i, v := range logits {
+		if v > logits[t.Best] {
+			t.Best = int32(i)
+		}
+	}
+	top, sum := float64(logits[t.Best]), 0.0
+	for _, v := range logits {
+		sum += math.Exp(float64(v) - top)
+	}
+	t.Nats = math.Log(sum) - (float64(logits[t.Token]) - top)
+}
+
+// A reading knows the special tokens that stand for what is lost.
+type reading struct {
+	mask int32          // -1: none
+	gaps map[int32]bool // sentinels
+}
+
+func newReading(c *data.Config) reading {
+	r := reading{-1, map[int32]bool{}}
+	switch c.Objective {
+	case data.Masked:
+		r.mask, _ = c.Tokenizer.Special(c.Mask) // the loader looks whether there is one
+	case data.SpanCorruption:
+		for _, name := range data.Sentinels(c.T) {
+			id, ok := c.Tokenizer.Special(name)
+			if !ok {
+				break
+			}
+			r.gaps[id] = true
+		}
+	}
+	return r
+}
+
+// targets appends what a sequence has lost to out, and the rows of the decoder that are to
+// predict it to rows.
+func (r *reading) targets(out []Target, rows []int32, b *data.Batch, s data.Seq, record int64) ([]Target, []int32) {
+	row := s.Row * int32(b.Dec.T)
+	segment := b.Dec.Segments[row+s.First]
+	t := Target{Record: record, Left: -1, Right: -1}
+	gap := s.Row * int32(b.Enc.T) // of the encoder: those up to here are behind
+	for at := row + s.First; at <= row+s.Last; at++ {
+		if t.Token = b.Targets[at]; t.Token < 0 {
+			continue
+		}
+		if b.Enc.T == 0 {
+			t.Left, t.Right = r.beside(&b.Dec, at, segment)
+		} else if t.Mark = r.gaps[t.Token] || at == row+s.Last; t.Mark && at < row+s.Last {
+			for b.Enc.Segments[gap] != segment || b.Enc.Tokens[gap] != t.Token {
+				gap++
+			}
+			t.Left, t.Right = r.beside(&b.Enc, gap, segment)
+		}
+		out, rows = append(out, t), append(rows, at)
+	}
+	return out, rows
+}
+
+// beside is what a segment has to the left and right of a place; -1: nothing, or it is lost.
+func (r *reading) beside(s *data.Stream, at, segment int32) (left, right int32) {
+	look := func(i int32) int32 {
+		if i < 0 || int(i) >= len(s.Tokens) || i/int32(s.T) != at/int32(s.T) || s.Segments[i] != segment || s.Tokens[i] == r.mask {
+			return -1
+		}
+		return s.Tokens[i]
+	}
+	return look(at - 1), look(at + 1)
+}
+
+// A Span is a gap of a text, and what was there.
+type Span struct {
+	Record      int64
+	Left, Right int32 // as of a Target
+	Tokens      []int32
+	// Exact says that the model's first choice is right at each of the tokens, given those
+	// before, and that it ends the span there.
+	Exact bool
+}
+
+// Spans are those of the targets of span corruption.
+func Spans(list []Target) []Span {
+	var out []Span
+	open := false
+	for i := range list {
+		t := &list[i]
+		if !t.Mark {
+			s := &out[len(out)-1]
+			s.Tokens, s.Exact = append(s.Tokens, t.Token), s.Exact && t.Correct()
+			continue
+		}
+		if open {
+			s := &out[len(out)-1]
+			s.Exact = s.Exact && t.Correct()
+		}
+		// The last mark of a text is its end, and opens none.
+		if open = i+1 < len(list) && !list[i+1].Mark; open {
+			out = append(out, Span{Record: t.Record, Left: t.Left, Right: t.Right, Exact: true})
+		}
+	}
+	return out
+}
+
+// HiddenTargets is what the objective of c hides in so many epochs; no model looks at it.
+func HiddenTargets(ctx context.Context, c data.Config, epochs int, progress func(done, total int64)) ([]Target, error) {
+	c = c.WithDefaults()
+	c.Epochs = epochs
+	read := newReading(&c)
+	var list []Target
+	err := batches(ctx, c, progress, func(b *data.Batch) error {
+		for _, s := range b.Seqs {
+			list, _ = read.targets(list, nil, b, s, s.Doc)
+		}
+		return nil
+	})
+	return list, err
+}
