@@ -123,6 +123,14 @@ func (w *runner) evaluateModel(ctx context.Context, s *Stage, name string, out *
 		corpus: corpus, split: split, tok: w.tok, say: w.log, bar: w.o.Bar, limit: s.EvalDocuments,
 		cfg: evalConfig(w.r, trained, corpus, split, w.tok),
 	}
+	if hides(y.cfg.Objective) {
+		es, err := y.hidden(ctx, m.Net, s.Baselines)
+		for i := range es {
+			es[i].Stage = name
+		}
+		out.Evaluations = append(out.Evaluations, es...)
+		return err
+	}
 	if m.Head == model.LanguageModel {
 		e, err := y.languageModel(ctx, m.Net, s.Baselines)
 		if err != nil {

@@ -1,12 +1,14 @@
 package recipes
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
 
 	"hone/data"
 	"hone/data/tokenizer"
+	"hone/eval"
 )
 
 // learns is what the models of each model_type learn from text without labels.
@@ -175,15 +177,34 @@ func (d *decoder) objective(r *Recipe, s *Stage, at string) {
 	}
 }
 
-// scored checks that the models of an evaluation give texts a probability.
+// scored checks that the baselines of an evaluation are of what its models are scored by.
 func (d *decoder) scored(r *Recipe, s *Stage, at string) {
-	for _, name := range s.Models {
-		m, err := r.Stage(name)
-		if err != nil || m.Kind != "pretrain" {
-			continue // a fault already, or a classifier
+	for _, b := range s.Baselines {
+		var by []string
+		suits := false
+		for _, name := range s.Models {
+			m, err := r.Stage(name)
+			if err != nil {
+				return // a fault already
+			}
+			by = append(by, fmt.Sprintf("%q by %s", name, m.objective()))
+			suits = suits || slices.Contains(beside(m.objective()), b)
 		}
-		if c := (data.Config{Objective: m.objective()}); !validating(&c) {
-			d.fault(at+"models", "stage %q learns by %s, which gives no text a probability: there are no bits per byte to evaluate", name, c.Objective)
+		if !suits && slices.Contains(baselines, b) && len(by) > 0 {
+			d.fault(at+"baselines", "%s is not for these models, which learn %s", b, strings.Join(by, ", "))
 		}
 	}
+}
+
+// beside are the baselines for models of an objective.
+func beside(o data.Objective) []string {
+	switch o {
+	case data.Masked:
+		return []string{eval.BaselineBidirectionalTrigram}
+	case data.SpanCorruption:
+		return []string{eval.BaselineFrequentSpan, eval.BaselineUnigram}
+	case data.Classification:
+		return []string{eval.BaselineMajority, eval.BaselineNaiveBayes, eval.BaselineRandomInit}
+	}
+	return []string{eval.BaselineZstd, eval.BaselineKneserNey5}
 }

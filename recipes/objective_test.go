@@ -61,7 +61,9 @@ func TestKeysOfObjectives(t *testing.T) {
 		{"objective = \"span_corruption\"\nmean_noise_span_length = 0.5", `mean_noise_span_length: 0.5 is less than 1`},
 		{"objective = \"span_corruption\"\nnoise_density = nan", `noise_density: NaN is not above 0 and below 1`},
 		{"objective = \"span_corruption\"\n[tokenizer]\nbos = \"<|endoftext|>\"", `tokenizer.eos: missing`},
-		{"objective = \"masked\"\n[[stage]]\nname = \"e\"\nkind = \"evaluate\"\nmodels = [\"pretrain\"]", `stage "pretrain" learns by masked, which gives no text a probability`},
+		{"objective = \"masked\"\n[[stage]]\nname = \"e\"\nkind = \"evaluate\"\nmodels = [\"pretrain\"]\nbaselines = [\"zstd_primed\"]", `zstd_primed is not for these models, which learn "pretrain" by masked`},
+		{"[[stage]]\nname = \"f\"\nkind = \"finetune\"\nsteps = 1\nlearning_rate = 1\ntrainable = \"body\"", `trainable: "body" is not known`},
+		{"trainable = \"head\"", `trainable: this is for fine-tuning`},
 	} {
 		if got := faults(test.lines); !strings.Contains(got, test.want) {
 			t.Errorf("%s: %q lacks %q", test.lines, got, test.want)

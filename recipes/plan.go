@@ -118,7 +118,7 @@ func newStageParts(r *Recipe, s *Stage, labels []string) (p stageParts, err erro
 		return p, err
 	}
 	p.config = stageConfig(r, s, tok, labels)
-	o := modelOptions(s)
+	o := modelOptions(s, p.config)
 	if p.layout, err = model.NewLayout(p.config, exec.F32, o); err != nil {
 		return p, err
 	}
@@ -185,7 +185,7 @@ func planTrain(r *Recipe, s *Stage, corpus *data.Corpus, dev *cpu.Device, ps *Pl
 		ps.Memory += arenas(p)
 	}
 
-	o := modelOptions(s)
+	o := modelOptions(s, parts.config)
 	o.State = func(*exec.Layout) int { return state }
 	net, err := model.NewNetwork(dev, exec.F32, parts.config, o)
 	if err != nil {

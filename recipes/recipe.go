@@ -117,10 +117,11 @@ type Stage struct {
 	AdamEpsilon     float64 `toml:"adam_epsilon"`
 	Momentum        float64 `toml:"momentum"` // of sgd
 	MaxGradNorm     float64 `toml:"max_grad_norm"`
-	EMADecay        float64 `toml:"ema_decay"`     // evaluate and save an exponential moving average of the weights; 0: the weights
-	Dropout         float64 `toml:"dropout"`       // embd_pdrop and resid_pdrop
-	TokenDropout    float64 `toml:"token_dropout"` // finetune: share of the tokens that a step does not see
-	LMWeight        float64 `toml:"lm_weight"`     // finetune: weight of the next-token loss beside the labels'
+	EMADecay        float64 `toml:"ema_decay"`           // evaluate and save an exponential moving average of the weights; 0: the weights
+	Dropout         float64 `toml:"dropout"`             // embd_pdrop and resid_pdrop
+	TokenDropout    float64 `toml:"token_dropout"`       // finetune: share of the tokens that a step does not see
+	LMWeight        float64 `toml:"lm_weight"`           // finetune: weight of the next-token loss beside the labels'
+	Trainable       string  `toml:"trainable,omitempty"` // finetune: all; head: the rest of the network stays as it is; "": all
 
 	// What the objective hides.
 	MLMProbability      float64 `toml:"mlm_probability,omitempty"`     // masked: share of the tokens to be predicted; 0: 0.15

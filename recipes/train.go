@@ -259,8 +259,11 @@ func head(s *Stage) model.Head {
 }
 
 // modelOptions are those of a stage's network, but for its state.
-func modelOptions(s *Stage) model.Options {
+func modelOptions(s *Stage, c model.Config) model.Options {
 	o := model.Options{Head: head(s), AuxiliaryLM: s.LMWeight > 0}
+	if s.Trainable == trainableHead {
+		o.Trainable = c.InHead
+	}
 	if s.objective() == data.SpanCorruption {
 		o.EncoderLength = s.SequenceLength
 	}
@@ -309,7 +312,7 @@ func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpo
 	if err != nil {
 		return err
 	}
-	o := modelOptions(s)
+	o := modelOptions(s, config)
 	o.State = func(l *exec.Layout) int { return trainer.StateBytes(l, opt, s.BatchSize/s.MicroBatchSize) }
 	net, err := model.NewNetwork(w.dev, exec.F32, config, o)
 	if err != nil {

@@ -20,7 +20,13 @@ import (
 
 var (
 	stageKinds = []string{"pretrain", "finetune", "evaluate"}
-	baselines  = []string{"zstd_primed", "kneser_ney_5", "majority", "naive_bayes", "random_init"}
+	baselines  = []string{"zstd_primed", "kneser_ney_5", "majority", "naive_bayes", "random_init", "bidirectional_trigram", "frequent_span", "unigram"}
+)
+
+// What a finetune stage trains.
+const (
+	trainableAll  = "all"
+	trainableHead = "head"
 )
 
 // validate notes everything that is wrong with a recipe that has been decoded and resolved.
@@ -257,6 +263,15 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 	}
 	if s.Kind == "pretrain" && s.LMWeight != 0 {
 		d.fault(at+"lm_weight", "pretraining has no other loss; this is for fine-tuning")
+	}
+	if s.Trainable != "" {
+		d.oneOf(at+"trainable", s.Trainable, []string{trainableAll, trainableHead})
+	}
+	if s.Trainable == trainableHead && s.Kind == "pretrain" {
+		d.fault(at+"trainable", "this is for fine-tuning")
+	}
+	if s.Trainable == trainableHead && s.LMWeight != 0 {
+		d.fault(at+"lm_weight", "the next token is learned by the body, which trainable = %q keeps as it is", s.Trainable)
 	}
 	if s.Kind == "pretrain" && s.TokenDropout != 0 {
 		d.fault(at+"token_dropout", "this is for fine-tuning")

@@ -371,6 +371,10 @@ func skips(c Config, h Head, names tensors, name string) bool {
 	return slices.ContainsFunc(names.buffers, func(end string) bool { return strings.HasSuffix(name, end) })
 }
 
+// InHead says that a parameter of a model is its head's, and not of the body that it shares
+// with models of other heads.
+func (c Config) InHead(name string) bool { return hasPrefix(name, c.Family.tensors().heads) }
+
 func hasPrefix(name string, prefixes []string) bool {
 	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
 }
