@@ -87,8 +87,10 @@ func parse(file, text string, overrides []string) (*Recipe, error) {
 	}
 	d := decoder{faults: faults, lines: r.origin.lines}
 	d.table(tree, "", reflect.ValueOf(&r).Elem())
+	d.base(&r)
 	d.model(&r)
 	r.resolve()
+	d.frame(&r)
 	d.validate(&r)
 	if len(faults.List) > 0 {
 		sort.SliceStable(faults.List, func(a, b int) bool { return faults.List[a].Line < faults.List[b].Line })
@@ -459,6 +461,9 @@ func (d *decoder) value(f reflect.Value, x any, path string) {
 // names, and puts the defaults beside them.
 func (d *decoder) model(r *Recipe) {
 	kind := "gpt2"
+	if r.base != nil {
+		kind = r.base.config.ModelType
+	}
 	if x, ok := r.ModelKeys["model_type"]; ok {
 		d.value(reflect.ValueOf(&kind).Elem(), x, "model.model_type")
 	}
@@ -466,6 +471,12 @@ func (d *decoder) model(r *Recipe) {
 	if err != nil {
 		d.fault("model.model_type", "%q is not known%s", kind, suggest(kind, model.ModelTypes))
 		return
+	}
+	if r.base != nil {
+		if kind != r.base.config.ModelType {
+			d.fault("model.model_type", "%q, but %s is a %s", kind, r.base.from, r.base.config.ModelType)
+		}
+		c = r.base.config
 	}
 	keys := map[string]any{}
 	c.Edit(func(common, family any) {
@@ -478,6 +489,10 @@ func (d *decoder) model(r *Recipe) {
 			}
 		}
 	})
+	if r.base != nil {
+		d.same(r, r.ModelKeys, c)
+		c = r.base.config
+	}
 	r.ModelKeys, r.Model = keys, c
 }
 

@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -210,7 +211,7 @@ func (y *yardstick) languageModel(ctx context.Context, net *model.Network, basel
 func (y *yardstick) kneserNey(ctx context.Context, docs []eval.Document, nats []float64, bytes []int) (*report.Baseline, error) {
 	bar := y.bar("baseline "+eval.BaselineKneserNey5, "tokens")
 	defer bar.Close()
-	end := int32(specialID(y.tok, EndOfText))
+	end, _ := y.tok.Special(cmp.Or(y.cfg.EOS, y.cfg.Separator, EndOfText))
 	var train [][]int32
 	var failed error
 	for text := range texts(ctx, y.corpus.Train, &failed) {

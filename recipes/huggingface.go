@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"hone/checkpoint"
@@ -141,8 +142,10 @@ func (r *Imported) match(w *checkpoint.Weights) (*model.Match, error) {
 	if err != nil {
 		return nil, inFile(err)
 	}
-	if string(raw["scale_decoder_outputs"]) == "false" && c.TieWordEmbeddings {
-		return nil, inFile(errors.New("scale_decoder_outputs: false is not supported where the embeddings are tied"))
+	// transformers says of every T5 that its embeddings are tied, also where it has stored an
+	// output matrix of T5 1.1, whose outputs are not scaled.
+	if string(raw["scale_decoder_outputs"]) == "false" && slices.ContainsFunc(w.Tensors(), func(t checkpoint.Tensor) bool { return t.Name == "lm_head.weight" }) {
+		c.TieWordEmbeddings = false
 	}
 	h, err := c.Head()
 	if err != nil {

@@ -40,7 +40,7 @@ func trainConfig(r *Recipe, s *Stage, corpora map[string]*data.Corpus, tok token
 	cfg := loaderConfig(r, s, c, c.Train, tok)
 	cfg.LMWeight = s.LMWeight
 	if s.TokenDropout > 0 {
-		cfg.TokenDropout, cfg.Mask = s.TokenDropout, Pad
+		cfg.TokenDropout, cfg.Mask = s.TokenDropout, padding(tok)
 	}
 	if len(s.Mixture) == 0 {
 		return cfg

@@ -15,6 +15,7 @@ import (
 var learns = map[string][]data.Objective{
 	"gpt2":       {data.Causal, data.PrefixLM},
 	"llama":      {data.Causal, data.PrefixLM},
+	"qwen2":      {data.Causal, data.PrefixLM},
 	"qwen3":      {data.Causal, data.PrefixLM},
 	"palm":       {data.Causal, data.PrefixLM},
 	"bert":       {data.Masked},
@@ -71,11 +72,7 @@ func (s *Stage) setObjective(c *data.Config, t *Tokenizer, tok tokenizer.Tokeniz
 	s.hide(c)
 	c.TargetLength, c.Mask = s.MaxTargetLength, t.Mask
 	if c.Objective == data.SpanCorruption {
-		for _, name := range []string{Pad, "<pad>"} {
-			if _, ok := tok.Special(name); ok && c.Pad == "" {
-				c.Pad = name
-			}
-		}
+		c.Pad = padding(tok)
 		c.TargetLength = c.WithDefaults().TargetLength
 	}
 }

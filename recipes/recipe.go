@@ -27,7 +27,8 @@ type Recipe struct {
 	ModelKeys         map[string]any    `toml:"model"` // those of model_type's config.json
 	Stages            []Stage           `toml:"stage"`
 
-	Model  model.Config `toml:"-"` // what ModelKeys say
+	Model  model.Config `toml:"-"` // what ModelKeys say, or base
+	base   *base        // nil: stages start from random weights, or from one another
 	origin origin
 }
 
@@ -76,7 +77,8 @@ type Tokenizer struct {
 	Lowercase    bool `toml:"lowercase,omitempty"`     // wordpiece
 
 	// Special tokens around every document: bos and eos, or one separator that stands
-	// once between two documents; none of them: separator = "<|endoftext|>".
+	// once between two documents; none of them: what the tokenizer's file and the
+	// checkpoint's configuration say, else separator = "<|endoftext|>".
 	BOS       string `toml:"bos"`
 	EOS       string `toml:"eos"`
 	Separator string `toml:"separator"`
@@ -87,7 +89,7 @@ type Tokenizer struct {
 type Stage struct {
 	Name   string `toml:"name"`
 	Kind   string `toml:"kind"`   // pretrain, finetune, evaluate
-	From   string `toml:"from"`   // an earlier stage whose model this one starts from; none: random weights
+	From   string `toml:"from"`   // an earlier stage, or the directory of a checkpoint, whose model this one starts from; none: random weights
 	Corpus string `toml:"corpus"` // may be left out when the recipe has one corpus
 
 	// A mixture of corpora in place of one.
@@ -288,9 +290,6 @@ func (r *Recipe) resolve() {
 			}
 		}
 		s.fillObjective()
-	}
-	if t := &r.Tokenizer; t.BOS == "" && t.EOS == "" && t.Separator == "" {
-		t.Separator = EndOfText
 	}
 	if r.Tokenizer.Corpus == "" && len(r.Corpus) == 1 {
 		for name := range r.Corpus {

@@ -40,7 +40,8 @@ func progress(b Bar) func(done, total int64) {
 	return func(done, total int64) { b.Set(done, total, "") }
 }
 
-// EndOfText starts and ends every document, and Pad fills what transformers pads.
+// EndOfText stands between documents, and Pad fills what transformers pads, where a
+// tokenizer is trained here.
 const (
 	EndOfText = "<|endoftext|>"
 	Pad       = "<|pad|>"
@@ -170,9 +171,10 @@ func (w *runner) openTokenizer(ctx context.Context) error {
 	if w.tok, err = tokenizer.Open(path); err != nil {
 		return err
 	}
-	for _, name := range []string{EndOfText, Pad} {
-		if _, ok := w.tok.Special(name); !ok {
-			return fmt.Errorf("tokenizer %s: has no token %s", path, name)
+	t := w.r.Tokenizer
+	for _, name := range []string{t.BOS, t.EOS, t.Separator} {
+		if _, ok := w.tok.Special(name); name != "" && !ok {
+			return input(fmt.Errorf("tokenizer %s: has no special token %s", path, name))
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"hone/data"
+	"hone/data/tokenizer"
 	"hone/eval/report"
 	"hone/trainer/exec/cpu"
 	"hone/trainer/model"
@@ -111,11 +113,17 @@ func Evaluate(ctx context.Context, dir string, t *Task, limit int, o Options) (*
 	if split == nil {
 		return nil, input(fmt.Errorf("task %s: %s has no split %s", t.Name, t.Source, t.Split))
 	}
+	var ends Tokenizer
+	if tok, ok := m.Tokenizer.(*tokenizer.Pipeline); ok {
+		if ends.BOS, ends.EOS, ends.Separator, err = framing(tok, &m.Config); err != nil {
+			return nil, input(fmt.Errorf("checkpoint %s: %w", m.Checkpoint.Dir, err))
+		}
+	}
 	y := &yardstick{
 		corpus: corpus, split: split, tok: m.Tokenizer, limit: limit, say: o.Say, bar: o.Bar,
 		cfg: data.Config{
-			Records: split, Tokenizer: m.Tokenizer, T: m.Config.MaxLength(),
-			BatchSize: 8, MicroBatchSize: 8, MaxSeqs: 16,
+			Records: split, Tokenizer: m.Tokenizer, T: cmp.Or(m.Config.MaxLength(), 512),
+			BatchSize: 8, MicroBatchSize: 8, MaxSeqs: 16, BOS: ends.BOS, EOS: ends.EOS, Separator: ends.Separator,
 		},
 	}
 	kind, kernels, _ := strings.Cut(dev.Name(), "/")
@@ -127,6 +135,10 @@ func Evaluate(ctx context.Context, dir string, t *Task, limit int, o Options) (*
 	stage := m.Checkpoint.Manifest.Stage
 	switch {
 	case t.Kind == "likelihood" && m.Head == model.LanguageModel:
+		y.cfg.Objective = learns[m.Config.ModelType][0]
+		if !validating(&y.cfg) {
+			return nil, input(fmt.Errorf("task %s: a %s learns by %s, which gives no text a probability", t.Name, m.Config.ModelType, y.cfg.Objective))
+		}
 		e, err := y.languageModel(ctx, m.Net, t.Baselines)
 		if err != nil {
 			return nil, err
@@ -163,14 +175,15 @@ type Item struct {
 // models says what the families are.
 var models = map[string]string{
 	"gpt2":       "GPT-2 (Radford et al. 2019): decoder, learned positions; language model, classifier, token classifier, question answering",
-	"llama":      "Llama 2 and 3, SmolLM2 (Touvron et al. 2023): decoder, rotary positions, shared keys, SwiGLU; language model, classifier, token classifier",
+	"llama":      "Llama 2 and 3, SmolLM2 (Touvron et al. 2023): decoder, rotary positions, shared keys, SwiGLU; language model, classifier, token classifier, question answering",
+	"qwen2":      "Qwen2 and 2.5 (Yang et al. 2024): Llama with biases of queries, keys and values; the same heads",
 	"qwen3":      "Qwen3 (Yang et al. 2025): Llama with normalised queries and keys; the same heads",
 	"palm":       "PaLM (Chowdhery et al. 2022): decoder, attention beside the feed-forward, one key for all heads; language model, classifier",
 	"bert":       "BERT (Devlin et al. 2019): encoder; masked language model, classifier, token classifier, question answering",
 	"roberta":    "RoBERTa (Liu et al. 2019): BERT without segments; the same heads",
 	"distilbert": "DistilBERT (Sanh et al. 2019): half of BERT's layers, no pooler; the same heads",
-	"t5":         "T5 (Raffel et al. 2020): encoder and decoder, relative positions; text to text",
-	"xlnet":      "XLNet (Yang et al. 2019): two streams over permuted orders, relative positions; language model, classifier",
+	"t5":         "T5 (Raffel et al. 2020): encoder and decoder, relative positions; text to text, classifier, token classifier, question answering",
+	"xlnet":      "XLNet (Yang et al. 2019): two streams over permuted orders, relative positions; language model, classifier, token classifier, question answering",
 }
 
 // List is what is built in: recipes, tasks, models.

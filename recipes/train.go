@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"hone/checkpoint"
@@ -68,7 +70,11 @@ func (w *runner) start(s *Stage) (from *checkpoint.Checkpoint, hash string, err 
 	if s.From == "" {
 		return nil, "", nil
 	}
-	c, err := checkpoint.Open(checkpoint.FinalDir(w.stageDir(s.From)))
+	dir := checkpoint.FinalDir(w.stageDir(s.From))
+	if w.r.isBase(s) {
+		dir = w.r.base.dir
+	}
+	c, err := checkpoint.Open(dir)
 	if err != nil {
 		return nil, "", fmt.Errorf("stage %s: %w", s.Name, err)
 	}
@@ -232,23 +238,29 @@ func stageConfig(r *Recipe, s *Stage, tok tokenizer.Tokenizer, labels []string) 
 	if err := c.SetDropout(s.Dropout); err != nil {
 		panic(err) // the recipe is validated
 	}
-	c.VocabSize = tok.Size()
-	end, pad := specialID(tok, EndOfText), specialID(tok, Pad)
-	c.BOSTokenID, c.EOSTokenID, c.PadTokenID = &end, model.TokenIDs{end}, &pad
-	c.Edit(func(_, family any) {
-		if f, ok := family.(*model.T5); ok {
-			f.DecoderStartTokenID = pad
+	if r.base == nil { // a base keeps its own, and rows of its embedding that are of no token
+		c.VocabSize = tok.Size()
+		c.BOSTokenID, c.EOSTokenID, c.PadTokenID = nil, nil, nil
+		ends := r.Tokenizer
+		if id, ok := tok.Special(cmp.Or(ends.BOS, ends.Separator)); ok {
+			c.BOSTokenID = new(int(id))
 		}
-	})
+		if id, ok := tok.Special(cmp.Or(ends.EOS, ends.Separator)); ok {
+			c.EOSTokenID = model.TokenIDs{int(id)}
+		}
+		if id, ok := tok.Special(padding(tok)); ok {
+			c.PadTokenID = new(int(id))
+			c.Edit(func(_, family any) {
+				if f, ok := family.(*model.T5); ok {
+					f.DecoderStartTokenID = int(id)
+				}
+			})
+		}
+	}
 	if s.Kind == "finetune" {
 		c.SetLabels(labels)
 	}
 	return c
-}
-
-func specialID(tok tokenizer.Tokenizer, name string) int {
-	id, _ := tok.Special(name) // the runner has checked that both are there
-	return int(id)
 }
 
 func head(s *Stage) model.Head {
@@ -327,7 +339,11 @@ func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpo
 		Provenance: []checkpoint.Origin{origin},
 	}
 	if from != nil {
-		fresh, err := trainer.LoadWeights(net, from)
+		load := trainer.LoadWeights
+		if w.r.isBase(s) && w.r.base.head != model.LanguageModel && (w.r.base.head != head(s) || !slices.Equal(w.r.base.config.Labels(), corpus.Labels)) {
+			load = trainer.LoadBody
+		}
+		fresh, err := load(net, from)
 		if err != nil {
 			return fmt.Errorf("stage %s: %w", s.Name, err)
 		}
@@ -339,10 +355,11 @@ func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpo
 	if err != nil {
 		return err
 	}
-	tokConfig, err := tokenizerConfig(config, map[string]string{"bos_token": EndOfText, "eos_token": EndOfText, "pad_token": Pad})
+	files, err := w.tokenizerFiles(config)
 	if err != nil {
 		return err
 	}
+	files = append(files, checkpoint.BytesFile(checkpoint.ConfigFile, configJSON))
 
 	bar := w.o.Bar(s.Name+rateNote(s, rate), "steps")
 	defer bar.Close()
@@ -357,12 +374,8 @@ func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpo
 		SaveDue: s.SaveEvery.Due, Retention: retention(s, bits),
 		Hooks:    []trainer.Hook{watch.log(), watch.evaluate()},
 		Manifest: manifest,
-		Files: []checkpoint.File{
-			checkpoint.BytesFile(checkpoint.ConfigFile, configJSON),
-			checkpoint.BytesFile(checkpoint.TokenizerFile, w.tokFile),
-			checkpoint.BytesFile(tokenizerConfigFile, tokConfig),
-		},
-		Say: w.log,
+		Files:    files,
+		Say:      w.log,
 	})
 	if err != nil {
 		return fmt.Errorf("stage %s: %w", s.Name, err)
@@ -402,6 +415,27 @@ func newSchedule(s *Stage, rate float64) (optim.Schedule, error) {
 		c.DecaySteps, c.DecayType = s.decaySteps(), s.DecayType
 	}
 	return optim.NewSchedule(c)
+}
+
+// tokenizerFiles are the files of a tokenizer in a checkpoint: those of the base, where there
+// is one.
+func (w *runner) tokenizerFiles(c model.Config) ([]checkpoint.File, error) {
+	files := []checkpoint.File{checkpoint.BytesFile(checkpoint.TokenizerFile, w.tokFile)}
+	if w.r.base == nil {
+		text, err := tokenizerConfig(c, w.r.Tokenizer.roles(w.tok))
+		return append(files, checkpoint.BytesFile(tokenizerConfigFile, text)), err
+	}
+	for _, name := range tokenizerFiles {
+		text, err := os.ReadFile(filepath.Join(w.r.base.dir, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("run: %w", err)
+		}
+		files = append(files, checkpoint.BytesFile(name, text))
+	}
+	return files, nil
 }
 
 // A watch logs and evaluates one training.

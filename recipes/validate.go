@@ -16,6 +16,7 @@ import (
 	"hone/data/source"
 	"hone/data/tokenizer"
 	"hone/optim"
+	"hone/trainer/model"
 )
 
 var (
@@ -194,7 +195,10 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 			d.fault(key, "stage %q is of kind %s; want %s", name, kind, strings.Join(kinds, " or "))
 		}
 	}
-	if s.From != "" {
+	switch {
+	case r.isBase(s) && s.Kind == "pretrain" && r.base.head != model.LanguageModel:
+		d.fault(at+"from", "%s is a %v, without the output layer of a language model: only kind finetune starts from it", s.From, r.base.head)
+	case s.From != "" && !r.isBase(s) && !slices.ContainsFunc(d.faults.List, func(f Fault) bool { return f.Key == "stage."+s.Name+".from" }):
 		trained(at+"from", s.From, "pretrain")
 	}
 	d.positive(at+"batch_size", s.BatchSize, 1)

@@ -126,21 +126,21 @@ func bertArchitecture(family string, h Head) string {
 	}[h]
 }
 
-func (f BERT) tensors() tensors {
+func (f BERT) tensors(Head) tensors {
 	return tensors{
 		prefix: "bert.", heads: []string{"cls.", "bert.pooler.", "classifier.", "qa_outputs."}, buffers: []string{".position_ids"},
-		others: []string{"cls.predictions.decoder.", "cls.seq_relationship.", "bert.pooler.", "pooler."},
+		others: []string{"cls.predictions.decoder.", "cls.predictions.bias", "cls.seq_relationship.", "bert.pooler.", "pooler."},
 	}
 }
 
-func (f RoBERTa) tensors() tensors {
+func (f RoBERTa) tensors(Head) tensors {
 	return tensors{
 		prefix: "roberta.", heads: []string{"lm_head.", "classifier.", "qa_outputs."}, buffers: []string{".position_ids"},
-		others: []string{"lm_head.decoder.", "roberta.pooler.", "pooler."},
+		others: []string{"lm_head.decoder.", "lm_head.bias", "roberta.pooler.", "pooler."},
 	}
 }
 
-func (f DistilBERT) tensors() tensors {
+func (f DistilBERT) tensors(Head) tensors {
 	return tensors{
 		prefix: "distilbert.", heads: []string{"vocab_", "pre_classifier.", "classifier.", "qa_outputs."},
 		others: []string{"vocab_projector.weight"},
@@ -162,7 +162,6 @@ func (f BERT) check(c Config, faults *Faults) {
 	}
 	faults.above0("layer_norm_eps", f.LayerNormEps)
 	faults.probability("initializer_range", f.InitializerRange)
-	tied(c, faults)
 }
 
 func (f RoBERTa) check(c Config, faults *Faults) {
@@ -190,13 +189,6 @@ func (f DistilBERT) check(c Config, faults *Faults) {
 		faults.add("attention_dropout", "%g: dropout of attention weights is not supported; set it to 0", f.AttentionDropout)
 	}
 	faults.probability("initializer_range", f.InitializerRange)
-	tied(c, faults)
-}
-
-func tied(c Config, faults *Faults) {
-	if !c.TieWordEmbeddings {
-		faults.add("tie_word_embeddings", "false is not supported for %s", c.ModelType)
-	}
 }
 
 func (f BERT) model(c Config, h Head) Model {
@@ -204,14 +196,14 @@ func (f BERT) model(c Config, h Head) Model {
 		body: "bert.", layer: "bert.encoder.layer.%d.", query: "attention.self.query", key: "attention.self.key", value: "attention.self.value",
 		attention: "attention.output.dense", attentionNorm: "attention.output.LayerNorm", up: "intermediate.dense", down: "output.dense",
 		norm: "output.LayerNorm", transform: "cls.predictions.transform.dense", transformNorm: "cls.predictions.transform.LayerNorm",
-		bias: "cls.predictions.bias", pooler: "bert.pooler.dense", classifier: "classifier",
+		bias: "cls.predictions.bias", output: "cls.predictions.decoder", pooler: "bert.pooler.dense", classifier: "classifier",
 	}}
 }
 
 func (f RoBERTa) model(c Config, h Head) Model {
 	m := BERT(f).model(c, h).(*bert)
 	n := &m.names
-	n.body, n.layer, n.transform, n.transformNorm, n.bias = "roberta.", "roberta.encoder.layer.%d.", "lm_head.dense", "lm_head.layer_norm", "lm_head.bias"
+	n.body, n.layer, n.transform, n.transformNorm, n.bias, n.output = "roberta.", "roberta.encoder.layer.%d.", "lm_head.dense", "lm_head.layer_norm", "lm_head.bias", "lm_head.decoder"
 	n.pooler, n.classifier = "classifier.dense", "classifier.out_proj"
 	return m
 }
@@ -223,7 +215,7 @@ func (f DistilBERT) model(c Config, h Head) Model {
 	}, names: bertNames{
 		body: "distilbert.", layer: "distilbert.transformer.layer.%d.", query: "attention.q_lin", key: "attention.k_lin", value: "attention.v_lin",
 		attention: "attention.out_lin", attentionNorm: "sa_layer_norm", up: "ffn.lin1", down: "ffn.lin2", norm: "output_layer_norm",
-		transform: "vocab_transform", transformNorm: "vocab_layer_norm", bias: "vocab_projector.bias", pooler: "pre_classifier", classifier: "classifier",
+		transform: "vocab_transform", transformNorm: "vocab_layer_norm", bias: "vocab_projector.bias", output: "vocab_projector", pooler: "pre_classifier", classifier: "classifier",
 	}}
 }
 
@@ -232,7 +224,7 @@ type bertNames struct {
 	body, layer                                 string // what the names of parts begin with
 	query, key, value, attention, attentionNorm string // of a layer
 	up, down, norm                              string
-	transform, transformNorm, bias              string // of masked language modelling
+	transform, transformNorm, bias, output      string // of masked language modelling; output: where it is not tied
 	pooler, classifier                          string // of a sequence's label
 }
 
@@ -321,7 +313,11 @@ func (m *bert) output(b *graph.Builder, in Inputs, x, word *graph.Node) (out Out
 			x = b.Embed(x, in.Pool) // (S,C)
 		}
 		x = m.norm(b, n.transformNorm, activation(b, m.transformAct(), m.linear(b, n.transform, x, c, c)))
-		out.Logits = b.Linear(x, word, b.Param(n.bias, graph.Init{}, m.VocabSize), false)
+		bias := n.bias
+		if !m.TieWordEmbeddings {
+			word, bias = b.Param(n.output+".weight", m.normal(), m.VocabSize, c), n.output+".bias"
+		}
+		out.Logits = b.Linear(x, word, b.Param(bias, graph.Init{}, m.VocabSize), false)
 	}
 	if in.Targets != nil {
 		out.Loss, out.NLL = b.CrossEntropy(out.Logits, in.Targets, in.Weights)

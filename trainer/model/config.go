@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"hone/trainer/exec"
 )
 
 // Config says what a model is, with the keys of Hugging Face's config.json: here those
@@ -45,11 +47,11 @@ type Family interface {
 	maxLength() int             // of a sequence, in tokens; 0: any
 	dropout(p float64) Family   // where the family has it; nil: nowhere
 	check(c Config, faults *Faults)
-	tensors() tensors
+	tensors(h Head) tensors
 }
 
 // ModelTypes are the model_types that there are.
-var ModelTypes = []string{"gpt2", "llama", "qwen3", "palm", "bert", "roberta", "distilbert", "t5", "xlnet"}
+var ModelTypes = []string{"gpt2", "llama", "qwen2", "qwen3", "palm", "bert", "roberta", "distilbert", "t5", "xlnet"}
 
 // DefaultConfig has the values that the keys stand for which a config.json lacks, as
 // transformers has them; but dropout of attention weights, which is not supported, is 0.
@@ -69,6 +71,8 @@ func DefaultConfig(modelType string) (Config, error) {
 		return defaultGPT2(), nil
 	case "llama":
 		return defaultLlama(), nil
+	case "qwen2":
+		return defaultQwen2(), nil
 	case "qwen3":
 		return defaultQwen3(), nil
 	case "palm":
@@ -353,7 +357,38 @@ func (f *Faults) divides(key string, width int, parts string, n int) {
 // at hand.
 type tensors struct {
 	prefix  string   // of the parameters that all heads share; a checkpoint may lack it
+	bodies  []string // what it is with other heads
 	heads   []string // how the names of the heads' own parameters begin
 	others  []string // how the names begin of copies of tied parameters, and of parts that the head at hand lacks
 	buffers []string // how the names end of what older versions of transformers saved beside the parameters
+}
+
+// find is the parameter that a tensor is: of a body with or without its prefix, and with the
+// names of norms that BERT's first checkpoints have.
+func (n *tensors) find(l *exec.Layout, name string) (exec.ParamInfo, bool) {
+	stems := []string{name}
+	for _, body := range n.bodies {
+		if stem, ok := strings.CutPrefix(name, body); ok {
+			stems = append(stems, stem)
+		}
+	}
+	for _, stem := range stems {
+		for _, full := range []string{stem, n.prefix + stem, present(stem), n.prefix + present(stem)} {
+			if p, ok := l.Param(full); ok {
+				return p, true
+			}
+		}
+	}
+	return exec.ParamInfo{}, false
+}
+
+// present is the name that a norm's parameter has today.
+func present(name string) string {
+	if stem, ok := strings.CutSuffix(name, ".gamma"); ok {
+		return stem + ".weight"
+	}
+	if stem, ok := strings.CutSuffix(name, ".beta"); ok {
+		return stem + ".bias"
+	}
+	return name
 }

@@ -23,6 +23,7 @@ type Feed struct {
 // Feed copies the inputs to the device. A field too many or too few is an error.
 func (n *Network) Feed(x *exec.Executor, f *Feed) error {
 	positions, types := n.positions(f.Positions), f.Types
+	tokens, encoderTokens, encoderSegments := n.twice(f)
 	if _, ok := x.Program().Named["types"]; ok && types == nil {
 		types = n.zeros(len(f.Tokens))
 	}
@@ -30,9 +31,9 @@ func (n *Network) Feed(x *exec.Executor, f *Feed) error {
 		name string
 		data []int32
 	}{
-		{"tokens", f.Tokens}, {"segments", f.Segments}, {"positions", positions}, {"order", f.Order},
+		{"tokens", tokens}, {"segments", f.Segments}, {"positions", positions}, {"order", f.Order},
 		{"targets", f.Targets}, {"pool", f.Pool}, {"labels", f.Labels}, {"types", types}, {"spans", f.Spans}, {"answers", f.Answers},
-		{"encoder_tokens", f.EncoderTokens}, {"encoder_segments", f.EncoderSegments},
+		{"encoder_tokens", encoderTokens}, {"encoder_segments", encoderSegments},
 	} {
 		if _, ok := x.Program().Named[v.name]; !ok && (v.name == "positions" || v.name == "order") {
 			continue // a family of distances alone, or one that sees to both sides
@@ -85,6 +86,30 @@ func (n *Network) positions(p []int32) []int32 {
 		n.shifted = append(n.shifted, v+int32(f.positionOffset()))
 	}
 	return n.shifted
+}
+
+// twice is what is fed for a text that both encoder and decoder read, where it is given once:
+// the decoder reads it behind a token that starts it.
+func (n *Network) twice(f *Feed) (tokens, encoderTokens, encoderSegments []int32) {
+	family, ok := n.config.Family.(interface {
+		startToken(h Head) (token int32, twice bool)
+	})
+	if !ok || f.EncoderTokens != nil {
+		return f.Tokens, f.EncoderTokens, f.EncoderSegments
+	}
+	start, both := family.startToken(n.opts.Head)
+	if !both {
+		return f.Tokens, nil, nil
+	}
+	n.behind = append(n.behind[:0], f.Tokens...)
+	for i := range n.behind {
+		if i < len(f.Positions) && f.Positions[i] > 0 {
+			n.behind[i] = f.Tokens[i-1]
+		} else {
+			n.behind[i] = start
+		}
+	}
+	return n.behind, f.Tokens, f.Segments
 }
 
 // zeros are the types of tokens that have none.

@@ -58,7 +58,7 @@ func (f GPT2) architecture(h Head) string {
 	}[h]
 }
 
-func (f GPT2) tensors() tensors {
+func (f GPT2) tensors(Head) tensors {
 	return tensors{prefix: "transformer.", heads: []string{"lm_head.", "score.", "classifier.", "qa_outputs."}, buffers: []string{".attn.bias", ".attn.masked_bias"}}
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // Llama has the keys of a config.json of model_type llama (Llama, SmolLM2 and what else is
-// built like them) or qwen3.
+// built like them), qwen2 or qwen3.
 type Llama struct {
 	HiddenSize            int         `json:"hidden_size" toml:"hidden_size"`
 	IntermediateSize      int         `json:"intermediate_size" toml:"intermediate_size"`
@@ -29,7 +29,8 @@ type Llama struct {
 	InitializerRange      float64     `json:"initializer_range" toml:"initializer_range"`
 	UseSlidingWindow      bool        `json:"use_sliding_window,omitempty"` // false only
 
-	qwen bool // queries and keys are normalised
+	qwen2 bool // queries, keys and values have biases
+	qwen  bool // Qwen3: queries and keys are normalised
 }
 
 // RopeScaling says how rotary position embedding is stretched to longer sequences.
@@ -51,6 +52,14 @@ func defaultLlama() Config {
 			MaxPositionEmbeddings: 2048, RMSNormEps: 1e-6, RopeTheta: 10000, HiddenAct: "silu", InitializerRange: 0.02,
 		},
 	}
+}
+
+func defaultQwen2() Config {
+	c := defaultQwen3()
+	f := c.Family.(Llama)
+	f.qwen2, f.qwen, f.HeadDim = true, false, 0
+	c.ModelType, c.Family = "qwen2", f
+	return c
 }
 
 func defaultQwen3() Config {
@@ -79,22 +88,31 @@ func (f Llama) dropout(float64) Family       { return nil }
 
 func (f Llama) architecture(h Head) string {
 	name := "Llama"
-	if f.qwen {
+	switch {
+	case f.qwen2:
+		name = "Qwen2"
+	case f.qwen:
 		name = "Qwen3"
 	}
-	switch h {
-	case LanguageModel:
-		return name + "ForCausalLM"
-	case Classifier:
-		return name + "ForSequenceClassification"
-	case TokenClassifier:
-		return name + "ForTokenClassification"
-	}
-	return ""
+	return name + map[Head]string{
+		LanguageModel: "ForCausalLM", Classifier: "ForSequenceClassification",
+		TokenClassifier: "ForTokenClassification", QuestionAnswering: "ForQuestionAnswering",
+	}[h]
 }
 
-func (f Llama) tensors() tensors {
-	return tensors{prefix: "model.", heads: []string{"lm_head.", "score."}, buffers: []string{".rotary_emb.inv_freq"}}
+func (f Llama) tensors(h Head) tensors {
+	return tensors{
+		prefix: f.body(h), bodies: []string{"model.", "transformer."},
+		heads: []string{"lm_head.", "score.", "qa_outputs."}, buffers: []string{".rotary_emb.inv_freq"},
+	}
+}
+
+// body is what the names of all but the head begin with.
+func (f Llama) body(h Head) string {
+	if h == QuestionAnswering {
+		return "transformer."
+	}
+	return "model."
 }
 
 // UnmarshalJSON reads rope_parameters too, which has both rope_theta and rope_scaling
@@ -133,8 +151,10 @@ func (f Llama) check(c Config, faults *Faults) {
 	faults.positive("num_hidden_layers", f.NumHiddenLayers)
 	faults.positive("num_attention_heads", f.NumAttentionHeads)
 	faults.positive("max_position_embeddings", f.MaxPositionEmbeddings)
-	if f.qwen { // absent keys would mean others than 0 does
+	if f.qwen || f.qwen2 { // an absent key would mean another than 0 does
 		faults.positive("num_key_value_heads", f.NumKeyValueHeads)
+	}
+	if f.qwen {
 		faults.positive("head_dim", f.HeadDim)
 	} else { // as transformers wants it
 		faults.divides("hidden_size", f.HiddenSize, "num_attention_heads", f.NumAttentionHeads)
@@ -156,6 +176,10 @@ func (f Llama) check(c Config, faults *Faults) {
 		faults.add("attention_dropout", "%g: dropout of attention weights is not supported; set it to 0", f.AttentionDropout)
 	}
 	faults.no("use_sliding_window", f.UseSlidingWindow)
+	if f.qwen2 { // it has biases of its own, whatever the keys say
+		faults.no("attention_bias", f.AttentionBias)
+		faults.no("mlp_bias", f.MLPBias)
+	}
 	if s := f.RopeScaling; s != (RopeScaling{}) {
 		faults.oneOf("rope_scaling.rope_type", s.RopeType, "llama3")
 		faults.above0("rope_scaling.factor", s.Factor)
@@ -195,7 +219,8 @@ func (f Llama) frequencies() []float64 {
 
 // llama is the decoder of Touvron et al. 2023 (2302.13971, 2307.09288): RMS norms before
 // each sub-layer, rotary positions, keys and values shared by groups of query heads, a
-// feed-forward gated by SiLU, no biases. Qwen3 (Yang et al. 2025) normalises each query
+// feed-forward gated by SiLU, no biases. Qwen2 (Yang et al. 2024) has those of queries, keys
+// and values; Qwen3 (Yang et al. 2025) normalises each query
 // and key too. Names are those of Hugging Face's LlamaForCausalLM and its like.
 type llama struct {
 	Config
@@ -208,21 +233,21 @@ type llama struct {
 
 func (m *llama) Forward(b *graph.Builder, in Inputs) Outputs {
 	b.Scope("embed")
-	embed := b.Param("model.embed_tokens.weight", m.normal(), m.VocabSize, m.HiddenSize)
+	embed := b.Param(m.body(m.head)+"embed_tokens.weight", m.normal(), m.VocabSize, m.HiddenSize)
 	x := b.Embed(embed, in.Tokens) // (R,C)
 	turns := b.Rotations(in.Positions, m.frequencies())
 	for i := range m.NumHiddenLayers {
 		x = m.block(b, in, i, x, turns)
 	}
 	b.Scope("norm")
-	x = rmsNorm(b, "model.norm", x, m.HiddenSize, m.RMSNormEps)
+	x = rmsNorm(b, m.body(m.head)+"norm", x, m.HiddenSize, m.RMSNormEps)
 	return decoded(b, in, m.Config, m.head, "score", m.normal(), x, embed, 0)
 }
 
 // block is x + attention(norm(x)), then x + mlp(norm(x)).
 func (m *llama) block(b *graph.Builder, in Inputs, i int, x, turns *graph.Node) *graph.Node {
 	scope := fmt.Sprintf("layers.%d", i)
-	name := "model." + scope
+	name := m.body(m.head) + scope
 
 	b.Scope(scope + ".input_layernorm")
 	a := rmsNorm(b, name+".input_layernorm", x, m.HiddenSize, m.RMSNormEps)
@@ -244,7 +269,7 @@ func (m *llama) attention(b *graph.Builder, in Inputs, scope, name string, x, tu
 		v = linear(b, name+"v_proj", m.normal(), x, c, h.KV*d, m.AttentionBias)
 		q, k = b.RoPE(q, turns, h.Query), b.RoPE(k, turns, h.KV)
 	} else {
-		q = joint(b, x, c, m.AttentionBias, projection{name + "q_proj", h.Query * d, m.normal()},
+		q = joint(b, x, c, m.AttentionBias || m.qwen2, projection{name + "q_proj", h.Query * d, m.normal()},
 			projection{name + "k_proj", h.KV * d, m.normal()}, projection{name + "v_proj", h.KV * d, m.normal()})
 		q = b.RoPE(q, turns, h.Query+h.KV) // with the keys; the values stay
 	}

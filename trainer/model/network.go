@@ -27,6 +27,7 @@ type Network struct {
 
 	wide             []float64 // what is fed to a float64 program
 	shifted, untyped []int32   // what is fed for positions, and for types that are not given
+	behind           []int32   // what a decoder is fed of a text that it reads with the encoder
 	narrow           []float32 // what a float32 network starts from
 	seed             [1]float32
 }
@@ -284,7 +285,7 @@ func (n *Network) Load(tensors []Stored, read func(i int, dst []float32) error) 
 func (n *Network) LoadBody(tensors []Stored, read func(i int, dst []float32) error) (fresh []string, err error) {
 	var body []Stored
 	var at []int
-	names := n.config.Family.tensors()
+	names := n.config.Family.tensors(n.opts.Head)
 	for i, t := range tensors {
 		if hasPrefix(t.Name, names.heads) && !strings.Contains(t.Name, "pooler.") {
 			continue
@@ -321,18 +322,38 @@ func MatchTensors(c Config, h Head, tensors []Stored) (*Match, error) {
 		return nil, err
 	}
 	m.Config, m.Params = c, l.Params
+	if h == LanguageModel && c.Family.architecture(Classifier) != "" {
+		return m, m.addPooler(c, tensors)
+	}
 	return m, nil
+}
+
+// addPooler adds what a checkpoint of a language model has of a pooler, which a classifier
+// begins with: BERT has learned its own with the next sentence.
+func (m *Match) addPooler(c Config, tensors []Stored) error {
+	c.SetLabels([]string{"", ""})
+	b, err := parameters(c, exec.F32, Options{Head: Classifier})
+	if err != nil {
+		return err
+	}
+	l := exec.NewLayout(exec.F32, b.Params())
+	names := c.Family.tensors(Classifier)
+	for i, t := range tensors {
+		p, ok := names.find(l, t.Name)
+		if _, have := m.From[p.Name]; ok && !have && strings.Contains(p.Name, "pooler.") && slices.Equal(p.Shape, t.Shape) {
+			m.From[p.Name] = i
+			m.Params = append(m.Params, p)
+		}
+	}
+	return nil
 }
 
 func match(c Config, h Head, l *exec.Layout, tensors []Stored) *Match {
 	m := &Match{From: map[string]int{}}
 	fault := func(format string, args ...any) { m.faults = append(m.faults, fmt.Errorf("model: "+format, args...)) }
-	names := c.Family.tensors()
+	names := c.Family.tensors(h)
 	for i, t := range tensors {
-		p, ok := l.Param(t.Name)
-		if !ok {
-			p, ok = l.Param(names.prefix + t.Name)
-		}
+		p, ok := names.find(l, t.Name)
 		switch {
 		case !ok && skips(c, h, names, t.Name):
 			continue

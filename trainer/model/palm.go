@@ -66,7 +66,7 @@ func (f PaLM) architecture(h Head) string {
 	return ""
 }
 
-func (f PaLM) tensors() tensors {
+func (f PaLM) tensors(Head) tensors {
 	return tensors{prefix: "model.", heads: []string{"lm_head.", "score."}}
 }
 

@@ -302,7 +302,6 @@ func compareGradient(t *testing.T, what string, got, want []float64, bound float
 func TestReferencesLoad(t *testing.T) {
 	for _, name := range references {
 		r := readReference(t, name)
-		prefix := r.Config.Family.tensors().prefix
 		for _, architecture := range r.Heads {
 			c := r.Config
 			c.Architectures = []string{architecture}
@@ -310,6 +309,7 @@ func TestReferencesLoad(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			prefix := c.Family.tensors(h).prefix
 			n := network(t, cpu.Options{Threads: 1}, exec.F32, c, r.options(h))
 			var stored []Stored
 			for _, x := range r.Tensors {

@@ -83,7 +83,7 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 	}
 
 	encoderT := 0
-	if _, ok := c.Family.(interface{ encoderDecoder() }); ok {
+	if _, ok := c.Family.(interface{ encoderDecoder() }); ok && o.Head != TokenClassifier {
 		if encoderT = o.EncoderLength; encoderT == 0 {
 			encoderT = t
 		}

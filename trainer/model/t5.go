@@ -24,8 +24,12 @@ type T5 struct {
 	DropoutRate         float64 `json:"dropout_rate"`                               // not of attention weights, as transformers has it too
 	LayerNormEpsilon    float64 `json:"layer_norm_epsilon" toml:"layer_norm_epsilon"`
 	InitializerFactor   float64 `json:"initializer_factor" toml:"initializer_factor"`
+	ClassifierDropout   float64 `json:"classifier_dropout"`
 	IsEncoderDecoder    bool    `json:"is_encoder_decoder"` // true only
 	DecoderStartTokenID int     `json:"decoder_start_token_id"`
+
+	// The decoder's last hidden states are scaled before the output matrix; nil: where that is tied.
+	ScaleDecoderOutputs *bool `json:"scale_decoder_outputs,omitempty"`
 }
 
 // defaultT5 is T5 small, with 60 M parameters.
@@ -43,23 +47,45 @@ func (f T5) small() Family {
 }
 
 func (f T5) dropout(p float64) Family {
-	f.DropoutRate = p
+	f.DropoutRate, f.ClassifierDropout = p, p
 	return f
 }
 
-func (f T5) model(c Config, h Head) Model { return &t5{c, f, h} }
-func (f T5) maxLength() int               { return 0 }
-func (f T5) noDecode()                    {}
-func (f T5) encoderDecoder()              {}
-
-func (f T5) architecture(h Head) string {
-	return map[Head]string{LanguageModel: "T5ForConditionalGeneration"}[h]
+func (f T5) model(c Config, h Head) Model {
+	return &t5{c, f, h, f.tensors(h).prefix}
 }
 
-func (f T5) tensors() tensors {
-	return tensors{heads: []string{"lm_head."}, others: []string{
-		"encoder.embed_tokens.", "decoder.embed_tokens.", "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.",
-	}}
+func (f T5) maxLength() int  { return 0 }
+func (f T5) noDecode()       {}
+func (f T5) encoderDecoder() {}
+
+func (f T5) architecture(h Head) string {
+	return map[Head]string{
+		LanguageModel: "T5ForConditionalGeneration", Classifier: "T5ForSequenceClassification",
+		TokenClassifier: "T5ForTokenClassification", QuestionAnswering: "T5ForQuestionAnswering",
+	}[h]
+}
+
+func (f T5) tensors(h Head) tensors {
+	n := tensors{bodies: []string{"transformer."}, heads: []string{"lm_head.", "classification_head.", "classifier.", "qa_outputs."}}
+	if h == Classifier || h == TokenClassifier {
+		n.prefix = "transformer."
+	}
+	for _, body := range []string{"", "transformer."} {
+		for _, part := range []string{"encoder.embed_tokens.", "decoder.embed_tokens.", "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias."} {
+			n.others = append(n.others, body+part)
+		}
+		if h == TokenClassifier { // has the encoder alone
+			n.others = append(n.others, body+"decoder.")
+		}
+	}
+	return n
+}
+
+// startToken says that a head which reads a text twice, by the encoder and by the decoder
+// behind this token, is fed it once.
+func (f T5) startToken(h Head) (token int32, twice bool) {
+	return int32(f.DecoderStartTokenID), h == Classifier || h == QuestionAnswering
 }
 
 func (f T5) check(_ Config, faults *Faults) {
@@ -73,6 +99,7 @@ func (f T5) check(_ Config, faults *Faults) {
 	}
 	faults.oneOf("feed_forward_proj", f.FeedForwardProj, "relu", "gated-gelu")
 	faults.probability("dropout_rate", f.DropoutRate)
+	faults.probability("classifier_dropout", f.ClassifierDropout)
 	faults.above0("layer_norm_epsilon", f.LayerNormEpsilon)
 	faults.above0("initializer_factor", f.InitializerFactor)
 	if f.RelativeAttentionNumBuckets < 4 || f.RelativeAttentionNumBuckets%2 != 0 {
@@ -93,24 +120,45 @@ type t5 struct {
 	Config
 	T5
 	head Head
+	body string // what the names of all but the head begin with
 }
 
 // B batch, T time, R = B·T rows of the decoder and of the encoder, C = d_model channels, V vocabulary.
 
-func (m *t5) Forward(b *graph.Builder, in Inputs) Outputs {
+func (m *t5) Forward(b *graph.Builder, in Inputs) (out Outputs) {
 	b.Scope("embed")
-	shared := b.Param("shared.weight", graph.Init{Std: m.InitializerFactor}, m.VocabSize, m.DModel)
-	source := stream{in.Encoder.Segments, b.Constant("encoder order", make([]int32, in.B*in.EncT), in.B*in.EncT), in.EncT}
-	encoded := m.stack(b, in, "encoder", m.NumLayers, b.Embed(shared, in.Encoder.Tokens), source, nil, stream{})
+	normal := graph.Init{Std: m.InitializerFactor}
+	shared := b.Param(m.body+"shared.weight", normal, m.VocabSize, m.DModel)
+	tokens, source := in.Encoder.Tokens, stream{in.Encoder.Segments, nil, in.EncT}
+	if m.head == TokenClassifier {
+		tokens, source = in.Tokens, stream{in.Segments, nil, in.T}
+	}
+	source.order = b.Constant("encoder order", make([]int32, in.B*source.t), in.B*source.t)
+	encoded := m.stack(b, in, "encoder", m.NumLayers, b.Embed(shared, tokens), source, nil, stream{})
+	if m.head == TokenClassifier {
+		b.Scope(m.head.String())
+		return decoded(b, in, m.Config, m.head, "classifier", normal, b.Dropout(encoded, m.ClassifierDropout, in.Rng), shared, 0)
+	}
 	layers := m.NumDecoderLayers
 	if layers == 0 {
 		layers = m.NumLayers
 	}
 	x := m.stack(b, in, "decoder", layers, b.Embed(shared, in.Tokens), stream{in.Segments, in.Order, in.T}, encoded, source)
-	if m.TieWordEmbeddings {
+	if m.head == Classifier { // of the last token
+		b.Scope(m.head.String())
+		x = b.Dropout(b.Embed(x, in.Pool), m.ClassifierDropout, in.Rng) // (S,C)
+		dense := b.Matrix("classification_head.dense.weight", normal, 1, m.DModel, m.DModel)
+		x = b.Tanh(b.Linear(x, dense, b.Param("classification_head.dense.bias", graph.Init{}, m.DModel), false))
+		out.Logits = scores(b, "classification_head.out_proj", normal, b.Dropout(x, m.ClassifierDropout, in.Rng), len(m.Labels())) // (S,labels)
+		if in.Labels != nil {
+			out.Loss, out.NLL = b.CrossEntropy(out.Logits, in.Labels, in.LabelWeights)
+		}
+		return out
+	}
+	if scaled := m.ScaleDecoderOutputs; m.head == LanguageModel && (scaled == nil && m.TieWordEmbeddings || scaled != nil && *scaled) {
 		x = b.Scale(x, 1/math.Sqrt(float64(m.DModel)))
 	}
-	return decoded(b, in, m.Config, m.head, "", graph.Init{Std: m.InitializerFactor}, x, shared, 0)
+	return decoded(b, in, m.Config, m.head, "", normal, x, shared, 0)
 }
 
 // A stream is what the rows of a stack see of each other.
@@ -122,10 +170,10 @@ type stream struct {
 // stack is the encoder, or with the rows of an encoder the decoder: x (R,C) -> (R,C).
 func (m *t5) stack(b *graph.Builder, in Inputs, name string, layers int, x *graph.Node, rows stream, encoded *graph.Node, source stream) *graph.Node {
 	b.Scope(name + ".bias")
-	bias := m.bias(b, name, rows.t, encoded == nil)
+	bias := m.bias(b, m.body+name, rows.t, encoded == nil)
 	x = b.Dropout(x, m.DropoutRate, in.Rng)
 	for i := range layers {
-		block := fmt.Sprintf("%s.block.%d.layer.", name, i)
+		block := fmt.Sprintf("%s%s.block.%d.layer.", m.body, name, i)
 		b.Scope(fmt.Sprintf("%s.%d.attention", name, i))
 		a := m.norm(b, block+"0.layer_norm", x)
 		a = m.attention(b, block+"0.SelfAttention.", a, a, graph.Attend{T: rows.t, Segments: rows.segments, Order: rows.order, Bias: bias})
@@ -144,7 +192,7 @@ func (m *t5) stack(b *graph.Builder, in Inputs, name string, layers int, x *grap
 		x = b.Add(x, b.Dropout(f, m.DropoutRate, in.Rng))
 	}
 	b.Scope(name + ".final_layer_norm")
-	return b.Dropout(m.norm(b, name+".final_layer_norm", x), m.DropoutRate, in.Rng)
+	return b.Dropout(m.norm(b, m.body+name+".final_layer_norm", x), m.DropoutRate, in.Rng)
 }
 
 // attention of x (R,C) to keys (R',C).

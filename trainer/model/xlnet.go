@@ -61,7 +61,7 @@ func (f XLNet) architecture(h Head) string {
 	}[h]
 }
 
-func (f XLNet) tensors() tensors {
+func (f XLNet) tensors(Head) tensors {
 	return tensors{
 		prefix: "transformer.", heads: []string{"lm_loss.", "sequence_summary.", "logits_proj.", "classifier.", "qa_outputs."},
 		others: []string{"lm_loss.weight", "transformer.mask_emb", "mask_emb"},
@@ -93,7 +93,9 @@ func (f XLNet) check(c Config, faults *Faults) {
 	if !f.SummaryUseProj {
 		faults.add("summary_use_proj", "false is not supported")
 	}
-	tied(c, faults)
+	if !c.TieWordEmbeddings {
+		faults.add("tie_word_embeddings", "false is not supported for %s", c.ModelType)
+	}
 }
 
 // xlnet is the model of Yang et al. 2019. It predicts tokens in any order: each row sees the rows

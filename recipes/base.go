@@ -1,0 +1,187 @@
+package recipes
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"hone/checkpoint"
+	"hone/data/tokenizer"
+	"hone/trainer/model"
+)
+
+// A base is the checkpoint of another run, or an imported one, that stages of a recipe start
+// from: what the model and its tokenizer are.
+type base struct {
+	from   string // as the recipe has it
+	dir    string
+	config model.Config
+	head   model.Head
+}
+
+// isBase says that a stage starts from a checkpoint that is none of the recipe's stages.
+func (r *Recipe) isBase(s *Stage) bool { return r.base != nil && s.From == r.base.from }
+
+// base opens what stages start from that is no stage of the recipe.
+func (d *decoder) base(r *Recipe) {
+	for i := range r.Stages {
+		from, at := r.Stages[i].From, fmt.Sprintf("stage.%d.from", i)
+		if _, err := r.Stage(from); err == nil || from == "" || r.base != nil && from == r.base.from {
+			continue
+		}
+		info, err := os.Stat(from)
+		switch {
+		case err != nil && !strings.ContainsAny(from, `/\`):
+			continue // a stage was meant
+		case err != nil || !info.IsDir():
+			d.fault(at, "%s: no such directory", from)
+			continue
+		case r.base != nil:
+			d.fault(at, "%s is another checkpoint than %s: all stages are of one model", from, r.base.from)
+			continue
+		}
+		b, err := openBase(from)
+		if err != nil {
+			d.fault(at, "%v", err)
+			continue
+		}
+		r.base = b
+		if r.Tokenizer.File == "" {
+			r.Tokenizer.File = filepath.Join(b.dir, checkpoint.TokenizerFile)
+		}
+	}
+}
+
+func openBase(from string) (*base, error) {
+	b := &base{from: from, dir: checkpointDir(from)}
+	if !IsCheckpoint(from) {
+		if _, err := os.Stat(filepath.Join(from, checkpoint.ConfigFile)); err == nil {
+			return nil, fmt.Errorf("%s is no checkpoint; hone import %s NEW makes one of a Hugging Face model", from, from)
+		}
+		return nil, fmt.Errorf("%s is no checkpoint: it has no %s", from, checkpoint.ManifestFile)
+	}
+	text, err := os.ReadFile(filepath.Join(b.dir, checkpoint.ConfigFile))
+	if err != nil {
+		return nil, err
+	}
+	if b.config, err = model.ReadConfig(bytes.NewReader(text)); err == nil {
+		b.head, err = b.config.Head()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint %s: %w", b.dir, err)
+	}
+	return b, nil
+}
+
+// same checks that keys of [model] say no other than the base has.
+func (d *decoder) same(r *Recipe, keys map[string]any, now model.Config) {
+	fields := func(c model.Config) map[string]reflect.Value {
+		var f map[string]reflect.Value
+		c.Edit(func(common, family any) {
+			f, _ = tagged(reflect.ValueOf(common).Elem(), reflect.ValueOf(family).Elem())
+		})
+		return f
+	}
+	was, is := fields(r.base.config), fields(now)
+	for _, k := range sortedKeys(keys) {
+		if f, ok := was[k]; ok && !f.Equal(is[k]) {
+			d.fault("model."+k, "%v, but %s has %v; [model] may be left out", is[k], r.base.from, f)
+		}
+	}
+}
+
+// framing says how the documents of a tokenizer begin and end. What a post-processor sets
+// around a text goes first ([CLS] and [SEP] of BERT, <s> of Llama, </s> of T5); where it says
+// nothing of the start or the end, the model's configuration does; else <|endoftext|> stands
+// between documents, if there is such a token.
+func framing(tok *tokenizer.Pipeline, c *model.Config) (bos, eos, separator string, err error) {
+	around, err := tok.Tokenize("a", true)
+	if err != nil {
+		return "", "", "", err
+	}
+	special := func(id int32) string {
+		name := tok.Token(id)
+		if got, ok := tok.Special(name); !ok || got != id {
+			return ""
+		}
+		return name
+	}
+	text := slices.Index(around.Special, false)
+	for i, s := range around.Special {
+		if !s || around.Padding[i] {
+			continue
+		}
+		if i < text {
+			bos = special(around.IDs[i])
+		} else {
+			eos = special(around.IDs[i])
+		}
+	}
+	framed := bos != "" || eos != ""
+	if c != nil && eos == "" && len(c.EOSTokenID) > 0 {
+		eos = special(int32(c.EOSTokenID[0]))
+	}
+	if c != nil && !framed && c.BOSTokenID != nil {
+		bos = special(int32(*c.BOSTokenID))
+	}
+	switch {
+	case bos == eos && bos != "":
+		return "", "", bos, nil
+	case bos == "" && eos == "":
+		if _, ok := tok.Special(EndOfText); !ok {
+			return "", "", "", fmt.Errorf("no special token is known to stand between documents: give tokenizer.bos and eos, or separator")
+		}
+		return "", "", EndOfText, nil
+	}
+	return bos, eos, "", nil
+}
+
+// frame fills in the special tokens around documents.
+func (d *decoder) frame(r *Recipe) {
+	t := &r.Tokenizer
+	if t.BOS != "" || t.EOS != "" || t.Separator != "" {
+		return
+	}
+	if _, err := os.Stat(t.File); t.File == "" || err != nil { // which is a fault of its own
+		t.Separator = EndOfText
+		return
+	}
+	tok, err := tokenizer.Open(t.File)
+	if err != nil {
+		d.fault("tokenizer.file", "%v", err)
+		return
+	}
+	var c *model.Config
+	if r.base != nil {
+		c = &r.base.config
+		if tok.Size() > c.VocabSize {
+			d.fault("tokenizer.file", "%s has %d tokens, but %s only %d", t.File, tok.Size(), r.base.from, c.VocabSize)
+		}
+	}
+	if t.BOS, t.EOS, t.Separator, err = framing(tok, c); err != nil {
+		d.fault("tokenizer.file", "%s: %v", t.File, err)
+	}
+}
+
+// padding is the name of the special token that fills rows; "": there is none of its own.
+func padding(tok tokenizer.Tokenizer) string {
+	for _, name := range []string{Pad, "<pad>", "[PAD]"} {
+		if _, ok := tok.Special(name); ok {
+			return name
+		}
+	}
+	return ""
+}
+
+// roles are transformers' names of the special tokens.
+func (t *Tokenizer) roles(tok tokenizer.Tokenizer) map[string]string {
+	roles := map[string]string{"bos_token": cmp.Or(t.BOS, t.Separator), "eos_token": cmp.Or(t.EOS, t.Separator), "pad_token": padding(tok)}
+	maps.DeleteFunc(roles, func(_, name string) bool { return name == "" })
+	return roles
+}

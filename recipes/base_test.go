@@ -1,0 +1,289 @@
+package recipes
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"hone/checkpoint"
+	"hone/data/tokenizer"
+	"hone/eval/generate"
+	"hone/trainer/exec/cpu"
+	"hone/trainer/model"
+)
+
+// notes writes a labelled corpus.
+func notes(t *testing.T) string {
+	t.Helper()
+	var b bytes.Buffer
+	for i := range 80 {
+		label, text := "land", "the cat sat on the mat and the dog sat on the log"
+		if i%2 == 0 {
+			label, text = "water", "two boats go over the water, one river runs down to the sea"
+		}
+		fmt.Fprintf(&b, "{\"text\": %q, \"label\": %q}\n", fmt.Sprintf("%s %d", text, i), label)
+	}
+	path := filepath.Join(t.TempDir(), "notes.jsonl")
+	write(t, path, b.Bytes())
+	return path
+}
+
+// importAs imports a model that transformers has written, with a tokenizer of its family's kind.
+func importAs(t *testing.T, name, tokenizer string, keys map[string]any) string {
+	t.Helper()
+	dir := copyModel(t, name)
+	text, err := os.ReadFile(filepath.Join("testdata/tokenizers", tokenizer+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, checkpoint.TokenizerFile), text)
+	remove(t, dir, tokenizerConfigFile)
+	path := filepath.Join(dir, checkpoint.ConfigFile)
+	if text, err = os.ReadFile(path); err != nil {
+		t.Fatal(err)
+	}
+	var config map[string]any
+	if err := json.Unmarshal(text, &config); err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range []string{"bos_token_id", "eos_token_id", "pad_token_id"} {
+		delete(config, k)
+	}
+	for k, v := range keys {
+		config[k] = v
+	}
+	if text, err = json.Marshal(config); err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, text)
+	dst := filepath.Join(t.TempDir(), "imported")
+	if _, err := Import(dir, dst, silent()); err != nil {
+		t.Fatal(err)
+	}
+	return dst
+}
+
+// ends of texts, as a recipe has them.
+type ends struct{ bos, eos, separator string }
+
+// imported are models of every family, with tokenizers as the published ones have them.
+var imported = []struct {
+	model, tokenizer string
+	keys             map[string]any
+	objective        string
+	ends             ends
+}{
+	{"gpt2", "gpt2", map[string]any{"bos_token_id": 0, "eos_token_id": 0}, "causal", ends{separator: "<|endoftext|>"}},
+	{"llama", "llama", map[string]any{"bos_token_id": 1, "eos_token_id": 2}, "causal", ends{"<s>", "</s>", ""}},
+	{"qwen3", "gpt2", map[string]any{"bos_token_id": nil, "eos_token_id": 0}, "prefix_lm", ends{eos: "<|endoftext|>"}},
+	{"bert", "bert", map[string]any{"pad_token_id": 0}, "masked", ends{"[CLS]", "[SEP]", ""}},
+	{"roberta", "roberta", map[string]any{"bos_token_id": 0, "eos_token_id": 2, "pad_token_id": 1}, "masked", ends{"<s>", "</s>", ""}},
+	{"distilbert", "bert", map[string]any{"pad_token_id": 0}, "masked", ends{"[CLS]", "[SEP]", ""}},
+	{"t5", "t5", map[string]any{"eos_token_id": 1, "pad_token_id": 0, "decoder_start_token_id": 0}, "span_corruption", ends{eos: "</s>"}},
+	{"xlnet", "xlnet", map[string]any{"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 5}, "permutation", ends{eos: "<cls>"}},
+}
+
+const fromImported = `
+[corpus.notes]
+source = '%s'
+validation = 0.2
+[[stage]]
+name = "more"
+kind = "pretrain"
+from = '%s'
+objective = "%s"
+sequence_length = 24
+batch_size = 4
+steps = 6
+learning_rate = 1e-2
+[[stage]]
+name = "labels"
+kind = "finetune"
+from = "more"
+sequence_length = 24
+batch_size = 4
+steps = 2
+learning_rate = 1e-3
+[[stage]]
+name = "direct"
+kind = "finetune"
+from = '%s'
+sequence_length = 24
+batch_size = 4
+steps = 2
+learning_rate = 1e-3
+`
+
+// A recipe goes on from an imported model of each family: its pretraining, and a classifier.
+// Tokenizer, special tokens and configuration stay the model's.
+func TestFromImported(t *testing.T) {
+	corpus := notes(t)
+	dev, err := cpu.New(cpu.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	for _, f := range imported {
+		t.Run(f.model, func(t *testing.T) {
+			dir := importAs(t, f.model, f.tokenizer, f.keys)
+			r, err := parse("x.toml", fmt.Sprintf(fromImported, corpus, dir, f.objective, dir), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := (ends{r.Tokenizer.BOS, r.Tokenizer.EOS, r.Tokenizer.Separator}); got != f.ends {
+				t.Errorf("documents between %q, want %q", got, f.ends)
+			}
+			o := silent()
+			o.Dir, o.Cache = filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "cache")
+			run, err := Run(context.Background(), r, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if loss := run.Stages[0].TrainLoss; !(loss > 0 && loss < 20) {
+				t.Errorf("loss %v", loss)
+			}
+			before, err := OpenModel(dev, dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			after, err := OpenModel(dev, filepath.Join(o.Dir, "more"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			chain := after.Checkpoint.Manifest.Provenance
+			if len(chain) != 2 || chain[0].Imported == nil || len(chain[1].Corpora) == 0 {
+				t.Errorf("provenance %+v", chain)
+			}
+			a, b := before.Config, after.Config
+			if a.VocabSize != b.VocabSize || !slices.Equal(a.EOSTokenID, b.EOSTokenID) || fmt.Sprint(deref(a.BOSTokenID), deref(a.PadTokenID)) != fmt.Sprint(deref(b.BOSTokenID), deref(b.PadTokenID)) {
+				t.Errorf("configuration %+v, was %+v", b, a)
+			}
+			if bytes.Equal(weights(t, before), weights(t, after)) {
+				t.Error("nothing was learned")
+			}
+			for _, stage := range []string{"labels", "direct"} {
+				m, err := OpenModel(dev, filepath.Join(o.Dir, stage))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if m.Head != model.Classifier || !slices.Equal(m.Config.Labels(), []string{"land", "water"}) {
+					t.Errorf("%s: a %v of %q", stage, m.Head, m.Config.Labels())
+				}
+			}
+			task := &Task{Name: "notes", Kind: "classification", Source: corpus, Text: "text", Split: "train"}
+			if _, err := Evaluate(context.Background(), filepath.Join(o.Dir, "labels"), task, 0, o); err != nil {
+				t.Error(err)
+			}
+			g, err := generate.New(after.Net, after.Tokenizer)
+			if err == nil {
+				_, err = g.Generate(context.Background(), "the cat", generate.Options{MaxTokens: 4}, nil)
+			}
+			if decodes := f.objective == "causal" || f.objective == "prefix_lm"; decodes && err != nil {
+				t.Error(err)
+			}
+			again, err := parse("x.toml", fmt.Sprintf(fromImported, corpus, dir, f.objective, dir), nil)
+			if err == nil {
+				_, err = Run(context.Background(), again, o)
+			}
+			if err != nil {
+				t.Errorf("run again: %v", err)
+			}
+		})
+	}
+}
+
+func deref(p *int) any {
+	if p == nil {
+		return nil
+	}
+	return *p
+}
+
+func weights(t *testing.T, m *Loaded) []byte {
+	t.Helper()
+	b, err := m.Checkpoint.File(checkpoint.ModelFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// What cannot be started from is a fault of the recipe, with its line.
+func TestFromFaults(t *testing.T) {
+	corpus := notes(t)
+	bert := importAs(t, "bert", "bert", nil)
+	classifier := importAs(t, "distilbert-classifier", "bert", nil)
+	for _, test := range []struct{ from, more, want string }{
+		{"nothere", "", `x.toml:8: stage.more.from: no stage is called "nothere"`},
+		{"not/here", "", "x.toml:8: stage.more.from: not/here: no such directory"},
+		{huggingFaceDir + "/bert", "", "is no checkpoint; hone import " + huggingFaceDir + "/bert NEW makes one"},
+		{t.TempDir(), "", "is no checkpoint: it has no manifest.json"},
+		{classifier, "", "x.toml:8: stage.more.from: " + classifier + " is a classifier, without the output layer of a language model"},
+		{bert, "[model]\nmodel_type = \"gpt2\"", "model.model_type: \"gpt2\", but " + bert + " is a bert"},
+		{bert, "[model]\nnum_hidden_layers = 7", "model.num_hidden_layers: 7, but " + bert + " has 2; [model] may be left out"},
+		{bert, "[tokenizer]\nfile = 'testdata/tokenizers/none.json'", "none.json: no such file"},
+		{bert, "[[stage]]\nname = \"b\"\nkind = \"finetune\"\nsteps = 1\nlearning_rate = 1\nfrom = '" + classifier + "'", "stage.b.from: " + classifier + " is another checkpoint than " + bert},
+	} {
+		text, _, _ := strings.Cut(fmt.Sprintf(fromImported, corpus, test.from, "masked", ""), "[[stage]]\nname = \"labels\"")
+		_, err := parse("x.toml", text+test.more+"\n", nil)
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %s", test.from, err, test.want)
+		}
+	}
+}
+
+// A classifier of other labels keeps its body, not its head.
+func TestFromClassifier(t *testing.T) {
+	dir := importAs(t, "distilbert-classifier", "bert", nil)
+	text := fmt.Sprintf(fromImported, notes(t), "", "masked", dir)
+	head, _, _ := strings.Cut(text, "[[stage]]")
+	_, direct, _ := strings.Cut(text, "[[stage]]\nname = \"direct\"")
+	r, err := parse("x.toml", head+"[[stage]]\nname = \"direct\""+direct, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said []string
+	o := silent()
+	o.Say = func(line string) { said = append(said, line) }
+	o.Dir, o.Cache = filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "cache")
+	if _, err := Run(context.Background(), r, o); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(said, func(s string) bool {
+		return strings.Contains(s, "fresh: [pre_classifier.weight classifier.weight pre_classifier.bias classifier.bias]")
+	}) {
+		t.Errorf("said %q", said)
+	}
+}
+
+// A recipe with a tokenizer from elsewhere frames its documents as that does.
+func TestFraming(t *testing.T) {
+	two, three := 2, 3
+	for _, test := range []struct {
+		file   string
+		config *model.Config
+		want   ends
+	}{
+		{"testdata/tokenizers/bert.json", nil, ends{"[CLS]", "[SEP]", ""}},
+		{"testdata/tokenizers/llama.json", nil, ends{bos: "<s>"}},
+		{"testdata/tokenizers/llama.json", &model.Config{BOSTokenID: &three, EOSTokenID: model.TokenIDs{2, 0}}, ends{"<s>", "</s>", ""}},
+		{"testdata/tokenizers/gpt2.json", nil, ends{separator: "<|endoftext|>"}},
+		{"testdata/tokenizers/gpt2.json", &model.Config{BOSTokenID: &two, EOSTokenID: model.TokenIDs{2}}, ends{separator: "<|endoftext|>"}}, // 2 is no special token
+		{"testdata/tokenizers/t5.json", nil, ends{eos: "</s>"}},
+	} {
+		tok, err := tokenizer.Open(test.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got ends
+		if got.bos, got.eos, got.separator, err = framing(tok, test.config); err != nil || got != test.want {
+			t.Errorf("%s: %q, %v, want %q", test.file, got, err, test.want)
+		}
+	}
+}
