@@ -394,7 +394,7 @@ func skips(c Config, h Head, names tensors, name string) bool {
 
 // InHead says that a parameter of a model is its head's, and not of the body that it shares
 // with models of other heads.
-func (c Config) InHead(name string) bool { return hasPrefix(name, c.Family.tensors().heads) }
+func (c Config) InHead(name string) bool { return hasPrefix(name, c.Family.tensors(Classifier).heads) }
 
 func hasPrefix(name string, prefixes []string) bool {
 	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
