@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"math/rand/v2"
 	"os"
 	"regexp"
 	"runtime"
 	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
 	"unicode/utf8"
@@ -24,47 +24,6 @@ import (
 	"hone/trainer/model"
 )
 
-// A BenchConfig is a GPT-2 whose training step is measured: Layers of Dim channels,
-// B rows of T tokens a step, a vocabulary of V.
-type BenchConfig struct {
-	Name   string `json:"name"`
-	Layers int    `json:"layers"`
-	Heads  int    `json:"heads"`
-	Dim    int    `json:"dim"`
-	T      int    `json:"t"`
-	B      int    `json:"b"`
-	V      int    `json:"v"`
-}
-
-// BenchConfigs are the standard sizes, the smallest first.
-var BenchConfigs = []BenchConfig{
-	{"nano", 4, 4, 128, 64, 12, 65},
-	{"char", 6, 6, 384, 256, 32, 65},
-	{"small", 6, 8, 512, 512, 8, 8192},
-	{"gpt2", 12, 12, 768, 256, 4, 50257},
-}
-
-// FindBenchConfig is a standard size by name.
-func FindBenchConfig(name string) (BenchConfig, error) {
-	var names []string
-	for _, c := range BenchConfigs {
-		if c.Name == name {
-			return c, nil
-		}
-		names = append(names, c.Name)
-	}
-	return BenchConfig{}, fmt.Errorf("bench: unknown config %q; known are %s", name, strings.Join(names, ", "))
-}
-
-// params is N, the parameters that multiply: those of learned positions do not.
-func (c BenchConfig) params(l *exec.Layout) int { return l.Elems() - c.T*c.Dim }
-
-// flops of a token, forward and backward, as usually counted: 6N + 12LCT, the full
-// square of attention, nothing for what is computed twice.
-func (c BenchConfig) flops(params int) float64 {
-	return 6*float64(params) + 12*float64(c.Layers*c.Dim*c.T)
-}
-
 // A Bench is what this machine can do, and how near hone comes.
 type Bench struct {
 	Hone      string        `json:"hone"`
@@ -75,6 +34,7 @@ type Bench struct {
 	Bandwidth float64       `json:"bandwidth_gb_s"` // of reading memory, all threads
 	Matmuls   []BenchMatmul `json:"matmuls,omitempty"`
 	Steps     []BenchStep   `json:"steps,omitempty"`
+	Families  []BenchFamily `json:"families,omitempty"`
 	Peers     []BenchPeer   `json:"peers,omitempty"`
 }
 
@@ -95,7 +55,8 @@ type BenchStep struct {
 	Steps           int       `json:"steps"`      // that were timed
 	Milliseconds    float64   `json:"milliseconds"`
 	TokensPerSecond float64   `json:"tokens_per_second"`
-	GFLOPS          float64   `json:"gflops"` // by 6N + 12LCT a token
+	Products        float64   `json:"gflop_of_products"` // of a step, attention's full squares included
+	GFLOPS          float64   `json:"gflops"`            // by 6N + 12LCT a token, of other families than GPT-2 by their products
 	Share           float64   `json:"share_of_peak"`
 	DataWait        float64   `json:"data_wait"` // share of the time that steps waited for data
 	Ops             []BenchOp `json:"ops"`
@@ -145,7 +106,11 @@ func RunBench(ctx context.Context, o BenchOptions) (*Bench, error) {
 			return nil, err
 		}
 	}
-	for _, c := range o.Configs {
+	sizes, families := splitFamilies(o.Configs)
+	if len(o.Peers) > 0 {
+		sizes, families = o.Configs, nil
+	}
+	for _, c := range sizes {
 		o.Say("bench: the step of " + c.Name)
 		if len(o.Peers) > 0 {
 			peers, err := benchPeers(ctx, dev, c, b, o)
@@ -161,24 +126,46 @@ func RunBench(ctx context.Context, o BenchOptions) (*Bench, error) {
 		}
 		b.Steps = append(b.Steps, *s)
 	}
+	if len(families) > 0 {
+		if err := benchFamilies(ctx, dev, families, b, o); err != nil {
+			return nil, err
+		}
+	}
 	return b, nil
 }
 
 // errMeasured ends a training once enough steps are timed: nothing is saved.
 var errMeasured = errors.New("measured")
 
-// benchTrain trains a config as a stage of a recipe does, on a loader's batches of made-up
-// text, until each returns errMeasured; it is called after every step.
+// A benchPoint is a step that a training has made.
+type benchPoint struct {
+	t    *trainer.Trainer
+	info trainer.StepInfo
+}
+
+// benchSteps trains a config as a stage of a recipe does, on a loader's batches of made-up
+// text, a step for each that is asked for.
+func benchSteps(ctx context.Context, dev *cpu.Device, c BenchConfig) iter.Seq2[benchPoint, error] {
+	return func(yield func(benchPoint, error) bool) {
+		err := benchTrain(ctx, dev, c, func(t *trainer.Trainer, i trainer.StepInfo) error {
+			if !yield(benchPoint{t, i}, nil) {
+				return errMeasured
+			}
+			return nil
+		})
+		if err != nil {
+			yield(benchPoint{}, err)
+		}
+	}
+}
+
+// benchTrain calls each after every step, until it returns errMeasured.
 func benchTrain(ctx context.Context, dev *cpu.Device, c BenchConfig, each func(t *trainer.Trainer, i trainer.StepInfo) error) error {
 	runtime.GC() // the arenas of the config before, which only a collection gives back
-	config, err := model.DefaultConfig("gpt2")
+	config, err := c.model()
 	if err != nil {
 		return err
 	}
-	gpt := config.Family.(model.GPT2)
-	gpt.NLayer, gpt.NHead, gpt.NEmbd, gpt.NPositions = c.Layers, c.Heads, c.Dim, c.T
-	gpt.EmbdPDrop, gpt.ResidPDrop = 0, 0
-	config.Family, config.VocabSize = gpt, c.V
 	stage := defaultStage()
 	stage.Steps = 1 << 20
 	opt, err := newOptimizer(&stage, 3e-4)
@@ -186,7 +173,8 @@ func benchTrain(ctx context.Context, dev *cpu.Device, c BenchConfig, each func(t
 		return err
 	}
 	net, err := model.NewNetwork(dev, exec.F32, config, model.Options{
-		State: func(l *exec.Layout) int { return trainer.StateBytes(l, opt, 1) },
+		EncoderLength: c.T,
+		State:         func(l *exec.Layout) int { return trainer.StateBytes(l, opt, 1) },
 	})
 	if err != nil {
 		return err
@@ -203,12 +191,12 @@ func benchTrain(ctx context.Context, dev *cpu.Device, c BenchConfig, each func(t
 		return fmt.Errorf("bench: %w", err)
 	}
 	defer os.RemoveAll(dir)
+	read := data.Config{
+		Records: &benchText{c}, Tokenizer: benchTokenizer{c}, Separator: EndOfText, Mask: Mask,
+		T: c.T, BatchSize: c.B, MicroBatchSize: c.B, Seed: 1, Shuffle: true, Objective: learns[c.Family][0],
+	}
 	t, err := trainer.New(net, opt, trainer.Config{
-		Dir: dir, Steps: stage.Steps, Seed: 1,
-		Data: data.Config{
-			Records: &benchText{c}, Tokenizer: benchTokenizer{c.V}, Separator: EndOfText,
-			T: c.T, BatchSize: c.B, MicroBatchSize: c.B, Seed: 1, Shuffle: true,
-		},
+		Dir: dir, Steps: stage.Steps, Seed: 1, Data: read.WithDefaults(),
 		Schedule: schedule, MaxGradNorm: stage.MaxGradNorm,
 		SaveDue:  func(int, time.Duration) bool { return false },
 		Manifest: checkpoint.Manifest{Hone: Version(), Stage: "bench"},
@@ -232,8 +220,8 @@ func benchTrain(ctx context.Context, dev *cpu.Device, c BenchConfig, each func(t
 	return nil
 }
 
-// benchText is made-up text: characters drawn alike from an alphabet of V - 1, in
-// documents that fill four rows, so that every row is one sequence.
+// benchText is made-up text: characters drawn alike from the alphabet, in documents that
+// fill four rows, so that every row is one sequence.
 type benchText struct{ c BenchConfig }
 
 func (b *benchText) Rows() int64 { return 1 << 16 }
@@ -242,13 +230,14 @@ func (b *benchText) Record(i int64) (data.Record, error) {
 	r := rand.New(rand.NewPCG(uint64(i), 1))
 	text := make([]byte, 0, 12*b.c.T)
 	for range 4*b.c.T - 1 {
-		text = utf8.AppendRune(text, firstRune+rune(r.IntN(b.c.V-1)))
+		text = utf8.AppendRune(text, firstRune+rune(r.IntN(b.c.alphabet())))
 	}
 	return data.Record{Text: string(text)}, nil
 }
 
-// benchTokenizer has a token for each of size - 1 characters, and the end of a text.
-type benchTokenizer struct{ size int }
+// benchTokenizer has a token for each character of the alphabet, and the special tokens of
+// a config's objective.
+type benchTokenizer struct{ c BenchConfig }
 
 // firstRune is the character of token 0. All of a vocabulary of 50,257 lie below the
 // surrogates.
@@ -269,63 +258,85 @@ func (t benchTokenizer) Decode(ids []int32) string {
 	return string(text)
 }
 
-func (t benchTokenizer) Special(string) (int32, bool) { return int32(t.size - 1), true }
-func (t benchTokenizer) Size() int                    { return t.size }
+func (t benchTokenizer) Special(name string) (int32, bool) {
+	k := slices.Index(t.c.specials(), name)
+	return int32(t.c.V - 1 - k), k >= 0
+}
+
+func (t benchTokenizer) Size() int { return t.c.V }
 
 // warmUp is how many steps are not timed.
 const warmUp = 2
 
-// benchStep times the step of a config, and its instructions.
-func benchStep(ctx context.Context, dev *cpu.Device, c BenchConfig, b *Bench, seconds float64) (*BenchStep, error) {
-	var steps []float64
-	var total, waited float64 // seconds
-	var ops []*benchOps
-	began := time.Now()
-	out := &BenchStep{BenchConfig: c}
-	err := benchTrain(ctx, dev, c, func(t *trainer.Trainer, i trainer.StepInfo) error {
-		if i.Step <= warmUp {
-			// The time of an instruction is taken within the steps that are timed: two looks
-			// at the clock each, which is nothing beside them.
-			if i.Step == warmUp {
-				out.Parameters = c.params(t.Network().Layout())
-				for _, x := range t.Executors() {
-					ops = append(ops, watchOps(x))
-				}
+// A benchMeter times the steps of one training, and their instructions.
+type benchMeter struct {
+	config        BenchConfig
+	params        int
+	products      float64 // FLOPs of a step's matrix products
+	dec, enc      int     // rows
+	steps         []float64
+	total, waited float64 // seconds
+	ops           []*benchOps
+}
+
+// add takes a step; the first ones warm up.
+func (m *benchMeter) add(p benchPoint) {
+	if p.info.Step <= warmUp {
+		// The time of an instruction is taken within the steps that are timed: two looks
+		// at the clock each, which is nothing beside them.
+		if p.info.Step == warmUp {
+			m.params = m.config.params(p.t.Network().Layout())
+			for _, x := range p.t.Executors() {
+				m.ops = append(m.ops, watchOps(x))
+				m.products += x.Program().FLOPs()
 			}
-			return nil
 		}
-		steps = append(steps, i.Seconds)
-		total, waited = total+i.Seconds, waited+i.DataWait
-		if spent := time.Since(began).Seconds(); len(steps) >= 5 && spent > seconds || len(steps) >= 3 && spent > 1.5*seconds {
-			return errMeasured
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
+		return
 	}
-	took := median(steps)
-	out.Steps, out.Milliseconds = len(steps), 1e3*took
-	out.TokensPerSecond = float64(c.B*c.T) / took
-	out.GFLOPS = out.TokensPerSecond * c.flops(out.Parameters) / 1e9
+	m.steps = append(m.steps, p.info.Seconds)
+	m.total, m.waited = m.total+p.info.Seconds, m.waited+p.info.DataWait
+}
+
+// result is what was measured.
+func (m *benchMeter) result(b *Bench) *BenchStep {
+	took := median(m.steps)
+	out := &BenchStep{BenchConfig: m.config, Parameters: m.params, Steps: len(m.steps), Milliseconds: 1e3 * took}
+	out.Products = m.products / 1e9
+	out.TokensPerSecond = float64(m.config.tokens()) / took
+	out.GFLOPS = m.config.flops(m.params, m.products) / 1e9 / took
 	out.Share = out.GFLOPS / b.GFLOPS
-	out.DataWait = waited / total
-	seen := float64(c.T+1) / float64(2*c.T) // of attention's square, causal
-	between := slices.Clone(steps)
-	for _, o := range ops {
+	out.DataWait = m.waited / m.total
+	between := slices.Clone(m.steps)
+	for _, o := range m.ops {
 		for _, took := range o.took {
 			for k := range between { // a run of a program each step
 				between[k] -= took[k]
 			}
 		}
-		for _, line := range o.lines(seen, b) {
+		for _, line := range o.lines(m.config, b) {
 			line.OfStep = line.Milliseconds / out.Milliseconds
 			out.Ops = append(out.Ops, line)
 		}
 	}
 	left := median(between)
 	out.Ops = append(out.Ops, BenchOp{Phase: "between", From: "loader, feed, read-out", Milliseconds: 1e3 * left, OfStep: left / took})
-	return out, nil
+	return out
+}
+
+// benchStep times the step of a config, and its instructions.
+func benchStep(ctx context.Context, dev *cpu.Device, c BenchConfig, b *Bench, seconds float64) (*BenchStep, error) {
+	m := benchMeter{config: c}
+	began := time.Now()
+	for p, err := range benchSteps(ctx, dev, c) {
+		if err != nil {
+			return nil, err
+		}
+		m.add(p)
+		if spent := time.Since(began).Seconds(); len(m.steps) >= 5 && spent > seconds || len(m.steps) >= 3 && spent > 1.5*seconds {
+			break
+		}
+	}
+	return m.result(b), nil
 }
 
 // benchOps holds how long each instruction of a program took, run by run.
@@ -344,7 +355,7 @@ func watchOps(x *exec.Executor) *benchOps {
 }
 
 // lines adds up the instructions of one kind; they come in the order of the program.
-func (o *benchOps) lines(seen float64, b *Bench) []BenchOp {
+func (o *benchOps) lines(c BenchConfig, b *Bench) []BenchOp {
 	type key struct{ phase, op, from string }
 	at := map[key]int{}
 	var list []BenchOp
@@ -370,7 +381,7 @@ func (o *benchOps) lines(seen float64, b *Bench) []BenchOp {
 		}
 		f, bytes := o.p.Cost(i)
 		if in.Op == exec.OpAttention || in.Op == exec.OpAttentionGrad {
-			f *= seen
+			f *= c.seen(in.Note)
 		}
 		l := &list[n]
 		l.Count++
@@ -511,8 +522,8 @@ func (b *Bench) Print(w io.Writer) error {
 		}
 	}
 	for _, s := range b.Steps {
-		fmt.Fprintf(w, "\n%s: %d layers of %d, T=%d B=%d V=%d, %.3g M parameters without positions\n",
-			s.Name, s.Layers, s.Dim, s.T, s.B, s.V, float64(s.Parameters)/1e6)
+		fmt.Fprintf(w, "\n%s: %s %d layers of %d, T=%d B=%d V=%d, %.3g M parameters without positions\n",
+			s.Name, s.Family, s.Layers, s.Dim, s.T, s.B, s.V, float64(s.Parameters)/1e6)
 		fmt.Fprintf(w, "%.1f ms a step (median of %d), %.0f tokens/s, %.1f GFLOP/s, %.1f %% of peak; %.2f %% waiting for data\n",
 			s.Milliseconds, s.Steps, s.TokensPerSecond, s.GFLOPS, 100*s.Share, 100*s.DataWait)
 		t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
@@ -525,6 +536,12 @@ func (b *Bench) Print(w io.Writer) error {
 			fmt.Fprintln(t)
 		}
 		if err := t.Flush(); err != nil {
+			return err
+		}
+	}
+	if len(b.Families) > 0 {
+		fmt.Fprintln(w)
+		if err := b.printFamilies(w); err != nil {
 			return err
 		}
 	}

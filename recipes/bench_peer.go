@@ -164,10 +164,14 @@ func benchPeers(ctx context.Context, dev *cpu.Device, c BenchConfig, b *Bench, o
 		}
 	}
 	var params, turn, made int
+	var products float64
 	began := time.Now()
 	err = benchTrain(ctx, dev, c, func(t *trainer.Trainer, i trainer.StepInfo) error {
 		if i.Step <= warmUp {
-			params = c.params(t.Network().Layout())
+			params, products = c.params(t.Network().Layout()), 0
+			for _, x := range t.Executors() {
+				products += x.Program().FLOPs()
+			}
 			turn = max(1, int(o.Seconds/rounds/i.Seconds))
 			began = time.Now()
 			return nil
@@ -197,7 +201,7 @@ func benchPeers(ctx context.Context, dev *cpu.Device, c BenchConfig, b *Bench, o
 		took := median(p.Seconds)
 		p.Steps, p.Milliseconds = len(p.Seconds), 1e3*took
 		p.TokensPerSecond = float64(c.B*c.T) / took
-		p.Share = p.TokensPerSecond * c.flops(params) / 1e9 / b.GFLOPS
+		p.Share = c.flops(params, products) / took / 1e9 / b.GFLOPS
 		p.Ratio = list[0].TokensPerSecond / p.TokensPerSecond
 	}
 	return list, nil

@@ -22,6 +22,9 @@ loader, forward, backward, clipping, AdamW. The step is split by operation, each
 its own limit: arithmetic or memory, whichever binds. Shares count 6N + 12LCT FLOPs a
 token (N parameters without positions), and nothing for what is computed twice.
 
+--config llama, qwen3, palm, bert, t5 or xlnet, or several, measures model families at
+equal parameters in turns with a GPT-2, and their tokens/s over its.
+
 --against torch=PYTHON trains the same models in PyTorch too, plain and compiled, in
 turns with hone; PYTHON is the interpreter of an environment that has torch.`,
 		Example: "  hone bench --config nano --seconds 1",
@@ -63,7 +66,7 @@ turns with hone; PYTHON is the interpreter of an environment that has torch.`,
 			return b.Print(t.out)
 		},
 	}
-	c.Flags().StringSliceVar(&configs, "config", nil, "nano, char, small or gpt2 alone; several with commas")
+	c.Flags().StringSliceVar(&configs, "config", nil, "nano, char, small or gpt2 alone, or a family; several with commas")
 	c.Flags().Float64Var(&o.Seconds, "seconds", 9, "time for the step of each config, about")
 	c.Flags().IntVar(&o.Threads, "threads", 0, "threads; 0: one for each core")
 	c.Flags().StringVar(&against, "against", "", "measure a peer beside: torch=PYTHON")
