@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"math"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -17,10 +18,8 @@ type task interface{ chunk(i, worker int) }
 type pool struct {
 	threads int // the caller included
 
-	task task
-	n    int64
-	next atomic.Int64 // the chunk to take
-	_    [48]byte
+	task  task
+	parts []part // a worker's own chunks each
 	// state is region number << 32 | open << 31 | workers inside. A worker enters
 	// only while the region is open, and the caller leaves only when it is closed
 	// and empty, so a late worker never sees a task that is gone.
@@ -29,6 +28,33 @@ type pool struct {
 
 	workers []*worker
 	closed  bool
+}
+
+// A part is the chunks from lo to hi that are left of a worker's own: lo << 32 | hi. It
+// takes the lowest. Who has none left of his own takes another's highest. The parts are
+// the same in every region of as many chunks, so that rows stay in the caches of the
+// processor that had them last.
+type part struct {
+	left atomic.Uint64
+	_    [56]byte
+}
+
+// take gives a chunk, or -1 when none is left.
+func (p *part) take(own bool) int {
+	for {
+		s := p.left.Load()
+		lo, hi := s>>32, s&math.MaxUint32
+		if lo >= hi {
+			return -1
+		}
+		i, rest := lo, (lo+1)<<32|hi
+		if !own {
+			i, rest = hi-1, lo<<32|(hi-1)
+		}
+		if p.left.CompareAndSwap(s, rest) {
+			return int(i)
+		}
+	}
 }
 
 type worker struct {
@@ -44,7 +70,7 @@ const (
 )
 
 func newPool(threads int) *pool {
-	p := &pool{threads: threads}
+	p := &pool{threads: threads, parts: make([]part, threads)}
 	for i := 1; i < threads; i++ {
 		w := &worker{wake: make(chan struct{}, 1)}
 		p.workers = append(p.workers, w)
@@ -62,8 +88,10 @@ func (p *pool) run(n int, t task) {
 		}
 		return
 	}
-	p.task, p.n = t, int64(n)
-	p.next.Store(0)
+	p.task = t
+	for i := range p.parts {
+		p.parts[i].left.Store(uint64(i*n/p.threads)<<32 | uint64((i+1)*n/p.threads))
+	}
 	region := p.state.Load()>>32 + 1
 	p.state.Store(region<<32 | poolOpen)
 	for _, w := range p.workers[:min(len(p.workers), n-1)] {
@@ -84,12 +112,11 @@ func (p *pool) run(n int, t task) {
 }
 
 func (p *pool) take(worker int) {
-	for {
-		i := p.next.Add(1) - 1
-		if i >= p.n {
-			return
+	for v := range p.threads {
+		at := (worker + v) % p.threads
+		for i := p.parts[at].take(v == 0); i >= 0; i = p.parts[at].take(v == 0) {
+			p.task.chunk(i, worker)
 		}
-		p.task.chunk(int(i), worker)
 	}
 }
 
