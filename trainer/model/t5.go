@@ -25,7 +25,7 @@ type T5 struct {
 	LayerNormEpsilon    float64 `json:"layer_norm_epsilon" toml:"layer_norm_epsilon"`
 	InitializerFactor   float64 `json:"initializer_factor" toml:"initializer_factor"`
 	ClassifierDropout   float64 `json:"classifier_dropout"`
-	IsEncoderDecoder    bool    `json:"is_encoder_decoder"` // true only
+	IsEncoderDecoder    bool    `json:"is_encoder_decoder"` // true, but of a token classifier
 	DecoderStartTokenID int     `json:"decoder_start_token_id"`
 
 	// The decoder's last hidden states are scaled before the output matrix; nil: where that is tied.
@@ -88,7 +88,7 @@ func (f T5) startToken(h Head) (token int32, twice bool) {
 	return int32(f.DecoderStartTokenID), h == Classifier || h == QuestionAnswering
 }
 
-func (f T5) check(_ Config, faults *Faults) {
+func (f T5) check(c Config, faults *Faults) {
 	faults.positive("d_model", f.DModel)
 	faults.positive("d_kv", f.DKV)
 	faults.positive("d_ff", f.DFF)
@@ -107,7 +107,8 @@ func (f T5) check(_ Config, faults *Faults) {
 	} else if f.RelativeAttentionMaxDistance <= f.RelativeAttentionNumBuckets/2 {
 		faults.add("relative_attention_max_distance", "%d is not above half of relative_attention_num_buckets", f.RelativeAttentionMaxDistance)
 	}
-	if !f.IsEncoderDecoder {
+	// transformers writes false for the head that has no decoder.
+	if !f.IsEncoderDecoder && (len(c.Architectures) == 0 || c.Architectures[0] != f.architecture(TokenClassifier)) {
 		faults.add("is_encoder_decoder", "false is not supported")
 	}
 }

@@ -126,8 +126,11 @@ shape = dict(
 )
 fixture("bert", BertConfig(type_vocab_size=2, **shape), [
     BertForMaskedLM, BertForSequenceClassification, BertForTokenClassification, BertForQuestionAnswering], True)
+fixture("bert-untied", BertConfig(type_vocab_size=2, tie_word_embeddings=False, **shape), [BertForMaskedLM], True)
 fixture("roberta", RobertaConfig(type_vocab_size=1, bos_token_id=0, eos_token_id=2, **shape), [
     RobertaForMaskedLM, RobertaForSequenceClassification, RobertaForTokenClassification, RobertaForQuestionAnswering], False)
+fixture("roberta-untied", RobertaConfig(type_vocab_size=1, bos_token_id=0, eos_token_id=2, tie_word_embeddings=False, **shape),
+        [RobertaForMaskedLM], False)
 fixture("distilbert", DistilBertConfig(
     vocab_size=V, dim=16, n_layers=2, n_heads=2, hidden_dim=24, max_position_embeddings=16, dropout=0.0, attention_dropout=0.0,
     qa_dropout=0.0, seq_classif_dropout=0.0, pad_token_id=PAD, num_labels=3,

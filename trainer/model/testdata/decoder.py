@@ -1,7 +1,7 @@
 """Reference values of heads that label tokens or find answers, on tiny decoders, in float64.
 
-Writes NAME.json and NAME.bin, laid out as bert.py has it, for gpt2-heads, llama-heads and
-qwen3-heads. Weights are float32 numbers. transformers computes norms, rotations and softmax
+Writes NAME.json and NAME.bin, laid out as bert.py has it, for gpt2-heads, llama-heads,
+qwen3-heads, and for qwen2 with a language model and a classifier too. Weights are float32 numbers. transformers computes norms, rotations and softmax
 in float32 whatever the model's type; here float32 means float64. Run:
 
     python decoder.py
@@ -17,8 +17,9 @@ torch.float32 = torch.float = torch.float64
 torch.Tensor.float = torch.Tensor.double
 import transformers
 from transformers import (
-    GPT2Config, GPT2ForQuestionAnswering, GPT2ForTokenClassification, LlamaConfig, LlamaForTokenClassification,
-    Qwen3Config, Qwen3ForTokenClassification,
+    GPT2Config, GPT2ForQuestionAnswering, GPT2ForTokenClassification, LlamaConfig, LlamaForQuestionAnswering,
+    LlamaForTokenClassification, Qwen2Config, Qwen2ForCausalLM, Qwen2ForQuestionAnswering, Qwen2ForSequenceClassification,
+    Qwen2ForTokenClassification, Qwen3Config, Qwen3ForQuestionAnswering, Qwen3ForTokenClassification,
 )
 
 torch.set_num_threads(1)
@@ -42,7 +43,9 @@ def fixture(name, config, models):
     mask = torch.tensor([[int(i < n) for i in range(T)] for n in LENGTHS])
     ids = torch.where(mask == 1, ids, torch.full_like(ids, PAD))
     tags = torch.where(mask == 1, torch.randint(0, 3, (2, T), generator=g), -100)
-    spans = torch.tensor([[3, 5], [0, 8]])
+    spans, labels = torch.tensor([[3, 5], [0, 8]]), torch.tensor([2, 0])
+    behind = torch.cat([ids[:, 1:], torch.full((2, 1), PAD)], 1)
+    targets = torch.where(behind != PAD, behind, -100)
     index, values, weights = [], [], set()
 
     def put(what, t):
@@ -63,6 +66,10 @@ def fixture(name, config, models):
 
         def run():
             out = model(input_ids=ids, attention_mask=mask)
+            if architecture.endswith("CausalLM"):
+                return out.logits, cross_entropy(out.logits.reshape(-1, V), targets.reshape(-1), ignore_index=-100)
+            if architecture.endswith("SequenceClassification"):
+                return out.logits, cross_entropy(out.logits, labels)
             if not answers:
                 return out.logits, cross_entropy(out.logits.reshape(-1, 3), tags.reshape(-1), ignore_index=-100)
             # Pads are no answers here; transformers leaves them in.
@@ -94,6 +101,7 @@ def fixture(name, config, models):
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__, "numpy": numpy.__version__},
         "config": json.loads(config.to_json_string(use_diff=False)), "heads": [m.__name__ for m in models],
         "ids": ids.tolist(), "lengths": LENGTHS, "order": [list(range(T))] * 2, "tensors": index,
+        "targets": torch.where(targets == -100, -1, targets).tolist(), "labels": labels.tolist(),
         "tags": torch.where(tags == -100, -1, tags).tolist(), "spans": spans.tolist(),
     }) + "\n")
 
@@ -106,5 +114,7 @@ shape = dict(
     vocab_size=V, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
     max_position_embeddings=16, bos_token_id=0, eos_token_id=0, pad_token_id=PAD, num_labels=3, attn_implementation="eager",
 )
-fixture("llama-heads", LlamaConfig(**shape), [LlamaForTokenClassification])
-fixture("qwen3-heads", Qwen3Config(head_dim=8, **shape), [Qwen3ForTokenClassification])
+fixture("llama-heads", LlamaConfig(**shape), [LlamaForTokenClassification, LlamaForQuestionAnswering])
+fixture("qwen3-heads", Qwen3Config(head_dim=8, **shape), [Qwen3ForTokenClassification, Qwen3ForQuestionAnswering])
+fixture("qwen2", Qwen2Config(**shape), [
+    Qwen2ForCausalLM, Qwen2ForSequenceClassification, Qwen2ForTokenClassification, Qwen2ForQuestionAnswering])

@@ -6,13 +6,15 @@ float64 little-endian, in that order) for each. Weights are float32 numbers. Run
     python seq2seq.py
 """
 
+import copy
 import json
 import pathlib
 
 import numpy
 import torch
 import transformers
-from transformers import T5Config, T5ForConditionalGeneration, XLNetConfig, XLNetForQuestionAnsweringSimple, XLNetForSequenceClassification
+from transformers import T5Config, T5ForConditionalGeneration, T5ForQuestionAnswering, T5ForSequenceClassification
+from transformers import T5ForTokenClassification, XLNetConfig, XLNetForQuestionAnsweringSimple, XLNetForSequenceClassification
 from transformers import XLNetForTokenClassification, XLNetLMHeadModel, XLNetModel
 from transformers.models.t5.modeling_t5 import T5LayerNorm
 
@@ -122,6 +124,45 @@ for name, kind, tied in (("t5", "relu", True), ("t5v1_1", "gated-gelu", False)):
         "config": written, "lengths": [7, 7],
         **lists(ids=shifted, targets=labels), "encoder": source.tolist(), "encoderLengths": [12, 9],
     })
+
+# T5's other heads: encoder and decoder read one text, which ends with </s>, or the encoder alone.
+EOS = 1
+text, text_mask = padded(12, [12, 9])
+text[0, 11], text[1, 8] = EOS, EOS
+text_tags = torch.where(text_mask == 1, torch.randint(0, 3, (2, 12), generator=g), -100)
+text_spans, text_labels = torch.tensor([[3, 5], [0, 8]]), torch.tensor([2, 0])
+
+
+def t5_classify(model):
+    logits = model(input_ids=text, attention_mask=text_mask).logits
+    return logits, cross_entropy(logits, text_labels)
+
+
+def t5_tag(model):
+    logits = model(input_ids=text, attention_mask=text_mask).logits
+    return logits, cross_entropy(logits.reshape(-1, 3), text_tags.reshape(-1), ignore_index=-100)
+
+
+def t5_answer(model):
+    out = model(input_ids=text, attention_mask=text_mask)
+    hidden = torch.where(text_mask == 1, 0.0, -torch.inf)  # pads are no answers here; transformers leaves them in
+    loss = cross_entropy(out.start_logits + hidden, text_spans[:, 0]) + cross_entropy(out.end_logits + hidden, text_spans[:, 1])
+    return torch.stack([out.start_logits, out.end_logits], -1), loss / 2
+
+
+config = T5Config(
+    vocab_size=V, d_model=16, d_kv=6, d_ff=24, num_layers=2, num_decoder_layers=1, num_heads=2, dropout_rate=0.0, classifier_dropout=0.0,
+    relative_attention_num_buckets=8, relative_attention_max_distance=10, decoder_start_token_id=PAD, eos_token_id=EOS, num_labels=3,
+)
+# T5ForTokenClassification makes its configuration that of an encoder.
+heads = [(T5ForSequenceClassification(config), t5_classify), (T5ForTokenClassification(copy.deepcopy(config)), t5_tag)]
+config.num_labels = 2
+heads.append((T5ForQuestionAnswering(config), t5_answer))
+config.num_labels = 3
+fixture("t5-heads", config, heads, {
+    "config": json.loads(config.to_json_string(use_diff=False)), "lengths": [12, 9],
+    **lists(ids=text, tags=text_tags, labels=text_labels, spans=text_spans, order=torch.arange(12).repeat(2, 1)),
+})
 
 # XLNet: each sequence in an order of its own; the last three places are predicted, through
 # the query stream.
