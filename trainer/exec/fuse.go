@@ -256,10 +256,12 @@ func (f *fusion) addNorm(i int) bool {
 		return false
 	}
 	for _, op := range [][2]Op{{OpLayerNorm, OpAddLayerNorm}, {OpRMSNorm, OpAddRMSNorm}} {
-		n, ok := f.reader(sum, op[0])
-		if !ok {
+		// The first that there is: the norm may run again for its gradient.
+		k := slices.IndexFunc(f.readers[sum], func(r int) bool { return f.p.Instrs[r].Op == op[0] })
+		if k < 0 {
 			continue
 		}
+		n := f.readers[sum][k]
 		norm := f.p.Instrs[n]
 		if norm.In[0] != sum || !f.ready(i, n, norm.In[1:]...) {
 			continue
@@ -267,7 +269,7 @@ func (f *fusion) addNorm(i int) bool {
 		f.name(norm.Out[0], "y")
 		f.replace(i, Instr{
 			Op: op[1], In: slices.Concat(add.In, norm.In[1:]), Out: slices.Concat([]ID{sum}, norm.Out),
-			Attrs: norm.Attrs, Note: norm.Note,
+			Attrs: norm.Attrs, Note: norm.Note, Again: add.Again,
 		}, n)
 		return true
 	}

@@ -81,6 +81,7 @@ type Instr struct {
 	In, Out []ID
 	Attrs   Attrs
 	Note    string // where it comes from, for listings and errors: "h.3.attn"
+	Again   bool   // it runs a second time: see Recompute
 }
 
 // A Program is what a device runs. Build one with a Builder.
@@ -108,7 +109,9 @@ func (p *Program) Size(c Class) int { return p.Bytes[c] }
 func (p *Program) FLOPs() float64 {
 	var sum float64
 	for i := range p.Instrs {
-		sum += p.instrFLOPs(&p.Instrs[i])
+		if !p.Instrs[i].Again {
+			sum += p.instrFLOPs(&p.Instrs[i])
+		}
 	}
 	return sum
 }
@@ -178,8 +181,12 @@ func (p *Program) Print(w io.Writer) error {
 				}
 			}
 		}
+		note := in.Note
+		if in.Again {
+			note += " again"
+		}
 		fmt.Fprintf(tw, "%d\t%s%s\t%s\t%s\t%d\t%.3g\t%s\n", i, in.Op, in.Attrs.suffix(in.Op),
-			p.operands(in.Out), p.operands(in.In), bytes, p.instrFLOPs(in)/1e6, in.Note)
+			p.operands(in.Out), p.operands(in.In), bytes, p.instrFLOPs(in)/1e6, note)
 	}
 	if err := tw.Flush(); err != nil {
 		return err

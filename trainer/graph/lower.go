@@ -36,6 +36,7 @@ func (b *Builder) Lower(l *exec.Layout, out Outputs) (*exec.Program, error) {
 		l = exec.NewLayout(b.dt, b.Params())
 	}
 	var grads map[string]*gorgonia.Node
+	forward := len(b.g.AllNodes())
 	if b.err == nil && out.Loss != nil {
 		if err := b.checkTrainable(l); err != nil {
 			b.fail("%w", err)
@@ -52,7 +53,7 @@ func (b *Builder) Lower(l *exec.Layout, out Outputs) (*exec.Program, error) {
 		return nil, b.Err()
 	}
 	w := lowering{
-		b: b, l: l, x: exec.NewBuilder(b.name), notes: b.sumNotes(),
+		b: b, nodes: forward, l: l, x: exec.NewBuilder(b.name), notes: b.sumNotes(),
 		ids: map[*gorgonia.Node]exec.ID{}, parts: map[part]exec.ID{}, homes: map[*gorgonia.Node]exec.ParamInfo{},
 	}
 	return w.program(out, grads)
@@ -176,6 +177,7 @@ type lowering struct {
 	b     *Builder
 	l     *exec.Layout
 	x     *exec.Builder
+	nodes int // of the forward pass: the first ones
 	count int // instructions
 	ids   map[*gorgonia.Node]exec.ID
 	parts map[part]exec.ID                  // results of bundles
@@ -223,11 +225,15 @@ func (w *lowering) program(out Outputs, grads map[string]*gorgonia.Node) (*exec.
 		params[p.node.n] = p.info.Shape
 	}
 
+	forward := 0 // instructions
 	// Order of creation is a topological order, and puts the gradients of weights
 	// beside those of activations. Gorgonia's Sort gains nothing on it.
 	for id, n := range b.g.AllNodes() {
 		if n.ID() != int64(id) {
 			return nil, fmt.Errorf("graph: %s: gorgonia removed a node before %d", b.name, id)
+		}
+		if id == w.nodes {
+			forward = w.count
 		}
 		if !live[n] {
 			continue
@@ -255,6 +261,9 @@ func (w *lowering) program(out Outputs, grads map[string]*gorgonia.Node) (*exec.
 	}
 	for _, o := range out.Named {
 		w.x.Output(o.Name, w.ids[o.Node.n])
+	}
+	if b.again && grads != nil {
+		w.x.Recompute(forward)
 	}
 	if !b.unfused {
 		w.x.Fuse()
