@@ -158,27 +158,30 @@ func FuzzFASTA(f *testing.F) {
 	})
 }
 
-// FuzzPacked reads what claims to be compressed, as lines of text.
-func FuzzPacked(f *testing.F) {
-	seed(f, "testdata/tables/*.gz", "testdata/tables/*.zst")
-	f.Fuzz(func(t *testing.T, b []byte) {
-		packed := packing(b)
-		if packed == "" {
-			return
-		}
-		before := allocated()
-		r, done, err := unpack(bytes.NewReader(b), packed)
-		if err != nil {
-			return
-		}
-		defer done()
-		// A small input may hold a gigabyte; that is no fault of a stream's.
-		io.Copy(io.Discard, io.LimitReader(r, 16<<20))
-		// A window of 128 MiB is legal.
-		if a := allocated() - before; a > 400<<20+400*uint64(len(b)) {
-			t.Fatalf("%d MiB allocated for %d bytes", a>>20, len(b))
-		}
-	})
+func FuzzGzip(f *testing.F) {
+	seed(f, "testdata/tables/*.gz")
+	f.Fuzz(func(t *testing.T, b []byte) { fuzzPacked(t, append([]byte("\x1f\x8b"), b[min(2, len(b)):]...)) })
+}
+
+func FuzzZSTD(f *testing.F) {
+	seed(f, "testdata/tables/*.zst")
+	f.Fuzz(func(t *testing.T, b []byte) { fuzzPacked(t, append([]byte("\x28\xb5\x2f\xfd"), b[min(4, len(b)):]...)) })
+}
+
+// fuzzPacked reads what claims to be compressed as a stream.
+func fuzzPacked(t *testing.T, b []byte) {
+	before := allocated()
+	r, done, err := unpack(bytes.NewReader(b), packing(b))
+	if err != nil {
+		return
+	}
+	defer done()
+	// A small input may hold a gigabyte; that is no fault of a stream's.
+	io.Copy(io.Discard, io.LimitReader(r, 16<<20))
+	// A window of 128 MiB is legal.
+	if a := allocated() - before; a > 400<<20+400*uint64(len(b)) {
+		t.Fatalf("%d MiB allocated for %d bytes", a>>20, len(b))
+	}
 }
 
 func FuzzDataset(f *testing.F) {
