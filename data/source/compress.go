@@ -13,22 +13,24 @@ var errCompressed = errors.New("damaged data: a compressed buffer")
 
 const lz4Magic = 0x184d2204
 
-// decompress decodes a buffer whose decodedSize is n.
-func decompress(b []byte, n int64, codec int) ([]byte, error) {
-	if codec == codecNone || len(b) == 0 {
-		return b, nil
+// decompress decodes a buffer into dst, which is empty and whose capacity is the
+// buffer's decodedSize.
+func decompress(dst, b []byte, codec int) (out []byte, err error) {
+	switch {
+	case len(b) == 0:
+		return dst, nil
+	case codec == codecNone:
+		return append(dst, b...), nil
+	case int64(binary.LittleEndian.Uint64(b)) == -1:
+		return append(dst, b[8:]...), nil
+	case codec == codecLZ4:
+		return lz4Decode(dst, b[8:])
 	}
-	if int64(binary.LittleEndian.Uint64(b)) == -1 {
-		return b[8:], nil
-	}
-	if codec == codecLZ4 {
-		return lz4Decode(b[8:], n)
-	}
-	out, err := bufferZSTD().DecodeAll(b[8:], make([]byte, 0, n))
-	if err != nil {
+	size := cap(dst)
+	if out, err = bufferZSTD().DecodeAll(b[8:], dst); err != nil {
 		return nil, fmt.Errorf("damaged data: %w", err)
 	}
-	if int64(len(out)) != n {
+	if len(out) != size {
 		return nil, errCompressed
 	}
 	return out, nil

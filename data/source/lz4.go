@@ -8,10 +8,9 @@ import (
 var errLZ4 = errors.New("damaged data: an LZ4 frame")
 
 // lz4Decode decodes LZ4 frames
-// (https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md) to exactly n
-// bytes. Checksums are passed over: Arrow's writers put none.
-func lz4Decode(src []byte, n int64) ([]byte, error) {
-	dst := make([]byte, 0, n)
+// (https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md) into dst, which is
+// empty, to exactly its capacity. Checksums are passed over: Arrow's writers put none.
+func lz4Decode(dst, src []byte) ([]byte, error) {
 	for len(src) > 0 {
 		if len(src) < 7 || binary.LittleEndian.Uint32(src) != lz4Magic {
 			return nil, errLZ4
@@ -69,7 +68,7 @@ func lz4Decode(src []byte, n int64) ([]byte, error) {
 			src = src[4:]
 		}
 	}
-	if int64(len(dst)) != n {
+	if len(dst) != cap(dst) {
 		return nil, errLZ4
 	}
 	return dst, nil

@@ -338,6 +338,7 @@ func textColumns(names ...string) []Column {
 // arrowReader reads an Arrow IPC file or stream in order.
 type arrowReader struct {
 	f     *File
+	ahead ahead
 	w     *window
 	k     int   // next record batch
 	row   int64 // in w
@@ -353,27 +354,29 @@ func openArrow(path, name string, skips *Skips) (rowReader, error) {
 		return nil, unnamed(err, path)
 	}
 	f.path, f.skips = name, skips
-	return &arrowReader{f: f, guess: scanRows}, nil
+	return &arrowReader{f: f, ahead: ahead{f: f}, guess: scanRows}, nil
 }
 
 func (a *arrowReader) columns() []Column { return a.f.Columns() }
 func (a *arrowReader) count() int64      { return a.f.Rows() }
-func (a *arrowReader) close() error      { return a.f.Close() }
+
+func (a *arrowReader) close() error {
+	a.ahead.wait()
+	return a.f.Close()
+}
 
 func (a *arrowReader) next(s *Scanner) (*Batch, error) {
 	for a.w == nil || a.row >= a.w.rows() {
 		if a.k >= len(a.f.batches) {
 			return nil, io.EOF
 		}
-		if a.w == nil {
-			a.w = &window{f: a.f, reuse: true}
-		}
-		a.w.k, a.row = a.k, 0
-		a.k++
-		if err := a.w.open(); err != nil {
+		w, err := a.ahead.window(a.k, a.w)
+		if err != nil {
 			a.w = nil
-			return nil, fmt.Errorf("record batch %d: %w", a.k-1, err)
+			return nil, fmt.Errorf("record batch %d: %w", a.k, err)
 		}
+		a.w, a.row = w, 0
+		a.k++
 	}
 	n := a.w.next(a.row, min(2*a.guess, 1<<20), windowBytes)
 	a.guess = max(n, 64)

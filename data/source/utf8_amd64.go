@@ -12,7 +12,7 @@ var hasUTF8Blocks = cpu.X86.HasAVX2
 //go:noescape
 func utf8Blocks(p *byte, n int) bool
 
-// countBlocks counts the bytes that begin a character, of n, a multiple of 32.
+// markRunes sets a bit for each byte of n > 0 blocks of 64 that begins a character.
 //
 //go:noescape
-func countBlocks(p *byte, n int) int
+func markRunes(p *byte, marks *uint64, n int)

@@ -87,29 +87,26 @@ next:
 DATA continuation<>+0(SB)/8, $0xbfbfbfbfbfbfbfbf
 GLOBL continuation<>(SB), RODATA|NOPTR, $8
 
-// func countBlocks(p *byte, n int) int
-TEXT ·countBlocks(SB), NOSPLIT, $0-24
+// func markRunes(p *byte, marks *uint64, n int)
+TEXT ·markRunes(SB), NOSPLIT, $0-24
 	MOVQ p+0(FP), SI
-	MOVQ n+8(FP), CX
+	MOVQ marks+8(FP), DI
+	MOVQ n+16(FP), CX
 	VPBROADCASTQ continuation<>(SB), Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
 
-count:
-	VMOVDQU  (SI), Y0
-	VPCMPGTB Y3, Y0, Y0 // with signs: above 10xxxxxx
-	VPABSB   Y0, Y0
-	VPSADBW  Y4, Y0, Y0
-	VPADDQ   Y0, Y5, Y5
-	ADDQ     $32, SI
-	SUBQ     $32, CX
-	JNZ      count
-
-	VEXTRACTI128 $1, Y5, X0
-	VPADDQ  X0, X5, X5
-	VPSRLDQ $8, X5, X0
-	VPADDQ  X0, X5, X5
-	VMOVQ   X5, AX
-	MOVQ    AX, ret+16(FP)
+mark:
+	VMOVDQU   (SI), Y0
+	VMOVDQU   32(SI), Y1
+	VPCMPGTB  Y3, Y0, Y0
+	VPCMPGTB  Y3, Y1, Y1
+	VPMOVMSKB Y0, AX
+	VPMOVMSKB Y1, BX
+	SHLQ      $32, BX
+	ORQ       BX, AX
+	MOVQ      AX, (DI)
+	ADDQ      $64, SI
+	ADDQ      $8, DI
+	DECQ      CX
+	JNZ       mark
 	VZEROUPPER
 	RET

@@ -6,4 +6,4 @@ const hasUTF8Blocks = false
 
 func utf8Blocks(*byte, int) bool { panic("not reached") }
 
-func countBlocks(*byte, int) int { panic("not reached") }
+func markRunes(*byte, *uint64, int) { panic("not reached") }

@@ -29,7 +29,9 @@ type window struct {
 	block  arrowBlock
 	b      *arrowBatch
 	at     []layout // of the selected columns
-	mem    map[int][]byte
+	mem    map[int][]byte // decompressed, by buffer
+	spare  map[int][]byte // of the batch before, to be overwritten
+	raw    []byte         // a compressed buffer
 	budget int64
 	reuse  bool // the next rows may overwrite these
 	slab   []byte
@@ -55,7 +57,14 @@ func (w *window) open() error {
 	if len(a.columns) == 0 {
 		return errors.New("no column is selected")
 	}
-	w.block, w.mem = a.batches[w.k], nil
+	w.block = a.batches[w.k]
+	w.mem, w.spare = w.spare, w.mem
+	clear(w.mem)
+	for i, m := range w.spare {
+		if cap(m) > aheadBytes {
+			delete(w.spare, i)
+		}
+	}
 	m, err := a.message(w.block, a.size)
 	if err != nil {
 		return err
@@ -184,7 +193,7 @@ func (w *window) unpacked(i int) ([]byte, error) {
 	if m, ok := w.mem[i]; ok {
 		return m, nil
 	}
-	m, err := w.unpack(w.b.buffers[i])
+	m, err := w.unpack(i)
 	if err != nil {
 		return nil, err
 	}
@@ -195,13 +204,18 @@ func (w *window) unpacked(i int) ([]byte, error) {
 	return m, nil
 }
 
-// unpack reads and decompresses a buffer.
-func (w *window) unpack(bf arrowBuffer) ([]byte, error) {
+// unpack reads and decompresses buffer i.
+func (w *window) unpack(i int) ([]byte, error) {
+	bf := w.b.buffers[i]
 	if bf.length > w.budget {
 		return nil, errLarge
 	}
-	raw, err := w.f.read(w.block.offset+int64(w.block.meta)+bf.offset, bf.length)
-	if err != nil {
+	raw := w.raw
+	if int64(cap(raw)) < bf.length {
+		raw = make([]byte, bf.length)
+	}
+	raw = raw[:bf.length]
+	if err := w.f.readInto(raw, w.block.offset+int64(w.block.meta)+bf.offset); err != nil {
 		return nil, err
 	}
 	n, err := decodedSize(raw, w.b.codec)
@@ -212,7 +226,13 @@ func (w *window) unpack(bf arrowBuffer) ([]byte, error) {
 		return nil, errLarge
 	}
 	w.budget -= n
-	return decompress(raw, n, w.b.codec)
+	w.raw = raw
+	dst := w.spare[i]
+	delete(w.spare, i)
+	if int64(cap(dst)) < n {
+		dst = make([]byte, 0, n)
+	}
+	return decompress(dst[:0:n], raw, w.b.codec)
 }
 
 // valid reads the validity of n rows from row r as a bitmap that begins at bit
