@@ -2,13 +2,15 @@ package source
 
 import "runtime"
 
-// A record batch that is compressed is decompressed ahead, beside those before it, where
-// its selected columns have at most this many bytes: memory must not depend on the
-// number of processors.
+// Record batches that are compressed are decompressed ahead, beside the one that is read:
+// as many as there are processors, up to a number, and together up to a number of bytes.
+// A batch that is larger than its share is decompressed when it is read.
 const (
-	aheadBytes   = 16 << 20
 	aheadBatches = 4
+	aheadBytes   = 128 << 20
 )
+
+func aheadLanes() int { return min(runtime.GOMAXPROCS(0), aheadBatches) }
 
 // ahead decompresses the next record batches of a file while one is read.
 type ahead struct {
@@ -32,7 +34,7 @@ func (a *ahead) window(k int, last *window) (*window, error) {
 	if len(a.queue) == 0 {
 		a.k = k
 	}
-	for len(a.queue) < min(runtime.GOMAXPROCS(0), aheadBatches) && a.k < len(a.f.batches) && a.f.batches[a.k].codec != codecNone {
+	for len(a.queue) < aheadLanes() && a.k < len(a.f.batches) && a.f.batches[a.k].codec != codecNone {
 		d := &decompressing{w: a.take(), k: a.k, done: make(chan struct{})}
 		a.k++
 		a.queue = append(a.queue, d)
@@ -81,7 +83,7 @@ func (w *window) unpackAhead(k int) {
 		w.b = nil
 		return
 	}
-	w.budget = aheadBytes
+	w.budget = int64(aheadBytes / aheadLanes())
 	for i, c := range w.f.columns {
 		end := w.at[i]
 		if end.skip(&w.f.fields[c], w.b, w.f.version) != nil {

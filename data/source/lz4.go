@@ -79,6 +79,11 @@ func lz4Decode(dst, src []byte) ([]byte, error) {
 func lz4Block(dst, src []byte) ([]byte, bool) {
 	out, d, s := dst[:cap(dst)], len(dst), 0
 	for {
+		if hasLZ4Fast && len(src)-s >= lz4FastSource && len(out)-d >= lz4FastRoom {
+			var n int
+			d, n = lz4Fast(&out[0], d, len(out), &src[s], len(src)-s)
+			s += n
+		}
 		if s >= len(src) {
 			return nil, false
 		}

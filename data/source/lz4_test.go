@@ -41,13 +41,18 @@ func TestLZ4Block(t *testing.T) {
 	for range 500 {
 		before := append([]byte("of an earlier block"), literals()...)
 		block, out := []byte{}, bytes.Clone(before)
-		for range r.IntN(30) {
+		for range r.IntN([]int{30, 300}[r.IntN(2)]) {
 			l := literals()
 			back := 1 + r.IntN(min(len(out)+len(l), []int{3, 40, 65535}[r.IntN(3)]))
 			block, out = lz4Sequence(block, out, l, back, 4+r.IntN([]int{8, 40, 900}[r.IntN(3)]))
 		}
 		block, out = lz4Sequence(block, out, append(literals(), "last literals"...), 0, 0)
-		into := func(room int) []byte { return append(make([]byte, 0, room), before...) }
+		var after []byte // what must not be overwritten
+		into := func(room int) []byte {
+			b := bytes.Repeat([]byte{0xa5}, room+64)
+			after = b[room:]
+			return append(b[:0:room], before...)
+		}
 		if got, ok := lz4Block(into(len(out)), block); !ok || !bytes.Equal(got, out) {
 			t.Fatalf("%x: %v, %x, want %x", block, ok, got, out)
 		}
@@ -62,5 +67,8 @@ func TestLZ4Block(t *testing.T) {
 		}
 		block[r.IntN(len(block))] ^= byte(1 + r.IntN(255))
 		lz4Block(into(len(out)), block) // whatever it makes of it
+		if !bytes.Equal(after, bytes.Repeat([]byte{0xa5}, 64)) {
+			t.Fatal("written beyond the room")
+		}
 	}
 }

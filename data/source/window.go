@@ -61,7 +61,7 @@ func (w *window) open() error {
 	w.mem, w.spare = w.spare, w.mem
 	clear(w.mem)
 	for i, m := range w.spare {
-		if cap(m) > aheadBytes {
+		if cap(m) > aheadBytes/aheadBatches {
 			delete(w.spare, i)
 		}
 	}
