@@ -28,7 +28,7 @@ type window struct {
 	k      int
 	block  arrowBlock
 	b      *arrowBatch
-	at     []layout // of the selected columns
+	at     []layout       // of the selected columns
 	mem    map[int][]byte // decompressed, by buffer
 	spare  map[int][]byte // of the batch before, to be overwritten
 	raw    []byte         // a compressed buffer
