@@ -108,23 +108,23 @@ func (m *bpe) symbol(e *encoder, r rune, s string, first, last bool) (int32, boo
 	return id, ok
 }
 
-// symbols puts what a word begins as into e.nodes.
+// symbols puts what a word begins as into e.symbols.
 func (m *bpe) symbols(e *encoder, w string) {
-	nodes := slices.Grow(e.nodes[:0], len(w))
+	list := slices.Grow(e.symbols[:0], len(w))
 	if m.bytes != nil {
 		for i := range len(w) {
 			if id := m.bytes[w[i]]; id >= 0 {
-				nodes = append(nodes, node{id: id, size: m.byteSize(w[i])})
+				list = append(list, symbol{id, m.byteSize(w[i])})
 			}
 		}
-		e.nodes = nodes
+		e.symbols = list
 		return
 	}
 	unk := 0 // bytes of what is unknown and not yet a symbol
 	has := false
 	flush := func() {
 		if has {
-			nodes = append(nodes, node{id: m.unk, size: int32(unk)})
+			list = append(list, symbol{m.unk, int32(unk)})
 			has, unk = false, 0
 		}
 	}
@@ -136,10 +136,10 @@ func (m *bpe) symbols(e *encoder, w string) {
 		switch {
 		case ok:
 			flush()
-			nodes = append(nodes, node{id: id, size: int32(n)})
+			list = append(list, symbol{id, int32(n)})
 		case m.fallback != nil && covers(m.fallback, c):
 			for j := range len(c) {
-				nodes = append(nodes, node{id: m.fallback[c[j]], size: 1})
+				list = append(list, symbol{m.fallback[c[j]], 1})
 			}
 		case m.unk >= 0:
 			if has && !m.fuse {
@@ -150,7 +150,7 @@ func (m *bpe) symbols(e *encoder, w string) {
 		}
 	}
 	flush()
-	e.nodes = nodes
+	e.symbols = list
 }
 
 // byteSize is 1, or with holes what the library counts for a byte.
@@ -195,25 +195,25 @@ func (m *bpe) encode(e *encoder, dst []int32, w string) []int32 {
 			if id := m.bytes[w[i]]; id >= 0 {
 				dst = append(dst, id)
 			} else {
-				return m.encodeNodes(e, dst[:start], w)
+				return m.encodeSymbols(e, dst[:start], w)
 			}
 		}
 		return m.mergeShort(dst, len(w))
 	}
-	return m.encodeNodes(e, dst, w)
+	return m.encodeSymbols(e, dst, w)
 }
 
-func (m *bpe) encodeNodes(e *encoder, dst []int32, w string) []int32 {
+func (m *bpe) encodeSymbols(e *encoder, dst []int32, w string) []int32 {
 	m.symbols(e, w)
-	if len(e.nodes) <= shortWord {
-		for _, n := range e.nodes {
+	if len(e.symbols) <= shortWord {
+		for _, n := range e.symbols {
 			dst = append(dst, n.id)
 		}
-		return m.mergeShort(dst, len(e.nodes))
+		return m.mergeShort(dst, len(e.symbols))
 	}
-	m.mergeLong(e)
-	for i := int32(0); i >= 0; i = e.nodes[i].next {
-		dst = append(dst, e.nodes[i].id)
+	m.mergeLong(e, windowNew, windowAgain)
+	for _, n := range e.merged {
+		dst = append(dst, n.id)
 	}
 	return dst
 }
@@ -229,12 +229,9 @@ func (m *bpe) tokens(e *encoder, dst []part, w string) []part {
 		}
 	}
 	m.symbols(e, w)
-	if len(e.nodes) == 0 {
-		return dst
-	}
-	m.mergeLong(e)
-	for i := int32(0); i >= 0; i = e.nodes[i].next {
-		dst = append(dst, part{id: e.nodes[i].id, size: int(e.nodes[i].size)})
+	m.mergeLong(e, windowNew, windowAgain)
+	for _, n := range e.merged {
+		dst = append(dst, part{id: n.id, size: int(n.size)})
 	}
 	return dst
 }
@@ -272,10 +269,18 @@ func (m *bpe) mergeShort(dst []int32, n int) []int32 {
 	}
 }
 
-// node is a symbol of a word, in a list by position.
+// symbol is a token of a word.
+type symbol struct{ id, size int32 } // size: bytes
+
+// placed is a symbol and the number of the first of those that it was merged from.
+type placed struct {
+	symbol
+	start int32
+}
+
+// node is a symbol in a list by position.
 type node struct {
-	id         int32 // -1: merged into the one before
-	size       int32 // bytes
+	symbol           // id -1: merged into the one before
 	prev, next int32 // -1: none
 }
 
@@ -284,12 +289,77 @@ type rankAt uint64
 
 func (a rankAt) less(b rankAt) bool { return a < b }
 
-// mergeLong merges e.nodes in n·log n, for a megabyte without a space. The list
-// begins with the first.
-func (m *bpe) mergeLong(e *encoder) {
-	nodes, heap := e.nodes, slices.Grow(e.heap[:0], len(e.nodes))
-	for i := range nodes {
-		nodes[i].prev, nodes[i].next = int32(i)-1, int32(i)+1
+// What mergeLong takes at a time, small enough for the cache: new symbols, and those
+// before them that are merged once more.
+const (
+	windowNew   = 1 << 12
+	windowAgain = 1 << 8
+)
+
+// mergeLong merges e.symbols into e.merged as mergeWindow does, in time that is linear
+// in their number: windows that overlap are merged one after the other, and joined where
+// they have a token in common.
+//
+// What is joined is what the whole would give. Suppose that the whole had a first merge
+// over a border between two of the joined tokens. What was done inside these two before
+// depends on nothing outside, so the two alone would come to the same merge. But they
+// stand side by side in one of the windows, which did not.
+func (m *bpe) mergeLong(e *encoder, fresh, again int) {
+	e.merged = e.merged[:0]
+	for done := 0; done < len(e.symbols); {
+		from, start := len(e.merged), done
+		for from > 0 && done-start < again {
+			from--
+			start = int(e.merged[from].start)
+		}
+		end := min(done+max(fresh, 4*again), len(e.symbols))
+		m.mergeWindow(e, e.symbols[start:end])
+		at := int32(0)
+		if from > 0 {
+			if from, at = e.common(from, start, done); at < 0 {
+				again *= 2 // and stay so: the whole is then linear still
+				continue
+			}
+		}
+		e.merged = e.merged[:from]
+		for ; at >= 0; at = e.nodes[at].next {
+			e.merged = append(e.merged, placed{e.nodes[at].symbol, int32(start) + at})
+		}
+		done = end
+	}
+}
+
+// common gives the first token that e.merged, from a token on and up to the symbol
+// done, has in common with the window in e.nodes that begins at start: its number in
+// both; at is -1 if there is none.
+func (e *encoder) common(from, start, done int) (i int, at int32) {
+	for i, at = from, 0; i < len(e.merged) && at >= 0; {
+		switch d := int(e.merged[i].start) - start - int(at); {
+		case d < 0:
+			i++
+		case d > 0:
+			at = e.nodes[at].next
+		default:
+			end := done
+			if i+1 < len(e.merged) {
+				end = int(e.merged[i+1].start)
+			}
+			next := e.nodes[at].next
+			if int(next) == end-start || next < 0 && start+len(e.nodes) == end {
+				return i, at
+			}
+			i, at = i+1, next
+		}
+	}
+	return i, -1
+}
+
+// mergeWindow merges symbols into a list in e.nodes that begins with the first: the pair
+// with the least rank, the leftmost of equals, until no pair has one.
+func (m *bpe) mergeWindow(e *encoder, symbols []symbol) {
+	nodes, heap := slices.Grow(e.nodes[:0], len(symbols)), slices.Grow(e.heap[:0], len(symbols))
+	for i, s := range symbols {
+		nodes = append(nodes, node{s, int32(i) - 1, int32(i) + 1})
 	}
 	nodes[len(nodes)-1].next = -1
 	for i := range nodes[1:] {
@@ -328,7 +398,7 @@ func (m *bpe) mergeLong(e *encoder) {
 			}
 		}
 	}
-	e.heap = heap
+	e.nodes, e.heap = nodes, heap
 }
 
 // pairTable maps a pair of ids to its rank and result: open addressing, at most

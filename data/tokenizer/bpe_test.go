@@ -255,6 +255,59 @@ func TestMergeAgreesWithDefinition(t *testing.T) {
 	}
 }
 
+// TestMergeWindows merges long words in windows and at once, by merges of which most
+// reach far: of few letters, in any order, with tokens that are reached by two ways.
+func TestMergeWindows(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	var a, b encoder
+	for range 400 {
+		pieces := []string{"a", "b", "c"}[:1+rng.IntN(3)]
+		letters := len(pieces)
+		m := &bpe{ids: map[string]int32{}, bytes: new([256]int32)}
+		for i, s := range pieces {
+			m.ids[s], m.bytes[s[0]] = int32(i), int32(i)
+		}
+		var merged []int32
+		for range rng.IntN(60) {
+			p := [2]int32{int32(rng.IntN(len(pieces))), int32(rng.IntN(len(pieces)))}
+			s := pieces[p[0]] + pieces[p[1]]
+			if slices.Contains(m.merges, p) || len(s) > 200 {
+				continue
+			}
+			id, ok := m.ids[s]
+			if !ok {
+				id = int32(len(pieces))
+				m.ids[s] = id
+				pieces = append(pieces, s)
+			}
+			m.merges, merged = append(m.merges, p), append(merged, id)
+		}
+		rng.Shuffle(len(merged), func(i, j int) {
+			m.merges[i], m.merges[j] = m.merges[j], m.merges[i]
+			merged[i], merged[j] = merged[j], merged[i]
+		})
+		m.build(merged)
+		w := make([]byte, 1+rng.IntN(3000))
+		period := 1 + rng.IntN(len(w))
+		for i := range w {
+			if w[i] = "abc"[rng.IntN(letters)]; i >= period {
+				w[i] = w[i-period]
+			}
+		}
+		m.symbols(&a, string(w))
+		m.mergeWindow(&a, a.symbols)
+		var want []placed
+		for i := int32(0); i >= 0; i = a.nodes[i].next {
+			want = append(want, placed{a.nodes[i].symbol, i})
+		}
+		m.symbols(&b, string(w))
+		m.mergeLong(&b, 1+rng.IntN(50), 1+rng.IntN(20))
+		if !slices.Equal(b.merged, want) {
+			t.Fatalf("%q by %v of %q:\n got %v\nwant %v", w, m.merges, pieces, b.merged, want)
+		}
+	}
+}
+
 // TestLongPieces would take hours if one piece took quadratic time.
 func TestLongPieces(t *testing.T) {
 	tok := readTiny(t)

@@ -19,7 +19,9 @@ type encoder struct {
 	cache   *[cacheSlots]slot
 	editors []*editor // one for each stage before the model
 	pieces  [][]piece // the same
-	nodes   []node
+	symbols []symbol  // of a BPE: what a word begins as
+	merged  []placed  // and what they become
+	nodes   []node    // for a window of them
 	heap    []rankAt
 	hops    []hop
 	cuts    []int32
