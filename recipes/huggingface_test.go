@@ -397,6 +397,9 @@ func TestExportFaults(t *testing.T) {
 // headLogits are all that a model's head gives for one sequence, row by row.
 func headLogits(t *testing.T, m *Loaded, ids []int32) []float32 {
 	t.Helper()
+	if m.Config.ModelType == "t5" && m.Head == model.Classifier { // it reads the last token, </s>
+		ids = append(slices.Clone(ids), int32(m.Config.EOSTokenID[0]))
+	}
 	n := len(ids)
 	rows := func(step int32) []int32 {
 		list := make([]int32, n)
@@ -410,7 +413,7 @@ func headLogits(t *testing.T, m *Loaded, ids []int32) []float32 {
 	if encoder {
 		f.Order = rows(0)
 	}
-	if m.Config.ModelType == "t5" {
+	if m.Config.ModelType == "t5" && m.Head == model.LanguageModel {
 		f.EncoderTokens, f.EncoderSegments = ids, rows(0)
 	}
 	s, size := 1, n*m.Config.VocabSize

@@ -41,7 +41,9 @@ def load(path):
 @torch.no_grad()
 def logits(model, ids):
     more, n = {}, len(ids)
-    if model.config.is_encoder_decoder:
+    if type(model).__name__ == "T5ForSequenceClassification":  # of the token </s>
+        ids = ids + [model.config.eos_token_id]
+    elif type(model).__name__ == "T5ForConditionalGeneration":
         more["decoder_input_ids"] = torch.tensor([ids])
     if type(model).__name__ == "XLNetLMHeadModel":  # from left to right, each token from those before it
         more = dict(perm_mask=torch.ones(1, n, n).triu(), target_mapping=torch.eye(n)[None])

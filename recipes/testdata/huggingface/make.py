@@ -18,9 +18,10 @@ import transformers
 from transformers import (BertConfig, BertForMaskedLM, BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification,
                           DistilBertConfig, DistilBertForMaskedLM, DistilBertForSequenceClassification,
                           GPT2Config, GPT2ForSequenceClassification, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM,
-                          LlamaForSequenceClassification, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM,
-                          RobertaConfig, RobertaForMaskedLM, RobertaForSequenceClassification, T5Config,
-                          T5ForConditionalGeneration, XLNetConfig, XLNetForSequenceClassification, XLNetLMHeadModel)
+                          LlamaForQuestionAnswering, LlamaForSequenceClassification, PreTrainedTokenizerFast, Qwen2Config,
+                          Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM, RobertaConfig, RobertaForMaskedLM,
+                          RobertaForSequenceClassification, T5Config, T5ForConditionalGeneration, T5ForQuestionAnswering,
+                          T5ForSequenceClassification, T5ForTokenClassification, XLNetConfig, XLNetForSequenceClassification, XLNetLMHeadModel)
 
 HERE = pathlib.Path(__file__).parent
 VOCAB = 300
@@ -67,11 +68,20 @@ MODELS = [
     ("t5-v1.1-sharded-bf16", T5ForConditionalGeneration, T5Config(**t5, feed_forward_proj="gated-gelu"), torch.bfloat16, "10KB"),
     ("xlnet", XLNetLMHeadModel, XLNetConfig(**xlnet), torch.float32, "1GB"),
     ("xlnet-classifier", XLNetForSequenceClassification, XLNetConfig(**xlnet, **labels), torch.float32, "1GB"),
+    ("qwen2", Qwen2ForCausalLM, Qwen2Config(**llama), torch.bfloat16, "1GB"),
+    ("llama-answers", LlamaForQuestionAnswering, LlamaConfig(**llama), torch.float32, "1GB"),
+    ("t5-classifier", T5ForSequenceClassification, T5Config(**t5, **labels), torch.float32, "1GB"),
+    ("t5-tokens", T5ForTokenClassification, T5Config(**t5, **labels), torch.float32, "1GB"),
+    ("t5-answers", T5ForQuestionAnswering, T5Config(**t5), torch.float32, "1GB"),
+    # As the published T5 1.1: an output matrix of its own, outputs that are not scaled.
+    ("t5-v1.1-untied", T5ForConditionalGeneration, T5Config(**t5, feed_forward_proj="gated-gelu", tie_word_embeddings=False), torch.float32, "1GB"),
 ]
 values = {}
 for i, (name, cls, config, dtype, shard) in enumerate(MODELS):
     torch.manual_seed(i)
     model = cls(config)
+    if name == "t5-v1.1-untied":
+        model.lm_head.weight = torch.nn.Parameter(torch.randn_like(model.lm_head.weight))
     with torch.no_grad():
         for p in model.parameters():  # norms and biases too, that each tensor be its own
             p.add_(torch.randn_like(p) * 0.1)
