@@ -273,7 +273,6 @@ type benchMeter struct {
 	config        BenchConfig
 	params        int
 	products      float64 // FLOPs of a step's matrix products
-	dec, enc      int     // rows
 	steps         []float64
 	total, waited float64 // seconds
 	ops           []*benchOps
