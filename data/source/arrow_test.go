@@ -15,6 +15,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 	"github.com/apache/arrow/go/v15/arrow/memory"
@@ -473,6 +474,59 @@ func TestMutations(t *testing.T) {
 			load(name, b) // an error or data; a panic ends the test
 			if a := allocated() - before; a > 64<<20 {
 				t.Fatalf("%s, trial %d: %d MiB allocated", name, trial, a>>20)
+			}
+		}
+	}
+}
+
+// TestDictionaryIndices reads dictionaries by indices of every type, and refuses those
+// beyond them.
+func TestDictionaryIndices(t *testing.T) {
+	builder := array.NewStringBuilder(memory.DefaultAllocator)
+	builder.AppendValues([]string{"none", "하나", "", "three"}, []bool{true, true, true, false})
+	words := builder.NewArray()
+	for _, index := range []arrow.DataType{
+		arrow.PrimitiveTypes.Int8, arrow.PrimitiveTypes.Uint8, arrow.PrimitiveTypes.Int16, arrow.PrimitiveTypes.Uint16,
+		arrow.PrimitiveTypes.Int32, arrow.PrimitiveTypes.Uint32, arrow.PrimitiveTypes.Int64, arrow.PrimitiveTypes.Uint64,
+	} {
+		read := func(indices string) (got string, err error) {
+			at, _, err := array.FromJSON(memory.DefaultAllocator, index, strings.NewReader(indices))
+			if err != nil {
+				return "", err
+			}
+			typ := &arrow.DictionaryType{IndexType: index, ValueType: arrow.BinaryTypes.String}
+			schema := arrow.NewSchema([]arrow.Field{{Name: "text", Type: typ, Nullable: true}}, nil)
+			var file bytes.Buffer
+			w := ipc.NewWriter(&file, ipc.WithSchema(schema))
+			rec := array.NewRecord(schema, []arrow.Array{array.NewDictionaryArray(typ, at, words)}, int64(at.Len()))
+			if err := errors.Join(w.Write(rec), w.Close()); err != nil {
+				return "", err
+			}
+			f, err := openAt("test", bytes.NewReader(file.Bytes()), int64(file.Len()))
+			if err != nil {
+				return "", err
+			}
+			if err := f.Select("text"); err != nil {
+				return "", err
+			}
+			for i := range f.Rows() {
+				b, row, err := f.Row(i)
+				if err != nil {
+					return "", err
+				}
+				got += show(b.Text(0, row)) + " "
+			}
+			return got, nil
+		}
+		if got, err := read("[1, 0, null, 2, 3, 1]"); err != nil || got != `"하나" "none" null "" null "하나" ` {
+			t.Errorf("%s: %s, %v", index, got, err)
+		}
+		if got, err := read("[1, 4]"); err == nil || !strings.HasSuffix(err.Error(), "row 1: column \"text\": damaged data: index 4 in a dictionary of 4") {
+			t.Errorf("%s: %s, %v", index, got, err)
+		}
+		if arrow.IsSignedInteger(index.ID()) {
+			if got, err := read("[-1]"); err == nil || !strings.Contains(err.Error(), "index -1") {
+				t.Errorf("%s: %s, %v", index, got, err)
 			}
 		}
 	}

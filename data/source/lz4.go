@@ -50,7 +50,7 @@ func lz4Decode(dst, src []byte) ([]byte, error) {
 				dst = append(dst, block...)
 			} else {
 				var ok bool
-				if dst, ok = lz4Block(dst, block); !ok {
+				if dst, ok = lz4Block(dst, block, hasLZ4Fast); !ok {
 					return nil, errLZ4
 				}
 			}
@@ -75,11 +75,11 @@ func lz4Decode(dst, src []byte) ([]byte, error) {
 }
 
 // lz4Block appends a decoded block to dst, whose capacity is the limit. Matches
-// may reach back into earlier blocks.
-func lz4Block(dst, src []byte) ([]byte, bool) {
+// may reach back into earlier blocks. fast lets assembly do what it can.
+func lz4Block(dst, src []byte, fast bool) ([]byte, bool) {
 	out, d, s := dst[:cap(dst)], len(dst), 0
 	for {
-		if hasLZ4Fast && len(src)-s >= lz4FastSource && len(out)-d >= lz4FastRoom {
+		if fast && len(src)-s >= lz4FastSource && len(out)-d >= lz4FastRoom {
 			var n int
 			d, n = lz4Fast(&out[0], d, len(out), &src[s], len(src)-s)
 			s += n

@@ -36,7 +36,8 @@ type window struct {
 	reuse  bool // the next rows may overwrite these
 	slab   []byte
 	used   int
-	lossy  bool // a text was made null
+	texts  []string // of a dictionary column's rows
+	lossy  bool     // a text was made null
 }
 
 // window prepares to read record batch k.
@@ -659,25 +660,8 @@ func (w *window) indices(fd *arrowField, l layout, r, n int64) (*array.Data, err
 	if err != nil {
 		return nil, err
 	}
-	values := Batch{columns: dict.parts, classes: make([][]string, len(dict.parts))}
-	text := func(i int64) (string, bool, error) {
-		v := uint64(0)
-		for b := width - 1; b >= 0; b-- {
-			v = v<<8 | uint64(raw[i*width+b])
-		}
-		if fd.index.signed {
-			v = uint64(int64(v<<(64-8*width)) >> (64 - 8*width))
-		}
-		count := dict.rows[len(dict.rows)-1]
-		if v >= uint64(count) {
-			return "", false, &rowError{i, fmt.Errorf("damaged data: index %d in a dictionary of %d", int64(v), count)}
-		}
-		p := 0
-		for dict.rows[p+1] <= int64(v) {
-			p++
-		}
-		s, ok := values.Text(p, int(int64(v)-dict.rows[p]))
-		return s, ok, nil
+	if w.budget -= 16 * n; w.budget < 0 {
+		return nil, errLarge
 	}
 	total := int64(0)
 	if valid == nil {
@@ -688,19 +672,42 @@ func (w *window) indices(fd *arrowField, l layout, r, n int64) (*array.Data, err
 			valid[i] = 0xff
 		}
 	}
-	null := func(i int64) bool { return valid[i/8]>>(i%8)&1 == 0 }
-	for i := range n {
-		if null(i) {
+	values := Batch{columns: dict.parts, classes: make([][]string, len(dict.parts))}
+	count := uint64(dict.rows[len(dict.rows)-1])
+	texts := slices.Grow(w.texts[:0], int(n))[:n]
+	w.texts = texts
+	for i := range texts {
+		texts[i] = ""
+		if valid[i/8]>>(i%8)&1 == 0 {
 			continue
 		}
-		s, ok, err := text(i)
-		if err != nil {
-			return nil, err
+		v := uint64(0)
+		switch width {
+		case 1:
+			v = uint64(int8(raw[i]))
+		case 2:
+			v = uint64(int16(binary.LittleEndian.Uint16(raw[2*i:])))
+		case 4:
+			v = uint64(int32(binary.LittleEndian.Uint32(raw[4*i:])))
+		case 8:
+			v = binary.LittleEndian.Uint64(raw[8*i:])
 		}
+		if !fd.index.signed {
+			v &= 1<<(8*width) - 1
+		}
+		if v >= count {
+			return nil, &rowError{int64(i), fmt.Errorf("damaged data: index %d in a dictionary of %d", int64(v), count)}
+		}
+		p := 0
+		for dict.rows[p+1] <= int64(v) {
+			p++
+		}
+		s, ok := values.Text(p, int(int64(v)-dict.rows[p]))
 		if !ok { // a null of the dictionary
 			valid[i/8] &^= 1 << (i % 8)
 			nulls++
 		}
+		texts[i] = s
 		if total += int64(len(s)); total > math.MaxInt32 {
 			return nil, errLarge
 		}
@@ -714,16 +721,11 @@ func (w *window) indices(fd *arrowField, l layout, r, n int64) (*array.Data, err
 		return nil, err
 	}
 	end := 0
-	for i := range n {
+	for i, s := range texts {
 		binary.LittleEndian.PutUint32(offsets[4*i:], uint32(end))
-		if !null(i) {
-			s, _, err := text(i)
-			if err != nil {
-				return nil, err
-			}
-			end += copy(out[end:], s)
-		}
+		end += copy(out[end:], s)
 	}
+	clear(texts) // they would keep a large dictionary
 	binary.LittleEndian.PutUint32(offsets[4*n:], uint32(end))
 	return array.NewData(arrow.BinaryTypes.String, int(n), []*memory.Buffer{buffer(valid), buffer(offsets), buffer(out)}, nil, int(nulls), 0), nil
 }
