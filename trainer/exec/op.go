@@ -77,13 +77,18 @@ const (
 	// 0..positions[b]. Without k and v, q(B,(H+2·KV)·D) holds both. Keys and values are of class State and listed as outputs too.
 	OpAttentionCached
 
-	// RelativeScores (Dai et al. 2019): q(R,H·D), k(S,H·D), [qs(R,H·D), seg(2,H·D), types(R) int32] ->
+	// RelativeScores (Dai et al. 2019): q(R,H·D), k(S,H·D), [qs(R,H·D), seg(2,H·D), types(B·T') int32] ->
 	// y(R,H,S), an attention's bias: the products of a query's heads with those of the distances, k, times
-	// Scale. With types (Yang et al. 2019, §2.5), S = 2T-1, the score of a key of the query's type has
-	// qs·seg[0] more, and of another type qs·seg[1]. Attrs: T, Heads, Scale.
+	// Scale. With types (Yang et al. 2019, §2.5) of the T' = S-T+1 keys, of which the last T are the
+	// queries' rows, the score of a key of the query's type has qs·seg[0] more, and of another type
+	// qs·seg[1]. Attrs: T, Heads, Scale.
 	OpRelativeScores
 	// RelativeScoresGrad: the inputs, dy(R,H,S) -> dq, dk, [dqs], [dseg].
 	OpRelativeScoresGrad
+	// Remember (Dai et al. 2019, §3.2): memory(N,B,M,C), slots(2) int32, x(B·T,C) -> y(B·(M+T),C), memory: of each
+	// sequence, memory[slots[0]] and then x; of that the last M rows become memory[slots[1]]. The slots differ, so
+	// that running it again gives the same.
+	OpRemember
 
 	// GELU (Hendrycks & Gimpel 2016) in its tanh form ("gelu_new"), or x·Φ(x) itself ("gelu") with
 	// Attrs.Erf: x -> y, elementwise.
@@ -208,7 +213,7 @@ var opNames = [numOps]string{
 	OpGELU: "gelu", OpGELUGrad: "gelu_grad", OpGLU: "glu", OpGLUGrad: "glu_grad",
 	OpTanh: "tanh", OpSigmoid: "sigmoid", OpReLU: "relu", OpTanhGrad: "tanh_grad", OpSigmoidGrad: "sigmoid_grad", OpReLUGrad: "relu_grad",
 	OpAdd: "add", OpAddBias: "add_bias", OpScale: "scale", OpTranspose: "transpose", OpDropout: "dropout",
-	OpRelativeScores: "relative_scores", OpRelativeScoresGrad: "relative_scores_grad",
+	OpRelativeScores: "relative_scores", OpRelativeScoresGrad: "relative_scores_grad", OpRemember: "remember",
 	OpSpanCrossEntropy: "span_cross_entropy", OpSpanCrossEntropyGrad: "span_cross_entropy_grad",
 	OpCrossEntropy: "cross_entropy", OpCrossEntropyGrad: "cross_entropy_grad", OpLinearCrossEntropy: "linear_cross_entropy",
 	OpCopy: "copy", OpConcat: "concat", OpSplit: "split", OpSumSquares: "sum_squares", OpAdamW: "adamw",

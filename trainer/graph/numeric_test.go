@@ -175,19 +175,23 @@ func (r *run) checkGradients(bound float64) {
 const rows = 6 // two sequences of three tokens, one with two segments
 
 var ints = map[string][]int32{
-	"ids":          {3, 0, 3, 1, -1, 2},
-	"targets":      {1, 0, -1, 2, 3, 1},
-	"segments":     {0, 0, 0, 0, 1, 1},
-	"order":        {0, 1, 2, 0, 0, 1},
-	"key segments": {0, 0, 0, 1},
-	"one segment":  {0, 0, 0, 0, 0, 0},
-	"permutation":  {2, 0, 1, 1, 2, 0},
-	"key order":    {0, 0, 0, 0},
-	"pool":         {2, 5, -1},
-	"ptargets":     {1, 3, -1},
-	"rng":          {7, 0, 3, 1},
-	"spans":        {0, 3, 3, 4, 4, 6},
-	"span targets": {1, 2, 3, -1, 5, 4},
+	"ids":             {3, 0, 3, 1, -1, 2},
+	"targets":         {1, 0, -1, 2, 3, 1},
+	"segments":        {0, 0, 0, 0, 1, 1},
+	"order":           {0, 1, 2, 0, 0, 1},
+	"key segments":    {0, 0, 0, 1},
+	"one segment":     {0, 0, 0, 0, 0, 0},
+	"permutation":     {2, 0, 1, 1, 2, 0},
+	"key order":       {0, 0, 0, 0},
+	"pool":            {2, 5, -1},
+	"slots":           {1, 0},
+	"key types":       {0, 1, 0, 1, 1, 0, 0, 1, 0, 0},
+	"memory order":    {-1, -1, 0, 1, 2, -1, -1, 0, 0, 1},
+	"memory segments": {0, 0, 0, 0, 0, -1, 0, 0, 1, 1},
+	"ptargets":        {1, 3, -1},
+	"rng":             {7, 0, 3, 1},
+	"spans":           {0, 3, 3, 4, 4, 6},
+	"span targets":    {1, 2, 3, -1, 5, 4},
 
 	"positions": {0, 1, 2, 0, -1, 7},
 }
@@ -271,6 +275,14 @@ func TestGradients(t *testing.T) {
 			seg, ord := b.Input("segments", exec.I32, rows), b.Input("order", exec.I32, rows)
 			bias := b.RelativeScores(Relative{Q: x, K: w(b, "k", 5, c), Heads: 1, T: 3, Scale: 2})
 			return b.Attention(Attend{Q: x, K: x, V: x, Heads: Heads{1, 1}, T: 3, Segments: seg, Order: ord, Bias: bias})
+		},
+		"remember": func(b *Builder, x *Node) *Node {
+			all := b.Remember(x, b.Cache("memory", 2, 2, 2, c), b.Input("slots", exec.I32, 2), b.Constant("rows", []int32{2, 3, 4, 7, 8, 9}, rows))
+			kv := b.Linear(all, w(b, "kv", 8, c), nil, false)
+			bias := b.RelativeScores(Relative{Q: x, K: w(b, "k", 7, c), Heads: 1, T: 3, Scale: 2,
+				QSeg: b.AddBias(x, w(b, "v", c)), Seg: w(b, "seg", 2, c), Types: b.Input("key types", exec.I32, 10)})
+			return b.Attention(Attend{Q: x, K: kv, Heads: Heads{1, 1}, T: 3, Segments: b.Input("segments", exec.I32, rows), Order: b.Input("order", exec.I32, rows),
+				KeySegments: b.Input("memory segments", exec.I32, 10), KeyOrder: b.Input("memory order", exec.I32, 10), KeyT: 5, Bias: bias, Strict: true})
 		},
 		"t5's relative bias": func(b *Builder, x *Node) *Node {
 			seg, ord := b.Input("segments", exec.I32, rows), b.Input("order", exec.I32, rows)

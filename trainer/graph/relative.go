@@ -11,8 +11,9 @@ type Relative struct {
 	Scale float64 // of all products
 
 	// Where tokens have types, each query has a product with Seg (2,H·D) too: with row 0 where
-	// a key is of its type, with row 1 where it is of another. KeyT is T then. Else nil.
-	QSeg, Seg, Types *Node // (R,H·D), (2,H·D), (R) int32
+	// a key is of its type, with row 1 where it is of another. Types are those of the keys, of
+	// which the last T of a sequence are the queries' own rows. Else nil.
+	QSeg, Seg, Types *Node // (R,H·D), (2,H·D), (B·KeyT) int32
 }
 
 // RelativeScores (Dai et al. 2019) gives (R,H,S), the Bias of an Attention whose queries
@@ -28,10 +29,11 @@ func (b *Builder) RelativeScores(a Relative) *Node {
 	}
 	in := []*Node{a.Q, a.K, a.QSeg, a.Seg, a.Types}
 	if a.Types != nil {
-		if s != 2*a.T-1 {
-			return b.fail("%v: %d distances, want %d where tokens have types", code, s, 2*a.T-1)
+		keys := s - a.T + 1
+		if keys < a.T {
+			return b.fail("%v: %d distances, want %d or more where tokens have types", code, s, 2*a.T-1)
 		}
-		if !b.shape(code, "qseg", a.QSeg, b.dt, r, c) || !b.shape(code, "seg", a.Seg, b.dt, 2, c) || !b.shape(code, "types", a.Types, exec.I32, r) {
+		if !b.shape(code, "qseg", a.QSeg, b.dt, r, c) || !b.shape(code, "seg", a.Seg, b.dt, 2, c) || !b.shape(code, "types", a.Types, exec.I32, r/a.T*keys) {
 			return &Node{}
 		}
 	} else if a.QSeg != nil || a.Seg != nil {
@@ -53,4 +55,26 @@ func (b *Builder) RelativeScores(a Relative) *Node {
 			return dx
 		},
 	}, in...)[0]
+}
+
+// Remember (Dai et al. 2019, §3.2) sets before each sequence of x (B·T,C) what memory (N,B,M,C), a
+// Cache, has of it in slots[0], and keeps the last M rows of the result (B·(M+T),C) in slots[1].
+// rows (B·T) int32 are those of the result that x lies in: the memory has no gradient.
+func (b *Builder) Remember(x, memory, slots, rows *Node) *Node {
+	const code = exec.OpRemember
+	if !b.shape(code, "x", x, b.dt, -1, -1) || !b.shape(code, "memory", memory, b.dt, -1, -1, -1, x.shape[1]) ||
+		!b.shape(code, "slots", slots, exec.I32, 2) || !b.shape(code, "rows", rows, exec.I32, x.shape[0]) {
+		return &Node{}
+	}
+	n, m := memory.shape[1], memory.shape[2]
+	if !memory.cache || x.shape[0]%n != 0 {
+		return b.fail("%v: want a cache, and rows of %d sequences", code, n)
+	}
+	b.differentiable(code, x)
+	return b.apply(op{
+		code: code, out: []result{{"y", []int{x.shape[0] + n*m, x.shape[1]}}}, writes: []int{0},
+		grad: func(dy *Node) []*Node {
+			return []*Node{nil, nil, b.apply(op{code: exec.OpEmbed, out: []result{{"dx", x.shape}}}, dy, rows)[0]}
+		},
+	}, memory, slots, x)[0]
 }

@@ -250,6 +250,14 @@ func (c *Config) SetDropout(p float64) error {
 // MaxLength is the longest sequence in tokens, 0 where there is no bound.
 func (c Config) MaxLength() int { return c.Family.maxLength() }
 
+// Memory is how many rows a model of a head keeps of what came before a sequence: XLNet's.
+func (c Config) Memory(h Head) int {
+	if f, ok := c.Family.(interface{ memory() int }); ok && h == LanguageModel {
+		return f.memory()
+	}
+	return 0
+}
+
 // Head is what the architecture says.
 func (c Config) Head() (Head, error) {
 	if len(c.Architectures) == 0 {

@@ -16,8 +16,13 @@ type Feed struct {
 	Types                                       []int32   // (R); nil: all 0
 	Spans, Answers                              []int32   // (S,2)
 	EncoderTokens, EncoderSegments              []int32   // (B·EncoderLength)
-	Rng                                         [4]int32  // seed low, seed high, step, micro-batch
-	Seed                                        float32   // factor of all gradients, usually 1/NumTargets
+	// Of a model with a memory: how many of the rows before a sequence its first segment goes on
+	// from, at most what is kept (B; nil: none); and which memories to read and write. What one
+	// run wrote the next reads.
+	Before []int32
+	Slots  [2]int32
+	Rng    [4]int32 // seed low, seed high, step, micro-batch
+	Seed   float32  // factor of all gradients, usually 1/NumTargets
 }
 
 // Feed copies the inputs to the device. A field too many or too few is an error.
@@ -27,6 +32,7 @@ func (n *Network) Feed(x *exec.Executor, f *Feed) error {
 	if _, ok := x.Program().Named["types"]; ok && types == nil {
 		types = n.zeros(len(f.Tokens))
 	}
+	segments, order, types := n.remembered(x, f, types)
 	for _, v := range [...]struct {
 		name string
 		data []int32
@@ -34,6 +40,7 @@ func (n *Network) Feed(x *exec.Executor, f *Feed) error {
 		{"tokens", tokens}, {"segments", f.Segments}, {"positions", positions}, {"order", f.Order},
 		{"targets", f.Targets}, {"pool", f.Pool}, {"labels", f.Labels}, {"types", types}, {"spans", f.Spans}, {"answers", f.Answers},
 		{"encoder_tokens", encoderTokens}, {"encoder_segments", encoderSegments},
+		{"key_segments", segments}, {"key_order", order},
 	} {
 		if _, ok := x.Program().Named[v.name]; !ok && (v.name == "positions" || v.name == "order") {
 			continue // a family of distances alone, or one that sees to both sides
@@ -65,6 +72,11 @@ func (n *Network) Feed(x *exec.Executor, f *Feed) error {
 	if _, ok := named["seed"]; ok {
 		if err := n.feedFloats(x, "seed", n.seed[:]); err != nil {
 			return err
+		}
+	}
+	if _, ok := named["slots"]; ok {
+		if err := exec.Feed(x, "slots", f.Slots[:]); err != nil {
+			return fmt.Errorf("model: %w", err)
 		}
 	}
 	if _, ok := named["rng"]; ok {
@@ -110,6 +122,42 @@ func (n *Network) twice(f *Feed) (tokens, encoderTokens, encoderSegments []int32
 		}
 	}
 	return n.behind, f.Tokens, f.Segments
+}
+
+// remembered are the segments and orders of keys where there is a memory before each sequence,
+// and their types. What belongs to the sequence's first document has its segment, and comes before
+// all; types of it are not known, and 0 as transformers has them.
+func (n *Network) remembered(x *exec.Executor, f *Feed, own []int32) (segments, order, types []int32) {
+	id, ok := x.Program().Named["memory.0"]
+	if !ok {
+		return nil, nil, own
+	}
+	shape := x.Program().Values[id].Shape
+	b, m := shape[1], shape[2]
+	if len(f.Segments)%b != 0 || len(f.Order) != len(f.Segments) || len(own) != len(f.Segments) {
+		return nil, nil, own // which is found to be wrong
+	}
+	t := len(f.Segments) / b
+	n.keys = n.keys[:0]
+	put := func(own []int32, before func(row []int32, i, k int) int32) {
+		for i := range b {
+			row := own[i*t : (i+1)*t]
+			for k := range m {
+				n.keys = append(n.keys, before(row, i, k))
+			}
+			n.keys = append(n.keys, row...)
+		}
+	}
+	put(f.Segments, func(row []int32, i, k int) int32 {
+		if i < len(f.Before) && m-k <= int(f.Before[i]) {
+			return row[0]
+		}
+		return -1
+	})
+	put(f.Order, func([]int32, int, int) int32 { return -1 })
+	put(own, func([]int32, int, int) int32 { return 0 })
+	size := b * (m + t)
+	return n.keys[:size], n.keys[size : 2*size], n.keys[2*size:]
 }
 
 // zeros are the types of tokens that have none.

@@ -33,6 +33,15 @@ type Inputs struct {
 		Segments *graph.Node // (B·EncT); the decoder's rows see those of their segment
 	}
 
+	Memory struct {
+		Len   int         // rows kept of what came before a sequence; 0: none
+		Count int         // of slots
+		Slots *graph.Node // (2): which one is read, which one written
+		// Of the B·(Len+T) rows with those of the memory before each sequence; Types are of these too.
+		Segments, Order *graph.Node
+		rows            *graph.Node // (R): where the sequences' own are
+	}
+
 	S            int
 	Pool         *graph.Node // (S) rows whose logits are wanted, instead of all
 	Labels       *graph.Node // (S) classes

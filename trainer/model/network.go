@@ -27,6 +27,7 @@ type Network struct {
 
 	wide             []float64 // what is fed to a float64 program
 	shifted, untyped []int32   // what is fed for positions, and for types that are not given
+	keys             []int32   // what is fed for keys behind a memory
 	behind           []int32   // what a decoder is fed of a text that it reads with the encoder
 	narrow           []float32 // what a float32 network starts from
 	seed             [1]float32

@@ -43,6 +43,8 @@ type Options struct {
 	// EncoderLength is the rows of a sequence of an encoder beside the decoder; 0: as many as the
 	// decoder has. Other families ignore it.
 	EncoderLength int
+	// MicroBatches is how many batches a step of training has, each with a memory of its own; 0: one.
+	MicroBatches int
 	// AuxiliaryLM has a classifier learn the next token too, where it is trained (Radford et
 	// al. 2018, eq. 5): with the output matrix tied to the embedding, whatever the
 	// configuration says, since a classifier's checkpoint has no other.
@@ -51,6 +53,14 @@ type Options struct {
 	// same bits: less memory for a third of a step's time.
 	Recompute bool
 	State     func(layout *exec.Layout) int // bytes of the state arena (moments, accumulated gradients); nil: none
+}
+
+// slots are the memories of a program: what a step reads, and what the next one will.
+func (o *Options) slots(k Kind) int {
+	if k == Train {
+		return 2 * max(1, o.MicroBatches)
+	}
+	return 2
 }
 
 func (o *Options) frozen(name string) bool { return o.Trainable != nil && !o.Trainable(name) }
@@ -108,7 +118,13 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 		in.Order = b.Input("order", exec.I32, rows)
 	}
 	if f, ok := c.Family.(interface{ tokenTypes() bool }); ok && f.tokenTypes() {
-		in.Types = b.Input("types", exec.I32, rows)
+		keys := rows
+		if in.Memory.Len = c.Memory(o.Head); in.Memory.Len > 0 {
+			keys = batch * (in.Memory.Len + t)
+			in.Memory.Count, in.Memory.Slots = o.slots(k), b.Input("slots", exec.I32, 2)
+			in.Memory.Segments, in.Memory.Order = b.Input("key_segments", exec.I32, keys), b.Input("key_order", exec.I32, keys)
+		}
+		in.Types = b.Input("types", exec.I32, keys)
 	}
 	if encoderT > 0 {
 		in.Encoder.Tokens = b.Input("encoder_tokens", exec.I32, batch*encoderT)

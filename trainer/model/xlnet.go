@@ -15,11 +15,13 @@ type XLNet struct {
 	DHead            int     `json:"d_head,omitempty"` // 0: d_model/n_head, and nothing else
 	DInner           int     `json:"d_inner" toml:"d_inner"`
 	FFActivation     string  `json:"ff_activation" toml:"ff_activation"`
-	AttnType         string  `json:"attn_type"`                  // bi only
-	BiData           bool    `json:"bi_data"`                    // false only
-	SameLength       bool    `json:"same_length"`                // false only
-	ClampLen         int     `json:"clamp_len" toml:"clamp_len"` // the longest distance that is told from others; -1: any
-	MemLen           *int    `json:"mem_len"`                    // nothing is kept of earlier segments, whatever it says
+	AttnType         string  `json:"attn_type"`                            // bi only
+	BiData           bool    `json:"bi_data"`                              // false only
+	SameLength       bool    `json:"same_length"`                          // false only
+	ClampLen         int     `json:"clamp_len" toml:"clamp_len"`           // the longest distance that is told from others; -1: any
+	MemLen           *int    `json:"mem_len" toml:"mem_len"`               // rows kept of what came before
+	UseMemsTrain     bool    `json:"use_mems_train" toml:"use_mems_train"` // else nothing is kept, whatever mem_len says
+	ReuseLen         *int    `json:"reuse_len"`                            // nil or 0, if anything is kept
 	Dropout          float64 `json:"dropout"`
 	LayerNormEps     float64 `json:"layer_norm_eps" toml:"layer_norm_eps"`
 	InitializerRange float64 `json:"initializer_range" toml:"initializer_range"`
@@ -54,6 +56,14 @@ func (f XLNet) maxLength() int               { return 0 }
 func (f XLNet) tokenTypes() bool             { return true }
 func (f XLNet) noDecode()                    {}
 
+// memory is how many rows a language model keeps.
+func (f XLNet) memory() int {
+	if !f.UseMemsTrain || f.MemLen == nil {
+		return 0
+	}
+	return *f.MemLen
+}
+
 func (f XLNet) architecture(h Head) string {
 	return map[Head]string{
 		LanguageModel: "XLNetLMHeadModel", Classifier: "XLNetForSequenceClassification",
@@ -84,6 +94,12 @@ func (f XLNet) check(c Config, faults *Faults) {
 	faults.oneOf("attn_type", f.AttnType, "bi")
 	faults.no("bi_data", f.BiData)
 	faults.no("same_length", f.SameLength)
+	if f.UseMemsTrain && f.memory() < 1 {
+		faults.add("mem_len", "missing: use_mems_train keeps so many hidden states of what came before")
+	}
+	if f.UseMemsTrain && f.ReuseLen != nil && *f.ReuseLen != 0 {
+		faults.add("reuse_len", "%d is not supported with use_mems_train; want 0", *f.ReuseLen)
+	}
 	faults.probability("dropout", f.Dropout)
 	faults.probability("summary_last_dropout", f.SummaryLastDropout)
 	faults.above0("layer_norm_eps", f.LayerNormEps)
@@ -101,14 +117,17 @@ func (f XLNet) check(c Config, faults *Faults) {
 // xlnet is the model of Yang et al. 2019. It predicts tokens in any order: each row sees the rows
 // before it in the order that Inputs.Order gives. Its content stream h sees the row itself
 // too, and its query stream g, which starts from one vector in all rows, does not, and
-// predicts the row's own token. Positions are distances, as in Transformer-XL (Dai et al. 2019).
+// predicts the row's own token. Positions are distances, as in Transformer-XL (Dai et al. 2019),
+// and so is the memory: hidden states of the rows before, which both streams see, and no
+// gradient reaches.
 type xlnet struct {
 	Config
 	XLNet
 	head Head
 }
 
-// B batch, T time, R = B·T rows, C = d_model channels, V vocabulary, D = 2T-1 distances.
+// B batch, T time, M rows of memory, R = B·T rows, R' = B·(M+T), C = d_model channels, V vocabulary,
+// D = M+2T-1 distances.
 
 func (m *xlnet) Forward(b *graph.Builder, in Inputs) (out Outputs) {
 	rows, c := in.B*in.T, m.DModel
@@ -122,7 +141,11 @@ func (m *xlnet) Forward(b *graph.Builder, in Inputs) (out Outputs) {
 		mask := b.Stored(b.Param("transformer.mask_emb", m.normal(), 1, c), 1, 1, c)
 		g = b.Dropout(b.Embed(mask, b.Constant("no token", make([]int32, rows), rows)), m.Dropout, in.Rng) // (R,C)
 	}
-	distances := b.Dropout(b.Constant("distances", m.sinusoids(in.T), 2*in.T-1, c), m.Dropout, in.Rng) // (D,C)
+	far := in.Memory.Len + in.T                                                                               // keys of a sequence
+	distances := b.Dropout(b.Constant("distances", m.sinusoids(far, in.T), far+in.T-1, c), m.Dropout, in.Rng) // (D,C)
+	if in.Memory.Len > 0 {
+		in.Memory.rows = b.Constant("rows after memory", rowsAfter(in.B, in.Memory.Len, in.T), rows)
+	}
 	for i := range m.NLayer {
 		h, g = m.layer(b, in, i, h, g, distances)
 	}
@@ -177,19 +200,22 @@ func (m *xlnet) layer(b *graph.Builder, in Inputs, i int, h, g, distances *graph
 	q, k, v, o, r := matrix("q"), matrix("k"), matrix("v"), matrix("o"), matrix("r")
 	forDistance, forType, forContent := bias("r_r_bias"), bias("r_s_bias"), bias("r_w_bias")
 	types := b.Stored(b.Param(name+"rel_attn.seg_embed", m.normal(), 2, c), 2, m.NHead, c/m.NHead)
-	keys, values, far := b.Linear(h, k, nil, true), b.Linear(h, v, nil, true), b.Linear(distances, r, nil, true)
+	seen, sight := h, graph.Attend{T: in.T, Segments: in.Segments, Order: in.Order}
+	if mem := in.Memory; mem.Len > 0 {
+		cache := b.Cache(fmt.Sprintf("memory.%d", i), mem.Count, in.B, mem.Len, c)
+		seen = b.Remember(h, cache, mem.Slots, mem.rows) // (R',C)
+		sight.KeySegments, sight.KeyOrder, sight.KeyT = mem.Segments, mem.Order, mem.Len+in.T
+	}
+	keys, values, far := b.Linear(seen, k, nil, true), b.Linear(seen, v, nil, true), b.Linear(distances, r, nil, true)
 	norm := m.norm(b, name+"rel_attn.layer_norm")
 	attend := func(x *graph.Node, strict bool) *graph.Node {
-		queries := b.Linear(x, q, nil, true)
-		a := b.Attention(graph.Attend{
-			Q: b.AddBias(queries, forContent), K: keys, V: values, Heads: graph.Heads{Query: m.NHead, KV: m.NHead},
-			T: in.T, Segments: in.Segments, Order: in.Order, Strict: strict,
-			Bias: b.RelativeScores(graph.Relative{
-				Q: b.AddBias(queries, forDistance), K: far, Heads: m.NHead, T: in.T, Scale: 1 / math.Sqrt(float64(c/m.NHead)),
-				QSeg: b.AddBias(queries, forType), Seg: types, Types: in.Types,
-			}),
+		queries, a := b.Linear(x, q, nil, true), sight
+		a.Q, a.K, a.V, a.Heads, a.Strict = b.AddBias(queries, forContent), keys, values, graph.Heads{Query: m.NHead, KV: m.NHead}, strict
+		a.Bias = b.RelativeScores(graph.Relative{
+			Q: b.AddBias(queries, forDistance), K: far, Heads: m.NHead, T: in.T, Scale: 1 / math.Sqrt(float64(c/m.NHead)),
+			QSeg: b.AddBias(queries, forType), Seg: types, Types: in.Types,
 		})
-		return norm(b.Add(x, b.Dropout(b.Linear(a, o, nil, false), m.Dropout, in.Rng)))
+		return norm(b.Add(x, b.Dropout(b.Linear(b.Attention(a), o, nil, false), m.Dropout, in.Rng)))
 	}
 	if g != nil {
 		query = attend(g, true)
@@ -210,11 +236,11 @@ func (m *xlnet) layer(b *graph.Builder, in Inputs, i int, h, g, distances *graph
 	return feedForward(content), query
 }
 
-// sinusoids are the positions of distances (2T-1,C), of the farthest key before a query first.
-func (m *xlnet) sinusoids(t int) []float64 {
+// sinusoids are the positions of distances (D,C), of the farthest key before a query first.
+func (m *xlnet) sinusoids(keys, t int) []float64 {
 	half := m.DModel / 2
-	table := make([]float64, 0, (2*t-1)*m.DModel)
-	for distance := t - 1; distance > -t; distance-- {
+	table := make([]float64, 0, (keys+t-1)*m.DModel)
+	for distance := keys - 1; distance > -t; distance-- {
 		d := distance
 		if m.ClampLen > 0 {
 			d = min(max(d, -m.ClampLen), m.ClampLen)
@@ -226,6 +252,15 @@ func (m *xlnet) sinusoids(t int) []float64 {
 		table = append(table, row...)
 	}
 	return table
+}
+
+// rowsAfter are the rows of sequences of t behind m others each.
+func rowsAfter(b, m, t int) []int32 {
+	var rows []int32
+	for i := range b * t {
+		rows = append(rows, int32(i+(i/t+1)*m))
+	}
+	return rows
 }
 
 // norm declares a norm's parameters, for both streams.

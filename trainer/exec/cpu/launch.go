@@ -30,6 +30,7 @@ type jobs[T float] struct {
 	attention    attentionJob[T]
 	cached       cachedJob[T]
 	relative     relativeJob[T]
+	remember     rememberJob[T]
 	overRows     rowsJob[T]
 	crossEntropy crossEntropyJob[T]
 	dropout      dropoutJob[T]
@@ -86,6 +87,8 @@ func launch[T float](d *Device, j *jobs[T], in *exec.Instr, args []exec.Arg) err
 		return overRows(d, j, in, args)
 	case exec.OpRelativeScores, exec.OpRelativeScoresGrad:
 		return relativeScores(d, j, in, args)
+	case exec.OpRemember:
+		return remember(d, j, in, args)
 	case exec.OpGLU, exec.OpGLUGrad:
 		return glu(d, j, in, args)
 	case exec.OpRotations:

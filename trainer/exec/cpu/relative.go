@@ -12,9 +12,9 @@ type relativeJob[T float] struct {
 	y             []T // (R,H,S): the scores, or their gradient
 	qs, seg       []T // (R,H·D), (2,H·D)
 	dqs, dseg     []T
-	sums          []T // (R,H,2): a row's gradients of equal and of other types, kept between launches
-	scaled        []T // gradients that lack the scale
-	types         []int32
+	sums          []T     // (R,H,2): a row's gradients of equal and of other types, kept between launches
+	scaled        []T     // gradients that lack the scale
+	types         []int32 // of keys
 	scale         T
 	r, t, h, s, d int
 	rowsPer       int
@@ -52,10 +52,12 @@ func (j *relativeJob[T]) chunk(i, _ int) {
 	}
 }
 
-// keys are the columns of a row's scores whose keys exist, and the row of the first key.
-func (j *relativeJob[T]) keys(row int) (from, to, key int) {
+// keys are the columns of a row's scores whose keys exist, their types, and the row's own.
+func (j *relativeJob[T]) keys(row int) (from, to int, types []int32, own int32) {
+	n := j.s - j.t + 1
+	types = j.types[row/j.t*n:][:n]
 	from = j.t - 1 - row%j.t
-	return from, from + j.t, row - row%j.t
+	return from, from + n, types, types[n-j.t+row%j.t]
 }
 
 func (j *relativeJob[T]) forward(row, h int) {
@@ -64,9 +66,9 @@ func (j *relativeJob[T]) forward(row, h int) {
 		at := (row*j.h + h) * j.d
 		q := j.qs[at : at+j.d]
 		same, other := dotOf(q, j.seg[h*j.d:(h+1)*j.d]), dotOf(q, j.seg[(j.h+h)*j.d:(j.h+h+1)*j.d])
-		from, to, key := j.keys(row)
+		from, to, types, own := j.keys(row)
 		for s := from; s < to; s++ {
-			if j.types[key+s-from] == j.types[row] {
+			if types[s-from] == own {
 				y[s] += same
 			} else {
 				y[s] += other
@@ -81,9 +83,9 @@ func (j *relativeJob[T]) forward(row, h int) {
 func (j *relativeJob[T]) backward(row, h int) {
 	dy := j.y[(row*j.h+h)*j.s : (row*j.h+h+1)*j.s]
 	var equal, unlike float64 // nearly each other's negatives: the softmax sees no constant
-	from, to, key := j.keys(row)
+	from, to, types, own := j.keys(row)
 	for s := from; s < to; s++ {
-		if j.types[key+s-from] == j.types[row] {
+		if types[s-from] == own {
 			equal += float64(dy[s])
 		} else {
 			unlike += float64(dy[s])
@@ -115,7 +117,7 @@ func (j *relativeJob[T]) sum(h int) {
 	}
 }
 
-// relativeScores: q(R,H·D), k(S,H·D), [qs(R,H·D), seg(2,H·D), types(R)] -> y(R,H,S).
+// relativeScores: q(R,H·D), k(S,H·D), [qs(R,H·D), seg(2,H·D), types(B·T')] -> y(R,H,S).
 // relativeScoresGrad: those, dy(R,H,S) -> dq, dk, [dqs], [dseg].
 func relativeScores[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
 	grad := in.Op == exec.OpRelativeScoresGrad
@@ -133,7 +135,7 @@ func relativeScores[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec
 	}
 	q, k := view[T](args[0]), view[T](args[1])
 	if a.Heads < 1 || c == 0 || c%a.Heads != 0 || ck != c || len(j.y) != r*a.Heads*s || len(q) != r*c || len(k) != s*c ||
-		j.types != nil && (a.T < 1 || r%a.T != 0 || s != 2*a.T-1 || len(j.types) != r || len(j.qs) != r*c || len(j.seg) != 2*c) {
+		j.types != nil && (a.T < 1 || r%a.T != 0 || s < 2*a.T-1 || len(j.types) != r/a.T*(s-a.T+1) || len(j.qs) != r*c || len(j.seg) != 2*c) {
 		return mismatch(in, args)
 	}
 	j.d = c / a.Heads

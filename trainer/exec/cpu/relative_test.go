@@ -9,11 +9,12 @@ import (
 
 // relatives adds the scores of distances and their gradients, with and without types.
 func relatives(add addCase, r *rand.Rand) {
-	for _, s := range [][4]int{{1, 1, 1, 1}, {2, 5, 3, 4}, {1, 37, 2, 16}} { // B, T, H, D
-		b, t, h, d := s[0], s[1], s[2], s[3]
-		rows, c, n := b*t, h*d, 2*t-1
+	for _, s := range [][5]int{{1, 1, 1, 1, 0}, {2, 5, 3, 4, 0}, {1, 37, 2, 16, 0}, {3, 4, 2, 5, 6}} { // B, T, H, D, keys before
+		b, t, h, d, before := s[0], s[1], s[2], s[3], s[4]
+		rows, c, keys := b*t, h*d, before+t
+		n := t + keys - 1
 		q, k, qs, seg, dy := random(r, rows, c), random(r, n, c), random(r, rows, c), random(r, 2, c), random(r, rows, h, n)
-		types := ints(make([]int32, rows)...)
+		types := ints(make([]int32, b*keys)...)
 		for i := range types.i {
 			types.i[i] = int32(r.IntN(2))
 		}
@@ -24,7 +25,7 @@ func relatives(add addCase, r *rand.Rand) {
 			for i := range y {
 				row, head, dist := i/(h*n), i/n%h, i%n
 				key, kind := row%t+dist-(t-1), 1
-				if key >= 0 && key < t && types.i[row] == types.i[row-row%t+key] {
+				if key >= 0 && key < keys && types.i[row/t*keys+before+row%t] == types.i[row/t*keys+key] {
 					kind = 0
 				}
 				g := 0.3 * dy.f[i]
@@ -33,7 +34,7 @@ func relatives(add addCase, r *rand.Rand) {
 					y[i] += 0.3 * q.f[a] * k.f[at]
 					dq[a] += g * k.f[at]
 					dk[at] += g * q.f[a]
-					if typed && key >= 0 && key < t {
+					if typed && key >= 0 && key < keys {
 						at := kind*c + head*d + e
 						y[i] += 0.3 * qs.f[a] * seg.f[at]
 						dqs[a] += g * seg.f[at]

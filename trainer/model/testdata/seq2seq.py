@@ -220,3 +220,45 @@ fixture("xlnet", config, heads, {
     "config": json.loads(config.to_json_string(use_diff=False)), "lengths": [10, 8],
     **lists(ids=ids, types=types, order=order, targets=torch.where(predicted, ids, -100), labels=classes, tags=tags, spans=spans),
 })
+
+# XLNet's memory: five batches of the same two texts, each of which goes on where the one before
+# ended. The memory is longer than a batch. Values of all five with the first weights, the
+# gradients of the third, and five steps, each with what the steps before have kept.
+N, M, STEPS = 4, 6, 5
+ids = torch.randint(3, V, (STEPS, 2, N), generator=g)
+types = torch.randint(0, 2, (STEPS, 2, N), generator=g)
+order = torch.stack([torch.randperm(N, generator=g) for _ in range(2 * STEPS)]).reshape(STEPS, 2, N)
+targets = torch.where(order >= 2, ids, -100)
+
+
+def remember(model, k, mems):
+    out = model(
+        input_ids=ids[k], perm_mask=(order[k, :, :, None] <= order[k, :, None, :]).double(), target_mapping=torch.eye(N).double().expand(2, N, N),
+        token_type_ids=types[k], mems=mems, use_mems=True)
+    return out.logits, cross_entropy(out.logits.reshape(-1, V), targets[k].reshape(-1), ignore_index=-100), out.mems
+
+
+class Memory:
+    """Runs one batch after another: first all, of which the third has the gradient, then a step each."""
+
+    def __init__(self):
+        self.step, self.mems = -1, None
+
+    def __call__(self, model):
+        self.step += 1
+        if self.step == 0:
+            mems, logits, loss = None, [], []
+            for k in range(STEPS):
+                out, l, mems = remember(model, k, mems)
+                logits.append(out.detach())
+                loss.append(l)
+            return torch.stack(logits), loss[2]
+        _, loss, self.mems = remember(model, self.step - 1, self.mems)
+        return None, loss
+
+
+config.mem_len, config.use_mems_train = M, True
+fixture("xlnet-memory", config, [(XLNetLMHeadModel(config), Memory())], {
+    "config": json.loads(config.to_json_string(use_diff=False)), "lengths": [N] * (2 * STEPS),
+    **lists(ids=ids.flatten(0, 1), types=types.flatten(0, 1), order=order.flatten(0, 1), targets=targets.flatten(0, 1)),
+})
