@@ -27,24 +27,27 @@ type Seq struct {
 
 // A Batch is a micro-batch: B rows of a global batch.
 type Batch struct {
-	B          int
-	Objective  Objective
-	Dec        Stream
-	Enc        Stream    // of an encoder-decoder; T 0: none. Equal segments of a row belong together
-	Targets    []int32   // (B,T) of Dec: the token to predict at each position, -1: none; nil where the loss is on labels alone
-	Weights    []float32 // (B,T) loss weights; nil with Targets
-	Seqs       []Seq     // in row order
-	LabelNames []string  // by Seq.Label
-	NumTargets int       // the loss's denominator: targets, or labels, of the whole global batch
-	Last       bool      // of its global batch
+	B         int
+	Objective Objective
+	Dec       Stream
+	Enc       Stream    // of an encoder-decoder; T 0: none. Equal segments of a row belong together
+	Targets   []int32   // (B,T) of Dec: the token to predict at each position, -1: none; nil where the loss is on labels alone
+	Weights   []float32 // (B,T) loss weights; nil with Targets
+	Seqs      []Seq     // in row order
+	// Before is how many positions the first document of a row has taken of the same row of the
+	// batches before, on end (B); nil where the objective does not go on there.
+	Before     []int32
+	LabelNames []string // by Seq.Label
+	NumTargets int      // the loss's denominator: targets, or labels, of the whole global batch
+	Last       bool     // of its global batch
 	// Cursor is where to resume: after this batch where it is the last of its global
 	// batch, else at the start of the global batch.
 	Cursor Cursor
 }
 
 // A Cursor is a place between two global batches in the endless stream of documents.
-// It depends on the corpora, the tokenizer, the seed and the objective, not on the size
-// of a batch nor on the number of ranks.
+// It depends on the corpora, the tokenizer, the seed and the objective, not on the number of
+// ranks; nor, but for Lanes, on the size of a batch.
 type Cursor struct {
 	// Epoch and Position are the place in the order of a single corpus: of the
 	// document, or of the packing window's first. In a mixture Epoch stays 0, and
@@ -53,6 +56,13 @@ type Cursor struct {
 	Position int64   `json:"position"`
 	Offset   int64   `json:"offset"` // inputs of the document, or rows of the window, that are behind
 	Parts    []Drawn `json:"parts,omitempty"`
+	Lanes    []Lane  `json:"lanes,omitempty"` // by row of a global batch, where documents keep to their rows
+}
+
+// A Lane is the document that a row of the batches is in.
+type Lane struct {
+	At     Cursor `json:"at"`     // of it, with the offset; a Position of -1: none
+	Before int    `json:"before"` // positions that it has taken in the batches before
 }
 
 // Drawn is what a mixture has taken from one of its corpora.
@@ -64,12 +74,18 @@ type Drawn struct {
 
 // Equal reports whether two cursors are the same place.
 func (c Cursor) Equal(o Cursor) bool {
-	return c.Epoch == o.Epoch && c.Position == o.Position && c.Offset == o.Offset && slices.Equal(c.Parts, o.Parts)
+	return c.Epoch == o.Epoch && c.Position == o.Position && c.Offset == o.Offset && slices.Equal(c.Parts, o.Parts) &&
+		slices.EqualFunc(c.Lanes, o.Lanes, func(a, b Lane) bool {
+			return a.Before == b.Before && a.At.Equal(b.At)
+		})
 }
 
 // clone is c with parts of its own.
 func (c Cursor) clone() Cursor {
-	c.Parts = slices.Clone(c.Parts)
+	c.Parts, c.Lanes = slices.Clone(c.Parts), slices.Clone(c.Lanes)
+	for i := range c.Lanes {
+		c.Lanes[i].At = c.Lanes[i].At.clone()
+	}
 	return c
 }
 

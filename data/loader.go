@@ -47,6 +47,10 @@ type Config struct {
 	// micro-batches. World 0 is one rank.
 	Rank, World int
 
+	// Consecutive has a document that does not fit a row go on in the same row of the next global
+	// batch, for a model with a memory, not in the next row.
+	Consecutive bool
+
 	Seed    uint64
 	Shuffle bool // each epoch in an order of its own; else in the order of the records
 	Epochs  int  // 0: without end
@@ -222,6 +226,7 @@ func (c *Config) check() error {
 		}
 		fault(have < need, "the tokenizer has %d of the sentinels <extra_id_0>, <extra_id_1>, …; rows of %d need %d", have, c.T, need)
 	case Classification:
+		fault(c.Consecutive, "classification takes documents whole: none goes on in the next batch")
 		framed()
 		fault(c.Window < 1, "packing window of %d records: want ≥ 1", c.Window)
 		fault(c.MaxSeqs < 1, "%d documents a row: want ≥ 1", c.MaxSeqs)
@@ -328,6 +333,17 @@ func (c Cursor) check(cfg *Config) error {
 	if len(c.Parts) != len(cfg.Mixture) {
 		return misfit("a mixture of %d corpora (0: a single one)", len(cfg.Mixture))
 	}
+	for _, l := range c.Lanes {
+		if l.At.Equal(none) && l.Before == 0 {
+			continue
+		}
+		if l.Before < 0 || len(l.At.Lanes) > 0 || len(l.At.Parts) == 0 && cfg.Records != nil && l.At.Position >= cfg.Records.Rows() {
+			return misfit("any corpus")
+		}
+		if err := l.At.check(cfg); err != nil {
+			return err
+		}
+	}
 	drawn := int64(0)
 	for _, p := range c.Parts {
 		if p.Position < p.Documents || p.Documents < 0 || p.Tokens < p.Documents {
@@ -336,6 +352,8 @@ func (c Cursor) check(cfg *Config) error {
 		drawn += p.Position
 	}
 	switch {
+	case len(c.Lanes) > 0 && (!cfg.Consecutive || len(c.Lanes) != cfg.BatchSize):
+		return misfit("batches of %d rows (consecutive: %v)", cfg.BatchSize, cfg.Consecutive)
 	case len(c.Parts) > 0 && (drawn != c.Position || c.Epoch != 0):
 		return misfit("any mixture: %d documents drawn from its corpora", drawn)
 	case len(c.Parts) == 0 && c.Position > cfg.Records.Rows()+int64(cfg.Window):
@@ -348,7 +366,12 @@ func (c Cursor) check(cfg *Config) error {
 
 func newRowSource(cfg *Config, from Cursor, stats *Stats, stop <-chan struct{}) rowSource {
 	r := newReader(cfg, from, stats, stop)
-	stream := func(l layer) rowSource { return &streamRows{r: r, cur: from, layer: l} }
+	stream := func(l layer) rowSource {
+		if cfg.Consecutive {
+			return newLanes(r, from, l)
+		}
+		return &streamRows{r: r, cur: from, layer: l}
+	}
 	switch cfg.Objective {
 	case Masked:
 		return stream(newMasker(cfg))
@@ -505,6 +528,9 @@ func (m *maker) batch() Batch {
 	if c.Objective != Classification || c.LMWeight > 0 {
 		n := b.B * b.Dec.T
 		b.Targets, b.Weights = make([]int32, n), make([]float32, n)
+	}
+	if c.Consecutive {
+		b.Before = make([]int32, b.B)
 	}
 	if c.Objective == Classification {
 		b.Seqs = make([]Seq, 0, c.MicroBatchSize*c.MaxSeqs)

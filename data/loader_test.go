@@ -124,14 +124,14 @@ func clone(b *Batch) Batch {
 		s.Tokens, s.Segments = slices.Clone(s.Tokens), slices.Clone(s.Segments)
 		s.Positions, s.Order = slices.Clone(s.Positions), slices.Clone(s.Order)
 	}
-	c.Targets, c.Weights, c.Seqs = slices.Clone(b.Targets), slices.Clone(b.Weights), slices.Clone(b.Seqs)
+	c.Targets, c.Weights, c.Seqs, c.Before = slices.Clone(b.Targets), slices.Clone(b.Weights), slices.Clone(b.Seqs), slices.Clone(b.Before)
 	return c
 }
 
 func equal(a, b *Batch) bool {
 	return a.B == b.B && a.NumTargets == b.NumTargets && a.Last == b.Last && a.Cursor.Equal(b.Cursor) &&
 		equalStreams(&a.Dec, &b.Dec) && equalStreams(&a.Enc, &b.Enc) &&
-		slices.Equal(a.Targets, b.Targets) && slices.Equal(a.Weights, b.Weights) && slices.Equal(a.Seqs, b.Seqs)
+		slices.Equal(a.Targets, b.Targets) && slices.Equal(a.Weights, b.Weights) && slices.Equal(a.Seqs, b.Seqs) && slices.Equal(a.Before, b.Before)
 }
 
 func equalStreams(a, b *Stream) bool {

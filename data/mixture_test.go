@@ -194,6 +194,7 @@ func TestRanksMakeUpTheWhole(t *testing.T) {
 	for name, cfg := range map[string]Config{
 		"mixture": mixture, "single": single, "masked": testMixture(Masked, ByToken), "permutation": testMixture(Permutation, ByDocument),
 		"span_corruption": testMixture(SpanCorruption, ByToken), "prefix_lm": testMixture(PrefixLM, ByDocument),
+		"consecutive": consecutive(randomCorpus(rand.New(rand.NewPCG(5, 5)), 600, 16)),
 	} {
 		cfg.BatchSize, cfg.MicroBatchSize = 16, 2
 		whole := drain(t, open(t, cfg, Cursor{}), 8*6)

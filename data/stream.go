@@ -3,6 +3,7 @@ package data
 import (
 	"fmt"
 	"io"
+	"math"
 )
 
 // streamRows lays documents end to end, for the objectives that learn from text alone:
@@ -14,6 +15,9 @@ type streamRows struct {
 	doc document
 	now piece
 	layer
+
+	lanes  *lanes // that it is one of; nil: it is alone
+	before int    // positions of rows before that the document at cur has taken
 }
 
 // A layer makes a sequence of each piece of a document; each streaming objective is one.
@@ -51,6 +55,9 @@ func (c *streamRows) cursor() Cursor { return c.cur.clone() }
 
 // load makes ids the document at cur, or at the first usable place after it.
 func (c *streamRows) load() error {
+	if c.lanes != nil {
+		return c.lanes.load(c)
+	}
 	for len(c.ids) == 0 {
 		if ended, err := c.r.turn(&c.cur); err != nil {
 			return err
@@ -63,7 +70,7 @@ func (c *streamRows) load() error {
 		}
 		c.ids, c.doc = ids, doc
 		if c.cur.Offset != 0 && (!doc.ok || c.cur.Offset >= int64(c.units(ids))) {
-			return fmt.Errorf("data: record %d has nothing at %d to resume at; the corpus, the tokenizer or the objective is another than before", doc.doc, c.cur.Offset)
+			return cannotResume(doc, c.cur)
 		}
 		if !doc.ok {
 			c.r.pass(&c.cur, doc, 0)
@@ -72,12 +79,19 @@ func (c *streamRows) load() error {
 	return nil
 }
 
+func cannotResume(d document, at Cursor) error {
+	return fmt.Errorf("data: record %d has nothing at %d to resume at; the corpus, the tokenizer or the objective is another than before", d.doc, at.Offset)
+}
+
 func (c *streamRows) fill(b *Batch, row int) (targets int, err error) {
 	if err := c.load(); err != nil {
 		return 0, err
 	}
 	startRow(b, row, c.r.frame.pad)
-	dec, enc := 0, 0
+	before, dec, enc := c.before, 0, 0
+	if b.Before != nil {
+		b.Before[row] = int32(min(before, math.MaxInt32))
+	}
 	for segment := int32(1); dec < b.Dec.T; segment++ {
 		if err := c.load(); err == io.EOF {
 			break
@@ -95,9 +109,14 @@ func (c *streamRows) fill(b *Batch, row int) (targets int, err error) {
 			Row: int32(row), First: int32(dec), Last: int32(dec + d - 1), Label: -1, Pair: -1, Part: int32(c.doc.part), Doc: c.doc.doc,
 		})
 		dec, enc, targets = dec+d, enc+e, targets+t
+		c.before, before = before+d, 0
 		if c.cur.Offset += int64(n); c.cur.Offset == int64(units) {
-			c.r.pass(&c.cur, c.doc, units)
-			c.ids = c.ids[:0]
+			if c.lanes != nil { // which has passed it
+				c.cur = none
+			} else {
+				c.r.pass(&c.cur, c.doc, units)
+			}
+			c.ids, c.before = c.ids[:0], 0
 		}
 	}
 	return targets, nil
