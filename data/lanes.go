@@ -30,6 +30,7 @@ func newLanes(r *reader, from Cursor, l layer) *lanes {
 
 func (c *lanes) cursor() Cursor {
 	now := c.next.clone()
+	now.Lanes = make([]Lane, 0, len(c.rows))
 	for i := range c.rows {
 		now.Lanes = append(now.Lanes, Lane{c.rows[i].cur.clone(), c.rows[i].before})
 	}

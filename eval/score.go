@@ -138,7 +138,7 @@ func some(c *data.Config, limit int) spread {
 // forward runs a program over records of a split, in order.
 func forward(ctx context.Context, net *model.Network, x *exec.Executor, c data.Config, some spread, progress func(done, total int64), each func(b *data.Batch) error) error {
 	c.Epochs, c.Records = 1, some
-	var f model.Feed
+	f := model.Feed{Slots: [2]int32{0, 1}}
 	if c.Objective == data.Classification {
 		slots := c.MicroBatchSize * c.MaxSeqs
 		f.Pool, f.Labels, f.LabelWeights = make([]int32, slots), make([]int32, slots), make([]float32, slots)
@@ -147,6 +147,7 @@ func forward(ctx context.Context, net *model.Network, x *exec.Executor, c data.C
 		f.Tokens, f.Segments, f.Positions, f.Order = b.Dec.Tokens, b.Dec.Segments, b.Dec.Positions, b.Dec.Order
 		f.EncoderTokens, f.EncoderSegments = b.Enc.Tokens, b.Enc.Segments
 		f.Targets, f.Weights = b.Targets, b.Weights
+		f.Before, f.Slots = b.Before, [2]int32{f.Slots[1], f.Slots[0]} // what the batch before has written
 		if f.Pool != nil {
 			if net.PoolsFirst() {
 				b.First(f.Pool)

@@ -264,7 +264,10 @@ func madeUp(s *Stage, p *stageParts) *model.Feed {
 	n := s.MicroBatchSize * p.length
 	f := &model.Feed{
 		Tokens: make([]int32, n), Segments: make([]int32, n), Positions: make([]int32, n), Order: make([]int32, n),
-		Seed: 1 / float32(n),
+		Seed: 1 / float32(n), Slots: [2]int32{0, 1},
+	}
+	for range s.MicroBatchSize { // all that a memory holds is seen
+		f.Before = append(f.Before, math.MaxInt32)
 	}
 	for i := range n {
 		f.Tokens[i] = int32(i * 7919 % p.config.VocabSize)

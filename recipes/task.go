@@ -139,6 +139,7 @@ func Evaluate(ctx context.Context, dir string, t *Task, limit int, o Options) (*
 		if !validating(&y.cfg) {
 			return nil, input(fmt.Errorf("task %s: a %s learns by %s, which gives no text a probability", t.Name, m.Config.ModelType, y.cfg.Objective))
 		}
+		y.cfg.Consecutive = m.Config.Memory(m.Head) > 0
 		e, err := y.languageModel(ctx, m.Net, t.Baselines)
 		if err != nil {
 			return nil, err

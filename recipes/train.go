@@ -272,7 +272,7 @@ func head(s *Stage) model.Head {
 
 // modelOptions are those of a stage's network, but for its state.
 func modelOptions(s *Stage, c model.Config) model.Options {
-	o := model.Options{Head: head(s), AuxiliaryLM: s.LMWeight > 0}
+	o := model.Options{Head: head(s), AuxiliaryLM: s.LMWeight > 0, MicroBatches: s.BatchSize / s.MicroBatchSize}
 	if s.Trainable == trainableHead {
 		o.Trainable = c.InHead
 	}
@@ -294,6 +294,7 @@ func loaderConfig(r *Recipe, s *Stage, c *data.Corpus, split *data.Split, tok to
 		cfg.Objective, cfg.Labels = data.Classification, c.Labels
 	} else {
 		s.setObjective(&cfg, &r.Tokenizer, tok)
+		cfg.Consecutive = r.Model.Memory(head(s)) > 0
 	}
 	return cfg
 }

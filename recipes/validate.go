@@ -207,7 +207,9 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 		d.fault(at+"micro_batch_size", "batch_size, %d, is not a multiple of %d", s.BatchSize, s.MicroBatchSize)
 	}
 	if r.Model.Family != nil {
-		d.positive(at+"sequence_length", s.SequenceLength, 2)
+		if s.Kind != "evaluate" { // which reads as its models have read
+			d.positive(at+"sequence_length", s.SequenceLength, 2)
+		}
 		if n := r.Model.MaxLength(); n > 0 && s.SequenceLength > n {
 			d.fault(at+"sequence_length", "%d is more than the longest sequence of the model, %d", s.SequenceLength, n)
 		}

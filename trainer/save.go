@@ -11,7 +11,6 @@ import (
 
 	"hone/checkpoint"
 	"hone/data"
-	"hone/optim"
 	"hone/trainer/exec"
 	"hone/trainer/model"
 )
@@ -31,7 +30,7 @@ func (t *Trainer) save(pending bool) error {
 }
 
 func (t *Trainer) publish(pending bool) error {
-	weights, moments := t.weights(), t.moments()
+	weights, moments := t.weights(), append(t.moments(), t.memories()...)
 	for _, x := range slices.Concat(weights, moments) {
 		scan := finiteScan{dtype: x.DType}
 		if err := t.write(&scan, x); err != nil {
@@ -69,6 +68,7 @@ type stored struct {
 	checkpoint.Tensor // without Data
 	class             exec.Class
 	offset            int
+	of                *exec.Executor // that has it, under its name; nil: an arena
 }
 
 // weights are the network's parameters.
@@ -77,7 +77,7 @@ func (t *Trainer) weights() []stored {
 	var out []stored
 	for _, p := range l.Params {
 		x := checkpoint.Tensor{Name: p.Name, DType: dtypeName(l.DType), Shape: p.Shape}
-		out = append(out, stored{x, exec.Param, p.Offset})
+		out = append(out, stored{x, exec.Param, p.Offset, nil})
 	}
 	return out
 }
@@ -87,9 +87,26 @@ func (t *Trainer) moments() []stored {
 	var out []stored
 	for _, s := range t.opt.State(t.net.Layout()) {
 		x := checkpoint.Tensor{Name: s.Name, DType: dtypeName(s.DType), Shape: s.Shape}
-		out = append(out, stored{x, exec.State, s.Offset})
+		out = append(out, stored{x, exec.State, s.Offset, nil})
 	}
 	return out
+}
+
+// memories are what the next step reads of the one just done: each layer's, of each micro-batch.
+func (t *Trainer) memories() []stored {
+	var out []stored
+	for i := 0; ; i++ {
+		name := fmt.Sprintf("memory.%d", i)
+		id, ok := t.train.Program().Named[name]
+		if !ok {
+			return out
+		}
+		v := &t.train.Program().Values[id]
+		shape := slices.Clone(v.Shape)
+		shape[0] /= 2
+		x := checkpoint.Tensor{Name: name, DType: dtypeName(v.DType), Shape: shape}
+		out = append(out, stored{x, exec.Input, t.step % 2 * v.Bytes() / 2, t.train})
+	}
 }
 
 // file is a file of them.
@@ -117,7 +134,13 @@ func (t *Trainer) write(w io.Writer, x stored) error {
 	}
 	for at := 0; at < int(size); at += saveChunk {
 		part := t.chunk[:min(saveChunk, int(size)-at)]
-		if err := t.net.Memory().Download(x.class, x.offset+at, part); err != nil {
+		var err error
+		if x.of != nil {
+			err = x.of.Download(x.Name, x.offset+at, part)
+		} else {
+			err = t.net.Memory().Download(x.class, x.offset+at, part)
+		}
+		if err != nil {
 			return err
 		}
 		if _, err := w.Write(part); err != nil {
@@ -193,14 +216,6 @@ func floatBytes(f []float32) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(f))), 4*len(f))
 }
 
-func tensorBytes(t optim.Tensor) int {
-	n := t.DType.Size()
-	for _, d := range t.Shape {
-		n *= d
-	}
-	return n
-}
-
 func dtypeName(dt exec.DType) string {
 	if dt == exec.F64 {
 		return "F64"
@@ -230,7 +245,8 @@ func (t *Trainer) resume() error {
 		return err
 	}
 	defer moments.Close()
-	if err := t.loadMoments(moments, t.opt.State(t.net.Layout())); err != nil {
+	t.step, t.tokens, t.cursor = st.Step, st.Tokens, st.Cursor
+	if err := t.loadMoments(moments, append(t.moments(), t.memories()...)); err != nil {
 		return fmt.Errorf("checkpoint %s: %w", c.Dir, err)
 	}
 	if t.exchange != nil { // as it was saved, the network has the average
@@ -238,7 +254,6 @@ func (t *Trainer) resume() error {
 			return err
 		}
 	}
-	t.step, t.tokens, t.cursor = st.Step, st.Tokens, st.Cursor
 	if st.Pending != nil {
 		t.pending, t.info = true, *st.Pending
 	}
@@ -256,16 +271,21 @@ func (t *Trainer) resume() error {
 	return nil
 }
 
-func (t *Trainer) loadMoments(s *checkpoint.Safetensors, want []optim.Tensor) error {
+func (t *Trainer) loadMoments(s *checkpoint.Safetensors, want []stored) error {
 	for _, w := range want {
 		got, err := s.Read(w.Name, nil)
 		if err != nil {
 			return err
 		}
-		if len(got.Data) != tensorBytes(w) || got.DType != dtypeName(w.DType) {
-			return fmt.Errorf("%s: %s is %s%v, not %s%v", checkpoint.OptimizerFile, w.Name, got.DType, got.Shape, dtypeName(w.DType), w.Shape)
+		if got.DType != w.DType || !slices.Equal(got.Shape, w.Shape) {
+			return fmt.Errorf("%s: %s is %s%v, not %s%v", checkpoint.OptimizerFile, w.Name, got.DType, got.Shape, w.DType, w.Shape)
 		}
-		if err := t.net.Memory().Upload(exec.State, w.Offset, got.Data); err != nil {
+		if w.of != nil {
+			err = w.of.Upload(w.Name, w.offset, got.Data)
+		} else {
+			err = t.net.Memory().Upload(w.class, w.offset, got.Data)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -18,6 +18,7 @@ func (t *Trainer) forwardBackward(run func() error, b *data.Batch, micro int) er
 	f.Tokens, f.Segments, f.Positions, f.Order = b.Dec.Tokens, b.Dec.Segments, b.Dec.Positions, b.Dec.Order
 	f.EncoderTokens, f.EncoderSegments = b.Enc.Tokens, b.Enc.Segments
 	f.Targets, f.Weights = b.Targets, b.Weights
+	f.Before, f.Slots = b.Before, t.slots(micro)
 	if f.Pool != nil { // a classifier: one slot a sequence, the empty ones weigh nothing
 		if t.net.PoolsFirst() {
 			b.First(f.Pool)
@@ -32,6 +33,13 @@ func (t *Trainer) forwardBackward(run func() error, b *data.Batch, micro int) er
 		return err
 	}
 	return run()
+}
+
+// slots are the memories that a micro-batch reads and writes, of a model that has any: each has
+// one of its own, and what a step writes the next one reads, so that a step can run again.
+func (t *Trainer) slots(micro int) [2]int32 {
+	n, odd := len(t.combine), t.step%2
+	return [2]int32{int32(odd*n + micro), int32((1-odd)*n + micro)}
 }
 
 // loss is the sum over the micro-batch's targets.

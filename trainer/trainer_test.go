@@ -70,6 +70,8 @@ type setup struct {
 	rate      float64 // 1e-3
 	docs      documents
 	ema       float64
+	length    int // 32
+	memory    int // of an XLNet, in place of a GPT-2; -1: none
 	schedule  optim.Schedule
 	saveEvery int // 0: at the end
 	hooks     []Hook
@@ -94,6 +96,7 @@ func (s setup) start(t testing.TB) (*Trainer, error) {
 	}
 	setDefault(&s.batch, 8)
 	setDefault(&s.micro, 2)
+	setDefault(&s.length, 32)
 	setDefault(&s.threads, 1)
 	if s.eps == 0 {
 		s.eps = 1e-8
@@ -131,10 +134,19 @@ func (s setup) start(t testing.TB) (*Trainer, error) {
 	gpt.NLayer, gpt.NHead, gpt.NEmbd, gpt.NPositions = 2, 2, 32, 32
 	gpt.EmbdPDrop, gpt.ResidPDrop = s.dropout, s.dropout
 	c.Family, c.VocabSize = gpt, letters{}.Size()
-	o := model.Options{State: func(l *exec.Layout) int { return StateBytes(l, opt, s.batch/s.micro) }}
+	if s.memory != 0 {
+		if c, err = model.DefaultConfig("xlnet"); err != nil {
+			t.Fatal(err)
+		}
+		x := c.Family.(model.XLNet)
+		x.NLayer, x.NHead, x.DModel, x.DInner, x.Dropout = 2, 2, 16, 32, s.dropout
+		x.UseMemsTrain, x.MemLen = s.memory > 0, s.memory
+		c.Family, c.VocabSize = x, letters{}.Size()
+	}
+	o := model.Options{MicroBatches: s.batch / s.micro, State: func(l *exec.Layout) int { return StateBytes(l, opt, s.batch/s.micro) }}
 	d := data.Config{
-		Records: s.docs, Tokenizer: letters{}, Objective: s.objective, T: 32,
-		BatchSize: s.batch, MicroBatchSize: s.micro, Seed: 7, Shuffle: true, Epochs: s.epochs,
+		Records: s.docs, Tokenizer: letters{}, Objective: s.objective, T: s.length,
+		BatchSize: s.batch, MicroBatchSize: s.micro, Seed: 7, Shuffle: true, Epochs: s.epochs, Consecutive: s.memory != 0,
 	}
 	if s.objective == data.Classification {
 		o.Head, d.Labels, d.MaxSeqs = model.Classifier, []string{"0", "1", "2"}, 4
@@ -180,6 +192,8 @@ func objectives(t *testing.T, f func(t *testing.T, s setup)) {
 	for _, o := range []data.Objective{data.Causal, data.Classification} {
 		t.Run(o.String(), func(t *testing.T) { f(t, setup{objective: o, dropout: 0.1}) })
 	}
+	// A memory longer than a row, which most documents fill.
+	t.Run("memory", func(t *testing.T) { f(t, setup{objective: data.Permutation, dropout: 0.1, memory: 40, length: 16}) })
 }
 
 func TestResume(t *testing.T) {
@@ -374,6 +388,32 @@ func TestAccumulation(t *testing.T) {
 	})
 }
 
+// Each micro-batch has a memory of its own: however many a step is cut into, the steps are the
+// same, but for roundings, and what is kept changes them.
+func TestMemoryAccumulation(t *testing.T) {
+	losses := func(micro, memory int) (all []float64) {
+		s := setup{objective: data.Permutation, steps: 6, micro: micro, memory: memory, length: 16, dir: t.TempDir(), eps: 1e-4, rate: 2e-2}
+		s.hooks = []Hook{{
+			Due: func(int, time.Duration) bool { return true },
+			Do:  func(_ context.Context, _ *Trainer, i StepInfo) error { all = append(all, i.Loss); return nil },
+		}}
+		mustRun(t, s)
+		return all
+	}
+	one, four, none := losses(8, 40), losses(2, 40), losses(8, -1)
+	for i := range one {
+		if d := math.Abs(one[i]-four[i]) / one[i]; !(d <= 1e-5) {
+			t.Errorf("step %d: loss %v of 1×8, %v of 4×2: relative difference %g", i+1, one[i], four[i], d)
+		}
+		if i > 0 && math.Abs(one[i]-none[i])/one[i] < 2e-5 {
+			t.Errorf("step %d: loss %v with a memory, %v without", i+1, one[i], none[i])
+		}
+	}
+	if one[0] != none[0] {
+		t.Errorf("step 1: loss %v with a memory of nothing, %v without", one[0], none[0])
+	}
+}
+
 // TestInterrupt ends a run's context in the middle of every step in turn, so that its
 // hooks are left for the next process.
 func TestInterrupt(t *testing.T) {
@@ -528,9 +568,13 @@ func TestNonFinite(t *testing.T) {
 		})
 		t.Run("poisoned weights", func(t *testing.T) {
 			s.dir, s.rate, s.schedule, s.saveEvery = t.TempDir(), 0, nil, 2
-			s.hooks = []Hook{poison(3, "transformer.h.1.mlp.c_fc.weight")}
-			failing(t, s, 2, "step 4: ", "first in micro-batch 0: ", "linear h.1.mlp")
-			s.dir, s.hooks = t.TempDir(), []Hook{poison(1, "transformer.wpe.weight")}
+			hidden, at, embedding := "transformer.h.1.mlp.c_fc.weight", "linear h.1.mlp", "transformer.wpe.weight"
+			if s.memory != 0 {
+				hidden, at, embedding = "transformer.layer.1.ff.layer_1.weight", "linear layer.1.ff", "transformer.word_embedding.weight"
+			}
+			s.hooks = []Hook{poison(3, hidden)}
+			failing(t, s, 2, "step 4: ", "first in micro-batch 0: ", at)
+			s.dir, s.hooks = t.TempDir(), []Hook{poison(1, embedding)}
 			failing(t, s, 0, "step 2: ", "first in micro-batch 0: ", "embed ")
 		})
 	})
@@ -610,7 +654,11 @@ func TestStepAllocatesNothing(t *testing.T) {
 		for range 10 {
 			step()
 		}
-		if n := testing.AllocsPerRun(20, step); n >= 1 {
+		most := 0.0
+		if s.memory != 0 { // the places of the rows in the corpus, before and after
+			most = 2
+		}
+		if n := testing.AllocsPerRun(20, step); n >= most+1 {
 			t.Errorf("%v allocations a step", n)
 		}
 	})

@@ -176,6 +176,32 @@ func Read[N Number](e *Executor, name string, dst []N) error {
 	return e.dev.Download(bytesOf(dst), a.Buffer)
 }
 
+// Upload copies data to an offset, in bytes, of a named value.
+func (e *Executor) Upload(name string, offset int, data []byte) error {
+	part, err := e.part(name, offset, len(data))
+	if err != nil {
+		return err
+	}
+	return e.dev.Upload(part, data)
+}
+
+// Download waits for the run to end and copies from an offset, in bytes, of a named value.
+func (e *Executor) Download(name string, offset int, data []byte) error {
+	part, err := e.part(name, offset, len(data))
+	if err != nil {
+		return err
+	}
+	return e.dev.Download(data, part)
+}
+
+func (e *Executor) part(name string, offset, n int) (Buffer, error) {
+	id, ok := e.prog.Named[name]
+	if !ok || offset < 0 || offset+n > e.vals[id].Buffer.Len() {
+		return nil, fmt.Errorf("exec: program %s has no %d bytes of %q from %d on", e.prog.Name, n, name, offset)
+	}
+	return e.vals[id].Buffer.Slice(offset, n), nil
+}
+
 // Profile makes each Run wait for every instruction and tell how long it took; nil
 // ends that.
 func (e *Executor) Profile(timed func(instr int, took time.Duration)) { e.timed = timed }

@@ -132,3 +132,32 @@ func TestMemoryOfOthers(t *testing.T) {
 		}
 	}
 }
+
+// A layer that runs again for its gradients reads the memory that it read before.
+func TestMemoryRecomputed(t *testing.T) {
+	const steps = 5
+	r := readReference(t, "xlnet-memory")
+	var want [][]float64
+	for _, again := range []bool{false, true} {
+		n := network(t, cpu.Options{Threads: 2}, exec.F32, r.Config, Options{Recompute: again})
+		r.load(t, n)
+		x := executor(t, n, Train, 2, 4, 0)
+		var got [][]float64
+		for k := range 3 {
+			f, _ := r.part(k, steps).feed(LanguageModel)
+			f.Before, f.Slots = []int32{int32(4 * k), int32(4 * k)}, [2]int32{int32(k % 2), int32((k + 1) % 2)}
+			run(t, n, x, f)
+			for _, p := range n.Layout().Params {
+				got = append(got, arena(t, n, exec.Grad, p))
+			}
+		}
+		if want == nil {
+			want = got
+		}
+		for i := range want {
+			if !slices.Equal(got[i], want[i]) {
+				t.Fatalf("gradient %d differs", i)
+			}
+		}
+	}
+}

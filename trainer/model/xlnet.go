@@ -19,9 +19,9 @@ type XLNet struct {
 	BiData           bool    `json:"bi_data"`                              // false only
 	SameLength       bool    `json:"same_length"`                          // false only
 	ClampLen         int     `json:"clamp_len" toml:"clamp_len"`           // the longest distance that is told from others; -1: any
-	MemLen           *int    `json:"mem_len" toml:"mem_len"`               // rows kept of what came before
+	MemLen           int     `json:"mem_len" toml:"mem_len"`               // rows kept of what came before
 	UseMemsTrain     bool    `json:"use_mems_train" toml:"use_mems_train"` // else nothing is kept, whatever mem_len says
-	ReuseLen         *int    `json:"reuse_len"`                            // nil or 0, if anything is kept
+	ReuseLen         int     `json:"reuse_len"`                            // 0 only, if anything is kept
 	Dropout          float64 `json:"dropout"`
 	LayerNormEps     float64 `json:"layer_norm_eps" toml:"layer_norm_eps"`
 	InitializerRange float64 `json:"initializer_range" toml:"initializer_range"`
@@ -58,10 +58,10 @@ func (f XLNet) noDecode()                    {}
 
 // memory is how many rows a language model keeps.
 func (f XLNet) memory() int {
-	if !f.UseMemsTrain || f.MemLen == nil {
+	if !f.UseMemsTrain {
 		return 0
 	}
-	return *f.MemLen
+	return f.MemLen
 }
 
 func (f XLNet) architecture(h Head) string {
@@ -97,8 +97,8 @@ func (f XLNet) check(c Config, faults *Faults) {
 	if f.UseMemsTrain && f.memory() < 1 {
 		faults.add("mem_len", "missing: use_mems_train keeps so many hidden states of what came before")
 	}
-	if f.UseMemsTrain && f.ReuseLen != nil && *f.ReuseLen != 0 {
-		faults.add("reuse_len", "%d is not supported with use_mems_train; want 0", *f.ReuseLen)
+	if f.UseMemsTrain && f.ReuseLen != 0 {
+		faults.add("reuse_len", "%d is not supported with use_mems_train; want 0", f.ReuseLen)
 	}
 	faults.probability("dropout", f.Dropout)
 	faults.probability("summary_last_dropout", f.SummaryLastDropout)
