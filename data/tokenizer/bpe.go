@@ -212,6 +212,7 @@ func (m *bpe) encodeSymbols(e *encoder, dst []int32, w string) []int32 {
 		return m.mergeShort(dst, len(e.symbols))
 	}
 	m.mergeLong(e, windowNew, windowAgain)
+	dst = slices.Grow(dst, len(e.merged))
 	for _, n := range e.merged {
 		dst = append(dst, n.id)
 	}

@@ -74,31 +74,45 @@ func (m *charsmap) lookup(s string) (string, bool) {
 	return "", false
 }
 
+// writeAfter is how many changes wait: of a long text they would take many times its size.
+const writeAfter = 1 << 12
+
 func (m *charsmap) normalize(t text, e *editor) text {
 	e.begin(t)
 	modified := false
-	swap := func(old, new string) {
-		modified = true
+	swap := func(i int, old, new string) {
+		if !modified {
+			modified = true
+			if i > 0 { // the character before waits: it may have to take old's place in
+				r, size := lastRune(t.s[:i])
+				e.copyTo(i - size)
+				e.changes = append(e.changes, change{r: r})
+			}
+		}
 		n := len(e.changes)
-		for i := 0; i < len(new); {
-			r, size := decodeRune(new, i)
+		for j := 0; j < len(new); {
+			r, size := decodeRune(new, j)
 			e.changes = append(e.changes, change{r: r})
-			i += size
+			j += size
 		}
 		more := len(e.changes) - n - runeCount(old)
-		for i := range max(0, more) {
-			e.changes[len(e.changes)-1-i].by = 1
+		for j := range max(0, more) {
+			e.changes[len(e.changes)-1-j].by = 1
 		}
 		if more < 0 && len(e.changes) > 0 {
 			e.changes[len(e.changes)-1].by += more
 		}
 	}
 	for i := 0; i < len(t.s); {
+		if n := len(e.changes); n >= writeAfter {
+			e.apply(e.changes[:n-1])
+			e.changes = append(e.changes[:0], e.changes[n-1])
+		}
 		end := i + graphemeLen(t.s[i:])
 		cluster := t.s[i:end]
 		if len(cluster) < 6 {
 			if r, ok := m.lookup(cluster); ok {
-				swap(cluster, r)
+				swap(i, cluster, r)
 				i = end
 				continue
 			}
@@ -106,8 +120,8 @@ func (m *charsmap) normalize(t text, e *editor) text {
 		for i < end {
 			r, n := decodeRune(t.s, i)
 			if by, ok := m.lookup(t.s[i : i+n]); ok {
-				swap(t.s[i:i+n], by)
-			} else {
+				swap(i, t.s[i:i+n], by)
+			} else if modified {
 				e.changes = append(e.changes, change{r: r})
 			}
 			i += n

@@ -27,7 +27,7 @@ type hop struct {
 // last to its first; unknown characters in a row are one part.
 func (m *unigram) path(e *encoder, w string) {
 	if cap(e.hops) <= len(w) {
-		e.hops = make([]hop, len(w)+1, 2*len(w)+64)
+		e.hops = make([]hop, len(w)+1, len(w)+min(len(w), keptText)+64)
 	}
 	hops := e.hops[:len(w)+1]
 	for i := range hops {

@@ -4,14 +4,15 @@
     python agree.py hash [CASE…]   agree/cases.json: a hash for each case and class of lines
     python agree.py full CASE…     the same of all lines of the classes that are long: 10,000 random strings and
                                    500 words of 100,000 characters; takes minutes for each case
-    python agree.py sets DIR CASE… agree/sets.json: a hash for each case (or GPT-2, BERT: those of DIR/tokenizers) and
-                                   each text file of DIR, the data sets; then, for these two,
+    python agree.py sets DIR CASE… agree/sets.json: a hash for each case and each text file of DIR, the data sets,
+                                   where it is not there yet; then, for these two,
                                    HONE_AGREE_ALL=1 go test -timeout 0 -run TestAgree ./data/tokenizer
     python agree.py dump OUT FILE… OUT/N.jsonl: what the library gives for each FILE (a tokenizer.json)
                                    on all classes ($LONG: so many long lines) and the lines of the files in $CORPUS; then
                                    HONE_AGREE=OUT go test -run TestAgreeDump ./data/tokenizer
 
-The lines are made by the same generator as in agree_test.go.
+The lines are made by the same generator as in agree_test.go. Cases with a "file" are tokenizers in use: $HONE_TOKENIZERS
+names a directory of them, written by real.py, and another such is DATA/tokenizers.
 """
 import gzip
 import hashlib
@@ -60,13 +61,13 @@ def lines(number, c, key="lines"):
 
 def record(t, line, special=True):
     e = t.encode(line, add_special_tokens=special)
-    return [e.ids, [list(o) for o in e.offsets], t.decode(e.ids, skip_special_tokens=False)]
+    return [e.ids, e.offsets, t.decode(e.ids, skip_special_tokens=False)]
 
 
 def digest(records):
     h = hashlib.sha256()
     for ids, offsets, text in records:
-        h.update((",".join(map(str, ids)) + "|" + ",".join("%d-%d" % tuple(o) for o in offsets) + "|" + text + "\n").encode())
+        h.update((",".join(map(str, ids)) + "|" + ",".join(["%d-%d" % o for o in offsets]) + "|" + text + "\n").encode())
     return h.hexdigest()[:16]
 
 
@@ -74,7 +75,9 @@ def texts(directory):
     """The text files of the data sets: name, size, lines."""
     for root, dirs, files in sorted(os.walk(directory)):
         dirs[:] = [d for d in dirs if d != "tokenizers"]
-        for f in sorted(set(files) - {"README.md"}):  # it describes the sets
+        for f in sorted(files):
+            if f == "README.md" and root == directory:  # it describes the sets
+                continue
             path = os.path.join(root, f)
             with (gzip.open if f.endswith(".gz") else open)(path, "rb") as r:
                 data = r.read()
@@ -97,22 +100,27 @@ def sets(directory, names):
     out = os.path.join(HERE, "agree", "sets.json")
     found = {f["file"]: f for f in json.load(open(out))} if os.path.exists(out) else {}
     for name in names:
-        if name == "GPT-2":
-            t = Tokenizer.from_str(gzip.open(directory + "/tokenizers/gpt2/tokenizer.json.gz").read().decode())
-        elif name == "BERT":
-            t = Tokenizer.from_file(directory + "/tokenizers/bert/bert-base-uncased.json")
-        else:
-            t = case(cases[name])
+        t = case(cases[name])
         t.no_truncation(), t.no_padding()
         for path, size, text in texts(directory):
             f = found.setdefault(path, {"file": path, "bytes": size, "lines": len(text), "hashes": {}})
-            f["hashes"][name] = digest_sets(t, text)
+            if name not in f["hashes"]:
+                f["hashes"][name] = digest_sets(t, text)
         with open(out, "w") as w:
             w.write("[\n" + ",\n".join(json.dumps(f) for f in found.values()) + "\n]\n")
         print(name, flush=True)
 
 
 def case(c):
+    if "file" in c:
+        paths = [os.path.join(d, c["file"]) for d in ("/".join([HERE] + [".."] * 4 + ["shared/data/tokenizers"]), os.environ.get("HONE_TOKENIZERS", ""))]
+        with open(next(p for p in paths if os.path.exists(p)), "rb") as f:
+            data = f.read()
+        if hashlib.sha256(data).hexdigest() != c.setdefault("sha256", hashlib.sha256(data).hexdigest()):
+            sys.exit(c["file"] + " is another file")
+        t = Tokenizer.from_str((gzip.decompress(data) if c["file"].endswith(".gz") else data).decode())
+        t.no_truncation(), t.no_padding()
+        return t
     d = json.load(open(os.path.join(HERE, c["base"])))
     d.update(c.get("sections", {}))
     d["model"].update(c.get("model", {}))
@@ -184,7 +192,7 @@ def main():
                 continue
             c["hashes"] = {name: digest(record(t, l) for l in ls) for name, ls in made if name not in c.get("without", [])}
             if c.get("pair"):
-                c["pair"] = digest([[e.ids, [list(o) for o in e.offsets], " ".join(map(str, e.type_ids))] for e in (t.encode(a, b) for a, b in zip(made[0][1], made[1][1]))])
+                c["pair"] = digest([[e.ids, e.offsets, " ".join(map(str, e.type_ids))] for e in (t.encode(a, b) for a, b in zip(made[0][1], made[1][1]))])
             print(c["name"], flush=True)
         with open(path, "w") as f:
             f.write("[\n" + ",\n".join(json.dumps(c, ensure_ascii=False) for c in cases) + "\n]\n")
