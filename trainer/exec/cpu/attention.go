@@ -74,19 +74,23 @@ func (j *attentionJob[T]) chunk(i, worker int) {
 	case attentionForward:
 		parts := j.heads / j.together
 		for h := range j.together {
-			j.forward(&j.spans.units[i/parts], i%parts*j.together+h, w)
+			u, h := &j.spans.units[i/parts], i%parts*j.together+h
+			ahead, next := j.following(i, h, parts)
+			j.forward(u, h, ahead, next, w)
 		}
 	case attentionBackward:
 		parts := j.kv / j.together
 		for h := range j.together {
-			j.backward(&j.spans.list[j.spans.units[i/parts].span], i%parts*j.together+h, w)
+			u, h := &j.spans.units[i/parts], i%parts*j.together+h
+			ahead, next := j.following(i, h, parts)
+			j.backward(&j.spans.list[u.span], h, j.spans.of(ahead), next, w)
 		}
 	case attentionSequences:
 		seq, kv := i/j.kv, i%j.kv
 		group := j.heads / j.kv
 		clear(j.part[(seq*j.heads+kv*group)*j.bias.n : (seq*j.heads+(kv+1)*group)*j.bias.n])
 		for s := j.spans.first[seq]; s < j.spans.first[seq+1]; s++ {
-			j.backward(&j.spans.list[s], kv, w)
+			j.backward(&j.spans.list[s], kv, nil, 0, w)
 		}
 	case attentionSumBias:
 		n := j.bias.n
@@ -96,6 +100,18 @@ func (j *attentionJob[T]) chunk(i, worker int) {
 			addTo(j.d.kern, sum, sum, j.part[at:at+n])
 		}
 	}
+}
+
+// following is the unit and the head, query or key, that a worker most likely takes after head h
+// of chunk i, of as many parts a unit; nil after the last.
+func (j *attentionJob[T]) following(i, h, parts int) (*unit, int) {
+	if h++; h%j.together != 0 {
+		return &j.spans.units[i/parts], h
+	}
+	if i++; i/parts == len(j.spans.units) {
+		return nil, 0
+	}
+	return &j.spans.units[i/parts], i % parts * j.together
 }
 
 // chunks decides how many of the units' heads a chunk takes, such that there are enough
@@ -306,7 +322,8 @@ func (j *attentionJob[T]) scores(o *tileWork[T], see sight, m, n int, q []T, ldq
 // unitTiles are the query tiles that pack each key tile once.
 const unitTiles = 4
 
-func (j *attentionJob[T]) forward(u *unit, h int, w *scratch) {
+// forward asks for what head next of the unit ahead reads, if any.
+func (j *attentionJob[T]) forward(u *unit, h int, ahead *unit, next int, w *scratch) {
 	sp := &j.spans.list[u.span]
 	d := j.dim
 	if sp.nk == 0 || sp.nq == 0 {
@@ -319,6 +336,7 @@ func (j *attentionJob[T]) forward(u *unit, h int, w *scratch) {
 	kv := h / (j.heads / j.kv)
 	t := newTiler[T](j.d.kern, w, d)
 	o := newTileWork[T](j.d.kern, w, d, tileRows*t.ld+unitTiles*(tileRows*t.ld+t.querierSize(tileRows)))
+	j.askForward(&o, u, h, ahead, next)
 	values := o.take(tileRows * o.ld)
 	var tiles [unitTiles]querier[T]
 	for i := range int(u.to - u.from) {
@@ -354,6 +372,29 @@ func (j *attentionJob[T]) forward(u *unit, h int, w *scratch) {
 	}
 }
 
+// askForward asks for where a head's results go, and for what the next head reads.
+func (j *attentionJob[T]) askForward(o *tileWork[T], u *unit, h int, ahead *unit, next int) {
+	row, n := j.spans.queries(u)
+	j.ask(o, &j.y, row, n, h)
+	if ahead == nil {
+		return
+	}
+	row, n = j.spans.queries(ahead)
+	j.ask(o, &j.q, row, n, next)
+	if group := j.heads / j.kv; ahead != u || h/group != next/group {
+		first, n := j.spans.keys(ahead)
+		j.ask(o, &j.k, first, n, next/group)
+		j.ask(o, &j.v, first, n, next/group)
+	}
+}
+
+// ask has n rows of a head brought near.
+func (j *attentionJob[T]) ask(o *tileWork[T], m *headMatrix[T], row, n, h int) {
+	if n > 0 && o.asm() {
+		o.asker.add(f32(m.at(row, h, j.dim)), n, j.dim, m.ld)
+	}
+}
+
 // backward is that of Dao 2023, algorithm 2, with the queries outside: with
 // P = exp(S-lse) and δ = rowsum(dY∘Y),
 //
@@ -361,7 +402,9 @@ func (j *attentionJob[T]) forward(u *unit, h int, w *scratch) {
 //
 // where scale comes with the transposed values and δ. One task does all the queries
 // of a key head, in order, so that nothing is shared.
-func (j *attentionJob[T]) backward(sp *span, kv int, w *scratch) {
+//
+// It asks for where its results go, and for what key head next of the span ahead reads, if any.
+func (j *attentionJob[T]) backward(sp *span, kv int, ahead *span, next int, w *scratch) {
 	d, group := j.dim, j.heads/j.kv
 	nk, ktiles := int(sp.nk), tilesOf(sp.nk)
 	if nk == 0 || sp.nq == 0 {
@@ -381,6 +424,16 @@ func (j *attentionJob[T]) backward(sp *span, kv int, w *scratch) {
 	kts, vts := o.take(ktiles*o.columns()), o.take(ktiles*o.columns())
 	q, dy, dq := o.take(tileRows*o.ld), o.take(tileRows*o.ld), o.take(tileRows*o.ld)
 	lse, delta := o.take(tileRows), o.take(tileRows)
+	j.ask(&o, &j.dq, int(sp.q), int(sp.nq), kv*group)
+	j.ask(&o, &j.dk, int(sp.k), nk, kv)
+	j.ask(&o, &j.dv, int(sp.k), nk, kv)
+	if ahead != nil {
+		j.ask(&o, &j.k, int(ahead.k), int(ahead.nk), next)
+		j.ask(&o, &j.v, int(ahead.k), int(ahead.nk), next)
+		j.ask(&o, &j.q, int(ahead.q), int(ahead.nq), next*group)
+		j.ask(&o, &j.dy, int(ahead.q), int(ahead.nq), next*group)
+		j.ask(&o, &j.y, int(ahead.q), int(ahead.nq), next*group)
+	}
 	o.load(nk, keys, j.k.at(int(sp.k), kv, d), j.k.ld)
 	for kt := range ktiles {
 		k0, n := tileOf(sp.k, sp.nk, kt)

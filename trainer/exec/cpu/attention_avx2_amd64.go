@@ -5,22 +5,22 @@
 package cpu
 
 //go:noescape
-func attentionStrips1_avx2(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, accumulate bool)
+func attentionStrips1_avx2(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, next *float32, nextstep int, accumulate bool)
 
 //go:noescape
-func attentionStrips2_avx2(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, accumulate bool)
+func attentionStrips2_avx2(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, next *float32, nextstep int, accumulate bool)
 
 //go:noescape
-func attentionStrips3_avx2(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, accumulate bool)
+func attentionStrips3_avx2(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, next *float32, nextstep int, accumulate bool)
 
 //go:noescape
-func attentionStrips4_avx2(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, accumulate bool)
+func attentionStrips4_avx2(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, next *float32, nextstep int, accumulate bool)
 
 //go:noescape
-func attentionStrips5_avx2(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, accumulate bool)
+func attentionStrips5_avx2(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, next *float32, nextstep int, accumulate bool)
 
 //go:noescape
-func attentionStrips6_avx2(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, accumulate bool)
+func attentionStrips6_avx2(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, next *float32, nextstep int, accumulate bool)
 
 //go:noescape
 func attentionSoftmax_avx2(m, n int, s *float32, lds int, seen *int32, top, sum, alpha *float32)

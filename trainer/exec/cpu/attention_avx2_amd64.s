@@ -5,17 +5,18 @@
 #include "textflag.h"
 
 // c(n·1,16) = or += a·b, over kc ≥ 1 steps in the first strip of rows.
-TEXT ·attentionStrips1_avx2(SB), NOSPLIT, $0-97
+TEXT ·attentionStrips1_avx2(SB), NOSPLIT, $0-113
 	MOVQ ars+24(FP), R8
 	MOVQ aks+32(FP), R9
 	MOVQ bks+48(FP), R14
 	MOVQ c+56(FP), DX
 	MOVQ ldc+64(FP), BX
+	MOVQ next+96(FP), R15
 strip:
 	MOVQ kc+8(FP), CX
 	MOVQ a+16(FP), SI
 	MOVQ b+40(FP), DI
-	MOVBLZX accumulate+96(FP), AX
+	MOVBLZX accumulate+112(FP), AX
 	TESTL AX, AX
 	JZ fresh
 	MOVQ DX, R13
@@ -27,10 +28,13 @@ fresh:
 	VXORPS Y1, Y1, Y1
 start:
 	MOVQ CX, AX
+	MOVQ nextstep+104(FP), R13
 	SHRQ $2, AX
 	JZ rest
 	PCALIGN $64
 four:
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Y12
 	VMOVUPS 32(DI), Y13
 	ADDQ R14, DI
@@ -45,6 +49,8 @@ four:
 	VFMADD231PS Y12, Y14, Y0
 	VFMADD231PS Y13, Y14, Y1
 	ADDQ R9, SI
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Y12
 	VMOVUPS 32(DI), Y13
 	ADDQ R14, DI
@@ -98,17 +104,18 @@ done:
 	RET
 
 // c(n·2,16) = or += a·b, over kc ≥ 1 steps in the first strip of rows.
-TEXT ·attentionStrips2_avx2(SB), NOSPLIT, $0-97
+TEXT ·attentionStrips2_avx2(SB), NOSPLIT, $0-113
 	MOVQ ars+24(FP), R8
 	MOVQ aks+32(FP), R9
 	MOVQ bks+48(FP), R14
 	MOVQ c+56(FP), DX
 	MOVQ ldc+64(FP), BX
+	MOVQ next+96(FP), R15
 strip:
 	MOVQ kc+8(FP), CX
 	MOVQ a+16(FP), SI
 	MOVQ b+40(FP), DI
-	MOVBLZX accumulate+96(FP), AX
+	MOVBLZX accumulate+112(FP), AX
 	TESTL AX, AX
 	JZ fresh
 	MOVQ DX, R13
@@ -125,10 +132,13 @@ fresh:
 	VXORPS Y3, Y3, Y3
 start:
 	MOVQ CX, AX
+	MOVQ nextstep+104(FP), R13
 	SHRQ $2, AX
 	JZ rest
 	PCALIGN $64
 four:
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Y12
 	VMOVUPS 32(DI), Y13
 	ADDQ R14, DI
@@ -149,6 +159,8 @@ four:
 	VFMADD231PS Y12, Y15, Y2
 	VFMADD231PS Y13, Y15, Y3
 	ADDQ R9, SI
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Y12
 	VMOVUPS 32(DI), Y13
 	ADDQ R14, DI
@@ -214,17 +226,18 @@ done:
 	RET
 
 // c(n·3,16) = or += a·b, over kc ≥ 1 steps in the first strip of rows.
-TEXT ·attentionStrips3_avx2(SB), NOSPLIT, $0-97
+TEXT ·attentionStrips3_avx2(SB), NOSPLIT, $0-113
 	MOVQ ars+24(FP), R8
 	MOVQ aks+32(FP), R9
 	MOVQ bks+48(FP), R14
 	MOVQ c+56(FP), DX
 	MOVQ ldc+64(FP), BX
+	MOVQ next+96(FP), R15
 strip:
 	MOVQ kc+8(FP), CX
 	MOVQ a+16(FP), SI
 	MOVQ b+40(FP), DI
-	MOVBLZX accumulate+96(FP), AX
+	MOVBLZX accumulate+112(FP), AX
 	TESTL AX, AX
 	JZ fresh
 	MOVQ DX, R13
@@ -246,10 +259,13 @@ fresh:
 	VXORPS Y5, Y5, Y5
 start:
 	MOVQ CX, AX
+	MOVQ nextstep+104(FP), R13
 	SHRQ $2, AX
 	JZ rest
 	PCALIGN $64
 four:
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Y12
 	VMOVUPS 32(DI), Y13
 	ADDQ R14, DI
@@ -276,6 +292,8 @@ four:
 	VFMADD231PS Y12, Y14, Y4
 	VFMADD231PS Y13, Y14, Y5
 	ADDQ R9, SI
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Y12
 	VMOVUPS 32(DI), Y13
 	ADDQ R14, DI
@@ -353,19 +371,20 @@ done:
 	RET
 
 // c(n·4,16) = or += a·b, over kc ≥ 1 steps in the first strip of rows.
-TEXT ·attentionStrips4_avx2(SB), NOSPLIT, $0-97
+TEXT ·attentionStrips4_avx2(SB), NOSPLIT, $0-113
 	MOVQ ars+24(FP), R8
 	MOVQ aks+32(FP), R9
 	MOVQ bks+48(FP), R14
 	MOVQ c+56(FP), DX
 	MOVQ ldc+64(FP), BX
+	MOVQ next+96(FP), R15
 strip:
 	MOVQ kc+8(FP), CX
 	MOVQ a+16(FP), SI
 	MOVQ b+40(FP), DI
 	LEAQ (R8)(R8*2), R13
 	LEAQ (SI)(R13*1), R10
-	MOVBLZX accumulate+96(FP), AX
+	MOVBLZX accumulate+112(FP), AX
 	TESTL AX, AX
 	JZ fresh
 	MOVQ DX, R13
@@ -392,10 +411,13 @@ fresh:
 	VXORPS Y7, Y7, Y7
 start:
 	MOVQ CX, AX
+	MOVQ nextstep+104(FP), R13
 	SHRQ $2, AX
 	JZ rest
 	PCALIGN $64
 four:
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Y12
 	VMOVUPS 32(DI), Y13
 	ADDQ R14, DI
@@ -430,6 +452,8 @@ four:
 	VFMADD231PS Y13, Y15, Y7
 	ADDQ R9, SI
 	ADDQ R9, R10
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Y12
 	VMOVUPS 32(DI), Y13
 	ADDQ R14, DI
@@ -522,19 +546,20 @@ done:
 	RET
 
 // c(n·5,16) = or += a·b, over kc ≥ 1 steps in the first strip of rows.
-TEXT ·attentionStrips5_avx2(SB), NOSPLIT, $0-97
+TEXT ·attentionStrips5_avx2(SB), NOSPLIT, $0-113
 	MOVQ ars+24(FP), R8
 	MOVQ aks+32(FP), R9
 	MOVQ bks+48(FP), R14
 	MOVQ c+56(FP), DX
 	MOVQ ldc+64(FP), BX
+	MOVQ next+96(FP), R15
 strip:
 	MOVQ kc+8(FP), CX
 	MOVQ a+16(FP), SI
 	MOVQ b+40(FP), DI
 	LEAQ (R8)(R8*2), R13
 	LEAQ (SI)(R13*1), R10
-	MOVBLZX accumulate+96(FP), AX
+	MOVBLZX accumulate+112(FP), AX
 	TESTL AX, AX
 	JZ fresh
 	MOVQ DX, R13
@@ -566,10 +591,13 @@ fresh:
 	VXORPS Y9, Y9, Y9
 start:
 	MOVQ CX, AX
+	MOVQ nextstep+104(FP), R13
 	SHRQ $2, AX
 	JZ rest
 	PCALIGN $64
 four:
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Y12
 	VMOVUPS 32(DI), Y13
 	ADDQ R14, DI
@@ -610,6 +638,8 @@ four:
 	VFMADD231PS Y13, Y14, Y9
 	ADDQ R9, SI
 	ADDQ R9, R10
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Y12
 	VMOVUPS 32(DI), Y13
 	ADDQ R14, DI
@@ -714,19 +744,20 @@ done:
 	RET
 
 // c(n·6,16) = or += a·b, over kc ≥ 1 steps in the first strip of rows.
-TEXT ·attentionStrips6_avx2(SB), NOSPLIT, $0-97
+TEXT ·attentionStrips6_avx2(SB), NOSPLIT, $0-113
 	MOVQ ars+24(FP), R8
 	MOVQ aks+32(FP), R9
 	MOVQ bks+48(FP), R14
 	MOVQ c+56(FP), DX
 	MOVQ ldc+64(FP), BX
+	MOVQ next+96(FP), R15
 strip:
 	MOVQ kc+8(FP), CX
 	MOVQ a+16(FP), SI
 	MOVQ b+40(FP), DI
 	LEAQ (R8)(R8*2), R13
 	LEAQ (SI)(R13*1), R10
-	MOVBLZX accumulate+96(FP), AX
+	MOVBLZX accumulate+112(FP), AX
 	TESTL AX, AX
 	JZ fresh
 	MOVQ DX, R13
@@ -763,10 +794,13 @@ fresh:
 	VXORPS Y11, Y11, Y11
 start:
 	MOVQ CX, AX
+	MOVQ nextstep+104(FP), R13
 	SHRQ $2, AX
 	JZ rest
 	PCALIGN $64
 four:
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Y12
 	VMOVUPS 32(DI), Y13
 	ADDQ R14, DI
@@ -813,6 +847,8 @@ four:
 	VFMADD231PS Y13, Y15, Y11
 	ADDQ R9, SI
 	ADDQ R9, R10
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Y12
 	VMOVUPS 32(DI), Y13
 	ADDQ R14, DI

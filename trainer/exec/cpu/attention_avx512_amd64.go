@@ -5,40 +5,40 @@
 package cpu
 
 //go:noescape
-func attentionStrips1_avx512(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, accumulate bool)
+func attentionStrips1_avx512(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, next *float32, nextstep int, accumulate bool)
 
 //go:noescape
-func attentionStrips2_avx512(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, accumulate bool)
+func attentionStrips2_avx512(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, next *float32, nextstep int, accumulate bool)
 
 //go:noescape
-func attentionStrips3_avx512(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, accumulate bool)
+func attentionStrips3_avx512(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, next *float32, nextstep int, accumulate bool)
 
 //go:noescape
-func attentionStrips4_avx512(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, accumulate bool)
+func attentionStrips4_avx512(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, next *float32, nextstep int, accumulate bool)
 
 //go:noescape
-func attentionStrips5_avx512(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, accumulate bool)
+func attentionStrips5_avx512(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, next *float32, nextstep int, accumulate bool)
 
 //go:noescape
-func attentionStrips6_avx512(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, accumulate bool)
+func attentionStrips6_avx512(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, next *float32, nextstep int, accumulate bool)
 
 //go:noescape
-func attentionStrips7_avx512(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, accumulate bool)
+func attentionStrips7_avx512(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, next *float32, nextstep int, accumulate bool)
 
 //go:noescape
-func attentionStrips8_avx512(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, accumulate bool)
+func attentionStrips8_avx512(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, next *float32, nextstep int, accumulate bool)
 
 //go:noescape
-func attentionStrips9_avx512(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, accumulate bool)
+func attentionStrips9_avx512(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, next *float32, nextstep int, accumulate bool)
 
 //go:noescape
-func attentionStrips10_avx512(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, accumulate bool)
+func attentionStrips10_avx512(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, next *float32, nextstep int, accumulate bool)
 
 //go:noescape
-func attentionStrips11_avx512(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, accumulate bool)
+func attentionStrips11_avx512(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, next *float32, nextstep int, accumulate bool)
 
 //go:noescape
-func attentionStrips12_avx512(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, accumulate bool)
+func attentionStrips12_avx512(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, next *float32, nextstep int, accumulate bool)
 
 //go:noescape
 func attentionSoftmax_avx512(m, n int, s *float32, lds int, seen *int32, top, sum, alpha *float32)

@@ -5,17 +5,18 @@
 #include "textflag.h"
 
 // c(n·1,32) = or += a·b, over kc ≥ 1 steps in the first strip of rows.
-TEXT ·attentionStrips1_avx512(SB), NOSPLIT, $0-97
+TEXT ·attentionStrips1_avx512(SB), NOSPLIT, $0-113
 	MOVQ ars+24(FP), R8
 	MOVQ aks+32(FP), R9
 	MOVQ bks+48(FP), R14
 	MOVQ c+56(FP), DX
 	MOVQ ldc+64(FP), BX
+	MOVQ next+96(FP), R15
 strip:
 	MOVQ kc+8(FP), CX
 	MOVQ a+16(FP), SI
 	MOVQ b+40(FP), DI
-	MOVBLZX accumulate+96(FP), AX
+	MOVBLZX accumulate+112(FP), AX
 	TESTL AX, AX
 	JZ fresh
 	MOVQ DX, R13
@@ -27,10 +28,13 @@ fresh:
 	VPXORD Z1, Z1, Z1
 start:
 	MOVQ CX, AX
+	MOVQ nextstep+104(FP), R13
 	SHRQ $2, AX
 	JZ rest
 	PCALIGN $64
 four:
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Z24
 	VMOVUPS 64(DI), Z25
 	ADDQ R14, DI
@@ -45,6 +49,8 @@ four:
 	VFMADD231PS Z24, Z26, Z0
 	VFMADD231PS Z25, Z26, Z1
 	ADDQ R9, SI
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Z24
 	VMOVUPS 64(DI), Z25
 	ADDQ R14, DI
@@ -98,17 +104,18 @@ done:
 	RET
 
 // c(n·2,32) = or += a·b, over kc ≥ 1 steps in the first strip of rows.
-TEXT ·attentionStrips2_avx512(SB), NOSPLIT, $0-97
+TEXT ·attentionStrips2_avx512(SB), NOSPLIT, $0-113
 	MOVQ ars+24(FP), R8
 	MOVQ aks+32(FP), R9
 	MOVQ bks+48(FP), R14
 	MOVQ c+56(FP), DX
 	MOVQ ldc+64(FP), BX
+	MOVQ next+96(FP), R15
 strip:
 	MOVQ kc+8(FP), CX
 	MOVQ a+16(FP), SI
 	MOVQ b+40(FP), DI
-	MOVBLZX accumulate+96(FP), AX
+	MOVBLZX accumulate+112(FP), AX
 	TESTL AX, AX
 	JZ fresh
 	MOVQ DX, R13
@@ -125,10 +132,13 @@ fresh:
 	VPXORD Z3, Z3, Z3
 start:
 	MOVQ CX, AX
+	MOVQ nextstep+104(FP), R13
 	SHRQ $2, AX
 	JZ rest
 	PCALIGN $64
 four:
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Z24
 	VMOVUPS 64(DI), Z25
 	ADDQ R14, DI
@@ -149,6 +159,8 @@ four:
 	VFMADD231PS Z24, Z27, Z2
 	VFMADD231PS Z25, Z27, Z3
 	ADDQ R9, SI
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Z24
 	VMOVUPS 64(DI), Z25
 	ADDQ R14, DI
@@ -214,17 +226,18 @@ done:
 	RET
 
 // c(n·3,32) = or += a·b, over kc ≥ 1 steps in the first strip of rows.
-TEXT ·attentionStrips3_avx512(SB), NOSPLIT, $0-97
+TEXT ·attentionStrips3_avx512(SB), NOSPLIT, $0-113
 	MOVQ ars+24(FP), R8
 	MOVQ aks+32(FP), R9
 	MOVQ bks+48(FP), R14
 	MOVQ c+56(FP), DX
 	MOVQ ldc+64(FP), BX
+	MOVQ next+96(FP), R15
 strip:
 	MOVQ kc+8(FP), CX
 	MOVQ a+16(FP), SI
 	MOVQ b+40(FP), DI
-	MOVBLZX accumulate+96(FP), AX
+	MOVBLZX accumulate+112(FP), AX
 	TESTL AX, AX
 	JZ fresh
 	MOVQ DX, R13
@@ -246,10 +259,13 @@ fresh:
 	VPXORD Z5, Z5, Z5
 start:
 	MOVQ CX, AX
+	MOVQ nextstep+104(FP), R13
 	SHRQ $2, AX
 	JZ rest
 	PCALIGN $64
 four:
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Z24
 	VMOVUPS 64(DI), Z25
 	ADDQ R14, DI
@@ -276,6 +292,8 @@ four:
 	VFMADD231PS Z24, Z26, Z4
 	VFMADD231PS Z25, Z26, Z5
 	ADDQ R9, SI
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Z24
 	VMOVUPS 64(DI), Z25
 	ADDQ R14, DI
@@ -353,19 +371,20 @@ done:
 	RET
 
 // c(n·4,32) = or += a·b, over kc ≥ 1 steps in the first strip of rows.
-TEXT ·attentionStrips4_avx512(SB), NOSPLIT, $0-97
+TEXT ·attentionStrips4_avx512(SB), NOSPLIT, $0-113
 	MOVQ ars+24(FP), R8
 	MOVQ aks+32(FP), R9
 	MOVQ bks+48(FP), R14
 	MOVQ c+56(FP), DX
 	MOVQ ldc+64(FP), BX
+	MOVQ next+96(FP), R15
 strip:
 	MOVQ kc+8(FP), CX
 	MOVQ a+16(FP), SI
 	MOVQ b+40(FP), DI
 	LEAQ (R8)(R8*2), R13
 	LEAQ (SI)(R13*1), R10
-	MOVBLZX accumulate+96(FP), AX
+	MOVBLZX accumulate+112(FP), AX
 	TESTL AX, AX
 	JZ fresh
 	MOVQ DX, R13
@@ -392,10 +411,13 @@ fresh:
 	VPXORD Z7, Z7, Z7
 start:
 	MOVQ CX, AX
+	MOVQ nextstep+104(FP), R13
 	SHRQ $2, AX
 	JZ rest
 	PCALIGN $64
 four:
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Z24
 	VMOVUPS 64(DI), Z25
 	ADDQ R14, DI
@@ -430,6 +452,8 @@ four:
 	VFMADD231PS Z25, Z27, Z7
 	ADDQ R9, SI
 	ADDQ R9, R10
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Z24
 	VMOVUPS 64(DI), Z25
 	ADDQ R14, DI
@@ -522,19 +546,20 @@ done:
 	RET
 
 // c(n·5,32) = or += a·b, over kc ≥ 1 steps in the first strip of rows.
-TEXT ·attentionStrips5_avx512(SB), NOSPLIT, $0-97
+TEXT ·attentionStrips5_avx512(SB), NOSPLIT, $0-113
 	MOVQ ars+24(FP), R8
 	MOVQ aks+32(FP), R9
 	MOVQ bks+48(FP), R14
 	MOVQ c+56(FP), DX
 	MOVQ ldc+64(FP), BX
+	MOVQ next+96(FP), R15
 strip:
 	MOVQ kc+8(FP), CX
 	MOVQ a+16(FP), SI
 	MOVQ b+40(FP), DI
 	LEAQ (R8)(R8*2), R13
 	LEAQ (SI)(R13*1), R10
-	MOVBLZX accumulate+96(FP), AX
+	MOVBLZX accumulate+112(FP), AX
 	TESTL AX, AX
 	JZ fresh
 	MOVQ DX, R13
@@ -566,10 +591,13 @@ fresh:
 	VPXORD Z9, Z9, Z9
 start:
 	MOVQ CX, AX
+	MOVQ nextstep+104(FP), R13
 	SHRQ $2, AX
 	JZ rest
 	PCALIGN $64
 four:
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Z24
 	VMOVUPS 64(DI), Z25
 	ADDQ R14, DI
@@ -610,6 +638,8 @@ four:
 	VFMADD231PS Z25, Z26, Z9
 	ADDQ R9, SI
 	ADDQ R9, R10
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Z24
 	VMOVUPS 64(DI), Z25
 	ADDQ R14, DI
@@ -714,19 +744,20 @@ done:
 	RET
 
 // c(n·6,32) = or += a·b, over kc ≥ 1 steps in the first strip of rows.
-TEXT ·attentionStrips6_avx512(SB), NOSPLIT, $0-97
+TEXT ·attentionStrips6_avx512(SB), NOSPLIT, $0-113
 	MOVQ ars+24(FP), R8
 	MOVQ aks+32(FP), R9
 	MOVQ bks+48(FP), R14
 	MOVQ c+56(FP), DX
 	MOVQ ldc+64(FP), BX
+	MOVQ next+96(FP), R15
 strip:
 	MOVQ kc+8(FP), CX
 	MOVQ a+16(FP), SI
 	MOVQ b+40(FP), DI
 	LEAQ (R8)(R8*2), R13
 	LEAQ (SI)(R13*1), R10
-	MOVBLZX accumulate+96(FP), AX
+	MOVBLZX accumulate+112(FP), AX
 	TESTL AX, AX
 	JZ fresh
 	MOVQ DX, R13
@@ -763,10 +794,13 @@ fresh:
 	VPXORD Z11, Z11, Z11
 start:
 	MOVQ CX, AX
+	MOVQ nextstep+104(FP), R13
 	SHRQ $2, AX
 	JZ rest
 	PCALIGN $64
 four:
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Z24
 	VMOVUPS 64(DI), Z25
 	ADDQ R14, DI
@@ -813,6 +847,8 @@ four:
 	VFMADD231PS Z25, Z27, Z11
 	ADDQ R9, SI
 	ADDQ R9, R10
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Z24
 	VMOVUPS 64(DI), Z25
 	ADDQ R14, DI
@@ -929,12 +965,13 @@ done:
 	RET
 
 // c(n·7,32) = or += a·b, over kc ≥ 1 steps in the first strip of rows.
-TEXT ·attentionStrips7_avx512(SB), NOSPLIT, $0-97
+TEXT ·attentionStrips7_avx512(SB), NOSPLIT, $0-113
 	MOVQ ars+24(FP), R8
 	MOVQ aks+32(FP), R9
 	MOVQ bks+48(FP), R14
 	MOVQ c+56(FP), DX
 	MOVQ ldc+64(FP), BX
+	MOVQ next+96(FP), R15
 strip:
 	MOVQ kc+8(FP), CX
 	MOVQ a+16(FP), SI
@@ -942,7 +979,7 @@ strip:
 	LEAQ (R8)(R8*2), R13
 	LEAQ (SI)(R13*1), R10
 	LEAQ (R10)(R13*1), R11
-	MOVBLZX accumulate+96(FP), AX
+	MOVBLZX accumulate+112(FP), AX
 	TESTL AX, AX
 	JZ fresh
 	MOVQ DX, R13
@@ -984,10 +1021,13 @@ fresh:
 	VPXORD Z13, Z13, Z13
 start:
 	MOVQ CX, AX
+	MOVQ nextstep+104(FP), R13
 	SHRQ $2, AX
 	JZ rest
 	PCALIGN $64
 four:
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Z24
 	VMOVUPS 64(DI), Z25
 	ADDQ R14, DI
@@ -1042,6 +1082,8 @@ four:
 	ADDQ R9, SI
 	ADDQ R9, R10
 	ADDQ R9, R11
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Z24
 	VMOVUPS 64(DI), Z25
 	ADDQ R14, DI
@@ -1173,12 +1215,13 @@ done:
 	RET
 
 // c(n·8,32) = or += a·b, over kc ≥ 1 steps in the first strip of rows.
-TEXT ·attentionStrips8_avx512(SB), NOSPLIT, $0-97
+TEXT ·attentionStrips8_avx512(SB), NOSPLIT, $0-113
 	MOVQ ars+24(FP), R8
 	MOVQ aks+32(FP), R9
 	MOVQ bks+48(FP), R14
 	MOVQ c+56(FP), DX
 	MOVQ ldc+64(FP), BX
+	MOVQ next+96(FP), R15
 strip:
 	MOVQ kc+8(FP), CX
 	MOVQ a+16(FP), SI
@@ -1186,7 +1229,7 @@ strip:
 	LEAQ (R8)(R8*2), R13
 	LEAQ (SI)(R13*1), R10
 	LEAQ (R10)(R13*1), R11
-	MOVBLZX accumulate+96(FP), AX
+	MOVBLZX accumulate+112(FP), AX
 	TESTL AX, AX
 	JZ fresh
 	MOVQ DX, R13
@@ -1233,10 +1276,13 @@ fresh:
 	VPXORD Z15, Z15, Z15
 start:
 	MOVQ CX, AX
+	MOVQ nextstep+104(FP), R13
 	SHRQ $2, AX
 	JZ rest
 	PCALIGN $64
 four:
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Z24
 	VMOVUPS 64(DI), Z25
 	ADDQ R14, DI
@@ -1297,6 +1343,8 @@ four:
 	ADDQ R9, SI
 	ADDQ R9, R10
 	ADDQ R9, R11
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Z24
 	VMOVUPS 64(DI), Z25
 	ADDQ R14, DI
@@ -1440,12 +1488,13 @@ done:
 	RET
 
 // c(n·9,32) = or += a·b, over kc ≥ 1 steps in the first strip of rows.
-TEXT ·attentionStrips9_avx512(SB), NOSPLIT, $0-97
+TEXT ·attentionStrips9_avx512(SB), NOSPLIT, $0-113
 	MOVQ ars+24(FP), R8
 	MOVQ aks+32(FP), R9
 	MOVQ bks+48(FP), R14
 	MOVQ c+56(FP), DX
 	MOVQ ldc+64(FP), BX
+	MOVQ next+96(FP), R15
 strip:
 	MOVQ kc+8(FP), CX
 	MOVQ a+16(FP), SI
@@ -1453,7 +1502,7 @@ strip:
 	LEAQ (R8)(R8*2), R13
 	LEAQ (SI)(R13*1), R10
 	LEAQ (R10)(R13*1), R11
-	MOVBLZX accumulate+96(FP), AX
+	MOVBLZX accumulate+112(FP), AX
 	TESTL AX, AX
 	JZ fresh
 	MOVQ DX, R13
@@ -1505,10 +1554,13 @@ fresh:
 	VPXORD Z17, Z17, Z17
 start:
 	MOVQ CX, AX
+	MOVQ nextstep+104(FP), R13
 	SHRQ $2, AX
 	JZ rest
 	PCALIGN $64
 four:
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Z24
 	VMOVUPS 64(DI), Z25
 	ADDQ R14, DI
@@ -1575,6 +1627,8 @@ four:
 	ADDQ R9, SI
 	ADDQ R9, R10
 	ADDQ R9, R11
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Z24
 	VMOVUPS 64(DI), Z25
 	ADDQ R14, DI
@@ -1730,12 +1784,13 @@ done:
 	RET
 
 // c(n·10,32) = or += a·b, over kc ≥ 1 steps in the first strip of rows.
-TEXT ·attentionStrips10_avx512(SB), NOSPLIT, $0-97
+TEXT ·attentionStrips10_avx512(SB), NOSPLIT, $0-113
 	MOVQ ars+24(FP), R8
 	MOVQ aks+32(FP), R9
 	MOVQ bks+48(FP), R14
 	MOVQ c+56(FP), DX
 	MOVQ ldc+64(FP), BX
+	MOVQ next+96(FP), R15
 strip:
 	MOVQ kc+8(FP), CX
 	MOVQ a+16(FP), SI
@@ -1744,7 +1799,7 @@ strip:
 	LEAQ (SI)(R13*1), R10
 	LEAQ (R10)(R13*1), R11
 	LEAQ (R11)(R13*1), R12
-	MOVBLZX accumulate+96(FP), AX
+	MOVBLZX accumulate+112(FP), AX
 	TESTL AX, AX
 	JZ fresh
 	MOVQ DX, R13
@@ -1801,10 +1856,13 @@ fresh:
 	VPXORD Z19, Z19, Z19
 start:
 	MOVQ CX, AX
+	MOVQ nextstep+104(FP), R13
 	SHRQ $2, AX
 	JZ rest
 	PCALIGN $64
 four:
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Z24
 	VMOVUPS 64(DI), Z25
 	ADDQ R14, DI
@@ -1879,6 +1937,8 @@ four:
 	ADDQ R9, R10
 	ADDQ R9, R11
 	ADDQ R9, R12
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Z24
 	VMOVUPS 64(DI), Z25
 	ADDQ R14, DI
@@ -2049,12 +2109,13 @@ done:
 	RET
 
 // c(n·11,32) = or += a·b, over kc ≥ 1 steps in the first strip of rows.
-TEXT ·attentionStrips11_avx512(SB), NOSPLIT, $0-97
+TEXT ·attentionStrips11_avx512(SB), NOSPLIT, $0-113
 	MOVQ ars+24(FP), R8
 	MOVQ aks+32(FP), R9
 	MOVQ bks+48(FP), R14
 	MOVQ c+56(FP), DX
 	MOVQ ldc+64(FP), BX
+	MOVQ next+96(FP), R15
 strip:
 	MOVQ kc+8(FP), CX
 	MOVQ a+16(FP), SI
@@ -2063,7 +2124,7 @@ strip:
 	LEAQ (SI)(R13*1), R10
 	LEAQ (R10)(R13*1), R11
 	LEAQ (R11)(R13*1), R12
-	MOVBLZX accumulate+96(FP), AX
+	MOVBLZX accumulate+112(FP), AX
 	TESTL AX, AX
 	JZ fresh
 	MOVQ DX, R13
@@ -2125,10 +2186,13 @@ fresh:
 	VPXORD Z21, Z21, Z21
 start:
 	MOVQ CX, AX
+	MOVQ nextstep+104(FP), R13
 	SHRQ $2, AX
 	JZ rest
 	PCALIGN $64
 four:
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Z24
 	VMOVUPS 64(DI), Z25
 	ADDQ R14, DI
@@ -2209,6 +2273,8 @@ four:
 	ADDQ R9, R10
 	ADDQ R9, R11
 	ADDQ R9, R12
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Z24
 	VMOVUPS 64(DI), Z25
 	ADDQ R14, DI
@@ -2391,12 +2457,13 @@ done:
 	RET
 
 // c(n·12,32) = or += a·b, over kc ≥ 1 steps in the first strip of rows.
-TEXT ·attentionStrips12_avx512(SB), NOSPLIT, $0-97
+TEXT ·attentionStrips12_avx512(SB), NOSPLIT, $0-113
 	MOVQ ars+24(FP), R8
 	MOVQ aks+32(FP), R9
 	MOVQ bks+48(FP), R14
 	MOVQ c+56(FP), DX
 	MOVQ ldc+64(FP), BX
+	MOVQ next+96(FP), R15
 strip:
 	MOVQ kc+8(FP), CX
 	MOVQ a+16(FP), SI
@@ -2405,7 +2472,7 @@ strip:
 	LEAQ (SI)(R13*1), R10
 	LEAQ (R10)(R13*1), R11
 	LEAQ (R11)(R13*1), R12
-	MOVBLZX accumulate+96(FP), AX
+	MOVBLZX accumulate+112(FP), AX
 	TESTL AX, AX
 	JZ fresh
 	MOVQ DX, R13
@@ -2472,10 +2539,13 @@ fresh:
 	VPXORD Z23, Z23, Z23
 start:
 	MOVQ CX, AX
+	MOVQ nextstep+104(FP), R13
 	SHRQ $2, AX
 	JZ rest
 	PCALIGN $64
 four:
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Z24
 	VMOVUPS 64(DI), Z25
 	ADDQ R14, DI
@@ -2562,6 +2632,8 @@ four:
 	ADDQ R9, R10
 	ADDQ R9, R11
 	ADDQ R9, R12
+	PREFETCHT1 (R15)
+	ADDQ R13, R15
 	VMOVUPS (DI), Z24
 	VMOVUPS 64(DI), Z25
 	ADDQ R14, DI

@@ -41,16 +41,18 @@ type attentionKernels struct {
 
 // A stripKernel computes n ≥ 1 strips of rows of gemmKernels.nr columns: c = (or +=) a·b over kc ≥ 1
 // steps. b is in place, with rows bks bytes apart. From strip to strip a, b and kc move on by
-// astep and bstep bytes and kcstep, and c's rows follow one another.
-type stripKernel func(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, accumulate bool)
+// astep and bstep bytes and kcstep, and c's rows follow one another. With every four steps it
+// asks the second-level cache for two lines, from next on and nextstep bytes apart, which may be anywhere.
+type stripKernel func(n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, next *float32, nextstep int, accumulate bool)
 
 // tiler has the arithmetic of attention's tiles: assembly or portable.
 type tiler[T float] struct {
-	k    *kernels
-	w    *scratch
-	d    int // size of a head
-	wide int // columns of a tile of width d: whole vectors of the products
-	ld   int // distance of its rows: no power of two
+	k     *kernels
+	w     *scratch
+	d     int // size of a head
+	wide  int // columns of a tile of width d: whole vectors of the products
+	ld    int // distance of its rows: no power of two
+	asker asker
 }
 
 func newTiler[T float](k *kernels, w *scratch, d int) tiler[T] {
@@ -105,16 +107,59 @@ func (t *tiler[T]) product(m, n, kk int, a []T, ars, aks int, b []T, ldb int, c 
 		}
 		aj, bj, cj := beyond(a32, i0*ars), beyond(b32, j), beyond(c32, i0*ldc+j)
 		if strips > 0 {
-			k.attention.strips[mr-1](strips, kc, aj, 4*ars, 4*aks, bj, 4*ldb, cj, 4*ldc, astep, bstep, kcstep, accumulate)
+			next, nextstep := t.asker.take((strips*kc+strips*(strips-1)/2*kcstep)/2, cj)
+			k.attention.strips[mr-1](strips, kc, aj, 4*ars, 4*aks, bj, 4*ldb, cj, 4*ldc, astep, bstep, kcstep, next, nextstep, accumulate)
 		}
 		if rest > 0 {
 			i, p := strips*mr, 0
 			if part == upper {
 				p = i
 			}
-			k.attention.strips[rest-1](1, kk-p, beyond(aj, i*ars+p*aks), 4*ars, 4*aks, beyond(bj, p*ldb), 4*ldb, beyond(cj, i*ldc), 4*ldc, 0, 0, 0, accumulate)
+			k.attention.strips[rest-1](1, kk-p, beyond(aj, i*ars+p*aks), 4*ars, 4*aks, beyond(bj, p*ldb), 4*ldb, beyond(cj, i*ldc), 4*ldc, 0, 0, 0, cj, 0, accumulate)
 		}
 	}
+}
+
+// An asker has what comes soon brought into the second-level cache while products are
+// computed: from rows so short and so far apart no processor fetches ahead by itself.
+type asker struct {
+	areas     [8]area
+	n, at     int // areas, and the one in turn
+	line, row int // of it
+}
+
+// An area is rows of n elements, over some lines each, ld elements apart.
+type area struct {
+	first              *float32
+	rows, n, lines, ld int
+}
+
+// add has rows of a head brought.
+func (a *asker) add(x *float32, rows, dim, ld int) {
+	if rows > 0 && a.n < len(a.areas) {
+		// one line more where the rows begin within a line
+		lines := (int(uintptr(unsafe.Pointer(x)))&63 + 4*dim + 63) / 64
+		a.areas[a.n] = area{x, rows, dim, lines, ld}
+		a.n++
+	}
+}
+
+// take gives the next lines, as many as a kernel asks for: from where on, and how far apart.
+// Where there are none, it is one that is there.
+func (a *asker) take(lines int, there *float32) (next *float32, step int) {
+	if a.at == a.n {
+		return there, 0
+	}
+	r := &a.areas[a.at]
+	next = beyond(r.first, a.row*r.ld+min(16*a.line, r.n-1))
+	if a.row += lines; a.row >= r.rows {
+		a.row = 0
+		if a.line++; a.line == r.lines {
+			a.line = 0
+			a.at++
+		}
+	}
+	return next, 4 * r.ld
 }
 
 // beyond is the address n elements further.

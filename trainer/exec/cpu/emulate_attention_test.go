@@ -52,8 +52,8 @@ func (e emulation) attention(k *kernels) {
 	const row = tileRows + 16 // of scores, with what is hidden behind it
 	a := &k.attention
 	for rows := 1; rows <= k.mr; rows++ {
-		a.strips = append(a.strips, func(n, kc int, x *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, accumulate bool) {
-			ints := map[string]int{"n": n, "kc": kc, "ars": ars, "aks": aks, "bks": bks, "ldc": ldc, "astep": astep, "bstep": bstep, "kcstep": kcstep, "accumulate": 0}
+		a.strips = append(a.strips, func(n, kc int, x *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, next *float32, nextstep int, accumulate bool) {
+			ints := map[string]int{"n": n, "kc": kc, "ars": ars, "aks": aks, "bks": bks, "ldc": ldc, "astep": astep, "bstep": bstep, "kcstep": kcstep, "next": 0, "nextstep": nextstep, "accumulate": 0}
 			if accumulate {
 				ints["accumulate"] = 1
 			}

@@ -183,3 +183,34 @@ func (s *spans) plan(tiles int) {
 	}
 	slices.SortStableFunc(s.units, func(a, b unit) int { return cmp.Compare(b.cost, a.cost) })
 }
+
+// of is the span of a unit, if there is one.
+func (s *spans) of(u *unit) *span {
+	if u == nil {
+		return nil
+	}
+	return &s.list[u.span]
+}
+
+// queries are a unit's: the first and their number.
+func (s *spans) queries(u *unit) (first, n int) {
+	sp := &s.list[u.span]
+	lo := int(u.from) * tileRows
+	return int(sp.q) + lo, min(int(u.to)*tileRows, int(sp.nq)) - lo
+}
+
+// keys are those of its span up to the last tile that a unit sees.
+func (s *spans) keys(u *unit) (first, n int) {
+	sp := &s.list[u.span]
+	if sp.nq == 0 {
+		return int(sp.k), 0
+	}
+	for kt := tilesOf(sp.nk); kt > 0; kt-- {
+		for qt := u.from; qt < u.to; qt++ {
+			if s.ktiles[int(sp.ktile)+kt-1].min <= s.qtiles[sp.qtile+qt].max {
+				return int(sp.k), min(kt*tileRows, int(sp.nk))
+			}
+		}
+	}
+	return int(sp.k), 0
+}

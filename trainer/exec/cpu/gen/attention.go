@@ -38,7 +38,7 @@ func offset(bytes int, reg string) string {
 // one to the next: what lies above a diagonal is left out.
 func (a *asm) strips(rows int) {
 	a.f("\n// c(n·%d,%d) = or += a·b, over kc ≥ 1 steps in the first strip of rows.", rows, a.nr)
-	a.declare(fmt.Sprintf("attentionStrips%d", rows), "n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, accumulate bool")
+	a.declare(fmt.Sprintf("attentionStrips%d", rows), "n, kc int, a *float32, ars, aks int, b *float32, bks int, c *float32, ldc, astep, bstep, kcstep int, next *float32, nextstep int, accumulate bool")
 	groups := []string{"SI", "R10", "R11", "R12"}[:(rows+2)/3] // rows 0, 3, 6, 9 of a
 	acc := func(r, h int) string { return a.v(2*r + h) }
 	b0, b1 := a.v(2*a.mr), a.v(2*a.mr+1)
@@ -49,6 +49,7 @@ func (a *asm) strips(rows int) {
 	a.i("MOVQ", "bks+48(FP)", "R14")
 	a.i("MOVQ", "c+56(FP)", "DX")
 	a.i("MOVQ", "ldc+64(FP)", "BX")
+	a.i("MOVQ", "next+96(FP)", "R15")
 	a.f("strip:")
 	a.i("MOVQ", "kc+8(FP)", "CX")
 	a.i("MOVQ", "a+16(FP)", "SI")
@@ -59,7 +60,7 @@ func (a *asm) strips(rows int) {
 	for g := 1; g < len(groups); g++ {
 		a.i("LEAQ", fmt.Sprintf("(%s)(R13*1)", groups[g-1]), groups[g])
 	}
-	a.i("MOVBLZX", "accumulate+96(FP)", "AX")
+	a.i("MOVBLZX", "accumulate+112(FP)", "AX")
 	a.i("TESTL", "AX", "AX")
 	a.i("JZ", "fresh")
 	a.i("MOVQ", "DX", "R13")
@@ -96,11 +97,16 @@ func (a *asm) strips(rows int) {
 		}
 	}
 	a.i("MOVQ", "CX", "AX")
+	a.i("MOVQ", "nextstep+104(FP)", "R13")
 	a.i("SHRQ", "$2", "AX")
 	a.i("JZ", "rest")
 	a.f("\tPCALIGN $64")
 	a.f("four:")
-	for range 4 {
+	for k := range 4 {
+		if k%2 == 0 {
+			a.i("PREFETCHT1", "(R15)")
+			a.i("ADDQ", "R13", "R15")
+		}
 		step()
 	}
 	a.i("DECQ", "AX")
