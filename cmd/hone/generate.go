@@ -42,7 +42,7 @@ token each time; above, it samples, the same text for the same --seed.`,
 			emit := func(piece string) { fmt.Fprint(t.out, piece) }
 			if t.json {
 				emit = nil
-			} else {
+			} else if m.Config.Writing() != model.Answered {
 				emit(prompt)
 			}
 			r, err := g.Generate(c.Context(), prompt, o, emit)

@@ -140,6 +140,141 @@ func TestGreedy(t *testing.T) {
 	}
 }
 
+// XLNet and T5 write what one pass over the whole text finds likeliest at each place, from left
+// to right; and where the context is cut, what a pass over its newer half does.
+func TestGreedyWithoutCache(t *testing.T) {
+	dev, err := cpu.New(cpu.Options{Threads: 2, Kernels: "generic"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dev.Close() })
+	for _, name := range []string{"xlnet", "xlnet with a memory", "t5"} {
+		c, err := model.DefaultConfig(strings.Fields(name)[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch f := c.Family.(type) {
+		case model.XLNet:
+			f.DModel, f.NLayer, f.NHead, f.DInner, f.InitializerRange = 16, 2, 2, 32, 0.6
+			if name != "xlnet" {
+				f.UseMemsTrain, f.MemLen = true, 5
+			}
+			c.Family = f
+		case model.T5:
+			f.DModel, f.DKV, f.DFF, f.NumLayers, f.NumHeads, f.InitializerFactor = 16, 8, 32, 2, 2, 3
+			c.Family = f
+		}
+		c.VocabSize, c.BOSTokenID, c.EOSTokenID = letters{}.Size(), nil, nil
+		net, err := model.NewNetwork(dev, exec.F32, c, model.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := net.Init(4); err != nil {
+			t.Fatal(err)
+		}
+		g, err := New(net, letters{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.ends = []int32{26} // z ends a text; which T5 is not told by another token
+		g.window = 23
+		answers := c.Writing() == model.Answered
+		const prompt, n = "hone", 40
+		r, err := g.Generate(t.Context(), prompt, Options{MaxTokens: n, Sampler: Sampler{Temperature: 1, Seed: 3}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Reason == "end of text" && len(r.IDs) < 10 {
+			t.Fatalf("%s: only %d tokens: %s", name, len(r.IDs), r.Reason)
+		}
+		r, err = g.Generate(t.Context(), prompt, Options{MaxTokens: n}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, source := letters{}.Encode([]int32{0}, prompt), []int32(nil)
+		if answers {
+			text, source = []int32{0}, append(letters{}.Encode(nil, prompt), 26)
+		}
+		kinds := map[int32]bool{}
+		for i, id := range r.IDs {
+			if len(text) > g.window {
+				text = text[len(text)-g.window/2:]
+			}
+			if best := likeliest(t, net, text, source); best != id {
+				t.Fatalf("%s: token %d is %d, the likeliest of a whole pass %d", name, i, id, best)
+			}
+			text, kinds[id] = append(text, id), true
+		}
+		if len(kinds) < 3 {
+			t.Errorf("%s: %v: a test that sees nothing", name, r.IDs)
+		}
+		if answers {
+			if _, err := g.Generate(t.Context(), strings.Repeat("hone", 9), Options{MaxTokens: 1}, nil); err == nil || !strings.Contains(err.Error(), "the prompt has 37 tokens with its end; want at most 23") {
+				t.Errorf("a prompt that is too long: %v", err)
+			}
+		}
+	}
+	c, err := model.DefaultConfig("bert")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := c.Family.(model.BERT)
+	f.HiddenSize, f.NumHiddenLayers, f.NumAttentionHeads, f.IntermediateSize = 8, 1, 1, 8
+	c.Family, c.VocabSize = f, letters{}.Size()
+	net, err := model.NewNetwork(dev, exec.F32, c, model.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(net, letters{}); err == nil || err.Error() != "generate: a bert sees to both sides of a token, and writes no text" {
+		t.Errorf("a BERT: %v", err)
+	}
+}
+
+// likeliest is the token behind a text by a pass of exactly its length. XLNet's has a
+// row for it, whose own token does not matter.
+func likeliest(t *testing.T, net *model.Network, text, source []int32) (best int32) {
+	t.Helper()
+	if source == nil {
+		text = append(slices.Clone(text), 7)
+	} else { // the encoder's program is as long as the decoder's
+		for len(source) < len(text) {
+			source = append(source, 3)
+		}
+	}
+	n, real := max(len(text), len(source)), len(text)
+	x, err := net.Executor(model.Evaluate, 1, n, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &model.Feed{Segments: make([]int32, n), Positions: make([]int32, n), Order: make([]int32, n), Pool: []int32{int32(real - 1)}, Slots: [2]int32{1, 0}}
+	f.Tokens = append(slices.Clone(text), make([]int32, n-real)...)
+	for i := range n {
+		f.Positions[i], f.Order[i] = int32(i), int32(i)
+	}
+	if source != nil {
+		f.EncoderTokens, f.EncoderSegments = source, make([]int32, n)
+		for i := 5; i < n; i++ {
+			f.EncoderSegments[i] = -1
+		}
+	}
+	if err := net.Feed(x, f); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.Run(); err != nil {
+		t.Fatal(err)
+	}
+	logits := make([]float32, letters{}.Size())
+	if err := exec.Read(x, "logits", logits); err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range logits {
+		if v > logits[best] {
+			best = int32(i)
+		}
+	}
+	return best
+}
+
 func TestSeedAndPieces(t *testing.T) {
 	g, _ := generator(t)
 	text := func(seed uint64) string {

@@ -1,8 +1,10 @@
 // Package generate continues texts with a language model: it decodes a token at a
-// time with cached keys and values, and samples from the model's distribution.
+// time, with cached keys and values where the family can, and samples from the model's
+// distribution.
 package generate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,9 +36,11 @@ type Result struct {
 // Generator decodes with one network; it keeps the cache's memory between calls.
 type Generator struct {
 	tok    tokenizer.Tokenizer
-	x      *exec.Executor // with a cache long enough for the text at hand
+	x      *exec.Executor // long enough for the text at hand
 	net    *model.Network
-	window int // the longest context
+	how    model.Writing
+	window int     // the longest context
+	source []int32 // what an encoder reads
 	start  int32
 	ends   []int32
 	logits []float32
@@ -48,7 +52,10 @@ type Generator struct {
 // the token <|endoftext|> does that.
 func New(net *model.Network, tok tokenizer.Tokenizer) (*Generator, error) {
 	c := net.Config()
-	g := &Generator{tok: tok, net: net, window: c.MaxLength(), logits: make([]float32, c.VocabSize)}
+	g := &Generator{tok: tok, net: net, how: c.Writing(), window: cmp.Or(c.MaxLength(), unbounded), logits: make([]float32, c.VocabSize)}
+	if g.how == model.Never {
+		return nil, fmt.Errorf("generate: a %s sees to both sides of a token, and writes no text", c.ModelType)
+	}
 	for _, id := range c.EOSTokenID {
 		g.ends = append(g.ends, int32(id))
 	}
@@ -60,7 +67,10 @@ func New(net *model.Network, tok tokenizer.Tokenizer) (*Generator, error) {
 	default:
 		return nil, errors.New("generate: the model's configuration has no eos_token_id, and the tokenizer no token <|endoftext|>")
 	}
+	f, answers := c.Family.(model.T5)
 	switch {
+	case answers:
+		g.start = int32(f.DecoderStartTokenID)
 	case c.BOSTokenID != nil:
 		g.start = int32(*c.BOSTokenID)
 	case ok:
@@ -73,21 +83,40 @@ func New(net *model.Network, tok tokenizer.Tokenizer) (*Generator, error) {
 			return nil, fmt.Errorf("generate: token %d starts or ends a text, but the model has %d", id, c.VocabSize)
 		}
 	}
-	g.feed.Tokens, g.feed.Positions = make([]int32, 1), make([]int32, 1)
+	switch g.how {
+	case model.Cached:
+		g.feed.Tokens, g.feed.Positions = make([]int32, 1), make([]int32, 1)
+	case model.Queried:
+		g.window-- // the next token has a row too
+		fallthrough
+	default:
+		g.feed.Pool, g.feed.Slots = make([]int32, 1), [2]int32{0, 1}
+	}
 	return g, nil
 }
 
-// fit takes a cache for so many tokens: a power of two, of which there are few.
-func (g *Generator) fit(tokens int) error {
+// unbounded is the longest context of a family that has no bound: what T5 and XLNet have
+// learned from.
+const unbounded = 512
+
+// fit takes a program for so many tokens: a power of two, of which there are few.
+func (g *Generator) fit(tokens int) (err error) {
 	size := 64
 	for size < tokens {
 		size *= 2
 	}
-	x, err := g.net.Executor(model.Decode, 1, min(size, g.window), 0)
+	size = min(size, g.window)
+	switch g.how {
+	case model.Cached:
+		g.x, err = g.net.Executor(model.Decode, 1, size, 0)
+	case model.Queried:
+		g.x, err = g.net.Executor(model.Evaluate, 1, size+1, 1)
+	default:
+		g.x, err = g.net.Executor(model.Evaluate, 1, size, 1)
+	}
 	if err != nil {
 		return fmt.Errorf("generate: %w", err)
 	}
-	g.x = x
 	return nil
 }
 
@@ -108,19 +137,18 @@ func (g *Generator) Generate(ctx context.Context, prompt string, o Options, emit
 	}
 	began := time.Now()
 	pick := o.Sampler.start()
-	history := g.tok.Encode([]int32{g.start}, prompt)
+	history, err := g.begin(prompt)
+	if err != nil {
+		return nil, err
+	}
 	if len(history) >= g.window {
 		history = history[len(history)-g.window/2:]
 	}
-	if err := g.fit(len(history) + o.MaxTokens); err != nil {
+	if err := g.fit(max(len(history)+o.MaxTokens, len(g.source))); err != nil {
 		return nil, err
 	}
-	position := 0
-	for _, id := range history {
-		if err := g.step(id, position); err != nil {
-			return nil, err
-		}
-		position++
+	if err := g.read(history, 0); err != nil {
+		return nil, err
 	}
 	r := &Result{Reason: "length"}
 	shown := 0
@@ -148,20 +176,13 @@ func (g *Generator) Generate(ctx context.Context, prompt string, o Options, emit
 		if len(r.IDs) == o.MaxTokens {
 			break
 		}
-		if position == g.window {
-			history = history[len(history)-g.window/2:]
-			position = 0
-			for _, id := range history[:len(history)-1] {
-				if err := g.step(id, position); err != nil {
-					return nil, err
-				}
-				position++
-			}
+		seen := len(history) - 1
+		if seen == g.window {
+			history, seen = history[len(history)-g.window/2:], 0
 		}
-		if err := g.step(id, position); err != nil {
+		if err := g.read(history, seen); err != nil {
 			return nil, err
 		}
-		position++
 	}
 	if len(r.Text) > shown {
 		emit(r.Text[shown:])
@@ -170,9 +191,69 @@ func (g *Generator) Generate(ctx context.Context, prompt string, o Options, emit
 	return r, nil
 }
 
-// step feeds one token and reads the logits of the next.
-func (g *Generator) step(id int32, position int) error {
-	g.feed.Tokens[0], g.feed.Positions[0] = id, int32(position)
+// begin is the text that is gone on with: the prompt, or where an encoder reads that, nothing yet.
+func (g *Generator) begin(prompt string) ([]int32, error) {
+	if g.how != model.Answered {
+		return g.tok.Encode([]int32{g.start}, prompt), nil
+	}
+	g.source = append(g.tok.Encode(g.source[:0], prompt), g.ends[0])
+	if n := len(g.source); n > g.window {
+		return nil, fmt.Errorf("generate: the prompt has %d tokens with its end; want at most %d", n, g.window)
+	}
+	return []int32{g.start}, nil
+}
+
+// read makes logits those of the token behind a text, of which the program at hand has seen the
+// first tokens already.
+func (g *Generator) read(text []int32, seen int) error {
+	if g.how != model.Cached {
+		g.lay(text)
+		return g.run()
+	}
+	for i := seen; i < len(text); i++ {
+		g.feed.Tokens[0], g.feed.Positions[0] = text[i], int32(i)
+		if err := g.run(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lay fills the feed with a text from left to right; XLNet's next token stands behind it.
+func (g *Generator) lay(text []int32) {
+	f, n := &g.feed, len(text)
+	if g.how == model.Queried {
+		n++
+	} else {
+		f.EncoderTokens, f.EncoderSegments = g.rows(f.EncoderTokens, f.EncoderSegments, "encoder_tokens", g.source, len(g.source))
+	}
+	f.Tokens, f.Segments = g.rows(f.Tokens, f.Segments, "tokens", text, n)
+	f.Positions = f.Positions[:0]
+	for i := range f.Tokens {
+		f.Positions = append(f.Positions, int32(i))
+	}
+	f.Order, f.Pool[0] = f.Positions, int32(n-1)
+}
+
+// rows are an input's tokens and segments, of which the first n are a text.
+func (g *Generator) rows(tokens, segments []int32, input string, text []int32, n int) (_, _ []int32) {
+	p := g.x.Program()
+	tokens, segments = append(tokens[:0], text...), segments[:0]
+	for i := range p.Values[p.Named[input]].Elems() {
+		if i >= len(text) {
+			tokens = append(tokens, g.start)
+		}
+		segment := int32(0)
+		if i >= n {
+			segment = -1
+		}
+		segments = append(segments, segment)
+	}
+	return tokens, segments
+}
+
+// run feeds the program and reads the logits.
+func (g *Generator) run() error {
 	if err := g.net.Feed(g.x, &g.feed); err != nil {
 		return fmt.Errorf("generate: %w", err)
 	}

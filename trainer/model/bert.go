@@ -111,9 +111,9 @@ func (f BERT) tokenTypes() bool       { return f.TypeVocabSize > 0 }
 func (f BERT) firstToken()            {}
 func (f RoBERTa) firstToken()         {}
 func (f DistilBERT) firstToken()      {}
-func (f BERT) noDecode()              {}
-func (f RoBERTa) noDecode()           {}
-func (f DistilBERT) noDecode()        {}
+func (f BERT) writing() Writing       { return Never }
+func (f RoBERTa) writing() Writing    { return Never }
+func (f DistilBERT) writing() Writing { return Never }
 
 func (f BERT) architecture(h Head) string       { return bertArchitecture("Bert", h) }
 func (f RoBERTa) architecture(h Head) string    { return bertArchitecture("Roberta", h) }

@@ -84,7 +84,7 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 		err = fmt.Errorf("%s: sequences longer than the model's %d", name, c.MaxLength())
 	case k == Decode && o.Head != LanguageModel:
 		err = fmt.Errorf("%s: a %v does not decode", name, o.Head)
-	case k == Decode && !decodes(c.Family):
+	case k == Decode && c.Writing() != Cached:
 		err = fmt.Errorf("%s: %s does not decode", name, c.ModelType)
 	case k == Decode && s > 0 || s > 0 && (k == Train && o.Head == LanguageModel || o.Head == TokenClassifier):
 		err = fmt.Errorf("%s: a %v has no pooled rows here: want S = 0", name, o.Head)
@@ -156,11 +156,22 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 	return b, out, b.Err()
 }
 
-// decodes says that there is a program for a family that writes token by token: not for one
-// that sees to both sides, nor for T5 and XLNet, which Evaluate serves.
-func decodes(f Family) bool {
-	_, not := f.(interface{ noDecode() })
-	return !not
+// Writing is how a family's language model goes on with a text.
+type Writing int
+
+const (
+	Cached   Writing = iota // Decode
+	Queried                 // Evaluate: the row behind the text has the logits of its own token, not of the next
+	Answered                // Evaluate: the encoder reads the text, and the decoder writes another
+	Never                   // it sees to both sides
+)
+
+// Writing is the family's.
+func (c Config) Writing() Writing {
+	if f, ok := c.Family.(interface{ writing() Writing }); ok {
+		return f.writing()
+	}
+	return Cached
 }
 
 // NewLayout places the parameters of a model in their arena.

@@ -55,9 +55,9 @@ func (f T5) model(c Config, h Head) Model {
 	return &t5{c, f, h, f.tensors(h).prefix}
 }
 
-func (f T5) maxLength() int  { return 0 }
-func (f T5) noDecode()       {}
-func (f T5) encoderDecoder() {}
+func (f T5) maxLength() int   { return 0 }
+func (f T5) writing() Writing { return Answered }
+func (f T5) encoderDecoder()  {}
 
 func (f T5) architecture(h Head) string {
 	return map[Head]string{

@@ -54,7 +54,7 @@ func (f XLNet) dropout(p float64) Family {
 func (f XLNet) model(c Config, h Head) Model { return &xlnet{c, f, h} }
 func (f XLNet) maxLength() int               { return 0 }
 func (f XLNet) tokenTypes() bool             { return true }
-func (f XLNet) noDecode()                    {}
+func (f XLNet) writing() Writing             { return Queried }
 
 // memory is how many rows a language model keeps.
 func (f XLNet) memory() int {
