@@ -22,7 +22,7 @@ type Inputs struct {
 	Segments  *graph.Node // (R); nil: one step of decoding, with caches of T rows, Tokens and Positions (B)
 	Positions *graph.Node // (R)
 	Order     *graph.Node // (R)
-	Targets   *graph.Node // (R); of a token classifier: labels; of a classifier: the next tokens, whose loss is added to that of the labels
+	Targets   *graph.Node // (R); of a token classifier: labels; of a classifier or Pretraining: tokens, whose loss is added to that of the labels
 	Weights   *graph.Node // (R)
 	Types     *graph.Node // (R), of sentences; nil: the family has none
 	Rng       *graph.Node // (4); nil: no dropout
@@ -65,6 +65,7 @@ const (
 	Classifier                    // a label for each sequence, at its last token, or in a BERT its first
 	TokenClassifier               // a label for each token
 	QuestionAnswering             // the first and the last token of an answer within the sequence
+	Pretraining                   // a BERT's masked tokens, and whether the second half of a sequence follows the first
 
 	numHeads
 )
@@ -79,9 +80,14 @@ func (h Head) String() string {
 		return "token classifier"
 	case QuestionAnswering:
 		return "question answering"
+	case Pretraining:
+		return "pretraining"
 	}
 	return fmt.Sprintf("Head(%d)", int(h))
 }
+
+// pools says that a head predicts something of sequences, whose number a program fixes.
+func (h Head) pools() bool { return h == Classifier || h == QuestionAnswering || h == Pretraining }
 
 // New gives the model of a configuration.
 func New(c Config, h Head) (Model, error) {

@@ -113,7 +113,7 @@ func (r *reference) feed(h Head) (f *Feed, targets int) {
 		}
 	}
 	switch h {
-	case LanguageModel, TokenClassifier:
+	case LanguageModel, TokenClassifier, Pretraining:
 		rows := r.Targets
 		if h == TokenClassifier {
 			rows = r.Tags
@@ -126,7 +126,9 @@ func (r *reference) feed(h Head) (f *Feed, targets int) {
 				}
 			}
 		}
-	case Classifier:
+	}
+	switch h {
+	case Classifier, Pretraining:
 		for b := range r.IDs {
 			row := b * tt
 			if _, first := r.Config.Family.(interface{ firstToken() }); !first {
@@ -134,7 +136,11 @@ func (r *reference) feed(h Head) (f *Feed, targets int) {
 			}
 			f.Pool = append(f.Pool, int32(row))
 		}
-		f.Labels, f.LabelWeights, targets = r.Labels, []float32{1, 1}, len(r.IDs)
+		if h == Classifier {
+			targets = len(r.IDs)
+		}
+		each := float32(targets) / float32(len(r.IDs)) // the sum of a mean over tokens and one over sequences
+		f.Labels, f.LabelWeights = r.Labels, []float32{each, each}
 	case QuestionAnswering:
 		for b, span := range r.Spans {
 			f.Spans = append(f.Spans, int32(b*tt), int32(b*tt+r.Lengths[b]))
@@ -175,7 +181,7 @@ func (r *reference) real(h Head, got, want []float64) (g, w []float64) {
 }
 
 // references are the fixtures of several heads, or of other shapes than a decoder's.
-var references = []string{"gpt2-heads", "llama-heads", "qwen3-heads", "qwen2", "bert", "bert-untied", "roberta", "roberta-untied", "distilbert", "t5", "t5v1_1", "t5-heads", "xlnet"}
+var references = []string{"gpt2-heads", "llama-heads", "qwen3-heads", "qwen2", "bert", "bert-untied", "bert-pretraining", "roberta", "roberta-untied", "distilbert", "t5", "t5v1_1", "t5-heads", "xlnet"}
 
 // Logits, loss and every gradient of tiny models of each family and head are those of
 // PyTorch's transformers, and so are the losses of five steps of AdamW.
@@ -198,7 +204,7 @@ func (r *reference) check(t *testing.T, architecture string, o cpu.Options) {
 		t.Fatal(err)
 	}
 	b, tt, s := len(r.IDs), len(r.IDs[0]), 0
-	if h == Classifier || h == QuestionAnswering {
+	if h.pools() {
 		s = b
 	}
 	for dt, bound := range parity {
@@ -227,6 +233,19 @@ func (r *reference) check(t *testing.T, architecture string, o cpu.Options) {
 		compare(t, what+"loss", []float64{step()}, r.values[architecture+"/loss"], bound)
 		for _, p := range n.Layout().Params {
 			compareGradient(t, what+p.Name, arena(t, n, exec.Grad, p), r.values[architecture+"/grad/"+p.Name], bound)
+		}
+		if want := r.values[architecture+"/tokens"]; h == Pretraining { // a language model's part of it
+			lm := network(t, o, dt, c, r.options(LanguageModel))
+			r.load(t, lm)
+			all, _ := r.feed(LanguageModel)
+			all.Targets, all.Weights = nil, nil
+			for i := range int32(b * tt) {
+				all.Pool = append(all.Pool, i)
+			}
+			e := executor(t, lm, Evaluate, b, tt, b*tt)
+			run(t, lm, e, all)
+			got, want := r.real(LanguageModel, read(t, e, "logits"), want)
+			compare(t, what+"logits of tokens", got, want, bound)
 		}
 		if h == LanguageModel {
 			all := *f

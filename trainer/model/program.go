@@ -17,7 +17,8 @@ const (
 	// Evaluate: forward only, no dropout. A language model with S = 0 gives loss and
 	// nll (R), with S > 0 the logits (S,V) of the rows in pool; a classifier gives
 	// loss, nll (S) and logits (S,labels); a token classifier loss, nll (R) and logits
-	// (R,labels); question answering loss, nll (S) and logits (R,2).
+	// (R,labels); question answering loss, nll (S) and logits (R,2); pretraining loss, nll (R) of
+	// tokens and logits (S,2) of sequences.
 	Evaluate
 	// Decode: one token for each of B sequences, given its position; keys and values
 	// of up to T tokens are kept in the executor. Output: logits (B,V).
@@ -88,7 +89,7 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 		err = fmt.Errorf("%s: %s does not decode", name, c.ModelType)
 	case k == Decode && s > 0 || s > 0 && (k == Train && o.Head == LanguageModel || o.Head == TokenClassifier):
 		err = fmt.Errorf("%s: a %v has no pooled rows here: want S = 0", name, o.Head)
-	case (o.Head == Classifier || o.Head == QuestionAnswering) && s == 0:
+	case o.Head.pools() && s == 0:
 		err = fmt.Errorf("%s: a %v needs S, the number of sequences, above 0", name, o.Head)
 	}
 	if err != nil {
@@ -138,10 +139,10 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 	case o.Head == QuestionAnswering:
 		in.Spans, in.Answers = b.Input("spans", exec.I32, s, 2), b.Input("answers", exec.I32, s, 2)
 		in.LabelWeights = b.Input("label_weights", dt, s)
-	case o.Head == Classifier:
+	case o.Head == Classifier, o.Head == Pretraining:
 		in.Labels = b.Input("labels", exec.I32, s)
 		in.LabelWeights = b.Input("label_weights", dt, s)
-		if k == Train && o.AuxiliaryLM {
+		if o.Head == Pretraining || k == Train && o.AuxiliaryLM {
 			in.Targets = b.Input("targets", exec.I32, rows)
 			in.Weights = b.Input("weights", dt, rows)
 		}
@@ -186,7 +187,7 @@ func NewLayout(c Config, dt exec.DType, o Options) (*exec.Layout, error) {
 // parameters builds the smallest graph, for its parameters: they are the same in all.
 func parameters(c Config, dt exec.DType, o Options) (*graph.Builder, error) {
 	s := 0
-	if o.Head == Classifier || o.Head == QuestionAnswering {
+	if o.Head.pools() {
 		s = 1
 	}
 	b, _, err := builder(c, dt, o, Evaluate, 1, 1, s)

@@ -23,7 +23,7 @@ func TestReferencesForAnyThreads(t *testing.T) {
 				}
 				f, _ := r.feed(h)
 				s := 0
-				if h == Classifier || h == QuestionAnswering {
+				if h.pools() {
 					s = len(r.IDs)
 				}
 				var want [][]float64

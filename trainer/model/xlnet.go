@@ -152,18 +152,18 @@ func (m *xlnet) Forward(b *graph.Builder, in Inputs) (out Outputs) {
 	b.Scope(m.head.String())
 	switch m.head {
 	case QuestionAnswering:
-		out.Logits = m.score(b, "qa_outputs", b.Dropout(h, m.Dropout, in.Rng), 2) // (R,2): start and end
+		out.Logits = scores(b, "qa_outputs", m.normal(), b.Dropout(h, m.Dropout, in.Rng), 2) // (R,2): start and end
 		if in.Answers != nil {
 			out.Loss, out.NLL = b.SpanCrossEntropy(out.Logits, in.Spans, in.Answers, in.LabelWeights)
 		}
 		return out
 	case TokenClassifier:
-		out.Logits = m.score(b, "classifier", b.Dropout(h, m.Dropout, in.Rng), len(m.Labels())) // (R,labels)
+		out.Logits = scores(b, "classifier", m.normal(), b.Dropout(h, m.Dropout, in.Rng), len(m.Labels())) // (R,labels)
 	case Classifier: // of the last token
 		x := b.Dropout(b.Embed(h, in.Pool), m.Dropout, in.Rng) // (S,C)
 		summary := b.Matrix("sequence_summary.summary.weight", m.normal(), 1, c, c)
 		x = b.Tanh(b.Linear(x, summary, b.Param("sequence_summary.summary.bias", graph.Init{}, c), false))
-		out.Logits = m.score(b, "logits_proj", b.Dropout(x, m.SummaryLastDropout, in.Rng), len(m.Labels())) // (S,labels)
+		out.Logits = scores(b, "logits_proj", m.normal(), b.Dropout(x, m.SummaryLastDropout, in.Rng), len(m.Labels())) // (S,labels)
 		if in.Labels != nil {
 			out.Loss, out.NLL = b.CrossEntropy(out.Logits, in.Labels, in.LabelWeights)
 		}
@@ -179,12 +179,6 @@ func (m *xlnet) Forward(b *graph.Builder, in Inputs) (out Outputs) {
 		out.Loss, out.NLL = b.CrossEntropy(out.Logits, in.Targets, in.Weights)
 	}
 	return out
-}
-
-// score is an output layer.
-func (m *xlnet) score(b *graph.Builder, name string, x *graph.Node, out int) *graph.Node {
-	w := b.Param(name+".weight", m.normal(), out, m.DModel)
-	return b.Linear(x, w, b.Param(name+".bias", graph.Init{}, out), false)
 }
 
 // layer is both streams' attention to the content stream, then their feed-forward.

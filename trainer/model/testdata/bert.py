@@ -13,7 +13,7 @@ import numpy
 import torch
 import transformers
 from transformers import (
-    BertConfig, BertForMaskedLM, BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification,
+    BertConfig, BertForMaskedLM, BertForPreTraining, BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification,
     DistilBertConfig, DistilBertForMaskedLM, DistilBertForQuestionAnswering, DistilBertForSequenceClassification,
     DistilBertForTokenClassification, RobertaConfig, RobertaForMaskedLM, RobertaForQuestionAnswering,
     RobertaForSequenceClassification, RobertaForTokenClassification,
@@ -42,6 +42,9 @@ def head_loss(architecture, logits, case):
         return cross_entropy(logits[0].reshape(-1, 3), case["tags"].reshape(-1), ignore_index=-100)
     if architecture.endswith("QuestionAnswering"):
         return (cross_entropy(logits[0], case["spans"][:, 0]) + cross_entropy(logits[1], case["spans"][:, 1])) / 2
+    if architecture.endswith("PreTraining"):
+        tokens = cross_entropy(logits[1].reshape(-1, V), case["targets"].reshape(-1), ignore_index=-100)
+        return tokens + cross_entropy(logits[0], case["labels"])
     return cross_entropy(logits[0], case["labels"])
 
 
@@ -53,7 +56,7 @@ def fixture(name, config, models, types):
     case = {
         "targets": torch.where((torch.rand((2, T), generator=g) < 0.4) & (mask == 1), torch.randint(3, V, (2, T), generator=g), -100),
         "tags": torch.where(mask == 1, torch.randint(0, 3, (2, T), generator=g), -100),
-        "labels": torch.tensor([2, 0]),
+        "labels": torch.tensor([1, 0] if models[0] is BertForPreTraining else [2, 0]),
         "spans": torch.tensor([[3, 5], [0, 8]]),
     }
     inputs = {"input_ids": ids, "attention_mask": mask}
@@ -81,6 +84,8 @@ def fixture(name, config, models, types):
                 # Pads are no answers here; transformers leaves them in.
                 hidden = torch.where(mask == 1, 0.0, -torch.inf)
                 return (out.start_logits + hidden, out.end_logits + hidden), torch.stack([out.start_logits, out.end_logits], -1)
+            if architecture.endswith("PreTraining"):
+                return (out.seq_relationship_logits, out.prediction_logits), out.seq_relationship_logits
             return (out.logits,), out.logits
 
         for what, p in model.named_parameters():
@@ -91,6 +96,8 @@ def fixture(name, config, models, types):
         loss = head_loss(architecture, logits, case)
         loss.backward()
         put(architecture + "/logits", shown)
+        if architecture.endswith("PreTraining"):
+            put(architecture + "/tokens", logits[1])
         put(architecture + "/loss", loss.reshape(1))
         for what, p in model.named_parameters():
             put(architecture + "/grad/" + what, torch.zeros_like(p) if p.grad is None else p.grad)
@@ -135,3 +142,4 @@ fixture("distilbert", DistilBertConfig(
     vocab_size=V, dim=16, n_layers=2, n_heads=2, hidden_dim=24, max_position_embeddings=16, dropout=0.0, attention_dropout=0.0,
     qa_dropout=0.0, seq_classif_dropout=0.0, pad_token_id=PAD, num_labels=3,
 ), [DistilBertForMaskedLM, DistilBertForSequenceClassification, DistilBertForTokenClassification, DistilBertForQuestionAnswering], False)
+fixture("bert-pretraining", BertConfig(type_vocab_size=2, **shape), [BertForPreTraining], True)

@@ -1,0 +1,78 @@
+package model
+
+// DistilBERT has the keys of a DistilBERT's config.json (Sanh et al. 2019): a BERT
+// without token types and pooler.
+type DistilBERT struct {
+	Dim                   int     `json:"dim" toml:"dim"`
+	NLayers               int     `json:"n_layers" toml:"n_layers"`
+	NHeads                int     `json:"n_heads" toml:"n_heads"`
+	HiddenDim             int     `json:"hidden_dim" toml:"hidden_dim"`
+	Activation            string  `json:"activation" toml:"activation"`
+	Dropout               float64 `json:"dropout"`
+	AttentionDropout      float64 `json:"attention_dropout"` // 0 only
+	QADropout             float64 `json:"qa_dropout"`
+	SeqClassifDropout     float64 `json:"seq_classif_dropout"`
+	MaxPositionEmbeddings int     `json:"max_position_embeddings" toml:"max_position_embeddings"`
+	SinusoidalPosEmbds    bool    `json:"sinusoidal_pos_embds"` // the table is a parameter either way
+	InitializerRange      float64 `json:"initializer_range" toml:"initializer_range"`
+}
+
+func defaultDistilBERT() Config {
+	c := defaultBERT()
+	c.ModelType = "distilbert"
+	c.Family = DistilBERT{
+		Dim: 768, NLayers: 6, NHeads: 12, HiddenDim: 3072, Activation: "gelu", Dropout: 0.1, QADropout: 0.1,
+		SeqClassifDropout: 0.2, MaxPositionEmbeddings: 512, InitializerRange: 0.02,
+	}
+	return c
+}
+
+func (f DistilBERT) small() Family {
+	f.Dim, f.NLayers, f.NHeads, f.HiddenDim, f.MaxPositionEmbeddings = 256, 4, 4, 1024, 256
+	return f
+}
+
+func (f DistilBERT) dropout(p float64) Family {
+	f.Dropout, f.QADropout, f.SeqClassifDropout = p, p, p
+	return f
+}
+
+func (f DistilBERT) maxLength() int             { return f.MaxPositionEmbeddings }
+func (f DistilBERT) firstToken()                {}
+func (f DistilBERT) writing() Writing           { return Never }
+func (f DistilBERT) architecture(h Head) string { return bertArchitecture("DistilBert", h) }
+
+func (f DistilBERT) tensors(Head) tensors {
+	return tensors{
+		prefix: "distilbert.", heads: []string{"vocab_", "pre_classifier.", "classifier.", "qa_outputs."},
+		others: []string{"vocab_projector.weight"},
+	}
+}
+
+func (f DistilBERT) check(c Config, faults *Faults) {
+	faults.positive("dim", f.Dim)
+	faults.positive("n_layers", f.NLayers)
+	faults.positive("n_heads", f.NHeads)
+	faults.positive("hidden_dim", f.HiddenDim)
+	faults.positive("max_position_embeddings", f.MaxPositionEmbeddings)
+	faults.divides("dim", f.Dim, "n_heads", f.NHeads)
+	faults.oneOf("activation", f.Activation, activations...)
+	faults.probability("dropout", f.Dropout)
+	faults.probability("qa_dropout", f.QADropout)
+	faults.probability("seq_classif_dropout", f.SeqClassifDropout)
+	if f.AttentionDropout != 0 {
+		faults.add("attention_dropout", "%g: dropout of attention weights is not supported; set it to 0", f.AttentionDropout)
+	}
+	faults.probability("initializer_range", f.InitializerRange)
+}
+
+func (f DistilBERT) model(c Config, h Head) Model {
+	return &bert{Config: c, head: h, relu: true, classifierDropout: f.SeqClassifDropout, answerDropout: f.QADropout, BERT: BERT{
+		HiddenSize: f.Dim, NumHiddenLayers: f.NLayers, NumAttentionHeads: f.NHeads, IntermediateSize: f.HiddenDim, HiddenAct: f.Activation,
+		HiddenDropoutProb: f.Dropout, MaxPositionEmbeddings: f.MaxPositionEmbeddings, InitializerRange: f.InitializerRange, LayerNormEps: 1e-12,
+	}, names: bertNames{
+		body: "distilbert.", layer: "distilbert.transformer.layer.%d.", query: "attention.q_lin", key: "attention.k_lin", value: "attention.v_lin",
+		attention: "attention.out_lin", attentionNorm: "sa_layer_norm", up: "ffn.lin1", down: "ffn.lin2", norm: "output_layer_norm",
+		transform: "vocab_transform", transformNorm: "vocab_layer_norm", bias: "vocab_projector.bias", output: "vocab_projector", pooler: "pre_classifier", classifier: "classifier",
+	}}
+}

@@ -1,0 +1,57 @@
+package model
+
+// RoBERTa has the keys of a RoBERTa's config.json (Liu et al. 2019): a BERT without
+// token types and next sentences, whose positions count from pad_token_id + 1.
+type RoBERTa BERT
+
+func defaultRoBERTa() Config {
+	c, bos, pad := defaultBERT(), 0, robertaPad
+	c.ModelType, c.VocabSize, c.BOSTokenID, c.EOSTokenID, c.PadTokenID = "roberta", 50265, &bos, TokenIDs{2}, &pad
+	c.Family = RoBERTa(c.Family.(BERT))
+	return c
+}
+
+// robertaPad is the pad token of every RoBERTa; positions begin after it.
+const robertaPad = 1
+
+func (f RoBERTa) small() Family {
+	f = RoBERTa(BERT(f).small().(BERT))
+	f.MaxPositionEmbeddings += robertaPad + 1
+	return f
+}
+
+func (f RoBERTa) dropout(p float64) Family {
+	f.HiddenDropoutProb = p
+	return f
+}
+
+func (f RoBERTa) maxLength() int             { return f.MaxPositionEmbeddings - f.positionOffset() }
+func (f RoBERTa) positionOffset() int        { return robertaPad + 1 }
+func (f RoBERTa) firstToken()                {}
+func (f RoBERTa) writing() Writing           { return Never }
+func (f RoBERTa) architecture(h Head) string { return bertArchitecture("Roberta", h) }
+
+func (f RoBERTa) tensors(Head) tensors {
+	return tensors{
+		prefix: "roberta.", heads: []string{"lm_head.", "classifier.", "qa_outputs."}, buffers: []string{".position_ids"},
+		others: []string{"lm_head.decoder.", "lm_head.bias", "roberta.pooler.", "pooler."},
+	}
+}
+
+func (f RoBERTa) check(c Config, faults *Faults) {
+	BERT(f).check(c, faults)
+	if f.MaxPositionEmbeddings <= f.positionOffset() {
+		faults.add("max_position_embeddings", "%d: the first %d are of no token", f.MaxPositionEmbeddings, f.positionOffset())
+	}
+	if c.PadTokenID != nil && *c.PadTokenID != robertaPad {
+		faults.add("pad_token_id", "%d, want %d: positions count from the one after it", *c.PadTokenID, robertaPad)
+	}
+}
+
+func (f RoBERTa) model(c Config, h Head) Model {
+	m := BERT(f).model(c, h).(*bert)
+	n := &m.names
+	n.body, n.layer, n.transform, n.transformNorm, n.bias, n.output = "roberta.", "roberta.encoder.layer.%d.", "lm_head.dense", "lm_head.layer_norm", "lm_head.bias", "lm_head.decoder"
+	n.pooler, n.classifier = "classifier.dense", "classifier.out_proj"
+	return m
+}
