@@ -38,8 +38,11 @@ type Batch struct {
 	// batches before, on end (B); nil where the objective does not go on there.
 	Before     []int32
 	LabelNames []string // by Seq.Label
-	NumTargets int      // the loss's denominator: targets, or labels, of the whole global batch
-	Last       bool     // of its global batch
+	// LabelWeight is that of each label in the loss, where there are targets too and each of
+	// both is to count by its mean: targets by label of the whole global batch.
+	LabelWeight float32
+	NumTargets  int  // the loss's denominator: targets, or labels, of the whole global batch
+	Last        bool // of its global batch
 	// Cursor is where to resume: after this batch where it is the last of its global
 	// batch, else at the start of the global batch.
 	Cursor Cursor

@@ -57,7 +57,7 @@ type Config struct {
 
 	MaxDocBytes int // longer documents are passed over and counted; default 10,000,000
 	Window      int // classification: records packed together; default 1024
-	MaxSeqs     int // classification: documents of a row at most; default max(8, T/8)
+	MaxSeqs     int // classification: documents of a row at most, or pairs; default max(8, T/8)
 
 	// Against learning few documents by heart, in classification: LMWeight λ gives each
 	// document's mean next-token loss this weight beside that of its label (Radford et al.
@@ -201,6 +201,9 @@ func (c *Config) check() error {
 		m, r := c.MaskReplaceProb, c.RandomReplaceProb
 		fault(!(m >= 0 && r >= 0 && m+r <= 1), "mask_replace_prob %g and random_replace_prob %g: want shares of a whole", m, r)
 		masked("hidden")
+		fault(c.NextSentence && c.Tokenizer != nil && (c.frame().first < 0 || c.frame().last < 0), "pairs of texts are set between bos and eos, or separators: give them")
+		fault(c.NextSentence && c.MaxSeqs < 1, "%d pairs a row: want ≥ 1", c.MaxSeqs)
+		fault(c.NextSentence && c.T < 3+2, "rows of %d tokens for pairs of texts: want ≥ 5", c.T)
 		fault(c.Tokenizer != nil && c.Tokenizer.Size() < 5, "masking with a vocabulary of special tokens alone")
 	case Permutation:
 		framed()
@@ -374,6 +377,9 @@ func newRowSource(cfg *Config, from Cursor, stats *Stats, stop <-chan struct{}) 
 	}
 	switch cfg.Objective {
 	case Masked:
+		if cfg.NextSentence {
+			return stream(&nextSentence{masker: newMasker(cfg), r: r})
+		}
 		return stream(newMasker(cfg))
 	case Permutation:
 		return stream(&permuter{Permuting: cfg.Permuting, seed: cfg.Seed, frame: r.frame})
@@ -472,7 +478,7 @@ func (m *maker) make(g *globalBatch) error {
 		m.alloc(g)
 	}
 	start := m.rows.cursor()
-	total, ended := 0, false
+	total, seqs, ended := 0, 0, false
 	first := m.cfg.Rank * len(g.micro)
 	for i := range m.cfg.BatchSize / m.cfg.MicroBatchSize {
 		b := &m.other
@@ -498,9 +504,13 @@ func (m *maker) make(g *globalBatch) error {
 			m.stats.Positions += int64(b.Dec.T + b.Enc.T)
 		}
 		m.stats.Padding += b.Dec.padding() + b.Enc.padding()
+		seqs += len(b.Seqs)
 	}
 	for i := range g.micro {
 		g.micro[i].NumTargets = total
+		if m.cfg.NextSentence {
+			g.micro[i].LabelWeight = float32(total) / float32(seqs)
+		}
 		g.micro[i].Cursor = start
 	}
 	g.micro[len(g.micro)-1].Cursor = m.rows.cursor()
@@ -532,7 +542,10 @@ func (m *maker) batch() Batch {
 	if c.Consecutive {
 		b.Before = make([]int32, b.B)
 	}
-	if c.Objective == Classification {
+	if c.NextSentence {
+		b.LabelNames, b.Dec.Types = nextSentenceLabels, make([]int32, b.B*b.Dec.T)
+	}
+	if c.Objective == Classification || c.NextSentence {
 		b.Seqs = make([]Seq, 0, c.MicroBatchSize*c.MaxSeqs)
 	}
 	return b

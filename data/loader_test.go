@@ -122,7 +122,7 @@ func clone(b *Batch) Batch {
 	c := *b
 	for _, s := range []*Stream{&c.Dec, &c.Enc} {
 		s.Tokens, s.Segments = slices.Clone(s.Tokens), slices.Clone(s.Segments)
-		s.Positions, s.Order = slices.Clone(s.Positions), slices.Clone(s.Order)
+		s.Positions, s.Order, s.Types = slices.Clone(s.Positions), slices.Clone(s.Order), slices.Clone(s.Types)
 	}
 	c.Targets, c.Weights, c.Seqs, c.Before = slices.Clone(b.Targets), slices.Clone(b.Weights), slices.Clone(b.Seqs), slices.Clone(b.Before)
 	return c

@@ -10,6 +10,8 @@ type Masking struct {
 	// for; the rest stays as it is. Defaults, where both are 0: 0.8 and 0.1.
 	MaskReplaceProb, RandomReplaceProb float64
 	WholeWordMask                      bool // words are chosen whole, not token by token
+	// NextSentence lays pairs of texts, and asks too whether the second follows the first.
+	NextSentence bool
 }
 
 // masker predicts tokens that a text has lost, from both sides (Devlin et al. 2019,
@@ -57,10 +59,15 @@ func (m *masker) fit(n, dec, _ int) int { return min(n, max(0, dec-m.frame.size(
 
 func (m *masker) lay(b *Batch, p *piece) (dec, enc, targets int) {
 	first, n := p.bidirectional(b, &m.frame)
-	text, end, key := m.frame.inner(p.ids), p.from+p.n, p.key(m.seed)
-	hide := func(from, to int) {
-		for i := from; i < to; i++ {
-			at := first + i - p.from
+	return n, 0, m.hide(b, first, p.document, m.frame.inner(p.ids), p.from, p.from+p.n, p.key(m.seed))
+}
+
+// hide makes targets of tokens from place from to place end of a document's text, which begin
+// at first of the batch.
+func (m *masker) hide(b *Batch, first int, d document, text []int32, from, end int, key uint64) (targets int) {
+	hide := func(i, next int) {
+		for ; i < next; i++ {
+			at := first + i - from
 			b.Targets[at], b.Weights[at] = text[i], 1
 			switch d := draw(key, 2*i+1); {
 			case d < m.masks:
@@ -68,41 +75,41 @@ func (m *masker) lay(b *Batch, p *piece) (dec, enc, targets int) {
 			case d < m.replace:
 				b.Dec.Tokens[at] = m.other(d)
 			}
+			targets++
 		}
-		targets += to - from
 	}
-	nearest, from, to := uint64(math.MaxUint64), 0, 0
-	for i := p.from; i < end; {
+	nearest, lone, after := uint64(math.MaxUint64), 0, 0
+	for i := from; i < end; {
 		next, start := i+1, i
 		if m.words != nil {
 			next = m.words.end(text[:end], i)
-			if i == p.from {
-				start = m.wordStart(p, text)
+			if i == from {
+				start = m.wordStart(d, text, from)
 			}
-			m.last, m.until, m.start = p.document, next, start
+			m.last, m.until, m.start = d, next, start
 		}
 		if d := draw(key, 2*start); d < m.chosen {
 			hide(i, next)
 		} else if d < nearest {
-			nearest, from, to = d, i, next
+			nearest, lone, after = d, i, next
 		}
 		i = next
 	}
 	if targets == 0 {
-		hide(from, to)
+		hide(lone, after)
 	}
-	return n, 0, targets
+	return targets
 }
 
-// wordStart is where the word begins that a piece begins in: it may be in a piece before.
-func (m *masker) wordStart(p *piece, text []int32) int {
-	if p.from > 0 && p.document == m.last && p.from == m.until {
-		if m.words.begins(text[p.from-1], text[p.from]) {
-			return p.from
+// wordStart is where the word begins that a place lies in: it may be in the piece before.
+func (m *masker) wordStart(d document, text []int32, from int) int {
+	if from > 0 && d == m.last && from == m.until {
+		if m.words.begins(text[from-1], text[from]) {
+			return from
 		}
 		return m.start
 	}
-	return m.words.start(text, p.from)
+	return m.words.start(text, from)
 }
 
 // other is any token of the vocabulary but the special ones.

@@ -100,17 +100,17 @@ func (c *streamRows) fill(b *Batch, row int) (targets int, err error) {
 		}
 		units := c.units(c.ids)
 		n := c.fit(units-int(c.cur.Offset), b.Dec.T-dec, b.Enc.T-enc)
-		if n == 0 {
+		if n == 0 || c.r.cfg.NextSentence && int(segment) > c.r.cfg.MaxSeqs {
 			break
 		}
 		c.now = piece{c.doc, c.ids, int(c.cur.Offset), n, row, dec, enc, segment}
-		d, e, t := c.lay(b, &c.now)
+		d, e, t := c.lay(b, &c.now) // which may leave some of the n to the next sequence
 		b.Seqs = append(b.Seqs, Seq{
-			Row: int32(row), First: int32(dec), Last: int32(dec + d - 1), Label: -1, Pair: -1, Part: int32(c.doc.part), Doc: c.doc.doc,
+			Row: int32(row), First: int32(dec), Last: int32(dec + d - 1), Label: c.now.label, Pair: -1, Part: int32(c.doc.part), Doc: c.doc.doc,
 		})
 		dec, enc, targets = dec+d, enc+e, targets+t
 		c.before, before = before+d, 0
-		if c.cur.Offset += int64(n); c.cur.Offset == int64(units) {
+		if c.cur.Offset += int64(c.now.n); c.cur.Offset == int64(units) {
 			if c.lanes != nil { // which has passed it
 				c.cur = none
 			} else {
@@ -139,6 +139,9 @@ func (s *Stream) start(row int, pad int32) {
 		s.Segments[i] = -1
 		s.Positions[i] = 0
 		s.Order[i] = int32(i - at)
+	}
+	if s.Types != nil {
+		clear(s.Types[at : at+s.T])
 	}
 }
 
