@@ -38,8 +38,8 @@ type Batch struct {
 	// batches before, on end (B); nil where the objective does not go on there.
 	Before     []int32
 	LabelNames []string // by Seq.Label
-	// LabelWeight is that of each label in the loss, where there are targets too and each of
-	// both is to count by its mean: targets by label of the whole global batch.
+	// LabelWeight is that of each label in the loss: 1, or where NumTargets counts tokens, targets
+	// by label of the whole global batch, so that the means of both add up.
 	LabelWeight float32
 	NumTargets  int  // the loss's denominator: targets, or labels, of the whole global batch
 	Last        bool // of its global batch

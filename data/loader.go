@@ -116,6 +116,14 @@ func (c *Config) Lengths() (dec, enc int) {
 	return c.T, 0
 }
 
+// Slots are how many sequences of a Batch may have labels: 0 where the objective has none.
+func (c *Config) Slots() int {
+	if c.Objective == Classification || c.NextSentence {
+		return c.MicroBatchSize * c.MaxSeqs
+	}
+	return 0
+}
+
 // frame looks up the special tokens, which check has found.
 func (c *Config) frame() frame {
 	f := frame{-1, -1, -1}
@@ -507,7 +515,7 @@ func (m *maker) make(g *globalBatch) error {
 		seqs += len(b.Seqs)
 	}
 	for i := range g.micro {
-		g.micro[i].NumTargets = total
+		g.micro[i].NumTargets, g.micro[i].LabelWeight = total, 1
 		if m.cfg.NextSentence {
 			g.micro[i].LabelWeight = float32(total) / float32(seqs)
 		}

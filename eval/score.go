@@ -26,7 +26,7 @@ type Document struct {
 // so many, evenly spaced.
 func Likelihood(ctx context.Context, net *model.Network, c data.Config, limit int, progress func(done, total int64)) ([]Document, error) {
 	length, _ := c.Lengths()
-	x, err := net.Executor(model.Evaluate, c.MicroBatchSize, length, 0)
+	x, err := net.Executor(model.Evaluate, c.MicroBatchSize, length, c.Slots())
 	if err != nil {
 		return nil, fmt.Errorf("eval: %w", err)
 	}
@@ -87,9 +87,13 @@ func (p *Prediction) Best() int {
 	return best
 }
 
-// Classify predicts the labelled documents of a split, or of limit evenly spaced ones.
+// Classify predicts the labelled documents of a split, or of limit evenly spaced ones; or of
+// pairs of texts whether the second follows the first.
 func Classify(ctx context.Context, net *model.Network, c data.Config, limit int, progress func(done, total int64)) ([]Prediction, error) {
-	slots, labels := c.MicroBatchSize*c.MaxSeqs, len(net.Config().Labels())
+	slots, labels := c.Slots(), len(net.Config().Labels())
+	if c.NextSentence {
+		labels = 2
+	}
 	x, err := net.Executor(model.Evaluate, c.MicroBatchSize, c.T, slots)
 	if err != nil {
 		return nil, fmt.Errorf("eval: %w", err)
@@ -139,14 +143,13 @@ func some(c *data.Config, limit int) spread {
 func forward(ctx context.Context, net *model.Network, x *exec.Executor, c data.Config, some spread, progress func(done, total int64), each func(b *data.Batch) error) error {
 	c.Epochs, c.Records = 1, some
 	f := model.Feed{Slots: [2]int32{0, 1}}
-	if c.Objective == data.Classification {
-		slots := c.MicroBatchSize * c.MaxSeqs
+	if slots := c.Slots(); slots > 0 {
 		f.Pool, f.Labels, f.LabelWeights = make([]int32, slots), make([]int32, slots), make([]float32, slots)
 	}
 	return batches(ctx, c, progress, func(b *data.Batch) error {
 		f.Tokens, f.Segments, f.Positions, f.Order = b.Dec.Tokens, b.Dec.Segments, b.Dec.Positions, b.Dec.Order
 		f.EncoderTokens, f.EncoderSegments = b.Enc.Tokens, b.Enc.Segments
-		f.Targets, f.Weights = b.Targets, b.Weights
+		f.Targets, f.Weights, f.Types = b.Targets, b.Weights, b.Dec.Types
 		f.Before, f.Slots = b.Before, [2]int32{f.Slots[1], f.Slots[0]} // what the batch before has written
 		if f.Pool != nil {
 			if net.PoolsFirst() {

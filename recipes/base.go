@@ -76,6 +76,9 @@ func openBase(from string) (*base, error) {
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint %s: %w", b.dir, err)
 	}
+	if b.head == model.Pretraining {
+		b.head = model.LanguageModel
+	}
 	return b, nil
 }
 

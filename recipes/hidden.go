@@ -26,6 +26,7 @@ func (y *yardstick) hidden(ctx context.Context, net *model.Network, baselines []
 	if cfg.Objective == data.Masked {
 		// The mask stands in for each: none gives itself away, and none misleads.
 		cfg.MaskReplaceProb, cfg.RandomReplaceProb = 1, 0
+		cfg.NextSentence = false // and the text is as it stands
 	}
 	bar := y.bar("scoring hidden tokens", "documents")
 	list, err := eval.Targets(ctx, net, cfg, y.limit, progress(bar))

@@ -39,6 +39,9 @@ func OpenModel(dev exec.Device, dir string) (*Loaded, error) {
 	if m.Head, err = m.Config.Head(); err != nil {
 		return nil, fmt.Errorf("checkpoint %s: %w", c.Dir, err)
 	}
+	if m.Head == model.Pretraining { // what it is without its judgement of pairs
+		m.Head = model.LanguageModel
+	}
 	if m.Net, err = model.NewNetwork(dev, exec.F32, m.Config, model.Options{Head: m.Head}); err != nil {
 		return nil, fmt.Errorf("checkpoint %s: %w", c.Dir, err)
 	}

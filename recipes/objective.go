@@ -9,6 +9,7 @@ import (
 	"hone/data"
 	"hone/data/tokenizer"
 	"hone/eval"
+	"hone/trainer/model"
 )
 
 // learns is what the models of each model_type learn from text without labels.
@@ -45,7 +46,7 @@ func (s *Stage) objective() data.Objective {
 func (s *Stage) hide(c *data.Config) {
 	c.Masking = data.Masking{
 		MLMProbability: s.MLMProbability, MaskReplaceProb: s.MaskReplaceProb, RandomReplaceProb: s.RandomReplaceProb,
-		WholeWordMask: s.WholeWordMask,
+		WholeWordMask: s.WholeWordMask, NextSentence: s.NextSentence,
 	}
 	c.Permuting = data.Permuting{PLMProbability: s.PLMProbability, MaxSpanLength: s.MaxSpanLength}
 	c.Corruption = data.Corruption{NoiseDensity: s.NoiseDensity, MeanNoiseSpanLength: s.MeanNoiseSpanLength}
@@ -136,9 +137,11 @@ func (d *decoder) objective(r *Recipe, s *Stage, at string) {
 		}
 		d.fault(at+"objective", "%s does not learn by %s, but by %s; %s is for %s", r.Model.ModelType, o, strings.Join(names, ", "), o, strings.Join(others, ", "))
 	}
-	whole := 0.
-	if s.WholeWordMask {
-		whole = 1
+	set := func(on bool) float64 {
+		if on {
+			return 1
+		}
+		return 0
 	}
 	for _, k := range []struct {
 		key          string
@@ -149,7 +152,8 @@ func (d *decoder) objective(r *Recipe, s *Stage, at string) {
 		{"mlm_probability", s.MLMProbability, data.Masked, math.SmallestNonzeroFloat64, 1},
 		{"mask_replace_prob", s.MaskReplaceProb, data.Masked, 0, math.Inf(1)},
 		{"random_replace_prob", s.RandomReplaceProb, data.Masked, 0, math.Inf(1)},
-		{"whole_word_mask", whole, data.Masked, 0, 2},
+		{"whole_word_mask", set(s.WholeWordMask), data.Masked, 0, 2},
+		{"next_sentence", set(s.NextSentence), data.Masked, 0, 2},
 		{"plm_probability", s.PLMProbability, data.Permutation, math.SmallestNonzeroFloat64, 1},
 		{"max_span_length", float64(s.MaxSpanLength), data.Permutation, 1, math.Inf(1)},
 		{"noise_density", s.NoiseDensity, data.SpanCorruption, math.SmallestNonzeroFloat64, 1},
@@ -168,6 +172,11 @@ func (d *decoder) objective(r *Recipe, s *Stage, at string) {
 	}
 	if o == data.Masked && !(s.MaskReplaceProb+s.RandomReplaceProb <= 1) {
 		d.fault(at+"mask_replace_prob", "%g, and random_replace_prob, %g, are more than the whole", s.MaskReplaceProb, s.RandomReplaceProb)
+	}
+	if f, ok := r.Model.Family.(model.BERT); s.NextSentence && o == data.Masked && !ok {
+		d.fault(at+"next_sentence", "%s has no head for it; bert has", r.Model.ModelType)
+	} else if s.NextSentence && ok && f.TypeVocabSize < 2 {
+		d.fault(at+"next_sentence", "two texts have two types of tokens, but model.type_vocab_size is %d", f.TypeVocabSize)
 	}
 	if o == data.SpanCorruption && r.Tokenizer.EOS == "" && r.Tokenizer.Separator == "" {
 		d.fault("tokenizer.eos", "missing: what a decoder writes has an end")

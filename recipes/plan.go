@@ -122,11 +122,8 @@ func newStageParts(r *Recipe, s *Stage, labels []string) (p stageParts, err erro
 	if p.layout, err = model.NewLayout(p.config, exec.F32, o); err != nil {
 		return p, err
 	}
-	slots := 0
-	if o.Head == model.Classifier {
-		slots = s.MicroBatchSize * s.MaxSequences
-	}
 	read := loaderConfig(r, s, &data.Corpus{Labels: labels}, nil, tok)
+	slots := read.Slots()
 	p.length, p.encoder = read.Lengths()
 	if p.train, err = model.Program(p.config, p.layout, o, model.Train, s.MicroBatchSize, p.length, slots); err != nil {
 		return p, err
@@ -279,13 +276,13 @@ func madeUp(s *Stage, p *stageParts) *model.Feed {
 		f.EncoderTokens = append(f.EncoderTokens, int32(i*7919%p.config.VocabSize))
 		f.EncoderSegments = append(f.EncoderSegments, 1)
 	}
-	if s.Kind == "finetune" {
+	if s.Kind == "finetune" || s.NextSentence {
 		slots := s.MicroBatchSize * s.MaxSequences
 		f.Pool, f.Labels, f.LabelWeights = make([]int32, slots), make([]int32, slots), make([]float32, slots)
 		for i := range slots {
 			f.Pool[i], f.LabelWeights[i] = int32(i%s.MicroBatchSize*p.length), 1
 		}
-		if s.LMWeight == 0 {
+		if s.LMWeight == 0 && !s.NextSentence {
 			return f
 		}
 	}

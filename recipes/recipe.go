@@ -130,6 +130,7 @@ type Stage struct {
 	MaskReplaceProb     float64 `toml:"mask_replace_prob,omitempty"`   // masked: of these, the share that the mask stands in for, …
 	RandomReplaceProb   float64 `toml:"random_replace_prob,omitempty"` // … and that any other token does; both 0: 0.8 and 0.1
 	WholeWordMask       bool    `toml:"whole_word_mask,omitempty"`
+	NextSentence        bool    `toml:"next_sentence,omitempty"`          // BERT's pairs of texts
 	PLMProbability      float64 `toml:"plm_probability,omitempty"`        // permutation: share of the tokens to be predicted; 0: 1/6
 	MaxSpanLength       int     `toml:"max_span_length,omitempty"`        // permutation: of tokens predicted together; 0: 5
 	NoiseDensity        float64 `toml:"noise_density,omitempty"`          // span_corruption: share of the tokens to be predicted; 0: 0.15

@@ -180,9 +180,9 @@ var models = map[string]string{
 	"qwen2":      "Qwen2 and 2.5 (Yang et al. 2024): Llama with biases of queries, keys and values; the same heads",
 	"qwen3":      "Qwen3 (Yang et al. 2025): Llama with normalised queries and keys; the same heads",
 	"palm":       "PaLM (Chowdhery et al. 2022): decoder, attention beside the feed-forward, one key for all heads; language model, classifier",
-	"bert":       "BERT (Devlin et al. 2019): encoder; masked language model, classifier, token classifier, question answering",
-	"roberta":    "RoBERTa (Liu et al. 2019): BERT without segments; the same heads",
-	"distilbert": "DistilBERT (Sanh et al. 2019): half of BERT's layers, no pooler; the same heads",
+	"bert":       "BERT (Devlin et al. 2019): encoder; masked language model, next sentence, classifier, token classifier, question answering",
+	"roberta":    "RoBERTa (Liu et al. 2019): BERT without segments and next sentences; the other heads",
+	"distilbert": "DistilBERT (Sanh et al. 2019): half of BERT's layers, no pooler, no next sentences; the other heads",
 	"t5":         "T5 (Raffel et al. 2020): encoder and decoder, relative positions; text to text, classifier, token classifier, question answering",
 	"xlnet":      "XLNet (Yang et al. 2019): two streams over permuted orders, relative positions; language model, classifier, token classifier, question answering",
 }

@@ -267,6 +267,9 @@ func head(s *Stage) model.Head {
 	if s.Kind == "finetune" {
 		return model.Classifier
 	}
+	if s.NextSentence {
+		return model.Pretraining
+	}
 	return model.LanguageModel
 }
 
@@ -463,12 +466,8 @@ type watch struct {
 }
 
 func (w *runner) watch(net *model.Network, s *Stage, corpus *data.Corpus, read data.Config, name string, rate float64, bits bool, bar Bar) (*watch, error) {
-	slots := 0
-	if head(s) == model.Classifier {
-		slots = s.MicroBatchSize * s.MaxSequences
-	}
 	length, _ := read.Lengths()
-	p, err := net.Program(model.Train, s.MicroBatchSize, length, slots)
+	p, err := net.Program(model.Train, s.MicroBatchSize, length, read.Slots())
 	if err != nil {
 		return nil, err
 	}
@@ -572,6 +571,15 @@ func (h *watch) evaluate() trainer.Hook {
 				line.Loss = report.Number(loss)
 				t.SetMetric("val_loss", loss)
 				h.val = fmt.Sprintf(", validation loss %.3f", loss)
+				if cfg.NextSentence {
+					list, err := eval.Classify(ctx, h.net, cfg, h.s.EvalDocuments, nil)
+					if err != nil {
+						return err
+					}
+					acc, _ := accuracy(list)
+					line.Accuracy = report.Number(acc)
+					h.val += fmt.Sprintf(", next sentence %.1f %%", 100*acc)
+				}
 				if h.bits {
 					line.BitsPerByte = report.Number(bpb)
 					t.SetMetric("val_bits_per_byte", bpb)

@@ -109,11 +109,10 @@ func StateBytes(l *exec.Layout, opt *optim.Optimizer, micro int) int {
 func (t *Trainer) programs() error {
 	c := &t.cfg.Data
 	var err error
-	slots := 0
-	if c.Objective == data.Classification {
-		slots = c.MicroBatchSize * c.MaxSeqs
+	slots := c.Slots()
+	if slots > 0 {
 		t.feed.Pool, t.feed.Labels = make([]int32, slots), make([]int32, slots)
-		t.feed.LabelWeights = ones(slots)
+		t.feed.LabelWeights = make([]float32, slots)
 	}
 	length, _ := c.Lengths()
 	t.train, err = t.net.Executor(model.Train, c.MicroBatchSize, length, slots)
@@ -161,14 +160,6 @@ func (t *Trainer) programs() error {
 		t.combine = append(t.combine, x)
 	}
 	return nil
-}
-
-func ones(n int) []float32 {
-	w := make([]float32, n)
-	for i := range w {
-		w[i] = 1
-	}
-	return w
 }
 
 // Step is the number of steps done.

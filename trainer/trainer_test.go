@@ -70,8 +70,9 @@ type setup struct {
 	rate      float64 // 1e-3
 	docs      documents
 	ema       float64
-	length    int // 32
-	memory    int // of an XLNet, in place of a GPT-2; -1: none
+	length    int  // 32
+	pairs     bool // a BERT, of masked tokens and next sentences
+	memory    int  // of an XLNet, in place of a GPT-2; -1: none
 	schedule  optim.Schedule
 	saveEvery int // 0: at the end
 	hooks     []Hook
@@ -143,10 +144,21 @@ func (s setup) start(t testing.TB) (*Trainer, error) {
 		x.UseMemsTrain, x.MemLen = s.memory > 0, s.memory
 		c.Family, c.VocabSize = x, letters{}.Size()
 	}
+	if s.pairs {
+		if c, err = model.DefaultConfig("bert"); err != nil {
+			t.Fatal(err)
+		}
+		x := c.Family.(model.BERT)
+		x.NumHiddenLayers, x.NumAttentionHeads, x.HiddenSize, x.IntermediateSize, x.MaxPositionEmbeddings, x.HiddenDropoutProb = 2, 2, 16, 32, 32, s.dropout
+		c.Family, c.VocabSize = x, letters{}.Size()
+	}
 	o := model.Options{MicroBatches: s.batch / s.micro, State: func(l *exec.Layout) int { return StateBytes(l, opt, s.batch/s.micro) }}
 	d := data.Config{
 		Records: s.docs, Tokenizer: letters{}, Objective: s.objective, T: s.length,
 		BatchSize: s.batch, MicroBatchSize: s.micro, Seed: 7, Shuffle: true, Epochs: s.epochs, Consecutive: s.memory != 0,
+	}
+	if s.pairs {
+		o.Head, d.NextSentence, d.MaxSeqs, d.Mask = model.Pretraining, true, 4, "<|endoftext|>"
 	}
 	if s.objective == data.Classification {
 		o.Head, d.Labels, d.MaxSeqs = model.Classifier, []string{"0", "1", "2"}, 4
@@ -411,6 +423,40 @@ func TestMemoryAccumulation(t *testing.T) {
 	}
 	if one[0] != none[0] {
 		t.Errorf("step 1: loss %v with a memory of nothing, %v without", one[0], none[0])
+	}
+}
+
+// Masked tokens and next sentences: a mean of each, however a step is cut, and an exact resume.
+func TestPairs(t *testing.T) {
+	s := setup{objective: data.Masked, pairs: true, eps: 1e-4}
+	losses := func(micro int) (all []float64) {
+		s := s
+		s.micro, s.steps, s.dir = micro, 4, t.TempDir()
+		s.hooks = []Hook{{
+			Due: func(int, time.Duration) bool { return true },
+			Do:  func(_ context.Context, _ *Trainer, i StepInfo) error { all = append(all, i.Loss); return nil },
+		}}
+		mustRun(t, s)
+		return all
+	}
+	one, four := losses(8), losses(2)
+	for i := range one {
+		if d := math.Abs(one[i]-four[i]) / one[i]; !(d <= 1e-6) {
+			t.Errorf("step %d: loss %v of 1×8, %v of 4×2: relative difference %g", i+1, one[i], four[i], d)
+		}
+	}
+	if want := math.Log(300) + math.Ln2; math.Abs(one[0]-want) > 0.05*want { // of a model that knows nothing
+		t.Errorf("the first loss is %v, want about %v", one[0], want)
+	}
+	s.dropout, s.steps, s.dir = 0.1, 6, t.TempDir()
+	mustRun(t, s)
+	want := saved(t, s.dir, 6)
+	s.steps, s.dir = 3, t.TempDir()
+	mustRun(t, s)
+	s.steps = 6
+	mustRun(t, s)
+	if !bytes.Equal(saved(t, s.dir, 6), want) {
+		t.Error("three steps, a resume and three more are not six steps")
 	}
 }
 
