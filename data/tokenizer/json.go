@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -162,7 +161,7 @@ func parseModel(raw json.RawMessage) (*vocabulary, error) {
 				return nil, fmt.Errorf("vocab: entry %d: %s is not [piece, score]", i, clip(r))
 			}
 			v.pieces = append(v.pieces, *piece)
-			v.scores = append(v.scores, *score)
+			v.scores = append(v.scores, readScore(string(pair[1])))
 		}
 		return v, nil
 	}
@@ -631,7 +630,7 @@ func (p *Pipeline) JSON() []byte {
 		fmt.Fprintf(&b, "\"Unigram\",\n    \"unk_id\": %d,\n    \"vocab\": [", m.unk)
 		for id, piece := range m.pieces {
 			comma(&b, id)
-			fmt.Fprintf(&b, "\n      [%s, %s]", quote(piece), decimal(m.scores[id]))
+			fmt.Fprintf(&b, "\n      [%s, %s]", quote(piece), writeScore(m.scores[id]))
 		}
 		fmt.Fprintf(&b, "\n    ],\n    \"byte_fallback\": %t", m.fallback)
 	case *wordPiece:
@@ -685,14 +684,6 @@ func (p *Pipeline) writeVocab(b *bytes.Buffer) {
 		}
 	}
 	b.WriteString("\n    }")
-}
-
-func decimal(f float64) string {
-	s := strconv.FormatFloat(f, 'g', -1, 64)
-	if !strings.ContainsAny(s, ".e") {
-		s += ".0"
-	}
-	return s
 }
 
 func comma(b *bytes.Buffer, i int) {

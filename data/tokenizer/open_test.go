@@ -18,11 +18,16 @@ func TestSentencePiece(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want, err := os.ReadFile("testdata/agree/" + name + ".json")
+		want, err := Open("testdata/agree/" + name + ".json")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(tok.JSON(), want) {
+		if m, ok := tok.model.(*unigram); ok {
+			for i, f := range m.scores {
+				m.scores[i] = readScore(decimal(f)) // as they stand in the file
+			}
+		}
+		if !bytes.Equal(tok.JSON(), want.JSON()) {
 			t.Errorf("%s.model is not read as %s.json", name, name)
 		}
 	}

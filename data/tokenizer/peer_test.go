@@ -179,7 +179,11 @@ func writeCorpus(t *testing.T, path string, size int) (written int) {
 			}
 		}
 	}
-	err = filepath.WalkDir(filepath.Join(runtime.GOROOT(), "src"), func(path string, _ os.DirEntry, err error) error {
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = filepath.WalkDir(filepath.Join(strings.TrimSpace(string(root)), "src"), func(path string, _ os.DirEntry, err error) error {
 		if err != nil || filepath.Ext(path) != ".go" || written >= size {
 			return err
 		}

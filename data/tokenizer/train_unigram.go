@@ -70,7 +70,7 @@ func (l *learner) trainUnigram(docs iter.Seq[string]) (*Pipeline, error) {
 	}
 	pieces := u.final(required, size)
 	for _, p := range pieces {
-		v.pieces, v.scores = append(v.pieces, p.text), append(v.scores, p.score)
+		v.pieces, v.scores = append(v.pieces, p.text), append(v.scores, readScore(writeScore(p.score))) // what a reader of the file has
 	}
 	l.progress(int64(max(first-size, 1)), int64(max(first-size, 1)))
 	return l.finish(f, v)
