@@ -30,8 +30,10 @@ type Bench struct {
 	Machine   string        `json:"machine"`
 	Device    string        `json:"device"` // kind and kernel set
 	Threads   int           `json:"threads"`
-	GFLOPS    float64       `json:"peak_gflops"`    // of fused multiply-adds, all threads
-	Bandwidth float64       `json:"bandwidth_gb_s"` // of reading memory, all threads
+	Precision string        `json:"precision"`
+	GFLOPS    float64       `json:"peak_gflops"`                // of fused multiply-adds, all threads
+	BF16      float64       `json:"peak_bf16_gflops,omitempty"` // of products of bf16, all threads
+	Bandwidth float64       `json:"bandwidth_gb_s"`             // of reading memory, all threads
 	Matmuls   []BenchMatmul `json:"matmuls,omitempty"`
 	Steps     []BenchStep   `json:"steps,omitempty"`
 	Families  []BenchFamily `json:"families,omitempty"`
@@ -79,30 +81,37 @@ type BenchOp struct {
 
 // BenchOptions say what to measure.
 type BenchOptions struct {
-	Configs []BenchConfig
-	Seconds float64 // to spend on the step of a config, about
-	Matmuls bool
-	Peers   []Peer
-	Threads int // 0: one for each core
-	Kernels string
-	Say     func(line string)
+	Configs   []BenchConfig
+	Seconds   float64 // to spend on the step of a config, about
+	Matmuls   bool
+	Peers     []Peer
+	Threads   int // 0: one for each core
+	Kernels   string
+	Precision string // of matrix products: fp32, bf16
+	Say       func(line string)
 }
+
+func (o *BenchOptions) bf16() bool { return o.Precision == "bf16" }
 
 // RunBench measures.
 func RunBench(ctx context.Context, o BenchOptions) (*Bench, error) {
-	dev, err := cpu.New(cpu.Options{Threads: o.Threads, Kernels: o.Kernels})
+	if err := cpu.CheckPrecision(o.Precision, o.Kernels); err != nil {
+		return nil, input(fmt.Errorf("bench: precision: %w", err))
+	}
+	dev, err := cpu.New(cpu.Options{Threads: o.Threads, Kernels: o.Kernels, BF16: o.bf16()})
 	if err != nil {
 		return nil, input(err)
 	}
 	defer dev.Close()
-	b := &Bench{Hone: Version(), Machine: Machine(), Device: dev.Name(), Threads: dev.Threads()}
+	b := &Bench{Hone: Version(), Machine: Machine(), Device: dev.Name(), Threads: dev.Threads(), Precision: o.Precision}
 	for range 3 { // what else the machine does can only hide its limits
 		gflops, gbs := dev.Peak(dev.Threads())
 		b.GFLOPS, b.Bandwidth = max(b.GFLOPS, gflops), max(b.Bandwidth, gbs)
+		b.BF16 = max(b.BF16, dev.PeakBF16(dev.Threads()))
 	}
 	if o.Matmuls {
 		o.Say("bench: matrix products")
-		if b.Matmuls, err = benchMatmuls(ctx, dev, b.GFLOPS); err != nil {
+		if b.Matmuls, err = benchMatmuls(ctx, dev, b); err != nil {
 			return nil, err
 		}
 	}
@@ -134,6 +143,14 @@ func RunBench(ctx context.Context, o BenchOptions) (*Bench, error) {
 	return b, nil
 }
 
+// peak is the limit of the precision's products.
+func (b *Bench) peak() float64 {
+	if b.BF16 > 0 {
+		return b.BF16
+	}
+	return b.GFLOPS
+}
+
 // errMeasured ends a training once enough steps are timed: nothing is saved.
 var errMeasured = errors.New("measured")
 
@@ -145,9 +162,9 @@ type benchPoint struct {
 
 // benchSteps trains a config as a stage of a recipe does, on a loader's batches of made-up
 // text, a step for each that is asked for.
-func benchSteps(ctx context.Context, dev *cpu.Device, c BenchConfig) iter.Seq2[benchPoint, error] {
+func benchSteps(ctx context.Context, dev *cpu.Device, c BenchConfig, bf16 bool) iter.Seq2[benchPoint, error] {
 	return func(yield func(benchPoint, error) bool) {
-		err := benchTrain(ctx, dev, c, func(t *trainer.Trainer, i trainer.StepInfo) error {
+		err := benchTrain(ctx, dev, c, bf16, func(t *trainer.Trainer, i trainer.StepInfo) error {
 			if !yield(benchPoint{t, i}, nil) {
 				return errMeasured
 			}
@@ -160,7 +177,7 @@ func benchSteps(ctx context.Context, dev *cpu.Device, c BenchConfig) iter.Seq2[b
 }
 
 // benchTrain calls each after every step, until it returns errMeasured.
-func benchTrain(ctx context.Context, dev *cpu.Device, c BenchConfig, each func(t *trainer.Trainer, i trainer.StepInfo) error) error {
+func benchTrain(ctx context.Context, dev *cpu.Device, c BenchConfig, bf16 bool, each func(t *trainer.Trainer, i trainer.StepInfo) error) error {
 	runtime.GC() // the arenas of the config before, which only a collection gives back
 	config, err := c.model()
 	if err != nil {
@@ -174,6 +191,7 @@ func benchTrain(ctx context.Context, dev *cpu.Device, c BenchConfig, each func(t
 	}
 	net, err := model.NewNetwork(dev, exec.F32, config, model.Options{
 		EncoderLength: c.T,
+		BF16:          bf16,
 		State:         func(l *exec.Layout) int { return trainer.StateBytes(l, opt, 1) },
 	})
 	if err != nil {
@@ -303,7 +321,7 @@ func (m *benchMeter) result(b *Bench) *BenchStep {
 	out.Products = m.products / 1e9
 	out.TokensPerSecond = float64(m.config.tokens()) / took
 	out.GFLOPS = m.config.flops(m.params, m.products) / 1e9 / took
-	out.Share = out.GFLOPS / b.GFLOPS
+	out.Share = out.GFLOPS / b.peak()
 	out.DataWait = m.waited / m.total
 	between := slices.Clone(m.steps)
 	for _, o := range m.ops {
@@ -326,7 +344,7 @@ func (m *benchMeter) result(b *Bench) *BenchStep {
 func benchStep(ctx context.Context, dev *cpu.Device, c BenchConfig, b *Bench, seconds float64) (*BenchStep, error) {
 	m := benchMeter{config: c}
 	began := time.Now()
-	for p, err := range benchSteps(ctx, dev, c) {
+	for p, err := range benchSteps(ctx, dev, c, b.BF16 > 0) {
 		if err != nil {
 			return nil, err
 		}
@@ -387,7 +405,11 @@ func (o *benchOps) lines(c BenchConfig, b *Bench) []BenchOp {
 		l.Milliseconds += 1e3 * median(o.took[i])
 		l.GFLOP += f / 1e9
 		l.MB += bytes / 1e6
-		arithmetic, memory := f/(1e9*b.GFLOPS), bytes/(1e9*b.Bandwidth)
+		peak := b.GFLOPS
+		if in.Attrs.BF16 {
+			peak = b.BF16
+		}
+		arithmetic, memory := f/(1e9*peak), bytes/(1e9*b.Bandwidth)
 		limits[n] += max(arithmetic, memory)
 		if arithmetic > memory {
 			flops[n] += arithmetic
@@ -428,7 +450,7 @@ var matmulShapes = [][3]int{
 }
 
 // benchMatmuls times the products through the instructions that training runs.
-func benchMatmuls(ctx context.Context, dev *cpu.Device, peak float64) ([]BenchMatmul, error) {
+func benchMatmuls(ctx context.Context, dev *cpu.Device, of *Bench) ([]BenchMatmul, error) {
 	var list []BenchMatmul
 	for _, s := range matmulShapes {
 		m, k, n := s[0], s[1], s[2]
@@ -450,14 +472,14 @@ func benchMatmuls(ctx context.Context, dev *cpu.Device, peak float64) ([]BenchMa
 				op = exec.OpLinearGradW
 			}
 			out = []exec.ID{b.Scratch("c", exec.F32, m, n)}
-			b.Emit(op, in, out, exec.Attrs{Transposed: layout != "NT"}, "")
+			b.Emit(op, in, out, exec.Attrs{Transposed: layout != "NT", BF16: of.BF16 > 0}, "")
 			b.Output("c", out[0])
 			took, err := timeProgram(dev, b)
 			if err != nil {
 				return nil, err
 			}
 			row.Rates[layout] = 2 * float64(m) * float64(k) * float64(n) / took / 1e9
-			row.Share[layout] = row.Rates[layout] / peak
+			row.Share[layout] = row.Rates[layout] / of.peak()
 		}
 		list = append(list, row)
 	}
@@ -504,8 +526,11 @@ func timeProgram(dev *cpu.Device, b *exec.Builder) (seconds float64, err error) 
 
 // Print writes the tables.
 func (b *Bench) Print(w io.Writer) error {
-	fmt.Fprintf(w, "%s\n%s, %d threads: %.0f GFLOP/s of fused multiply-adds, %.1f GB/s of reading memory\n",
-		b.Machine, b.Device, b.Threads, b.GFLOPS, b.Bandwidth)
+	fmt.Fprintf(w, "%s\n%s, %d threads: %.0f GFLOP/s of fused multiply-adds, ", b.Machine, b.Device, b.Threads, b.GFLOPS)
+	if b.BF16 > 0 {
+		fmt.Fprintf(w, "%.0f of products of bf16, ", b.BF16)
+	}
+	fmt.Fprintf(w, "%.1f GB/s of reading memory\n", b.Bandwidth)
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
 	if len(b.Matmuls) > 0 {
 		fmt.Fprintln(t, "\nmatmul, GFLOP/s\tM\tK\tN\tNN\t%\tNT\t%\tTN\t%\t")

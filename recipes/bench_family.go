@@ -52,7 +52,7 @@ func benchFamilies(ctx context.Context, dev *cpu.Device, list []BenchConfig, b *
 	for i, c := range list {
 		meters[i].config = c
 		var stop func()
-		next[i], stop = iter.Pull2(benchSteps(ctx, dev, c))
+		next[i], stop = iter.Pull2(benchSteps(ctx, dev, c, o.bf16()))
 		defer stop()
 	}
 	began := time.Now()

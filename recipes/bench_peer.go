@@ -60,7 +60,7 @@ type torchProcess struct {
 }
 
 // startTorch starts the script, and returns when it has compiled and warmed up.
-func startTorch(ctx context.Context, p Peer, dir string, c BenchConfig, threads int, compile bool) (*torchProcess, error) {
+func startTorch(ctx context.Context, p Peer, dir string, c BenchConfig, threads int, compile, bf16 bool) (*torchProcess, error) {
 	script := filepath.Join(dir, "bench_torch.py")
 	if err := os.WriteFile(script, torchScript, 0o666); err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
@@ -69,7 +69,8 @@ func startTorch(ctx context.Context, p Peer, dir string, c BenchConfig, threads 
 		BenchConfig
 		Threads int  `json:"threads"`
 		Compile bool `json:"compile"`
-	}{c, threads, compile})
+		BF16    bool `json:"bf16"`
+	}{c, threads, compile, bf16})
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +156,7 @@ func benchPeers(ctx context.Context, dev *cpu.Device, c BenchConfig, b *Bench, o
 				what = ", compiling"
 			}
 			o.Say(fmt.Sprintf("bench: %s: starting %s%s", c.Name, p.Name, what))
-			t, err := startTorch(ctx, p, dir, c, dev.Threads(), compile)
+			t, err := startTorch(ctx, p, dir, c, dev.Threads(), compile, o.bf16())
 			if err != nil {
 				return nil, err
 			}
@@ -166,7 +167,7 @@ func benchPeers(ctx context.Context, dev *cpu.Device, c BenchConfig, b *Bench, o
 	var params, turn, made int
 	var products float64
 	began := time.Now()
-	err = benchTrain(ctx, dev, c, func(t *trainer.Trainer, i trainer.StepInfo) error {
+	err = benchTrain(ctx, dev, c, o.bf16(), func(t *trainer.Trainer, i trainer.StepInfo) error {
 		if i.Step <= warmUp {
 			params, products = c.params(t.Network().Layout()), 0
 			for _, x := range t.Executors() {
@@ -201,7 +202,7 @@ func benchPeers(ctx context.Context, dev *cpu.Device, c BenchConfig, b *Bench, o
 		took := median(p.Seconds)
 		p.Steps, p.Milliseconds = len(p.Seconds), 1e3*took
 		p.TokensPerSecond = float64(c.B*c.T) / took
-		p.Share = c.flops(params, products) / took / 1e9 / b.GFLOPS
+		p.Share = c.flops(params, products) / took / 1e9 / b.peak()
 		p.Ratio = list[0].TokensPerSecond / p.TokensPerSecond
 	}
 	return list, nil

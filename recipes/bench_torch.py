@@ -1,10 +1,10 @@
 """The step of a GPT-2 in PyTorch, for hone bench to measure beside its own.
 
-    python bench_torch.py '{"layers": 6, "heads": 6, "dim": 384, "t": 256, "b": 32, "v": 65, "threads": 2, "compile": false}'
+    python bench_torch.py '{"layers": 6, "heads": 6, "dim": 384, "t": 256, "b": 32, "v": 65, "threads": 2, "compile": false, "bf16": false}'
 
 Builds the model, makes two steps, and prints a line of JSON that says what it is. Then
 for each line on stdin, a number n, it makes n steps and prints their seconds as a JSON
-list. A step is forward, backward, clipping to norm 1 and AdamW, in float32.
+list. A step is forward, backward, clipping to norm 1 and AdamW, in float32, or with autocast to bfloat16 in the forward pass.
 """
 
 import json
@@ -73,7 +73,8 @@ def main():
     def step():
         tokens = torch.randint(c["v"], (c["b"], c["t"] + 1))
         start = time.perf_counter()
-        loss = forward(tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous())
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=c["bf16"]):
+            loss = forward(tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous())
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         adamw.step()

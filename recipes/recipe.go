@@ -125,6 +125,10 @@ type Stage struct {
 	LMWeight        float64 `toml:"lm_weight"`           // finetune: weight of the next-token loss beside the labels'
 	Trainable       string  `toml:"trainable,omitempty"` // finetune: all; head: the rest of the network stays as it is; "": all
 
+	// How a step is computed.
+	Precision string `toml:"precision,omitempty"` // of matrix products: fp32, or bf16 where the processor has AMX-BF16 or AVX512-BF16; "": fp32
+	Recompute bool   `toml:"recompute,omitempty"` // run layers again for their gradients: less memory for a third of a step's time, same results
+
 	// What the objective hides.
 	MLMProbability      float64 `toml:"mlm_probability,omitempty"`     // masked: share of the tokens to be predicted; 0: 0.15
 	MaskReplaceProb     float64 `toml:"mask_replace_prob,omitempty"`   // masked: of these, the share that the mask stands in for, …

@@ -21,12 +21,16 @@ func startClock() (seconds func() float64) {
 	return func() float64 { return time.Since(began).Seconds() }
 }
 
-// peak is the machine's measured limit, FLOP/s: measured once a run.
-func (w *runner) peak() float64 {
-	if w.limit == 0 {
-		w.limit = 1e9 * w.dev.PeakFLOPS(w.dev.Threads())
+// peak is the machine's measured limit in a precision, FLOP/s: measured once a run.
+func (w *runner) peak(precision string) float64 {
+	if w.limits[precision] == 0 {
+		rate := w.dev.PeakFLOPS
+		if precision == "bf16" {
+			rate = w.dev.PeakBF16
+		}
+		w.limits[precision] = 1e9 * rate(w.dev.Threads())
 	}
-	return w.limit
+	return w.limits[precision]
 }
 
 // summary is a training stage's line of the report.
@@ -112,7 +116,7 @@ func (w *runner) report(recipeText string) (*report.Run, error) {
 		Recipe: w.r.Name, Seed: uint64(w.r.Seed), Version: Version(), RecipeText: recipeText,
 		Machine: report.Machine{
 			Description: Machine(), Device: kind, Kernels: kernels, Threads: w.dev.Threads(),
-			PeakMemory: peakMemory(), PeakFLOPs: report.Number(w.peak()),
+			PeakMemory: peakMemory(), PeakFLOPs: report.Number(w.peak("")),
 		},
 	}
 	for i := range w.r.Stages {

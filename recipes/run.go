@@ -10,6 +10,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"hone/checkpoint"
 	"hone/data"
@@ -74,8 +75,8 @@ type runner struct {
 	text    string // the resolved recipe
 	hash    string // of it
 	metrics *report.Log
-	limit   float64        // FLOP/s of the machine, once measured
-	params  map[string]int // of each stage trained by this process
+	limits  map[string]float64 // FLOP/s of the machine by precision, once measured
+	params  map[string]int     // of each stage trained by this process
 	log     func(line string)
 	cached  map[string]*data.TokenSplit // training splits, by corpus
 }
@@ -86,8 +87,8 @@ func Run(ctx context.Context, r *Recipe, o Options) (run *report.Run, err error)
 	if o.Dir == "" {
 		o.Dir = filepath.Join("runs", r.Name)
 	}
-	w := &runner{r: r, o: o, log: o.Say, params: map[string]int{}, cached: map[string]*data.TokenSplit{}}
-	if w.dev, err = cpu.New(cpu.Options{Threads: r.Threads, Kernels: o.Kernels}); err != nil {
+	w := &runner{r: r, o: o, log: o.Say, params: map[string]int{}, limits: map[string]float64{}, cached: map[string]*data.TokenSplit{}}
+	if w.dev, err = cpu.New(r.deviceOptions(o.Kernels)); err != nil {
 		return nil, input(err)
 	}
 	defer w.dev.Close()
@@ -139,6 +140,12 @@ func Run(ctx context.Context, r *Recipe, o Options) (run *report.Run, err error)
 		w.log(fmt.Sprintf("nothing to do: every stage of %s is done; --fresh starts over", o.Dir))
 	}
 	return w.report(text)
+}
+
+// deviceOptions are those of the device that runs all stages.
+func (r *Recipe) deviceOptions(kernels string) cpu.Options {
+	bf16 := slices.ContainsFunc(r.Stages, func(s Stage) bool { return s.Precision == "bf16" })
+	return cpu.Options{Threads: r.Threads, Kernels: kernels, BF16: bf16}
 }
 
 // openCorpora converts what is not converted yet, and opens every corpus.

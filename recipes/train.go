@@ -275,7 +275,10 @@ func head(s *Stage) model.Head {
 
 // modelOptions are those of a stage's network, but for its state.
 func modelOptions(s *Stage, c model.Config) model.Options {
-	o := model.Options{Head: head(s), AuxiliaryLM: s.LMWeight > 0, MicroBatches: s.BatchSize / s.MicroBatchSize}
+	o := model.Options{
+		Head: head(s), AuxiliaryLM: s.LMWeight > 0, MicroBatches: s.BatchSize / s.MicroBatchSize,
+		Recompute: s.Recompute, BF16: s.Precision == "bf16",
+	}
 	if s.Trainable == trainableHead {
 		o.Trainable = c.InHead
 	}
@@ -529,7 +532,7 @@ func (h *watch) log() trainer.Hook {
 			line := stepLine{Step: report.Step{
 				Step: i.Step, Stage: h.name, Tokens: i.Tokens, Loss: report.Number(mean), LR: report.Number(i.LR),
 				GradNorm: report.Number(i.GradNorm), TokensPerSecond: report.Number(speed), Seconds: report.Number(h.seconds),
-				MFU: report.Number(float64(len(h.loss)*h.s.BatchSize*h.s.SequenceLength) * h.flops / took / h.w.peak()),
+				MFU: report.Number(float64(len(h.loss)*h.s.BatchSize*h.s.SequenceLength) * h.flops / took / h.w.peak(h.s.Precision)),
 			}, DataWait: h.waited / took, Padding: h.padding / float64(len(h.loss)), LearningRate: h.rate,
 				Mixture: mixed(h.read.Mixture, h.read.MixtureBy, t.Cursor())}
 			for _, name := range wrapped(h.read.Mixture, h.place, t.Cursor()) {

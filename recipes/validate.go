@@ -16,6 +16,7 @@ import (
 	"hone/data/source"
 	"hone/data/tokenizer"
 	"hone/optim"
+	"hone/trainer/exec/cpu"
 	"hone/trainer/model"
 )
 
@@ -225,6 +226,11 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 		return
 	}
 	d.objective(r, s, at)
+	if s.Precision != "" {
+		if err := cpu.CheckPrecision(s.Precision, ""); err != nil {
+			d.fault(at+"precision", "%v", err)
+		}
+	}
 	d.positive(at+"steps", s.Steps, 1)
 	if len(s.LearningRate) == 0 {
 		d.fault(at+"learning_rate", "missing")

@@ -26,7 +26,10 @@ token (N parameters without positions), and nothing for what is computed twice.
 equal parameters in turns with a GPT-2, and their tokens/s over its.
 
 --against torch=PYTHON trains the same models in PyTorch too, plain and compiled, in
-turns with hone; PYTHON is the interpreter of an environment that has torch.`,
+turns with hone; PYTHON is the interpreter of an environment that has torch.
+
+--precision bf16 measures steps whose matrix products are of bf16, beside the peak of
+these; of a peer, its autocast to bfloat16.`,
 		Example: "  hone bench --config nano --seconds 1",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -69,6 +72,7 @@ turns with hone; PYTHON is the interpreter of an environment that has torch.`,
 	c.Flags().StringSliceVar(&configs, "config", nil, "nano, char, small or gpt2 alone, or a family; several with commas")
 	c.Flags().Float64Var(&o.Seconds, "seconds", 9, "time for the step of each config, about")
 	c.Flags().IntVar(&o.Threads, "threads", 0, "threads; 0: one for each core")
+	c.Flags().StringVar(&o.Precision, "precision", "fp32", "of matrix products: fp32, bf16")
 	c.Flags().StringVar(&against, "against", "", "measure a peer beside: torch=PYTHON")
 	c.Flags().BoolVar(&markdown, "markdown", false, "write the comparison as a table for a README")
 	return c

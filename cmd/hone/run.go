@@ -22,8 +22,9 @@ nothing to do once all is done. KEY=VALUE overrides a key of the recipe; stages
 go by their names.
 
 SIGINT and SIGTERM finish the step, save and exit with 130; a second one ends at once.
-HONE_KERNELS=generic|avx2|avx512 forces a set of CPU kernels, HONE_CACHE moves the
-directory of converted corpora.`,
+HONE_KERNELS=generic|avx2|avx512 forces a set of CPU kernels, avx512+amx or
+avx512+vdpbf16ps what multiplies in bf16 too; HONE_CACHE moves the directory of
+converted corpora.`,
 		Example: "  hone run quickstart\n  hone run quickstart --dir runs/short stage.pretrain.steps=20",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {

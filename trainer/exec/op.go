@@ -258,6 +258,7 @@ type Attrs struct {
 	Inverse                   bool       // turn back
 	Activation                Activation // of a gated linear unit
 	Erf                       bool       // GELU by the error function
+	BF16                      bool       // of matrix products: the operands are rounded to bf16, and added in float32
 }
 
 // Activation is the function of a gated linear unit.

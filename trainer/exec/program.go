@@ -11,6 +11,7 @@ package exec
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -185,7 +186,7 @@ func (p *Program) Print(w io.Writer) error {
 		if in.Again {
 			note += " again"
 		}
-		fmt.Fprintf(tw, "%d\t%s%s\t%s\t%s\t%d\t%.3g\t%s\n", i, in.Op, in.Attrs.suffix(in.Op),
+		fmt.Fprintf(tw, "%d\t%s%s\t%s\t%s\t%d\t%.3g\t%s\n", i, in.Op, in.suffix(),
 			p.operands(in.Out), p.operands(in.In), bytes, p.instrFLOPs(in)/1e6, note)
 	}
 	if err := tw.Flush(); err != nil {
@@ -196,6 +197,14 @@ func (p *Program) Print(w io.Writer) error {
 	}
 	_, err := fmt.Fprintf(w, "%d instructions, %.4g GFLOP a run\n", len(p.Instrs), p.FLOPs()/1e9)
 	return err
+}
+
+func (in *Instr) suffix() string {
+	s := in.Attrs.suffix(in.Op)
+	if in.Attrs.BF16 {
+		s = strings.Replace("["+strings.Trim(s, "[]")+" bf16]", "[ ", "[", 1)
+	}
+	return s
 }
 
 func (a *Attrs) suffix(op Op) string {

@@ -36,6 +36,7 @@ type Builder struct {
 	terms   map[*gorgonia.Node][]*gorgonia.Node
 	lowered bool
 	again   bool // layers run again for their gradients
+	bf16    bool // matrix products round their operands
 	unfused bool // set by tests: each node stays an instruction
 
 	do func(o *op, values []gorgonia.Value) (gorgonia.Value, error) // set by tests: runs an op on Gorgonia's machine
@@ -90,6 +91,9 @@ func (b *Builder) Freeze(frozen func(name string) bool) {
 // Recompute has the results of a layer computed again for its gradients, but for those that
 // other layers read: less memory for a third of a step's time. See exec.Builder.Recompute.
 func (b *Builder) Recompute() { b.again = true }
+
+// BF16 has matrix products round their operands to bf16. See exec.Builder.BF16.
+func (b *Builder) BF16() { b.bf16 = true }
 
 // Scope names the operations that follow, until the next Scope, in listings and
 // errors: "h.3.attn". Up to the first number, h.3, it is a layer's.

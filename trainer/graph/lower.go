@@ -262,6 +262,9 @@ func (w *lowering) program(out Outputs, grads map[string]*gorgonia.Node) (*exec.
 	for _, o := range out.Named {
 		w.x.Output(o.Name, w.ids[o.Node.n])
 	}
+	if b.bf16 {
+		w.x.BF16()
+	}
 	if b.again && grads != nil {
 		w.x.Recompute(forward)
 	}

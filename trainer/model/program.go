@@ -53,6 +53,7 @@ type Options struct {
 	// Recompute has a training program make the results of a layer again for its gradients, with the
 	// same bits: less memory for a third of a step's time.
 	Recompute bool
+	BF16      bool                          // matrix products of linear layers round their operands to bf16
 	State     func(layout *exec.Layout) int // bytes of the state arena (moments, accumulated gradients); nil: none
 }
 
@@ -106,6 +107,9 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 	b.Freeze(o.frozen)
 	if o.Recompute && k == Train {
 		b.Recompute()
+	}
+	if o.BF16 {
+		b.BF16()
 	}
 	in := Inputs{B: batch, T: t, S: s, EncT: encoderT}
 	rows := batch * t

@@ -171,7 +171,7 @@ func linearCrossEntropy[T float](d *Device, js *jobs[T], in *exec.Instr, args []
 		r1 := min(r, r0+p)
 		rows := r1 - r0
 		xs, logits := x[r0*c:r1*c], work[:rows*v]
-		js.gemm = gemmJob[T]{transB: !transposed, m: rows, n: v, k: c, a: xs, lda: c, b: w, ldb: w1, c: logits, ldc: v, bias: bias}
+		js.gemm = gemmJob[T]{transB: !transposed, m: rows, n: v, k: c, a: xs, lda: c, b: w, ldb: w1, c: logits, ldc: v, bias: bias, bf16: in.Attrs.BF16}
 		js.gemm.start(d)
 		j := &js.crossEntropy
 		*j = crossEntropyJob[T]{
@@ -184,14 +184,14 @@ func linearCrossEntropy[T float](d *Device, js *jobs[T], in *exec.Instr, args []
 		d.pool.run(chunks(rows, j.rowsPer), j)
 		*j = crossEntropyJob[T]{}
 		if dx != nil {
-			js.gemm = gemmJob[T]{transB: transposed, m: rows, n: c, k: v, a: logits, lda: v, b: w, ldb: w1, c: dx[r0*c : r1*c], ldc: c}
+			js.gemm = gemmJob[T]{transB: transposed, m: rows, n: c, k: v, a: logits, lda: v, b: w, ldb: w1, c: dx[r0*c : r1*c], ldc: c, bf16: in.Attrs.BF16}
 			js.gemm.start(d)
 		}
 		if dbias != nil {
 			js.addRows(d, dbias, logits, rows, r0 > 0)
 		}
 		if dw != nil {
-			g := gemmJob[T]{transA: true, m: w0, n: w1, k: rows, c: dw, ldc: w1, accumulate: r0 > 0}
+			g := gemmJob[T]{transA: true, m: w0, n: w1, k: rows, c: dw, ldc: w1, accumulate: r0 > 0, bf16: in.Attrs.BF16}
 			if transposed {
 				g.a, g.lda, g.b, g.ldb = xs, c, logits, v
 			} else {

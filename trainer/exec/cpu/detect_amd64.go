@@ -16,3 +16,16 @@ func available() []*kernels {
 	}
 	return append(have, &genericKernels)
 }
+
+// bf16Sets lists those that this processor and system run beside a kernel set, best first.
+func bf16Sets(k *kernels) []*bf16Set {
+	var have []*bf16Set
+	x := &cpu.X86
+	if k.bf16.rowTiles == nil || !x.HasAVX512BF16 {
+		return nil
+	}
+	if x.HasAMXTile && x.HasAMXBF16 && tilesGranted() {
+		have = append(have, &amxSet)
+	}
+	return append(have, &vdpSet)
+}

@@ -10,8 +10,11 @@ import (
 
 // Options choose how a device works.
 type Options struct {
-	Threads int    // 0: GOMAXPROCS
-	Kernels string // "generic", "avx2", "avx512"; "": the best that the processor has
+	Threads int // 0: GOMAXPROCS
+	// "generic", "avx2", "avx512"; "": the best that the processor has. Behind "avx512" may stand
+	// what multiplies in bf16: "avx512+amx", "avx512+vdpbf16ps"; else it is the best, too.
+	Kernels string
+	BF16    bool // instructions may ask for products of bf16
 }
 
 // A Device is the processor: a pool of workers and a set of kernels.
@@ -20,6 +23,9 @@ type Device struct {
 	kern    *kernels
 	jobs32  jobs[float32]
 	jobs64  jobs[float64]
+	bf16    *bf16Set // nil: no products of bf16
+	bf16Job bf16Job
+	shared  scratch // of all workers
 	copy    copyJob
 	scratch []*scratch // of each worker
 }
@@ -38,15 +44,26 @@ func New(o Options) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Device{pool: newPool(o.Threads), kern: kern}
+	var set *bf16Set
+	if o.BF16 {
+		if set, err = findBF16(kern, bf16Sets(kern), o.Kernels); err != nil {
+			return nil, fmt.Errorf("cpu: %w", err)
+		}
+	}
+	d := &Device{pool: newPool(o.Threads), kern: kern, bf16: set}
 	for range o.Threads {
 		d.scratch = append(d.scratch, &scratch{})
 	}
 	return d, nil
 }
 
-// Name is the kernel set as the log names it: "cpu/avx2".
-func (d *Device) Name() string { return "cpu/" + d.kern.name }
+// Name is the kernel set as the log names it: "cpu/avx2", and with bf16 "cpu/avx512+amx".
+func (d *Device) Name() string {
+	if d.bf16 != nil {
+		return "cpu/" + d.kern.name + "+" + d.bf16.name
+	}
+	return "cpu/" + d.kern.name
+}
 
 // Threads is the number of workers.
 func (d *Device) Threads() int { return d.pool.threads }

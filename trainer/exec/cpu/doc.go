@@ -22,4 +22,8 @@
 // (generic: the product is rounded, then added), whatever the block sizes, the
 // number of rows, or its place in the matrix. So a row computed alone equals the
 // same row computed among others.
+//
+// Where an instruction asks for it, products round their operands to bf16 and add in
+// float32, by AMX or by VDPBF16PS: gemm_bf16.go says in which order. These two differ;
+// the name of a device says which it is. On other processors there are none.
 package cpu

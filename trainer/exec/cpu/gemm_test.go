@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 )
@@ -135,14 +136,15 @@ func TestGemmIsOneChain(t *testing.T) {
 
 // benchGemm reports the best iteration, as other work on the machine disturbs the mean,
 // and its share of the processor's FMA peak on as many threads.
-func benchGemm(b *testing.B, threads, m, kk, n, mode int) {
-	d, err := New(Options{Threads: threads})
+func benchGemm(b *testing.B, kernels string, threads, m, kk, n, mode int) {
+	bf16 := strings.Contains(kernels, "+")
+	d, err := New(Options{Threads: threads, Kernels: kernels, BF16: bf16})
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer d.Close()
 	transA, transB := mode == 2, mode == 1
-	j := &gemmJob[float32]{transA: transA, transB: transB, m: m, n: n, k: kk, lda: kk, ldb: n, ldc: n}
+	j := &gemmJob[float32]{transA: transA, transB: transB, m: m, n: n, k: kk, lda: kk, ldb: n, ldc: n, bf16: bf16}
 	if transA {
 		j.lda = m
 	}
@@ -159,7 +161,10 @@ func benchGemm(b *testing.B, threads, m, kk, n, mode int) {
 		fastest = min(fastest, time.Since(start).Seconds())
 	}
 	gflops := 2 * float64(m) * float64(n) * float64(kk) / fastest / 1e9
-	peak, _ := d.Peak(threads)
+	peak := d.PeakFLOPS(threads)
+	if bf16 {
+		peak = d.PeakBF16(threads)
+	}
 	b.ReportMetric(gflops, "GFLOP/s")
 	b.ReportMetric(100*gflops/peak, "%peak")
 }
@@ -169,7 +174,7 @@ func BenchmarkGemm(b *testing.B) {
 		for mode, name := range []string{"NN", "NT", "TN"} {
 			for _, threads := range []int{1, 2} {
 				b.Run(fmt.Sprintf("%dx%dx%d/%s/threads=%d", s[0], s[1], s[2], name, threads), func(b *testing.B) {
-					benchGemm(b, threads, s[0], s[1], s[2], mode)
+					benchGemm(b, "", threads, s[0], s[1], s[2], mode)
 				})
 			}
 		}
@@ -193,9 +198,9 @@ func BenchmarkConfigs(b *testing.B) {
 			}
 			for _, threads := range []int{1, 2} {
 				name := fmt.Sprintf("%s/%s/threads=%d/", c.name, l.name, threads)
-				b.Run(name+"forward", func(b *testing.B) { benchGemm(b, threads, c.rows, l.k, l.n, forward) })
-				b.Run(name+"dx", func(b *testing.B) { benchGemm(b, threads, c.rows, l.n, l.k, dx) })
-				b.Run(name+"dw", func(b *testing.B) { benchGemm(b, threads, m, c.rows, n, 2) })
+				b.Run(name+"forward", func(b *testing.B) { benchGemm(b, "", threads, c.rows, l.k, l.n, forward) })
+				b.Run(name+"dx", func(b *testing.B) { benchGemm(b, "", threads, c.rows, l.n, l.k, dx) })
+				b.Run(name+"dw", func(b *testing.B) { benchGemm(b, "", threads, m, c.rows, n, 2) })
 			}
 		}
 	}

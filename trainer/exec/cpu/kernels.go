@@ -16,6 +16,7 @@ type kernels struct {
 	lanes int // float32 in a vector
 
 	attention attentionKernels
+	bf16      bf16Kernels
 	elementwiseKernels
 	gemmKernels
 	peakKernels
@@ -71,7 +72,8 @@ var genericKernels = kernels{name: "generic"}
 // findKernels gives a set by name, or the best one for "".
 func findKernels(name string) (*kernels, error) {
 	have := available() // best first
-	if name == "" {
+	full := name
+	if name, _, _ = strings.Cut(name, "+"); full == "" {
 		return have[0], nil
 	}
 	var names []string
@@ -85,7 +87,7 @@ func findKernels(name string) (*kernels, error) {
 	if name == "avx2" || name == "avx512" {
 		return nil, fmt.Errorf("cpu: this processor or build has no %s kernels; it has %s", name, strings.Join(names, ", "))
 	}
-	return nil, fmt.Errorf("cpu: unknown kernels %q; known are generic, avx2, avx512, and this processor has %s", name, strings.Join(names, ", "))
+	return nil, fmt.Errorf("cpu: unknown kernels %q; known are generic, avx2, avx512, avx512+amx, avx512+vdpbf16ps, and this processor has %s", full, strings.Join(names, ", "))
 }
 
 // f32 is the address of a float32 slice's first element, for an assembly kernel.

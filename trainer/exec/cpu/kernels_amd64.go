@@ -14,6 +14,7 @@ var avx2Kernels = kernels{
 var avx512Kernels = kernels{
 	name: "avx512", lanes: 16,
 	attention:          attention_avx512,
+	bf16:               bf16_avx512,
 	elementwiseKernels: elementwise_avx512,
 	gemmKernels:        gemm_avx512,
 	peakKernels:        peak_avx512,

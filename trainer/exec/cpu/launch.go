@@ -54,6 +54,8 @@ func (d *Device) Launch(in *exec.Instr, args []exec.Arg) error {
 		dt = args[len(args)-1].DType
 	}
 	switch {
+	case in.Attrs.BF16 && (d.bf16 == nil || dt != exec.F32):
+		err = fmt.Errorf("cpu: %v: a product of bf16, on a device of other products", in.Op)
 	case in.Op == exec.OpCopy: // of any type
 		err = copyBytes(d, in, args)
 	case in.Op == exec.OpConcat, in.Op == exec.OpSplit:

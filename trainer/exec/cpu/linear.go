@@ -15,6 +15,7 @@ type gemmJob[T float] struct {
 	bias            []T // (n), if any, is added
 	lda, ldb, ldc   int
 	accumulate      bool // add to c
+	bf16            bool // the operands are rounded
 	rows, cols, nby int  // of a block; blocks side by side
 }
 
@@ -45,6 +46,11 @@ func (j *gemmJob[T]) start(d *Device) {
 		return
 	}
 	j.d = d
+	if g, ok := any(j).(*gemmJob[float32]); ok && j.bf16 && j.k > 0 {
+		d.bf16Job.start(d, g)
+		j.a, j.b, j.c, j.bias = nil, nil, nil, nil
+		return
+	}
 	mr, nr := genericMR, genericNR
 	if isF32[T]() && d.kern.micro != nil {
 		mr, nr = d.kern.mr, d.kern.nr
@@ -133,7 +139,7 @@ func linear[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) er
 		a: view[T](args[0]), lda: k,
 		b: view[T](args[1]), ldb: w1,
 		c: view[T](args[3]), ldc: n,
-		bias: bias,
+		bias: bias, bf16: in.Attrs.BF16,
 	}
 	js.gemm.start(d)
 	return nil
@@ -157,6 +163,7 @@ func linearGradX[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Ar
 		a: view[T](args[0]), lda: n,
 		b: view[T](args[1]), ldb: w1,
 		c: view[T](args[2]), ldc: k,
+		bf16: in.Attrs.BF16,
 	}
 	js.gemm.start(d)
 	return nil
@@ -176,7 +183,7 @@ func linearGradW[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Ar
 		return mismatch(in, args)
 	}
 	x, dy := view[T](args[0]), view[T](args[1])
-	j := gemmJob[T]{transA: true, m: w0, n: w1, k: r, c: view[T](args[2]), ldc: w1}
+	j := gemmJob[T]{transA: true, m: w0, n: w1, k: r, c: view[T](args[2]), ldc: w1, bf16: in.Attrs.BF16}
 	if in.Attrs.Transposed {
 		j.a, j.lda, j.b, j.ldb = x, k, dy, n
 	} else {

@@ -31,7 +31,18 @@ func (d *Device) Peak(threads int) (gflops, gbs float64) {
 // instructions that wait for no memory: the best of rounds within about 0.1 s.
 func (d *Device) PeakFLOPS(threads int) (gflops float64) {
 	threads = min(max(threads, 1), d.pool.threads)
-	j := &peakJob{k: d.kern, tile: make([]float32, threads*2*peakSteps)}
+	return d.peak(threads, &peakJob{k: d.kern, tile: make([]float32, threads*2*peakSteps)})
+}
+
+// PeakBF16 is PeakFLOPS of products of bf16; 0 of a device that has none.
+func (d *Device) PeakBF16(threads int) (gflops float64) {
+	if d.bf16 == nil {
+		return 0
+	}
+	return d.peak(min(max(threads, 1), d.pool.threads), &peakJob{k: d.kern, bf16: d.bf16})
+}
+
+func (d *Device) peak(threads int, j *peakJob) (gflops float64) {
 	j.rounds = 1 << 10
 	for { // rounds of about a millisecond
 		start := time.Now()
@@ -61,11 +72,15 @@ const peakSteps = 256
 
 type peakJob struct {
 	k      *kernels
+	bf16   *bf16Set // nil: of float32
 	rounds int
 	tile   []float32
 }
 
 func (j *peakJob) flops() float64 { // of a round
+	if j.bf16 != nil {
+		return j.bf16.loopFLOPs
+	}
 	if j.k.fmaLoop != nil {
 		return 2 * 12 * float64(j.k.lanes)
 	}
@@ -73,6 +88,10 @@ func (j *peakJob) flops() float64 { // of a round
 }
 
 func (j *peakJob) chunk(i, _ int) {
+	if j.bf16 != nil {
+		j.bf16.loop(j.rounds)
+		return
+	}
 	if j.k.fmaLoop != nil {
 		j.k.fmaLoop(j.rounds)
 		return

@@ -35,13 +35,15 @@ var isas = []isa{
 // that writes them, and the Go type, nounKernels, of the table that the .go holds.
 var nouns = []struct {
 	name  string
+	only  string // the instruction set, "": all
 	write func(*asm)
 }{
-	{"attention", (*asm).attention},
-	{"elementwise", (*asm).elementwise},
-	{"gemm", (*asm).gemm},
-	{"peak", (*asm).peak},
-	{"rows", (*asm).rows},
+	{"attention", "", (*asm).attention},
+	{"bf16", "avx512", (*asm).bf16},
+	{"elementwise", "", (*asm).elementwise},
+	{"gemm", "", (*asm).gemm},
+	{"peak", "", (*asm).peak},
+	{"rows", "", (*asm).rows},
 }
 
 func main() {
@@ -60,6 +62,9 @@ func files() map[string][]byte {
 	out := map[string][]byte{}
 	for _, s := range isas {
 		for _, n := range nouns {
+			if n.only != "" && n.only != s.name {
+				continue
+			}
 			a := &asm{isa: s, noun: n.name}
 			a.head()
 			n.write(a)
@@ -122,7 +127,7 @@ func (a *asm) declare(name, params string) {
 		if !typed {
 			continue
 		}
-		width := map[string]int{"int": 8, "*float32": 8, "*int32": 8, "*uint32": 8, "*float64": 8, "float32": 4, "int32": 4, "uint32": 4, "float64": 8, "uint64": 8, "bool": 1}[kind]
+		width := map[string]int{"int": 8, "*float32": 8, "*int32": 8, "*uint16": 8, "*uint32": 8, "*float64": 8, "float32": 4, "int32": 4, "uint32": 4, "float64": 8, "uint64": 8, "bool": 1}[kind]
 		if width == 0 {
 			panic("parameter " + p)
 		}
