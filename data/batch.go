@@ -57,7 +57,7 @@ type Cursor struct {
 	// Position counts the documents drawn from all of it.
 	Epoch    int64   `json:"epoch"`
 	Position int64   `json:"position"`
-	Offset   int64   `json:"offset"` // inputs of the document, or rows of the window, that are behind
+	Offset   int64   `json:"offset"` // inputs of the document, or rows of the window or at random places, that are behind
 	Parts    []Drawn `json:"parts,omitempty"`
 	Lanes    []Lane  `json:"lanes,omitempty"` // by row of a global batch, where documents keep to their rows
 }

@@ -79,6 +79,8 @@ type ConvertOptions struct {
 	// Shares of the held-out splits, taken from the training split. Zero: a twentieth
 	// for validation and a tenth for test from goroot:, else none.
 	Shares clean.Shares
+	// HoldEnds holds out the ends of each file's text, in place of documents by a hash.
+	HoldEnds bool
 	// Rules for files: what stays, and in what form.
 	Rules clean.Rules
 	// MinLabel is the least number of documents, without duplicates, that make
@@ -424,7 +426,12 @@ func prepareCleaned(ctx context.Context, spec Spec, cacheDir string, progress fu
 		return nil, errors.New("data: cleaning: no cache directory (hint: set HONE_CACHE)")
 	}
 	rest := spec
-	rest.Rules, rest.Shares = clean.Rules{}, clean.Shares{}
+	rest.Rules = clean.Rules{}
+	if spec.HoldEnds { // of the files as they come
+		spec.Shares = clean.Shares{}
+	} else {
+		rest.Shares = clean.Shares{}
+	}
 	raw, err := Prepare(ctx, rest, cacheDir, progress)
 	if err != nil {
 		return nil, err

@@ -45,9 +45,11 @@ type Spec struct {
 	SHA256                                    string // that it must have; "": any
 
 	// What stays of the files' texts, and the shares of the training split that are
-	// held out. With any of them, the corpus is converted once into the cache.
-	Rules  clean.Rules
-	Shares clean.Shares
+	// held out: documents by a hash of their text, or the ends of each file's text. With
+	// any of them, the corpus is converted once into the cache.
+	Rules    clean.Rules
+	Shares   clean.Shares
+	HoldEnds bool
 
 	Convert ConvertOptions // for goroot:
 }
@@ -231,11 +233,14 @@ func Prepare(ctx context.Context, spec Spec, cacheDir string, progress func(done
 	if spec.From == "" {
 		return nil, errors.New(`data: no corpus is named (a file, a directory, a glob pattern or "goroot:")`)
 	}
-	if !spec.Rules.IsZero() || spec.Shares != (clean.Shares{}) {
+	if !spec.Rules.IsZero() || spec.Shares != (clean.Shares{}) && !spec.HoldEnds {
 		return prepareCleaned(ctx, spec, cacheDir, progress)
 	}
 	if spec.From != GorootScheme {
 		if m, err := readManifest(spec.From); err == nil {
+			if spec.HoldEnds {
+				return nil, fmt.Errorf("data: %s: is converted already, into documents whose files are not known: the ends of these cannot be held out", spec.From)
+			}
 			return openConverted(ctx, spec, spec.From, m, progress)
 		} else if !errors.Is(err, os.ErrNotExist) {
 			return nil, err
@@ -468,7 +473,7 @@ func openFiles(ctx context.Context, spec Spec, cacheDir string, progress func(do
 		if err != nil {
 			return nil, err
 		}
-		if !random {
+		if !random || spec.HoldEnds {
 			return openShelved(ctx, spec, paths, cacheDir, progress)
 		}
 	}

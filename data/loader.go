@@ -54,6 +54,7 @@ type Config struct {
 	Seed    uint64
 	Shuffle bool // each epoch in an order of its own; else in the order of the records
 	Epochs  int  // 0: without end
+	Windows bool // rows from random places of a single corpus, without end, in place of epochs
 
 	MaxDocBytes int // longer documents are passed over and counted; default 10,000,000
 	Window      int // classification: records packed together; default 1024
@@ -186,6 +187,8 @@ func (c *Config) check() error {
 	fault(c.World < 1 || c.Rank < 0 || c.Rank >= c.World, "rank %d of %d", c.Rank, c.World)
 	fault(c.World > 1 && c.MicroBatchSize > 0 && c.BatchSize/c.MicroBatchSize%c.World != 0,
 		"%d micro-batches cannot be shared out evenly among %d ranks", c.BatchSize/max(1, c.MicroBatchSize), c.World)
+	fault(c.Windows && (len(c.Mixture) > 0 || c.Epochs != 0 || c.Objective == Classification || c.Consecutive),
+		"random windows are of a single corpus, without end, and not for classification or consecutive rows")
 	fault(c.Epochs < 0, "%d epochs: want ≥ 0 (0: without end)", c.Epochs)
 	fault(c.MaxDocBytes < 1, "documents of at most %d bytes: want ≥ 1", c.MaxDocBytes)
 	within := func(share float64, of string) {
@@ -378,8 +381,11 @@ func (c Cursor) check(cfg *Config) error {
 func newRowSource(cfg *Config, from Cursor, stats *Stats, stop <-chan struct{}) rowSource {
 	r := newReader(cfg, from, stats, stop)
 	stream := func(l layer) rowSource {
-		if cfg.Consecutive {
+		switch {
+		case cfg.Consecutive:
 			return newLanes(r, from, l)
+		case cfg.Windows:
+			return &windowRows{r: r, cur: from, layer: l}
 		}
 		return &streamRows{r: r, cur: from, layer: l}
 	}

@@ -41,6 +41,9 @@ func openShelved(ctx context.Context, spec Spec, paths []string, cacheDir string
 	sums, key := sha256.New(), sha256.New()
 	o := spec.Read
 	fmt.Fprintf(key, "%d %q %q %q %q %q %v\n", shelfVersion, spec.Text, spec.Label, o.Format, o.Separator, o.ColumnNames, o.Skips != nil)
+	if spec.HoldEnds {
+		fmt.Fprintf(key, "ends %+v\n", spec.Shares)
+	}
 	done := int64(0)
 	for _, path := range paths {
 		if err := ctx.Err(); err != nil {
@@ -72,7 +75,7 @@ func openShelved(ctx context.Context, spec Spec, paths []string, cacheDir string
 		if o.TempDir == "" {
 			o.TempDir = cacheDir
 		}
-		opt := ConvertOptions{Text: spec.Text, Label: spec.Label, Name: spec.Name, Read: o}
+		opt := ConvertOptions{Text: spec.Text, Label: spec.Label, Name: spec.Name, Read: o, Shares: spec.Shares, HoldEnds: spec.HoldEnds}
 		if err := convertFiles(ctx, paths, dir, opt, nil, half(p.Bytes)); err != nil {
 			return nil, err
 		}

@@ -65,6 +65,9 @@ func convertFiles(ctx context.Context, paths []string, dir string, opt ConvertOp
 	if text < 0 && !opt.Rules.IsZero() {
 		return fmt.Errorf("data: %s: rules are for a column of text, and none is named (hint: text = \"COLUMN\", or --text COLUMN)", paths[0])
 	}
+	if opt.HoldEnds && !opt.Rules.IsZero() { // ends are of the texts as they come
+		return convertTwice(ctx, paths, dir, opt, earlier, progress)
+	}
 	if opt.Rules.Dedup == "near" {
 		// Candidates are compared by their texts, which are read again.
 		random, err := randomAccess(ctx, paths)
@@ -75,7 +78,10 @@ func convertFiles(ctx context.Context, paths []string, dir string, opt ConvertOp
 			return convertTwice(ctx, paths, dir, opt, earlier, progress)
 		}
 	}
-	if text >= 0 && !opt.Rules.IsZero() {
+	if opt.HoldEnds && text < 0 {
+		return fmt.Errorf("data: %s: the end of a text is held out, and no column of text is named (hint: text = \"COLUMN\", or --text COLUMN)", paths[0])
+	}
+	if text >= 0 && (opt.HoldEnds || !opt.Rules.IsZero()) {
 		columns[text] = columns[text].AsText()
 	}
 	named := map[string]int{} // by their old names
@@ -146,8 +152,7 @@ func randomAccess(ctx context.Context, paths []string) (bool, error) {
 	return true, nil
 }
 
-// convertTwice converts files without random access as they are, and then applies the
-// rules.
+// convertTwice converts files as they are, and then applies the rules.
 func convertTwice(ctx context.Context, paths []string, dir string, opt ConvertOptions, earlier *Manifest, progress func(done, total int64)) error {
 	tmp, err := os.MkdirTemp(filepath.Dir(filepath.Clean(dir)), ".converting-"+filepath.Base(dir)+"-*")
 	if err != nil {
@@ -156,7 +161,12 @@ func convertTwice(ctx context.Context, paths []string, dir string, opt ConvertOp
 	defer os.RemoveAll(tmp)
 	all := filepath.Join(tmp, "all")
 	first := opt
-	first.Rules, first.Shares = clean.Rules{}, clean.Shares{}
+	first.Rules = clean.Rules{}
+	if opt.HoldEnds {
+		opt.Shares, opt.HoldEnds = clean.Shares{}, false
+	} else {
+		first.Shares = clean.Shares{}
+	}
 	if err := convertFiles(ctx, paths, all, first, earlier, part(progress, 0)); err != nil {
 		return err
 	}
@@ -231,6 +241,7 @@ type conversion struct {
 	index       *clean.Index   // nil: duplicates stay
 	files       []*source.File // of near duplicates, to read texts again; nil: no text
 	rows        []cleaned
+	ends        *ends // of the table; nil: documents are held out whole
 }
 
 // rowBits are those of an index's number that hold the row; the others hold the table.
@@ -295,6 +306,11 @@ func (c *conversion) table(ctx context.Context, i int, t *source.Table, progress
 		from[c.named[col.Name]] = i
 	}
 	side := sideOf(t.Path)
+	if c.ends = nil; c.opt.HoldEnds && side == clean.Train {
+		if c.ends, err = findEnds(ctx, t, c.columnNamed(c.text), c.opt.Shares); err != nil {
+			return err
+		}
+	}
 	for row := int64(0); ; {
 		if err = ctx.Err(); err != nil {
 			break
@@ -348,18 +364,27 @@ func (c *conversion) batch(b *source.Batch, from []int, side clean.Split, first 
 			m.Drops[r.reason]++
 			continue
 		}
+		name, has := "", false
+		if c.label >= 0 && from[c.label] >= 0 {
+			name, has = b.Text(from[c.label], row)
+		}
+		if c.ends != nil {
+			for to, text := range c.ends.cut(r.text) {
+				if text != "" {
+					c.shards.splits[to].AppendText(b, row, from, c.text, text)
+					c.shards.count(clean.Split(to), len(text), name, has)
+				}
+			}
+			continue
+		}
 		to := side
 		if to == clean.Train && c.opt.Shares != (clean.Shares{}) {
 			to = c.opt.Shares.Assign(clean.Key(r.text))
 		}
-		if c.filter != nil {
+		if c.filter != nil || c.opt.HoldEnds {
 			c.shards.splits[to].AppendText(b, row, from, c.text, r.text)
 		} else {
 			c.shards.splits[to].AppendRow(b, row, from)
-		}
-		name, has := "", false
-		if c.label >= 0 && from[c.label] >= 0 {
-			name, has = b.Text(from[c.label], row)
 		}
 		c.shards.count(to, len(r.text), name, has)
 	}

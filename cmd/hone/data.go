@@ -83,6 +83,7 @@ What the texts must be, to stay, is said as in a recipe: --normalize, --min-leng
 	f := c.Flags()
 	f.Float64Var(&o.Shares.Validation, "validation", 0, "share of documents for the validation split")
 	f.Float64Var(&o.Shares.Test, "test", 0, "share of documents for the test split")
+	f.BoolVar(&o.HoldEnds, "hold-ends", false, "hold out the end of each file's text, not documents by a hash")
 	o.Read.add(c)
 	f.StringVar(&o.Text, "text", "", "column of the text (default text)")
 	f.StringVar(&o.Label, "label", "", "column of the label (default label)")
