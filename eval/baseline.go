@@ -13,6 +13,7 @@ const (
 	BaselineRandomInit = "random_init"  // the same network and steps from random weights
 	BaselineZstd       = "zstd_primed"  // zstd with the training text as history: [ZstdPrimed]
 	BaselineKneserNey5 = "kneser_ney_5" // 5-gram on the same tokens: [KneserNey]
+	BaselineMarkov     = "markov"       // k-mers on the same tokens, the ends of documents apart: [Markov]
 
 	// Of what a text has lost.
 	BaselineBidirectionalTrigram = "bidirectional_trigram" // between its two neighbours: [BidirectionalTrigram]

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 type Document struct {
 	Record int64   // number in the split
 	Nats   float64 // -log p of the document and its end
+	End    float64 // of these, of the end alone
 	Tokens int     // the end included
 	Bytes  int     // of the text; the end has none
 }
@@ -31,6 +33,8 @@ func Likelihood(ctx context.Context, net *model.Network, c data.Config, limit in
 		return nil, fmt.Errorf("eval: %w", err)
 	}
 	records := some(&c, limit)
+	c = c.WithDefaults()
+	end, ends := c.Tokenizer.Special(cmp.Or(c.EOS, c.Separator))
 	nll := make([]float32, c.MicroBatchSize*length)
 	docs := map[int64]*Document{}
 	var list []*Document
@@ -49,6 +53,9 @@ func Likelihood(ctx context.Context, net *model.Network, c data.Config, limit in
 				if b.Targets[i] >= 0 {
 					d.Nats += float64(nll[i])
 					d.Tokens++
+					if ends && b.Targets[i] == end { // no text has it
+						d.End += float64(nll[i])
+					}
 				}
 			}
 		}
