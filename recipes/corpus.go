@@ -26,7 +26,7 @@ func openCorpora(ctx context.Context, r *Recipe, o Options) (map[string]*data.Co
 		corpus, err := data.Prepare(ctx, data.Spec{
 			From: c.Source, Text: c.Text, Label: c.Label, Read: read, Say: o.Say,
 			Name: name, Source: c.Origin, Licence: c.Licence, Consent: c.Consent, Collected: c.Collected, SHA256: c.SHA256,
-			Rules: c.rules(), Shares: clean.Shares{Validation: c.Validation, Test: c.Test},
+			Rules: c.rules(), Shares: clean.Shares{Validation: c.Validation, Test: c.Test}, HoldEnds: c.HoldOut == holdOutEnd,
 		}, o.Cache, progress(b))
 		b.Close()
 		if err != nil {

@@ -3,6 +3,7 @@ package recipes
 import (
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -141,7 +142,26 @@ func TestOverrides(t *testing.T) {
 	}
 }
 
+// Where a corpus does not come with Go, the error says where it is from and how to point
+// at it; with its files beside it each recipe is valid.
 func TestBuiltinRecipesAreValid(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for name, want := range map[string]string{
+		"shakespeare-char": "corpus.shakespeare.source: input.txt: no such file; get it from https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt, or say where it lies: corpus.shakespeare.source=PATH",
+		"dna-mini":         "corpus.dna.source: Ecoli_*.fa: matches no file; get it from https://github.com/solovictor/CNNPromoterData, or say where it lies: corpus.dna.source=PATH",
+	} {
+		if _, err := Load(name, nil); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%s: error %v, want one that ends in %s", name, err, want)
+		}
+	}
+	if list, err := List(); err != nil || len(list["recipes"]) != len(Builtin()) {
+		t.Errorf("without the corpora %d recipes are listed, %v", len(list["recipes"]), err)
+	}
+	for _, file := range []string{"input.txt", "Ecoli_prom.fa"} {
+		if err := os.WriteFile(file, []byte("ACGT"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, name := range Builtin() {
 		if _, err := Load(name, nil); err != nil {
 			t.Error(err)

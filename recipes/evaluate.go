@@ -12,6 +12,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"unicode/utf8"
 
 	"hone/checkpoint"
 	"hone/data"
@@ -111,7 +112,7 @@ func (w *runner) evaluateModel(ctx context.Context, s *Stage, name string, out *
 	if s.Split == "test" {
 		split = corpus.Test
 	}
-	m, err := OpenModel(w.dev, w.stageDir(name))
+	m, err := openModel(w.dev, w.stageDir(name), encoderLength(trained))
 	if err != nil {
 		return err
 	}
@@ -133,12 +134,14 @@ func (w *runner) evaluateModel(ctx context.Context, s *Stage, name string, out *
 		return err
 	}
 	if m.Head == model.LanguageModel {
-		e, err := y.languageModel(ctx, m.Net, s.Baselines)
+		es, err := y.languageModel(ctx, m.Net, s.Baselines)
 		if err != nil {
 			return err
 		}
-		e.Stage = name
-		out.Evaluations = append(out.Evaluations, *e)
+		for i := range es {
+			es[i].Stage = name
+		}
+		out.Evaluations = append(out.Evaluations, es...)
 		return w.samples(ctx, s, name, m)
 	}
 	var random *model.Network
@@ -163,8 +166,10 @@ func (w *runner) evaluateModel(ctx context.Context, s *Stage, name string, out *
 }
 
 // languageModel scores bits per byte, beside baselines on the same documents. The end
-// of a document is part of what is predicted, for all of them.
-func (y *yardstick) languageModel(ctx context.Context, net *model.Network, baselines []string) (*report.Evaluation, error) {
+// of a document is part of what is predicted, for all of them but the Markov model, beside
+// which characters alone are scored: where all sequences are of a length, as cuts of a
+// genome, to know it is no knowledge of sequences.
+func (y *yardstick) languageModel(ctx context.Context, net *model.Network, baselines []string) ([]report.Evaluation, error) {
 	if err := keepsText(ctx, y.tok, y.split); err != nil {
 		var lossy *lossyError
 		if errors.As(err, &lossy) {
@@ -188,6 +193,7 @@ func (y *yardstick) languageModel(ctx context.Context, net *model.Network, basel
 		return nil, err
 	}
 	e := &report.Evaluation{Task: y.split.Name + " text", Metric: "bits_per_byte", Estimate: value, LowerIsBetter: true}
+	var apart []report.Evaluation
 	for _, name := range baselines {
 		switch name {
 		case eval.BaselineKneserNey5:
@@ -202,9 +208,64 @@ func (y *yardstick) languageModel(ctx context.Context, net *model.Network, basel
 				return nil, err
 			}
 			e.Baselines = append(e.Baselines, *b)
+		case eval.BaselineMarkov:
+			beside, err := y.markov(ctx, docs)
+			if err != nil {
+				return nil, err
+			}
+			apart = append(apart, *beside)
 		}
 	}
+	return append([]report.Evaluation{*e}, apart...), nil
+}
+
+// markov scores the characters of documents beside a k-mer Markov model on the same tokens.
+func (y *yardstick) markov(ctx context.Context, docs []eval.Document) (*report.Evaluation, error) {
+	bar := y.bar("baseline "+eval.BaselineMarkov, "tokens")
+	defer bar.Close()
+	train, err := y.encoded(ctx, y.corpus.Train)
+	if err != nil {
+		return nil, err
+	}
+	validation, err := y.encoded(ctx, y.corpus.Validation)
+	if err != nil {
+		return nil, err
+	}
+	m, err := eval.FitMarkov(train, validation, y.tok.Size(), progress(bar))
+	if err != nil {
+		return nil, err
+	}
+	y.say(fmt.Sprintf("%s: k = %d, α = %g, chosen on validation", eval.BaselineMarkov, m.Order(), m.Alpha()))
+	mine, theirs, characters := make([]float64, len(docs)), make([]float64, len(docs)), make([]int, len(docs))
+	for i, d := range docs {
+		r, err := y.split.Record(d.Record)
+		if err != nil {
+			return nil, err
+		}
+		mine[i], theirs[i] = d.Nats-d.End, m.Nats(y.tok.Encode(nil, r.Text))
+		characters[i] = utf8.RuneCountInString(r.Text)
+	}
+	e := &report.Evaluation{Task: y.split.Name + " characters", Metric: "bits_per_character", LowerIsBetter: true}
+	b := report.Baseline{Name: eval.BaselineMarkov}
+	if e.Estimate, err = metric.BitsPerByte(mine, characters, bootstrapSeed); err != nil {
+		return nil, err
+	}
+	if b.Estimate, err = metric.BitsPerByte(theirs, characters, bootstrapSeed); err != nil {
+		return nil, err
+	}
+	if b.Diff, err = metric.BitsPerByteDiff(mine, theirs, characters, bootstrapSeed); err != nil {
+		return nil, err
+	}
+	e.Baselines = []report.Baseline{b}
 	return e, nil
+}
+
+// encoded is the tokens of a split.
+func (y *yardstick) encoded(ctx context.Context, split data.Records) (docs [][]int32, err error) {
+	for text := range texts(ctx, split, &err) {
+		docs = append(docs, y.tok.Encode(nil, text))
+	}
+	return docs, err
 }
 
 // kneserNey scores the same documents with a 5-gram on the same tokens.

@@ -23,7 +23,10 @@ type Loaded struct {
 
 // OpenModel loads a checkpoint: its directory, or a stage's or a run's, whose final
 // model is meant then.
-func OpenModel(dev exec.Device, dir string) (*Loaded, error) {
+func OpenModel(dev exec.Device, dir string) (*Loaded, error) { return openModel(dev, dir, 0) }
+
+// openModel is OpenModel with rows of an encoder that are so long; 0: as long as the decoder's.
+func openModel(dev exec.Device, dir string, encoderLength int) (*Loaded, error) {
 	c, err := checkpoint.Open(checkpointDir(dir))
 	if err != nil {
 		return nil, err
@@ -42,7 +45,7 @@ func OpenModel(dev exec.Device, dir string) (*Loaded, error) {
 	if m.Head == model.Pretraining { // what it is without its judgement of pairs
 		m.Head = model.LanguageModel
 	}
-	if m.Net, err = model.NewNetwork(dev, exec.F32, m.Config, model.Options{Head: m.Head}); err != nil {
+	if m.Net, err = model.NewNetwork(dev, exec.F32, m.Config, model.Options{Head: m.Head, EncoderLength: encoderLength}); err != nil {
 		return nil, fmt.Errorf("checkpoint %s: %w", c.Dir, err)
 	}
 	fresh, err := trainer.LoadWeights(m.Net, c)

@@ -212,5 +212,5 @@ func beside(o data.Objective) []string {
 	case data.Classification:
 		return []string{eval.BaselineMajority, eval.BaselineNaiveBayes, eval.BaselineRandomInit}
 	}
-	return []string{eval.BaselineZstd, eval.BaselineKneserNey5}
+	return []string{eval.BaselineZstd, eval.BaselineKneserNey5, eval.BaselineMarkov}
 }

@@ -64,6 +64,11 @@ func TestKeysOfObjectives(t *testing.T) {
 		{"objective = \"masked\"\n[[stage]]\nname = \"e\"\nkind = \"evaluate\"\nmodels = [\"pretrain\"]\nbaselines = [\"zstd_primed\"]", `zstd_primed is not for these models, which learn "pretrain" by masked`},
 		{"[[stage]]\nname = \"f\"\nkind = \"finetune\"\nsteps = 1\nlearning_rate = 1\ntrainable = \"body\"", `trainable: "body" is not known`},
 		{"trainable = \"head\"", `trainable: this is for fine-tuning`},
+		{"against = \"adamw\"", `against: no stage is called "adamw"`},
+		{"[[stage]]\nname = \"f\"\nkind = \"finetune\"\nsteps = 1\nlearning_rate = 1\nagainst = \"pretrain\"\nrandom_windows = true", "against: this is for pretraining\n"},
+		{"[[stage]]\nname = \"f\"\nkind = \"finetune\"\nsteps = 1\nlearning_rate = 1\nrandom_windows = true", "random_windows: this is for pretraining on a single corpus"},
+		{"[corpus.x]\nsource = \".\"\nhold_out = \"start\"", `hold_out: "start" is not known`},
+		{"[corpus.x]\nsource = \".\"\nhold_out = \"end\"", "hold_out: nothing is held out"},
 	} {
 		if got := faults(test.lines); !strings.Contains(got, test.want) {
 			t.Errorf("%s: %q lacks %q", test.lines, got, test.want)

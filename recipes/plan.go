@@ -181,6 +181,9 @@ func planTrain(r *Recipe, s *Stage, corpus *data.Corpus, dev *cpu.Device, ps *Pl
 	for _, p := range parts.programs() {
 		ps.Memory += arenas(p)
 	}
+	if s.RandomWindows { // a text has no more tokens than bytes
+		ps.Memory += 4 * corpus.Provenance.Bytes
+	}
 
 	o := modelOptions(s, parts.config)
 	o.State = func(*exec.Layout) int { return state }

@@ -60,9 +60,12 @@ type Corpus struct {
 	Dedup          string   `toml:"dedup"`           // exact, near
 	DedupThreshold float64  `toml:"dedup_threshold"` // near: Jaccard similarity of word 3-grams
 
-	// Shares of the training split to hold out, by a hash of the text.
+	// Shares of the training split to hold out: documents by a hash of their text, or where
+	// hold_out = "end" the last characters of each file, those of validation before those
+	// of the test.
 	Validation float64 `toml:"validation"`
 	Test       float64 `toml:"test"`
+	HoldOut    string  `toml:"hold_out,omitempty"` // hash, end; "": hash
 }
 
 // Tokenizer is trained on the training split of a corpus, or read from a file.
@@ -98,21 +101,23 @@ type Stage struct {
 	MixtureTemperature float64 `toml:"mixture_temperature"` // above 1, small corpora gain
 
 	// Batches.
-	SequenceLength int `toml:"sequence_length"` // tokens in a row; 0: the longest sequence of the model
-	BatchSize      int `toml:"batch_size"`      // rows of a step
-	MicroBatchSize int `toml:"micro_batch_size"`
-	MaxSequences   int `toml:"max_sequences"` // finetune: documents packed into one row, at most; 0: an eighth of sequence_length, 8 at least
+	SequenceLength int  `toml:"sequence_length"` // tokens in a row; 0: the longest sequence of the model
+	BatchSize      int  `toml:"batch_size"`      // rows of a step
+	MicroBatchSize int  `toml:"micro_batch_size"`
+	MaxSequences   int  `toml:"max_sequences"`            // finetune: documents packed into one row, at most; 0: an eighth of sequence_length, 8 at least
+	RandomWindows  bool `toml:"random_windows,omitempty"` // pretrain: rows begin at random places of the text, in place of going through its documents; all tokens stay in memory
 
 	// Training.
 	Objective       string  `toml:"objective"` // pretrain: causal, masked, permutation, span_corruption, prefix_lm; finetune: classification
 	Steps           int     `toml:"steps"`
-	LearningRate    Rates   `toml:"learning_rate"` // several: the best by validation is kept
+	LearningRate    Rates   `toml:"learning_rate"` // several: each is tried, and the best by validation kept
 	LRSchedulerType string  `toml:"lr_scheduler_type"`
 	NumDecaySteps   int     `toml:"num_decay_steps"` // warmup_stable_decay: the last so many steps; 0: a fifth
 	DecayType       string  `toml:"decay_type"`      // warmup_stable_decay: linear, cosine, 1-sqrt
 	WarmupSteps     int     `toml:"warmup_steps"`
 	MinLRRatio      float64 `toml:"min_lr_ratio"`
 	Optim           string  `toml:"optim"`
+	Against         string  `toml:"against,omitempty"` // pretrain: an earlier stage; the report says how soon this one reaches its lowest validation loss
 	WeightDecay     float64 `toml:"weight_decay"`
 	AdamBeta1       float64 `toml:"adam_beta1"`
 	AdamBeta2       float64 `toml:"adam_beta2"`

@@ -143,6 +143,9 @@ func (w *runner) report(recipeText string) (*report.Run, error) {
 		}
 		run.Stages = append(run.Stages, d.Stage)
 	}
+	if err := w.races(run); err != nil {
+		return nil, err
+	}
 	for _, name := range sortedKeys(w.corpora) {
 		c := w.corpora[name]
 		p := c.Provenance
@@ -152,6 +155,26 @@ func (w *runner) report(recipeText string) (*report.Run, error) {
 		run.Data = append(run.Data, describeData(name, c))
 	}
 	return run, writeReport(w.o.Dir, run)
+}
+
+// races puts stages beside those that they run against.
+func (w *runner) races(run *report.Run) error {
+	var m *report.Metrics
+	for i := range w.r.Stages {
+		s := &w.r.Stages[i]
+		if s.Against == "" {
+			continue
+		}
+		if m == nil {
+			var err error
+			if m, err = readMetrics(w.o.Dir); err != nil {
+				return err
+			}
+		}
+		goal := slices.IndexFunc(run.Stages, func(r report.Stage) bool { return r.Name == s.Against })
+		run.Stages[i].Race = report.NewRace(m, &run.Stages[goal], &run.Stages[i])
+	}
+	return nil
 }
 
 // describeData is what the report says of a corpus.

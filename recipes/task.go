@@ -76,7 +76,7 @@ func LoadTask(nameOrFile string) (*Task, error) {
 	d.table(tree, "", reflect.ValueOf(t).Elem())
 	d.oneOf("kind", t.Kind, []string{"likelihood", "classification"})
 	d.oneOf("split", t.Split, []string{"train", "validation", "test"})
-	d.sourceExists("source", t.Source)
+	d.sourceExists("source", t.Source, "")
 	for _, b := range t.Baselines {
 		d.oneOf("baselines", b, slices.DeleteFunc(slices.Clone(baselines), func(s string) bool { return s == "random_init" }))
 	}
@@ -140,12 +140,14 @@ func Evaluate(ctx context.Context, dir string, t *Task, limit int, o Options) (*
 			return nil, input(fmt.Errorf("task %s: a %s learns by %s, which gives no text a probability", t.Name, m.Config.ModelType, y.cfg.Objective))
 		}
 		y.cfg.Consecutive = m.Config.Memory(m.Head) > 0
-		e, err := y.languageModel(ctx, m.Net, t.Baselines)
+		es, err := y.languageModel(ctx, m.Net, t.Baselines)
 		if err != nil {
 			return nil, err
 		}
-		e.Stage = stage
-		run.Evaluations = []report.Evaluation{*e}
+		for i := range es {
+			es[i].Stage = stage
+		}
+		run.Evaluations = es
 	case t.Kind == "classification" && m.Head == model.Classifier:
 		if !slices.Equal(m.Config.Labels(), corpus.Labels) {
 			return nil, input(fmt.Errorf("task %s: the labels of the corpus (%s) are not those of the model (%s)",
@@ -194,9 +196,10 @@ func List() (map[string][]Item, error) {
 		list["models"] = append(list["models"], Item{name, models[name]})
 	}
 	for _, name := range Builtin() {
-		r, err := Load(name, nil)
-		if err != nil {
-			return nil, err
+		var r struct{ Description string } // not validated: its corpus may not be here
+		text, _ := builtin(name)
+		if _, err := toml.Decode(text, &r); err != nil {
+			return nil, fmt.Errorf("recipe %s: %w", name, err)
 		}
 		list["recipes"] = append(list["recipes"], Item{name, r.Description})
 	}

@@ -282,10 +282,17 @@ func modelOptions(s *Stage, c model.Config) model.Options {
 	if s.Trainable == trainableHead {
 		o.Trainable = c.InHead
 	}
-	if s.objective() == data.SpanCorruption {
-		o.EncoderLength = s.SequenceLength
-	}
+	o.EncoderLength = encoderLength(s)
 	return o
+}
+
+// encoderLength is the length of an encoder's rows beside a decoder's of its own; 0: there
+// are none.
+func encoderLength(s *Stage) int {
+	if s.objective() == data.SpanCorruption {
+		return s.SequenceLength
+	}
+	return 0
 }
 
 // loader is the stage's view of a split.
@@ -293,7 +300,7 @@ func loaderConfig(r *Recipe, s *Stage, c *data.Corpus, split *data.Split, tok to
 	cfg := data.Config{
 		Records: split, Tokenizer: tok,
 		T: s.SequenceLength, BatchSize: s.BatchSize, MicroBatchSize: s.MicroBatchSize,
-		Seed: uint64(r.Seed), Shuffle: true, MaxSeqs: s.MaxSequences,
+		Seed: uint64(r.Seed), Shuffle: true, Windows: s.RandomWindows, MaxSeqs: s.MaxSequences,
 		BOS: r.Tokenizer.BOS, EOS: r.Tokenizer.EOS, Separator: r.Tokenizer.Separator,
 	}
 	if s.Kind == "finetune" {
@@ -308,7 +315,7 @@ func loaderConfig(r *Recipe, s *Stage, c *data.Corpus, split *data.Split, tok to
 // evalConfig reads a split in order, a micro-batch at a time.
 func evalConfig(r *Recipe, s *Stage, c *data.Corpus, split *data.Split, tok tokenizer.Tokenizer) data.Config {
 	cfg := loaderConfig(r, s, c, split, tok)
-	cfg.BatchSize, cfg.Shuffle = cfg.MicroBatchSize, false
+	cfg.BatchSize, cfg.Shuffle, cfg.Windows = cfg.MicroBatchSize, false, false
 	validating(&cfg)
 	return cfg
 }

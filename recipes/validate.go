@@ -22,7 +22,13 @@ import (
 
 var (
 	stageKinds = []string{"pretrain", "finetune", "evaluate"}
-	baselines  = []string{"zstd_primed", "kneser_ney_5", "majority", "naive_bayes", "random_init", "bidirectional_trigram", "frequent_span", "unigram"}
+	baselines  = []string{"zstd_primed", "kneser_ney_5", "majority", "naive_bayes", "random_init", "bidirectional_trigram", "frequent_span", "unigram", "markov"}
+)
+
+// What a corpus holds out.
+const (
+	holdOutHash = "hash"
+	holdOutEnd  = "end"
 )
 
 // What a finetune stage trains.
@@ -43,7 +49,7 @@ func (d *decoder) validate(r *Recipe) {
 	slices.Sort(names)
 	for _, name := range names {
 		c, at := r.Corpus[name], "corpus."+name
-		d.sourceExists(at+".source", c.Source)
+		d.sourceExists(at+".source", c.Source, c.Origin)
 		d.oneOf(at+".on_error", c.OnError, []string{"fail", "skip"})
 		if c.Format != "" {
 			d.oneOf(at+".format", c.Format, source.Formats)
@@ -146,7 +152,13 @@ func (d *decoder) cleaning(c *Corpus, at string) {
 			d.fault(at+f.key, "%g: shares to hold out are not negative, and leave something to train on", f.v)
 		}
 	}
-	if c.Source == data.GorootScheme && (!c.rules().IsZero() || c.Validation != 0 || c.Test != 0) {
+	if c.HoldOut != "" {
+		d.oneOf(at+"hold_out", c.HoldOut, []string{holdOutHash, holdOutEnd})
+	}
+	if c.HoldOut == holdOutEnd && c.Validation+c.Test == 0 {
+		d.fault(at+"hold_out", "nothing is held out: give validation, or test, a share such as 0.1")
+	}
+	if c.Source == data.GorootScheme && (!c.rules().IsZero() || c.Validation != 0 || c.Test != 0 || c.HoldOut != "") {
 		d.fault(at+"source", "goroot: has its own cleaning and splits: leave these keys out, or clean what hone data convert makes of it")
 	}
 }
@@ -238,8 +250,11 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 	for _, lr := range s.LearningRate {
 		d.above(at+"learning_rate", lr)
 	}
-	if s.Kind == "pretrain" && len(s.LearningRate) > 1 {
-		d.fault(at+"learning_rate", "only fine-tuning chooses among several")
+	if s.Against != "" {
+		trained(at+"against", s.Against, "pretrain")
+	}
+	if s.Against != "" && s.Kind != "pretrain" {
+		d.fault(at+"against", "this is for pretraining")
 	}
 	d.oneOf(at+"lr_scheduler_type", s.LRSchedulerType, optim.Schedules)
 	d.oneOf(at+"optim", s.Optim, optim.Names)
@@ -284,6 +299,9 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 	}
 	if s.Trainable == trainableHead && s.LMWeight != 0 {
 		d.fault(at+"lm_weight", "the next token is learned by the body, which trainable = %q keeps as it is", s.Trainable)
+	}
+	if s.RandomWindows && (s.Kind == "finetune" || len(s.Mixture) > 0) {
+		d.fault(at+"random_windows", "this is for pretraining on a single corpus")
 	}
 	if s.Kind == "pretrain" && s.TokenDropout != 0 {
 		d.fault(at+"token_dropout", "this is for fine-tuning")
@@ -380,16 +398,23 @@ func (d *decoder) fileExists(path, file string) {
 	}
 }
 
-func (d *decoder) sourceExists(path, src string) {
+// sourceExists checks that a corpus is there; origin, or "", is where one can get it.
+func (d *decoder) sourceExists(path, src, origin string) {
+	hint := ""
+	if origin != "" {
+		hint = fmt.Sprintf("; get it from %s, or say where it lies: %s=PATH", origin, path)
+	}
 	switch {
 	case src == "":
-		d.fault(path, "missing: goroot:, or Arrow files")
+		d.fault(path, "missing: goroot:, or files")
 	case src == "goroot:":
 	case strings.ContainsAny(src, "*?["):
 		if m, err := filepath.Glob(src); err != nil || len(m) == 0 {
-			d.fault(path, "%s: matches no file", src)
+			d.fault(path, "%s: matches no file%s", src, hint)
 		}
 	default:
-		d.fileExists(path, src)
+		if _, err := os.Stat(src); err != nil {
+			d.fault(path, "%s: no such file%s", src, hint)
+		}
 	}
 }

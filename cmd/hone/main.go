@@ -87,7 +87,7 @@ Start with the built-in one, which learns from the Go source tree on this machin
 	})
 	root.AddCommand(
 		newLs(t), newShow(t), newCp(t), newCheck(t), newRun(t), newEval(t),
-		newGenerate(t), newReport(t), newData(t), newTokenizer(t), newBench(t), newImport(t), newExport(t),
+		newGenerate(t), newReport(t), newCompare(t), newData(t), newTokenizer(t), newBench(t), newImport(t), newExport(t),
 	)
 	wrapArgs(root)
 	return root

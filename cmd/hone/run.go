@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -185,4 +186,34 @@ report.json again from what lies there.`,
 			return report.WriteText(t.out, run)
 		},
 	}
+}
+
+func newCompare(t *terminal) *cobra.Command {
+	var markdown bool
+	c := &cobra.Command{
+		Use:     "compare RUN…",
+		Short:   "put the results of runs into one table, each figure beside its baselines",
+		Example: "  hone compare runs/quickstart\n  hone compare runs/* --markdown",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			var runs []*report.Run
+			for _, dir := range args {
+				run, _, _, err := report.Read(dir)
+				if errors.Is(err, fs.ErrNotExist) {
+					return inputError{fmt.Errorf("%s holds no report: its run is not finished (hone run writes it at the end)", dir)}
+				}
+				if err != nil {
+					return inputError{err}
+				}
+				runs = append(runs, run)
+			}
+			rows := report.Compare(runs)
+			if t.json {
+				return t.printJSON(rows)
+			}
+			return report.WriteComparison(t.out, rows, markdown)
+		},
+	}
+	c.Flags().BoolVar(&markdown, "markdown", false, "as a table in Markdown")
+	return c
 }

@@ -19,6 +19,7 @@ type chart struct {
 	Marks  []tick // vertical lines
 	Curve  int    // index of its hover table in the page
 	MaxX   float64
+	XName  string   // of the x axis
 	Shows  []string // columns of the hover table
 	Label  string   // what a reader who does not see it is told
 }

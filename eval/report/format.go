@@ -36,7 +36,7 @@ func signed(v float64) string {
 }
 
 func interval(e metric.Estimate) string {
-	if !Number(e.Lo).Known() || !Number(e.Hi).Known() {
+	if !Number(e.Lo).Known() || !Number(e.Hi).Known() || e.N == 1 { // one document says nothing of others
 		return missing
 	}
 	return "[" + minus(figure(e.Lo)) + ", " + minus(figure(e.Hi)) + "]"

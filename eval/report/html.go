@@ -52,6 +52,7 @@ type page struct {
 	Verdicts    []verdictRow
 	Tiles       []tile
 	Training    []stageSection
+	Races       []raceSection
 	Damaged     string
 	Tables      []evaluationTable
 	Rest        []restRow
@@ -78,6 +79,11 @@ func WriteHTML(w io.Writer, run *Run, metrics *Metrics, samples []Sample) error 
 	}
 	p.Tiles = tiles(run)
 	p.training(metrics)
+	for _, s := range run.Stages {
+		if s.Race != nil {
+			p.race(s.Race, metrics)
+		}
+	}
 	p.evaluations()
 	for i := range run.Classifications {
 		p.Classifiers = append(p.Classifiers, newClassifierSection(run, &run.Classifications[i]))
@@ -264,6 +270,7 @@ func (p *page) draw(sec *stageSection, list []series, events []Event) {
 		return out
 	}
 	finish := func(c chart, y axis, scale float64, unit string, hover []column, all ...[]point) {
+		c.XName = "step"
 		c.Unit, c.XTicks, c.YTicks, c.MaxX = unit, xTicks, y.ticks(y.hi, scale), end
 		for _, e := range events {
 			c.Marks = append(c.Marks, tick{percentAt(min(1, x.at(float64(e.Step)))), e.Event})

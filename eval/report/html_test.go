@@ -44,11 +44,11 @@ func madeUp() (*Run, []byte, []Sample) {
 		Recipe: "quickstart", Seed: 1, Version: "v0.1.0",
 		Machine: Machine{Description: "AMD EPYC 7R13, 2 cores, linux/amd64, go1.26.0", Device: "cpu", Kernels: "avx2", Threads: 2, PeakMemory: 912e6, PeakFLOPs: 196e9},
 		Stages: []Stage{
-			{"pretrain", "pretrain", 600, 2457600, 11240, 218.6, 3.021, 3.187, 1.664, "pretrain/final", 4231680, nil},
+			{"pretrain", "pretrain", 600, 2457600, 11240, 218.6, 3.021, 3.187, 1.664, "pretrain/final", 4231680, nil, nil},
 			{"finetune", "finetune", 200, 819200, 12030, 68.1, .812, 1.034, Missing, "finetune/final", 4235776, []Trial{
-				{3e-4, "finetune/lr-0.0003", "val_accuracy", .694, false}, {1e-3, "finetune/lr-0.001", "val_accuracy", .721, true}}},
-			{"scratch", "finetune", 200, 819200, 12110, 67.6, 1.411, 1.598, Missing, "scratch/final", 4235776, nil},
-			{"evaluate", "evaluate", 0, 0, Missing, 21.4, Missing, Missing, Missing, "", 0, nil},
+				{3e-4, "finetune/lr-0.0003", "val_accuracy", .694, false}, {1e-3, "finetune/lr-0.001", "val_accuracy", .721, true}}, nil},
+			{"scratch", "finetune", 200, 819200, 12110, 67.6, 1.411, 1.598, Missing, "scratch/final", 4235776, nil, nil},
+			{"evaluate", "evaluate", 0, 0, Missing, 21.4, Missing, Missing, Missing, "", 0, nil, nil},
 		},
 		RecipeText: recipeText,
 		Provenance: []Corpus{{"godoc", "goroot: the Go source tree, go1.26.0", "BSD-3-Clause", "published under an open licence", strings.Repeat("8f3a1c09", 8), 15873, 5120344}},

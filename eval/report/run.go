@@ -64,6 +64,7 @@ type Stage struct {
 	Checkpoint      string  `json:"checkpoint"`    // relative to the run directory
 	Parameters      int64   `json:"parameters,omitempty"`
 	Trials          []Trial `json:"trials,omitempty"` // learning rates that were tried
+	Race            *Race   `json:"race,omitempty"`   // against an earlier stage
 }
 
 // A Trial is one learning rate of a stage that chose among several by a figure

@@ -32,6 +32,11 @@ func WriteText(w io.Writer, run *Run) error {
 		}
 		writeTable(&b, rows)
 	}
+	for _, s := range run.Stages {
+		if s.Race != nil {
+			fmt.Fprintf(&b, "\n%s\n", s.Race.words())
+		}
+	}
 	if len(run.Evaluations) > 0 {
 		rows := [][]string{{"task", "metric", "of", "value", "95 % interval", "n", ""}}
 		for i := range run.Evaluations {
