@@ -14,7 +14,7 @@ import (
 
 // shelfVersion goes into the names of converted files in the cache: raise it
 // with every change of what a conversion writes.
-const shelfVersion = 1
+const shelfVersion = 2
 
 // openShelved opens files that have no random access as shards in the cache,
 // into which they are converted first where that was not yet done.

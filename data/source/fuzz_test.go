@@ -217,7 +217,7 @@ func FuzzDataset(f *testing.F) {
 // TestParquetFlips flips every single bit of Parquet files.
 func TestParquetFlips(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(1000))
-	for _, name := range []string{"pyarrow_none", "pyarrow_snappy", "pyarrow_gzip", "pyarrow_zstd", "polars_zstd", "datasets"} {
+	for _, name := range []string{"pyarrow_none", "pyarrow_snappy", "pyarrow_gzip", "pyarrow_zstd", "polars_zstd", "datasets", "pyarrow_v1", "pyarrow_v2"} {
 		whole, err := os.ReadFile("testdata/tables/" + name + ".parquet")
 		if err != nil {
 			t.Fatal(err)

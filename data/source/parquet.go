@@ -39,6 +39,7 @@ type parquetNode struct {
 	listDef  int            // definition level at which a list has an element
 	children []*parquetNode
 	leaf     int // number of the leaf column, where there are no children
+	rep      int // its highest repetition level
 	first    int // number of the first leaf below
 }
 
@@ -155,7 +156,7 @@ func (n *parquetNode) listType() {
 func (n *parquetNode) content(c *parquet.Column, def, rep int, leaf *int, depth int) error {
 	n.def = def
 	if c.Leaf() {
-		n.leaf = *leaf
+		n.leaf, n.rep = *leaf, rep
 		*leaf++
 		n.typ, n.kind = parquetType(c.Type())
 		return nil
@@ -300,7 +301,7 @@ func (p *parquetReader) close() (err error) {
 
 // parquetLeaf reads the values of a leaf column of one row group.
 type parquetLeaf struct {
-	pages  parquet.Pages
+	pages  parquet.Pages // nil: values are of all pages
 	page   parquet.Page
 	values parquet.ValueReader
 	buf    [256]parquet.Value
@@ -311,7 +312,9 @@ func (l *parquetLeaf) close() {
 	if l.page != nil {
 		parquet.Release(l.page)
 	}
-	l.pages.Close()
+	if l.pages != nil {
+		l.pages.Close()
+	}
 }
 
 // peek returns the next value; io.EOF at the end of the row group.
@@ -325,6 +328,9 @@ func (l *parquetLeaf) peek() (*parquet.Value, error) {
 			l.at, l.n = 0, n
 			if n > 0 {
 				break
+			}
+			if l.pages == nil {
+				return nil, io.EOF
 			}
 			parquet.Release(l.page)
 			l.page, l.values = nil, nil
@@ -362,6 +368,15 @@ func (p *parquetReader) next(s *Scanner) (*Batch, error) {
 					if err := p.checkPages(i); err != nil {
 						return nil, fmt.Errorf("row group %d: column %q: %w", p.group, n.name, err)
 					}
+					if l := n.find(i); l.typ == arrow.FixedWidthTypes.Boolean {
+						meta := &p.file.Metadata().RowGroups[p.group].Columns[i].MetaData
+						pos, end, err := p.extent(meta)
+						if err != nil {
+							return nil, err
+						}
+						p.open[i] = &parquetLeaf{values: &booleanPages{r: p.r, pos: pos, end: end, codec: meta.Codec, rep: l.rep, def: l.def, column: i}}
+						continue
+					}
 					p.open[i] = &parquetLeaf{pages: chunks[i].Pages()}
 				}
 			}
@@ -393,18 +408,26 @@ func (p *parquetReader) next(s *Scanner) (*Batch, error) {
 	return b.batch(), nil
 }
 
-// checkPages verifies the page headers of a column of the row group before the
-// library reads them: it allocates what they announce.
-func (p *parquetReader) checkPages(column int) error {
-	meta := &p.file.Metadata().RowGroups[p.group].Columns[column].MetaData
-	pos := meta.DataPageOffset
+// extent returns where the pages of a column chunk are in the file.
+func (p *parquetReader) extent(meta *format.ColumnMetaData) (pos, end int64, err error) {
+	pos = meta.DataPageOffset
 	if d := meta.DictionaryPageOffset; d != 0 {
 		pos = d
 	}
 	if pos < 4 || meta.TotalCompressedSize < 0 || pos > p.size || meta.TotalCompressedSize > p.size-pos {
-		return fmt.Errorf("damaged data: pages at %d of %d bytes", pos, p.size)
+		return 0, 0, fmt.Errorf("damaged data: pages at %d of %d bytes", pos, p.size)
 	}
-	end := pos + meta.TotalCompressedSize
+	return pos, pos + meta.TotalCompressedSize, nil
+}
+
+// checkPages verifies the page headers of a column of the row group before the
+// library reads them: it allocates what they announce.
+func (p *parquetReader) checkPages(column int) error {
+	meta := &p.file.Metadata().RowGroups[p.group].Columns[column].MetaData
+	pos, end, err := p.extent(meta)
+	if err != nil {
+		return err
+	}
 	head := make([]byte, 1<<10)
 	for pos < end {
 		var unpacked, packed int64
@@ -492,6 +515,16 @@ func (n *parquetNode) leaves() int {
 		sum += c.leaves()
 	}
 	return sum
+}
+
+// find returns the leaf of a number among those below n.
+func (n *parquetNode) find(leaf int) *parquetNode {
+	for _, c := range n.children {
+		if leaf < c.first+c.leaves() {
+			return c.find(leaf)
+		}
+	}
+	return n
 }
 
 // rowEnds checks that the next value of a column begins a row.

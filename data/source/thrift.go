@@ -41,7 +41,8 @@ func (c *compact) take(n uint64) error {
 	return nil
 }
 
-// object steps over a struct; field is told the integers in it, and may be nil.
+// object steps over a struct; field is told the integers and truth values in it, those of
+// a struct in it as its number | their own << 8, and may be nil.
 func (c *compact) object(depth int, field func(id int, v int64)) error {
 	if depth > maxDepth {
 		return errThrift
@@ -64,12 +65,18 @@ func (c *compact) object(depth int, field func(id int, v int64)) error {
 			}
 			id = int64(v>>1) ^ -int64(v&1)
 		}
-		if t := h & 15; field != nil && t >= 4 && t <= 6 {
+		if t := h & 15; field != nil && (t == 1 || t == 2) {
+			field(int(id), int64(2-t))
+		} else if field != nil && t >= 4 && t <= 6 {
 			v, err := c.varint()
 			if err != nil {
 				return err
 			}
 			field(int(id), int64(v>>1)^-int64(v&1))
+		} else if outer := int(id); field != nil && t == 12 {
+			if err := c.object(depth+1, func(id int, v int64) { field(outer|id<<8, v) }); err != nil {
+				return err
+			}
 		} else if err := c.value(t, false, depth); err != nil {
 			return err
 		}

@@ -133,6 +133,23 @@ note("dna.fasta", id=["seq1", "seq2", "seq3", "seq4"], description=["the first o
 open("lines.txt", "w").write("\ufefffirst\n\n  \n둘째\nthe third")
 note("lines.txt", text=["\ufefffirst\n\n  \n둘째\nthe third"[1:]], label=..., score=..., flag=..., ids=..., messages=...)
 
+# Pages of version 2, in which truth values are written in runs, and columns in encodings
+# of their own.
+RUNS = {
+    "text": [f"document {i // 3}" for i in range(90)],
+    "number": [i * i - 100 for i in range(90)],
+    "score": [i / 8 for i in range(90)],
+    "flag": [i // 37 % 2 == 0 for i in range(90)],
+    "absent": [None if i % 50 < 7 else i // 19 % 2 == 0 for i in range(90)],
+    "flags": [None if i % 31 == 0 else [None if i % 11 == 3 else i // 60 % 2 == 1] * (i % 4) for i in range(90)],
+}
+SCHEMA = pa.schema([("text", pa.string()), ("number", pa.int64()), ("score", pa.float64()), pa.field("flag", pa.bool_(), nullable=False),
+                    ("absent", pa.bool_()), ("flags", pa.list_(pa.bool_()))])
+for name, options in (("pyarrow_v2.parquet", {"data_page_version": "2.0"}), ("pyarrow_v1.parquet", {})):
+    pq.write_table(pa.table(RUNS, SCHEMA), name, compression="zstd" if options else "snappy", row_group_size=64, data_page_size=50, use_dictionary=False,
+                   column_encoding={"text": "DELTA_BYTE_ARRAY", "number": "DELTA_BINARY_PACKED", "score": "BYTE_STREAM_SPLIT"}, **options)
+    expected[name] = RUNS
+
 # Each format compressed as a whole.
 for name in ("pyarrow_plain.arrow", "pyarrow_plain.arrows", "pyarrow_snappy.parquet", "polars.jsonl", "array.json", "pyarrow.csv", "plain.tsv",
              "dna.fasta", "lines.txt"):
