@@ -409,7 +409,7 @@ func headLogits(t *testing.T, m *Loaded, ids []int32) []float32 {
 		return list
 	}
 	encoder := slices.Contains([]string{"bert", "roberta", "distilbert"}, m.Config.ModelType)
-	f := &model.Feed{Tokens: ids, Segments: rows(0), Positions: rows(1), Order: rows(1)}
+	f := &model.Feed{Tokens: ids, Segments: rows(0), Positions: rows(1), Order: rows(1), Slots: [2]int32{0, 1}}
 	if encoder {
 		f.Order = rows(0)
 	}

@@ -28,10 +28,10 @@ def check(what, ok, figure):
 
 def load(path):
     cls = getattr(transformers, AutoConfig.from_pretrained(path).architectures[0])
-    task = next((t for t in ("SequenceClassification", "TokenClassification", "QuestionAnswering", "MaskedLM", "ConditionalGeneration") if t in cls.__name__), "CausalLM")
+    task = next((t for t in ("SequenceClassification", "TokenClassification", "QuestionAnswering", "MaskedLM", "ConditionalGeneration", "PreTraining") if t in cls.__name__), "CausalLM")
     auto = getattr(transformers, "AutoModelFor" + task.replace("ConditionalGeneration", "Seq2SeqLM"))
     model, info = auto.from_pretrained(path, output_loading_info=True, dtype=torch.float32)
-    if cls.__name__ == "XLNetForSequenceClassification":  # only predicting tokens takes it
+    if cls.__name__.startswith("XLNetFor"):  # only predicting tokens takes it
         info["missing_keys"] = set(info["missing_keys"]) - {"transformer.mask_emb"}
     faults = {k: sorted(map(str, v)) for k, v in info.items() if v}
     check(f"{path}", type(model) is cls and not faults, faults or f"{cls.__name__}, {sum(p.numel() for p in model.parameters())} parameters")
@@ -48,6 +48,8 @@ def logits(model, ids):
     if type(model).__name__ == "XLNetLMHeadModel":  # from left to right, each token from those before it
         more = dict(perm_mask=torch.ones(1, n, n).triu(), target_mapping=torch.eye(n)[None])
     out = model(torch.tensor([ids]), **more)
+    if "prediction_logits" in out:
+        return out.prediction_logits[0].flatten()
     out = out.logits if "logits" in out else torch.stack([out.start_logits, out.end_logits], dim=-1)
     return out[0].flatten()
 

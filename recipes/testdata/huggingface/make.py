@@ -4,7 +4,8 @@ its values in little-endian float32.
 
     python make.py
 
-Written for Python 3.11, torch 2.15.0 (CPU), transformers 5.23.0, tokenizers 0.23.3.
+Written for Python 3.11, torch 2.15.0 (CPU), transformers 5.23.0 (from gpt2-tokens on 5.24.0),
+tokenizers 0.23.3.
 """
 
 import hashlib
@@ -15,13 +16,17 @@ import shutil
 import tokenizers
 import torch
 import transformers
-from transformers import (BertConfig, BertForMaskedLM, BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification,
-                          DistilBertConfig, DistilBertForMaskedLM, DistilBertForSequenceClassification,
-                          GPT2Config, GPT2ForSequenceClassification, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM,
-                          LlamaForQuestionAnswering, LlamaForSequenceClassification, PreTrainedTokenizerFast, Qwen2Config,
-                          Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM, RobertaConfig, RobertaForMaskedLM,
-                          RobertaForSequenceClassification, T5Config, T5ForConditionalGeneration, T5ForQuestionAnswering,
-                          T5ForSequenceClassification, T5ForTokenClassification, XLNetConfig, XLNetForSequenceClassification, XLNetLMHeadModel)
+from transformers import (
+    BertConfig, BertForMaskedLM, BertForPreTraining, BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification,
+    DistilBertConfig, DistilBertForMaskedLM, DistilBertForQuestionAnswering, DistilBertForSequenceClassification,
+    DistilBertForTokenClassification, GPT2Config, GPT2ForQuestionAnswering, GPT2ForSequenceClassification, GPT2ForTokenClassification,
+    GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, LlamaForQuestionAnswering, LlamaForSequenceClassification,
+    LlamaForTokenClassification, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM, Qwen2ForQuestionAnswering,
+    Qwen2ForSequenceClassification, Qwen2ForTokenClassification, Qwen3Config, Qwen3ForCausalLM, Qwen3ForQuestionAnswering,
+    Qwen3ForSequenceClassification, Qwen3ForTokenClassification, RobertaConfig, RobertaForMaskedLM, RobertaForQuestionAnswering,
+    RobertaForSequenceClassification, RobertaForTokenClassification, T5Config, T5ForConditionalGeneration, T5ForQuestionAnswering,
+    T5ForSequenceClassification, T5ForTokenClassification, XLNetConfig, XLNetForQuestionAnsweringSimple,
+    XLNetForSequenceClassification, XLNetForTokenClassification, XLNetLMHeadModel)
 
 HERE = pathlib.Path(__file__).parent
 VOCAB = 300
@@ -75,6 +80,23 @@ MODELS = [
     ("t5-answers", T5ForQuestionAnswering, T5Config(**t5), torch.float32, "1GB"),
     # As the published T5 1.1: an output matrix of its own, outputs that are not scaled.
     ("t5-v1.1-untied", T5ForConditionalGeneration, T5Config(**t5, feed_forward_proj="gated-gelu", tie_word_embeddings=False), torch.float32, "1GB"),
+    ("gpt2-tokens", GPT2ForTokenClassification, GPT2Config(**gpt2, **labels), torch.bfloat16, "1GB"),
+    ("gpt2-answers", GPT2ForQuestionAnswering, GPT2Config(**gpt2), torch.float16, "1GB"),
+    ("llama-tokens", LlamaForTokenClassification, LlamaConfig(**llama, **labels), torch.float16, "10KB"),
+    ("qwen2-classifier", Qwen2ForSequenceClassification, Qwen2Config(**llama, **labels), torch.float16, "1GB"),
+    ("qwen2-tokens", Qwen2ForTokenClassification, Qwen2Config(**llama, **labels), torch.bfloat16, "1GB"),
+    ("qwen2-answers", Qwen2ForQuestionAnswering, Qwen2Config(**llama), torch.float16, "1GB"),
+    ("qwen3-classifier", Qwen3ForSequenceClassification, Qwen3Config(**{**llama, "head_dim": 4}, **labels), torch.bfloat16, "10KB"),
+    ("qwen3-tokens", Qwen3ForTokenClassification, Qwen3Config(**{**llama, "head_dim": 4}, **labels), torch.float16, "1GB"),
+    ("qwen3-answers", Qwen3ForQuestionAnswering, Qwen3Config(**{**llama, "head_dim": 4}), torch.bfloat16, "1GB"),
+    ("bert-pretraining", BertForPreTraining, BertConfig(**bert), torch.float16, "10KB"),
+    ("roberta-tokens", RobertaForTokenClassification, RobertaConfig(**bert, **labels), torch.float16, "1GB"),
+    ("roberta-answers", RobertaForQuestionAnswering, RobertaConfig(**bert), torch.bfloat16, "1GB"),
+    ("distilbert-tokens", DistilBertForTokenClassification, DistilBertConfig(**distilbert, **labels), torch.float16, "1GB"),
+    ("distilbert-answers", DistilBertForQuestionAnswering, DistilBertConfig(**distilbert), torch.bfloat16, "10KB"),
+    ("xlnet-tokens", XLNetForTokenClassification, XLNetConfig(**xlnet, **labels), torch.bfloat16, "1GB"),
+    ("xlnet-answers", XLNetForQuestionAnsweringSimple, XLNetConfig(**xlnet), torch.float16, "10KB"),
+    ("xlnet-memory", XLNetLMHeadModel, XLNetConfig(**xlnet, mem_len=8, use_mems_train=True), torch.bfloat16, "1GB"),
 ]
 values = {}
 for i, (name, cls, config, dtype, shard) in enumerate(MODELS):
