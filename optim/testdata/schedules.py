@@ -1,5 +1,5 @@
 # Writes schedules.json, the learning rates that transformers' schedules give.
-# Made with Python 3.11, torch 2.15.0 (CPU), transformers 5.23.0:  python schedules.py
+# Made with Python 3.11, torch 2.15.0 (CPU), transformers 5.24.0:  python schedules.py
 import json, math, torch, transformers
 from transformers import optimization as o
 
@@ -18,7 +18,7 @@ def case(kind, steps, warmup, minimum, make, ratio=0.0, decay=0, decay_type=""):
     cases.append(dict(kind=kind, lr=LR, steps=steps, warmup_steps=0 if ratio else warmup, warmup_ratio=ratio,
                       min_lr_ratio=minimum, decay_steps=decay, decay_type=decay_type, rates=rates(make, steps)))
 
-case("constant", 12, 5, 0, lambda p: o.get_constant_schedule_with_warmup(p, 5))
+case("constant", 20, 5, 0, lambda p: o.get_constant_schedule_with_warmup(p, 5))
 case("linear", 40, 7, 0, lambda p: o.get_linear_schedule_with_warmup(p, 7, 40))
 case("linear", 9, 0, 0, lambda p: o.get_linear_schedule_with_warmup(p, 0, 9))
 case("cosine", 40, 7, 0, lambda p: o.get_cosine_schedule_with_warmup(p, 7, 40))

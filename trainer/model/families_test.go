@@ -39,46 +39,54 @@ func families(width, length int) []Config {
 	return list
 }
 
-// Five steps of AdamW give PyTorch's losses.
-func TestFiveSteps(t *testing.T) {
-	const (
-		b, tt                          = 2, 12
-		rate, beta1, beta2, eps, decay = 1e-2, 0.9, 0.95, 1e-8, 0.1
-	)
+// Five steps of AdamW or more give PyTorch's losses; twenty with PaLM's z-loss.
+func TestSteps(t *testing.T) {
 	for _, family := range fixtures {
 		f := readFixture(t, family)
-		want := f.values["lm/adamw"]
-		if want == nil {
-			t.Errorf("%s has no trace", family)
-			continue
-		}
 		n := network(t, cpu.Options{Threads: 2}, exec.F32, f.Config, Options{})
 		f.load(t, n)
-		x, feed := executor(t, n, Train, b, tt, 0), rows(f.IDs).predict(tt)
-		first, second := map[string][]float64{}, map[string][]float64{}
-		for step := range want {
-			run(t, n, x, feed)
-			if got := read(t, x, "loss")[0] / (b * (tt - 1)); math.Abs(got-want[step]) > 1e-4 {
-				t.Errorf("%s: loss %.6f after %d steps, want %.6f", family, got, step, want[step])
+		want := f.values["lm/adamw"]
+		if least := map[bool]int{false: 6, true: 21}[family == "palm"]; len(want) < least {
+			t.Errorf("%s: a trace of %d losses", family, len(want))
+		}
+		checkSteps(t, family, n, executor(t, n, Train, 2, 12, 0), rows(f.IDs).predict(12), 2*11, want)
+		if want = f.values["classifier/adamw"]; family == "palm" {
+			n = network(t, cpu.Options{Threads: 2}, exec.F32, f.Config, Options{Head: Classifier})
+			f.load(t, n)
+			if len(want) != 6 {
+				t.Errorf("%s: a classifier's trace of %d losses", family, len(want))
 			}
-			for _, p := range n.Layout().Params {
-				w, g, m, v := arena(t, n, exec.Param, p), arena(t, n, exec.Grad, p), first[p.Name], second[p.Name]
-				if m == nil {
-					m, v = make([]float64, p.Elems), make([]float64, p.Elems)
-					first[p.Name], second[p.Name] = m, v
+			checkSteps(t, family+" classifier", n, executor(t, n, Train, 2, 12, 3), f.classify(), 2, want)
+		}
+	}
+}
+
+func checkSteps(t *testing.T, what string, n *Network, x *exec.Executor, feed *Feed, targets int, want []float64) {
+	t.Helper()
+	const rate, beta1, beta2, eps, decay = 1e-2, 0.9, 0.95, 1e-8, 0.1
+	first, second := map[string][]float64{}, map[string][]float64{}
+	for step := range want {
+		run(t, n, x, feed)
+		if got := read(t, x, "loss")[0] / float64(targets); !(math.Abs(got-want[step]) <= 1e-4) {
+			t.Errorf("%s: loss %.6f after %d steps, want %.6f", what, got, step, want[step])
+		}
+		for _, p := range n.Layout().Params {
+			w, g, m, v := arena(t, n, exec.Param, p), arena(t, n, exec.Grad, p), first[p.Name], second[p.Name]
+			if m == nil {
+				m, v = make([]float64, p.Elems), make([]float64, p.Elems)
+				first[p.Name], second[p.Name] = m, v
+			}
+			for i := range w {
+				m[i] += (1 - beta1) * (g[i] - m[i])
+				v[i] += (1 - beta2) * (g[i]*g[i] - v[i])
+				if p.Decay {
+					w[i] -= rate * decay * w[i]
 				}
-				for i := range w {
-					m[i] += (1 - beta1) * (g[i] - m[i])
-					v[i] += (1 - beta2) * (g[i]*g[i] - v[i])
-					if p.Decay {
-						w[i] -= rate * decay * w[i]
-					}
-					hat := v[i] / (1 - math.Pow(beta2, float64(step+1)))
-					w[i] -= rate * m[i] / (1 - math.Pow(beta1, float64(step+1))) / (math.Sqrt(hat) + eps)
-				}
-				if err := n.upload(p, 0, w); err != nil {
-					t.Fatal(err)
-				}
+				hat := v[i] / (1 - math.Pow(beta2, float64(step+1)))
+				w[i] -= rate * m[i] / (1 - math.Pow(beta1, float64(step+1))) / (math.Sqrt(hat) + eps)
+			}
+			if err := n.upload(p, 0, w); err != nil {
+				t.Fatal(err)
 			}
 		}
 	}

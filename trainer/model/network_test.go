@@ -267,14 +267,7 @@ func checkParity(t *testing.T, f *fixture) {
 
 			cl := network(t, o, dt, f.Config, Options{Head: Classifier})
 			f.load(t, cl)
-			feed = rows(f.Padded)
-			for i, id := range feed.Tokens {
-				if id == 28 {
-					feed.Segments[i] = -1
-				}
-			}
-			feed.Pool, feed.Labels, feed.LabelWeights = []int32{11, 12 + 8, -1}, append(f.Labels[:2:2], -1), []float32{1, 1, 0}
-			feed.Seed = 0.5
+			feed = f.classify()
 			x = executor(t, cl, Train, b, tt, 3)
 			run(t, cl, x, feed)
 			compare(t, name+"classifier loss", []float64{read(t, x, "loss")[0] / 2}, f.values["classifier/loss"], bound)
@@ -287,6 +280,19 @@ func checkParity(t *testing.T, f *fixture) {
 			compare(t, name+"classifier logits of evaluate", read(t, x, "logits")[:6], f.values["classifier/logits"], bound)
 		}
 	}
+}
+
+// classify is what a classifier takes.
+func (f *fixture) classify() *Feed {
+	feed := rows(f.Padded)
+	for i, id := range feed.Tokens {
+		if id == 28 {
+			feed.Segments[i] = -1
+		}
+	}
+	feed.Pool, feed.Labels, feed.LabelWeights = []int32{11, 12 + 8, -1}, append(f.Labels[:2:2], -1), []float32{1, 1, 0}
+	feed.Seed = 0.5
+	return feed
 }
 
 // Decoding token by token gives the logits of the whole sequence.

@@ -1,7 +1,7 @@
-"""Reference values of heads that label tokens or find answers, on tiny decoders, in float64.
+"""Reference values of heads that label texts or tokens or find answers, on tiny decoders, in float64.
 
 Writes NAME.json and NAME.bin, laid out as bert.py has it, for gpt2-heads, llama-heads,
-qwen3-heads, and for qwen2 with a language model and a classifier too. Weights are float32 numbers. transformers computes norms, rotations and softmax
+qwen3-heads, and for qwen2 with a language model too. Weights are float32 numbers. transformers computes norms, rotations and softmax
 in float32 whatever the model's type; here float32 means float64. Run:
 
     python decoder.py
@@ -17,9 +17,10 @@ torch.float32 = torch.float = torch.float64
 torch.Tensor.float = torch.Tensor.double
 import transformers
 from transformers import (
-    GPT2Config, GPT2ForQuestionAnswering, GPT2ForTokenClassification, LlamaConfig, LlamaForQuestionAnswering,
-    LlamaForTokenClassification, Qwen2Config, Qwen2ForCausalLM, Qwen2ForQuestionAnswering, Qwen2ForSequenceClassification,
-    Qwen2ForTokenClassification, Qwen3Config, Qwen3ForQuestionAnswering, Qwen3ForTokenClassification,
+    GPT2Config, GPT2ForQuestionAnswering, GPT2ForSequenceClassification, GPT2ForTokenClassification, LlamaConfig,
+    LlamaForQuestionAnswering, LlamaForSequenceClassification, LlamaForTokenClassification, Qwen2Config, Qwen2ForCausalLM,
+    Qwen2ForQuestionAnswering, Qwen2ForSequenceClassification, Qwen2ForTokenClassification, Qwen3Config,
+    Qwen3ForQuestionAnswering, Qwen3ForSequenceClassification, Qwen3ForTokenClassification,
 )
 
 torch.set_num_threads(1)
@@ -109,12 +110,12 @@ def fixture(name, config, models):
 fixture("gpt2-heads", GPT2Config(
     vocab_size=V, n_positions=16, n_embd=16, n_layer=2, n_head=2, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
     bos_token_id=0, eos_token_id=0, pad_token_id=PAD, num_labels=3, attn_implementation="eager",
-), [GPT2ForTokenClassification, GPT2ForQuestionAnswering])
+), [GPT2ForSequenceClassification, GPT2ForTokenClassification, GPT2ForQuestionAnswering])
 shape = dict(
     vocab_size=V, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
     max_position_embeddings=16, bos_token_id=0, eos_token_id=0, pad_token_id=PAD, num_labels=3, attn_implementation="eager",
 )
-fixture("llama-heads", LlamaConfig(**shape), [LlamaForTokenClassification, LlamaForQuestionAnswering])
-fixture("qwen3-heads", Qwen3Config(head_dim=8, **shape), [Qwen3ForTokenClassification, Qwen3ForQuestionAnswering])
+fixture("llama-heads", LlamaConfig(**shape), [LlamaForSequenceClassification, LlamaForTokenClassification, LlamaForQuestionAnswering])
+fixture("qwen3-heads", Qwen3Config(head_dim=8, **shape), [Qwen3ForSequenceClassification, Qwen3ForTokenClassification, Qwen3ForQuestionAnswering])
 fixture("qwen2", Qwen2Config(**shape), [
     Qwen2ForCausalLM, Qwen2ForSequenceClassification, Qwen2ForTokenClassification, Qwen2ForQuestionAnswering])

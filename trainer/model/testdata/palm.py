@@ -127,19 +127,29 @@ put("classifier/loss", loss.reshape(1))
 for name, p in [*weights.items(), ("score.weight", score)]:
     put("classifier/grad/" + name, p.grad)
 
-# The losses of AdamW, before each of five steps and after the last.
-opt = torch.optim.AdamW([
-    {"params": [p for p in weights.values() if p.dim() > 1], "weight_decay": 0.1},
-    {"params": [p for p in weights.values() if p.dim() == 1], "weight_decay": 0},
-], lr=1e-2, betas=(0.9, 0.95), eps=1e-8)
-losses = []
-for _ in range(6):
-    opt.zero_grad()
-    loss = step()
-    loss.backward()
-    opt.step()
-    losses.append(loss.detach())
-put("lm/adamw", torch.stack(losses))
+
+
+def adamw(steps, parameters, step):
+    """The losses before each step, and after the last."""
+    opt = torch.optim.AdamW([
+        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": 0.1},
+        {"params": [p for p in parameters if p.dim() == 1], "weight_decay": 0},
+    ], lr=1e-2, betas=(0.9, 0.95), eps=1e-8)
+    losses, start = [], [p.detach().clone() for p in parameters]
+    for _ in range(steps + 1):
+        opt.zero_grad()
+        loss = step()
+        loss.backward()
+        opt.step()
+        losses.append(loss.detach())
+    for p, was in zip(parameters, start):
+        p.data.copy_(was)
+    return torch.stack(losses)
+
+
+put("lm/adamw", adamw(20, list(weights.values()), step))
+put("classifier/adamw", adamw(5, [*weights.values(), score], lambda: F.cross_entropy(
+    hidden(padded)[torch.arange(B), last] @ score.T, labels)))
 
 here = pathlib.Path(__file__).parent
 numpy.concatenate(values).astype("<f8").tofile(here / "palm.bin")
