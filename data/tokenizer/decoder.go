@@ -242,7 +242,7 @@ func (d replaceDecoder) decode(list []string, _ bool) []string {
 	for i, s := range list {
 		var b strings.Builder
 		done := 0
-		d.pattern.each(s, func(start, end int) {
+		each(d.pattern, s, func(start, end int) {
 			b.WriteString(s[done:start])
 			b.WriteString(d.content)
 			done = end

@@ -286,7 +286,7 @@ type replace struct {
 
 func (n replace) normalize(t text, e *editor) text {
 	e.begin(t)
-	n.pattern.each(t.s, func(start, end int) {
+	each(n.pattern, t.s, func(start, end int) {
 		e.copyTo(start)
 		e.replaceTo(end, n.content)
 	})

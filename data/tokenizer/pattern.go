@@ -15,6 +15,26 @@ type pattern interface {
 	each(s string, f func(start, end int))
 }
 
+// each is p.each by calls that the compiler sees through: f is not allocated, then.
+func each(p pattern, s string, f func(start, end int)) {
+	switch p := p.(type) {
+	case literal:
+		p.each(s, f)
+	case class:
+		p.each(s, f)
+	case blanks:
+		p.each(s, f)
+	case words:
+		p.each(s, f)
+	case scanner:
+		p.each(s, f)
+	case expression:
+		p.each(s, f)
+	default:
+		panic(fmt.Sprintf("tokenizer: pattern %T", p))
+	}
+}
+
 // parsePattern reads {"String": …} or {"Regex": …}.
 func parsePattern(raw json.RawMessage) (pattern, error) {
 	var p struct{ String, Regex *string }
@@ -164,7 +184,7 @@ type piece struct {
 func pieces(list []piece, s string, p pattern, b behavior, invert bool) []piece {
 	done := 0
 	matches, gaps := b != removed || invert, b != removed || !invert // what is to stay
-	p.each(s, func(start, end int) {
+	each(p, s, func(start, end int) {
 		if gaps && start > done {
 			list = append(list, piece{done, start, invert})
 		}
