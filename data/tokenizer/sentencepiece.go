@@ -172,12 +172,15 @@ func (m *spModel) pipeline(post json.RawMessage) (*Pipeline, error) {
 		return nil, fmt.Errorf("unk_id %d is not among the %d pieces", m.unk, len(m.pieces))
 	}
 	f := file{PostProcessor: post}
+	user := false
 	for id, piece := range m.pieces {
 		switch m.types[id] {
 		case pieceControl, pieceUnknown:
 			f.AddedTokens = append(f.AddedTokens, AddedToken{ID: int32(id), Content: piece, Special: true})
 		case pieceUser:
-			f.AddedTokens = append(f.AddedTokens, AddedToken{ID: int32(id), Content: piece})
+			// Found in the normalized text: what stands beside it has no edges of its own.
+			f.AddedTokens = append(f.AddedTokens, AddedToken{ID: int32(id), Content: piece, Normalized: !m.bpe})
+			user = true
 		}
 	}
 	var steps []string
@@ -211,13 +214,17 @@ func (m *spModel) pipeline(post json.RawMessage) (*Pipeline, error) {
 		}
 		v.merges = m.merges(v.ids)
 	} else {
-		scheme := "never"
-		if m.prefix {
-			scheme = "always"
+		meta := func(scheme string) json.RawMessage {
+			return json.RawMessage(fmt.Sprintf(`{"type": "Metaspace", "replacement": "▁", "prepend_scheme": %q, "split": true}`, scheme))
 		}
-		meta := fmt.Sprintf(`{"type": "Metaspace", "replacement": "▁", "prepend_scheme": %q, "split": true}`, scheme)
-		f.PreTokenizer = json.RawMessage(meta)
-		f.Decoder = json.RawMessage(meta)
+		f.PreTokenizer, f.Decoder = meta("never"), meta("never")
+		if m.prefix {
+			f.PreTokenizer, f.Decoder = meta("always"), meta("always")
+			if user {
+				steps = append(steps, `{"type": "Prepend", "prepend": "▁"}`)
+				f.PreTokenizer = meta("never")
+			}
+		}
 		if m.bytes {
 			f.Decoder = json.RawMessage(sequence)
 		}
