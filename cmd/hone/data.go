@@ -139,8 +139,9 @@ func newDataInfo(t *terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "info PATH…",
 		Short: "show columns, rows, lengths, scripts and labels of corpora",
-		Long: `Shows what corpora hold: columns, rows, lengths and scripts of texts, labels. With --manifest:
-the [corpus] tables of a recipe, with the hashes of the files and what converted
+		Long: `Shows what corpora hold: columns, rows, lengths and scripts of texts, labels, and the
+sha256 of what sha256sum prints for their files, one a line, without directories. With
+--manifest: the [corpus] tables of a recipe, with these hashes and what converted
 corpora say of themselves; what is not known is left empty, to be filled in.`,
 		Example: "  hone data info goroot:\n  hone data info goroot: --manifest",
 		Args:    cobra.MinimumNArgs(1),

@@ -63,7 +63,7 @@ func newCSVReader(r io.Reader, tabs bool, names []string) (*csvReader, error) {
 			fault = "a name that is not UTF-8"
 		}
 		if fault != "" {
-			return nil, fmt.Errorf("line %d is no header line: %s (hint: where there is none, name its %d columns with column_names)", line, fault, len(header))
+			return nil, fmt.Errorf("line %d is no header line: %s (hint: where there is none, name its %d columns with column_names, on the command line --column-names A,B)", line, fault, len(header))
 		}
 		c.names = append(c.names, string([]byte(h)))
 	}
