@@ -10,6 +10,8 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/klauspost/compress/s2"
+	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
 )
@@ -430,7 +432,8 @@ func (p *parquetReader) checkPages(column int) error {
 	}
 	head := make([]byte, 1<<10)
 	for pos < end {
-		var unpacked, packed int64
+		var unpacked, packed, levels int64
+		compressed := true
 		var c compact
 		for {
 			n := min(int64(len(head)), end-pos)
@@ -438,12 +441,17 @@ func (p *parquetReader) checkPages(column int) error {
 				return err
 			}
 			c = compact{b: head[:n]}
+			levels = 0
 			err := c.object(0, func(id int, v int64) {
 				switch id {
 				case 2:
 					unpacked = v
 				case 3:
 					packed = v
+				case 8 | 5<<8, 8 | 6<<8: // of version 2: what stands before the values, not compressed
+					levels += v
+				case 8 | 7<<8:
+					compressed = v != 0
 				}
 			})
 			if err == nil {
@@ -482,7 +490,38 @@ func (p *parquetReader) checkPages(column int) error {
 		if unpacked > most+1<<10 || unpacked > maxRecord {
 			return fmt.Errorf("damaged data: a page of %d bytes announces %d", packed, unpacked)
 		}
+		if levels < 0 || levels > packed || levels > unpacked {
+			return fmt.Errorf("damaged data: a page of %d bytes with %d of levels", packed, levels)
+		}
+		if compressed && packed > levels {
+			if err := p.checkSize(pos+levels, packed-levels, unpacked-levels, meta.Codec); err != nil {
+				return err
+			}
+		}
 		pos += packed
+	}
+	return nil
+}
+
+// checkSize verifies that what compressed bytes say of their size is not more than their
+// page says: the library allocates it.
+func (p *parquetReader) checkSize(pos, packed, unpacked int64, codec format.CompressionCodec) error {
+	if codec != format.Snappy && codec != format.Zstd {
+		return nil
+	}
+	head := make([]byte, min(packed, zstd.HeaderMaxSize))
+	if _, err := p.r.ReadAt(head, pos); err != nil {
+		return err
+	}
+	if codec == format.Snappy {
+		if n, err := s2.DecodedLen(head); err != nil || int64(n) > unpacked {
+			return errCompressed
+		}
+		return nil
+	}
+	var h zstd.Header
+	if err := h.Decode(head); err != nil || h.HasFCS && h.FrameContentSize > uint64(unpacked) || h.WindowSize > uint64(max(8<<20, 2*unpacked)) {
+		return errCompressed
 	}
 	return nil
 }
