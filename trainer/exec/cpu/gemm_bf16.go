@@ -6,7 +6,8 @@ import "math"
 // added in float32. Both operands are packed: A in tiles of 16 rows of 32 k, B in tiles of
 // 16 pairs of k of 16 columns, two tiles of rows or columns side by side and then the next
 // 32 k, filled up with zeros. All workers pack a block of B, which every row needs; then
-// each takes rows of A, packs them for itself and multiplies.
+// each takes rows of A, packs them for itself and multiplies. Of a long k, as gradients of
+// weights have, each takes a block of C that stays in its cache, and packs both for itself.
 //
 // An element begins at its bias, or zero, or what it was, and is a chain over steps of 32 k
 // whatever the blocks are; what a step does, the instruction says. AMX's TDPBF16PS adds the
@@ -44,8 +45,9 @@ type bf16Job struct {
 	packing    bool
 	k0, kt     int // the block: from so many tiles of k, so many
 	col, cols  int
-	rows       int // of a chunk
-	parts, per int // chunks side by side, and their columns
+	rows       int  // of a chunk
+	parts, per int  // chunks side by side, and their columns
+	own        bool // a chunk packs B too
 }
 
 // packParts is how many columns one chunk packs where k runs across the rows of B.
@@ -54,10 +56,15 @@ const packParts = 1024
 func (j *bf16Job) start(d *Device, g *gemmJob[float32]) {
 	j.g, j.set = g, d.bf16
 	all := tiles(g.k)
+	if all > 2*bf16KT && g.transA {
+		j.alone(d)
+		*j = bf16Job{}
+		return
+	}
 	kt := min(all, max(bf16KT, bf16B/(tiles(g.n)*twoTiles)/bf16KT*bf16KT))
 	cols := min(tiles(g.n), max(1, bf16B/(kt*twoTiles))) * tileK
 	threads := d.pool.threads
-	j.rows = min(bf16Rows, max(1, tiles(g.m)/(2*threads))*tileK)
+	j.rows = min(bf16Rows, (tiles(g.m)+threads-1)/threads*tileK)
 	byM := (g.m + j.rows - 1) / j.rows
 	if threads == 1 {
 		j.rows, byM = bf16Rows, threads
@@ -68,7 +75,7 @@ func (j *bf16Job) start(d *Device, g *gemmJob[float32]) {
 	}
 	for _, w := range d.scratch { // see gemmJob.start
 		lend[uint16](w, slotRows, tiles(min(j.rows, g.m))*min(kt, bf16KT)*twoTiles)
-		lend[float32](w, slotPanels, tileK*tileK)
+		lend[float32](w, slotA, tileK*tileK)
 	}
 	j.packed = lend[uint16](&d.shared, slotPanels, kt*tiles(cols)*twoTiles)
 	for j.col = 0; j.col < g.n; j.col += cols {
@@ -89,10 +96,45 @@ func (j *bf16Job) start(d *Device, g *gemmJob[float32]) {
 	*j = bf16Job{}
 }
 
+// bf16C is how many elements of C a worker keeps in its second-level cache, beside packed operands.
+const bf16C = 160 << 10
+
+// alone cuts C into blocks, each over the whole of k.
+func (j *bf16Job) alone(d *Device) {
+	g, threads := j.g, d.pool.threads
+	m, n := tiles(g.m), tiles(g.n)
+	best := math.Inf(1)
+	for byM := 1; byM <= m; byM++ {
+		for byN := 1; byN <= n; byN++ {
+			r, c := (m+byM-1)/byM, (n+byN-1)/byN
+			if r*c*tileK*tileK > bf16C && r*c > 1 {
+				continue
+			}
+			chunks := (m + r - 1) / r * ((n + c - 1) / c)
+			rounds := (chunks + threads - 1) / threads * threads
+			// In cycles for each step of k: to read and pack an element takes 0.7, to multiply one of C 1/400.
+			cost := 0.7*tileK*float64(byM*n+byN*m) + float64(rounds*r*c*tileK*tileK)/400
+			if cost < best {
+				best, j.rows, j.per = cost, r*tileK, c*tileK
+			}
+			if chunks > 8*threads {
+				break
+			}
+		}
+	}
+	j.own, j.kt, j.cols = true, tiles(g.k), g.n
+	for _, w := range d.scratch { // see gemmJob.start
+		lend[uint16](w, slotRows, tiles(j.rows)*bf16KT*twoTiles)
+		lend[uint16](w, slotPanels, tiles(j.per)*bf16KT*twoTiles)
+		lend[float32](w, slotA, tileK*tileK)
+	}
+	d.pool.run((g.m+j.rows-1)/j.rows*((g.n+j.per-1)/j.per), j)
+}
+
 func (j *bf16Job) chunk(i, worker int) {
 	g := j.g
 	k, w := &g.d.kern.bf16, g.d.scratch[worker]
-	tmp := lend[float32](w, slotPanels, tileK*tileK)
+	tmp := lend[float32](w, slotA, tileK*tileK)
 	k0 := j.k0 * tileK
 	kk := min(g.k-k0, j.kt*tileK)
 	if !j.packing {
@@ -103,12 +145,23 @@ func (j *bf16Job) chunk(i, worker int) {
 	step := j.kt * twoTiles
 	if g.transB { // 32 columns
 		c := i * tileK
-		packAlong(k.rowTilesT, tmp, j.packed[c/tileK*step:], g.b[(j.col+c)*g.ldb+k0:], g.ldb, min(tileK, j.cols-c), kk)
+		packBF16(k, tmp, j.packed[c/tileK*step:], step, g, j.col+c, min(tileK, j.cols-c), k0, kk)
 		return
 	}
 	t, c := i%j.kt, i/j.kt*packParts
 	p := t * tileK
-	packAcross(k.pairTiles, tmp, j.packed[c/tileK*step+t*twoTiles:], step, g.b[(k0+p)*g.ldb+j.col+c:], g.ldb, min(packParts, j.cols-c), min(tileK, kk-p))
+	packBF16(k, tmp, j.packed[c/tileK*step+t*twoTiles:], step, g, j.col+c, min(packParts, j.cols-c), k0+p, min(tileK, kk-p))
+}
+
+// packBF16 packs columns of B from col on, and kk of k from k0 on.
+func packBF16(k *bf16Kernels, tmp []float32, dst []uint16, step int, g *gemmJob[float32], col, cols, k0, kk int) {
+	if g.transB {
+		packAlong(k.rowTilesT, tmp, dst, g.b[col*g.ldb+k0:], g.ldb, cols, kk)
+		return
+	}
+	for p := 0; p < kk; p += tileK {
+		packAcross(k.pairTiles, tmp, dst[p/tileK*twoTiles:], step, g.b[(k0+p)*g.ldb+col:], g.ldb, cols, min(tileK, kk-p))
+	}
 }
 
 // multiply adds the block's products to a chunk of C.
@@ -128,7 +181,14 @@ func (j *bf16Job) multiply(k *bf16Kernels, w *scratch, tmp []float32, row, col i
 		} else {
 			packAlong(k.rowTiles, tmp, a, g.a[row*g.lda+k0:], g.lda, rows, kk)
 		}
-		b := j.packed[(col/tileK*j.kt+t)*twoTiles:]
+		b, bstep := j.packed, j.kt*twoTiles
+		if j.own {
+			bstep = kt * twoTiles
+			b = lend[uint16](w, slotPanels, tiles(cols)*bstep)
+			packBF16(k, tmp, b, bstep, g, col, cols, k0, kk)
+		} else {
+			b = b[(col/tileK*j.kt+t)*twoTiles:]
+		}
 		c := g.c[row*g.ldc+j.col+col:]
 		// What the elements begin with: before[i*stride+j].
 		var before []float32
@@ -138,7 +198,6 @@ func (j *bf16Job) multiply(k *bf16Kernels, w *scratch, tmp []float32, row, col i
 		} else if g.bias != nil {
 			before = g.bias[j.col+col:]
 		}
-		bstep := j.kt * twoTiles
 		mp, np := rows/tileK, cols/tileK
 		for q := 0; q < np && mp > 0; {
 			n := min(np-q, max(1, 64/mp)) // some microseconds, as assembly cannot be interrupted

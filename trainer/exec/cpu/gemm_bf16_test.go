@@ -140,9 +140,12 @@ func TestBF16IsOneChain(t *testing.T) {
 			}
 			defer d.Close()
 			r := rand.New(rand.NewPCG(5, 6))
-			sizes := [][3]int{{1, 1, 1}, {1, 200, 37}, {33, 65, 330}, {32, 64, 32}, {70, 31, 1100}, {64, 96, 513}}
+			sizes := [][3]int{{1, 1, 1}, {1, 200, 37}, {33, 65, 330}, {32, 64, 32}, {64, 96, 513}}
 			for range 6 {
 				sizes = append(sizes, [3]int{1 + r.IntN(80), 1 + r.IntN(100), 1 + r.IntN(150)})
+			}
+			for mode := range 8 { // of a long k
+				testBF16(t, d, r, 45, 66, 1100, mode, threads > 1)
 			}
 			for i, s := range sizes {
 				for mode := range 12 {

@@ -158,6 +158,8 @@ func (a *asm) rowTiles(transposed bool) {
 	a.i("MOVQ", "stride+16(FP)", "R8")
 	a.i("MOVQ", "dst+24(FP)", "DI")
 	a.i("LEAQ", "(R8)(R8*2)", "R9")
+	a.i("MOVQ", "R8", "R13")
+	a.i("SHLQ", "$4", "R13")
 	groups := []string{"SI", "R10", "R11", "R12"}
 	for g := 1; g < 4; g++ {
 		a.i("LEAQ", fmt.Sprintf("(%s)(R8*4)", groups[g-1]), groups[g])
@@ -169,6 +171,12 @@ func (a *asm) rowTiles(transposed bool) {
 		low, high := 16+2*(r%8), 17+2*(r%8)
 		a.i("VMOVUPS", row, fmt.Sprintf("Z%d", low))
 		a.i("VMOVUPS", "64"+row, fmt.Sprintf("Z%d", high))
+		if r%4 == 0 { // the rows that come next
+			a.i("LEAQ", fmt.Sprintf("(%s)(R13*1)", groups[r/4]), "R14")
+		}
+		below := "(R14)" + []string{"", "(R8*1)", "(R8*2)", "(R9*1)"}[r%4]
+		a.i("PREFETCHT0", below)
+		a.i("PREFETCHT0", "64"+below)
 		a.toBF16(low, high, r)
 	}
 	a.storeTile(transposed, 0)
@@ -215,6 +223,8 @@ func (a *asm) pairTiles(transposed bool) {
 			}
 			a.i("VMOVUPS", disp+"(R10)", fmt.Sprintf("Z%d", low))
 			a.i("VMOVUPS", disp+"(R10)(R8*1)", fmt.Sprintf("Z%d", high))
+			a.i("PREFETCHT0", fmt.Sprintf("%d(R10)", 256+64*half))
+			a.i("PREFETCHT0", fmt.Sprintf("%d(R10)(R8*1)", 256+64*half))
 			if p < 15 {
 				a.i("LEAQ", "(R10)(R8*2)", "R10")
 			}
@@ -286,10 +296,19 @@ func (a *asm) amx() {
 			a.tileZero(tile)
 		}
 		a.f("start:")
+		// Meanwhile the caches are asked for the rows below, which the next block writes.
+		a.i("MOVQ", "BX", "R15")
+		a.i("SHLQ", "$5", "R15")
+		a.i("ADDQ", "R11", "R15")
 		a.i("MOVQ", "DI", "CX")
 		a.i("MOVQ", "kt+0(FP)", "AX")
 		a.f("\tPCALIGN $32")
 		a.f("step:")
+		for range 3 {
+			a.i("PREFETCHT0", "(R15)")
+			a.i("PREFETCHT0", "64(R15)")
+			a.i("ADDQ", "BX", "R15")
+		}
 		a.tileMove(false, 4, 0, "SI", "R8")
 		a.tileMove(false, 6, 0, "CX", "R8")
 		a.tileDot(4, 6, 0)
