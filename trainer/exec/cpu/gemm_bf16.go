@@ -65,13 +65,9 @@ func (j *bf16Job) start(d *Device, g *gemmJob[float32]) {
 	cols := min(tiles(g.n), max(1, bf16B/(kt*twoTiles))) * tileK
 	threads := d.pool.threads
 	j.rows = min(bf16Rows, (tiles(g.m)+threads-1)/threads*tileK)
-	byM := (g.m + j.rows - 1) / j.rows
-	if threads == 1 {
-		j.rows, byM = bf16Rows, threads
-	}
-	j.parts = max(1, min(tiles(cols), (2*threads+byM-1)/byM))
-	if threads == 1 {
-		j.parts = 1
+	j.parts = 1
+	if byM := (g.m + j.rows - 1) / j.rows; threads > 1 {
+		j.parts = max(1, min(tiles(cols), (2*threads+byM-1)/byM))
 	}
 	for _, w := range d.scratch { // see gemmJob.start
 		lend[uint16](w, slotRows, tiles(min(j.rows, g.m))*min(kt, bf16KT)*twoTiles)
