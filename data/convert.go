@@ -173,6 +173,11 @@ func Convert(ctx context.Context, from, dir string, opt ConvertOptions, progress
 	if err := os.MkdirAll(filepath.Dir(filepath.Clean(dir)), 0o755); err != nil {
 		return nil, fmt.Errorf("data: convert: %w", err)
 	}
+	if opt.HoldEnds {
+		if err := endsOf(from, opt.Shares); err != nil {
+			return nil, err
+		}
+	}
 	if from == GorootScheme {
 		g, err := source.FindGoroot(ctx)
 		if err != nil {

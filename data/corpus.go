@@ -233,14 +233,16 @@ func Prepare(ctx context.Context, spec Spec, cacheDir string, progress func(done
 	if spec.From == "" {
 		return nil, errors.New(`data: no corpus is named (a file, a directory, a glob pattern or "goroot:")`)
 	}
+	if spec.HoldEnds {
+		if err := endsOf(spec.From, spec.Shares); err != nil {
+			return nil, err
+		}
+	}
 	if !spec.Rules.IsZero() || spec.Shares != (clean.Shares{}) && !spec.HoldEnds {
 		return prepareCleaned(ctx, spec, cacheDir, progress)
 	}
 	if spec.From != GorootScheme {
 		if m, err := readManifest(spec.From); err == nil {
-			if spec.HoldEnds {
-				return nil, fmt.Errorf("data: %s: is converted already, into documents whose files are not known: the ends of these cannot be held out", spec.From)
-			}
 			return openConverted(ctx, spec, spec.From, m, progress)
 		} else if !errors.Is(err, os.ErrNotExist) {
 			return nil, err

@@ -3,6 +3,7 @@ package data
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"unicode/utf8"
 
@@ -15,6 +16,18 @@ import (
 type ends struct {
 	validation, test int64
 	at               int64 // characters that are behind
+}
+
+// endsOf says why there are no ends of files to hold out of a corpus, or nil.
+func endsOf(from string, s clean.Shares) error {
+	if s == (clean.Shares{}) {
+		return errors.New("data: the ends of files are held out, and no share of them is named: give one for validation or test")
+	}
+	_, err := readManifest(from)
+	if from == GorootScheme || err == nil {
+		return fmt.Errorf("data: %s: its documents are not of files whose ends can be held out: without that, they are by a hash", from)
+	}
+	return nil
 }
 
 // findEnds counts the characters of a file.

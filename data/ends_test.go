@@ -62,7 +62,10 @@ func TestHoldEnds(t *testing.T) {
 		t.Errorf("splits %+v", s)
 	}
 	_, err = Prepare(t.Context(), Spec{From: filepath.Join(cache, "converted"), Shares: clean.Shares{Test: 0.25}, HoldEnds: true}, cache, nil)
-	if err == nil || !strings.Contains(err.Error(), "is converted already") {
+	if err == nil || !strings.Contains(err.Error(), "its documents are not of files whose ends can be held out") {
 		t.Errorf("ends of what is converted: %v", err)
+	}
+	if _, err := Convert(t.Context(), filepath.Join(dir, "long.txt"), filepath.Join(cache, "none"), ConvertOptions{HoldEnds: true}, nil); err == nil || !strings.Contains(err.Error(), "no share of them is named") {
+		t.Errorf("ends of no size: %v", err)
 	}
 }
