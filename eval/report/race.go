@@ -73,12 +73,16 @@ func (m *Metrics) places(curve string) (list []place) {
 		if v.Stage != curve {
 			continue
 		}
-		p := place{v.Step, Missing, v.Loss}
+		p, before := place{v.Step, Missing, v.Loss}, Step{}
 		for _, s := range m.Steps {
-			if s.Stage == curve && s.Step >= v.Step {
-				p.seconds = s.Seconds
+			if s.Stage != curve {
+				continue
+			}
+			if s.Step >= v.Step { // between two lines of the log time passes evenly
+				p.seconds = before.Seconds + (s.Seconds-before.Seconds)*Number(v.Step-before.Step)/Number(s.Step-before.Step)
 				break
 			}
+			before = s
 		}
 		list = append(list, p)
 	}
