@@ -187,7 +187,7 @@ func (c *Config) check() error {
 	fault(c.World < 1 || c.Rank < 0 || c.Rank >= c.World, "rank %d of %d", c.Rank, c.World)
 	fault(c.World > 1 && c.MicroBatchSize > 0 && c.BatchSize/c.MicroBatchSize%c.World != 0,
 		"%d micro-batches cannot be shared out evenly among %d ranks", c.BatchSize/max(1, c.MicroBatchSize), c.World)
-	fault(c.Windows && (len(c.Mixture) > 0 || c.Epochs != 0 || c.Objective == Classification || c.Consecutive),
+	fault(c.Windows && (len(c.Mixture) > 0 || c.Epochs != 0 || c.Objective == Classification || c.Consecutive || c.NextSentence),
 		"random windows are of a single corpus, without end, and not for classification or consecutive rows")
 	fault(c.Epochs < 0, "%d epochs: want ≥ 0 (0: without end)", c.Epochs)
 	fault(c.MaxDocBytes < 1, "documents of at most %d bytes: want ≥ 1", c.MaxDocBytes)

@@ -1,7 +1,6 @@
 package model
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 
@@ -33,15 +32,6 @@ type Llama struct {
 	qwen  bool // Qwen3: queries and keys are normalised
 }
 
-// RopeScaling says how rotary position embedding is stretched to longer sequences.
-type RopeScaling struct {
-	RopeType                      string  `json:"rope_type" toml:"rope_type"` // "" or default: not; llama3
-	Factor                        float64 `json:"factor,omitempty" toml:"factor"`
-	LowFreqFactor                 float64 `json:"low_freq_factor,omitempty" toml:"low_freq_factor"`
-	HighFreqFactor                float64 `json:"high_freq_factor,omitempty" toml:"high_freq_factor"`
-	OriginalMaxPositionEmbeddings int     `json:"original_max_position_embeddings,omitempty" toml:"original_max_position_embeddings"`
-}
-
 // defaultLlama is Llama 2 with 7 B parameters.
 func defaultLlama() Config {
 	bos := 1
@@ -50,25 +40,6 @@ func defaultLlama() Config {
 		Family: Llama{
 			HiddenSize: 4096, IntermediateSize: 11008, NumHiddenLayers: 32, NumAttentionHeads: 32,
 			MaxPositionEmbeddings: 2048, RMSNormEps: 1e-6, RopeTheta: 10000, HiddenAct: "silu", InitializerRange: 0.02,
-		},
-	}
-}
-
-func defaultQwen2() Config {
-	c := defaultQwen3()
-	f := c.Family.(Llama)
-	f.qwen2, f.qwen, f.HeadDim = true, false, 0
-	c.ModelType, c.Family = "qwen2", f
-	return c
-}
-
-func defaultQwen3() Config {
-	return Config{
-		ModelType: "qwen3", VocabSize: 151936,
-		Family: Llama{
-			HiddenSize: 4096, IntermediateSize: 22016, NumHiddenLayers: 32, NumAttentionHeads: 32, NumKeyValueHeads: 32,
-			HeadDim: 128, MaxPositionEmbeddings: 32768, RMSNormEps: 1e-6, RopeTheta: 10000, HiddenAct: "silu",
-			InitializerRange: 0.02, qwen: true,
 		},
 	}
 }
@@ -115,36 +86,6 @@ func (f Llama) body(h Head) string {
 	return "model."
 }
 
-// UnmarshalJSON reads rope_parameters too, which has both rope_theta and rope_scaling
-// since transformers 5, and rope_scaling's older key type.
-func (f *Llama) UnmarshalJSON(b []byte) error {
-	type plain Llama
-	if err := json.Unmarshal(b, (*plain)(f)); err != nil {
-		return err
-	}
-	var also struct {
-		RopeScaling struct {
-			Type string `json:"type"`
-		} `json:"rope_scaling"`
-		RopeParameters struct {
-			*RopeScaling
-			RopeTheta *float64 `json:"rope_theta"`
-		} `json:"rope_parameters"`
-	}
-	also.RopeParameters.RopeScaling = &f.RopeScaling
-	also.RopeParameters.RopeTheta = &f.RopeTheta
-	if err := json.Unmarshal(b, &also); err != nil {
-		return err
-	}
-	if f.RopeScaling.RopeType == "" {
-		f.RopeScaling.RopeType = also.RopeScaling.Type
-	}
-	if f.RopeScaling.RopeType == "default" {
-		f.RopeScaling = RopeScaling{}
-	}
-	return nil
-}
-
 func (f Llama) check(c Config, faults *Faults) {
 	faults.positive("hidden_size", f.HiddenSize)
 	faults.positive("intermediate_size", f.IntermediateSize)
@@ -180,15 +121,7 @@ func (f Llama) check(c Config, faults *Faults) {
 		faults.no("attention_bias", f.AttentionBias)
 		faults.no("mlp_bias", f.MLPBias)
 	}
-	if s := f.RopeScaling; s != (RopeScaling{}) {
-		faults.oneOf("rope_scaling.rope_type", s.RopeType, "llama3")
-		faults.above0("rope_scaling.factor", s.Factor)
-		faults.above0("rope_scaling.low_freq_factor", s.LowFreqFactor)
-		if !(s.HighFreqFactor > s.LowFreqFactor) {
-			faults.add("rope_scaling.high_freq_factor", "%g is not above low_freq_factor, %g", s.HighFreqFactor, s.LowFreqFactor)
-		}
-		faults.positive("rope_scaling.original_max_position_embeddings", s.OriginalMaxPositionEmbeddings)
-	}
+	f.RopeScaling.check(faults)
 }
 
 func (f Llama) headDim() int {
@@ -204,17 +137,6 @@ func (f Llama) heads() graph.Heads {
 		h.KV = h.Query
 	}
 	return h
-}
-
-// frequencies of rotary position embedding, radians a position.
-func (f Llama) frequencies() []float64 {
-	freqs := graph.Frequencies(f.headDim(), f.RopeTheta)
-	if s := f.RopeScaling; s.RopeType == "llama3" {
-		graph.Llama3Scaling{
-			Factor: s.Factor, LowFreqFactor: s.LowFreqFactor, HighFreqFactor: s.HighFreqFactor, Context: s.OriginalMaxPositionEmbeddings,
-		}.Apply(freqs)
-	}
-	return freqs
 }
 
 // llama is the decoder of Touvron et al. 2023 (2302.13971, 2307.09288): RMS norms before

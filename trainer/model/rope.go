@@ -1,0 +1,70 @@
+package model
+
+import (
+	"encoding/json"
+
+	"hone/trainer/graph"
+)
+
+// RopeScaling says how rotary position embedding is stretched to longer sequences.
+type RopeScaling struct {
+	RopeType                      string  `json:"rope_type" toml:"rope_type"` // "" or default: not; llama3
+	Factor                        float64 `json:"factor,omitempty" toml:"factor"`
+	LowFreqFactor                 float64 `json:"low_freq_factor,omitempty" toml:"low_freq_factor"`
+	HighFreqFactor                float64 `json:"high_freq_factor,omitempty" toml:"high_freq_factor"`
+	OriginalMaxPositionEmbeddings int     `json:"original_max_position_embeddings,omitempty" toml:"original_max_position_embeddings"`
+}
+
+// UnmarshalJSON reads rope_parameters too, which has both rope_theta and rope_scaling
+// since transformers 5, and rope_scaling's older key type.
+func (f *Llama) UnmarshalJSON(b []byte) error {
+	type plain Llama
+	if err := json.Unmarshal(b, (*plain)(f)); err != nil {
+		return err
+	}
+	var also struct {
+		RopeScaling struct {
+			Type string `json:"type"`
+		} `json:"rope_scaling"`
+		RopeParameters struct {
+			*RopeScaling
+			RopeTheta *float64 `json:"rope_theta"`
+		} `json:"rope_parameters"`
+	}
+	also.RopeParameters.RopeScaling = &f.RopeScaling
+	also.RopeParameters.RopeTheta = &f.RopeTheta
+	if err := json.Unmarshal(b, &also); err != nil {
+		return err
+	}
+	if f.RopeScaling.RopeType == "" {
+		f.RopeScaling.RopeType = also.RopeScaling.Type
+	}
+	if f.RopeScaling.RopeType == "default" {
+		f.RopeScaling = RopeScaling{}
+	}
+	return nil
+}
+
+func (s RopeScaling) check(faults *Faults) {
+	if s == (RopeScaling{}) {
+		return
+	}
+	faults.oneOf("rope_scaling.rope_type", s.RopeType, "llama3")
+	faults.above0("rope_scaling.factor", s.Factor)
+	faults.above0("rope_scaling.low_freq_factor", s.LowFreqFactor)
+	if !(s.HighFreqFactor > s.LowFreqFactor) {
+		faults.add("rope_scaling.high_freq_factor", "%g is not above low_freq_factor, %g", s.HighFreqFactor, s.LowFreqFactor)
+	}
+	faults.positive("rope_scaling.original_max_position_embeddings", s.OriginalMaxPositionEmbeddings)
+}
+
+// frequencies of rotary position embedding, radians a position.
+func (f Llama) frequencies() []float64 {
+	freqs := graph.Frequencies(f.headDim(), f.RopeTheta)
+	if s := f.RopeScaling; s.RopeType == "llama3" {
+		graph.Llama3Scaling{
+			Factor: s.Factor, LowFreqFactor: s.LowFreqFactor, HighFreqFactor: s.HighFreqFactor, Context: s.OriginalMaxPositionEmbeddings,
+		}.Apply(freqs)
+	}
+	return freqs
+}
