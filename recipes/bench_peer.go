@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -21,23 +22,43 @@ import (
 
 // A Peer is another program whose training step is measured beside hone's.
 type Peer struct {
-	Name   string // torch
+	Name   string // torch or transformers
 	Python string // the interpreter that has it
 }
 
 // ParsePeer reads NAME=PYTHON.
 func ParsePeer(s string) (Peer, error) {
 	name, python, ok := strings.Cut(s, "=")
-	if !ok || name != "torch" || python == "" {
-		return Peer{}, fmt.Errorf("bench: peer %q: want torch=PYTHON, the interpreter of an environment with PyTorch", s)
+	if !ok || python == "" || name != "torch" && name != "transformers" {
+		return Peer{}, fmt.Errorf("bench: peer %q: want torch=PYTHON or transformers=PYTHON, the interpreter of an environment that has it", s)
 	}
 	return Peer{name, python}, nil
+}
+
+// Configs are what is measured beside the peer if nothing else is asked for.
+func (p Peer) Configs() []BenchConfig {
+	if p.Name == "transformers" {
+		return benchPeerConfigs
+	}
+	return BenchConfigs
+}
+
+// Check refuses a config of a family that the peer's script does not have.
+func (p Peer) Check(c BenchConfig) error {
+	has := []string{"gpt2"}
+	if p.Name == "transformers" {
+		has = []string{"gpt2", "bert", "llama"}
+	}
+	if !slices.Contains(has, c.Family) {
+		return fmt.Errorf("bench: config %q is a %s: beside %s there is %s", c.Name, c.Family, p.Name, strings.Join(has, ", "))
+	}
+	return nil
 }
 
 // A BenchPeer is a config as hone and its peers train it, in turns on one machine.
 type BenchPeer struct {
 	BenchConfig
-	Name            string    `json:"program"` // hone, torch, torch compiled
+	Name            string    `json:"program"` // hone, torch, torch compiled, transformers, …
 	Version         string    `json:"version"`
 	Steps           int       `json:"steps"`
 	Milliseconds    float64   `json:"milliseconds"` // median of the steps
@@ -67,10 +88,11 @@ func startTorch(ctx context.Context, p Peer, dir string, c BenchConfig, threads 
 	}
 	arg, err := json.Marshal(struct {
 		BenchConfig
-		Threads int  `json:"threads"`
-		Compile bool `json:"compile"`
-		BF16    bool `json:"bf16"`
-	}{c, threads, compile, bf16})
+		Program string `json:"program"`
+		Threads int    `json:"threads"`
+		Compile bool   `json:"compile"`
+		BF16    bool   `json:"bf16"`
+	}{c, p.Name, threads, compile, bf16})
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
-"""The step of a GPT-2 in PyTorch, for hone bench to measure beside its own.
+"""A training step in PyTorch, for hone bench to measure beside its own: of a GPT-2 written
+out here, or with "program": "transformers" of that library's GPT-2, BERT or Llama.
 
-    python bench_torch.py '{"layers": 6, "heads": 6, "dim": 384, "t": 256, "b": 32, "v": 65, "threads": 2, "compile": false, "bf16": false}'
+    python bench_torch.py '{"program": "torch", "family": "gpt2", "layers": 6, "heads": 6, "dim": 384, "t": 256, "b": 32, "v": 65, "threads": 2, "compile": false, "bf16": false}'
 
 Builds the model, makes two steps, and prints a line of JSON that says what it is. Then
 for each line on stdin, a number n, it makes n steps and prints their seconds as a JSON
@@ -59,22 +60,65 @@ class GPT2(nn.Module):
         return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
 
 
+def hugging_face(c):
+    """The model of transformers, without dropout."""
+    import transformers as hf
+
+    same = dict(vocab_size=c["v"], attn_implementation="sdpa")
+    if c["family"] == "gpt2":
+        return hf.GPT2LMHeadModel(hf.GPT2Config(
+            n_layer=c["layers"], n_head=c["heads"], n_embd=c["dim"], n_positions=c["t"], use_cache=False,
+            bos_token_id=0, eos_token_id=0, resid_pdrop=0, embd_pdrop=0, attn_pdrop=0, **same))
+    sizes = dict(hidden_size=c["dim"], intermediate_size=c["inner"], num_hidden_layers=c["layers"],
+                 num_attention_heads=c["heads"], max_position_embeddings=c["t"], **same)
+    if c["family"] == "bert":
+        return hf.BertForMaskedLM(hf.BertConfig(hidden_dropout_prob=0, attention_probs_dropout_prob=0, **sizes))
+    if c["family"] == "llama":
+        return hf.LlamaForCausalLM(hf.LlamaConfig(
+            num_key_value_heads=c["kv_heads"], tie_word_embeddings=True, use_cache=False, bos_token_id=0, eos_token_id=0, **sizes))
+    sys.exit(f"no {c['family']} here")
+
+
+def examples(c):
+    """Tokens and targets of a step: the next token, or for BERT 15 % of them masked."""
+    tokens = torch.randint(c["v"], (c["b"], c["t"] + 1))
+    if c["family"] != "bert":
+        return tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous()
+    tokens = tokens[:, 1:].contiguous()
+    picked = torch.rand(tokens.shape) < 0.15
+    return tokens.masked_fill(picked, c["v"] - 1), tokens.masked_fill(~picked, -100)
+
+
 def main():
     c = json.loads(sys.argv[1])
     torch.set_num_threads(c["threads"])
     torch.manual_seed(1)
-    model = GPT2(c["layers"], c["heads"], c["dim"], c["t"], c["v"])
+    if c["program"] == "transformers":
+        import transformers
+
+        version = f"transformers {transformers.__version__}, torch {torch.__version__}"
+        model = hugging_face(c).train()
+    else:
+        version = "torch " + torch.__version__
+        model = GPT2(c["layers"], c["heads"], c["dim"], c["t"], c["v"])
     matrices = [p for p in model.parameters() if p.dim() == 2]
     vectors = [p for p in model.parameters() if p.dim() != 2]
     groups = [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}]
     adamw = torch.optim.AdamW(groups, lr=3e-4, betas=(0.9, 0.95), eps=1e-8, fused=True)
     forward = torch.compile(model) if c["compile"] else model
 
+    def loss_of(tokens, targets):
+        if c["program"] == "torch":
+            return forward(tokens, targets)
+        if c["family"] == "bert":
+            return forward(input_ids=tokens, labels=targets).loss
+        return forward(input_ids=tokens, labels=targets, shift_labels=targets).loss  # shifted already
+
     def step():
-        tokens = torch.randint(c["v"], (c["b"], c["t"] + 1))
+        tokens, targets = examples(c)
         start = time.perf_counter()
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=c["bf16"]):
-            loss = forward(tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous())
+            loss = loss_of(tokens, targets)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         adamw.step()
@@ -83,8 +127,7 @@ def main():
 
     step()
     step()
-    params = sum(p.numel() for p in model.parameters()) - model.wpe.weight.numel()
-    about = {"version": "torch " + torch.__version__, "python": platform.python_version(), "parameters": params}
+    about = {"version": version, "python": platform.python_version()}
     print(json.dumps(about), flush=True)
     for line in sys.stdin:
         print(json.dumps([step() for _ in range(int(line))]), flush=True)

@@ -26,7 +26,9 @@ token (N parameters without positions), and nothing for what is computed twice.
 equal parameters in turns with a GPT-2, and their tokens/s over its.
 
 --against torch=PYTHON trains the same models in PyTorch too, plain and compiled, in
-turns with hone; PYTHON is the interpreter of an environment that has torch.
+turns with hone; PYTHON is the interpreter of an environment that has torch. With
+--against transformers=PYTHON they are that library's: a BERT base and a Llama of 135 M
+parameters (SmolLM2's) or, by --config, other GPT-2s, BERTs and Llamas.
 
 --precision bf16 measures steps whose matrix products are of bf16, beside the peak of
 these; of a peer, its autocast to bfloat16.`,
@@ -52,6 +54,14 @@ these; of a peer, its autocast to bfloat16.`,
 					return inputError{err}
 				}
 				o.Peers, o.Matmuls = []recipes.Peer{peer}, false
+				if len(configs) == 0 {
+					o.Configs = peer.Configs()
+				}
+				for _, c := range o.Configs {
+					if err := peer.Check(c); err != nil {
+						return inputError{err}
+					}
+				}
 			} else if markdown {
 				return inputError{errors.New("bench: --markdown writes the comparison with a peer: --against is missing")}
 			}
@@ -73,7 +83,7 @@ these; of a peer, its autocast to bfloat16.`,
 	c.Flags().Float64Var(&o.Seconds, "seconds", 9, "time for the step of each config, about")
 	c.Flags().IntVar(&o.Threads, "threads", 0, "threads; 0: one for each core")
 	c.Flags().StringVar(&o.Precision, "precision", "fp32", "of matrix products: fp32, bf16")
-	c.Flags().StringVar(&against, "against", "", "measure a peer beside: torch=PYTHON")
+	c.Flags().StringVar(&against, "against", "", "measure a peer beside: torch=PYTHON or transformers=PYTHON")
 	c.Flags().BoolVar(&markdown, "markdown", false, "write the comparison as a table for a README")
 	return c
 }
