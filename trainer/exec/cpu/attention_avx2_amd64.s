@@ -1403,11 +1403,33 @@ TEXT ·attentionCopy_avx2(SB), NOSPLIT, $0-48
 	MOVQ ldd+24(FP), R8
 	MOVQ src+32(FP), SI
 	MOVQ lds+40(FP), R9
+	MOVQ DX, R13
+	SHRQ $5, R13
 	SHRQ $3, DX
+	ANDQ $3, DX
 row:
 	MOVQ DI, AX
 	MOVQ SI, R10
+	MOVQ R13, BX
+	TESTQ BX, BX
+	JZ rest
+block:
+	VMOVUPS (R10), Y0
+	VMOVUPS 32(R10), Y1
+	VMOVUPS 64(R10), Y2
+	VMOVUPS 96(R10), Y3
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS Y2, 64(AX)
+	VMOVUPS Y3, 96(AX)
+	ADDQ $128, AX
+	ADDQ $128, R10
+	DECQ BX
+	JNZ block
+rest:
 	MOVQ DX, BX
+	TESTQ BX, BX
+	JZ next
 vector:
 	VMOVUPS (R10), Y0
 	VMOVUPS Y0, (AX)
@@ -1415,6 +1437,7 @@ vector:
 	ADDQ $32, R10
 	DECQ BX
 	JNZ vector
+next:
 	ADDQ R8, DI
 	ADDQ R9, SI
 	DECQ CX

@@ -3220,11 +3220,29 @@ TEXT ·attentionCopy_avx512(SB), NOSPLIT, $0-48
 	MOVQ ldd+24(FP), R8
 	MOVQ src+32(FP), SI
 	MOVQ lds+40(FP), R9
+	MOVQ DX, R13
+	SHRQ $5, R13
 	SHRQ $3, DX
+	ANDQ $3, DX
 row:
 	MOVQ DI, AX
 	MOVQ SI, R10
+	MOVQ R13, BX
+	TESTQ BX, BX
+	JZ rest
+block:
+	VMOVUPS (R10), Z0
+	VMOVUPS 64(R10), Z1
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ $128, AX
+	ADDQ $128, R10
+	DECQ BX
+	JNZ block
+rest:
 	MOVQ DX, BX
+	TESTQ BX, BX
+	JZ next
 vector:
 	VMOVUPS (R10), Y0
 	VMOVUPS Y0, (AX)
@@ -3232,6 +3250,7 @@ vector:
 	ADDQ $32, R10
 	DECQ BX
 	JNZ vector
+next:
 	ADDQ R8, DI
 	ADDQ R9, SI
 	DECQ CX
