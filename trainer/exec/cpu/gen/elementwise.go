@@ -18,10 +18,12 @@ func (a *asm) elementwise() {
 		a.exp("hi", expHi)
 		a.i("VMULPS", a.v(13), a.v(2), a.v(2))
 	})
+	a.streams("x", "dst")
 	a.kernel("gelu", "n int, dst, x *float32", x, to0, func(step) {
 		a.geluHeld()
 		a.i("VDIVPS", a.v(2), a.v(6), a.v(0))
 	})
+	a.streams("x", "dy", "dst")
 	a.kernel("geluGrad", "n int, dst, x, dy *float32", []operand{{"x", 4}, {"dy", 7}}, to0, func(step) {
 		// s = 1/(1+e), 1-s = e·s: dx = dy·(s + s·(e·s)·x·(d0 + d1·x²)). Beyond the limit the
 		// second term is nothing, and x is held there so that no infinity meets a zero.

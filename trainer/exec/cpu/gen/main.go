@@ -87,6 +87,7 @@ type asm struct {
 	words   []uint32
 	ahead   int // see prefetch
 	fetch   []string
+	stream  []string          // see streams
 	at      map[string]string // registers of the pointers of the function being written
 	masks   bool              // the table of AVX2's masks is used
 }

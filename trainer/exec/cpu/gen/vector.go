@@ -84,8 +84,14 @@ func withTypes(params string) []parameter {
 // prefetcher goes from row to row fast enough. It may ask for what is not there.
 func (a *asm) prefetch(rows int, names ...string) { a.ahead, a.fetch = rows, names }
 
+// streams has the loop ask for operands streamAhead bytes further on: a processor that
+// computes much for a line fetches too few ahead by itself.
+func (a *asm) streams(names ...string) { a.stream = names }
+
+const streamAhead = 1024
+
 func (a *asm) end() {
-	a.ahead = 0
+	a.ahead, a.stream = 0, nil
 	a.i("VZEROUPPER")
 	a.i("RET")
 }
@@ -127,6 +133,9 @@ func (a *asm) turns(in, out []operand, body func(step)) {
 			a.i("PREFETCHT0", fmt.Sprintf("(%s)(R13*1)", a.at[name]))
 		}
 		a.i("ADDQ", "$64", "R13")
+	}
+	for _, ptr := range a.stream {
+		a.i("PREFETCHT0", fmt.Sprintf("%d(%s)(R12*1)", streamAhead, a.at[ptr]))
 	}
 	a.i("ADDQ", "$64", "R12")
 	a.i("DECQ", "AX")
