@@ -202,7 +202,7 @@ func (m *machine) call(name string, args map[string]uint64) error {
 			operands = strings.Split(rest, ", ")
 		}
 		switch {
-		case strings.HasSuffix(op, ":"), op == "PCALIGN", op == "VZEROUPPER", strings.HasPrefix(op, "PREFETCH"):
+		case strings.HasSuffix(op, ":"), op == "PCALIGN", op == "VZEROUPPER", strings.HasPrefix(op, "PREFETCH"), op == "LONG": // LONG: a PREFETCHW
 		case op == "RET":
 			return m.err
 		case op == "JMP", op == "JZ" && m.zero, op == "JNZ" && !m.zero, op == "JLT" && m.less, op == "JGE" && !m.less, op == "JLE" && (m.less || m.zero):

@@ -259,7 +259,16 @@ func gemm32(k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []float
 					rows := min(mr, mc-i)
 					at := &block[i/mr*step]
 					next, next1, next2 := at, 0, 0
-					if below := i + mr; !transA && below < mc {
+					switch below := i + mr; {
+					case transA && !transB: // B's next block, a row with each panel
+						p, q := pc, jc+k.nc
+						if q >= n {
+							p, q = pc+k.kc, 0
+						}
+						if p += i / mr * (k.nc / nr); p < min(kk, pc+k.kc) || q == 0 && p < kk {
+							next, next1, next2 = &b[p*ldb+q], 4*ldb, 8*ldb
+						}
+					case !transA && below < mc:
 						next, next1, next2 = &block[below*lda], 64*k.ask, 4*lda
 						if 16*k.ask >= k.kc { // a row at a time, not half
 							next1, next2 = 4*lda, 8*lda

@@ -41,22 +41,6 @@ func (a *asm) micro(rows int) {
 	}
 	panel := func(part string) { // its labels end in part; all but the full one are masked
 		full := part == ""
-		if full && rows == a.mr {
-			// A share of what is read next, which no hardware prefetcher knows.
-			a.i("MOVQ", "DX", "R13")
-			a.i("SUBQ", "c+48(FP)", "R13")
-			a.i("SHRQ", fmt.Sprintf("$%d", bits.Len(uint(4*a.nr))-1), "R13") // panels done
-			a.i("MOVQ", "R13", "AX")
-			a.i("ANDQ", "$1", "AX")
-			a.i("IMULQ", "next1+80(FP)", "AX")
-			a.i("SHRQ", "$1", "R13")
-			a.i("IMULQ", "next2+88(FP)", "R13")
-			a.i("ADDQ", "AX", "R13")
-			a.i("ADDQ", "next+72(FP)", "R13")
-			for line := range a.ask {
-				a.i("PREFETCHT1", fmt.Sprintf("%d(R13)", 64*line))
-			}
-		}
 		a.i("MOVQ", "a+16(FP)", "SI")
 		if len(groups) > 1 {
 			a.i("LEAQ", "(R8)(R8*2)", "R13")
@@ -86,25 +70,6 @@ func (a *asm) micro(rows int) {
 			a.zero(acc(r, 1))
 		}
 		a.f("start%s:", part)
-		if full && rows == a.mr { // the panel's neighbour, or the next rows' first panel, is next
-			a.i("CMPQ", "R14", fmt.Sprintf("$%d", a.nr))
-			a.i("JLE", "below")
-			a.i("LEAQ", fmt.Sprintf("%d(DX)", 4*a.nr), "R13")
-			a.i("JMP", "ask")
-			a.f("below:")
-			a.i("MOVQ", "BX", "R13")
-			a.i("IMULQ", fmt.Sprintf("$%d", rows), "R13")
-			a.i("ADDQ", "c+48(FP)", "R13")
-			a.f("ask:")
-			for r := range rows {
-				for line := 0; line < 4*a.nr; line += 64 {
-					a.i("PREFETCHT0", fmt.Sprintf("%d(R13)", line))
-				}
-				if r < rows-1 {
-					a.i("ADDQ", "BX", "R13")
-				}
-			}
-		}
 		step := func(p int) {
 			for line := 0; line < 4*a.nr && a.ahead > 0; line += 64 {
 				a.i("PREFETCHT0", fmt.Sprintf("%d(DI)", (p+a.ahead)*4*a.nr+line))
@@ -127,16 +92,66 @@ func (a *asm) micro(rows int) {
 		}
 		a.i("MOVQ", "CX", "AX")
 		a.i("SHRQ", "$2", "AX")
-		a.i("JZ", "rest"+part)
-		a.f("\tPCALIGN $64")
-		a.f("four%s:", part)
-		for p := range 4 {
-			step(p)
+		fours := func(label string, fetch func()) { // CX times four steps, each time with a fetch
+			a.f("\tPCALIGN $64")
+			a.f("%s:", label)
+			for p := range 4 {
+				step(p)
+			}
+			fetch()
+			a.i("ADDQ", fmt.Sprintf("$%d", 4*4*a.nr), "DI")
+			a.i("DECQ", "CX")
+			a.i("JNZ", label)
 		}
-		a.i("ADDQ", fmt.Sprintf("$%d", 4*4*a.nr), "DI")
-		a.i("DECQ", "AX")
-		a.i("JNZ", "four"+part)
+		if full && rows == a.mr {
+			// What is used next is asked for a line at a time: a burst would take all of the
+			// buffers that B's lines come through. First the tile of C: the panel's neighbour,
+			// or the next rows' first panel.
+			a.i("MOVQ", "BX", "R13")
+			a.i("IMULQ", fmt.Sprintf("$%d", rows), "R13")
+			a.i("ADDQ", "c+48(FP)", "R13")
+			a.i("LEAQ", fmt.Sprintf("%d(DX)", 4*a.nr), "R15")
+			a.i("CMPQ", "R14", fmt.Sprintf("$%d", a.nr))
+			a.i("CMOVQGT", "R15", "R13")
+			some := func(n int, none string) { // CX = min(AX, n), which AX loses
+				a.i("TESTQ", "AX", "AX")
+				a.i("JZ", none)
+				a.i("MOVQ", fmt.Sprintf("$%d", n), "CX")
+				a.i("CMPQ", "AX", "CX")
+				a.i("CMOVQLT", "AX", "CX")
+				a.i("SUBQ", "CX", "AX")
+			}
+			for line := 0; line < 4*a.nr; line += 64 {
+				some(rows, "rest")
+				a.i("LEAQ", fmt.Sprintf("%d(R13)", line), "R15")
+				fours(fmt.Sprintf("tile%d", line/64), func() {
+					a.f("\tLONG $0x0F0D0F41 // PREFETCHW (R15), which the assembler does not know")
+					a.i("ADDQ", "BX", "R15")
+				})
+			}
+			// Then a share of the next rows of A, which no hardware prefetcher knows.
+			a.i("MOVQ", "DX", "R13")
+			a.i("SUBQ", "c+48(FP)", "R13")
+			a.i("SHRQ", fmt.Sprintf("$%d", bits.Len(uint(4*a.nr))-1), "R13") // panels done
+			a.i("MOVQ", "R13", "R15")
+			a.i("ANDQ", "$1", "R15")
+			a.i("IMULQ", "next1+80(FP)", "R15")
+			a.i("SHRQ", "$1", "R13")
+			a.i("IMULQ", "next2+88(FP)", "R13")
+			a.i("ADDQ", "R13", "R15")
+			a.i("ADDQ", "next+72(FP)", "R15")
+			some(a.ask, "rest")
+			fours("rows", func() {
+				a.i("PREFETCHT1", "(R15)")
+				a.i("ADDQ", "$64", "R15")
+			})
+		}
+		a.i("MOVQ", "AX", "CX")
+		a.i("TESTQ", "CX", "CX")
+		a.i("JZ", "rest"+part)
+		fours("four"+part, func() {})
 		a.f("rest%s:", part)
+		a.i("MOVQ", "kc+0(FP)", "CX")
 		a.i("MOVQ", "CX", "AX")
 		a.i("ANDQ", "$3", "AX")
 		a.i("JZ", "done"+part)
