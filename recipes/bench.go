@@ -60,7 +60,9 @@ type BenchStep struct {
 	Products        float64   `json:"gflop_of_products"` // of a step, attention's full squares included
 	GFLOPS          float64   `json:"gflops"`            // by 6N + 12LCT a token, of other families than GPT-2 by their products
 	Share           float64   `json:"share_of_peak"`
-	DataWait        float64   `json:"data_wait"` // share of the time that steps waited for data
+	Rate            float64   `json:"rate_in_turns,omitempty"`  // GFLOP/s of multiply-adds alone, taken in turns with the steps: median
+	ShareInTurns    float64   `json:"share_in_turns,omitempty"` // of that rate: what the step makes of the clock and the company that the processor has now
+	DataWait        float64   `json:"data_wait"`                // share of the time that steps waited for data
 	Ops             []BenchOp `json:"ops"`
 }
 
@@ -292,7 +294,8 @@ type benchMeter struct {
 	params        int
 	products      float64 // FLOPs of a step's matrix products
 	steps         []float64
-	total, waited float64 // seconds
+	rates         []float64 // GFLOP/s of multiply-adds alone, between the steps
+	total, waited float64   // seconds
 	ops           []*benchOps
 }
 
@@ -322,6 +325,9 @@ func (m *benchMeter) result(b *Bench) *BenchStep {
 	out.TokensPerSecond = float64(m.config.tokens()) / took
 	out.GFLOPS = m.config.flops(m.params, m.products) / 1e9 / took
 	out.Share = out.GFLOPS / b.peak()
+	if out.Rate = median(m.rates); out.Rate > 0 {
+		out.ShareInTurns = out.GFLOPS / out.Rate
+	}
 	out.DataWait = m.waited / m.total
 	between := slices.Clone(m.steps)
 	for _, o := range m.ops {
@@ -343,12 +349,18 @@ func (m *benchMeter) result(b *Bench) *BenchStep {
 // benchStep times the step of a config, and its instructions.
 func benchStep(ctx context.Context, dev *cpu.Device, c BenchConfig, b *Bench, seconds float64) (*BenchStep, error) {
 	m := benchMeter{config: c}
+	turn := 0.0
 	began := time.Now()
 	for p, err := range benchSteps(ctx, dev, c, b.BF16 > 0) {
 		if err != nil {
 			return nil, err
 		}
 		m.add(p)
+		// A fiftieth of the steps' time, in rounds that are long beside the clock's.
+		if turn += p.info.Seconds; turn > 0.05 {
+			m.rates = append(m.rates, dev.Rate(turn/50))
+			turn = 0
+		}
 		if spent := time.Since(began).Seconds(); len(m.steps) >= 5 && spent > seconds || len(m.steps) >= 3 && spent > 1.5*seconds {
 			break
 		}
@@ -548,8 +560,8 @@ func (b *Bench) Print(w io.Writer) error {
 	for _, s := range b.Steps {
 		fmt.Fprintf(w, "\n%s: %s %d layers of %d, T=%d B=%d V=%d, %.3g M parameters without positions\n",
 			s.Name, s.Family, s.Layers, s.Dim, s.T, s.B, s.V, float64(s.Parameters)/1e6)
-		fmt.Fprintf(w, "%.1f ms a step (median of %d), %.0f tokens/s, %.1f GFLOP/s, %.1f %% of peak; %.2f %% waiting for data\n",
-			s.Milliseconds, s.Steps, s.TokensPerSecond, s.GFLOPS, 100*s.Share, 100*s.DataWait)
+		fmt.Fprintf(w, "%.1f ms a step (median of %d), %.0f tokens/s, %.1f GFLOP/s, %.1f %% of peak, %.1f %% of the %.0f GFLOP/s in turns with the steps; %.2f %% waiting for data\n",
+			s.Milliseconds, s.Steps, s.TokensPerSecond, s.GFLOPS, 100*s.Share, 100*s.ShareInTurns, s.Rate, 100*s.DataWait)
 		t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 		fmt.Fprintln(t, "phase\top\tfrom\tcount\tms\t% of step\tGFLOP\tMB\tlimit\t% of it")
 		for _, o := range s.Ops {

@@ -42,6 +42,25 @@ func (d *Device) PeakBF16(threads int) (gflops float64) {
 	return d.peak(min(max(threads, 1), d.pool.threads), &peakJob{k: d.kern, bf16: d.bf16})
 }
 
+// Rate is the GFLOP/s, over about that many seconds, of the instructions that PeakBF16 or
+// else PeakFLOPS measures, on all threads: what the processor gives now, with the clock and
+// the company that it has.
+func (d *Device) Rate(seconds float64) (gflops float64) {
+	j := &peakJob{k: d.kern, bf16: d.bf16, tile: make([]float32, d.pool.threads*2*peakSteps), rounds: 1 << 16}
+	if d.kern.fmaLoop == nil {
+		j.rounds = peakSteps
+	}
+	flops := 0.0
+	began := time.Now()
+	for {
+		d.pool.run(d.pool.threads, j)
+		flops += float64(d.pool.threads) * float64(j.rounds) * j.flops()
+		if took := time.Since(began).Seconds(); took >= seconds {
+			return flops / took / 1e9
+		}
+	}
+}
+
 func (d *Device) peak(threads int, j *peakJob) (gflops float64) {
 	j.rounds = 1 << 10
 	for { // rounds of about a millisecond
