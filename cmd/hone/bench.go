@@ -80,7 +80,7 @@ these; of a peer, its autocast to bfloat16.`,
 		},
 	}
 	c.Flags().StringSliceVar(&configs, "config", nil, "nano, char, small or gpt2 alone, or a family; several with commas")
-	c.Flags().Float64Var(&o.Seconds, "seconds", 9, "time for the step of each config, about")
+	c.Flags().Float64Var(&o.Seconds, "seconds", 7, "time for the step of each config, about")
 	c.Flags().IntVar(&o.Threads, "threads", 0, "threads; 0: one for each core")
 	c.Flags().StringVar(&o.Precision, "precision", "fp32", "of matrix products: fp32, bf16")
 	c.Flags().StringVar(&against, "against", "", "measure a peer beside: torch=PYTHON or transformers=PYTHON")

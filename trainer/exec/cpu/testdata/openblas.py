@@ -12,10 +12,19 @@ Prints a line a shape: the GFLOP/s of the fastest of the rounds that half a seco
 as the benchmark does.
 
     go test -run xxx -bench Configs ./trainer/exec/cpu
+
+With hone's benchmark, compiled, the two take turns, three each, a sixth of a second long,
+and the line has the median of each and their ratio:
+
+    go test -c -o cpu.test ./trainer/exec/cpu
+    OPENBLAS_CORETYPE=SkylakeX python3 openblas.py 2 char ./cpu.test
 """
 
 import ctypes
 import mmap
+import re
+import statistics
+import subprocess
 import sys
 import time
 
@@ -37,7 +46,16 @@ def shapes():
             yield f"{name}/{layer}/dw", *((k, rows, n) if w == "NN" else (n, rows, k)), "TN"
 
 
+def hone(test, shape, threads):
+    """GFLOP/s of the compiled benchmark at a shape of a configuration."""
+    config, layer, product = shape.split("/")
+    bench = "/".join(f"^{x}$" for x in ("BenchmarkConfigs", config, layer, f"threads={threads}", product))
+    out = subprocess.run([test, "-test.run", "^$", "-test.bench", bench, "-test.benchtime", "0.17s"], capture_output=True, text=True, check=True)
+    return float(re.search(r"([0-9.]+) GFLOP/s", out.stdout).group(1))
+
+
 def main():
+    test = sys.argv.pop() if sys.argv[-1].endswith(".test") else None
     threads = int(sys.argv[1]) if len(sys.argv) > 1 else 1
     lib = ctypes.CDLL("libopenblas.so.0")
     lib.openblas_get_corename.restype = ctypes.c_char_p
@@ -72,12 +90,22 @@ def main():
         args = (101, 112 if ta else 111, 112 if tb else 111, m, n, k, 1.0, ctypes.addressof(a), m if ta else k,
                 ctypes.addressof(b), k if tb else n, 0.0, ctypes.addressof(c), n)
         lib.cblas_sgemm(*args)
-        best, start = 1e9, time.perf_counter()
-        while time.perf_counter() - start < 0.5:
-            t = time.perf_counter()
-            lib.cblas_sgemm(*args)
-            best = min(best, time.perf_counter() - t)
-        print(f"{name:22s} {m:6d}x{k}x{n}/{mode} {2e-9 * m * k * n / best:8.1f} GFLOP/s", flush=True)
+
+        def fastest(seconds):
+            best, start = 1e9, time.perf_counter()
+            while time.perf_counter() - start < seconds:
+                t = time.perf_counter()
+                lib.cblas_sgemm(*args)
+                best = min(best, time.perf_counter() - t)
+            return 2e-9 * m * k * n / best
+
+        line = f"{name:22s} {m:6d}x{k}x{n}/{mode}"
+        if not test:
+            print(f"{line} {fastest(0.5):8.1f} GFLOP/s", flush=True)
+            continue
+        turns = [(hone(test, name, threads), fastest(0.17)) for _ in range(3)]
+        ours, theirs = (statistics.median(t[i] for t in turns) for i in range(2))
+        print(f"{line:44s} hone {ours:7.1f}  OpenBLAS {theirs:7.1f} GFLOP/s  ratio {ours / theirs:.2f}", flush=True)
 
 
 if __name__ == "__main__":
