@@ -172,15 +172,15 @@ func (m *spModel) pipeline(post json.RawMessage) (*Pipeline, error) {
 		return nil, fmt.Errorf("unk_id %d is not among the %d pieces", m.unk, len(m.pieces))
 	}
 	f := file{PostProcessor: post}
-	user := false
 	for id, piece := range m.pieces {
 		switch m.types[id] {
 		case pieceControl, pieceUnknown:
 			f.AddedTokens = append(f.AddedTokens, AddedToken{ID: int32(id), Content: piece, Special: true})
 		case pieceUser:
-			// Found in the normalized text: what stands beside it has no edges of its own.
-			f.AddedTokens = append(f.AddedTokens, AddedToken{ID: int32(id), Content: piece, Normalized: !m.bpe})
-			user = true
+			// Unigram takes it by its score, 0, of a text that is cut nowhere before.
+			if m.bpe {
+				f.AddedTokens = append(f.AddedTokens, AddedToken{ID: int32(id), Content: piece})
+			}
 		}
 	}
 	var steps []string
@@ -220,10 +220,6 @@ func (m *spModel) pipeline(post json.RawMessage) (*Pipeline, error) {
 		f.PreTokenizer, f.Decoder = meta("never"), meta("never")
 		if m.prefix {
 			f.PreTokenizer, f.Decoder = meta("always"), meta("always")
-			if user {
-				steps = append(steps, `{"type": "Prepend", "prepend": "▁"}`)
-				f.PreTokenizer = meta("never")
-			}
 		}
 		if m.bytes {
 			f.Decoder = json.RawMessage(sequence)
