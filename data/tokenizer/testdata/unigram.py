@@ -2,15 +2,17 @@
 # the log-likelihood (sum of the scores of the best segmentation) of the rest.
 #
 # Made with Python 3.11, sentencepiece 0.2.3:
-#   python unigram.py DIR      DIR holds wikitext2 and nsmc_rebuilt
+#   python unigram.py DIR      DIR holds wikitext2, ag_news and nsmc_rebuilt
 #
 # Every tenth line is held out. "<unk>" in WikiText is made "unk", as SentencePiece
-# takes the first for its own.
+# takes the first for its own. WikiText comes cut into words: SentencePiece's tokens to
+# begin with are only the strings that more than one character follows, and so not "▁that",
+# which a blank always follows there. The other sets are text as written.
 import gzip, json, os, sys, tempfile
 import sentencepiece as spm
 
 out = []
-for name, files, size in [("wikitext2", ["wikitext2/test.txt", "wikitext2/valid.txt"], 5000), ("nsmc", ["nsmc_rebuilt/reviews_lm.txt.gz"], 8000)]:
+for name, files, size in [("wikitext2", ["wikitext2/test.txt", "wikitext2/valid.txt"], 5000), ("ag_news", ["ag_news/test.csv"], 8000), ("nsmc", ["nsmc_rebuilt/reviews_lm.txt.gz"], 8000)]:
     lines = []
     for f in files:
         path = os.path.join(sys.argv[1], f)
