@@ -265,7 +265,8 @@ func gemm32(k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []float
 						if q >= n {
 							p, q = pc+k.kc, 0
 						}
-						if p += i / mr * (k.nc / nr); p < min(kk, pc+k.kc) || q == 0 && p < kk {
+						end := min(kk, p+k.kc)
+						if p += i / mr * (k.nc / nr); p < end {
 							next, next1, next2 = &b[p*ldb+q], 4*ldb, 8*ldb
 						}
 					case !transA && below < mc:

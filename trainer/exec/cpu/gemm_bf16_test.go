@@ -169,3 +169,15 @@ func BenchmarkBF16(b *testing.B) {
 		}
 	}
 }
+
+// toBF16 rounds to the nearest, ties to even, as the kernels do.
+func toBF16(x float32) uint16 {
+	b := math.Float32bits(x)
+	switch {
+	case b&0x7f800000 == 0: // zero or subnormal
+		return uint16(b>>16) & 0x8000
+	case b&0x7fffffff > 0x7f800000: // not a number: stays one
+		return uint16(b>>16) | 0x40
+	}
+	return uint16((b + 0x7fff + b>>16&1) >> 16)
+}

@@ -69,13 +69,13 @@ type rowsKernels struct {
 
 var genericKernels = kernels{name: "generic"}
 
-// findKernels gives a set by name, or the best one for "".
-func findKernels(name string) (*kernels, error) {
+// findKernels gives a set by name, as in Options, or the best one for "".
+func findKernels(full string) (*kernels, error) {
 	have := available() // best first
-	full := name
-	if name, _, _ = strings.Cut(name, "+"); full == "" {
+	if full == "" {
 		return have[0], nil
 	}
+	name, _, _ := strings.Cut(full, "+")
 	var names []string
 	for _, k := range have {
 		if k.name == name {
