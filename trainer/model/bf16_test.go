@@ -29,9 +29,7 @@ func TestBF16(t *testing.T) {
 					x := executor(t, n, Train, 3, 16, 0)
 					run(t, n, x, f)
 					all = append(all, read(t, x, "loss"))
-					for _, p := range n.Layout().Params {
-						all = append(all, arena(t, n, exec.Grad, p))
-					}
+					all = append(all, gradients(t, n)...)
 					return all
 				}
 				want := values(cpu.Options{Threads: 1}, Options{})

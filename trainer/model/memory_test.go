@@ -147,9 +147,7 @@ func TestMemoryRecomputed(t *testing.T) {
 			f, _ := r.part(k, steps).feed(LanguageModel)
 			f.Before, f.Slots = []int32{int32(4 * k), int32(4 * k)}, [2]int32{int32(k % 2), int32((k + 1) % 2)}
 			run(t, n, x, f)
-			for _, p := range n.Layout().Params {
-				got = append(got, arena(t, n, exec.Grad, p))
-			}
+			got = append(got, gradients(t, n)...)
 		}
 		if want == nil {
 			want = got

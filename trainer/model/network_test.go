@@ -68,6 +68,15 @@ func read(t testing.TB, x *exec.Executor, name string) []float64 {
 	return out
 }
 
+// gradients reads those of all parameters.
+func gradients(t testing.TB, n *Network) (list [][]float64) {
+	t.Helper()
+	for _, p := range n.Layout().Params {
+		list = append(list, arena(t, n, exec.Grad, p))
+	}
+	return list
+}
+
 // arena reads a parameter or its gradient.
 func arena(t testing.TB, n *Network, c exec.Class, p exec.ParamInfo) []float64 {
 	t.Helper()

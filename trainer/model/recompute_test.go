@@ -25,9 +25,7 @@ func TestRecompute(t *testing.T) {
 				x := executor(t, n, Train, 3, 16, 0)
 				run(t, n, x, f)
 				got := [][]float64{read(t, x, "loss"), read(t, x, "nll")}
-				for _, p := range n.Layout().Params {
-					got = append(got, arena(t, n, exec.Grad, p))
-				}
+				got = append(got, gradients(t, n)...)
 				p := x.Program()
 				if !again {
 					want, scratch = got, p.Size(exec.Scratch)
@@ -84,9 +82,7 @@ func TestReferencesRecomputed(t *testing.T) {
 				x := executor(t, n, Train, len(r.IDs), len(r.IDs[0]), 0)
 				run(t, n, x, f)
 				got := [][]float64{read(t, x, "loss")}
-				for _, p := range n.Layout().Params {
-					got = append(got, arena(t, n, exec.Grad, p))
-				}
+				got = append(got, gradients(t, n)...)
 				if want == nil {
 					want = got
 				}

@@ -33,9 +33,7 @@ func TestReferencesForAnyThreads(t *testing.T) {
 					x := executor(t, n, Train, len(r.IDs), len(r.IDs[0]), s)
 					run(t, n, x, f)
 					got := [][]float64{read(t, x, "loss")}
-					for _, p := range n.Layout().Params {
-						got = append(got, arena(t, n, exec.Grad, p))
-					}
+					got = append(got, gradients(t, n)...)
 					if want == nil {
 						want = got
 					}
