@@ -153,6 +153,15 @@ func (b *Bench) peak() float64 {
 	return b.GFLOPS
 }
 
+// arithmetic names the limits of products.
+func (b *Bench) arithmetic() string {
+	s := fmt.Sprintf("%.0f GFLOP/s of fused multiply-adds", b.GFLOPS)
+	if b.BF16 > 0 {
+		s += fmt.Sprintf(", %.0f of products of bf16", b.BF16)
+	}
+	return s
+}
+
 // errMeasured ends a training once enough steps are timed: nothing is saved.
 var errMeasured = errors.New("measured")
 
@@ -538,11 +547,7 @@ func timeProgram(dev *cpu.Device, b *exec.Builder) (seconds float64, err error) 
 
 // Print writes the tables.
 func (b *Bench) Print(w io.Writer) error {
-	fmt.Fprintf(w, "%s\n%s, %d threads: %.0f GFLOP/s of fused multiply-adds, ", b.Machine, b.Device, b.Threads, b.GFLOPS)
-	if b.BF16 > 0 {
-		fmt.Fprintf(w, "%.0f of products of bf16, ", b.BF16)
-	}
-	fmt.Fprintf(w, "%.1f GB/s of reading memory\n", b.Bandwidth)
+	fmt.Fprintf(w, "%s\n%s, %d threads: %s, %.1f GB/s of reading memory\n", b.Machine, b.Device, b.Threads, b.arithmetic(), b.Bandwidth)
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
 	if len(b.Matmuls) > 0 {
 		fmt.Fprintln(t, "\nmatmul, GFLOP/s\tM\tK\tN\tNN\t%\tNT\t%\tTN\t%\t")

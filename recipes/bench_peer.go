@@ -266,7 +266,11 @@ func (b *Bench) Markdown(w io.Writer) error {
 		heads += " " + p.Name + " |"
 		rule += "---:|"
 	}
-	fmt.Fprintf(w, "| tokens/s |%s hone ÷ best other | hone's share of FMA peak |\n|---|%s---:|---:|", heads, rule)
+	peak := "FMA"
+	if b.BF16 > 0 {
+		peak = "bf16"
+	}
+	fmt.Fprintf(w, "| tokens/s |%s hone ÷ best other | hone's share of %s peak |\n|---|%s---:|---:|", heads, peak, rule)
 	best := 0.0
 	var last BenchPeer
 	end := func() {
@@ -285,7 +289,7 @@ func (b *Bench) Markdown(w io.Writer) error {
 		fmt.Fprintf(w, " %s |", thousands(p.TokensPerSecond))
 	}
 	end()
-	_, err := fmt.Fprintf(w, "\n\nMedians of steps taken in turns on one machine: %s; %s, %d threads, %.0f GFLOP/s of fused multiply-adds; %s.\n",
-		b.Machine, b.Device, b.Threads, b.GFLOPS, strings.Join(b.versions(), "; "))
+	_, err := fmt.Fprintf(w, "\n\nMedians of steps taken in turns on one machine: %s; %s, %d threads, %s; %s.\n",
+		b.Machine, b.Device, b.Threads, b.arithmetic(), strings.Join(b.versions(), "; "))
 	return err
 }

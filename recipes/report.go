@@ -21,16 +21,17 @@ func startClock() (seconds func() float64) {
 	return func() float64 { return time.Since(began).Seconds() }
 }
 
-// peak is the machine's measured limit in a precision, FLOP/s: measured once a run.
-func (w *runner) peak(precision string) float64 {
-	if w.limits[precision] == 0 {
+// peak is the machine's measured limit, of products of bf16 or of fp32, FLOP/s: each
+// measured once a run.
+func (w *runner) peak(bf16 bool) float64 {
+	if w.limits[bf16] == 0 {
 		rate := w.dev.PeakFLOPS
-		if precision == "bf16" {
+		if bf16 {
 			rate = w.dev.PeakBF16
 		}
-		w.limits[precision] = 1e9 * rate(w.dev.Threads())
+		w.limits[bf16] = 1e9 * rate(w.dev.Threads())
 	}
-	return w.limits[precision]
+	return w.limits[bf16]
 }
 
 // summary is a training stage's line of the report.
@@ -116,7 +117,7 @@ func (w *runner) report(recipeText string) (*report.Run, error) {
 		Recipe: w.r.Name, Seed: uint64(w.r.Seed), Version: Version(), RecipeText: recipeText,
 		Machine: report.Machine{
 			Description: Machine(), Device: kind, Kernels: kernels, Threads: w.dev.Threads(),
-			PeakMemory: peakMemory(), PeakFLOPs: report.Number(w.peak("")),
+			PeakMemory: peakMemory(), PeakFLOPs: report.Number(w.peak(false)),
 		},
 	}
 	for i := range w.r.Stages {

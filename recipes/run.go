@@ -75,8 +75,8 @@ type runner struct {
 	text    string // the resolved recipe
 	hash    string // of it
 	metrics *report.Log
-	limits  map[string]float64 // FLOP/s of the machine by precision, once measured
-	params  map[string]int     // of each stage trained by this process
+	limits  map[bool]float64 // FLOP/s of the machine, by whether in bf16, once measured
+	params  map[string]int   // of each stage trained by this process
 	log     func(line string)
 	cached  map[string]*data.TokenSplit // training splits, by corpus
 }
@@ -87,7 +87,7 @@ func Run(ctx context.Context, r *Recipe, o Options) (run *report.Run, err error)
 	if o.Dir == "" {
 		o.Dir = filepath.Join("runs", r.Name)
 	}
-	w := &runner{r: r, o: o, log: o.Say, params: map[string]int{}, limits: map[string]float64{}, cached: map[string]*data.TokenSplit{}}
+	w := &runner{r: r, o: o, log: o.Say, params: map[string]int{}, limits: map[bool]float64{}, cached: map[string]*data.TokenSplit{}}
 	if w.dev, err = cpu.New(r.deviceOptions(o.Kernels)); err != nil {
 		return nil, input(err)
 	}
@@ -142,9 +142,11 @@ func Run(ctx context.Context, r *Recipe, o Options) (run *report.Run, err error)
 	return w.report(text)
 }
 
+func (s *Stage) bf16() bool { return s.Precision == "bf16" }
+
 // deviceOptions are those of the device that runs all stages.
 func (r *Recipe) deviceOptions(kernels string) cpu.Options {
-	bf16 := slices.ContainsFunc(r.Stages, func(s Stage) bool { return s.Precision == "bf16" })
+	bf16 := slices.ContainsFunc(r.Stages, func(s Stage) bool { return s.bf16() })
 	return cpu.Options{Threads: r.Threads, Kernels: kernels, BF16: bf16}
 }
 

@@ -277,7 +277,7 @@ func head(s *Stage) model.Head {
 func modelOptions(s *Stage, c model.Config) model.Options {
 	o := model.Options{
 		Head: head(s), AuxiliaryLM: s.LMWeight > 0, MicroBatches: s.BatchSize / s.MicroBatchSize,
-		Recompute: s.Recompute, BF16: s.Precision == "bf16",
+		Recompute: s.Recompute, BF16: s.bf16(),
 	}
 	if s.Trainable == trainableHead {
 		o.Trainable = c.InHead
@@ -539,7 +539,7 @@ func (h *watch) log() trainer.Hook {
 			line := stepLine{Step: report.Step{
 				Step: i.Step, Stage: h.name, Tokens: i.Tokens, Loss: report.Number(mean), LR: report.Number(i.LR),
 				GradNorm: report.Number(i.GradNorm), TokensPerSecond: report.Number(speed), Seconds: report.Number(h.seconds),
-				MFU: report.Number(float64(len(h.loss)*h.s.BatchSize*h.s.SequenceLength) * h.flops / took / h.w.peak(h.s.Precision)),
+				MFU: report.Number(float64(len(h.loss)*h.s.BatchSize*h.s.SequenceLength) * h.flops / took / h.w.peak(h.s.bf16())),
 			}, DataWait: h.waited / took, Padding: h.padding / float64(len(h.loss)), LearningRate: h.rate,
 				Mixture: mixed(h.read.Mixture, h.read.MixtureBy, t.Cursor())}
 			for _, name := range wrapped(h.read.Mixture, h.place, t.Cursor()) {
