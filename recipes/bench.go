@@ -87,8 +87,7 @@ type BenchOptions struct {
 	Seconds   float64 // to spend on the step of a config, about
 	Matmuls   bool
 	Peers     []Peer
-	Threads   int // 0: one for each core
-	Kernels   string
+	Threads   int    // 0: one for each core
 	Precision string // of matrix products: fp32, bf16
 	Say       func(line string)
 }
@@ -97,10 +96,10 @@ func (o *BenchOptions) bf16() bool { return o.Precision == "bf16" }
 
 // RunBench measures.
 func RunBench(ctx context.Context, o BenchOptions) (*Bench, error) {
-	if err := cpu.CheckPrecision(o.Precision, o.Kernels); err != nil {
+	if err := cpu.CheckPrecision(o.Precision, ""); err != nil {
 		return nil, input(fmt.Errorf("bench: precision: %w", err))
 	}
-	dev, err := cpu.New(cpu.Options{Threads: o.Threads, Kernels: o.Kernels, BF16: o.bf16()})
+	dev, err := cpu.New(cpu.Options{Threads: o.Threads, BF16: o.bf16()})
 	if err != nil {
 		return nil, input(err)
 	}

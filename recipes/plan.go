@@ -46,7 +46,7 @@ const processBytes = 40 << 20
 // Check plans a recipe. It opens the corpora (and converts them on first use), and
 // runs a few steps of each training stage on made-up tokens to measure their speed.
 func Check(ctx context.Context, r *Recipe, o Options) (*Plan, error) {
-	dev, err := cpu.New(r.deviceOptions(o.Kernels))
+	dev, err := cpu.New(r.deviceOptions())
 	if err != nil {
 		return nil, input(err)
 	}

@@ -22,12 +22,11 @@ import (
 
 // Options of a run, beside the recipe.
 type Options struct {
-	Dir     string // the run directory; "": runs/NAME
-	Fresh   bool   // remove what an earlier run left
-	Cache   string // where converted corpora lie
-	Kernels string // a CPU kernel set by name; "": the best
-	Say     func(line string)
-	Bar     func(title, unit string) Bar
+	Dir   string // the run directory; "": runs/NAME
+	Fresh bool   // remove what an earlier run left
+	Cache string // where converted corpora lie
+	Say   func(line string)
+	Bar   func(title, unit string) Bar
 }
 
 // A Bar shows how far long work is, in its unit; total 0 is not known.
@@ -88,7 +87,7 @@ func Run(ctx context.Context, r *Recipe, o Options) (run *report.Run, err error)
 		o.Dir = filepath.Join("runs", r.Name)
 	}
 	w := &runner{r: r, o: o, log: o.Say, params: map[string]int{}, limits: map[bool]float64{}, cached: map[string]*data.TokenSplit{}}
-	if w.dev, err = cpu.New(r.deviceOptions(o.Kernels)); err != nil {
+	if w.dev, err = cpu.New(r.deviceOptions()); err != nil {
 		return nil, input(err)
 	}
 	defer w.dev.Close()
@@ -145,9 +144,9 @@ func Run(ctx context.Context, r *Recipe, o Options) (run *report.Run, err error)
 func (s *Stage) bf16() bool { return s.Precision == "bf16" }
 
 // deviceOptions are those of the device that runs all stages.
-func (r *Recipe) deviceOptions(kernels string) cpu.Options {
+func (r *Recipe) deviceOptions() cpu.Options {
 	bf16 := slices.ContainsFunc(r.Stages, func(s Stage) bool { return s.bf16() })
-	return cpu.Options{Threads: r.Threads, Kernels: kernels, BF16: bf16}
+	return cpu.Options{Threads: r.Threads, BF16: bf16}
 }
 
 // openCorpora converts what is not converted yet, and opens every corpus.

@@ -88,7 +88,7 @@ func LoadTask(nameOrFile string) (*Task, error) {
 
 // Evaluate scores a checkpoint on a task; limit 0 takes all documents.
 func Evaluate(ctx context.Context, dir string, t *Task, limit int, o Options) (*report.Run, error) {
-	dev, err := cpu.New(cpu.Options{Kernels: o.Kernels})
+	dev, err := cpu.New(cpu.Options{})
 	if err != nil {
 		return nil, input(err)
 	}

@@ -65,7 +65,6 @@ these; of a peer, its autocast to bfloat16.`,
 			} else if markdown {
 				return inputError{errors.New("bench: --markdown writes the comparison with a peer: --against is missing")}
 			}
-			o.Kernels = kernels()
 			b, err := recipes.RunBench(c.Context(), o)
 			if err != nil {
 				return err

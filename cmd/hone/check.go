@@ -27,7 +27,7 @@ hone data preview shows what the model will see.`,
 			if err != nil {
 				return err
 			}
-			o := recipes.Options{Cache: cache, Kernels: kernels(), Say: t.say, Bar: t.newBar}
+			o := recipes.Options{Cache: cache, Say: t.say, Bar: t.newBar}
 			if program {
 				list, err := recipes.Programs(c.Context(), r, o)
 				if err != nil {

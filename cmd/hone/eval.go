@@ -35,7 +35,7 @@ whose final model is meant then.`,
 			if err != nil {
 				return err
 			}
-			run, err := recipes.Evaluate(c.Context(), args[0], tk, limit, recipes.Options{Cache: cache, Kernels: kernels(), Say: t.say, Bar: t.newBar})
+			run, err := recipes.Evaluate(c.Context(), args[0], tk, limit, recipes.Options{Cache: cache, Say: t.say, Bar: t.newBar})
 			if err != nil {
 				return err
 			}

@@ -23,7 +23,7 @@ token each time; above, it samples, the same text for the same --seed.`,
   hone generate runs/quickstart/pretrain --prompt "Reader is" --temperature 0.8 --top-p 0.9 --seed 7 --stop "."`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			dev, err := cpu.New(cpu.Options{Kernels: kernels()})
+			dev, err := cpu.New(cpu.Options{})
 			if err != nil {
 				return inputError{err}
 			}

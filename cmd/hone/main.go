@@ -141,6 +141,3 @@ func cacheDir() (string, error) {
 	}
 	return filepath.Join(dir, "hone"), nil
 }
-
-// kernels is the CPU kernel set that HONE_KERNELS asks for; "": the best.
-func kernels() string { return os.Getenv("HONE_KERNELS") }

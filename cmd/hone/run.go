@@ -37,7 +37,7 @@ converted corpora.`,
 			if o.Cache, err = cacheDir(); err != nil {
 				return err
 			}
-			o.Kernels, o.Say, o.Bar = kernels(), t.say, t.newBar
+			o.Say, o.Bar = t.say, t.newBar
 			run, err := recipes.Run(c.Context(), r, o)
 			if err != nil {
 				return err

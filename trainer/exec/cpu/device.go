@@ -11,8 +11,9 @@ import (
 // Options choose how a device works.
 type Options struct {
 	Threads int // 0: GOMAXPROCS
-	// "generic", "avx2", "avx512"; "": the best that the processor has. Behind "avx512" may stand
-	// what multiplies in bf16: "avx512+amx", "avx512+vdpbf16ps"; else it is the best, too.
+	// "generic", "avx2", "avx512"; "": what the environment's HONE_KERNELS names, or the best that
+	// the processor has. Behind "avx512" may stand what multiplies in bf16: "avx512+amx",
+	// "avx512+vdpbf16ps"; else it is the best, too.
 	Kernels string
 	BF16    bool // instructions may ask for products of bf16
 }
@@ -40,13 +41,14 @@ func New(o Options) (*Device, error) {
 	if o.Threads == 0 {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
-	kern, err := findKernels(o.Kernels)
+	name := named(o.Kernels)
+	kern, err := findKernels(name)
 	if err != nil {
 		return nil, err
 	}
 	var set *bf16Set
 	if o.BF16 {
-		if set, err = findBF16(kern, bf16Sets(kern), o.Kernels); err != nil {
+		if set, err = findBF16(kern, bf16Sets(kern), name); err != nil {
 			return nil, fmt.Errorf("cpu: %w", err)
 		}
 	}

@@ -257,8 +257,17 @@ func TestNewRefusesWhatItCannotDo(t *testing.T) {
 			t.Errorf("New(%s): %v", name, err)
 		}
 	}
+	t.Setenv("HONE_KERNELS", "generic")
 	d, err := New(Options{})
 	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if d.Name() != "cpu/generic" {
+		t.Errorf("New picks %s for HONE_KERNELS=generic", d.Name())
+	}
+	t.Setenv("HONE_KERNELS", "")
+	if d, err = New(Options{}); err != nil {
 		t.Fatal(err)
 	}
 	defer d.Close()

@@ -341,20 +341,19 @@ func packA(k *kernels, dst, src []float32, ld, mc, kc, have int) {
 // packTransposed packs cols rows of kc elements as columns of a panel nr wide, the rest zero.
 func packTransposed(k *kernels, dst, src []float32, ld, kc, cols int) {
 	nr := k.nr
-	for j := 0; j < nr; j += 8 {
+	if cols < nr {
+		clear(dst[:kc*nr])
+	}
+	for j := 0; j < cols; j += 8 {
 		p := 0
 		if j+8 <= cols && kc >= 8 {
 			p = kc &^ 7
 			_ = src[(j+7)*ld+p-1]
 			k.transpose8(p, &src[j*ld], 4*ld, &dst[j])
 		}
-		for ; p < kc; p++ {
-			for q := j; q < j+8; q++ {
-				if q < cols {
-					dst[p*nr+q] = src[q*ld+p]
-				} else {
-					dst[p*nr+q] = 0
-				}
+		for q := j; q < min(j+8, cols); q++ {
+			for i := p; i < kc; i++ {
+				dst[i*nr+q] = src[q*ld+i]
 			}
 		}
 	}

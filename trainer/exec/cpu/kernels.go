@@ -1,7 +1,9 @@
 package cpu
 
 import (
+	"cmp"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"unsafe"
@@ -68,6 +70,9 @@ type rowsKernels struct {
 }
 
 var genericKernels = kernels{name: "generic"}
+
+// named is what Options say of the kernels, or the environment where they say nothing.
+func named(kernels string) string { return cmp.Or(kernels, os.Getenv("HONE_KERNELS")) }
 
 // findKernels gives a set by name, as in Options, or the best one for "".
 func findKernels(full string) (*kernels, error) {

@@ -17,6 +17,7 @@ func CheckPrecision(precision, kernels string) error {
 	if precision == "fp32" {
 		return nil
 	}
+	kernels = named(kernels)
 	k, err := findKernels(kernels)
 	if err != nil {
 		return err

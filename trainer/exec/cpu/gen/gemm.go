@@ -27,7 +27,7 @@ func (a *asm) micro(rows int) {
 	a.declare(fmt.Sprintf("micro%d", rows), "kc, n int, a *float32, ars, aks int, b, c *float32, ldc int, accumulate bool, next *float32, next1, next2 int")
 	groups := []string{"SI", "R10", "R11", "R12"}[:(rows+2)/3] // rows 0, 3, 6, 9 of a
 	acc := func(r, h int) string { return a.v(2*r + h) }
-	b0, b1 := a.v(2*a.mr), a.v(2*a.mr+1)
+	b := []string{a.v(2 * a.mr), a.v(2*a.mr + 1)}
 	bcast := []string{a.v(2*a.mr + 2), a.v(2*a.mr + 3)}
 	half := fmt.Sprint(4 * a.lanes)
 	eachRow := func(f func(r int)) { // with R13 on row r of c
@@ -39,7 +39,7 @@ func (a *asm) micro(rows int) {
 			}
 		}
 	}
-	panel := func(part string) { // its labels end in part; all but the full one are masked
+	panel := func(part string, vectors int) { // its labels end in part; all but the full one are masked
 		full := part == ""
 		a.i("MOVQ", "a+16(FP)", "SI")
 		if len(groups) > 1 {
@@ -52,30 +52,33 @@ func (a *asm) micro(rows int) {
 		a.i("TESTL", "AX", "AX")
 		a.i("JZ", "fresh"+part)
 		eachRow(func(r int) {
-			if full {
-				a.i("VMOVUPS", "(R13)", acc(r, 0))
-				a.i("VMOVUPS", half+"(R13)", acc(r, 1))
-			} else if a.reg == "Z" {
-				a.i("VMOVUPS.Z", "(R13)", "K1", acc(r, 0))
-				a.i("VMOVUPS.Z", half+"(R13)", "K2", acc(r, 1))
-			} else {
-				a.i("VMASKMOVPS", "(R13)", b0, acc(r, 0))
-				a.i("VMASKMOVPS", half+"(R13)", b1, acc(r, 1))
+			for h := range vectors {
+				at := []string{"(R13)", half + "(R13)"}[h]
+				switch {
+				case full:
+					a.i("VMOVUPS", at, acc(r, h))
+				case a.reg == "Z":
+					a.i("VMOVUPS.Z", at, fmt.Sprintf("K%d", h+1), acc(r, h))
+				default:
+					a.i("VMASKMOVPS", at, b[h], acc(r, h))
+				}
 			}
 		})
 		a.i("JMP", "start"+part)
 		a.f("fresh%s:", part)
 		for r := range rows {
-			a.zero(acc(r, 0))
-			a.zero(acc(r, 1))
+			for h := range vectors {
+				a.zero(acc(r, h))
+			}
 		}
 		a.f("start%s:", part)
 		step := func(p int) {
 			for line := 0; line < 4*a.nr && a.ahead > 0; line += 64 {
 				a.i("PREFETCHT0", fmt.Sprintf("%d(DI)", (p+a.ahead)*4*a.nr+line))
 			}
-			a.i("VMOVUPS", fmt.Sprintf("%d(DI)", p*4*a.nr), b0)
-			a.i("VMOVUPS", fmt.Sprintf("%d(DI)", p*4*a.nr+4*a.lanes), b1)
+			for h := range vectors {
+				a.i("VMOVUPS", fmt.Sprintf("%d(DI)", 4*(p*a.nr+h*a.lanes)), b[h])
+			}
 			for r := range rows {
 				x := bcast[r%2]
 				at := "(" + groups[r/3] + ")"
@@ -83,8 +86,9 @@ func (a *asm) micro(rows int) {
 					at += fmt.Sprintf("(R8*%d)", r%3)
 				}
 				a.i("VBROADCASTSS", at, x)
-				a.i("VFMADD231PS", b0, x, acc(r, 0))
-				a.i("VFMADD231PS", b1, x, acc(r, 1))
+				for h := range vectors {
+					a.i("VFMADD231PS", b[h], x, acc(r, h))
+				}
 			}
 			for _, g := range groups {
 				a.i("ADDQ", "R9", g)
@@ -172,7 +176,7 @@ func (a *asm) micro(rows int) {
 	a.i("CMPQ", "R14", fmt.Sprintf("$%d", a.nr))
 	a.i("JLT", "ragged")
 	a.f("panel:")
-	panel("")
+	panel("", 2)
 	eachRow(func(r int) {
 		a.i("VMOVUPS", acc(r, 0), "(R13)")
 		a.i("VMOVUPS", acc(r, 1), half+"(R13)")
@@ -184,20 +188,22 @@ func (a *asm) micro(rows int) {
 	a.f("ragged:")
 	a.i("TESTQ", "R14", "R14")
 	a.i("JZ", "end")
-	masks := func() {
+	masks := func(vectors int) {
 		if a.reg == "Z" { // the low 16 bits of 2ⁿ-1, and the next
 			a.i("MOVQ", "R14", "CX")
 			a.i("MOVL", "$1", "R13")
 			a.i("SHLQ", "CX", "R13")
 			a.i("DECQ", "R13")
 			a.i("KMOVW", "R13", "K1")
-			a.i("SHRQ", "$16", "R13")
-			a.i("KMOVW", "R13", "K2")
+			if vectors == 2 {
+				a.i("SHRQ", "$16", "R13")
+				a.i("KMOVW", "R13", "K2")
+			}
 			a.i("MOVQ", "kc+0(FP)", "CX")
 			return
 		}
 		// n lanes of the first vector, n-8 of the second, held within 0 and 8
-		for h, reg := range []string{b0, b1} {
+		for h := range vectors {
 			a.i("MOVQ", "R14", "AX")
 			if h == 0 {
 				a.i("MOVQ", "$8", "R13")
@@ -210,23 +216,32 @@ func (a *asm) micro(rows int) {
 			}
 			a.i("NEGQ", "AX")
 			a.i("LEAQ", a.mask(), "R13")
-			a.i("VMOVDQU", "(R13)(AX*4)", reg)
+			a.i("VMOVDQU", "(R13)(AX*4)", b[h])
 		}
 	}
-	masks()
-	panel("Ragged")
-	if a.reg == "Y" {
-		masks()
-	}
-	eachRow(func(r int) {
-		if a.reg == "Z" {
-			a.i("VMOVUPS", acc(r, 0), "K1", "(R13)")
-			a.i("VMOVUPS", acc(r, 1), "K2", half+"(R13)")
-		} else {
-			a.i("VMASKMOVPS", acc(r, 0), b0, "(R13)")
-			a.i("VMASKMOVPS", acc(r, 1), b1, half+"(R13)")
+	ragged := func(part string, vectors int) {
+		masks(vectors)
+		panel(part, vectors)
+		if a.reg == "Y" {
+			masks(vectors)
 		}
-	})
+		eachRow(func(r int) {
+			for h := range vectors {
+				at := []string{"(R13)", half + "(R13)"}[h]
+				if a.reg == "Z" {
+					a.i("VMOVUPS", acc(r, h), fmt.Sprintf("K%d", h+1), at)
+				} else {
+					a.i("VMASKMOVPS", acc(r, h), b[h], at)
+				}
+			}
+		})
+	}
+	a.i("CMPQ", "R14", fmt.Sprintf("$%d", a.lanes))
+	a.i("JLE", "narrow")
+	ragged("Ragged", 2)
+	a.i("JMP", "end")
+	a.f("narrow:") // half the multiply-adds
+	ragged("Narrow", 1)
 	a.f("end:")
 	a.i("VZEROUPPER")
 	a.i("RET")
