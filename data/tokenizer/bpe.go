@@ -205,11 +205,15 @@ func (m *bpe) encode(e *encoder, dst []int32, w string) []int32 {
 
 func (m *bpe) encodeSymbols(e *encoder, dst []int32, w string) []int32 {
 	m.symbols(e, w)
-	if len(e.symbols) <= shortWord {
-		for _, n := range e.symbols {
-			dst = append(dst, n.id)
+	if n := len(e.symbols); n <= shortWord || len(m.merges) == 0 {
+		dst = slices.Grow(dst, n)
+		for _, s := range e.symbols {
+			dst = append(dst, s.id)
 		}
-		return m.mergeShort(dst, len(e.symbols))
+		if len(m.merges) == 0 { // of characters: a whole text is a word
+			return dst
+		}
+		return m.mergeShort(dst, n)
 	}
 	m.mergeLong(e, windowNew, windowAgain)
 	dst = slices.Grow(dst, len(e.merged))
