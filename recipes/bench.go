@@ -564,8 +564,12 @@ func (b *Bench) Print(w io.Writer) error {
 	for _, s := range b.Steps {
 		fmt.Fprintf(w, "\n%s: %s %d layers of %d, T=%d B=%d V=%d, %.3g M parameters without positions\n",
 			s.Name, s.Family, s.Layers, s.Dim, s.T, s.B, s.V, float64(s.Parameters)/1e6)
-		fmt.Fprintf(w, "%.1f ms a step (median of %d), %.0f tokens/s, %.1f GFLOP/s, %.1f %% of peak, %.1f %% of the %.0f GFLOP/s in turns with the steps; %.2f %% waiting for data\n",
-			s.Milliseconds, s.Steps, s.TokensPerSecond, s.GFLOPS, 100*s.Share, 100*s.ShareInTurns, s.Rate, 100*s.DataWait)
+		turns := ""
+		if s.Rate > 0 {
+			turns = fmt.Sprintf(", %.1f %% of the %.0f GFLOP/s in turns with the steps", 100*s.ShareInTurns, s.Rate)
+		}
+		fmt.Fprintf(w, "%.1f ms a step (median of %d), %.0f tokens/s, %.1f GFLOP/s, %.1f %% of peak%s; %.2f %% waiting for data\n",
+			s.Milliseconds, s.Steps, s.TokensPerSecond, s.GFLOPS, 100*s.Share, turns, 100*s.DataWait)
 		t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 		fmt.Fprintln(t, "phase\top\tfrom\tcount\tms\t% of step\tGFLOP\tMB\tlimit\t% of it")
 		for _, o := range s.Ops {

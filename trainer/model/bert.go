@@ -49,46 +49,30 @@ func (f BERT) architecture(h Head) string {
 	if h == Pretraining {
 		return "BertForPreTraining"
 	}
-	return bertArchitecture("Bert", h)
-}
-
-func bertArchitecture(family string, h Head) string {
-	name := map[Head]string{
-		LanguageModel: "ForMaskedLM", Classifier: "ForSequenceClassification",
-		TokenClassifier: "ForTokenClassification", QuestionAnswering: "ForQuestionAnswering",
-	}[h]
-	if name == "" {
-		return ""
-	}
-	return family + name
+	return className("Bert", "ForMaskedLM", h)
 }
 
 func (f BERT) tensors(Head) tensors {
 	return tensors{
 		prefix: "bert.", heads: []string{"cls.", "bert.pooler.", "classifier.", "qa_outputs."}, buffers: []string{".position_ids"},
-		others: []string{"cls.predictions.decoder.", "cls.predictions.bias", "cls.seq_relationship.", "bert.pooler.", "pooler."},
+		others: []string{"cls.predictions.decoder.", "cls.predictions.bias", "cls.seq_relationship.", "pooler."},
 	}
 }
 
 func (f BERT) check(c Config, faults *Faults) {
-	faults.positive("hidden_size", f.HiddenSize)
-	faults.positive("num_hidden_layers", f.NumHiddenLayers)
-	faults.positive("num_attention_heads", f.NumAttentionHeads)
-	faults.positive("intermediate_size", f.IntermediateSize)
-	faults.positive("max_position_embeddings", f.MaxPositionEmbeddings)
-	faults.positive("type_vocab_size", f.TypeVocabSize)
+	faults.positive(count{"hidden_size", f.HiddenSize}, count{"num_hidden_layers", f.NumHiddenLayers},
+		count{"num_attention_heads", f.NumAttentionHeads}, count{"intermediate_size", f.IntermediateSize},
+		count{"max_position_embeddings", f.MaxPositionEmbeddings}, count{"type_vocab_size", f.TypeVocabSize})
 	faults.divides("hidden_size", f.HiddenSize, "num_attention_heads", f.NumAttentionHeads)
 	faults.oneOf("hidden_act", f.HiddenAct, activations...)
 	faults.probability("hidden_dropout_prob", f.HiddenDropoutProb)
-	if f.AttentionProbsDropoutProb != 0 {
-		faults.add("attention_probs_dropout_prob", "%g: dropout of attention weights is not supported; set it to 0", f.AttentionProbsDropoutProb)
-	}
+	faults.noDropout("attention_probs_dropout_prob", f.AttentionProbsDropoutProb)
 	faults.above0("layer_norm_eps", f.LayerNormEps)
 	faults.probability("initializer_range", f.InitializerRange)
 }
 
 func (f BERT) model(c Config, h Head) Model {
-	return &bert{Config: c, BERT: f, head: h, classifierDropout: f.HiddenDropoutProb, names: bertNames{
+	return &bert{Config: c, BERT: f, head: h, transformAct: f.HiddenAct, classifierDropout: f.HiddenDropoutProb, names: bertNames{
 		body: "bert.", layer: "bert.encoder.layer.%d.", query: "attention.self.query", key: "attention.self.key", value: "attention.self.value",
 		attention: "attention.output.dense", attentionNorm: "attention.output.LayerNorm", up: "intermediate.dense", down: "output.dense",
 		norm: "output.LayerNorm", transform: "cls.predictions.transform.dense", transformNorm: "cls.predictions.transform.LayerNorm",
@@ -112,7 +96,8 @@ type bert struct {
 	BERT
 	head              Head
 	names             bertNames
-	relu              bool // the pooler's function; else tanh
+	relu              bool   // the pooler's function; else tanh
+	transformAct      string // before the output layer
 	classifierDropout float64
 	answerDropout     float64
 }
@@ -149,11 +134,11 @@ func (m *bert) layer(b *graph.Builder, in Inputs, i int, x *graph.Node) *graph.N
 		Q:     joint(b, x, c, true, projection{name + n.query, c, m.normal()}, projection{name + n.key, c, m.normal()}, projection{name + n.value, c, m.normal()}),
 		Heads: graph.Heads{Query: m.NumAttentionHeads, KV: m.NumAttentionHeads}, T: in.T, Segments: in.Segments, Order: in.Order,
 	})
-	a = b.Dropout(m.linear(b, name+n.attention, a, c, c), m.HiddenDropoutProb, in.Rng)
+	a = b.Dropout(linear(b, name+n.attention, m.normal(), a, c, c, true), m.HiddenDropoutProb, in.Rng)
 	x = m.norm(b, name+n.attentionNorm, b.Add(a, x))
 	b.Scope(fmt.Sprintf("layer.%d.mlp", i))
-	f := activation(b, m.HiddenAct, m.linear(b, name+n.up, x, c, inner))
-	f = b.Dropout(m.linear(b, name+n.down, f, inner, c), m.HiddenDropoutProb, in.Rng)
+	f := activation(b, m.HiddenAct, linear(b, name+n.up, m.normal(), x, c, inner, true))
+	f = b.Dropout(linear(b, name+n.down, m.normal(), f, inner, c, true), m.HiddenDropoutProb, in.Rng)
 	return m.norm(b, name+n.norm, b.Add(f, x))
 }
 
@@ -162,36 +147,24 @@ func (m *bert) output(b *graph.Builder, in Inputs, x, word *graph.Node) (out Out
 	b.Scope(m.head.String())
 	switch m.head {
 	case QuestionAnswering:
-		out.Logits = scores(b, "qa_outputs", m.normal(), b.Dropout(x, m.answerDropout, in.Rng), 2) // (R,2): start and end
-		if in.Answers != nil {
-			out.Loss, out.NLL = b.SpanCrossEntropy(out.Logits, in.Spans, in.Answers, in.LabelWeights)
-		}
-		return out
+		return answers(b, in, m.normal(), b.Dropout(x, m.answerDropout, in.Rng))
 	case TokenClassifier:
-		out.Logits = scores(b, "classifier", m.normal(), b.Dropout(x, m.HiddenDropoutProb, in.Rng), len(m.Labels())) // (R,labels)
+		x = b.Dropout(x, m.HiddenDropoutProb, in.Rng)
+		return perToken(b, in, scores(b, "classifier", m.normal(), x, len(m.Labels())), 0)
 	case Classifier:
 		first := b.Dropout(m.pooled(b, in, x), m.classifierDropout, in.Rng)
-		out.Logits = scores(b, m.names.classifier, m.normal(), first, len(m.Labels())) // (S,labels)
-		if in.Labels != nil {
-			out.Loss, out.NLL = b.CrossEntropy(out.Logits, in.Labels, in.LabelWeights)
-		}
-		return out
+		return perText(b, in, scores(b, m.names.classifier, m.normal(), first, len(m.Labels())))
 	case Pretraining: // the loss is that of both
 		out.Logits = scores(b, "cls.seq_relationship", m.normal(), m.pooled(b, in, x), 2) // (S,2): follows, does not
 		next, _ := b.CrossEntropy(out.Logits, in.Labels, in.LabelWeights)
 		out.Loss, out.NLL = b.CrossEntropy(m.tokens(b, x, word), in.Targets, in.Weights)
 		out.Loss = b.Add(out.Loss, next)
 		return out
-	default:
-		if in.Pool != nil {
-			x = b.Embed(x, in.Pool) // (S,C)
-		}
-		out.Logits = m.tokens(b, x, word)
 	}
-	if in.Targets != nil {
-		out.Loss, out.NLL = b.CrossEntropy(out.Logits, in.Targets, in.Weights)
+	if in.Pool != nil {
+		x = b.Embed(x, in.Pool) // (S,C)
 	}
-	return out
+	return perToken(b, in, m.tokens(b, x, word), 0)
 }
 
 // pooled is what stands for each sequence, of its first token, [CLS]: (R,C) -> (S,C).
@@ -200,7 +173,7 @@ func (m *bert) pooled(b *graph.Builder, in Inputs, x *graph.Node) *graph.Node {
 	if m.names.classifier != "classifier" { // RoBERTa's: dropout before both matrices
 		x = b.Dropout(x, m.classifierDropout, in.Rng)
 	}
-	x = m.linear(b, m.names.pooler, x, m.HiddenSize, m.HiddenSize)
+	x = linear(b, m.names.pooler, m.normal(), x, m.HiddenSize, m.HiddenSize, true)
 	if m.relu {
 		return b.ReLU(x)
 	}
@@ -210,7 +183,7 @@ func (m *bert) pooled(b *graph.Builder, in Inputs, x *graph.Node) *graph.Node {
 // tokens are the logits of masked tokens: x (rows,C) -> (rows,V).
 func (m *bert) tokens(b *graph.Builder, x, word *graph.Node) *graph.Node {
 	n, c := &m.names, m.HiddenSize
-	x = m.norm(b, n.transformNorm, activation(b, m.transformAct(), m.linear(b, n.transform, x, c, c)))
+	x = m.norm(b, n.transformNorm, activation(b, m.transformAct, linear(b, n.transform, m.normal(), x, c, c, true)))
 	bias := n.bias
 	if !m.TieWordEmbeddings {
 		word, bias = b.Param(n.output+".weight", m.normal(), m.VocabSize, c), n.output+".bias"
@@ -218,27 +191,8 @@ func (m *bert) tokens(b *graph.Builder, x, word *graph.Node) *graph.Node {
 	return b.Linear(x, word, b.Param(bias, graph.Init{}, m.VocabSize), false)
 }
 
-// transformAct is the activation before the output layer: RoBERTa's is GELU whatever the others are.
-func (m *bert) transformAct() string {
-	if m.ModelType == "roberta" {
-		return "gelu"
-	}
-	return m.HiddenAct
-}
-
-func (m *bert) linear(b *graph.Builder, name string, x *graph.Node, in, out int) *graph.Node {
-	w := b.Matrix(name+".weight", m.normal(), 1, out, in)
-	return b.Linear(x, w, b.Param(name+".bias", graph.Init{}, out), false)
-}
-
 func (m *bert) norm(b *graph.Builder, name string, x *graph.Node) *graph.Node {
-	gain := b.Param(name+".weight", graph.Init{Ones: true}, m.HiddenSize)
-	return b.LayerNorm(x, gain, b.Param(name+".bias", graph.Init{}, m.HiddenSize), m.LayerNormEps)
-}
-
-// unordered is the order of rows that all see each other.
-func unordered(b *graph.Builder, in Inputs) *graph.Node {
-	return b.Constant("no order", make([]int32, in.B*in.T), in.B*in.T)
+	return layerNorm(b, name, x, m.HiddenSize, m.LayerNormEps)
 }
 
 func (m *bert) normal() graph.Init { return graph.Init{Std: m.InitializerRange} }

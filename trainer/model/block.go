@@ -1,6 +1,10 @@
 package model
 
-import "hone/trainer/graph"
+import (
+	"math"
+
+	"hone/trainer/graph"
+)
 
 // linear is a matrix of a hidden layer, (out,in) as in torch.nn.Linear, with a bias where
 // there is one: x (R,in) -> (R,out).
@@ -39,6 +43,31 @@ func joint(b *graph.Builder, x *graph.Node, in int, bias bool, parts ...projecti
 // rmsNorm is an RMS norm with its gain.
 func rmsNorm(b *graph.Builder, name string, x *graph.Node, size int, eps float64) *graph.Node {
 	return b.RMSNorm(x, b.Param(name+".weight", graph.Init{Ones: true}, size), eps)
+}
+
+// layerNorm is a layer norm with its gain and bias.
+func layerNorm(b *graph.Builder, name string, x *graph.Node, size int, eps float64) *graph.Node {
+	gain := b.Param(name+".weight", graph.Init{Ones: true}, size)
+	return b.LayerNorm(x, gain, b.Param(name+".bias", graph.Init{}, size), eps)
+}
+
+// residual is how matrices of a decoder start whose output is added to the residual stream: there
+// are two a block, and the sum should keep its variance (GPT-2).
+func residual(std float64, layers int) graph.Init {
+	return graph.Init{Std: std / math.Sqrt(2*float64(layers))}
+}
+
+// unordered is the order of rows that all see each other.
+func unordered(b *graph.Builder, in Inputs) *graph.Node {
+	return b.Constant("no order", make([]int32, in.B*in.T), in.B*in.T)
+}
+
+// headSize is the width of a head: dim, or with 0 its share of the hidden size.
+func headSize(dim, hidden, heads int) int {
+	if dim > 0 {
+		return dim
+	}
+	return hidden / heads
 }
 
 // attention of a decoder: q (R,H·D) to k and v (R,KV·D) of the same rows, or, with k and v

@@ -298,7 +298,7 @@ func (c Config) Faults() Faults {
 		f.add("model_type", "%q is not known; known are %s", c.ModelType, strings.Join(ModelTypes, ", "))
 		return f
 	}
-	f.positive("vocab_size", c.VocabSize)
+	f.positive(count{"vocab_size", c.VocabSize})
 	c.Family.check(c, &f)
 	if c.NumLabels < 0 || c.NumLabels > 0 && len(c.ID2Label) > 0 && c.NumLabels != len(c.ID2Label) {
 		f.add("num_labels", "%d, but id2label has %d", c.NumLabels, len(c.ID2Label))
@@ -320,9 +320,17 @@ func (f *Faults) add(key, format string, args ...any) {
 	*f = append(*f, Fault{key, fmt.Sprintf(format, args...)})
 }
 
-func (f *Faults) positive(key string, n int) {
-	if n < 1 {
-		f.add(key, "%d is less than 1", n)
+// A count is the value of a key.
+type count struct {
+	key string
+	n   int
+}
+
+func (f *Faults) positive(counts ...count) {
+	for _, c := range counts {
+		if c.n < 1 {
+			f.add(c.key, "%d is less than 1", c.n)
+		}
 	}
 }
 
@@ -354,11 +362,48 @@ func (f *Faults) no(key string, on bool) {
 	}
 }
 
+// yes refuses the absence of what is always there.
+func (f *Faults) yes(key string, on bool) {
+	if !on {
+		f.add(key, "false is not supported")
+	}
+}
+
+// noDropout refuses dropout of attention weights, which fused attention does not have.
+func (f *Faults) noDropout(key string, p float64) {
+	if p != 0 {
+		f.add(key, "%g: dropout of attention weights is not supported; set it to 0", p)
+	}
+}
+
+// natural refuses less than 0, which stands for something else.
+func (f *Faults) natural(key string, n int, zero string) {
+	if n < 0 {
+		f.add(key, "%d is negative; 0 is %s", n, zero)
+	}
+}
+
 // divides says of a width that heads of one size share it.
 func (f *Faults) divides(key string, width int, parts string, n int) {
 	if n > 0 && width%n != 0 {
 		f.add(key, "%d is not a multiple of %s, %d", width, parts, n)
 	}
+}
+
+// className is what transformers calls a family with a head; what ends the name of its language
+// model differs.
+func className(family, languageModel string, h Head) string {
+	switch h {
+	case LanguageModel:
+		return family + languageModel
+	case Classifier:
+		return family + "ForSequenceClassification"
+	case TokenClassifier:
+		return family + "ForTokenClassification"
+	case QuestionAnswering:
+		return family + "ForQuestionAnswering"
+	}
+	return ""
 }
 
 // tensors says how checkpoints of a family name what is not a parameter of the network
@@ -367,7 +412,7 @@ type tensors struct {
 	prefix  string   // of the parameters that all heads share; a checkpoint may lack it
 	bodies  []string // what it is with other heads
 	heads   []string // how the names of the heads' own parameters begin
-	others  []string // how the names begin of copies of tied parameters, and of parts that the head at hand lacks
+	others  []string // how the names begin, in a body or not, of copies of tied parameters, and of parts that the head at hand lacks
 	buffers []string // how the names end of what older versions of transformers saved beside the parameters
 }
 

@@ -40,7 +40,7 @@ func (f DistilBERT) dropout(p float64) Family {
 func (f DistilBERT) maxLength() int             { return f.MaxPositionEmbeddings }
 func (f DistilBERT) firstToken()                {}
 func (f DistilBERT) writing() Writing           { return Never }
-func (f DistilBERT) architecture(h Head) string { return bertArchitecture("DistilBert", h) }
+func (f DistilBERT) architecture(h Head) string { return className("DistilBert", "ForMaskedLM", h) }
 
 func (f DistilBERT) tensors(Head) tensors {
 	return tensors{
@@ -50,24 +50,19 @@ func (f DistilBERT) tensors(Head) tensors {
 }
 
 func (f DistilBERT) check(c Config, faults *Faults) {
-	faults.positive("dim", f.Dim)
-	faults.positive("n_layers", f.NLayers)
-	faults.positive("n_heads", f.NHeads)
-	faults.positive("hidden_dim", f.HiddenDim)
-	faults.positive("max_position_embeddings", f.MaxPositionEmbeddings)
+	faults.positive(count{"dim", f.Dim}, count{"n_layers", f.NLayers}, count{"n_heads", f.NHeads},
+		count{"hidden_dim", f.HiddenDim}, count{"max_position_embeddings", f.MaxPositionEmbeddings})
 	faults.divides("dim", f.Dim, "n_heads", f.NHeads)
 	faults.oneOf("activation", f.Activation, activations...)
 	faults.probability("dropout", f.Dropout)
 	faults.probability("qa_dropout", f.QADropout)
 	faults.probability("seq_classif_dropout", f.SeqClassifDropout)
-	if f.AttentionDropout != 0 {
-		faults.add("attention_dropout", "%g: dropout of attention weights is not supported; set it to 0", f.AttentionDropout)
-	}
+	faults.noDropout("attention_dropout", f.AttentionDropout)
 	faults.probability("initializer_range", f.InitializerRange)
 }
 
 func (f DistilBERT) model(c Config, h Head) Model {
-	return &bert{Config: c, head: h, relu: true, classifierDropout: f.SeqClassifDropout, answerDropout: f.QADropout, BERT: BERT{
+	return &bert{Config: c, head: h, relu: true, transformAct: f.Activation, classifierDropout: f.SeqClassifDropout, answerDropout: f.QADropout, BERT: BERT{
 		HiddenSize: f.Dim, NumHiddenLayers: f.NLayers, NumAttentionHeads: f.NHeads, IntermediateSize: f.HiddenDim, HiddenAct: f.Activation,
 		HiddenDropoutProb: f.Dropout, MaxPositionEmbeddings: f.MaxPositionEmbeddings, InitializerRange: f.InitializerRange, LayerNormEps: 1e-12,
 	}, names: bertNames{

@@ -1,8 +1,8 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
-	"math"
 
 	"hone/trainer/graph"
 )
@@ -52,10 +52,7 @@ func (f GPT2) dropout(p float64) Family {
 }
 
 func (f GPT2) architecture(h Head) string {
-	return map[Head]string{
-		LanguageModel: "GPT2LMHeadModel", Classifier: "GPT2ForSequenceClassification",
-		TokenClassifier: "GPT2ForTokenClassification", QuestionAnswering: "GPT2ForQuestionAnswering",
-	}[h]
+	return className("GPT2", "LMHeadModel", h)
 }
 
 func (f GPT2) tensors(Head) tensors {
@@ -63,25 +60,16 @@ func (f GPT2) tensors(Head) tensors {
 }
 
 func (f GPT2) check(c Config, faults *Faults) {
-	faults.positive("n_positions", f.NPositions)
-	faults.positive("n_embd", f.NEmbd)
-	faults.positive("n_layer", f.NLayer)
-	faults.positive("n_head", f.NHead)
+	faults.positive(count{"n_positions", f.NPositions}, count{"n_embd", f.NEmbd}, count{"n_layer", f.NLayer}, count{"n_head", f.NHead})
 	faults.divides("n_embd", f.NEmbd, "n_head", f.NHead)
-	if f.NInner < 0 {
-		faults.add("n_inner", "%d is negative; 0 is 4·n_embd", f.NInner)
-	}
+	faults.natural("n_inner", f.NInner, "4·n_embd")
 	faults.oneOf("activation_function", f.ActivationFunction, "gelu_new", "gelu_pytorch_tanh") // two names of one function
 	faults.probability("resid_pdrop", f.ResidPDrop)
 	faults.probability("embd_pdrop", f.EmbdPDrop)
-	if f.AttnPDrop != 0 {
-		faults.add("attn_pdrop", "%g: dropout of attention weights is not supported; set it to 0", f.AttnPDrop)
-	}
+	faults.noDropout("attn_pdrop", f.AttnPDrop)
 	faults.above0("layer_norm_epsilon", f.LayerNormEpsilon)
 	faults.probability("initializer_range", f.InitializerRange)
-	if !f.ScaleAttnWeights {
-		faults.add("scale_attn_weights", "false is not supported")
-	}
+	faults.yes("scale_attn_weights", f.ScaleAttnWeights)
 	faults.no("scale_attn_by_inverse_layer_idx", f.ScaleAttnByInverseLayerIdx)
 	faults.no("add_cross_attention", f.AddCrossAttention)
 }
@@ -116,10 +104,7 @@ func (m *gpt2) Forward(b *graph.Builder, in Inputs) Outputs {
 func (m *gpt2) block(b *graph.Builder, in Inputs, i int, x *graph.Node) *graph.Node {
 	scope := fmt.Sprintf("h.%d", i)
 	name := "transformer." + scope
-	inner := m.NInner
-	if inner == 0 {
-		inner = 4 * m.NEmbd
-	}
+	inner := cmp.Or(m.NInner, 4*m.NEmbd)
 
 	b.Scope(scope + ".ln_1")
 	a := m.norm(b, name+".ln_1", x)
@@ -138,9 +123,7 @@ func (m *gpt2) block(b *graph.Builder, in Inputs, i int, x *graph.Node) *graph.N
 }
 
 func (m *gpt2) norm(b *graph.Builder, name string, x *graph.Node) *graph.Node {
-	gain := b.Param(name+".weight", graph.Init{Ones: true}, m.NEmbd)
-	bias := b.Param(name+".bias", graph.Init{}, m.NEmbd)
-	return b.LayerNorm(x, gain, bias, m.LayerNormEpsilon)
+	return layerNorm(b, name, x, m.NEmbd, m.LayerNormEpsilon)
 }
 
 func (m *gpt2) conv1d(b *graph.Builder, name string, init graph.Init, x *graph.Node, maps, in, out int) *graph.Node {
@@ -149,10 +132,5 @@ func (m *gpt2) conv1d(b *graph.Builder, name string, init graph.Init, x *graph.N
 	return b.Linear(x, w, bias, true)
 }
 
-func (m *gpt2) normal() graph.Init { return graph.Init{Std: m.InitializerRange} }
-
-// residual is how matrices start whose output is added to the residual stream: there
-// are two a block, and the sum should keep its variance.
-func (m *gpt2) residual() graph.Init {
-	return graph.Init{Std: m.InitializerRange / math.Sqrt(2*float64(m.NLayer))}
-}
+func (m *gpt2) normal() graph.Init   { return graph.Init{Std: m.InitializerRange} }
+func (m *gpt2) residual() graph.Init { return residual(m.InitializerRange, m.NLayer) }

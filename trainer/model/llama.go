@@ -1,8 +1,8 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
-	"math"
 
 	"hone/trainer/exec"
 	"hone/trainer/graph"
@@ -65,10 +65,7 @@ func (f Llama) architecture(h Head) string {
 	case f.qwen:
 		name = "Qwen3"
 	}
-	return name + map[Head]string{
-		LanguageModel: "ForCausalLM", Classifier: "ForSequenceClassification",
-		TokenClassifier: "ForTokenClassification", QuestionAnswering: "ForQuestionAnswering",
-	}[h]
+	return className(name, "ForCausalLM", h)
 }
 
 func (f Llama) tensors(h Head) tensors {
@@ -87,35 +84,25 @@ func (f Llama) body(h Head) string {
 }
 
 func (f Llama) check(c Config, faults *Faults) {
-	faults.positive("hidden_size", f.HiddenSize)
-	faults.positive("intermediate_size", f.IntermediateSize)
-	faults.positive("num_hidden_layers", f.NumHiddenLayers)
-	faults.positive("num_attention_heads", f.NumAttentionHeads)
-	faults.positive("max_position_embeddings", f.MaxPositionEmbeddings)
+	faults.positive(count{"hidden_size", f.HiddenSize}, count{"intermediate_size", f.IntermediateSize},
+		count{"num_hidden_layers", f.NumHiddenLayers}, count{"num_attention_heads", f.NumAttentionHeads},
+		count{"max_position_embeddings", f.MaxPositionEmbeddings})
 	if f.qwen || f.qwen2 { // an absent key would mean another than 0 does
-		faults.positive("num_key_value_heads", f.NumKeyValueHeads)
+		faults.positive(count{"num_key_value_heads", f.NumKeyValueHeads})
 	}
 	if f.qwen {
-		faults.positive("head_dim", f.HeadDim)
+		faults.positive(count{"head_dim", f.HeadDim})
 	} else { // as transformers wants it
 		faults.divides("hidden_size", f.HiddenSize, "num_attention_heads", f.NumAttentionHeads)
 	}
-	if f.NumKeyValueHeads < 0 {
-		faults.add("num_key_value_heads", "%d is negative; 0 is num_attention_heads", f.NumKeyValueHeads)
-	}
+	faults.natural("num_key_value_heads", f.NumKeyValueHeads, "num_attention_heads")
 	faults.divides("num_attention_heads", f.NumAttentionHeads, "num_key_value_heads", f.NumKeyValueHeads)
-	if f.HeadDim < 0 {
-		faults.add("head_dim", "%d is negative; 0 is hidden_size / num_attention_heads", f.HeadDim)
-	} else if (f.HeadDim > 0 || f.NumAttentionHeads > 0 && f.HiddenSize%f.NumAttentionHeads == 0) && f.headDim()%2 != 0 {
-		faults.add("head_dim", "%d is odd; rotary position embedding turns pairs", f.headDim())
-	}
+	faults.rotary(f.HeadDim, f.HiddenSize, f.NumAttentionHeads)
 	faults.above0("rms_norm_eps", f.RMSNormEps)
 	faults.above0("rope_theta", f.RopeTheta)
 	faults.probability("initializer_range", f.InitializerRange)
 	faults.oneOf("hidden_act", f.HiddenAct, "silu")
-	if f.AttentionDropout != 0 {
-		faults.add("attention_dropout", "%g: dropout of attention weights is not supported; set it to 0", f.AttentionDropout)
-	}
+	faults.noDropout("attention_dropout", f.AttentionDropout)
 	faults.no("use_sliding_window", f.UseSlidingWindow)
 	if f.qwen2 { // it has biases of its own, whatever the keys say
 		faults.no("attention_bias", f.AttentionBias)
@@ -124,26 +111,16 @@ func (f Llama) check(c Config, faults *Faults) {
 	f.RopeScaling.check(faults)
 }
 
-func (f Llama) headDim() int {
-	if f.HeadDim > 0 {
-		return f.HeadDim
-	}
-	return f.HiddenSize / f.NumAttentionHeads
-}
+func (f Llama) headDim() int { return headSize(f.HeadDim, f.HiddenSize, f.NumAttentionHeads) }
 
 func (f Llama) heads() graph.Heads {
-	h := graph.Heads{Query: f.NumAttentionHeads, KV: f.NumKeyValueHeads}
-	if h.KV == 0 {
-		h.KV = h.Query
-	}
-	return h
+	return graph.Heads{Query: f.NumAttentionHeads, KV: cmp.Or(f.NumKeyValueHeads, f.NumAttentionHeads)}
 }
 
 // llama is the decoder of Touvron et al. 2023 (2302.13971, 2307.09288): RMS norms before
 // each sub-layer, rotary positions, keys and values shared by groups of query heads, a
 // feed-forward gated by SiLU, no biases. Qwen2 (Yang et al. 2024) has those of queries, keys
-// and values; Qwen3 (Yang et al. 2025) normalises each query
-// and key too. Names are those of Hugging Face's LlamaForCausalLM and its like.
+// and values; Qwen3 (Yang et al. 2025) normalises each query and key too. Names are those of Hugging Face's LlamaForCausalLM and its like.
 type llama struct {
 	Config
 	Llama
@@ -205,9 +182,5 @@ func (m *llama) mlp(b *graph.Builder, name string, x *graph.Node) *graph.Node {
 	return linear(b, name+"down_proj", m.residual(), b.GLU(exec.SiLU, both, nil), m.IntermediateSize, m.HiddenSize, m.MLPBias)
 }
 
-func (m *llama) normal() graph.Init { return graph.Init{Std: m.InitializerRange} }
-
-// residual is how matrices start whose output is added to the residual stream, as in gpt2.
-func (m *llama) residual() graph.Init {
-	return graph.Init{Std: m.InitializerRange / math.Sqrt(2*float64(m.NumHiddenLayers))}
-}
+func (m *llama) normal() graph.Init   { return graph.Init{Std: m.InitializerRange} }
+func (m *llama) residual() graph.Init { return residual(m.InitializerRange, m.NumHiddenLayers) }

@@ -384,8 +384,10 @@ func match(c Config, h Head, l *exec.Layout, tensors []Stored) *Match {
 
 // skips says which tensors of a checkpoint are no parameters of the network.
 func skips(c Config, h Head, names tensors, name string) bool {
-	if hasPrefix(name, names.others) {
-		return true
+	for _, body := range append([]string{"", names.prefix}, names.bodies...) {
+		if stem, ok := strings.CutPrefix(name, body); ok && hasPrefix(stem, names.others) {
+			return true
+		}
 	}
 	if hasPrefix(name, names.heads) {
 		return h != LanguageModel || c.TieWordEmbeddings && name == "lm_head.weight"

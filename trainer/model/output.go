@@ -21,23 +21,12 @@ func decoded(b *graph.Builder, in Inputs, c Config, h Head, labels string, init 
 	b.Scope(h.String())
 	switch h {
 	case TokenClassifier:
-		out.Logits = scores(b, labels, init, x, len(c.Labels())) // (R,labels)
-		if in.Targets != nil {
-			out.Loss, out.NLL = b.CrossEntropy(out.Logits, in.Targets, in.Weights)
-		}
-		return out
+		return perToken(b, in, scores(b, labels, init, x, len(c.Labels())), 0)
 	case QuestionAnswering:
-		out.Logits = scores(b, "qa_outputs", init, x, 2) // (R,2)
-		if in.Answers != nil {
-			out.Loss, out.NLL = b.SpanCrossEntropy(out.Logits, in.Spans, in.Answers, in.LabelWeights)
-		}
-		return out
+		return answers(b, in, init, x)
 	case Classifier:
 		w := b.Param("score.weight", init, len(c.Labels()), width[1])
-		out.Logits = b.Linear(x, w, nil, false)
-		if in.Labels != nil {
-			out.Loss, out.NLL = b.CrossEntropy(out.Logits, in.Labels, in.LabelWeights)
-		}
+		out = perText(b, in, b.Linear(x, w, nil, false))
 		if in.Targets != nil {
 			b.Scope(LanguageModel.String())
 			lm, _ := b.CrossEntropyZ(b.Linear(last, embed, nil, false), in.Targets, in.Weights, z)
@@ -49,9 +38,32 @@ func decoded(b *graph.Builder, in Inputs, c Config, h Head, labels string, init 
 	if !c.TieWordEmbeddings {
 		w = b.Param("lm_head.weight", init, width...)
 	}
-	out.Logits = b.Linear(x, w, nil, false)
+	return perToken(b, in, b.Linear(x, w, nil, false), z)
+}
+
+// perToken is the loss of logits (R,V), or (R,labels), where each token has a target.
+func perToken(b *graph.Builder, in Inputs, logits *graph.Node, z float64) (out Outputs) {
+	out.Logits = logits
 	if in.Targets != nil {
-		out.Loss, out.NLL = b.CrossEntropyZ(out.Logits, in.Targets, in.Weights, z)
+		out.Loss, out.NLL = b.CrossEntropyZ(logits, in.Targets, in.Weights, z)
+	}
+	return out
+}
+
+// perText is that of logits (S,labels), where each text has a label.
+func perText(b *graph.Builder, in Inputs, logits *graph.Node) (out Outputs) {
+	out.Logits = logits
+	if in.Labels != nil {
+		out.Loss, out.NLL = b.CrossEntropy(logits, in.Labels, in.LabelWeights)
+	}
+	return out
+}
+
+// answers are the scores (R,2) of each token of x (R,C) as an answer's start and end, and their loss.
+func answers(b *graph.Builder, in Inputs, init graph.Init, x *graph.Node) (out Outputs) {
+	out.Logits = scores(b, "qa_outputs", init, x, 2)
+	if in.Answers != nil {
+		out.Loss, out.NLL = b.SpanCrossEntropy(out.Logits, in.Spans, in.Answers, in.LabelWeights)
 	}
 	return out
 }

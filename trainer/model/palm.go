@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -71,22 +72,13 @@ func (f PaLM) tensors(Head) tensors {
 }
 
 func (f PaLM) check(c Config, faults *Faults) {
-	faults.positive("hidden_size", f.HiddenSize)
-	faults.positive("num_hidden_layers", f.NumHiddenLayers)
-	faults.positive("num_attention_heads", f.NumAttentionHeads)
-	faults.positive("max_position_embeddings", f.MaxPositionEmbeddings)
-	if f.IntermediateSize < 0 {
-		faults.add("intermediate_size", "%d is negative; 0 is 4·hidden_size", f.IntermediateSize)
-	}
-	switch {
-	case f.HeadDim < 0:
-		faults.add("head_dim", "%d is negative; 0 is hidden_size / num_attention_heads", f.HeadDim)
-	case f.HeadDim == 0:
+	faults.positive(count{"hidden_size", f.HiddenSize}, count{"num_hidden_layers", f.NumHiddenLayers},
+		count{"num_attention_heads", f.NumAttentionHeads}, count{"max_position_embeddings", f.MaxPositionEmbeddings})
+	faults.natural("intermediate_size", f.IntermediateSize, "4·hidden_size")
+	if f.HeadDim == 0 {
 		faults.divides("hidden_size", f.HiddenSize, "num_attention_heads", f.NumAttentionHeads)
 	}
-	if (f.HeadDim > 0 || f.NumAttentionHeads > 0 && f.HiddenSize%f.NumAttentionHeads == 0) && f.headDim()%2 != 0 {
-		faults.add("head_dim", "%d is odd; rotary position embedding turns pairs", f.headDim())
-	}
+	faults.rotary(f.HeadDim, f.HiddenSize, f.NumAttentionHeads)
 	faults.above0("layer_norm_eps", f.LayerNormEps)
 	faults.above0("rope_theta", f.RopeTheta)
 	if !(f.ZLoss >= 0) {
@@ -98,19 +90,8 @@ func (f PaLM) check(c Config, faults *Faults) {
 	}
 }
 
-func (f PaLM) headDim() int {
-	if f.HeadDim > 0 {
-		return f.HeadDim
-	}
-	return f.HiddenSize / f.NumAttentionHeads
-}
-
-func (f PaLM) inner() int {
-	if f.IntermediateSize > 0 {
-		return f.IntermediateSize
-	}
-	return 4 * f.HiddenSize
-}
+func (f PaLM) headDim() int { return headSize(f.HeadDim, f.HiddenSize, f.NumAttentionHeads) }
+func (f PaLM) inner() int   { return cmp.Or(f.IntermediateSize, 4*f.HiddenSize) }
 
 // palm is the decoder of Chowdhery et al. 2022 (2204.02311), §2: attention and feed-forward
 // side by side, SwiGLU, one key and value for all heads, rotary positions, no biases, one

@@ -29,12 +29,12 @@ func (f RoBERTa) maxLength() int             { return f.MaxPositionEmbeddings - 
 func (f RoBERTa) positionOffset() int        { return robertaPad + 1 }
 func (f RoBERTa) firstToken()                {}
 func (f RoBERTa) writing() Writing           { return Never }
-func (f RoBERTa) architecture(h Head) string { return bertArchitecture("Roberta", h) }
+func (f RoBERTa) architecture(h Head) string { return className("Roberta", "ForMaskedLM", h) }
 
 func (f RoBERTa) tensors(Head) tensors {
 	return tensors{
 		prefix: "roberta.", heads: []string{"lm_head.", "classifier.", "qa_outputs."}, buffers: []string{".position_ids"},
-		others: []string{"lm_head.decoder.", "lm_head.bias", "roberta.pooler.", "pooler."},
+		others: []string{"lm_head.decoder.", "lm_head.bias", "pooler."},
 	}
 }
 
@@ -50,6 +50,7 @@ func (f RoBERTa) check(c Config, faults *Faults) {
 
 func (f RoBERTa) model(c Config, h Head) Model {
 	m := BERT(f).model(c, h).(*bert)
+	m.transformAct = "gelu" // whatever the others are
 	n := &m.names
 	n.body, n.layer, n.transform, n.transformNorm, n.bias, n.output = "roberta.", "roberta.encoder.layer.%d.", "lm_head.dense", "lm_head.layer_norm", "lm_head.bias", "lm_head.decoder"
 	n.pooler, n.classifier = "classifier.dense", "classifier.out_proj"

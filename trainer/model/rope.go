@@ -55,7 +55,7 @@ func (s RopeScaling) check(faults *Faults) {
 	if !(s.HighFreqFactor > s.LowFreqFactor) {
 		faults.add("rope_scaling.high_freq_factor", "%g is not above low_freq_factor, %g", s.HighFreqFactor, s.LowFreqFactor)
 	}
-	faults.positive("rope_scaling.original_max_position_embeddings", s.OriginalMaxPositionEmbeddings)
+	faults.positive(count{"rope_scaling.original_max_position_embeddings", s.OriginalMaxPositionEmbeddings})
 }
 
 // frequencies of rotary position embedding, radians a position.
@@ -67,4 +67,13 @@ func (f Llama) frequencies() []float64 {
 		}.Apply(freqs)
 	}
 	return freqs
+}
+
+// rotary refuses sizes of heads that rotary position embedding cannot turn; dim 0 is the hidden
+// size's share, which divides says of whether there is one.
+func (f *Faults) rotary(dim, hidden, heads int) {
+	f.natural("head_dim", dim, "hidden_size / num_attention_heads")
+	if (dim > 0 || dim == 0 && heads > 0 && hidden%heads == 0) && headSize(dim, hidden, heads)%2 != 0 {
+		f.add("head_dim", "%d is odd; rotary position embedding turns pairs", headSize(dim, hidden, heads))
+	}
 }

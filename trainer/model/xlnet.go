@@ -9,23 +9,22 @@ import (
 
 // XLNet has the keys of an XLNet's config.json.
 type XLNet struct {
-	DModel           int     `json:"d_model" toml:"d_model"`
-	NLayer           int     `json:"n_layer" toml:"n_layer"`
-	NHead            int     `json:"n_head" toml:"n_head"`
-	DHead            int     `json:"d_head,omitempty"` // 0: d_model/n_head, and nothing else
-	DInner           int     `json:"d_inner" toml:"d_inner"`
-	FFActivation     string  `json:"ff_activation" toml:"ff_activation"`
-	AttnType         string  `json:"attn_type"`                            // bi only
-	BiData           bool    `json:"bi_data"`                              // false only
-	SameLength       bool    `json:"same_length"`                          // false only
-	ClampLen         int     `json:"clamp_len" toml:"clamp_len"`           // the longest distance that is told from others; -1: any
-	MemLen           int     `json:"mem_len" toml:"mem_len"`               // rows kept of what came before
-	UseMemsTrain     bool    `json:"use_mems_train" toml:"use_mems_train"` // else nothing is kept, whatever mem_len says
-	ReuseLen         int     `json:"reuse_len"`                            // 0 only, if anything is kept
-	Dropout          float64 `json:"dropout"`
-	LayerNormEps     float64 `json:"layer_norm_eps" toml:"layer_norm_eps"`
-	InitializerRange float64 `json:"initializer_range" toml:"initializer_range"`
-
+	DModel             int     `json:"d_model" toml:"d_model"`
+	NLayer             int     `json:"n_layer" toml:"n_layer"`
+	NHead              int     `json:"n_head" toml:"n_head"`
+	DHead              int     `json:"d_head,omitempty"` // 0: d_model/n_head, and nothing else
+	DInner             int     `json:"d_inner" toml:"d_inner"`
+	FFActivation       string  `json:"ff_activation" toml:"ff_activation"`
+	AttnType           string  `json:"attn_type"`                            // bi only
+	BiData             bool    `json:"bi_data"`                              // false only
+	SameLength         bool    `json:"same_length"`                          // false only
+	ClampLen           int     `json:"clamp_len" toml:"clamp_len"`           // the longest distance that is told from others; -1: any
+	MemLen             int     `json:"mem_len" toml:"mem_len"`               // rows kept of what came before
+	UseMemsTrain       bool    `json:"use_mems_train" toml:"use_mems_train"` // else nothing is kept, whatever mem_len says
+	ReuseLen           int     `json:"reuse_len"`                            // 0 only, if anything is kept
+	Dropout            float64 `json:"dropout"`
+	LayerNormEps       float64 `json:"layer_norm_eps" toml:"layer_norm_eps"`
+	InitializerRange   float64 `json:"initializer_range" toml:"initializer_range"`
 	SummaryType        string  `json:"summary_type"`       // last only
 	SummaryUseProj     bool    `json:"summary_use_proj"`   // true only
 	SummaryActivation  string  `json:"summary_activation"` // tanh only
@@ -65,28 +64,24 @@ func (f XLNet) memory() int {
 }
 
 func (f XLNet) architecture(h Head) string {
-	return map[Head]string{
-		LanguageModel: "XLNetLMHeadModel", Classifier: "XLNetForSequenceClassification",
-		TokenClassifier: "XLNetForTokenClassification", QuestionAnswering: "XLNetForQuestionAnsweringSimple",
-	}[h]
+	name := className("XLNet", "LMHeadModel", h)
+	if h == QuestionAnswering {
+		name += "Simple"
+	}
+	return name
 }
 
 func (f XLNet) tensors(Head) tensors {
 	return tensors{
 		prefix: "transformer.", heads: []string{"lm_loss.", "sequence_summary.", "logits_proj.", "classifier.", "qa_outputs."},
-		others: []string{"lm_loss.weight", "transformer.mask_emb", "mask_emb"},
+		others: []string{"lm_loss.weight", "mask_emb"},
 	}
 }
 
 func (f XLNet) check(c Config, faults *Faults) {
-	faults.positive("d_model", f.DModel)
-	faults.positive("n_layer", f.NLayer)
-	faults.positive("n_head", f.NHead)
-	faults.positive("d_inner", f.DInner)
+	faults.positive(count{"d_model", f.DModel}, count{"n_layer", f.NLayer}, count{"n_head", f.NHead}, count{"d_inner", f.DInner})
 	faults.divides("d_model", f.DModel, "n_head", f.NHead)
-	if f.DModel%2 != 0 {
-		faults.add("d_model", "%d is odd: positions are pairs of sine and cosine", f.DModel)
-	}
+	faults.pairs("d_model", f.DModel)
 	if f.DHead != 0 && f.DHead*f.NHead != f.DModel {
 		faults.add("d_head", "%d, want d_model/n_head", f.DHead)
 	}
@@ -94,42 +89,31 @@ func (f XLNet) check(c Config, faults *Faults) {
 	faults.oneOf("attn_type", f.AttnType, "bi")
 	faults.no("bi_data", f.BiData)
 	faults.no("same_length", f.SameLength)
-	if f.UseMemsTrain && f.memory() < 1 {
-		faults.add("mem_len", "missing: use_mems_train keeps so many hidden states of what came before")
-	}
-	if f.UseMemsTrain && f.ReuseLen != 0 {
-		faults.add("reuse_len", "%d is not supported with use_mems_train; want 0", f.ReuseLen)
-	}
+	faults.memory(f.UseMemsTrain, f.MemLen, f.ReuseLen)
 	faults.probability("dropout", f.Dropout)
 	faults.probability("summary_last_dropout", f.SummaryLastDropout)
 	faults.above0("layer_norm_eps", f.LayerNormEps)
 	faults.probability("initializer_range", f.InitializerRange)
 	faults.oneOf("summary_type", f.SummaryType, "last")
 	faults.oneOf("summary_activation", f.SummaryActivation, "tanh")
-	if !f.SummaryUseProj {
-		faults.add("summary_use_proj", "false is not supported")
-	}
-	if !c.TieWordEmbeddings {
-		faults.add("tie_word_embeddings", "false is not supported for %s", c.ModelType)
-	}
+	faults.yes("summary_use_proj", f.SummaryUseProj)
+	faults.yes("tie_word_embeddings", c.TieWordEmbeddings)
 }
 
 // xlnet is the model of Yang et al. 2019. It predicts tokens in any order: each row sees the rows
 // before it in the order that Inputs.Order gives. Its content stream h sees the row itself
 // too, and its query stream g, which starts from one vector in all rows, does not, and
 // predicts the row's own token. Positions are distances, as in Transformer-XL (Dai et al. 2019),
-// and so is the memory: hidden states of the rows before, which both streams see, and no
-// gradient reaches.
+// and so is the memory, which both streams see.
 type xlnet struct {
 	Config
 	XLNet
 	head Head
 }
 
-// B batch, T time, M rows of memory, R = B·T rows, R' = B·(M+T), C = d_model channels, V vocabulary,
-// D = M+2T-1 distances.
+// B batch, T time, M rows of memory, R = B·T rows, R' = B·(M+T), C = d_model channels, D = M+2T-1 distances.
 
-func (m *xlnet) Forward(b *graph.Builder, in Inputs) (out Outputs) {
+func (m *xlnet) Forward(b *graph.Builder, in Inputs) Outputs {
 	rows, c := in.B*in.T, m.DModel
 	b.Scope("embed")
 	word := b.Param("transformer.word_embedding.weight", m.normal(), m.VocabSize, c)
@@ -141,65 +125,41 @@ func (m *xlnet) Forward(b *graph.Builder, in Inputs) (out Outputs) {
 		mask := b.Stored(b.Param("transformer.mask_emb", m.normal(), 1, c), 1, 1, c)
 		g = b.Dropout(b.Embed(mask, b.Constant("no token", make([]int32, rows), rows)), m.Dropout, in.Rng) // (R,C)
 	}
-	far := in.Memory.Len + in.T                                                                               // keys of a sequence
-	distances := b.Dropout(b.Constant("distances", m.sinusoids(far, in.T), far+in.T-1, c), m.Dropout, in.Rng) // (D,C)
-	if in.Memory.Len > 0 {
-		in.Memory.rows = b.Constant("rows after memory", rowsAfter(in.B, in.Memory.Len, in.T), rows)
-	}
+	keys := in.Memory.Len + in.T // of a sequence
+	distances := b.Constant("distances", sinusoids(c, keys, in.T, m.ClampLen), keys+in.T-1, c)
+	distances = b.Dropout(distances, m.Dropout, in.Rng) // (D,C)
+	in.Memory.rows = rowsAfter(b, in)
 	for i := range m.NLayer {
 		h, g = m.layer(b, in, i, h, g, distances)
 	}
 	b.Scope(m.head.String())
 	switch m.head {
 	case QuestionAnswering:
-		out.Logits = scores(b, "qa_outputs", m.normal(), b.Dropout(h, m.Dropout, in.Rng), 2) // (R,2): start and end
-		if in.Answers != nil {
-			out.Loss, out.NLL = b.SpanCrossEntropy(out.Logits, in.Spans, in.Answers, in.LabelWeights)
-		}
-		return out
+		return answers(b, in, m.normal(), b.Dropout(h, m.Dropout, in.Rng))
 	case TokenClassifier:
-		out.Logits = scores(b, "classifier", m.normal(), b.Dropout(h, m.Dropout, in.Rng), len(m.Labels())) // (R,labels)
+		return perToken(b, in, scores(b, "classifier", m.normal(), b.Dropout(h, m.Dropout, in.Rng), len(m.Labels())), 0)
 	case Classifier: // of the last token
 		x := b.Dropout(b.Embed(h, in.Pool), m.Dropout, in.Rng) // (S,C)
-		summary := b.Matrix("sequence_summary.summary.weight", m.normal(), 1, c, c)
-		x = b.Tanh(b.Linear(x, summary, b.Param("sequence_summary.summary.bias", graph.Init{}, c), false))
-		out.Logits = scores(b, "logits_proj", m.normal(), b.Dropout(x, m.SummaryLastDropout, in.Rng), len(m.Labels())) // (S,labels)
-		if in.Labels != nil {
-			out.Loss, out.NLL = b.CrossEntropy(out.Logits, in.Labels, in.LabelWeights)
-		}
-		return out
-	default:
-		x := b.Dropout(g, m.Dropout, in.Rng)
-		if in.Pool != nil {
-			x = b.Embed(x, in.Pool) // (S,C)
-		}
-		out.Logits = b.Linear(x, word, b.Param("lm_loss.bias", graph.Init{}, m.VocabSize), false)
+		x = b.Tanh(linear(b, "sequence_summary.summary", m.normal(), x, c, c, true))
+		return perText(b, in, scores(b, "logits_proj", m.normal(), b.Dropout(x, m.SummaryLastDropout, in.Rng), len(m.Labels())))
 	}
-	if in.Targets != nil {
-		out.Loss, out.NLL = b.CrossEntropy(out.Logits, in.Targets, in.Weights)
+	x := b.Dropout(g, m.Dropout, in.Rng)
+	if in.Pool != nil {
+		x = b.Embed(x, in.Pool) // (S,C)
 	}
-	return out
+	return perToken(b, in, b.Linear(x, word, b.Param("lm_loss.bias", graph.Init{}, m.VocabSize), false), 0)
 }
 
 // layer is both streams' attention to the content stream, then their feed-forward.
 func (m *xlnet) layer(b *graph.Builder, in Inputs, i int, h, g, distances *graph.Node) (content, query *graph.Node) {
 	c, name := m.DModel, fmt.Sprintf("transformer.layer.%d.", i)
-	matrix := func(part string) *graph.Node {
-		return b.Stored(b.Param(name+"rel_attn."+part, m.normal(), c, c), c, m.NHead, c/m.NHead)
-	}
-	bias := func(part string) *graph.Node {
-		return b.Stored(b.Param(name+"rel_attn."+part, m.normal(), c), m.NHead, c/m.NHead)
+	part := func(part string, rows ...int) *graph.Node { // (rows…,C), stored by heads
+		return b.Stored(b.Param(name+"rel_attn."+part, m.normal(), append(rows, c)...), append(rows, m.NHead, c/m.NHead)...)
 	}
 	b.Scope(fmt.Sprintf("layer.%d.attention", i))
-	q, k, v, o, r := matrix("q"), matrix("k"), matrix("v"), matrix("o"), matrix("r")
-	forDistance, forType, forContent := bias("r_r_bias"), bias("r_s_bias"), bias("r_w_bias")
-	types := b.Stored(b.Param(name+"rel_attn.seg_embed", m.normal(), 2, c), 2, m.NHead, c/m.NHead)
-	seen, sight := h, graph.Attend{T: in.T, Segments: in.Segments, Order: in.Order}
-	if mem := in.Memory; mem.Len > 0 {
-		cache := b.Cache(fmt.Sprintf("memory.%d", i), mem.Count, in.B, mem.Len, c)
-		seen = b.Remember(h, cache, mem.Slots, mem.rows) // (R',C)
-		sight.KeySegments, sight.KeyOrder, sight.KeyT = mem.Segments, mem.Order, mem.Len+in.T
-	}
+	q, k, v, o, r := part("q", c), part("k", c), part("v", c), part("o", c), part("r", c)
+	forDistance, forType, forContent, types := part("r_r_bias"), part("r_s_bias"), part("r_w_bias"), part("seg_embed", 2)
+	seen, sight := recall(b, in, i, h, c) // (R',C)
 	keys, values, far := b.Linear(seen, k, nil, true), b.Linear(seen, v, nil, true), b.Linear(distances, r, nil, true)
 	norm := m.norm(b, name+"rel_attn.layer_norm")
 	attend := func(x *graph.Node, strict bool) *graph.Node {
@@ -228,33 +188,6 @@ func (m *xlnet) layer(b *graph.Builder, in Inputs, i int, h, g, distances *graph
 		query = feedForward(query)
 	}
 	return feedForward(content), query
-}
-
-// sinusoids are the positions of distances (D,C), of the farthest key before a query first.
-func (m *xlnet) sinusoids(keys, t int) []float64 {
-	half := m.DModel / 2
-	table := make([]float64, 0, (keys+t-1)*m.DModel)
-	for distance := keys - 1; distance > -t; distance-- {
-		d := distance
-		if m.ClampLen > 0 {
-			d = min(max(d, -m.ClampLen), m.ClampLen)
-		}
-		row := make([]float64, m.DModel)
-		for i, f := range graph.Frequencies(m.DModel, 10000) {
-			row[i], row[half+i] = math.Sin(float64(d)*f), math.Cos(float64(d)*f)
-		}
-		table = append(table, row...)
-	}
-	return table
-}
-
-// rowsAfter are the rows of sequences of t behind m others each.
-func rowsAfter(b, m, t int) []int32 {
-	var rows []int32
-	for i := range b * t {
-		rows = append(rows, int32(i+(i/t+1)*m))
-	}
-	return rows
 }
 
 // norm declares a norm's parameters, for both streams.

@@ -1,0 +1,33 @@
+package model
+
+import (
+	"math"
+
+	"hone/trainer/graph"
+)
+
+// sinusoids are the positions of distances (D,C), of the farthest of so many keys before a query
+// first; none is longer than clamp, if that is above 0.
+func sinusoids(c, keys, t, clamp int) []float64 {
+	half := c / 2
+	table := make([]float64, 0, (keys+t-1)*c)
+	for distance := keys - 1; distance > -t; distance-- {
+		d := distance
+		if clamp > 0 {
+			d = min(max(d, -clamp), clamp)
+		}
+		row := make([]float64, c)
+		for i, f := range graph.Frequencies(c, 10000) {
+			row[i], row[half+i] = math.Sin(float64(d)*f), math.Cos(float64(d)*f)
+		}
+		table = append(table, row...)
+	}
+	return table
+}
+
+// pairs refuses a width that sine and cosine cannot share.
+func (f *Faults) pairs(key string, width int) {
+	if width%2 != 0 {
+		f.add(key, "%d is odd: positions are pairs of sine and cosine", width)
+	}
+}
