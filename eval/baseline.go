@@ -17,6 +17,7 @@ const (
 
 	// Of what a text has lost.
 	BaselineBidirectionalTrigram = "bidirectional_trigram" // between its two neighbours: [BidirectionalTrigram]
-	BaselineFrequentSpan         = "frequent_span"         // the most frequent span of training: [FrequentSpan]
+	BaselineFrequentSpan         = "frequent_span"         // the most frequent span of training, everywhere: [FrequentSpan.Anywhere]
+	BaselineGapSpan              = "gap_span"              // the most frequent span between its two neighbours: [FrequentSpan]
 	BaselineUnigram              = "unigram"               // how frequent tokens are: [Unigram]
 )

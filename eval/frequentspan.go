@@ -81,3 +81,6 @@ func (m *FrequentSpan) Predict(left, right int32) []int32 {
 	}
 	return nil // there are spans, so one of any gap is the best
 }
+
+// Anywhere is the span that training hid most often.
+func (m *FrequentSpan) Anywhere() []int32 { return m.best[gap{anyToken, anyToken}] }

@@ -31,6 +31,9 @@ func TestFrequentSpan(t *testing.T) {
 			t.Errorf("between %d and %d: %v, want %v", test.left, test.right, got, test.want)
 		}
 	}
+	if got := m.Anywhere(); !slices.Equal(got, []int32{5}) {
+		t.Errorf("anywhere: %v, want 5", got)
+	}
 	if _, err := FitFrequentSpan(nil); err == nil {
 		t.Error("fitted to nothing")
 	}

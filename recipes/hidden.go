@@ -119,13 +119,17 @@ func (y *yardstick) spans(ctx context.Context, cfg data.Config, list []eval.Targ
 	for _, name := range baselines {
 		var theirs perDocument
 		switch name {
-		case eval.BaselineFrequentSpan:
+		case eval.BaselineFrequentSpan, eval.BaselineGapSpan:
 			m, err := eval.FitFrequentSpan(eval.Spans(train))
 			if err != nil {
 				return nil, err
 			}
 			for _, s := range spans {
-				theirs.add(s.Record, share(slices.Equal(m.Predict(s.Left, s.Right), s.Tokens)))
+				guess := m.Anywhere()
+				if name == eval.BaselineGapSpan {
+					guess = m.Predict(s.Left, s.Right)
+				}
+				theirs.add(s.Record, share(slices.Equal(guess, s.Tokens)))
 			}
 			if err := exact.beside(&match, name, &theirs); err != nil {
 				return nil, err

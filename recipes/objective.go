@@ -208,7 +208,7 @@ func beside(o data.Objective) []string {
 	case data.Masked:
 		return []string{eval.BaselineBidirectionalTrigram}
 	case data.SpanCorruption:
-		return []string{eval.BaselineFrequentSpan, eval.BaselineUnigram}
+		return []string{eval.BaselineFrequentSpan, eval.BaselineGapSpan, eval.BaselineUnigram}
 	case data.Classification:
 		return []string{eval.BaselineMajority, eval.BaselineNaiveBayes, eval.BaselineRandomInit}
 	}

@@ -22,7 +22,7 @@ import (
 
 var (
 	stageKinds = []string{"pretrain", "finetune", "evaluate"}
-	baselines  = []string{"zstd_primed", "kneser_ney_5", "majority", "naive_bayes", "random_init", "bidirectional_trigram", "frequent_span", "unigram", "markov"}
+	baselines  = []string{"zstd_primed", "kneser_ney_5", "majority", "naive_bayes", "random_init", "bidirectional_trigram", "frequent_span", "gap_span", "unigram", "markov"}
 )
 
 // What a corpus holds out.

@@ -55,11 +55,12 @@ type Node struct {
 // Shape is the node's shape, nil after an error. It must not be changed.
 func (n *Node) Shape() []int { return n.shape }
 
-// Init says how a parameter starts: all zero (the zero Init), all one, or normal
-// numbers of mean 0 and standard deviation Std.
+// Init says how a parameter starts: all zero (the zero Init), all one, normal numbers of
+// mean 0 and standard deviation Std, or a table of positions of that size.
 type Init struct {
-	Std  float64
-	Ones bool
+	Std       float64
+	Ones      bool
+	Positions bool // row r is sines and cosines of r (Vaswani et al. 2017, §3.5)
 }
 
 type param struct {

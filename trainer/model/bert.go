@@ -109,7 +109,9 @@ func (m *bert) Forward(b *graph.Builder, in Inputs) Outputs {
 	name := m.names.body + "embeddings."
 	b.Scope("embeddings")
 	word := b.Param(name+"word_embeddings.weight", m.normal(), m.VocabSize, m.HiddenSize)
-	position := b.Param(name+"position_embeddings.weight", m.normal(), m.MaxPositionEmbeddings, m.HiddenSize)
+	// A masked token knows nothing but its place: where positions start as the paper's normal numbers, in place
+	// of waves that outweigh the words, a small model for long sees no neighbours.
+	position := b.Param(name+"position_embeddings.weight", graph.Init{Std: 3.5 * m.InitializerRange, Positions: true}, m.MaxPositionEmbeddings, m.HiddenSize)
 	x := b.Add(b.Embed(word, in.Tokens), b.Embed(position, in.Positions)) // (R,C)
 	if m.TypeVocabSize > 0 {
 		types := in.Types
@@ -152,8 +154,8 @@ func (m *bert) output(b *graph.Builder, in Inputs, x, word *graph.Node) (out Out
 		x = b.Dropout(x, m.HiddenDropoutProb, in.Rng)
 		return perToken(b, in, scores(b, "classifier", m.normal(), x, len(m.Labels())), 0)
 	case Classifier:
-		first := b.Dropout(m.pooled(b, in, x), m.classifierDropout, in.Rng)
-		return perText(b, in, scores(b, m.names.classifier, m.normal(), first, len(m.Labels())))
+		x = b.Dropout(m.pooled(b, in, x), m.classifierDropout, in.Rng) // (S,C)
+		return perText(b, in, scores(b, m.names.classifier, m.normal(), x, len(m.Labels())))
 	case Pretraining: // the loss is that of both
 		out.Logits = scores(b, "cls.seq_relationship", m.normal(), m.pooled(b, in, x), 2) // (S,2): follows, does not
 		next, _ := b.CrossEntropy(out.Logits, in.Labels, in.LabelWeights)

@@ -126,6 +126,8 @@ func (n *Network) Init(seed uint64) error {
 				for i := range v {
 					v[i] = 1
 				}
+			case init.Positions:
+				waves(v, first, p.Shape[1], init.Std)
 			case init.Std > 0:
 				draw(v, first, seed, p.Name, init.Std)
 			default:

@@ -578,6 +578,31 @@ func checkAllocations(t *testing.T, c Config) {
 }
 
 // A parameter starts as a function of seed, name and index alone, normally distributed.
+// What two positions have in common depends on how far apart they are alone.
+func TestWaves(t *testing.T) {
+	const n, c, std = 40, 24, 0.07
+	table := make([]float64, n*c)
+	waves(table[:7*c+5], 0, c, std)
+	waves(table[7*c+5:], 7*c+5, c, std)
+	dot := func(i, j int) (sum float64) {
+		for k := range c {
+			sum += table[i*c+k] * table[j*c+k]
+		}
+		return sum
+	}
+	for distance := range n {
+		want := dot(0, distance)
+		for i := 0; i+distance < n; i++ {
+			if got := dot(i, i+distance); math.Abs(got-want) > 1e-12 {
+				t.Errorf("positions %d and %d: %g, want %g", i, i+distance, got, want)
+			}
+		}
+	}
+	if got := dot(5, 5) / c; math.Abs(got-std*std) > 1e-12 || dot(0, 1) >= dot(0, 0) {
+		t.Errorf("mean square %g, want %g", got, std*std)
+	}
+}
+
 func TestInit(t *testing.T) {
 	c := tiny(func(f *GPT2) { f.NEmbd, f.NLayer = 64, 2 })
 	c.VocabSize = 500

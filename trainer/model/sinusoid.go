@@ -25,6 +25,17 @@ func sinusoids(c, keys, t, clamp int) []float64 {
 	return table
 }
 
+// waves fills dst with elements first, first+1, … of a table (positions,C): in each row sines at
+// even places, cosines at odd ones, of root mean square std.
+func waves(dst []float64, first, c int, std float64) {
+	turns := graph.Frequencies(2*((c+1)/2), 10000)
+	for i := range dst {
+		position, at := (first+i)/c, (first+i)%c
+		wave := [2]func(float64) float64{math.Sin, math.Cos}[at%2]
+		dst[i] = math.Sqrt2 * std * wave(float64(position)*turns[at/2])
+	}
+}
+
 // pairs refuses a width that sine and cosine cannot share.
 func (f *Faults) pairs(key string, width int) {
 	if width%2 != 0 {
