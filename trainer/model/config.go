@@ -376,7 +376,7 @@ func (f *Faults) noDropout(key string, p float64) {
 	}
 }
 
-// natural refuses less than 0, which stands for something else.
+// natural refuses less than 0; 0 itself stands for what zero says.
 func (f *Faults) natural(key string, n int, zero string) {
 	if n < 0 {
 		f.add(key, "%d is negative; 0 is %s", n, zero)
