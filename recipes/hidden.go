@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sync"
 
 	"hone/data"
 	"hone/eval"
@@ -116,11 +117,12 @@ func (y *yardstick) spans(ctx context.Context, cfg data.Config, list []eval.Targ
 	if err != nil {
 		return nil, err
 	}
+	frequent := sync.OnceValues(func() (*eval.FrequentSpan, error) { return eval.FitFrequentSpan(eval.Spans(train)) })
 	for _, name := range baselines {
 		var theirs perDocument
 		switch name {
 		case eval.BaselineFrequentSpan, eval.BaselineGapSpan:
-			m, err := eval.FitFrequentSpan(eval.Spans(train))
+			m, err := frequent()
 			if err != nil {
 				return nil, err
 			}

@@ -9,7 +9,7 @@ import (
 // sinusoids are the positions of distances (D,C), of the farthest of so many keys before a query
 // first; none is longer than clamp, if that is above 0.
 func sinusoids(c, keys, t, clamp int) []float64 {
-	half := c / 2
+	half, turns := c/2, graph.Frequencies(c, 10000)
 	table := make([]float64, 0, (keys+t-1)*c)
 	for distance := keys - 1; distance > -t; distance-- {
 		d := distance
@@ -17,7 +17,7 @@ func sinusoids(c, keys, t, clamp int) []float64 {
 			d = min(max(d, -clamp), clamp)
 		}
 		row := make([]float64, c)
-		for i, f := range graph.Frequencies(c, 10000) {
+		for i, f := range turns {
 			row[i], row[half+i] = math.Sin(float64(d)*f), math.Cos(float64(d)*f)
 		}
 		table = append(table, row...)

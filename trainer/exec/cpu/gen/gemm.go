@@ -29,8 +29,8 @@ func (a *asm) micro(rows int) {
 	acc := func(r, h int) string { return a.v(2*r + h) }
 	b := []string{a.v(2 * a.mr), a.v(2*a.mr + 1)}
 	bcast := []string{a.v(2*a.mr + 2), a.v(2*a.mr + 3)}
-	half := fmt.Sprint(4 * a.lanes)
-	eachRow := func(f func(r int)) { // with R13 on row r of c
+	cell := []string{"(R13)", fmt.Sprintf("%d(R13)", 4*a.lanes)} // of a row of c, a vector each
+	eachRow := func(f func(r int)) {                             // with R13 on row r of c
 		a.i("MOVQ", "DX", "R13")
 		for r := range rows {
 			f(r)
@@ -53,14 +53,13 @@ func (a *asm) micro(rows int) {
 		a.i("JZ", "fresh"+part)
 		eachRow(func(r int) {
 			for h := range vectors {
-				at := []string{"(R13)", half + "(R13)"}[h]
 				switch {
 				case full:
-					a.i("VMOVUPS", at, acc(r, h))
+					a.i("VMOVUPS", cell[h], acc(r, h))
 				case a.reg == "Z":
-					a.i("VMOVUPS.Z", at, fmt.Sprintf("K%d", h+1), acc(r, h))
+					a.i("VMOVUPS.Z", cell[h], fmt.Sprintf("K%d", h+1), acc(r, h))
 				default:
-					a.i("VMASKMOVPS", at, b[h], acc(r, h))
+					a.i("VMASKMOVPS", cell[h], b[h], acc(r, h))
 				}
 			}
 		})
@@ -178,8 +177,9 @@ func (a *asm) micro(rows int) {
 	a.f("panel:")
 	panel("", 2)
 	eachRow(func(r int) {
-		a.i("VMOVUPS", acc(r, 0), "(R13)")
-		a.i("VMOVUPS", acc(r, 1), half+"(R13)")
+		for h := range cell {
+			a.i("VMOVUPS", acc(r, h), cell[h])
+		}
 	})
 	a.i("ADDQ", fmt.Sprintf("$%d", 4*a.nr), "DX")
 	a.i("SUBQ", fmt.Sprintf("$%d", a.nr), "R14")
@@ -227,11 +227,10 @@ func (a *asm) micro(rows int) {
 		}
 		eachRow(func(r int) {
 			for h := range vectors {
-				at := []string{"(R13)", half + "(R13)"}[h]
 				if a.reg == "Z" {
-					a.i("VMOVUPS", acc(r, h), fmt.Sprintf("K%d", h+1), at)
+					a.i("VMOVUPS", acc(r, h), fmt.Sprintf("K%d", h+1), cell[h])
 				} else {
-					a.i("VMASKMOVPS", acc(r, h), b[h], at)
+					a.i("VMASKMOVPS", acc(r, h), b[h], cell[h])
 				}
 			}
 		})
