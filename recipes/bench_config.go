@@ -99,7 +99,7 @@ func (c BenchConfig) model() (model.Config, error) {
 		f.DModel, f.NLayer, f.NHead, f.DInner = c.Dim, c.Layers, c.Heads, c.Inner
 		m.Family = f
 	}
-	return m, m.SetDropout(0)
+	return m, m.SetDropout(0, 0)
 }
 
 // specials are the special tokens, the last one of the vocabulary first.

@@ -138,7 +138,7 @@ func (r *Imported) match(w *checkpoint.Weights) (*model.Match, error) {
 			return nil, inFile(fmt.Errorf("%s is %s, but there are only %d tensors", key, raw[key], len(w.Tensors())))
 		}
 	}
-	c, err := r.config(raw)
+	c, err := readConfig(raw)
 	if err != nil {
 		return nil, inFile(err)
 	}
@@ -177,27 +177,13 @@ func modelName(raw map[string]json.RawMessage) string {
 	return name
 }
 
-// config reads the keys. Dropout of a kind that is not supported is set to zero: it has no
-// part in what the model computes, only in how it would be trained.
-func (r *Imported) config(raw map[string]json.RawMessage) (model.Config, error) {
-	read := func() (c model.Config, err error) {
-		text, err := json.Marshal(raw)
-		if err != nil {
-			return c, err
-		}
-		return c, json.Unmarshal(text, &c)
-	}
-	c, err := read()
+// readConfig reads the keys.
+func readConfig(raw map[string]json.RawMessage) (c model.Config, err error) {
+	text, err := json.Marshal(raw)
 	if err != nil {
 		return c, err
 	}
-	for _, f := range c.Faults() {
-		if strings.Contains(f.Key, "drop") && raw[f.Key] != nil {
-			r.Notes = append(r.Notes, fmt.Sprintf("%s: %s is set to 0", checkpoint.ConfigFile, f.Key))
-			raw[f.Key] = json.RawMessage("0")
-		}
-	}
-	if c, err = read(); err != nil {
+	if err := json.Unmarshal(text, &c); err != nil {
 		return c, err
 	}
 	return c, c.Validate()

@@ -108,27 +108,28 @@ type Stage struct {
 	RandomWindows  bool `toml:"random_windows,omitempty"` // pretrain: rows begin at random places of the text, in place of going through its documents; all tokens stay in memory
 
 	// Training.
-	Objective       string  `toml:"objective"` // pretrain: causal, masked, permutation, span_corruption, prefix_lm; finetune: classification
-	Steps           int     `toml:"steps"`
-	LearningRate    Rates   `toml:"learning_rate"` // several: each is tried, and the best by validation kept
-	LRSchedulerType string  `toml:"lr_scheduler_type"`
-	NumDecaySteps   int     `toml:"num_decay_steps"` // warmup_stable_decay: the last so many steps; 0: a fifth
-	DecayType       string  `toml:"decay_type"`      // warmup_stable_decay: linear, cosine, 1-sqrt
-	WarmupSteps     int     `toml:"warmup_steps"`
-	MinLRRatio      float64 `toml:"min_lr_ratio"`
-	Optim           string  `toml:"optim"`
-	Against         string  `toml:"against,omitempty"` // pretrain: an earlier stage; the report says how soon this one reaches its lowest validation loss
-	WeightDecay     float64 `toml:"weight_decay"`
-	AdamBeta1       float64 `toml:"adam_beta1"`
-	AdamBeta2       float64 `toml:"adam_beta2"`
-	AdamEpsilon     float64 `toml:"adam_epsilon"`
-	Momentum        float64 `toml:"momentum"` // of sgd
-	MaxGradNorm     float64 `toml:"max_grad_norm"`
-	EMADecay        float64 `toml:"ema_decay"`           // evaluate and save an exponential moving average of the weights; 0: the weights
-	Dropout         float64 `toml:"dropout"`             // embd_pdrop and resid_pdrop
-	TokenDropout    float64 `toml:"token_dropout"`       // finetune: share of the tokens that a step does not see
-	LMWeight        float64 `toml:"lm_weight"`           // finetune: weight of the next-token loss beside the labels'
-	Trainable       string  `toml:"trainable,omitempty"` // finetune: all; head: the rest of the network stays as it is; "": all
+	Objective        string  `toml:"objective"` // pretrain: causal, masked, permutation, span_corruption, prefix_lm; finetune: classification
+	Steps            int     `toml:"steps"`
+	LearningRate     Rates   `toml:"learning_rate"` // several: each is tried, and the best by validation kept
+	LRSchedulerType  string  `toml:"lr_scheduler_type"`
+	NumDecaySteps    int     `toml:"num_decay_steps"` // warmup_stable_decay: the last so many steps; 0: a fifth
+	DecayType        string  `toml:"decay_type"`      // warmup_stable_decay: linear, cosine, 1-sqrt
+	WarmupSteps      int     `toml:"warmup_steps"`
+	MinLRRatio       float64 `toml:"min_lr_ratio"`
+	Optim            string  `toml:"optim"`
+	Against          string  `toml:"against,omitempty"` // pretrain: an earlier stage; the report says how soon this one reaches its lowest validation loss
+	WeightDecay      float64 `toml:"weight_decay"`
+	AdamBeta1        float64 `toml:"adam_beta1"`
+	AdamBeta2        float64 `toml:"adam_beta2"`
+	AdamEpsilon      float64 `toml:"adam_epsilon"`
+	Momentum         float64 `toml:"momentum"` // of sgd
+	MaxGradNorm      float64 `toml:"max_grad_norm"`
+	EMADecay         float64 `toml:"ema_decay"`           // evaluate and save an exponential moving average of the weights; 0: the weights
+	Dropout          float64 `toml:"dropout"`             // every rate of the model's that attention_dropout is not
+	AttentionDropout float64 `toml:"attention_dropout"`   // of attention's weights, where the family has it: GPT-2's attn_pdrop
+	TokenDropout     float64 `toml:"token_dropout"`       // finetune: share of the tokens that a step does not see
+	LMWeight         float64 `toml:"lm_weight"`           // finetune: weight of the next-token loss beside the labels'
+	Trainable        string  `toml:"trainable,omitempty"` // finetune: all; head: the rest of the network stays as it is; "": all
 
 	// How a step is computed.
 	Precision string `toml:"precision,omitempty"` // of matrix products: fp32, or bf16 where the processor has AMX-BF16 or AVX512-BF16; "": fp32

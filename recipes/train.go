@@ -235,7 +235,7 @@ func keepsText(ctx context.Context, tok tokenizer.Tokenizer, split data.Records)
 // stageConfig is the model of a stage.
 func stageConfig(r *Recipe, s *Stage, tok tokenizer.Tokenizer, labels []string) model.Config {
 	c := r.Model
-	if err := c.SetDropout(s.Dropout); err != nil {
+	if err := c.SetDropout(s.Dropout, s.AttentionDropout); err != nil {
 		panic(err) // the recipe is validated
 	}
 	if r.base == nil { // a base keeps its own, and rows of its embedding that are of no token

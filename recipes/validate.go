@@ -226,8 +226,12 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 		if n := r.Model.MaxLength(); n > 0 && s.SequenceLength > n {
 			d.fault(at+"sequence_length", "%d is more than the longest sequence of the model, %d", s.SequenceLength, n)
 		}
-		if c := r.Model; c.SetDropout(s.Dropout) != nil {
-			d.fault(at+"dropout", "%s has no dropout", c.ModelType)
+		c := r.Model
+		if err := c.SetDropout(s.Dropout, 0); err != nil {
+			d.fault(at+"dropout", "%v", err)
+		}
+		if err := c.SetDropout(0, s.AttentionDropout); err != nil {
+			d.fault(at+"attention_dropout", "%v", err)
 		}
 	}
 	d.positive(at+"max_sequences", s.MaxSequences, 1)
@@ -272,7 +276,7 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 		below    float64
 		inclusiv bool
 	}{
-		{"min_lr_ratio", s.MinLRRatio, 1, true}, {"dropout", s.Dropout, 1, false},
+		{"min_lr_ratio", s.MinLRRatio, 1, true}, {"dropout", s.Dropout, 1, false}, {"attention_dropout", s.AttentionDropout, 1, false},
 		{"token_dropout", s.TokenDropout, 1, false},
 		{"adam_beta1", s.AdamBeta1, 1, false}, {"adam_beta2", s.AdamBeta2, 1, false},
 		{"momentum", s.Momentum, 1, false}, {"ema_decay", s.EMADecay, 1, false},

@@ -133,7 +133,7 @@ func (s setup) start(t testing.TB) (*Trainer, error) {
 	}
 	gpt := c.Family.(model.GPT2)
 	gpt.NLayer, gpt.NHead, gpt.NEmbd, gpt.NPositions = 2, 2, 32, 32
-	gpt.EmbdPDrop, gpt.ResidPDrop = s.dropout, s.dropout
+	gpt.EmbdPDrop, gpt.ResidPDrop, gpt.AttnPDrop = s.dropout, s.dropout, s.dropout
 	c.Family, c.VocabSize = gpt, letters{}.Size()
 	if s.memory != 0 {
 		if c, err = model.DefaultConfig("xlnet"); err != nil {
@@ -149,7 +149,8 @@ func (s setup) start(t testing.TB) (*Trainer, error) {
 			t.Fatal(err)
 		}
 		x := c.Family.(model.BERT)
-		x.NumHiddenLayers, x.NumAttentionHeads, x.HiddenSize, x.IntermediateSize, x.MaxPositionEmbeddings, x.HiddenDropoutProb = 2, 2, 16, 32, 32, s.dropout
+		x.NumHiddenLayers, x.NumAttentionHeads, x.HiddenSize, x.IntermediateSize, x.MaxPositionEmbeddings = 2, 2, 16, 32, 32
+		x.HiddenDropoutProb, x.AttentionProbsDropoutProb = s.dropout, s.dropout
 		c.Family, c.VocabSize = x, letters{}.Size()
 	}
 	o := model.Options{MicroBatches: s.batch / s.micro, State: func(l *exec.Layout) int { return StateBytes(l, opt, s.batch/s.micro) }}

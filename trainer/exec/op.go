@@ -57,7 +57,7 @@ const (
 	OpRoPE
 
 	// Attention (Vaswani et al. 2017, eq. 1): q(R,H·D), k(S,KV·D), v(S,KV·D), segments(R), order(R),
-	// keySegments(S), keyOrder(S) int32, [bias] -> y(R,H·D), lse(R,H). R = B·T queries and S = B·T'
+	// keySegments(S), keyOrder(S) int32, [bias], [rng(4) int32] -> y(R,H·D), lse(R,H). R = B·T queries and S = B·T'
 	// keys; every KV head serves H/KV query heads. Without v, k(S,2·KV·D) holds the values beside
 	// the keys; without k, q(R,(H+2·KV)·D) holds both, and without the keys' segments and order
 	// they are the queries'.
@@ -67,7 +67,8 @@ const (
 	// bias is added to the scaled products: bias[h][j-i+T-1] of shape (H,T+T'-1), i and j counted
 	// within their sequences (Raffel et al. 2020), or (R,H,T+T'-1), of each query its own (Dai et al.
 	// 2019: the shifted products with relative positions).
-	// Attrs: B, T, Heads, KVHeads, Scale, Strict.
+	// With rng, probabilities are dropped as OpDropout drops elements, after their sum is taken.
+	// Attrs: B, T, Heads, KVHeads, Scale, Strict; P, Salt.
 	OpAttention
 	// AttentionGrad: attention's inputs, y, lse, dy(R,H·D) -> dq, [dk], [dv], [dbias], in the inputs'
 	// shapes; dbias may be absent where bias is not. It has attention's attributes.

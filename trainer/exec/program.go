@@ -142,7 +142,7 @@ func (p *Program) instrFLOPs(in *Instr) float64 {
 		y := v(in.Out, 0)
 		return 4 * float64(y[0]) * p.keyRows(in) * float64(y[1])
 	case OpAttentionGrad:
-		y := v(in.In, 8)
+		y := v(in.In, 9)
 		return 8 * float64(y[0]) * p.keyRows(in) * float64(y[1])
 	case OpRelativeScores, OpRelativeScoresGrad:
 		q, k := v(in.In, 0), v(in.In, 1)
@@ -215,6 +215,8 @@ func (a *Attrs) suffix(op Op) string {
 		return fmt.Sprintf("[H=%d back]", a.Heads)
 	case op == OpRoPE:
 		return fmt.Sprintf("[H=%d]", a.Heads)
+	case a.Heads > 0 && a.P > 0:
+		return fmt.Sprintf("[B=%d T=%d H=%d/%d p=%g #%d]", a.B, a.T, a.Heads, a.KVHeads, a.P, a.Salt)
 	case a.Heads > 0:
 		return fmt.Sprintf("[B=%d T=%d H=%d/%d]", a.B, a.T, a.Heads, a.KVHeads)
 	case a.ZLoss > 0:

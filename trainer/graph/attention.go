@@ -53,6 +53,10 @@ type Attend struct {
 	Bias *Node
 
 	Scale float64 // of the products; 0: 1/√D
+
+	// Dropout is that of the weights, as Builder.Dropout with Rng has it.
+	Dropout float64
+	Rng     *Node
 }
 
 // Attention (Vaswani et al. 2017, eq. 1) gives (R,H·D). A query that sees nothing gives zeros.
@@ -108,7 +112,17 @@ func (b *Builder) Attention(a Attend) *Node {
 	if a.Scale == 0 {
 		attrs.Scale = 1 / math.Sqrt(float64(d))
 	}
-	in := []*Node{a.Q, a.K, a.V, a.Segments, a.Order, a.KeySegments, a.KeyOrder, a.Bias}
+	if a.Dropout == 0 {
+		a.Rng = nil
+	}
+	if a.Rng != nil {
+		if !b.dropout(code, a.Dropout, a.Rng) {
+			return &Node{}
+		}
+		b.salt++
+		attrs.P, attrs.Salt = a.Dropout, b.salt
+	}
+	in := []*Node{a.Q, a.K, a.V, a.Segments, a.Order, a.KeySegments, a.KeyOrder, a.Bias, a.Rng}
 	var y []*Node // with lse
 	y = b.apply(op{
 		code: code, attrs: attrs,

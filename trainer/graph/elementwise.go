@@ -156,11 +156,8 @@ func (b *Builder) Dropout(x *Node, p float64, rng *Node) *Node {
 	if p == 0 || rng == nil {
 		return x
 	}
-	if !b.float(code, "x", x) || !b.shape(code, "rng", rng, exec.I32, 4) {
+	if !b.float(code, "x", x) || !b.dropout(code, p, rng) {
 		return &Node{}
-	}
-	if !(p > 0 && p < 1) {
-		return b.fail("%v: probability %g is not in [0,1)", code, p)
 	}
 	b.differentiable(code, x)
 	b.salt++
@@ -168,6 +165,15 @@ func (b *Builder) Dropout(x *Node, p float64, rng *Node) *Node {
 	forward := o
 	forward.grad = func(dy *Node) []*Node { return []*Node{b.apply(o, dy, rng)[0], nil} }
 	return b.apply(forward, x, rng)[0]
+}
+
+// dropout checks what says which elements an op drops.
+func (b *Builder) dropout(code exec.Op, p float64, rng *Node) bool {
+	if !(p > 0 && p < 1) {
+		b.fail("%v: probability %g is not in [0,1)", code, p)
+		return false
+	}
+	return b.shape(code, "rng", rng, exec.I32, 4)
 }
 
 // float checks for a float of any shape.

@@ -14,7 +14,7 @@ type BERT struct {
 	IntermediateSize          int     `json:"intermediate_size" toml:"intermediate_size"`
 	HiddenAct                 string  `json:"hidden_act" toml:"hidden_act"`
 	HiddenDropoutProb         float64 `json:"hidden_dropout_prob"`
-	AttentionProbsDropoutProb float64 `json:"attention_probs_dropout_prob"` // 0 only
+	AttentionProbsDropoutProb float64 `json:"attention_probs_dropout_prob"`
 	MaxPositionEmbeddings     int     `json:"max_position_embeddings" toml:"max_position_embeddings"`
 	TypeVocabSize             int     `json:"type_vocab_size" toml:"type_vocab_size"`
 	InitializerRange          float64 `json:"initializer_range" toml:"initializer_range"`
@@ -26,7 +26,7 @@ func defaultBERT() Config {
 	pad := 0
 	return Config{ModelType: "bert", VocabSize: 30522, TieWordEmbeddings: true, PadTokenID: &pad, Family: BERT{
 		HiddenSize: 768, NumHiddenLayers: 12, NumAttentionHeads: 12, IntermediateSize: 3072, HiddenAct: "gelu", HiddenDropoutProb: 0.1,
-		MaxPositionEmbeddings: 512, TypeVocabSize: 2, InitializerRange: 0.02, LayerNormEps: 1e-12,
+		AttentionProbsDropoutProb: 0.1, MaxPositionEmbeddings: 512, TypeVocabSize: 2, InitializerRange: 0.02, LayerNormEps: 1e-12,
 	}}
 }
 
@@ -35,8 +35,8 @@ func (f BERT) small() Family {
 	return f
 }
 
-func (f BERT) dropout(p float64) Family {
-	f.HiddenDropoutProb = p
+func (f BERT) dropout(p, attention float64) Family {
+	f.HiddenDropoutProb, f.AttentionProbsDropoutProb = p, attention
 	return f
 }
 
@@ -66,7 +66,7 @@ func (f BERT) check(c Config, faults *Faults) {
 	faults.divides("hidden_size", f.HiddenSize, "num_attention_heads", f.NumAttentionHeads)
 	faults.oneOf("hidden_act", f.HiddenAct, activations...)
 	faults.probability("hidden_dropout_prob", f.HiddenDropoutProb)
-	faults.noDropout("attention_probs_dropout_prob", f.AttentionProbsDropoutProb)
+	faults.probability("attention_probs_dropout_prob", f.AttentionProbsDropoutProb)
 	faults.above0("layer_norm_eps", f.LayerNormEps)
 	faults.probability("initializer_range", f.InitializerRange)
 }
@@ -135,6 +135,7 @@ func (m *bert) layer(b *graph.Builder, in Inputs, i int, x *graph.Node) *graph.N
 	a := b.Attention(graph.Attend{
 		Q:     joint(b, x, c, true, projection{name + n.query, c, m.normal()}, projection{name + n.key, c, m.normal()}, projection{name + n.value, c, m.normal()}),
 		Heads: graph.Heads{Query: m.NumAttentionHeads, KV: m.NumAttentionHeads}, T: in.T, Segments: in.Segments, Order: in.Order,
+		Dropout: m.AttentionProbsDropoutProb, Rng: in.Rng,
 	})
 	a = b.Dropout(linear(b, name+n.attention, m.normal(), a, c, c, true), m.HiddenDropoutProb, in.Rng)
 	x = m.norm(b, name+n.attentionNorm, b.Add(a, x))

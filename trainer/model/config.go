@@ -45,7 +45,9 @@ type Family interface {
 	architecture(h Head) string // its class in Hugging Face's transformers; "": the family has no such head
 	small() Family              // trains in minutes
 	maxLength() int             // of a sequence, in tokens; 0: any
-	dropout(p float64) Family   // where the family has it; nil: nowhere
+	// dropout sets the rates, that of attention's weights by itself; nil: where one is not 0 that
+	// the family lacks.
+	dropout(p, attention float64) Family
 	check(c Config, faults *Faults)
 	tensors(h Head) tensors
 }
@@ -54,7 +56,7 @@ type Family interface {
 var ModelTypes = []string{"gpt2", "llama", "qwen2", "qwen3", "palm", "bert", "roberta", "distilbert", "t5", "xlnet"}
 
 // DefaultConfig has the values that the keys stand for which a config.json lacks, as
-// transformers has them; but dropout of attention weights, which is not supported, is 0.
+// transformers has them.
 func DefaultConfig(modelType string) (Config, error) {
 	switch modelType {
 	case "t5":
@@ -236,14 +238,18 @@ func (c Config) Labels() []string {
 	return names
 }
 
-// SetDropout sets every dropout that the family has to p; in a family without any, p is 0.
-func (c *Config) SetDropout(p float64) error {
-	switch f := c.Family.dropout(p); {
-	case f != nil:
-		c.Family = f
-	case p != 0:
-		return fmt.Errorf("%s has no dropout", c.ModelType)
+// SetDropout sets every dropout that the family has to p, and that of attention's weights to
+// attention. Where these have no rate of their own (T5, XLNet) p is theirs too, and attention is 0;
+// where they have the only one (Llama) p is 0.
+func (c *Config) SetDropout(p, attention float64) error {
+	f := c.Family.dropout(p, attention)
+	switch {
+	case f == nil && p != 0:
+		return fmt.Errorf("%s has no dropout but of attention's weights, attention_dropout", c.ModelType)
+	case f == nil:
+		return fmt.Errorf("%s has no dropout of attention's weights alone", c.ModelType)
 	}
+	c.Family = f
 	return nil
 }
 
@@ -366,13 +372,6 @@ func (f *Faults) no(key string, on bool) {
 func (f *Faults) yes(key string, on bool) {
 	if !on {
 		f.add(key, "false is not supported")
-	}
-}
-
-// noDropout refuses dropout of attention weights, which fused attention does not have.
-func (f *Faults) noDropout(key string, p float64) {
-	if p != 0 {
-		f.add(key, "%g: dropout of attention weights is not supported; set it to 0", p)
 	}
 }
 

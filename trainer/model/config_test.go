@@ -51,7 +51,6 @@ func TestConfigErrors(t *testing.T) {
 		`{"model_type": "bort"}`:                                          `model_type "bort" is not known; known are gpt2, llama`,
 		`{}`:                                                              `model_type "" is not known`,
 		`{"model_type": "gpt2"`:                                           "unexpected end of JSON input",
-		`{"model_type": "gpt2", "attn_pdrop": 0.1}`:                       "attn_pdrop: 0.1: dropout of attention weights is not supported; set it to 0",
 		`{"model_type": "gpt2", "n_head": 7}`:                             "n_embd: 768 is not a multiple of n_head, 7",
 		`{"model_type": "gpt2", "n_layer": 0}`:                            "n_layer: 0 is less than 1",
 		`{"model_type": "gpt2", "activation_function": "relu"}`:           `activation_function: "relu" is not known`,

@@ -9,7 +9,7 @@ type DistilBERT struct {
 	HiddenDim             int     `json:"hidden_dim" toml:"hidden_dim"`
 	Activation            string  `json:"activation" toml:"activation"`
 	Dropout               float64 `json:"dropout"`
-	AttentionDropout      float64 `json:"attention_dropout"` // 0 only
+	AttentionDropout      float64 `json:"attention_dropout"`
 	QADropout             float64 `json:"qa_dropout"`
 	SeqClassifDropout     float64 `json:"seq_classif_dropout"`
 	MaxPositionEmbeddings int     `json:"max_position_embeddings" toml:"max_position_embeddings"`
@@ -21,7 +21,7 @@ func defaultDistilBERT() Config {
 	c := defaultBERT()
 	c.ModelType = "distilbert"
 	c.Family = DistilBERT{
-		Dim: 768, NLayers: 6, NHeads: 12, HiddenDim: 3072, Activation: "gelu", Dropout: 0.1, QADropout: 0.1,
+		Dim: 768, NLayers: 6, NHeads: 12, HiddenDim: 3072, Activation: "gelu", Dropout: 0.1, AttentionDropout: 0.1, QADropout: 0.1,
 		SeqClassifDropout: 0.2, MaxPositionEmbeddings: 512, InitializerRange: 0.02,
 	}
 	return c
@@ -32,8 +32,8 @@ func (f DistilBERT) small() Family {
 	return f
 }
 
-func (f DistilBERT) dropout(p float64) Family {
-	f.Dropout, f.QADropout, f.SeqClassifDropout = p, p, p
+func (f DistilBERT) dropout(p, attention float64) Family {
+	f.Dropout, f.QADropout, f.SeqClassifDropout, f.AttentionDropout = p, p, p, attention
 	return f
 }
 
@@ -57,14 +57,14 @@ func (f DistilBERT) check(c Config, faults *Faults) {
 	faults.probability("dropout", f.Dropout)
 	faults.probability("qa_dropout", f.QADropout)
 	faults.probability("seq_classif_dropout", f.SeqClassifDropout)
-	faults.noDropout("attention_dropout", f.AttentionDropout)
+	faults.probability("attention_dropout", f.AttentionDropout)
 	faults.probability("initializer_range", f.InitializerRange)
 }
 
 func (f DistilBERT) model(c Config, h Head) Model {
 	return &bert{Config: c, head: h, relu: true, transformAct: f.Activation, classifierDropout: f.SeqClassifDropout, answerDropout: f.QADropout, BERT: BERT{
 		HiddenSize: f.Dim, NumHiddenLayers: f.NLayers, NumAttentionHeads: f.NHeads, IntermediateSize: f.HiddenDim, HiddenAct: f.Activation,
-		HiddenDropoutProb: f.Dropout, MaxPositionEmbeddings: f.MaxPositionEmbeddings, InitializerRange: f.InitializerRange, LayerNormEps: 1e-12,
+		HiddenDropoutProb: f.Dropout, AttentionProbsDropoutProb: f.AttentionDropout, MaxPositionEmbeddings: f.MaxPositionEmbeddings, InitializerRange: f.InitializerRange, LayerNormEps: 1e-12,
 	}, names: bertNames{
 		body: "distilbert.", layer: "distilbert.transformer.layer.%d.", query: "attention.q_lin", key: "attention.k_lin", value: "attention.v_lin",
 		attention: "attention.out_lin", attentionNorm: "sa_layer_norm", up: "ffn.lin1", down: "ffn.lin2", norm: "output_layer_norm",

@@ -12,12 +12,12 @@ import (
 // that can be random or left out.
 func families(width, length int) []Config {
 	gpt := tiny(func(f *GPT2) {
-		f.NEmbd, f.NPositions, f.NLayer, f.ResidPDrop, f.EmbdPDrop, f.InitializerRange = width, length, 2, 0.25, 0.25, 0.3
+		f.NEmbd, f.NPositions, f.NLayer, f.ResidPDrop, f.EmbdPDrop, f.AttnPDrop, f.InitializerRange = width, length, 2, 0.25, 0.25, 0.1, 0.3
 	})
 	llama := defaultLlama()
 	llama.Family = Llama{
 		HiddenSize: width, IntermediateSize: width + 4, NumHiddenLayers: 2, NumAttentionHeads: 2, NumKeyValueHeads: 1,
-		MaxPositionEmbeddings: length, RMSNormEps: 1e-5, RopeTheta: 100, HiddenAct: "silu", MLPBias: true, InitializerRange: 0.3,
+		MaxPositionEmbeddings: length, RMSNormEps: 1e-5, RopeTheta: 100, HiddenAct: "silu", MLPBias: true, InitializerRange: 0.3, AttentionDropout: 0.1,
 		RopeScaling: RopeScaling{RopeType: "llama3", Factor: 4, LowFreqFactor: 1, HighFreqFactor: 4, OriginalMaxPositionEmbeddings: 32},
 	}
 	qwen := defaultQwen3()

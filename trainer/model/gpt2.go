@@ -17,7 +17,7 @@ type GPT2 struct {
 	ActivationFunction string  `json:"activation_function"`
 	ResidPDrop         float64 `json:"resid_pdrop"`
 	EmbdPDrop          float64 `json:"embd_pdrop"`
-	AttnPDrop          float64 `json:"attn_pdrop"` // 0 only
+	AttnPDrop          float64 `json:"attn_pdrop"`
 	LayerNormEpsilon   float64 `json:"layer_norm_epsilon" toml:"layer_norm_epsilon"`
 	InitializerRange   float64 `json:"initializer_range" toml:"initializer_range"`
 
@@ -33,7 +33,7 @@ func defaultGPT2() Config {
 		ModelType: "gpt2", VocabSize: 50257, TieWordEmbeddings: true, BOSTokenID: &end, EOSTokenID: TokenIDs{end},
 		Family: GPT2{
 			NPositions: 1024, NEmbd: 768, NLayer: 12, NHead: 12, ActivationFunction: "gelu_new",
-			ResidPDrop: 0.1, EmbdPDrop: 0.1, LayerNormEpsilon: 1e-5, InitializerRange: 0.02, ScaleAttnWeights: true,
+			ResidPDrop: 0.1, EmbdPDrop: 0.1, AttnPDrop: 0.1, LayerNormEpsilon: 1e-5, InitializerRange: 0.02, ScaleAttnWeights: true,
 		},
 	}
 }
@@ -46,8 +46,8 @@ func (f GPT2) small() Family {
 func (f GPT2) model(c Config, h Head) Model { return &gpt2{c, f, h} }
 func (f GPT2) maxLength() int               { return f.NPositions }
 
-func (f GPT2) dropout(p float64) Family {
-	f.EmbdPDrop, f.ResidPDrop = p, p
+func (f GPT2) dropout(p, attention float64) Family {
+	f.EmbdPDrop, f.ResidPDrop, f.AttnPDrop = p, p, attention
 	return f
 }
 
@@ -66,7 +66,7 @@ func (f GPT2) check(c Config, faults *Faults) {
 	faults.oneOf("activation_function", f.ActivationFunction, "gelu_new", "gelu_pytorch_tanh") // two names of one function
 	faults.probability("resid_pdrop", f.ResidPDrop)
 	faults.probability("embd_pdrop", f.EmbdPDrop)
-	faults.noDropout("attn_pdrop", f.AttnPDrop)
+	faults.probability("attn_pdrop", f.AttnPDrop)
 	faults.above0("layer_norm_epsilon", f.LayerNormEpsilon)
 	faults.probability("initializer_range", f.InitializerRange)
 	faults.yes("scale_attn_weights", f.ScaleAttnWeights)
@@ -110,7 +110,7 @@ func (m *gpt2) block(b *graph.Builder, in Inputs, i int, x *graph.Node) *graph.N
 	a := m.norm(b, name+".ln_1", x)
 	b.Scope(scope + ".attn")
 	a = m.conv1d(b, name+".attn.c_attn", m.normal(), a, 3, m.NEmbd, 3*m.NEmbd) // query, key, value
-	a = attention(b, in, scope, a, nil, nil, graph.Heads{Query: m.NHead, KV: m.NHead}, m.NEmbd/m.NHead)
+	a = attention(b, in, scope, a, nil, nil, graph.Heads{Query: m.NHead, KV: m.NHead}, m.NEmbd/m.NHead, m.AttnPDrop)
 	a = m.conv1d(b, name+".attn.c_proj", m.residual(), a, 1, m.NEmbd, m.NEmbd)
 	x = b.Add(x, b.Dropout(a, m.ResidPDrop, in.Rng))
 

@@ -24,7 +24,7 @@ type Llama struct {
 	HiddenAct             string      `json:"hidden_act"` // silu only
 	AttentionBias         bool        `json:"attention_bias" toml:"attention_bias"`
 	MLPBias               bool        `json:"mlp_bias" toml:"mlp_bias"`
-	AttentionDropout      float64     `json:"attention_dropout"` // 0 only
+	AttentionDropout      float64     `json:"attention_dropout"`
 	InitializerRange      float64     `json:"initializer_range" toml:"initializer_range"`
 	UseSlidingWindow      bool        `json:"use_sliding_window,omitempty"` // false only
 
@@ -55,7 +55,14 @@ func (f Llama) small() Family {
 
 func (f Llama) model(c Config, h Head) Model { return &llama{c, f, h} }
 func (f Llama) maxLength() int               { return f.MaxPositionEmbeddings }
-func (f Llama) dropout(float64) Family       { return nil }
+
+func (f Llama) dropout(p, attention float64) Family {
+	if p != 0 {
+		return nil
+	}
+	f.AttentionDropout = attention
+	return f
+}
 
 func (f Llama) architecture(h Head) string {
 	name := "Llama"
@@ -102,7 +109,7 @@ func (f Llama) check(c Config, faults *Faults) {
 	faults.above0("rope_theta", f.RopeTheta)
 	faults.probability("initializer_range", f.InitializerRange)
 	faults.oneOf("hidden_act", f.HiddenAct, "silu")
-	faults.noDropout("attention_dropout", f.AttentionDropout)
+	faults.probability("attention_dropout", f.AttentionDropout)
 	faults.no("use_sliding_window", f.UseSlidingWindow)
 	if f.qwen2 { // it has biases of its own, whatever the keys say
 		faults.no("attention_bias", f.AttentionBias)
@@ -172,7 +179,7 @@ func (m *llama) attention(b *graph.Builder, in Inputs, scope, name string, x, tu
 			projection{name + "k_proj", h.KV * d, m.normal()}, projection{name + "v_proj", h.KV * d, m.normal()})
 		q = b.RoPE(q, turns, h.Query+h.KV) // with the keys; the values stay
 	}
-	y := attention(b, in, scope, q, k, v, h, d) // (R,H·D)
+	y := attention(b, in, scope, q, k, v, h, d, m.AttentionDropout) // (R,H·D)
 	return linear(b, name+"o_proj", m.residual(), y, h.Query*d, c, m.AttentionBias)
 }
 

@@ -376,7 +376,7 @@ func checkPacked(t *testing.T, c Config) {
 	compare(t, "loss", read(t, eval, "loss"), []float64{total}, 1e-6)
 
 	// The gradients add up too, without dropout.
-	if err := c.SetDropout(0); err != nil {
+	if err := c.SetDropout(0, 0); err != nil {
 		t.Fatal(err)
 	}
 	n = network(t, cpu.Options{Threads: 2}, exec.F64, c, Options{})

@@ -52,7 +52,10 @@ func (f PaLM) small() Family {
 func (f PaLM) model(c Config, h Head) Model { return &palm{c, f, h} }
 func (f PaLM) maxLength() int               { return f.MaxPositionEmbeddings }
 
-func (f PaLM) dropout(p float64) Family {
+func (f PaLM) dropout(p, attention float64) Family {
+	if attention != 0 {
+		return nil
+	}
 	f.Dropout = p
 	return f
 }
@@ -142,7 +145,7 @@ func (m *palm) attention(b *graph.Builder, in Inputs, scope, name string, x, tur
 	h, d := m.NumAttentionHeads, m.headDim()
 	qkv := linear(b, name+"qkv_proj", fanIn(m.HiddenSize), x, m.HiddenSize, (h+2)*d, false)
 	qkv = b.RoPE(qkv, turns, h+1) // queries and key; the value stays
-	y := attention(b, in, scope, qkv, nil, nil, graph.Heads{Query: h, KV: 1}, d)
+	y := attention(b, in, scope, qkv, nil, nil, graph.Heads{Query: h, KV: 1}, d, 0)
 	return linear(b, name+"o_proj", fanIn(h*d), y, h*d, m.HiddenSize, false)
 }
 

@@ -20,9 +20,8 @@ func (f RoBERTa) small() Family {
 	return f
 }
 
-func (f RoBERTa) dropout(p float64) Family {
-	f.HiddenDropoutProb = p
-	return f
+func (f RoBERTa) dropout(p, attention float64) Family {
+	return RoBERTa(BERT(f).dropout(p, attention).(BERT))
 }
 
 func (f RoBERTa) maxLength() int             { return f.MaxPositionEmbeddings - f.positionOffset() }

@@ -22,7 +22,7 @@ type T5 struct {
 	RelativeAttentionMaxDistance int `json:"relative_attention_max_distance" toml:"relative_attention_max_distance"`
 
 	FeedForwardProj     string  `json:"feed_forward_proj" toml:"feed_forward_proj"` // relu, or gated-gelu of T5 1.1
-	DropoutRate         float64 `json:"dropout_rate"`                               // not of attention weights, as transformers has it too
+	DropoutRate         float64 `json:"dropout_rate"`                               // attention weights included
 	LayerNormEpsilon    float64 `json:"layer_norm_epsilon" toml:"layer_norm_epsilon"`
 	InitializerFactor   float64 `json:"initializer_factor" toml:"initializer_factor"`
 	ClassifierDropout   float64 `json:"classifier_dropout"`
@@ -47,7 +47,10 @@ func (f T5) small() Family {
 	return f
 }
 
-func (f T5) dropout(p float64) Family {
+func (f T5) dropout(p, attention float64) Family {
+	if attention != 0 {
+		return nil
+	}
 	f.DropoutRate, f.ClassifierDropout = p, p
 	return f
 }
@@ -149,12 +152,12 @@ func (m *t5) stack(b *graph.Builder, in Inputs, name string, layers int, x *grap
 		block := fmt.Sprintf("%s%s.block.%d.layer.", m.body, name, i)
 		b.Scope(fmt.Sprintf("%s.%d.attention", name, i))
 		a := m.norm(b, block+"0.layer_norm", x)
-		a = m.attention(b, block+"0.SelfAttention.", a, a, rows)
+		a = m.attention(b, in, block+"0.SelfAttention.", a, a, rows)
 		x = b.Add(x, b.Dropout(a, m.DropoutRate, in.Rng))
 		last := block + "1."
 		if encoded != nil {
 			b.Scope(fmt.Sprintf("%s.%d.cross", name, i))
-			a = m.attention(b, block+"1.EncDecAttention.", m.norm(b, block+"1.layer_norm", x), encoded, cross)
+			a = m.attention(b, in, block+"1.EncDecAttention.", m.norm(b, block+"1.layer_norm", x), encoded, cross)
 			x = b.Add(x, b.Dropout(a, m.DropoutRate, in.Rng))
 			last = block + "2."
 		}
@@ -167,7 +170,7 @@ func (m *t5) stack(b *graph.Builder, in Inputs, name string, layers int, x *grap
 }
 
 // attention of x (R,C) to keys (R',C).
-func (m *t5) attention(b *graph.Builder, name string, x, keys *graph.Node, a graph.Attend) *graph.Node {
+func (m *t5) attention(b *graph.Builder, in Inputs, name string, x, keys *graph.Node, a graph.Attend) *graph.Node {
 	c, inner := m.DModel, m.NumHeads*m.DKV
 	perC := 1 / math.Sqrt(float64(c))
 	q := projection{name + "q", inner, m.init(perC / math.Sqrt(float64(m.DKV)))}
@@ -178,6 +181,7 @@ func (m *t5) attention(b *graph.Builder, name string, x, keys *graph.Node, a gra
 		a.Q, a.K = joint(b, x, c, false, q), joint(b, keys, c, false, k, v)
 	}
 	a.Heads, a.Scale = graph.Heads{Query: m.NumHeads, KV: m.NumHeads}, 1
+	a.Dropout, a.Rng = m.DropoutRate, in.Rng
 	return linear(b, name+"o", m.init(1/math.Sqrt(float64(inner))), b.Attention(a), inner, c, false)
 }
 

@@ -45,7 +45,10 @@ func (f XLNet) small() Family {
 	return f
 }
 
-func (f XLNet) dropout(p float64) Family {
+func (f XLNet) dropout(p, attention float64) Family {
+	if attention != 0 {
+		return nil
+	}
 	f.Dropout, f.SummaryLastDropout = p, p
 	return f
 }
@@ -165,6 +168,7 @@ func (m *xlnet) layer(b *graph.Builder, in Inputs, i int, h, g, distances *graph
 	attend := func(x *graph.Node, strict bool) *graph.Node {
 		queries, a := b.Linear(x, q, nil, true), sight
 		a.Q, a.K, a.V, a.Heads, a.Strict = b.AddBias(queries, forContent), keys, values, graph.Heads{Query: m.NHead, KV: m.NHead}, strict
+		a.Dropout, a.Rng = m.Dropout, in.Rng
 		a.Bias = b.RelativeScores(graph.Relative{
 			Q: b.AddBias(queries, forDistance), K: far, Heads: m.NHead, T: in.T, Scale: 1 / math.Sqrt(float64(c/m.NHead)),
 			QSeg: b.AddBias(queries, forType), Seg: types, Types: in.Types,

@@ -56,7 +56,8 @@ type attentionJob[T float] struct {
 	queries, keys  rows
 	strict         int32
 	spans          spans
-	part           []T // of a shared bias's gradient: (B,H,n), kept between launches
+	drop           mask[T] // of probabilities
+	part           []T     // of a shared bias's gradient: (B,H,n), kept between launches
 }
 
 type attentionPhase uint8
@@ -250,8 +251,9 @@ func lowest[T float]() T {
 	return T(x)
 }
 
-// add takes in a tile of n values, whose scores lie in o.s.
-func (u *querier[T]) add(o *tileWork[T], n int, values []T, ldv int, part slant) {
+// softmax turns the scores of a tile of n keys, in o.s, into probabilities, but for a factor of
+// each row.
+func (u *querier[T]) softmax(o *tileWork[T], n int) {
 	o.softmax(u.m, n, o.s, o.orders.seen[:], u.top, u.sum, u.alpha)
 	if u.started {
 		for _, a := range u.alpha[:u.m] {
@@ -261,6 +263,10 @@ func (u *querier[T]) add(o *tileWork[T], n int, values []T, ldv int, part slant)
 			}
 		}
 	}
+}
+
+// add takes in a tile of n values, whose probabilities lie in o.s.
+func (u *querier[T]) add(o *tileWork[T], n int, values []T, ldv int, part slant) {
 	o.product(u.m, o.d, n, o.s, tileLD, 1, values, ldv, u.y, o.ld, u.started, part)
 	u.started = true
 }
@@ -319,6 +325,22 @@ func (j *attentionJob[T]) scores(o *tileWork[T], see sight, m, n int, q []T, ldq
 	return part
 }
 
+// dropout zeroes the elements x of a tile that the mask drops, and scales the others: of each of
+// m queries, the first of all is q0, the keys that it sees. The mask counts the keys of a query
+// and head from the first of the span, in whole tiles.
+func (j *attentionJob[T]) dropout(o *tileWork[T], x []T, m, q0, kt, h int) {
+	if j.drop.limit == 0 {
+		return
+	}
+	const blocks = tileRows / 8
+	tiles := tilesOf(int32(j.keys.t))
+	for i, seen := range o.orders.seen[:m] {
+		// Whole vectors of the assembly: what lies beyond is not read.
+		row := x[i*tileLD:][:(seen+31)/32*32]
+		j.drop.apply(row, row, uint32((((q0+i)*j.heads+h)*tiles+kt)*blocks))
+	}
+}
+
 // unitTiles are the query tiles that pack each key tile once.
 const unitTiles = 4
 
@@ -363,6 +385,8 @@ func (j *attentionJob[T]) forward(u *unit, h int, ahead *unit, next int, w *scra
 			if part == result {
 				part = lower
 			}
+			tiles[i].softmax(&o, n)
+			j.dropout(&o, o.s, tiles[i].m, q0, kt, h)
 			tiles[i].add(&o, n, values, o.ld, part)
 		}
 	}
@@ -400,7 +424,8 @@ func (j *attentionJob[T]) ask(o *tileWork[T], m *headMatrix[T], row, n, h int) {
 //
 //	dV += Pᵀ·dY,  dS = scale·P∘(dY·Vᵀ - δ),  dQ += dS·K,  dK += dSᵀ·Q
 //
-// where scale comes with the transposed values and δ. One task does all the queries
+// where scale comes with the transposed values and δ. With a dropout mask M it is dV += (M∘P)ᵀ·dY
+// and dS = scale·P∘(M∘(dY·Vᵀ) - δ); δ stays. One task does all the queries
 // of a key head, in order, so that nothing is shared.
 //
 // It asks for where its results go, and for what key head next of the span ahead reads, if any.
@@ -463,7 +488,9 @@ func (j *attentionJob[T]) backward(sp *span, kv int, ahead *span, next int, w *s
 				at := kt * tileRows * o.ld
 				part := j.scores(&o, see, m, n, q, o.ld, kts[kt*o.columns():], q0, k0, h)
 				o.product(m, n, d, dy, o.ld, 1, vts[kt*o.columns():], tileLD, o.dp, tileLD, false, part)
+				j.dropout(&o, o.dp, m, q0, kt, h)
 				o.grad(m, n, o.s, o.dp, o.orders.seen[:], lse, delta)
+				j.dropout(&o, o.s, m, q0, kt, h)
 				rows, cols := square, square
 				if part == result {
 					rows, cols = lower, upper
@@ -507,7 +534,7 @@ func (j *attentionJob[T]) addBias(o *tileWork[T], m, n, q0, k0, h int) {
 }
 
 // sizes reads the op's attributes and checks the operands that both directions have: q, k, v,
-// segments, order, the keys' segments and order, bias.
+// segments, order, the keys' segments and order, bias, rng.
 func (j *attentionJob[T]) sizes(in *exec.Instr, args []exec.Arg) error {
 	a := &in.Attrs
 	r, width, err := rowsCols(in, args, 0)
@@ -570,6 +597,15 @@ func (j *attentionJob[T]) sizes(in *exec.Instr, args []exec.Arg) error {
 			return mismatch(in, args)
 		}
 	}
+	if j.drop.limit = 0; args[8].Buffer != nil {
+		rng := view[int32](args[8])
+		if len(rng) != 4 {
+			return mismatch(in, args)
+		}
+		if err := j.drop.set(j.d.kern, in, rng); err != nil {
+			return err
+		}
+	}
 	j.spans.find(j.queries, j.keys, self, a.Strict)
 	return nil
 }
@@ -595,17 +631,18 @@ func (j *attentionJob[T]) grads(in *exec.Instr, args []exec.Arg) error {
 	return nil
 }
 
-// attention: q, k, v, segments, order, key segments, key order, bias -> y(R,H·D), lse(R,H).
+// attention: q, k, v, segments, order, key segments, key order, bias, rng -> y(R,H·D), lse(R,H).
 func attention[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
-	if err := operands(in, args, 10); err != nil {
+	if err := operands(in, args, 11); err != nil {
 		return err
 	}
 	j := &js.attention
+	j.d = d
 	if err := j.sizes(in, args); err != nil {
 		return err
 	}
-	j.d, j.phase, j.lse = d, attentionForward, view[T](args[9])
-	j.y = headMatrix[T]{view[T](args[8]), j.heads * j.dim, 0}
+	j.phase, j.lse = attentionForward, view[T](args[10])
+	j.y = headMatrix[T]{view[T](args[9]), j.heads * j.dim, 0}
 	if r := len(j.queries.segments); len(j.lse) != r*j.heads || len(j.y.x) != r*j.y.ld {
 		return mismatch(in, args)
 	}
@@ -617,20 +654,21 @@ func attention[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg)
 
 // attentionGrad: the inputs of attention, y, lse, dy -> dq, dk, dv, dbias.
 func attentionGrad[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
-	if err := operands(in, args, 15); err != nil {
+	if err := operands(in, args, 16); err != nil {
 		return err
 	}
 	j := &js.attention
+	j.d = d
 	if err := j.sizes(in, args); err != nil {
 		return err
 	}
-	j.d, j.phase, j.lse = d, attentionBackward, view[T](args[9])
-	j.y = headMatrix[T]{view[T](args[8]), j.heads * j.dim, 0}
-	j.dy = headMatrix[T]{view[T](args[10]), j.y.ld, 0}
+	j.phase, j.lse = attentionBackward, view[T](args[10])
+	j.y = headMatrix[T]{view[T](args[9]), j.heads * j.dim, 0}
+	j.dy = headMatrix[T]{view[T](args[11]), j.y.ld, 0}
 	if r := len(j.queries.segments); len(j.lse) != r*j.heads || len(j.y.x) != r*j.y.ld || len(j.dy.x) != len(j.y.x) {
 		return mismatch(in, args)
 	}
-	if err := j.grads(in, args[11:]); err != nil {
+	if err := j.grads(in, args[12:]); err != nil {
 		return err
 	}
 	if j.dbias.x == nil || j.bias.ldr > 0 {

@@ -35,6 +35,7 @@ func BenchmarkAttention(b *testing.B) {
 	benchmarkAttention(b, r, "bias", newAttention(r, 8, 256, 6, 6, 64).biased(r, false), 8*256*257/2)
 	benchmarkAttention(b, r, "cross", newCross(r, 8, 64, 256, 6, 6, 64, fusedKV), 8*64*256)
 	benchmarkAttention(b, r, "multiquery", newAttention(r, 8, 256, 6, 1, 64), 8*256*257/2)
+	benchmarkAttention(b, r, "dropout", newAttention(r, 8, 256, 6, 6, 64).dropping(0.1), 8*256*257/2)
 }
 
 func benchmarkAttention(b *testing.B, r *rand.Rand, name string, c *attentionCase, pairs float64) {

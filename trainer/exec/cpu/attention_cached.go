@@ -49,6 +49,7 @@ func (j *cachedJob[T]) chunk(i, worker int) {
 				o.load(n, packed, v, ld)
 				v, ldv = packed, o.ld
 			}
+			u.softmax(&o, n)
 			u.add(&o, n, v, ldv, square)
 		}
 		u.end(&o, j.y[(b*j.heads+h)*d:], d, nil, 0)

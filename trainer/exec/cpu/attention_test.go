@@ -21,6 +21,7 @@ type attentionCase struct {
 	kSegments, kOrder []int32 // nil: the queries'
 	bias              []float64
 	biasRows          bool // of each query its own
+	rng               [4]int32
 }
 
 type attentionForm int
@@ -52,7 +53,7 @@ func (c *attentionCase) width() int {
 // operands are attention's, in the order of the op.
 func (c *attentionCase) operands() []tensor {
 	a, s := c.attrs, c.attrs.B*c.keyRows()
-	in := []tensor{floats(c.qkv, a.B*a.T, c.width()), absent, absent, ints(c.segments...), ints(c.order...), absent, absent, absent}
+	in := []tensor{floats(c.qkv, a.B*a.T, c.width()), absent, absent, ints(c.segments...), ints(c.order...), absent, absent, absent, absent}
 	if c.form == fusedKV {
 		in[1] = floats(c.k, s, 2*a.KVHeads*c.dim)
 	} else if c.form == separate {
@@ -67,6 +68,9 @@ func (c *attentionCase) operands() []tensor {
 		if c.biasRows {
 			in[7].shape = []int{a.B * a.T, a.Heads, n}
 		}
+	}
+	if a.P > 0 {
+		in[8] = ints(c.rng[:]...)
 	}
 	return in
 }
@@ -147,6 +151,7 @@ func (c *attentionCase) naive() (y, lse []float64) {
 				}
 				p := math.Exp(s)
 				sum += p
+				p *= c.kept(i, h, j)
 				for e, v := range value(j, h/group) {
 					out[e] += p * v
 				}
@@ -160,6 +165,31 @@ func (c *attentionCase) naive() (y, lse []float64) {
 		}
 	}
 	return
+}
+
+// kept is the factor of a weight: 0, or the scale of those that are not dropped. The segments of a
+// sequence are in one piece each.
+func (c *attentionCase) kept(query, h, key int) float64 {
+	if c.attrs.P == 0 {
+		return 1
+	}
+	tk, segments := c.keyRows(), c.kSegments
+	if segments == nil {
+		segments = c.segments
+	}
+	first := key
+	for first%tk > 0 && segments[first-1] == segments[key] {
+		first--
+	}
+	i := (query*c.attrs.Heads+h)*((tk+63)/64*64) + key - first
+	k := newPhiloxKey(uint32(c.rng[0]), uint32(c.rng[1]))
+	var words [4]uint32
+	words[0], words[1], words[2], words[3] = k.words(uint32(i/8), uint32(c.attrs.Salt), uint32(c.rng[2]), uint32(c.rng[3]))
+	limit := math.Round(c.attrs.P * 65536)
+	if float64(words[i%8/2]>>(i%2*16)&0xffff) < limit {
+		return 0
+	}
+	return 65536 / (65536 - limit)
 }
 
 func newAttention(r *rand.Rand, b, t, heads, kv, dim int) *attentionCase {
@@ -201,6 +231,12 @@ func (c *attentionCase) packed(r *rand.Rand, longest int) *attentionCase {
 			i += n
 		}
 	}
+	return c
+}
+
+// dropping drops a share of the weights.
+func (c *attentionCase) dropping(p float64) *attentionCase {
+	c.attrs.P, c.attrs.Salt, c.rng = p, 7, [4]int32{1, 2, 3, 4}
 	return c
 }
 
@@ -295,6 +331,8 @@ func attentionCases(r *rand.Rand) []*attentionCase {
 	add(newAttention(r, 2, 70, 2, 1, 16).biased(r, false), newAttention(r, 2, 100, 2, 1, 8).packed(r, 80).biased(r, false),
 		newAttention(r, 2, 70, 2, 2, 16).permuted(r).biased(r, true), newAttention(r, 1, 60, 2, 2, 16).packed(r, 20).biased(r, true),
 		newCross(r, 2, 20, 33, 2, 2, 8, separate).biased(r, false))
+	add(newAttention(r, 2, 150, 4, 2, 16).dropping(0.25), newAttention(r, 2, 200, 2, 1, 8).packed(r, 90).dropping(0.1),
+		newAttention(r, 1, 70, 2, 2, 16).permuted(r).biased(r, true).dropping(0.5), newCross(r, 2, 66, 130, 2, 2, 8, fusedKV).dropping(0.4))
 	return cases
 }
 

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"unsafe"
+
+	"hone/trainer/exec"
 )
 
 // An emulation makes kernels over n elements of functions that a machine interprets.
@@ -83,7 +85,7 @@ func (e emulation) call(fn string, names []string, in []reflect.Value) {
 			case names[i] == "out":
 				size = 1
 			case names[i] == "state":
-				size = len(dropoutState{}) * 8
+				size = len(maskState{}) * 8
 			case fn == "dropout":
 				size = 32 * n
 			case fn == "rope" && names[i] == "table":
@@ -152,8 +154,10 @@ func rowKernels(k *kernels, x, y []float32) map[string][]float32 {
 	squares := sumSquaresJob[float32]{d: d, x: rows, part: make([]float64, 1)}
 	squares.chunk(0, 0)
 	out["sum of squares"] = []float32{number(uint32(math.Float64bits(squares.part[0]))), number(uint32(math.Float64bits(squares.part[0]) >> 32))}
-	drop := dropoutJob[float32]{k: k, x: rows, y: make([]float32, len(rows)), key: newPhiloxKey(7, 8), salt: 9, step: 10, micro: 11, limit: 20000, scale: 1.5}
-	drop.state.fill(&drop.key, drop.salt, drop.step, drop.micro, drop.limit, drop.scale)
+	drop := dropoutJob[float32]{x: rows, y: make([]float32, len(rows))}
+	if err := drop.mask.set(k, &exec.Instr{Attrs: exec.Attrs{P: 0.3, Salt: 9}}, []int32{7, 8, 10, 11}); err != nil {
+		panic(err)
+	}
 	drop.chunk(0, 0)
 	out["dropout"] = drop.y
 	return out

@@ -169,6 +169,7 @@ func gradCases(r *rand.Rand) []gradCase {
 		attend(fmt.Sprint(i, " strict"), &strict)
 		bias := *c
 		attend(fmt.Sprint(i, " with a bias"), bias.biased(r, i%2 == 1))
+		attend(fmt.Sprint(i, " with dropout"), bias.dropping(0.25))
 	}
 	for i, s := range [][2]int{{5, 9}, {66, 20}, {20, 70}} {
 		for form := fusedKV; form <= separate; form++ {
