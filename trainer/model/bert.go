@@ -35,9 +35,9 @@ func (f BERT) small() Family {
 	return f
 }
 
-func (f BERT) dropout(p, attention float64) Family {
+func (f BERT) dropout(p, attention float64) (Family, bool) {
 	f.HiddenDropoutProb, f.AttentionProbsDropoutProb = p, attention
-	return f
+	return f, true
 }
 
 func (f BERT) maxLength() int   { return f.MaxPositionEmbeddings }
@@ -134,8 +134,7 @@ func (m *bert) layer(b *graph.Builder, in Inputs, i int, x *graph.Node) *graph.N
 	b.Scope(fmt.Sprintf("layer.%d.attention", i))
 	a := b.Attention(graph.Attend{
 		Q:     joint(b, x, c, true, projection{name + n.query, c, m.normal()}, projection{name + n.key, c, m.normal()}, projection{name + n.value, c, m.normal()}),
-		Heads: graph.Heads{Query: m.NumAttentionHeads, KV: m.NumAttentionHeads}, T: in.T, Segments: in.Segments, Order: in.Order,
-		Dropout: m.AttentionProbsDropoutProb, Rng: in.Rng,
+		Heads: graph.Heads{Query: m.NumAttentionHeads, KV: m.NumAttentionHeads}, T: in.T, Segments: in.Segments, Order: in.Order, Dropout: m.AttentionProbsDropoutProb, Rng: in.Rng,
 	})
 	a = b.Dropout(linear(b, name+n.attention, m.normal(), a, c, c, true), m.HiddenDropoutProb, in.Rng)
 	x = m.norm(b, name+n.attentionNorm, b.Add(a, x))

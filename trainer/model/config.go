@@ -45,9 +45,9 @@ type Family interface {
 	architecture(h Head) string // its class in Hugging Face's transformers; "": the family has no such head
 	small() Family              // trains in minutes
 	maxLength() int             // of a sequence, in tokens; 0: any
-	// dropout sets the rates, that of attention's weights by itself; nil: where one is not 0 that
-	// the family lacks.
-	dropout(p, attention float64) Family
+	// dropout sets the rates, that of attention's weights by itself; not ok: one is not 0 that the
+	// family lacks.
+	dropout(p, attention float64) (f Family, ok bool)
 	check(c Config, faults *Faults)
 	tensors(h Head) tensors
 }
@@ -242,11 +242,11 @@ func (c Config) Labels() []string {
 // attention. Where these have no rate of their own (T5, XLNet) p is theirs too, and attention is 0;
 // where they have the only one (Llama) p is 0.
 func (c *Config) SetDropout(p, attention float64) error {
-	f := c.Family.dropout(p, attention)
+	f, ok := c.Family.dropout(p, attention)
 	switch {
-	case f == nil && p != 0:
+	case !ok && p != 0:
 		return fmt.Errorf("%s has no dropout but of attention's weights, attention_dropout", c.ModelType)
-	case f == nil:
+	case !ok:
 		return fmt.Errorf("%s has no dropout of attention's weights alone", c.ModelType)
 	}
 	c.Family = f

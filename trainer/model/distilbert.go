@@ -32,9 +32,9 @@ func (f DistilBERT) small() Family {
 	return f
 }
 
-func (f DistilBERT) dropout(p, attention float64) Family {
+func (f DistilBERT) dropout(p, attention float64) (Family, bool) {
 	f.Dropout, f.QADropout, f.SeqClassifDropout, f.AttentionDropout = p, p, p, attention
-	return f
+	return f, true
 }
 
 func (f DistilBERT) maxLength() int             { return f.MaxPositionEmbeddings }

@@ -46,9 +46,9 @@ func (f GPT2) small() Family {
 func (f GPT2) model(c Config, h Head) Model { return &gpt2{c, f, h} }
 func (f GPT2) maxLength() int               { return f.NPositions }
 
-func (f GPT2) dropout(p, attention float64) Family {
+func (f GPT2) dropout(p, attention float64) (Family, bool) {
 	f.EmbdPDrop, f.ResidPDrop, f.AttnPDrop = p, p, attention
-	return f
+	return f, true
 }
 
 func (f GPT2) architecture(h Head) string {

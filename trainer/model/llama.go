@@ -56,12 +56,9 @@ func (f Llama) small() Family {
 func (f Llama) model(c Config, h Head) Model { return &llama{c, f, h} }
 func (f Llama) maxLength() int               { return f.MaxPositionEmbeddings }
 
-func (f Llama) dropout(p, attention float64) Family {
-	if p != 0 {
-		return nil
-	}
+func (f Llama) dropout(p, attention float64) (Family, bool) {
 	f.AttentionDropout = attention
-	return f
+	return f, p == 0
 }
 
 func (f Llama) architecture(h Head) string {

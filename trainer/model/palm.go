@@ -52,12 +52,9 @@ func (f PaLM) small() Family {
 func (f PaLM) model(c Config, h Head) Model { return &palm{c, f, h} }
 func (f PaLM) maxLength() int               { return f.MaxPositionEmbeddings }
 
-func (f PaLM) dropout(p, attention float64) Family {
-	if attention != 0 {
-		return nil
-	}
+func (f PaLM) dropout(p, attention float64) (Family, bool) {
 	f.Dropout = p
-	return f
+	return f, attention == 0
 }
 
 func (f PaLM) architecture(h Head) string {

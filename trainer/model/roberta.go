@@ -20,8 +20,9 @@ func (f RoBERTa) small() Family {
 	return f
 }
 
-func (f RoBERTa) dropout(p, attention float64) Family {
-	return RoBERTa(BERT(f).dropout(p, attention).(BERT))
+func (f RoBERTa) dropout(p, attention float64) (Family, bool) {
+	f.HiddenDropoutProb, f.AttentionProbsDropoutProb = p, attention
+	return f, true
 }
 
 func (f RoBERTa) maxLength() int             { return f.MaxPositionEmbeddings - f.positionOffset() }

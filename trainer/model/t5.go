@@ -47,12 +47,9 @@ func (f T5) small() Family {
 	return f
 }
 
-func (f T5) dropout(p, attention float64) Family {
-	if attention != 0 {
-		return nil
-	}
+func (f T5) dropout(p, attention float64) (Family, bool) {
 	f.DropoutRate, f.ClassifierDropout = p, p
-	return f
+	return f, attention == 0
 }
 
 func (f T5) model(c Config, h Head) Model { return &t5{c, f, h, f.tensors(h).prefix} }

@@ -45,12 +45,9 @@ func (f XLNet) small() Family {
 	return f
 }
 
-func (f XLNet) dropout(p, attention float64) Family {
-	if attention != 0 {
-		return nil
-	}
+func (f XLNet) dropout(p, attention float64) (Family, bool) {
 	f.Dropout, f.SummaryLastDropout = p, p
-	return f
+	return f, attention == 0
 }
 
 func (f XLNet) model(c Config, h Head) Model { return &xlnet{c, f, h} }
@@ -128,9 +125,8 @@ func (m *xlnet) Forward(b *graph.Builder, in Inputs) Outputs {
 		mask := b.Stored(b.Param("transformer.mask_emb", m.normal(), 1, c), 1, 1, c)
 		g = b.Dropout(b.Embed(mask, b.Constant("no token", make([]int32, rows), rows)), m.Dropout, in.Rng) // (R,C)
 	}
-	keys := in.Memory.Len + in.T // of a sequence
-	distances := b.Constant("distances", sinusoids(c, keys, in.T, m.ClampLen), keys+in.T-1, c)
-	distances = b.Dropout(distances, m.Dropout, in.Rng) // (D,C)
+	keys := in.Memory.Len + in.T                                                                                             // of a sequence
+	distances := b.Dropout(b.Constant("distances", sinusoids(c, keys, in.T, m.ClampLen), keys+in.T-1, c), m.Dropout, in.Rng) // (D,C)
 	in.Memory.rows = rowsAfter(b, in)
 	for i := range m.NLayer {
 		h, g = m.layer(b, in, i, h, g, distances)
