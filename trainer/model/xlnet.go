@@ -125,7 +125,7 @@ func (m *xlnet) Forward(b *graph.Builder, in Inputs) Outputs {
 		mask := b.Stored(b.Param("transformer.mask_emb", m.normal(), 1, c), 1, 1, c)
 		g = b.Dropout(b.Embed(mask, b.Constant("no token", make([]int32, rows), rows)), m.Dropout, in.Rng) // (R,C)
 	}
-	keys := in.Memory.Len + in.T                                                                                             // of a sequence
+	keys := in.Memory.Len + in.T
 	distances := b.Dropout(b.Constant("distances", sinusoids(c, keys, in.T, m.ClampLen), keys+in.T-1, c), m.Dropout, in.Rng) // (D,C)
 	in.Memory.rows = rowsAfter(b, in)
 	for i := range m.NLayer {
