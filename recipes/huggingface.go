@@ -138,7 +138,7 @@ func (r *Imported) match(w *checkpoint.Weights) (*model.Match, error) {
 			return nil, inFile(fmt.Errorf("%s is %s, but there are only %d tensors", key, raw[key], len(w.Tensors())))
 		}
 	}
-	c, err := readConfig(raw)
+	c, err := model.ReadConfig(bytes.NewReader(text))
 	if err != nil {
 		return nil, inFile(err)
 	}
@@ -175,18 +175,6 @@ func modelName(raw map[string]json.RawMessage) string {
 		return ""
 	}
 	return name
-}
-
-// readConfig reads the keys.
-func readConfig(raw map[string]json.RawMessage) (c model.Config, err error) {
-	text, err := json.Marshal(raw)
-	if err != nil {
-		return c, err
-	}
-	if err := json.Unmarshal(text, &c); err != nil {
-		return c, err
-	}
-	return c, c.Validate()
 }
 
 // tokenizer reads the tokenizer and gives the files that it takes in a checkpoint.

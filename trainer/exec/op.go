@@ -251,7 +251,7 @@ type Attrs struct {
 	Eps                       float64
 	P                         float64 // dropout probability
 	ZLoss                     float64 // of cross-entropy: factor of the square of log Z
-	Salt                      uint64  // number of the dropout op within the model
+	Salt                      uint64  // number of the dropout within the model
 	Transposed                bool    // weight is (in, out)
 	Beta1, Beta2, WeightDecay float64
 	Coefficients              [3]float64 // of a polynomial, the constant first

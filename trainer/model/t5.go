@@ -139,6 +139,7 @@ func (m *t5) Forward(b *graph.Builder, in Inputs) Outputs {
 // stack is the encoder, or with the rows of an encoder, encoded, the decoder: x (R,C) -> (R,C). What rows
 // and source say is which rows see each other.
 func (m *t5) stack(b *graph.Builder, in Inputs, name string, layers int, x *graph.Node, rows graph.Attend, encoded *graph.Node, source graph.Attend) *graph.Node {
+	rows.Dropout, rows.Rng = m.DropoutRate, in.Rng
 	cross := rows
 	cross.KeyT, cross.KeySegments, cross.KeyOrder = source.T, source.Segments, source.Order
 	b.Scope(name + ".bias")
@@ -149,12 +150,12 @@ func (m *t5) stack(b *graph.Builder, in Inputs, name string, layers int, x *grap
 		block := fmt.Sprintf("%s%s.block.%d.layer.", m.body, name, i)
 		b.Scope(fmt.Sprintf("%s.%d.attention", name, i))
 		a := m.norm(b, block+"0.layer_norm", x)
-		a = m.attention(b, in, block+"0.SelfAttention.", a, a, rows)
+		a = m.attention(b, block+"0.SelfAttention.", a, a, rows)
 		x = b.Add(x, b.Dropout(a, m.DropoutRate, in.Rng))
 		last := block + "1."
 		if encoded != nil {
 			b.Scope(fmt.Sprintf("%s.%d.cross", name, i))
-			a = m.attention(b, in, block+"1.EncDecAttention.", m.norm(b, block+"1.layer_norm", x), encoded, cross)
+			a = m.attention(b, block+"1.EncDecAttention.", m.norm(b, block+"1.layer_norm", x), encoded, cross)
 			x = b.Add(x, b.Dropout(a, m.DropoutRate, in.Rng))
 			last = block + "2."
 		}
@@ -167,7 +168,7 @@ func (m *t5) stack(b *graph.Builder, in Inputs, name string, layers int, x *grap
 }
 
 // attention of x (R,C) to keys (R',C).
-func (m *t5) attention(b *graph.Builder, in Inputs, name string, x, keys *graph.Node, a graph.Attend) *graph.Node {
+func (m *t5) attention(b *graph.Builder, name string, x, keys *graph.Node, a graph.Attend) *graph.Node {
 	c, inner := m.DModel, m.NumHeads*m.DKV
 	perC := 1 / math.Sqrt(float64(c))
 	q := projection{name + "q", inner, m.init(perC / math.Sqrt(float64(m.DKV)))}
@@ -178,7 +179,6 @@ func (m *t5) attention(b *graph.Builder, in Inputs, name string, x, keys *graph.
 		a.Q, a.K = joint(b, x, c, false, q), joint(b, keys, c, false, k, v)
 	}
 	a.Heads, a.Scale = graph.Heads{Query: m.NumHeads, KV: m.NumHeads}, 1
-	a.Dropout, a.Rng = m.DropoutRate, in.Rng
 	return linear(b, name+"o", m.init(1/math.Sqrt(float64(inner))), b.Attention(a), inner, c, false)
 }
 

@@ -597,7 +597,8 @@ func (j *attentionJob[T]) sizes(in *exec.Instr, args []exec.Arg) error {
 			return mismatch(in, args)
 		}
 	}
-	if j.drop.limit = 0; args[8].Buffer != nil {
+	j.drop.limit = 0
+	if args[8].Buffer != nil {
 		rng := view[int32](args[8])
 		if len(rng) != 4 {
 			return mismatch(in, args)
