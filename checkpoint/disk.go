@@ -163,7 +163,7 @@ func (d disk) publish(tmp, dir string) error {
 		return err
 	}
 	if replaces {
-		return d.remove(old)
+		return d.retire(old, dir)
 	}
 	return nil
 }
@@ -195,7 +195,7 @@ func (d disk) clean(parent string) error {
 			return err
 		}
 		if arrived {
-			err = d.remove(old)
+			err = d.retire(old, dir)
 		} else {
 			err = d.rename(old, dir)
 		}

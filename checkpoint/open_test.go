@@ -321,3 +321,43 @@ func TestWriteFile(t *testing.T) {
 		t.Error("wrote to a directory that does not exist")
 	}
 }
+
+// TestStrangers puts files of the user's into checkpoints: none is lost.
+func TestStrangers(t *testing.T) {
+	stage := t.TempDir()
+	for step := 1; step <= 3; step++ {
+		mustSave(t, stage, step, "x")
+	}
+	note := filepath.Join(StepDir(stage, 1), "notes.txt")
+	if err := os.WriteFile(note, []byte("mine"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	removed, err := Retain(stage, Retention{Keep: 1})
+	if err != nil || len(removed) != 1 || removed[0] != StepDir(stage, 2) {
+		t.Errorf("removed %v, %v, want step 2 alone", removed, err)
+	}
+	// A final's card moves to the next final; where that has one of the name, beside it.
+	if err := SetFinal(stage, latest(t, stage)); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"README.md": "card", "extra.json": "mine"} {
+		if err := os.WriteFile(filepath.Join(FinalDir(stage), name), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	extra := append(testFiles(4, "x"), BytesFile("extra.json", []byte("hone's")))
+	if err := Save(StepDir(stage, 4), Manifest{Step: 4}, extra); err != nil {
+		t.Fatal(err)
+	}
+	if err := SetFinal(stage, latest(t, stage)); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"README.md": "card", "extra.json": "hone's", "extra.json.kept": "mine"} {
+		if got, err := os.ReadFile(filepath.Join(FinalDir(stage), name)); err != nil || string(got) != want {
+			t.Errorf("%s is %q, %v, want %q", name, got, err, want)
+		}
+	}
+	if _, err := Open(FinalDir(stage)); err != nil {
+		t.Error(err)
+	}
+}

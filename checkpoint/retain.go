@@ -17,7 +17,8 @@ type Retention struct {
 // Retain removes the checkpoints of a stage that r does not keep and returns
 // their directories. It neither counts nor removes one that does not open: a
 // damaged one keeps no good one from staying, one of a newer hone is not ours
-// to remove. The newest that counts is verified whole, the others by manifest.
+// to remove. One with files that its manifest does not list stays too: somebody
+// works there. The newest that counts is verified whole, the others by manifest.
 func Retain(stageDir string, r Retention) (removed []string, err error) {
 	removed, err = osDisk.retain(stageDir, r)
 	if err != nil {
@@ -51,6 +52,13 @@ func (d disk) retain(stageDir string, r Retention) (removed []string, err error)
 	best := r.best(found)
 	for i, c := range found {
 		if i < r.Keep || c == best {
+			continue
+		}
+		others, err := strangers(c.Dir)
+		if err != nil {
+			return removed, err
+		}
+		if len(others) > 0 {
 			continue
 		}
 		// Half removed, it must not look like what it was.

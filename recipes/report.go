@@ -230,7 +230,7 @@ func writeReport(dir string, run *report.Run) error {
 	if err := report.WriteHTML(&b, again, metrics, samples); err != nil {
 		return err
 	}
-	return checkpoint.WriteFile(filepath.Join(dir, "report.html"), b.Bytes())
+	return checkpoint.WriteFile(filepath.Join(dir, report.HTMLFile), b.Bytes())
 }
 
 // Report reads a run's report and writes its HTML again.

@@ -16,6 +16,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"hone/checkpoint"
+	"hone/eval/report"
 )
 
 // Version is the program's: the module's version, or the revision it was built from.
@@ -35,21 +36,33 @@ func Version() string {
 	return "devel"
 }
 
-// runManifest is manifest.json of a run directory: who wrote it.
+// runManifest is manifest.json of a run directory: who wrote it, and what.
 type runManifest struct {
 	FormatVersion int    `json:"format_version"`
 	Hone          string `json:"hone"`
 	Device        string `json:"device"` // kind and kernel set
 	Machine       string `json:"machine"`
+	// Made are the files and stage directories of the run directory that hone has made
+	// or is about to make, by name. Nothing else is ever overwritten or removed.
+	Made []string `json:"made"`
 }
 
 // runFormat is the version of the run directory's layout.
-const runFormat = 1
+//
+//	1  the first
+//	2  the manifest lists what hone has made
+const runFormat = 2
+
+const (
+	runManifestFile = "manifest.json"
+	runRecipeFile   = "recipe.toml"
+)
 
 // A runDir is a run's directory, locked for this process.
 type runDir struct {
-	path   string
-	unlock func() error
+	path     string
+	manifest runManifest
+	unlock   func() error
 }
 
 // openRunDir locks the run's directory, and compares what an earlier run left there
@@ -62,7 +75,7 @@ func openRunDir(path string, r *Recipe, device, machine string, fresh bool, say 
 	if err != nil {
 		return nil, err
 	}
-	d := &runDir{path, unlock}
+	d := &runDir{path: path, unlock: unlock}
 	if err := d.prepare(r, device, machine, fresh, say); err != nil {
 		return nil, errors.Join(err, unlock())
 	}
@@ -74,93 +87,237 @@ func (d *runDir) prepare(r *Recipe, device, machine string, fresh bool, say func
 	if err != nil {
 		return err
 	}
+	old, err := d.readManifest()
+	if err != nil {
+		return err
+	}
+	if old == nil {
+		old = &runManifest{FormatVersion: runFormat}
+	}
+	d.manifest = *old
+	if d.manifest.FormatVersion < 2 {
+		d.adopt(r)
+	}
 	if fresh {
-		if err := d.clear(r); err != nil {
+		if err := d.clear(say); err != nil {
 			return fmt.Errorf("run: --fresh: %w", err)
 		}
 	}
-	old, err := os.ReadFile(filepath.Join(d.path, "recipe.toml"))
+	if err := d.claim(r); err != nil {
+		return err
+	}
+	recipe, err := os.ReadFile(filepath.Join(d.path, runRecipeFile))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return fmt.Errorf("run: %w", err)
 	default:
-		changed, err := changedKeys(string(old), text)
+		changed, err := changedKeys(string(recipe), text)
 		if err != nil {
-			return fmt.Errorf("run: %s: %w", filepath.Join(d.path, "recipe.toml"), err)
+			return fmt.Errorf("run: %s: %w", filepath.Join(d.path, runRecipeFile), err)
 		}
 		if len(changed) > 0 && d.begun() {
 			return &ChangedError{Dir: d.path, Keys: changed}
 		}
 	}
-	if err := d.checkManifest(device, machine, say); err != nil {
-		return err
+	now := runManifest{runFormat, Version(), device, machine, d.manifest.Made}
+	switch {
+	case old.Device != "" && old.Device != now.Device && !fresh:
+		say(fmt.Sprintf("warning: this run began on %s and goes on with %s: sums are rounded differently, so the result is not that of either alone, bit for bit", old.Device, now.Device))
+	case old.Hone != "" && old.Hone != now.Hone && !fresh:
+		say(fmt.Sprintf("note: this run began with hone %s and goes on with %s", old.Hone, now.Hone))
 	}
-	return checkpoint.WriteFile(filepath.Join(d.path, "recipe.toml"), []byte(text))
+	d.manifest = now
+	manifest, err := json.MarshalIndent(now, "", "  ")
+	if err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	// The manifest first: what hone makes is its own from then on.
+	if err := checkpoint.WriteFile(filepath.Join(d.path, runManifestFile), append(manifest, '\n')); err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	return checkpoint.WriteFile(filepath.Join(d.path, runRecipeFile), []byte(text))
+}
+
+// readManifest reads manifest.json; nil: there is none, so that nothing here is hone's.
+func (d *runDir) readManifest() (*runManifest, error) {
+	path := filepath.Join(d.path, runManifestFile)
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("run: %w", err)
+	}
+	foreign := func(why string) error {
+		return input(fmt.Errorf("run: %s is not the manifest of a run: %s\nhint: choose another run directory with --dir, or move %s away", path, why, d.path))
+	}
+	if !info.Mode().IsRegular() {
+		return nil, foreign("it is no regular file")
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("run: %w", err)
+	}
+	m := new(runManifest)
+	if err := json.Unmarshal(text, m); err != nil {
+		return nil, foreign(err.Error())
+	}
+	if m.FormatVersion > runFormat {
+		return nil, input(fmt.Errorf("run: %s was written by a newer hone (%s, layout %d; this one is %s and knows %d): update hone, or choose another run directory with --dir",
+			d.path, m.Hone, m.FormatVersion, Version(), runFormat))
+	}
+	if m.FormatVersion < 1 {
+		return nil, foreign("it has no format_version")
+	}
+	for _, name := range m.Made {
+		if !slices.Contains(runFiles, name) && !plainName(name) {
+			return nil, foreign(fmt.Sprintf("%q in its list of files cannot be the name of a stage", name))
+		}
+	}
+	return m, nil
+}
+
+// runFiles are the files that a run may write beside its manifest.
+var runFiles = []string{runRecipeFile, checkpoint.TokenizerFile, report.MetricsFile, report.SamplesFile, report.HTMLFile, report.RunFile}
+
+// makes are the names that a run of r writes.
+func (r *Recipe) makes() (files, stages []string) {
+	for _, name := range runFiles {
+		if name != checkpoint.TokenizerFile || r.Tokenizer.File == "" {
+			files = append(files, name)
+		}
+	}
+	for _, s := range r.Stages {
+		stages = append(stages, s.Name)
+	}
+	return files, stages
+}
+
+// adopt lists what a run made whose hone kept no list: its files, and the stages that this
+// recipe or its own has, where they look like stages.
+func (d *runDir) adopt(r *Recipe) {
+	_, stages := r.makes()
+	if text, err := os.ReadFile(filepath.Join(d.path, runRecipeFile)); err == nil {
+		var earlier struct {
+			Stage []struct{ Name string }
+		}
+		if _, err := toml.Decode(string(text), &earlier); err == nil {
+			for _, s := range earlier.Stage {
+				if plainName(s.Name) {
+					stages = append(stages, s.Name)
+				}
+			}
+		}
+	}
+	d.manifest.Made = slices.Clone(runFiles)
+	for _, name := range stages {
+		dir := filepath.Join(d.path, name)
+		if info, err := os.Lstat(dir); err != nil || !info.IsDir() || slices.Contains(d.manifest.Made, name) {
+			continue
+		}
+		for _, file := range stageFiles {
+			if info, err := os.Lstat(filepath.Join(dir, file)); err == nil && info.Mode().IsRegular() {
+				d.manifest.Made = append(d.manifest.Made, name)
+				break
+			}
+		}
+	}
+}
+
+// claim lists what a run of r makes, and refuses where one of the names is taken by what
+// hone has not made.
+func (d *runDir) claim(r *Recipe) error {
+	files, stages := r.makes()
+	var taken []string
+	for i, name := range slices.Concat(files, stages) {
+		info, err := os.Lstat(filepath.Join(d.path, name))
+		ours := slices.Contains(d.manifest.Made, name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return fmt.Errorf("run: %w", err)
+		case !ours,
+			i < len(files) && !info.Mode().IsRegular(),
+			i >= len(files) && !info.IsDir(): // a link that stands in its place
+			taken = append(taken, name)
+			continue
+		}
+		if !ours {
+			d.manifest.Made = append(d.manifest.Made, name)
+		}
+	}
+	if len(taken) > 0 {
+		return input(fmt.Errorf("run: %s holds what hone did not make, and would be overwritten: %s\nhint: choose another run directory with --dir, or move these away",
+			d.path, strings.Join(taken, ", ")))
+	}
+	return nil
 }
 
 // begun reports whether an earlier run got as far as work that depends on its recipe:
 // one that its corpus stopped can be mended and run again.
 func (d *runDir) begun() bool {
-	if _, err := os.Stat(filepath.Join(d.path, checkpoint.TokenizerFile)); err == nil {
-		return true
-	}
-	entries, err := os.ReadDir(d.path)
-	return err != nil || slices.ContainsFunc(entries, fs.DirEntry.IsDir)
+	return slices.ContainsFunc(d.manifest.Made, func(name string) bool {
+		_, err := os.Lstat(filepath.Join(d.path, name))
+		return err == nil && (name == checkpoint.TokenizerFile || !slices.Contains(runFiles, name))
+	})
 }
 
-// clear removes what a run writes, and nothing else that may lie there.
-func (d *runDir) clear(r *Recipe) error {
-	names := []string{"recipe.toml", "manifest.json", "metrics.jsonl", "samples.jsonl", "report.html", "report.json", checkpoint.TokenizerFile}
-	for _, s := range r.Stages {
-		names = append(names, s.Name)
-	}
-	if old, err := os.ReadFile(filepath.Join(d.path, "recipe.toml")); err == nil {
-		var earlier struct {
-			Stage []struct{ Name string }
+// clear removes what the manifest says that hone made. What else lies there stays, in the
+// directories of stages too; symbolic links are neither followed nor removed.
+func (d *runDir) clear(say func(string)) error {
+	for _, name := range d.manifest.Made {
+		path := filepath.Join(d.path, name)
+		info, err := os.Lstat(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			return err
+		case slices.Contains(runFiles, name) && info.Mode().IsRegular():
+			err = os.Remove(path)
+		case !slices.Contains(runFiles, name) && info.IsDir():
+			err = clearStage(path, say)
 		}
-		if _, err := toml.Decode(string(old), &earlier); err == nil {
-			for _, s := range earlier.Stage {
-				if s.Name != "" && filepath.Base(s.Name) == s.Name {
-					names = append(names, s.Name)
-				}
-			}
-		}
-	}
-	for _, n := range names {
-		if err := os.RemoveAll(filepath.Join(d.path, n)); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (d *runDir) checkManifest(device, machine string, say func(string)) error {
-	path := filepath.Join(d.path, "manifest.json")
-	now := runManifest{runFormat, Version(), device, machine}
-	b, err := os.ReadFile(path)
-	if err == nil {
-		var old runManifest
-		if err := json.Unmarshal(b, &old); err != nil {
-			return fmt.Errorf("run: %s: %w", path, err)
+// clearStage removes what a stage has written, and its directory if nothing else is there.
+func clearStage(dir string, say func(string)) error {
+	for _, name := range stageFiles {
+		path := filepath.Join(dir, name)
+		if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() {
+			if err := os.Remove(path); err != nil {
+				return err
+			}
 		}
-		switch {
-		case old.FormatVersion > runFormat:
-			return fmt.Errorf("run: %s was written by a newer hone (%s, layout %d; this one is %s and knows %d): update hone, or start over with --fresh",
-				d.path, old.Hone, old.FormatVersion, now.Hone, runFormat)
-		case old.Device != now.Device:
-			say(fmt.Sprintf("warning: this run began on %s and goes on with %s: sums are rounded differently, so the result is not that of either alone, bit for bit", old.Device, now.Device))
-		case old.Hone != now.Hone:
-			say(fmt.Sprintf("note: this run began with hone %s and goes on with %s", old.Hone, now.Hone))
-		}
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("run: %w", err)
 	}
-	text, err := json.MarshalIndent(now, "", "  ")
+	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return fmt.Errorf("run: %w", err)
+		return err
 	}
-	return checkpoint.WriteFile(path, append(text, '\n'))
+	stays := map[string]bool{} // trials that are not empty
+	remove := func(dir string) error {
+		left, err := checkpoint.RemoveStage(dir)
+		for _, path := range left {
+			if stays[dir] = true; !stays[path] {
+				say(fmt.Sprintf("%s stays: hone did not make it", path))
+			}
+		}
+		return err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), trialPrefix) {
+			if err := remove(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return remove(dir)
 }
 
 // A ChangedError refuses to go on with a run whose recipe has changed.

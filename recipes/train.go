@@ -37,6 +37,12 @@ type stageDone struct {
 
 const stageFile = "stage.json"
 
+// stageFiles are those of a stage's directory beside checkpoints.
+var stageFiles = []string{stageFile, evaluationFile}
+
+// trialPrefix begins the directories of a stage's learning rates, where it has several.
+const trialPrefix = "lr-"
+
 func (w *runner) stageDir(name string) string { return filepath.Join(w.o.Dir, name) }
 
 func readStage(dir string) (*stageDone, error) {
@@ -94,7 +100,7 @@ func (w *runner) train(ctx context.Context, s *Stage) (worked bool, err error) {
 	}
 	if done != nil && done.From != fromHash {
 		w.log(fmt.Sprintf("stage %s: its start, %s, has changed since: the stage is done again", s.Name, s.From))
-		if err := os.RemoveAll(dir); err != nil {
+		if err := clearStage(dir, w.log); err != nil {
 			return false, fmt.Errorf("stage %s: %w", s.Name, err)
 		}
 		done = nil
@@ -131,7 +137,7 @@ func (w *runner) train(ctx context.Context, s *Stage) (worked bool, err error) {
 		runtime.GC()
 		t := &try{rate: rate, dir: dir}
 		if len(s.LearningRate) > 1 {
-			t.dir = filepath.Join(dir, fmt.Sprintf("lr-%g", rate))
+			t.dir = filepath.Join(dir, fmt.Sprintf("%s%g", trialPrefix, rate))
 		}
 		if err := w.trainAt(ctx, s, from, rate, t.dir, bits); err != nil {
 			return true, err

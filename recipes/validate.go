@@ -65,6 +65,9 @@ func (d *decoder) validate(r *Recipe) {
 			d.fault(at+".sha256", "%q is not 64 hexadecimal digits", c.SHA256)
 		}
 	}
+	if !localName(r.Name) {
+		d.fault("name", "%q must do as the name of the run's directory: no slash, colon or control character, and no . or - at its start", r.Name)
+	}
 	d.positive("seed", r.Seed, 0)
 	d.positive("threads", r.Threads, 0)
 
@@ -112,6 +115,16 @@ func (d *decoder) validate(r *Recipe) {
 		d.stage(r, i, names)
 	}
 }
+
+// localName tells whether name can be that of a directory, on every system, in the one that
+// is meant and no other.
+func localName(name string) bool {
+	return filepath.IsLocal(name) && !strings.ContainsAny(name, `/\:`) && !strings.HasPrefix(name, "-") && !strings.HasPrefix(name, ".") &&
+		!strings.ContainsFunc(name, func(c rune) bool { return !unicode.IsPrint(c) })
+}
+
+// plainName is a localName that can be part of a key too: that of a stage.
+func plainName(name string) bool { return localName(name) && !strings.ContainsAny(name, ". ") }
 
 // cleaning checks the rules of a corpus.
 func (d *decoder) cleaning(c *Corpus, at string) {
@@ -173,8 +186,8 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 	switch {
 	case s.Name == "":
 		d.fault(at+"name", "missing")
-	case strings.ContainsAny(s.Name, "./\\ :") || strings.HasPrefix(s.Name, "-"):
-		d.fault(at+"name", "%q must do as the name of a directory: no dot, slash, colon or space", s.Name)
+	case !plainName(s.Name):
+		d.fault(at+"name", "%q must do as the name of a directory: no dot, slash, colon, space or control character, and no - at its start", s.Name)
 	}
 	if _, dup := earlier[s.Name]; dup {
 		d.fault(at+"name", "two stages are called %q", s.Name)

@@ -49,7 +49,7 @@ converted corpora.`,
 		},
 	}
 	c.Flags().StringVar(&o.Dir, "dir", "", "run directory (default runs/NAME)")
-	c.Flags().BoolVar(&o.Fresh, "fresh", false, "remove what an earlier run left, and start over")
+	c.Flags().BoolVar(&o.Fresh, "fresh", false, "remove what an earlier run made there (nothing else), and start over")
 	return c
 }
 

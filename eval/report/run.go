@@ -17,9 +17,10 @@ import (
 	"hone/eval/metric"
 )
 
-// The files of a run directory that a report is made from.
+// The files of a run directory that a report is made from, and its page.
 const (
 	RunFile     = "report.json"
+	HTMLFile    = "report.html"
 	MetricsFile = "metrics.jsonl"
 	SamplesFile = "samples.jsonl"
 )
