@@ -31,7 +31,9 @@ const (
 //	1  the first
 //	2  recipes, dates, shares and cleaning counts in the provenance
 //	3  imports in the provenance
-const formatVersion = 3
+//	4  hashes of the tokenizer and of training splits in the provenance, and a stage
+//	   that went on with other data in two origins
+const formatVersion = 4
 
 // Manifest says what a checkpoint is, where it came from, and what each of its
 // files must hash to. It holds no time and no path: the same run gives the
@@ -51,12 +53,14 @@ type Manifest struct {
 	SHA256 string `json:"sha256"`
 }
 
-// Origin is one stage on the way to a checkpoint: its recipe and its data.
+// Origin is one stage on the way to a checkpoint: its recipe and its data. A stage that
+// went on with other data than it began with has one for each, in their order.
 type Origin struct {
 	Stage        string   `json:"stage"`
-	Step         int      `json:"step,omitempty"` // that the next stage started from; 0: the last stage, see Manifest.Step
+	Step         int      `json:"step,omitempty"` // that the next one started from; 0: the last, see Manifest.Step
 	RecipeSHA256 string   `json:"recipe_sha256"`
 	Recipe       string   `json:"recipe,omitempty"` // resolved, as TOML
+	Tokenizer    string   `json:"tokenizer_sha256,omitempty"`
 	Corpora      []Corpus `json:"corpora,omitempty"`
 	Imported     *Import  `json:"imported,omitempty"` // no recipe: the model was made elsewhere
 }
@@ -75,6 +79,7 @@ type Corpus struct {
 	Consent   string  `json:"consent"`
 	Collected string  `json:"collected,omitempty"` // year, month or day
 	SHA256    string  `json:"sha256"`
+	Train     string  `json:"train_sha256,omitempty"` // of the training split, as it is read
 	Documents int64   `json:"documents,omitempty"`
 	Share     float64 `json:"share,omitempty"` // of a mixture
 	// Cleaning counts the documents that were left out, by reason.
@@ -95,6 +100,34 @@ func (m Manifest) Chain(next Origin) []Origin {
 		chain[n-1].Step = m.Step
 	}
 	return append(chain, next)
+}
+
+// Continue returns the provenance of a stage that goes on from its checkpoint m, given
+// what it would be from the stage's beginning. Where the stage reads other data by now, or
+// has another tokenizer, the steps so far keep what they had: changed is true, and what is
+// read begins anew.
+func (m Manifest) Continue(next []Origin) (chain []Origin, changed bool) {
+	if len(m.Provenance) == 0 || len(next) == 0 {
+		return next, false
+	}
+	was, now := &m.Provenance[len(m.Provenance)-1], next[len(next)-1]
+	switch {
+	case was.Stage != now.Stage:
+		return next, false
+	case was.sameInputs(&now):
+		chain = slices.Clone(m.Provenance)
+		chain[len(chain)-1] = now
+		return chain, false
+	}
+	return m.Chain(now), true
+}
+
+// sameInputs compares by content; a hash that an older hone did not note is not compared.
+func (o *Origin) sameInputs(p *Origin) bool {
+	same := func(a, b string) bool { return a == b || a == "" || b == "" }
+	return same(o.Tokenizer, p.Tokenizer) && slices.EqualFunc(o.Corpora, p.Corpora, func(a, b Corpus) bool {
+		return a.Name == b.Name && same(a.SHA256, b.SHA256) && same(a.Train, b.Train)
+	})
 }
 
 // encode returns the text of manifest.json.

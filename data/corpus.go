@@ -85,9 +85,16 @@ type Corpus struct {
 
 // Split is one side of a corpus.
 type Split struct {
-	Name  string // train, validation, test
-	files []splitFile
-	rows  int64
+	Name   string // train, validation, test
+	SHA256 string // of its files, as they are read; names and places have no part in it
+	files  []splitFile
+	rows   int64
+}
+
+// note makes the hash of the next file part of the split's.
+func (s *Split) note(sum string) {
+	h := sha256.Sum256([]byte(s.SHA256 + sum))
+	s.SHA256 = hex.EncodeToString(h[:])
 }
 
 // splitFile is a file, the number of its first row in the split, and which of
@@ -377,6 +384,7 @@ func openConverted(ctx context.Context, spec Spec, dir string, m *Manifest, prog
 				return nil, fmt.Errorf("data: %s: damaged: its SHA-256 is %s (%d bytes), %s says %s (%d bytes)", path, sum, size, manifestName, sh.SHA256, sh.Bytes)
 			}
 			fmt.Fprintf(sums, "%s  %s\n", sum, sh.File)
+			s.note(sum)
 			if err := s.add(path, spec, cache); err != nil {
 				return nil, err
 			}
@@ -504,6 +512,7 @@ func openFiles(ctx context.Context, spec Spec, cacheDir string, progress func(do
 			return nil, err
 		}
 		fmt.Fprintf(sums, "%s  %s\n", sum, filepath.Base(p))
+		c.split(p).note(sum)
 		c.Provenance.Bytes += size
 		if done += size; progress != nil {
 			progress(done, total)

@@ -27,6 +27,9 @@ type Options struct {
 	Cache string // where converted corpora lie
 	Say   func(line string)
 	Bar   func(title, unit string) Bar
+	// Hold is called before a stage is trained, and release after: in between, a program
+	// that is interrupted has a step to finish and save. It may be nil.
+	Hold func() (release func())
 }
 
 // A Bar shows how far long work is, in its unit; total 0 is not known.

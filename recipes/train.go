@@ -403,6 +403,9 @@ func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpo
 	if err := watch.began(t); err != nil {
 		return err
 	}
+	if w.o.Hold != nil {
+		defer w.o.Hold()()
+	}
 	if err := t.Run(ctx); err != nil {
 		if errors.Is(err, context.Canceled) {
 			return err

@@ -246,6 +246,14 @@ func (t *Trainer) resume() error {
 	}
 	defer moments.Close()
 	t.step, t.tokens, t.cursor = st.Step, st.Tokens, st.Cursor
+	chain, changed := c.Manifest.Continue(t.cfg.Manifest.Provenance)
+	t.cfg.Manifest.Provenance = chain
+	if changed { // the cursor is of other data
+		t.cursor = data.Cursor{}
+		if len(t.cfg.Data.Mixture) == 0 {
+			t.cursor.Epoch = st.Cursor.Epoch + 1 // in another order, where much of it is the same
+		}
+	}
 	if err := t.loadMoments(moments, append(t.moments(), t.memories()...)); err != nil {
 		return fmt.Errorf("checkpoint %s: %w", c.Dir, err)
 	}
@@ -268,6 +276,9 @@ func (t *Trainer) resume() error {
 		return err
 	}
 	t.cfg.Say(fmt.Sprintf("%s: resumed from step %d (%s)", t.cfg.Manifest.Stage, t.step, c.Dir))
+	if changed {
+		t.cfg.Say(fmt.Sprintf("%s: from step %d on with other data, from its beginning", t.cfg.Manifest.Stage, t.step+1))
+	}
 	return nil
 }
 

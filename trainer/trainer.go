@@ -197,8 +197,9 @@ func (t *Trainer) SetMetric(name string, value float64) {
 	}
 }
 
-// Run trains to the last step. When ctx ends, the step in progress is finished,
-// a checkpoint is saved, and ctx's error is returned.
+// Run trains to the last step. When ctx ends, the step in progress is finished, or its
+// hooks are given up, to be called when the stage is resumed; a checkpoint is saved, and
+// ctx's error is returned.
 func (t *Trainer) Run(ctx context.Context) error {
 	if t.step < t.cfg.Steps {
 		loader, err := data.NewLoader(t.cfg.Data, t.cursor)
@@ -208,29 +209,42 @@ func (t *Trainer) Run(ctx context.Context) error {
 		t.loader = loader
 		defer loader.Close()
 	}
-	saved := time.Now()
+	saved, savedStep := time.Now(), t.step
+	interrupted := func() error {
+		if t.step > savedStep {
+			if err := t.save(t.pending); err != nil {
+				return fmt.Errorf("trainer: step %d: %w", t.step, err)
+			}
+		}
+		if t.step > 0 {
+			t.cfg.Say(fmt.Sprintf("%s: interrupted; step %d is saved", t.cfg.Manifest.Stage, t.step))
+		}
+		return ctx.Err()
+	}
 	called := make([]time.Time, len(t.cfg.Hooks))
 	for i := range called {
 		called[i] = saved
 	}
 	for t.pending || t.step < t.cfg.Steps {
 		if !t.pending {
-			if err := t.trainStep(); err != nil {
+			if err := t.trainStep(ctx); err != nil {
+				if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+					return interrupted()
+				}
 				return fmt.Errorf("trainer: step %d: %w%s", t.step+1, err, t.lastGood())
 			}
 			t.pending = true
 		}
 		if ctx.Err() != nil {
-			if err := t.save(true); err != nil {
-				return fmt.Errorf("trainer: step %d: %w", t.step, err)
-			}
-			t.cfg.Say(fmt.Sprintf("%s: interrupted; step %d is saved", t.cfg.Manifest.Stage, t.step))
-			return ctx.Err()
+			return interrupted()
 		}
 		last := t.step == t.cfg.Steps
 		for i, h := range t.cfg.Hooks {
 			if last || h.Due(t.step, time.Since(called[i])) {
-				if err := t.averaged(func() error { return h.Do(context.WithoutCancel(ctx), t, t.info) }); err != nil {
+				if err := t.averaged(func() error { return h.Do(ctx, t, t.info) }); err != nil {
+					if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+						return interrupted()
+					}
 					return fmt.Errorf("trainer: step %d: %w", t.step, err)
 				}
 				called[i] = time.Now()
@@ -241,7 +255,7 @@ func (t *Trainer) Run(ctx context.Context) error {
 			if err := t.save(false); err != nil {
 				return fmt.Errorf("trainer: step %d: %w", t.step, err)
 			}
-			saved = time.Now()
+			saved, savedStep = time.Now(), t.step
 		}
 	}
 	return nil
@@ -260,20 +274,23 @@ func (t *Trainer) averaged(do func() error) error {
 }
 
 // trainStep is one step: for each micro-batch, forward, loss and backward; the
-// gradients combined in a binary tree; then clipping and the update.
-func (t *Trainer) trainStep() error {
+// gradients combined in a binary tree; then clipping and the update. ctx may end it only
+// before it has begun.
+func (t *Trainer) trainStep(ctx context.Context) error {
 	began := time.Now()
 	before := t.loader.Stats()
-	t.start = t.cursor
-	t.isBest = false
-	clear(t.metrics)
 	var loss float64
 	var targets int
 	for m, combine := range t.combine {
-		// Not the run's context: a step that has begun is finished.
-		b, err := t.loader.Next(context.Background())
+		b, err := t.loader.Next(ctx)
 		if err != nil {
 			return err
+		}
+		if m == 0 {
+			ctx = context.Background() // a step that has begun is finished
+			t.start = t.cursor
+			t.isBest = false
+			clear(t.metrics)
 		}
 		if b.NumTargets == 0 {
 			return errors.New("the batch has no target: nothing to learn from")

@@ -637,7 +637,7 @@ func TestNonFiniteGradient(t *testing.T) {
 	}
 	defer l.Close()
 	tr.loader = l
-	if err := tr.trainStep(); err != nil {
+	if err := tr.trainStep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	weights := func() []byte {
@@ -694,7 +694,7 @@ func TestStepAllocatesNothing(t *testing.T) {
 		defer l.Close()
 		tr.loader = l
 		step := func() {
-			if err := tr.trainStep(); err != nil {
+			if err := tr.trainStep(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -331,16 +332,34 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// TestInterrupt sends SIGINT: the step is finished and saved, the exit code is 130, and
-// the run goes on to the same models.
+// TestInterrupt sends SIGINT or SIGHUP, or stops reading what the run says: the step is
+// finished and saved, the exit code is 130, and the run goes on to the same models.
 func TestInterrupt(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no process can be sent an interrupt on Windows")
 	}
 	dir := tinyDir(t)
-	run := filepath.Join(dir, "r")
+	want := models(t, filepath.Join(dir, "whole"))
+	t.Run("SIGINT", func(t *testing.T) { interrupt(t, dir, "int", os.Interrupt, want) })
+	t.Run("SIGHUP", func(t *testing.T) { interrupt(t, dir, "hup", syscall.SIGHUP, want) })
+	t.Run("nobody reads", func(t *testing.T) { interrupt(t, dir, "pipe", nil, want) })
+}
+
+// interrupt interrupts a run by a signal, or without one by closing its stderr.
+func interrupt(t *testing.T, dir, name string, signal os.Signal, want map[string][]byte) {
+	run := filepath.Join(dir, name)
 	for tries := 0; ; tries++ {
-		cmd, stderr := hone(t, dir, nil, "run", "tiny.toml", "--dir", "r")
+		cmd, stderr := hone(t, dir, nil, "run", "tiny.toml", "--dir", name)
+		stop := func() { _ = cmd.Process.Signal(signal) } // may be over
+		if signal == nil {
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd.Stderr = w
+			stop = func() { r.Close() }
+			defer w.Close()
+		}
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -349,7 +368,7 @@ func TestInterrupt(t *testing.T) {
 		for stepsLogged(run) < 3 && len(ended) == 0 {
 			time.Sleep(200 * time.Microsecond)
 		}
-		_ = cmd.Process.Signal(os.Interrupt) // may be over
+		stop()
 		err := <-ended
 		if err == nil && tries < 5 { // too late
 			if err := os.RemoveAll(run); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -361,14 +380,79 @@ func TestInterrupt(t *testing.T) {
 		if !errors.As(err, &exit) || exit.ExitCode() != exitInterrupted {
 			t.Fatalf("%v\n%s", err, stderr)
 		}
-		if said := stderr.String(); !strings.Contains(said, "interrupted; step") || !strings.Contains(said, "run the same command again") {
+		if said := stderr.String(); signal != nil && (!strings.Contains(said, "interrupted; step") || !strings.Contains(said, "run the same command again")) {
 			t.Errorf("said %s", said)
 		}
 		break
 	}
-	if said := finish(t, dir, "r", nil); !strings.Contains(said, ": resumed from step ") {
+	// Without a signal it is only told when it next says something, which may be between stages.
+	if said := finish(t, dir, name, nil); signal != nil && !strings.Contains(said, ": resumed from step ") {
 		t.Errorf("said %s", said)
 	}
-	sameModels(t, "interrupted", models(t, run), models(t, filepath.Join(dir, "whole")))
+	sameModels(t, "interrupted", models(t, run), want)
 	redone(t, run)
+}
+
+// TestInterruptBlocked interrupts what looks at no context: a command that waits for more
+// of its input. Told to stop it ends, with 130.
+func TestInterruptBlocked(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no process can be sent an interrupt on Windows")
+	}
+	dir := t.TempDir()
+	if err := prepare(dir); err != nil {
+		t.Fatal(err)
+	}
+	cmd, stderr := hone(t, dir, nil, "tokenizer", "train", "corpus", "t.json", "--kind", "byte")
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	cmd, stderr = hone(t, dir, nil, "tokenizer", "encode", "t.json")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := in.Write([]byte("a\n")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Read(make([]byte, 1)); err != nil { // it runs, and waits for the next line
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	var exit *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != exitInterrupted || stderr.String() != "hone: interrupted\n" {
+		t.Errorf("%v\n%s", err, stderr)
+	}
+}
+
+// TestFullDevice prints where nothing can be written: whatever prints fails.
+func TestFullDevice(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer full.Close()
+	dir := tinyDir(t)
+	for _, line := range []string{
+		"ls", "ls --json", "show quickstart", "--help", "run --help", "--version", "completion bash", "check tiny.toml", "check tiny.toml --program",
+		"run tiny.toml --dir whole", "report whole", "compare whole", "show whole/finetune --provenance", "show whole/finetune --card",
+		"generate whole/pretrain --prompt a --max-tokens 2", "data info corpus", "data info corpus --manifest", "data preview tiny.toml",
+		"tokenizer info whole/tokenizer.json", "tokenizer compare tiny.toml whole/tokenizer.json", "tokenizer encode whole/tokenizer.json tiny.toml",
+	} {
+		cmd, stderr := hone(t, dir, nil, strings.Fields(line)...)
+		cmd.Stdout = full
+		var exit *exec.ExitError
+		if err := cmd.Run(); !errors.As(err, &exit) || exit.ExitCode() != exitFailed || !strings.Contains(stderr.String(), "no space left on device") {
+			t.Errorf("hone %s: %v\n%s", line, err, stderr)
+		}
+	}
 }

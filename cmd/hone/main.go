@@ -8,10 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -37,26 +35,29 @@ func main() {
 
 // run is the program: its arguments, its streams, its exit code.
 func run(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	go func() {
-		<-ctx.Done()
-		stop() // a second signal ends the program at once
-	}()
-	root := newRoot(&terminal{out: stdout, err: stderr})
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	// Who reads no more, as head, wants no more.
+	out, log := &stream{Writer: stdout, broken: cancel}, &stream{Writer: stderr, broken: cancel}
+	t := &terminal{out: out, err: log}
+	listen(t, ctx, cancel)
+	root := newRoot(t)
 	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetOut(out)
+	root.SetErr(log)
 	err := root.ExecuteContext(ctx)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		t.sayInterrupted()
+		return exitInterrupted
+	}
+	if err == nil {
+		err = out.failed()
+	}
 	if err == nil {
 		return 0
 	}
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		fmt.Fprintln(stderr, "hone: interrupted; run the same command again to go on")
-		return exitInterrupted
-	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
-		fmt.Fprintf(stderr, "hone: %s\n", line)
+		fmt.Fprintf(log, "hone: %s\n", line)
 	}
 	var input inputError
 	var theirs *recipes.InputError

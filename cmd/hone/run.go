@@ -22,7 +22,8 @@ command again to resume: from the last checkpoint after an interruption, with
 nothing to do once all is done. KEY=VALUE overrides a key of the recipe; stages
 go by their names.
 
-SIGINT and SIGTERM finish the step, save and exit with 130; a second one ends at once.
+SIGINT, SIGTERM and SIGHUP finish the step, save and exit with 130; a second one ends
+at once.
 HONE_KERNELS=generic|avx2|avx512 forces a set of CPU kernels, avx512+amx or
 avx512+vdpbf16ps what multiplies in bf16 too; HONE_CACHE moves the directory of
 converted corpora.`,
@@ -37,7 +38,8 @@ converted corpora.`,
 			if o.Cache, err = cacheDir(); err != nil {
 				return err
 			}
-			o.Say, o.Bar = t.say, t.newBar
+			t.resumes = true
+			o.Say, o.Bar, o.Hold = t.say, t.newBar, t.hold
 			run, err := recipes.Run(c.Context(), r, o)
 			if err != nil {
 				return err

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -17,14 +19,51 @@ import (
 type terminal struct {
 	out, err io.Writer
 	json     bool
+	resumes  bool // the command goes on where it was interrupted
 
-	mu  sync.Mutex
-	bar *progressbar.ProgressBar // being drawn
+	mu    sync.Mutex
+	bar   *progressbar.ProgressBar // being drawn
+	steps sync.Mutex               // held while there is a training step to save
+}
+
+// A stream is where the program writes. It keeps the first error, for what is printed
+// without a look at it, and calls broken when nobody reads any more.
+type stream struct {
+	io.Writer
+	broken func()
+	mu     sync.Mutex
+	err    error
+}
+
+func (s *stream) Write(p []byte) (int, error) {
+	n, err := s.Writer.Write(p)
+	if err != nil {
+		s.mu.Lock()
+		if s.err == nil {
+			s.err = err
+		}
+		s.mu.Unlock()
+		if errors.Is(err, syscall.EPIPE) {
+			s.broken()
+		}
+	}
+	return n, err
+}
+
+// failed is the first error of a write.
+func (s *stream) failed() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
 }
 
 // interactive reports whether progress can be drawn over itself.
 func (t *terminal) interactive() bool {
-	f, ok := t.err.(*os.File)
+	w := t.err
+	if s, ok := w.(*stream); ok {
+		w = s.Writer
+	}
+	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
