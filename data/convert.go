@@ -94,6 +94,8 @@ type ConvertOptions struct {
 	Name, Source, Licence, Consent, Collected string
 	// Read says how files are read.
 	Read source.Options
+	// Say is told which files are left out; may be nil.
+	Say func(notice string)
 }
 
 func (o ConvertOptions) goroot() ConvertOptions {
@@ -193,7 +195,7 @@ func Convert(ctx context.Context, from, dir string, opt ConvertOptions, progress
 		}
 		return readManifest(dir)
 	}
-	paths, err := source.Expand(from)
+	files, err := expand(from, opt.Say)
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +208,7 @@ func Convert(ctx context.Context, from, dir string, opt ConvertOptions, progress
 	if opt.Name == "" && earlier == nil {
 		opt.Name = filepath.Base(filepath.Clean(from))
 	}
-	if err := convertFiles(ctx, paths, dir, opt, earlier, progress); err != nil {
+	if err := convertFiles(ctx, files, dir, opt, earlier, progress); err != nil {
 		return nil, err
 	}
 	return readManifest(dir)
@@ -399,14 +401,14 @@ func cleanGoroot(ctx context.Context, g source.Goroot, dir string, opt ConvertOp
 		return err
 	}
 	opt.Shares, opt.Text, opt.Label = clean.Shares{}, "", ""
-	return convertFiles(ctx, m.paths(all), dir, opt, m, nil)
+	return convertFiles(ctx, m.files(all), dir, opt, m, nil)
 }
 
-// paths lists the shards, held-out splits last.
-func (m *Manifest) paths(dir string) (list []string) {
+// files lists the shards, held-out splits last.
+func (m *Manifest) files(dir string) (list []sided) {
 	for _, s := range m.Splits {
 		for _, sh := range s.Shards {
-			list = append(list, filepath.Join(dir, sh.File))
+			list = append(list, sided{filepath.Join(dir, sh.File), clean.Split(slices.Index(splitNames[:], s.Name))})
 		}
 	}
 	return list
@@ -484,11 +486,11 @@ const cleanVersion = 2
 func cleanCorpus(ctx context.Context, raw *Corpus, dir string, spec Spec, progress func(done, total int64)) error {
 	p := raw.Provenance
 	opt := ConvertOptions{Shares: spec.Shares, Rules: spec.Rules, Name: p.Name, Source: p.Source, Licence: p.Licence, Consent: p.Consent, Collected: p.Collected}
-	var paths []string
+	var files []sided
 	for _, s := range raw.Splits() {
 		for i := range s.files {
 			f := &s.files[i]
-			paths = append(paths, f.Path())
+			files = append(files, sided{f.Path(), clean.Split(slices.Index(splitNames[:], s.Name))})
 			// By the names that the columns have by now.
 			if f.text >= 0 {
 				opt.Text = f.columns[f.text]
@@ -501,5 +503,5 @@ func cleanCorpus(ctx context.Context, raw *Corpus, dir string, spec Spec, progre
 	if spec.Read.Skips != nil {
 		opt.Read.Skips = &source.Skips{}
 	}
-	return convertFiles(ctx, paths, dir, opt, raw.Manifest, progress)
+	return convertFiles(ctx, files, dir, opt, raw.Manifest, progress)
 }

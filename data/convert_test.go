@@ -193,15 +193,15 @@ func BenchmarkClean(b *testing.B) {
 		}
 		bytes += int64(len(docs[i].Text))
 	}
-	var paths []string
+	var files []sided
 	for _, f := range shards(b, docs).Train.files {
-		paths = append(paths, f.Path())
+		files = append(files, sided{path: f.Path()})
 	}
 	b.SetBytes(bytes)
 	dir := b.TempDir()
 	for i := 0; b.Loop(); i++ {
 		opt := ConvertOptions{Rules: clean.Rules{Dedup: "near"}}
-		if err := convertFiles(context.Background(), paths, filepath.Join(dir, fmt.Sprint(i)), opt, nil, nil); err != nil {
+		if err := convertFiles(context.Background(), files, filepath.Join(dir, fmt.Sprint(i)), opt, nil, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -231,9 +231,9 @@ func (c *Corpus) Close() error {
 // by Convert is opened with its splits, and the SHA-256 of each shard is
 // verified. Other files are opened as they are, where they are Arrow files that
 // are not compressed; else all of them are converted once, into a directory of
-// cacheDir that is named by a hash of what they hold. Files whose names, or else
-// whose directories' names, begin with valid, dev or test make the splits
-// validation and test, all others the split train.
+// cacheDir that is named by a hash of what they hold. Files whose directories below what is
+// named, or else whose own names, have a word such as validation, val, dev, eval or test
+// make the splits validation and test, all others the split train.
 //
 // progress is called with bytes read and may be nil.
 func Prepare(ctx context.Context, spec Spec, cacheDir string, progress func(done, total int64)) (*Corpus, error) {
@@ -471,20 +471,20 @@ func (f *splitFile) fit(spec Spec) error {
 
 // openFiles opens files as they came, where they have random access.
 func openFiles(ctx context.Context, spec Spec, cacheDir string, progress func(done, total int64)) (_ *Corpus, err error) {
-	paths, err := source.Expand(spec.From)
+	files, err := expand(spec.From, spec.Say)
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range paths {
+	for _, f := range files {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		random, err := source.RandomAccess(p)
+		random, err := source.RandomAccess(f.path)
 		if err != nil {
 			return nil, err
 		}
 		if !random || spec.HoldEnds {
-			return openShelved(ctx, spec, paths, cacheDir, progress)
+			return openShelved(ctx, spec, files, cacheDir, progress)
 		}
 	}
 	c := &Corpus{Provenance: Provenance{Name: spec.Name, Source: spec.Source, Licence: spec.Licence, Consent: spec.Consent, Collected: spec.Collected}, skips: spec.Read.Skips}
@@ -495,24 +495,24 @@ func openFiles(ctx context.Context, spec Spec, cacheDir string, progress func(do
 	}()
 	cache := source.NewCache(cacheBudget)
 	var done, total int64
-	for _, p := range paths {
-		s := c.split(p)
-		if err := s.add(p, spec, cache); err != nil {
+	for _, f := range files {
+		s := c.split(f.side)
+		if err := s.add(f.path, spec, cache); err != nil {
 			return nil, err
 		}
 		total += s.files[len(s.files)-1].Size()
 	}
 	sums := sha256.New()
-	for _, p := range paths {
+	for _, f := range files {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		sum, size, err := source.Hash(p)
+		sum, size, err := source.Hash(f.path)
 		if err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(sums, "%s  %s\n", sum, filepath.Base(p))
-		c.split(p).note(sum)
+		fmt.Fprintf(sums, "%s  %s\n", sum, filepath.Base(f.path))
+		c.split(f.side).note(sum)
 		c.Provenance.Bytes += size
 		if done += size; progress != nil {
 			progress(done, total)
@@ -539,30 +539,13 @@ func openFiles(ctx context.Context, spec Spec, cacheDir string, progress func(do
 	return c, nil
 }
 
-// split returns the split that a file belongs to.
-func (c *Corpus) split(path string) *Split {
-	name := splitOf(path)
-	at := map[string]**Split{"train": &c.Train, "validation": &c.Validation, "test": &c.Test}[name]
+// split returns one side of the corpus.
+func (c *Corpus) split(side clean.Split) *Split {
+	at := [3]**Split{clean.Train: &c.Train, clean.Validation: &c.Validation, clean.Test: &c.Test}[side]
 	if *at == nil {
-		*at = &Split{Name: name}
+		*at = &Split{Name: splitNames[side]}
 	}
 	return *at
-}
-
-// splitOf names the split that a file belongs to, by its name or that of its
-// directory.
-func splitOf(path string) string {
-	for _, name := range []string{filepath.Base(path), filepath.Base(filepath.Dir(path))} {
-		switch name = strings.ToLower(name); {
-		case strings.HasPrefix(name, "train"):
-			return "train"
-		case strings.HasPrefix(name, "valid"), strings.HasPrefix(name, "dev"):
-			return "validation"
-		case strings.HasPrefix(name, "test"):
-			return "test"
-		}
-	}
-	return "train"
 }
 
 func (c *Corpus) checkRows(from string) error {

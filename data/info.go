@@ -67,6 +67,7 @@ type InspectOptions struct {
 	Text, Label string
 	CacheDir    string // for goroot:, see Prepare
 	Read        source.Options
+	Say         func(notice string) // is told which files are left out; may be nil
 }
 
 // Inspect reads files of any known format, directories, glob patterns and
@@ -74,7 +75,7 @@ type InspectOptions struct {
 // hold. progress counts bytes and may be nil.
 func Inspect(ctx context.Context, paths []string, opt InspectOptions, progress func(done, total int64)) (*Info, error) {
 	info := &Info{Types: map[string]string{}, Columns: []string{}, Formats: map[string]int{}}
-	var tables []*source.Table
+	var tables []sidedTable
 	for _, p := range paths {
 		if p == GorootScheme {
 			c, err := Prepare(ctx, Spec{From: p}, opt.CacheDir, nil)
@@ -84,21 +85,18 @@ func Inspect(ctx context.Context, paths []string, opt InspectOptions, progress f
 			p = c.Dir
 			c.Close()
 		}
-		names, err := source.Expand(p)
+		files, err := expand(p, opt.Say)
 		if err != nil {
 			return nil, err
 		}
 		if m, err := readManifest(p); err == nil {
 			info.Corpora = append(info.Corpora, m)
 		}
-		for _, n := range names {
-			if err := ctx.Err(); err != nil {
-				return nil, err
-			}
-			t, err := source.Describe(ctx, n, opt.Read)
-			if err != nil {
-				return nil, err
-			}
+		found, _, err := describe(ctx, files, opt.Read)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range found {
 			tables = append(tables, t)
 			info.Files++
 			info.Bytes += t.Size
@@ -124,7 +122,7 @@ func Inspect(ctx context.Context, paths []string, opt InspectOptions, progress f
 			return nil, err
 		}
 		fmt.Fprintf(sums, "%s  %s\n", sum, filepath.Base(t.Path))
-		n, err := count.table(ctx, t, func(part int64) {
+		n, err := count.table(ctx, t.Table, func(part int64) {
 			if progress != nil {
 				progress(min(done+part, info.Bytes), info.Bytes)
 			}

@@ -18,13 +18,13 @@ const shelfVersion = 2
 
 // openShelved opens files that have no random access as shards in the cache,
 // into which they are converted first where that was not yet done.
-func openShelved(ctx context.Context, spec Spec, paths []string, cacheDir string, progress func(done, total int64)) (*Corpus, error) {
+func openShelved(ctx context.Context, spec Spec, files []sided, cacheDir string, progress func(done, total int64)) (*Corpus, error) {
 	if cacheDir == "" {
 		return nil, fmt.Errorf("data: %s: no cache directory to convert it into (hint: set HONE_CACHE)", spec.From)
 	}
 	p := Provenance{Name: spec.Name, Source: spec.Source, Licence: spec.Licence, Consent: spec.Consent, Collected: spec.Collected}
-	for _, path := range paths {
-		info, err := os.Stat(path)
+	for _, f := range files {
+		info, err := os.Stat(f.path)
 		if err != nil {
 			return nil, fmt.Errorf("data: %w", err)
 		}
@@ -45,16 +45,16 @@ func openShelved(ctx context.Context, spec Spec, paths []string, cacheDir string
 		fmt.Fprintf(key, "ends %+v\n", spec.Shares)
 	}
 	done := int64(0)
-	for _, path := range paths {
+	for _, f := range files {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		sum, size, err := source.Hash(path)
+		sum, size, err := source.Hash(f.path)
 		if err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(sums, "%s  %s\n", sum, filepath.Base(path))
-		fmt.Fprintf(key, "%s %s %q\n", sum, splitOf(path), filepath.Base(path))
+		fmt.Fprintf(sums, "%s  %s\n", sum, filepath.Base(f.path))
+		fmt.Fprintf(key, "%s %s %q\n", sum, splitNames[f.side], filepath.Base(f.path))
 		done += size
 		half(0)(done, 0)
 	}
@@ -66,7 +66,7 @@ func openShelved(ctx context.Context, spec Spec, paths []string, cacheDir string
 	m, err := readManifest(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		if spec.Say != nil {
-			spec.Say(fmt.Sprintf("%s: %d files without random access are converted once, into %s: about the %.1f MB that they have, several times as much where they are compressed", spec.From, len(paths), dir, float64(p.Bytes)/1e6))
+			spec.Say(fmt.Sprintf("%s: %d files without random access are converted once, into %s: about the %.1f MB that they have, several times as much where they are compressed", spec.From, len(files), dir, float64(p.Bytes)/1e6))
 		}
 		if err := os.MkdirAll(cacheDir, 0o755); err != nil {
 			return nil, fmt.Errorf("data: cache: %w", err)
@@ -76,7 +76,7 @@ func openShelved(ctx context.Context, spec Spec, paths []string, cacheDir string
 			o.TempDir = cacheDir
 		}
 		opt := ConvertOptions{Text: spec.Text, Label: spec.Label, Name: spec.Name, Read: o, Shares: spec.Shares, HoldEnds: spec.HoldEnds}
-		if err := convertFiles(ctx, paths, dir, opt, nil, half(p.Bytes)); err != nil {
+		if err := convertFiles(ctx, files, dir, opt, nil, half(p.Bytes)); err != nil {
 			return nil, err
 		}
 		m, err = readManifest(dir)

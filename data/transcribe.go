@@ -29,8 +29,6 @@ func skipped(s *source.Skips) *Skipped {
 	return &Skipped{s.Count(), s.First()}
 }
 
-var splitNames = [3]string{clean.Train: "train", clean.Validation: "validation", clean.Test: "test"}
-
 // newTypedShardSet is newShardSet for columns of any type.
 func newTypedShardSet(dir string, columns []source.Column) (*shardSet, error) {
 	s, err := newShardSet(dir)
@@ -50,11 +48,11 @@ func newTypedShardSet(dir string, columns []source.Column) (*shardSet, error) {
 // convertFiles converts files of any known format, with all columns that can be read;
 // those of the text and the label are named text and label. earlier, or nil, is what a
 // conversion of these files has found already: its counts are added.
-func convertFiles(ctx context.Context, paths []string, dir string, opt ConvertOptions, earlier *Manifest, progress func(done, total int64)) error {
+func convertFiles(ctx context.Context, files []sided, dir string, opt ConvertOptions, earlier *Manifest, progress func(done, total int64)) error {
 	if err := opt.Rules.Check(); err != nil {
 		return fmt.Errorf("data: %w", err)
 	}
-	tables, total, err := describe(ctx, paths, opt.Read)
+	tables, total, err := describe(ctx, files, opt.Read)
 	if err != nil {
 		return err
 	}
@@ -63,23 +61,23 @@ func convertFiles(ctx context.Context, paths []string, dir string, opt ConvertOp
 		return err
 	}
 	if text < 0 && !opt.Rules.IsZero() {
-		return fmt.Errorf("data: %s: rules are for a column of text, and none is named (hint: text = \"COLUMN\", or --text COLUMN)", paths[0])
+		return fmt.Errorf("data: %s: rules are for a column of text, and none is named (hint: text = \"COLUMN\", or --text COLUMN)", files[0].path)
 	}
 	if opt.HoldEnds && !opt.Rules.IsZero() { // ends are of the texts as they come
-		return convertTwice(ctx, paths, dir, opt, earlier, progress)
+		return convertTwice(ctx, files, dir, opt, earlier, progress)
 	}
 	if opt.Rules.Dedup == "near" {
 		// Candidates are compared by their texts, which are read again.
-		random, err := randomAccess(ctx, paths)
+		random, err := randomAccess(ctx, files)
 		if err != nil {
 			return err
 		}
 		if !random {
-			return convertTwice(ctx, paths, dir, opt, earlier, progress)
+			return convertTwice(ctx, files, dir, opt, earlier, progress)
 		}
 	}
 	if opt.HoldEnds && text < 0 {
-		return fmt.Errorf("data: %s: the end of a text is held out, and no column of text is named (hint: text = \"COLUMN\", or --text COLUMN)", paths[0])
+		return fmt.Errorf("data: %s: the end of a text is held out, and no column of text is named (hint: text = \"COLUMN\", or --text COLUMN)", files[0].path)
 	}
 	if text >= 0 && (opt.HoldEnds || !opt.Rules.IsZero()) {
 		columns[text] = columns[text].AsText()
@@ -95,7 +93,7 @@ func convertFiles(ctx context.Context, paths []string, dir string, opt ConvertOp
 	defer s.abandon()
 	s.manifest.describe(opt, earlier)
 	// Held-out files come first: of two documents alike, the one in training goes.
-	slices.SortStableFunc(tables, func(a, b *source.Table) int { return int(sideOf(b.Path)) - int(sideOf(a.Path)) })
+	slices.SortStableFunc(tables, func(a, b sidedTable) int { return int(b.side) - int(a.side) })
 	c := &conversion{opt: opt, shards: s, columns: columns, named: named, text: text, label: label}
 	defer c.close()
 	if err := c.prepare(tables); err != nil {
@@ -120,32 +118,17 @@ func convertFiles(ctx context.Context, paths []string, dir string, opt ConvertOp
 		if text < 0 {
 			what = "rows"
 		}
-		return fmt.Errorf("data: %s: the corpus is empty: its files have no %s%s", filepath.Dir(paths[0]), what, countDrops(m))
+		return fmt.Errorf("data: %s: the corpus is empty: its files have no %s%s", filepath.Dir(files[0].path), what, countDrops(m))
 	}
 	return s.publish()
 }
 
-func describe(ctx context.Context, paths []string, read source.Options) (tables []*source.Table, total int64, err error) {
-	for _, p := range paths {
-		if err := ctx.Err(); err != nil {
-			return nil, 0, err
-		}
-		t, err := source.Describe(ctx, p, read)
-		if err != nil {
-			return nil, 0, err
-		}
-		tables = append(tables, t)
-		total += t.Size
-	}
-	return tables, total, nil
-}
-
-func randomAccess(ctx context.Context, paths []string) (bool, error) {
-	for _, p := range paths {
+func randomAccess(ctx context.Context, files []sided) (bool, error) {
+	for _, f := range files {
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
-		if random, err := source.RandomAccess(p); !random || err != nil {
+		if random, err := source.RandomAccess(f.path); !random || err != nil {
 			return false, err
 		}
 	}
@@ -153,7 +136,7 @@ func randomAccess(ctx context.Context, paths []string) (bool, error) {
 }
 
 // convertTwice converts files as they are, and then applies the rules.
-func convertTwice(ctx context.Context, paths []string, dir string, opt ConvertOptions, earlier *Manifest, progress func(done, total int64)) error {
+func convertTwice(ctx context.Context, files []sided, dir string, opt ConvertOptions, earlier *Manifest, progress func(done, total int64)) error {
 	tmp, err := os.MkdirTemp(filepath.Dir(filepath.Clean(dir)), ".converting-"+filepath.Base(dir)+"-*")
 	if err != nil {
 		return fmt.Errorf("data: convert: %w", err)
@@ -167,7 +150,7 @@ func convertTwice(ctx context.Context, paths []string, dir string, opt ConvertOp
 	} else {
 		first.Shares = clean.Shares{}
 	}
-	if err := convertFiles(ctx, paths, all, first, earlier, part(progress, 0)); err != nil {
+	if err := convertFiles(ctx, files, all, first, earlier, part(progress, 0)); err != nil {
 		return err
 	}
 	m, err := readManifest(all)
@@ -175,7 +158,7 @@ func convertTwice(ctx context.Context, paths []string, dir string, opt ConvertOp
 		return err
 	}
 	opt.Text, opt.Label, opt.Read = "", "", source.Options{}
-	return convertFiles(ctx, m.paths(all), dir, opt, m, part(progress, 1))
+	return convertFiles(ctx, m.files(all), dir, opt, m, part(progress, 1))
 }
 
 // part is the progress of the first (0) or second (1) half of a work.
@@ -226,10 +209,6 @@ func (k *Skipped) and(more *Skipped) *Skipped {
 	return &Skipped{k.Count + more.Count, slices.Concat(k.First, more.First)}
 }
 
-func sideOf(path string) clean.Split {
-	return clean.Split(slices.Index(splitNames[:], splitOf(path)))
-}
-
 // A conversion writes the rows of tables that stay.
 type conversion struct {
 	opt         ConvertOptions
@@ -248,7 +227,7 @@ type conversion struct {
 const rowBits = 40
 
 // prepare sets up what the rules need.
-func (c *conversion) prepare(tables []*source.Table) error {
+func (c *conversion) prepare(tables []sidedTable) error {
 	if c.opt.Rules.IsZero() {
 		return nil
 	}
@@ -296,7 +275,7 @@ func (c *conversion) close() {
 }
 
 // table converts the rows of table number i.
-func (c *conversion) table(ctx context.Context, i int, t *source.Table, progress func(read int64)) error {
+func (c *conversion) table(ctx context.Context, i int, t sidedTable, progress func(read int64)) error {
 	sc, err := t.Scan()
 	if err != nil {
 		return err
@@ -305,9 +284,8 @@ func (c *conversion) table(ctx context.Context, i int, t *source.Table, progress
 	for i, col := range sc.Columns() {
 		from[c.named[col.Name]] = i
 	}
-	side := sideOf(t.Path)
-	if c.ends = nil; c.opt.HoldEnds && side == clean.Train {
-		if c.ends, err = findEnds(ctx, t, c.columnNamed(c.text), c.opt.Shares); err != nil {
+	if c.ends = nil; c.opt.HoldEnds && t.side == clean.Train {
+		if c.ends, err = findEnds(ctx, t.Table, c.columnNamed(c.text), c.opt.Shares); err != nil {
 			return err
 		}
 	}
@@ -319,7 +297,7 @@ func (c *conversion) table(ctx context.Context, i int, t *source.Table, progress
 		if b, err = sc.Next(); err != nil {
 			break
 		}
-		if err = c.batch(b, from, side, int64(i)<<rowBits|row); err != nil {
+		if err = c.batch(b, from, t.side, int64(i)<<rowBits|row); err != nil {
 			break
 		}
 		row += int64(b.Rows)
@@ -439,8 +417,12 @@ func (c *conversion) cleanText(b *source.Batch, from []int, row int) (r cleaned)
 
 // arrange finds the columns of all tables, and which of them are the text and
 // the label (-1: none).
-func arrange(tables []*source.Table, opt ConvertOptions) (columns []source.Column, text, label int, err error) {
-	columns = source.Unite(tables)
+func arrange(tables []sidedTable, opt ConvertOptions) (columns []source.Column, text, label int, err error) {
+	all := make([]*source.Table, len(tables))
+	for i, t := range tables {
+		all[i] = t.Table
+	}
+	columns = source.Unite(all)
 	find := func(name string) int {
 		return slices.IndexFunc(columns, func(c source.Column) bool { return c.Name == name })
 	}

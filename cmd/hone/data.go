@@ -41,9 +41,10 @@ func newDataConvert(t *terminal) *cobra.Command {
 		Long: `Writes a corpus as uncompressed Arrow IPC shards with corpus.json, which holds the
 hash of each. goroot: is the Go source tree on this machine: doc comments without
 duplicates, in three splits. Files may be Arrow IPC, Parquet, JSONL, CSV, TSV, FASTA
-or plain text, each also with gzip or zstd, or directories of Hugging Face datasets;
-those whose names or directories begin with train, valid, dev or test go to these
-splits. The columns of text and label are named so, all others are kept.
+or plain text, each also with gzip or zstd, or directories of Hugging Face datasets.
+A word of the directories below CORPUS, or else of a file's name, says the split:
+train, training; valid, validation, val, dev, eval, evaluation; test, testing. Without
+one a file is for training. The columns of text and label are named so, all others are kept.
 
 What the texts must be, to stay, is said as in a recipe: --normalize, --min-length,
 --max-length, --scripts, --dedup; what goes is counted in corpus.json.`,
@@ -56,6 +57,7 @@ What the texts must be, to stay, is said as in a recipe: --normalize, --min-leng
 			if err := o.Rules.Check(); err != nil {
 				return inputError{err}
 			}
+			o.Say = t.say
 			bar := t.newBar("converting "+args[0], "bytes")
 			m, err := data.Convert(c.Context(), args[0], args[1], o.ConvertOptions, func(done, total int64) { bar.Set(done, total, "") })
 			bar.Close()
@@ -153,7 +155,7 @@ corpora say of themselves; what is not known is left empty, to be filled in.`,
 			if manifest {
 				return printManifests(c.Context(), t, args, text, label, &read, cache)
 			}
-			o := data.InspectOptions{Text: text, Label: label, CacheDir: cache}
+			o := data.InspectOptions{Text: text, Label: label, CacheDir: cache, Say: t.say}
 			if err := read.set(&o.Read); err != nil {
 				return err
 			}
@@ -179,7 +181,7 @@ corpora say of themselves; what is not known is left empty, to be filled in.`,
 // printManifests writes a corpus table for each path, as a recipe has it.
 func printManifests(ctx context.Context, t *terminal, paths []string, text, label string, read *readFlags, cache string) error {
 	list := []data.Provenance{}
-	spec := data.Spec{Text: text, Label: label}
+	spec := data.Spec{Text: text, Label: label, Say: t.say}
 	if err := read.set(&spec.Read); err != nil {
 		return err
 	}

@@ -7,28 +7,52 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
 
-// notData are files that describe a corpus and are no part of it, whatever their
-// ending.
-var notData = []string{"readme", "license", "licence", "copying", "notice", "citation", "changelog",
-	"dataset_info", "dataset_infos", "dataset_dict", "state", "corpus"}
+// A Listing is what a pattern names: files of records, and beside them what is left out.
+type Listing struct {
+	Files   []Entry
+	LeftOut []LeftOut
+}
 
-// Expand returns the files that a pattern names: a file itself; of a directory
-// that Hugging Face datasets has saved, the shards, in their order; of another
-// directory, all files below it whose names announce a known format, sorted; or
-// what a glob pattern matches, sorted, directories expanded. Hidden files are
-// left out, the files cache-*, in which datasets keeps what it derived, and
-// those that by their names describe a corpus (README, LICENSE…).
-func Expand(pattern string) ([]string, error) {
+// An Entry is a file that a pattern names.
+type Entry struct {
+	Path string
+	// Below is the part of its path, with slashes, that the pattern has not fixed: from a
+	// directory that was named, or from the first element with a wildcard, down to the file;
+	// the name alone of a file that was named. What is above says nothing of the file.
+	Below string
+}
+
+// LeftOut is a file that is taken for no data, and why.
+type LeftOut struct {
+	Path, Why string
+}
+
+const (
+	whyAbout   = "describes the data"
+	whyDerived = "derived by datasets"
+	whyUnknown = "of no known kind"
+)
+
+// Expand lists the files that a pattern names: a file itself; of a directory that Hugging
+// Face datasets has saved, the shards, in their order; of another directory, all files below
+// it whose names announce a known format, sorted; or what a glob pattern matches, sorted,
+// directories expanded. Hidden files are passed over. Left out are files of other kinds, and
+// those that by their exact names or by what they hold describe data and are none (README.md,
+// LICENSE, dataset_info.json…), but where the file itself is named.
+func Expand(pattern string) (*Listing, error) {
+	l := new(Listing)
 	info, err := os.Stat(pattern)
 	switch {
 	case err == nil && !info.IsDir():
-		return []string{pattern}, nil
+		l.Files = []Entry{{pattern, filepath.Base(pattern)}}
+		return l, nil
 	case err == nil:
-		return expandDir(pattern)
+		return l, l.directory(pattern, pattern)
 	case !strings.ContainsAny(pattern, "*?["):
 		return nil, fmt.Errorf("data: %w", err)
 	}
@@ -40,36 +64,67 @@ func Expand(pattern string) ([]string, error) {
 		return nil, fmt.Errorf("data: %s: no file matches", pattern)
 	}
 	slices.Sort(matches)
-	var files []string
+	root := filepath.Dir(pattern[:strings.IndexAny(pattern, "*?[")] + "x")
 	for _, m := range matches {
 		info, err := os.Stat(m)
 		if err != nil {
 			return nil, fmt.Errorf("data: %w", err)
 		}
-		if !info.IsDir() {
-			files = append(files, m)
+		if info.IsDir() {
+			if err := l.directory(root, m); err != nil {
+				return nil, err
+			}
 			continue
 		}
-		below, err := expandDir(m)
-		if err != nil {
+		if why := noData(m); why != "" && filepath.Ext(m) != filepath.Ext(pattern) {
+			l.LeftOut = append(l.LeftOut, LeftOut{m, why})
+			continue
+		}
+		if err := l.add(root, m); err != nil {
 			return nil, err
 		}
-		files = append(files, below...)
 	}
-	return files, nil
+	if len(l.Files) == 0 {
+		return nil, fmt.Errorf("data: %s: what matches %s", pattern, l.LeftOut[0].Why)
+	}
+	return l, nil
 }
 
-func expandDir(dir string) ([]string, error) {
+// Paths are those of the files.
+func (l *Listing) Paths() []string {
+	list := make([]string, len(l.Files))
+	for i, f := range l.Files {
+		list[i] = f.Path
+	}
+	return list
+}
+
+func (l *Listing) add(root string, files ...string) error {
+	for _, f := range files {
+		below, err := filepath.Rel(root, f)
+		if err != nil {
+			return fmt.Errorf("data: %w", err)
+		}
+		l.Files = append(l.Files, Entry{f, filepath.ToSlash(below)})
+	}
+	return nil
+}
+
+// directory lists what is below a directory, itself at or below root.
+func (l *Listing) directory(root, dir string) error {
 	files, err := datasetFiles(dir)
+	if err == nil {
+		return l.add(root, files...)
+	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return files, err
+		return err
 	}
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		name := d.Name()
-		if path != dir && (strings.HasPrefix(name, ".") || strings.HasPrefix(name, "cache-")) {
+		if path != dir && strings.HasPrefix(name, ".") {
 			if d.IsDir() {
 				return filepath.SkipDir
 			}
@@ -89,20 +144,57 @@ func expandDir(dir string) ([]string, error) {
 			}
 			return err
 		}
-		stem, _, _ := strings.Cut(strings.ToLower(name), ".")
-		if format, _ := byName(name); format != "" && !slices.Contains(notData, stem) {
-			files = append(files, path)
+		why := noData(path)
+		if format, _ := byName(name); format == "" && why == "" {
+			why = whyUnknown
 		}
+		if why != "" {
+			l.LeftOut = append(l.LeftOut, LeftOut{path, why})
+			return nil
+		}
+		files = append(files, path)
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("data: %s: %w", dir, err)
+		return fmt.Errorf("data: %s: %w", dir, err)
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("data: %s: the directory has no file of a known kind (%s)", dir, kinds)
+		return fmt.Errorf("data: %s: the directory has no file of a known kind (%s)", dir, kinds)
 	}
 	slices.Sort(files)
-	return files, nil
+	return l.add(root, files...)
+}
+
+var (
+	aboutText = regexp.MustCompile(`^(readme|license|licence|copying|notice|citation|changelog)(\.md|\.txt|\.text)?$`)
+	// What datasets itself takes for no data, and what it keeps of its own work.
+	aboutJSON = []string{"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "config.json"}
+	derived   = regexp.MustCompile(`^cache-[0-9a-f]{16}(_[0-9]{5}_of_[0-9]{5})?\.arrow$`)
+)
+
+// noData says why a file is taken for no data, or "". Names alone do not tell where data may
+// have them too: a state.json may be about states.
+func noData(path string) string {
+	name := strings.ToLower(filepath.Base(path))
+	keys := map[string][]string{"state.json": {"_data_files", "_fingerprint"}, "corpus.json": {"format_version", "splits"}}[name]
+	switch {
+	case aboutText.MatchString(name), slices.Contains(aboutJSON, name):
+		return whyAbout
+	case derived.MatchString(name):
+		return whyDerived
+	case keys != nil:
+		var v map[string]json.RawMessage
+		if readState(path, &v) != nil {
+			return ""
+		}
+		for _, k := range keys {
+			if v[k] == nil {
+				return ""
+			}
+		}
+		return whyAbout
+	}
+	return ""
 }
 
 // maxState bounds the files in which datasets describes a directory.
@@ -154,16 +246,22 @@ func datasetFiles(dir string) ([]string, error) {
 		return nil, fmt.Errorf("data: %w", err)
 	}
 	var state struct {
-		Files []struct{ Filename string } `json:"_data_files"`
+		Files   []struct{ Filename string } `json:"_data_files"`
+		Indices []struct{ Filename string } `json:"_indices_data_files"`
 	}
 	if err := readState(filepath.Join(dir, "state.json"), &state); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, err
+		var syntax *json.SyntaxError
+		var other *json.UnmarshalTypeError
+		if errors.Is(err, fs.ErrNotExist) || errors.As(err, &syntax) || errors.As(err, &other) {
+			return nil, fs.ErrNotExist // or data, as lines of JSON about states
 		}
 		return nil, fmt.Errorf("data: %w", err)
 	}
 	if state.Files == nil { // a state.json of something else
 		return nil, fs.ErrNotExist
+	}
+	if len(state.Indices) > 0 {
+		return nil, fmt.Errorf("data: %s: the rows of this set are those that %s lists (datasets 1 writes that after select or shuffle), which is not read (hint: open it with datasets, call flatten_indices, and save it again)", dir, state.Indices[0].Filename)
 	}
 	var files []string
 	for _, f := range state.Files {

@@ -85,10 +85,11 @@ func TestTables(t *testing.T) {
 	}
 	for name, want := range all {
 		t.Run(name, func(t *testing.T) {
-			paths, err := Expand(filepath.Join("testdata/tables", name))
+			files, err := Expand(filepath.Join("testdata/tables", name))
 			if err != nil {
 				t.Fatal(err)
 			}
+			paths := files.Paths()
 			if name == "dict" { // the splits in their order, not sorted
 				if len(paths) != 2 || !strings.Contains(paths[0], "train") {
 					t.Errorf("files %v", paths)

@@ -1,0 +1,92 @@
+package data
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"math"
+)
+
+// maxHeldOut is how many texts of held-out splits are remembered: some 64 MB.
+const maxHeldOut = 1 << 20
+
+// A Shared finds out how many texts of held-out splits are texts of a training split too, byte
+// for byte. Of more texts than it can remember, it looks at a sample: those whose hash is
+// small. First come all held-out texts, then those for training.
+type Shared struct {
+	most  int
+	limit uint64 // hashes of the sample are not above it
+	held  map[heldText]int
+	found map[heldText]bool
+}
+
+// A heldText is a text of one of the held-out splits.
+type heldText struct {
+	hash  uint64
+	split int
+}
+
+// A Overlapping is what a held-out split shares with the training text.
+type SharedTexts struct {
+	Rows   int64 `json:"rows"`   // looked at, those without text aside
+	Shared int64 `json:"shared"` // of these, with a text that is in training too
+}
+
+func NewShared() *Shared {
+	return &Shared{most: maxHeldOut, limit: math.MaxUint64, held: map[heldText]int{}, found: map[heldText]bool{}}
+}
+
+func hashText(text string) uint64 {
+	h := sha256.New()
+	h.Write([]byte(text))
+	return binary.LittleEndian.Uint64(h.Sum(nil))
+}
+
+// Hold adds a text of held-out split number split.
+func (s *Shared) Hold(split int, text string) {
+	if text == "" {
+		return
+	}
+	h := hashText(text)
+	if h > s.limit {
+		return
+	}
+	s.held[heldText{h, split}]++
+	for len(s.held) > s.most {
+		s.limit /= 2
+		for k := range s.held {
+			if k.hash > s.limit {
+				delete(s.held, k)
+			}
+		}
+	}
+}
+
+// Train adds a text for training; splits is the number of held-out splits.
+func (s *Shared) Train(text string, splits int) {
+	if text == "" || len(s.held) == 0 {
+		return
+	}
+	h := hashText(text)
+	if h > s.limit {
+		return
+	}
+	for i := range splits {
+		if k := (heldText{h, i}); s.held[k] > 0 {
+			s.found[k] = true
+		}
+	}
+}
+
+// Count is what has been found of a held-out split.
+func (s *Shared) Count(split int) (n SharedTexts) {
+	for k, rows := range s.held {
+		if k.split != split {
+			continue
+		}
+		n.Rows += int64(rows)
+		if s.found[k] {
+			n.Shared += int64(rows)
+		}
+	}
+	return n
+}

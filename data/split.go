@@ -1,0 +1,123 @@
+package data
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"hone/data/clean"
+	"hone/data/source"
+)
+
+var splitNames = [3]string{clean.Train: "train", clean.Validation: "validation", clean.Test: "test"}
+
+// splitWords are the words of a name that say a split.
+var splitWords = map[string]clean.Split{
+	"train": clean.Train, "training": clean.Train,
+	"validation": clean.Validation, "valid": clean.Validation, "val": clean.Validation, "dev": clean.Validation,
+	"eval": clean.Validation, "evaluation": clean.Validation,
+	"test": clean.Test, "testing": clean.Test,
+}
+
+// A sided file is one of a split.
+type sided struct {
+	path string
+	side clean.Split
+}
+
+func pathsOf(files []sided) []string {
+	list := make([]string, len(files))
+	for i, f := range files {
+		list[i] = f.path
+	}
+	return list
+}
+
+// expand lists the files that a pattern names, each with its split. say, which may be nil,
+// is told what is left out.
+func expand(from string, say func(notice string)) ([]sided, error) {
+	l, err := source.Expand(from)
+	if err != nil {
+		return nil, err
+	}
+	var files []sided
+	for _, f := range l.Files {
+		side, err := sideOf(f)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, sided{f.Path, side})
+	}
+	if say != nil && len(l.LeftOut) > 0 {
+		say(leftOut(from, l.LeftOut))
+	}
+	return files, nil
+}
+
+// leftOut says which files are no part of a corpus.
+func leftOut(from string, list []source.LeftOut) string {
+	const most = 3
+	var reasons []string
+	files := map[string][]string{}
+	for _, f := range list {
+		if files[f.Why] == nil {
+			reasons = append(reasons, f.Why)
+		}
+		files[f.Why] = append(files[f.Why], path.Base(f.Path))
+	}
+	slices.Sort(reasons)
+	for i, why := range reasons {
+		names := files[why]
+		text := strings.Join(names[:min(most, len(names))], ", ")
+		if n := len(names) - most; n > 0 {
+			text += fmt.Sprintf(" and %d more", n)
+		}
+		reasons[i] = text + " (" + why + ")"
+	}
+	return fmt.Sprintf("%s: %d files are left out: %s", from, len(list), strings.Join(reasons, ", "))
+}
+
+// sideOf is the split that a file's name says: by a whole word of the directories below what
+// was named, or where these have none, of the file's own name. What says nothing is for
+// training.
+func sideOf(f source.Entry) (clean.Split, error) {
+	for _, name := range []string{path.Dir(f.Below), path.Base(f.Below)} {
+		var said []clean.Split
+		var by []string
+		for _, word := range strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return strings.ContainsRune("/-._ 0123456789", r) }) {
+			if side, ok := splitWords[word]; ok && !slices.Contains(said, side) {
+				said, by = append(said, side), append(by, word)
+			}
+		}
+		if len(said) > 1 {
+			return 0, fmt.Errorf("data: %s: its name says two splits, %s and %s (hint: rename it; one word of train, validation, test decides)", f.Path, by[0], by[1])
+		}
+		if len(said) == 1 {
+			return said[0], nil
+		}
+	}
+	return clean.Train, nil
+}
+
+// describe finds out what files hold, in their order.
+func describe(ctx context.Context, files []sided, read source.Options) (tables []sidedTable, total int64, err error) {
+	for _, f := range files {
+		if err := ctx.Err(); err != nil {
+			return nil, 0, err
+		}
+		t, err := source.Describe(ctx, f.path, read)
+		if err != nil {
+			return nil, 0, err
+		}
+		tables = append(tables, sidedTable{t, f.side})
+		total += t.Size
+	}
+	return tables, total, nil
+}
+
+type sidedTable struct {
+	*source.Table
+	side clean.Split
+}
