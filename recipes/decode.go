@@ -53,6 +53,7 @@ func (f *Faults) Error() string {
 type origin struct {
 	file  string
 	lines map[string]int // line of each key, by its path: "stage.0.steps"
+	set   []string       // keys that the file and the overrides set, by their paths
 }
 
 // Load reads a recipe, built in by name or from a file, applies overrides
@@ -85,6 +86,7 @@ func parse(file, text string, overrides []string) (*Recipe, error) {
 			faults.List = append(faults.List, Fault{Key: o, Message: err.Error()})
 		}
 	}
+	r.origin.set = setPaths("", tree)
 	d := decoder{faults: faults, lines: r.origin.lines}
 	d.table(tree, "", reflect.ValueOf(&r).Elem())
 	d.base(&r)
@@ -152,6 +154,24 @@ func override(tree map[string]any, o string, lines map[string]int) error {
 	at[path[len(path)-1]] = parsed["v"]
 	delete(lines, key)
 	return nil
+}
+
+// setPaths are the paths of all keys of a tree, tables of a list by their numbers.
+func setPaths(path string, tree map[string]any) (paths []string) {
+	for k, v := range tree {
+		at := join(path, k)
+		switch v := v.(type) {
+		case map[string]any:
+			paths = append(paths, setPaths(at, v)...)
+		case []map[string]any:
+			for i, t := range v {
+				paths = append(paths, setPaths(fmt.Sprintf("%s.%d", at, i), t)...)
+			}
+		default:
+			paths = append(paths, at)
+		}
+	}
+	return paths
 }
 
 func join(path, key string) string {

@@ -64,6 +64,9 @@ func (w *runner) evaluate(ctx context.Context, s *Stage) (worked bool, err error
 	if done, err := readEvaluated(path); err == nil && done.same(&now) {
 		return false, nil
 	}
+	if _, err := w.report(); err != nil { // so far
+		return true, err
+	}
 	clock := startClock()
 	for _, name := range s.Models {
 		if err := w.evaluateModel(ctx, s, name, &now); err != nil {

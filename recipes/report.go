@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -38,7 +39,7 @@ func (w *runner) peak(bf16 bool) float64 {
 func (w *runner) summary(s *Stage, dir string, best *checkpoint.Checkpoint) (report.Stage, error) {
 	out := report.Stage{
 		Name: s.Name, Kind: s.Kind, Steps: s.Steps, TrainLoss: report.Missing, ValLoss: report.Missing, BitsPerByte: report.Missing,
-		TokensPerSecond: report.Missing, WallSeconds: report.Missing,
+		TokensPerSecond: report.Missing, WallSeconds: report.Missing, Task: s.task(w.r),
 	}
 	rel, err := filepath.Rel(w.o.Dir, checkpoint.FinalDir(w.stageDir(s.Name)))
 	if err != nil {
@@ -66,16 +67,50 @@ func (w *runner) summary(s *Stage, dir string, best *checkpoint.Checkpoint) (rep
 	}
 	out.Tokens, out.WallSeconds = tokens, report.Number(seconds)
 	out.TokensPerSecond = report.Number(float64(tokens) / seconds)
+	for _, v := range m.Validation { // the manifest of a classifier has no loss
+		if v.Stage == curve && v.Step == best.Manifest.Step {
+			out.ValLoss = v.Loss
+		}
+	}
 	for name, v := range best.Manifest.Metrics {
 		switch name {
 		case "val_loss":
 			out.ValLoss = report.Number(v)
 		case "val_bits_per_byte":
 			out.BitsPerByte = report.Number(v)
+		case "val_accuracy":
+			out.ValAccuracy = new(report.Number(v))
 		}
 	}
 	out.Parameters = int64(w.params[s.Name])
+	text, err := best.File(checkpoint.ConfigFile)
+	if err != nil {
+		return out, err
+	}
+	var config struct{ Architectures []string }
+	if err := json.Unmarshal(text, &config); err != nil {
+		return out, fmt.Errorf("stage %s: %s: %w", s.Name, checkpoint.ConfigFile, err)
+	}
+	out.Architecture = strings.Join(config.Architectures, ", ")
 	return out, nil
+}
+
+// task is the built-in one that the model of a stage can be evaluated on, of the same
+// corpus; "": there is none.
+func (s *Stage) task(r *Recipe) string {
+	kind := "classification"
+	if s.Kind == "pretrain" {
+		kind = "likelihood"
+		if c := (data.Config{Objective: s.objective()}); !validating(&c) {
+			return ""
+		}
+	}
+	for _, name := range Tasks() {
+		if t, err := LoadTask(name); err == nil && t.Kind == kind && t.Source == r.Corpus[s.Corpus].Source {
+			return name
+		}
+	}
+	return ""
 }
 
 // curve is the name under which metrics.jsonl has a training: the stage's, or of one
@@ -110,17 +145,23 @@ func lastStep(m *report.Metrics, stage string) (report.Step, bool) {
 	return report.Step{}, false
 }
 
-// report gathers what the stages left, and writes report.json and report.html.
-func (w *runner) report(recipeText string) (*report.Run, error) {
+// report gathers what the stages before w.at left, and writes report.json and report.html:
+// where others are to follow, as far as the run has come.
+func (w *runner) report() (*report.Run, error) {
 	kind, kernels, _ := strings.Cut(w.dev.Name(), "/")
 	run := &report.Run{
-		Recipe: w.r.Name, Seed: uint64(w.r.Seed), Version: Version(), RecipeText: recipeText,
+		Recipe: w.r.Name, Description: w.r.Description, Command: w.o.Command, Date: time.Now().UTC().Format(time.DateOnly),
+		Unfinished: w.at < len(w.r.Stages), Seed: uint64(w.r.Seed), Version: Version(),
+		Model: w.r.shape(w.tok.Size()), RecipeText: w.text, RecipeSet: w.r.setKeys(w.text),
 		Machine: report.Machine{
 			Description: Machine(), Device: kind, Kernels: kernels, Threads: w.dev.Threads(),
 			PeakMemory: peakMemory(), PeakFLOPs: report.Number(w.peak(false)),
 		},
 	}
-	for i := range w.r.Stages {
+	if before, _, _, err := report.Read(w.o.Dir); err == nil {
+		run.Date = before.Date
+	}
+	for i := range w.r.Stages[:w.at] {
 		s := &w.r.Stages[i]
 		if s.Kind == "evaluate" {
 			e, err := readEvaluated(filepath.Join(w.stageDir(s.Name), evaluationFile))
@@ -158,10 +199,50 @@ func (w *runner) report(recipeText string) (*report.Run, error) {
 	return run, writeReport(w.o.Dir, run)
 }
 
+// shape is the model of a recipe in a few figures.
+func (r *Recipe) shape(vocabulary int) report.Model {
+	first := func(keys ...string) int {
+		for _, k := range keys {
+			if n, ok := r.ModelKeys[k].(int); ok {
+				return n
+			}
+		}
+		return 0
+	}
+	return report.Model{
+		Type: r.Model.ModelType, Vocabulary: vocabulary, Length: r.Model.MaxLength(),
+		Layers: first("n_layer", "n_layers", "num_layers", "num_hidden_layers"), Width: first("n_embd", "dim", "d_model", "hidden_size"),
+	}
+}
+
+// setKeys is the resolved recipe without the keys that nobody set.
+func (r *Recipe) setKeys(resolved string) string {
+	at := keyLines(resolved)
+	keep := map[int]bool{}
+	for _, path := range r.origin.set {
+		if at[path] == 0 {
+			continue // it has its zero value, which is not written
+		}
+		keep[at[path]] = true
+		keep[at[path[:max(0, strings.LastIndexByte(path, '.'))]]] = true // its table's header
+	}
+	var b strings.Builder
+	for i, line := range strings.Split(resolved, "\n") {
+		if !keep[i+1] {
+			continue
+		}
+		if strings.HasPrefix(line, "[") && b.Len() > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(line + "\n")
+	}
+	return b.String()
+}
+
 // races puts stages beside those that they run against.
 func (w *runner) races(run *report.Run) error {
 	var m *report.Metrics
-	for i := range w.r.Stages {
+	for i := range run.Stages {
 		s := &w.r.Stages[i]
 		if s.Against == "" {
 			continue
@@ -227,7 +308,7 @@ func writeReport(dir string, run *report.Run) error {
 		return err
 	}
 	b.Reset()
-	if err := report.WriteHTML(&b, again, metrics, samples); err != nil {
+	if err := report.WriteHTML(&b, dir, again, metrics, samples); err != nil {
 		return err
 	}
 	return checkpoint.WriteFile(filepath.Join(dir, report.HTMLFile), b.Bytes())

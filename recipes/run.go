@@ -22,11 +22,12 @@ import (
 
 // Options of a run, beside the recipe.
 type Options struct {
-	Dir   string // the run directory; "": runs/NAME
-	Fresh bool   // remove what an earlier run left
-	Cache string // where converted corpora lie
-	Say   func(line string)
-	Bar   func(title, unit string) Bar
+	Dir     string // the run directory; "": runs/NAME
+	Fresh   bool   // remove what an earlier run left
+	Command string // that the user gave, for the report
+	Cache   string // where converted corpora lie
+	Say     func(line string)
+	Bar     func(title, unit string) Bar
 	// Hold is called before a stage is trained, and release after: in between, a program
 	// that is interrupted has a step to finish and save. It may be nil.
 	Hold func() (release func())
@@ -77,6 +78,7 @@ type runner struct {
 	text    string // the resolved recipe
 	hash    string // of it
 	metrics *report.Log
+	at      int              // stage that is the next to be done
 	limits  map[bool]float64 // FLOP/s of the machine, by whether in bf16, once measured
 	params  map[string]int   // of each stage trained by this process
 	log     func(line string)
@@ -125,6 +127,7 @@ func Run(ctx context.Context, r *Recipe, o Options) (run *report.Run, err error)
 	did := 0
 	for i := range r.Stages {
 		s := &r.Stages[i]
+		w.at = i
 		var worked bool
 		if s.Kind == "evaluate" {
 			worked, err = w.evaluate(ctx, s)
@@ -141,7 +144,8 @@ func Run(ctx context.Context, r *Recipe, o Options) (run *report.Run, err error)
 	if did == 0 {
 		w.log(fmt.Sprintf("nothing to do: every stage of %s is done; --fresh starts over", o.Dir))
 	}
-	return w.report(text)
+	w.at = len(r.Stages)
+	return w.report()
 }
 
 func (s *Stage) bf16() bool { return s.Precision == "bf16" }

@@ -31,8 +31,7 @@ type stageDone struct {
 	report.Stage
 	// From is the model that the stage started from, by the hash of its file; a
 	// stage whose start has changed is not done.
-	From         string  `json:"from,omitempty"`
-	LearningRate float64 `json:"learning_rate"`
+	From string `json:"from,omitempty"`
 }
 
 const stageFile = "stage.json"
@@ -119,6 +118,9 @@ func (w *runner) train(ctx context.Context, s *Stage) (worked bool, err error) {
 		}
 	}
 
+	if _, err := w.report(); err != nil { // so far
+		return true, err
+	}
 	type try struct {
 		rate float64
 		dir  string
@@ -161,11 +163,12 @@ func (w *runner) train(ctx context.Context, s *Stage) (worked bool, err error) {
 	if err := checkpoint.SetFinal(dir, won.best); err != nil {
 		return true, err
 	}
-	d := stageDone{From: fromHash, LearningRate: won.rate}
+	d := stageDone{From: fromHash}
 	d.Stage, err = w.summary(s, won.dir, won.best)
 	if err != nil {
 		return true, err
 	}
+	d.LearningRate = won.rate
 	if len(trials) > 1 {
 		d.Trials = trials
 	}

@@ -39,7 +39,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	defer cancel()
 	// Who reads no more, as head, wants no more.
 	out, log := &stream{Writer: stdout, broken: cancel}, &stream{Writer: stderr, broken: cancel}
-	t := &terminal{out: out, err: log}
+	t := &terminal{args: args, out: out, err: log}
 	listen(t, ctx, cancel)
 	root := newRoot(t)
 	root.SetArgs(args)

@@ -39,7 +39,7 @@ converted corpora.`,
 				return err
 			}
 			t.resumes = true
-			o.Say, o.Bar, o.Hold = t.say, t.newBar, t.hold
+			o.Say, o.Bar, o.Hold, o.Command = t.say, t.newBar, t.hold, t.command()
 			run, err := recipes.Run(c.Context(), r, o)
 			if err != nil {
 				return err

@@ -12,11 +12,13 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
+	"hone/eval/report"
 	"hone/recipes"
 )
 
 // A terminal is where the program talks: results to out, progress to err.
 type terminal struct {
+	args     []string // of the program
 	out, err io.Writer
 	json     bool
 	resumes  bool // the command goes on where it was interrupted
@@ -55,6 +57,15 @@ func (s *stream) failed() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.err
+}
+
+// command is what the program was called with, to be pasted into a shell.
+func (t *terminal) command() string {
+	line := "hone"
+	for _, a := range t.args {
+		line += " " + report.ShellQuote(a)
+	}
+	return line
 }
 
 // interactive reports whether progress can be drawn over itself.

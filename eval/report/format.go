@@ -51,17 +51,6 @@ func withInterval(e metric.Estimate) string {
 
 func minus(s string) string { return strings.Replace(s, "-", "−", 1) }
 
-// metricName is a metric in words.
-func metricName(name string) string {
-	if name == "macro_f1" {
-		return "macro F1"
-	}
-	if name == "mcc" {
-		return "MCC"
-	}
-	return strings.ReplaceAll(name, "_", " ")
-}
-
 // count shows an integer with its thousands apart.
 func count(n int64) string {
 	s := strconv.FormatInt(n, 10)

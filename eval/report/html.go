@@ -11,8 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-
-	"hone/eval/metric"
+	"unicode"
+	"unicode/utf8"
 )
 
 //go:embed page.html
@@ -48,43 +48,38 @@ const (
 
 type page struct {
 	*Run
-	MachineLine string
-	Verdicts    []verdictRow
-	Tiles       []tile
+	Facts       []fact
+	Results     []result
+	Terms       []term // baselines of the results
+	Trained     []trainedRow
+	Columns     trainedColumns
 	Training    []stageSection
 	Races       []raceSection
 	Damaged     string
-	Tables      []evaluationTable
-	Rest        []restRow
 	Classifiers []classifierSection
 	Samples     []sampleGroup
 	Data        []dataSection
-	RecipeLines [][]span
+	RecipeLines [][]span // keys that were set; where that is not known, all
+	AllLines    [][]span // nil: RecipeLines are all
+	Uses        []Use
 	Curves      [][]column
 }
 
-type verdictRow struct{ Class, Mark, Text string }
-
-type tile struct{ Value, Name, Note string }
-
-// WriteHTML writes the report as one file that asks the network for nothing.
-// Figures and texts come out escaped, whatever they hold. metrics may be nil.
-func WriteHTML(w io.Writer, run *Run, metrics *Metrics, samples []Sample) error {
+// WriteHTML writes the report of the run in a directory as one file that asks the network
+// for nothing. Figures and texts come out escaped, whatever they hold. metrics may be nil.
+func WriteHTML(w io.Writer, dir string, run *Run, metrics *Metrics, samples []Sample) error {
 	if metrics == nil {
 		metrics = new(Metrics)
 	}
-	p := &page{Run: run, MachineLine: run.Machine.line(), Samples: groupSamples(samples)}
-	for _, v := range run.Verdicts() {
-		p.Verdicts = append(p.Verdicts, verdictRow{outcomes[v.Outcome], marks[v.Outcome], upperFirst(v.Text)})
-	}
-	p.Tiles = tiles(run)
+	p := &page{Run: run, Facts: facts(run), Samples: groupSamples(samples), Uses: run.Uses(dir, samples)}
+	p.results()
+	p.trained()
 	p.training(metrics)
 	for _, s := range run.Stages {
 		if s.Race != nil {
 			p.race(s.Race, metrics)
 		}
 	}
-	p.evaluations()
 	for i := range run.Classifications {
 		p.Classifiers = append(p.Classifiers, newClassifierSection(run, &run.Classifications[i]))
 	}
@@ -92,6 +87,9 @@ func WriteHTML(w io.Writer, run *Run, metrics *Metrics, samples []Sample) error 
 		p.Data = append(p.Data, newDataSection(&run.Data[i]))
 	}
 	p.RecipeLines = highlight(run.RecipeText)
+	if run.RecipeSet != "" {
+		p.RecipeLines, p.AllLines = highlight(run.RecipeSet), p.RecipeLines
+	}
 	if metrics.Damaged > 0 {
 		p.Damaged = plural(int64(metrics.Damaged), "line") + " of metrics.jsonl could not be read and is not shown: a killed process may leave one"
 	}
@@ -107,36 +105,11 @@ func WriteHTML(w io.Writer, run *Run, metrics *Metrics, samples []Sample) error 
 }
 
 func upperFirst(s string) string {
-	if s == "" {
+	r, n := utf8.DecodeRuneInString(s)
+	if n == 0 {
 		return s
 	}
-	return strings.ToUpper(s[:1]) + s[1:] // verdicts begin with "the"
-}
-
-// tiles are the figures that a reader looks for first.
-func tiles(run *Run) []tile {
-	var out []tile
-	for i := range run.Evaluations {
-		e := &run.Evaluations[i]
-		if len(e.Baselines) > 0 && len(out) < 4 {
-			out = append(out, tile{minus(figure(e.Value)), metricName(e.Metric), e.Task + ", " + run.modelName(e.Stage)})
-		}
-	}
-	var tokens int64
-	var seconds Number
-	for _, s := range run.Stages {
-		tokens += s.Tokens
-		if s.WallSeconds.Known() {
-			seconds += s.WallSeconds
-		}
-	}
-	if tokens > 0 {
-		out = append(out, tile{short(float64(tokens)), "tokens trained on", "all stages, repetitions included"})
-	}
-	if seconds > 0 {
-		out = append(out, tile{duration(seconds), "time", "all stages"})
-	}
-	return out
+	return string(unicode.ToUpper(r)) + s[n:]
 }
 
 // A stageSection is a training stage with its curves.
@@ -459,76 +432,6 @@ func columnOf(name, kind string, points []point) column {
 func superscript(n int) string {
 	return strings.NewReplacer("-", "⁻", "0", "⁰", "1", "¹", "2", "²", "3", "³", "4", "⁴", "5", "⁵", "6", "⁶", "7", "⁷", "8", "⁸", "9", "⁹").
 		Replace(strconv.Itoa(n))
-}
-
-// An evaluationTable is a figure beside its baselines.
-type evaluationTable struct {
-	Metric, Task, Better string
-	Lo, Hi               string // ends of the scale
-	Rows                 []evaluationRow
-}
-
-type evaluationRow struct {
-	Name, Value, Interval, N string
-	Diff                     string
-	Words, Class             string
-	Best, Model              bool
-	At, From, Width          string // on the scale, percent; From "": no interval
-}
-
-// A restRow is a figure with no baseline.
-type restRow struct{ Task, Metric, Model, Value, Interval, N string }
-
-func (p *page) evaluations() {
-	for i := range p.Evaluations {
-		e := &p.Evaluations[i]
-		model := upperFirst(p.modelName(e.Stage))
-		if len(e.Baselines) == 0 {
-			p.Rest = append(p.Rest, restRow{e.Task, metricName(e.Metric), model, minus(figure(e.Value)), interval(e.Estimate), positive(int64(e.N))})
-			continue
-		}
-		t := evaluationTable{Metric: metricName(e.Metric), Task: e.Task, Better: "higher is better"}
-		if e.LowerIsBetter {
-			t.Better = "lower is better"
-		}
-		estimates := []metric.Estimate{e.Estimate}
-		for _, b := range e.Baselines {
-			estimates = append(estimates, b.Estimate)
-		}
-		var all []point
-		best := -1
-		for k, s := range estimates {
-			all = append(all, point{y: s.Value}, point{y: s.Lo}, point{y: s.Hi})
-			if Number(s.Value).Known() && (best < 0 || s.Value != estimates[best].Value && (s.Value < estimates[best].Value) == e.LowerIsBetter) {
-				best = k
-			}
-		}
-		lo, hi, ok := bounds(all)
-		scale := newAxis(lo, hi, 4)
-		if ok {
-			t.Lo, t.Hi = tickText(scale.lo, scale.step), tickText(scale.hi, scale.step)
-		}
-		for k, s := range estimates {
-			row := evaluationRow{Value: minus(figure(s.Value)), Interval: interval(s), N: positive(int64(s.N)), Best: k == best, Diff: missing}
-			if k == 0 {
-				row.Name, row.Model, row.Diff, row.Class = model, true, "", "model"
-			} else {
-				b := &e.Baselines[k-1]
-				row.Name, row.Words, row.Class = b.Name, e.words(b), outcomes[e.Outcome(b)]
-				if b.Diff.N > 0 {
-					row.Diff = signed(b.Diff.Value) + " " + interval(b.Diff)
-				}
-			}
-			if Number(s.Value).Known() {
-				row.At = percentAt(scale.at(s.Value))
-				if Number(s.Lo).Known() && Number(s.Hi).Known() {
-					row.From, row.Width = percentAt(scale.at(s.Lo)), percentAt(scale.at(s.Hi)-scale.at(s.Lo))
-				}
-			}
-			t.Rows = append(t.Rows, row)
-		}
-		p.Tables = append(p.Tables, t)
-	}
 }
 
 // A classifierSection is a classifier class by class.

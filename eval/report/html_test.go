@@ -36,21 +36,33 @@ learning_rate = [0.001, 0.003]
 prompts = ["// NewReader returns", "Package http "]
 `
 
+const recipeSet = `[corpus.godoc]
+source = "goroot:"
+
+[[stage]]
+steps = 600
+`
+
 // madeUp is a run such as the quickstart's, with figures that nothing measured.
 func madeUp() (*Run, []byte, []Sample) {
 	r := rand.New(rand.NewPCG(1, 2))
 	nan := math.NaN()
 	run := &Run{
 		Recipe: "quickstart", Seed: 1, Version: "v0.1.0",
+		Description: "the whole way in minutes", Command: "hone run quickstart seed=1", Date: "2026-11-30",
+		Model:   Model{Type: "gpt2", Layers: 4, Width: 192, Vocabulary: 2048, Length: 128},
 		Machine: Machine{Description: "AMD EPYC 7R13, 2 cores, linux/amd64, go1.26.0", Device: "cpu", Kernels: "avx2", Threads: 2, PeakMemory: 912e6, PeakFLOPs: 196e9},
 		Stages: []Stage{
-			{"pretrain", "pretrain", 600, 2457600, 11240, 218.6, 3.021, 3.187, 1.664, "pretrain/final", 4231680, nil, nil},
-			{"finetune", "finetune", 200, 819200, 12030, 68.1, .812, 1.034, Missing, "finetune/final", 4235776, []Trial{
-				{3e-4, "finetune/lr-0.0003", "val_accuracy", .694, false}, {1e-3, "finetune/lr-0.001", "val_accuracy", .721, true}}, nil},
-			{"scratch", "finetune", 200, 819200, 12110, 67.6, 1.411, 1.598, Missing, "scratch/final", 4235776, nil, nil},
-			{"evaluate", "evaluate", 0, 0, Missing, 21.4, Missing, Missing, Missing, "", 0, nil, nil},
+			{Name: "pretrain", Kind: "pretrain", Steps: 600, Tokens: 2457600, TokensPerSecond: 11240, WallSeconds: 218.6, TrainLoss: 3.021, ValLoss: 3.187, BitsPerByte: 1.664,
+				LearningRate: 3e-3, Checkpoint: "pretrain/final", Architecture: "GPT2LMHeadModel", Task: "godoc_text", Parameters: 4231680},
+			{Name: "finetune", Kind: "finetune", Steps: 200, Tokens: 819200, TokensPerSecond: 12030, WallSeconds: 68.1, TrainLoss: .812, ValLoss: 1.034, BitsPerByte: Missing,
+				ValAccuracy: new(Number(.721)), LearningRate: 1e-3, Checkpoint: "finetune/final", Architecture: "GPT2ForSequenceClassification", Task: "godoc_family", Parameters: 4235776,
+				Trials: []Trial{{3e-4, "finetune/lr-0.0003", "val_accuracy", .694, false}, {1e-3, "finetune/lr-0.001", "val_accuracy", .721, true}}},
+			{Name: "scratch", Kind: "finetune", Steps: 200, Tokens: 819200, TokensPerSecond: 12110, WallSeconds: 67.6, TrainLoss: 1.411, ValLoss: 1.598, BitsPerByte: Missing,
+				ValAccuracy: new(Number(.553)), LearningRate: 1e-3, Checkpoint: "scratch/final", Architecture: "GPT2ForSequenceClassification", Task: "godoc_family", Parameters: 4235776},
+			{Name: "evaluate", Kind: "evaluate", TokensPerSecond: Missing, WallSeconds: 21.4, TrainLoss: Missing, ValLoss: Missing, BitsPerByte: Missing},
 		},
-		RecipeText: recipeText,
+		RecipeText: recipeText, RecipeSet: recipeSet,
 		Provenance: []Corpus{{"godoc", "goroot: the Go source tree, go1.26.0", "BSD-3-Clause", "published under an open licence", strings.Repeat("8f3a1c09", 8), 15873, 5120344}},
 		Data: []Data{{Corpus: "godoc", NGram: 5,
 			Splits: []Split{{"train", 13492, 4371022, 9870, Missing}, {"validation", 794, 251310, 581, .0614}, {"test", 1587, 498012, 1162, .0597}},
@@ -150,7 +162,7 @@ func render(t *testing.T, run *Run, log []byte, samples []Sample) string {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	if err := WriteHTML(&b, run, m, samples); err != nil {
+	if err := WriteHTML(&b, "runs/quickstart", run, m, samples); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -194,11 +206,16 @@ func TestPage(t *testing.T) {
 	}
 	text, elements := tags(t, page)
 	for _, want := range []string{
-		"The pretrained model beats zstd_primed (bits per byte 1.664 [1.631, 1.699] against 2.012)",
-		"The pretrained model does not beat kneser_ney_5: it is worse",
-		"The fine-tuned model beats majority", "The fine-tuned model does not beat naive_bayes beyond the 95 % interval",
-		"The fine-tuned model beats random_init",
-		"1.598", "[1.562, 1.637]", "not beaten: it is better", "not beaten: within the interval", "beaten", "best", "macro F1", "0.668",
+		"the whole way in minutes", "GPT-2: 4.23 M parameters, 4 layers of width 192, a vocabulary of 2\u202f048, up to 128 tokens in a row",
+		"godoc (goroot: the Go source tree, go1.26.0), 13\u202f492 train, 794 validation, 1\u202f587 test documents, 5.12 MB, BSD-3-Clause",
+		"on 4.10 M tokens, all stages together, in 6 min 16 s", "2026-11-30", "hone run quickstart seed=1",
+		"Bits per byte", "Bits that the model would need for each byte", "Lower is better.", "the pretrained model", "[1.631, 1.699], n = 794",
+		"Kneser–Ney 5-gram", "zstd", "most frequent label", "naive Bayes", "same network, not pretrained", "with the training text as its history",
+		"1.598", "[1.562, 1.637]", "not beaten: it is better", "not beaten: within the interval", "beaten", "best", "Macro F1", "0.668", "MCC",
+		"0.721", "0.553", // fine-tuning's validation
+		"The keys that were set", "all keys, defaults included",
+		"hone generate runs/quickstart/pretrain --prompt \"// NewReader returns\"", "hone eval runs/quickstart/finetune --task godoc_family",
+		"hone export runs/quickstart/pretrain quickstart-pretrain", "AutoModelForSequenceClassification.from_pretrained(\"quickstart-finetune\")",
 		"Loss", "Learning rate", "Throughput", "Gradient norm", "Validation accuracy", "learning rate 0.001 (chosen), validation",
 		"resumed – from pretrain/checkpoints/step-000300", "1 line of metrics.jsonl could not be read",
 		"Expected calibration error 0.081", "Most wrong", "99.4 % sure", "net/http/internal/chunked.go:81", "more characters",
@@ -209,6 +226,14 @@ func TestPage(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page does not say %q", want)
 		}
+	}
+	for _, code := range []string{"zstd_primed", "kneser_ney_5", "naive_bayes", "random_init", "macro_f1", "bits_per_byte"} {
+		if strings.Contains(text, code) {
+			t.Errorf("the page says %q, a name in code", code)
+		}
+	}
+	if story, results := strings.Index(text, "the whole way in minutes"), strings.Index(text, "Bits that the model"); story > results || results > strings.Index(text, "Gradient norm") {
+		t.Error("the page does not open with the story, and then the results")
 	}
 	ids := map[string]bool{}
 	for _, e := range elements {
@@ -283,7 +308,7 @@ func TestPageFromFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	var again bytes.Buffer
-	if err := WriteHTML(&again, run2, m2, samples2); err != nil {
+	if err := WriteHTML(&again, "runs/quickstart", run2, m2, samples2); err != nil {
 		t.Fatal(err)
 	}
 	if again.String() != render(t, run, log, samples) {
@@ -294,8 +319,8 @@ func TestPageFromFiles(t *testing.T) {
 func TestTextIsEscaped(t *testing.T) {
 	const evil = `"'><script>alert(1)</script><img src=x onerror=alert(1)>`
 	run := &Run{
-		Recipe: evil, Version: evil, Machine: Machine{Description: evil, Device: evil, Kernels: evil}, RecipeText: evil + "\n[" + evil + "]\n#" + evil + "\nk = " + evil,
-		Stages: []Stage{{Name: evil, Kind: evil, Checkpoint: evil, Trials: []Trial{{1, evil, evil, 1, true}}}},
+		Recipe: evil, Version: evil, Description: evil, Command: evil, Date: evil, Model: Model{Type: evil}, RecipeSet: "k = " + evil, Machine: Machine{Description: evil, Device: evil, Kernels: evil}, RecipeText: evil + "\n[" + evil + "]\n#" + evil + "\nk = " + evil,
+		Stages: []Stage{{Name: evil, Kind: evil, Checkpoint: evil, Architecture: "GPT2LMHeadModel", Task: evil, Trials: []Trial{{1, evil, evil, 1, true}}}},
 		Evaluations: []Evaluation{
 			{Stage: evil, Task: evil, Metric: evil, Estimate: estimate(1, 0, 2, 3), Baselines: []Baseline{{Name: evil, Estimate: estimate(1, 0, 2, 3)}}},
 			{Stage: evil, Task: evil, Metric: evil}},
@@ -355,7 +380,7 @@ func TestPageOfLittle(t *testing.T) {
 		log []byte
 		say string
 	}{
-		"nothing":         {&Run{}, nil, "Nothing was compared"},
+		"nothing":         {&Run{}, nil, "Machine"},
 		"one step":        {&Run{}, lines(Step{Step: 1, Stage: "s", Loss: 2, LR: 0}), "Loss"},
 		"step 0":          {&Run{}, lines(Step{Step: 0, Stage: "s", Loss: 2}), "not in report.json"},
 		"all NaN":         {&Run{}, lines(Step{Step: 1, Stage: "s", Loss: nan, LR: nan}, Step{Step: 2, Stage: "s", Loss: inf}), "s"},
@@ -366,7 +391,9 @@ func TestPageOfLittle(t *testing.T) {
 		"event only":      {&Run{}, lines(Event{Event: "interrupted", Step: 3, Stage: "s"}), "step 3: interrupted"},
 		"missing figures": {&Run{Stages: []Stage{{Name: "s", TrainLoss: nan, ValLoss: inf, TokensPerSecond: nan, WallSeconds: nan, BitsPerByte: nan}},
 			Evaluations: []Evaluation{{Metric: "accuracy", Estimate: metric.Wilson(0, 0), Baselines: []Baseline{{Name: "majority", Estimate: metric.Wilson(0, 0)}}}},
-			Machine:     Machine{PeakFLOPs: nan}}, nil, "cannot be compared"},
+			Machine:     Machine{PeakFLOPs: nan}}, nil, "not compared"},
+		"no baseline":  {&Run{Evaluations: []Evaluation{{Task: "test labels", Metric: "accuracy", Estimate: estimate(.75, .7, .8, 40)}}}, nil, "0.750 [0.700, 0.800], n = 40"},
+		"unfinished":   {&Run{Unfinished: true}, nil, "This run is not finished"},
 		"many classes": {&Run{Classifications: []Classification{{Labels: many, Confusion: wide}}}, nil, "65 classes are too many for a matrix"},
 		"empty bins":   {&Run{Classifications: []Classification{{Labels: []string{"a"}, Confusion: metric.Confusion{{0}}, Calibration: metric.Calibration{Bins: make([]metric.Bin, 3)}}}}, nil, "Confusion matrix"},
 	} {
@@ -388,7 +415,7 @@ func TestPageOfLittle(t *testing.T) {
 			t.Errorf("%s: text: %v", name, err)
 		}
 	}
-	if err := WriteHTML(io.Discard, &Run{}, nil, nil); err != nil {
+	if err := WriteHTML(io.Discard, "runs/quickstart", &Run{}, nil, nil); err != nil {
 		t.Errorf("no metrics: %v", err)
 	}
 }
@@ -408,7 +435,7 @@ func TestWriteText(t *testing.T) {
 	if strings.Contains(text, "\x1b") {
 		t.Error("a name steers the terminal")
 	}
-	for _, want := range []string{"✓ the pretrained model beats zstd_primed", "✗ the pretrained model does not beat kneser_ney_5", "≈ the fine-tuned model does not beat naive_bayes",
+	for _, want := range []string{"Kneser–Ney 5-gram", "not beaten: within the interval", "0.721",
 		"3 min 39 s", "[1.562, 1.637]", "not beaten: it is better", "1\u202f204 exact duplicates", "6.1 % of the distinct word 5-grams of the validation split"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the table does not say %q:\n%s", want, text)

@@ -72,7 +72,7 @@ func TestRace(t *testing.T) {
 		t.Errorf("the text lacks %q:\n%s", r.words(), &b)
 	}
 	b.Reset()
-	if err := WriteHTML(&b, &again, m, nil); err != nil {
+	if err := WriteHTML(&b, "runs/quickstart", &again, m, nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"muon against adamw", "Validation loss by steps", "Validation loss by time", `data-x="second"`, "lowest of adamw", "20 of 50"} {

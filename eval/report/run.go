@@ -26,12 +26,17 @@ const (
 )
 
 // A Run is report.json: what a run did and what came out. It holds no time of
-// day and no path outside the run directory.
+// day and no path outside the run directory, but for what its command names.
 type Run struct {
 	Recipe      string       `json:"recipe"` // name
+	Description string       `json:"description,omitempty"`
+	Command     string       `json:"command,omitempty"` // that was given last, for a shell
+	Date        string       `json:"date,omitempty"`    // of its beginning, UTC: 2026-11-30
+	Unfinished  bool         `json:"unfinished,omitempty"`
 	Seed        uint64       `json:"seed"`
 	Version     string       `json:"version"` // of hone
 	Machine     Machine      `json:"machine"`
+	Model       Model        `json:"model,omitzero"`
 	Stages      []Stage      `json:"stages"`
 	Evaluations []Evaluation `json:"evaluations"`
 	Provenance  []Corpus     `json:"provenance"`
@@ -39,6 +44,16 @@ type Run struct {
 	Classifications []Classification `json:"classifications,omitempty"`
 	Data            []Data           `json:"data,omitempty"`
 	RecipeText      string           `json:"recipe_text,omitempty"` // resolved, as TOML
+	RecipeSet       string           `json:"recipe_set,omitempty"`  // its keys that the user set, without those that have their defaults
+}
+
+// A Model is what the stages train, in a few figures. A stage's Parameters count its head.
+type Model struct {
+	Type       string `json:"model_type"`
+	Layers     int    `json:"layers"` // of an encoder and a decoder: of the one
+	Width      int    `json:"width"`  // of a token's vector
+	Vocabulary int    `json:"vocabulary"`
+	Length     int    `json:"length"` // of a row, in tokens; 0: any
 }
 
 // A Machine is where a run ran and with which kernels: what its bits depend on.
@@ -61,8 +76,12 @@ type Stage struct {
 	WallSeconds     Number  `json:"wall_seconds"` // over all processes that worked on it
 	TrainLoss       Number  `json:"train_loss"`   // nats for each target
 	ValLoss         Number  `json:"val_loss"`
-	BitsPerByte     Number  `json:"bits_per_byte"` // of the validation split
-	Checkpoint      string  `json:"checkpoint"`    // relative to the run directory
+	BitsPerByte     Number  `json:"bits_per_byte"`           // of the validation split
+	ValAccuracy     *Number `json:"val_accuracy,omitempty"`  // of a classifier; nil: of a language model
+	LearningRate    float64 `json:"learning_rate,omitempty"` // the one that was chosen, where several were tried
+	Checkpoint      string  `json:"checkpoint"`              // relative to the run directory
+	Architecture    string  `json:"architecture,omitempty"`  // the checkpoint's class in transformers
+	Task            string  `json:"task,omitempty"`          // built in, and of the stage's corpus: hone eval scores the checkpoint on it
 	Parameters      int64   `json:"parameters,omitempty"`
 	Trials          []Trial `json:"trials,omitempty"` // learning rates that were tried
 	Race            *Race   `json:"race,omitempty"`   // against an earlier stage

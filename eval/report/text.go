@@ -10,25 +10,23 @@ import (
 	"unicode"
 )
 
-// marks stand before a verdict; the words after them say the same.
-var marks = [...]string{Undecided: "≈", Beats: "✓", Loses: "✗", Unknown: "?"}
-
-// WriteText writes the report's tables for a terminal: the verdicts, the stages,
-// the figures with their baselines, the data.
+// WriteText writes the report's tables for a terminal: the stages, the figures with
+// their baselines, the data.
 func WriteText(w io.Writer, run *Run) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s  seed %d, hone %s, %s\n", run.Recipe, run.Seed, run.Version, run.Machine.line())
-	if v := run.Verdicts(); len(v) > 0 {
-		b.WriteByte('\n')
-		for _, v := range v {
-			fmt.Fprintf(&b, "%s %s\n", marks[v.Outcome], v.Text)
-		}
+	if run.Unfinished {
+		b.WriteString("this run is not finished: these are its results so far\n")
 	}
 	if len(run.Stages) > 0 {
-		rows := [][]string{{"stage", "kind", "steps", "tokens", "tokens/s", "time", "train loss", "val loss", "bits/byte"}}
+		rows := [][]string{{"stage", "kind", "steps", "tokens", "tokens/s", "time", "train loss", "val loss", "bits/byte", "accuracy"}}
 		for _, s := range run.Stages {
+			accuracy := missing
+			if s.ValAccuracy != nil {
+				accuracy = figure(float64(*s.ValAccuracy))
+			}
 			rows = append(rows, []string{s.Name, s.Kind, positive(int64(s.Steps)), positive(s.Tokens), short(float64(s.TokensPerSecond)), duration(s.WallSeconds),
-				figure(float64(s.TrainLoss)), figure(float64(s.ValLoss)), figure(float64(s.BitsPerByte))})
+				figure(float64(s.TrainLoss)), figure(float64(s.ValLoss)), figure(float64(s.BitsPerByte)), accuracy})
 		}
 		writeTable(&b, rows)
 	}
@@ -44,7 +42,7 @@ func WriteText(w io.Writer, run *Run) error {
 			rows = append(rows, []string{e.Task, metricName(e.Metric), e.Stage, minus(figure(e.Value)), interval(e.Estimate), positive(int64(e.N)), ""})
 			for j := range e.Baselines {
 				base := &e.Baselines[j]
-				rows = append(rows, []string{"", "", base.Name, minus(figure(base.Value)), interval(base.Estimate), positive(int64(base.N)), e.words(base)})
+				rows = append(rows, []string{"", "", baselineName(base.Name), minus(figure(base.Value)), interval(base.Estimate), positive(int64(base.N)), e.words(base)})
 			}
 		}
 		writeTable(&b, rows)

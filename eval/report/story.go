@@ -1,0 +1,346 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"hone/eval/metric"
+)
+
+// A fact is a line of what a page opens with.
+type fact struct{ Name, Text string }
+
+// facts say what was trained on what, how long, when and by which command.
+func facts(run *Run) []fact {
+	var list []fact
+	add := func(name, text string) {
+		if text != "" {
+			list = append(list, fact{name, text})
+		}
+	}
+	add("model", run.modelLine())
+	for i := range run.Provenance {
+		add("corpus", corpusLine(run, &run.Provenance[i]))
+	}
+	var tokens int64
+	var seconds Number
+	for _, s := range run.Stages {
+		tokens += s.Tokens
+		if s.WallSeconds.Known() {
+			seconds += s.WallSeconds
+		}
+	}
+	if tokens > 0 {
+		add("trained", fmt.Sprintf("on %s tokens, all stages together, in %s", short(float64(tokens)), duration(seconds)))
+	}
+	add("date", run.Date)
+	add("machine", run.Machine.line())
+	add("command", run.Command)
+	return list
+}
+
+// modelLine describes the model: its family, its size, its shape.
+func (r *Run) modelLine() string {
+	m := &r.Model
+	var parts []string
+	for _, s := range r.Stages {
+		if s.Parameters > 0 {
+			parts = append(parts, short(float64(s.Parameters))+" parameters")
+			break
+		}
+	}
+	if m.Layers > 0 && m.Width > 0 {
+		parts = append(parts, fmt.Sprintf("%s of width %s", plural(int64(m.Layers), "layer"), count(int64(m.Width))))
+	}
+	if m.Vocabulary > 0 {
+		parts = append(parts, "a vocabulary of "+count(int64(m.Vocabulary)))
+	}
+	if m.Length > 0 {
+		parts = append(parts, fmt.Sprintf("up to %s tokens in a row", count(int64(m.Length))))
+	}
+	name, ok := families[m.Type]
+	if !ok {
+		name = m.Type
+	}
+	switch {
+	case name == "":
+		return strings.Join(parts, ", ")
+	case len(parts) == 0:
+		return name
+	}
+	return name + ": " + strings.Join(parts, ", ")
+}
+
+func corpusLine(run *Run, c *Corpus) string {
+	parts := []string{c.Name}
+	if c.Source != "" && c.Source != c.Name {
+		parts[0] += " (" + c.Source + ")"
+	}
+	splits := 0
+	for _, d := range run.Data {
+		if d.Corpus != c.Name {
+			continue
+		}
+		for _, s := range d.Splits {
+			parts = append(parts, fmt.Sprintf("%s %s", count(s.Documents), s.Name))
+			splits++
+		}
+	}
+	if splits > 0 {
+		parts[len(parts)-1] += " documents"
+	} else if c.Rows > 0 {
+		parts = append(parts, plural(c.Rows, "document"))
+	}
+	if c.Bytes > 0 {
+		parts = append(parts, bytesShort(c.Bytes))
+	}
+	if c.Licence != "" {
+		parts = append(parts, c.Licence)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// A result is one figure of a model, and its baselines on the same scale.
+type result struct {
+	Metric term
+	Better string
+	Task   string
+	Model  string
+	Value  string
+	Note   string // interval, number
+	Lo, Hi string // ends of the scale; "": there is none
+	Rows   []resultRow
+}
+
+// A resultRow is the model, the first, or a baseline.
+type resultRow struct {
+	Name, What, Value, Interval, N string
+	Diff                           string // the model's figure less this
+	Words, Class                   string
+	Best, Model                    bool
+	At, From, Width                string // on the scale, percent; From "": no interval
+}
+
+// results are the figures of the evaluations, whether or not they have baselines.
+func (p *page) results() {
+	seen := map[string]bool{}
+	for i := range p.Evaluations {
+		e := &p.Evaluations[i]
+		r := result{
+			Metric: inWords(metrics, e.Metric), Better: "Higher is better.", Task: e.Task, Model: p.modelName(e.Stage),
+			Value: minus(figure(e.Value)),
+		}
+		r.Metric.Name = upperFirst(r.Metric.Name)
+		if e.LowerIsBetter {
+			r.Better = "Lower is better."
+		}
+		var note []string
+		if s := interval(e.Estimate); s != missing {
+			note = append(note, s)
+		}
+		if e.N > 0 {
+			note = append(note, "n = "+count(int64(e.N)))
+		}
+		r.Note = strings.Join(note, ", ")
+		estimates := []metric.Estimate{e.Estimate}
+		for _, b := range e.Baselines {
+			estimates = append(estimates, b.Estimate)
+		}
+		var all []point
+		best := -1
+		for k, s := range estimates {
+			all = append(all, point{y: s.Value}, point{y: s.Lo}, point{y: s.Hi})
+			if Number(s.Value).Known() && (best < 0 || s.Value != estimates[best].Value && (s.Value < estimates[best].Value) == e.LowerIsBetter) {
+				best = k
+			}
+		}
+		if e.bounded() {
+			all = append(all, point{y: 0}, point{y: 1})
+		}
+		lo, hi, ok := bounds(all)
+		scale := newAxis(lo, hi, 4)
+		if ok {
+			r.Lo, r.Hi = tickText(scale.lo, scale.step), tickText(scale.hi, scale.step)
+		}
+		for k, s := range estimates {
+			row := resultRow{Value: minus(figure(s.Value)), Interval: interval(s), N: positive(int64(s.N)), Best: k == best && len(estimates) > 1, Diff: missing}
+			if k == 0 {
+				row.Name, row.Model, row.Diff, row.Class = r.Model, true, "", "model"
+			} else {
+				b := &e.Baselines[k-1]
+				t := inWords(baselines, b.Name)
+				if !seen[b.Name] {
+					seen[b.Name] = true
+					p.Terms = append(p.Terms, t)
+				}
+				row.Name, row.What, row.Words, row.Class = t.Name, t.What, e.words(b), outcomes[e.Outcome(b)]
+				if b.Diff.N > 0 {
+					row.Diff = signed(b.Diff.Value) + " " + interval(b.Diff)
+				}
+			}
+			if Number(s.Value).Known() {
+				row.At = percentAt(scale.at(s.Value))
+				if Number(s.Lo).Known() && Number(s.Hi).Known() {
+					row.From, row.Width = percentAt(scale.at(s.Lo)), percentAt(scale.at(s.Hi)-scale.at(s.Lo))
+				}
+			}
+			r.Rows = append(r.Rows, row)
+		}
+		p.Results = append(p.Results, r)
+	}
+}
+
+// bounded reports whether the figure is a share, or such as one: beside no other it stands
+// between 0 and 1.
+func (e *Evaluation) bounded() bool {
+	return len(e.Baselines) == 0 && slices.Contains([]string{"accuracy", "macro_f1", "mcc", "exact_match"}, e.Metric)
+}
+
+// A trainedRow is a training stage in figures.
+type trainedRow struct {
+	Stage
+	Rate, Accuracy string
+}
+
+// trainedColumns are those that any stage has a figure for.
+type trainedColumns struct{ BitsPerByte, Accuracy bool }
+
+func (p *page) trained() {
+	for _, s := range p.Stages {
+		if s.Kind == "evaluate" {
+			continue
+		}
+		row := trainedRow{Stage: s, Rate: missing, Accuracy: missing}
+		if s.LearningRate > 0 {
+			row.Rate = fmt.Sprintf("%g", s.LearningRate)
+		}
+		if s.ValAccuracy != nil {
+			row.Accuracy = figure(float64(*s.ValAccuracy))
+			p.Columns.Accuracy = true
+		}
+		p.Columns.BitsPerByte = p.Columns.BitsPerByte || s.BitsPerByte.Known()
+		p.Trained = append(p.Trained, row)
+	}
+}
+
+// A Use is something to do with the models that a run has made.
+type Use struct {
+	What    string
+	Lines   []string // commands for a shell; of a program, its own
+	Program bool     // in Python, for transformers
+}
+
+// Uses go on from the run in a directory: commands that let its models write, evaluate and
+// export them, and a program for each that transformers can open.
+func (r *Run) Uses(dir string, samples []Sample) []Use {
+	var write, evaluate, export Use
+	var programs []Use
+	for _, s := range r.models() {
+		at := ShellQuote(strings.TrimSuffix(dir, "/") + "/" + s.Name)
+		exported := r.Recipe + "-" + s.Name
+		prompt := ""
+		for _, sample := range samples {
+			if sample.Stage == s.Name && prompt == "" {
+				prompt = strings.TrimRight(sample.Prompt, " ")
+			}
+		}
+		if writesText(s.Architecture) {
+			line := "hone generate " + at
+			if prompt != "" {
+				line += " --prompt " + ShellQuote(prompt)
+			}
+			write.Lines = append(write.Lines, line)
+		}
+		if s.Task != "" {
+			evaluate.Lines = append(evaluate.Lines, "hone eval "+at+" --task "+s.Task)
+		}
+		export.Lines = append(export.Lines, "hone export "+at+" "+ShellQuote(exported))
+		if lines := program(s.Architecture, exported, prompt); lines != nil {
+			programs = append(programs, Use{What: fmt.Sprintf("Open the exported %s with transformers, in Python", s.Name), Lines: lines, Program: true})
+		}
+	}
+	write.What, evaluate.What, export.What = "Continue a text", "Evaluate it on texts that it has not seen", "Export it for transformers and other tools"
+	list := slices.DeleteFunc([]Use{write, evaluate, export}, func(u Use) bool { return len(u.Lines) == 0 })
+	return append(list, programs...)
+}
+
+// models are the stages whose models are what a run was for: of each architecture the
+// last that was evaluated, or the last.
+func (r *Run) models() (list []*Stage) {
+	for i := range r.Stages {
+		s := &r.Stages[i]
+		if s.Checkpoint == "" {
+			continue
+		}
+		k := slices.IndexFunc(list, func(o *Stage) bool { return o.Architecture == s.Architecture })
+		switch {
+		case k < 0:
+			list = append(list, s)
+		case r.evaluated(s.Name) || !r.evaluated(list[k].Name):
+			list[k] = s
+		}
+	}
+	return list
+}
+
+// program is Python that opens an exported model; nil: transformers has no such class.
+func program(architecture, dir, prompt string) []string {
+	auto, use := "", []string(nil)
+	quoted := func(s string) string { b, _ := json.Marshal(s); return string(b) } // Python's strings are written alike
+	if prompt == "" {
+		prompt = "A text"
+	}
+	generate := []string{"print(tokenizer.decode(model.generate(**inputs, max_new_tokens=40)[0]))"}
+	switch {
+	case strings.HasPrefix(architecture, "PaLM"):
+		return nil
+	case strings.HasSuffix(architecture, "ForConditionalGeneration"):
+		auto, use = "AutoModelForSeq2SeqLM", generate
+	case writesText(architecture):
+		auto, use = "AutoModelForCausalLM", generate
+	case strings.HasSuffix(architecture, "ForSequenceClassification"):
+		auto = "AutoModelForSequenceClassification"
+		use = []string{"probabilities = model(**inputs).logits.softmax(-1)[0]", "print(model.config.id2label[probabilities.argmax().item()], probabilities.max().item())"}
+	case strings.HasSuffix(architecture, "ForMaskedLM"):
+		auto, use = "AutoModelForMaskedLM", []string{"print(model(**inputs).logits.shape)  # of each token, a score for every one of the vocabulary"}
+	default:
+		return nil
+	}
+	return append([]string{
+		"from transformers import " + auto + ", AutoTokenizer", "",
+		"tokenizer = AutoTokenizer.from_pretrained(" + quoted(dir) + ")",
+		"model = " + auto + ".from_pretrained(" + quoted(dir) + ")",
+		"inputs = tokenizer(" + quoted(prompt) + ", return_tensors=\"pt\")",
+	}, use...)
+}
+
+// evaluated reports whether the model of a stage was.
+func (r *Run) evaluated(stage string) bool {
+	return slices.ContainsFunc(r.Evaluations, func(e Evaluation) bool { return e.Stage == stage })
+}
+
+// writesText reports whether models of a class of transformers continue a text.
+func writesText(architecture string) bool {
+	for _, suffix := range []string{"ForCausalLM", "LMHeadModel", "ForConditionalGeneration"} {
+		if strings.HasSuffix(architecture, suffix) {
+			return true
+		}
+	}
+	return false
+}
+
+// ShellQuote makes one word of a text for a POSIX shell.
+func ShellQuote(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-=+,:@%", r)
+	}
+	switch {
+	case s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0:
+		return s
+	case strings.IndexFunc(s, func(r rune) bool { return !plain(r) && r != ' ' }) < 0:
+		return `"` + s + `"`
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
