@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"unsafe"
 
 	"hone/checkpoint"
@@ -76,7 +77,7 @@ func (t *Trainer) weights() []stored {
 	l := t.net.Layout()
 	var out []stored
 	for _, p := range l.Params {
-		x := checkpoint.Tensor{Name: p.Name, DType: dtypeName(l.DType), Shape: p.Shape}
+		x := checkpoint.Tensor{Name: p.Name, DType: dtypeName(p.DType), Shape: p.Shape}
 		out = append(out, stored{x, exec.Param, p.Offset, nil})
 	}
 	return out
@@ -216,12 +217,9 @@ func floatBytes(f []float32) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(f))), 4*len(f))
 }
 
-func dtypeName(dt exec.DType) string {
-	if dt == exec.F64 {
-		return "F64"
-	}
-	return "F32"
-}
+// dtypeName is safetensors' name of a type. It has none for quantised ones, which a save
+// then refuses.
+func dtypeName(dt exec.DType) string { return strings.ToUpper(dt.String()) }
 
 // resume loads the stage's newest good checkpoint, if it has one.
 func (t *Trainer) resume() error {

@@ -142,6 +142,9 @@ const (
 	// SpanCrossEntropyGrad: scores, spans, targets, weights, lse, dloss(1) -> dscores(R,K).
 	OpSpanCrossEntropyGrad
 
+	// Dequantize: w of a quantised type -> y T, in w's shape. A program reads a quantised
+	// parameter by it alone, before each instruction that uses the parameter.
+	OpDequantize
 	// Copy: x -> y, any type.
 	OpCopy
 	// Concat: x_1 … x_n -> y, one after another along the first dimension, any type. Split: y -> x_1 … x_n.
@@ -217,7 +220,7 @@ var opNames = [numOps]string{
 	OpRelativeScores: "relative_scores", OpRelativeScoresGrad: "relative_scores_grad", OpRemember: "remember",
 	OpSpanCrossEntropy: "span_cross_entropy", OpSpanCrossEntropyGrad: "span_cross_entropy_grad",
 	OpCrossEntropy: "cross_entropy", OpCrossEntropyGrad: "cross_entropy_grad", OpLinearCrossEntropy: "linear_cross_entropy",
-	OpCopy: "copy", OpConcat: "concat", OpSplit: "split", OpSumSquares: "sum_squares", OpAdamW: "adamw",
+	OpDequantize: "dequantize", OpCopy: "copy", OpConcat: "concat", OpSplit: "split", OpSumSquares: "sum_squares", OpAdamW: "adamw",
 	OpMuonMomentum: "muon_momentum", OpNormalize: "normalize", OpMatrixPolynomial: "matrix_polynomial", OpMuonUpdate: "muon_update",
 	OpSGD: "sgd", OpLion: "lion", OpLAMBDirection: "lamb_direction", OpLAMBUpdate: "lamb_update",
 	OpAdafactorDirection: "adafactor_direction", OpAdafactorUpdate: "adafactor_update", OpEMA: "ema",

@@ -8,6 +8,8 @@ type ParamInfo struct {
 	Elems     int
 	Decay     bool // weight decay applies: matrices, not biases or norms
 	Trainable bool
+	// DType is that of the layout's floats, or a quantised one.
+	DType DType
 	// Maps is how many linear maps of a hidden layer lie side by side in the columns of
 	// a matrix: 1, or 3 in GPT-2's c_attn. Muon takes each by itself. It is 0 for what is
 	// no hidden layer's weight: embeddings, output layers, vectors.
@@ -18,12 +20,13 @@ type ParamInfo struct {
 // first, so that an optimiser's passes run over few long ranges, and else as declared, so
 // that the weights of one joint product lie side by side, and so do its biases.
 type Layout struct {
-	DType  DType
+	DType  DType // of floats: what programs compute in, gradients, and parameters that are not quantised
 	Params []ParamInfo
 	Bytes  int // of the param arena
 }
 
-// NewLayout places parameters (name, shape, Decay, Trainable and Maps set) in an arena.
+// NewLayout places parameters (name, shape, Decay, Trainable and Maps set, and DType where
+// one is quantised) in an arena.
 // Frozen ones come last: the gradient arena ends before them.
 func NewLayout(dt DType, params []ParamInfo) *Layout {
 	l := &Layout{DType: dt}
@@ -43,8 +46,11 @@ func NewLayout(dt DType, params []ParamInfo) *Layout {
 			for _, d := range p.Shape {
 				p.Elems *= d
 			}
+			if !p.DType.Quantized() {
+				p.DType = dt
+			}
 			p.Offset = l.Bytes
-			l.Bytes += alignUp(p.Elems * dt.Size())
+			l.Bytes += alignUp(p.DType.Bytes(p.Elems))
 			l.Params = append(l.Params, p)
 		}
 	}
@@ -66,7 +72,7 @@ func (l *Layout) GradBytes() int {
 	n := 0
 	for _, p := range l.Params {
 		if p.Trainable {
-			n = p.Offset + alignUp(p.Elems*l.DType.Size())
+			n = p.Offset + alignUp(p.DType.Bytes(p.Elems))
 		}
 	}
 	return n

@@ -15,25 +15,6 @@ import (
 	"text/tabwriter"
 )
 
-// DType is the type of a value's elements.
-type DType uint8
-
-const (
-	F32 DType = iota
-	F64
-	I32
-)
-
-// Size is the bytes of one element.
-func (d DType) Size() int {
-	if d == F64 {
-		return 8
-	}
-	return 4
-}
-
-func (d DType) String() string { return [...]string{"f32", "f64", "i32"}[d] }
-
 // Class says which arena a value lies in, and how long it lives.
 type Class uint8
 
@@ -74,7 +55,7 @@ func (v *Value) Elems() int {
 }
 
 // Bytes is the size of the buffer.
-func (v *Value) Bytes() int { return v.Elems() * v.DType.Size() }
+func (v *Value) Bytes() int { return v.DType.Bytes(v.Elems()) }
 
 // An Instr is one launch of a kernel.
 type Instr struct {
@@ -243,6 +224,9 @@ func (p *Program) operands(ids []ID) string {
 		}
 		v := &p.Values[id]
 		s += fmt.Sprintf("%s%v", v.Name, v.Shape)
+		if v.DType.Quantized() {
+			s += ":" + v.DType.String()
+		}
 		if v.Class == Scratch {
 			s += fmt.Sprintf("@%d", v.Offset)
 		}

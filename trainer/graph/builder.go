@@ -27,6 +27,7 @@ type Builder struct {
 	err    error
 	scope  string
 	frozen func(name string) bool
+	stored func(name string) exec.DType
 
 	serial  uint32 // of the last op; see op.Hashcode
 	salt    uint64 // of the last dropout
@@ -89,6 +90,15 @@ func (b *Builder) Freeze(frozen func(name string) bool) {
 	b.frozen = frozen
 }
 
+// Store says of which type the layout is to have parameters: exec.Q8_0, say. Of one that is
+// not quantised it is not asked further: it has the graph's. Call it before Param.
+func (b *Builder) Store(stored func(name string) exec.DType) {
+	if len(b.params) > 0 {
+		b.fail("Store is called after Param")
+	}
+	b.stored = stored
+}
+
 // Recompute has the results of a layer computed again for its gradients, but for those that
 // other layers read: less memory for a third of a step's time. See exec.Builder.Recompute.
 func (b *Builder) Recompute() { b.again = true }
@@ -108,10 +118,20 @@ func (b *Builder) Param(name string, init Init, shape ...int) *Node {
 	if b.err != nil {
 		return n
 	}
+	info := exec.ParamInfo{Name: name, Shape: n.shape, Decay: len(shape) > 1, Trainable: trainable, DType: b.dt}
+	if b.stored != nil {
+		if dt := b.stored(name); dt.Quantized() {
+			info.DType = dt
+		}
+	}
+	switch last := shape[len(shape)-1]; {
+	case info.DType.Quantized() && trainable:
+		return b.fail("parameter %s: of type %v, which cannot be trained: freeze it", name, info.DType)
+	case last%info.DType.Block() != 0:
+		return b.fail("parameter %s: rows of %d are not whole blocks of %v, %d each", name, last, info.DType, info.DType.Block())
+	}
 	n.diff = trainable
-	b.params = append(b.params, param{
-		exec.ParamInfo{Name: name, Shape: n.shape, Decay: len(shape) > 1, Trainable: trainable}, init, n,
-	})
+	b.params = append(b.params, param{info, init, n})
 	return n
 }
 

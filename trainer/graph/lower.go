@@ -55,6 +55,7 @@ func (b *Builder) Lower(l *exec.Layout, out Outputs) (*exec.Program, error) {
 	w := lowering{
 		b: b, nodes: forward, l: l, x: exec.NewBuilder(b.name), notes: b.sumNotes(),
 		ids: map[*gorgonia.Node]exec.ID{}, parts: map[part]exec.ID{}, homes: map[*gorgonia.Node]exec.ParamInfo{},
+		quantized: map[*gorgonia.Node]bool{},
 	}
 	return w.program(out, grads)
 }
@@ -183,6 +184,8 @@ type lowering struct {
 	parts map[part]exec.ID                  // results of bundles
 	notes map[*gorgonia.Node]string         // of sums
 	homes map[*gorgonia.Node]exec.ParamInfo // gradients that are computed in place: of which parameter
+
+	quantized map[*gorgonia.Node]bool // parameters
 }
 
 type part struct {
@@ -288,11 +291,25 @@ func (w *lowering) param(n *gorgonia.Node, stored []int) error {
 	if !ok {
 		return fmt.Errorf("parameter %s is not in the layout", n.Name())
 	}
-	if w.l.DType != w.b.dt || !slices.Equal(p.Shape, stored) {
-		return fmt.Errorf("parameter %s: %v%s, but %v%s in the layout", p.Name, w.b.dt, dims(stored), w.l.DType, dims(p.Shape))
+	if p.DType != w.b.dt && !p.DType.Quantized() || !slices.Equal(p.Shape, stored) {
+		return fmt.Errorf("parameter %s: %v%s, but %v%s in the layout", p.Name, w.b.dt, dims(stored), p.DType, dims(p.Shape))
 	}
-	w.ids[n] = w.x.At(p.Name, exec.Param, p.Offset, w.b.dt, n.Shape()...)
+	w.ids[n] = w.x.At(p.Name, exec.Param, p.Offset, p.DType, n.Shape()...)
+	if p.DType.Quantized() {
+		w.quantized[n] = true
+	}
 	return nil
+}
+
+// operand is the value of a node for the instruction that comes next. A quantised parameter
+// is dequantised for each that reads it: nothing keeps it as floats longer than needed.
+func (w *lowering) operand(n *gorgonia.Node) exec.ID {
+	if !w.quantized[n] {
+		return w.ids[n]
+	}
+	y := w.x.Scratch(fmt.Sprintf("%%%d", w.count), w.b.dt, n.Shape()...)
+	w.emit(exec.OpDequantize, []exec.ID{w.ids[n]}, []exec.ID{y}, exec.Attrs{}, n.Name())
+	return y
 }
 
 func (w *lowering) gradOf(p exec.ParamInfo, shape []int) exec.ID {
@@ -328,7 +345,7 @@ func (w *lowering) instr(n *gorgonia.Node, selects map[part]*gorgonia.Node) erro
 			return fmt.Errorf("gorgonia brought in an operation of its own: %v", n.Op())
 		}
 		for _, c := range children {
-			in = append(in, w.ids[c])
+			in = append(in, w.operand(c))
 		}
 		w.ids[n] = w.value(n, result{"y", n.Shape()}, 0)
 		w.emit(exec.OpAdd, in, []exec.ID{w.ids[n]}, exec.Attrs{}, w.notes[n])
@@ -339,7 +356,7 @@ func (w *lowering) instr(n *gorgonia.Node, selects map[part]*gorgonia.Node) erro
 		return nil
 	}
 	for _, c := range children {
-		in = append(in, w.ids[c])
+		in = append(in, w.operand(c))
 	}
 	var out []exec.ID
 	if len(o.out) == 1 {

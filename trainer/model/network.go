@@ -114,10 +114,14 @@ func (n *Network) Executor(k Kind, b, t, s int) (*exec.Executor, error) {
 }
 
 // Init draws the parameters. A value is a function of the seed, the parameter's name
-// and the element's index, whatever else the model has.
+// and the element's index, whatever else the model has. Quantised ones stay zero: they come
+// from a checkpoint.
 func (n *Network) Init(seed uint64) error {
 	values := make([]float64, initChunk) // a matrix may be too large to be held twice
 	for _, p := range n.layout.Params {
+		if p.DType.Quantized() {
+			continue
+		}
 		init := n.inits[p.Name]
 		for first := 0; first < p.Elems; first += initChunk {
 			v := values[:min(initChunk, p.Elems-first)]
@@ -189,7 +193,14 @@ func (n *Network) Weight(name string, dst []float32) error {
 	if err != nil {
 		return err
 	}
-	if n.layout.DType == exec.F32 {
+	if p.DType.Quantized() {
+		blocks := make([]byte, p.DType.Bytes(p.Elems))
+		if err := n.mem.Download(exec.Param, p.Offset, blocks); err != nil {
+			return err
+		}
+		return exec.Dequantize(p.DType, dst, blocks)
+	}
+	if p.DType == exec.F32 {
 		return n.mem.Download(exec.Param, p.Offset, bytesOf(dst))
 	}
 	wide := make([]float64, len(dst))
@@ -202,13 +213,29 @@ func (n *Network) Weight(name string, dst []float32) error {
 	return nil
 }
 
-// SetWeight sets a parameter.
+// SetBlocks sets a quantised parameter from its blocks.
+func (n *Network) SetBlocks(name string, blocks []byte) error {
+	p, ok := n.layout.Param(name)
+	if !ok {
+		return fmt.Errorf("model: no parameter %s", name)
+	}
+	if !p.DType.Quantized() || len(blocks) != p.DType.Bytes(p.Elems) {
+		return fmt.Errorf("model: parameter %s is %v of %d bytes, not blocks of %d bytes", name, p.DType, p.DType.Bytes(p.Elems), len(blocks))
+	}
+	return n.mem.Upload(exec.Param, p.Offset, blocks)
+}
+
+// SetWeight sets a parameter, which is not quantised: to quantise is to lose, and for
+// the caller to do.
 func (n *Network) SetWeight(name string, src []float32) error {
 	p, err := n.param(name, len(src))
 	if err != nil {
 		return err
 	}
-	if n.layout.DType == exec.F32 {
+	if p.DType.Quantized() {
+		return fmt.Errorf("model: parameter %s is kept as %v: it takes blocks, not floats", name, p.DType)
+	}
+	if p.DType == exec.F32 {
 		return n.mem.Upload(exec.Param, p.Offset, bytesOf(src))
 	}
 	wide := make([]float64, len(src))
@@ -231,7 +258,7 @@ func (n *Network) param(name string, elems int) (exec.ParamInfo, error) {
 
 // upload sets values of a parameter from an element on, rounded to the network's type.
 func (n *Network) upload(p exec.ParamInfo, first int, values []float64) error {
-	if n.layout.DType == exec.F64 {
+	if p.DType == exec.F64 {
 		return n.mem.Upload(exec.Param, p.Offset+8*first, bytesOf(values))
 	}
 	n.narrow = n.narrow[:0]

@@ -53,8 +53,11 @@ type Options struct {
 	// Recompute has a training program make the results of a layer again for its gradients, with the
 	// same bits: less memory for a third of a step's time.
 	Recompute bool
-	BF16      bool                          // matrix products of linear layers round their operands to bf16
-	State     func(layout *exec.Layout) int // bytes of the state arena (moments, accumulated gradients); nil: none
+	// Stored says of which type parameters are kept: a quantised one, exec.Q8_0, of what is
+	// frozen; of others it has no say. nil: all are of the network's type.
+	Stored func(name string) exec.DType
+	BF16   bool                          // matrix products of linear layers round their operands to bf16
+	State  func(layout *exec.Layout) int // bytes of the state arena (moments, accumulated gradients); nil: none
 }
 
 // slots are the memories of a program: what a step reads, and what the next one will.
@@ -105,6 +108,9 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 	}
 	b := graph.New(name, dt)
 	b.Freeze(o.frozen)
+	if o.Stored != nil {
+		b.Store(o.Stored)
+	}
 	if o.Recompute && k == Train {
 		b.Recompute()
 	}

@@ -41,6 +41,7 @@ type jobs[T float] struct {
 	momentum     momentumJob[T]
 	blend        blendJob[T]
 	adafactor    adafactorJob[T]
+	dequantize   dequantizeJob[T]
 }
 
 // Launch runs one instruction to its end.
@@ -50,10 +51,12 @@ func (d *Device) Launch(in *exec.Instr, args []exec.Arg) error {
 	}
 	var err error
 	dt := args[0].DType
-	if in.Op == exec.OpRotations { // of integers
+	if in.Op == exec.OpRotations || in.Op == exec.OpDequantize { // of integers, of blocks
 		dt = args[len(args)-1].DType
 	}
 	switch {
+	case in.Op != exec.OpDequantize && quantized(args):
+		err = fmt.Errorf("cpu: %v %s: a quantised operand", in.Op, in.Note)
 	case in.Attrs.BF16 && (d.bf16 == nil || dt != exec.F32):
 		err = fmt.Errorf("cpu: %v: a product of bf16, on a device of other products", in.Op)
 	case in.Op == exec.OpCopy: // of any type
@@ -69,6 +72,15 @@ func (d *Device) Launch(in *exec.Instr, args []exec.Arg) error {
 	}
 	runtime.KeepAlive(args) // slices made by view do not keep the buffers
 	return err
+}
+
+func quantized(args []exec.Arg) bool {
+	for i := range args {
+		if args[i].DType.Quantized() {
+			return true
+		}
+	}
+	return false
 }
 
 func launch[T float](d *Device, j *jobs[T], in *exec.Instr, args []exec.Arg) error {
@@ -125,6 +137,8 @@ func launch[T float](d *Device, j *jobs[T], in *exec.Instr, args []exec.Arg) err
 		return spanCrossEntropyGrad[T](d, in, args)
 	case exec.OpLinearCrossEntropy:
 		return linearCrossEntropy(d, j, in, args)
+	case exec.OpDequantize:
+		return dequantize(d, j, in, args)
 	case exec.OpSumSquares:
 		return sumSquares(d, j, in, args)
 	case exec.OpAdamW:

@@ -1,0 +1,74 @@
+package exec
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+)
+
+// DType is the type of a value's elements.
+type DType uint8
+
+const (
+	F32 DType = iota
+	F64
+	I32
+	// Q8_0 is llama.cpp's: blocks of 32 elements along the last dimension, each a scale d in
+	// float16 and 32 int8 q, for d·q. A quantised parameter is read-only, so it is frozen.
+	Q8_0
+
+	numDTypes
+)
+
+var dtypes = [numDTypes]struct {
+	name         string
+	elems, bytes int // of a block: of one element, where it is not quantised
+}{F32: {"f32", 1, 4}, F64: {"f64", 1, 8}, I32: {"i32", 1, 4}, Q8_0: {"q8_0", 32, 34}}
+
+func (d DType) String() string { return dtypes[d].name }
+
+// Quantized says that elements come in blocks, each with a scale of its own.
+func (d DType) Quantized() bool { return dtypes[d].elems > 1 }
+
+// Block is how many elements a block has: rows hold whole ones. It is 1 where d is not quantised.
+func (d DType) Block() int { return dtypes[d].elems }
+
+// Bytes is the size of n elements, whole blocks of them.
+func (d DType) Bytes(n int) int { return n / dtypes[d].elems * dtypes[d].bytes }
+
+// Size is the bytes of one element of a type that is not quantised.
+func (d DType) Size() int {
+	if d.Quantized() {
+		panic(fmt.Sprintf("exec: an element of %v has no size of its own", d))
+	}
+	return dtypes[d].bytes
+}
+
+// Dequantize gives the elements of whole blocks: the definition that OpDequantize follows
+// bit for bit. Each product of scale and element is exact in float32.
+func Dequantize(d DType, dst []float32, blocks []byte) error {
+	if d != Q8_0 || len(dst)%d.Block() != 0 || len(blocks) != d.Bytes(len(dst)) {
+		return fmt.Errorf("exec: %d bytes are not %d elements of %v", len(blocks), len(dst), d)
+	}
+	for i := 0; i < len(dst); i += 32 {
+		b := blocks[i/32*34:][:34]
+		scale := float16(binary.LittleEndian.Uint16(b))
+		for k, q := range b[2:] {
+			dst[i+k] = scale * float32(int8(q))
+		}
+	}
+	return nil
+}
+
+// float16 is the value of an IEEE 754 half.
+func float16(h uint16) float32 {
+	sign, exp, frac := uint32(h>>15)<<31, uint32(h>>10&31), uint32(h&1023)
+	switch exp {
+	case 0: // subnormal
+		v := float32(frac) * 0x1p-24
+		return math.Float32frombits(math.Float32bits(v) | sign)
+	case 31: // infinity, or no number
+		return math.Float32frombits(sign | 0xff<<23 | frac<<13)
+	}
+	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
+}
