@@ -180,7 +180,7 @@ func TestFromImported(t *testing.T) {
 			if _, err := Evaluate(context.Background(), filepath.Join(o.Dir, "labels"), task, 0, o); err != nil {
 				t.Error(err)
 			}
-			g, err := generate.New(after.Net, after.Tokenizer)
+			g, _, err := after.Generator()
 			if err == nil {
 				_, err = g.Generate(context.Background(), "the cat", generate.Options{MaxTokens: 4}, nil)
 			}

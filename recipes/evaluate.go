@@ -500,7 +500,7 @@ func (w *runner) samples(ctx context.Context, s *Stage, name string, m *Loaded) 
 	if s.Samples == 0 {
 		return nil
 	}
-	g, err := generate.New(m.Net, m.Tokenizer)
+	g, _, err := m.Generator()
 	if err != nil {
 		return err
 	}

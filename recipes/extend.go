@@ -185,11 +185,19 @@ func (x *extension) save(dst string) error {
 	m.Metrics = nil // they are the other model's
 	m.Provenance = m.Chain(x.origin)
 	m.Stage, m.Step, m.Hone = x.origin.Stage, 0, Version()
-	return checkpoint.Create(dst, m, []checkpoint.File{
+	files := []checkpoint.File{
 		checkpoint.StreamFile(checkpoint.ModelFile, tensors, x.write),
 		checkpoint.BytesFile(checkpoint.ConfigFile, config),
 		checkpoint.BytesFile(checkpoint.TokenizerFile, x.tok.JSON()),
-	})
+	}
+	if _, ok := x.from.Manifest.Files[generationFile]; ok {
+		text, err := x.from.File(generationFile)
+		if err != nil {
+			return err
+		}
+		files = append(files, checkpoint.BytesFile(generationFile, text))
+	}
+	return checkpoint.Create(dst, m, files)
 }
 
 // write copies a tensor, and after it the rows that it lacks.

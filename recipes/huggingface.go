@@ -16,6 +16,7 @@ import (
 
 	"hone/checkpoint"
 	"hone/data/tokenizer"
+	"hone/eval/generate"
 	"hone/trainer/model"
 )
 
@@ -29,6 +30,8 @@ type Imported struct {
 	Parameters   int64    `json:"parameters"`
 	Files        []string `json:"files"`
 	Notes        []string `json:"notes"` // what was changed on the way
+
+	config map[string]json.RawMessage // config.json
 }
 
 // importStage is the stage that an imported checkpoint says it is of.
@@ -36,10 +39,13 @@ const importStage = "import"
 
 // tokenizerFiles are copied as they are, where they are there: AutoTokenizer reads them.
 var tokenizerFiles = []string{
-	tokenizerConfigFile, "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "generation_config.json",
+	tokenizerConfigFile, "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", generationFile,
 }
 
-const tokenizerConfigFile = "tokenizer_config.json"
+const (
+	tokenizerConfigFile = "tokenizer_config.json"
+	generationFile      = "generation_config.json" // see generate.Settings
+)
 
 // Import makes a checkpoint at dst, which must not be there yet, of a Hugging Face model
 // directory: config.json, weights in safetensors (one file or shards) of any floating-point
@@ -68,6 +74,11 @@ func Import(src, dst string, o Options) (*Imported, error) {
 		return nil, err
 	}
 	files = append(files, checkpoint.BytesFile(checkpoint.ConfigFile, config))
+	settings, err := r.generation()
+	if err != nil {
+		return nil, input(err)
+	}
+	files = append(files, settings...)
 
 	bar := o.Bar("import "+filepath.Base(src), "bytes")
 	defer bar.Close()
@@ -124,6 +135,7 @@ func (r *Imported) match(w *checkpoint.Weights) (*model.Match, error) {
 	if err := json.Unmarshal(text, &raw); err != nil {
 		return nil, inFile(err)
 	}
+	r.config = raw
 	if r.Name = modelName(raw); r.Name == "" {
 		abs, err := filepath.Abs(r.Source)
 		if err != nil {
@@ -215,6 +227,29 @@ func (r *Imported) tokenizer(c model.Config) ([]checkpoint.File, error) {
 		files = append(files, checkpoint.BytesFile(tokenizerConfigFile, text))
 	}
 	return files, nil
+}
+
+// generation checks generation_config.json, or makes it of what config.json has of its keys, as
+// transformers does.
+func (r *Imported) generation() ([]checkpoint.File, error) {
+	path := filepath.Join(r.Source, generationFile)
+	text, err := os.ReadFile(path)
+	there := err == nil
+	if errors.Is(err, fs.ErrNotExist) {
+		path = filepath.Join(r.Source, checkpoint.ConfigFile)
+		text, err = generate.SettingsOfConfig(r.config)
+	}
+	if err != nil || len(text) == 0 {
+		return nil, err
+	}
+	if _, err := generate.ReadSettings(text); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if there {
+		return nil, nil // copied with the tokenizer's files
+	}
+	r.Notes = append(r.Notes, generationFile+" is made of keys of "+checkpoint.ConfigFile)
+	return []checkpoint.File{checkpoint.BytesFile(generationFile, text)}, nil
 }
 
 // tokenizerConfig is what AutoTokenizer wants beside tokenizer.json: what reads it, the

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"hone/checkpoint"
 	"hone/data/tokenizer"
+	"hone/eval/generate"
 	"hone/trainer"
 	"hone/trainer/exec"
 	"hone/trainer/model"
@@ -59,4 +61,24 @@ func openModel(dev exec.Device, dir string, encoderLength int) (*Loaded, error) 
 		return nil, err
 	}
 	return m, nil
+}
+
+// Generator prepares the writing of texts, and gives what the model's files say of it. A model
+// that a recipe has trained starts each text as documents were framed; one that was only ever
+// imported, as its tokenizer says.
+func (m *Loaded) Generator() (*generate.Generator, *generate.Settings, error) {
+	s, name := &generate.Settings{}, generationFile
+	if _, ok := m.Checkpoint.Manifest.Files[name]; ok {
+		text, err := m.Checkpoint.File(name)
+		if err != nil {
+			return nil, nil, err
+		}
+		if s, err = generate.ReadSettings(text); err != nil {
+			return nil, nil, fmt.Errorf("checkpoint %s: %s: %w", m.Checkpoint.Dir, name, err)
+		}
+	}
+	chain := m.Checkpoint.Manifest.Provenance
+	s.Starts = len(chain) == 0 || slices.ContainsFunc(chain, func(o checkpoint.Origin) bool { return len(o.Corpora) > 0 })
+	g, err := generate.New(m.Net, m.Tokenizer, *s)
+	return g, s, err
 }

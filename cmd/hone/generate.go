@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +19,9 @@ func newGenerate(t *terminal) *cobra.Command {
 		Use:   "generate CHECKPOINT --prompt TEXT",
 		Short: "continue a text with a language model",
 		Long: `Continues a text with a language model. With --temperature 0 it takes the likeliest
-token each time; above, it samples, the same text for the same --seed.`,
+token each time; above, it samples, the same text for the same --seed. Where the model
+comes with a generation_config.json, that one's ends of a text are followed, and what it
+says of options that are not given.`,
 		Example: `  hone generate runs/quickstart/pretrain --prompt "Package http provides" --max-tokens 40
   hone generate runs/quickstart/pretrain --prompt "Reader is" --temperature 0.8 --top-p 0.9 --seed 7 --stop "."`,
 		Args: cobra.ExactArgs(1),
@@ -35,9 +38,15 @@ token each time; above, it samples, the same text for the same --seed.`,
 			if m.Head != model.LanguageModel {
 				return inputError{fmt.Errorf("generate: %s is a %v, not a %v", args[0], m.Head, model.LanguageModel)}
 			}
-			g, err := generate.New(m.Net, m.Tokenizer)
+			g, s, err := m.Generator()
 			if err != nil {
-				return err
+				return inputError{err}
+			}
+			if followed := s.Sampling(&o, c.Flags().Changed); len(followed) > 0 {
+				t.say("generation_config.json: " + strings.Join(followed, ", "))
+			}
+			for _, key := range s.Ignored {
+				t.say("generation_config.json: " + key + " is not followed")
 			}
 			emit := func(piece string) { fmt.Fprint(t.out, piece) }
 			if t.json {

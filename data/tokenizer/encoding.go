@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Offset is a part of the input: from Start up to End.
@@ -119,6 +120,25 @@ func (p *Pipeline) tokenize(texts []string, special bool) (Encoding, error) {
 		p.padding.apply(&out)
 	}
 	return out, nil
+}
+
+// Frame is what the post-processor sets around one text.
+func (p *Pipeline) Frame() (before, after []int32) {
+	const text = -1
+	list := []Encoding{specialToken(text, 0, "", false)}
+	list[0].Special[0] = false
+	for _, s := range p.post {
+		list = s.process(list, true)
+	}
+	ids := list[0].IDs
+	for _, x := range list[1:] {
+		ids = append(ids, x.IDs...)
+	}
+	at := slices.Index(ids, text)
+	if at < 0 { // a template of special tokens alone
+		return ids, nil
+	}
+	return ids[:at:at], ids[at+1:]
 }
 
 // trace encodes one text with offsets.

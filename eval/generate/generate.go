@@ -41,47 +41,64 @@ type Generator struct {
 	how    model.Writing
 	window int     // the longest context
 	source []int32 // what an encoder reads
-	start  int32
+	start  int32   // of an answer, or of a text that has no token; -1: none
 	ends   []int32
+	starts bool    // every text starts with start
+	before []int32 // what is set around a prompt
+	after  []int32
 	logits []float32
 	feed   model.Feed
 }
 
-// New prepares decoding with a language model and its tokenizer. A text starts with the
-// configuration's bos_token_id and ends with any of its eos_token_id; where it has none,
-// the token <|endoftext|> does that.
-func New(net *model.Network, tok tokenizer.Tokenizer) (*Generator, error) {
+// New prepares decoding with a language model and its tokenizer. A text ends with any of the
+// settings' ends, or the configuration's; what it starts with see Settings. Of a model that
+// hone has trained without naming either, the token <|endoftext|> does both.
+func New(net *model.Network, tok tokenizer.Tokenizer, s Settings) (*Generator, error) {
 	c := net.Config()
 	g := &Generator{tok: tok, net: net, how: c.Writing(), window: cmp.Or(c.MaxLength(), unbounded), logits: make([]float32, c.VocabSize)}
 	if g.how == model.Never {
 		return nil, fmt.Errorf("generate: a %s sees to both sides of a token, and writes no text", c.ModelType)
 	}
-	for _, id := range c.EOSTokenID {
-		g.ends = append(g.ends, int32(id))
+	end := -1
+	if id, ok := tok.Special("<|endoftext|>"); ok {
+		end = int(id)
 	}
-	end, ok := tok.Special("<|endoftext|>")
-	switch {
-	case len(g.ends) > 0:
-	case ok:
-		g.ends = []int32{end}
-	default:
-		return nil, errors.New("generate: the model's configuration has no eos_token_id, and the tokenizer no token <|endoftext|>")
+	ends := s.Ends
+	if len(ends) == 0 {
+		ends = c.EOSTokenID
 	}
-	f, answers := c.Family.(model.T5)
-	switch {
-	case answers:
-		g.start = int32(f.DecoderStartTokenID)
-	case c.BOSTokenID != nil:
-		g.start = int32(*c.BOSTokenID)
-	case ok:
-		g.start = end
-	default:
-		g.start = g.ends[0]
+	if len(ends) == 0 && s.Starts {
+		if end < 0 {
+			return nil, errors.New("generate: the model's configuration has no eos_token_id, and the tokenizer no token <|endoftext|>")
+		}
+		ends = model.TokenIDs{end}
 	}
-	for _, id := range append(slices.Clone(g.ends), g.start) {
-		if id < 0 || int(id) >= c.VocabSize {
+	first := end
+	if id := cmp.Or(s.BOS, c.BOSTokenID); id != nil {
+		first = *id
+	} else if end < 0 && len(ends) > 0 {
+		first = ends[0]
+	}
+	t5, answers := c.Family.(model.T5)
+	if answers {
+		first = *cmp.Or(s.DecoderStart, &t5.DecoderStartTokenID)
+	}
+	for _, id := range append(slices.Clone(ends), first) {
+		if id >= c.VocabSize || id < 0 && (id != first || s.Starts || answers) {
 			return nil, fmt.Errorf("generate: token %d starts or ends a text, but the model has %d", id, c.VocabSize)
 		}
+	}
+	for _, id := range ends {
+		g.ends = append(g.ends, int32(id))
+	}
+	g.start = int32(first)
+	switch p, ok := tok.(*tokenizer.Pipeline); {
+	case s.Starts && answers:
+		g.after = g.ends[:1]
+	case s.Starts:
+		g.starts, g.before = true, []int32{g.start}
+	case ok:
+		g.before, g.after = p.Frame()
 	}
 	switch g.how {
 	case model.Cached:
@@ -150,7 +167,7 @@ func (g *Generator) Generate(ctx context.Context, prompt string, o Options, emit
 	if err := g.read(history, 0); err != nil {
 		return nil, err
 	}
-	r := &Result{Reason: "length"}
+	r := &Result{Reason: "length", IDs: []int32{}}
 	shown := 0
 	for len(r.IDs) < o.MaxTokens {
 		if ctx.Err() != nil {
@@ -193,12 +210,22 @@ func (g *Generator) Generate(ctx context.Context, prompt string, o Options, emit
 
 // begin is the text that is gone on with: the prompt, or where an encoder reads that, nothing yet.
 func (g *Generator) begin(prompt string) ([]int32, error) {
-	if g.how != model.Answered {
-		return g.tok.Encode([]int32{g.start}, prompt), nil
+	text := g.tok.Encode(slices.Clone(g.before), prompt)
+	if g.starts && len(text) > 1 && text[1] == g.start { // written in the prompt
+		text = text[1:]
 	}
-	g.source = append(g.tok.Encode(g.source[:0], prompt), g.ends[0])
-	if n := len(g.source); n > g.window {
-		return nil, fmt.Errorf("generate: the prompt has %d tokens with its end; want at most %d", n, g.window)
+	text = append(text, g.after...)
+	if g.how == model.Answered {
+		g.source, text = text, nil
+		if n := len(g.source); n > g.window {
+			return nil, fmt.Errorf("generate: the prompt has %d tokens with its end; want at most %d", n, g.window)
+		}
+	}
+	if len(text) > 0 {
+		return text, nil
+	}
+	if g.start < 0 {
+		return nil, errors.New("generate: an empty prompt, and neither the model's configuration nor its tokenizer says what a text starts with")
 	}
 	return []int32{g.start}, nil
 }
@@ -241,7 +268,7 @@ func (g *Generator) rows(tokens, segments []int32, input string, text []int32, n
 	tokens, segments = append(tokens[:0], text...), segments[:0]
 	for i := range p.Values[p.Named[input]].Elems() {
 		if i >= len(text) {
-			tokens = append(tokens, g.start)
+			tokens = append(tokens, 0) // which nothing sees
 		}
 		segment := int32(0)
 		if i >= n {
