@@ -10,11 +10,12 @@ func (causal) units(ids []int32) int { return len(ids) - 1 }
 func (causal) fit(n, dec, _ int) int { return min(n, dec) }
 
 func (causal) lay(b *Batch, p *piece) (dec, enc, targets int) {
-	at, n := p.row*b.Dec.T+p.first, p.n
-	p.place(b, p.ids[p.from:p.from+n])
-	copy(b.Targets[at:], p.ids[p.from+1:p.from+1+n])
-	for i := range n {
+	end := p.from + p.n
+	p.place(b, p.ids[p.from-p.again:end])
+	at := p.row*b.Dec.T + p.first + p.again
+	copy(b.Targets[at:], p.ids[p.from+1:end+1])
+	for i := range p.n {
 		b.Weights[at+i] = 1
 	}
-	return n, 0, n
+	return p.again + p.n, 0, p.n
 }

@@ -24,7 +24,9 @@ type Config struct {
 	Tokenizer tokenizer.Tokenizer
 	// Special tokens around documents, by name; "": none. Separator stands once between
 	// two documents, as the last target of one and the first input of the next, so that
-	// it excludes the others; it is "<|endoftext|>" where none of the three is given.
+	// it excludes the others; it is "<|endoftext|>" where none of the three is given. EOS
+	// without BOS does the same where the next token is learned: a document's first token
+	// is predicted too, from the end of another.
 	BOS, EOS, Separator string
 	// Pad is the special token that fills rows and that a decoder starts with; "": the last
 	// one given of those above.
@@ -55,9 +57,13 @@ type Config struct {
 	Shuffle bool // each epoch in an order of its own; else in the order of the records
 	Epochs  int  // 0: without end
 	Windows bool // rows from random places of a single corpus, without end, in place of epochs
+	// Whole is for scoring: a document that fits a row is not cut, and where a longer one is cut
+	// depends on it alone, so that what stands beside it changes nothing. Documents of a packing
+	// window come in any order. See wholeRows.
+	Whole bool
 
 	MaxDocBytes int // longer documents are passed over and counted; default 10,000,000
-	Window      int // classification: records packed together; default 1024
+	Window      int // classification, and Whole: records packed together; default 1024
 	MaxSeqs     int // classification: documents of a row at most, or pairs; default max(8, T/8)
 
 	// Against learning few documents by heart, in classification: LMWeight λ gives each
@@ -145,7 +151,21 @@ func (c *Config) frame() frame {
 			*to, _ = c.Tokenizer.Special(t.name)
 		}
 	}
+	if f.first < 0 && c.Objective.next() {
+		f.first = f.last
+	}
 	return f
+}
+
+// End is the token that is predicted where a document ends. Not ok: none is, since documents
+// have no end, or the objective only reads what is around them.
+func (c Config) End() (id int32, ok bool) {
+	if !c.Objective.next() {
+		return 0, false
+	}
+	c = c.WithDefaults()
+	id = c.frame().last
+	return id, id >= 0
 }
 
 // check returns every fault.
@@ -189,6 +209,7 @@ func (c *Config) check() error {
 		"%d micro-batches cannot be shared out evenly among %d ranks", c.BatchSize/max(1, c.MicroBatchSize), c.World)
 	fault(c.Windows && (len(c.Mixture) > 0 || c.Epochs != 0 || c.Objective == Classification || c.Consecutive || c.NextSentence),
 		"random windows are of a single corpus, without end, and not for classification or consecutive rows")
+	fault(c.Whole && (len(c.Mixture) > 0 || c.Epochs == 0 || c.Windows), "whole documents are of epochs of a single corpus")
 	fault(c.Epochs < 0, "%d epochs: want ≥ 0 (0: without end)", c.Epochs)
 	fault(c.MaxDocBytes < 1, "documents of at most %d bytes: want ≥ 1", c.MaxDocBytes)
 	within := func(share float64, of string) {
@@ -328,13 +349,18 @@ func NewLoader(cfg Config, from Cursor) (*Loader, error) {
 	for range cap(l.free) {
 		l.free <- &globalBatch{}
 	}
-	if t, ok := cfg.Tokenizer.(interface{ Ordinary() tokenizer.Tokenizer }); ok {
-		cfg.Tokenizer = t.Ordinary()
-	}
+	cfg.ordinary()
 	m := &maker{cfg: &cfg, pad: cfg.frame().pad}
 	m.rows = newRowSource(&cfg, from, &m.stats, ctx.Done())
 	l.done.Go(func() { m.run(ctx.Done(), l.free, l.full) })
 	return l, nil
+}
+
+// ordinary makes the tokenizer take all text as text: none writes a special token.
+func (c *Config) ordinary() {
+	if t, ok := c.Tokenizer.(interface{ Ordinary() tokenizer.Tokenizer }); ok {
+		c.Tokenizer = t.Ordinary()
+	}
 }
 
 func (c Cursor) check(cfg *Config) error {
@@ -386,6 +412,8 @@ func newRowSource(cfg *Config, from Cursor, stats *Stats, stop <-chan struct{}) 
 			return newLanes(r, from, l)
 		case cfg.Windows:
 			return &windowRows{r: r, cur: from, layer: l}
+		case cfg.Whole:
+			return &wholeRows{r: r, cur: from, layer: l}
 		}
 		return &streamRows{r: r, cur: from, layer: l}
 	}
@@ -534,16 +562,16 @@ func (m *maker) make(g *globalBatch) error {
 func (m *maker) alloc(g *globalBatch) {
 	g.micro = make([]Batch, m.cfg.BatchSize/m.cfg.MicroBatchSize/m.cfg.World)
 	for i := range g.micro {
-		g.micro[i] = m.batch()
+		g.micro[i] = m.cfg.batch()
 	}
 	g.micro[len(g.micro)-1].Last = true
 	if m.cfg.World > 1 && m.other.B == 0 {
-		m.other = m.batch()
+		m.other = m.cfg.batch()
 	}
 }
 
-func (m *maker) batch() Batch {
-	c := m.cfg
+// batch is an empty micro-batch.
+func (c *Config) batch() Batch {
 	dec, enc := c.Lengths()
 	b := Batch{B: c.MicroBatchSize, Objective: c.Objective, LabelNames: c.Labels, Dec: newStream(c.MicroBatchSize, dec)}
 	if enc > 0 {

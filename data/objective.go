@@ -42,8 +42,11 @@ func ParseObjective(name string) (Objective, error) {
 	return 0, fmt.Errorf("data: unknown objective %q; known: %s", name, strings.Join(objectives, ", "))
 }
 
+// next says that each token is predicted from those before it, and the end too.
+func (o Objective) next() bool { return o == Causal || o == PrefixLM }
+
 // shifted says that the target of an input is the next one.
-func (o Objective) shifted() bool { return o == Causal || o == PrefixLM || o == Classification }
+func (o Objective) shifted() bool { return o.next() || o == Classification }
 
 // rowSource lays documents into rows; each objective has one. What it gives next is
 // a function of its cursor alone.

@@ -7,8 +7,8 @@ import "math"
 type Permuting struct {
 	PLMProbability float64 // share of the tokens to be predicted: 1/K; default 1/6
 	MaxSpanLength  int     // of neighbours that are predicted together; default 5
-	// LeftToRight predicts every token, and the end of the document, in the order in which
-	// they stand: what a model makes of a text is then its probability.
+	// LeftToRight predicts every token in the order in which they stand: what a model makes of
+	// a text is then its probability. Its end is not predicted, as it never is while learning.
 	LeftToRight bool
 }
 
@@ -67,14 +67,8 @@ func (l *permuter) inOrder(b *Batch, p *piece, first int) (targets int) {
 	for i, id := range l.frame.inner(p.ids)[p.from : p.from+p.n] {
 		b.Targets[first+i], b.Weights[first+i], b.Dec.Order[first+i] = id, 1, int32(i+1)
 	}
-	if l.frame.last < 0 {
-		return p.n
+	if l.frame.last >= 0 {
+		b.Dec.Order[first+p.n] = int32(p.n + 1)
 	}
-	end := first + p.n
-	b.Dec.Order[end] = int32(p.n + 1)
-	if p.from+p.n < l.units(p.ids) {
-		return p.n
-	}
-	b.Targets[end], b.Weights[end] = l.frame.last, 1
-	return p.n + 1
+	return p.n
 }

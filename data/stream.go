@@ -38,6 +38,7 @@ type piece struct {
 	document
 	ids        []int32 // of the whole document, framed
 	from, n    int     // units
+	again      int     // units before from that are read again, and are no targets
 	row        int
 	first, enc int // positions of the row, of the decoder and the encoder
 	segment    int32
@@ -100,10 +101,13 @@ func (c *streamRows) fill(b *Batch, row int) (targets int, err error) {
 		}
 		units := c.units(c.ids)
 		n := c.fit(units-int(c.cur.Offset), b.Dec.T-dec, b.Enc.T-enc)
+		if c.r.cfg.Whole && dec > 0 && n < units-int(c.cur.Offset) {
+			break
+		}
 		if n == 0 || c.r.cfg.NextSentence && int(segment) > c.r.cfg.MaxSeqs {
 			break
 		}
-		c.now = piece{c.doc, c.ids, int(c.cur.Offset), n, row, dec, enc, segment}
+		c.now = piece{document: c.doc, ids: c.ids, from: int(c.cur.Offset), n: n, row: row, first: dec, enc: enc, segment: segment}
 		d, e, t := c.lay(b, &c.now) // which may leave some of the n to the next sequence
 		b.Seqs = append(b.Seqs, Seq{
 			Row: int32(row), First: int32(dec), Last: int32(dec + d - 1), Label: c.now.label, Pair: -1, Part: int32(c.doc.part), Doc: c.doc.doc,

@@ -71,7 +71,10 @@ func (w *windowRows) fill(b *Batch, row int) (targets int, err error) {
 			break
 		}
 		at -= w.ends[k] - units
-		p := piece{text.document, text.ids, int(at * (units - int64(n) + 1) / units), n, row, dec, enc, segment}
+		p := piece{
+			document: text.document, ids: text.ids, from: int(at * (units - int64(n) + 1) / units), n: n,
+			row: row, first: dec, enc: enc, segment: segment,
+		}
 		p.epoch = w.cur.Offset // what is hidden of it is another thing each time
 		dd, e, t := w.lay(b, &p)
 		b.Seqs = append(b.Seqs, Seq{

@@ -115,11 +115,11 @@ func TestZstdPrimed(t *testing.T) {
 	for _, text := range texts {
 		size += len(text)
 	}
-	cold, err := ZstdPrimed(nil, texts)
+	cold, err := ZstdPrimed(nil, texts, true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	primed, err := ZstdPrimed(train, texts)
+	primed, err := ZstdPrimed(train, texts, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,10 +132,10 @@ func TestZstdPrimed(t *testing.T) {
 	if want := 8 * float64(primed.Compressed) / float64(size); primed.BitsPerByte != want {
 		t.Errorf("bits per byte %v, want %v", primed.BitsPerByte, want)
 	}
-	if again, _ := ZstdPrimed(train, texts); again != primed {
+	if again, _ := ZstdPrimed(train, texts, true); again != primed {
 		t.Errorf("a second time %+v, the first %+v", again, primed)
 	}
-	if _, err := ZstdPrimed(train, []string{""}); err == nil {
+	if _, err := ZstdPrimed(train, []string{""}, true); err == nil {
 		t.Error("compressed no text")
 	}
 }

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
+	"slices"
 
 	"hone/data"
 	"hone/trainer/exec"
@@ -22,23 +24,25 @@ type Document struct {
 	Bytes  int     // of the text; the end has none
 }
 
-// Likelihood scores the documents of a split, each by itself, in the order of the
-// split: every token once, given those before it in the document as far as a row
-// reaches. c is the split's loader configuration; limit 0 scores all documents, else
-// so many, evenly spaced.
+// Likelihood scores the documents of a split, in the order of the split; what they cost is
+// said in the package's comment. c is the split's loader configuration: its rows are the
+// longest, and its micro-batches as many positions as may be scored at a time. limit 0 scores
+// all documents, else so many, evenly spaced.
 func Likelihood(ctx context.Context, net *model.Network, c data.Config, limit int, progress func(done, total int64)) ([]Document, error) {
+	records := some(&c, limit)
+	c, err := fitted(ctx, c, records)
+	if err != nil {
+		return nil, fmt.Errorf("eval: %w", err)
+	}
 	length, _ := c.Lengths()
 	x, err := net.Executor(model.Evaluate, c.MicroBatchSize, length, c.Slots())
 	if err != nil {
 		return nil, fmt.Errorf("eval: %w", err)
 	}
-	records := some(&c, limit)
-	c = c.WithDefaults()
-	end, ends := c.Tokenizer.Special(cmp.Or(c.EOS, c.Separator))
+	end, ends := c.End()
 	nll := make([]float32, c.MicroBatchSize*length)
 	docs := map[int64]*Document{}
-	var list []*Document
-	err = forward(ctx, net, x, c, records, progress, func(b *data.Batch) error {
+	_, err = forward(ctx, net, x, c, func(b *data.Batch) error {
 		if err := exec.Read(x, "nll", nll); err != nil {
 			return err
 		}
@@ -47,7 +51,6 @@ func Likelihood(ctx context.Context, net *model.Network, c data.Config, limit in
 			if d == nil {
 				d = &Document{Record: records.at(s.Doc)}
 				docs[s.Doc] = d
-				list = append(list, d)
 			}
 			for i := int(s.Row)*length + int(s.First); i <= int(s.Row)*length+int(s.Last); i++ {
 				if b.Targets[i] >= 0 {
@@ -59,19 +62,23 @@ func Likelihood(ctx context.Context, net *model.Network, c data.Config, limit in
 				}
 			}
 		}
+		if progress != nil {
+			progress(int64(len(docs)), records.n)
+		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	out := make([]Document, len(list))
-	for i, d := range list {
-		r, err := c.Records.Record(d.Record)
+	out := make([]Document, 0, len(docs))
+	for _, i := range slices.Sorted(maps.Keys(docs)) {
+		d := docs[i]
+		r, err := c.Records.Record(i)
 		if err != nil {
 			return nil, fmt.Errorf("eval: %w", err)
 		}
 		d.Bytes = len(r.Text)
-		out[i] = *d
+		out = append(out, *d)
 	}
 	return out, nil
 }
@@ -95,29 +102,36 @@ func (p *Prediction) Best() int {
 }
 
 // Classify predicts the labelled documents of a split, or of limit evenly spaced ones; or of
-// pairs of texts whether the second follows the first.
-func Classify(ctx context.Context, net *model.Network, c data.Config, limit int, progress func(done, total int64)) ([]Prediction, error) {
+// pairs of texts whether the second follows the first. They are in the order of the split. c is
+// as Likelihood takes it; cut counts the documents of which a row holds the beginning alone.
+func Classify(ctx context.Context, net *model.Network, c data.Config, limit int, progress func(done, total int64)) (out []Prediction, cut int, err error) {
+	records := some(&c, limit)
+	if c, err = fitted(ctx, c, records); err != nil {
+		return nil, 0, fmt.Errorf("eval: %w", err)
+	}
 	slots, labels := c.Slots(), len(net.Config().Labels())
 	if c.NextSentence {
 		labels = 2
 	}
 	x, err := net.Executor(model.Evaluate, c.MicroBatchSize, c.T, slots)
 	if err != nil {
-		return nil, fmt.Errorf("eval: %w", err)
+		return nil, 0, fmt.Errorf("eval: %w", err)
 	}
-	records := some(&c, limit)
 	logits := make([]float32, slots*labels)
-	var out []Prediction
-	err = forward(ctx, net, x, c, records, progress, func(b *data.Batch) error {
+	stats, err := forward(ctx, net, x, c, func(b *data.Batch) error {
 		if err := exec.Read(x, "logits", logits); err != nil {
 			return err
 		}
 		for k, s := range b.Seqs {
 			out = append(out, Prediction{records.at(s.Doc), int(s.Label), softmax(logits[k*labels : (k+1)*labels])})
 		}
+		if progress != nil {
+			progress(int64(len(out)), records.n)
+		}
 		return nil
 	})
-	return out, err
+	slices.SortStableFunc(out, func(a, b Prediction) int { return cmp.Compare(a.Record, b.Record) })
+	return out, int(stats.Truncated), err
 }
 
 func softmax(logits []float32) []float64 {
@@ -146,14 +160,41 @@ func some(c *data.Config, limit int) spread {
 	return spread{c.Records, n}
 }
 
-// forward runs a program over records of a split, in order.
-func forward(ctx context.Context, net *model.Network, x *exec.Executor, c data.Config, some spread, progress func(done, total int64), each func(b *data.Batch) error) error {
-	c.Epochs, c.Records = 1, some
+// fitted is c for scoring records once, each whole, in rows as long as the longest of them
+// needs: a power of two from 64 on, no longer than those of c. A micro-batch has the positions
+// of one of c at most.
+func fitted(ctx context.Context, c data.Config, records spread) (data.Config, error) {
+	c.Records, c.Epochs, c.Shuffle, c.Windows, c.Whole = records, 1, false, false, true
+	c = c.WithDefaults()
+	c.BatchSize = c.MicroBatchSize
+	if _, encoder := c.Lengths(); encoder > 0 {
+		return c, nil // the network has a program for one length alone
+	}
+	longest, all, err := c.Longest(ctx)
+	if err != nil {
+		return c, err
+	}
+	positions, seqs, length := c.MicroBatchSize*c.T, c.MicroBatchSize*c.MaxSeqs, 64
+	for length < longest {
+		length *= 2
+	}
+	c.T = min(c.T, length)
+	rows := positions / c.T
+	if all >= 0 {
+		rows = min(rows, int((all+int64(c.T)-1)/int64(c.T)))
+	}
+	c.MicroBatchSize = max(1, rows)
+	c.BatchSize, c.MaxSeqs = c.MicroBatchSize, max(1, seqs*c.T/positions)
+	return c, nil
+}
+
+// forward runs a program over the records of c, and says what has been read.
+func forward(ctx context.Context, net *model.Network, x *exec.Executor, c data.Config, each func(b *data.Batch) error) (data.Stats, error) {
 	f := model.Feed{Slots: [2]int32{0, 1}}
 	if slots := c.Slots(); slots > 0 {
 		f.Pool, f.Labels, f.LabelWeights = make([]int32, slots), make([]int32, slots), make([]float32, slots)
 	}
-	return batches(ctx, c, progress, func(b *data.Batch) error {
+	return batches(ctx, c, func(b *data.Batch) error {
 		f.Tokens, f.Segments, f.Positions, f.Order = b.Dec.Tokens, b.Dec.Segments, b.Dec.Positions, b.Dec.Order
 		f.EncoderTokens, f.EncoderSegments = b.Enc.Tokens, b.Enc.Segments
 		f.Targets, f.Weights, f.Types = b.Targets, b.Weights, b.Dec.Types
@@ -176,28 +217,23 @@ func forward(ctx context.Context, net *model.Network, x *exec.Executor, c data.C
 	})
 }
 
-// batches goes through the records of c in order.
-func batches(ctx context.Context, c data.Config, progress func(done, total int64), each func(b *data.Batch) error) error {
-	c.Shuffle = false
+// batches goes through the records of c.
+func batches(ctx context.Context, c data.Config, each func(b *data.Batch) error) (data.Stats, error) {
 	loader, err := data.NewLoader(c, data.Cursor{})
 	if err != nil {
-		return fmt.Errorf("eval: %w", err)
+		return data.Stats{}, fmt.Errorf("eval: %w", err)
 	}
 	defer loader.Close()
-	rows := c.Records.Rows()
 	for {
 		b, err := loader.Next(ctx)
 		if errors.Is(err, io.EOF) {
-			return nil
+			return loader.Stats(), nil
+		}
+		if err == nil {
+			err = each(b)
 		}
 		if err != nil {
-			return fmt.Errorf("eval: %w", err)
-		}
-		if err := each(b); err != nil {
-			return fmt.Errorf("eval: %w", err)
-		}
-		if progress != nil {
-			progress(b.Cursor.Epoch*rows+min(b.Cursor.Position, rows), int64(c.Epochs)*rows)
+			return loader.Stats(), fmt.Errorf("eval: %w", err)
 		}
 	}
 }

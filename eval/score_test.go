@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 
 	"hone/data"
@@ -72,60 +74,90 @@ func scored(t *testing.T, head model.Head, longest int) (*model.Network, data.Co
 	return net, cfg
 }
 
-// A packed document is scored as it is alone in a row.
-func TestLikelihoodOfPackedDocuments(t *testing.T) {
-	net, cfg := scored(t, model.LanguageModel, 22) // with both ends no longer than a row
-	// A document that goes on in the next row is scored there without what went before:
-	// only the whole ones must be as if alone.
-	packed, err := Likelihood(t.Context(), net, cfg, 0, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	docs := cfg.Records.(documents)
-	if len(packed) != len(docs)-1 {
-		t.Fatalf("%d documents were scored, want all but the empty one of %d", len(packed), len(docs))
-	}
-	whole := 0
-	used := 0 // of the row
-	for _, d := range packed {
-		text := docs[d.Record].Text
-		if d.Bytes != len(text) || d.Tokens != len(text)+1 {
-			t.Errorf("record %d: %d bytes and %d tokens of %q", d.Record, d.Bytes, d.Tokens, text)
+// byHand is what the windows of a document cost: the first has as much as a row holds, each
+// further one begins with the last token of the one before, and the last reaches back as far as
+// a row does (lm-evaluation-harness, get_rolling_token_windows).
+func byHand(t *testing.T, net *model.Network, text string, length int) (nats float64) {
+	t.Helper()
+	ids := append(letters{}.Encode([]int32{0}, text), 0)
+	for done := 0; done < len(ids)-1; {
+		n := min(length, len(ids)-1-done)
+		first := max(0, done+n-length)
+		in := ids[first : done+n]
+		f := model.Feed{Tokens: in}
+		for i := range in {
+			f.Segments, f.Positions, f.Order = append(f.Segments, 1), append(f.Positions, int32(i)), append(f.Order, int32(i))
+			f.Targets, f.Weights = append(f.Targets, ids[first+i+1]), append(f.Weights, 1)
 		}
-		alone := cfg
-		alone.Records = docs[d.Record : d.Record+1]
-		alone.BatchSize, alone.MicroBatchSize = 1, 1
-		one, err := Likelihood(t.Context(), net, alone, 0, nil)
-		if err != nil || len(one) != 1 {
-			t.Fatalf("%v, %v", one, err)
+		x, err := net.Executor(model.Evaluate, 1, len(in), 0)
+		if err != nil {
+			t.Fatal(err)
 		}
-		inputs := len(text) + 1
-		if used+inputs <= cfg.T {
-			whole++
-			if d.Nats != one[0].Nats {
-				t.Errorf("record %d: %v nats packed, %v alone", d.Record, d.Nats, one[0].Nats)
-			}
-			if uniform := float64(d.Tokens) * math.Log(float64(letters{}.Size())); math.Abs(d.Nats-uniform) < 1e-3 {
-				t.Errorf("record %d: %v nats: the model says nothing", d.Record, d.Nats)
-			}
+		if err := net.Feed(x, &f); err != nil {
+			t.Fatal(err)
 		}
-		used = (used + inputs) % cfg.T
+		if err := x.Run(); err != nil {
+			t.Fatal(err)
+		}
+		nll := make([]float32, len(in))
+		if err := exec.Read(x, "nll", nll); err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range nll[len(in)-n:] {
+			nats += float64(v)
+		}
+		done += n
 	}
-	if whole < 10 || whole == len(packed) {
-		t.Errorf("%d of %d documents lie in one row: the test has not seen both kinds", whole, len(packed))
-	}
+	return nats
 }
 
-// Documents longer than a row are scored whole, each token once.
-func TestLikelihoodOfLongDocuments(t *testing.T) {
-	net, cfg := scored(t, model.LanguageModel, 100)
+// A document is scored as it is alone, whatever stands beside it, in any order, of any length, in
+// rows of any length and batches of any size.
+func TestLikelihoodOfADocumentIsItsOwn(t *testing.T) {
+	net, cfg := scored(t, model.LanguageModel, 70)
+	docs := cfg.Records.(documents)
+	cfg.T, cfg.BatchSize, cfg.MicroBatchSize = 24, 4, 4
 	list, err := Likelihood(t.Context(), net, cfg, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	if len(list) != len(docs)-1 {
+		t.Fatalf("%d documents were scored, want all but the empty one of %d", len(list), len(docs))
+	}
+	long := 0
 	for _, d := range list {
-		if text := cfg.Records.(documents)[d.Record].Text; d.Tokens != len(text)+1 || d.Bytes != len(text) {
-			t.Errorf("record %d: %d tokens of %d bytes", d.Record, d.Tokens, len(text))
+		text := docs[d.Record].Text
+		if d.Bytes != len(text) || d.Tokens != len(text)+1 || !(d.End > 0 && d.End < d.Nats) {
+			t.Errorf("record %d: %d bytes, %d tokens of %q, %v nats of them %v for the end", d.Record, d.Bytes, d.Tokens, text, d.Nats, d.End)
+		}
+		if want := byHand(t, net, text, cfg.T); d.Nats != want {
+			t.Errorf("record %d, %d bytes: %v nats, by hand %v", d.Record, len(text), d.Nats, want)
+		}
+		if uniform := float64(d.Tokens) * math.Log(float64(letters{}.Size())); math.Abs(d.Nats-uniform) < 1e-3 {
+			t.Errorf("record %d: %v nats: the model says nothing", d.Record, d.Nats)
+		}
+		if len(text) >= cfg.T {
+			long++
+		}
+	}
+	if long < 10 || long > 35 {
+		t.Errorf("%d of %d documents are longer than a row: the test has not seen both kinds", long, len(list))
+	}
+	reversed := slices.Clone(docs)
+	slices.Reverse(reversed)
+	for _, size := range []int{1, 2, 7} {
+		other := cfg
+		other.Records, other.BatchSize, other.MicroBatchSize = reversed, size, size
+		back, err := Likelihood(t.Context(), net, other, 0, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		slices.Reverse(back)
+		for i := range back {
+			back[i].Record = int64(len(docs)) - 1 - back[i].Record
+		}
+		if !slices.Equal(back, list) {
+			t.Errorf("from the last to the first, %d rows at a time: %v\nwant %v", size, back, list)
 		}
 	}
 	// Some of them, evenly spaced, in order.
@@ -134,21 +166,52 @@ func TestLikelihoodOfLongDocuments(t *testing.T) {
 		t.Fatalf("%v, %v", some, err)
 	}
 	for i, want := range []int64{0, 10, 20, 30} {
-		if some[i].Record != want {
-			t.Errorf("record %d, want %d", some[i].Record, want)
+		if some[i].Record != want || !slices.Contains(list, some[i]) {
+			t.Errorf("%v, want record %d as above", some[i], want)
+		}
+	}
+}
+
+// Rows are as long as the documents need, and no more of them than these fill.
+func TestRowsAsLongAsDocumentsNeed(t *testing.T) {
+	for _, test := range []struct {
+		n, bytes  int // documents, and the bytes of each: with what is before them a position more
+		rows, row int
+	}{
+		{4, 50, 4, 64}, {40, 63, 40, 64}, {40, 64, 21, 128}, {1, 200, 1, 256}, {1000, 50, 128, 64}, {3, 4095, 2, 4096}, {3, 8191, 1, 8192}, {3, 9000, 1, 8192},
+	} {
+		docs := make(documents, test.n)
+		for i := range docs {
+			docs[i].Text = strings.Repeat("a", test.bytes)
+		}
+		c, err := fitted(t.Context(), data.Config{Tokenizer: letters{}, T: 8192, BatchSize: 1}, spread{docs, int64(test.n)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.T != test.row || c.MicroBatchSize != test.rows || c.BatchSize != test.rows {
+			t.Errorf("%d documents of %d bytes: %d rows of %d, want %d of %d", test.n, test.bytes, c.BatchSize, c.T, test.rows, test.row)
 		}
 	}
 }
 
 func TestClassifyPackedDocuments(t *testing.T) {
 	net, cfg := scored(t, model.Classifier, 40) // some are cut to a row
-	packed, err := Classify(t.Context(), net, cfg, 0, nil)
+	packed, cut, err := Classify(t.Context(), net, cfg, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	docs := cfg.Records.(documents)
 	if len(packed) != len(docs)-2 {
 		t.Fatalf("%d documents were classified, want all but one without text and one without label of %d", len(packed), len(docs))
+	}
+	long := 0
+	for i, d := range docs {
+		if i != 9 && len(d.Text)+2 > cfg.T {
+			long++
+		}
+	}
+	if cut != long || cut == 0 {
+		t.Errorf("%d documents were cut, want %d", cut, long)
 	}
 	seen := map[int64]bool{}
 	best := map[int]bool{}
@@ -161,7 +224,7 @@ func TestClassifyPackedDocuments(t *testing.T) {
 		alone := cfg
 		alone.Records = docs[p.Record : p.Record+1]
 		alone.BatchSize, alone.MicroBatchSize, alone.MaxSeqs = 1, 1, 1
-		one, err := Classify(t.Context(), net, alone, 0, nil)
+		one, _, err := Classify(t.Context(), net, alone, 0, nil)
 		if err != nil || len(one) != 1 {
 			t.Fatalf("%v, %v", one, err)
 		}

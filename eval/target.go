@@ -1,9 +1,11 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"hone/data"
 	"hone/trainer/exec"
@@ -30,7 +32,11 @@ func (t *Target) Correct() bool { return t.Best == t.Token }
 // token of a span given those before it. limit 0 takes all documents, else so many, evenly
 // spaced.
 func Targets(ctx context.Context, net *model.Network, c data.Config, limit int, progress func(done, total int64)) ([]Target, error) {
-	c = c.WithDefaults()
+	records := some(&c, limit)
+	c, err := fitted(ctx, c, records)
+	if err != nil {
+		return nil, fmt.Errorf("eval: %w", err)
+	}
 	length, _ := c.Lengths()
 	// Hidden tokens are few: only their rows go through the output layer, a quarter of all
 	// at a time.
@@ -41,17 +47,17 @@ func Targets(ctx context.Context, net *model.Network, c data.Config, limit int, 
 		return nil, fmt.Errorf("eval: %w", err)
 	}
 	read := newReading(&c)
-	records := some(&c, limit)
-	c.Records, c.Epochs = records, 1
 	pool, logits := make([]int32, slots), make([]float32, slots*vocab)
 	var out []Target
 	var rows []int32
+	seen := map[int64]bool{}
 	var f model.Feed
-	err = batches(ctx, c, progress, func(b *data.Batch) error {
+	_, err = batches(ctx, c, func(b *data.Batch) error {
 		rows = rows[:0]
 		first := len(out)
 		for _, s := range b.Seqs {
 			out, rows = read.targets(out, rows, b, s, records.at(s.Doc))
+			seen[s.Doc] = true
 		}
 		f.Tokens, f.Segments, f.Positions, f.Order = b.Dec.Tokens, b.Dec.Segments, b.Dec.Positions, b.Dec.Order
 		f.EncoderTokens, f.EncoderSegments = b.Enc.Tokens, b.Enc.Segments
@@ -74,8 +80,12 @@ func Targets(ctx context.Context, net *model.Network, c data.Config, limit int, 
 				out[first+done+i].judge(logits[i*vocab : (i+1)*vocab])
 			}
 		}
+		if progress != nil {
+			progress(int64(len(seen)), records.n)
+		}
 		return nil
 	})
+	slices.SortStableFunc(out, func(a, b Target) int { return cmp.Compare(a.Record, b.Record) })
 	return out, err
 }
 
@@ -187,12 +197,15 @@ func Spans(list []Target) []Span {
 // HiddenTargets is what the objective of c hides in so many epochs; no model looks at it.
 func HiddenTargets(ctx context.Context, c data.Config, epochs int, progress func(done, total int64)) ([]Target, error) {
 	c = c.WithDefaults()
-	c.Epochs = epochs
-	read := newReading(&c)
+	c.Epochs, c.Shuffle, c.Whole = epochs, false, true
+	read, rows := newReading(&c), c.Records.Rows()
 	var list []Target
-	err := batches(ctx, c, progress, func(b *data.Batch) error {
+	_, err := batches(ctx, c, func(b *data.Batch) error {
 		for _, s := range b.Seqs {
 			list, _ = read.targets(list, nil, b, s, s.Doc)
+		}
+		if progress != nil {
+			progress(b.Cursor.Epoch*rows+min(b.Cursor.Position, rows), int64(epochs)*rows)
 		}
 		return nil
 	})

@@ -24,8 +24,8 @@ const primedWindow = 1 << 28
 // ZstdPrimed compresses texts with zstd at the library's best level after
 // priming it with the training texts, all within reach of its window. The
 // texts are compressed in one stream, so each may also refer to those before
-// it, and frame and block headers cost next to nothing. One zero byte ends
-// each text, as end-of-text does for a language model.
+// it, and frame and block headers cost next to nothing. With ends, a zero byte
+// ends each text, as end-of-text does for a language model.
 //
 // Two arrangements are tried and the smaller size is returned: the training
 // texts as a raw dictionary, and one stream of training texts then texts, of
@@ -34,8 +34,8 @@ const primedWindow = 1 << 28
 //
 // The best level here is not libzstd's: on the same doc comments zstd -22,
 // primed alike, comes out 12 % smaller.
-func ZstdPrimed(train, texts []string) (PrimedSize, error) {
-	prime, tail := joined(train), joined(texts)
+func ZstdPrimed(train, texts []string, ends bool) (PrimedSize, error) {
+	prime, tail := joined(train, ends), joined(texts, ends)
 	size := 0
 	for _, t := range texts {
 		size += len(t)
@@ -139,11 +139,13 @@ func verify(compressed []byte, options []zstd.DOption, parts ...[]byte) error {
 	return nil
 }
 
-// joined returns the texts, each ended by a zero byte.
-func joined(texts []string) []byte {
+// joined returns the texts, each ended by a zero byte where they have ends.
+func joined(texts []string, ends bool) []byte {
 	var out []byte
 	for _, t := range texts {
-		out = append(append(out, t...), 0)
+		if out = append(out, t...); ends {
+			out = append(out, 0)
+		}
 	}
 	return out
 }

@@ -1,7 +1,6 @@
 package recipes
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -125,7 +124,7 @@ func (w *runner) evaluateModel(ctx context.Context, s *Stage, name string, out *
 		}
 	}
 	y := &yardstick{
-		corpus: corpus, split: split, tok: w.tok, say: w.log, bar: w.o.Bar, limit: s.EvalDocuments,
+		corpus: corpus, split: split, tok: ordinary(w.tok), say: w.log, bar: w.o.Bar, limit: s.EvalDocuments,
 		cfg: evalConfig(w.r, trained, corpus, split, w.tok),
 	}
 	if hides(y.cfg.Objective) {
@@ -226,11 +225,11 @@ func (y *yardstick) languageModel(ctx context.Context, net *model.Network, basel
 func (y *yardstick) markov(ctx context.Context, docs []eval.Document) (*report.Evaluation, error) {
 	bar := y.bar("baseline "+eval.BaselineMarkov, "tokens")
 	defer bar.Close()
-	train, err := y.encoded(ctx, y.corpus.Train)
+	train, err := y.encoded(ctx, y.corpus.Train, nil)
 	if err != nil {
 		return nil, err
 	}
-	validation, err := y.encoded(ctx, y.corpus.Validation)
+	validation, err := y.encoded(ctx, y.corpus.Validation, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -263,10 +262,28 @@ func (y *yardstick) markov(ctx context.Context, docs []eval.Document) (*report.E
 	return e, nil
 }
 
-// encoded is the tokens of a split.
-func (y *yardstick) encoded(ctx context.Context, split data.Records) (docs [][]int32, err error) {
+// ordinary is a tokenizer as a loader uses it: no text can write a special token.
+func ordinary(tok tokenizer.Tokenizer) tokenizer.Tokenizer {
+	if t, ok := tok.(interface{ Ordinary() tokenizer.Tokenizer }); ok {
+		return t.Ordinary()
+	}
+	return tok
+}
+
+// end is what the model is to predict at the end of a document: a token, or nothing.
+func (y *yardstick) end() []int32 {
+	if id, ok := y.cfg.End(); ok {
+		return []int32{id}
+	}
+	return nil
+}
+
+// encoded is the tokens of a split, each document's with an end.
+func (y *yardstick) encoded(ctx context.Context, split data.Records, end []int32) (docs [][]int32, err error) {
 	for text := range texts(ctx, split, &err) {
-		docs = append(docs, y.tok.Encode(nil, text))
+		if ids := y.tok.Encode(nil, text); len(ids) > 0 { // as the model has it
+			docs = append(docs, append(ids, end...))
+		}
 	}
 	return docs, err
 }
@@ -275,14 +292,10 @@ func (y *yardstick) encoded(ctx context.Context, split data.Records) (docs [][]i
 func (y *yardstick) kneserNey(ctx context.Context, docs []eval.Document, nats []float64, bytes []int) (*report.Baseline, error) {
 	bar := y.bar("baseline "+eval.BaselineKneserNey5, "tokens")
 	defer bar.Close()
-	end, _ := y.tok.Special(cmp.Or(y.cfg.EOS, y.cfg.Separator, EndOfText))
-	var train [][]int32
-	var failed error
-	for text := range texts(ctx, y.corpus.Train, &failed) {
-		train = append(train, append(y.tok.Encode(nil, text), end))
-	}
-	if failed != nil {
-		return nil, failed
+	end := y.end()
+	train, err := y.encoded(ctx, y.corpus.Train, end)
+	if err != nil {
+		return nil, err
 	}
 	kn, err := eval.FitKneserNey(train, y.tok.Size(), 5, progress(bar))
 	if err != nil {
@@ -294,7 +307,7 @@ func (y *yardstick) kneserNey(ctx context.Context, docs []eval.Document, nats []
 		if err != nil {
 			return nil, err
 		}
-		own[i] = -kn.LogProb(append(y.tok.Encode(nil, r.Text), end))
+		own[i] = -kn.LogProb(append(y.tok.Encode(nil, r.Text), end...))
 	}
 	b := &report.Baseline{Name: eval.BaselineKneserNey5}
 	if b.Estimate, err = metric.BitsPerByte(own, bytes, 1); err != nil {
@@ -323,7 +336,7 @@ func (y *yardstick) zstd(ctx context.Context, docs []eval.Document) (*report.Bas
 		}
 		own = append(own, r.Text)
 	}
-	size, err := eval.ZstdPrimed(train, own)
+	size, err := eval.ZstdPrimed(train, own, len(y.end()) > 0)
 	if err != nil {
 		return nil, err
 	}
@@ -337,7 +350,7 @@ func (y *yardstick) zstd(ctx context.Context, docs []eval.Document) (*report.Bas
 // classifier scores accuracy and macro F1, beside baselines on the same documents.
 func (y *yardstick) classifier(ctx context.Context, net, random *model.Network, baselines []string) ([]report.Evaluation, *report.Classification, error) {
 	bar := y.bar("classifying", "documents")
-	list, err := eval.Classify(ctx, net, y.cfg, y.limit, progress(bar))
+	list, _, err := eval.Classify(ctx, net, y.cfg, y.limit, progress(bar))
 	bar.Close()
 	if err != nil {
 		return nil, nil, err
@@ -395,7 +408,7 @@ func (y *yardstick) classifier(ctx context.Context, net, random *model.Network, 
 			if random == nil {
 				continue
 			}
-			other, err := eval.Classify(ctx, random, y.cfg, y.limit, nil)
+			other, _, err := eval.Classify(ctx, random, y.cfg, y.limit, nil)
 			if err != nil {
 				return nil, nil, err
 			}

@@ -86,6 +86,9 @@ func LoadTask(nameOrFile string) (*Task, error) {
 	return t, nil
 }
 
+// scoredTogether is how many positions are scored at a time, or those of one document.
+const scoredTogether = 4096
+
 // Evaluate scores a checkpoint on a task; limit 0 takes all documents.
 func Evaluate(ctx context.Context, dir string, t *Task, limit int, o Options) (*report.Run, error) {
 	dev, err := cpu.New(cpu.Options{})
@@ -119,11 +122,12 @@ func Evaluate(ctx context.Context, dir string, t *Task, limit int, o Options) (*
 			return nil, input(fmt.Errorf("checkpoint %s: %w", m.Checkpoint.Dir, err))
 		}
 	}
+	length := cmp.Or(m.Config.MaxLength(), 512)
 	y := &yardstick{
-		corpus: corpus, split: split, tok: m.Tokenizer, limit: limit, say: o.Say, bar: o.Bar,
+		corpus: corpus, split: split, tok: ordinary(m.Tokenizer), limit: limit, say: o.Say, bar: o.Bar,
 		cfg: data.Config{
-			Records: split, Tokenizer: m.Tokenizer, T: cmp.Or(m.Config.MaxLength(), 512),
-			BatchSize: 8, MicroBatchSize: 8, MaxSeqs: 16, BOS: ends.BOS, EOS: ends.EOS, Separator: ends.Separator,
+			Records: split, Tokenizer: m.Tokenizer, T: length,
+			BatchSize: max(1, scoredTogether/length), BOS: ends.BOS, EOS: ends.EOS, Separator: ends.Separator,
 		},
 	}
 	kind, kernels, _ := strings.Cut(dev.Name(), "/")

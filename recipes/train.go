@@ -218,6 +218,7 @@ func (e *lossyError) Error() string {
 // evenly spaced.
 func keepsText(ctx context.Context, tok tokenizer.Tokenizer, split data.Records) error {
 	n := min(split.Rows(), 1000)
+	tok = ordinary(tok)
 	e := &lossyError{of: int(n), first: -1}
 	var ids []int32
 	for i := range n {
@@ -321,10 +322,9 @@ func loaderConfig(r *Recipe, s *Stage, c *data.Corpus, split *data.Split, tok to
 	return cfg
 }
 
-// evalConfig reads a split in order, a micro-batch at a time.
+// evalConfig is how a split is scored.
 func evalConfig(r *Recipe, s *Stage, c *data.Corpus, split *data.Split, tok tokenizer.Tokenizer) data.Config {
 	cfg := loaderConfig(r, s, c, split, tok)
-	cfg.BatchSize, cfg.Shuffle, cfg.Windows = cfg.MicroBatchSize, false, false
 	validating(&cfg)
 	return cfg
 }
@@ -576,7 +576,7 @@ func (h *watch) evaluate() trainer.Hook {
 			line := report.Validation{Step: t.Step(), Stage: h.name, Loss: report.Missing, BitsPerByte: report.Missing, Accuracy: report.Missing}
 			cfg := evalConfig(h.w.r, h.s, h.corpus, h.corpus.Validation, h.w.tok)
 			if h.s.Kind == "finetune" {
-				list, err := eval.Classify(ctx, h.net, cfg, h.s.EvalDocuments, nil)
+				list, _, err := eval.Classify(ctx, h.net, cfg, h.s.EvalDocuments, nil)
 				if err != nil {
 					return err
 				}
@@ -594,7 +594,7 @@ func (h *watch) evaluate() trainer.Hook {
 				t.SetMetric("val_loss", loss)
 				h.val = fmt.Sprintf(", validation loss %.3f", loss)
 				if cfg.NextSentence {
-					list, err := eval.Classify(ctx, h.net, cfg, h.s.EvalDocuments, nil)
+					list, _, err := eval.Classify(ctx, h.net, cfg, h.s.EvalDocuments, nil)
 					if err != nil {
 						return err
 					}

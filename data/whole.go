@@ -1,0 +1,168 @@
+package data
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+)
+
+// wholeRows lay documents out to be scored. One that fits a row is laid whole. A longer one is
+// cut into pieces that fill a row each, from its beginning on, and the rest; of the next token's
+// prediction, the rest reads again as much before it as fills its row (get_rolling_token_windows
+// of lm-evaluation-harness, with a context of one token). Pieces are packed by a window of
+// records, best fit.
+type wholeRows struct {
+	layer
+	r       *reader
+	cur     Cursor // Offset: rows of the window that are behind
+	end     Cursor // of the window
+	pieces  []piece
+	rows    [][]int // pieces of the window at cur, by row; nil: not packed yet
+	scratch Batch   // a row to measure pieces in
+}
+
+// wholeTokens is about the most tokens of a packing window.
+const wholeTokens = 1 << 20
+
+func (w *wholeRows) cursor() Cursor { return w.cur.clone() }
+
+// load packs the window at cur, or the first that has a row.
+func (w *wholeRows) load() error {
+	for len(w.rows) == 0 {
+		if ended, err := w.r.turn(&w.cur); err != nil {
+			return err
+		} else if ended {
+			return io.EOF
+		}
+		if err := w.pack(); err != nil {
+			return err
+		}
+		if w.cur.Offset != 0 && w.cur.Offset >= int64(len(w.rows)) {
+			return fmt.Errorf("data: the window at position %d has %d rows, none to resume at after %d; the corpus or the tokenizer is another than before",
+				w.cur.Position, len(w.rows), w.cur.Offset)
+		}
+		if len(w.rows) == 0 {
+			w.cur = w.end
+		}
+	}
+	return nil
+}
+
+func (w *wholeRows) pack() error {
+	if w.scratch.B == 0 {
+		c := *w.r.cfg
+		c.MicroBatchSize = 1
+		w.scratch = c.batch()
+	}
+	cfg := w.r.cfg
+	w.pieces = w.pieces[:0]
+	w.end = w.cur.clone()
+	w.end.Offset = 0
+	var lengths []int
+	capacity, perRow := cfg.T, math.MaxInt
+	if w.scratch.Enc.T > 0 {
+		capacity = shares
+	}
+	if cfg.NextSentence {
+		perRow = cfg.MaxSeqs
+	}
+	tokens := 0
+	for range cfg.Window {
+		if w.end.Position >= cfg.Records.Rows() || tokens >= wholeTokens {
+			break
+		}
+		ids, doc, err := w.r.read(&w.end, nil)
+		if err != nil {
+			return err
+		}
+		w.r.pass(&w.end, doc, 0)
+		if !doc.ok {
+			continue
+		}
+		tokens += len(ids)
+		for units, from := w.units(ids), 0; from < units; {
+			p := piece{document: doc, ids: ids, from: from, segment: 1}
+			p.n = w.fit(units-from, w.scratch.Dec.T, w.scratch.Enc.T)
+			if cfg.Objective == Causal && from > 0 {
+				p.again = min(from, cfg.T-p.n)
+			}
+			laid := p
+			startRow(&w.scratch, 0, w.r.frame.pad)
+			dec, enc, _ := w.lay(&w.scratch, &laid)
+			lengths = append(lengths, w.length(dec, enc))
+			w.pieces = append(w.pieces, p)
+			from += laid.n
+		}
+	}
+	w.rows = bestFit(lengths, capacity, perRow)
+	return nil
+}
+
+// shares of a row are what a piece takes of it where it goes into two rows, an encoder's and a
+// decoder's.
+const shares = 1 << 12
+
+// length is how much of a row a piece takes: of the one that it fills more of.
+func (w *wholeRows) length(dec, enc int) int {
+	d, e := &w.scratch.Dec, &w.scratch.Enc
+	if e.T == 0 {
+		return dec
+	}
+	return max((dec*shares+d.T-1)/d.T, (enc*shares+e.T-1)/e.T)
+}
+
+func (w *wholeRows) fill(b *Batch, row int) (targets int, err error) {
+	if err := w.load(); err != nil {
+		return 0, err
+	}
+	startRow(b, row, w.r.frame.pad)
+	dec, enc := 0, 0
+	for i, k := range w.rows[w.cur.Offset] {
+		p := w.pieces[k]
+		p.row, p.first, p.enc, p.segment = row, dec, enc, int32(i+1)
+		d, e, t := w.lay(b, &p)
+		b.Seqs = append(b.Seqs, Seq{
+			Row: int32(row), First: int32(dec), Last: int32(dec + d - 1), Label: p.label, Pair: -1, Part: int32(p.part), Doc: p.doc,
+		})
+		dec, enc, targets = dec+d, enc+e, targets+t
+	}
+	if w.cur.Offset++; w.cur.Offset == int64(len(w.rows)) {
+		w.cur, w.rows = w.end, nil
+	}
+	return targets, nil
+}
+
+// Longest looks through the documents of c, a Config of a single corpus with its defaults, for
+// how many positions of a row the longest takes, c.T at most, and how many all of them take.
+// Where one takes all of a row it looks no further, and all is -1.
+func (c Config) Longest(ctx context.Context) (longest int, all int64, err error) {
+	if err := c.check(); err != nil {
+		return 0, 0, err
+	}
+	c.ordinary()
+	r := newReader(&c, Cursor{}, new(Stats), ctx.Done())
+	var ids []int32
+	for at := (Cursor{}); at.Position < c.Records.Rows(); {
+		var doc document
+		if ids, doc, err = r.read(&at, ids[:0]); err != nil {
+			if ctx.Err() != nil {
+				err = ctx.Err()
+			}
+			return 0, 0, err
+		}
+		r.pass(&at, doc, 0)
+		if !doc.ok {
+			continue
+		}
+		n := len(ids)
+		if c.Objective.next() {
+			n-- // what is predicted last is not read
+		}
+		if n >= c.T {
+			return c.T, -1, nil
+		}
+		longest, all = max(longest, n), all+int64(n)
+	}
+	return longest, all, nil
+}

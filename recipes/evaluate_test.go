@@ -1,0 +1,138 @@
+package recipes
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"hone/eval/report"
+)
+
+// oneLetter is a corpus whose texts are one letter of sixteen each: 4 bits a byte, whoever
+// predicts them.
+func oneLetter(t *testing.T) string {
+	t.Helper()
+	r := rand.New(rand.NewPCG(7, 7))
+	dir := filepath.Join(t.TempDir(), "letters")
+	if err := os.Mkdir(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for name, n := range map[string]int{"train": 2000, "validation": 400} {
+		var b bytes.Buffer
+		for range n {
+			fmt.Fprintf(&b, "{\"text\": %q}\n", string(rune('a'+r.IntN(16))))
+		}
+		write(t, filepath.Join(dir, name+".jsonl"), b.Bytes())
+	}
+	return dir
+}
+
+const lettersRecipe = `
+[corpus.letters]
+source = %q
+[tokenizer]
+kind = "byte"
+%s
+[model]
+%s
+[[stage]]
+name = "model"
+kind = "pretrain"
+objective = %q
+sequence_length = 32
+steps = 80
+batch_size = 8
+learning_rate = 1e-2
+eval_every = 80
+eval_documents = 0
+[[stage]]
+name = "text"
+kind = "evaluate"
+models = ["model"]
+split = "validation"
+baselines = ["kneser_ney_5", "zstd_primed", "markov"]
+eval_documents = 0
+`
+
+const (
+	smallGPT2  = "model_type = \"gpt2\"\nn_layer = 1\nn_head = 2\nn_embd = 16\nn_positions = 32"
+	smallXLNet = "model_type = \"xlnet\"\nn_layer = 1\nn_head = 2\nd_model = 16\nd_inner = 32"
+)
+
+// What is in the divisor is in the sum: a text of one letter of sixteen costs 4 bits, whatever
+// stands around it, for the model as for the baselines, in training as at the end and later.
+func TestATextOfOneTokenIsNotFree(t *testing.T) {
+	corpus := oneLetter(t)
+	task := filepath.Join(t.TempDir(), "letters.toml")
+	write(t, task, fmt.Appendf(nil, "kind = \"likelihood\"\nsource = %q\nsplit = \"validation\"\nbaselines = [\"kneser_ney_5\"]\n", corpus))
+	for _, test := range []struct {
+		name, ends, model, objective string
+	}{
+		{"bos", `bos = "<|endoftext|>"`, smallGPT2, "causal"},
+		{"eos", `eos = "<|endoftext|>"`, smallGPT2, "causal"},
+		{"both", "bos = \"<|pad|>\"\neos = \"<|endoftext|>\"", smallGPT2, "causal"},
+		{"separator", `separator = "<|endoftext|>"`, smallGPT2, "causal"},
+		{"none", "", smallGPT2, "causal"},
+		{"prefix", `eos = "<|endoftext|>"`, smallGPT2, "prefix_lm"},
+		{"permuted, eos", `eos = "<|endoftext|>"`, smallXLNet, "permutation"},
+		{"permuted, bos", `bos = "<|endoftext|>"`, smallXLNet, "permutation"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			r, err := parse("x.toml", fmt.Sprintf(lettersRecipe, corpus, test.ends, test.model, test.objective), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := silent()
+			o.Dir, o.Cache = filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "cache")
+			run, err := Run(context.Background(), r, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tk, err := LoadTask(task)
+			if err != nil {
+				t.Fatal(err)
+			}
+			later, err := Evaluate(context.Background(), filepath.Join(o.Dir, "model"), tk, 0, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			four := func(what string, bits float64) {
+				if !(math.Abs(bits-4) < 0.1) {
+					t.Errorf("%s: %.3f bits, want 4", what, bits)
+				}
+			}
+			model := bits(t, run, "bits_per_byte")
+			four("the model", model.Value)
+			four("kneser_ney_5", model.Baselines[0].Value)
+			if zstd := model.Baselines[1].Value; zstd < 4 {
+				t.Errorf("zstd: %.3f bits", zstd)
+			}
+			characters := bits(t, run, "bits_per_character")
+			four("the model's characters", characters.Value)
+			four("markov", characters.Baselines[0].Value)
+			if v := float64(run.Stages[0].BitsPerByte); math.Abs(v-model.Value) > 1e-9 {
+				t.Errorf("in training %v, at the end %v", v, model.Value)
+			}
+			if v := bits(t, later, "bits_per_byte"); v.Value != model.Value || v.Baselines[0].Value != model.Baselines[0].Value {
+				t.Errorf("later %v beside %v, at the end %v beside %v", v.Value, v.Baselines[0].Value, model.Value, model.Baselines[0].Value)
+			}
+		})
+	}
+}
+
+func bits(t *testing.T, run *report.Run, metric string) *report.Evaluation {
+	t.Helper()
+	for i := range run.Evaluations {
+		if run.Evaluations[i].Metric == metric {
+			return &run.Evaluations[i]
+		}
+	}
+	t.Fatalf("no %s", metric)
+	return nil
+}
