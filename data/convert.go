@@ -448,7 +448,7 @@ func prepareCleaned(ctx context.Context, spec Spec, cacheDir string, progress fu
 	fmt.Fprintf(h, "%d %s %q %q %+v %+v\n", cleanVersion, raw.Provenance.SHA256, spec.Text, spec.Label, spec.Rules, spec.Shares)
 	for _, s := range raw.Splits() {
 		for _, f := range s.files {
-			fmt.Fprintf(h, "%s %q\n", s.Name, filepath.Base(f.Path()))
+			fmt.Fprintf(h, "%s %q\n", s.Name, cacheName(cacheDir, f.Path()))
 		}
 	}
 	dir := filepath.Join(cacheDir, "clean-"+hex.EncodeToString(h.Sum(nil))[:24])

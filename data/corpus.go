@@ -250,11 +250,17 @@ func Prepare(ctx context.Context, spec Spec, cacheDir string, progress func(done
 	}
 	if spec.From != GorootScheme {
 		if m, err := readManifest(spec.From); err == nil {
+			if err := spec.fitsArrow(); err != nil {
+				return nil, err
+			}
 			return openConverted(ctx, spec, spec.From, m, progress)
 		} else if !errors.Is(err, os.ErrNotExist) {
 			return nil, err
 		}
 		return openFiles(ctx, spec, cacheDir, progress)
+	}
+	if err := spec.fitsArrow(); err != nil {
+		return nil, err
 	}
 	if cacheDir == "" {
 		return nil, errors.New("data: goroot: no cache directory (hint: set HONE_CACHE)")
@@ -289,6 +295,14 @@ func Prepare(ctx context.Context, spec Spec, cacheDir string, progress func(done
 		return nil, fmt.Errorf("%w (hint: remove %s, and it will be made anew)", err, dir)
 	}
 	return c, nil
+}
+
+// fitsArrow reports keys of other formats than that of the files, which are Arrow's.
+func (spec *Spec) fitsArrow() error {
+	if err := spec.Read.Fits([]string{source.ArrowFile}); err != nil {
+		return fmt.Errorf("data: %s: %w", spec.From, err)
+	}
+	return nil
 }
 
 // released is the day of a Go release, as its file VERSION says, or "".
@@ -376,7 +390,7 @@ func openConverted(ctx context.Context, spec Spec, dir string, m *Manifest, prog
 				return nil, fmt.Errorf("data: %s: shard %q is not in its directory", filepath.Join(dir, manifestName), sh.File)
 			}
 			path := filepath.Join(dir, sh.File)
-			sum, size, err := source.Hash(path)
+			sum, size, err := source.Hash(ctx, path)
 			if err != nil {
 				return nil, err
 			}
@@ -487,6 +501,9 @@ func openFiles(ctx context.Context, spec Spec, cacheDir string, progress func(do
 			return openShelved(ctx, spec, files, cacheDir, progress)
 		}
 	}
+	if err := spec.fitsArrow(); err != nil {
+		return nil, err
+	}
 	c := &Corpus{Provenance: Provenance{Name: spec.Name, Source: spec.Source, Licence: spec.Licence, Consent: spec.Consent, Collected: spec.Collected}, skips: spec.Read.Skips}
 	defer func() {
 		if err != nil {
@@ -507,7 +524,7 @@ func openFiles(ctx context.Context, spec Spec, cacheDir string, progress func(do
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		sum, size, err := source.Hash(f.path)
+		sum, size, err := source.Hash(ctx, f.path)
 		if err != nil {
 			return nil, err
 		}

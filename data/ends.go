@@ -32,7 +32,7 @@ func endsOf(from string, s clean.Shares) error {
 
 // findEnds counts the characters of a file.
 func findEnds(ctx context.Context, t *source.Table, column string, s clean.Shares) (*ends, error) {
-	sc, err := t.Scan(column)
+	sc, err := t.Scan(ctx, column)
 	if err != nil {
 		return nil, err
 	}

@@ -117,7 +117,7 @@ func Inspect(ctx context.Context, paths []string, opt InspectOptions, progress f
 	sums := sha256.New()
 	done := int64(0)
 	for _, t := range tables {
-		sum, _, err := source.Hash(t.Path)
+		sum, _, err := source.Hash(ctx, t.Path)
 		if err != nil {
 			return nil, err
 		}
@@ -179,7 +179,7 @@ func (c *counter) table(ctx context.Context, t *source.Table, progress func(done
 			columns = append(columns, col.Name)
 		}
 	}
-	s, err := t.Scan(columns...)
+	s, err := t.Scan(ctx, columns...)
 	if err != nil {
 		return 0, err
 	}

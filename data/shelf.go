@@ -14,7 +14,23 @@ import (
 
 // shelfVersion goes into the names of converted files in the cache: raise it
 // with every change of what a conversion writes.
-const shelfVersion = 2
+const shelfVersion = 3
+
+// cacheName is what names a file in hashes: of one in the cache, its directory
+// too, which says how it was read and from what.
+func cacheName(cacheDir, path string) string {
+	if rel, err := filepath.Rel(cacheDir, path); err == nil && filepath.IsLocal(rel) {
+		return filepath.ToSlash(rel)
+	}
+	return filepath.Base(path)
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
 
 // openShelved opens files that have no random access as shards in the cache,
 // into which they are converted first where that was not yet done.
@@ -40,7 +56,7 @@ func openShelved(ctx context.Context, spec Spec, files []sided, cacheDir string,
 	}
 	sums, key := sha256.New(), sha256.New()
 	o := spec.Read
-	fmt.Fprintf(key, "%d %q %q %q %q %q %v\n", shelfVersion, spec.Text, spec.Label, o.Format, o.Separator, o.ColumnNames, o.Skips != nil)
+	fmt.Fprintf(key, "%d %q %q %q %v\n", shelfVersion, spec.Text, spec.Label, o.Keys(), o.Skips != nil)
 	if spec.HoldEnds {
 		fmt.Fprintf(key, "ends %+v\n", spec.Shares)
 	}
@@ -49,7 +65,7 @@ func openShelved(ctx context.Context, spec Spec, files []sided, cacheDir string,
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		sum, size, err := source.Hash(f.path)
+		sum, size, err := source.Hash(ctx, f.path)
 		if err != nil {
 			return nil, err
 		}
@@ -66,7 +82,7 @@ func openShelved(ctx context.Context, spec Spec, files []sided, cacheDir string,
 	m, err := readManifest(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		if spec.Say != nil {
-			spec.Say(fmt.Sprintf("%s: %d files without random access are converted once, into %s: about the %.1f MB that they have, several times as much where they are compressed", spec.From, len(files), dir, float64(p.Bytes)/1e6))
+			spec.Say(fmt.Sprintf("%s: converting %s (%.1f MB) into %s, once. That takes about as much disk space; several times as much if the files are compressed.", spec.From, plural(len(files), "file"), float64(p.Bytes)/1e6, dir))
 		}
 		if err := os.MkdirAll(cacheDir, 0o755); err != nil {
 			return nil, fmt.Errorf("data: cache: %w", err)

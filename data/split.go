@@ -103,6 +103,7 @@ func sideOf(f source.Entry) (clean.Split, error) {
 
 // describe finds out what files hold, in their order.
 func describe(ctx context.Context, files []sided, read source.Options) (tables []sidedTable, total int64, err error) {
+	var formats []string
 	for _, f := range files {
 		if err := ctx.Err(); err != nil {
 			return nil, 0, err
@@ -113,6 +114,10 @@ func describe(ctx context.Context, files []sided, read source.Options) (tables [
 		}
 		tables = append(tables, sidedTable{t, f.side})
 		total += t.Size
+		formats = append(formats, t.Format)
+	}
+	if err := read.Fits(formats); err != nil {
+		return nil, 0, fmt.Errorf("data: %s: %w", files[0].path, err)
 	}
 	return tables, total, nil
 }

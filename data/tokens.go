@@ -60,7 +60,7 @@ func (c *Corpus) CacheTokens(ctx context.Context, s *Split, tok tokenizer.Tokeni
 	fmt.Fprintln(h, tokensVersion, c.Provenance.SHA256, tokenizerSHA256, s.Name, s.rows, maxBytes)
 	fmt.Fprintf(h, "%q\n", filepath.Base(c.Dir)) // which names the rules of cleaning
 	for _, f := range s.files {
-		fmt.Fprintf(h, "%q %q\n", filepath.Base(f.Path()), f.columns[0])
+		fmt.Fprintf(h, "%q %q\n", cacheName(cacheDir, f.Path()), f.columns[0])
 	}
 	dir := filepath.Join(cacheDir, "tokens-"+hex.EncodeToString(h.Sum(nil))[:24])
 	m, err := readTokens(dir)
@@ -73,7 +73,7 @@ func (c *Corpus) CacheTokens(ctx context.Context, s *Split, tok tokenizer.Tokeni
 	if err != nil {
 		return nil, err
 	}
-	t, err := source.OpenTokens(dir, m.Shards, progress)
+	t, err := source.OpenTokens(ctx, dir, m.Shards, progress)
 	if err == nil && t.Rows() != s.rows {
 		err = errors.Join(fmt.Errorf("data: %s: %d documents, of a split of %d", dir, t.Rows(), s.rows), t.Close())
 	}

@@ -276,7 +276,7 @@ func (c *conversion) close() {
 
 // table converts the rows of table number i.
 func (c *conversion) table(ctx context.Context, i int, t sidedTable, progress func(read int64)) error {
-	sc, err := t.Scan()
+	sc, err := t.Scan(ctx)
 	if err != nil {
 		return err
 	}
@@ -431,7 +431,7 @@ func arrange(tables []sidedTable, opt ConvertOptions) (columns []source.Column, 
 		if i >= 0 {
 			return i, nil
 		}
-		_, err := tables[0].Scan(name) // which says what there is
+		_, err := tables[0].Column(name) // which says what there is
 		if err == nil {
 			err = fmt.Errorf("data: %s: no column %q", tables[0].Path, name)
 		}

@@ -10,7 +10,6 @@ import (
 
 	"hone/data"
 	"hone/data/clean"
-	"hone/data/source"
 )
 
 // openCorpora opens every corpus of a recipe; goroot: is converted on first use.
@@ -19,12 +18,8 @@ func openCorpora(ctx context.Context, r *Recipe, o Options) (map[string]*data.Co
 	for _, name := range sortedKeys(r.Corpus) {
 		c := r.Corpus[name]
 		b := o.Bar("reading corpus "+name, "bytes")
-		read := source.Options{Format: c.Format, Separator: c.Separator, ColumnNames: c.ColumnNames}
-		if c.OnError == "skip" {
-			read.Skips = &source.Skips{}
-		}
 		corpus, err := data.Prepare(ctx, data.Spec{
-			From: c.Source, Text: c.Text, Label: c.Label, Read: read, Say: o.Say,
+			From: c.Source, Text: c.Text, Label: c.Label, Read: c.read(), Say: o.Say,
 			Name: name, Source: c.Origin, Licence: c.Licence, Consent: c.Consent, Collected: c.Collected, SHA256: c.SHA256,
 			Rules: c.rules(), Shares: clean.Shares{Validation: c.Validation, Test: c.Test}, HoldEnds: c.HoldOut == holdOutEnd,
 		}, o.Cache, progress(b))

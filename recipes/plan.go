@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 	"text/tabwriter"
 
 	"hone/data"
@@ -57,6 +58,9 @@ func Check(ctx context.Context, r *Recipe, o Options) (*Plan, error) {
 	}
 	for _, name := range sortedKeys(corpora) {
 		o.Say(fmt.Sprintf("corpus %s: %s", name, describeCorpus(corpora[name])))
+		if c := r.Corpus[name]; len(c.read().Keys()) > 0 {
+			o.Say(fmt.Sprintf("corpus %s: read with %s", name, strings.Join(c.read().Keys(), ", ")))
+		}
 	}
 	p := &Plan{Recipe: r.Name, Device: dev.Name()}
 	for i := range r.Stages {

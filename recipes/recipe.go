@@ -9,6 +9,7 @@ import (
 
 	"hone/data"
 	"hone/data/clean"
+	"hone/data/source"
 	"hone/trainer/model"
 )
 
@@ -42,6 +43,8 @@ type Corpus struct {
 	Format      string   `toml:"format,omitempty"`       // "": as they show
 	Separator   string   `toml:"separator,omitempty"`    // between the documents of a plain text; "": a file is a document
 	ColumnNames []string `toml:"column_names,omitempty"` // of CSV and TSV files without a header line
+	Delimiter   string   `toml:"delimiter,omitempty"`    // between the values of CSV and TSV files; "": of TSV a tab, of CSV the one of , ; | and tab that its first lines show
+	Quote       string   `toml:"quote,omitempty"`        // what quotes are in CSV and TSV files: csv (around cells), none (text), auto; "": auto, which is csv for CSV, and for TSV where all quotes of a file are CSV's
 	OnError     string   `toml:"on_error"`               // what a record that cannot be read does: fail, or skip
 
 	// Provenance. What a converted corpus says of itself need not be said again.
@@ -66,6 +69,15 @@ type Corpus struct {
 	Validation float64 `toml:"validation"`
 	Test       float64 `toml:"test"`
 	HoldOut    string  `toml:"hold_out,omitempty"` // hash, end; "": hash
+}
+
+// read says how the files of a corpus are read.
+func (c *Corpus) read() source.Options {
+	o := source.Options{Format: c.Format, Separator: c.Separator, ColumnNames: c.ColumnNames, Delimiter: c.Delimiter, Quote: c.Quote}
+	if c.OnError == "skip" {
+		o.Skips = &source.Skips{}
+	}
+	return o
 }
 
 // Tokenizer is trained on the training split of a corpus, or read from a file.

@@ -51,8 +51,9 @@ func (d *decoder) validate(r *Recipe) {
 		c, at := r.Corpus[name], "corpus."+name
 		d.sourceExists(at+".source", c.Source, c.Origin)
 		d.oneOf(at+".on_error", c.OnError, []string{"fail", "skip"})
-		if c.Format != "" {
-			d.oneOf(at+".format", c.Format, source.Formats)
+		faults := c.read().Check()
+		for _, key := range sortedKeys(faults) {
+			d.fault(at+"."+key, "%v", faults[key])
 		}
 		if c.Collected != "" && !slices.ContainsFunc([]string{"2006", "2006-01", time.DateOnly}, func(layout string) bool {
 			_, err := time.Parse(layout, c.Collected)

@@ -211,14 +211,14 @@ func printManifests(ctx context.Context, t *terminal, paths []string, text, labe
 		fmt.Fprintf(t.out, "[corpus.%q]\n", p.Name)
 		fmt.Fprintf(t.out, "source = %q\n", path)
 		for _, f := range [][2]string{ // how it is read, where that was said
-			{"text", text}, {"label", label}, {"format", spec.Read.Format}, {"separator", spec.Read.Separator},
+			{"text", text}, {"label", label},
 		} {
 			if f[1] != "" {
 				fmt.Fprintf(t.out, "%s = %q\n", f[0], f[1])
 			}
 		}
-		if names := spec.Read.ColumnNames; len(names) > 0 {
-			fmt.Fprintf(t.out, "column_names = [%s]\n", strings.Join(quoted(names), ", "))
+		for _, line := range spec.Read.Keys() {
+			fmt.Fprintln(t.out, line)
 		}
 		if spec.Read.Skips != nil {
 			fmt.Fprintf(t.out, "on_error = %q\n", "skip")
@@ -254,14 +254,6 @@ func clip(s string, most int) string {
 		return string(r[:most-1]) + "…"
 	}
 	return s
-}
-
-func quoted(list []string) []string {
-	out := make([]string, len(list))
-	for i, s := range list {
-		out[i] = strconv.Quote(s)
-	}
-	return out
 }
 
 func printInfo(w io.Writer, info *data.Info) error {
@@ -331,8 +323,8 @@ func printInfo(w io.Writer, info *data.Info) error {
 
 // readFlags say how files are read.
 type readFlags struct {
-	format, separator, onError string
-	columnNames                []string
+	format, separator, delimiter, quote, onError string
+	columnNames                                  []string
 }
 
 func (r *readFlags) add(c *cobra.Command) {
@@ -340,13 +332,23 @@ func (r *readFlags) add(c *cobra.Command) {
 	f.StringVar(&r.format, "format", "", "of the files (default: as they show): arrow, parquet, json, csv, tsv, fasta, text")
 	f.StringVar(&r.separator, "separator", "", `between the documents of a plain text, such as "\n" (default: a file is a document)`)
 	f.StringSliceVar(&r.columnNames, "column-names", nil, "of CSV and TSV files without a header line")
+	f.StringVar(&r.delimiter, "delimiter", "", `between the values of CSV and TSV files (default: of TSV "\t", of CSV the one of , ; | and "\t" that its first lines show)`)
+	f.StringVar(&r.quote, "quote", "", "what quotes are in CSV and TSV files: csv (around cells), none (text), auto (default: csv for CSV, and for TSV where all quotes of a file are CSV's)")
 	f.StringVar(&r.onError, "on-error", "fail", "what a record that cannot be read does: fail, or skip it and count it")
 }
 
 func (r *readFlags) set(o *source.Options) (err error) {
-	o.Format, o.ColumnNames = r.format, r.columnNames
-	if o.Separator, err = strconv.Unquote(`"` + r.separator + `"`); err != nil {
-		o.Separator, err = r.separator, nil
+	o.Format, o.ColumnNames, o.Quote = r.format, r.columnNames, r.quote
+	for _, v := range []struct {
+		to   *string
+		from string
+	}{{&o.Separator, r.separator}, {&o.Delimiter, r.delimiter}} {
+		if *v.to, err = strconv.Unquote(`"` + v.from + `"`); err != nil {
+			*v.to = v.from
+		}
+	}
+	for key, err := range o.Check() {
+		return inputError{fmt.Errorf("--%s: %w", strings.ReplaceAll(key, "_", "-"), err)}
 	}
 	switch r.onError {
 	case "fail":
@@ -355,5 +357,5 @@ func (r *readFlags) set(o *source.Options) (err error) {
 	default:
 		return inputError{fmt.Errorf("--on-error %s: want fail or skip", r.onError)}
 	}
-	return err
+	return nil
 }

@@ -2,6 +2,7 @@ package source
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -261,7 +262,7 @@ func TestShards(t *testing.T) {
 				t.Errorf("%s, want %s", s.File, want)
 			}
 			path := filepath.Join(dir, s.File)
-			sum, size, err := Hash(path)
+			sum, size, err := Hash(context.Background(), path)
 			if err != nil || sum != s.SHA256 || size != s.Bytes {
 				t.Errorf("%s: %s %d %v, announced %s %d", path, sum, size, err, s.SHA256, s.Bytes)
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -30,8 +31,11 @@ func (f *fastaReader) count() int64      { return -1 }
 func (f *fastaReader) close() error      { return nil }
 
 func (f *fastaReader) begin(header []byte) {
-	f.id, f.about, _ = strings.Cut(strings.TrimSpace(string(header[1:])), " ")
-	f.about, f.line, f.inside, f.text = strings.TrimSpace(f.about), f.lines.line, true, f.text[:0]
+	f.id, f.about = strings.TrimSpace(string(header[1:])), ""
+	if i := strings.IndexFunc(f.id, unicode.IsSpace); i >= 0 {
+		f.id, f.about = f.id[:i], strings.TrimSpace(f.id[i:])
+	}
+	f.line, f.inside, f.text = f.lines.line, true, f.text[:0]
 }
 
 func (f *fastaReader) next(s *Scanner) (*Batch, error) {

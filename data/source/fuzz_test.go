@@ -17,7 +17,7 @@ import (
 func loadRows(format string, opt Options, content []byte) (rows int, err error) {
 	open := func(t *Table) (*Scanner, error) {
 		in, count := bytes.NewReader(content), &countReader{}
-		s := &Scanner{table: t, in: &unpacked{count: count, r: in, close: func() {}}}
+		s := &Scanner{ctx: context.Background(), table: t, in: &unpacked{count: count, r: in, close: func() {}}}
 		if format == Parquet {
 			s.in = nil
 			p, err := openParquetAt(in, int64(len(content)))

@@ -64,14 +64,11 @@ func (h *handle) acquire() (*os.File, error) {
 				old.shut()
 			}
 		}
-		f, err := os.Open(h.path)
+		f, err := openRegular(h.path)
 		if err != nil {
 			return nil, err
 		}
 		info, err := f.Stat()
-		if err == nil && info.IsDir() {
-			err = errors.New("is a directory, not a file of records")
-		}
 		if err == nil && h.size < 0 {
 			h.size, h.mtime = info.Size(), info.ModTime()
 		}

@@ -253,7 +253,7 @@ func (v *valueReader) next() (value []byte, line int64, err error) {
 			case c == '}' || c == ']':
 				depth--
 			}
-			if line == 0 && c != ' ' && c != '\t' && c != '\r' {
+			if line == 0 && c != ' ' && c != '\t' {
 				line = v.lines.line
 			}
 			if quoted || depth > 0 {

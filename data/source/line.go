@@ -7,14 +7,54 @@ import (
 	"io"
 )
 
-// lineReader reads lines of any length up to maxRecord.
+// newlines gives every line end of a text, \r\n, \r or \n, as \n.
+type newlines struct {
+	r  io.Reader
+	cr bool // the last byte was \r
+}
+
+func (n *newlines) Read(b []byte) (int, error) {
+	for {
+		k, err := n.r.Read(b)
+		rest := b[:k]
+		if k > 0 && n.cr && rest[0] == '\n' {
+			rest = rest[1:]
+		} else if bytes.IndexByte(rest, '\r') < 0 {
+			n.cr = n.cr && k == 0
+			return k, err
+		}
+		n.cr = false
+		to := 0
+		for len(rest) > 0 {
+			i := bytes.IndexByte(rest, '\r')
+			if i < 0 {
+				to += copy(b[to:], rest)
+				break
+			}
+			to += copy(b[to:], rest[:i])
+			b[to] = '\n'
+			to++
+			rest = rest[i+1:]
+			if n.cr = len(rest) == 0; !n.cr && rest[0] == '\n' {
+				rest = rest[1:]
+			}
+		}
+		if to > 0 || err != nil {
+			return to, err
+		}
+	}
+}
+
+// lineReader reads lines of any length up to maxRecord, with any line ends.
 type lineReader struct {
 	r    *bufio.Reader
 	line int64 // number of the last line, from 1
 	long []byte
 }
 
-func newLineReader(r io.Reader) *lineReader { return &lineReader{r: bufio.NewReaderSize(r, 1<<18)} }
+func newLineReader(r io.Reader) *lineReader {
+	return &lineReader{r: bufio.NewReaderSize(&newlines{r: r}, 1<<18)}
+}
 
 // next returns a line without its end; io.EOF after the last. It is overwritten
 // by the next call.
@@ -39,6 +79,5 @@ func (l *lineReader) next() ([]byte, error) {
 	if l.line++; l.line == 1 {
 		b = bytes.TrimPrefix(b, []byte("\ufeff"))
 	}
-	b = bytes.TrimSuffix(b, []byte("\n"))
-	return bytes.TrimSuffix(b, []byte("\r")), nil
+	return bytes.TrimSuffix(b, []byte("\n")), nil
 }

@@ -100,7 +100,7 @@ func countFile(t *testing.T, path string) (n int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := table.Scan("text")
+	s, err := table.Scan(context.Background(), "text")
 	if err != nil {
 		t.Fatal(err)
 	}

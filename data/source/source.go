@@ -15,11 +15,11 @@ package source
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"io"
-	"os"
 )
 
 // Open opens an Arrow IPC file or stream for random access and verifies its
@@ -67,14 +67,14 @@ func (a *File) index() error {
 }
 
 // Hash returns the SHA-256, in hexadecimal digits, and the size of a file.
-func Hash(path string) (sum string, size int64, err error) {
-	f, err := os.Open(path)
+func Hash(ctx context.Context, path string) (sum string, size int64, err error) {
+	f, err := openRegular(path)
 	if err != nil {
-		return "", 0, fmt.Errorf("data: %w", err)
+		return "", 0, fmt.Errorf("data: %s: %w", path, bare(err))
 	}
 	defer f.Close()
 	h := sha256.New()
-	size, err = io.Copy(h, f)
+	size, err = io.CopyBuffer(h, ctxReader{ctx, f}, make([]byte, 1<<20))
 	if err != nil {
 		return "", 0, fmt.Errorf("data: %s: %w", path, err)
 	}

@@ -14,23 +14,6 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 )
 
-// Options say what a file does not say of itself. The zero value suits most.
-type Options struct {
-	// Format is one of the known formats; "": by the first bytes, then by the name.
-	Format string
-	// Separator stands between the documents of a plain text; "": the file is
-	// one document. Documents that are empty or only white space are left out.
-	Separator string
-	// ColumnNames of CSV and TSV files without a header line.
-	ColumnNames []string
-	// Skips counts records that cannot be read, and reading goes on; nil: the
-	// first one is an error. A file that is damaged as such is always one.
-	Skips *Skips
-	// TempDir holds what compressed Arrow and Parquet files are decompressed
-	// to, while they are read; "": os.TempDir.
-	TempDir string
-}
-
 // Table is a file of any known format, described. It is not open.
 type Table struct {
 	Path    string
@@ -40,8 +23,9 @@ type Table struct {
 	Columns []Column
 	Rows    int64 // -1: known only by reading
 
-	opt   Options
-	shape *shape // of JSON
+	opt    Options
+	shape  *shape // of JSON
+	quoted bool   // of CSV and TSV: quotes are around cells
 }
 
 // Describe finds out the format and the columns of a file. JSON, whose columns
@@ -59,11 +43,8 @@ func describe(ctx context.Context, path string, opt Options) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	if info.IsDir() {
-		return nil, fmt.Errorf("is a directory, not a file of records (known kinds: %s)", kinds)
-	}
 	t := &Table{Path: path, Size: info.Size(), Rows: -1, opt: opt}
-	u, err := openUnpacked(path, "")
+	u, err := openUnpacked(ctx, path, "")
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +54,7 @@ func describe(ctx context.Context, path string, opt Options) (*Table, error) {
 		return nil, err
 	}
 	if t.Packed = packing(head); t.Packed != "" {
-		if u, err = openUnpacked(path, t.Packed); err != nil {
+		if u, err = openUnpacked(ctx, path, t.Packed); err != nil {
 			return nil, err
 		}
 		head, err = readHead(u, 512)
@@ -87,7 +68,13 @@ func describe(ctx context.Context, path string, opt Options) (*Table, error) {
 			return nil, err
 		}
 	}
-	s, err := t.open()
+	t.quoted = opt.Quote == QuoteCSV || t.Format == CSV && opt.Quote != QuoteNone
+	if t.Format == TSV && (opt.Quote == "" || opt.Quote == QuoteAuto) {
+		if t.quoted, err = t.quotedThroughout(ctx); err != nil {
+			return nil, err
+		}
+	}
+	s, err := t.open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +88,15 @@ func describe(ctx context.Context, path string, opt Options) (*Table, error) {
 	return t, nil
 }
 
+// Column returns the column of a name.
+func (t *Table) Column(name string) (Column, error) {
+	at, err := choose(t.Path, t.Columns, []string{name})
+	if err != nil {
+		return Column{}, err
+	}
+	return t.Columns[at[0]], nil
+}
+
 // rowReader reads records in order into batches.
 type rowReader interface {
 	columns() []Column
@@ -112,6 +108,7 @@ type rowReader interface {
 
 // Scanner reads a table in order, in bounded memory. It is for one goroutine.
 type Scanner struct {
+	ctx      context.Context // of the scan
 	table    *Table
 	rows     rowReader
 	in       *unpacked // nil: read at random
@@ -122,8 +119,8 @@ type Scanner struct {
 }
 
 // Scan opens a table to read these columns, in this order; none: all that can be
-// read.
-func (t *Table) Scan(names ...string) (*Scanner, error) {
+// read. Reading ends with ctx.
+func (t *Table) Scan(ctx context.Context, names ...string) (*Scanner, error) {
 	if len(names) == 0 {
 		for _, c := range t.Columns {
 			if c.Readable() {
@@ -138,7 +135,7 @@ func (t *Table) Scan(names ...string) (*Scanner, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := t.open()
+	s, err := t.open(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("data: %s: %w", t.Path, bare(err))
 	}
@@ -150,8 +147,8 @@ func (t *Table) Scan(names ...string) (*Scanner, error) {
 }
 
 // open opens the file without saying which columns are read.
-func (t *Table) open() (_ *Scanner, err error) {
-	s := &Scanner{table: t}
+func (t *Table) open(ctx context.Context) (_ *Scanner, err error) {
+	s := &Scanner{table: t, ctx: ctx}
 	defer func() {
 		if err != nil {
 			s.Close()
@@ -173,7 +170,7 @@ func (t *Table) open() (_ *Scanner, err error) {
 		}
 		return s, err
 	}
-	if s.in, err = openUnpacked(t.Path, t.Packed); err != nil {
+	if s.in, err = openUnpacked(ctx, t.Path, t.Packed); err != nil {
 		return nil, err
 	}
 	return s, s.readRows()
@@ -186,7 +183,7 @@ func (s *Scanner) readRows() (err error) {
 	case JSON:
 		s.rows = newJSONReader(s.in, t.shape)
 	case CSV, TSV:
-		s.rows, err = newCSVReader(s.in, t.Format == TSV, t.opt.ColumnNames)
+		s.rows, err = newCSVReader(s.in, t)
 	case FASTA:
 		s.rows = newFASTAReader(s.in)
 	case Text:
@@ -199,7 +196,7 @@ func (s *Scanner) readRows() (err error) {
 
 // spool decompresses the file, for formats that are not read in order.
 func (s *Scanner) spool() error {
-	u, err := openUnpacked(s.table.Path, s.table.Packed)
+	u, err := openUnpacked(s.ctx, s.table.Path, s.table.Packed)
 	if err != nil {
 		return err
 	}

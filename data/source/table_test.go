@@ -20,7 +20,7 @@ func readTable(t testing.TB, opt Options, paths ...string) map[string][]any {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := table.Scan()
+		s, err := table.Scan(context.Background())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,53 +5,58 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/apache/arrow/go/v15/arrow/array"
 )
 
-// textReader reads the documents of a plain text.
+// textReader reads the documents of a plain text. Line ends of any kind are "\n"
+// to it, in the separator too.
 type textReader struct {
 	r         io.Reader
 	separator []byte
 	buf       []byte
 	from      int   // of the part of buf that is not yet read
-	at        int64 // offset of buf in the text
+	line      int64 // lines before that part
+	begun     bool
 	document  int64
 	eof       bool
 }
 
 func newTextReader(r io.Reader, separator string) *textReader {
-	return &textReader{r: r, separator: []byte(separator)}
+	separator = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(separator)
+	return &textReader{r: &newlines{r: r}, separator: []byte(separator)}
 }
 
 func (t *textReader) columns() []Column { return textColumns("text") }
 func (t *textReader) count() int64      { return -1 }
 func (t *textReader) close() error      { return nil }
 
-// read returns a document and its offset in the file.
+// read returns a document and the number of lines before it.
 func (t *textReader) read() ([]byte, int64, error) {
 	searched := t.from
+	take := func(end, next int) ([]byte, int64, error) {
+		doc, line := t.buf[t.from:end], t.line
+		t.line += int64(bytes.Count(t.buf[t.from:next], []byte("\n")))
+		t.from = next
+		return doc, line, nil
+	}
 	for {
 		if len(t.separator) > 0 {
 			if i := bytes.Index(t.buf[searched:], t.separator); i >= 0 {
-				doc, at := t.buf[t.from:searched+i], t.at+int64(t.from)
-				t.from = searched + i + len(t.separator)
-				return doc, at, nil
+				return take(searched+i, searched+i+len(t.separator))
 			}
 		}
 		if t.eof {
 			if t.from == len(t.buf) {
 				return nil, 0, io.EOF
 			}
-			doc, at := t.buf[t.from:], t.at+int64(t.from)
-			t.from = len(t.buf)
-			return doc, at, nil
+			return take(len(t.buf), len(t.buf))
 		}
 		searched = max(t.from, len(t.buf)-len(t.separator)+1)
 		if t.from > 0 && len(t.buf) == cap(t.buf) {
 			searched -= t.from
-			t.at += int64(t.from)
 			t.buf = t.buf[:copy(t.buf, t.buf[t.from:])]
 			t.from = 0
 		}
@@ -66,9 +71,12 @@ func (t *textReader) read() ([]byte, int64, error) {
 		}
 		n, err := t.r.Read(t.buf[len(t.buf):cap(t.buf)])
 		t.buf = t.buf[:len(t.buf)+n]
-		if t.at == 0 && t.from == 0 && bytes.HasPrefix(t.buf, []byte("\ufeff")) {
-			t.from = 3
-			searched = max(searched, t.from)
+		if !t.begun && len(t.buf) >= 3 {
+			t.begun = true
+			if bytes.HasPrefix(t.buf, []byte("\ufeff")) {
+				t.from = 3
+				searched = max(searched, t.from)
+			}
 		}
 		if err == io.EOF {
 			t.eof = true
@@ -81,7 +89,7 @@ func (t *textReader) read() ([]byte, int64, error) {
 func (t *textReader) next(s *Scanner) (*Batch, error) {
 	b := newRowBuilder(s)
 	for !b.full() {
-		doc, at, err := t.read()
+		doc, line, err := t.read()
 		if err == io.EOF {
 			if b.rows == 0 {
 				return nil, io.EOF
@@ -96,7 +104,7 @@ func (t *textReader) next(s *Scanner) (*Batch, error) {
 		}
 		t.document++
 		if !utf8.Valid(doc) {
-			if err := s.skip(fmt.Errorf("document %d, byte %d: %w", t.document, at+int64(firstInvalid(doc)), errInvalidUTF8)); err != nil {
+			if err := s.skip(fmt.Errorf("document %d, line %d: %w", t.document, line+1+int64(bytes.Count(doc[:firstInvalid(doc)], []byte("\n"))), errInvalidUTF8)); err != nil {
 				return nil, err
 			}
 			continue

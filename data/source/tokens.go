@@ -2,6 +2,7 @@ package source
 
 import (
 	"bufio"
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -178,7 +179,7 @@ type tokenRange struct {
 
 // OpenTokens opens token shards and verifies their hashes. progress counts bytes and may
 // be nil.
-func OpenTokens(dir string, shards []TokenShard, progress func(done, total int64)) (_ *Tokens, err error) {
+func OpenTokens(ctx context.Context, dir string, shards []TokenShard, progress func(done, total int64)) (_ *Tokens, err error) {
 	t := &Tokens{}
 	defer func() {
 		if err != nil {
@@ -194,7 +195,7 @@ func OpenTokens(dir string, shards []TokenShard, progress func(done, total int64
 			return nil, fmt.Errorf("data: %s: shard %q is not in its directory", dir, s.File)
 		}
 		path := filepath.Join(dir, s.File)
-		sum, size, err := Hash(path)
+		sum, size, err := Hash(ctx, path)
 		if err != nil {
 			return nil, err
 		}

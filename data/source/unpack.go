@@ -2,6 +2,8 @@ package source
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,18 +25,60 @@ type unpacked struct {
 }
 
 // openUnpacked opens a file for reading in order, decompressed.
-func openUnpacked(path, packed string) (u *unpacked, err error) {
-	f, err := os.Open(path)
+// Reading ends with ctx, also in the middle of a record.
+func openUnpacked(ctx context.Context, path, packed string) (u *unpacked, err error) {
+	f, err := openRegular(path)
 	if err != nil {
 		return nil, err
 	}
 	u = &unpacked{file: f, count: &countReader{r: f}, close: func() {}}
-	u.r, u.close, err = unpack(bufio.NewReaderSize(u.count, 1<<16), packed)
+	r, done, err := unpack(bufio.NewReaderSize(u.count, 1<<16), packed)
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
+	u.r, u.close = ctxReader{ctx, r}, done
 	return u, nil
+}
+
+// openRegular opens a file for reading, and nothing that could wait for ever or
+// have no end.
+func openRegular(path string) (*os.File, error) {
+	info, err := os.Stat(path) // opening a pipe waits
+	if err == nil {
+		err = regular(info)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.Open(path)
+}
+
+func regular(info os.FileInfo) error {
+	switch m := info.Mode(); {
+	case m.IsRegular():
+		return nil
+	case m.IsDir():
+		return fmt.Errorf("is a directory, not a file of records (known kinds: %s)", kinds)
+	case m&os.ModeNamedPipe != 0:
+		return errors.New("is a pipe, and files are read more than once (hint: write it to a file)")
+	case m&os.ModeDevice != 0:
+		return errors.New("is a device, not a file")
+	}
+	return errors.New("is not a regular file")
+}
+
+// ctxReader fails once its context has ended.
+type ctxReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c ctxReader) Read(b []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(b)
 }
 
 func unpack(r io.Reader, packed string) (io.Reader, func(), error) {

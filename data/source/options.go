@@ -1,0 +1,99 @@
+package source
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Options say what a file does not say of itself. The zero value suits most.
+type Options struct {
+	// Format is one of the known formats; "": by the first bytes, then by the name.
+	Format string
+	// Separator stands between the documents of a plain text; "": the file is
+	// one document. Documents that are empty or only white space are left out.
+	Separator string
+	// ColumnNames of CSV and TSV files without a header line.
+	ColumnNames []string
+	// Delimiter stands between the values of CSV and TSV files, one byte; "": of
+	// TSV a tab, of CSV the one of comma, semicolon, bar and tab that its first
+	// records show.
+	Delimiter string
+	// Quote is what quotes are in CSV and TSV files; "": QuoteAuto.
+	Quote string
+	// Skips counts records that cannot be read, and reading goes on; nil: the
+	// first one is an error. A file that is damaged as such is always one.
+	Skips *Skips
+	// TempDir holds what compressed Arrow and Parquet files are decompressed
+	// to, while they are read; "": os.TempDir.
+	TempDir string
+}
+
+// A readKey is an option as recipes write it, "" where it is not set, and the
+// formats that it is for; none: all.
+type readKey struct {
+	name, value string
+	formats     []string
+}
+
+func (o Options) keys() []readKey {
+	list := func(names []string) string {
+		if len(names) == 0 {
+			return ""
+		}
+		return fmt.Sprintf("%q", names)
+	}
+	quote := func(s string) string {
+		if s == "" {
+			return ""
+		}
+		return fmt.Sprintf("%q", s)
+	}
+	cells := []string{CSV, TSV}
+	return []readKey{
+		{"format", quote(o.Format), nil},
+		{"separator", quote(o.Separator), []string{Text}},
+		{"column_names", strings.ReplaceAll(list(o.ColumnNames), `" "`, `", "`), cells},
+		{"delimiter", quote(o.Delimiter), cells},
+		{"quote", quote(o.Quote), cells},
+	}
+}
+
+// Keys lists the keys that decide how files are read and that are set, as lines of
+// a recipe.
+func (o Options) Keys() []string {
+	var lines []string
+	for _, k := range o.keys() {
+		if k.value != "" {
+			lines = append(lines, k.name+" = "+k.value)
+		}
+	}
+	return lines
+}
+
+// Check returns what is wrong with the options, by key.
+func (o Options) Check() map[string]error {
+	faults := map[string]error{}
+	if o.Format != "" && !slices.Contains(Formats, o.Format) {
+		faults["format"] = fmt.Errorf("%q is not known%s (known: %s)", o.Format, hint(o.Format, Formats), strings.Join(Formats, ", "))
+	}
+	if d := o.Delimiter; d != "" && (len(d) > 1 || d[0] >= utf8.RuneSelf || strings.Contains("\"\r\n\x00", d)) {
+		faults["delimiter"] = fmt.Errorf("%q is not one ASCII character other than a quote or a line end", d)
+	}
+	if o.Quote != "" && !slices.Contains(Quotes, o.Quote) {
+		faults["quote"] = fmt.Errorf("%q is not one of %s", o.Quote, strings.Join(Quotes, ", "))
+	}
+	return faults
+}
+
+// Fits reports options that are for none of the formats of a corpus: they would
+// change nothing.
+func (o Options) Fits(formats []string) error {
+	for _, k := range o.keys() {
+		if k.value != "" && k.formats != nil && !slices.ContainsFunc(formats, func(f string) bool { return slices.Contains(k.formats, f) }) {
+			return fmt.Errorf("%s is for %s, and no file here is of that format (hint: leave it out, or say the format)", k.name, strings.Join(k.formats, " and "))
+		}
+	}
+	return nil
+}
