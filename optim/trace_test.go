@@ -36,9 +36,7 @@ func newBench(t testing.TB, threads int, cfg Config, dt exec.DType, params []exe
 		t.Fatal(err)
 	}
 	n := &bench{t: t, l: exec.NewLayout(dt, params), opt: opt}
-	if n.mem, err = exec.NewMemory(dev, n.l.Bytes, n.l.GradBytes(), opt.Bytes(n.l)); err != nil {
-		t.Fatal(err)
-	}
+	n.mem = exec.NewMemory(dev, n.l.Bytes, n.l.GradBytes(), opt.Bytes(n.l))
 	p := program(t, func(b *exec.Builder) { opt.Update(b, n.l) })
 	if p.Size(exec.State) > opt.Bytes(n.l) {
 		t.Fatalf("the update reaches to byte %d of the state, of %d", p.Size(exec.State), opt.Bytes(n.l))

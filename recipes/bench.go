@@ -512,10 +512,7 @@ func timeProgram(dev *cpu.Device, b *exec.Builder) (seconds float64, err error) 
 	if err != nil {
 		return 0, err
 	}
-	mem, err := exec.NewMemory(dev, 0, 0, 0)
-	if err != nil {
-		return 0, err
-	}
+	mem := exec.NewMemory(dev, 0, 0, 0)
 	x, err := exec.NewExecutor(mem, p)
 	if err != nil {
 		return 0, err

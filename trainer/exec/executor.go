@@ -8,39 +8,72 @@ import (
 )
 
 // Memory is what the programs of one model share: an arena each for parameters,
-// gradients and state. An arena that no program has asked for is nil.
+// gradients and state. An arena is allocated when first used: a model that only reads has
+// no gradients.
 type Memory struct {
 	dev    Device
-	arenas [State + 1]Buffer
+	bytes  [State + 1]int
+	arenas [State + 1]Buffer // nil: not used yet
 }
 
-// NewMemory allocates the shared arenas; sizes are bytes.
-func NewMemory(dev Device, param, grad, state int) (*Memory, error) {
-	m := &Memory{dev: dev}
-	for c, n := range []int{param, grad, state} {
-		if n == 0 {
-			continue
-		}
-		buf, err := dev.Alloc(alignUp(n))
-		if err != nil {
-			return nil, fmt.Errorf("exec: %v arena of %d bytes: %w", Class(c), n, err)
-		}
-		m.arenas[c] = buf
-	}
-	return m, nil
+// NewMemory has shared arenas of so many bytes.
+func NewMemory(dev Device, param, grad, state int) *Memory {
+	return &Memory{dev: dev, bytes: [...]int{Param: param, Grad: grad, State: state}}
 }
 
 // Device is where the memory lies.
 func (m *Memory) Device() Device { return m.dev }
 
+// Bytes is what has been allocated.
+func (m *Memory) Bytes() int {
+	n := 0
+	for _, a := range m.arenas {
+		if a != nil {
+			n += a.Len()
+		}
+	}
+	return n
+}
+
+// arena is that of a shared class, nil where it has no bytes.
+func (m *Memory) arena(c Class) (Buffer, error) {
+	if m.arenas[c] == nil && m.bytes[c] > 0 {
+		buf, err := m.dev.Alloc(alignUp(m.bytes[c]))
+		if err != nil {
+			return nil, fmt.Errorf("exec: %v arena of %d bytes: %w", c, m.bytes[c], err)
+		}
+		m.arenas[c] = buf
+	}
+	return m.arenas[c], nil
+}
+
+func (m *Memory) part(c Class, offset, n int) (Buffer, error) {
+	a, err := m.arena(c)
+	if err != nil {
+		return nil, err
+	}
+	if a == nil || offset < 0 || offset+n > a.Len() {
+		return nil, fmt.Errorf("exec: the %v arena of %d bytes has no %d from %d on", c, m.bytes[c], n, offset)
+	}
+	return a.Slice(offset, n), nil
+}
+
 // Upload copies host data to an offset of a shared arena.
 func (m *Memory) Upload(c Class, offset int, data []byte) error {
-	return m.dev.Upload(m.arenas[c].Slice(offset, len(data)), data)
+	part, err := m.part(c, offset, len(data))
+	if err != nil {
+		return err
+	}
+	return m.dev.Upload(part, data)
 }
 
 // Download copies from an offset of a shared arena into data.
 func (m *Memory) Download(c Class, offset int, data []byte) error {
-	return m.dev.Download(data, m.arenas[c].Slice(offset, len(data)))
+	part, err := m.part(c, offset, len(data))
+	if err != nil {
+		return err
+	}
+	return m.dev.Download(data, part)
 }
 
 // An Executor is a program bound to memory on a device.
@@ -57,7 +90,16 @@ type Executor struct {
 func NewExecutor(mem *Memory, p *Program) (*Executor, error) {
 	e := &Executor{prog: p, dev: mem.dev}
 	var arenas [numClasses]Buffer
-	copy(arenas[:], mem.arenas[:])
+	for c := range State + 1 {
+		if p.Bytes[c] == 0 {
+			continue
+		}
+		buf, err := mem.arena(c)
+		if err != nil {
+			return nil, err
+		}
+		arenas[c] = buf
+	}
 	for _, c := range []Class{Input, Scratch} {
 		if p.Bytes[c] == 0 {
 			continue

@@ -50,10 +50,7 @@ func start(t *testing.T, dev exec.Device, b *Builder, out Outputs, inputs map[st
 	if err != nil {
 		t.Fatal(err)
 	}
-	mem, err := exec.NewMemory(dev, l.Bytes, l.GradBytes(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	mem := exec.NewMemory(dev, l.Bytes, l.GradBytes(), 0)
 	x, err := exec.NewExecutor(mem, p)
 	if err != nil {
 		t.Fatal(err)

@@ -38,8 +38,8 @@ type bucket struct {
 	b, t, s int
 }
 
-// NewNetwork allocates the arenas for parameters, gradients and state. The parameters
-// are zero until Init or Load.
+// NewNetwork has arenas for parameters, gradients and state, each allocated when it is first
+// used. The parameters are zero until Init or Load.
 func NewNetwork(dev exec.Device, dt exec.DType, c Config, o Options) (*Network, error) {
 	b, err := parameters(c, dt, o)
 	if err != nil {
@@ -60,9 +60,7 @@ func NewNetwork(dev exec.Device, dt exec.DType, c Config, o Options) (*Network, 
 	if o.State != nil {
 		state = o.State(n.layout)
 	}
-	if n.mem, err = exec.NewMemory(dev, n.layout.Bytes, n.layout.GradBytes(), state); err != nil {
-		return nil, fmt.Errorf("model: %w", err)
-	}
+	n.mem = exec.NewMemory(dev, n.layout.Bytes, n.layout.GradBytes(), state)
 	return n, nil
 }
 

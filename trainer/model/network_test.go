@@ -811,3 +811,22 @@ func TestUntiedHead(t *testing.T) {
 		t.Errorf("c_fc has shape %v", p.Shape)
 	}
 }
+
+// A network that only reads has no gradients, one that trains has them.
+func TestGradientsAreAllocatedForTraining(t *testing.T) {
+	c := tiny()
+	n := network(t, cpu.Options{Threads: 1}, exec.F32, c, Options{State: func(*exec.Layout) int { return 1 << 20 }})
+	if err := n.Init(1); err != nil {
+		t.Fatal(err)
+	}
+	f := random(c, 1, 4, 1)
+	run(t, n, executor(t, n, Evaluate, 1, 4, 0), f)
+	executor(t, n, Decode, 1, 4, 0)
+	if got, want := n.Memory().Bytes(), n.Layout().Bytes; got != want {
+		t.Errorf("%d bytes after reading, want %d, of the parameters", got, want)
+	}
+	run(t, n, executor(t, n, Train, 1, 4, 0), f)
+	if got, want := n.Memory().Bytes(), n.Layout().Bytes+n.Layout().GradBytes(); got != want {
+		t.Errorf("%d bytes after training, want %d, of parameters and gradients", got, want)
+	}
+}
