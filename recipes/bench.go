@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 	"unicode/utf8"
@@ -31,23 +32,26 @@ type Bench struct {
 	Device    string        `json:"device"` // kind and kernel set
 	Threads   int           `json:"threads"`
 	Precision string        `json:"precision"`
-	GFLOPS    float64       `json:"peak_gflops"`                // of fused multiply-adds, all threads
-	BF16      float64       `json:"peak_bf16_gflops,omitempty"` // of products of bf16, all threads
-	Bandwidth float64       `json:"bandwidth_gb_s"`             // of reading memory, all threads
+	GFLOPS    float64       `json:"peak_gflops"`                // of fused multiply-adds, all threads: the best that was seen
+	BF16      float64       `json:"peak_bf16_gflops,omitempty"` // of products of bf16, all threads: the best that was seen
+	Bandwidth float64       `json:"bandwidth_gb_s"`             // of reading memory, all threads: the best that was seen
 	Matmuls   []BenchMatmul `json:"matmuls,omitempty"`
 	Steps     []BenchStep   `json:"steps,omitempty"`
 	Families  []BenchFamily `json:"families,omitempty"`
 	Peers     []BenchPeer   `json:"peers,omitempty"`
+	Faults    []string      `json:"faults,omitempty"` // of the measurement: shares above 1, which are 0 in their places
+
+	gauge *cpu.Gauge
 }
 
 // A BenchMatmul is a matrix product of M×K by K×N, GFLOP/s by layout: NN is x·w, NT is
-// x·wᵀ, TN is xᵀ·y.
+// x·wᵀ, TN is xᵀ·y. Shares are of the limit in turns with it.
 type BenchMatmul struct {
 	M     int                `json:"m"`
 	K     int                `json:"k"`
 	N     int                `json:"n"`
 	Rates map[string]float64 `json:"gflops"`
-	Share map[string]float64 `json:"share_of_peak"`
+	Share map[string]float64 `json:"share_of_limit"`
 }
 
 // A BenchStep is the training step of a config: medians over its steps.
@@ -59,10 +63,9 @@ type BenchStep struct {
 	TokensPerSecond float64   `json:"tokens_per_second"`
 	Products        float64   `json:"gflop_of_products"` // of a step, attention's full squares included
 	GFLOPS          float64   `json:"gflops"`            // by 6N + 12LCT a token, of other families than GPT-2 by their products
-	Share           float64   `json:"share_of_peak"`
-	Rate            float64   `json:"rate_in_turns,omitempty"`  // GFLOP/s of multiply-adds alone, taken in turns with the steps: median
-	ShareInTurns    float64   `json:"share_in_turns,omitempty"` // of that rate: what the step makes of the clock and the company that the processor has now
-	DataWait        float64   `json:"data_wait"`                // share of the time that steps waited for data
+	Limit           float64   `json:"limit_gflops"`      // of the products' multiply-adds alone, in turns with the steps: median
+	Share           float64   `json:"share_of_limit"`
+	DataWait        float64   `json:"data_wait"` // share of the time that steps waited for data
 	Ops             []BenchOp `json:"ops"`
 }
 
@@ -76,9 +79,8 @@ type BenchOp struct {
 	OfStep       float64 `json:"share_of_step"`
 	GFLOP        float64 `json:"gflop"` // what cannot be left out: of attention the half that is seen
 	MB           float64 `json:"mb"`    // operands, each once
-	Limit        string  `json:"limit"` // which binds: flops or bytes
-	// Share of that limit; above 1 where operands are still in a cache.
-	Share float64 `json:"share_of_limit"`
+	Limit        string  `json:"limit"` // which binds, in turns with the steps: flops, bytes; or cache, faster than memory
+	Share        float64 `json:"share_of_limit"`
 }
 
 // BenchOptions say what to measure.
@@ -104,11 +106,10 @@ func RunBench(ctx context.Context, o BenchOptions) (*Bench, error) {
 		return nil, input(err)
 	}
 	defer dev.Close()
-	b := &Bench{Hone: Version(), Machine: Machine(), Device: dev.Name(), Threads: dev.Threads(), Precision: o.Precision}
-	for range 3 { // what else the machine does can only hide its limits
-		gflops, gbs := dev.Peak(dev.Threads())
-		b.GFLOPS, b.Bandwidth = max(b.GFLOPS, gflops), max(b.Bandwidth, gbs)
-		b.BF16 = max(b.BF16, dev.PeakBF16(dev.Threads()))
+	b := &Bench{Hone: Version(), Machine: Machine(), Device: dev.Name(), Threads: dev.Threads(), Precision: o.Precision, gauge: dev.Gauge()}
+	first := b.turns()
+	for range 10 { // what else the machine does can only hide its limits
+		first.add(1)
 	}
 	if o.Matmuls {
 		o.Say("bench: matrix products")
@@ -119,6 +120,9 @@ func RunBench(ctx context.Context, o BenchOptions) (*Bench, error) {
 	sizes, families := splitFamilies(o.Configs)
 	if len(o.Peers) > 0 {
 		sizes, families = o.Configs, nil
+		if err := b.sayPeers(sizes, o); err != nil {
+			return nil, err
+		}
 	}
 	for _, c := range sizes {
 		o.Say("bench: the step of " + c.Name)
@@ -142,14 +146,6 @@ func RunBench(ctx context.Context, o BenchOptions) (*Bench, error) {
 		}
 	}
 	return b, nil
-}
-
-// peak is the limit of the precision's products.
-func (b *Bench) peak() float64 {
-	if b.BF16 > 0 {
-		return b.BF16
-	}
-	return b.GFLOPS
 }
 
 // arithmetic names the limits of products.
@@ -302,8 +298,7 @@ type benchMeter struct {
 	params        int
 	products      float64 // FLOPs of a step's matrix products
 	steps         []float64
-	rates         []float64 // GFLOP/s of multiply-adds alone, between the steps
-	total, waited float64   // seconds
+	total, waited float64 // seconds
 	ops           []*benchOps
 }
 
@@ -325,17 +320,16 @@ func (m *benchMeter) add(p benchPoint) {
 	m.total, m.waited = m.total+p.info.Seconds, m.waited+p.info.DataWait
 }
 
-// result is what was measured.
-func (m *benchMeter) result(b *Bench) *BenchStep {
+// result is what was measured, beside the limits in turns with it.
+func (m *benchMeter) result(b *Bench, turns *benchTurns) *BenchStep {
+	ofSteps, ofOps := turns.limits()
 	took := median(m.steps)
 	out := &BenchStep{BenchConfig: m.config, Parameters: m.params, Steps: len(m.steps), Milliseconds: 1e3 * took}
 	out.Products = m.products / 1e9
 	out.TokensPerSecond = float64(m.config.tokens()) / took
 	out.GFLOPS = m.config.flops(m.params, m.products) / 1e9 / took
-	out.Share = out.GFLOPS / b.peak()
-	if out.Rate = median(m.rates); out.Rate > 0 {
-		out.ShareInTurns = out.GFLOPS / out.Rate
-	}
+	out.Limit = b.products(ofSteps)
+	out.Share = b.share("the step of "+m.config.Name, out.GFLOPS, out.Limit)
 	out.DataWait = m.waited / m.total
 	between := slices.Clone(m.steps)
 	for _, o := range m.ops {
@@ -344,7 +338,7 @@ func (m *benchMeter) result(b *Bench) *BenchStep {
 				between[k] -= took[k]
 			}
 		}
-		for _, line := range o.lines(m.config, b) {
+		for _, line := range o.lines(m.config, b, ofOps) {
 			line.OfStep = line.Milliseconds / out.Milliseconds
 			out.Ops = append(out.Ops, line)
 		}
@@ -357,23 +351,19 @@ func (m *benchMeter) result(b *Bench) *BenchStep {
 // benchStep times the step of a config, and its instructions.
 func benchStep(ctx context.Context, dev *cpu.Device, c BenchConfig, b *Bench, seconds float64) (*BenchStep, error) {
 	m := benchMeter{config: c}
-	turn := 0.0
+	turns := b.turns()
 	began := time.Now()
-	for p, err := range benchSteps(ctx, dev, c, b.BF16 > 0) {
+	for p, err := range benchSteps(ctx, dev, c, b.Precision == "bf16") {
 		if err != nil {
 			return nil, err
 		}
 		m.add(p)
-		// A fiftieth of the steps' time, in rounds that are long beside the clock's.
-		if turn += p.info.Seconds; turn > 0.05 {
-			m.rates = append(m.rates, dev.Rate(turn/50))
-			turn = 0
-		}
+		turns.add(p.info.Seconds)
 		if spent := time.Since(began).Seconds(); len(m.steps) >= 5 && spent > seconds || len(m.steps) >= 3 && spent > 1.5*seconds {
 			break
 		}
 	}
-	return m.result(b), nil
+	return m.result(b, turns), nil
 }
 
 // benchOps holds how long each instruction of a program took, run by run.
@@ -392,12 +382,12 @@ func watchOps(x *exec.Executor) *benchOps {
 }
 
 // lines adds up the instructions of one kind; they come in the order of the program.
-func (o *benchOps) lines(c BenchConfig, b *Bench) []BenchOp {
+func (o *benchOps) lines(c BenchConfig, b *Bench, limits cpu.Limits) []BenchOp {
 	type key struct{ phase, op, from string }
 	at := map[key]int{}
 	var list []BenchOp
-	var limits []float64 // seconds
-	var flops []float64  // of these, how many for arithmetic
+	var least []float64 // seconds that the limits leave it
+	var flops []float64 // of these, how many for arithmetic
 	phase := "update"
 	loss, isTraining := o.p.Named["loss"]
 	if isTraining {
@@ -414,7 +404,7 @@ func (o *benchOps) lines(c BenchConfig, b *Bench) []BenchOp {
 			n = len(list)
 			at[k] = n
 			list = append(list, BenchOp{Phase: k.phase, Op: k.op, From: k.from})
-			limits, flops = append(limits, 0), append(flops, 0)
+			least, flops = append(least, 0), append(flops, 0)
 		}
 		f, bytes := o.p.Cost(i)
 		if in.Op == exec.OpAttention || in.Op == exec.OpAttentionGrad {
@@ -425,12 +415,12 @@ func (o *benchOps) lines(c BenchConfig, b *Bench) []BenchOp {
 		l.Milliseconds += 1e3 * median(o.took[i])
 		l.GFLOP += f / 1e9
 		l.MB += bytes / 1e6
-		peak := b.GFLOPS
+		rate := limits.GFLOPS
 		if in.Attrs.BF16 {
-			peak = b.BF16
+			rate = limits.BF16
 		}
-		arithmetic, memory := f/(1e9*peak), bytes/(1e9*b.Bandwidth)
-		limits[n] += max(arithmetic, memory)
+		arithmetic, memory := f/(1e9*rate), bytes/(1e9*limits.Bandwidth)
+		least[n] += max(arithmetic, memory)
 		if arithmetic > memory {
 			flops[n] += arithmetic
 		}
@@ -439,11 +429,17 @@ func (o *benchOps) lines(c BenchConfig, b *Bench) []BenchOp {
 		}
 	}
 	for n := range list {
-		list[n].Limit = "bytes"
-		if flops[n] > limits[n]/2 {
-			list[n].Limit = "flops"
+		l := &list[n]
+		share := 1e3 * least[n] / l.Milliseconds
+		switch {
+		case flops[n] > least[n]/2:
+			l.Limit = "flops"
+			l.Share = b.share(strings.TrimSpace(fmt.Sprintf("%s of %s, %s %s", l.Op, c.Name, l.Phase, l.From)), 1e3*l.GFLOP/l.Milliseconds, l.GFLOP/least[n])
+		case share > 1:
+			l.Limit = "cache"
+		default:
+			l.Limit, l.Share = "bytes", share
 		}
-		list[n].Share = 1e3 * limits[n] / list[n].Milliseconds
 	}
 	return list
 }
@@ -492,22 +488,25 @@ func benchMatmuls(ctx context.Context, dev *cpu.Device, of *Bench) ([]BenchMatmu
 				op = exec.OpLinearGradW
 			}
 			out = []exec.ID{b.Scratch("c", exec.F32, m, n)}
-			b.Emit(op, in, out, exec.Attrs{Transposed: layout != "NT", BF16: of.BF16 > 0}, "")
+			b.Emit(op, in, out, exec.Attrs{Transposed: layout != "NT", BF16: of.Precision == "bf16"}, "")
 			b.Output("c", out[0])
-			took, err := timeProgram(dev, b)
+			turns := of.turns()
+			took, err := timeProgram(dev, b, turns)
 			if err != nil {
 				return nil, err
 			}
 			row.Rates[layout] = 2 * float64(m) * float64(k) * float64(n) / took / 1e9
-			row.Share[layout] = row.Rates[layout] / of.peak()
+			_, limits := turns.limits()
+			row.Share[layout] = of.share(fmt.Sprintf("the product %s of %d×%d×%d", layout, m, k, n), row.Rates[layout], of.products(limits))
 		}
 		list = append(list, row)
 	}
 	return list, nil
 }
 
-// timeProgram is the median time of a run: of 3 at least, within 0.1 s or so.
-func timeProgram(dev *cpu.Device, b *exec.Builder) (seconds float64, err error) {
+// timeProgram is the median time of a run, of 3 at least, within 0.1 s or so, in turns with
+// the limits.
+func timeProgram(dev *cpu.Device, b *exec.Builder, turns *benchTurns) (seconds float64, err error) {
 	p, err := b.Program()
 	if err != nil {
 		return 0, err
@@ -536,6 +535,7 @@ func timeProgram(dev *cpu.Device, b *exec.Builder) (seconds float64, err error) 
 			return 0, err
 		}
 		took = append(took, time.Since(start).Seconds())
+		turns.add(took[len(took)-1])
 	}
 	runtime.GC() // gives the arenas back
 	return median(took[1:]), nil
@@ -544,13 +544,14 @@ func timeProgram(dev *cpu.Device, b *exec.Builder) (seconds float64, err error) 
 // Print writes the tables.
 func (b *Bench) Print(w io.Writer) error {
 	fmt.Fprintf(w, "%s\n%s, %d threads: %s, %.1f GB/s of reading memory\n", b.Machine, b.Device, b.Threads, b.arithmetic(), b.Bandwidth)
+	fmt.Fprintln(w, "the best that was seen; shares below are of the limits as they were in turns with what is measured")
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
 	if len(b.Matmuls) > 0 {
 		fmt.Fprintln(t, "\nmatmul, GFLOP/s\tM\tK\tN\tNN\t%\tNT\t%\tTN\t%\t")
 		for _, m := range b.Matmuls {
 			fmt.Fprintf(t, "\t%d\t%d\t%d\t", m.M, m.K, m.N)
 			for _, l := range []string{"NN", "NT", "TN"} {
-				fmt.Fprintf(t, "%.0f\t%.0f\t", m.Rates[l], 100*m.Share[l])
+				fmt.Fprintf(t, "%.0f\t%s\t", m.Rates[l], percent(m.Share[l], 0))
 			}
 			fmt.Fprintln(t)
 		}
@@ -561,18 +562,14 @@ func (b *Bench) Print(w io.Writer) error {
 	for _, s := range b.Steps {
 		fmt.Fprintf(w, "\n%s: %s %d layers of %d, T=%d B=%d V=%d, %.3g M parameters without positions\n",
 			s.Name, s.Family, s.Layers, s.Dim, s.T, s.B, s.V, float64(s.Parameters)/1e6)
-		turns := ""
-		if s.Rate > 0 {
-			turns = fmt.Sprintf(", %.1f %% of the %.0f GFLOP/s in turns with the steps", 100*s.ShareInTurns, s.Rate)
-		}
-		fmt.Fprintf(w, "%.1f ms a step (median of %d), %.0f tokens/s, %.1f GFLOP/s, %.1f %% of peak%s; %.2f %% waiting for data\n",
-			s.Milliseconds, s.Steps, s.TokensPerSecond, s.GFLOPS, 100*s.Share, turns, 100*s.DataWait)
+		fmt.Fprintf(w, "%.1f ms a step (median of %d), %.0f tokens/s, %.1f GFLOP/s, %s %% of the %.0f in turns with the steps; %.2f %% waiting for data\n",
+			s.Milliseconds, s.Steps, s.TokensPerSecond, s.GFLOPS, percent(s.Share, 1), s.Limit, 100*s.DataWait)
 		t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 		fmt.Fprintln(t, "phase\top\tfrom\tcount\tms\t% of step\tGFLOP\tMB\tlimit\t% of it")
 		for _, o := range s.Ops {
 			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%.2f\t%.1f\t%.2f\t%.1f\t%s\t", o.Phase, o.Op, o.From, o.Count, o.Milliseconds, 100*o.OfStep, o.GFLOP, o.MB, o.Limit)
 			if o.Limit != "" {
-				fmt.Fprintf(t, "%.0f", 100*o.Share)
+				fmt.Fprint(t, percent(o.Share, 0))
 			}
 			fmt.Fprintln(t)
 		}
@@ -588,7 +585,9 @@ func (b *Bench) Print(w io.Writer) error {
 	}
 	if len(b.Peers) > 0 {
 		fmt.Fprintln(w)
-		return b.printPeers(w)
+		if err := b.printPeers(w); err != nil {
+			return err
+		}
 	}
-	return nil
+	return b.printFaults(w)
 }

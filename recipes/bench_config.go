@@ -102,6 +102,25 @@ func (c BenchConfig) model() (model.Config, error) {
 	return m, m.SetDropout(0, 0)
 }
 
+// program is the config's step without its update.
+func (c BenchConfig) program() (*exec.Layout, *exec.Program, error) {
+	config, err := c.model()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := config.Validate(); err != nil {
+		return nil, nil, err
+	}
+	o := model.Options{EncoderLength: c.T}
+	l, err := model.NewLayout(config, exec.F32, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	dec, _ := c.rows()
+	p, err := model.Program(config, l, o, model.Train, c.B, dec/c.B, 0)
+	return l, p, err
+}
+
 // specials are the special tokens, the last one of the vocabulary first.
 func (c BenchConfig) specials() []string {
 	switch learns[c.Family][0] {

@@ -55,6 +55,7 @@ func benchFamilies(ctx context.Context, dev *cpu.Device, list []BenchConfig, b *
 		next[i], stop = iter.Pull2(benchSteps(ctx, dev, c, o.bf16()))
 		defer stop()
 	}
+	turns := b.turns()
 	began := time.Now()
 	for round := 1; ; round++ {
 		o.Say(fmt.Sprintf("bench: families, turn %d, %.0f s", round, time.Since(began).Seconds()))
@@ -64,6 +65,7 @@ func benchFamilies(ctx context.Context, dev *cpu.Device, list []BenchConfig, b *
 				return err
 			}
 			meters[i].add(p)
+			turns.add(p.info.Seconds)
 		}
 		spent, limit := time.Since(began).Seconds(), o.Seconds*float64(len(list))
 		if n := round - warmUp; n >= 5 && spent > limit || n >= 3 && spent > 1.5*limit {
@@ -73,7 +75,7 @@ func benchFamilies(ctx context.Context, dev *cpu.Device, list []BenchConfig, b *
 	var first BenchFamily
 	var rate float64
 	for i := range meters {
-		s := meters[i].result(b)
+		s := meters[i].result(b, turns)
 		b.Steps = append(b.Steps, *s)
 		f := BenchFamily{
 			Name: s.Name, Parameters: s.Parameters, Tokens: s.tokens(), TokensPerSecond: s.TokensPerSecond,

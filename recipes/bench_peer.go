@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -63,7 +64,8 @@ type BenchPeer struct {
 	Steps           int       `json:"steps"`
 	Milliseconds    float64   `json:"milliseconds"` // median of the steps
 	TokensPerSecond float64   `json:"tokens_per_second"`
-	Share           float64   `json:"share_of_peak"`
+	Limit           float64   `json:"limit_gflops"` // of the products' multiply-adds alone, in turns with the steps: median
+	Share           float64   `json:"share_of_limit"`
 	Ratio           float64   `json:"hone_over_it"` // ratio of tokens/s
 	Seconds         []float64 `json:"seconds"`      // of each step
 }
@@ -156,6 +158,43 @@ func (t *torchProcess) close() error {
 // rounds is how often hone and its peers take turns.
 const rounds = 4
 
+// turnSteps is how many steps of a config each program makes in its turn.
+func turnSteps(seconds, step float64) int { return max(1, int(seconds/rounds/step)) }
+
+// What a comparison takes beyond hone's own steps, about, as seen on two cores: seconds until a
+// peer has started, and until it has compiled; its step's time over hone's; and the part
+// of the multiply-adds that hone's step comes to.
+const (
+	peerStarts    = 6
+	peerCompiles  = 35
+	peerStep      = 2
+	honeMultiples = 0.6
+)
+
+// peerSeconds is about how long a comparison takes, of a config whose step has that many
+// FLOPs, on a machine of that many GFLOP/s: hone, and the peer plain and compiled.
+func peerSeconds(flops, gflops, seconds float64) float64 {
+	step := flops / (honeMultiples * gflops * 1e9)
+	steps := float64(rounds * turnSteps(seconds, step))
+	return 2*peerStarts + peerCompiles + (warmUp+steps)*step*(1+2*peerStep)
+}
+
+// sayPeers says before anything is measured how long it takes.
+func (b *Bench) sayPeers(list []BenchConfig, o BenchOptions) error {
+	total := 0.0
+	for _, c := range list {
+		_, p, err := c.program()
+		if err != nil {
+			return err
+		}
+		total += peerSeconds(p.FLOPs(), b.GFLOPS, o.Seconds)
+	}
+	total *= float64(len(o.Peers))
+	o.Say(fmt.Sprintf("bench: %d models, each in hone and in %s plain and compiled: about %d minutes; --config or fewer --seconds make it shorter",
+		len(list), o.Peers[0].Name, int(math.Ceil(total/60))))
+	return nil
+}
+
 // benchPeers measures a config in hone, PyTorch, and PyTorch compiled, in turns: what
 // else the machine does meets all of them.
 func benchPeers(ctx context.Context, dev *cpu.Device, c BenchConfig, b *Bench, o BenchOptions) (list []BenchPeer, err error) {
@@ -188,6 +227,7 @@ func benchPeers(ctx context.Context, dev *cpu.Device, c BenchConfig, b *Bench, o
 	}
 	var params, turn, made int
 	var products float64
+	turns := b.turns()
 	began := time.Now()
 	err = benchTrain(ctx, dev, c, o.bf16(), func(t *trainer.Trainer, i trainer.StepInfo) error {
 		if i.Step <= warmUp {
@@ -195,11 +235,12 @@ func benchPeers(ctx context.Context, dev *cpu.Device, c BenchConfig, b *Bench, o
 			for _, x := range t.Executors() {
 				products += x.Program().FLOPs()
 			}
-			turn = max(1, int(o.Seconds/rounds/i.Seconds))
+			turn = turnSteps(o.Seconds, i.Seconds)
 			began = time.Now()
 			return nil
 		}
 		list[0].Seconds = append(list[0].Seconds, i.Seconds)
+		turns.add(i.Seconds)
 		if made++; made%turn != 0 {
 			return nil
 		}
@@ -209,6 +250,9 @@ func benchPeers(ctx context.Context, dev *cpu.Device, c BenchConfig, b *Bench, o
 				return err
 			}
 			list[k+1].Seconds = append(list[k+1].Seconds, seconds...)
+			for _, s := range seconds {
+				turns.add(s)
+			}
 		}
 		o.Say(fmt.Sprintf("bench: %s: turn %d of %d, %.0f s", c.Name, made/turn, rounds, time.Since(began).Seconds()))
 		if made == rounds*turn {
@@ -219,12 +263,15 @@ func benchPeers(ctx context.Context, dev *cpu.Device, c BenchConfig, b *Bench, o
 	if err != nil {
 		return nil, err
 	}
+	limits, _ := turns.limits()
+	limit := b.products(limits)
 	for k := range list {
 		p := &list[k]
 		took := median(p.Seconds)
 		p.Steps, p.Milliseconds = len(p.Seconds), 1e3*took
 		p.TokensPerSecond = float64(c.B*c.T) / took
-		p.Share = c.flops(params, products) / took / 1e9 / b.peak()
+		p.Limit = limit
+		p.Share = b.share(fmt.Sprintf("the step of %s in %s", c.Name, p.Name), c.flops(params, products)/took/1e9, limit)
 		p.Ratio = list[0].TokensPerSecond / p.TokensPerSecond
 	}
 	return list, nil
@@ -232,9 +279,9 @@ func benchPeers(ctx context.Context, dev *cpu.Device, c BenchConfig, b *Bench, o
 
 func (b *Bench) printPeers(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "config\tprogram\tsteps\tms a step\ttokens/s\t% of peak\thone ÷ it\t")
+	fmt.Fprintln(t, "config\tprogram\tsteps\tms a step\ttokens/s\t% of multiply-adds\thone ÷ it\t")
 	for _, p := range b.Peers {
-		fmt.Fprintf(t, "%s\t%s\t%d\t%.1f\t%.0f\t%.0f\t%.2f\t\n", p.BenchConfig.Name, p.Name, p.Steps, p.Milliseconds, p.TokensPerSecond, 100*p.Share, p.Ratio)
+		fmt.Fprintf(t, "%s\t%s\t%d\t%.1f\t%.0f\t%s\t%.2f\t\n", p.BenchConfig.Name, p.Name, p.Steps, p.Milliseconds, p.TokensPerSecond, percent(p.Share, 0), p.Ratio)
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -267,15 +314,15 @@ func (b *Bench) Markdown(w io.Writer) error {
 		rule += "---:|"
 	}
 	peak := "FMA"
-	if b.BF16 > 0 {
+	if b.Precision == "bf16" {
 		peak = "bf16"
 	}
-	fmt.Fprintf(w, "| tokens/s |%s hone ÷ best other | hone's share of %s peak |\n|---|%s---:|---:|", heads, peak, rule)
+	fmt.Fprintf(w, "| tokens/s |%s hone ÷ best other | hone's share of %s rate in turns |\n|---|%s---:|---:|", heads, peak, rule)
 	best := 0.0
 	var last BenchPeer
 	end := func() {
 		if last.Name != "" {
-			fmt.Fprintf(w, " %.2f | %.0f %% |", last.TokensPerSecond/best, 100*last.Share)
+			fmt.Fprintf(w, " %.2f | %s %% |", last.TokensPerSecond/best, percent(last.Share, 0))
 		}
 	}
 	for _, p := range b.Peers {
@@ -289,7 +336,7 @@ func (b *Bench) Markdown(w io.Writer) error {
 		fmt.Fprintf(w, " %s |", thousands(p.TokensPerSecond))
 	}
 	end()
-	_, err := fmt.Fprintf(w, "\n\nMedians of steps taken in turns on one machine: %s; %s, %d threads, %s; %s.\n",
+	fmt.Fprintf(w, "\n\nMedians of steps taken in turns on one machine: %s; %s, %d threads, %s; %s.\n",
 		b.Machine, b.Device, b.Threads, b.arithmetic(), strings.Join(b.versions(), "; "))
-	return err
+	return b.printFaults(w)
 }

@@ -5,27 +5,13 @@ import (
 	"testing"
 
 	"hone/trainer/exec"
-	"hone/trainer/model"
 )
 
 // The families have as many parameters as GPT within 2.5 %, and the FLOPs of GPT-2's products
 // are 6N + 12LCT a token but for biases and norms.
 func TestBenchFamiliesAreEqual(t *testing.T) {
 	program := func(c BenchConfig) (*exec.Layout, *exec.Program) {
-		config, err := c.model()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := config.Validate(); err != nil {
-			t.Fatalf("%s: %v", c.Name, err)
-		}
-		o := model.Options{EncoderLength: c.T}
-		l, err := model.NewLayout(config, exec.F32, o)
-		if err != nil {
-			t.Fatalf("%s: %v", c.Name, err)
-		}
-		dec, _ := c.rows()
-		p, err := model.Program(config, l, o, model.Train, c.B, dec/c.B, 0)
+		l, p, err := c.program()
 		if err != nil {
 			t.Fatalf("%s: %v", c.Name, err)
 		}

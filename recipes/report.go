@@ -23,16 +23,27 @@ func startClock() (seconds func() float64) {
 }
 
 // peak is the machine's measured limit, of products of bf16 or of fp32, FLOP/s: each
-// measured once a run.
-func (w *runner) peak(bf16 bool) float64 {
-	if w.limits[bf16] == 0 {
+// measured once a run, and again where the clock has risen since, so that something came to
+// more than it.
+func (w *runner) peak(bf16 bool, flops float64) float64 {
+	if flops >= w.limits[bf16] {
 		rate := w.dev.PeakFLOPS
 		if bf16 {
 			rate = w.dev.PeakBF16
 		}
-		w.limits[bf16] = 1e9 * rate(w.dev.Threads())
+		w.limits[bf16] = max(w.limits[bf16], 1e9*rate(w.dev.Threads()))
 	}
 	return w.limits[bf16]
+}
+
+// mfu is a training's share of that limit; Missing where it is above 1, which only a wrong
+// measurement of the limit explains.
+func (w *runner) mfu(bf16 bool, flops float64) report.Number {
+	share := flops / w.peak(bf16, flops)
+	if share > 1 {
+		return report.Missing
+	}
+	return report.Number(share)
 }
 
 // summary is a training stage's line of the report.
@@ -155,7 +166,7 @@ func (w *runner) report() (*report.Run, error) {
 		Model: w.r.shape(w.tok.Size()), RecipeText: w.text, RecipeSet: w.r.setKeys(w.text),
 		Machine: report.Machine{
 			Description: Machine(), Device: kind, Kernels: kernels, Threads: w.dev.Threads(),
-			PeakMemory: peakMemory(), PeakFLOPs: report.Number(w.peak(false)),
+			PeakMemory: peakMemory(), PeakFLOPs: report.Number(w.peak(false, 0)),
 		},
 	}
 	if before, _, _, err := report.Read(w.o.Dir); err == nil {

@@ -551,7 +551,7 @@ func (h *watch) log() trainer.Hook {
 			line := stepLine{Step: report.Step{
 				Step: i.Step, Stage: h.name, Tokens: i.Tokens, Loss: report.Number(mean), LR: report.Number(i.LR),
 				GradNorm: report.Number(i.GradNorm), TokensPerSecond: report.Number(speed), Seconds: report.Number(h.seconds),
-				MFU: report.Number(float64(len(h.loss)*h.s.BatchSize*h.s.SequenceLength) * h.flops / took / h.w.peak(h.s.bf16())),
+				MFU: h.w.mfu(h.s.bf16(), float64(len(h.loss)*h.s.BatchSize*h.s.SequenceLength)*h.flops/took),
 			}, DataWait: h.waited / took, Padding: h.padding / float64(len(h.loss)), LearningRate: h.rate,
 				Mixture: mixed(h.read.Mixture, h.read.MixtureBy, t.Cursor())}
 			for _, name := range wrapped(h.read.Mixture, h.place, t.Cursor()) {

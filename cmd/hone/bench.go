@@ -19,8 +19,11 @@ func newBench(t *terminal) *cobra.Command {
 		Long: `Measures this machine's fused multiply-adds and memory, matrix products, and the
 training step of four GPT-2s (nano, char, small, gpt2) on the way that hone run goes:
 loader, forward, backward, clipping, AdamW. The step is split by operation, each beside
-its own limit: arithmetic or memory, whichever binds. Shares count 6N + 12LCT FLOPs a
-token (N parameters without positions), and nothing for what is computed twice.
+its own limit: arithmetic or memory, whichever binds, and none where operands are still
+in a cache. Shares count 6N + 12LCT FLOPs a token (N parameters without positions), and
+nothing for what is computed twice. They are of the limits as measured in turns with the
+steps, so that a clock that moves changes none; one above 100 % is a fault of the
+measurement, and said as such.
 
 --config llama, qwen3, palm, bert, t5 or xlnet, or several, measures model families at
 equal parameters in turns with a GPT-2, and their tokens/s over its.
@@ -28,7 +31,8 @@ equal parameters in turns with a GPT-2, and their tokens/s over its.
 --against torch=PYTHON trains the same models in PyTorch too, plain and compiled, in
 turns with hone; PYTHON is the interpreter of an environment that has torch. With
 --against transformers=PYTHON they are that library's: a BERT base and a Llama of 135 M
-parameters (SmolLM2's) or, by --config, other GPT-2s, BERTs and Llamas.
+parameters (SmolLM2's) or, by --config, other GPT-2s, BERTs and Llamas. This takes
+minutes, above all until PyTorch has compiled; how many is said first.
 
 --precision bf16 measures steps whose matrix products are of bf16, beside the peak of
 these; of a peer, its autocast to bfloat16.`,

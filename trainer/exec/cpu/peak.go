@@ -11,22 +11,6 @@ type peakKernels struct {
 	readLoop func(n int, src *float32) // n a multiple of 4·lanes
 }
 
-// Peak measures what the processor can do with the device's kernel set on that many
-// of its threads (at least 1, at most Threads): float32 GFLOP/s, see PeakFLOPS; and GB/s
-// of reading memory far larger than the caches, the best of rounds within about 0.1 s.
-func (d *Device) Peak(threads int) (gflops, gbs float64) {
-	threads = min(max(threads, 1), d.pool.threads)
-	gflops = d.PeakFLOPS(threads)
-
-	const share = 8 << 20 // floats a thread: 32 MiB
-	r := &readJob{k: d.kern, src: make([]float32, threads*share)}
-	for i := range r.src {
-		r.src[i] = 1 // else every page would be the same page of zeros
-	}
-	gbs = best(func() { d.pool.run(threads, r) }, float64(4*len(r.src))) / 1e9
-	return gflops, gbs
-}
-
 // PeakFLOPS measures float32 GFLOP/s, a multiply and an add counted as two, of
 // instructions that wait for no memory: the best of rounds within about 0.1 s.
 func (d *Device) PeakFLOPS(threads int) (gflops float64) {
@@ -42,23 +26,64 @@ func (d *Device) PeakBF16(threads int) (gflops float64) {
 	return d.peak(min(max(threads, 1), d.pool.threads), &peakJob{k: d.kern, bf16: d.bf16})
 }
 
-// Rate is the GFLOP/s, over about that many seconds, of the instructions that PeakBF16 or
-// else PeakFLOPS measures, on all threads: what the processor gives now, with the clock and
-// the company that it has.
-func (d *Device) Rate(seconds float64) (gflops float64) {
-	j := &peakJob{k: d.kern, bf16: d.bf16, tile: make([]float32, d.pool.threads*2*peakSteps), rounds: 1 << 16}
-	if d.kern.fmaLoop == nil {
-		j.rounds = peakSteps
+// Limits are what the processor gives: GFLOP/s of fused multiply-adds of float32, two for
+// each, and of products of bf16, 0 of a device that has none; GB/s of reading memory.
+type Limits struct{ GFLOPS, BF16, Bandwidth float64 }
+
+// A Gauge measures limits now, so that what is measured in turns with it can be told as a
+// share of them.
+type Gauge struct {
+	d    *Device
+	fma  *peakJob
+	bf16 *peakJob // nil: the device has no products of bf16
+	read *readJob
+}
+
+// readShare is what a thread reads at a time, in floats: 32 MiB, far more than its cache.
+const readShare = 8 << 20
+
+// Gauge of the device, on all its threads. It holds 32 MiB for each of them.
+func (d *Device) Gauge() *Gauge {
+	g := &Gauge{
+		d:    d,
+		fma:  &peakJob{k: d.kern, tile: make([]float32, d.pool.threads*2*peakSteps), rounds: 1 << 16},
+		read: &readJob{k: d.kern, src: make([]float32, d.pool.threads*readShare)},
 	}
-	flops := 0.0
-	began := time.Now()
-	for {
-		d.pool.run(d.pool.threads, j)
-		flops += float64(d.pool.threads) * float64(j.rounds) * j.flops()
-		if took := time.Since(began).Seconds(); took >= seconds {
-			return flops / took / 1e9
+	if d.kern.fmaLoop == nil {
+		g.fma.rounds = peakSteps
+	}
+	if d.bf16 != nil {
+		g.bf16 = &peakJob{k: d.kern, bf16: d.bf16, rounds: 1 << 16}
+	}
+	for i := range g.read.src {
+		g.read.src[i] = 1 // else every page would be the same page of zeros
+	}
+	return g
+}
+
+// Measure takes about that many seconds, the same time for each limit. It returns their
+// means, which fall where other processes take a part of the cores, and those of the best
+// round of a few milliseconds, which has the clock of the moment without that company.
+func (g *Gauge) Measure(seconds float64) (mean, best Limits) {
+	threads := float64(g.d.pool.threads)
+	rate := func(j task, amount float64) (mean, best float64) {
+		began := time.Now()
+		for done, last := amount, 0.0; ; done += amount {
+			g.d.pool.run(g.d.pool.threads, j)
+			took := time.Since(began).Seconds()
+			best = max(best, amount/(took-last)/1e9)
+			if took >= seconds/3 {
+				return done / took / 1e9, best
+			}
+			last = took
 		}
 	}
+	mean.GFLOPS, best.GFLOPS = rate(g.fma, threads*float64(g.fma.rounds)*g.fma.flops())
+	mean.Bandwidth, best.Bandwidth = rate(g.read, float64(4*len(g.read.src)))
+	if g.bf16 != nil {
+		mean.BF16, best.BF16 = rate(g.bf16, threads*float64(g.bf16.rounds)*g.bf16.flops())
+	}
+	return mean, best
 }
 
 func (d *Device) peak(threads int, j *peakJob) (gflops float64) {
@@ -129,8 +154,7 @@ type readJob struct {
 }
 
 func (j *readJob) chunk(i, _ int) {
-	const share = 8 << 20
-	src := j.src[i*share:][:share]
+	src := j.src[i*readShare:][:readShare]
 	if j.k.readLoop != nil {
 		j.k.readLoop(len(src), &src[0])
 		return

@@ -10,11 +10,19 @@ func TestPeakMeasuresSomething(t *testing.T) {
 		}
 		defer d.Close()
 		for _, threads := range []int{0, 1, 2, 3} {
-			gflops, gbs := d.Peak(threads)
-			if !(gflops > 0.01 && gflops < 1e5 && gbs > 0.01 && gbs < 1e5) {
-				t.Errorf("%d threads: %v GFLOP/s, %v GB/s", threads, gflops, gbs)
+			if gflops := d.PeakFLOPS(threads); !(gflops > 0.01 && gflops < 1e5) {
+				t.Errorf("%d threads: %v GFLOP/s", threads, gflops)
 			}
-			t.Logf("%s, %d threads: %.0f GFLOP/s, %.1f GB/s", k.name, threads, gflops, gbs)
 		}
+		mean, best := d.Gauge().Measure(0.01)
+		for _, l := range []Limits{mean, best} {
+			if !(l.GFLOPS > 0.01 && l.GFLOPS < 1e5 && l.Bandwidth > 0.01 && l.Bandwidth < 1e5) || l.BF16 != 0 {
+				t.Errorf("%+v", l)
+			}
+		}
+		if mean.GFLOPS > best.GFLOPS || mean.Bandwidth > best.Bandwidth {
+			t.Errorf("%+v on the mean, %+v at best", mean, best)
+		}
+		t.Logf("%s: %+v", k.name, best)
 	})
 }
