@@ -2,9 +2,11 @@ package recipes
 
 import (
 	"context"
-	"encoding/json"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -23,9 +25,11 @@ import (
 	"hone/trainer/model"
 )
 
-// evaluated is evaluation.json of an evaluate stage: its share of the report.
+// evaluated is evaluation.json of an evaluate stage, a sealed file: its share of the
+// report, and what it was made from. Of another model or other data it is made again.
 type evaluated struct {
-	Models          map[string]string       `json:"models"` // hash of each evaluated model: another one is evaluated again
+	Models          map[string]string       `json:"models"` // hash of each evaluated model
+	Data            string                  `json:"data"`   // hash of the corpus and the tokenizer
 	Split           string                  `json:"split"`
 	Baselines       []string                `json:"baselines"`
 	WallSeconds     float64                 `json:"wall_seconds"`
@@ -47,7 +51,11 @@ type yardstick struct {
 }
 
 func (w *runner) evaluate(ctx context.Context, s *Stage) (worked bool, err error) {
-	now := evaluated{Models: map[string]string{}, Split: s.Split, Baselines: s.Baselines}
+	now := evaluated{Models: map[string]string{}, Data: w.tokSum, Split: s.Split, Baselines: s.Baselines}
+	for _, split := range w.corpora[s.Corpus].Splits() {
+		sum := sha256.Sum256([]byte(now.Data + split.Name + split.SHA256))
+		now.Data = hex.EncodeToString(sum[:])
+	}
 	models := slices.Clone(s.Models)
 	if s.RandomInit != "" {
 		models = append(models, s.RandomInit)
@@ -60,8 +68,13 @@ func (w *runner) evaluate(ctx context.Context, s *Stage) (worked bool, err error
 		now.Models[name] = c.Manifest.Files[checkpoint.ModelFile].SHA256
 	}
 	path := filepath.Join(w.stageDir(s.Name), evaluationFile)
-	if done, err := readEvaluated(path); err == nil && done.same(&now) {
+	switch done, err := readEvaluated(path); {
+	case err == nil && done.same(&now):
 		return false, nil
+	case errors.Is(err, checkpoint.ErrDamaged):
+		w.log(fmt.Sprintf("stage %s: %v: it is evaluated again", s.Name, err))
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return false, fmt.Errorf("stage %s: %w", s.Name, err)
 	}
 	if _, err := w.report(); err != nil { // so far
 		return true, err
@@ -73,27 +86,19 @@ func (w *runner) evaluate(ctx context.Context, s *Stage) (worked bool, err error
 		}
 	}
 	now.WallSeconds = clock()
-	text, err := json.MarshalIndent(now, "", "  ")
-	if err != nil {
-		return true, fmt.Errorf("stage %s: %w", s.Name, err)
-	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return true, fmt.Errorf("stage %s: %w", s.Name, err)
 	}
-	return true, checkpoint.WriteFile(path, append(text, '\n'))
+	return true, checkpoint.WriteSealed(path, &now)
 }
 
 func readEvaluated(path string) (*evaluated, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
 	e := new(evaluated)
-	return e, json.Unmarshal(b, e)
+	return e, checkpoint.ReadSealed(path, e)
 }
 
 func (e *evaluated) same(o *evaluated) bool {
-	if len(e.Models) != len(o.Models) || e.Split != o.Split || !slices.Equal(e.Baselines, o.Baselines) {
+	if len(e.Models) != len(o.Models) || e.Data != o.Data || e.Split != o.Split || !slices.Equal(e.Baselines, o.Baselines) {
 		return false
 	}
 	for name, hash := range e.Models {

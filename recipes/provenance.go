@@ -1,16 +1,19 @@
 package recipes
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 
 	"hone/checkpoint"
 	"hone/data"
+	"hone/eval/report"
 )
 
 // provenanceLacks refuses corpora that do not say where they come from, where the recipe
@@ -45,12 +48,54 @@ func (w *runner) provenance(s *Stage, mixture []data.Part) []checkpoint.Corpus {
 		p := w.corpora[name].Provenance
 		c := checkpoint.Corpus{
 			Name: p.Name, Source: p.Source, Licence: p.Licence, Consent: p.Consent, Collected: p.Collected,
-			SHA256: p.SHA256, Documents: p.Rows, Cleaning: leftOut(w.corpora[name].Manifest),
+			SHA256: p.SHA256, Train: w.corpora[name].Train.SHA256, Documents: p.Rows, Cleaning: leftOut(w.corpora[name].Manifest),
 		}
 		if len(mixture) > 0 {
 			c.Share = mixture[i].Weight
 		}
 		list = append(list, c)
+	}
+	return list
+}
+
+// learned is the provenance of a run's report: its corpora as they are, and what steps of
+// its stages had before they were changed, each with these steps; of tokenizers, where
+// there was more than one.
+func (w *runner) learned() []report.Corpus {
+	var list, tokenizers []report.Corpus
+	for _, name := range sortedKeys(w.corpora) {
+		p := w.corpora[name].Provenance
+		list = append(list, report.Corpus{
+			Name: p.Name, Source: p.Source, Licence: p.Licence, Consent: p.Consent, SHA256: p.SHA256, Rows: p.Rows, Bytes: p.Bytes,
+		})
+	}
+	note := func(list *[]report.Corpus, c report.Corpus, steps report.Steps) {
+		at := slices.IndexFunc(*list, func(o report.Corpus) bool { return o.Name == c.Name && o.SHA256 == c.SHA256 })
+		if at < 0 {
+			at = len(*list)
+			*list = append(*list, c)
+		}
+		(*list)[at].Steps = append((*list)[at].Steps, steps)
+	}
+	for _, s := range w.r.Stages {
+		m := w.final[s.Name]
+		before := 0
+		for _, o := range m.Provenance {
+			if o.Stage != s.Name {
+				continue
+			}
+			steps := report.Steps{Stage: s.Name, First: before + 1, Last: cmp.Or(o.Step, m.Step)}
+			before = steps.Last
+			for _, c := range o.Corpora {
+				note(&list, report.Corpus{Name: c.Name, Source: c.Source, Licence: c.Licence, Consent: c.Consent, SHA256: c.SHA256, Rows: c.Documents}, steps)
+			}
+			if o.Tokenizer != "" {
+				note(&tokenizers, report.Corpus{Name: tokenizerInput, Source: w.r.Tokenizer.File, SHA256: o.Tokenizer}, steps)
+			}
+		}
+	}
+	if len(tokenizers) > 1 {
+		list = append(list, tokenizers...)
 	}
 	return list
 }
@@ -112,7 +157,7 @@ func (p *Provenance) Tree(w io.Writer) error {
 			}
 			return indent + "├─ ", indent + "│  "
 		}
-		head, _ := fork(len(o.Corpora) == 0)
+		head, _ := fork(len(o.Corpora) == 0 && o.Tokenizer == "")
 		if o.Imported != nil {
 			fmt.Fprintf(&b, "%simported: %s%s\n", head, o.Imported.Name, unknownBefore(i))
 			for _, name := range sortedKeys(o.Imported.Files) {
@@ -122,6 +167,10 @@ func (p *Provenance) Tree(w io.Writer) error {
 		} else {
 			fmt.Fprintf(&b, "%srecipe %s\n", head, o.RecipeSHA256)
 		}
+		if o.Tokenizer != "" {
+			head, _ := fork(len(o.Corpora) == 0)
+			fmt.Fprintf(&b, "%stokenizer %s\n", head, o.Tokenizer)
+		}
 		for k, c := range o.Corpora {
 			head, body := fork(k == len(o.Corpora)-1)
 			fmt.Fprintf(&b, "%scorpus %s\n", head, c.Name)
@@ -130,12 +179,20 @@ func (p *Provenance) Tree(w io.Writer) error {
 			}
 		}
 		if i > 0 {
-			fmt.Fprintf(&b, "%s└─ from %s, step %d\n", indent, p.Chain[i-1].Stage, p.Chain[i-1].Step)
+			fmt.Fprintf(&b, "%s└─ from %s, step %d%s\n", indent, p.Chain[i-1].Stage, p.Chain[i-1].Step, p.otherData(i))
 			indent += "   "
 		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// otherData says of a stage that went on with other data that this is what it had before.
+func (p *Provenance) otherData(i int) string {
+	if p.Chain[i-1].Stage != p.Chain[i].Stage {
+		return ""
+	}
+	return ", which had other data"
 }
 
 // unknownBefore says of an import that begins a chain that the chain does not begin there.
@@ -178,7 +235,7 @@ func (p *Provenance) Card(w io.Writer) error {
 	for i, o := range p.Chain {
 		fmt.Fprintf(&b, "\n## Stage %s\n", escapeMarkdown(o.Stage))
 		if i > 0 {
-			fmt.Fprintf(&b, "\nStarts from step %d of %s.\n", p.Chain[i-1].Step, escapeMarkdown(p.Chain[i-1].Stage))
+			fmt.Fprintf(&b, "\nStarts from step %d of %s%s.\n", p.Chain[i-1].Step, escapeMarkdown(p.Chain[i-1].Stage), p.otherData(i))
 		}
 		for _, c := range o.Corpora {
 			fmt.Fprintf(&b, "\n### Corpus %s\n\n| | |\n|---|---|\n", escapeMarkdown(c.Name))

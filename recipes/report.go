@@ -199,13 +199,9 @@ func (w *runner) report() (*report.Run, error) {
 	if err := w.races(run); err != nil {
 		return nil, err
 	}
+	run.Provenance = w.learned()
 	for _, name := range sortedKeys(w.corpora) {
-		c := w.corpora[name]
-		p := c.Provenance
-		run.Provenance = append(run.Provenance, report.Corpus{
-			Name: p.Name, Source: p.Source, Licence: p.Licence, Consent: p.Consent, SHA256: p.SHA256, Rows: p.Rows, Bytes: p.Bytes,
-		})
-		run.Data = append(run.Data, describeData(name, c))
+		run.Data = append(run.Data, describeData(name, w.corpora[name]))
 	}
 	return run, writeReport(w.o.Dir, run)
 }

@@ -25,9 +25,12 @@ type Options struct {
 	Dir     string // the run directory; "": runs/NAME
 	Fresh   bool   // remove what an earlier run left
 	Command string // that the user gave, for the report
-	Cache   string // where converted corpora lie
-	Say     func(line string)
-	Bar     func(title, unit string) Bar
+	// Accept goes on with a run whose corpora, tokenizer or checkpoint to start from have
+	// changed; the provenance keeps what each of its steps had.
+	Accept bool
+	Cache  string // where converted corpora lie
+	Say    func(line string)
+	Bar    func(title, unit string) Bar
 	// Hold is called before a stage is trained, and release after: in between, a program
 	// that is interrupted has a step to finish and save. It may be nil.
 	Hold func() (release func())
@@ -73,14 +76,18 @@ type runner struct {
 	dir     *runDir
 	dev     *cpu.Device
 	corpora map[string]*data.Corpus
+	start   *checkpoint.Checkpoint // of the recipe's base; nil: there is none
 	tok     tokenizer.Tokenizer
+	tokPath string
 	tokFile []byte // tokenizer.json
+	tokSum  string // hash of what it says
 	text    string // the resolved recipe
 	hash    string // of it
 	metrics *report.Log
-	at      int              // stage that is the next to be done
-	limits  map[bool]float64 // FLOP/s of the machine, by whether in bf16, once measured
-	params  map[string]int   // of each stage trained by this process
+	at      int                            // stage that is the next to be done
+	limits  map[bool]float64               // FLOP/s of the machine, by whether in bf16, once measured
+	params  map[string]int                 // of each stage trained by this process
+	final   map[string]checkpoint.Manifest // of each stage that is done
 	log     func(line string)
 	cached  map[string]*data.TokenSplit // training splits, by corpus
 }
@@ -91,7 +98,7 @@ func Run(ctx context.Context, r *Recipe, o Options) (run *report.Run, err error)
 	if o.Dir == "" {
 		o.Dir = filepath.Join("runs", r.Name)
 	}
-	w := &runner{r: r, o: o, log: o.Say, params: map[string]int{}, limits: map[bool]float64{}, cached: map[string]*data.TokenSplit{}}
+	w := &runner{r: r, o: o, log: o.Say, params: map[string]int{}, final: map[string]checkpoint.Manifest{}, limits: map[bool]float64{}, cached: map[string]*data.TokenSplit{}}
 	if w.dev, err = cpu.New(r.deviceOptions()); err != nil {
 		return nil, input(err)
 	}
@@ -102,7 +109,7 @@ func Run(ctx context.Context, r *Recipe, o Options) (run *report.Run, err error)
 	}
 	sum := sha256.Sum256([]byte(text))
 	w.text, w.hash = text, hex.EncodeToString(sum[:])
-	if w.dir, err = openRunDir(o.Dir, r, w.dev.Name(), Machine(), o.Fresh, w.log); err != nil {
+	if w.dir, err = openRunDir(r, o, w.dev.Name(), Machine()); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, w.dir.unlock()) }()
@@ -115,6 +122,11 @@ func Run(ctx context.Context, r *Recipe, o Options) (run *report.Run, err error)
 
 	if err := w.openCorpora(ctx); err != nil {
 		return nil, err
+	}
+	if r.base != nil {
+		if w.start, err = checkpoint.Open(r.base.dir); err != nil {
+			return nil, input(err)
+		}
 	}
 	if err := w.openTokenizer(ctx); err != nil {
 		return nil, err
@@ -169,30 +181,41 @@ func (w *runner) openCorpora(ctx context.Context) (err error) {
 	return nil
 }
 
+// remember compares the inputs with those of the run so far.
+func (w *runner) remember() error { return w.dir.remember(w.text, w.inputs(), w.o.Accept, w.log) }
+
+// openTokenizer opens the tokenizer, which it trains first where there is none; what the
+// run remembers of its inputs is compared before any work with them, and with all of them.
 func (w *runner) openTokenizer(ctx context.Context) error {
-	path := w.r.Tokenizer.File
-	if path == "" {
-		path = filepath.Join(w.o.Dir, checkpoint.TokenizerFile)
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			if err := w.trainTokenizer(ctx, path); err != nil {
+	w.tokPath = w.r.Tokenizer.File
+	if w.tokPath == "" {
+		w.tokPath = filepath.Join(w.o.Dir, checkpoint.TokenizerFile)
+		if _, err := os.Lstat(w.tokPath); errors.Is(err, fs.ErrNotExist) {
+			if err := w.remember(); err != nil {
+				return err
+			}
+			if err := w.trainTokenizer(ctx, w.tokPath); err != nil {
 				return err
 			}
 		}
 	}
 	var err error
-	if w.tokFile, err = os.ReadFile(path); err != nil {
+	if w.tokFile, err = os.ReadFile(w.tokPath); err != nil {
 		return fmt.Errorf("tokenizer: %w", err)
 	}
-	if w.tok, err = tokenizer.Open(path); err != nil {
+	tok, err := tokenizer.Open(w.tokPath)
+	if err != nil {
 		return err
 	}
+	sum := sha256.Sum256(tok.JSON())
+	w.tok, w.tokSum = tok, hex.EncodeToString(sum[:])
 	t := w.r.Tokenizer
 	for _, name := range []string{t.BOS, t.EOS, t.Separator} {
 		if _, ok := w.tok.Special(name); name != "" && !ok {
-			return input(fmt.Errorf("tokenizer %s: has no special token %s", path, name))
+			return input(fmt.Errorf("tokenizer %s: has no special token %s", w.tokPath, name))
 		}
 	}
-	return nil
+	return w.remember()
 }
 
 func (w *runner) trainTokenizer(ctx context.Context, path string) error {

@@ -2,7 +2,6 @@ package recipes
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -36,7 +35,8 @@ func Version() string {
 	return "devel"
 }
 
-// runManifest is manifest.json of a run directory: who wrote it, and what.
+// runManifest is manifest.json of a run directory, a sealed file: who wrote it, and what,
+// and what it was made from.
 type runManifest struct {
 	FormatVersion int    `json:"format_version"`
 	Hone          string `json:"hone"`
@@ -44,13 +44,15 @@ type runManifest struct {
 	Machine       string `json:"machine"`
 	// Made are the files and stage directories of the run directory that hone has made
 	// or is about to make, by name. Nothing else is ever overwritten or removed.
-	Made []string `json:"made"`
+	Made   []string `json:"made"`
+	Recipe string   `json:"recipe,omitempty"` // resolved; recipe.toml is for people to read
+	Inputs []Input  `json:"inputs,omitempty"`
 }
 
 // runFormat is the version of the run directory's layout.
 //
 //	1  the first
-//	2  the manifest lists what hone has made
+//	2  the manifest lists what hone has made, and remembers the recipe and its inputs
 const runFormat = 2
 
 const (
@@ -67,76 +69,117 @@ type runDir struct {
 
 // openRunDir locks the run's directory, and compares what an earlier run left there
 // with the recipe: a changed key refuses, more steps are welcome.
-func openRunDir(path string, r *Recipe, device, machine string, fresh bool, say func(string)) (*runDir, error) {
-	if err := os.MkdirAll(path, 0o777); err != nil {
+func openRunDir(r *Recipe, o Options, device, machine string) (*runDir, error) {
+	if err := os.MkdirAll(o.Dir, 0o777); err != nil {
 		return nil, fmt.Errorf("run: %w", err)
 	}
-	unlock, err := checkpoint.LockRun(path)
+	unlock, err := checkpoint.LockRun(o.Dir)
 	if err != nil {
 		return nil, err
 	}
-	d := &runDir{path: path, unlock: unlock}
-	if err := d.prepare(r, device, machine, fresh, say); err != nil {
+	d := &runDir{path: o.Dir, unlock: unlock}
+	if err := d.prepare(r, o, device, machine); err != nil {
 		return nil, errors.Join(err, unlock())
 	}
 	return d, nil
 }
 
-func (d *runDir) prepare(r *Recipe, device, machine string, fresh bool, say func(string)) error {
+func (d *runDir) prepare(r *Recipe, o Options, device, machine string) error {
 	text, err := r.Resolved()
 	if err != nil {
 		return err
 	}
 	old, err := d.readManifest()
-	if err != nil {
+	switch {
+	case errors.Is(err, checkpoint.ErrDamaged):
+		d.adopt(r)
+		if len(d.manifest.Made) == len(runFiles) { // no stage is here
+			return d.foreign(strings.TrimPrefix(err.Error(), filepath.Join(d.path, runManifestFile)+": "))
+		}
+		if !o.Accept {
+			return fmt.Errorf("run: %w\nhint: --accept-changes goes on from what the stages hold, which are not compared with the recipe then; --dir NAME starts another run", err)
+		}
+		o.Say("accepted: " + err.Error())
+		old = &runManifest{FormatVersion: runFormat, Made: d.manifest.Made}
+	case err != nil:
 		return err
-	}
-	if old == nil {
+	case old == nil:
 		old = &runManifest{FormatVersion: runFormat}
 	}
 	d.manifest = *old
 	if d.manifest.FormatVersion < 2 {
 		d.adopt(r)
 	}
-	if fresh {
-		if err := d.clear(say); err != nil {
+	if o.Fresh {
+		if err := d.clear(o.Say); err != nil {
 			return fmt.Errorf("run: --fresh: %w", err)
 		}
+		old.Device, old.Hone, old.Recipe, old.Inputs = "", "", "", nil
 	}
 	if err := d.claim(r); err != nil {
 		return err
 	}
-	recipe, err := os.ReadFile(filepath.Join(d.path, runRecipeFile))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return fmt.Errorf("run: %w", err)
-	default:
-		changed, err := changedKeys(string(recipe), text)
-		if err != nil {
-			return fmt.Errorf("run: %s: %w", filepath.Join(d.path, runRecipeFile), err)
+	if d.begun() {
+		if old.Recipe, err = d.recipe(old.Recipe, o.Say); err != nil {
+			return err
 		}
-		if len(changed) > 0 && d.begun() {
+	} else {
+		old.Recipe, old.Inputs = "", nil
+	}
+	if old.Recipe != "" {
+		changed, err := changedKeys(old.Recipe, text, len(old.Inputs) > 0)
+		if err != nil {
+			return d.recipeDamaged(err)
+		}
+		if len(changed) > 0 {
 			return &ChangedError{Dir: d.path, Keys: changed}
 		}
 	}
-	now := runManifest{runFormat, Version(), device, machine, d.manifest.Made}
+	// The recipe stays the old one until what it reads is known to be what it was, see remember.
+	now := runManifest{runFormat, Version(), device, machine, d.manifest.Made, old.Recipe, old.Inputs}
+	say := o.Say
 	switch {
-	case old.Device != "" && old.Device != now.Device && !fresh:
+	case old.Device != "" && old.Device != now.Device:
 		say(fmt.Sprintf("warning: this run began on %s and goes on with %s: sums are rounded differently, so the result is not that of either alone, bit for bit", old.Device, now.Device))
-	case old.Hone != "" && old.Hone != now.Hone && !fresh:
+	case old.Hone != "" && old.Hone != now.Hone:
 		say(fmt.Sprintf("note: this run began with hone %s and goes on with %s", old.Hone, now.Hone))
 	}
 	d.manifest = now
-	manifest, err := json.MarshalIndent(now, "", "  ")
-	if err != nil {
-		return fmt.Errorf("run: %w", err)
-	}
 	// The manifest first: what hone makes is its own from then on.
-	if err := checkpoint.WriteFile(filepath.Join(d.path, runManifestFile), append(manifest, '\n')); err != nil {
+	return d.writeManifest()
+}
+
+func (d *runDir) writeManifest() error {
+	if err := checkpoint.WriteSealed(filepath.Join(d.path, runManifestFile), d.manifest); err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
-	return checkpoint.WriteFile(filepath.Join(d.path, runRecipeFile), []byte(text))
+	return nil
+}
+
+// recipe is what the run was begun with: as its manifest has it, or of an older hone
+// recipe.toml.
+func (d *runDir) recipe(noted string, say func(string)) (string, error) {
+	path := filepath.Join(d.path, runRecipeFile)
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("run: %w", err)
+	}
+	if noted == "" {
+		return string(text), nil
+	}
+	if string(text) != noted {
+		say(fmt.Sprintf("note: %s is not as hone wrote it, cut short or edited: it is written again from %s, which counts", path, runManifestFile))
+	}
+	return noted, nil
+}
+
+func (d *runDir) recipeDamaged(err error) error {
+	return fmt.Errorf("run: %s: damaged: %w\nhint: remove it to go on without a comparison with the recipe that the run was begun with; --fresh starts over", filepath.Join(d.path, runRecipeFile), err)
+}
+
+// foreign refuses a directory whose manifest.json is not hone's.
+func (d *runDir) foreign(why string) error {
+	return input(fmt.Errorf("run: %s is not the manifest of a run: %s\nhint: choose another run directory with --dir, or move %s away", filepath.Join(d.path, runManifestFile), why, d.path))
 }
 
 // readManifest reads manifest.json; nil: there is none, so that nothing here is hone's.
@@ -149,30 +192,23 @@ func (d *runDir) readManifest() (*runManifest, error) {
 	if err != nil {
 		return nil, fmt.Errorf("run: %w", err)
 	}
-	foreign := func(why string) error {
-		return input(fmt.Errorf("run: %s is not the manifest of a run: %s\nhint: choose another run directory with --dir, or move %s away", path, why, d.path))
-	}
 	if !info.Mode().IsRegular() {
-		return nil, foreign("it is no regular file")
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("run: %w", err)
+		return nil, d.foreign("it is no regular file")
 	}
 	m := new(runManifest)
-	if err := json.Unmarshal(text, m); err != nil {
-		return nil, foreign(err.Error())
+	if err := checkpoint.ReadSealed(path, m); err != nil {
+		return nil, err
 	}
 	if m.FormatVersion > runFormat {
 		return nil, input(fmt.Errorf("run: %s was written by a newer hone (%s, layout %d; this one is %s and knows %d): update hone, or choose another run directory with --dir",
 			d.path, m.Hone, m.FormatVersion, Version(), runFormat))
 	}
 	if m.FormatVersion < 1 {
-		return nil, foreign("it has no format_version")
+		return nil, d.foreign("it has no format_version")
 	}
 	for _, name := range m.Made {
 		if !slices.Contains(runFiles, name) && !plainName(name) {
-			return nil, foreign(fmt.Sprintf("%q in its list of files cannot be the name of a stage", name))
+			return nil, d.foreign(fmt.Sprintf("%q in its list of files cannot be the name of a stage", name))
 		}
 	}
 	return m, nil
@@ -320,13 +356,18 @@ func clearStage(dir string, say func(string)) error {
 	return remove(dir)
 }
 
-// A ChangedError refuses to go on with a run whose recipe has changed.
+// A ChangedError refuses to go on with a run whose recipe has changed, or what it reads.
 type ChangedError struct {
-	Dir  string
-	Keys []string
+	Dir    string
+	Keys   []string
+	Inputs []string
 }
 
 func (e *ChangedError) Error() string {
+	if len(e.Inputs) > 0 {
+		return fmt.Sprintf("run: %s was begun with other data:\n  %s\nhint: --accept-changes goes on, and the provenance keeps both; --fresh starts over; --dir NAME starts another run",
+			e.Dir, strings.Join(e.Inputs, "\n  "))
+	}
 	return fmt.Sprintf("run: %s holds a run of another recipe; changed: %s\nhint: --fresh starts over, --dir NAME keeps both; more steps alone would go on",
 		e.Dir, strings.Join(e.Keys, ", "))
 }
@@ -343,8 +384,9 @@ func (r *Recipe) Resolved() (string, error) {
 }
 
 // changedKeys compares two resolved recipes. Keys that do not change the result
-// (threads, description, token_cache, log_every) and a larger number of steps are no change.
-func changedKeys(old, now string) ([]string, error) {
+// (threads, description, token_cache, log_every) and a larger number of steps are no change;
+// nor are places of what is remembered by its content.
+func changedKeys(old, now string, remembered bool) ([]string, error) {
 	a, b := map[string]any{}, map[string]any{}
 	if _, err := toml.Decode(old, &a); err != nil {
 		return nil, err
@@ -355,9 +397,19 @@ func changedKeys(old, now string) ([]string, error) {
 	fa, fb := map[string]any{}, map[string]any{}
 	flatten("", a, fa)
 	flatten("", b, fb)
+	// A stage that another one starts from is no place.
+	stage := func(keys map[string]any, v any) bool {
+		_, ok := keys[fmt.Sprintf("stage.%v.name", v)]
+		return ok || v == ""
+	}
 	var changed []string
 	for k, v := range fb {
 		last := k[strings.LastIndexByte(k, '.')+1:]
+		place := k == "tokenizer.file" || strings.HasPrefix(k, "corpus.") && last == "source" ||
+			strings.HasPrefix(k, "stage.") && last == "from" && !stage(fa, fa[k]) && !stage(fb, v)
+		if place && remembered {
+			continue
+		}
 		if last == "threads" || last == "description" || last == "token_cache" || last == "log_every" {
 			continue
 		}

@@ -15,11 +15,15 @@ func openTest(t *testing.T, dir, device string, fresh bool, overrides ...string)
 		t.Fatal(err)
 	}
 	var said []string
-	d, err := openRunDir(dir, r, device, "machine", fresh, func(s string) { said = append(said, s) })
+	d, err := openRunDir(r, Options{Dir: dir, Fresh: fresh, Say: func(s string) { said = append(said, s) }}, device, "machine")
 	if err != nil {
 		return said, err
 	}
-	return said, d.unlock()
+	text, err := r.Resolved()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return said, errors.Join(d.remember(text, []Input{{Name: "corpus c, split train", SHA256: "ab"}}, false, func(string) {}), d.unlock())
 }
 
 const minimal = `

@@ -3,7 +3,6 @@ package recipes
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -44,44 +43,38 @@ const trialPrefix = "lr-"
 
 func (w *runner) stageDir(name string) string { return filepath.Join(w.o.Dir, name) }
 
+// readStage reads stage.json; nil: the stage has not begun.
 func readStage(dir string) (*stageDone, error) {
-	b, err := os.ReadFile(filepath.Join(dir, stageFile))
-	if errors.Is(err, fs.ErrNotExist) {
+	d := new(stageDone)
+	err := checkpoint.ReadSealed(filepath.Join(dir, stageFile), d)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
-	}
-	if err != nil {
+	case errors.Is(err, checkpoint.ErrDamaged):
+		return nil, fmt.Errorf("run: %w\nhint: remove it, and the stage goes on from its checkpoints; --fresh starts over", err)
+	case err != nil:
 		return nil, fmt.Errorf("run: %w", err)
 	}
-	var d stageDone
-	if err := json.Unmarshal(b, &d); err != nil {
-		return nil, fmt.Errorf("run: %s: %w", filepath.Join(dir, stageFile), err)
-	}
-	return &d, nil
+	return d, nil
 }
 
 func writeStage(dir string, d *stageDone) error {
-	text, err := json.MarshalIndent(d, "", "  ")
-	if err != nil {
-		return fmt.Errorf("run: %w", err)
-	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
-	return checkpoint.WriteFile(filepath.Join(dir, stageFile), append(text, '\n'))
+	return checkpoint.WriteSealed(filepath.Join(dir, stageFile), d)
 }
 
-// start opens the model that a stage starts from: nil for random weights.
-func (w *runner) start(s *Stage) (from *checkpoint.Checkpoint, hash string, err error) {
+// from opens the model that a stage starts from: nil for random weights.
+func (w *runner) from(s *Stage) (from *checkpoint.Checkpoint, hash string, err error) {
 	if s.From == "" {
 		return nil, "", nil
 	}
-	dir := checkpoint.FinalDir(w.stageDir(s.From))
-	if w.r.isBase(s) {
-		dir = w.r.base.dir
-	}
-	c, err := checkpoint.Open(dir)
-	if err != nil {
-		return nil, "", fmt.Errorf("stage %s: %w", s.Name, err)
+	c := w.start
+	if !w.r.isBase(s) {
+		if c, err = checkpoint.Open(checkpoint.FinalDir(w.stageDir(s.From))); err != nil {
+			return nil, "", fmt.Errorf("stage %s: %w", s.Name, err)
+		}
 	}
 	return c, c.Manifest.Files[checkpoint.ModelFile].SHA256, nil
 }
@@ -89,7 +82,7 @@ func (w *runner) start(s *Stage) (from *checkpoint.Checkpoint, hash string, err 
 // train does a pretraining or fine-tuning stage; worked is false if it was done.
 func (w *runner) train(ctx context.Context, s *Stage) (worked bool, err error) {
 	dir := w.stageDir(s.Name)
-	from, fromHash, err := w.start(s)
+	from, fromHash, err := w.from(s)
 	if err != nil {
 		return false, err
 	}
@@ -97,7 +90,8 @@ func (w *runner) train(ctx context.Context, s *Stage) (worked bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if done != nil && done.From != fromHash {
+	// Another base is one of the run's inputs: where it is accepted, what has begun goes on.
+	if done != nil && done.From != fromHash && !w.r.isBase(s) {
 		w.log(fmt.Sprintf("stage %s: its start, %s, has changed since: the stage is done again", s.Name, s.From))
 		if err := clearStage(dir, w.log); err != nil {
 			return false, fmt.Errorf("stage %s: %w", s.Name, err)
@@ -105,7 +99,8 @@ func (w *runner) train(ctx context.Context, s *Stage) (worked bool, err error) {
 		done = nil
 	}
 	if done != nil && done.Steps >= s.Steps {
-		if _, err := checkpoint.Open(checkpoint.FinalDir(dir)); err == nil {
+		if c, err := checkpoint.Open(checkpoint.FinalDir(dir)); err == nil {
+			w.final[s.Name] = c.Manifest
 			return false, nil
 		}
 		w.log(fmt.Sprintf("stage %s: its final model is damaged: taken from its checkpoints again", s.Name))
@@ -163,7 +158,11 @@ func (w *runner) train(ctx context.Context, s *Stage) (worked bool, err error) {
 	if err := checkpoint.SetFinal(dir, won.best); err != nil {
 		return true, err
 	}
+	w.final[s.Name] = won.best.Manifest
 	d := stageDone{From: fromHash}
+	if done != nil {
+		d.From = done.From
+	}
 	d.Stage, err = w.summary(s, won.dir, won.best)
 	if err != nil {
 		return true, err
@@ -356,7 +355,7 @@ func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpo
 	if err := net.Init(uint64(w.r.Seed)); err != nil {
 		return err
 	}
-	origin := checkpoint.Origin{Stage: s.Name, RecipeSHA256: w.hash, Recipe: w.text, Corpora: w.provenance(s, read.Mixture)}
+	origin := checkpoint.Origin{Stage: s.Name, RecipeSHA256: w.hash, Recipe: w.text, Tokenizer: w.tokSum, Corpora: w.provenance(s, read.Mixture)}
 	manifest := checkpoint.Manifest{
 		Hone: Version(), Stage: s.Name, Kernels: w.dev.Name(), Device: "cpu",
 		Provenance: []checkpoint.Origin{origin},

@@ -111,6 +111,14 @@ func TestScript(t *testing.T) {
 					ts.Fatalf("exit code %d, want %s", code, want)
 				}
 			},
+			// flip FILE changes a bit in the midst of a file.
+			"flip": func(ts *testscript.TestScript, _ bool, args []string) {
+				path := ts.MkAbs(args[0])
+				text, err := os.ReadFile(path)
+				ts.Check(err)
+				text[len(text)/2] ^= 1
+				ts.Check(os.WriteFile(path, text, 0o666))
+			},
 			// corpus DIR WRONG makes a corpus with something wrong.
 			"corpus": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(writeCorpus(ts.MkAbs(args[0]), args[1]))

@@ -52,6 +52,7 @@ converted corpora.`,
 	}
 	c.Flags().StringVar(&o.Dir, "dir", "", "run directory (default runs/NAME)")
 	c.Flags().BoolVar(&o.Fresh, "fresh", false, "remove what an earlier run made there (nothing else), and start over")
+	c.Flags().BoolVar(&o.Accept, "accept-changes", false, "go on although corpora, tokenizer or the checkpoint to start from have changed; the provenance keeps both")
 	return c
 }
 

@@ -63,7 +63,7 @@ func madeUp() (*Run, []byte, []Sample) {
 			{Name: "evaluate", Kind: "evaluate", TokensPerSecond: Missing, WallSeconds: 21.4, TrainLoss: Missing, ValLoss: Missing, BitsPerByte: Missing},
 		},
 		RecipeText: recipeText, RecipeSet: recipeSet,
-		Provenance: []Corpus{{"godoc", "goroot: the Go source tree, go1.26.0", "BSD-3-Clause", "published under an open licence", strings.Repeat("8f3a1c09", 8), 15873, 5120344}},
+		Provenance: []Corpus{{"godoc", "goroot: the Go source tree, go1.26.0", "BSD-3-Clause", "published under an open licence", strings.Repeat("8f3a1c09", 8), 15873, 5120344, []Steps{{"pretrain", 1, 100}}}},
 		Data: []Data{{Corpus: "godoc", NGram: 5,
 			Splits: []Split{{"train", 13492, 4371022, 9870, Missing}, {"validation", 794, 251310, 581, .0614}, {"test", 1587, 498012, 1162, .0597}},
 			Drops:  []Count{{"exact duplicates", 1204}, {"near duplicates", 2087}, {"shorter than 60 characters", 21950}, {"licence text", 312}, {"generated files", 288}}}},
@@ -324,7 +324,7 @@ func TestTextIsEscaped(t *testing.T) {
 		Evaluations: []Evaluation{
 			{Stage: evil, Task: evil, Metric: evil, Estimate: estimate(1, 0, 2, 3), Baselines: []Baseline{{Name: evil, Estimate: estimate(1, 0, 2, 3)}}},
 			{Stage: evil, Task: evil, Metric: evil}},
-		Provenance: []Corpus{{evil, evil, evil, evil, evil, 1, 1}},
+		Provenance: []Corpus{{evil, evil, evil, evil, evil, 1, 1, nil}},
 		Classifications: []Classification{{evil, evil, []string{evil, "b"}, metric.Confusion{{1, 1}, {1, 1}}, metric.Calibration{Bins: []metric.Bin{{Lo: 0, Hi: 1, N: 4, Confidence: .5, Accuracy: .5}}},
 			[]Example{{evil, evil, evil, evil, .5}}}},
 		Data: []Data{{Corpus: evil, Splits: []Split{{Name: evil, Overlap: .5}}, Drops: []Count{{evil, 1}}, Labels: []Count{{evil, 1}}, Skipped: 1, Unread: []string{evil}}},

@@ -106,6 +106,15 @@ type Corpus struct {
 	SHA256  string `json:"sha256"`
 	Rows    int64  `json:"rows"`
 	Bytes   int64  `json:"bytes"`
+	// Steps are those that learned from it.
+	Steps []Steps `json:"steps,omitempty"`
+}
+
+// Steps are some of a stage's, First to Last.
+type Steps struct {
+	Stage string `json:"stage"`
+	First int    `json:"first"`
+	Last  int    `json:"last"`
 }
 
 // Data is what a corpus consists of, and what was left out of it.
