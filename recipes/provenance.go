@@ -10,6 +10,9 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
 
 	"hone/checkpoint"
 	"hone/data"
@@ -142,6 +145,53 @@ func checkpointDir(dir string) string {
 		}
 	}
 	return dir
+}
+
+// Checkpoint finds the checkpoint that a directory stands for: itself, a stage's final one,
+// or while the stage is trained its newest, which note then says.
+func Checkpoint(dir string) (found, note string, err error) {
+	if stages := stagesOf(dir); len(stages) > 0 {
+		return "", "", input(fmt.Errorf("%s is a run: name one of its stages, %s", dir, strings.Join(stages, ", ")))
+	}
+	if IsCheckpoint(dir) {
+		return checkpointDir(dir), "", nil
+	}
+	var newest *checkpoint.Checkpoint
+	var at time.Time
+	trials, err := filepath.Glob(filepath.Join(dir, "lr-*"))
+	if err != nil {
+		trials = nil // a name that is a pattern: the stage itself may do
+	}
+	for _, d := range append(trials, dir) {
+		c, err := checkpoint.Latest(d, nil)
+		if err != nil || c == nil {
+			continue
+		}
+		if info, err := os.Stat(c.Dir); err == nil && !info.ModTime().Before(at) {
+			newest, at = c, info.ModTime()
+		}
+	}
+	if newest != nil {
+		return newest.Dir, fmt.Sprintf("%s is not finished: this is its newest checkpoint, of step %d", dir, newest.Manifest.Step), nil
+	}
+	if _, err := os.Stat(filepath.Join(dir, stageFile)); err == nil {
+		return "", "", input(fmt.Errorf("%s has no checkpoint yet", dir))
+	}
+	return dir, "", nil // whose opening says what it lacks
+}
+
+// stagesOf are the directories of the stages that train a model, of a run; nil: dir is no run.
+func stagesOf(dir string) (stages []string) {
+	var recipe struct{ Stage []struct{ Name, Kind string } }
+	if _, err := toml.DecodeFile(filepath.Join(dir, runRecipeFile), &recipe); err != nil {
+		return nil
+	}
+	for _, s := range recipe.Stage {
+		if s.Kind != "evaluate" {
+			stages = append(stages, filepath.Join(dir, s.Name))
+		}
+	}
+	return stages
 }
 
 // Tree writes the chain as a tree, the checkpoint at its root.

@@ -301,7 +301,7 @@ func describeData(name string, c *data.Corpus) report.Data {
 	return d
 }
 
-// writeReport writes report.json, and report.html from all that the directory holds.
+// writeReport writes report.json and report.html.
 func writeReport(dir string, run *report.Run) error {
 	var b bytes.Buffer
 	if err := report.WriteJSON(&b, run); err != nil {
@@ -310,25 +310,34 @@ func writeReport(dir string, run *report.Run) error {
 	if err := checkpoint.WriteFile(filepath.Join(dir, report.RunFile), b.Bytes()); err != nil {
 		return err
 	}
-	again, metrics, samples, err := report.Read(dir)
+	return writeHTML(dir)
+}
+
+// writeHTML writes report.html from all that the directory holds. It leaves report.json,
+// which a run that goes on writes, alone.
+func writeHTML(dir string) error {
+	run, metrics, samples, err := report.Read(dir)
 	if err != nil {
 		return err
 	}
-	b.Reset()
-	if err := report.WriteHTML(&b, dir, again, metrics, samples); err != nil {
+	var b bytes.Buffer
+	if err := report.WriteHTML(&b, dir, run, metrics, samples); err != nil {
 		return err
 	}
 	return checkpoint.WriteFile(filepath.Join(dir, report.HTMLFile), b.Bytes())
 }
 
-// Report reads a run's report and writes its HTML again.
+// Report reads a run's report, as far as the run has come, and writes its HTML again.
 func Report(dir string) (*report.Run, error) {
 	run, _, _, err := report.Read(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s holds no report: its run is not finished (hone run writes it at the end)", dir)
+		if stagesOf(dir) != nil {
+			return nil, fmt.Errorf("%s has nothing to report yet: none of its stages has begun", dir)
+		}
+		return nil, fmt.Errorf("%s holds no report, and is no run's directory", dir)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return run, writeReport(dir, run)
+	return run, writeHTML(dir)
 }

@@ -92,11 +92,14 @@ type runner struct {
 	cached  map[string]*data.TokenSplit // training splits, by corpus
 }
 
+// Dir is the directory of a run that is given none.
+func (r *Recipe) Dir() string { return filepath.Join("runs", r.Name) }
+
 // Run runs every stage that is not done yet, writes the report and returns it. When
 // ctx ends, the step in progress is finished and saved.
 func Run(ctx context.Context, r *Recipe, o Options) (run *report.Run, err error) {
 	if o.Dir == "" {
-		o.Dir = filepath.Join("runs", r.Name)
+		o.Dir = r.Dir()
 	}
 	w := &runner{r: r, o: o, log: o.Say, params: map[string]int{}, final: map[string]checkpoint.Manifest{}, limits: map[bool]float64{}, cached: map[string]*data.TokenSplit{}}
 	if w.dev, err = cpu.New(r.deviceOptions()); err != nil {

@@ -17,7 +17,7 @@ func newEval(t *terminal) *cobra.Command {
 		Short: "evaluate a checkpoint on a task",
 		Long: `Evaluates a checkpoint on a task, built in (hone ls tasks) or from a TOML file,
 beside the task's baselines. CHECKPOINT is a checkpoint's directory, or a stage's,
-whose final model is meant then.`,
+whose final model is meant then, or its newest checkpoint while it is trained.`,
 		Example: "  hone eval runs/quickstart/finetune --task godoc_family\n  hone eval runs/quickstart/pretrain --task godoc_text --limit 100",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -35,7 +35,11 @@ whose final model is meant then.`,
 			if err != nil {
 				return err
 			}
-			run, err := recipes.Evaluate(c.Context(), args[0], tk, limit, recipes.Options{Cache: cache, Say: t.say, Bar: t.newBar})
+			dir, err := checkpointOf(t, args[0])
+			if err != nil {
+				return err
+			}
+			run, err := recipes.Evaluate(c.Context(), dir, tk, limit, recipes.Options{Cache: cache, Say: t.say, Bar: t.newBar})
 			if err != nil {
 				return err
 			}

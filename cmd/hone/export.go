@@ -18,7 +18,8 @@ func newExport(t *terminal) *cobra.Command {
 		Short: "write a checkpoint for other tools",
 		Long: `Writes a checkpoint as a Hugging Face model directory, which AutoModel… and
 AutoTokenizer of transformers open. CHECKPOINT is a checkpoint's directory, or a
-stage's, whose final model is meant then. The manifest goes along, and with it
+stage's, whose final model is meant then, or its newest checkpoint while it is
+trained. The manifest goes along, and with it
 what the model has learned from.`,
 		Example: "  hone export runs/quickstart/pretrain my-model\n  hone export runs/quickstart/pretrain my-small-model --dtype bf16 --max-shard-size 500MB",
 		Args:    cobra.ExactArgs(2),
@@ -30,7 +31,11 @@ what the model has learned from.`,
 			if o.MaxShardSize, err = parseSize(size); err != nil {
 				return inputError{fmt.Errorf("export: --max-shard-size: %w", err)}
 			}
-			x, err := recipes.Export(args[0], args[1], o, recipes.Options{Say: t.say, Bar: t.newBar})
+			dir, err := checkpointOf(t, args[0])
+			if err != nil {
+				return err
+			}
+			x, err := recipes.Export(dir, args[1], o, recipes.Options{Say: t.say, Bar: t.newBar})
 			if err != nil {
 				return err
 			}

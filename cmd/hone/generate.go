@@ -21,7 +21,8 @@ func newGenerate(t *terminal) *cobra.Command {
 		Long: `Continues a text with a language model. With --temperature 0 it takes the likeliest
 token each time; above, it samples, the same text for the same --seed. Where the model
 comes with a generation_config.json, that one's ends of a text are followed, and what it
-says of options that are not given.`,
+says of options that are not given. CHECKPOINT is a checkpoint's directory, or a stage's,
+whose final model is meant then, or its newest checkpoint while it is trained.`,
 		Example: `  hone generate runs/quickstart/pretrain --prompt "Package http provides" --max-tokens 40
   hone generate runs/quickstart/pretrain --prompt "Reader is" --temperature 0.8 --top-p 0.9 --seed 7 --stop "."`,
 		Args: cobra.ExactArgs(1),
@@ -31,7 +32,11 @@ says of options that are not given.`,
 				return inputError{err}
 			}
 			defer dev.Close()
-			m, err := recipes.OpenModel(dev, args[0])
+			dir, err := checkpointOf(t, args[0])
+			if err != nil {
+				return err
+			}
+			m, err := recipes.OpenModel(dev, dir)
 			if err != nil {
 				return inputError{err}
 			}

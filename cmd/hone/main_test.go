@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
@@ -253,5 +254,53 @@ func TestExamples(t *testing.T) {
 	}
 	if len(lines) < 15 {
 		t.Errorf("only %d examples: %q", len(lines), lines)
+	}
+}
+
+// While a run goes on its report says how far it has come, and its newest checkpoint
+// writes.
+func TestWhileARunGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	if err := prepare(dir); err != nil {
+		t.Fatal(err)
+	}
+	run, stderr := hone(t, dir, nil, "run", "tiny.toml", "--dir", "r", "stage.pretrain.steps=1000000")
+	if err := run.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- run.Wait() }()
+	saved := func() bool {
+		list, _ := filepath.Glob(filepath.Join(dir, "r", "pretrain", "checkpoints", "step-*", "manifest.json"))
+		return len(list) > 0
+	}
+	for !saved() {
+		select {
+		case err := <-ended:
+			t.Fatalf("%v\n%s", err, stderr)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	for _, c := range []struct {
+		args           []string
+		stdout, stderr string
+	}{
+		{[]string{"report", "r"}, "this run is not finished", "report: r/report.html"},
+		{[]string{"report", "r"}, "pretrain  in progress", ""},
+		{[]string{"generate", "r/pretrain", "--prompt", "the wing", "--max-tokens", "2"}, "the wing", "r/pretrain is not finished: this is its newest checkpoint, of step "},
+	} {
+		cmd, stderr := hone(t, dir, nil, c.args...)
+		stdout, err := cmd.Output()
+		if err != nil || !strings.Contains(string(stdout), c.stdout) || !strings.Contains(filepath.ToSlash(stderr.String()), c.stderr) {
+			t.Errorf("%q: %v, stdout\n%s\nstderr\n%s", c.args, err, stdout, stderr)
+		}
+	}
+	if err := run.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-ended
+	page, err := os.ReadFile(filepath.Join(dir, "r", "report.html"))
+	if err != nil || !bytes.Contains(page, []byte("This run is not finished")) {
+		t.Errorf("the page does not say that the run is not finished: %v", err)
 	}
 }

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -39,21 +42,55 @@ converted corpora.`,
 				return err
 			}
 			t.resumes = true
+			o.Dir = cmp.Or(o.Dir, r.Dir())
 			o.Say, o.Bar, o.Hold, o.Command = t.say, t.newBar, t.hold, t.command()
 			run, err := recipes.Run(c.Context(), r, o)
 			if err != nil {
 				return err
 			}
 			if t.json {
-				return report.WriteJSON(t.out, run)
+				err = report.WriteJSON(t.out, run)
+			} else {
+				err = report.WriteText(t.out, run)
 			}
-			return report.WriteText(t.out, run)
+			if err != nil {
+				return err
+			}
+			return t.tellNext(o.Dir, run)
 		},
 	}
 	c.Flags().StringVar(&o.Dir, "dir", "", "run directory (default runs/NAME)")
 	c.Flags().BoolVar(&o.Fresh, "fresh", false, "remove what an earlier run made there (nothing else), and start over")
 	c.Flags().BoolVar(&o.Accept, "accept-changes", false, "go on although corpora, tokenizer or the checkpoint to start from have changed; the provenance keeps both")
 	return c
+}
+
+// tellNext says where the report of a run is, and which commands go on from it.
+func (t *terminal) tellNext(dir string, run *report.Run) error {
+	_, _, samples, err := report.Read(dir)
+	if err != nil {
+		return err
+	}
+	t.say("report: " + filepath.Join(dir, report.HTMLFile))
+	var lines []string
+	for _, u := range run.Uses(dir, samples) {
+		if !u.Program {
+			lines = append(lines, u.Lines...)
+		}
+	}
+	if len(lines) > 0 {
+		t.say("next:\n  " + strings.Join(lines, "\n  "))
+	}
+	return nil
+}
+
+// checkpointOf is the checkpoint that the user means by a directory.
+func checkpointOf(t *terminal, dir string) (string, error) {
+	found, note, err := recipes.Checkpoint(dir)
+	if note != "" {
+		t.say(note)
+	}
+	return found, err
 }
 
 // load reads the recipe args[0] with the overrides args[1:].
@@ -174,8 +211,8 @@ func newReport(t *terminal) *cobra.Command {
 	return &cobra.Command{
 		Use:   "report RUN",
 		Short: "print a run's results, and write its report.html again",
-		Long: `Prints the results of a run directory as tables, and writes its report.html and
-report.json again from what lies there.`,
+		Long: `Prints the results of a run directory as tables, and writes its report.html again from
+what lies there. While the run goes on, these are its results so far.`,
 		Example: "  hone report runs/quickstart",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -184,9 +221,14 @@ report.json again from what lies there.`,
 				return inputError{err}
 			}
 			if t.json {
-				return report.WriteJSON(t.out, run)
+				err = report.WriteJSON(t.out, run)
+			} else {
+				err = report.WriteText(t.out, run)
 			}
-			return report.WriteText(t.out, run)
+			if err != nil {
+				return err
+			}
+			return t.tellNext(args[0], run)
 		},
 	}
 }

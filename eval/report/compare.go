@@ -76,7 +76,7 @@ func WriteComparison(w io.Writer, rows []ComparisonRow, markdown bool) error {
 		}
 		for o, name := range outcomes {
 			if name == r.Outcome {
-				words = [...]string{Undecided: "within the interval", Beats: "beaten", Loses: "not beaten", Unknown: "not compared"}[o]
+				words = [...]string{Undecided: "no clear difference", Beats: "beaten", Loses: "not beaten", Unknown: "not compared"}[o]
 			}
 		}
 		name, time := r.Run, duration(r.Seconds)

@@ -13,6 +13,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"hone/eval/metric"
 )
@@ -261,11 +263,42 @@ func Read(dir string) (*Run, *Metrics, []Sample, error) {
 	if metrics == nil {
 		metrics = new(Metrics)
 	}
+	if run.Unfinished {
+		run.addStageInProgress(metrics)
+	}
 	samples, err := readFile(filepath.Join(dir, SamplesFile), ReadSamples)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	return run, metrics, samples, nil
+}
+
+// addStageInProgress adds the stage that the log has and report.json has not yet: as far as
+// it has come, at the learning rate that is being tried.
+func (r *Run) addStageInProgress(m *Metrics) {
+	if len(m.Stages) == 0 {
+		return
+	}
+	curve := m.Stages[len(m.Stages)-1]
+	name, _, _ := strings.Cut(curve, "/")
+	if slices.ContainsFunc(r.Stages, func(s Stage) bool { return s.Name == name }) {
+		return
+	}
+	s := Stage{Name: name, Kind: "in progress", TrainLoss: Missing, ValLoss: Missing, BitsPerByte: Missing, TokensPerSecond: Missing, WallSeconds: Missing}
+	for _, l := range m.Steps {
+		if l.Stage == curve {
+			s.Steps, s.Tokens, s.TokensPerSecond, s.WallSeconds, s.TrainLoss = l.Step, l.Tokens, l.TokensPerSecond, l.Seconds, l.Loss
+		}
+	}
+	for _, v := range m.Validation {
+		if v.Stage == curve {
+			s.ValLoss, s.BitsPerByte = v.Loss, v.BitsPerByte
+			if v.Accuracy.Known() {
+				s.ValAccuracy = new(v.Accuracy)
+			}
+		}
+	}
+	r.Stages = append(r.Stages, s)
 }
 
 func readFile[T any](path string, read func(io.Reader) (T, error)) (none T, err error) {

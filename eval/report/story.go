@@ -258,7 +258,7 @@ func (r *Run) Uses(dir string, samples []Sample) []Use {
 		}
 		export.Lines = append(export.Lines, "hone export "+at+" "+ShellQuote(exported))
 		if lines := program(s.Architecture, exported, prompt); lines != nil {
-			programs = append(programs, Use{What: fmt.Sprintf("Open the exported %s with transformers, in Python", s.Name), Lines: lines, Program: true})
+			programs = append(programs, Use{What: "Open " + exported + " with transformers, in Python", Lines: lines, Program: true})
 		}
 	}
 	write.What, evaluate.What, export.What = "Continue a text", "Evaluate it on texts that it has not seen", "Export it for transformers and other tools"

@@ -80,7 +80,7 @@ func WriteText(w io.Writer, run *Run) error {
 // words says how the evaluated model stands to b, seen from b's row.
 func (e *Evaluation) words(b *Baseline) string {
 	return [...]string{
-		Undecided: "not beaten: within the interval",
+		Undecided: "no clear difference",
 		Beats:     "beaten",
 		Loses:     "not beaten: it is better",
 		Unknown:   "not compared",
