@@ -199,7 +199,8 @@ func (r *Imported) tokenizer(c model.Config) ([]checkpoint.File, error) {
 		return nil, fmt.Errorf("%s: the tokenizer has %d tokens, but vocab_size is %d", r.Source, tok.Size(), c.VocabSize)
 	}
 	text, err := os.ReadFile(filepath.Join(r.Source, checkpoint.TokenizerFile))
-	if errors.Is(err, fs.ErrNotExist) {
+	made := errors.Is(err, fs.ErrNotExist)
+	if made {
 		text, err = tok.JSON(), nil
 		r.Notes = append(r.Notes, checkpoint.TokenizerFile+" is made from the tokenizer's other files")
 	}
@@ -209,6 +210,9 @@ func (r *Imported) tokenizer(c model.Config) ([]checkpoint.File, error) {
 	files := []checkpoint.File{checkpoint.BytesFile(checkpoint.TokenizerFile, text)}
 	has := false
 	for _, name := range tokenizerFiles {
+		if made && slices.Contains(madeTokenizerFiles, name) {
+			continue
+		}
 		text, err := os.ReadFile(filepath.Join(r.Source, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -220,7 +224,7 @@ func (r *Imported) tokenizer(c model.Config) ([]checkpoint.File, error) {
 		files = append(files, checkpoint.BytesFile(name, text))
 	}
 	if !has {
-		text, err := tokenizerConfig(c, nil)
+		text, err := tokenizerConfig(c, tok.Settings())
 		if err != nil {
 			return nil, err
 		}
@@ -252,16 +256,22 @@ func (r *Imported) generation() ([]checkpoint.File, error) {
 	return []checkpoint.File{checkpoint.BytesFile(generationFile, text)}, nil
 }
 
-// tokenizerConfig is what AutoTokenizer wants beside tokenizer.json: what reads it, the
-// roles of special tokens, and how much text the model takes, if that has a limit.
-func tokenizerConfig(c model.Config, roles map[string]string) ([]byte, error) {
-	keys := map[string]any{"tokenizer_class": "PreTrainedTokenizerFast"}
-	for role, token := range roles {
-		keys[role] = token
-	}
+// madeTokenizerFiles are those of tokenizerFiles that a tokenizer.json which is made says in
+// their place: beside it they would say it of another class's tokenizer.
+var madeTokenizerFiles = []string{tokenizerConfigFile, "special_tokens_map.json", "added_tokens.json"}
+
+// tokenizerConfig is what AutoTokenizer wants beside tokenizer.json: the class that follows
+// it, the roles of special tokens and what else of settings, and how much text the model
+// takes, if that has a limit.
+func tokenizerConfig[V any](c model.Config, settings map[string]V) ([]byte, error) {
+	keys := map[string]any{}
 	if n := c.MaxLength(); n > 0 {
 		keys["model_max_length"] = n
 	}
+	for key, value := range settings {
+		keys[key] = value
+	}
+	keys["tokenizer_class"] = "PreTrainedTokenizerFast"
 	text, err := json.MarshalIndent(keys, "", "  ")
 	return append(text, '\n'), err
 }

@@ -234,7 +234,21 @@ func fromGGUF(keys map[string]any) (*Pipeline, error) {
 		}
 		return int(types[i])
 	}
-	f := file{PostProcessor: around(tokens, id("bos_token_id"), id("eos_token_id"), flag("add_bos_token", kind == "llama"), flag("add_eos_token", false))}
+	end := func(name string, def bool) string {
+		if i := id(name + "_token_id"); i >= 0 && flag("add_"+name+"_token", def) {
+			return tokens[i]
+		}
+		return ""
+	}
+	var f file
+	var err error
+	f.PostProcessor, err = around(end("bos", kind == "llama"), end("eos", false), func(name string) (int32, bool) {
+		i := slices.Index(tokens, name)
+		return int32(i), i >= 0
+	})
+	if err != nil {
+		return nil, err
+	}
 	switch kind {
 	case "llama", "t5":
 		if scores == nil {
@@ -303,26 +317,4 @@ func fromGGUF(keys map[string]any) (*Pipeline, error) {
 		return parseVocab([]byte(lines.String()))
 	}
 	return nil, fmt.Errorf("tokenizer.ggml.model: unknown %q (known: bert, gpt2, llama, t5)", kind)
-}
-
-// around is the post-processor that adds one token before or after; nil for none.
-func around(tokens []string, bos, eos int, addBOS, addEOS bool) json.RawMessage {
-	var before, after string
-	var specials []string
-	add := func(id int) string {
-		specials = append(specials, fmt.Sprintf(`%s: {"id": %[1]s, "ids": [%d], "tokens": [%[1]s]}`, quote(tokens[id]), id))
-		return fmt.Sprintf(`{"SpecialToken": {"id": %s, "type_id": 0}}`, quote(tokens[id]))
-	}
-	if addBOS && bos >= 0 {
-		before = add(bos) + ", "
-	}
-	if addEOS && eos >= 0 {
-		after = ", " + add(eos)
-	}
-	if specials == nil {
-		return nil
-	}
-	one := before + `{"Sequence": {"id": "A", "type_id": 0}}` + after
-	two := strings.NewReplacer(`"type_id": 0`, `"type_id": 1`, `"A"`, `"B"`).Replace(one)
-	return json.RawMessage(fmt.Sprintf(`{"type": "TemplateProcessing", "single": [%s], "pair": [%s, %s], "special_tokens": {%s}}`, one, one, two, strings.Join(specials, ", ")))
 }

@@ -21,13 +21,23 @@ import (
 //   - SentencePiece's .model, of BPE or Unigram,
 //   - a GGUF model with its tokenizer inside.
 //
-// In a directory tokenizer.json goes before the others.
+// In a directory tokenizer.json goes before the others. Where a directory without it says by
+// tokenizer_config.json or config.json which tokenizer it has, the ids are those that
+// transformers gives, or it is refused by name.
 func Open(path string) (*Pipeline, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: %w", err)
 	}
 	if info.IsDir() {
+		if has := func(name string) bool { return exists(filepath.Join(path, name)) }; !has("tokenizer.json") && slices.ContainsFunc(vocabularyFiles, has) {
+			if p, err := openDirectory(path); p != nil || err != nil {
+				if err != nil {
+					err = fmt.Errorf("tokenizer: %w", err)
+				}
+				return p, err
+			}
+		}
 		if path, err = inDirectory(path); err != nil {
 			return nil, fmt.Errorf("tokenizer: %w", err)
 		}
@@ -39,8 +49,10 @@ func Open(path string) (*Pipeline, error) {
 	return p, nil
 }
 
+var vocabularyFiles = []string{"vocab.json", "encoder.json", "vocab.txt", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model"}
+
 func inDirectory(dir string) (string, error) {
-	names := []string{"tokenizer.json", "vocab.json", "encoder.json", "vocab.txt", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model"}
+	names := append([]string{"tokenizer.json"}, vocabularyFiles...)
 	for _, name := range names {
 		if path := filepath.Join(dir, name); exists(path) {
 			return path, nil
@@ -131,6 +143,21 @@ const (
 
 // parseGPT2 makes what transformers makes of GPT-2's two files.
 func parseGPT2(vocab, merges []byte) (*Pipeline, error) {
+	v, err := readMerges(vocab, merges)
+	if err != nil {
+		return nil, err
+	}
+	f := file{PreTokenizer: json.RawMessage(byteLevelPre), PostProcessor: json.RawMessage(byteLevelPost), Decoder: json.RawMessage(byteLevelRest)}
+	if id, ok := v.ids[endOfText]; ok && id < maxSize && id >= 0 {
+		f.AddedTokens = []AddedToken{{ID: int32(id), Content: endOfText, Normalized: true, Special: true}}
+	}
+	return build(f, v)
+}
+
+const endOfText = "<|endoftext|>"
+
+// readMerges reads GPT-2's two files.
+func readMerges(vocab, merges []byte) (*vocabulary, error) {
 	v := &vocabulary{kind: "BPE"}
 	if err := json.Unmarshal(vocab, &v.ids); err != nil {
 		return nil, fmt.Errorf("vocab: %w", explain(err))
@@ -146,45 +173,51 @@ func parseGPT2(vocab, merges []byte) (*Pipeline, error) {
 		}
 		v.merges = append(v.merges, pair)
 	}
-	f := file{PreTokenizer: json.RawMessage(byteLevelPre), PostProcessor: json.RawMessage(byteLevelPost), Decoder: json.RawMessage(byteLevelRest)}
-	if id, ok := v.ids["<|endoftext|>"]; ok && id < maxSize && id >= 0 {
-		f.AddedTokens = []AddedToken{{ID: int32(id), Content: "<|endoftext|>", Normalized: true, Special: true}}
-	}
-	return build(f, v)
+	return v, nil
 }
 
-// parseVocab makes what transformers makes of BERT's vocabulary.
+// parseVocab makes what transformers makes of BERT's vocabulary; whether capitals count is
+// guessed from it.
 func parseVocab(data []byte) (*Pipeline, error) {
-	unk := "[UNK]"
-	v := &vocabulary{kind: "WordPiece", ids: make(map[string]int64), prefix: "##", maxRune: 100, unk: &unk}
-	text := strings.TrimSuffix(string(data), "\n")
+	v, err := readVocab(data, "[UNK]")
+	if err != nil {
+		return nil, err
+	}
 	cased := false
-	for i, line := range strings.Split(text, "\n") {
-		line = strings.TrimSuffix(line, "\r")
-		if other, ok := v.ids[line]; ok {
-			return nil, fmt.Errorf("line %d: %q stands in line %d too", i+1, line, other+1)
-		}
-		v.ids[line] = int64(i)
-		cased = cased || !strings.HasPrefix(line, "[") && strings.ContainsFunc(line, func(r rune) bool { return lower(r) != r })
+	for piece := range v.ids {
+		cased = cased || !strings.HasPrefix(piece, "[") && strings.ContainsFunc(piece, func(r rune) bool { return lower(r) != r })
 	}
-	f := file{
-		Normalizer:   json.RawMessage(fmt.Sprintf(`{"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null, "lowercase": %t}`, !cased)),
-		PreTokenizer: json.RawMessage(`{"type": "BertPreTokenizer"}`),
-		Decoder:      json.RawMessage(`{"type": "WordPiece", "prefix": "##", "cleanup": true}`),
-	}
+	f := bertFile(!cased, true, nil)
 	for _, name := range []string{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"} {
 		if id, ok := v.ids[name]; ok {
 			f.AddedTokens = append(f.AddedTokens, AddedToken{ID: int32(id), Content: name, Special: true})
 		}
 	}
-	cls, ok := v.ids["[CLS]"]
-	sep, ok2 := v.ids["[SEP]"]
+	_, ok := v.ids["[CLS]"]
+	_, ok2 := v.ids["[SEP]"]
 	if ok && ok2 {
-		f.PostProcessor = json.RawMessage(fmt.Sprintf(`{"type": "TemplateProcessing",
-"single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "[SEP]", "type_id": 0}}],
-"pair": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "[SEP]", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}, {"SpecialToken": {"id": "[SEP]", "type_id": 1}}],
-"special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [%d], "tokens": ["[CLS]"]}, "[SEP]": {"id": "[SEP]", "ids": [%d], "tokens": ["[SEP]"]}}}`, cls, sep))
+		if f.PostProcessor, err = bertTemplate("[CLS]", "[SEP]", tokenID(&f, v)); err != nil {
+			return nil, err
+		}
 	}
 	slices.SortFunc(f.AddedTokens, func(a, b AddedToken) int { return int(a.ID - b.ID) })
 	return build(f, v)
+}
+
+// maxFile bounds what is read of a tokenizer: the largest known are some tens of megabytes.
+const maxFile = 1 << 29
+
+// readFile reads a regular file of at most maxFile bytes.
+func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file", path)
+	}
+	if info.Size() > maxFile {
+		return nil, fmt.Errorf("%s has %d bytes; a tokenizer's file has at most %d", path, info.Size(), maxFile)
+	}
+	return os.ReadFile(path)
 }

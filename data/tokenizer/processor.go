@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -265,4 +266,58 @@ func (t template) process(list []Encoding, special bool) []Encoding {
 	}
 	// Later steps see one or two encodings, as here, and join them all at the end.
 	return out
+}
+
+// part of a template that is written: a special token, or one of the texts.
+type templatePart struct {
+	token string
+	text  string // "A" or "B"
+	kind  int
+}
+
+// around is the post-processor that adds a token before and after every text; "": none. It is
+// nil if there is nothing to add.
+func around(before, after string, id func(string) (int32, bool)) (json.RawMessage, error) {
+	if before == "" && after == "" {
+		return nil, nil
+	}
+	var list []templatePart
+	for kind, text := range []string{"A", "B"} {
+		if before != "" {
+			list = append(list, templatePart{token: before, kind: kind})
+		}
+		list = append(list, templatePart{text: text, kind: kind})
+		if after != "" {
+			list = append(list, templatePart{token: after, kind: kind})
+		}
+	}
+	return writeTemplate(list[:len(list)/2], list, id)
+}
+
+// writeTemplate writes a TemplateProcessing.
+func writeTemplate(single, pair []templatePart, id func(string) (int32, bool)) (json.RawMessage, error) {
+	var specials []string
+	for i, p := range pair {
+		if p.token == "" || slices.ContainsFunc(pair[:i], func(q templatePart) bool { return q.token == p.token }) {
+			continue
+		}
+		n, ok := id(p.token)
+		if !ok {
+			return nil, fmt.Errorf("no token %q is there to stand around texts", p.token)
+		}
+		specials = append(specials, fmt.Sprintf(`%s: {"id": %[1]s, "ids": [%d], "tokens": [%[1]s]}`, quote(p.token), n))
+	}
+	write := func(list []templatePart) string {
+		var parts []string
+		for _, p := range list {
+			if p.token != "" {
+				parts = append(parts, fmt.Sprintf(`{"SpecialToken": {"id": %s, "type_id": %d}}`, quote(p.token), p.kind))
+			} else {
+				parts = append(parts, fmt.Sprintf(`{"Sequence": {"id": %q, "type_id": %d}}`, p.text, p.kind))
+			}
+		}
+		return strings.Join(parts, ", ")
+	}
+	return json.RawMessage(fmt.Sprintf(`{"type": "TemplateProcessing", "single": [%s], "pair": [%s], "special_tokens": {%s}}`,
+		write(single), write(pair), strings.Join(specials, ", "))), nil
 }

@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -33,16 +34,33 @@ type spModel struct {
 	charsmap []byte
 	prefix   bool // add_dummy_prefix
 	squeeze  bool // remove_extra_whitespaces
+	escape   bool // escape_whitespaces
+	// The pieces that begin, end and stand for unknown text; "": none.
+	bosPiece, eosPiece, unkPiece string
 }
 
-// parseSentencePiece reads ModelProto, a protobuf message:
+// parseSentencePiece makes a tokenizer of a SentencePiece model alone.
+func parseSentencePiece(data []byte) (*Pipeline, error) {
+	m, err := readSentencePiece(data)
+	if err != nil {
+		return nil, err
+	}
+	if !m.escape {
+		return nil, errors.New("SentencePiece model without escaped white space is not supported")
+	}
+	return m.pipeline(nil)
+}
+
+// readSentencePiece reads ModelProto, a protobuf message:
 //
 //	1: pieces {1: piece, 2: score (float), 3: type}
-//	2: trainer {3: model type, 24: white space as suffix, 35: byte fallback, 40: unk id}
+//	2: trainer {3: model type, 24: white space as suffix, 35: byte fallback,
+//	   40, 41, 42: ids of unk, bos, eos; 45, 46, 47: their pieces}
 //	3: normalizer {2: charsmap, 3: dummy prefix, 4: remove extra white space, 5: escape white space}
-func parseSentencePiece(data []byte) (*Pipeline, error) {
-	m := spModel{prefix: true, squeeze: true}
-	kind, suffix, escape := uint64(1), false, true
+func readSentencePiece(data []byte) (*spModel, error) {
+	m := &spModel{prefix: true, squeeze: true, escape: true, bosPiece: "<s>", eosPiece: "</s>", unkPiece: "<unk>"}
+	kind, suffix := uint64(1), false
+	bos, eos := int32(1), int32(2)
 	err := fields(data, func(n int, v uint64, b []byte) error {
 		switch n {
 		case 1:
@@ -69,7 +87,7 @@ func parseSentencePiece(data []byte) (*Pipeline, error) {
 			}
 			m.pieces, m.scores, m.types = append(m.pieces, piece), append(m.scores, score), append(m.types, typ)
 		case 2:
-			return fields(b, func(n int, v uint64, _ []byte) error {
+			return fields(b, func(n int, v uint64, b []byte) error {
 				switch n {
 				case 3:
 					kind = v
@@ -79,6 +97,16 @@ func parseSentencePiece(data []byte) (*Pipeline, error) {
 					m.bytes = v != 0
 				case 40:
 					m.unk = int(int32(v))
+				case 41:
+					bos = int32(v)
+				case 42:
+					eos = int32(v)
+				case 45:
+					m.unkPiece = string(b)
+				case 46:
+					m.bosPiece = string(b)
+				case 47:
+					m.eosPiece = string(b)
 				}
 				return nil
 			})
@@ -92,7 +120,7 @@ func parseSentencePiece(data []byte) (*Pipeline, error) {
 				case 4:
 					m.squeeze = v != 0
 				case 5:
-					escape = v != 0
+					m.escape = v != 0
 				}
 				return nil
 			})
@@ -108,11 +136,15 @@ func parseSentencePiece(data []byte) (*Pipeline, error) {
 		return nil, fmt.Errorf("SentencePiece model type %d is neither Unigram (1) nor BPE (2)", kind)
 	case suffix:
 		return nil, errors.New("SentencePiece model with white space as a suffix is not supported")
-	case !escape:
-		return nil, errors.New("SentencePiece model without escaped white space is not supported")
+	}
+	if bos < 0 {
+		m.bosPiece = ""
+	}
+	if eos < 0 {
+		m.eosPiece = ""
 	}
 	m.bpe = kind == 2
-	return m.pipeline(nil)
+	return m, nil
 }
 
 // fields calls f for the fields of a protobuf message, with the value of those
@@ -183,103 +215,129 @@ func (m *spModel) pipeline(post json.RawMessage) (*Pipeline, error) {
 			}
 		}
 	}
-	var steps []string
-	if len(m.charsmap) > 0 {
-		steps = append(steps, fmt.Sprintf(`{"type": "Precompiled", "precompiled_charsmap": %q}`, base64.StdEncoding.EncodeToString(m.charsmap)))
-	}
-	if m.squeeze {
-		for _, r := range [][2]string{{edgePattern, ""}, {blankPattern, " "}} {
-			steps = append(steps, fmt.Sprintf(`{"type": "Replace", "pattern": {"Regex": %s}, "content": %s}`, quote(r[0]), quote(r[1])))
-		}
-	}
+	steps := m.cleaning()
 	strip := ""
 	if m.prefix {
-		strip = `, {"type": "Strip", "content": " ", "start": 1, "stop": 0}`
+		strip = stripBlank
 	}
-	sequence := `{"type": "Sequence", "decoders": [{"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"}` + strip + `]}`
 	v := &vocabulary{bytes: m.bytes}
 	if m.bpe {
 		if m.prefix {
 			steps = append(steps, `{"type": "Prepend", "prepend": "▁"}`)
 		}
 		steps = append(steps, `{"type": "Replace", "pattern": {"String": " "}, "content": "▁"}`)
-		f.Decoder = json.RawMessage(sequence)
+		f.Decoder = json.RawMessage(spDecoder(strip))
 		v.kind, v.unk, v.fuse = "BPE", &m.pieces[m.unk], true
-		v.ids = make(map[string]int64, len(m.pieces))
-		for id, piece := range m.pieces {
-			if other, ok := v.ids[piece]; ok {
-				return nil, fmt.Errorf("piece %d: %q is piece %d too", id, piece, other)
-			}
-			v.ids[piece] = int64(id)
+		var err error
+		if v.ids, err = m.ids(); err != nil {
+			return nil, err
 		}
-		v.merges = m.merges(v.ids)
+		// SentencePiece merges what gives the best piece.
+		v.merges = m.merges(v.ids, func(id int) bool { return m.types[id] == pieceNormal || m.types[id] == pieceUser }, nil, func(a, b ranked) int {
+			return cmp.Or(cmp.Compare(b.score, a.score), b.left-a.left, b.right-a.right)
+		})
 	} else {
-		meta := func(scheme string) json.RawMessage {
-			return json.RawMessage(fmt.Sprintf(`{"type": "Metaspace", "replacement": "▁", "prepend_scheme": %q, "split": true}`, scheme))
-		}
-		f.PreTokenizer, f.Decoder = meta("never"), meta("never")
+		scheme := "never"
 		if m.prefix {
-			f.PreTokenizer, f.Decoder = meta("always"), meta("always")
+			scheme = "always"
 		}
+		f.PreTokenizer, f.Decoder = metaspaceFile(scheme, true), metaspaceFile(scheme, true)
 		if m.bytes {
-			f.Decoder = json.RawMessage(sequence)
+			f.Decoder = json.RawMessage(spDecoder(strip))
 		}
 		unk := int64(m.unk)
 		v.kind, v.unkID, v.pieces, v.scores = "Unigram", &unk, m.pieces, m.scores
 	}
-	switch len(steps) {
-	case 0:
-	case 1:
-		f.Normalizer = json.RawMessage(steps[0])
-	default:
-		f.Normalizer = json.RawMessage(`{"type": "Sequence", "normalizers": [` + strings.Join(steps, ", ") + `]}`)
-	}
+	f.Normalizer = sequence("normalizers", steps)
 	return build(f, v)
 }
 
-// merges finds, for each piece, the pairs of pieces that it is made of, and puts
-// them in the order of its score: SentencePiece merges what gives the best piece.
-func (m *spModel) merges(ids map[string]int64) [][2]string {
-	type merge struct {
-		pair        [2]string
-		score       float64
-		left, right int // characters
+const stripBlank = `, {"type": "Strip", "content": " ", "start": 1, "stop": 0}`
+
+// spDecoder is the decoder of BPE models, with what strip says at its end.
+func spDecoder(strip string) string {
+	return `{"type": "Sequence", "decoders": [{"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"}` + strip + `]}`
+}
+
+func metaspaceFile(scheme string, split bool) json.RawMessage {
+	return json.RawMessage(fmt.Sprintf(`{"type": "Metaspace", "replacement": "▁", "prepend_scheme": %q, "split": %t}`, scheme, split))
+}
+
+// sequence is a section of no, one or many components.
+func sequence(key string, list []string) json.RawMessage {
+	switch len(list) {
+	case 0:
+		return nil
+	case 1:
+		return json.RawMessage(list[0])
 	}
-	var all []merge
+	return json.RawMessage(`{"type": "Sequence", "` + key + `": [` + strings.Join(list, ", ") + `]}`)
+}
+
+func (m *spModel) precompiled() json.RawMessage {
+	return json.RawMessage(fmt.Sprintf(`{"type": "Precompiled", "precompiled_charsmap": %q}`, base64.StdEncoding.EncodeToString(m.charsmap)))
+}
+
+// cleaning are the normalizers that come first.
+func (m *spModel) cleaning() (steps []string) {
+	if len(m.charsmap) > 0 {
+		steps = append(steps, string(m.precompiled()))
+	}
+	if m.squeeze {
+		for _, r := range [][2]string{{edgePattern, ""}, {blankPattern, " "}} {
+			steps = append(steps, fmt.Sprintf(`{"type": "Replace", "pattern": {"Regex": %s}, "content": %s}`, quote(r[0]), quote(r[1])))
+		}
+	}
+	return steps
+}
+
+// ids are the pieces' places.
+func (m *spModel) ids() (map[string]int64, error) {
+	ids := make(map[string]int64, len(m.pieces))
 	for id, piece := range m.pieces {
-		if t := m.types[id]; t != pieceNormal && t != pieceUser {
+		if other, ok := ids[piece]; ok {
+			return nil, fmt.Errorf("piece %d: %q is piece %d too", id, piece, other)
+		}
+		ids[piece] = int64(id)
+	}
+	return ids, nil
+}
+
+// ranked is a pair of pieces that makes a piece.
+type ranked struct {
+	pair        [2]string
+	id          int
+	score       float64
+	left, right int // characters
+}
+
+// merges finds the pairs of pieces that pieces are made of, and puts them in order. Only
+// pieces that whole accepts are made, only of those that part accepts (nil: all).
+func (m *spModel) merges(ids map[string]int64, whole, part func(id int) bool, order func(a, b ranked) int) [][2]string {
+	var all []ranked
+	for id, piece := range m.pieces {
+		if !whole(id) {
 			continue
 		}
 		from := len(all)
 		n := runeCount(piece)
 		k := 0
 		for i := range piece {
-			if i > 0 {
-				k++
-				_, left := ids[piece[:i]]
-				if _, right := ids[piece[i:]]; left && right {
-					all = append(all, merge{[2]string{piece[:i], piece[i:]}, m.scores[id], k, n - k})
-				}
+			if i == 0 {
+				continue
+			}
+			k++
+			left, ok := ids[piece[:i]]
+			right, ok2 := ids[piece[i:]]
+			if ok && ok2 && (part == nil || part(int(left)) && part(int(right))) {
+				all = append(all, ranked{[2]string{piece[:i], piece[i:]}, id, m.scores[id], k, n - k})
 			}
 		}
-		slices.SortStableFunc(all[from:], func(a, b merge) int {
-			if d := ids[a.pair[0]] - ids[b.pair[0]]; d != 0 {
-				return int(d)
-			}
-			return int(ids[a.pair[1]] - ids[b.pair[1]])
+		slices.SortStableFunc(all[from:], func(a, b ranked) int {
+			return cmp.Or(cmp.Compare(ids[a.pair[0]], ids[b.pair[0]]), cmp.Compare(ids[a.pair[1]], ids[b.pair[1]]))
 		})
 	}
-	slices.SortStableFunc(all, func(a, b merge) int {
-		switch {
-		case a.score > b.score:
-			return -1
-		case a.score < b.score:
-			return 1
-		case a.left != b.left:
-			return b.left - a.left
-		}
-		return b.right - a.right
-	})
+	slices.SortStableFunc(all, order)
 	pairs := make([][2]string, len(all))
 	for i, x := range all {
 		pairs[i] = x.pair

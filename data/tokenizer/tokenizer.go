@@ -48,6 +48,7 @@ type Pipeline struct {
 	padding       *padding
 
 	file     file // as it was read, without its tokens
+	settings map[string]json.RawMessage
 	encoders sync.Pool
 }
 
@@ -91,6 +92,10 @@ func (p *Pipeline) Token(id int32) string {
 	}
 	return p.tokens[id].piece
 }
+
+// Settings is what transformers' tokenizer_config.json says beside the tokenizer.json that
+// JSON gives, by key, where the tokenizer was read from a directory without one; else nil.
+func (p *Pipeline) Settings() map[string]json.RawMessage { return p.settings }
 
 // Encode appends the ids of text to dst. As in Hugging Face, added tokens are
 // found in the text: "<|endoftext|>" written there becomes that token. Text
