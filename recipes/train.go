@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"hone/checkpoint"
@@ -128,6 +129,7 @@ func (w *runner) train(ctx context.Context, s *Stage) (worked bool, err error) {
 	ret := retention(s, bits)
 	var won *try
 	var trials []report.Trial
+	var out []string // rates that came to nothing, and why
 	for _, rate := range s.LearningRate {
 		// Go's heap is small beside the arenas of the training before, which only a
 		// collection gives back: without it they would pile up.
@@ -136,21 +138,37 @@ func (w *runner) train(ctx context.Context, s *Stage) (worked bool, err error) {
 		if len(s.LearningRate) > 1 {
 			t.dir = filepath.Join(dir, fmt.Sprintf("%s%g", trialPrefix, rate))
 		}
-		if err := w.trainAt(ctx, s, from, rate, t.dir, bits); err != nil {
-			return true, err
+		trial := report.Trial{LearningRate: rate, Curve: w.curve(t.dir), Metric: ret.Metric, Value: report.Missing}
+		err := w.trainAt(ctx, s, from, rate, t.dir, bits)
+		if err == nil {
+			t.best, err = checkpoint.Best(t.dir, ret, w.log)
 		}
-		if t.best, err = checkpoint.Best(t.dir, ret, w.log); err != nil {
-			return true, err
+		if err == nil && t.best == nil {
+			err = fmt.Errorf("stage %s: %s: %w", s.Name, t.dir, &trainer.DivergedError{Step: s.Steps, What: ret.Metric + " was never finite"})
 		}
-		if t.best == nil {
-			return true, fmt.Errorf("stage %s: %s holds no checkpoint with the metric %s", s.Name, t.dir, ret.Metric)
+		var diverged *trainer.DivergedError
+		if errors.As(err, &diverged) && len(s.LearningRate) > 1 {
+			w.log(fmt.Sprintf("stage %s: learning rate %g is out: step %d: %s", s.Name, rate, diverged.Step, diverged.What))
+			e := report.Event{Event: "diverged", Step: diverged.Step, Stage: trial.Curve, Detail: diverged.What}
+			if err := w.metrics.Write(e); err != nil {
+				return true, err
+			}
+			trials, out = append(trials, trial), append(out, fmt.Sprintf("%g at step %d (%s)", rate, diverged.Step, diverged.What))
+			continue
+		}
+		if err != nil {
+			return true, err
 		}
 		a := t.best.Manifest.Metrics[ret.Metric]
 		w.log(fmt.Sprintf("stage %s: learning rate %g: best %s %.4f at step %d", s.Name, rate, ret.Metric, a, t.best.Manifest.Step))
 		if won == nil || (a > won.best.Manifest.Metrics[ret.Metric]) == ret.HigherIsBetter && a != won.best.Manifest.Metrics[ret.Metric] {
 			won = t
 		}
-		trials = append(trials, report.Trial{LearningRate: rate, Curve: w.curve(t.dir), Metric: ret.Metric, Value: report.Number(a)})
+		trial.Value = report.Number(a)
+		trials = append(trials, trial)
+	}
+	if won == nil {
+		return true, fmt.Errorf("stage %s: every learning rate diverged: %s (hint: try lower ones, or a longer warmup)", s.Name, strings.Join(out, ", "))
 	}
 	for i := range trials {
 		trials[i].Chosen = trials[i].LearningRate == won.rate

@@ -38,7 +38,8 @@ func (t *Trainer) publish(pending bool) error {
 			return err
 		}
 		if scan.found {
-			return fmt.Errorf("%s is not finite from element %d on: not saved%s", x.Name, scan.elem, t.lastGood())
+			err := fmt.Errorf("%s is not finite from element %d on: not saved%s", x.Name, scan.elem, t.lastGood())
+			return &DivergedError{t.step, x.Name + " is not finite", err}
 		}
 	}
 	now := state{Step: t.step, Tokens: t.tokens, Cursor: t.cursor}

@@ -75,10 +75,28 @@ func (t *Trainer) clipAndUpdate() (float64, error) {
 	return math.Sqrt(norm2), nil
 }
 
+// A DivergedError says that a training came to a loss, a gradient, weights or a figure that is
+// not finite.
+type DivergedError struct {
+	Step int
+	What string // the loss is NaN
+	err  error  // all that is known; nil: What
+}
+
+func (e *DivergedError) Error() string {
+	if e.err == nil {
+		return e.What
+	}
+	return e.err.Error()
+}
+
+func (e *DivergedError) Unwrap() error { return e.err }
+
 // explain reruns the step in progress with every output checked, and names the
 // first operation that was not finite. The weights are still the step's own, since
 // an update with a gradient that is not finite writes nothing.
 func (t *Trainer) explain(what string) error {
+	diverged := func(err error) error { return &DivergedError{t.step + 1, what, err} }
 	loader, err := data.NewLoader(t.cfg.Data, t.start)
 	if err != nil {
 		return fmt.Errorf("%s; and its batch cannot be read again: %w", what, err)
@@ -92,13 +110,13 @@ func (t *Trainer) explain(what string) error {
 		err = t.forwardBackward(t.train.RunChecked, b, m)
 		var nf *exec.NonFiniteError
 		if errors.As(err, &nf) {
-			return fmt.Errorf("%s; first in micro-batch %d: %w; a lower learning_rate or max_grad_norm may help", what, m, nf)
+			return diverged(fmt.Errorf("%s; first in micro-batch %d: %w; a lower learning_rate or max_grad_norm may help", what, m, nf))
 		}
 		if err != nil {
 			return fmt.Errorf("%s; and a checked rerun failed: %w", what, err)
 		}
 	}
-	return fmt.Errorf("%s, yet a checked rerun of its %d micro-batches found every value finite: the sum over them overflows", what, len(t.combine))
+	return diverged(fmt.Errorf("%s, yet a checked rerun of its %d micro-batches found every value finite: the sum over them overflows", what, len(t.combine)))
 }
 
 func (t *Trainer) lastGood() string {
