@@ -30,6 +30,9 @@ type Manifest struct {
 	Columns       []string        `json:"columns"`
 	Splits        []SplitManifest `json:"splits"`
 	Labels        []LabelCount    `json:"labels"` // sorted by name
+	// Unlabelled is the label that marks rows without one, beside none at all: -1, where
+	// classes are numbered.
+	Unlabelled string `json:"unlabelled,omitempty"`
 	// Drops counts documents that were left out, by reason.
 	Drops      source.Drops `json:"drops"`
 	Duplicates *Duplicates  `json:"duplicates,omitempty"` // absent: not looked for
@@ -222,7 +225,7 @@ type shardSet struct {
 	tmp, dir string
 	manifest Manifest
 	splits   [3]*source.Shards
-	labels   map[string]*LabelCount
+	labels   labelCounts
 }
 
 func newShardSet(dir string) (*shardSet, error) {
@@ -233,7 +236,7 @@ func newShardSet(dir string) (*shardSet, error) {
 	if err := os.Chmod(tmp, 0o755); err != nil {
 		return nil, fmt.Errorf("data: convert: %w", err)
 	}
-	s := &shardSet{tmp: tmp, dir: dir, labels: map[string]*LabelCount{}}
+	s := &shardSet{tmp: tmp, dir: dir, labels: labelCounts{}}
 	s.manifest = Manifest{FormatVersion: ManifestVersion, Columns: corpusColumns, Labels: []LabelCount{}, Drops: source.Drops{}}
 	for i, name := range []string{"train", "validation", "test"} {
 		s.splits[i] = source.NewShards(tmp, name, 0, corpusColumns...)
@@ -257,19 +260,7 @@ func (s *shardSet) count(side clean.Split, textBytes int, label string, hasLabel
 		return
 	}
 	m.Labelled++
-	l := s.labels[label]
-	if l == nil {
-		l = &LabelCount{Name: strings.Clone(label)} // see count
-		s.labels[l.Name] = l
-	}
-	switch side {
-	case clean.Train:
-		l.Train++
-	case clean.Validation:
-		l.Validation++
-	case clean.Test:
-		l.Test++
-	}
+	s.labels.add(label, side)
 }
 
 // publish closes the shards, writes corpus.json and gives the directory its
@@ -297,10 +288,19 @@ func (s *shardSet) publish() error {
 	}
 	m.Splits = kept
 	m.SHA256 = hex.EncodeToString(sums.Sum(nil))
-	for _, l := range s.labels {
-		m.Labels = append(m.Labels, *l)
+	m.Labels = s.labels.list()
+	if none, _ := marksNone(m.Labels); none {
+		m.Unlabelled = minusOne
+		m.Labels = slices.DeleteFunc(m.Labels, func(l LabelCount) bool {
+			if l.Name != minusOne {
+				return false
+			}
+			for i := range m.Splits {
+				m.Splits[i].Labelled -= *l.of(clean.Split(slices.Index(splitNames[:], m.Splits[i].Name)))
+			}
+			return true
+		})
 	}
-	slices.SortFunc(m.Labels, func(a, b LabelCount) int { return strings.Compare(a.Name, b.Name) })
 	b, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return fmt.Errorf("data: convert: %w", err)
@@ -408,7 +408,7 @@ func cleanGoroot(ctx context.Context, g source.Goroot, dir string, opt ConvertOp
 func (m *Manifest) files(dir string) (list []sided) {
 	for _, s := range m.Splits {
 		for _, sh := range s.Shards {
-			list = append(list, sided{filepath.Join(dir, sh.File), clean.Split(slices.Index(splitNames[:], s.Name))})
+			list = append(list, sided{path: filepath.Join(dir, sh.File), side: clean.Split(slices.Index(splitNames[:], s.Name))})
 		}
 	}
 	return list
@@ -448,7 +448,7 @@ func prepareCleaned(ctx context.Context, spec Spec, cacheDir string, progress fu
 	fmt.Fprintf(h, "%d %s %q %q %+v %+v\n", cleanVersion, raw.Provenance.SHA256, spec.Text, spec.Label, spec.Rules, spec.Shares)
 	for _, s := range raw.Splits() {
 		for _, f := range s.files {
-			fmt.Fprintf(h, "%s %q\n", s.Name, cacheName(cacheDir, f.Path()))
+			fmt.Fprintf(h, "%s %q %q\n", s.Name, cacheName(cacheDir, f.Path()), f.classes)
 		}
 	}
 	dir := filepath.Join(cacheDir, "clean-"+hex.EncodeToString(h.Sum(nil))[:24])
@@ -480,7 +480,7 @@ func prepareCleaned(ctx context.Context, spec Spec, cacheDir string, progress fu
 }
 
 // cleanVersion is of the way in which rules are applied.
-const cleanVersion = 2
+const cleanVersion = 3
 
 // cleanCorpus writes what the rules and shares of a spec leave of a corpus.
 func cleanCorpus(ctx context.Context, raw *Corpus, dir string, spec Spec, progress func(done, total int64)) error {
@@ -490,7 +490,7 @@ func cleanCorpus(ctx context.Context, raw *Corpus, dir string, spec Spec, progre
 	for _, s := range raw.Splits() {
 		for i := range s.files {
 			f := &s.files[i]
-			files = append(files, sided{f.Path(), clean.Split(slices.Index(splitNames[:], s.Name))})
+			files = append(files, sided{f.Path(), clean.Split(slices.Index(splitNames[:], s.Name)), f.classes})
 			// By the names that the columns have by now.
 			if f.text >= 0 {
 				opt.Text = f.columns[f.text]

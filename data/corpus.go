@@ -62,7 +62,7 @@ type Provenance struct {
 	Consent string `json:"consent"`
 	// Collected is when: a year, a month or a day, as in 2024-05-31.
 	Collected string `json:"collected,omitempty"`
-	SHA256    string `json:"sha256"` // of the lines "SHA256  FILE" of its files in order
+	SHA256    string `json:"sha256"` // of its file; of several, of the lines "SHA256  FILE" in order
 	Rows      int64  `json:"rows"`
 	Bytes     int64  `json:"bytes"` // of the files
 }
@@ -81,14 +81,16 @@ type Corpus struct {
 	Manifest *Manifest
 
 	skips *source.Skips // of files that are read as they are
+	none  string        // the label that marks rows without one; "": an empty one alone
 }
 
 // Split is one side of a corpus.
 type Split struct {
-	Name   string // train, validation, test
-	SHA256 string // of its files, as they are read; names and places have no part in it
-	files  []splitFile
-	rows   int64
+	Name     string // train, validation, test
+	SHA256   string // of its files, as they are read; names and places have no part in it
+	files    []splitFile
+	rows     int64
+	labelled int64
 }
 
 // note makes the hash of the next file part of the split's.
@@ -106,7 +108,12 @@ type splitFile struct {
 	text, label, path, messages, ids int
 	fields                           int // the first of fieldNames
 	fieldNames                       []string
+	none                             string // see Corpus
+	classes                          map[string][]string
 }
+
+// Labelled returns the number of records with a label.
+func (s *Split) Labelled() int64 { return s.labelled }
 
 // Rows returns the number of records.
 func (s *Split) Rows() int64 { return s.rows }
@@ -132,7 +139,9 @@ func (f *splitFile) record(b *source.Batch, row int) (r Record) {
 		r.Text, r.Null = text, !ok
 	}
 	if f.label >= 0 {
-		r.Label, r.HasLabel = b.Text(f.label, row)
+		if r.Label, r.HasLabel = labelAt(b, f.label, row); !r.HasLabel || r.Label == f.none {
+			r.Label, r.HasLabel = "", false
+		}
 	}
 	if f.path >= 0 {
 		r.Path, _ = b.Text(f.path, row)
@@ -205,6 +214,7 @@ func Merge(corpora ...*Corpus) *Corpus {
 				(*s.to).files = append((*s.to).files, f)
 			}
 			(*s.to).rows += s.from.rows
+			(*s.to).labelled += s.from.labelled
 		}
 	}
 	m.Provenance.Name = strings.Join(names, " + ")
@@ -316,6 +326,41 @@ func released(g source.Goroot) string {
 	return ""
 }
 
+// fileSums are the hashes of a corpus's files, in their order.
+type fileSums struct {
+	lines []byte // "SHA256  FILE", as sha256sum prints them
+	files int
+	only  string
+}
+
+func (s *fileSums) add(sum, path string) {
+	s.lines = fmt.Appendf(s.lines, "%s  %s\n", sum, filepath.Base(path))
+	s.files++
+	s.only = sum
+}
+
+// sum is the hash of the corpus: that of its file, or of several, of their lines.
+func (s *fileSums) sum() string {
+	if s.files == 1 {
+		return s.only
+	}
+	return s.ofLines()
+}
+
+func (s *fileSums) ofLines() string {
+	h := sha256.Sum256(s.lines)
+	return hex.EncodeToString(h[:])
+}
+
+// check compares the corpus with the hash that was given for it, which may be of the line of a
+// single file.
+func (s *fileSums) check(spec Spec) error {
+	if strings.EqualFold(spec.SHA256, s.ofLines()) {
+		return nil
+	}
+	return (&Corpus{Provenance: Provenance{SHA256: s.sum()}}).checkSHA256(spec)
+}
+
 // checkSHA256 compares a corpus with the hash that was given for it.
 func (c *Corpus) checkSHA256(spec Spec) error {
 	if spec.SHA256 == "" || strings.EqualFold(spec.SHA256, c.Provenance.SHA256) {
@@ -399,7 +444,7 @@ func openConverted(ctx context.Context, spec Spec, dir string, m *Manifest, prog
 			}
 			fmt.Fprintf(sums, "%s  %s\n", sum, sh.File)
 			s.note(sum)
-			if err := s.add(path, spec, cache); err != nil {
+			if err := s.add(sided{path: path}, spec, cache); err != nil {
 				return nil, err
 			}
 			done += sh.Bytes
@@ -417,22 +462,23 @@ func openConverted(ctx context.Context, spec Spec, dir string, m *Manifest, prog
 	if err := c.checkSHA256(spec); err != nil {
 		return nil, err
 	}
-	for _, l := range m.Labels {
-		c.Labels = append(c.Labels, l.Name)
-	}
 	if err := c.checkRows(spec.From); err != nil {
 		return nil, err
 	}
+	c.setLabels(m.Labels, m.Unlabelled, spec.Say)
 	return c, nil
 }
 
 // add opens a file and appends it to the split.
-func (s *Split) add(path string, spec Spec, cache *source.Cache) error {
-	f, err := source.Open(path)
+func (s *Split) add(from sided, spec Spec, cache *source.Cache) error {
+	f, err := source.Open(from.path)
 	if err != nil {
 		return err
 	}
-	sf := splitFile{File: f, first: s.rows, text: -1, label: -1, path: -1, messages: -1, ids: -1}
+	for column, names := range from.classes {
+		f.SetClasses(column, names)
+	}
+	sf := splitFile{File: f, classes: from.classes, first: s.rows, text: -1, label: -1, path: -1, messages: -1, ids: -1}
 	take := func(name, usual string, at *int) {
 		if name == "" && f.Readable(usual) {
 			name = usual
@@ -514,12 +560,12 @@ func openFiles(ctx context.Context, spec Spec, cacheDir string, progress func(do
 	var done, total int64
 	for _, f := range files {
 		s := c.split(f.side)
-		if err := s.add(f.path, spec, cache); err != nil {
+		if err := s.add(f, spec, cache); err != nil {
 			return nil, err
 		}
 		total += s.files[len(s.files)-1].Size()
 	}
-	sums := sha256.New()
+	var sums fileSums
 	for _, f := range files {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -528,15 +574,18 @@ func openFiles(ctx context.Context, spec Spec, cacheDir string, progress func(do
 		if err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(sums, "%s  %s\n", sum, filepath.Base(f.path))
+		sums.add(sum, f.path)
 		c.split(f.side).note(sum)
+		if len(f.classes) > 0 {
+			c.split(f.side).note(fmt.Sprintf("%q", f.classes))
+		}
 		c.Provenance.Bytes += size
 		if done += size; progress != nil {
 			progress(done, total)
 		}
 	}
-	c.Provenance.SHA256 = hex.EncodeToString(sums.Sum(nil))
-	if err := c.checkSHA256(spec); err != nil {
+	c.Provenance.SHA256 = sums.sum()
+	if err := sums.check(spec); err != nil {
 		return nil, err
 	}
 	for _, s := range c.Splits() {
@@ -549,10 +598,7 @@ func openFiles(ctx context.Context, spec Spec, cacheDir string, progress func(do
 	if err != nil && !(errors.Is(err, errManyLabels) && spec.Label == "") {
 		return nil, err
 	}
-	for l := range counts {
-		c.Labels = append(c.Labels, l)
-	}
-	slices.Sort(c.Labels)
+	c.setLabels(counts.list(), "", spec.Say)
 	return c, nil
 }
 
@@ -578,25 +624,19 @@ var errManyLabels = fmt.Errorf("the label column has more than %d values (hint: 
 
 func tooManyLabels(path string) error { return fmt.Errorf("data: %s: %w", path, errManyLabels) }
 
-// count counts a label. Its text is a piece of a record batch, which must not
-// stay in memory for the sake of a map's key.
-func count(counts map[string]int64, label string) {
-	if _, ok := counts[label]; !ok {
-		label = strings.Clone(label)
-	}
-	counts[label]++
-}
-
 // countLabels reads the label columns, and no others, and counts their values.
-func (c *Corpus) countLabels(ctx context.Context) (map[string]int64, error) {
-	counts := map[string]int64{}
-	for _, s := range c.Splits() {
+func (c *Corpus) countLabels(ctx context.Context) (labelCounts, error) {
+	counts := labelCounts{}
+	for side, s := range []*Split{c.Train, c.Validation, c.Test} {
+		if s == nil {
+			continue
+		}
 		for i := range s.files {
 			f := &s.files[i]
 			if f.label < 0 {
 				continue
 			}
-			err := f.countLabels(ctx, counts)
+			err := f.countLabels(ctx, clean.Split(side), counts)
 			if e := f.Select(f.columns...); err == nil {
 				err = e
 			}
@@ -608,7 +648,7 @@ func (c *Corpus) countLabels(ctx context.Context) (map[string]int64, error) {
 	return counts, nil
 }
 
-func (f *splitFile) countLabels(ctx context.Context, counts map[string]int64) error {
+func (f *splitFile) countLabels(ctx context.Context, side clean.Split, counts labelCounts) error {
 	if err := f.Select(f.columns[f.label]); err != nil {
 		return err
 	}
@@ -621,8 +661,8 @@ func (f *splitFile) countLabels(ctx context.Context, counts map[string]int64) er
 			return err
 		}
 		for r := range b.Rows {
-			if l, ok := b.Text(0, r); ok {
-				count(counts, l)
+			if l, ok := labelAt(b, 0, r); ok {
+				counts.add(l, side)
 			}
 		}
 		if len(counts) > maxLabels {

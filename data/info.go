@@ -1,17 +1,16 @@
 package data
 
 import (
+	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
 	"io"
 	"math/bits"
 	"path/filepath"
 	"slices"
-	"strings"
 
+	"hone/data/clean"
 	"hone/data/source"
+	"hone/data/tokenizer"
 )
 
 // Info says what files hold.
@@ -20,14 +19,29 @@ type Info struct {
 	Rows    int64             `json:"rows"`
 	Bytes   int64             `json:"bytes"`   // of the files
 	Formats map[string]int    `json:"formats"` // files by format: "parquet", "jsonl+gzip"
-	SHA256  string            `json:"sha256"`  // of the lines "SHA256  FILE" of the files in order
+	SHA256  string            `json:"sha256"`  // of the file; of several, of what sha256sum prints for them, without directories
+	Splits  []SplitInfo       `json:"splits"`  // that there are
 	Columns []string          `json:"columns"` // of all files, in the order of the first that has them
 	Types   map[string]string `json:"types"`   // by column
 	Text    *TextInfo         `json:"text,omitempty"`
 	Labels  []LabelTotal      `json:"labels,omitempty"` // by number, the largest first
 	Skipped *Skipped          `json:"skipped,omitempty"`
+	// Unlabelled is how many rows of files with labels have none.
+	Unlabelled int64 `json:"unlabelled,omitempty"`
 	// Corpora are the manifests of converted corpora among the paths.
 	Corpora []*Manifest `json:"corpora,omitempty"`
+}
+
+// SplitInfo says what the files of a split hold.
+type SplitInfo struct {
+	Name      string   `json:"name"`
+	Files     []string `json:"files"` // without directories
+	Rows      int64    `json:"rows"`
+	TextBytes int64    `json:"text_bytes"`
+	Labelled  int64    `json:"labelled,omitempty"`
+	Tokens    int64    `json:"tokens,omitempty"` // of InspectOptions.Tokenizer
+	// Shared is what a held-out split has in common with the training split.
+	Shared *SharedTexts `json:"shared,omitempty"`
 }
 
 // TextInfo describes the text column.
@@ -67,6 +81,7 @@ type InspectOptions struct {
 	Text, Label string
 	CacheDir    string // for goroot:, see Prepare
 	Read        source.Options
+	Tokenizer   tokenizer.Tokenizer // whose tokens are counted; nil: none are
 	Say         func(notice string) // is told which files are left out; may be nil
 }
 
@@ -113,16 +128,21 @@ func Inspect(ctx context.Context, paths []string, opt InspectOptions, progress f
 			}
 		}
 	}
-	count := newCounter(opt)
-	sums := sha256.New()
-	done := int64(0)
+	var sums fileSums
 	for _, t := range tables {
 		sum, _, err := source.Hash(ctx, t.Path)
 		if err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(sums, "%s  %s\n", sum, filepath.Base(t.Path))
-		n, err := count.table(ctx, t.Table, func(part int64) {
+		sums.add(sum, t.Path)
+	}
+	info.SHA256 = sums.sum()
+	// Held-out texts come first, to be found again in those for training.
+	slices.SortStableFunc(tables, func(a, b sidedTable) int { return int(b.side) - int(a.side) })
+	count := newCounter(opt)
+	done := int64(0)
+	for _, t := range tables {
+		n, err := count.table(ctx, t, func(part int64) {
 			if progress != nil {
 				progress(min(done+part, info.Bytes), info.Bytes)
 			}
@@ -130,10 +150,12 @@ func Inspect(ctx context.Context, paths []string, opt InspectOptions, progress f
 		if err != nil {
 			return nil, err
 		}
+		split := &count.splits[t.side]
+		split.Files = append(split.Files, filepath.Base(t.Path))
+		split.Rows += n
 		info.Rows += n
 		done += t.Size
 	}
-	info.SHA256 = hex.EncodeToString(sums.Sum(nil))
 	count.report(info)
 	info.Skipped = skipped(opt.Read.Skips)
 	return info, nil
@@ -141,17 +163,30 @@ func Inspect(ctx context.Context, paths []string, opt InspectOptions, progress f
 
 // counter gathers what Inspect says of texts and labels.
 type counter struct {
-	opt     InspectOptions
-	text    *TextInfo
-	lengths [65]int64
-	labels  map[string]int64
-	scripts scriptCounts
+	opt      InspectOptions
+	text     *TextInfo
+	lengths  [65]int64
+	labels   labelCounts
+	labelled int64 // rows of files with a label column
+	scripts  scriptCounts
+	splits   [3]SplitInfo
+	shared   *Shared
+	ids      []int32
 }
 
-func newCounter(opt InspectOptions) *counter { return &counter{opt: opt, labels: map[string]int64{}} }
+func newCounter(opt InspectOptions) *counter {
+	if t, ok := opt.Tokenizer.(interface{ Ordinary() tokenizer.Tokenizer }); ok {
+		opt.Tokenizer = t.Ordinary()
+	}
+	c := &counter{opt: opt, labels: labelCounts{}, shared: NewShared()}
+	for side, name := range splitNames {
+		c.splits[side].Name = name
+	}
+	return c
+}
 
 // table reads a table and returns the number of its rows.
-func (c *counter) table(ctx context.Context, t *source.Table, progress func(done int64)) (rows int64, err error) {
+func (c *counter) table(ctx context.Context, t sidedTable, progress func(done int64)) (rows int64, err error) {
 	pick := func(name, usual string) string {
 		for _, col := range t.Columns {
 			if name == "" && col.Name == usual && col.Scalar() {
@@ -199,17 +234,16 @@ func (c *counter) table(ctx context.Context, t *source.Table, progress func(done
 		for r := range b.Rows {
 			if text != "" {
 				if s, ok := b.Text(0, r); ok {
-					c.text.Bytes += int64(len(s))
-					c.lengths[bits.Len(uint(len(s)))]++
-					c.scripts.add(s)
+					c.add(s, t.side)
 				} else {
 					c.text.Null++
 				}
 			}
 			// Too many under the usual name: these are no labels.
 			if label != "" && len(c.labels) <= maxLabels {
-				if s, ok := b.Text(len(columns)-1, r); ok {
-					count(c.labels, s)
+				c.labelled++
+				if s, ok := labelAt(b, len(columns)-1, r); ok {
+					c.labels.add(s, t.side)
 				}
 			}
 		}
@@ -217,6 +251,23 @@ func (c *counter) table(ctx context.Context, t *source.Table, progress func(done
 			return rows, tooManyLabels(t.Path)
 		}
 		progress(s.Done())
+	}
+}
+
+// add counts a text.
+func (c *counter) add(text string, side clean.Split) {
+	c.text.Bytes += int64(len(text))
+	c.lengths[bits.Len(uint(len(text)))]++
+	c.scripts.add(text)
+	c.splits[side].TextBytes += int64(len(text))
+	if c.opt.Tokenizer != nil {
+		c.ids = c.opt.Tokenizer.Encode(c.ids[:0], text)
+		c.splits[side].Tokens += int64(len(c.ids))
+	}
+	if side == clean.Train {
+		c.shared.Train(text, len(splitNames))
+	} else {
+		c.shared.Hold(int(side), text)
 	}
 }
 
@@ -235,15 +286,35 @@ func (c *counter) report(info *Info) {
 		info.Text.Characters, info.Text.Scripts = c.scripts.totals()
 	}
 	if len(c.labels) > maxLabels {
-		c.labels = nil
+		c.labels, c.labelled = nil, 0
 	}
-	for name, n := range c.labels {
-		info.Labels = append(info.Labels, LabelTotal{name, n})
+	labels := c.labels.list()
+	if none, _ := marksNone(labels); none {
+		labels = slices.DeleteFunc(labels, func(l LabelCount) bool { return l.Name == minusOne })
 	}
-	slices.SortFunc(info.Labels, func(a, b LabelTotal) int {
-		if a.Rows != b.Rows {
-			return int(b.Rows - a.Rows)
+	info.Unlabelled = c.labelled
+	for i := range labels {
+		l := &labels[i]
+		total := LabelTotal{l.Name, l.Train + l.Validation + l.Test}
+		for side := range c.splits {
+			c.splits[side].Labelled += *l.of(clean.Split(side))
 		}
-		return strings.Compare(a.Name, b.Name)
-	})
+		info.Unlabelled -= total.Rows
+		info.Labels = append(info.Labels, total)
+	}
+	if len(info.Labels) == 0 {
+		info.Unlabelled = 0
+	}
+	slices.SortStableFunc(info.Labels, func(a, b LabelTotal) int { return cmp.Compare(b.Rows, a.Rows) })
+	for side := range c.splits {
+		s := &c.splits[side]
+		if len(s.Files) == 0 {
+			continue
+		}
+		if clean.Split(side) != clean.Train && len(c.splits[clean.Train].Files) > 0 && c.text != nil {
+			n := c.shared.Count(side)
+			s.Shared = &n
+		}
+		info.Splits = append(info.Splits, *s)
+	}
 }

@@ -25,12 +25,13 @@ type heldText struct {
 	split int
 }
 
-// A Overlapping is what a held-out split shares with the training text.
+// SharedTexts is what a held-out split shares with the training text.
 type SharedTexts struct {
 	Rows   int64 `json:"rows"`   // looked at, those without text aside
 	Shared int64 `json:"shared"` // of these, with a text that is in training too
 }
 
+// NewShared knows no text.
 func NewShared() *Shared {
 	return &Shared{most: maxHeldOut, limit: math.MaxUint64, held: map[heldText]int{}, found: map[heldText]bool{}}
 }

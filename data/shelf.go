@@ -14,7 +14,7 @@ import (
 
 // shelfVersion goes into the names of converted files in the cache: raise it
 // with every change of what a conversion writes.
-const shelfVersion = 3
+const shelfVersion = 4
 
 // cacheName is what names a file in hashes: of one in the cache, its directory
 // too, which says how it was read and from what.
@@ -54,7 +54,8 @@ func openShelved(ctx context.Context, spec Spec, files []sided, cacheDir string,
 			}
 		}
 	}
-	sums, key := sha256.New(), sha256.New()
+	var sums fileSums
+	key := sha256.New()
 	o := spec.Read
 	fmt.Fprintf(key, "%d %q %q %q %v\n", shelfVersion, spec.Text, spec.Label, o.Keys(), o.Skips != nil)
 	if spec.HoldEnds {
@@ -69,13 +70,13 @@ func openShelved(ctx context.Context, spec Spec, files []sided, cacheDir string,
 		if err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(sums, "%s  %s\n", sum, filepath.Base(f.path))
-		fmt.Fprintf(key, "%s %s %q\n", sum, splitNames[f.side], filepath.Base(f.path))
+		sums.add(sum, f.path)
+		fmt.Fprintf(key, "%s %s %q %q\n", sum, splitNames[f.side], filepath.Base(f.path), f.classes)
 		done += size
 		half(0)(done, 0)
 	}
-	p.SHA256 = hex.EncodeToString(sums.Sum(nil))
-	if err := (&Corpus{Provenance: p}).checkSHA256(spec); err != nil {
+	p.SHA256 = sums.sum()
+	if err := sums.check(spec); err != nil {
 		return nil, err
 	}
 	dir := filepath.Join(cacheDir, "files-"+hex.EncodeToString(key.Sum(nil))[:16])

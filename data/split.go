@@ -23,8 +23,9 @@ var splitWords = map[string]clean.Split{
 
 // A sided file is one of a split.
 type sided struct {
-	path string
-	side clean.Split
+	path    string
+	side    clean.Split
+	classes map[string][]string // what integers stand for, by column, where the file does not say
 }
 
 func pathsOf(files []sided) []string {
@@ -42,13 +43,14 @@ func expand(from string, say func(notice string)) ([]sided, error) {
 	if err != nil {
 		return nil, err
 	}
+	classes := source.Classes(l.Root)
 	var files []sided
 	for _, f := range l.Files {
 		side, err := sideOf(f)
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, sided{f.Path, side})
+		files = append(files, sided{f.Path, side, classes})
 	}
 	if say != nil && len(l.LeftOut) > 0 {
 		say(leftOut(from, l.LeftOut))
@@ -111,6 +113,9 @@ func describe(ctx context.Context, files []sided, read source.Options) (tables [
 		t, err := source.Describe(ctx, f.path, read)
 		if err != nil {
 			return nil, 0, err
+		}
+		for column, names := range f.classes {
+			t.SetClasses(column, names)
 		}
 		tables = append(tables, sidedTable{t, f.side})
 		total += t.Size

@@ -344,7 +344,7 @@ func (c *conversion) batch(b *source.Batch, from []int, side clean.Split, first 
 		}
 		name, has := "", false
 		if c.label >= 0 && from[c.label] >= 0 {
-			name, has = b.Text(from[c.label], row)
+			name, has = labelAt(b, from[c.label], row)
 		}
 		if c.ends != nil {
 			for to, text := range c.ends.cut(r.text) {

@@ -79,7 +79,7 @@ func (w *runner) readTokens(ctx context.Context, s *Stage, read *data.Config) er
 		t := w.cached[name]
 		if t == nil {
 			c := w.corpora[name]
-			w.log(fmt.Sprintf("corpus %s: its tokens take about %.0f MB in the cache, %s", name, 4*float64(c.Provenance.Bytes)/bytesPerToken/1e6, w.o.Cache))
+			w.log(fmt.Sprintf("corpus %s: its tokens take about %.0f MB in the cache, %s", name, 4*float64(c.Provenance.Bytes)/BytesPerToken/1e6, w.o.Cache))
 			bar := w.o.Bar("encoding corpus "+name, "documents")
 			var err error
 			t, err = c.CacheTokens(ctx, c.Train, w.tok, hex.EncodeToString(sum[:]), w.o.Cache, progress(bar))

@@ -238,14 +238,14 @@ func planTrain(r *Recipe, s *Stage, corpus *data.Corpus, dev *cpu.Device, ps *Pl
 		if s.EvalDocuments > 0 {
 			docs = min(docs, s.EvalDocuments)
 		}
-		tokens := float64(docs) * float64(corpus.Provenance.Bytes) / float64(corpus.Provenance.Rows) / bytesPerToken
+		tokens := float64(docs) * float64(corpus.Provenance.Bytes) / float64(corpus.Provenance.Rows) / BytesPerToken
 		ps.Minutes += float64(ps.Steps/n) * tokens / ps.TokensPerSecond / 3 / 60
 	}
 	return nil
 }
 
-// bytesPerToken of English under a byte-level BPE of some thousand tokens, for estimates.
-const bytesPerToken = 3.5
+// BytesPerToken of English under a byte-level BPE of some thousand tokens, for estimates.
+const BytesPerToken = 3.5
 
 func planEvaluate(r *Recipe, s *Stage, corpus *data.Corpus, ps *PlanStage) error {
 	for _, name := range s.Models {

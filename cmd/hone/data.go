@@ -17,6 +17,7 @@ import (
 	"hone/data"
 	"hone/data/clean"
 	"hone/data/source"
+	"hone/data/tokenizer"
 	"hone/recipes"
 )
 
@@ -138,11 +139,13 @@ func newDataInfo(t *terminal) *cobra.Command {
 	var text, label string
 	var read readFlags
 	var manifest bool
+	var tokens string
 	c := &cobra.Command{
 		Use:   "info PATH…",
-		Short: "show columns, rows, lengths, scripts and labels of corpora",
-		Long: `Shows what corpora hold: columns, rows, lengths and scripts of texts, labels, and the
-sha256 of what sha256sum prints for their files, one a line, without directories. With
+		Short: "show splits, columns, rows, lengths, scripts and labels of corpora",
+		Long: `Shows what corpora hold: splits with their files, columns, rows, lengths and scripts of
+texts, labels, how many held-out texts are in train too, and the file's sha256; of several
+files, of what sha256sum prints for them, one a line, without directories. With
 --manifest: the [corpus] tables of a recipe, with these hashes and what converted
 corpora say of themselves; what is not known is left empty, to be filled in.`,
 		Example: "  hone data info goroot:\n  hone data info goroot: --manifest",
@@ -159,6 +162,11 @@ corpora say of themselves; what is not known is left empty, to be filled in.`,
 			if err := read.set(&o.Read); err != nil {
 				return err
 			}
+			if tokens != "" {
+				if o.Tokenizer, err = tokenizer.Open(tokens); err != nil {
+					return inputError{err}
+				}
+			}
 			bar := t.newBar("reading", "bytes")
 			info, err := data.Inspect(c.Context(), args, o, func(done, total int64) { bar.Set(done, total, "") })
 			bar.Close()
@@ -174,6 +182,7 @@ corpora say of themselves; what is not known is left empty, to be filled in.`,
 	read.add(c)
 	c.Flags().StringVar(&text, "text", "", "column of the text (default text)")
 	c.Flags().StringVar(&label, "label", "", "column of the label (default label)")
+	c.Flags().StringVar(&tokens, "tokenizer", "", "tokenizer.json whose tokens are counted (default: an estimate, 3.5 bytes each)")
 	c.Flags().BoolVar(&manifest, "manifest", false, "print [corpus] tables for a recipe")
 	return c
 }
@@ -262,7 +271,14 @@ func printInfo(w io.Writer, info *data.Info) error {
 	for _, f := range slices.Sorted(maps.Keys(info.Formats)) {
 		formats = append(formats, fmt.Sprintf("%d %s", info.Formats[f], f))
 	}
-	fmt.Fprintf(tw, "files\t%s\nrows\t%d\nbytes\t%d\nsha256\t%s\n", strings.Join(formats, ", "), info.Rows, info.Bytes, info.SHA256)
+	sum := info.SHA256
+	if info.Files > 1 {
+		sum += " (of what sha256sum prints for the files, without directories)"
+	}
+	fmt.Fprintf(tw, "files\t%s\nrows\t%d\nbytes\t%d\nsha256\t%s\n", strings.Join(formats, ", "), info.Rows, info.Bytes, sum)
+	for _, s := range info.Splits {
+		printSplit(tw, &s, info)
+	}
 	for _, name := range info.Columns {
 		fmt.Fprintf(tw, "column %s\t%s\n", clip(name, 32), clip(info.Types[name], 100))
 	}
@@ -303,6 +319,9 @@ func printInfo(w io.Writer, info *data.Info) error {
 			fmt.Fprintf(tw, "\t%s\n", f)
 		}
 	}
+	if info.Unlabelled > 0 {
+		fmt.Fprintf(tw, "no label\t%d rows\n", info.Unlabelled)
+	}
 	rest := int64(0)
 	for i, l := range info.Labels {
 		switch {
@@ -319,6 +338,31 @@ func printInfo(w io.Writer, info *data.Info) error {
 		fmt.Fprintf(tw, "\t%d rows of %d more (hint: --json lists all)\n", rest, len(info.Labels)-shownLabels)
 	}
 	return tw.Flush()
+}
+
+// printSplit writes what a split holds, and a line on what it shares with training.
+func printSplit(w io.Writer, s *data.SplitInfo, info *data.Info) {
+	const shown = 4
+	names := strings.Join(s.Files[:min(shown, len(s.Files))], ", ")
+	if n := len(s.Files) - shown; n > 0 {
+		names += fmt.Sprintf(" and %d more", n)
+	}
+	var facts []string
+	if info.Text != nil {
+		facts = append(facts, fmt.Sprintf("%d bytes of text", s.TextBytes))
+		if s.Tokens > 0 {
+			facts = append(facts, fmt.Sprintf("%d tokens", s.Tokens))
+		} else {
+			facts = append(facts, fmt.Sprintf("about %.0f tokens", float64(s.TextBytes)/recipes.BytesPerToken))
+		}
+	}
+	if n := s.Rows - s.Labelled; len(info.Labels) > 0 && n > 0 {
+		facts = append(facts, fmt.Sprintf("%d without a label", n))
+	}
+	fmt.Fprintf(w, "split %s\t%d documents, %s in %d files: %s\n", s.Name, s.Rows, strings.Join(facts, ", "), len(s.Files), clip(names, 100))
+	if x := s.Shared; x != nil && x.Shared > 0 {
+		fmt.Fprintf(w, "\twarning: %d of its %d texts are in train too: what is measured on them is no test (hint: --dedup exact, or the recipe's dedup, leaves out those in train)\n", x.Shared, x.Rows)
+	}
 }
 
 // readFlags say how files are read.

@@ -31,24 +31,33 @@ func (b *Batch) Text(col, row int) (text string, ok bool) {
 	if c.IsNull(row) {
 		return "", false
 	}
+	names := b.classes[col]
 	switch c := c.(type) {
 	case *array.String:
-		return c.Value(row), true
+		if text = c.Value(row); names == nil {
+			return text, true
+		}
 	case *array.LargeString:
-		return c.Value(row), true
+		if text = c.Value(row); names == nil {
+			return text, true
+		}
 	case array.ListLike, *array.Struct:
 		j, err := json.Marshal(c.GetOneForMarshal(row))
 		return string(j), err == nil // no value of a readable type fails, but for NaN
+	default:
+		text = c.ValueStr(row)
 	}
-	text = c.ValueStr(row)
-	if names := b.classes[col]; names != nil {
-		class, err := strconv.Atoi(text)
-		if err != nil || class < 0 || class >= len(names) {
-			return "", false // -1 is how datasets marks a row without label
-		}
-		return names[class], true
+	if names == nil {
+		return text, true
 	}
-	return text, true
+	class, err := strconv.Atoi(text)
+	switch {
+	case err != nil:
+		return text, true // the name of a class already
+	case class < 0 || class >= len(names):
+		return "", false // -1 is how datasets marks a row without label
+	}
+	return names[class], true
 }
 
 // IDs appends the integers of a list to dst. ok is false where the value is

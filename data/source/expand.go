@@ -14,6 +14,7 @@ import (
 
 // A Listing is what a pattern names: files of records, and beside them what is left out.
 type Listing struct {
+	Root    string // the directory that was named, or that of the files
 	Files   []Entry
 	LeftOut []LeftOut
 }
@@ -49,10 +50,11 @@ func Expand(pattern string) (*Listing, error) {
 	info, err := os.Stat(pattern)
 	switch {
 	case err == nil && !info.IsDir():
-		l.Files = []Entry{{pattern, filepath.Base(pattern)}}
+		l.Root, l.Files = filepath.Dir(pattern), []Entry{{pattern, filepath.Base(pattern)}}
 		return l, nil
 	case err == nil:
-		return l, l.directory(pattern, pattern)
+		l.Root = pattern
+		return l, l.directory(pattern)
 	case !strings.ContainsAny(pattern, "*?["):
 		return nil, fmt.Errorf("data: %w", err)
 	}
@@ -64,14 +66,14 @@ func Expand(pattern string) (*Listing, error) {
 		return nil, fmt.Errorf("data: %s: no file matches", pattern)
 	}
 	slices.Sort(matches)
-	root := filepath.Dir(pattern[:strings.IndexAny(pattern, "*?[")] + "x")
+	l.Root = filepath.Dir(pattern[:strings.IndexAny(pattern, "*?[")] + "x")
 	for _, m := range matches {
 		info, err := os.Stat(m)
 		if err != nil {
 			return nil, fmt.Errorf("data: %w", err)
 		}
 		if info.IsDir() {
-			if err := l.directory(root, m); err != nil {
+			if err := l.directory(m); err != nil {
 				return nil, err
 			}
 			continue
@@ -80,7 +82,7 @@ func Expand(pattern string) (*Listing, error) {
 			l.LeftOut = append(l.LeftOut, LeftOut{m, why})
 			continue
 		}
-		if err := l.add(root, m); err != nil {
+		if err := l.add(m); err != nil {
 			return nil, err
 		}
 	}
@@ -99,9 +101,9 @@ func (l *Listing) Paths() []string {
 	return list
 }
 
-func (l *Listing) add(root string, files ...string) error {
+func (l *Listing) add(files ...string) error {
 	for _, f := range files {
-		below, err := filepath.Rel(root, f)
+		below, err := filepath.Rel(l.Root, f)
 		if err != nil {
 			return fmt.Errorf("data: %w", err)
 		}
@@ -110,11 +112,11 @@ func (l *Listing) add(root string, files ...string) error {
 	return nil
 }
 
-// directory lists what is below a directory, itself at or below root.
-func (l *Listing) directory(root, dir string) error {
+// directory lists what is below a directory.
+func (l *Listing) directory(dir string) error {
 	files, err := datasetFiles(dir)
 	if err == nil {
-		return l.add(root, files...)
+		return l.add(files...)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -162,7 +164,7 @@ func (l *Listing) directory(root, dir string) error {
 		return fmt.Errorf("data: %s: the directory has no file of a known kind (%s)", dir, kinds)
 	}
 	slices.Sort(files)
-	return l.add(root, files...)
+	return l.add(files...)
 }
 
 var (

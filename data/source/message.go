@@ -1,7 +1,6 @@
 package source
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -157,26 +156,12 @@ func numberFields(fields []arrowField, next *int) {
 	}
 }
 
-// nameClasses takes the names of classes from the features that Hugging Face
-// datasets keeps in a schema's metadata. Where they cannot be read, labels stay
-// the numbers that they are.
-func nameClasses(fields []arrowField, features string) {
-	var meta struct {
-		Info struct {
-			Features map[string]json.RawMessage
-		}
-	}
-	if json.Unmarshal([]byte(features), &meta) != nil {
-		return
-	}
+// nameClasses gives the columns of integers the names of their classes.
+func nameClasses(fields []arrowField, metadata string) {
+	classes := classNames(metadata)
 	for i := range fields {
-		var label struct {
-			Type  string `json:"_type"`
-			Names []string
-		}
-		raw, ok := meta.Info.Features[fields[i].name]
-		if ok && fields[i].typ == typeInt && json.Unmarshal(raw, &label) == nil && label.Type == "ClassLabel" {
-			fields[i].classes = label.Names
+		if names, ok := classes[fields[i].name]; ok && fields[i].typ == typeInt {
+			fields[i].classes = names
 		}
 	}
 }

@@ -270,10 +270,15 @@ func logical(t parquet.Type) format.LogicalTypeValue {
 
 func (p *parquetReader) columns() []Column {
 	list := make([]Column, len(p.nodes))
+	metadata, _ := p.file.Lookup("huggingface")
+	classes := classNames(metadata)
 	for i, n := range p.nodes {
 		list[i] = Column{Name: n.name, Type: n.kind, Nullable: true, arrow: n.typ}
 		if n.typ != nil {
 			list[i].Type = typeName(n.typ)
+			if arrow.IsInteger(n.typ.ID()) {
+				list[i].classes = classes[n.name]
+			}
 		}
 	}
 	return list

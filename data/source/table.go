@@ -141,6 +141,9 @@ func (t *Table) Scan(ctx context.Context, names ...string) (*Scanner, error) {
 	}
 	s.selected = at
 	if a, ok := s.rows.(*arrowReader); ok {
+		for _, c := range t.Columns {
+			a.f.SetClasses(c.Name, c.classes)
+		}
 		a.f.columns = at
 	}
 	return s, nil
@@ -320,7 +323,11 @@ func (b *rowBuilder) full() bool { return b.rows >= scanRows || b.bytes >= scanB
 
 func (b *rowBuilder) batch() *Batch {
 	rec := b.NewRecord()
-	return &Batch{First: b.first, Rows: int(b.rows), Bytes: int64(b.bytes), columns: rec.Columns(), classes: make([][]string, len(b.columns))}
+	batch := &Batch{First: b.first, Rows: int(b.rows), Bytes: int64(b.bytes), columns: rec.Columns()}
+	for _, c := range b.columns {
+		batch.classes = append(batch.classes, c.classes)
+	}
+	return batch
 }
 
 // textColumns describes columns that hold text.

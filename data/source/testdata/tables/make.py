@@ -113,7 +113,7 @@ note("saved", label=names)
 datasets.DatasetDict({"train": ds.select(range(4)), "test": ds.select(range(4, N))}).save_to_disk("dict")
 note("dict", label=names)
 ds.to_parquet("datasets.parquet")
-note("datasets.parquet", label=rows["label"])
+note("datasets.parquet", label=names)
 ds.to_json("datasets.jsonl")
 note("datasets.jsonl", label=rows["label"])
 

@@ -1,0 +1,130 @@
+package data
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"hone/data/clean"
+	"hone/data/source"
+)
+
+// labelAt is the label of a row; there is none where the value is null, or blank, as CSV
+// writes what is not there.
+func labelAt(b *source.Batch, col, row int) (label string, ok bool) {
+	label, ok = b.Text(col, row)
+	return label, ok && strings.TrimSpace(label) != ""
+}
+
+// labelCounts counts the rows of each label.
+type labelCounts map[string]*LabelCount
+
+func (c labelCounts) add(label string, side clean.Split) {
+	l := c[label]
+	if l == nil {
+		// Its text is a piece of a record batch, which must not stay in memory for its sake.
+		l = &LabelCount{Name: strings.Clone(label)}
+		c[l.Name] = l
+	}
+	*l.of(side)++
+}
+
+// of is the count of a split.
+func (l *LabelCount) of(side clean.Split) *int64 {
+	return [3]*int64{clean.Train: &l.Train, clean.Validation: &l.Validation, clean.Test: &l.Test}[side]
+}
+
+// list returns the counts, sorted by name.
+func (c labelCounts) list() []LabelCount {
+	list := []LabelCount{}
+	for _, l := range c {
+		list = append(list, *l)
+	}
+	slices.SortFunc(list, func(a, b LabelCount) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
+// minusOne marks rows without a label where datasets numbers the classes.
+const minusOne = "-1"
+
+// fewest rows of a split that are all of label -1 are no chance.
+const fewest = 10
+
+// marksNone tells whether -1 is among the labels, beside 0, 1, … alone (numbers), and whether it
+// then marks rows without a label: where it is all that a split has, as in the test splits of
+// GLUE, or where there are three classes or more beside it. With 0 and 1 it may be a class, as
+// in negative, neutral, positive.
+func marksNone(labels []LabelCount) (none, numbers bool) {
+	at := slices.IndexFunc(labels, func(l LabelCount) bool { return l.Name == minusOne })
+	if at < 0 {
+		return false, false
+	}
+	known := map[string]bool{}
+	for _, l := range labels {
+		known[l.Name] = true
+	}
+	for i := range len(labels) - 1 {
+		if !known[strconv.Itoa(i)] {
+			return false, false
+		}
+	}
+	if len(labels)-1 >= 3 {
+		return true, true
+	}
+	for side := range splitNames {
+		only := *labels[at].of(clean.Split(side)) >= fewest
+		for i := range labels {
+			only = only && (i == at || *labels[i].of(clean.Split(side)) == 0)
+		}
+		none = none || only && len(labels) > 1
+	}
+	return none, true
+}
+
+// setLabels takes the labels of a corpus, and tells its files which of them marks none; earlier
+// is the one that is known to.
+func (c *Corpus) setLabels(labels []LabelCount, earlier string, say func(notice string)) {
+	name := c.Provenance.Name
+	if c.none = earlier; earlier == "" {
+		none, numbers := marksNone(labels)
+		switch {
+		case none:
+			c.none = minusOne
+		case numbers && say != nil:
+			say(fmt.Sprintf("corpus %s: label -1 is taken for a class like the others (hint: where it marks rows without a label, leave their label empty)", name))
+		}
+	}
+	for side, s := range []*Split{c.Train, c.Validation, c.Test} {
+		if s == nil {
+			continue
+		}
+		s.labelled = 0
+		for i := range labels {
+			if l := &labels[i]; l.Name != c.none {
+				s.labelled += *l.of(clean.Split(side))
+			}
+		}
+		for i := range s.files {
+			s.files[i].none = c.none
+		}
+	}
+	for _, l := range labels {
+		if l.Name != c.none && strings.TrimSpace(l.Name) != "" {
+			c.Labels = append(c.Labels, l.Name)
+		}
+	}
+	slices.Sort(c.Labels)
+	if len(c.Labels) == 0 || say == nil {
+		return
+	}
+	for _, s := range c.Splits() {
+		if n := s.rows - s.labelled; n > 0 {
+			how := ""
+			if c.none != "" {
+				how = fmt.Sprintf(" (their label is empty or %s)", c.none)
+			}
+			say(fmt.Sprintf("corpus %s: %d of %d documents of split %s have no label%s", name, n, s.rows, s.Name, how))
+		}
+	}
+}
