@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -134,51 +135,119 @@ func (w *Weights) Tensors() []Tensor { return w.tensors }
 // copyChunk is how many elements are converted at a time.
 const copyChunk = 1 << 18
 
-// Copy writes the data of tensor i as another floating-point type. Values that are not
-// finite are an error, and those that are not in the new type.
-func (w *Weights) Copy(dst io.Writer, i int, dtype string) error {
-	t, s := w.tensors[i], w.files[w.file[i]]
-	fail := func(err error) error { return fmt.Errorf("%s: tensor %q: %w", s.name, t.Name, err) }
-	n, err := t.NumBytes()
+// Copy writes the data of tensor i as another floating-point type, until ctx ends. Values that
+// are not finite are an error, and those that are not in the new type.
+func (w *Weights) Copy(ctx context.Context, dst io.Writer, i int, dtype string) error {
+	x, err := w.read(i)
 	if err != nil {
-		return fail(err)
+		return err
 	}
-	if _, err := toFloat32(nil, t.DType, nil); err != nil {
-		return fail(err)
-	}
-	r := io.NewSectionReader(s.r, s.offsets[s.index[t.Name]], n)
-	size := int64(dtypes[dtypeRank(t.DType)].size)
-	raw := make([]byte, min(n, copyChunk*size))
-	values := make([]float32, 0, len(raw)/int(size))
 	var out []byte
 	var back []float32
-	for at := int64(0); at < n; at += int64(len(raw)) {
-		raw = raw[:min(int64(len(raw)), n-at)]
-		if _, err := io.ReadFull(r, raw); err != nil {
-			return fail(err)
+	for first := int64(0); ; first += int64(len(x.values)) {
+		values, err := x.next(ctx)
+		if err == io.EOF {
+			return nil
 		}
-		if values, err = toFloat32(values[:0], t.DType, raw); err != nil {
-			return fail(err)
+		if err != nil {
+			return err
 		}
 		if k := firstNonFinite(values); k >= 0 {
-			return fail(fmt.Errorf("element %d is %v", at/size+int64(k), values[k]))
+			return x.fail(fmt.Errorf("element %d is %v", first+int64(k), values[k]))
 		}
 		if out, err = fromFloat32(out[:0], dtype, values); err != nil {
-			return fail(err)
+			return x.fail(err)
 		}
 		if dtype != "F32" {
 			if back, err = toFloat32(back[:0], dtype, out); err != nil {
-				return fail(err)
+				return x.fail(err)
 			}
 			if k := firstNonFinite(back); k >= 0 {
-				return fail(fmt.Errorf("element %d, %g, is beyond the range of %s", at/size+int64(k), values[k], dtype))
+				return x.fail(fmt.Errorf("element %d, %g, is beyond the range of %s", first+int64(k), values[k], dtype))
 			}
 		}
 		if _, err := dst.Write(out); err != nil {
 			return err
 		}
 	}
-	return nil
+}
+
+// Equal says that tensors i and j, of one shape, have the same values.
+func (w *Weights) Equal(ctx context.Context, i, j int) (bool, error) {
+	x, err := w.read(i)
+	if err != nil {
+		return false, err
+	}
+	y, err := w.read(j)
+	if err != nil {
+		return false, err
+	}
+	for {
+		a, err := x.next(ctx)
+		if err == io.EOF {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		b, err := y.next(ctx)
+		if err != nil {
+			return false, err
+		}
+		if !slices.Equal(a, b) {
+			return false, nil
+		}
+	}
+}
+
+// A reading is a tensor as float32, a part after the other.
+type reading struct {
+	r           *io.SectionReader
+	file        string
+	name, dtype string
+	raw         []byte
+	values      []float32
+	left        int64 // bytes
+}
+
+func (w *Weights) read(i int) (*reading, error) {
+	t, s := w.tensors[i], w.files[w.file[i]]
+	x := &reading{file: s.name, name: t.Name, dtype: t.DType}
+	n, err := t.NumBytes()
+	if err != nil {
+		return nil, x.fail(err)
+	}
+	if _, err := toFloat32(nil, t.DType, nil); err != nil {
+		return nil, x.fail(err)
+	}
+	x.r = io.NewSectionReader(s.r, s.offsets[s.index[t.Name]], n)
+	x.left = n
+	x.raw = make([]byte, min(n, copyChunk*int64(dtypes[dtypeRank(t.DType)].size)))
+	return x, nil
+}
+
+func (x *reading) fail(err error) error {
+	return fmt.Errorf("%s: tensor %q: %w", x.file, x.name, err)
+}
+
+// next is the next part, until io.EOF.
+func (x *reading) next(ctx context.Context) ([]float32, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if x.left == 0 {
+		return nil, io.EOF
+	}
+	x.raw = x.raw[:min(int64(len(x.raw)), x.left)]
+	_, err := io.ReadFull(x.r, x.raw)
+	if err == nil {
+		x.values, err = toFloat32(x.values[:0], x.dtype, x.raw)
+	}
+	if err != nil {
+		return nil, x.fail(err)
+	}
+	x.left -= int64(len(x.raw))
+	return x.values, nil
 }
 
 // firstNonFinite is -1 if all are finite.

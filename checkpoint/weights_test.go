@@ -76,7 +76,7 @@ func TestShards(t *testing.T) {
 		}
 		for i, x := range w.Tensors() {
 			var got, same bytes.Buffer
-			if err := w.Copy(&got, i, "F32"); err != nil {
+			if err := w.Copy(t.Context(), &got, i, "F32"); err != nil {
 				t.Fatal(err)
 			}
 			for k := range got.Len() / 4 {
@@ -84,7 +84,7 @@ func TestShards(t *testing.T) {
 					t.Fatalf("%s %s[%d] is %v", dtype, x.Name, k, v)
 				}
 			}
-			if err := w.Copy(&same, i, dtype); err != nil || !bytes.Equal(same.Bytes(), byName[x.Name].Data) {
+			if err := w.Copy(t.Context(), &same, i, dtype); err != nil || !bytes.Equal(same.Bytes(), byName[x.Name].Data) {
 				t.Errorf("%s %s: %v, or another content", dtype, x.Name, err)
 			}
 		}
@@ -99,7 +99,7 @@ func TestShards(t *testing.T) {
 	}
 	defer w.Close()
 	var got bytes.Buffer
-	if err := w.Copy(&got, 0, "F32"); err != nil || !bytes.Equal(got.Bytes(), bytes.Repeat([]byte{0, 0, 0x80, 0x3f}, n)) {
+	if err := w.Copy(t.Context(), &got, 0, "F32"); err != nil || !bytes.Equal(got.Bytes(), bytes.Repeat([]byte{0, 0, 0x80, 0x3f}, n)) {
 		t.Errorf("%d bytes, %v", got.Len(), err)
 	}
 }
@@ -185,7 +185,7 @@ func TestWeightsNotFinite(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = w.Copy(io.Discard, 0, test.as)
+		err = w.Copy(t.Context(), io.Discard, 0, test.as)
 		w.Close()
 		if test.want == "" && err != nil {
 			t.Error(err)

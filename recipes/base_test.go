@@ -63,7 +63,7 @@ func importAs(t *testing.T, name, tokenizer string, keys map[string]any) string 
 	}
 	write(t, path, text)
 	dst := filepath.Join(t.TempDir(), "imported")
-	if _, err := Import(dir, dst, silent()); err != nil {
+	if _, err := Import(t.Context(), dir, dst, silent()); err != nil {
 		t.Fatal(err)
 	}
 	return dst

@@ -77,12 +77,12 @@ func TestGenerateImported(t *testing.T) {
 			write(t, filepath.Join(dir, generationFile), b)
 		}
 		at := filepath.Join(t.TempDir(), "model")
-		if _, err := Import(dir, at, silent()); err != nil {
+		if _, err := Import(t.Context(), dir, at, silent()); err != nil {
 			t.Fatalf("%s: %v", what, err)
 		}
 		if i%4 == 2 { // once through an export
 			out := filepath.Join(t.TempDir(), "exported")
-			if _, err := Export(at, out, ExportOptions{"fp32", 1 << 30}, silent()); err != nil {
+			if _, err := Export(t.Context(), at, out, ExportOptions{"fp32", 1 << 30}, silent()); err != nil {
 				t.Fatal(err)
 			}
 			at = out

@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -11,7 +12,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"hone/checkpoint"
@@ -51,7 +51,7 @@ const (
 // directory: config.json, weights in safetensors (one file or shards) of any floating-point
 // type, and a tokenizer of any kind. The weights become float32. Everything is verified from
 // the headers before any memory is taken for a tensor.
-func Import(src, dst string, o Options) (*Imported, error) {
+func Import(ctx context.Context, src, dst string, o Options) (*Imported, error) {
 	if err := checkpoint.Vacant(dst); err != nil {
 		return nil, input(err)
 	}
@@ -61,7 +61,7 @@ func Import(src, dst string, o Options) (*Imported, error) {
 	}
 	defer w.Close()
 	r := &Imported{Source: src, Checkpoint: dst, Files: w.Files()}
-	m, err := r.match(w)
+	m, err := r.match(ctx, w)
 	if err != nil {
 		return nil, input(err)
 	}
@@ -93,7 +93,7 @@ func Import(src, dst string, o Options) (*Imported, error) {
 	progress := &countWriter{set: func(done int64) { bar.Set(done, total, "") }}
 	origin := checkpoint.Origin{Stage: importStage, Imported: &checkpoint.Import{Name: r.Name, Files: map[string]string{}}}
 	for _, name := range w.Files() {
-		if origin.Imported.Files[name], err = hashFile(filepath.Join(src, name), progress); err != nil {
+		if origin.Imported.Files[name], err = hashFile(ctx, filepath.Join(src, name), progress); err != nil {
 			return nil, input(err)
 		}
 	}
@@ -109,7 +109,7 @@ func Import(src, dst string, o Options) (*Imported, error) {
 	}
 	files = append(files, checkpoint.StreamFile(checkpoint.ModelFile, tensors, func(out io.Writer, t checkpoint.Tensor) error {
 		i := m.From[t.Name]
-		if err := w.Copy(out, i, "F32"); err != nil {
+		if err := w.Copy(ctx, out, i, "F32"); err != nil {
 			return input(err)
 		}
 		n, err := w.Tensors()[i].NumBytes()
@@ -124,7 +124,7 @@ func Import(src, dst string, o Options) (*Imported, error) {
 }
 
 // match reads config.json and finds the model's parameters among the tensors.
-func (r *Imported) match(w *checkpoint.Weights) (*model.Match, error) {
+func (r *Imported) match(ctx context.Context, w *checkpoint.Weights) (*model.Match, error) {
 	path := filepath.Join(r.Source, checkpoint.ConfigFile)
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -154,11 +154,6 @@ func (r *Imported) match(w *checkpoint.Weights) (*model.Match, error) {
 	if err != nil {
 		return nil, inFile(err)
 	}
-	// transformers says of every T5 that its embeddings are tied, also where it has stored an
-	// output matrix of T5 1.1, whose outputs are not scaled.
-	if string(raw["scale_decoder_outputs"]) == "false" && slices.ContainsFunc(w.Tensors(), func(t checkpoint.Tensor) bool { return t.Name == "lm_head.weight" }) {
-		c.TieWordEmbeddings = false
-	}
 	h, err := c.Head()
 	if err != nil {
 		return nil, inFile(err)
@@ -167,7 +162,7 @@ func (r *Imported) match(w *checkpoint.Weights) (*model.Match, error) {
 	for _, t := range w.Tensors() {
 		stored = append(stored, model.Stored{Name: t.Name, Shape: t.Shape})
 	}
-	m, err := model.MatchTensors(c, h, stored)
+	m, err := model.MatchTensors(c, h, stored, func(i, j int) (bool, error) { return w.Equal(ctx, i, j) })
 	if err != nil {
 		return nil, fmt.Errorf("%s (%s): %w", r.Source, strings.Join(w.Files(), ", "), err)
 	}
@@ -176,8 +171,21 @@ func (r *Imported) match(w *checkpoint.Weights) (*model.Match, error) {
 			return nil, fmt.Errorf("%s: tensor %s is %w", r.Source, name, err)
 		}
 	}
+	r.Notes = append(r.Notes, m.Notes...)
+	if n := len(m.Unused); n > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("left out, as a %v has no such part: %s", h, listed(m.Unused)))
+	}
 	r.ModelType, r.Architecture = m.Config.ModelType, m.Config.Architectures[0]
 	return m, nil
+}
+
+// listed names the first of many.
+func listed(names []string) string {
+	const most = 12
+	if n := len(names); n > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), n-most)
+	}
+	return strings.Join(names, ", ")
 }
 
 // modelName is what a model calls itself, if it is a name and no path.
@@ -292,14 +300,19 @@ func (c *countWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func hashFile(path string, progress io.Writer) (string, error) {
+// untilDone takes what is written to it until a context ends.
+type untilDone struct{ ctx context.Context }
+
+func (u untilDone) Write(p []byte) (int, error) { return len(p), u.ctx.Err() }
+
+func hashFile(ctx context.Context, path string, progress io.Writer) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
 	h := sha256.New()
-	if _, err := io.CopyBuffer(io.MultiWriter(h, progress), struct{ io.Reader }{f}, make([]byte, 1<<20)); err != nil {
+	if _, err := io.CopyBuffer(io.MultiWriter(h, progress, untilDone{ctx}), struct{ io.Reader }{f}, make([]byte, 1<<20)); err != nil {
 		return "", err
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
@@ -327,7 +340,7 @@ type Exported struct {
 // Export makes a Hugging Face model directory at dst, which must not be there yet, of a
 // checkpoint (its directory, or a stage's, whose final model is meant then). It keeps the
 // manifest, and with it the provenance.
-func Export(dir, dst string, e ExportOptions, o Options) (*Exported, error) {
+func Export(ctx context.Context, dir, dst string, e ExportOptions, o Options) (*Exported, error) {
 	dtype, ok := map[string][2]string{"fp32": {"F32", "float32"}, "bf16": {"BF16", "bfloat16"}, "fp16": {"F16", "float16"}}[e.DType]
 	if !ok {
 		return nil, input(fmt.Errorf("export: dtype %q is not known; known are %s", e.DType, strings.Join(ExportDTypes, ", ")))
@@ -386,7 +399,7 @@ func Export(dir, dst string, e ExportOptions, o Options) (*Exported, error) {
 	defer bar.Close()
 	var done int64
 	weights, err := checkpoint.ModelFiles(tensors, e.MaxShardSize, func(out io.Writer, t checkpoint.Tensor) error {
-		if err := w.Copy(out, from[t.Name], t.DType); err != nil {
+		if err := w.Copy(ctx, out, from[t.Name], t.DType); err != nil {
 			return input(err) // a value that the type cannot hold
 		}
 		done += t.Elems()

@@ -64,7 +64,7 @@ func silent() Options {
 func importModel(t *testing.T, name string) string {
 	t.Helper()
 	dst := filepath.Join(t.TempDir(), "imported")
-	if _, err := Import(filepath.Join(huggingFaceDir, name), dst, silent()); err != nil {
+	if _, err := Import(t.Context(), filepath.Join(huggingFaceDir, name), dst, silent()); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
 	return dst
@@ -81,7 +81,7 @@ func contents(t *testing.T, dir, dtype string) map[string][]byte {
 	all := map[string][]byte{}
 	for i, x := range w.Tensors() {
 		var b bytes.Buffer
-		if err := w.Copy(&b, i, dtype); err != nil {
+		if err := w.Copy(t.Context(), &b, i, dtype); err != nil {
 			t.Fatal(err)
 		}
 		all[x.Name] = b.Bytes()
@@ -165,7 +165,7 @@ func TestImportExport(t *testing.T) {
 				{"fp32", 1 << 30}, {map[string]string{"F32": "fp32", "BF16": "bf16", "F16": "fp16"}[stored], 10_000},
 			} {
 				out := filepath.Join(t.TempDir(), "exported")
-				x, err := Export(dir, out, e, silent())
+				x, err := Export(t.Context(), dir, out, e, silent())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -185,7 +185,7 @@ func TestImportExport(t *testing.T) {
 					equalContents(t, stored, got, want)
 				}
 				again := filepath.Join(t.TempDir(), "again")
-				if _, err := Import(out, again, silent()); err != nil {
+				if _, err := Import(t.Context(), out, again, silent()); err != nil {
 					t.Fatal(err)
 				}
 				equalContents(t, "imported again", contents(t, again, "F32"), values)
@@ -300,7 +300,7 @@ func TestImportModelFaults(t *testing.T) {
 			dir := copyModel(t, "gpt2")
 			test.change(t, dir)
 			dst := filepath.Join(t.TempDir(), "imported")
-			_, err := Import(dir, dst, silent())
+			_, err := Import(t.Context(), dir, dst, silent())
 			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), dir) {
 				t.Fatalf("error %v, want %q in it, and %s", err, test.want, dir)
 			}
@@ -366,7 +366,7 @@ func TestImportOld(t *testing.T) {
 	}
 	write(t, path, text.Bytes())
 	dst := filepath.Join(t.TempDir(), "imported")
-	r, err := Import(dir, dst, silent())
+	r, err := Import(t.Context(), dir, dst, silent())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -390,10 +390,10 @@ func TestImportOld(t *testing.T) {
 
 func TestExportFaults(t *testing.T) {
 	dir := importModel(t, "gpt2")
-	if _, err := Export(dir, filepath.Join(t.TempDir(), "x"), ExportOptions{"int8", 1}, silent()); err == nil || !strings.Contains(err.Error(), `dtype "int8" is not known; known are fp32, bf16, fp16`) {
+	if _, err := Export(t.Context(), dir, filepath.Join(t.TempDir(), "x"), ExportOptions{"int8", 1}, silent()); err == nil || !strings.Contains(err.Error(), `dtype "int8" is not known; known are fp32, bf16, fp16`) {
 		t.Errorf("error %v", err)
 	}
-	if _, err := Export(dir, dir, ExportOptions{"fp32", 1 << 30}, silent()); err == nil || !strings.Contains(err.Error(), "the directory is not empty") {
+	if _, err := Export(t.Context(), dir, dir, ExportOptions{"fp32", 1 << 30}, silent()); err == nil || !strings.Contains(err.Error(), "the directory is not empty") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -508,13 +508,13 @@ func TestExportPaLM(t *testing.T) {
 	var said string
 	o := silent()
 	o.Say = func(line string) { said += line }
-	if _, err := Export(at("palm"), at("out"), ExportOptions{"fp32", 10_000}, o); err != nil {
+	if _, err := Export(t.Context(), at("palm"), at("out"), ExportOptions{"fp32", 10_000}, o); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(said, "transformers has no PaLM") {
 		t.Errorf("said %q", said)
 	}
-	if _, err := Import(at("out"), at("back"), silent()); err != nil {
+	if _, err := Import(t.Context(), at("out"), at("back"), silent()); err != nil {
 		t.Fatal(err)
 	}
 	equalContents(t, "palm", contents(t, at("back"), "F32"), contents(t, at("palm"), "F32"))
@@ -544,7 +544,7 @@ func TestHuggingFace(t *testing.T) {
 	for _, name := range huggingFaceModels(t) {
 		dir := importModel(t, name)
 		out := filepath.Join(t.TempDir(), name)
-		if _, err := Export(dir, out, ExportOptions{"fp32", 20_000}, silent()); err != nil {
+		if _, err := Export(t.Context(), dir, out, ExportOptions{"fp32", 20_000}, silent()); err != nil {
 			t.Fatal(err)
 		}
 		m, err := OpenModel(dev, dir)

@@ -35,7 +35,7 @@ what the model has learned from.`,
 			if err != nil {
 				return err
 			}
-			x, err := recipes.Export(dir, args[1], o, recipes.Options{Say: t.say, Bar: t.newBar})
+			x, err := recipes.Export(c.Context(), dir, args[1], o, recipes.Options{Say: t.say, Bar: t.newBar})
 			if err != nil {
 				return err
 			}

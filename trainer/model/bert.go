@@ -52,10 +52,11 @@ func (f BERT) architecture(h Head) string {
 	return className("Bert", "ForMaskedLM", h)
 }
 
-func (f BERT) tensors(Head) tensors {
+func (f BERT) tensors(h Head) tensors {
 	return tensors{
-		prefix: "bert.", heads: []string{"cls.", "bert.pooler.", "classifier.", "qa_outputs."}, buffers: []string{".position_ids"},
-		others: []string{"cls.predictions.decoder.", "cls.predictions.bias", "cls.seq_relationship.", "pooler."},
+		prefix: "bert.", heads: []string{"cls.", "bert.pooler.", "classifier.", "qa_outputs."},
+		ties:   outputTie(h, "cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight", "cls.predictions.decoder.bias", "cls.predictions.bias"),
+		others: []string{"cls.seq_relationship.", "pooler."}, buffers: []string{".position_ids", "cls.predictions.bias"},
 	}
 }
 

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"hone/trainer/exec"
 )
 
 // Config says what a model is, with the keys of Hugging Face's config.json: here those
@@ -403,44 +401,4 @@ func className(family, languageModel string, h Head) string {
 		return family + "ForQuestionAnswering"
 	}
 	return ""
-}
-
-// tensors says how checkpoints of a family name what is not a parameter of the network
-// at hand.
-type tensors struct {
-	prefix  string   // of the parameters that all heads share; a checkpoint may lack it
-	bodies  []string // what it is with other heads
-	heads   []string // how the names of the heads' own parameters begin
-	others  []string // how the names begin, in a body or not, of copies of tied parameters, and of parts that the head at hand lacks
-	buffers []string // how the names end of what older versions of transformers saved beside the parameters
-}
-
-// find is the parameter that a tensor is: of a body with or without its prefix, and with the
-// names of norms that BERT's first checkpoints have.
-func (n *tensors) find(l *exec.Layout, name string) (exec.ParamInfo, bool) {
-	stems := []string{name}
-	for _, body := range n.bodies {
-		if stem, ok := strings.CutPrefix(name, body); ok {
-			stems = append(stems, stem)
-		}
-	}
-	for _, stem := range stems {
-		for _, full := range []string{stem, n.prefix + stem, present(stem), n.prefix + present(stem)} {
-			if p, ok := l.Param(full); ok {
-				return p, true
-			}
-		}
-	}
-	return exec.ParamInfo{}, false
-}
-
-// present is the name that a norm's parameter has today.
-func present(name string) string {
-	if stem, ok := strings.CutSuffix(name, ".gamma"); ok {
-		return stem + ".weight"
-	}
-	if stem, ok := strings.CutSuffix(name, ".beta"); ok {
-		return stem + ".bias"
-	}
-	return name
 }

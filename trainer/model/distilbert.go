@@ -42,10 +42,10 @@ func (f DistilBERT) firstToken()                {}
 func (f DistilBERT) writing() Writing           { return Never }
 func (f DistilBERT) architecture(h Head) string { return className("DistilBert", "ForMaskedLM", h) }
 
-func (f DistilBERT) tensors(Head) tensors {
+func (f DistilBERT) tensors(h Head) tensors {
 	return tensors{
 		prefix: "distilbert.", heads: []string{"vocab_", "pre_classifier.", "classifier.", "qa_outputs."},
-		others: []string{"vocab_projector.weight"},
+		ties: outputTie(h, "vocab_projector.weight", "distilbert.embeddings.word_embeddings.weight"),
 	}
 }
 

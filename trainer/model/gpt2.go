@@ -55,8 +55,11 @@ func (f GPT2) architecture(h Head) string {
 	return className("GPT2", "LMHeadModel", h)
 }
 
-func (f GPT2) tensors(Head) tensors {
-	return tensors{prefix: "transformer.", heads: []string{"lm_head.", "score.", "classifier.", "qa_outputs."}, buffers: []string{".attn.bias", ".attn.masked_bias"}}
+func (f GPT2) tensors(h Head) tensors {
+	return tensors{
+		prefix: "transformer.", heads: []string{"lm_head.", "score.", "classifier.", "qa_outputs."},
+		ties: outputTie(h, "lm_head.weight", "transformer.wte.weight"), buffers: []string{".attn.bias", ".attn.masked_bias"},
+	}
 }
 
 func (f GPT2) check(c Config, faults *Faults) {

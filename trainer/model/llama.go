@@ -75,7 +75,7 @@ func (f Llama) architecture(h Head) string {
 func (f Llama) tensors(h Head) tensors {
 	return tensors{
 		prefix: f.body(h), bodies: []string{"model.", "transformer."},
-		heads: []string{"lm_head.", "score.", "qa_outputs."}, buffers: []string{".rotary_emb.inv_freq"},
+		heads: []string{"lm_head.", "score.", "qa_outputs."}, ties: outputTie(h, "lm_head.weight", "model.embed_tokens.weight"), buffers: []string{".rotary_emb.inv_freq"},
 	}
 }
 

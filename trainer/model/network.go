@@ -273,21 +273,16 @@ func bytesOf[N float32 | float64](s []N) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(&s[0])), len(s)*int(unsafe.Sizeof(s[0])))
 }
 
-// Stored is a tensor of a checkpoint.
-type Stored struct {
-	Name  string // as in the family's Hugging Face state dict
-	Shape []int
-}
-
 // Load sets the parameters from a checkpoint; read copies tensor i into dst. Every
 // missing, unexpected or misshapen tensor is reported, and then nothing is loaded.
 //
 // A classifier takes a language model's checkpoint (and its own): the parameters of the
 // head that it lacks keep their values, and are returned as fresh. Names may lack the
 // family's prefix ("transformer."), as those of a model without a head do. Other heads'
-// parameters, and buffers that older versions of transformers saved, are skipped.
+// parameters, copies of tied ones, and buffers that older versions of transformers saved, are
+// skipped: MatchTensors has looked at them.
 func (n *Network) Load(tensors []Stored, read func(i int, dst []float32) error) (fresh []string, err error) {
-	m := match(n.config, n.opts.Head, n.layout, tensors)
+	m := match(n.config, n.opts.Head, n.layout, tensors, false)
 	if err := errors.Join(m.faults...); err != nil {
 		return nil, err
 	}
@@ -321,111 +316,4 @@ func (n *Network) LoadBody(tensors []Stored, read func(i int, dst []float32) err
 		body, at = append(body, t), append(at, i)
 	}
 	return n.Load(body, func(i int, dst []float32) error { return read(at[i], dst) })
-}
-
-// A Match says which tensors of a checkpoint the parameters of a model are.
-type Match struct {
-	Config Config // with the architecture of the head
-	Params []exec.ParamInfo
-	From   map[string]int // by the parameter's name, the tensor
-
-	fresh  []string
-	faults []error
-}
-
-// MatchTensors finds the parameters of a model among the tensors of a checkpoint, as Load
-// does, without memory for either. Every missing, unexpected or misshapen tensor is an error.
-func MatchTensors(c Config, h Head, tensors []Stored) (*Match, error) {
-	b, err := parameters(c, exec.F32, Options{Head: h})
-	if err != nil {
-		return nil, err
-	}
-	c.Architectures = []string{c.Family.architecture(h)}
-	l := exec.NewLayout(exec.F32, b.Params())
-	m := match(c, h, l, tensors)
-	for _, name := range m.fresh {
-		m.faults = append(m.faults, fmt.Errorf("model: tensor %s is missing", name))
-	}
-	if err := errors.Join(m.faults...); err != nil {
-		return nil, err
-	}
-	m.Config, m.Params = c, l.Params
-	if h == LanguageModel && c.Family.architecture(Classifier) != "" {
-		return m, m.addPooler(c, tensors)
-	}
-	return m, nil
-}
-
-// addPooler adds what a checkpoint of a language model has of a pooler, which a classifier
-// begins with: BERT has learned its own with the next sentence.
-func (m *Match) addPooler(c Config, tensors []Stored) error {
-	c.SetLabels([]string{"", ""})
-	b, err := parameters(c, exec.F32, Options{Head: Classifier})
-	if err != nil {
-		return err
-	}
-	l := exec.NewLayout(exec.F32, b.Params())
-	names := c.Family.tensors(Classifier)
-	for i, t := range tensors {
-		p, ok := names.find(l, t.Name)
-		if _, have := m.From[p.Name]; ok && !have && strings.Contains(p.Name, "pooler.") && slices.Equal(p.Shape, t.Shape) {
-			m.From[p.Name] = i
-			m.Params = append(m.Params, p)
-		}
-	}
-	return nil
-}
-
-func match(c Config, h Head, l *exec.Layout, tensors []Stored) *Match {
-	m := &Match{From: map[string]int{}}
-	fault := func(format string, args ...any) { m.faults = append(m.faults, fmt.Errorf("model: "+format, args...)) }
-	names := c.Family.tensors(h)
-	for i, t := range tensors {
-		p, ok := names.find(l, t.Name)
-		switch {
-		case !ok && skips(c, h, names, t.Name):
-			continue
-		case !ok:
-			fault("unexpected tensor %s", t.Name)
-			continue
-		case !slices.Equal(p.Shape, t.Shape):
-			fault("tensor %s has shape %v, want %v", t.Name, t.Shape, p.Shape)
-		}
-		if _, dup := m.From[p.Name]; dup {
-			fault("tensor %s comes twice", t.Name)
-		}
-		m.From[p.Name] = i
-	}
-	for _, p := range l.Params {
-		if _, ok := m.From[p.Name]; ok {
-			continue
-		}
-		if h != LanguageModel && hasPrefix(p.Name, names.heads) {
-			m.fresh = append(m.fresh, p.Name)
-		} else {
-			fault("tensor %s is missing", p.Name)
-		}
-	}
-	return m
-}
-
-// skips says which tensors of a checkpoint are no parameters of the network.
-func skips(c Config, h Head, names tensors, name string) bool {
-	for _, body := range append([]string{"", names.prefix}, names.bodies...) {
-		if stem, ok := strings.CutPrefix(name, body); ok && hasPrefix(stem, names.others) {
-			return true
-		}
-	}
-	if hasPrefix(name, names.heads) {
-		return h != LanguageModel || c.TieWordEmbeddings && name == "lm_head.weight"
-	}
-	return slices.ContainsFunc(names.buffers, func(end string) bool { return strings.HasSuffix(name, end) })
-}
-
-// InHead says that a parameter of a model is its head's, and not of the body that it shares
-// with models of other heads.
-func (c Config) InHead(name string) bool { return hasPrefix(name, c.Family.tensors(Classifier).heads) }
-
-func hasPrefix(name string, prefixes []string) bool {
-	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
 }

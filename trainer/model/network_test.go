@@ -709,7 +709,19 @@ func TestLoadNames(t *testing.T) {
 	if fresh, err := lm.Load(bare, read); err != nil || fresh != nil {
 		t.Errorf("names without prefix: fresh %v, error %v", fresh, err)
 	}
-	bad := slices.Clone(stored[1:])
+	last := len(lm.Layout().Params)
+	if _, err := lm.Load(stored[1:last], read); err == nil || !strings.Contains(err.Error(), "tensor "+stored[0].Name+" is missing") {
+		t.Errorf("no embedding: error %v", err)
+	}
+	if _, err := lm.Load(stored[1:], func(i int, dst []float32) error {
+		if name := stored[1+i].Name; name != "lm_head.weight" {
+			return lm.Weight(name, dst)
+		}
+		return lm.Weight(stored[0].Name, dst)
+	}); err != nil {
+		t.Errorf("an embedding that is stored as the output matrix alone: error %v", err)
+	}
+	bad := slices.Clone(stored[1:last])
 	bad[0].Shape = []int{3}
 	bad = append(bad, Stored{"transformer.h.7.mlp.c_fc.weight", []int{8, 32}}, Stored{"score.weight", []int{2, 8}}, bad[1])
 	_, err = lm.Load(bad, nil)

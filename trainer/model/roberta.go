@@ -31,10 +31,11 @@ func (f RoBERTa) firstToken()                {}
 func (f RoBERTa) writing() Writing           { return Never }
 func (f RoBERTa) architecture(h Head) string { return className("Roberta", "ForMaskedLM", h) }
 
-func (f RoBERTa) tensors(Head) tensors {
+func (f RoBERTa) tensors(h Head) tensors {
 	return tensors{
-		prefix: "roberta.", heads: []string{"lm_head.", "classifier.", "qa_outputs."}, buffers: []string{".position_ids"},
-		others: []string{"lm_head.decoder.", "lm_head.bias", "pooler."},
+		prefix: "roberta.", heads: []string{"lm_head.", "classifier.", "qa_outputs."},
+		ties:   outputTie(h, "lm_head.decoder.weight", "roberta.embeddings.word_embeddings.weight", "lm_head.decoder.bias", "lm_head.bias"),
+		others: []string{"pooler."}, buffers: []string{".position_ids", "lm_head.bias"},
 	}
 }
 

@@ -64,13 +64,19 @@ func (f T5) architecture(h Head) string {
 func (f T5) tensors(h Head) tensors {
 	n := tensors{
 		bodies: []string{"transformer."}, heads: []string{"lm_head.", "classification_head.", "classifier.", "qa_outputs."},
-		others: []string{"encoder.embed_tokens.", "decoder.embed_tokens.", "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias."},
+		buffers: []string{"decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"},
 	}
 	if h == Classifier || h == TokenClassifier {
 		n.prefix = "transformer."
 	}
+	shared := n.prefix + "shared.weight"
+	n.ties = map[string]string{n.prefix + "encoder.embed_tokens.weight": shared, n.prefix + "decoder.embed_tokens.weight": shared}
+	if h == LanguageModel {
+		n.ties["lm_head.weight"] = shared
+	}
 	if h == TokenClassifier { // has the encoder alone
 		n.others = append(n.others, "decoder.")
+		delete(n.ties, "transformer.decoder.embed_tokens.weight")
 	}
 	return n
 }

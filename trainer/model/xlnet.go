@@ -71,10 +71,10 @@ func (f XLNet) architecture(h Head) string {
 	return name
 }
 
-func (f XLNet) tensors(Head) tensors {
+func (f XLNet) tensors(h Head) tensors {
 	return tensors{
 		prefix: "transformer.", heads: []string{"lm_loss.", "sequence_summary.", "logits_proj.", "classifier.", "qa_outputs."},
-		others: []string{"lm_loss.weight", "mask_emb"},
+		ties: outputTie(h, "lm_loss.weight", "transformer.word_embedding.weight"), buffers: []string{"mask_emb"}, // which only predicting tokens takes
 	}
 }
 
@@ -97,7 +97,6 @@ func (f XLNet) check(c Config, faults *Faults) {
 	faults.oneOf("summary_type", f.SummaryType, "last")
 	faults.oneOf("summary_activation", f.SummaryActivation, "tanh")
 	faults.yes("summary_use_proj", f.SummaryUseProj)
-	faults.yes("tie_word_embeddings", c.TieWordEmbeddings)
 }
 
 // xlnet is the model of Yang et al. 2019. It predicts tokens in any order: each row sees the rows
@@ -145,6 +144,9 @@ func (m *xlnet) Forward(b *graph.Builder, in Inputs) Outputs {
 	x := b.Dropout(g, m.Dropout, in.Rng)
 	if in.Pool != nil {
 		x = b.Embed(x, in.Pool) // (S,C)
+	}
+	if !m.TieWordEmbeddings {
+		word = b.Param("lm_loss.weight", m.normal(), m.VocabSize, c)
 	}
 	return perToken(b, in, b.Linear(x, word, b.Param("lm_loss.bias", graph.Init{}, m.VocabSize), false), 0)
 }

@@ -1,0 +1,278 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"hone/trainer/exec"
+)
+
+// Stored is a tensor of a checkpoint.
+type Stored struct {
+	Name  string // as in the family's Hugging Face state dict
+	Shape []int
+}
+
+// A Match says which tensors of a checkpoint the parameters of a model are.
+type Match struct {
+	Config Config // with the architecture of the head
+	Params []exec.ParamInfo
+	From   map[string]int // by the parameter's name, the tensor
+	Unused []string       // tensors of parts that the model lacks
+	Notes  []string       // where the tensors are others than the configuration says
+
+	copies []copied
+	fresh  []string
+	faults []error
+}
+
+// copied is a tensor that should be a parameter once more.
+type copied struct {
+	tensor int
+	name   string // of the tensor, in full
+	of     string // the parameter
+}
+
+// MatchTensors finds the parameters of a model among the tensors of a checkpoint, as Load
+// does, without memory for either. Every missing, unexpected or misshapen tensor is an error.
+//
+// What the configuration calls tied may be stored twice; same says whether two tensors hold the
+// same values. Where they do not, the output layer is one of its own, as transformers has it, and
+// any other difference is an error.
+func MatchTensors(c Config, h Head, tensors []Stored, same func(i, j int) (bool, error)) (*Match, error) {
+	if f, ok := c.Family.(T5); ok { // whose tie_word_embeddings says whether outputs are scaled, and nothing else
+		if scaled := c.TieWordEmbeddings; f.ScaleDecoderOutputs == nil {
+			f.ScaleDecoderOutputs = &scaled
+		}
+		c.Family, c.TieWordEmbeddings = f, true
+	}
+	m, err := matchLayout(c, h, tensors, false)
+	if err != nil {
+		return nil, err
+	}
+	differ, err := m.compare(same)
+	if err != nil {
+		return nil, err
+	}
+	if len(differ) > 0 && c.TieWordEmbeddings {
+		own := differ[0]
+		c.TieWordEmbeddings = false
+		if m, err = matchLayout(c, h, tensors, true); err != nil {
+			return nil, err
+		}
+		if differ, err = m.compare(same); err != nil {
+			return nil, err
+		}
+		m.Notes = append(m.Notes, fmt.Sprintf("%s has other values than %s, to which the configuration ties it: it is kept as it is", own.name, own.of))
+	}
+	if len(differ) > 0 {
+		return nil, fmt.Errorf("model: tensor %s has other values than %s, which a %s takes in its place", differ[0].name, differ[0].of, c.ModelType)
+	}
+	if h == LanguageModel && c.Family.architecture(Classifier) != "" {
+		return m, m.addPooler(c, tensors)
+	}
+	return m, nil
+}
+
+// matchLayout is match without memory for the parameters; all must be there.
+func matchLayout(c Config, h Head, tensors []Stored, untied bool) (*Match, error) {
+	b, err := parameters(c, exec.F32, Options{Head: h})
+	if err != nil {
+		return nil, err
+	}
+	c.Architectures = []string{c.Family.architecture(h)}
+	l := exec.NewLayout(exec.F32, b.Params())
+	m := match(c, h, l, tensors, untied)
+	for _, name := range m.fresh {
+		m.faults = append(m.faults, fmt.Errorf("model: tensor %s is missing", name))
+	}
+	m.Config, m.Params = c, l.Params
+	return m, errors.Join(m.faults...)
+}
+
+// compare gives the copies of parameters that have other values. A bias is no such: the output layer
+// reads the copy.
+func (m *Match) compare(same func(i, j int) (bool, error)) (differ []copied, err error) {
+	for _, k := range m.copies {
+		equal, err := same(k.tensor, m.From[k.of])
+		switch {
+		case err != nil:
+			return nil, err
+		case equal:
+		case strings.HasSuffix(k.of, ".bias"):
+			m.From[k.of] = k.tensor
+			m.Notes = append(m.Notes, fmt.Sprintf("%s is read in place of %s, which has other values", k.name, k.of))
+		default:
+			differ = append(differ, k)
+		}
+	}
+	return differ, nil
+}
+
+// addPooler adds what a checkpoint of a language model has of a pooler, which a classifier
+// begins with: BERT has learned its own with the next sentence.
+func (m *Match) addPooler(c Config, tensors []Stored) error {
+	c.SetLabels([]string{"", ""})
+	b, err := parameters(c, exec.F32, Options{Head: Classifier})
+	if err != nil {
+		return err
+	}
+	l := exec.NewLayout(exec.F32, b.Params())
+	names := c.Family.tensors(Classifier)
+	for i, t := range tensors {
+		p, ok := names.find(l, t.Name)
+		if _, have := m.From[p.Name]; ok && !have && strings.Contains(p.Name, "pooler.") && slices.Equal(p.Shape, t.Shape) {
+			m.From[p.Name] = i
+			m.Params = append(m.Params, p)
+			m.Unused = slices.DeleteFunc(m.Unused, func(name string) bool { return name == t.Name })
+		}
+	}
+	return nil
+}
+
+// match finds the parameters of a layout. untied says that an output layer which the configuration
+// no longer ties may lack a tensor of its own: then it starts as it was tied.
+func match(c Config, h Head, l *exec.Layout, tensors []Stored, untied bool) *Match {
+	m := &Match{From: map[string]int{}}
+	fault := func(format string, args ...any) { m.faults = append(m.faults, fmt.Errorf("model: "+format, args...)) }
+	names := c.Family.tensors(h)
+	take := func(i int, p exec.ParamInfo) {
+		if t := tensors[i]; !slices.Equal(p.Shape, t.Shape) {
+			fault("tensor %s has shape %v, want %v", t.Name, t.Shape, p.Shape)
+		} else if _, dup := m.From[p.Name]; dup {
+			fault("tensor %s comes twice", t.Name)
+		}
+		m.From[p.Name] = i
+	}
+	for i, t := range tensors {
+		if p, ok := names.find(l, t.Name); ok {
+			take(i, p)
+		} else if name, of, ok := names.tied(l, t.Name); ok {
+			m.copies = append(m.copies, copied{i, name, of})
+		} else if !slices.ContainsFunc(names.buffers, func(end string) bool { return strings.HasSuffix(t.Name, end) }) {
+			if m.Unused = append(m.Unused, t.Name); !lacks(h, names, t.Name) {
+				fault("unexpected tensor %s", t.Name)
+			}
+		}
+	}
+	copies := m.copies
+	m.copies = nil
+	for _, k := range copies {
+		p, _ := l.Param(k.of)
+		if _, ok := m.From[k.of]; !ok {
+			take(k.tensor, p) // stored by this name alone
+		} else if t := tensors[k.tensor]; slices.Equal(p.Shape, t.Shape) {
+			m.copies = append(m.copies, k)
+		} else {
+			fault("tensor %s has shape %v, want %v", t.Name, t.Shape, p.Shape)
+		}
+	}
+	for _, p := range l.Params {
+		if _, ok := m.From[p.Name]; ok {
+			continue
+		}
+		of, ok := names.ties[p.Name]
+		at := slices.IndexFunc(tensors, func(t Stored) bool { return slices.Contains(names.full(t.Name), of) })
+		switch {
+		case untied && ok && at >= 0:
+			take(at, p)
+		case h != LanguageModel && hasPrefix(p.Name, names.heads):
+			m.fresh = append(m.fresh, p.Name)
+		default:
+			fault("tensor %s is missing", p.Name)
+		}
+	}
+	return m
+}
+
+// lacks says that a tensor belongs to a part that a family's models with other heads have.
+func lacks(h Head, names tensors, name string) bool {
+	for _, body := range append([]string{"", names.prefix}, names.bodies...) {
+		if stem, ok := strings.CutPrefix(name, body); ok && hasPrefix(stem, names.others) {
+			return true
+		}
+	}
+	return h != LanguageModel && hasPrefix(name, names.heads)
+}
+
+// tensors says how checkpoints of a family name what is not a parameter of the network
+// at hand.
+type tensors struct {
+	prefix  string            // of the parameters that all heads share; a checkpoint may lack it
+	bodies  []string          // what it is with other heads
+	heads   []string          // how the names of the heads' own parameters begin
+	ties    map[string]string // of what a tied model's checkpoint may store once more, the parameter
+	others  []string          // how the names begin, in a body or not, of parts that the head at hand lacks
+	buffers []string          // how the names end of what has no effect: what older versions of transformers saved, parameters that no output depends on
+}
+
+// outputTie are the ties of what predicts tokens: of a copy's name and its parameter's, one pair
+// after the other.
+func outputTie(h Head, names ...string) map[string]string {
+	if h != LanguageModel && h != Pretraining {
+		return nil
+	}
+	ties := map[string]string{}
+	for i := 0; i < len(names); i += 2 {
+		ties[names[i]] = names[i+1]
+	}
+	return ties
+}
+
+// full are the names in full that a tensor may mean: of a body with or without its prefix, and
+// with the names of norms that BERT's first checkpoints have.
+func (n *tensors) full(name string) []string {
+	stems := []string{name}
+	for _, body := range n.bodies {
+		if stem, ok := strings.CutPrefix(name, body); ok {
+			stems = append(stems, stem)
+		}
+	}
+	var list []string
+	for _, stem := range stems {
+		list = append(list, stem, n.prefix+stem, present(stem), n.prefix+present(stem))
+	}
+	return list
+}
+
+// find is the parameter that a tensor is.
+func (n *tensors) find(l *exec.Layout, name string) (exec.ParamInfo, bool) {
+	for _, full := range n.full(name) {
+		if p, ok := l.Param(full); ok {
+			return p, true
+		}
+	}
+	return exec.ParamInfo{}, false
+}
+
+// tied is the parameter that a tensor holds once more, and its own name in full.
+func (n *tensors) tied(l *exec.Layout, name string) (full, of string, ok bool) {
+	for _, full := range n.full(name) {
+		if of, ok := n.ties[full]; ok {
+			_, ok = l.Param(of)
+			return full, of, ok
+		}
+	}
+	return "", "", false
+}
+
+// present is the name that a norm's parameter has today.
+func present(name string) string {
+	if stem, ok := strings.CutSuffix(name, ".gamma"); ok {
+		return stem + ".weight"
+	}
+	if stem, ok := strings.CutSuffix(name, ".beta"); ok {
+		return stem + ".bias"
+	}
+	return name
+}
+
+// InHead says that a parameter of a model is its head's, and not of the body that it shares
+// with models of other heads.
+func (c Config) InHead(name string) bool { return hasPrefix(name, c.Family.tensors(Classifier).heads) }
+
+func hasPrefix(name string, prefixes []string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
+}
