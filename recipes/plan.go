@@ -168,7 +168,10 @@ func Programs(ctx context.Context, r *Recipe, o Options) ([]*exec.Program, error
 	return list, nil
 }
 
-func arenas(p *exec.Program) int64 { return int64(p.Size(exec.Input) + p.Size(exec.Scratch)) }
+// arenas are those that a program has to itself.
+func arenas(p *exec.Program) int64 {
+	return int64(p.Size(exec.Cache) + p.Size(exec.Input) + p.Size(exec.Scratch))
+}
 
 func planTrain(r *Recipe, s *Stage, corpus *data.Corpus, dev *cpu.Device, ps *PlanStage) error {
 	parts, err := newStageParts(r, s, corpus.Labels)

@@ -70,7 +70,6 @@ type stored struct {
 	checkpoint.Tensor // without Data
 	class             exec.Class
 	offset            int
-	of                *exec.Executor // that has it, under its name; nil: an arena
 }
 
 // weights are the network's parameters.
@@ -79,7 +78,7 @@ func (t *Trainer) weights() []stored {
 	var out []stored
 	for _, p := range l.Params {
 		x := checkpoint.Tensor{Name: p.Name, DType: dtypeName(p.DType), Shape: p.Shape}
-		out = append(out, stored{x, exec.Param, p.Offset, nil})
+		out = append(out, stored{x, exec.Param, p.Offset})
 	}
 	return out
 }
@@ -89,7 +88,7 @@ func (t *Trainer) moments() []stored {
 	var out []stored
 	for _, s := range t.opt.State(t.net.Layout()) {
 		x := checkpoint.Tensor{Name: s.Name, DType: dtypeName(s.DType), Shape: s.Shape}
-		out = append(out, stored{x, exec.State, s.Offset, nil})
+		out = append(out, stored{x, exec.State, s.Offset})
 	}
 	return out
 }
@@ -107,7 +106,7 @@ func (t *Trainer) memories() []stored {
 		shape := slices.Clone(v.Shape)
 		shape[0] /= 2
 		x := checkpoint.Tensor{Name: name, DType: dtypeName(v.DType), Shape: shape}
-		out = append(out, stored{x, exec.Input, t.step % 2 * v.Bytes() / 2, t.train})
+		out = append(out, stored{x, exec.Cache, v.Offset + t.step%2*v.Bytes()/2})
 	}
 }
 
@@ -136,13 +135,7 @@ func (t *Trainer) write(w io.Writer, x stored) error {
 	}
 	for at := 0; at < int(size); at += saveChunk {
 		part := t.chunk[:min(saveChunk, int(size)-at)]
-		var err error
-		if x.of != nil {
-			err = x.of.Download(x.Name, x.offset+at, part)
-		} else {
-			err = t.net.Memory().Download(x.class, x.offset+at, part)
-		}
-		if err != nil {
+		if err := t.train.Memory().Download(x.class, x.offset+at, part); err != nil {
 			return err
 		}
 		if _, err := w.Write(part); err != nil {
@@ -290,12 +283,7 @@ func (t *Trainer) loadMoments(s *checkpoint.Safetensors, want []stored) error {
 		if got.DType != w.DType || !slices.Equal(got.Shape, w.Shape) {
 			return fmt.Errorf("%s: %s is %s%v, not %s%v", checkpoint.OptimizerFile, w.Name, got.DType, got.Shape, w.DType, w.Shape)
 		}
-		if w.of != nil {
-			err = w.of.Upload(w.Name, w.offset, got.Data)
-		} else {
-			err = t.net.Memory().Upload(w.class, w.offset, got.Data)
-		}
-		if err != nil {
+		if err := t.train.Memory().Upload(w.class, w.offset, got.Data); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,6 @@
-// Package generate continues texts with a language model: it decodes a token at a
-// time, with cached keys and values where the family can, and samples from the model's
-// distribution.
+// Package generate continues texts with a language model: it reads a prompt at once and
+// decodes a token at a time, with cached keys and values where the family can, and samples
+// from the model's distribution.
 package generate
 
 import (
@@ -14,7 +14,6 @@ import (
 	"unicode/utf8"
 
 	"hone/data/tokenizer"
-	"hone/trainer/exec"
 	"hone/trainer/model"
 )
 
@@ -33,21 +32,15 @@ type Result struct {
 	Reason          string  `json:"reason"` // why it ended: "end of text", "stop", "length", "interrupted"
 }
 
-// Generator decodes with one network; it keeps the cache's memory between calls.
+// Generator writes with one network; it keeps the caches' memory between calls.
 type Generator struct {
+	decoder
 	tok    tokenizer.Tokenizer
-	x      *exec.Executor // long enough for the text at hand
-	net    *model.Network
-	how    model.Writing
-	window int     // the longest context
-	source []int32 // what an encoder reads
-	start  int32   // of an answer, or of a text that has no token; -1: none
+	start  int32 // of an answer, or of a text that has no token; -1: none
 	ends   []int32
 	starts bool    // every text starts with start
 	before []int32 // what is set around a prompt
 	after  []int32
-	logits []float32
-	feed   model.Feed
 }
 
 // New prepares decoding with a language model and its tokenizer. A text ends with any of the
@@ -55,10 +48,11 @@ type Generator struct {
 // hone has trained without naming either, the token <|endoftext|> does both.
 func New(net *model.Network, tok tokenizer.Tokenizer, s Settings) (*Generator, error) {
 	c := net.Config()
-	g := &Generator{tok: tok, net: net, how: c.Writing(), window: cmp.Or(c.MaxLength(), unbounded), logits: make([]float32, c.VocabSize)}
-	if g.how == model.Never {
-		return nil, fmt.Errorf("generate: a %s sees to both sides of a token, and writes no text", c.ModelType)
+	d, err := newDecoder(net)
+	if err != nil {
+		return nil, err
 	}
+	g := &Generator{decoder: *d, tok: tok}
 	end := -1
 	if id, ok := tok.Special("<|endoftext|>"); ok {
 		end = int(id)
@@ -100,41 +94,7 @@ func New(net *model.Network, tok tokenizer.Tokenizer, s Settings) (*Generator, e
 	case ok:
 		g.before, g.after = p.Frame()
 	}
-	switch g.how {
-	case model.Cached:
-		g.feed.Tokens, g.feed.Positions = make([]int32, 1), make([]int32, 1)
-	case model.Queried:
-		g.window-- // the next token has a row too
-		fallthrough
-	default:
-		g.feed.Pool, g.feed.Slots = make([]int32, 1), [2]int32{0, 1}
-	}
 	return g, nil
-}
-
-// unbounded is the longest context of a family that has no bound: what T5 and XLNet have
-// learned from.
-const unbounded = 512
-
-// fit takes a program for so many tokens: a power of two, of which there are few.
-func (g *Generator) fit(tokens int) (err error) {
-	size := 64
-	for size < tokens {
-		size *= 2
-	}
-	size = min(size, g.window)
-	switch g.how {
-	case model.Cached:
-		g.x, err = g.net.Executor(model.Decode, 1, size, 0)
-	case model.Queried:
-		g.x, err = g.net.Executor(model.Evaluate, 1, size+1, 1)
-	default:
-		g.x, err = g.net.Executor(model.Evaluate, 1, size, 1)
-	}
-	if err != nil {
-		return fmt.Errorf("generate: %w", err)
-	}
-	return nil
 }
 
 // Generate continues a prompt. emit, which may be nil, gets the text piece by piece
@@ -164,7 +124,7 @@ func (g *Generator) Generate(ctx context.Context, prompt string, o Options, emit
 	if err := g.fit(max(len(history)+o.MaxTokens, len(g.source))); err != nil {
 		return nil, err
 	}
-	if err := g.read(history, 0); err != nil {
+	if err := g.read(ctx, history, 0); err != nil {
 		return nil, err
 	}
 	r := &Result{Reason: "length", IDs: []int32{}}
@@ -197,7 +157,7 @@ func (g *Generator) Generate(ctx context.Context, prompt string, o Options, emit
 		if seen == g.window {
 			history, seen = history[len(history)-g.window/2:], 0
 		}
-		if err := g.read(history, seen); err != nil {
+		if err := g.read(ctx, history, seen); err != nil {
 			return nil, err
 		}
 	}
@@ -228,69 +188,6 @@ func (g *Generator) begin(prompt string) ([]int32, error) {
 		return nil, errors.New("generate: an empty prompt, and neither the model's configuration nor its tokenizer says what a text starts with")
 	}
 	return []int32{g.start}, nil
-}
-
-// read makes logits those of the token behind a text, of which the program at hand has seen the
-// first tokens already.
-func (g *Generator) read(text []int32, seen int) error {
-	if g.how != model.Cached {
-		g.lay(text)
-		return g.run()
-	}
-	for i := seen; i < len(text); i++ {
-		g.feed.Tokens[0], g.feed.Positions[0] = text[i], int32(i)
-		if err := g.run(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// lay fills the feed with a text from left to right; XLNet's next token stands behind it.
-func (g *Generator) lay(text []int32) {
-	f, n := &g.feed, len(text)
-	if g.how == model.Queried {
-		n++
-	} else {
-		f.EncoderTokens, f.EncoderSegments = g.rows(f.EncoderTokens, f.EncoderSegments, "encoder_tokens", g.source, len(g.source))
-	}
-	f.Tokens, f.Segments = g.rows(f.Tokens, f.Segments, "tokens", text, n)
-	f.Positions = f.Positions[:0]
-	for i := range f.Tokens {
-		f.Positions = append(f.Positions, int32(i))
-	}
-	f.Order, f.Pool[0] = f.Positions, int32(n-1)
-}
-
-// rows are an input's tokens and segments, of which the first n are a text.
-func (g *Generator) rows(tokens, segments []int32, input string, text []int32, n int) (_, _ []int32) {
-	p := g.x.Program()
-	tokens, segments = append(tokens[:0], text...), segments[:0]
-	for i := range p.Values[p.Named[input]].Elems() {
-		if i >= len(text) {
-			tokens = append(tokens, 0) // which nothing sees
-		}
-		segment := int32(0)
-		if i >= n {
-			segment = -1
-		}
-		segments = append(segments, segment)
-	}
-	return tokens, segments
-}
-
-// run feeds the program and reads the logits.
-func (g *Generator) run() error {
-	if err := g.net.Feed(g.x, &g.feed); err != nil {
-		return fmt.Errorf("generate: %w", err)
-	}
-	if err := g.x.Run(); err != nil {
-		return fmt.Errorf("generate: %w", err)
-	}
-	if err := exec.Read(g.x, "logits", g.logits); err != nil {
-		return fmt.Errorf("generate: %w", err)
-	}
-	return nil
 }
 
 func firstStop(text string, stop []string) int {

@@ -28,7 +28,7 @@ func (b *Builder) fail(format string, args ...any) {
 
 // At adds a value that lies at a fixed offset of a param, grad or state arena.
 func (b *Builder) At(name string, class Class, offset int, dt DType, shape ...int) ID {
-	if class == Input || class == Scratch {
+	if class >= Cache {
 		b.fail("value %s: class %v has no fixed offsets", name, class)
 	}
 	if offset%align != 0 {
@@ -36,6 +36,18 @@ func (b *Builder) At(name string, class Class, offset int, dt DType, shape ...in
 	}
 	id := b.add(Value{Name: name, Shape: shape, DType: dt, Class: class, Offset: offset})
 	b.p.Bytes[class] = max(b.p.Bytes[class], alignUp(offset+b.p.Values[id].Bytes()))
+	return id
+}
+
+// Cache adds a value of the cache arena. Programs that share caches declare the same ones in
+// the same order.
+func (b *Builder) Cache(name string, dt DType, shape ...int) ID {
+	if _, dup := b.p.Named[name]; dup {
+		b.fail("cache %s is declared twice", name)
+	}
+	id := b.add(Value{Name: name, Shape: shape, DType: dt, Class: Cache, Offset: b.p.Bytes[Cache]})
+	b.p.Bytes[Cache] += alignUp(b.p.Values[id].Bytes())
+	b.p.Named[name] = id
 	return id
 }
 

@@ -8,17 +8,28 @@ import (
 )
 
 // Memory is what the programs of one model share: an arena each for parameters,
-// gradients and state. An arena is allocated when first used: a model that only reads has
-// no gradients.
+// gradients, state and caches. An arena is allocated when first used: a model that only
+// reads has no gradients.
 type Memory struct {
 	dev    Device
-	bytes  [State + 1]int
-	arenas [State + 1]Buffer // nil: not used yet
+	arenas [Input]*arena
 }
 
-// NewMemory has shared arenas of so many bytes.
+type arena struct {
+	bytes int
+	buf   Buffer // nil: not used yet
+}
+
+// NewMemory has shared arenas of so many bytes, and no caches.
 func NewMemory(dev Device, param, grad, state int) *Memory {
-	return &Memory{dev: dev, bytes: [...]int{Param: param, Grad: grad, State: state}}
+	return &Memory{dev, [Input]*arena{Param: {bytes: param}, Grad: {bytes: grad}, State: {bytes: state}, Cache: {}}}
+}
+
+// WithCache is the same memory with caches of its own, zero at first.
+func (m *Memory) WithCache(bytes int) *Memory {
+	own := *m
+	own.arenas[Cache] = &arena{bytes: bytes}
+	return &own
 }
 
 // Device is where the memory lies.
@@ -28,8 +39,8 @@ func (m *Memory) Device() Device { return m.dev }
 func (m *Memory) Bytes() int {
 	n := 0
 	for _, a := range m.arenas {
-		if a != nil {
-			n += a.Len()
+		if a.buf != nil {
+			n += a.buf.Len()
 		}
 	}
 	return n
@@ -37,25 +48,26 @@ func (m *Memory) Bytes() int {
 
 // arena is that of a shared class, nil where it has no bytes.
 func (m *Memory) arena(c Class) (Buffer, error) {
-	if m.arenas[c] == nil && m.bytes[c] > 0 {
-		buf, err := m.dev.Alloc(alignUp(m.bytes[c]))
+	a := m.arenas[c]
+	if a.buf == nil && a.bytes > 0 {
+		buf, err := m.dev.Alloc(alignUp(a.bytes))
 		if err != nil {
-			return nil, fmt.Errorf("exec: %v arena of %d bytes: %w", c, m.bytes[c], err)
+			return nil, fmt.Errorf("exec: %v arena of %d bytes: %w", c, a.bytes, err)
 		}
-		m.arenas[c] = buf
+		a.buf = buf
 	}
-	return m.arenas[c], nil
+	return a.buf, nil
 }
 
 func (m *Memory) part(c Class, offset, n int) (Buffer, error) {
-	a, err := m.arena(c)
+	buf, err := m.arena(c)
 	if err != nil {
 		return nil, err
 	}
-	if a == nil || offset < 0 || offset+n > a.Len() {
-		return nil, fmt.Errorf("exec: the %v arena of %d bytes has no %d from %d on", c, m.bytes[c], n, offset)
+	if buf == nil || offset < 0 || offset+n > buf.Len() {
+		return nil, fmt.Errorf("exec: the %v arena of %d bytes has no %d from %d on", c, m.arenas[c].bytes, n, offset)
 	}
-	return a.Slice(offset, n), nil
+	return buf.Slice(offset, n), nil
 }
 
 // Upload copies host data to an offset of a shared arena.
@@ -80,6 +92,7 @@ func (m *Memory) Download(c Class, offset int, data []byte) error {
 type Executor struct {
 	prog  *Program
 	dev   Device
+	mem   *Memory
 	vals  []Arg
 	args  [][]Arg // of each instruction: In, then Out
 	timed func(instr int, took time.Duration)
@@ -88,9 +101,9 @@ type Executor struct {
 // NewExecutor allocates the program's own arenas (inputs and scratch) and binds
 // its operands, so that a run allocates nothing.
 func NewExecutor(mem *Memory, p *Program) (*Executor, error) {
-	e := &Executor{prog: p, dev: mem.dev}
+	e := &Executor{prog: p, dev: mem.dev, mem: mem}
 	var arenas [numClasses]Buffer
-	for c := range State + 1 {
+	for c := range Input {
 		if p.Bytes[c] == 0 {
 			continue
 		}
@@ -167,6 +180,9 @@ func (e *Executor) set(v *Value, c Constant) error {
 // Program is what the executor runs.
 func (e *Executor) Program() *Program { return e.prog }
 
+// Memory is what the program shares with others.
+func (e *Executor) Memory() *Memory { return e.mem }
+
 // Number is an element type that the host can feed or read.
 type Number interface{ float32 | float64 | int32 }
 
@@ -216,32 +232,6 @@ func Read[N Number](e *Executor, name string, dst []N) error {
 		return err
 	}
 	return e.dev.Download(bytesOf(dst), a.Buffer)
-}
-
-// Upload copies data to an offset, in bytes, of a named value.
-func (e *Executor) Upload(name string, offset int, data []byte) error {
-	part, err := e.part(name, offset, len(data))
-	if err != nil {
-		return err
-	}
-	return e.dev.Upload(part, data)
-}
-
-// Download waits for the run to end and copies from an offset, in bytes, of a named value.
-func (e *Executor) Download(name string, offset int, data []byte) error {
-	part, err := e.part(name, offset, len(data))
-	if err != nil {
-		return err
-	}
-	return e.dev.Download(data, part)
-}
-
-func (e *Executor) part(name string, offset, n int) (Buffer, error) {
-	id, ok := e.prog.Named[name]
-	if !ok || offset < 0 || offset+n > e.vals[id].Buffer.Len() {
-		return nil, fmt.Errorf("exec: program %s has no %d bytes of %q from %d on", e.prog.Name, n, name, offset)
-	}
-	return e.vals[id].Buffer.Slice(offset, n), nil
 }
 
 // Profile makes each Run wait for every instruction and tell how long it took; nil

@@ -73,9 +73,11 @@ const (
 	// AttentionGrad: attention's inputs, y, lse, dy(R,H·D) -> dq, [dk], [dv], [dbias], in the inputs'
 	// shapes; dbias may be absent where bias is not. It has attention's attributes.
 	OpAttentionGrad
-	// AttentionCached: q(B,H·D), keys(B,T,KV·D), values(B,T,KV·D), positions(B) int32, k(B,KV·D), v(B,KV·D)
-	// -> y(B,H·D); writes k and v to row positions[b] of keys and values first, then attends to rows
-	// 0..positions[b]. Without k and v, q(B,(H+2·KV)·D) holds both. Keys and values are of class State and listed as outputs too.
+	// AttentionCached: q(R,H·D), keys(B,T,KV·D), values(B,T,KV·D), positions(R), sequences(R) int32, k(R,KV·D),
+	// v(R,KV·D) -> y(R,H·D): first each row's k and v are written to row positions[r] of keys and values of
+	// its sequence, then it attends to rows 0..positions[r] of these. Without k and v, q(R,(H+2·KV)·D) holds
+	// both. A row whose position is negative is none: y is 0. Keys and values are of class Cache, and listed
+	// as outputs too. A row has the bits of OpAttention, whatever other rows there are.
 	OpAttentionCached
 
 	// RelativeScores (Dai et al. 2019): q(R,H·D), k(S,H·D), [qs(R,H·D), seg(2,H·D), types(B·T') int32] ->

@@ -21,14 +21,15 @@ type Class uint8
 const (
 	Param   Class = iota // weights
 	Grad                 // gradients, at the same offsets as the weights
-	State                // survives runs: moments, key-value caches, accumulated gradients
+	State                // survives runs: moments, accumulated gradients
+	Cache                // survives runs, of the texts at hand: keys and values, a memory
 	Input                // fed by the host
 	Scratch              // planned by liveness
 	numClasses
 )
 
 func (c Class) String() string {
-	return [...]string{"param", "grad", "state", "input", "scratch"}[c]
+	return [...]string{"param", "grad", "state", "cache", "input", "scratch"}[c]
 }
 
 // ID is a value's index in Program.Values; None is an absent operand.
@@ -133,8 +134,8 @@ func (p *Program) instrFLOPs(in *Instr) float64 {
 		}
 		return 2 * float64(q[0]) * float64(q[1]) * float64(k[0]) * float64(products)
 	case OpAttentionCached:
-		k := v(in.In, 1)
-		return 4 * float64(k[0]) * float64(k[1]) * float64(v(in.Out, 0)[1])
+		y := v(in.Out, 0)
+		return 4 * float64(y[0]) * float64(v(in.In, 1)[1]) * float64(y[1])
 	}
 	return 0
 }

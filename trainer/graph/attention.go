@@ -154,11 +154,12 @@ func (b *Builder) Attention(a Attend) *Node {
 	return y[0]
 }
 
-// AttentionCached is one step of decoding B sequences: q (B,H·D), k and v (B,KV·D), or,
-// with k and v nil, q (B,(H+2·KV)·D) that holds all three; keys and values (B,T,KV·D) made
-// by Cache, positions (B) int32 -> (B,H·D). It writes row positions[b] of keys and values,
-// then attends to rows 0 to positions[b]. It has no gradient.
-func (b *Builder) AttentionCached(q, k, v, keys, values, positions *Node, h Heads) *Node {
+// AttentionCached goes on with sequences whose keys and values are kept: q (R,H·D), k and v
+// (R,KV·D), or, with k and v nil, q (R,(H+2·KV)·D) that holds all three; keys and values
+// (B,T,KV·D) made by Cache, positions (R) and sequences (R) int32 -> (R,H·D). Each row is
+// written to row positions[r] of its sequence's keys and values, and attends to rows 0 to
+// positions[r]; a row of a negative position is none, and gives zeros. It has no gradient.
+func (b *Builder) AttentionCached(q, k, v, keys, values, positions, sequences *Node, h Heads) *Node {
 	const code = exec.OpAttentionCached
 	if !b.shape(code, "q", q, b.dt, -1, -1) {
 		return &Node{}
@@ -168,14 +169,14 @@ func (b *Builder) AttentionCached(q, k, v, keys, values, positions *Node, h Head
 		heads += 2 * h.KV
 	}
 	d, ok := h.size(b, code, q.shape[1], heads)
-	in := []*Node{q, keys, values, positions}
+	in := []*Node{q, keys, values, positions, sequences}
 	if k != nil {
 		in = append(in, k, v)
 		ok = ok && b.shape(code, "k", k, b.dt, n, h.KV*d) && b.shape(code, "v", v, b.dt, n, h.KV*d)
 	}
-	if !ok || !b.shape(code, "keys", keys, b.dt, n, -1, h.KV*d) ||
-		!b.shape(code, "values", values, b.dt, n, keys.shape[1], h.KV*d) ||
-		!b.shape(code, "positions", positions, exec.I32, n) {
+	if !ok || !b.shape(code, "keys", keys, b.dt, -1, -1, h.KV*d) ||
+		!b.shape(code, "values", values, b.dt, keys.shape...) ||
+		!b.shape(code, "positions", positions, exec.I32, n) || !b.shape(code, "sequences", sequences, exec.I32, n) {
 		return &Node{}
 	}
 	if !keys.cache || !values.cache || keys == values {
@@ -183,7 +184,7 @@ func (b *Builder) AttentionCached(q, k, v, keys, values, positions *Node, h Head
 	}
 	return b.apply(op{
 		code:   code,
-		attrs:  exec.Attrs{B: n, T: keys.shape[1], Heads: h.Query, KVHeads: h.KV, Scale: 1 / math.Sqrt(float64(d))},
+		attrs:  exec.Attrs{B: keys.shape[0], T: keys.shape[1], Heads: h.Query, KVHeads: h.KV, Scale: 1 / math.Sqrt(float64(d))},
 		out:    []result{{"y", []int{n, h.Query * d}}},
 		writes: []int{1, 2},
 	}, in...)[0]

@@ -34,6 +34,7 @@ type Builder struct {
 	params  []param
 	consts  map[*gorgonia.Node]any // []float64 or []int32
 	names   map[string]bool        // of parameters and inputs
+	caches  map[*gorgonia.Node]bool
 	terms   map[*gorgonia.Node][]*gorgonia.Node
 	lowered bool
 	again   bool // layers run again for their gradients
@@ -75,6 +76,7 @@ func New(name string, dt exec.DType) *Builder {
 	b := &Builder{
 		name: name, dt: dt, g: gorgonia.NewGraph(gorgonia.WithGraphName(name)),
 		names: map[string]bool{}, consts: map[*gorgonia.Node]any{}, terms: map[*gorgonia.Node][]*gorgonia.Node{},
+		caches: map[*gorgonia.Node]bool{},
 	}
 	if dt != exec.F32 && dt != exec.F64 {
 		b.fail("%v is no float type", dt)
@@ -189,12 +191,13 @@ func (b *Builder) Constant(name string, values any, shape ...int) *Node {
 	return node
 }
 
-// Cache declares a float buffer that AttentionCached reads and writes. It lies among the
-// inputs, so each executor has its own, it survives runs, starts as zeros, and the host
-// can feed and read it.
+// Cache declares floats that instructions read and write, that survive runs and that programs
+// share: of class exec.Cache.
 func (b *Builder) Cache(name string, shape ...int) *Node {
 	n := b.leaf("cache", name, b.dt, shape)
-	n.cache = true
+	if n.cache = true; n.n != nil {
+		b.caches[n.n] = true
+	}
 	return n
 }
 

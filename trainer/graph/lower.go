@@ -246,6 +246,8 @@ func (w *lowering) program(out Outputs, grads map[string]*gorgonia.Node) (*exec.
 			if err := w.param(n, params[n]); err != nil {
 				return nil, fmt.Errorf("graph: %s: %w", b.name, err)
 			}
+		case b.caches[n]:
+			w.ids[n] = w.x.Cache(n.Name(), w.dtype(n), n.Shape()...)
 		case n.Op() == nil:
 			w.ids[n] = w.x.Input(n.Name(), w.dtype(n), n.Shape()...)
 			if values, ok := b.consts[n]; ok {

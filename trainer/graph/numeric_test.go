@@ -50,7 +50,7 @@ func start(t *testing.T, dev exec.Device, b *Builder, out Outputs, inputs map[st
 	if err != nil {
 		t.Fatal(err)
 	}
-	mem := exec.NewMemory(dev, l.Bytes, l.GradBytes(), 0)
+	mem := exec.NewMemory(dev, l.Bytes, l.GradBytes(), 0).WithCache(p.Size(exec.Cache))
 	x, err := exec.NewExecutor(mem, p)
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +73,7 @@ func start(t *testing.T, dev exec.Device, b *Builder, out Outputs, inputs map[st
 		}
 	}) {
 		v := p.Values[p.Named[name]]
-		if v.Class != exec.Input || slices.ContainsFunc(p.Constants, func(c exec.Constant) bool { return c.ID == p.Named[name] }) {
+		if v.Class != exec.Input && v.Class != exec.Cache || slices.ContainsFunc(p.Constants, func(c exec.Constant) bool { return c.ID == p.Named[name] }) {
 			continue
 		}
 		if v.DType == exec.I32 {

@@ -72,12 +72,12 @@ func headSize(dim, hidden, heads int) int {
 
 // attention of a decoder: q (R,H·D) to k and v (R,KV·D) of the same rows, or, with k and v
 // nil, q (R,(H+2·KV)·D) that holds all three. In decoding it goes to the caches of what
-// came before, and adds to them.
+// came before, after it has added its own.
 func attention(b *graph.Builder, in Inputs, scope string, q, k, v *graph.Node, h graph.Heads, dim int, dropout float64) *graph.Node {
 	if in.Segments != nil {
 		return b.Attention(graph.Attend{Q: q, K: k, V: v, Heads: h, T: in.T, Segments: in.Segments, Order: in.Order, Dropout: dropout, Rng: in.Rng})
 	}
 	keys := b.Cache(scope+".keys", in.B, in.T, h.KV*dim)
 	values := b.Cache(scope+".values", in.B, in.T, h.KV*dim)
-	return b.AttentionCached(q, k, v, keys, values, in.Positions, h)
+	return b.AttentionCached(q, k, v, keys, values, in.Positions, in.Sequences, h)
 }

@@ -10,6 +10,7 @@ import (
 // take are nil, except Rng and Seed, which only a training program looks at.
 type Feed struct {
 	Tokens, Segments, Positions, Order, Targets []int32   // (R)
+	Sequences                                   []int32   // (R), in decoding: a row of a negative position is none
 	Weights                                     []float32 // (R)
 	Pool, Labels                                []int32   // (S)
 	LabelWeights                                []float32 // (S)
@@ -37,7 +38,7 @@ func (n *Network) Feed(x *exec.Executor, f *Feed) error {
 		name string
 		data []int32
 	}{
-		{"tokens", tokens}, {"segments", f.Segments}, {"positions", positions}, {"order", f.Order},
+		{"tokens", tokens}, {"segments", f.Segments}, {"sequences", f.Sequences}, {"positions", positions}, {"order", f.Order},
 		{"targets", f.Targets}, {"pool", f.Pool}, {"labels", f.Labels}, {"types", types}, {"spans", f.Spans}, {"answers", f.Answers},
 		{"encoder_tokens", encoderTokens}, {"encoder_segments", encoderSegments},
 		{"key_segments", segments}, {"key_order", order},

@@ -15,11 +15,12 @@ type Model interface {
 	Forward(b *graph.Builder, in Inputs) Outputs
 }
 
-// Inputs of a graph. R = B·T rows; a nil input is absent, and so is what needs it.
+// Inputs of a graph. R = B·T rows, but in decoding; a nil input is absent, and so is what needs it.
 type Inputs struct {
 	B, T      int
 	Tokens    *graph.Node // (R)
-	Segments  *graph.Node // (R); nil: one step of decoding, with caches of T rows, Tokens and Positions (B)
+	Segments  *graph.Node // (R); nil: decoding of R rows, with caches of B sequences of T
+	Sequences *graph.Node // (R), of the caches; nil but in decoding
 	Positions *graph.Node // (R)
 	Order     *graph.Node // (R)
 	Targets   *graph.Node // (R); of a token classifier: labels; of a classifier or Pretraining: tokens, whose loss is added to that of the labels

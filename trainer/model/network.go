@@ -93,21 +93,55 @@ func (n *Network) Program(k Kind, b, t, s int) (*exec.Program, error) {
 	return p, nil
 }
 
-// Executor is the program of a kind and size, bound to the network's memory.
+// Executor is the program of a kind and size, bound to the network's memory. Caches of its
+// own, if it has any, are no other's; see Session.
 func (n *Network) Executor(k Kind, b, t, s int) (*exec.Executor, error) {
 	key := bucket{k, b, t, s}
 	if x := n.execs[key]; x != nil {
 		return x, nil
 	}
-	p, err := n.Program(k, b, t, s)
+	x, err := n.NewSession().Executor(k, b, t, s)
+	if err == nil {
+		n.execs[key] = x
+	}
+	return x, err
+}
+
+// A Session is programs that share caches: the keys and values that one has written for some
+// tokens of a text are there for the next. Like its Network, it is for one goroutine.
+type Session struct {
+	net   *Network
+	mem   *exec.Memory // nil: no program yet
+	bytes int          // of caches
+	execs map[bucket]*exec.Executor
+}
+
+// NewSession is one without programs.
+func (n *Network) NewSession() *Session { return &Session{net: n, execs: map[bucket]*exec.Executor{}} }
+
+// Executor is the program of a kind and size, bound to the network's memory and the
+// session's caches, which all its programs must have alike.
+func (s *Session) Executor(k Kind, b, t, rows int) (*exec.Executor, error) {
+	key := bucket{k, b, t, rows}
+	if x := s.execs[key]; x != nil {
+		return x, nil
+	}
+	p, err := s.net.Program(k, b, t, rows)
 	if err != nil {
 		return nil, err
 	}
-	x, err := exec.NewExecutor(n.mem, p)
+	switch {
+	case s.mem == nil:
+		s.bytes = p.Size(exec.Cache)
+		s.mem = s.net.mem.WithCache(s.bytes)
+	case p.Size(exec.Cache) != s.bytes:
+		return nil, fmt.Errorf("model: program %s has caches of %d bytes, others of its session of %d", p.Name, p.Size(exec.Cache), s.bytes)
+	}
+	x, err := exec.NewExecutor(s.mem, p)
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
-	n.execs[key] = x
+	s.execs[key] = x
 	return x, nil
 }
 

@@ -304,7 +304,8 @@ func (f *fixture) classify() *Feed {
 	return feed
 }
 
-// Decoding token by token gives the logits of the whole sequence.
+// Decoding gives the logits of the whole sequence, and the same bits however it is cut: a prompt
+// at once, in pieces, or token by token, of sequences side by side or alone.
 func TestDecode(t *testing.T) {
 	for _, family := range fixtures {
 		t.Run(family, func(t *testing.T) { checkDecode(t, readFixture(t, family)) })
@@ -316,15 +317,59 @@ func checkDecode(t *testing.T, f *fixture) {
 		n := network(t, cpu.Options{Threads: 2, Kernels: kernels}, exec.F32, f.Config, Options{})
 		f.load(t, n)
 		const b, tt, v = 2, 12, 29
-		x := executor(t, n, Decode, b, 16, 0)
 		want := f.values["lm/logits"]
-		for range 2 { // the second starts over in the same cache
-			for i := range tt {
-				feed := &Feed{Tokens: []int32{f.IDs[0][i], f.IDs[1][i]}, Positions: []int32{int32(i), int32(i)}}
-				run(t, n, x, feed)
-				got := read(t, x, "logits")
-				for k := range b {
-					compare(t, kernels+" decoded logits", got[k*v:(k+1)*v], want[(k*tt+i)*v:(k*tt+i+1)*v], 1e-5)
+		exact := map[[2]int][]float64{} // of a sequence and position
+		for _, cuts := range [][]int{slices.Repeat([]int{1}, tt), {12}, {5, 7}, {8, 1, 3}} {
+			for _, together := range []bool{true, false} {
+				s := n.NewSession()
+				read1 := func(feed *Feed) []float64 {
+					rows := len(feed.Tokens)
+					for len(feed.Tokens) < (rows+3)/4*4 { // up to a size that there is a program of
+						feed.Tokens, feed.Positions, feed.Sequences = append(feed.Tokens, -1), append(feed.Positions, -1), append(feed.Sequences, 0)
+					}
+					x, err := s.Executor(Decode, b, 16, len(feed.Tokens))
+					if err != nil {
+						t.Fatal(err)
+					}
+					run(t, n, x, feed)
+					return read(t, x, "logits")
+				}
+				check := func(k, i int, got []float64) {
+					at := [2]int{k, i}
+					compare(t, kernels+" decoded logits", got, want[(k*tt+i)*v:(k*tt+i+1)*v], 1e-5)
+					if exact[at] == nil {
+						exact[at] = got
+					} else if !slices.Equal(exact[at], got) {
+						t.Errorf("%s: sequence %d, position %d, in pieces of %v, together %v: other bits", kernels, k, i, cuts, together)
+					}
+				}
+				lay := func(feed *Feed, k, from, count int) {
+					for i := from; i < from+count; i++ {
+						feed.Tokens, feed.Positions, feed.Sequences = append(feed.Tokens, f.IDs[k][i]), append(feed.Positions, int32(i)), append(feed.Sequences, int32(k))
+					}
+				}
+				if together {
+					at := 0
+					for _, count := range cuts {
+						feed := &Feed{Pool: []int32{int32(count - 1), int32(2*count - 1)}}
+						lay(feed, 0, at, count)
+						lay(feed, 1, at, count)
+						at += count
+						got := read1(feed)
+						check(0, at-1, got[:v])
+						check(1, at-1, got[v:])
+					}
+					continue
+				}
+				for k := range b { // one after the other: the first stays in its place meanwhile
+					at := 0
+					for _, count := range cuts {
+						feed := &Feed{Pool: []int32{-1, -1}}
+						feed.Pool[k] = int32(count - 1)
+						lay(feed, k, at, count)
+						at += count
+						check(k, at-1, read1(feed)[k*v:][:v])
+					}
 				}
 			}
 		}
@@ -833,7 +878,7 @@ func TestGradientsAreAllocatedForTraining(t *testing.T) {
 	}
 	f := random(c, 1, 4, 1)
 	run(t, n, executor(t, n, Evaluate, 1, 4, 0), f)
-	executor(t, n, Decode, 1, 4, 0)
+	executor(t, n, Decode, 1, 4, 1)
 	if got, want := n.Memory().Bytes(), n.Layout().Bytes; got != want {
 		t.Errorf("%d bytes after reading, want %d, of the parameters", got, want)
 	}

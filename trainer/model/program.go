@@ -20,8 +20,9 @@ const (
 	// (R,labels); question answering loss, nll (S) and logits (R,2); pretraining loss, nll (R) of
 	// tokens and logits (S,2) of sequences.
 	Evaluate
-	// Decode: one token for each of B sequences, given its position; keys and values
-	// of up to T tokens are kept in the executor. Output: logits (B,V).
+	// Decode: the next S tokens, of B sequences, each with its position and sequence, of whose
+	// T tokens keys and values are kept: many of a prompt at once, or one of each sequence.
+	// Output: logits (B,V), of the rows in pool.
 	Decode
 )
 
@@ -91,7 +92,9 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 		err = fmt.Errorf("%s: a %v does not decode", name, o.Head)
 	case k == Decode && c.Writing() != Cached:
 		err = fmt.Errorf("%s: %s does not decode", name, c.ModelType)
-	case k == Decode && s > 0 || s > 0 && (k == Train && o.Head == LanguageModel || o.Head == TokenClassifier):
+	case k == Decode && s == 0:
+		err = fmt.Errorf("%s: want S, the number of tokens, above 0", name)
+	case k != Decode && s > 0 && (k == Train && o.Head == LanguageModel || o.Head == TokenClassifier):
 		err = fmt.Errorf("%s: a %v has no pooled rows here: want S = 0", name, o.Head)
 	case o.Head.pools() && s == 0:
 		err = fmt.Errorf("%s: a %v needs S, the number of sequences, above 0", name, o.Head)
@@ -120,11 +123,13 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 	in := Inputs{B: batch, T: t, S: s, EncT: encoderT}
 	rows := batch * t
 	if k == Decode {
-		rows = batch
+		rows, in.S = s, batch
 	}
 	in.Tokens = b.Input("tokens", exec.I32, rows)
 	in.Positions = b.Input("positions", exec.I32, rows)
-	if k != Decode {
+	if k == Decode {
+		in.Sequences = b.Input("sequences", exec.I32, rows)
+	} else {
 		in.Segments = b.Input("segments", exec.I32, rows)
 		in.Order = b.Input("order", exec.I32, rows)
 	}
@@ -141,8 +146,8 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 		in.Encoder.Tokens = b.Input("encoder_tokens", exec.I32, batch*encoderT)
 		in.Encoder.Segments = b.Input("encoder_segments", exec.I32, batch*encoderT)
 	}
-	if s > 0 && o.Head != QuestionAnswering {
-		in.Pool = b.Input("pool", exec.I32, s)
+	if in.S > 0 && o.Head != QuestionAnswering {
+		in.Pool = b.Input("pool", exec.I32, in.S)
 	}
 	switch {
 	case k == Decode:
@@ -205,7 +210,7 @@ func parameters(c Config, dt exec.DType, o Options) (*graph.Builder, error) {
 }
 
 // Program builds a program over the parameters of a layout; it needs no device.
-// B sequences of T tokens; S is the number of pooled rows.
+// B sequences of T tokens; S is the number of pooled rows, of Decode that of tokens.
 func Program(c Config, l *exec.Layout, o Options, k Kind, b, t, s int) (*exec.Program, error) {
 	g, out, err := builder(c, l.DType, o, k, b, t, s)
 	if err != nil {

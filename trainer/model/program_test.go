@@ -35,7 +35,7 @@ func TestListings(t *testing.T) {
 		b, t, s int
 	}{
 		"train.txt":      {tiny(), Options{}, Train, 2, 4, 0},
-		"decode.txt":     {tiny(), Options{}, Decode, 1, 8, 0},
+		"decode.txt":     {tiny(), Options{}, Decode, 1, 8, 1},
 		"classifier.txt": {labels, Options{Head: Classifier, Trainable: func(name string) bool { return name == "score.weight" }}, Train, 2, 4, 3},
 	} {
 		l, err := NewLayout(p.c, exec.F32, p.o)
@@ -75,13 +75,13 @@ func TestProgramErrors(t *testing.T) {
 		k       Kind
 		b, t, s int
 	}{
-		"train B=2 T=9: sequences longer than the model's 8":           {lm, Train, 2, 9, 0},
-		"train B=0 T=4: want B and T above 0":                          {lm, Train, 0, 4, 0},
-		"train B=2 T=4 S=1: a language model has no pooled rows here":  {lm, Train, 2, 4, 1},
-		"decode B=2 T=4 S=1: a language model has no pooled rows here": {lm, Decode, 2, 4, 1},
-		"decode B=2 T=4: a classifier does not decode":                 {cl, Decode, 2, 4, 0},
-		"evaluate B=2 T=4: a classifier needs S":                       {cl, Evaluate, 2, 4, 0},
-		"Kind(7) is not known":                                         {lm, 7, 2, 4, 0},
+		"train B=2 T=9: sequences longer than the model's 8":          {lm, Train, 2, 9, 0},
+		"train B=0 T=4: want B and T above 0":                         {lm, Train, 0, 4, 0},
+		"train B=2 T=4 S=1: a language model has no pooled rows here": {lm, Train, 2, 4, 1},
+		"decode B=2 T=4: want S, the number of tokens, above 0":       {lm, Decode, 2, 4, 0},
+		"decode B=2 T=4: a classifier does not decode":                {cl, Decode, 2, 4, 0},
+		"evaluate B=2 T=4: a classifier needs S":                      {cl, Evaluate, 2, 4, 0},
+		"Kind(7) is not known":                                        {lm, 7, 2, 4, 0},
 	} {
 		l, err := NewLayout(labels, exec.F32, p.o)
 		if err != nil {

@@ -7,71 +7,145 @@ import (
 	"hone/trainer/exec"
 )
 
-// A cachedJob is attention of one new token a sequence to a cache, cut over
-// sequences and key heads. Its tiles and chains are attention's, so that a token
-// decoded equals the same token among its successors.
+// A cachedJob is attention of new tokens to what is kept of their sequences and to each
+// other. Its tiles and chains are attention's, so that a token has the same bits among any
+// others. First the keys and values of all rows are written, cut over rows; then queries go
+// over them, cut over stretches and key heads.
 type cachedJob[T float] struct {
-	d                 *Device
-	q, k, v           []T // of the new tokens
-	ldq, ldk          int // the distance of their rows: k and v may lie beside q
-	keys, values, y   []T
-	positions         []int32
-	t, heads, kv, dim int
-	scale             T
+	d                    *Device
+	writing              bool
+	q, k, v              []T // of the new tokens
+	ldq, ldk             int // the distance of their rows: k and v may lie beside q
+	keys, values, y      []T
+	positions, sequences []int32
+	t, heads, kv, dim    int
+	scale                T
+	stretches            []stretch // kept between launches
 }
 
-func (j *cachedJob[T]) chunk(i, worker int) {
-	b, kv := i/j.kv, i%j.kv
-	d, group, ld := j.dim, j.heads/j.kv, j.kv*j.dim
-	row := j.q[b*j.ldq:]
-	pos := int(j.positions[b])
-	keys, values := j.keys[b*j.t*ld+kv*d:], j.values[b*j.t*ld+kv*d:]
-	copy(keys[pos*ld:pos*ld+d], j.k[b*j.ldk+kv*d:])
-	copy(values[pos*ld:pos*ld+d], j.v[b*j.ldk+kv*d:])
+// A stretch is rows of one sequence that follow one another.
+type stretch struct{ from, to int }
 
-	// The group's query heads lie side by side: rows d apart, some at a time.
-	w := j.d.scratch[worker]
-	for first := 0; first < group; first += tileRows {
-		h, m := kv*group+first, min(tileRows, group-first)
-		t := newTiler[T](j.d.kern, w, d)
-		o := newTileWork[T](j.d.kern, w, d, tileRows*t.ld+t.querierSize(m))
-		packed := o.take(tileRows * o.ld)
-		u := o.querier(m, row[h*d:], d)
-		for k0 := 0; k0 <= pos; k0 += tileRows {
-			n := min(tileRows, pos+1-k0)
-			for i := range m {
-				o.orders.seen[i] = int32(n)
+// writeRows is how many rows' keys and values one chunk writes.
+const writeRows = 16
+
+func (j *cachedJob[T]) chunk(i, worker int) {
+	if j.writing {
+		ld := j.kv * j.dim
+		for r := i * writeRows; r < min(len(j.positions), (i+1)*writeRows); r++ {
+			if at := j.cached(r); at >= 0 {
+				copy(j.keys[at:at+ld], j.k[r*j.ldk:])
+				copy(j.values[at:at+ld], j.v[r*j.ldk:])
 			}
+		}
+		return
+	}
+	j.attend(j.stretches[i/j.kv], i%j.kv, j.d.scratch[worker])
+}
+
+// cached is where a row's keys and values are kept; -1: it is none.
+func (j *cachedJob[T]) cached(r int) int {
+	if j.positions[r] < 0 {
+		return -1
+	}
+	return (int(j.sequences[r])*j.t + int(j.positions[r])) * j.kv * j.dim
+}
+
+// attend goes over the queries of a stretch, of all heads of one key head: query i is of row i/group.
+// unitTiles of them take in each tile of keys together.
+func (j *cachedJob[T]) attend(r stretch, kv int, w *scratch) {
+	d, group, ld := j.dim, j.heads/j.kv, j.kv*j.dim
+	first := int(j.sequences[r.from])*j.t*ld + kv*d
+	keys, values := j.keys[first:], j.values[first:]
+	of := func(i int) (row, head int) { return r.from + i/group, kv*group + i%group }
+	t := newTiler[T](j.d.kern, w, d)
+	for q0, all := 0, (r.to-r.from)*group; q0 < all; q0 += unitTiles * tileRows {
+		o := newTileWork[T](j.d.kern, w, d, tileRows*t.ld+unitTiles*(tileRows*t.ld+t.querierSize(tileRows)))
+		packed := o.take(tileRows * o.ld)
+		var tiles [unitTiles]querier[T]
+		count, last := min(unitTiles, (all-q0+tileRows-1)/tileRows), 0
+		for i := range count {
+			from := q0 + i*tileRows
+			m := min(tileRows, all-from)
+			q := o.take(m * o.ld)
+			for k := range m {
+				row, h := of(from + k)
+				o.load(1, q[k*o.ld:], j.q[row*j.ldq+h*d:], d)
+				last = max(last, int(j.positions[row]))
+			}
+			tiles[i] = o.querier(m, q, o.ld)
+		}
+		for k0 := 0; k0 <= last; k0 += tileRows {
+			n := min(tileRows, last+1-k0)
 			o.transpose(n, o.kt, keys[k0*ld:], ld, T(float64(j.scale)*math.Log2E))
-			o.product(m, n, d, u.q, d, 1, o.kt, tileLD, o.s, tileLD, false, square)
 			v, ldv := values[k0*ld:], ld
 			if o.wide != d { // the product reads whole vectors
 				o.load(n, packed, v, ld)
 				v, ldv = packed, o.ld
 			}
-			u.softmax(&o, n)
-			u.add(&o, n, v, ldv, square)
+			for i := range count {
+				u, most := &tiles[i], 0
+				for k := range u.m {
+					row, _ := of(q0 + i*tileRows + k)
+					seen := max(0, min(n, int(j.positions[row])+1-k0))
+					o.orders.seen[k] = int32(seen)
+					most = max(most, seen)
+				}
+				if most == 0 {
+					continue
+				}
+				o.product(u.m, n, d, u.q, o.ld, 1, o.kt, tileLD, o.s, tileLD, false, square)
+				u.softmax(&o, n)
+				u.add(&o, n, v, ldv, square)
+			}
 		}
-		u.end(&o, j.y[(b*j.heads+h)*d:], d, nil, 0)
+		for i := range count {
+			u := &tiles[i]
+			u.end(&o, u.q, o.ld, nil, 0) // in the queries' place
+			for k := range u.m {
+				row, h := of(q0 + i*tileRows + k)
+				copy(j.y[(row*j.heads+h)*d:][:d], u.q[k*o.ld:])
+			}
+		}
 	}
 }
 
-// attentionCached: q(B,H·D), keys(B,T,KV·D), values, positions(B), k(B,KV·D), v -> y(B,H·D), keys, values;
-// or, without k and v, q(B,(H+2·KV)·D).
+// split finds the stretches, each of so many rows that its queries are a unit's, and clears the
+// results of what is no row.
+func (j *cachedJob[T]) split() {
+	most := max(1, unitTiles*tileRows*j.kv/j.heads)
+	j.stretches = j.stretches[:0]
+	for r, p := range j.positions {
+		if p < 0 {
+			clear(j.y[r*j.heads*j.dim:][:j.heads*j.dim])
+			continue
+		}
+		if n := len(j.stretches); n > 0 {
+			if u := &j.stretches[n-1]; u.to == r && u.to-u.from < most && j.sequences[u.from] == j.sequences[r] {
+				u.to++
+				continue
+			}
+		}
+		j.stretches = append(j.stretches, stretch{r, r + 1})
+	}
+}
+
+// attentionCached: q(R,H·D), keys(B,T,KV·D), values, positions(R), sequences(R), k(R,KV·D), v -> y(R,H·D), keys,
+// values; or, without k and v, q(R,(H+2·KV)·D).
 func attentionCached[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
-	inputs := 4
-	if len(args) == 9 {
-		inputs = 6
-	} else if err := operands(in, args, 7); err != nil {
+	inputs := 5
+	if len(args) == 10 {
+		inputs = 7
+	} else if err := operands(in, args, 8); err != nil {
 		return err
 	}
 	a := &in.Attrs
-	b, w, err := rowsCols(in, args, 0)
+	rows, w, err := rowsCols(in, args, 0)
 	if err != nil {
 		return err
 	}
 	heads := a.Heads // in q
-	if inputs == 4 {
+	if inputs == 5 {
 		heads += 2 * a.KVHeads
 	}
 	if a.Heads < 1 || a.KVHeads < 1 || a.Heads%a.KVHeads != 0 || w%heads != 0 || len(args[1].Shape) != 3 {
@@ -81,25 +155,30 @@ func attentionCached[T float](d *Device, js *jobs[T], in *exec.Instr, args []exe
 	*j = cachedJob[T]{
 		d: d, t: args[1].Shape[1], heads: a.Heads, kv: a.KVHeads, dim: w / heads, scale: T(a.Scale),
 		q: view[T](args[0]), keys: view[T](args[1]), values: view[T](args[2]),
-		positions: view[int32](args[3]), y: view[T](args[inputs]), ldq: w, ldk: w,
+		positions: view[int32](args[3]), sequences: view[int32](args[4]), y: view[T](args[inputs]), ldq: w, ldk: w, stretches: j.stretches,
 	}
-	if inputs == 4 {
+	defer func() { *j = cachedJob[T]{stretches: j.stretches} }()
+	if inputs == 5 {
 		j.k, j.v = j.q[a.Heads*j.dim:], j.q[(a.Heads+a.KVHeads)*j.dim:]
 	} else {
-		j.k, j.v, j.ldk = view[T](args[4]), view[T](args[5]), a.KVHeads*j.dim
-		if len(j.k) != b*j.ldk || len(j.v) != b*j.ldk {
+		j.k, j.v, j.ldk = view[T](args[5]), view[T](args[6]), a.KVHeads*j.dim
+		if len(j.k) != rows*j.ldk || len(j.v) != rows*j.ldk {
 			return mismatch(in, args)
 		}
 	}
-	if n := b * j.t * j.kv * j.dim; len(j.keys) != n || len(j.values) != n || len(j.positions) != b || len(j.y) != b*j.heads*j.dim {
+	b := args[1].Shape[0]
+	if n := b * j.t * j.kv * j.dim; len(j.keys) != n || len(j.values) != n || len(j.positions) != rows || len(j.sequences) != rows || len(j.y) != rows*j.heads*j.dim {
 		return mismatch(in, args)
 	}
-	for i, p := range j.positions {
-		if p < 0 || int(p) >= j.t {
-			return fmt.Errorf("cpu: %v %s: sequence %d: position %d is outside the cache of %d rows", in.Op, in.Note, i, p, j.t)
+	for r, p := range j.positions {
+		if s := j.sequences[r]; p >= 0 && (int(p) >= j.t || s < 0 || int(s) >= b) {
+			return fmt.Errorf("cpu: %v %s: row %d: position %d of sequence %d is outside the caches of %d sequences of %d", in.Op, in.Note, r, p, s, b, j.t)
 		}
 	}
-	d.pool.run(b*j.kv, j)
-	*j = cachedJob[T]{}
+	j.split()
+	j.writing = true
+	d.pool.run(chunks(rows, writeRows), j)
+	j.writing = false
+	d.pool.run(len(j.stretches)*j.kv, j)
 	return nil
 }

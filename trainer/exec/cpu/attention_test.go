@@ -415,65 +415,102 @@ func TestAttentionSameForAnyThreads(t *testing.T) {
 	})
 }
 
-// Decoding token by token gives the bits of the whole at once.
+// Reading sequences in pieces of any size, side by side or one after the other, gives the bits
+// of the whole at once.
 func TestCachedAttentionEqualsAttention(t *testing.T) {
-	r := rand.New(rand.NewPCG(33, 34))
 	everyKernels(t, func(t *testing.T, k *kernels) {
+		r := rand.New(rand.NewPCG(33, 34))
 		d := testDevice(t, 2, k.name)
 		for _, kv := range []int{1, 2, 4} {
-			t.Run(fmt.Sprintf("%d key heads", kv), func(t *testing.T) {
-				const b, n, heads, dim = 2, 140, 4, 24
-				whole := newAttention(r, b, n, heads, kv, dim)
-				want := whole.run(t, d, make([]float64, b*n*heads*dim))[0]
-				w := whole.width()
-				cache := tensor{shape: []int{b, n + 3, kv * dim}, f: make([]float64, b*(n+3)*kv*dim)}
-				for i := range cache.f {
-					cache.f[i] = math.NaN() // what no token has written must not be read
-				}
-				keys, values := place[float32](t, d, cache), place[float32](t, d, cache)
-				in := &exec.Instr{Op: exec.OpAttentionCached, Attrs: exec.Attrs{Heads: heads, KVHeads: kv, Scale: whole.attrs.Scale}}
-				for pos := range n {
-					step := tensor{shape: []int{b, w}}
-					for s := range b {
-						step.f = append(step.f, whole.qkv[(s*n+pos)*w:(s*n+pos+1)*w]...)
-					}
-					y := place[float32](t, d, outputs([]int{b, heads * dim})[0])
-					args := []exec.Arg{place[float32](t, d, step), keys, values, place[float32](t, d, ints(int32(pos), int32(pos))), y, keys, values}
-					if err := d.Launch(in, args); err != nil {
-						t.Fatal(err)
-					}
-					got := fetch[float32](t, d, y)
-					// Keys and values that are matrices of their own give the same bits.
-					var parts [3]tensor
-					for s := range b {
-						row := step.f[s*w : (s+1)*w]
-						for i, cut := range [][]float64{row[:heads*dim], row[heads*dim : (heads+kv)*dim], row[(heads+kv)*dim:]} {
-							parts[i].shape, parts[i].f = []int{b, len(cut)}, append(parts[i].f, cut...)
-						}
-					}
-					apart := place[float32](t, d, outputs([]int{b, heads * dim})[0])
-					if err := d.Launch(in, []exec.Arg{place[float32](t, d, parts[0]), keys, values, args[3],
-						place[float32](t, d, parts[1]), place[float32](t, d, parts[2]), apart, keys, values}); err != nil {
-						t.Fatal(err)
-					}
-					sameBits(t, fmt.Sprintf("position %d, apart", pos), fetch[float32](t, d, apart), got)
-					for s := range b {
-						sameBits(t, fmt.Sprintf("position %d, sequence %d", pos, s), got[s*heads*dim:(s+1)*heads*dim], want[(s*n+pos)*heads*dim:][:heads*dim])
-					}
-				}
-				args := []exec.Arg{place[float32](t, d, tensor{shape: []int{b, w}, f: make([]float64, b*w)}), keys, values,
-					place[float32](t, d, ints(5, n)), place[float32](t, d, outputs([]int{b, heads * dim})[0]), keys, values}
-				if n := testing.AllocsPerRun(5, func() { d.Launch(in, args) }); n != 0 {
-					t.Errorf("%v allocations a launch", n)
-				}
-				args = []exec.Arg{args[0], keys, values,
-					place[float32](t, d, ints(0, n+3)), place[float32](t, d, outputs([]int{b, heads * dim})[0]), keys, values}
-				if err := d.Launch(in, args); err == nil {
-					t.Error("wrote past the cache")
-				}
-			})
+			const b, n, heads, dim = 2, 140, 4, 24
+			whole := newAttention(r, b, n, heads, kv, dim)
+			want := whole.run(t, d, make([]float64, b*n*heads*dim))[0]
+			for _, most := range []int{1, 7, 64, n} { // rows of a sequence read at once
+				t.Run(fmt.Sprintf("%d key heads, %d rows", kv, most), func(t *testing.T) {
+					checkCached(t, r, d, whole, want, b, n, most)
+				})
+			}
 		}
 	})
+}
+
+func checkCached(t *testing.T, r *rand.Rand, d *Device, whole *attentionCase, want []float64, b, n, most int) {
+	heads, kv := whole.attrs.Heads, whole.attrs.KVHeads
+	w := whole.width()
+	dim := w / (heads + 2*kv)
+	const slots = 3 // of the caches: the sequences lie in the last of them
+	cache := tensor{shape: []int{slots, n + 3, kv * dim}, f: make([]float64, slots*(n+3)*kv*dim)}
+	for i := range cache.f {
+		cache.f[i] = math.NaN() // what no token has written must not be read
+	}
+	keys, values := place[float32](t, d, cache), place[float32](t, d, cache)
+	in := &exec.Instr{Op: exec.OpAttentionCached, Attrs: exec.Attrs{Heads: heads, KVHeads: kv, Scale: whole.attrs.Scale}}
+	done := make([]int, b)
+	for slices.Min(done) < n {
+		var rows, positions, sequences []int32
+		var qkv []float64
+		pad := func() {
+			for range r.IntN(3) {
+				rows, positions, sequences = append(rows, -1), append(positions, -1), append(sequences, -7)
+				qkv = append(qkv, slices.Repeat([]float64{math.NaN()}, w)...)
+			}
+		}
+		for s := range b {
+			pad()
+			for range min(n-done[s], 1+r.IntN(most)) {
+				row := s*n + done[s]
+				rows, positions, sequences = append(rows, int32(row)), append(positions, int32(done[s])), append(sequences, int32(slots-b+s))
+				qkv = append(qkv, whole.qkv[row*w:(row+1)*w]...)
+				done[s]++
+			}
+		}
+		pad()
+		if len(rows) == 0 {
+			continue
+		}
+		step := tensor{shape: []int{len(rows), w}, f: qkv}
+		at, of := place[float32](t, d, ints(positions...)), place[float32](t, d, ints(sequences...))
+		y := place[float32](t, d, outputs([]int{len(rows), heads * dim})[0])
+		if err := d.Launch(in, []exec.Arg{place[float32](t, d, step), keys, values, at, of, y, keys, values}); err != nil {
+			t.Fatal(err)
+		}
+		got := fetch[float32](t, d, y)
+		// Keys and values that are matrices of their own give the same bits.
+		var parts [3]tensor
+		for i := range rows {
+			row := qkv[i*w : (i+1)*w]
+			for k, cut := range [][]float64{row[:heads*dim], row[heads*dim : (heads+kv)*dim], row[(heads+kv)*dim:]} {
+				parts[k].shape, parts[k].f = []int{len(rows), len(cut)}, append(parts[k].f, cut...)
+			}
+		}
+		apart := place[float32](t, d, outputs([]int{len(rows), heads * dim})[0])
+		if err := d.Launch(in, []exec.Arg{place[float32](t, d, parts[0]), keys, values, at, of,
+			place[float32](t, d, parts[1]), place[float32](t, d, parts[2]), apart, keys, values}); err != nil {
+			t.Fatal(err)
+		}
+		sameBits(t, "apart", fetch[float32](t, d, apart), got)
+		for i, row := range rows {
+			exact := make([]float64, heads*dim) // of what is no row
+			if row >= 0 {
+				exact = want[int(row)*heads*dim:][:heads*dim]
+			}
+			sameBits(t, fmt.Sprintf("row %d", row), got[i*heads*dim:(i+1)*heads*dim], exact)
+		}
+	}
+	args := func(position, sequence int32) []exec.Arg {
+		y := place[float32](t, d, outputs([]int{2, heads * dim})[0])
+		return []exec.Arg{place[float32](t, d, tensor{shape: []int{2, w}, f: make([]float64, 2*w)}), keys, values,
+			place[float32](t, d, ints(5, position)), place[float32](t, d, ints(1, sequence)), y, keys, values}
+	}
+	good := args(int32(n), 2)
+	if n := testing.AllocsPerRun(5, func() { d.Launch(in, good) }); n != 0 {
+		t.Errorf("%v allocations a launch", n)
+	}
+	for _, bad := range [][2]int32{{int32(n + 3), 0}, {0, slots}, {0, -1}} {
+		if err := d.Launch(in, args(bad[0], bad[1])); err == nil {
+			t.Errorf("wrote position %d of sequence %d", bad[0], bad[1])
+		}
+	}
 }
 
 // A score that is no number shows, also beside masks.
