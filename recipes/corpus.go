@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"hone/data"
 	"hone/data/clean"
@@ -41,9 +42,9 @@ func openCorpora(ctx context.Context, r *Recipe, o Options) (map[string]*data.Co
 				return nil, input(err)
 			}
 		}
-		if c := stageCorpus(corpora, &s); s.Kind == "finetune" && len(c.Labels) < 2 {
-			return nil, input(fmt.Errorf("stage %s: corpus %s has %d labels; classification needs 2 or more", s.Name, c.Provenance.Name, len(c.Labels)))
-		}
+	}
+	if err := r.labelled(corpora); err != nil {
+		return nil, input(err)
 	}
 	return corpora, nil
 }
@@ -51,25 +52,30 @@ func openCorpora(ctx context.Context, r *Recipe, o Options) (map[string]*data.Co
 // suits says what a stage lacks in its corpus, or one of them.
 func suits(c *data.Corpus, s *Stage, name string) error {
 	switch {
-	case s.Kind != "evaluate" && c.Train == nil:
-		return fmt.Errorf("stage %s: corpus %s has no split train", s.Name, name)
-	case c.Validation == nil:
+	case s.Kind != "evaluate" && (c.Train == nil || c.Train.Rows() == 0):
+		return fmt.Errorf("stage %s: corpus %s has no documents in split train: it has %s (hint: hone data info shows which file is in which split)", s.Name, name, describeSplits(c))
+	case c.Validation == nil || c.Validation.Rows() == 0:
 		return fmt.Errorf("stage %s: corpus %s has no split validation to watch the training with; hone data convert --validation 0.05 makes one", s.Name, name)
-	case s.Kind == "evaluate" && s.Split == "test" && c.Test == nil:
+	case s.Kind == "evaluate" && s.Split == "test" && (c.Test == nil || c.Test.Rows() == 0):
 		return fmt.Errorf("stage %s: corpus %s has no split test", s.Name, name)
 	}
 	return nil
 }
 
 func describeCorpus(c *data.Corpus) string {
-	text := ""
-	for i, s := range c.Splits() {
-		if i > 0 {
-			text += ", "
+	return fmt.Sprintf("%s documents, %d labels, %.1f MB", describeSplits(c), len(c.Labels), float64(c.Provenance.Bytes)/1e6)
+}
+
+func describeSplits(c *data.Corpus) string {
+	var list []string
+	for _, s := range c.Splits() {
+		text := fmt.Sprintf("%s %d", s.Name, s.Rows())
+		if n := s.Rows() - s.Labelled(); len(c.Labels) > 0 && n > 0 {
+			text += fmt.Sprintf(" (%d without a label)", n)
 		}
-		text += fmt.Sprintf("%s %d", s.Name, s.Rows())
+		list = append(list, text)
 	}
-	return fmt.Sprintf("%s documents, %d labels, %.1f MB", text, len(c.Labels), float64(c.Provenance.Bytes)/1e6)
+	return strings.Join(list, ", ")
 }
 
 // readTokens makes a stage read the tokens of its corpora from the cache.

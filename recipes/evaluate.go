@@ -42,6 +42,7 @@ const evaluationFile = "evaluation.json"
 // A yardstick fits and scores baselines and models on one split of a corpus.
 type yardstick struct {
 	corpus *data.Corpus
+	labels []string // of a classifier, in its order
 	split  *data.Split
 	tok    tokenizer.Tokenizer
 	cfg    data.Config // how a model reads the split
@@ -123,11 +124,6 @@ func (w *runner) evaluateModel(ctx context.Context, s *Stage, name string, out *
 	if err != nil {
 		return err
 	}
-	if m.Head == model.Classifier {
-		if err := sameLabels(corpus, m.Config.Labels()); err != nil {
-			return fmt.Errorf("stage %s: %w", s.Name, err)
-		}
-	}
 	y := &yardstick{
 		corpus: corpus, split: split, tok: ordinary(w.tok), say: w.log, bar: w.o.Bar, limit: s.EvalDocuments,
 		cfg: evalConfig(w.r, trained, corpus, split, w.tok),
@@ -159,6 +155,10 @@ func (w *runner) evaluateModel(ctx context.Context, s *Stage, name string, out *
 		}
 		random = r.Net
 	}
+	if y.labels, err = matchLabels(corpus, m.Config.Labels()); err != nil {
+		return input(err)
+	}
+	y.cfg.Labels = y.labels
 	es, c, err := y.classifier(ctx, m.Net, random, s.Baselines)
 	if err != nil {
 		return err
@@ -360,8 +360,8 @@ func (y *yardstick) classifier(ctx context.Context, net, random *model.Network, 
 	if err != nil {
 		return nil, nil, err
 	}
-	labels := y.corpus.Labels
-	mine, err := score(list, len(labels))
+	labels := y.labels
+	mine, err := score(list)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -369,7 +369,7 @@ func (y *yardstick) classifier(ctx context.Context, net, random *model.Network, 
 	acc := report.Evaluation{Task: task, Metric: "accuracy", Estimate: mine.Accuracy}
 	f1 := report.Evaluation{Task: task, Metric: "macro_f1", Estimate: mine.MacroF1}
 	add := func(name string, other []eval.Prediction) error {
-		theirs, err := score(other, len(labels))
+		theirs, err := score(other)
 		if err != nil {
 			return err
 		}
@@ -413,7 +413,11 @@ func (y *yardstick) classifier(ctx context.Context, net, random *model.Network, 
 			if random == nil {
 				continue
 			}
-			other, _, err := eval.Classify(ctx, random, y.cfg, y.limit, nil)
+			cfg := y.cfg
+			if cfg.Labels, err = matchLabels(y.corpus, random.Config().Labels()); err != nil {
+				return nil, nil, input(err)
+			}
+			other, _, err := eval.Classify(ctx, random, cfg, y.limit, nil)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -465,8 +469,8 @@ func (y *yardstick) labelled(ctx context.Context, split *data.Split) (eval.Label
 		if !r.HasLabel || r.Text == "" {
 			continue
 		}
-		k, ok := slices.BinarySearch(y.corpus.Labels, r.Label)
-		if !ok {
+		k := slices.Index(y.labels, r.Label)
+		if k < 0 {
 			return l, fmt.Errorf("%s: label %q is not known", r.Path, r.Label)
 		}
 		l.Texts, l.Labels = append(l.Texts, r.Text), append(l.Labels, k)
@@ -490,17 +494,21 @@ func (y *yardstick) mostWrong(list []eval.Prediction, n int) ([]report.Example, 
 			return nil, err
 		}
 		out = append(out, report.Example{
-			Text: r.Text, Path: r.Path, True: y.corpus.Labels[p.Label], Predicted: y.corpus.Labels[p.Best()],
+			Text: r.Text, Path: r.Path, True: y.labels[p.Label], Predicted: y.labels[p.Best()],
 			Probability: report.Number(p.Probs[p.Best()]),
 		})
 	}
 	return out, nil
 }
 
-func score(list []eval.Prediction, classes int) (metric.Classification, error) {
+func score(list []eval.Prediction) (metric.Classification, error) {
 	truth, predicted := make([]int, len(list)), make([]int, len(list))
 	for i, p := range list {
 		truth[i], predicted[i] = p.Label, p.Best()
+	}
+	classes := 0
+	if len(list) > 0 {
+		classes = len(list[0].Probs)
 	}
 	return metric.Classify(truth, predicted, classes, 1)
 }

@@ -2,8 +2,6 @@ package recipes
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 
 	"hone/data"
 	"hone/data/tokenizer"
@@ -121,13 +119,4 @@ func wrapped(parts []data.Part, before, now data.Cursor) []string {
 		}
 	}
 	return names
-}
-
-// sameLabels refuses to score a classifier on a corpus of other labels.
-func sameLabels(c *data.Corpus, model []string) error {
-	if slices.Equal(c.Labels, model) {
-		return nil
-	}
-	return input(fmt.Errorf("the labels of corpus %s (%s) are not those of the model (%s)",
-		c.Provenance.Name, strings.Join(c.Labels, ", "), strings.Join(model, ", ")))
 }

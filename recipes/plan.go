@@ -70,7 +70,7 @@ func Check(ctx context.Context, r *Recipe, o Options) (*Plan, error) {
 		s := &r.Stages[i]
 		ps := PlanStage{Name: s.Name, Kind: s.Kind}
 		if s.Kind == "evaluate" {
-			if err := planEvaluate(r, s, corpora[s.Corpus], &ps); err != nil {
+			if err := planEvaluate(r, s, corpora, &ps); err != nil {
 				return nil, err
 			}
 		} else if err := planTrain(r, s, stageCorpus(corpora, s), dev, &ps); err != nil {
@@ -156,7 +156,7 @@ func Programs(ctx context.Context, r *Recipe, o Options) ([]*exec.Program, error
 		if s.Kind == "evaluate" {
 			continue
 		}
-		parts, err := newStageParts(r, s, stageCorpus(corpora, s).Labels)
+		parts, err := newStageParts(r, s, r.labels(s, stageCorpus(corpora, s)))
 		if err != nil {
 			return nil, fmt.Errorf("stage %s: %w", s.Name, err)
 		}
@@ -174,7 +174,7 @@ func arenas(p *exec.Program) int64 {
 }
 
 func planTrain(r *Recipe, s *Stage, corpus *data.Corpus, dev *cpu.Device, ps *PlanStage) error {
-	parts, err := newStageParts(r, s, corpus.Labels)
+	parts, err := newStageParts(r, s, r.labels(s, corpus))
 	if err != nil {
 		return err
 	}
@@ -250,13 +250,13 @@ func planTrain(r *Recipe, s *Stage, corpus *data.Corpus, dev *cpu.Device, ps *Pl
 // BytesPerToken of English under a byte-level BPE of some thousand tokens, for estimates.
 const BytesPerToken = 3.5
 
-func planEvaluate(r *Recipe, s *Stage, corpus *data.Corpus, ps *PlanStage) error {
+func planEvaluate(r *Recipe, s *Stage, corpora map[string]*data.Corpus, ps *PlanStage) error {
 	for _, name := range s.Models {
 		m, err := r.Stage(name)
 		if err != nil {
 			return err
 		}
-		parts, err := newStageParts(r, m, corpus.Labels)
+		parts, err := newStageParts(r, m, r.labels(m, stageCorpus(corpora, m)))
 		if err != nil {
 			return err
 		}

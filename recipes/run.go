@@ -274,5 +274,5 @@ func texts(ctx context.Context, split data.Records, failed *error) iter.Seq[stri
 
 // config is the model of a stage.
 func (w *runner) config(s *Stage) model.Config {
-	return stageConfig(w.r, s, w.tok, stageCorpus(w.corpora, s).Labels)
+	return stageConfig(w.r, s, w.tok, w.r.labels(s, stageCorpus(w.corpora, s)))
 }

@@ -101,7 +101,7 @@ func Evaluate(ctx context.Context, dir string, t *Task, limit int, o Options) (*
 		return nil, input(err)
 	}
 	bar := o.Bar("reading corpus "+t.Name, "bytes")
-	corpus, err := data.Prepare(ctx, data.Spec{From: t.Source, Text: t.Text, Label: t.Label, Name: t.Name}, o.Cache, progress(bar))
+	corpus, err := data.Prepare(ctx, data.Spec{From: t.Source, Text: t.Text, Label: t.Label, Name: t.Name, Say: o.Say}, o.Cache, progress(bar))
 	bar.Close()
 	if err != nil {
 		return nil, input(err)
@@ -153,11 +153,13 @@ func Evaluate(ctx context.Context, dir string, t *Task, limit int, o Options) (*
 		}
 		run.Evaluations = es
 	case t.Kind == "classification" && m.Head == model.Classifier:
-		if !slices.Equal(m.Config.Labels(), corpus.Labels) {
-			return nil, input(fmt.Errorf("task %s: the labels of the corpus (%s) are not those of the model (%s)",
-				t.Name, strings.Join(corpus.Labels, ", "), strings.Join(m.Config.Labels(), ", ")))
+		if err := unlabelled(corpus, split, "to compare with"); err != nil {
+			return nil, input(fmt.Errorf("task %s: %w", t.Name, err))
 		}
-		y.cfg.Objective, y.cfg.Labels = data.Classification, corpus.Labels
+		if y.labels, err = matchLabels(corpus, m.Config.Labels()); err != nil {
+			return nil, input(fmt.Errorf("task %s: %w", t.Name, err))
+		}
+		y.cfg.Objective, y.cfg.Labels = data.Classification, y.labels
 		es, c, err := y.classifier(ctx, m.Net, nil, t.Baselines)
 		if err != nil {
 			return nil, err

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
@@ -331,7 +330,7 @@ func loaderConfig(r *Recipe, s *Stage, c *data.Corpus, split *data.Split, tok to
 		BOS: r.Tokenizer.BOS, EOS: r.Tokenizer.EOS, Separator: r.Tokenizer.Separator,
 	}
 	if s.Kind == "finetune" {
-		cfg.Objective, cfg.Labels = data.Classification, c.Labels
+		cfg.Objective, cfg.Labels = data.Classification, r.labels(s, c)
 	} else {
 		s.setObjective(&cfg, &r.Tokenizer, tok)
 		cfg.Consecutive = r.Model.Memory(head(s)) > 0
@@ -380,7 +379,10 @@ func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpo
 	}
 	if from != nil {
 		load := trainer.LoadWeights
-		if w.r.isBase(s) && w.r.base.head != model.LanguageModel && (w.r.base.head != head(s) || !slices.Equal(w.r.base.config.Labels(), corpus.Labels)) {
+		if _, other := w.r.keptLabels(s, corpus); other != nil && w.r.isBase(s) && w.r.base.head != model.LanguageModel {
+			if w.r.base.head == model.Classifier {
+				w.log(fmt.Sprintf("stage %s: the trained head of %s is left out: %v", s.Name, s.From, other))
+			}
 			load = trainer.LoadBody
 		}
 		fresh, err := load(net, from)
