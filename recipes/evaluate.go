@@ -199,7 +199,8 @@ func (y *yardstick) languageModel(ctx context.Context, net *model.Network, basel
 	if err != nil {
 		return nil, err
 	}
-	e := &report.Evaluation{Task: y.split.Name + " text", Metric: "bits_per_byte", Estimate: value, LowerIsBetter: true}
+	e := &report.Evaluation{Task: y.split.Name + " text", Metric: "bits_per_byte", Estimate: value, LowerIsBetter: true,
+		Items: &report.Items{Records: recordsOf(docs), Sums: nats, Sizes: bytes}}
 	var apart []report.Evaluation
 	for _, name := range baselines {
 		switch name {
@@ -224,6 +225,14 @@ func (y *yardstick) languageModel(ctx context.Context, net *model.Network, basel
 		}
 	}
 	return append([]report.Evaluation{*e}, apart...), nil
+}
+
+func recordsOf(docs []eval.Document) []int64 {
+	list := make([]int64, len(docs))
+	for i, d := range docs {
+		list[i] = d.Record
+	}
+	return list
 }
 
 // markov scores the characters of documents beside a k-mer Markov model on the same tokens.
@@ -252,7 +261,8 @@ func (y *yardstick) markov(ctx context.Context, docs []eval.Document) (*report.E
 		mine[i], theirs[i] = d.Nats-d.End, m.Nats(y.tok.Encode(nil, r.Text))
 		characters[i] = utf8.RuneCountInString(r.Text)
 	}
-	e := &report.Evaluation{Task: y.split.Name + " characters", Metric: "bits_per_character", LowerIsBetter: true}
+	e := &report.Evaluation{Task: y.split.Name + " characters", Metric: "bits_per_character", LowerIsBetter: true,
+		Items: &report.Items{Records: recordsOf(docs), Sums: mine, Sizes: characters}}
 	b := report.Baseline{Name: eval.BaselineMarkov}
 	if e.Estimate, err = metric.BitsPerByte(mine, characters, bootstrapSeed); err != nil {
 		return nil, err
@@ -366,7 +376,11 @@ func (y *yardstick) classifier(ctx context.Context, net, random *model.Network, 
 		return nil, nil, err
 	}
 	task := y.split.Name + " labels"
-	acc := report.Evaluation{Task: task, Metric: "accuracy", Estimate: mine.Accuracy}
+	var right perDocument
+	for _, p := range list {
+		right.add(p.Record, share(p.Best() == p.Label))
+	}
+	acc := report.Evaluation{Task: task, Metric: "accuracy", Estimate: mine.Accuracy, Items: &report.Items{Records: right.records, Sums: right.sums, Sizes: right.n}}
 	f1 := report.Evaluation{Task: task, Metric: "macro_f1", Estimate: mine.MacroF1}
 	add := func(name string, other []eval.Prediction) error {
 		theirs, err := score(other)

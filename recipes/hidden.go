@@ -198,6 +198,7 @@ func (p *perDocument) add(record int64, figure float64) {
 const bootstrapSeed = 1
 
 func (p *perDocument) score(e *report.Evaluation) (err error) {
+	e.Items = &report.Items{Records: p.records, Sums: p.sums, Sizes: p.n}
 	e.Estimate, err = metric.PerToken(p.sums, p.n, bootstrapSeed)
 	return err
 }

@@ -179,7 +179,10 @@ func (w *runner) report() (*report.Run, error) {
 			if err != nil {
 				return nil, fmt.Errorf("stage %s: %w", s.Name, err)
 			}
-			run.Evaluations = append(run.Evaluations, e.Evaluations...)
+			for _, figure := range e.Evaluations {
+				figure.Items = nil // evaluation.json keeps them
+				run.Evaluations = append(run.Evaluations, figure)
+			}
 			run.Classifications = append(run.Classifications, e.Classifications...)
 			run.Stages = append(run.Stages, report.Stage{
 				Name: s.Name, Kind: s.Kind, WallSeconds: report.Number(e.WallSeconds), TokensPerSecond: report.Missing,
@@ -331,13 +334,51 @@ func writeHTML(dir string) error {
 func Report(dir string) (*report.Run, error) {
 	run, _, _, err := report.Read(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		if stagesOf(dir) != nil {
-			return nil, fmt.Errorf("%s has nothing to report yet: none of its stages has begun", dir)
-		}
-		return nil, fmt.Errorf("%s holds no report, and is no run's directory", dir)
+		return nil, noReport(dir)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return run, writeHTML(dir)
+}
+
+func noReport(dir string) error {
+	if stagesOf(dir) != nil {
+		return fmt.Errorf("%s has nothing to report yet: none of its stages has begun", dir)
+	}
+	return fmt.Errorf("%s holds no report, and is no run's directory", dir)
+}
+
+// Compare puts the reports of runs side by side.
+func Compare(dirs []string) (*report.Comparison, error) {
+	var runs []*report.Run
+	for _, dir := range dirs {
+		run, _, _, err := report.Read(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, noReport(dir)
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range run.Stages {
+			if s.Kind != "evaluate" {
+				continue
+			}
+			// Without its documents a figure is compared by its interval.
+			done, err := readEvaluated(filepath.Join(dir, s.Name, evaluationFile))
+			if err != nil {
+				continue
+			}
+			for i := range run.Evaluations {
+				e := &run.Evaluations[i]
+				for _, d := range done.Evaluations {
+					if d.Stage == e.Stage && d.Task == e.Task && d.Metric == e.Metric && d.Value == e.Value {
+						e.Items = d.Items
+					}
+				}
+			}
+		}
+		runs = append(runs, run)
+	}
+	return report.Compare(runs, dirs), nil
 }

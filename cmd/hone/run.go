@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -234,31 +233,41 @@ what lies there. While the run goes on, these are its results so far.`,
 }
 
 func newCompare(t *terminal) *cobra.Command {
-	var markdown bool
+	var markdown, csv, latex bool
 	c := &cobra.Command{
-		Use:     "compare RUN…",
-		Short:   "put the results of runs into one table, each figure beside its baselines",
-		Example: "  hone compare runs/quickstart\n  hone compare runs/* --markdown",
+		Use:   "compare RUN…",
+		Short: "put the results of runs into one table, each figure beside its baselines",
+		Long: `Puts the results of runs into one table, each figure beside its baselines. Runs of which
+the seed alone differs have their mean and standard deviation in a second table; a third
+has each run against the first, with the interval of the difference where both have kept
+their figures of the same documents.`,
+		Example: "  hone compare runs/quickstart\n  hone compare runs/* --markdown\n  hone compare runs/* --csv",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			var runs []*report.Run
-			for _, dir := range args {
-				run, _, _, err := report.Read(dir)
-				if errors.Is(err, fs.ErrNotExist) {
-					return inputError{fmt.Errorf("%s holds no report: its run is not finished (hone run writes it at the end)", dir)}
-				}
-				if err != nil {
-					return inputError{err}
-				}
-				runs = append(runs, run)
+			compared, err := recipes.Compare(args)
+			if err != nil {
+				return inputError{err}
 			}
-			rows := report.Compare(runs)
+			format := ""
+			for _, f := range []struct {
+				name string
+				set  bool
+			}{{"markdown", markdown}, {"csv", csv}, {"latex", latex}, {"json", t.json}} {
+				if f.set && format != "" {
+					return inputError{fmt.Errorf("compare: --%s and --%s: one table has one form", format, f.name)}
+				}
+				if f.set {
+					format = f.name
+				}
+			}
 			if t.json {
-				return t.printJSON(rows)
+				return t.printJSON(compared)
 			}
-			return report.WriteComparison(t.out, rows, markdown)
+			return compared.Write(t.out, format)
 		},
 	}
-	c.Flags().BoolVar(&markdown, "markdown", false, "as a table in Markdown")
+	c.Flags().BoolVar(&markdown, "markdown", false, "as tables in Markdown")
+	c.Flags().BoolVar(&csv, "csv", false, "as CSV: a row for each figure and baseline, with all digits")
+	c.Flags().BoolVar(&latex, "latex", false, "as tables in LaTeX")
 	return c
 }

@@ -1,109 +1,348 @@
 package report
 
 import (
-	"bytes"
 	"fmt"
-	"io"
+	"math"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"hone/eval/metric"
 )
 
+// A Comparison puts the figures of several runs side by side.
+type Comparison struct {
+	Rows  []ComparisonRow `json:"runs"`
+	Seeds []SeedRow       `json:"seeds"` // of runs of which the seed alone differs
+	Pairs []PairRow       `json:"pairs"` // of the first run and each other one
+
+	several bool // runs of one recipe, which seed and rate tell apart
+}
+
 // A ComparisonRow is one figure of one run beside one baseline; Baseline "": it has none.
 type ComparisonRow struct {
-	Run        string    `json:"run"`
-	Stage      string    `json:"stage"` // the evaluated model's
-	Task       string    `json:"task"`
-	Metric     string    `json:"metric"`
-	Value      Number    `json:"value"`
-	CI95       [2]Number `json:"ci95"`
-	N          int       `json:"n"`
-	Baseline   string    `json:"baseline,omitempty"`
-	Against    Number    `json:"baseline_value"`
-	Diff       Number    `json:"difference"` // paired; null: not measured
-	DiffCI95   [2]Number `json:"difference_ci95"`
-	Outcome    string    `json:"outcome,omitempty"`
-	Parameters int64     `json:"parameters"` // of the model
-	Tokens     int64     `json:"tokens"`     // that it was trained on, by the stage
-	Seconds    Number    `json:"seconds"`    // of all stages of the run
+	Run          string    `json:"run"` // its directory, as short as tells it apart
+	Recipe       string    `json:"recipe"`
+	Seed         uint64    `json:"seed"`
+	LearningRate float64   `json:"learning_rate,omitempty"` // of the evaluated model's stage
+	Stage        string    `json:"stage"`                   // the evaluated model's
+	Task         string    `json:"task"`
+	Metric       string    `json:"metric"`
+	Value        Number    `json:"value"`
+	CI95         [2]Number `json:"ci95"`
+	N            int       `json:"n"`
+	Baseline     string    `json:"baseline,omitempty"`
+	Against      Number    `json:"baseline_value"`
+	Diff         Number    `json:"difference"` // paired; null: not measured
+	DiffCI95     [2]Number `json:"difference_ci95"`
+	Outcome      string    `json:"outcome,omitempty"`
+	Parameters   int64     `json:"parameters"` // of the model
+	Tokens       int64     `json:"tokens"`     // that it was trained on, by the stage
+	Seconds      Number    `json:"seconds"`    // of all stages of the run
 
 	estimate, diff metric.Estimate
 }
 
-// Compare puts the figures of several runs into one list, in their order.
-func Compare(runs []*Run) []ComparisonRow {
-	rows := []ComparisonRow{}
+// A SeedRow is one figure over runs of which the seed alone differs.
+type SeedRow struct {
+	Runs   []string `json:"runs"`
+	Seeds  []uint64 `json:"seeds"`
+	Stage  string   `json:"stage"`
+	Task   string   `json:"task"`
+	Metric string   `json:"metric"`
+	Mean   Number   `json:"mean"`
+	SD     Number   `json:"sd"` // standard deviation, of the sample
+	Min    Number   `json:"min"`
+	Max    Number   `json:"max"`
+}
+
+// A PairRow is one figure of two runs on the same data.
+type PairRow struct {
+	Run      string    `json:"run"`
+	Against  string    `json:"against"`
+	Stage    string    `json:"stage"`
+	Task     string    `json:"task"`
+	Metric   string    `json:"metric"`
+	Value    Number    `json:"value"`
+	Other    Number    `json:"against_value"`
+	Diff     Number    `json:"difference"`      // Value less Other
+	DiffCI95 [2]Number `json:"difference_ci95"` // paired, document by document; null: they were not kept, or are others
+	Outcome  string    `json:"outcome"`
+
+	diff metric.Estimate
+}
+
+// Compare puts the figures of the runs in dirs into one list, in their order.
+func Compare(runs []*Run, dirs []string) *Comparison {
+	c := &Comparison{Rows: []ComparisonRow{}, Seeds: []SeedRow{}, Pairs: []PairRow{}}
+	names := shortNames(dirs)
+	recipes := map[string]bool{}
+	for k, run := range runs {
+		c.several = c.several || recipes[run.Recipe]
+		recipes[run.Recipe] = true
+		c.addRun(names[k], run)
+	}
+	done := map[string]bool{}
 	for _, run := range runs {
-		seconds := Number(0)
-		trained := map[string]Stage{}
-		for _, s := range run.Stages {
-			trained[s.Name] = s
-			if s.WallSeconds.Known() {
-				seconds += s.WallSeconds
+		key := run.butForSeed()
+		if done[key] || run.RecipeText == "" {
+			continue
+		}
+		done[key] = true
+		var group []int
+		for k, other := range runs {
+			if other.butForSeed() == key {
+				group = append(group, k)
 			}
 		}
-		for i := range run.Evaluations {
-			e := &run.Evaluations[i]
-			row := ComparisonRow{
-				Run: run.Recipe, Stage: e.Stage, Task: e.Task, Metric: e.Metric, Value: Number(e.Value), CI95: limits(e.Estimate), N: e.N,
-				Against: Missing, Diff: Missing, DiffCI95: [2]Number{Missing, Missing},
-				Parameters: trained[e.Stage].Parameters, Tokens: trained[e.Stage].Tokens, Seconds: seconds, estimate: e.Estimate,
+		c.addSeeds(group, names, runs)
+	}
+	for k := 1; k < len(runs); k++ {
+		c.addPairs(names[k], runs[k], names[0], runs[0])
+	}
+	return c
+}
+
+func (c *Comparison) addRun(name string, run *Run) {
+	seconds := Number(0)
+	trained := map[string]Stage{}
+	for _, s := range run.Stages {
+		trained[s.Name] = s
+		if s.WallSeconds.Known() {
+			seconds += s.WallSeconds
+		}
+	}
+	for i := range run.Evaluations {
+		e := &run.Evaluations[i]
+		s := trained[e.Stage]
+		row := ComparisonRow{
+			Run: name, Recipe: run.Recipe, Seed: run.Seed, LearningRate: s.LearningRate,
+			Stage: e.Stage, Task: e.Task, Metric: e.Metric, Value: Number(e.Value), CI95: limits(e.Estimate), N: e.N,
+			Against: Missing, Diff: Missing, DiffCI95: [2]Number{Missing, Missing},
+			Parameters: s.Parameters, Tokens: s.Tokens, Seconds: seconds, estimate: e.Estimate,
+		}
+		for j := range e.Baselines {
+			b, r := &e.Baselines[j], row
+			r.Baseline, r.Against, r.Outcome = b.Name, Number(b.Value), outcomes[e.Outcome(b)]
+			if b.Diff.N > 0 {
+				r.Diff, r.DiffCI95, r.diff = Number(b.Diff.Value), limits(b.Diff), b.Diff
 			}
-			for j := range e.Baselines {
-				b, r := &e.Baselines[j], row
-				r.Baseline, r.Against, r.Outcome = b.Name, Number(b.Value), outcomes[e.Outcome(b)]
-				if b.Diff.N > 0 {
-					r.Diff, r.DiffCI95, r.diff = Number(b.Diff.Value), limits(b.Diff), b.Diff
-				}
-				rows = append(rows, r)
+			c.Rows = append(c.Rows, r)
+		}
+		if len(e.Baselines) == 0 {
+			c.Rows = append(c.Rows, row)
+		}
+	}
+}
+
+// butForSeed is what a run's figures depend on besides the seed.
+func (r *Run) butForSeed() string {
+	var b strings.Builder
+	top := true // of the recipe, before its first table
+	for line := range strings.Lines(r.RecipeText) {
+		top = top && !strings.HasPrefix(line, "[")
+		key, _, _ := strings.Cut(line, " =")
+		if top && slices.Contains([]string{"name", "seed", "threads", "description", "token_cache"}, key) {
+			continue
+		}
+		b.WriteString(line)
+	}
+	for _, c := range r.Provenance {
+		b.WriteString(c.SHA256 + "\n")
+	}
+	return b.String()
+}
+
+func (c *Comparison) addSeeds(group []int, names []string, runs []*Run) {
+	first := runs[group[0]]
+	for i := range first.Evaluations {
+		e := &first.Evaluations[i]
+		row := SeedRow{Stage: e.Stage, Task: e.Task, Metric: e.Metric}
+		var values []float64
+		for _, k := range group {
+			// The same seed twice is no second draw.
+			if o := runs[k].find(e); o != nil && Number(o.Value).Known() && !slices.Contains(row.Seeds, runs[k].Seed) {
+				row.Runs, row.Seeds, values = append(row.Runs, names[k]), append(row.Seeds, runs[k].Seed), append(values, o.Value)
 			}
-			if len(e.Baselines) == 0 {
-				rows = append(rows, row)
+		}
+		if len(values) < 2 {
+			continue
+		}
+		mean, squares := 0.0, 0.0
+		for _, v := range values {
+			mean += v / float64(len(values))
+		}
+		for _, v := range values {
+			squares += (v - mean) * (v - mean)
+		}
+		row.Mean, row.SD = Number(mean), Number(math.Sqrt(squares/float64(len(values)-1)))
+		row.Min, row.Max = Number(slices.Min(values)), Number(slices.Max(values))
+		c.Seeds = append(c.Seeds, row)
+	}
+}
+
+// find is the same figure of another run; nil: it has none.
+func (r *Run) find(e *Evaluation) *Evaluation {
+	for i := range r.Evaluations {
+		if o := &r.Evaluations[i]; o.Stage == e.Stage && o.Task == e.Task && o.Metric == e.Metric {
+			return o
+		}
+	}
+	return nil
+}
+
+func (c *Comparison) addPairs(name string, run *Run, against string, other *Run) {
+	for i := range run.Evaluations {
+		e := &run.Evaluations[i]
+		o := other.find(e)
+		if o == nil {
+			continue
+		}
+		b := &Baseline{Estimate: o.Estimate}
+		if run.sameCorpora(other) {
+			b.Diff = e.pairedWith(o)
+		}
+		p := PairRow{
+			Run: name, Against: against, Stage: e.Stage, Task: e.Task, Metric: e.Metric, Value: Number(e.Value), Other: Number(o.Value),
+			Diff: Number(e.Value - o.Value), DiffCI95: [2]Number{Missing, Missing}, Outcome: outcomes[e.Outcome(b)],
+		}
+		if b.Diff.N > 0 {
+			p.DiffCI95, p.diff = limits(b.Diff), b.Diff
+		}
+		c.Pairs = append(c.Pairs, p)
+	}
+}
+
+func (r *Run) sameCorpora(o *Run) bool {
+	return slices.EqualFunc(r.Provenance, o.Provenance, func(a, b Corpus) bool { return a.SHA256 == b.SHA256 && a.SHA256 != "" })
+}
+
+// pairedWith is the figure less another model's of the same documents; N = 0: they are not
+// the same, or were not kept.
+func (e *Evaluation) pairedWith(o *Evaluation) (d metric.Estimate) {
+	a, b := e.Items, o.Items
+	if a == nil || b == nil || !slices.Equal(a.Records, b.Records) || !slices.Equal(a.Sizes, b.Sizes) {
+		return d
+	}
+	const seed = 1 // of the bootstrap
+	var err error
+	switch {
+	case e.Metric == "accuracy" && !slices.ContainsFunc(a.Sizes, func(n int) bool { return n != 1 }):
+		d.Value, d.Lo, d.Hi = metric.PairedDiff(a.right(), b.right())
+		d.N = len(a.Sums)
+	case strings.HasPrefix(e.Metric, "bits_per_"):
+		d, err = metric.BitsPerByteDiff(a.Sums, b.Sums, a.Sizes, seed)
+	default:
+		d, err = metric.PerTokenDiff(a.Sums, b.Sums, a.Sizes, seed)
+	}
+	if err != nil { // figures that are not finite have no difference
+		return metric.Estimate{}
+	}
+	return d
+}
+
+// shortNames are the last elements of directories, as many as tell them apart.
+func shortNames(dirs []string) []string {
+	parts := make([][]string, len(dirs))
+	for i, d := range dirs {
+		if abs, err := filepath.Abs(d); err == nil {
+			d = abs
+		}
+		parts[i] = strings.Split(filepath.ToSlash(d), "/")
+	}
+	names := make([]string, len(dirs))
+	for i, p := range parts {
+		for n := 1; n <= len(p); n++ {
+			tail := p[len(p)-n:]
+			names[i] = strings.Join(tail, "/")
+			clash := func(j int) bool {
+				o := parts[j]
+				return !slices.Equal(o, p) && slices.Equal(o[max(0, len(o)-n):], tail)
+			}
+			if !slices.ContainsFunc(seq(len(parts)), clash) {
+				break
 			}
 		}
 	}
-	return rows
+	return names
 }
 
-// WriteComparison writes the rows as a table for a terminal, or in Markdown.
-func WriteComparison(w io.Writer, rows []ComparisonRow, markdown bool) error {
-	cells := [][]string{{"run", "model", "task", "metric", "value", "95 % interval", "baseline", "its value", "difference", "", "time"}}
+func seq(n int) []int {
+	list := make([]int, n)
+	for i := range list {
+		list[i] = i
+	}
+	return list
+}
+
+// tables are the comparison in words: its figures, then those over seeds, then those of run
+// against run.
+func (c *Comparison) tables() (list [][][]string) {
+	cells := [][]string{{"run", "seed", "rate", "model", "task", "metric", "value", "95 % interval", "baseline", "its value", "difference", "", "time"}}
 	last := ""
-	for _, r := range rows {
-		diff, words := missing, ""
+	for _, r := range c.Rows {
+		diff := missing
 		if r.Diff.Known() {
 			diff = signed(float64(r.Diff)) + " " + interval(r.diff)
 		}
-		for o, name := range outcomes {
-			if name == r.Outcome {
-				words = [...]string{Undecided: "no clear difference", Beats: "beaten", Loses: "not beaten", Unknown: "not compared"}[o]
-			}
-		}
-		name, time := r.Run, duration(r.Seconds)
+		name, seed, time := r.Run, fmt.Sprint(r.Seed), duration(r.Seconds)
 		if r.Run == last { // one run, several figures
-			name, time = "", ""
+			name, seed, time = "", "", ""
 		}
 		last = r.Run
-		against := missing
+		rate := missing
+		if r.LearningRate > 0 {
+			rate = fmt.Sprintf("%g", r.LearningRate)
+		}
+		baseline, against := "", missing
 		if r.Baseline != "" {
-			against = minus(figure(float64(r.Against)))
+			baseline, against = baselineName(r.Baseline), minus(figure(float64(r.Against)))
 		}
-		cells = append(cells, []string{name, r.Stage, r.Task, metricName(r.Metric), minus(figure(float64(r.Value))), interval(r.estimate),
-			r.Baseline, against, diff, words, time})
+		cells = append(cells, []string{name, seed, rate, r.Stage, r.Task, metricName(r.Metric), minus(figure(float64(r.Value))), interval(r.estimate),
+			baseline, against, diff, inOutcome(r.Outcome, "beaten", "not beaten"), time})
 	}
-	var b bytes.Buffer
-	if markdown {
+	if !c.several {
 		for i, row := range cells {
-			fmt.Fprintf(&b, "| %s |\n", strings.Join(row, " | "))
-			if i == 0 {
-				b.WriteString(strings.Repeat("|---", len(row)) + "|\n")
-			}
+			cells[i] = slices.Delete(row, 1, 3)
 		}
-	} else {
-		writeTable(&b, cells)
 	}
-	if _, err := io.WriteString(w, printable(b.String())); err != nil {
-		return fmt.Errorf("report: %w", err)
+	list = append(list, cells)
+	if len(c.Seeds) > 0 {
+		cells := [][]string{{"over seeds", "model", "task", "metric", "runs", "mean", "± standard deviation", "lowest", "highest"}}
+		for _, s := range c.Seeds {
+			var seeds []string
+			for _, n := range s.Seeds {
+				seeds = append(seeds, fmt.Sprint(n))
+			}
+			cells = append(cells, []string{strings.Join(seeds, ", "), s.Stage, s.Task, metricName(s.Metric), fmt.Sprint(len(s.Runs)),
+				minus(figure(float64(s.Mean))), figure(float64(s.SD)), minus(figure(float64(s.Min))), minus(figure(float64(s.Max)))})
+		}
+		list = append(list, cells)
 	}
-	return nil
+	if len(c.Pairs) > 0 {
+		cells := [][]string{{"run", "against", "model", "task", "metric", "value", "its value", "difference", "95 % interval, paired", ""}}
+		for _, p := range c.Pairs {
+			cells = append(cells, []string{p.Run, p.Against, p.Stage, p.Task, metricName(p.Metric), minus(figure(float64(p.Value))), minus(figure(float64(p.Other))),
+				signed(float64(p.Diff)), pairedInterval(p.diff), inOutcome(p.Outcome, "better", "worse")})
+		}
+		list = append(list, cells)
+	}
+	return list
+}
+
+func pairedInterval(d metric.Estimate) string {
+	if d.N == 0 {
+		return missing
+	}
+	return interval(d)
+}
+
+// inOutcome says an outcome in words.
+func inOutcome(outcome, better, worse string) string {
+	for o, name := range outcomes {
+		if name == outcome {
+			return [...]string{Undecided: "no clear difference", Beats: better, Loses: worse, Unknown: "not compared"}[o]
+		}
+	}
+	return ""
 }

@@ -15,6 +15,25 @@ type Evaluation struct {
 	metric.Estimate
 	LowerIsBetter bool // as of losses and bits per byte
 	Baselines     []Baseline
+	Items         *Items // nil: not kept, as in report.json
+}
+
+// Items are an evaluation document by document: the figure is the sum of Sums for each of
+// all Sizes, in bits where the metric is. Two models that have the same documents in them
+// can be compared in pairs.
+type Items struct {
+	Records []int64   `json:"records"` // numbers of the documents in their split
+	Sums    []float64 `json:"sums"`    // nats, or right answers
+	Sizes   []int     `json:"sizes"`   // bytes, characters, tokens, answers
+}
+
+// right tells of documents of one answer each which are.
+func (t *Items) right() []bool {
+	list := make([]bool, len(t.Sums))
+	for i, s := range t.Sums {
+		list[i] = s == 1
+	}
+	return list
 }
 
 // A Baseline is the same figure on the same items without the model.
@@ -139,6 +158,7 @@ type evaluation struct {
 	Better      string            `json:"better"` // higher, lower
 	Baselines   map[string]Number `json:"baselines"`
 	Comparisons []comparison      `json:"comparisons,omitempty"`
+	Items       *Items            `json:"items,omitempty"`
 }
 
 type comparison struct {
@@ -158,7 +178,7 @@ func limits(e metric.Estimate) [2]Number { return [2]Number{Number(e.Lo), Number
 
 func (e Evaluation) MarshalJSON() ([]byte, error) {
 	out := evaluation{Stage: e.Stage, Task: e.Task, Metric: e.Metric,
-		Value: Number(e.Value), CI95: limits(e.Estimate), N: e.N, Better: "higher", Baselines: map[string]Number{}}
+		Value: Number(e.Value), CI95: limits(e.Estimate), N: e.N, Better: "higher", Baselines: map[string]Number{}, Items: e.Items}
 	if e.LowerIsBetter {
 		out.Better = "lower"
 	}
@@ -181,7 +201,7 @@ func (e *Evaluation) UnmarshalJSON(text []byte) error {
 	}
 	*e = Evaluation{Stage: in.Stage, Task: in.Task, Metric: in.Metric,
 		Estimate:      metric.Estimate{Value: float64(in.Value), Lo: float64(in.CI95[0]), Hi: float64(in.CI95[1]), N: in.N},
-		LowerIsBetter: in.Better == "lower"}
+		LowerIsBetter: in.Better == "lower", Items: in.Items}
 	for _, c := range in.Comparisons {
 		b := Baseline{Name: c.Baseline, Estimate: metric.Estimate{Value: float64(c.Value), Lo: float64(c.CI95[0]), Hi: float64(c.CI95[1]), N: c.N}}
 		if c.Diff != nil && c.DiffCI95 != nil {
