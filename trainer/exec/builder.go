@@ -11,8 +11,9 @@ func alignUp(n int) int { return (n + align - 1) &^ (align - 1) }
 
 // A Builder writes a program. It keeps the first error, which Program returns.
 type Builder struct {
-	p   Program
-	err error
+	p     Program
+	layer int
+	err   error
 }
 
 // NewBuilder starts a program of the given name.
@@ -82,9 +83,12 @@ func (b *Builder) add(v Value) ID {
 	return ID(len(b.p.Values) - 1)
 }
 
+// Layer says that the instructions that follow are of layer n of the model, from 1; 0: of none.
+func (b *Builder) Layer(n int) { b.layer = n }
+
 // Emit appends an instruction.
 func (b *Builder) Emit(op Op, in, out []ID, a Attrs, note string) {
-	b.p.Instrs = append(b.p.Instrs, Instr{Op: op, In: in, Out: out, Attrs: a, Note: note})
+	b.p.Instrs = append(b.p.Instrs, Instr{Op: op, In: in, Out: out, Attrs: a, Layer: b.layer, Note: note})
 }
 
 // Output names a value for the host to read after a run. It stays alive to the end.

@@ -269,7 +269,7 @@ func (f *fusion) addNorm(i int) bool {
 		f.name(norm.Out[0], "y")
 		f.replace(i, Instr{
 			Op: op[1], In: slices.Concat(add.In, norm.In[1:]), Out: slices.Concat([]ID{sum}, norm.Out),
-			Attrs: norm.Attrs, Note: norm.Note, Again: add.Again,
+			Attrs: norm.Attrs, Layer: norm.Layer, Note: norm.Note, Again: add.Again,
 		}, n)
 		return true
 	}

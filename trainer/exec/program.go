@@ -63,7 +63,8 @@ type Instr struct {
 	Op      Op
 	In, Out []ID
 	Attrs   Attrs
-	Note    string // where it comes from, for listings and errors: "h.3.attn"
+	Layer   int    // of the model, from 1; 0: of none
+	Note    string // where it comes from, for people: "h.3.attn"
 	Again   bool   // it runs a second time: see Recompute
 }
 

@@ -1,31 +1,23 @@
 package exec
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // Recompute saves memory for time (Chen et al. 2016, gradient checkpointing): of the first
 // instructions, so many, which are the forward pass, it keeps no results of a layer but
 // those that are read outside of it. Before the first gradient that needs one of the others,
-// what it needs of the layer runs again, on the same operands: the same bits. A layer is the
-// instructions whose notes are equal up to the first number, as are h.3.attn and h.3.mlp.
+// what it needs of the layer runs again, on the same operands: the same bits.
 // It comes before Fuse.
 func (b *Builder) Recompute(forward int) {
 	p := &b.p
 	f := &fusion{p: p}
 	f.index()
-	layers := make([]string, forward)
-	for i := range layers {
-		layers[i] = layer(p.Instrs[i].Note)
-	}
 	// kept reports whether a value stays from the forward pass on, if at all it is needed.
 	kept := func(id ID) bool {
 		w := f.writer[id]
-		if p.Values[id].Class != Scratch || w >= forward || layers[w] == "" || f.named[id] {
+		if p.Values[id].Class != Scratch || w >= forward || p.Instrs[w].Layer == 0 || f.named[id] {
 			return true
 		}
-		return slices.ContainsFunc(f.readers[id], func(r int) bool { return r < forward && layers[r] != layers[w] })
+		return slices.ContainsFunc(f.readers[id], func(r int) bool { return r < forward && p.Instrs[r].Layer != p.Instrs[w].Layer })
 	}
 	needed := make([]bool, forward)
 	var need func(id ID)
@@ -55,16 +47,16 @@ func (b *Builder) Recompute(forward int) {
 		return ids
 	}
 	list := slices.Clone(p.Instrs[:forward])
-	done := map[string]bool{}
+	done := map[int]bool{} // layers
 	for _, in := range p.Instrs[forward:] {
 		for _, id := range in.In {
-			if id == None || kept(id) || done[layers[f.writer[id]]] {
+			if id == None || kept(id) || done[p.Instrs[f.writer[id]].Layer] {
 				continue
 			}
-			l := layers[f.writer[id]]
+			l := p.Instrs[f.writer[id]].Layer
 			done[l] = true
 			for i, forward := range p.Instrs[:forward] {
-				if layers[i] != l || !needed[i] {
+				if forward.Layer != l || !needed[i] {
 					continue
 				}
 				forward.In, forward.Again = replaced(forward.In), true
@@ -85,14 +77,4 @@ func (b *Builder) Recompute(forward int) {
 		list = append(list, in)
 	}
 	p.Instrs = list
-}
-
-// layer is a note up to its first number, "" where it has none.
-func layer(note string) string {
-	i := strings.IndexAny(note, "0123456789")
-	if i < 0 {
-		return ""
-	}
-	n := len(note[i:]) - len(strings.TrimLeft(note[i:], "0123456789"))
-	return note[:i+n]
 }

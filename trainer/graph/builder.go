@@ -26,6 +26,7 @@ type Builder struct {
 	g      *gorgonia.ExprGraph
 	err    error
 	scope  string
+	layer  int // 0: none
 	frozen func(name string) bool
 	stored func(name string) exec.DType
 
@@ -108,9 +109,12 @@ func (b *Builder) Recompute() { b.again = true }
 // BF16 has matrix products round their operands to bf16. See exec.Builder.BF16.
 func (b *Builder) BF16() { b.bf16 = true }
 
-// Scope names the operations that follow, until the next Scope, in listings and
-// errors: "h.3.attn". Up to the first number, h.3, it is a layer's.
-func (b *Builder) Scope(name string) { b.scope = name }
+// Scope names the operations that follow, until the next Scope or Layer, in listings and
+// errors: "embed".
+func (b *Builder) Scope(name string) { b.scope, b.layer = name, 0 }
+
+// Layer says that the operations that follow are of layer n, from 0, and names them: "h.3.attn".
+func (b *Builder) Layer(n int, name string) { b.scope, b.layer = name, n+1 }
 
 // Param declares a parameter, trainable unless frozen. Weight decay applies to those
 // of rank 2 and more.

@@ -31,7 +31,7 @@ func (b *Builder) Lower(l *exec.Layout, out Outputs) (*exec.Program, error) {
 		b.fail("the graph is lowered already")
 	}
 	b.lowered = true
-	b.scope = ""
+	b.Scope("")
 	if l == nil {
 		l = exec.NewLayout(b.dt, b.Params())
 	}
@@ -342,6 +342,10 @@ func (w *lowering) instr(n *gorgonia.Node, selects map[part]*gorgonia.Node) erro
 	var in []exec.ID
 	children := w.b.children(n)
 	o, ok := n.Op().(*op)
+	w.x.Layer(0)
+	if ok {
+		w.x.Layer(o.layer)
+	}
 	if !ok {
 		if n.Op().String() != sumOp {
 			return fmt.Errorf("gorgonia brought in an operation of its own: %v", n.Op())

@@ -22,6 +22,7 @@ type op struct {
 	b      *Builder
 	serial uint32
 	scope  string
+	layer  int
 	code   exec.Op // OpInvalid: a select
 	attrs  exec.Attrs
 	in     []*Node
@@ -126,7 +127,7 @@ func (o *op) SymDiff(inputs gorgonia.Nodes, output, grad *gorgonia.Node) (gorgon
 		if o.grad == nil {
 			return nil, fmt.Errorf("%s: %v has no gradient", o.scope, o.code)
 		}
-		b.scope = o.scope
+		b.scope, b.layer = o.scope, o.layer
 		dx = o.grad(&Node{n: grad, shape: o.out[0].shape, dt: b.dt})
 		if b.err != nil {
 			return nil, b.err
@@ -202,7 +203,7 @@ func (b *Builder) apply(o op, in ...*Node) []*Node {
 // add makes the Gorgonia node of an op.
 func (b *Builder) add(o *op) *gorgonia.Node {
 	b.serial++
-	o.b, o.serial, o.scope = b, b.serial, b.scope
+	o.b, o.serial, o.scope, o.layer = b, b.serial, b.scope, b.layer
 	children := make([]*gorgonia.Node, len(o.in))
 	for i, in := range o.in {
 		children[i] = in.n

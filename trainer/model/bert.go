@@ -132,14 +132,14 @@ func (m *bert) Forward(b *graph.Builder, in Inputs) Outputs {
 func (m *bert) layer(b *graph.Builder, in Inputs, i int, x *graph.Node) *graph.Node {
 	name, n := fmt.Sprintf(m.names.layer, i), &m.names
 	c, inner := m.HiddenSize, m.IntermediateSize
-	b.Scope(fmt.Sprintf("layer.%d.attention", i))
+	b.Layer(i, fmt.Sprintf("layer.%d.attention", i))
 	a := b.Attention(graph.Attend{
 		Q:     joint(b, x, c, true, projection{name + n.query, c, m.normal()}, projection{name + n.key, c, m.normal()}, projection{name + n.value, c, m.normal()}),
 		Heads: graph.Heads{Query: m.NumAttentionHeads, KV: m.NumAttentionHeads}, T: in.T, Segments: in.Segments, Order: in.Order, Dropout: m.AttentionProbsDropoutProb, Rng: in.Rng,
 	})
 	a = b.Dropout(linear(b, name+n.attention, m.normal(), a, c, c, true), m.HiddenDropoutProb, in.Rng)
 	x = m.norm(b, name+n.attentionNorm, b.Add(a, x))
-	b.Scope(fmt.Sprintf("layer.%d.mlp", i))
+	b.Layer(i, fmt.Sprintf("layer.%d.mlp", i))
 	f := activation(b, m.HiddenAct, linear(b, name+n.up, m.normal(), x, c, inner, true))
 	f = b.Dropout(linear(b, name+n.down, m.normal(), f, inner, c, true), m.HiddenDropoutProb, in.Rng)
 	return m.norm(b, name+n.norm, b.Add(f, x))

@@ -109,17 +109,17 @@ func (m *gpt2) block(b *graph.Builder, in Inputs, i int, x *graph.Node) *graph.N
 	name := "transformer." + scope
 	inner := cmp.Or(m.NInner, 4*m.NEmbd)
 
-	b.Scope(scope + ".ln_1")
+	b.Layer(i, scope+".ln_1")
 	a := m.norm(b, name+".ln_1", x)
-	b.Scope(scope + ".attn")
+	b.Layer(i, scope+".attn")
 	a = m.conv1d(b, name+".attn.c_attn", m.normal(), a, 3, m.NEmbd, 3*m.NEmbd) // query, key, value
 	a = attention(b, in, scope, a, nil, nil, graph.Heads{Query: m.NHead, KV: m.NHead}, m.NEmbd/m.NHead, m.AttnPDrop)
 	a = m.conv1d(b, name+".attn.c_proj", m.residual(), a, 1, m.NEmbd, m.NEmbd)
 	x = b.Add(x, b.Dropout(a, m.ResidPDrop, in.Rng))
 
-	b.Scope(scope + ".ln_2")
+	b.Layer(i, scope+".ln_2")
 	f := m.norm(b, name+".ln_2", x)
-	b.Scope(scope + ".mlp")
+	b.Layer(i, scope+".mlp")
 	f = b.GELU(m.conv1d(b, name+".mlp.c_fc", m.normal(), f, 1, m.NEmbd, inner))
 	f = m.conv1d(b, name+".mlp.c_proj", m.residual(), f, 1, inner, m.NEmbd)
 	return b.Add(x, b.Dropout(f, m.ResidPDrop, in.Rng))

@@ -152,14 +152,14 @@ func (m *llama) block(b *graph.Builder, in Inputs, i int, x, turns *graph.Node) 
 	scope := fmt.Sprintf("layers.%d", i)
 	name := m.body(m.head) + scope
 
-	b.Scope(scope + ".input_layernorm")
+	b.Layer(i, scope+".input_layernorm")
 	a := rmsNorm(b, name+".input_layernorm", x, m.HiddenSize, m.RMSNormEps)
-	b.Scope(scope + ".self_attn")
+	b.Layer(i, scope+".self_attn")
 	x = b.Add(x, m.attention(b, in, scope, name+".self_attn.", a, turns))
 
-	b.Scope(scope + ".post_attention_layernorm")
+	b.Layer(i, scope+".post_attention_layernorm")
 	f := rmsNorm(b, name+".post_attention_layernorm", x, m.HiddenSize, m.RMSNormEps)
-	b.Scope(scope + ".mlp")
+	b.Layer(i, scope+".mlp")
 	return b.Add(x, m.mlp(b, name+".mlp.", f))
 }
 

@@ -129,11 +129,11 @@ func (m *palm) block(b *graph.Builder, in Inputs, i int, x, turns *graph.Node) *
 	scope := fmt.Sprintf("layers.%d", i)
 	name := "model." + scope
 
-	b.Scope(scope + ".input_layernorm")
+	b.Layer(i, scope+".input_layernorm")
 	h := m.norm(b, name+".input_layernorm", x)
-	b.Scope(scope + ".mlp")
+	b.Layer(i, scope+".mlp")
 	f := b.Dropout(m.mlp(b, name+".mlp.", h), m.PaLM.Dropout, in.Rng)
-	b.Scope(scope + ".self_attn")
+	b.Layer(i, scope+".self_attn")
 	a := b.Dropout(m.attention(b, in, scope, name+".self_attn.", h, turns), m.PaLM.Dropout, in.Rng)
 	return b.Add(b.Add(x, f), a)
 }

@@ -152,20 +152,24 @@ func (m *t5) stack(b *graph.Builder, in Inputs, name string, layers int, x *grap
 	rows.Bias = distanceBias(b, m.body+name+".block.0.layer.0.SelfAttention.relative_attention_bias", m.init(1/math.Sqrt(float64(m.DModel))),
 		m.NumHeads, m.RelativeAttentionNumBuckets, m.RelativeAttentionMaxDistance, rows.T, encoded == nil)
 	x = b.Dropout(x, m.DropoutRate, in.Rng)
+	first := 0
+	if encoded != nil { // the decoder's layers come after the encoder's
+		first = m.NumLayers
+	}
 	for i := range layers {
 		block := fmt.Sprintf("%s%s.block.%d.layer.", m.body, name, i)
-		b.Scope(fmt.Sprintf("%s.%d.attention", name, i))
+		b.Layer(first+i, fmt.Sprintf("%s.%d.attention", name, i))
 		a := m.norm(b, block+"0.layer_norm", x)
 		a = m.attention(b, block+"0.SelfAttention.", a, a, rows)
 		x = b.Add(x, b.Dropout(a, m.DropoutRate, in.Rng))
 		last := block + "1."
 		if encoded != nil {
-			b.Scope(fmt.Sprintf("%s.%d.cross", name, i))
+			b.Layer(first+i, fmt.Sprintf("%s.%d.cross", name, i))
 			a = m.attention(b, block+"1.EncDecAttention.", m.norm(b, block+"1.layer_norm", x), encoded, cross)
 			x = b.Add(x, b.Dropout(a, m.DropoutRate, in.Rng))
 			last = block + "2."
 		}
-		b.Scope(fmt.Sprintf("%s.%d.mlp", name, i))
+		b.Layer(first+i, fmt.Sprintf("%s.%d.mlp", name, i))
 		f := m.feedForward(b, in, last+"DenseReluDense.", m.norm(b, last+"layer_norm", x))
 		x = b.Add(x, b.Dropout(f, m.DropoutRate, in.Rng))
 	}

@@ -157,7 +157,7 @@ func (m *xlnet) layer(b *graph.Builder, in Inputs, i int, h, g, distances *graph
 	part := func(part string, rows ...int) *graph.Node { // (rows…,C), stored by heads
 		return b.Stored(b.Param(name+"rel_attn."+part, m.normal(), append(rows, c)...), append(rows, m.NHead, c/m.NHead)...)
 	}
-	b.Scope(fmt.Sprintf("layer.%d.attention", i))
+	b.Layer(i, fmt.Sprintf("layer.%d.attention", i))
 	q, k, v, o, r := part("q", c), part("k", c), part("v", c), part("o", c), part("r", c)
 	forDistance, forType, forContent, types := part("r_r_bias"), part("r_s_bias"), part("r_w_bias"), part("seg_embed", 2)
 	seen, sight := recall(b, in, i, h, c) // (R',C)
@@ -178,7 +178,7 @@ func (m *xlnet) layer(b *graph.Builder, in Inputs, i int, h, g, distances *graph
 	}
 	content = attend(h, false)
 
-	b.Scope(fmt.Sprintf("layer.%d.ff", i))
+	b.Layer(i, fmt.Sprintf("layer.%d.ff", i))
 	w1, b1 := b.Matrix(name+"ff.layer_1.weight", m.normal(), 1, m.DInner, c), b.Param(name+"ff.layer_1.bias", graph.Init{}, m.DInner)
 	w2, b2 := b.Matrix(name+"ff.layer_2.weight", m.normal(), 1, c, m.DInner), b.Param(name+"ff.layer_2.bias", graph.Init{}, c)
 	norm2 := m.norm(b, name+"ff.layer_norm")
