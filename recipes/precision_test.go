@@ -3,6 +3,7 @@ package recipes
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -36,9 +37,8 @@ save_every = 8
 %s
 `
 
-// How a step is computed: recomputed layers take less memory and give the same model;
-// products of bf16 another, about as good.
-func TestPrecisionAndRecompute(t *testing.T) {
+// watchedNotes are notes with some of them for validation.
+func watchedNotes(t *testing.T) string {
 	file, err := os.ReadFile(notes(t))
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +46,13 @@ func TestPrecisionAndRecompute(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "train.jsonl"), file)
 	write(t, filepath.Join(dir, "validation.jsonl"), bytes.Join(bytes.SplitAfter(file, []byte("\n"))[:20], nil))
-	corpus := filepath.Join(dir, "*.jsonl")
+	return filepath.Join(dir, "*.jsonl")
+}
+
+// How a step is computed: recomputed layers take less memory and give the same model;
+// products of bf16 another, about as good.
+func TestPrecisionAndRecompute(t *testing.T) {
+	corpus := watchedNotes(t)
 	cache := t.TempDir()
 	run := func(keys string) (weights []byte, loss float64, device string, plan *Plan) {
 		t.Helper()
@@ -94,8 +100,57 @@ func TestPrecisionAndRecompute(t *testing.T) {
 	if !strings.HasPrefix(name, device+"+") {
 		t.Errorf("bf16 is computed on %s, fp32 on %s", name, device)
 	}
+}
+
+// What auto comes to is part of the resolved recipe, so that a run does not go on in
+// another precision on another machine.
+func TestPrecisionAuto(t *testing.T) {
+	corpus := watchedNotes(t)
+	resolve := func(precision string) *Recipe {
+		t.Helper()
+		r, err := parse("x.toml", fmt.Sprintf(stepKeys, corpus, "precision = '"+precision+"'"), []string{"stage.learn.steps=1", "stage.learn.eval_every=0"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	run := func(r *Recipe, dir string) (log string, err error) {
+		o := silent()
+		o.Dir, o.Cache = dir, filepath.Join(filepath.Dir(dir), "cache")
+		o.Say = func(line string) { log += line + "\n" }
+		_, err = Run(context.Background(), r, o)
+		return log, err
+	}
+	want := "fp32"
+	if cpu.CheckPrecision("bf16", "") == nil {
+		want = "bf16"
+	}
+	r, dir := resolve("auto"), filepath.Join(t.TempDir(), "run")
+	log, err := run(r, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(log, "precision auto: "+want+", ") {
+		t.Error(log)
+	}
+	auto, err := r.Resolved()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if named, err := resolve(want).Resolved(); err != nil || auto != named {
+		t.Errorf("%v: auto is %s, %s is %s", err, auto, want, named)
+	}
+	t.Setenv("HONE_KERNELS", "generic")
+	r = resolve("auto")
+	if r.Stages[0].Precision != "fp32" {
+		t.Errorf("by the generic kernels auto is %s", r.Stages[0].Precision)
+	}
+	var changed *ChangedError
+	if _, err := run(r, dir); want == "bf16" && (!errors.As(err, &changed) || !strings.Contains(err.Error(), `stage.learn.precision ("fp32", was "bf16")`)) {
+		t.Errorf("begun in bf16, it goes on in fp32: %v", err)
+	}
 	_, err = parse("x.toml", fmt.Sprintf(stepKeys, corpus, `precision = "fp8"`), nil)
-	if err == nil || !strings.Contains(err.Error(), `x.toml:20: stage.learn.precision: "fp8" is not known; known are fp32, bf16`) {
+	if err == nil || !strings.Contains(err.Error(), `x.toml:20: stage.learn.precision: "fp8" is not known; known are fp32, bf16, auto`) {
 		t.Error(err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"hone/data"
 	"hone/data/clean"
 	"hone/data/source"
+	"hone/trainer/exec/cpu"
 	"hone/trainer/model"
 )
 
@@ -144,7 +145,7 @@ type Stage struct {
 	Trainable        string  `toml:"trainable,omitempty"` // finetune: all; head: the rest of the network stays as it is; "": all
 
 	// How a step is computed.
-	Precision string `toml:"precision,omitempty"` // of matrix products: fp32, or bf16 where the processor has AMX-BF16 or AVX512-BF16; "": fp32
+	Precision string `toml:"precision,omitempty"` // of matrix products: fp32, or bf16 where the processor has AMX-BF16 or AVX512-BF16; auto: bf16 where it has, else fp32, and the resolved recipe says which; "": fp32
 	Recompute bool   `toml:"recompute,omitempty"` // run layers again for their gradients: less memory for a third of a step's time, same results
 
 	// What the objective hides.
@@ -173,6 +174,8 @@ type Stage struct {
 	RandomInit string   `toml:"random_init"` // evaluate: the stage that is the baseline random_init
 	Samples    int      `toml:"samples"`     // evaluate: texts to generate from the language model
 	Prompts    []string `toml:"prompts"`
+
+	auto bool // Precision was "auto"
 }
 
 // decaySteps is NumDecaySteps, or what stands for it: not filled in, so that a run can go
@@ -303,6 +306,12 @@ func (r *Recipe) resolve() {
 		}
 		if s.MicroBatchSize == 0 {
 			s.MicroBatchSize = s.BatchSize
+		}
+		if s.Precision == "auto" {
+			s.Precision, s.auto = "fp32", true
+			if cpu.CheckPrecision("bf16", "") == nil {
+				s.Precision = "bf16"
+			}
 		}
 		if s.Objective == "" {
 			switch s.Kind {

@@ -118,6 +118,9 @@ func Run(ctx context.Context, r *Recipe, o Options) (run *report.Run, err error)
 	defer func() { err = errors.Join(err, w.dir.unlock()) }()
 	w.log(fmt.Sprintf("recipe %s, seed %d, in %s", r.Name, r.Seed, o.Dir))
 	w.log(fmt.Sprintf("%s, %d threads; hone %s; %s", w.dev.Name(), w.dev.Threads(), Version(), Machine()))
+	if i := slices.IndexFunc(r.Stages, func(s Stage) bool { return s.auto }); i >= 0 {
+		w.log(fmt.Sprintf("precision auto: %s, by what these kernels have; recipe.toml says so, and only with it does the run go on", r.Stages[i].Precision))
+	}
 	if w.metrics, err = report.OpenLog(filepath.Join(o.Dir, report.MetricsFile)); err != nil {
 		return nil, err
 	}

@@ -256,7 +256,9 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 		return
 	}
 	d.objective(r, s, at)
-	if s.Precision != "" {
+	if s.Precision != "" && !slices.Contains(cpu.Precisions, s.Precision) {
+		d.fault(at+"precision", "%q is not known; known are %s, auto", s.Precision, strings.Join(cpu.Precisions, ", "))
+	} else if s.Precision != "" {
 		if err := cpu.CheckPrecision(s.Precision, ""); err != nil {
 			d.fault(at+"precision", "%v", err)
 		}
