@@ -75,15 +75,6 @@ func unnamed(labels []string) bool {
 	return true
 }
 
-// listed names some of many.
-func listed(names []string) string {
-	const most = 12
-	if n := len(names) - most; n > 0 {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), n)
-	}
-	return strings.Join(names, ", ")
-}
-
 // unlabelled is an error where a split that needs labels has none.
 func unlabelled(c *data.Corpus, split *data.Split, what string) error {
 	if split == nil || split.Labelled() > 0 {
