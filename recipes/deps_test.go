@@ -64,6 +64,7 @@ var foreign = map[string][]string{
 	"github.com/google/flatbuffers":     {"data/source"},
 	"github.com/klauspost/compress":     {"data/source", "eval"},
 	"github.com/parquet-go/parquet-go":  {"data/source"},
+	"github.com/andybalholm/brotli":     {"data/source"},
 	"gorgonia.org/gorgonia":             {"trainer/graph"},
 	"gorgonia.org/tensor":               {"trainer/graph"},
 	"github.com/chewxy/hm":              {"trainer/graph"},

@@ -10,8 +10,6 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
-	"github.com/klauspost/compress/s2"
-	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
 )
@@ -19,14 +17,17 @@ import (
 // parquetReader reads the selected columns of a Parquet file, some rows of a row
 // group at a time: of each column, one page is in memory.
 type parquetReader struct {
-	h     *handle // nil: nothing to close
-	r     io.ReaderAt
-	size  int64
-	file  *parquet.File
-	nodes []*parquetNode
-	group int
-	left  int64 // rows of the group that are not yet read
-	open  []*parquetLeaf
+	h      *handle // nil: nothing to close
+	r      io.ReaderAt
+	size   int64
+	rows   int64
+	file   *parquet.File
+	chunks [][]parquetChunk // by row group and leaf column
+	nodes  []*parquetNode
+	group  int
+	left   int64 // rows of the group that are not yet read
+	budget int64 // bytes that pages may still take
+	open   []*parquetLeaf
 }
 
 // parquetNode is a column, or a part of one: what repeats and what may be absent
@@ -73,37 +74,55 @@ func openParquetAt(r io.ReaderAt, size int64) (p *parquetReader, err error) {
 	if _, err := r.ReadAt(tail[:], size-8); err != nil {
 		return nil, err
 	}
-	if string(tail[4:]) == "PARE" {
-		return nil, errors.New("is an encrypted Parquet file")
-	}
-	if string(tail[4:]) != "PAR1" {
+	switch string(tail[4:]) {
+	case "PAR1":
+	case "PARE":
+		return nil, errEncrypted
+	default:
 		return nil, errors.New("truncated Parquet file: it does not end with the mark PAR1")
 	}
-	if n := int64(binary.LittleEndian.Uint32(tail[:])); n > size-12 {
+	n := int64(binary.LittleEndian.Uint32(tail[:]))
+	if n > size-12 {
 		return nil, fmt.Errorf("damaged Parquet file: a footer of %d bytes in a file of %d", n, size)
 	}
-	footer := make([]byte, binary.LittleEndian.Uint32(tail[:]))
-	if _, err := r.ReadAt(footer, size-8-int64(len(footer))); err != nil {
+	at := size - 8 - n
+	footer, err := readAt(nil, r, at, n)
+	if err != nil {
 		return nil, err
 	}
-	if err := (&compact{b: footer}).object(0, nil); err != nil {
-		return nil, fmt.Errorf("damaged Parquet file: footer: %w", err)
+	footer, codecs, err := parquetFooter(footer, size)
+	if err != nil {
+		return nil, err
 	}
-	f, err := parquet.OpenFile(r, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	footer = binary.LittleEndian.AppendUint32(footer, uint32(len(footer)))
+	footer = append(footer, "PAR1"...)
+	f, err := parquet.OpenFile(&tailed{r, at, footer}, at+int64(len(footer)), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return nil, fmt.Errorf("damaged Parquet file: %w", err)
 	}
 	p = &parquetReader{file: f, r: r, size: size, group: -1}
-	total := int64(0)
-	for _, g := range f.RowGroups() {
-		n := g.NumRows()
-		if n < 0 || n > math.MaxInt64-total {
+	for i := range f.Metadata().RowGroups {
+		g := &f.Metadata().RowGroups[i]
+		if g.NumRows < 0 || g.NumRows > math.MaxInt64-p.rows {
 			return nil, errors.New("damaged Parquet file: a row group's count of rows")
 		}
-		total += n
-	}
-	if total != f.NumRows() {
-		return nil, fmt.Errorf("damaged Parquet file: %d rows, its row groups have %d", f.NumRows(), total)
+		p.rows += g.NumRows // the file's own count is not always there
+		if len(g.Columns) > len(codecs) {
+			return nil, errors.New("damaged Parquet file: its columns")
+		}
+		var chunks []parquetChunk
+		for j := range g.Columns {
+			meta := &g.Columns[j].MetaData
+			c := parquetChunk{meta.DataPageOffset, meta.TotalCompressedSize, codecs[j]}
+			if d := meta.DictionaryPageOffset; d != 0 {
+				c.pos = d
+			}
+			chunks = append(chunks, c)
+			// As pageStream has them.
+			meta.DataPageOffset, meta.DictionaryPageOffset, meta.TotalCompressedSize = 0, 0, math.MaxInt64
+		}
+		codecs = codecs[len(g.Columns):]
+		p.chunks = append(p.chunks, chunks)
 	}
 	leaf := 0
 	for _, c := range f.Root().Columns() {
@@ -284,7 +303,7 @@ func (p *parquetReader) columns() []Column {
 	return list
 }
 
-func (p *parquetReader) count() int64 { return p.file.NumRows() }
+func (p *parquetReader) count() int64 { return p.rows }
 
 func (p *parquetReader) close() (err error) {
 	defer func() {
@@ -366,25 +385,21 @@ func (p *parquetReader) next(s *Scanner) (*Batch, error) {
 			}
 			p.group++
 			g := p.file.RowGroups()[p.group]
-			p.left = g.NumRows()
+			p.left, p.budget = g.NumRows(), maxBatch
 			chunks := g.ColumnChunks()
 			p.open = make([]*parquetLeaf, len(chunks))
 			for _, c := range s.selected {
 				n := p.nodes[c]
 				for i := n.first; i < n.first+n.leaves(); i++ {
-					if err := p.checkPages(i); err != nil {
+					pages, err := p.pages(i)
+					if err != nil {
 						return nil, fmt.Errorf("row group %d: column %q: %w", p.group, n.name, err)
 					}
 					if l := n.find(i); l.typ == arrow.FixedWidthTypes.Boolean {
-						meta := &p.file.Metadata().RowGroups[p.group].Columns[i].MetaData
-						pos, end, err := p.extent(meta)
-						if err != nil {
-							return nil, err
-						}
-						p.open[i] = &parquetLeaf{values: &booleanPages{r: p.r, pos: pos, end: end, codec: meta.Codec, rep: l.rep, def: l.def, column: i}}
+						p.open[i] = &parquetLeaf{values: &booleanPages{pages: pages, rep: l.rep, def: l.def, column: i}}
 						continue
 					}
-					p.open[i] = &parquetLeaf{pages: chunks[i].Pages()}
+					p.open[i] = &parquetLeaf{pages: chunks[i].(*parquet.FileColumnChunk).PagesFrom(&pageStream{pages: pages})}
 				}
 			}
 		}
@@ -415,120 +430,16 @@ func (p *parquetReader) next(s *Scanner) (*Batch, error) {
 	return b.batch(), nil
 }
 
-// extent returns where the pages of a column chunk are in the file.
-func (p *parquetReader) extent(meta *format.ColumnMetaData) (pos, end int64, err error) {
-	pos = meta.DataPageOffset
-	if d := meta.DictionaryPageOffset; d != 0 {
-		pos = d
+// pages opens the pages of a column of the row group.
+func (p *parquetReader) pages(column int) (*parquetPages, error) {
+	c := p.chunks[p.group][column]
+	if c.size == 0 { // of a row group without rows
+		return &parquetPages{}, nil
 	}
-	if pos < 4 || meta.TotalCompressedSize < 0 || pos > p.size || meta.TotalCompressedSize > p.size-pos {
-		return 0, 0, fmt.Errorf("damaged data: pages at %d of %d bytes", pos, p.size)
+	if c.pos < 4 || c.size < 0 || c.pos > p.size || c.size > p.size-c.pos {
+		return nil, fmt.Errorf("damaged data: pages at %d of %d bytes", c.pos, p.size)
 	}
-	return pos, pos + meta.TotalCompressedSize, nil
-}
-
-// checkPages verifies the page headers of a column of the row group before the
-// library reads them: it allocates what they announce.
-func (p *parquetReader) checkPages(column int) error {
-	meta := &p.file.Metadata().RowGroups[p.group].Columns[column].MetaData
-	pos, end, err := p.extent(meta)
-	if err != nil {
-		return err
-	}
-	head := make([]byte, 1<<10)
-	for pos < end {
-		var unpacked, packed, levels int64
-		compressed := true
-		var c compact
-		for {
-			n := min(int64(len(head)), end-pos)
-			if _, err := p.r.ReadAt(head[:n], pos); err != nil {
-				return err
-			}
-			c = compact{b: head[:n]}
-			levels = 0
-			err := c.object(0, func(id int, v int64) {
-				switch id {
-				case 2:
-					unpacked = v
-				case 3:
-					packed = v
-				case 8 | 5<<8, 8 | 6<<8: // of version 2: what stands before the values, not compressed
-					levels += v
-				case 8 | 7<<8:
-					compressed = v != 0
-				}
-			})
-			if err == nil {
-				break
-			}
-			if n == end-pos {
-				return fmt.Errorf("page header at %d: %w", pos, err)
-			}
-			head = make([]byte, 8*len(head)) // statistics may be long
-		}
-		pos += int64(c.pos)
-		if packed < 0 || unpacked < 0 || packed > end-pos {
-			return fmt.Errorf("damaged data: a page of %d bytes at %d, of %d", packed, pos, end)
-		}
-		most := packed
-		switch meta.Codec {
-		case format.Uncompressed:
-		case format.Snappy:
-			most = 64 * packed
-		case format.Gzip:
-			most = 1032*packed + 64
-		case format.Zstd:
-			// A block takes 4 bytes and makes at most 128 KiB.
-			if most = packed << 15; unpacked > 1<<20 && unpacked <= most && unpacked > 256*packed {
-				b := make([]byte, packed)
-				if _, err := p.r.ReadAt(b, pos); err != nil {
-					return err
-				}
-				if v, err := zstdBound(b, unpacked); err == nil {
-					most = v
-				}
-			}
-		default:
-			return fmt.Errorf("compression %s is not read (Snappy, gzip and ZSTD are)", meta.Codec)
-		}
-		if unpacked > most+1<<10 || unpacked > maxRecord {
-			return fmt.Errorf("damaged data: a page of %d bytes announces %d", packed, unpacked)
-		}
-		if levels < 0 || levels > packed || levels > unpacked {
-			return fmt.Errorf("damaged data: a page of %d bytes with %d of levels", packed, levels)
-		}
-		if compressed && packed > levels {
-			if err := p.checkSize(pos+levels, packed-levels, unpacked-levels, meta.Codec); err != nil {
-				return err
-			}
-		}
-		pos += packed
-	}
-	return nil
-}
-
-// checkSize verifies that what compressed bytes say of their size is not more than their
-// page says: the library allocates it.
-func (p *parquetReader) checkSize(pos, packed, unpacked int64, codec format.CompressionCodec) error {
-	if codec != format.Snappy && codec != format.Zstd {
-		return nil
-	}
-	head := make([]byte, min(packed, zstd.HeaderMaxSize))
-	if _, err := p.r.ReadAt(head, pos); err != nil {
-		return err
-	}
-	if codec == format.Snappy {
-		if n, err := s2.DecodedLen(head); err != nil || int64(n) > unpacked {
-			return errCompressed
-		}
-		return nil
-	}
-	var h zstd.Header
-	if err := h.Decode(head); err != nil || h.HasFCS && h.FrameContentSize > uint64(unpacked) || h.WindowSize > uint64(max(8<<20, 2*unpacked)) {
-		return errCompressed
-	}
-	return nil
+	return &parquetPages{r: p.r, pos: c.pos, end: c.pos + c.size, codec: c.codec, budget: &p.budget}, nil
 }
 
 // finish closes the leaves of a row group, which must have been read to the end.

@@ -10,8 +10,9 @@ import (
 // in which Parquet keeps its metadata, and checks every length against the bytes
 // that there are: parquet-go allocates what a length says.
 type compact struct {
-	b   []byte
-	pos int
+	b    []byte
+	pos  int
+	heap int64 // about what parquet-go makes of what was stepped over
 }
 
 var errThrift = errors.New("damaged metadata")
@@ -41,12 +42,8 @@ func (c *compact) take(n uint64) error {
 	return nil
 }
 
-// object steps over a struct; field is told the integers and truth values in it, those of
-// a struct in it as its number | their own << 8, and may be nil.
-func (c *compact) object(depth int, field func(id int, v int64)) error {
-	if depth > maxDepth {
-		return errThrift
-	}
+// fields calls f for the fields of a struct; f steps over each.
+func (c *compact) fields(f func(id int, t byte) error) error {
 	id := int64(0)
 	for {
 		h, err := c.byte()
@@ -58,29 +55,64 @@ func (c *compact) object(depth int, field func(id int, v int64)) error {
 		}
 		if d := int64(h >> 4); d != 0 {
 			id += d
-		} else {
-			v, err := c.varint()
-			if err != nil {
-				return err
-			}
-			id = int64(v>>1) ^ -int64(v&1)
+		} else if id, err = c.integer(); err != nil {
+			return err
 		}
-		if t := h & 15; field != nil && (t == 1 || t == 2) {
-			field(int(id), int64(2-t))
-		} else if field != nil && t >= 4 && t <= 6 {
-			v, err := c.varint()
-			if err != nil {
-				return err
-			}
-			field(int(id), int64(v>>1)^-int64(v&1))
-		} else if outer := int(id); field != nil && t == 12 {
-			if err := c.object(depth+1, func(id int, v int64) { field(outer|id<<8, v) }); err != nil {
-				return err
-			}
-		} else if err := c.value(t, false, depth); err != nil {
+		if err := f(int(id), h&15); err != nil {
 			return err
 		}
 	}
+}
+
+// elements calls f for the elements of a list; f steps over each.
+func (c *compact) elements(f func(t byte) error) error {
+	h, err := c.byte()
+	if err != nil {
+		return err
+	}
+	n := uint64(h >> 4)
+	if n == 15 {
+		if n, err = c.varint(); err != nil {
+			return err
+		}
+	}
+	if n > uint64(len(c.b)-c.pos) {
+		return errThrift
+	}
+	for range n {
+		if err := f(h & 15); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *compact) integer() (int64, error) {
+	v, err := c.varint()
+	return int64(v>>1) ^ -int64(v&1), err
+}
+
+// object steps over a struct; field is told the integers and truth values in it, those of
+// a struct in it as its number | their own << 8, and may be nil.
+func (c *compact) object(depth int, field func(id int, v int64)) error {
+	if depth > maxDepth {
+		return errThrift
+	}
+	return c.fields(func(id int, t byte) error {
+		switch {
+		case field == nil:
+		case t == 1 || t == 2:
+			field(id, int64(2-t))
+			return nil
+		case t >= 4 && t <= 6:
+			v, err := c.integer()
+			field(id, v)
+			return err
+		case t == 12:
+			return c.object(depth+1, func(inner int, v int64) { field(id|inner<<8, v) })
+		}
+		return c.value(t, false, depth)
+	})
 }
 
 // value steps over a value of a type; element: one of a list or a map.
@@ -103,27 +135,10 @@ func (c *compact) value(t byte, element bool, depth int) error {
 		if err != nil {
 			return err
 		}
+		c.heap += int64(n)
 		return c.take(n)
 	case 9, 10: // list, set
-		h, err := c.byte()
-		if err != nil {
-			return err
-		}
-		n := uint64(h >> 4)
-		if n == 15 {
-			if n, err = c.varint(); err != nil {
-				return err
-			}
-		}
-		if n > uint64(len(c.b)-c.pos) {
-			return errThrift
-		}
-		for range n {
-			if err := c.value(h&15, true, depth+1); err != nil {
-				return err
-			}
-		}
-		return nil
+		return c.elements(func(t byte) error { return c.value(t, true, depth+1) })
 	case 11: // map
 		n, err := c.varint()
 		if err != nil || n == 0 {
@@ -143,9 +158,21 @@ func (c *compact) value(t byte, element bool, depth int) error {
 		}
 		return nil
 	case 12:
+		if element {
+			c.heap += 64
+		}
 		return c.object(depth+1, nil)
 	case 13:
 		return c.take(16)
 	}
 	return errThrift
+}
+
+// appendInts appends integers as fields of a struct, numbered from 1.
+func appendInts(b []byte, values ...int64) []byte {
+	for _, v := range values {
+		b = append(b, 1<<4|5)
+		b = binary.AppendVarint(b, v)
+	}
+	return b
 }
