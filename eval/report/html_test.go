@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -356,6 +357,24 @@ func TestTextIsEscaped(t *testing.T) {
 				t.Errorf("<%s> has a handler", e.Name.Local)
 			}
 		}
+	}
+}
+
+// Models that have the same figure stand in one row, beside each baseline once.
+func TestResultOfTwoModels(t *testing.T) {
+	run := &Run{Stages: []Stage{{Name: "adamw", Kind: "pretrain"}, {Name: "muon", Kind: "pretrain"}}}
+	for name, v := range map[string]float64{"adamw": 2.2, "muon": 1.8} {
+		run.Evaluations = append(run.Evaluations, Evaluation{Stage: name, Task: "validation text", Metric: "bits_per_byte", LowerIsBetter: true,
+			Estimate: estimate(v, v-.1, v+.1, 50), Baselines: []Baseline{{Name: "zstd_primed", Estimate: estimate(2, math.NaN(), math.NaN(), 50)}}})
+	}
+	slices.SortFunc(run.Evaluations, func(a, b Evaluation) int { return strings.Compare(a.Stage, b.Stage) })
+	p := &page{Run: run}
+	p.results()
+	if len(p.Results) != 1 || len(p.Results[0].Rows) != 3 || p.Results[0].Value != "1.800" || !strings.HasSuffix(p.Results[0].Note, ", muon") {
+		t.Fatalf("%+v", p.Results)
+	}
+	if outs := fmt.Sprint(p.Results[0].Rows[2].Standings); outs != "[{adamw: not beaten: it is better loses} {muon: beaten beats}]" {
+		t.Error(outs)
 	}
 }
 

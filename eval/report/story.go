@@ -102,94 +102,147 @@ func corpusLine(run *Run, c *Corpus) string {
 	return strings.Join(parts, ", ")
 }
 
-// A result is one figure of a model, and its baselines on the same scale.
+// A result is one figure of the models of a run, and their baselines on the same scale.
 type result struct {
-	Metric term
-	Better string
-	Task   string
-	Model  string
-	Value  string
-	Note   string // interval, number
-	Lo, Hi string // ends of the scale; "": there is none
-	Rows   []resultRow
+	Metric  term
+	Better  string
+	Task    string
+	Value   string // of the best model
+	Note    string // its interval, number; its name where there are several
+	Lo, Hi  string // ends of the scale; "": there is none
+	Rows    []resultRow
+	Details []detailRow
 }
 
-// A resultRow is the model, the first, or a baseline.
+// A resultRow is a model, those first, or a baseline.
 type resultRow struct {
-	Name, What, Value, Interval, N string
-	Diff                           string // the model's figure less this
-	Words, Class                   string
-	Best, Model                    bool
-	At, From, Width                string // on the scale, percent; From "": no interval
+	Name, What, Value string
+	Model             bool
+	Standings         []standing
+	At, From, Width   string // on the scale, percent; From "": no interval
+
+	estimate metric.Estimate
 }
 
-// results are the figures of the evaluations, whether or not they have baselines.
+// A standing is how a model stands to a baseline, in words.
+type standing struct{ Words, Class string }
+
+// A detailRow is a model, or a baseline beside the model above it.
+type detailRow struct {
+	Name, Value, Interval, N string
+	Diff                     string // the model's figure less this
+	Words, Class             string
+	Model, Best              bool
+}
+
+// results are the figures of the evaluations, whether or not they have baselines. Models
+// that have the same one are on one scale.
 func (p *page) results() {
-	seen := map[string]bool{}
+	var groups [][]*Evaluation
 	for i := range p.Evaluations {
 		e := &p.Evaluations[i]
-		r := result{
-			Metric: inWords(metrics, e.Metric), Better: "Higher is better.", Task: e.Task, Model: p.modelName(e.Stage),
-			Value: minus(figure(e.Value)),
+		k := slices.IndexFunc(groups, func(g []*Evaluation) bool { return g[0].Task == e.Task && g[0].Metric == e.Metric })
+		if k < 0 {
+			groups = append(groups, []*Evaluation{e})
+		} else {
+			groups[k] = append(groups[k], e)
 		}
-		r.Metric.Name = upperFirst(r.Metric.Name)
-		if e.LowerIsBetter {
-			r.Better = "Lower is better."
-		}
-		var note []string
-		if s := interval(e.Estimate); s != missing {
-			note = append(note, s)
-		}
-		if e.N > 0 {
-			note = append(note, "n = "+count(int64(e.N)))
-		}
-		r.Note = strings.Join(note, ", ")
-		estimates := []metric.Estimate{e.Estimate}
-		for _, b := range e.Baselines {
-			estimates = append(estimates, b.Estimate)
-		}
-		var all []point
-		best := -1
-		for k, s := range estimates {
-			all = append(all, point{y: s.Value}, point{y: s.Lo}, point{y: s.Hi})
-			if Number(s.Value).Known() && (best < 0 || s.Value != estimates[best].Value && (s.Value < estimates[best].Value) == e.LowerIsBetter) {
-				best = k
-			}
-		}
-		if e.bounded() {
-			all = append(all, point{y: 0}, point{y: 1})
-		}
-		lo, hi, ok := bounds(all)
-		scale := newAxis(lo, hi, 4)
-		if ok {
-			r.Lo, r.Hi = tickText(scale.lo, scale.step), tickText(scale.hi, scale.step)
-		}
-		for k, s := range estimates {
-			row := resultRow{Value: minus(figure(s.Value)), Interval: interval(s), N: positive(int64(s.N)), Best: k == best && len(estimates) > 1, Diff: missing}
-			if k == 0 {
-				row.Name, row.Model, row.Diff, row.Class = r.Model, true, "", "model"
-			} else {
-				b := &e.Baselines[k-1]
-				t := inWords(baselines, b.Name)
-				if !seen[b.Name] {
-					seen[b.Name] = true
-					p.Terms = append(p.Terms, t)
-				}
-				row.Name, row.What, row.Words, row.Class = t.Name, t.What, e.words(b), outcomes[e.Outcome(b)]
-				if b.Diff.N > 0 {
-					row.Diff = signed(b.Diff.Value) + " " + interval(b.Diff)
-				}
-			}
-			if Number(s.Value).Known() {
-				row.At = percentAt(scale.at(s.Value))
-				if Number(s.Lo).Known() && Number(s.Hi).Known() {
-					row.From, row.Width = percentAt(scale.at(s.Lo)), percentAt(scale.at(s.Hi)-scale.at(s.Lo))
-				}
-			}
-			r.Rows = append(r.Rows, row)
-		}
-		p.Results = append(p.Results, r)
 	}
+	for _, g := range groups {
+		p.Results = append(p.Results, p.result(g))
+	}
+}
+
+func (p *page) result(group []*Evaluation) result {
+	best := group[0]
+	better := func(a, b metric.Estimate) bool { // not of the same value
+		return Number(a.Value).Known() && (!Number(b.Value).Known() || a.Value != b.Value && (a.Value < b.Value) == best.LowerIsBetter)
+	}
+	for _, e := range group {
+		if better(e.Estimate, best.Estimate) {
+			best = e
+		}
+	}
+	r := result{Metric: inWords(metrics, best.Metric), Better: "Higher is better.", Task: best.Task, Value: minus(figure(best.Value))}
+	r.Metric.Name = upperFirst(r.Metric.Name)
+	if best.LowerIsBetter {
+		r.Better = "Lower is better."
+	}
+	var note []string
+	if s := interval(best.Estimate); s != missing {
+		note = append(note, s)
+	}
+	if best.N > 0 {
+		note = append(note, "n = "+count(int64(best.N)))
+	}
+	if len(group) > 1 {
+		note = append(note, best.Stage)
+	}
+	r.Note = strings.Join(note, ", ")
+
+	for _, e := range group {
+		r.Rows = append(r.Rows, resultRow{Name: p.modelName(e.Stage), Value: minus(figure(e.Value)), Model: true, estimate: e.Estimate})
+	}
+	for _, e := range group {
+		first := len(r.Details)
+		r.Details = append(r.Details, detailRow{Name: p.modelName(e.Stage), Value: minus(figure(e.Value)), Interval: interval(e.Estimate), N: positive(int64(e.N)), Model: true})
+		top, leader := e.Estimate, first
+		for j := range e.Baselines {
+			b := &e.Baselines[j]
+			t := inWords(baselines, b.Name)
+			if !slices.Contains(p.Terms, t) {
+				p.Terms = append(p.Terms, t)
+			}
+			if better(b.Estimate, top) {
+				top, leader = b.Estimate, len(r.Details)
+			}
+			o := standing{e.words(b), outcomes[e.Outcome(b)]}
+			d := detailRow{Name: t.Name, Value: minus(figure(b.Value)), Interval: interval(b.Estimate), N: positive(int64(b.N)), Diff: missing, Words: o.Words, Class: o.Class}
+			if b.Diff.N > 0 {
+				d.Diff = signed(b.Diff.Value) + " " + interval(b.Diff)
+			}
+			r.Details = append(r.Details, d)
+			// Beside another model on the same documents it is the same.
+			k := slices.IndexFunc(r.Rows, func(row resultRow) bool {
+				return !row.Model && row.Name == t.Name && (row.estimate.Value == b.Value || !Number(b.Value).Known())
+			})
+			if k < 0 {
+				k = len(r.Rows)
+				r.Rows = append(r.Rows, resultRow{Name: t.Name, What: t.What, Value: d.Value, estimate: b.Estimate})
+			}
+			if len(group) > 1 {
+				o.Words = e.Stage + ": " + o.Words
+			}
+			r.Rows[k].Standings = append(r.Rows[k].Standings, o)
+		}
+		if len(e.Baselines) > 0 {
+			r.Details[leader].Best = true
+		}
+	}
+
+	var all []point
+	for _, row := range r.Rows {
+		all = append(all, point{y: row.estimate.Value}, point{y: row.estimate.Lo}, point{y: row.estimate.Hi})
+	}
+	if best.bounded() {
+		all = append(all, point{y: 0}, point{y: 1})
+	}
+	lo, hi, ok := bounds(all)
+	if !ok {
+		return r
+	}
+	scale := newAxis(lo, hi, 4)
+	r.Lo, r.Hi = tickText(scale.lo, scale.step), tickText(scale.hi, scale.step)
+	for k := range r.Rows {
+		row := &r.Rows[k]
+		if s := row.estimate; Number(s.Value).Known() {
+			row.At = percentAt(scale.at(s.Value))
+			if Number(s.Lo).Known() && Number(s.Hi).Known() {
+				row.From, row.Width = percentAt(scale.at(s.Lo)), percentAt(scale.at(s.Hi)-scale.at(s.Lo))
+			}
+		}
+	}
+	return r
 }
 
 // bounded reports whether the figure is a share, or such as one: beside no other it stands
@@ -248,6 +301,9 @@ func (r *Run) Uses(dir string, samples []Sample) []Use {
 		}
 		if writesText(s.Architecture) {
 			line := "hone generate " + at
+			if prompt == "" && strings.HasSuffix(s.Architecture, "ForConditionalGeneration") {
+				prompt = "A text <extra_id_0> a gap" // for T5 to fill
+			}
 			if prompt != "" {
 				line += " --prompt " + ShellQuote(prompt)
 			}
