@@ -27,26 +27,26 @@ type Document struct {
 // Likelihood scores the documents of a split, in the order of the split; what they cost is
 // said in the package's comment. c is the split's loader configuration: its rows are the
 // longest, and its micro-batches as many positions as may be scored at a time. limit 0 scores
-// all documents, else so many, evenly spaced.
-func Likelihood(ctx context.Context, net *model.Network, c data.Config, limit int, progress func(done, total int64)) ([]Document, error) {
+// all documents, else so many, evenly spaced. longer of them were more than a row holds.
+func Likelihood(ctx context.Context, net *model.Network, c data.Config, limit int, progress func(done, total int64)) (out []Document, longer int, err error) {
 	records := some(&c, limit)
-	c, err := fitted(ctx, c, records)
-	if err != nil {
-		return nil, fmt.Errorf("eval: %w", err)
+	if c, err = fitted(ctx, c, records); err != nil {
+		return nil, 0, fmt.Errorf("eval: %w", err)
 	}
 	length, _ := c.Lengths()
 	x, err := net.Executor(model.Evaluate, c.MicroBatchSize, length, c.Slots())
 	if err != nil {
-		return nil, fmt.Errorf("eval: %w", err)
+		return nil, 0, fmt.Errorf("eval: %w", err)
 	}
 	end, ends := c.End()
 	nll := make([]float32, c.MicroBatchSize*length)
-	docs := map[int64]*Document{}
+	docs, pieces := map[int64]*Document{}, pieces{}
 	_, err = forward(ctx, net, x, c, func(b *data.Batch) error {
 		if err := exec.Read(x, "nll", nll); err != nil {
 			return err
 		}
 		for _, s := range b.Seqs {
+			pieces[s.Doc]++
 			d := docs[s.Doc]
 			if d == nil {
 				d = &Document{Record: records.at(s.Doc)}
@@ -68,19 +68,18 @@ func Likelihood(ctx context.Context, net *model.Network, c data.Config, limit in
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	out := make([]Document, 0, len(docs))
 	for _, i := range slices.Sorted(maps.Keys(docs)) {
 		d := docs[i]
 		r, err := c.Records.Record(i)
 		if err != nil {
-			return nil, fmt.Errorf("eval: %w", err)
+			return nil, 0, fmt.Errorf("eval: %w", err)
 		}
 		d.Bytes = len(r.Text)
 		out = append(out, *d)
 	}
-	return out, nil
+	return out, pieces.longer(), nil
 }
 
 // A Prediction is what a classifier makes of one document.
@@ -103,8 +102,8 @@ func (p *Prediction) Best() int {
 
 // Classify predicts the labelled documents of a split, or of limit evenly spaced ones; or of
 // pairs of texts whether the second follows the first. They are in the order of the split. c is
-// as Likelihood takes it; cut counts the documents of which a row holds the beginning alone.
-func Classify(ctx context.Context, net *model.Network, c data.Config, limit int, progress func(done, total int64)) (out []Prediction, cut int, err error) {
+// as Likelihood takes it; of the documents that are longer than a row only the beginning is read.
+func Classify(ctx context.Context, net *model.Network, c data.Config, limit int, progress func(done, total int64)) (out []Prediction, longer int, err error) {
 	records := some(&c, limit)
 	if c, err = fitted(ctx, c, records); err != nil {
 		return nil, 0, fmt.Errorf("eval: %w", err)
@@ -149,6 +148,19 @@ func softmax(logits []float32) []float64 {
 		p[i] /= sum
 	}
 	return p
+}
+
+// pieces are how many rows a document has a part of.
+type pieces map[int64]int
+
+// longer are the documents that have more than one.
+func (p pieces) longer() (n int) {
+	for _, rows := range p {
+		if rows > 1 {
+			n++
+		}
+	}
+	return n
 }
 
 // some is the records to score: limit of them, or all where it is 0.

@@ -117,7 +117,7 @@ func TestLikelihoodOfADocumentIsItsOwn(t *testing.T) {
 	net, cfg := scored(t, model.LanguageModel, 70)
 	docs := cfg.Records.(documents)
 	cfg.T, cfg.BatchSize, cfg.MicroBatchSize = 24, 4, 4
-	list, err := Likelihood(t.Context(), net, cfg, 0, nil)
+	list, longer, err := Likelihood(t.Context(), net, cfg, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,6 +140,9 @@ func TestLikelihoodOfADocumentIsItsOwn(t *testing.T) {
 			long++
 		}
 	}
+	if long != longer {
+		t.Errorf("%d documents longer than a row, want %d", longer, long)
+	}
 	if long < 10 || long > 35 {
 		t.Errorf("%d of %d documents are longer than a row: the test has not seen both kinds", long, len(list))
 	}
@@ -148,7 +151,7 @@ func TestLikelihoodOfADocumentIsItsOwn(t *testing.T) {
 	for _, size := range []int{1, 2, 7} {
 		other := cfg
 		other.Records, other.BatchSize, other.MicroBatchSize = reversed, size, size
-		back, err := Likelihood(t.Context(), net, other, 0, nil)
+		back, _, err := Likelihood(t.Context(), net, other, 0, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,7 +164,7 @@ func TestLikelihoodOfADocumentIsItsOwn(t *testing.T) {
 		}
 	}
 	// Some of them, evenly spaced, in order.
-	some, err := Likelihood(t.Context(), net, cfg, 4, nil)
+	some, _, err := Likelihood(t.Context(), net, cfg, 4, nil)
 	if err != nil || len(some) != 4 {
 		t.Fatalf("%v, %v", some, err)
 	}

@@ -30,12 +30,11 @@ func (t *Target) Correct() bool { return t.Best == t.Token }
 
 // Targets scores every token that the objective of c hides, in the order of the split: each
 // token of a span given those before it. limit 0 takes all documents, else so many, evenly
-// spaced.
-func Targets(ctx context.Context, net *model.Network, c data.Config, limit int, progress func(done, total int64)) ([]Target, error) {
+// spaced; longer of them were more than a row holds.
+func Targets(ctx context.Context, net *model.Network, c data.Config, limit int, progress func(done, total int64)) (out []Target, longer int, err error) {
 	records := some(&c, limit)
-	c, err := fitted(ctx, c, records)
-	if err != nil {
-		return nil, fmt.Errorf("eval: %w", err)
+	if c, err = fitted(ctx, c, records); err != nil {
+		return nil, 0, fmt.Errorf("eval: %w", err)
 	}
 	length, _ := c.Lengths()
 	// Hidden tokens are few: only their rows go through the output layer, a quarter of all
@@ -44,20 +43,19 @@ func Targets(ctx context.Context, net *model.Network, c data.Config, limit int, 
 	vocab := net.Config().VocabSize
 	x, err := net.Executor(model.Evaluate, c.MicroBatchSize, length, slots)
 	if err != nil {
-		return nil, fmt.Errorf("eval: %w", err)
+		return nil, 0, fmt.Errorf("eval: %w", err)
 	}
 	read := newReading(&c)
 	pool, logits := make([]int32, slots), make([]float32, slots*vocab)
-	var out []Target
 	var rows []int32
-	seen := map[int64]bool{}
+	seen := pieces{}
 	var f model.Feed
 	_, err = batches(ctx, c, func(b *data.Batch) error {
 		rows = rows[:0]
 		first := len(out)
 		for _, s := range b.Seqs {
 			out, rows = read.targets(out, rows, b, s, records.at(s.Doc))
-			seen[s.Doc] = true
+			seen[s.Doc]++
 		}
 		f.Tokens, f.Segments, f.Positions, f.Order = b.Dec.Tokens, b.Dec.Segments, b.Dec.Positions, b.Dec.Order
 		f.EncoderTokens, f.EncoderSegments = b.Enc.Tokens, b.Enc.Segments
@@ -86,7 +84,7 @@ func Targets(ctx context.Context, net *model.Network, c data.Config, limit int, 
 		return nil
 	})
 	slices.SortStableFunc(out, func(a, b Target) int { return cmp.Compare(a.Record, b.Record) })
-	return out, err
+	return out, seen.longer(), err
 }
 
 // judge sets what a model's logits make of the target.

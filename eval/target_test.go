@@ -88,13 +88,16 @@ func hiding(t *testing.T, o data.Objective) (*model.Network, data.Config) {
 func TestTargets(t *testing.T) {
 	for _, o := range []data.Objective{data.Masked, data.SpanCorruption} {
 		net, cfg := hiding(t, o)
-		list, err := Targets(t.Context(), net, cfg, 0, nil)
+		list, longer, err := Targets(t.Context(), net, cfg, 0, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		docs, err := Likelihood(t.Context(), net, cfg.WithDefaults(), 0, nil)
+		docs, others, err := Likelihood(t.Context(), net, cfg.WithDefaults(), 0, nil)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if longer != others || o == data.Masked && (longer == 0 || longer == len(docs)) {
+			t.Errorf("%v: %d and %d of %d documents are longer than a row", o, longer, others, len(docs))
 		}
 		nats, n := map[int64]float64{}, map[int64]int{}
 		right, marks, beside := 0, 0, 0
@@ -128,7 +131,7 @@ func TestTargets(t *testing.T) {
 		if right == len(list) || o == data.Masked && (marks > 0 || beside < 10) {
 			t.Errorf("%v: %d of %d right, %d marks, %d between two letters", o, right, len(list), marks, beside)
 		}
-		some, err := Targets(t.Context(), net, cfg, 4, nil)
+		some, _, err := Targets(t.Context(), net, cfg, 4, nil)
 		if err != nil || some[0].Record != 0 || some[len(some)-1].Record != 12 {
 			t.Errorf("%v: 4 of 17 documents: %v, records %d to %d, want 0 to 12", o, err, some[0].Record, some[len(some)-1].Record)
 		}

@@ -185,7 +185,7 @@ func (y *yardstick) languageModel(ctx context.Context, net *model.Network, basel
 		return nil, err
 	}
 	bar := y.bar("scoring text", "documents")
-	docs, err := eval.Likelihood(ctx, net, y.cfg, y.limit, progress(bar))
+	docs, longer, err := eval.Likelihood(ctx, net, y.cfg, y.limit, progress(bar))
 	bar.Close()
 	if err != nil {
 		return nil, err
@@ -200,7 +200,9 @@ func (y *yardstick) languageModel(ctx context.Context, net *model.Network, basel
 		return nil, err
 	}
 	e := &report.Evaluation{Task: y.split.Name + " text", Metric: "bits_per_byte", Estimate: value, LowerIsBetter: true,
-		Items: &report.Items{Records: recordsOf(docs), Sums: nats, Sizes: bytes}}
+		Items:  &report.Items{Records: recordsOf(docs), Sums: nats, Sizes: bytes},
+		Scored: scored(&y.cfg, y.split, y.limit, len(docs), longer),
+	}
 	var apart []report.Evaluation
 	for _, name := range baselines {
 		switch name {
@@ -221,6 +223,9 @@ func (y *yardstick) languageModel(ctx context.Context, net *model.Network, basel
 			if err != nil {
 				return nil, err
 			}
+			of := *e.Scored
+			of.What = "each token of a text"
+			beside.Scored = &of
 			apart = append(apart, *beside)
 		}
 	}
@@ -365,7 +370,7 @@ func (y *yardstick) zstd(ctx context.Context, docs []eval.Document) (*report.Bas
 // classifier scores accuracy and macro F1, beside baselines on the same documents.
 func (y *yardstick) classifier(ctx context.Context, net, random *model.Network, baselines []string) ([]report.Evaluation, *report.Classification, error) {
 	bar := y.bar("classifying", "documents")
-	list, _, err := eval.Classify(ctx, net, y.cfg, y.limit, progress(bar))
+	list, longer, err := eval.Classify(ctx, net, y.cfg, y.limit, progress(bar))
 	bar.Close()
 	if err != nil {
 		return nil, nil, err
@@ -375,13 +380,16 @@ func (y *yardstick) classifier(ctx context.Context, net, random *model.Network, 
 	if err != nil {
 		return nil, nil, err
 	}
-	task := y.split.Name + " labels"
+	task, of := y.split.Name+" labels", scored(&y.cfg, y.split, y.limit, len(list), longer)
 	var right perDocument
 	for _, p := range list {
 		right.add(p.Record, share(p.Best() == p.Label))
 	}
-	acc := report.Evaluation{Task: task, Metric: "accuracy", Estimate: mine.Accuracy, Items: &report.Items{Records: right.records, Sums: right.sums, Sizes: right.n}}
-	f1 := report.Evaluation{Task: task, Metric: "macro_f1", Estimate: mine.MacroF1}
+	acc := report.Evaluation{
+		Task: task, Metric: "accuracy", Estimate: mine.Accuracy, Scored: of,
+		Items: &report.Items{Records: right.records, Sums: right.sums, Sizes: right.n},
+	}
+	f1 := report.Evaluation{Task: task, Metric: "macro_f1", Estimate: mine.MacroF1, Scored: of}
 	add := func(name string, other []eval.Prediction) error {
 		theirs, err := score(other)
 		if err != nil {

@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"hone/eval/report"
@@ -135,4 +137,93 @@ func bits(t *testing.T, run *report.Run, metric string) *report.Evaluation {
 	}
 	t.Fatalf("no %s", metric)
 	return nil
+}
+
+const cutRecipe = `
+[corpus.notes]
+source = %q
+validation = 0.2
+[tokenizer]
+kind = "byte"
+[model]
+model_type = "gpt2"
+n_layer = 1
+n_head = 2
+n_embd = 16
+n_positions = 64
+[[stage]]
+name = "text"
+kind = "pretrain"
+sequence_length = 32
+steps = 2
+batch_size = 4
+learning_rate = 1e-3
+eval_documents = 4
+[[stage]]
+name = "labels"
+kind = "finetune"
+from = "text"
+sequence_length = 56
+steps = 2
+batch_size = 4
+learning_rate = 1e-3
+eval_documents = 0
+[[stage]]
+name = "scores"
+kind = "evaluate"
+models = ["labels"]
+split = "validation"
+eval_documents = 0
+`
+
+// How many documents a figure is of, and how many of them were read in windows or cut, is said:
+// while training, and in the report.
+func TestWhatFiguresAreOf(t *testing.T) {
+	r, err := parse("x.toml", fmt.Sprintf(cutRecipe, notes(t)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said []string
+	o := silent()
+	o.Say = func(line string) { said = append(said, line) }
+	o.Dir, o.Cache = filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "cache")
+	run, err := Run(context.Background(), r, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var n, long int64
+	for _, c := range run.Data {
+		for _, s := range c.Splits {
+			if s.Name == "validation" {
+				n = s.Documents
+			}
+		}
+	}
+	text, labels := run.Stages[0].Validated, run.Stages[1].Validated
+	if text == nil || *text != (report.Scored{Split: "validation", Documents: n, Chosen: 4, Scored: 4, What: "each token of a text, and its end", Row: 32, Longer: 4}) {
+		t.Errorf("of text %+v, of %d documents", text, n)
+	}
+	if labels == nil || labels.Longer == 0 || labels.Longer == n { // those of water alone
+		t.Fatalf("of labels %+v, of %d documents", labels, n)
+	}
+	long = labels.Longer
+	want := report.Scored{Split: "validation", Documents: n, Chosen: n, Scored: n, What: "the label of each", Row: 56, Longer: long, Cut: true}
+	if *labels != want {
+		t.Errorf("of labels %+v, want %+v", labels, want)
+	}
+	for _, e := range run.Evaluations {
+		if e.Scored == nil || *e.Scored != want {
+			t.Errorf("%s of %+v, want %+v", e.Metric, e.Scored, want)
+		}
+	}
+	for _, line := range []string{"stage text: validation: " + text.Words(), "stage labels: validation: " + labels.Words()} {
+		if !slices.Contains(said, line) {
+			t.Errorf("not said: %q", line)
+		}
+	}
+	if !slices.ContainsFunc(said, func(s string) bool {
+		return strings.HasPrefix(s, "stage labels: of the documents read, ") && strings.HasSuffix(s, " % were longer than the 56 tokens of a row, and cut there")
+	}) {
+		t.Errorf("said %q", said)
+	}
 }

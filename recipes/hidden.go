@@ -30,15 +30,27 @@ func (y *yardstick) hidden(ctx context.Context, net *model.Network, baselines []
 		cfg.NextSentence = false // and the text is as it stands
 	}
 	bar := y.bar("scoring hidden tokens", "documents")
-	list, err := eval.Targets(ctx, net, cfg, y.limit, progress(bar))
+	list, longer, err := eval.Targets(ctx, net, cfg, y.limit, progress(bar))
 	bar.Close()
 	if err != nil {
 		return nil, err
 	}
+	var es []report.Evaluation
 	if cfg.Objective == data.Masked {
-		return y.masked(ctx, list, baselines)
+		es, err = y.masked(ctx, list, baselines)
+	} else {
+		es, err = y.spans(ctx, cfg, list, baselines)
 	}
-	return y.spans(ctx, cfg, list, baselines)
+	documents := 0
+	for i := range list {
+		if i == 0 || list[i].Record != list[i-1].Record {
+			documents++
+		}
+	}
+	for i := range es {
+		es[i].Scored = scored(&cfg, y.split, y.limit, documents, longer)
+	}
+	return es, err
 }
 
 // masked scores the accuracy and the loss of masked tokens.

@@ -83,6 +83,11 @@ func (w *runner) summary(s *Stage, dir string, best *checkpoint.Checkpoint) (rep
 			out.ValLoss = v.Loss
 		}
 	}
+	for _, v := range m.Validation {
+		if v.Stage == curve {
+			out.Validated = v.Scored
+		}
+	}
 	for name, v := range best.Manifest.Metrics {
 		switch name {
 		case "val_loss":

@@ -434,6 +434,10 @@ func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpo
 		}
 		return fmt.Errorf("stage %s: %w", s.Name, err)
 	}
+	if n := t.Read(); n.Truncated > 0 {
+		w.log(fmt.Sprintf("stage %s: of the documents read, %.1f %% were longer than the %d tokens of a row, and cut there",
+			s.Name, 100*float64(n.Truncated)/float64(n.Documents), read.T))
+	}
 	return nil
 }
 
@@ -504,6 +508,7 @@ type watch struct {
 	at      float64
 	waited  float64
 	val     string
+	told    bool // of what validation is
 }
 
 func (w *runner) watch(net *model.Network, s *Stage, corpus *data.Corpus, read data.Config, name string, rate float64, bits bool, bar Bar) (*watch, error) {
@@ -595,19 +600,21 @@ func (h *watch) evaluate() trainer.Hook {
 			line := report.Validation{Step: t.Step(), Stage: h.name, Loss: report.Missing, BitsPerByte: report.Missing, Accuracy: report.Missing}
 			cfg := evalConfig(h.w.r, h.s, h.corpus, h.corpus.Validation, h.w.tok)
 			if h.s.Kind == "finetune" {
-				list, _, err := eval.Classify(ctx, h.net, cfg, h.s.EvalDocuments, nil)
+				list, longer, err := eval.Classify(ctx, h.net, cfg, h.s.EvalDocuments, nil)
 				if err != nil {
 					return err
 				}
+				line.Scored = scored(&cfg, h.corpus.Validation, h.s.EvalDocuments, len(list), longer)
 				acc, loss := accuracy(list)
 				line.Accuracy, line.Loss = report.Number(acc), report.Number(loss)
 				t.SetMetric("val_accuracy", acc)
 				h.val = fmt.Sprintf(", validation %.1f %%", 100*acc)
 			} else {
-				list, err := eval.Likelihood(ctx, h.net, cfg, h.s.EvalDocuments, nil)
+				list, longer, err := eval.Likelihood(ctx, h.net, cfg, h.s.EvalDocuments, nil)
 				if err != nil {
 					return err
 				}
+				line.Scored = scored(&cfg, h.corpus.Validation, h.s.EvalDocuments, len(list), longer)
 				loss, bpb := likelihood(list)
 				line.Loss = report.Number(loss)
 				t.SetMetric("val_loss", loss)
@@ -627,11 +634,38 @@ func (h *watch) evaluate() trainer.Hook {
 					h.val = fmt.Sprintf(", validation %.3f bits/byte", bpb)
 				}
 			}
+			if !h.told {
+				h.told = true
+				h.w.log(fmt.Sprintf("stage %s: validation: %s", h.s.Name, line.Scored.Words()))
+			}
 			h.seconds += clock()
 			h.at = h.seconds
 			return h.w.metrics.Write(line)
 		},
 	}
+}
+
+// scored says what the figures of a split are of, limit as eval takes it.
+func scored(c *data.Config, split *data.Split, limit, n, longer int) *report.Scored {
+	s := &report.Scored{
+		Split: split.Name, Documents: split.Rows(), Chosen: split.Rows(), Scored: int64(n), Row: c.T, Longer: int64(longer),
+		What: "each token of a text", Cut: c.Objective == data.Classification,
+	}
+	if limit > 0 {
+		s.Chosen = min(s.Chosen, int64(limit))
+	}
+	_, end := c.End()
+	switch {
+	case end:
+		s.What += ", and its end"
+	case c.NextSentence:
+		s.What, s.Longer = "hidden tokens of pairs of texts, and whether the second follows the first", 0
+	case hides(c.Objective):
+		s.What = "hidden tokens of each"
+	case s.Cut:
+		s.What = "the label of each"
+	}
+	return s
 }
 
 func accuracy(list []eval.Prediction) (acc, loss float64) {

@@ -174,6 +174,14 @@ func (t *Trainer) Executors() []*exec.Executor {
 // Cursor is where the next step begins in the data.
 func (t *Trainer) Cursor() data.Cursor { return t.cursor }
 
+// Read counts what this Trainer has read: nothing, where there was no step to do.
+func (t *Trainer) Read() data.Stats {
+	if t.loader == nil {
+		return data.Stats{}
+	}
+	return t.loader.Stats()
+}
+
 // Network is the model in training.
 func (t *Trainer) Network() *model.Network { return t.net }
 

@@ -15,7 +15,8 @@ type Evaluation struct {
 	metric.Estimate
 	LowerIsBetter bool // as of losses and bits per byte
 	Baselines     []Baseline
-	Items         *Items // nil: not kept, as in report.json
+	Items         *Items  // nil: not kept, as in report.json
+	Scored        *Scored // nil: not known
 }
 
 // Items are an evaluation document by document: the figure is the sum of Sums for each of
@@ -156,6 +157,7 @@ type evaluation struct {
 	CI95        [2]Number         `json:"ci95"`
 	N           int               `json:"n"`
 	Better      string            `json:"better"` // higher, lower
+	Scored      *Scored           `json:"scored,omitempty"`
 	Baselines   map[string]Number `json:"baselines"`
 	Comparisons []comparison      `json:"comparisons,omitempty"`
 	Items       *Items            `json:"items,omitempty"`
@@ -178,7 +180,7 @@ func limits(e metric.Estimate) [2]Number { return [2]Number{Number(e.Lo), Number
 
 func (e Evaluation) MarshalJSON() ([]byte, error) {
 	out := evaluation{Stage: e.Stage, Task: e.Task, Metric: e.Metric,
-		Value: Number(e.Value), CI95: limits(e.Estimate), N: e.N, Better: "higher", Baselines: map[string]Number{}, Items: e.Items}
+		Value: Number(e.Value), CI95: limits(e.Estimate), N: e.N, Better: "higher", Scored: e.Scored, Baselines: map[string]Number{}, Items: e.Items}
 	if e.LowerIsBetter {
 		out.Better = "lower"
 	}
@@ -201,7 +203,7 @@ func (e *Evaluation) UnmarshalJSON(text []byte) error {
 	}
 	*e = Evaluation{Stage: in.Stage, Task: in.Task, Metric: in.Metric,
 		Estimate:      metric.Estimate{Value: float64(in.Value), Lo: float64(in.CI95[0]), Hi: float64(in.CI95[1]), N: in.N},
-		LowerIsBetter: in.Better == "lower", Items: in.Items}
+		LowerIsBetter: in.Better == "lower", Items: in.Items, Scored: in.Scored}
 	for _, c := range in.Comparisons {
 		b := Baseline{Name: c.Baseline, Estimate: metric.Estimate{Value: float64(c.Value), Lo: float64(c.CI95[0]), Hi: float64(c.CI95[1]), N: c.N}}
 		if c.Diff != nil && c.DiffCI95 != nil {

@@ -139,7 +139,7 @@ func madeUp() (*Run, []byte, []Sample) {
 					Number(.4 + 2*math.Exp(-20*f) + .1*math.Abs(r.NormFloat64())), Number(11000 + 300*r.NormFloat64()), .61, Number(k) * .36})
 			}
 			if k%50 == 0 {
-				v := Validation{k, s.name, Number(loss + .1), Number(1.2 + loss/6), Missing}
+				v := Validation{k, s.name, Number(loss + .1), Number(1.2 + loss/6), Missing, nil}
 				if s.classifier {
 					v.BitsPerByte, v.Accuracy = Missing, Number(.72-.1*(s.to-.8)-.5*math.Exp(-5*f))
 				}

@@ -29,11 +29,12 @@ type Step struct {
 
 // A Validation is a line of metrics.jsonl: the model on validation text.
 type Validation struct {
-	Step        int    `json:"step"`
-	Stage       string `json:"stage"`
-	Loss        Number `json:"val_loss"`
-	BitsPerByte Number `json:"val_bits_per_byte"` // Missing of a classifier
-	Accuracy    Number `json:"val_accuracy"`      // Missing of a language model
+	Step        int     `json:"step"`
+	Stage       string  `json:"stage"`
+	Loss        Number  `json:"val_loss"`
+	BitsPerByte Number  `json:"val_bits_per_byte"` // Missing of a classifier
+	Accuracy    Number  `json:"val_accuracy"`      // Missing of a language model
+	Scored      *Scored `json:"val_scored,omitempty"`
 }
 
 // An Event is a line of metrics.jsonl: what happened to the run. After
@@ -73,15 +74,16 @@ type logLine struct {
 	Detail string  `json:"detail"`
 	Tokens int64   `json:"tokens"`
 
-	Loss            field `json:"loss"`
-	LR              field `json:"lr"`
-	GradNorm        field `json:"grad_norm"`
-	TokensPerSecond field `json:"tokens_per_second"`
-	MFU             field `json:"mfu"`
-	Seconds         field `json:"seconds"`
-	ValLoss         field `json:"val_loss"`
-	ValBitsPerByte  field `json:"val_bits_per_byte"`
-	ValAccuracy     field `json:"val_accuracy"`
+	Loss            field   `json:"loss"`
+	LR              field   `json:"lr"`
+	GradNorm        field   `json:"grad_norm"`
+	TokensPerSecond field   `json:"tokens_per_second"`
+	MFU             field   `json:"mfu"`
+	Seconds         field   `json:"seconds"`
+	ValLoss         field   `json:"val_loss"`
+	ValBitsPerByte  field   `json:"val_bits_per_byte"`
+	ValAccuracy     field   `json:"val_accuracy"`
+	ValScored       *Scored `json:"val_scored"`
 }
 
 // A field is a figure that a line may have: null is one, which was not finite.
@@ -145,7 +147,7 @@ func ReadMetrics(r io.Reader) (*Metrics, error) {
 			l.TokensPerSecond.number(), l.MFU.number(), l.Seconds.number()}
 		validated := l.ValLoss.there || l.ValBitsPerByte.there || l.ValAccuracy.there
 		if validated {
-			validation[k] = Validation{k.step, k.stage, l.ValLoss.number(), l.ValBitsPerByte.number(), l.ValAccuracy.number()}
+			validation[k] = Validation{k.step, k.stage, l.ValLoss.number(), l.ValBitsPerByte.number(), l.ValAccuracy.number(), l.ValScored}
 		}
 		switch {
 		case l.Loss.there && validated:

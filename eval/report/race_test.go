@@ -17,7 +17,7 @@ func raced(t *testing.T) *Metrics {
 	} {
 		for i, loss := range losses {
 			step := 10 * (i + 1)
-			if err := enc.Encode(Validation{step, curve, Number(loss), Missing, Missing}); err != nil {
+			if err := enc.Encode(Validation{step, curve, Number(loss), Missing, Missing, nil}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -80,6 +80,7 @@ type Stage struct {
 	ValLoss         Number  `json:"val_loss"`
 	BitsPerByte     Number  `json:"bits_per_byte"`           // of the validation split
 	ValAccuracy     *Number `json:"val_accuracy,omitempty"`  // of a classifier; nil: of a language model
+	Validated       *Scored `json:"validated,omitempty"`     // what the figures on validation are of
 	LearningRate    float64 `json:"learning_rate,omitempty"` // the one that was chosen, where several were tried
 	Checkpoint      string  `json:"checkpoint"`              // relative to the run directory
 	Architecture    string  `json:"architecture,omitempty"`  // the checkpoint's class in transformers
@@ -121,14 +122,13 @@ type Steps struct {
 
 // Data is what a corpus consists of, and what was left out of it.
 type Data struct {
-	Corpus    string   `json:"corpus"`
-	Splits    []Split  `json:"splits"`
-	Drops     []Count  `json:"drops,omitempty"`     // documents left out, by reason: "exact duplicate", …
-	Skipped   int64    `json:"skipped,omitempty"`   // records that could not be read
-	Unread    []string `json:"unread,omitempty"`    // what was wrong with the first of them
-	Truncated int64    `json:"truncated,omitempty"` // documents cut at the length of a row
-	Labels    []Count  `json:"labels,omitempty"`    // documents of each label, all splits together
-	NGram     int      `json:"ngram,omitempty"`     // words of the n-grams in Split.Overlap
+	Corpus  string   `json:"corpus"`
+	Splits  []Split  `json:"splits"`
+	Drops   []Count  `json:"drops,omitempty"`   // documents left out, by reason: "exact duplicate", …
+	Skipped int64    `json:"skipped,omitempty"` // records that could not be read
+	Unread  []string `json:"unread,omitempty"`  // what was wrong with the first of them
+	Labels  []Count  `json:"labels,omitempty"`  // documents of each label, all splits together
+	NGram   int      `json:"ngram,omitempty"`   // words of the n-grams in Split.Overlap
 }
 
 // A Split is a side of a corpus.

@@ -107,9 +107,10 @@ type result struct {
 	Metric  term
 	Better  string
 	Task    string
-	Value   string // of the best model
-	Note    string // its interval, number; its name where there are several
-	Lo, Hi  string // ends of the scale; "": there is none
+	Value   string   // of the best model
+	Note    string   // its interval, number; its name where there are several
+	Scored  []string // what the figures are of, in words
+	Lo, Hi  string   // ends of the scale; "": there is none
 	Rows    []resultRow
 	Details []detailRow
 }
@@ -181,6 +182,9 @@ func (p *page) result(group []*Evaluation) result {
 	r.Note = strings.Join(note, ", ")
 
 	for _, e := range group {
+		if e.Scored != nil && !slices.Contains(r.Scored, e.Scored.Words()) {
+			r.Scored = append(r.Scored, e.Scored.Words())
+		}
 		r.Rows = append(r.Rows, resultRow{Name: p.modelName(e.Stage), Value: minus(figure(e.Value)), Model: true, estimate: e.Estimate})
 	}
 	for _, e := range group {

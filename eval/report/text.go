@@ -31,6 +31,11 @@ func WriteText(w io.Writer, run *Run) error {
 		writeTable(&b, rows)
 	}
 	for _, s := range run.Stages {
+		if s.Validated != nil {
+			fmt.Fprintf(&b, "validation of %s: %s\n", s.Name, s.Validated.Words())
+		}
+	}
+	for _, s := range run.Stages {
 		if s.Race != nil {
 			fmt.Fprintf(&b, "\n%s\n", s.Race.words())
 		}
@@ -46,6 +51,16 @@ func WriteText(w io.Writer, run *Run) error {
 			}
 		}
 		writeTable(&b, rows)
+		said := ""
+		for _, e := range run.Evaluations {
+			if e.Scored == nil {
+				continue
+			}
+			if line := fmt.Sprintf("%s of %s: %s\n", e.Task, e.Stage, e.Scored.Words()); line != said {
+				b.WriteString(line)
+				said = line
+			}
+		}
 	}
 	for i := range run.Data {
 		d := &run.Data[i]
