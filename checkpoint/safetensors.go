@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strconv"
 	"unicode/utf8"
@@ -142,7 +141,7 @@ type Safetensors struct {
 // tensor's bytes what dtype and shape ask for, and all of them together the
 // file's data without gap, overlap or rest. The caller closes it.
 func OpenSafetensors(path string) (*Safetensors, error) {
-	f, err := os.Open(path)
+	f, err := OpenInput(path)
 	if err != nil {
 		return nil, err
 	}

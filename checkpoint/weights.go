@@ -92,7 +92,7 @@ func (w *Weights) open() error {
 
 // readIndex gives the file of each tensor.
 func readIndex(path string) (map[string]string, error) {
-	f, err := os.Open(path)
+	f, err := OpenInput(path)
 	if err != nil {
 		return nil, err
 	}

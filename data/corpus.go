@@ -373,7 +373,7 @@ func (c *Corpus) checkSHA256(spec Spec) error {
 // os.ErrNotExist where there is none.
 func readManifest(dir string) (*Manifest, error) {
 	path := filepath.Join(dir, manifestName)
-	b, err := os.ReadFile(path)
+	b, err := source.ReadState(path)
 	if err != nil {
 		// A path below a file is none either.
 		if info, e := os.Stat(dir); e != nil || !info.IsDir() {

@@ -66,7 +66,7 @@ func openBase(from string) (*base, error) {
 		}
 		return nil, fmt.Errorf("%s is no checkpoint: it has no %s", from, checkpoint.ManifestFile)
 	}
-	text, err := os.ReadFile(filepath.Join(b.dir, checkpoint.ConfigFile))
+	text, err := checkpoint.ReadInput(filepath.Join(b.dir, checkpoint.ConfigFile))
 	if err != nil {
 		return nil, err
 	}

@@ -127,7 +127,7 @@ func Import(ctx context.Context, src, dst string, o Options) (*Imported, error) 
 // match reads config.json and finds the model's parameters among the tensors.
 func (r *Imported) match(ctx context.Context, w *checkpoint.Weights) (*model.Match, error) {
 	path := filepath.Join(r.Source, checkpoint.ConfigFile)
-	text, err := os.ReadFile(path)
+	text, err := checkpoint.ReadInput(path)
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +207,7 @@ func (r *Imported) tokenizer(c model.Config) ([]checkpoint.File, error) {
 	if tok.Size() > c.VocabSize {
 		return nil, fmt.Errorf("%s: the tokenizer has %d tokens, but vocab_size is %d", r.Source, tok.Size(), c.VocabSize)
 	}
-	text, err := os.ReadFile(filepath.Join(r.Source, checkpoint.TokenizerFile))
+	text, err := checkpoint.ReadInput(filepath.Join(r.Source, checkpoint.TokenizerFile))
 	made := errors.Is(err, fs.ErrNotExist)
 	if made {
 		text, err = tok.JSON(), nil
@@ -222,7 +222,7 @@ func (r *Imported) tokenizer(c model.Config) ([]checkpoint.File, error) {
 		if made && slices.Contains(madeTokenizerFiles, name) {
 			continue
 		}
-		text, err := os.ReadFile(filepath.Join(r.Source, name))
+		text, err := checkpoint.ReadInput(filepath.Join(r.Source, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -246,7 +246,7 @@ func (r *Imported) tokenizer(c model.Config) ([]checkpoint.File, error) {
 // transformers does.
 func (r *Imported) generation() ([]checkpoint.File, error) {
 	path := filepath.Join(r.Source, generationFile)
-	text, err := os.ReadFile(path)
+	text, err := checkpoint.ReadInput(path)
 	there := err == nil
 	if errors.Is(err, fs.ErrNotExist) {
 		path = filepath.Join(r.Source, checkpoint.ConfigFile)

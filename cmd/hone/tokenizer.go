@@ -187,7 +187,7 @@ func lines(file string, f func(line string) error) error {
 			return fmt.Errorf("tokenizer: %w", err)
 		}
 		if line != "" {
-			if err := f(strings.TrimSuffix(line, "\n")); err != nil {
+			if err := f(strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")); err != nil {
 				return err
 			}
 		}

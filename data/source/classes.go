@@ -2,7 +2,6 @@ package source
 
 import (
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -61,7 +60,7 @@ func Classes(dir string) map[string][]string {
 			merge(f.classes())
 		}
 	}
-	if text, err := os.ReadFile(filepath.Join(dir, "README.md")); err == nil && len(text) <= maxState {
+	if text, err := ReadState(filepath.Join(dir, "README.md")); err == nil {
 		for _, l := range readmeClasses(string(text)) {
 			merge(map[string][]string{l.column: l.names})
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -199,21 +200,27 @@ func noData(path string) string {
 	return ""
 }
 
-// maxState bounds the files in which datasets describes a directory.
-const maxState = 64 << 20
+// maxState bounds files that describe a corpus.
+const maxState = 16 << 20
 
-func readState(path string, v any) error {
-	f, err := os.Open(path)
+// ReadState reads a file that describes a corpus, of at most 16 MiB.
+func ReadState(path string) ([]byte, error) {
+	f, err := openRegular(path)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("%s: %w", path, bare(err))
 	}
 	defer f.Close()
-	b, err := readHead(f, maxState+1)
+	b, err := io.ReadAll(io.LimitReader(f, maxState+1))
+	if err == nil && len(b) > maxState {
+		err = fmt.Errorf("%s: more than %d MiB", path, maxState>>20)
+	}
+	return b, err
+}
+
+func readState(path string, v any) error {
+	b, err := ReadState(path)
 	if err != nil {
 		return err
-	}
-	if len(b) > maxState {
-		return fmt.Errorf("%s: more than %d MiB", path, maxState>>20)
 	}
 	if err := json.Unmarshal(b, v); err != nil {
 		return fmt.Errorf("%s: %w", path, err)

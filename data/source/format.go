@@ -86,6 +86,8 @@ func detect(name string, head []byte) (string, error) {
 		return ArrowStream, nil
 	case bytes.HasPrefix(head, []byte("PAR1")):
 		return Parquet, nil
+	case bytes.HasPrefix(head, []byte("PARE")):
+		return "", errEncrypted
 	}
 	format, _ := byName(name)
 	switch format {
@@ -112,6 +114,33 @@ func detect(name string, head []byte) (string, error) {
 		return FASTA, nil
 	}
 	return Text, nil
+}
+
+// notUTF8 refuses text in another encoding of Unicode, which its first bytes show: a
+// byte order mark, or that every second byte is 0.
+func notUTF8(head []byte) error {
+	name := ""
+	switch {
+	case bytes.HasPrefix(head, continuation):
+	case bytes.HasPrefix(head, []byte{0xff, 0xfe, 0, 0}), bytes.HasPrefix(head, []byte{0, 0, 0xfe, 0xff}):
+		name = "UTF-32"
+	case bytes.HasPrefix(head, []byte{0xff, 0xfe}), bytes.HasPrefix(head, []byte{0xfe, 0xff}):
+		name = "UTF-16"
+	case len(head) >= 16:
+		var zeros [2]int
+		for i, b := range head[:16] {
+			if b == 0 {
+				zeros[i%2]++
+			}
+		}
+		if zeros == [2]int{0, 8} || zeros == [2]int{8, 0} {
+			name = "UTF-16"
+		}
+	}
+	if name == "" {
+		return nil
+	}
+	return fmt.Errorf("is text in %s, and UTF-8 is read (hint: iconv -f %s -t UTF-8 FILE > NEW)", name, name)
 }
 
 // readHead returns up to n first bytes of r.

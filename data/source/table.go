@@ -63,6 +63,9 @@ func describe(ctx context.Context, path string, opt Options) (*Table, error) {
 			return nil, err
 		}
 	}
+	if err := notUTF8(head); err != nil {
+		return nil, err
+	}
 	if t.Format = opt.Format; t.Format == "" {
 		if t.Format, err = detect(path, head); err != nil {
 			return nil, err

@@ -42,7 +42,7 @@ func openUnpacked(ctx context.Context, path, packed string) (u *unpacked, err er
 }
 
 // openRegular opens a file for reading, and nothing that could wait for ever or
-// have no end.
+// have no end, nor what git-lfs leaves where the file itself was not fetched.
 func openRegular(path string) (*os.File, error) {
 	info, err := os.Stat(path) // opening a pipe waits
 	if err == nil {
@@ -51,7 +51,17 @@ func openRegular(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return os.Open(path)
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	const pointer = "version https://git-lfs.github.com/spec/"
+	head := make([]byte, len(pointer))
+	if n, _ := f.ReadAt(head, 0); string(head[:n]) == pointer {
+		f.Close()
+		return nil, errors.New("is a git-lfs pointer, not the file itself (hint: git lfs pull fetches it)")
+	}
+	return f, nil
 }
 
 func regular(info os.FileInfo) error {

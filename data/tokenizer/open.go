@@ -69,8 +69,40 @@ func exists(path string) bool {
 	return err == nil
 }
 
-func open(path string) (*Pipeline, error) {
+// openInput opens a regular file, since a pipe could wait for ever and a device have
+// no end, and not what git-lfs leaves where the file itself was not fetched.
+func openInput(path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("not a regular file")
+	}
 	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	const pointer = "version https://git-lfs.github.com/spec/"
+	head := make([]byte, len(pointer))
+	if n, _ := f.ReadAt(head, 0); string(head[:n]) == pointer {
+		f.Close()
+		return nil, fmt.Errorf("%s is a git-lfs pointer, not the file itself (hint: git lfs pull fetches it)", filepath.Base(path))
+	}
+	return f, nil
+}
+
+func readInput(path string) ([]byte, error) {
+	f, err := openInput(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
+}
+
+func open(path string) (*Pipeline, error) {
+	f, err := openInput(path)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +130,7 @@ func open(path string) (*Pipeline, error) {
 		if vocab == "" {
 			return nil, errors.New("neither vocab.json nor encoder.json is beside it")
 		}
-		v, err := os.ReadFile(vocab)
+		v, err := readInput(vocab)
 		if err != nil {
 			return nil, err
 		}
@@ -112,7 +144,7 @@ func open(path string) (*Pipeline, error) {
 			return parse(data)
 		}
 		if merges := beside(path, "merges.txt", "vocab.bpe"); merges != "" {
-			m, err := os.ReadFile(merges)
+			m, err := readInput(merges)
 			if err != nil {
 				return nil, err
 			}
@@ -219,5 +251,5 @@ func readFile(path string) ([]byte, error) {
 	if info.Size() > maxFile {
 		return nil, fmt.Errorf("%s has %d bytes; a tokenizer's file has at most %d", path, info.Size(), maxFile)
 	}
-	return os.ReadFile(path)
+	return readInput(path)
 }

@@ -207,3 +207,23 @@ func FuzzFallback(f *testing.F) {
 		}
 	})
 }
+
+func TestOpenPointer(t *testing.T) {
+	for _, name := range []string{"tokenizer.json", "tokenizer.model", "vocab.txt", "vocab.json", "merges.txt", "x.gguf"} {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, []byte("version https://git-lfs.github.com/spec/v1\noid sha256:4f4f\nsize 21484555\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range []string{path, filepath.Dir(path)} {
+			if name == "merges.txt" && p != path {
+				continue // of a directory, vocab.json is looked for
+			}
+			if _, err := Open(p); err == nil || !strings.Contains(err.Error(), "git-lfs") {
+				t.Errorf("%s: %v", p, err)
+			}
+		}
+	}
+	if _, err := Open(os.DevNull); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("a device: %v", err)
+	}
+}
