@@ -5,14 +5,16 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"hone/checkpoint/gguf"
 )
 
 // Every half goes to float32 and back; a float32 goes to the nearest half, to the even one
 // of two as near.
 func TestHalf(t *testing.T) {
 	for h := range 1 << 16 {
-		v := fromHalf(uint16(h))
-		if got := toHalf(v); got != uint16(h) && v == v {
+		v := gguf.FromHalf(uint16(h))
+		if got := gguf.ToHalf(v); got != uint16(h) && v == v {
 			t.Fatalf("%#04x is %g, and that %#04x", h, v, got)
 		}
 		if nan := h&0x7c00 == 0x7c00 && h&0x3ff != 0; nan != (v != v) {
@@ -20,11 +22,11 @@ func TestHalf(t *testing.T) {
 		}
 	}
 	for h, want := range map[uint16]float64{0x3c00: 1, 0xc000: -2, 0x7bff: 65504, 1: 0x1p-24, 0x3ff: 1023 * 0x1p-24, 0x400: 0x1p-14, 0x3555: 0.333251953125} {
-		if got := fromHalf(h); float64(got) != want {
+		if got := gguf.FromHalf(h); float64(got) != want {
 			t.Errorf("%#04x is %g, want %g", h, got, want)
 		}
 	}
-	nearest(t, "F16", 0x7c00, func(h uint16) float64 { return float64(fromHalf(h)) }, 65520)
+	nearest(t, "F16", 0x7c00, func(h uint16) float64 { return float64(gguf.FromHalf(h)) }, 65520)
 }
 
 func TestBfloat16(t *testing.T) {
