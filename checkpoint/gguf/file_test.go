@@ -90,6 +90,9 @@ func TestFile(t *testing.T) {
 			t.Errorf("%s is %v, %v", name, got, ok)
 		}
 	}
+	if _, ok := f.Keys["no such key"].Int(); ok {
+		t.Error("a key that is not there has a number")
+	}
 	if _, ok := f.Keys["a.texts"].Numbers(); ok {
 		t.Error("texts are numbers")
 	}

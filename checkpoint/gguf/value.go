@@ -38,7 +38,7 @@ func (k kind) String() string {
 	return fmt.Sprintf("type %d", uint32(k))
 }
 
-// A Value is what a key of a file says: a view of the file's bytes, decoded when asked for, so
+// A Value is what a key of a file says, the zero Value that there is no such key: a view of the file's bytes, decoded when asked for, so
 // that a long list takes no more room than it has in the file.
 type Value struct {
 	kind, of kind // of: the elements of an array
@@ -69,7 +69,7 @@ func (v Value) Bool() (b, ok bool) {
 
 // Number is a number of any type; those beyond 2⁵³ are rounded.
 func (v Value) Number() (x float64, ok bool) {
-	if v.kind == kindString || v.kind == kindArray || v.kind == kindBool {
+	if v.raw == nil || v.kind == kindString || v.kind == kindArray || v.kind == kindBool {
 		return 0, false
 	}
 	return number(v.kind, v.raw), true

@@ -1,23 +1,15 @@
 package tokenizer
 
 import (
-	"bufio"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"math"
 	"os"
 	"slices"
 	"strings"
-)
 
-// ggufReader reads the keys at the head of a GGUF file (versions 2 and 3).
-type ggufReader struct {
-	r    *bufio.Reader
-	left int64 // bytes of the file that are not yet read
-}
+	"hone/checkpoint/gguf"
+)
 
 // ggufPre are the pre-tokenizers that GGUF has names for: a normalizer, and the
 // stages before the bytes.
@@ -42,174 +34,50 @@ func readGGUF(f *os.File) (*Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys, err := ggufKeys(f, info.Size())
+	g, err := gguf.Read(f, info.Size())
 	if err != nil {
-		return nil, fmt.Errorf("GGUF: %w", err)
+		return nil, err
 	}
-	p, err := fromGGUF(keys)
+	p, err := fromGGUF(g.Keys)
 	if err != nil {
-		return nil, fmt.Errorf("GGUF: %w", err)
+		return nil, fmt.Errorf("gguf: %w", err)
 	}
 	return p, nil
 }
 
-func ggufKeys(f io.Reader, size int64) (map[string]any, error) {
-	g := &ggufReader{bufio.NewReaderSize(f, 1<<16), size}
-	var head [24]byte
-	if err := g.read(head[:]); err != nil {
-		return nil, err
+// ggufTexts collects a list of strings; nil: it is none.
+func ggufTexts(v gguf.Value) []string {
+	list, ok := v.Texts()
+	if !ok {
+		return nil
 	}
-	if v := binary.LittleEndian.Uint32(head[4:]); v != 2 && v != 3 {
-		return nil, fmt.Errorf("version %d is not supported (known: 2, 3)", v)
+	texts := make([]string, 0, v.Len())
+	for _, s := range list {
+		texts = append(texts, s)
 	}
-	keys := make(map[string]any)
-	for i := range binary.LittleEndian.Uint64(head[16:]) {
-		key, err := g.string()
-		if err != nil {
-			return nil, fmt.Errorf("key %d: %w", i, err)
-		}
-		kind, err := g.uint(4)
-		if err != nil {
-			return nil, fmt.Errorf("key %q: %w", key, err)
-		}
-		v, err := g.value(kind, strings.HasPrefix(key, "tokenizer."))
-		if err != nil {
-			return nil, fmt.Errorf("key %q: %w", key, err)
-		}
-		if v != nil {
-			keys[key] = v
-		}
-	}
-	return keys, nil
+	return texts
 }
 
-func (g *ggufReader) read(b []byte) error {
-	if g.left -= int64(len(b)); g.left < 0 {
-		return errors.New("the file ends within it")
+// ggufNumbers collects a list of numbers; nil: it is none.
+func ggufNumbers(v gguf.Value) []float64 {
+	list, ok := v.Numbers()
+	if !ok {
+		return nil
 	}
-	_, err := io.ReadFull(g.r, b)
-	return err
+	numbers := make([]float64, 0, v.Len())
+	for _, x := range list {
+		numbers = append(numbers, x)
+	}
+	return numbers
 }
 
-func (g *ggufReader) uint(size int) (uint64, error) {
-	var b [8]byte
-	err := g.read(b[:size])
-	return binary.LittleEndian.Uint64(b[:]), err
-}
-
-func (g *ggufReader) string() (string, error) {
-	n, err := g.uint(8)
-	if err != nil {
-		return "", err
-	}
-	if n > uint64(max(g.left, 0)) {
-		return "", errors.New("a string is longer than the file")
-	}
-	b := make([]byte, n)
-	err = g.read(b)
-	return string(b), err
-}
-
-var ggufSizes = [...]int{0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
-
-// value reads one: a uint64, int64, float64, bool, string or a slice of strings,
-// numbers or bytes. It is nil if it is not kept.
-func (g *ggufReader) value(kind uint64, keep bool) (any, error) {
-	switch {
-	case kind == 8:
-		return g.string()
-	case kind == 9:
-		of, err := g.uint(4)
-		if err != nil {
-			return nil, err
-		}
-		n, err := g.uint(8)
-		if err != nil {
-			return nil, err
-		}
-		if of > 12 || of == 9 {
-			return nil, fmt.Errorf("an array of type %d", of)
-		}
-		if least := uint64(max(1, ggufSizes[min(of, 12)])); n > uint64(max(g.left, 0))/least {
-			return nil, errors.New("an array is longer than the file")
-		}
-		var strs []string
-		var nums []float64
-		for range n {
-			if of == 8 {
-				s, err := g.string()
-				if err != nil {
-					return nil, err
-				}
-				if keep {
-					strs = append(strs, s)
-				}
-				continue
-			}
-			v, err := g.value(of, keep)
-			if err != nil {
-				return nil, err
-			}
-			if keep {
-				f, _ := number64(v)
-				nums = append(nums, f)
-			}
-		}
-		switch {
-		case !keep:
-			return nil, nil
-		case of == 8:
-			return strs, nil
-		}
-		return nums, nil
-	case kind > 12:
-		return nil, fmt.Errorf("unknown type %d", kind)
-	}
-	size := ggufSizes[kind]
-	u, err := g.uint(size)
-	if err != nil {
-		return nil, err
-	}
-	switch kind {
-	case 1:
-		return int64(int8(u)), nil
-	case 3:
-		return int64(int16(u)), nil
-	case 5:
-		return int64(int32(u)), nil
-	case 11:
-		return int64(u), nil
-	case 6:
-		return float64(math.Float32frombits(uint32(u))), nil
-	case 12:
-		return math.Float64frombits(u), nil
-	case 7:
-		return u != 0, nil
-	}
-	return u, nil
-}
-
-func number64(v any) (float64, bool) {
-	switch v := v.(type) {
-	case uint64:
-		return float64(v), true
-	case int64:
-		return float64(v), true
-	case float64:
-		return v, true
-	}
-	return 0, false
-}
-
-func fromGGUF(keys map[string]any) (*Pipeline, error) {
+func fromGGUF(keys map[string]gguf.Value) (*Pipeline, error) {
 	const in = "tokenizer.ggml."
-	kind, ok := keys[in+"model"].(string)
+	kind, ok := keys[in+"model"].Text()
 	if !ok {
 		return nil, errors.New("no tokenizer.ggml.model: the file has no tokenizer")
 	}
-	tokens, _ := keys[in+"tokens"].([]string)
-	types, _ := keys[in+"token_type"].([]float64)
-	scores, _ := keys[in+"scores"].([]float64)
+	tokens, types, scores := ggufTexts(keys[in+"tokens"]), ggufNumbers(keys[in+"token_type"]), ggufNumbers(keys[in+"scores"])
 	if len(tokens) == 0 {
 		return nil, errors.New("no tokenizer.ggml.tokens")
 	}
@@ -217,13 +85,13 @@ func fromGGUF(keys map[string]any) (*Pipeline, error) {
 		return nil, fmt.Errorf("%d tokens, but %d types and %d scores", len(tokens), len(types), len(scores))
 	}
 	id := func(name string) int {
-		if f, ok := number64(keys[in+name]); ok && f >= 0 && f < float64(len(tokens)) {
-			return int(f)
+		if i, ok := keys[in+name].Int(); ok && i >= 0 && i < len(tokens) {
+			return i
 		}
 		return -1
 	}
 	flag := func(name string, def bool) bool {
-		if b, ok := keys[in+name].(bool); ok {
+		if b, ok := keys[in+name].Bool(); ok {
 			return b
 		}
 		return def
@@ -260,14 +128,12 @@ func fromGGUF(keys map[string]any) (*Pipeline, error) {
 			m.types = append(m.types, min(max(typeOf(i), pieceNormal), pieceByte))
 			m.bytes = m.bytes || typeOf(i) == pieceByte
 		}
-		if c, ok := keys[in+"precompiled_charsmap"].([]float64); ok {
-			for _, b := range c {
-				m.charsmap = append(m.charsmap, byte(int(b)))
-			}
+		for _, b := range ggufNumbers(keys[in+"precompiled_charsmap"]) {
+			m.charsmap = append(m.charsmap, byte(int(b)))
 		}
 		return m.pipeline(f.PostProcessor)
 	case "gpt2":
-		name, _ := keys[in+"pre"].(string)
+		name, _ := keys[in+"pre"].Text()
 		pre, ok := ggufPre[name]
 		if !ok {
 			known := make([]string, 0, len(ggufPre))
@@ -277,7 +143,7 @@ func fromGGUF(keys map[string]any) (*Pipeline, error) {
 			slices.Sort(known)
 			return nil, fmt.Errorf("tokenizer.ggml.pre: unknown %q (known: %s)", name, strings.Join(known, ", "))
 		}
-		merges, _ := keys[in+"merges"].([]string)
+		merges := ggufTexts(keys[in+"merges"])
 		v := &vocabulary{kind: "BPE", ids: make(map[string]int64, len(tokens)), ignore: pre.ignoreMerges}
 		for i, line := range merges {
 			pair, err := mergeLine(line)

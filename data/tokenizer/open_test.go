@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"hone/checkpoint/gguf"
 )
 
 // TestSentencePiece: a model is read as the committed tokenizer.json, of which
@@ -159,14 +161,11 @@ func FuzzGGUF(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if len(data) < 4 {
-			return
-		}
-		keys, err := ggufKeys(bytes.NewReader(data), int64(len(data)))
+		g, err := gguf.Read(bytes.NewReader(data), int64(len(data)))
 		if err != nil {
 			return
 		}
-		if tok, err := fromGGUF(keys); err == nil {
+		if tok, err := fromGGUF(g.Keys); err == nil {
 			tok.Decode(tok.Encode(nil, "Hello, ﬁ\x00\xff 세계\t\t"))
 		}
 	})
