@@ -466,7 +466,7 @@ func prepareCleaned(ctx context.Context, spec Spec, cacheDir string, progress fu
 	if err != nil {
 		return nil, err
 	}
-	rest.SHA256, rest.Text, rest.Label = "", "", ""
+	rest.SHA256, rest.Text, rest.Label, rest.Say = "", "", "", nil // which has been told
 	c, err := openConverted(ctx, rest, dir, m, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%w (hint: remove %s, and it will be made anew)", err, dir)

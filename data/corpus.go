@@ -86,11 +86,12 @@ type Corpus struct {
 
 // Split is one side of a corpus.
 type Split struct {
-	Name     string // train, validation, test
-	SHA256   string // of its files, as they are read; names and places have no part in it
-	files    []splitFile
-	rows     int64
-	labelled int64
+	Name      string // train, validation, test
+	SHA256    string // of its files, as they are read; names and places have no part in it
+	files     []splitFile
+	rows      int64
+	labelled  int64
+	textBytes int64 // counted by a conversion; 0: not counted
 }
 
 // note makes the hash of the next file part of the split's.
@@ -416,7 +417,7 @@ func openConverted(ctx context.Context, spec Spec, dir string, m *Manifest, prog
 		}
 	}
 	for _, ms := range m.Splits {
-		s := &Split{Name: ms.Name}
+		s := &Split{Name: ms.Name, textBytes: ms.TextBytes}
 		switch ms.Name {
 		case "train":
 			c.Train = s

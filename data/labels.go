@@ -86,14 +86,16 @@ func marksNone(labels []LabelCount) (none, numbers bool) {
 // is the one that is known to.
 func (c *Corpus) setLabels(labels []LabelCount, earlier string, say func(notice string)) {
 	name := c.Provenance.Name
-	if c.none = earlier; earlier == "" {
-		none, numbers := marksNone(labels)
-		switch {
-		case none:
-			c.none = minusOne
-		case numbers && say != nil:
-			say(fmt.Sprintf("corpus %s: label -1 is taken for a class like the others (hint: where it marks rows without a label, leave their label empty)", name))
-		}
+	none, numbers := marksNone(labels)
+	if c.none = earlier; none {
+		c.none = minusOne
+	}
+	switch {
+	case say == nil:
+	case c.none != "":
+		say(fmt.Sprintf("corpus %s: label %s marks documents without a label, as datasets writes it", name, c.none))
+	case numbers:
+		say(fmt.Sprintf("corpus %s: label -1 is taken for a class like the others (hint: where it marks documents without a label, leave their label empty)", name))
 	}
 	for side, s := range []*Split{c.Train, c.Validation, c.Test} {
 		if s == nil {
@@ -115,16 +117,4 @@ func (c *Corpus) setLabels(labels []LabelCount, earlier string, say func(notice 
 		}
 	}
 	slices.Sort(c.Labels)
-	if len(c.Labels) == 0 || say == nil {
-		return
-	}
-	for _, s := range c.Splits() {
-		if n := s.rows - s.labelled; n > 0 {
-			how := ""
-			if c.none != "" {
-				how = fmt.Sprintf(" (their label is empty or %s)", c.none)
-			}
-			say(fmt.Sprintf("corpus %s: %d of %d documents of split %s have no label%s", name, n, s.rows, s.Name, how))
-		}
-	}
 }

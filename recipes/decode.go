@@ -338,6 +338,14 @@ func (d *decoder) value(f reflect.Value, x any, path string) {
 			want(`a number of steps or a time such as "5m"`)
 		}
 		return
+	case **bool:
+		b, ok := x.(bool)
+		if !ok {
+			want("true or false")
+			return
+		}
+		*p = &b
+		return
 	case *Rates:
 		list, ok := x.([]any)
 		if !ok {

@@ -36,7 +36,7 @@ func stageCorpus(corpora map[string]*data.Corpus, s *Stage) *data.Corpus {
 func trainConfig(r *Recipe, s *Stage, corpora map[string]*data.Corpus, tok tokenizer.Tokenizer) data.Config {
 	c := stageCorpus(corpora, s)
 	cfg := loaderConfig(r, s, c, c.Train, tok)
-	cfg.LMWeight = s.LMWeight
+	cfg.LMWeight, cfg.Windows = s.LMWeight, r.windows(s, c)
 	if s.TokenDropout > 0 {
 		cfg.TokenDropout, cfg.Mask = s.TokenDropout, padding(tok)
 	}

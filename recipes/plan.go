@@ -19,24 +19,29 @@ import (
 
 // A Plan is what a recipe will take, found out before any work.
 type Plan struct {
-	Recipe  string      `json:"recipe"`
-	Device  string      `json:"device"`
-	Stages  []PlanStage `json:"stages"`
-	Memory  int64       `json:"memory_bytes"` // peak of the process
-	Minutes float64     `json:"minutes"`
+	Recipe string      `json:"recipe"`
+	Device string      `json:"device"`
+	Splits []PlanSplit `json:"splits"` // of the corpora
+	Stages []PlanStage `json:"stages"`
+	// Warnings are of what will work, and is hardly meant.
+	Warnings []string `json:"warnings"`
+	Memory   int64    `json:"memory_bytes"` // peak of the process
+	Minutes  float64  `json:"minutes"`
 }
 
 // A PlanStage is a stage of a Plan.
 type PlanStage struct {
-	Name            string  `json:"name"`
-	Kind            string  `json:"kind"`
-	Parameters      int     `json:"parameters,omitempty"`
-	Steps           int     `json:"steps,omitempty"` // of all learning rates
-	TokensPerStep   int     `json:"tokens_per_step,omitempty"`
-	FLOPsPerStep    float64 `json:"flops_per_step,omitempty"`
-	TokensPerSecond float64 `json:"tokens_per_second,omitempty"` // measured
-	Memory          int64   `json:"memory_bytes"`                // arenas
-	Minutes         float64 `json:"minutes"`
+	Name             string  `json:"name"`
+	Kind             string  `json:"kind"`
+	Parameters       int     `json:"parameters,omitempty"`
+	Steps            int     `json:"steps,omitempty"` // of all learning rates
+	TokensPerStep    int     `json:"tokens_per_step,omitempty"`
+	DocumentsPerStep float64 `json:"documents_per_step,omitempty"` // about
+	Epochs           float64 `json:"epochs,omitempty"`             // of one learning rate, about
+	FLOPsPerStep     float64 `json:"flops_per_step,omitempty"`
+	TokensPerSecond  float64 `json:"tokens_per_second,omitempty"` // measured
+	Memory           int64   `json:"memory_bytes"`                // arenas
+	Minutes          float64 `json:"minutes"`
 }
 
 // processBytes is what the process holds beside the arenas of a stage: 18 MB of the
@@ -62,7 +67,11 @@ func Check(ctx context.Context, r *Recipe, o Options) (*Plan, error) {
 			o.Say(fmt.Sprintf("corpus %s: read with %s", name, strings.Join(c.read().Keys(), ", ")))
 		}
 	}
-	p := &Plan{Recipe: r.Name, Device: dev.Name()}
+	known, err := survey(ctx, r, corpora, o)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{Recipe: r.Name, Device: dev.Name(), Splits: known.plan(), Warnings: append([]string{}, known.warnings()...)}
 	for i := range r.Stages {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -75,6 +84,14 @@ func Check(ctx context.Context, r *Recipe, o Options) (*Plan, error) {
 			}
 		} else if err := planTrain(r, s, stageCorpus(corpora, s), dev, &ps); err != nil {
 			return nil, fmt.Errorf("stage %s: %w", s.Name, err)
+		} else {
+			windows, warning := r.windows(s, stageCorpus(corpora, s)), ""
+			if ps.DocumentsPerStep, ps.Epochs, warning = known.stage(s, windows); warning != "" {
+				p.Warnings = append(p.Warnings, warning)
+			}
+			if windows && s.RandomWindows == nil {
+				p.Warnings = append(p.Warnings, windowsNote(s))
+			}
 		}
 		p.Stages = append(p.Stages, ps)
 		p.Memory = max(p.Memory, ps.Memory)
@@ -188,7 +205,7 @@ func planTrain(r *Recipe, s *Stage, corpus *data.Corpus, dev *cpu.Device, ps *Pl
 	for _, p := range parts.programs() {
 		ps.Memory += arenas(p)
 	}
-	if s.RandomWindows { // a text has no more tokens than bytes
+	if r.windows(s, corpus) { // a text has no more tokens than bytes
 		ps.Memory += 4 * corpus.Provenance.Bytes
 	}
 
@@ -306,15 +323,23 @@ func madeUp(s *Stage, p *stageParts) *model.Feed {
 // Print writes the plan as a table.
 func (p *Plan) Print(w io.Writer) error {
 	fmt.Fprintf(w, "recipe %s on %s\n", p.Recipe, p.Device)
+	if err := printSplits(w, p.Splits); err != nil {
+		return err
+	}
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "stage\tkind\tparameters\tsteps\ttokens/step\tGFLOP/step\ttokens/s\tMB\tminutes")
+	fmt.Fprintln(t, "stage\tkind\tparameters\tsteps\ttokens/step\tdocuments/step\tepochs\tGFLOP/step\ttokens/s\tMB\tminutes")
 	for _, s := range p.Stages {
-		fmt.Fprintf(t, "%s\t%s\t%.3g M\t%d\t%d\t%.1f\t%.0f\t%.0f\t%.1f\n", s.Name, s.Kind, float64(s.Parameters)/1e6,
-			s.Steps, s.TokensPerStep, s.FLOPsPerStep/1e9, s.TokensPerSecond, float64(s.Memory)/1e6, s.Minutes)
+		fmt.Fprintf(t, "%s\t%s\t%.3g M\t%d\t%d\t%.3g\t%.3g\t%.1f\t%.0f\t%.0f\t%.1f\n", s.Name, s.Kind, float64(s.Parameters)/1e6,
+			s.Steps, s.TokensPerStep, s.DocumentsPerStep, s.Epochs, s.FLOPsPerStep/1e9, s.TokensPerSecond, float64(s.Memory)/1e6, s.Minutes)
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "peak memory %.0f MB, training %.1f minutes on this machine\n", float64(p.Memory)/1e6, p.Minutes)
+	for _, warning := range p.Warnings {
+		if err == nil {
+			_, err = fmt.Fprintf(w, "warning: %s\n", warning)
+		}
+	}
 	return err
 }

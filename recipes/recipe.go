@@ -114,11 +114,11 @@ type Stage struct {
 	MixtureTemperature float64 `toml:"mixture_temperature"` // above 1, small corpora gain
 
 	// Batches.
-	SequenceLength int  `toml:"sequence_length"` // tokens in a row; 0: the longest sequence of the model
-	BatchSize      int  `toml:"batch_size"`      // rows of a step
-	MicroBatchSize int  `toml:"micro_batch_size"`
-	MaxSequences   int  `toml:"max_sequences"`            // finetune: documents packed into one row, at most; 0: an eighth of sequence_length, 8 at least
-	RandomWindows  bool `toml:"random_windows,omitempty"` // pretrain: rows begin at random places of the text, in place of going through its documents; all tokens stay in memory
+	SequenceLength int   `toml:"sequence_length"` // tokens in a row; 0: the longest sequence of the model
+	BatchSize      int   `toml:"batch_size"`      // rows of a step
+	MicroBatchSize int   `toml:"micro_batch_size"`
+	MaxSequences   int   `toml:"max_sequences"`            // finetune: documents packed into one row, at most; 0: an eighth of sequence_length, 8 at least
+	RandomWindows  *bool `toml:"random_windows,omitempty"` // pretrain: rows begin at random places of the text, in place of going through its documents; all tokens stay in memory; not given: where documents are longer than a step
 
 	// Training.
 	Objective        string  `toml:"objective"` // pretrain: causal, masked, permutation, span_corruption, prefix_lm; finetune: classification

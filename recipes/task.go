@@ -159,6 +159,9 @@ func Evaluate(ctx context.Context, dir string, t *Task, limit int, o Options) (*
 		if y.labels, err = matchLabels(corpus, m.Config.Labels()); err != nil {
 			return nil, input(fmt.Errorf("task %s: %w", t.Name, err))
 		}
+		if n := split.Rows() - split.Labelled(); n > 0 {
+			o.Say(fmt.Sprintf("task %s: %d of the %d documents of split %s have no label: they are left out", t.Name, n, split.Rows(), split.Name))
+		}
 		y.cfg.Objective, y.cfg.Labels = data.Classification, y.labels
 		es, c, err := y.classifier(ctx, m.Net, nil, t.Baselines)
 		if err != nil {

@@ -326,7 +326,7 @@ func loaderConfig(r *Recipe, s *Stage, c *data.Corpus, split *data.Split, tok to
 	cfg := data.Config{
 		Records: split, Tokenizer: tok,
 		T: s.SequenceLength, BatchSize: s.BatchSize, MicroBatchSize: s.MicroBatchSize,
-		Seed: uint64(r.Seed), Shuffle: true, Windows: s.RandomWindows, MaxSeqs: s.MaxSequences,
+		Seed: uint64(r.Seed), Shuffle: true, MaxSeqs: s.MaxSequences,
 		BOS: r.Tokenizer.BOS, EOS: r.Tokenizer.EOS, Separator: r.Tokenizer.Separator,
 	}
 	if s.Kind == "finetune" {
@@ -353,6 +353,9 @@ func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpo
 		if err := w.readTokens(ctx, s, &read); err != nil {
 			return fmt.Errorf("stage %s: %w", s.Name, err)
 		}
+	}
+	if read.Windows && s.RandomWindows == nil {
+		w.log(windowsNote(s))
 	}
 	config := w.config(s)
 	opt, err := newOptimizer(s, rate)

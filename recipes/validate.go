@@ -320,7 +320,7 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 	if s.Trainable == trainableHead && s.LMWeight != 0 {
 		d.fault(at+"lm_weight", "the next token is learned by the body, which trainable = %q keeps as it is", s.Trainable)
 	}
-	if s.RandomWindows && (s.Kind == "finetune" || len(s.Mixture) > 0) {
+	if s.RandomWindows != nil && *s.RandomWindows && (s.Kind == "finetune" || len(s.Mixture) > 0) {
 		d.fault(at+"random_windows", "this is for pretraining on a single corpus")
 	}
 	if s.Kind == "pretrain" && s.TokenDropout != 0 {

@@ -13,8 +13,10 @@ func newCheck(t *terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check RECIPE [KEY=VALUE…]",
 		Short: "validate a recipe and say what it will take",
-		Long: `Validates a recipe, every fault at once, then plans it: parameters, FLOPs, peak
-memory and minutes, the speed measured by some steps of each stage on this machine.
+		Long: `Validates a recipe, every fault at once, then plans it: the splits of its corpora with
+files, documents and tokens, and how many held-out texts are in training too; of each
+stage documents a step and epochs, parameters, FLOPs, peak memory and minutes, the speed
+measured by some steps on this machine. What will work and is hardly meant is warned of.
 hone data preview shows what the model will see.`,
 		Example: "  hone check quickstart\n  hone check quickstart --program",
 		Args:    cobra.MinimumNArgs(1),

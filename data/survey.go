@@ -1,0 +1,131 @@
+package data
+
+import (
+	"context"
+	"math/bits"
+)
+
+// A SplitSurvey is what reading all of a split has shown.
+type SplitSurvey struct {
+	Name       string
+	Files      int
+	Documents  int64
+	TextBytes  int64
+	TooLong    int64 // documents that a Loader passes over
+	Unlabelled int64 // documents without a label, of a corpus with labels
+	// Shared is what a held-out split has in common with all training splits.
+	Shared  *SharedTexts
+	lengths [65]struct{ documents, bytes int64 } // by the bits of the length
+}
+
+// Tokens estimates the tokens of the documents: so many to a byte, some around each, and none
+// beyond the most of a document; 0: any number.
+func (s *SplitSurvey) Tokens(perByte float64, around, most int) (tokens float64) {
+	for _, l := range s.lengths {
+		if l.documents == 0 {
+			continue
+		}
+		each := float64(l.bytes)/float64(l.documents)*perByte + float64(around)
+		if most > 0 {
+			each = min(each, float64(most))
+		}
+		tokens += each * float64(l.documents)
+	}
+	return tokens
+}
+
+// LongerThan is the share of the text that is in documents of about so many bytes and more.
+func (s *SplitSurvey) LongerThan(size int64) float64 {
+	long := int64(0)
+	for _, l := range s.lengths {
+		if l.documents > 0 && l.bytes/l.documents >= size {
+			long += l.bytes
+		}
+	}
+	return float64(long) / float64(max(1, s.TextBytes))
+}
+
+// Survey reads the splits of corpora, the held-out ones first, to find their texts again in
+// any that is for training. progress counts documents and may be nil.
+func Survey(ctx context.Context, corpora []*Corpus, progress func(done, total int64)) ([][]SplitSurvey, error) {
+	type turn struct {
+		split  *Split
+		survey *SplitSurvey
+		held   int // its number; -1: for training
+	}
+	var held, train []turn
+	var all [][]SplitSurvey
+	total, done := int64(0), int64(0)
+	for _, c := range corpora {
+		splits := c.Splits()
+		surveys := make([]SplitSurvey, len(splits))
+		for i, s := range splits {
+			surveys[i] = SplitSurvey{Name: s.Name, Files: len(s.files), Documents: s.rows}
+			if len(c.Labels) > 0 {
+				surveys[i].Unlabelled = s.rows - s.labelled
+			}
+			total += s.rows
+			if s == c.Train {
+				train = append(train, turn{s, &surveys[i], -1})
+			} else {
+				held = append(held, turn{s, &surveys[i], len(held)})
+			}
+		}
+		all = append(all, surveys)
+	}
+	shared := NewShared()
+	longest := int64(Config{}.WithDefaults().MaxDocBytes)
+	for _, t := range append(held[:len(held):len(held)], train...) {
+		for i := range t.split.Rows() {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			r, err := t.split.Record(i)
+			if err != nil {
+				return nil, err
+			}
+			n := int64(len(r.Text))
+			t.survey.TextBytes += n
+			if n > longest {
+				t.survey.TooLong++
+			} else if n > 0 {
+				l := &t.survey.lengths[bits.Len64(uint64(n))]
+				l.documents++
+				l.bytes += n
+			}
+			if t.held >= 0 {
+				shared.Hold(t.held, r.Text)
+			} else {
+				shared.Train(r.Text, len(held))
+			}
+			if done++; progress != nil && done%1024 == 0 {
+				progress(done, total)
+			}
+		}
+	}
+	for _, t := range held {
+		n := shared.Count(t.held)
+		t.survey.Shared = &n
+	}
+	return all, nil
+}
+
+// MeanBytes is about how long the text of a document is: what a conversion has counted, or of
+// a few documents, evenly spaced.
+func (s *Split) MeanBytes() (float64, error) {
+	if s.rows == 0 {
+		return 0, nil
+	}
+	if s.textBytes > 0 {
+		return float64(s.textBytes) / float64(s.rows), nil
+	}
+	n, sum := min(s.rows, 64), 0
+	for i := range n {
+		r, err := s.Record(i * s.rows / n)
+		if err != nil {
+			return 0, err
+		}
+		sum += len(r.Text)
+	}
+	return float64(sum) / float64(n), nil
+}
