@@ -504,7 +504,7 @@ func (s *Split) add(from sided, spec Spec, cache *source.Cache) error {
 		f.Close()
 		return err
 	}
-	if err := sf.fit(spec); err != nil {
+	if err := sf.fit(); err != nil {
 		f.Close()
 		return err
 	}
@@ -517,14 +517,26 @@ func (s *Split) add(from sided, spec Spec, cache *source.Cache) error {
 	return nil
 }
 
-// fit checks that the columns of dialogues and ids are such.
-func (f *splitFile) fit(spec Spec) error {
-	for _, c := range f.Columns() {
-		if c.Name == spec.Messages && !c.Messages() {
-			return fmt.Errorf("data: %s: column %q is %s, no list<struct<role: utf8, content: utf8>>", f.Path(), c.Name, c.Type)
+// fit checks the types of columns: texts and labels, dialogues, ids.
+func (f *splitFile) fit() error {
+	for _, at := range []int{f.text, f.label, f.messages, f.ids} {
+		if at < 0 {
+			continue
 		}
-		if c.Name == spec.IDs && !c.IDs() {
-			return fmt.Errorf("data: %s: column %q is %s, no list of integers", f.Path(), c.Name, c.Type)
+		c, err := f.Column(f.columns[at])
+		if err != nil {
+			return err
+		}
+		switch {
+		case at == f.messages && !c.Messages():
+			err = fmt.Errorf("column %q is %s, no list<struct<role: utf8, content: utf8>>", c.Name, c.Type)
+		case at == f.ids && !c.IDs():
+			err = fmt.Errorf("column %q is %s, no list of integers", c.Name, c.Type)
+		case at == f.text || at == f.label:
+			err = c.NotText()
+		}
+		if err != nil {
+			return fmt.Errorf("data: %s: %w", f.Path(), err)
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package data
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"io"
 	"math/bits"
 	"path/filepath"
@@ -212,6 +213,20 @@ func (c *counter) table(ctx context.Context, t sidedTable, progress func(done in
 		}
 		for _, col := range t.Columns[:1] { // any will do, to count rows
 			columns = append(columns, col.Name)
+		}
+	}
+	for _, name := range []string{text, label} {
+		if name == "" {
+			continue
+		}
+		c, err := t.Column(name)
+		if err == nil {
+			if err = c.NotText(); err != nil {
+				err = fmt.Errorf("data: %s: %w", t.Path, err)
+			}
+		}
+		if err != nil {
+			return 0, err
 		}
 	}
 	s, err := t.Scan(ctx, columns...)

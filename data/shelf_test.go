@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"hone/data/clean"
@@ -43,6 +44,73 @@ func TestKeysConvertAgain(t *testing.T) {
 			}
 			tokens.Close()
 			corpus.Close()
+		}
+	}
+}
+
+// TestNotText names columns that hold no texts, in every format and way to read them.
+func TestNotText(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	jsonl := write("x.jsonl", `{"text": "a", "doc": {"text": "inside", "n": 1}, "list": ["b"], "label": "x", "odd": NaN}`+"\n")
+	ragged := write("text.jsonl", `{"text": ["a"]}`+"\n")
+	if _, err := Convert(t.Context(), jsonl, filepath.Join(dir, "converted"), ConvertOptions{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	arrow, err := filepath.Glob(filepath.Join(dir, "converted", "*.arrow"))
+	if err != nil || len(arrow) != 1 {
+		t.Fatal(arrow, err)
+	}
+	for _, c := range []struct{ path, text, label, want string }{
+		{jsonl, "doc", "", `column "doc" is struct<text: utf8, n: int64>, not text (hint: name a field of it, as doc.text)`},
+		{jsonl, "list", "", `column "list" is list<utf8>, not text`},
+		{jsonl, "text", "list", `column "list" is list<utf8>, not text`},
+		{ragged, "", "", `column "text" is list<utf8>, not text`},
+		{arrow[0], "doc", "", `column "doc" is struct<text: utf8, n: int64>, not text`},
+		{arrow[0], "list", "", `column "list" is list<utf8>, not text`},
+		{arrow[0], "text", "doc", `column "doc" is struct<`},
+	} {
+		_, prepare := Prepare(t.Context(), Spec{From: c.path, Text: c.text, Label: c.label}, t.TempDir(), nil)
+		_, convert := Convert(t.Context(), c.path, filepath.Join(t.TempDir(), "c"), ConvertOptions{Text: c.text, Label: c.label}, nil)
+		errs := []error{prepare, convert}
+		if c.path != ragged { // which has no column of text, to look at
+			_, inspect := Inspect(t.Context(), []string{c.path}, InspectOptions{Text: c.text, Label: c.label}, nil)
+			errs = append(errs, inspect)
+		}
+		for i, err := range errs {
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), c.path) {
+				t.Errorf("%s, %q, %d: %v, want %s", c.path, c.text, i, err, c.want)
+			}
+		}
+	}
+	for _, path := range []string{jsonl, arrow[0]} {
+		c, err := Prepare(t.Context(), Spec{From: path, Text: "doc.text", Label: "doc.n"}, t.TempDir(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := c.Train.Record(0)
+		if err != nil || r.Text != "inside" || r.Label != "1" {
+			t.Errorf("%s: %+v, %v", path, r, err)
+		}
+		c.Close()
+	}
+}
+
+// TestReadKeysDisturb finds keys that would change nothing.
+func TestReadKeysDisturb(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.jsonl")
+	if err := os.WriteFile(path, []byte(`{"text": "a"}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []source.Options{{Delimiter: ";"}, {Separator: "\n"}, {ColumnNames: []string{"text"}}, {Quote: "csv"}} {
+		if _, err := Prepare(t.Context(), Spec{From: path, Read: o}, t.TempDir(), nil); err == nil || !strings.Contains(err.Error(), "no file here is of that format") {
+			t.Errorf("%+v: %v", o, err)
 		}
 	}
 }

@@ -276,7 +276,13 @@ func (c *conversion) close() {
 
 // table converts the rows of table number i.
 func (c *conversion) table(ctx context.Context, i int, t sidedTable, progress func(read int64)) error {
-	sc, err := t.Scan(ctx)
+	var names []string
+	for _, col := range c.columns {
+		if _, err := t.Column(col.Name); err == nil {
+			names = append(names, col.Name)
+		}
+	}
+	sc, err := t.Scan(ctx, names...)
 	if err != nil {
 		return err
 	}
@@ -422,7 +428,7 @@ func arrange(tables []sidedTable, opt ConvertOptions) (columns []source.Column, 
 	for i, t := range tables {
 		all[i] = t.Table
 	}
-	columns = source.Unite(all)
+	columns = source.Unite(all, opt.Text, opt.Label)
 	find := func(name string) int {
 		return slices.IndexFunc(columns, func(c source.Column) bool { return c.Name == name })
 	}
@@ -456,6 +462,18 @@ func arrange(tables []sidedTable, opt ConvertOptions) (columns []source.Column, 
 	if opt.Label != "" {
 		if label, err = named(opt.Label); err != nil {
 			return nil, 0, 0, err
+		}
+	}
+	for _, i := range []int{text, label} {
+		for _, t := range tables {
+			if i < 0 {
+				continue
+			}
+			if c, err := t.Column(columns[i].Name); err != nil {
+				continue // it may lack it
+			} else if err := c.NotText(); err != nil {
+				return nil, 0, 0, fmt.Errorf("data: %s: %w", t.Path, err)
+			}
 		}
 	}
 	return columns, text, label, nil

@@ -37,8 +37,8 @@ type Recipe struct {
 // A Corpus names data and where it comes from.
 type Corpus struct {
 	Source string `toml:"source"` // goroot:, a file, a directory or a glob of any known format
-	Text   string `toml:"text"`   // name of the text column
-	Label  string `toml:"label"`  // name of the label column; "": label, where there is one
+	Text   string `toml:"text"`   // name of the text column; doc.text: the field text of the column doc
+	Label  string `toml:"label"`  // name of the label column, as that of the text; "": label, where there is one
 
 	// How files are read.
 	Format      string   `toml:"format,omitempty"`       // "": as they show
@@ -46,6 +46,7 @@ type Corpus struct {
 	ColumnNames []string `toml:"column_names,omitempty"` // of CSV and TSV files without a header line
 	Delimiter   string   `toml:"delimiter,omitempty"`    // between the values of CSV and TSV files; "": of TSV a tab, of CSV the one of , ; | and tab that its first lines show
 	Quote       string   `toml:"quote,omitempty"`        // what quotes are in CSV and TSV files: csv (around cells), none (text), auto; "": auto, which is csv for CSV, and for TSV where all quotes of a file are CSV's
+	Rows        string   `toml:"rows,omitempty"`         // of JSON files: the array of their rows, as data, or a.b for one in an object
 	OnError     string   `toml:"on_error"`               // what a record that cannot be read does: fail, or skip
 
 	// Provenance. What a converted corpus says of itself need not be said again.
@@ -74,7 +75,7 @@ type Corpus struct {
 
 // read says how the files of a corpus are read.
 func (c *Corpus) read() source.Options {
-	o := source.Options{Format: c.Format, Separator: c.Separator, ColumnNames: c.ColumnNames, Delimiter: c.Delimiter, Quote: c.Quote}
+	o := source.Options{Format: c.Format, Separator: c.Separator, ColumnNames: c.ColumnNames, Delimiter: c.Delimiter, Quote: c.Quote, Rows: c.Rows}
 	if c.OnError == "skip" {
 		o.Skips = &source.Skips{}
 	}

@@ -367,8 +367,8 @@ func printSplit(w io.Writer, s *data.SplitInfo, info *data.Info) {
 
 // readFlags say how files are read.
 type readFlags struct {
-	format, separator, delimiter, quote, onError string
-	columnNames                                  []string
+	format, separator, delimiter, quote, rows, onError string
+	columnNames                                        []string
 }
 
 func (r *readFlags) add(c *cobra.Command) {
@@ -378,11 +378,12 @@ func (r *readFlags) add(c *cobra.Command) {
 	f.StringSliceVar(&r.columnNames, "column-names", nil, "of CSV and TSV files without a header line")
 	f.StringVar(&r.delimiter, "delimiter", "", `between the values of CSV and TSV files (default: of TSV "\t", of CSV the one of , ; | and "\t" that its first lines show)`)
 	f.StringVar(&r.quote, "quote", "", "what quotes are in CSV and TSV files: csv (around cells), none (text), auto (default: csv for CSV, and for TSV where all quotes of a file are CSV's)")
+	f.StringVar(&r.rows, "rows", "", "of JSON files: the array of their rows, as data, or a.b for one in an object")
 	f.StringVar(&r.onError, "on-error", "fail", "what a record that cannot be read does: fail, or skip it and count it")
 }
 
 func (r *readFlags) set(o *source.Options) (err error) {
-	o.Format, o.ColumnNames, o.Quote = r.format, r.columnNames, r.quote
+	o.Format, o.ColumnNames, o.Quote, o.Rows = r.format, r.columnNames, r.quote, r.rows
 	for _, v := range []struct {
 		to   *string
 		from string

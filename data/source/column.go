@@ -1,9 +1,7 @@
 package source
 
 import (
-	"fmt"
 	"math"
-	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow"
 )
@@ -155,60 +153,28 @@ func (a *File) Columns() []Column {
 // Readable reports whether the file has a column of that name whose values are
 // text or are read as text.
 func (a *File) Readable(name string) bool {
-	for _, c := range a.Columns() {
-		if c.Name == name {
-			return c.Scalar()
-		}
+	c, err := a.Column(name)
+	return err == nil && c.Scalar()
+}
+
+// Column returns the column of a name, or the field of a struct that it stands for:
+// "doc.text", where no column has that name.
+func (a *File) Column(name string) (Column, error) {
+	_, picks, err := choose(a.path, a.Columns(), []string{name})
+	if err != nil {
+		return Column{}, err
 	}
-	return false
+	return picks[0].column, nil
 }
 
 // Select chooses the columns that Batch and Row read, by name and in this
 // order. Integers are read as their decimal digits, or as the names of classes
 // where Hugging Face datasets has left these in the file.
 func (a *File) Select(names ...string) error {
-	at, err := choose(a.path, a.Columns(), names)
+	read, picks, err := choose(a.path, a.Columns(), names)
 	if err != nil {
 		return err
 	}
-	a.columns = at
+	a.columns, a.picks = read, picks
 	return nil
-}
-
-// choose finds columns by name.
-func choose(path string, columns []Column, names []string) ([]int, error) {
-	var at []int
-	for _, name := range names {
-		i := 0
-		for i < len(columns) && columns[i].Name != name {
-			i++
-		}
-		if i == len(columns) {
-			return nil, fmt.Errorf("data: %s: no column %q%s; its columns: %s", path, name, hint(name, columnNames(columns)), listColumns(columns))
-		}
-		if !columns[i].Readable() {
-			return nil, fmt.Errorf("data: %s: column %q is %s, which is not read (hint: cast it when writing the file); its columns: %s", path, name, columns[i].Type, listColumns(columns))
-		}
-		at = append(at, i)
-	}
-	return at, nil
-}
-
-func columnNames(columns []Column) []string {
-	names := make([]string, len(columns))
-	for i := range columns {
-		names[i] = columns[i].Name
-	}
-	return names
-}
-
-func listColumns(columns []Column) string {
-	var s []string
-	for _, c := range columns {
-		s = append(s, fmt.Sprintf("%s (%s)", c.Name, c.Type))
-	}
-	if len(s) == 0 {
-		return "none"
-	}
-	return strings.Join(s, ", ")
 }

@@ -19,24 +19,32 @@ func (c Column) Renamed(name string) Column {
 func (c Column) AsText() Column { return textColumns(c.Name)[0] }
 
 // Unite returns the readable columns of all tables, in the order of the first
-// that has each. A column of different types gets one that holds all values:
-// wider numbers, or text.
-func Unite(tables []*Table) []Column {
+// that has each, and those of names that are fields of a column's struct. A column
+// of different types gets one that holds all values: wider numbers, or text.
+func Unite(tables []*Table, names ...string) []Column {
 	var all []Column
+	add := func(c Column) {
+		if c.arrow == nil {
+			return
+		}
+		if c.classes != nil {
+			c.arrow, c.classes = arrow.BinaryTypes.String, nil // the names of classes
+		}
+		i := slices.IndexFunc(all, func(a Column) bool { return a.Name == c.Name })
+		if i < 0 {
+			all = append(all, c)
+			return
+		}
+		all[i].arrow = uniteTypes(all[i].arrow, c.arrow)
+	}
 	for _, t := range tables {
 		for _, c := range t.Columns {
-			if c.arrow == nil {
-				continue
+			add(c)
+		}
+		for _, name := range names {
+			if _, fields, c := find(t.Columns, name); fields != nil {
+				add(c)
 			}
-			if c.classes != nil {
-				c.arrow, c.classes = arrow.BinaryTypes.String, nil // the names of classes
-			}
-			i := slices.IndexFunc(all, func(a Column) bool { return a.Name == c.Name })
-			if i < 0 {
-				all = append(all, c)
-				continue
-			}
-			all[i].arrow = uniteTypes(all[i].arrow, c.arrow)
 		}
 	}
 	for i := range all {

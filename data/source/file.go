@@ -29,7 +29,8 @@ type File struct {
 	batches []arrowBlock
 	first   []int64 // row number of each batch's first row, and the sum of all
 	dicts   []dictBlock
-	columns []int // selected, numbers of fields
+	columns []int  // that are read, numbers of fields
+	picks   []pick // of them; nil: they as they are
 	cache   *Cache
 	skips   *Skips // nil: invalid UTF-8 is an error
 

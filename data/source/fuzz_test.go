@@ -136,7 +136,13 @@ func FuzzJSON(f *testing.F) {
 	for _, s := range []string{`[{"a":1},{"a":"x"}]`, "{\"a\":1}\n{\"a\":[1,{}]}\n", `{"a":{"b":null}} {"a":12345678901234567890}`, `[[1]]`, "[,]", `{"a`} {
 		f.Add([]byte(s))
 	}
-	f.Fuzz(func(t *testing.T, b []byte) { fuzzRows(t, JSON, Options{}, b) })
+	for _, s := range []string{`{"a": NaN, "b": [-Infinity, "NaN"]}`, `{"data": [{"a": 1}, {"a": NaN}], "b": 1}`, `{"x": {}, "data": [], "y": "]"}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		fuzzRows(t, JSON, Options{}, b)
+		fuzzRows(t, JSON, Options{Rows: "data"}, b)
+	})
 }
 
 func FuzzCSV(f *testing.F) {
@@ -146,6 +152,7 @@ func FuzzCSV(f *testing.F) {
 		fuzzRows(t, CSV, Options{}, b)
 		fuzzRows(t, CSV, Options{ColumnNames: []string{"a", "b"}}, b)
 		fuzzRows(t, TSV, Options{}, b)
+		fuzzRows(t, CSV, Options{Delimiter: ";"}, b)
 	})
 }
 

@@ -103,6 +103,10 @@ func (j *jsonReader) read(s *Scanner) ([]byte, string, error) {
 		case !utf8.Valid(b):
 			err = errInvalidUTF8
 		case !json.Valid(b):
+			if c := withoutNaN(b); json.Valid(c) {
+				b = c
+				break
+			}
 			err = json.Unmarshal(b, new(json.RawMessage))
 			var at *json.SyntaxError
 			if errors.As(err, &at) {
@@ -130,6 +134,10 @@ func (j *jsonReader) begin(s *Scanner) {
 		name = strings.TrimSuffix(name, e)
 	}
 	lines := filepath.Ext(name) == ".jsonl" || filepath.Ext(name) == ".ndjson"
+	if s.table.opt.Rows != "" {
+		j.values = &valueReader{lines: l, path: strings.Split(s.table.opt.Rows, ".")}
+		return
+	}
 	if bytes.HasPrefix(first, []byte("[")) || !lines && whole && !json.Valid(first) {
 		j.values = &valueReader{lines: l}
 		return
@@ -224,11 +232,17 @@ type valueReader struct {
 	lines *lineReader
 	line  []byte // what is left of the line
 	buf   []byte
+	path  []string // of the array, through objects; nil: it is not in one
 	array bool
 	ended bool
 }
 
 func (v *valueReader) next() (value []byte, line int64, err error) {
+	if len(v.path) > 0 && !v.array {
+		if err := v.enter(); err != nil {
+			return nil, v.lines.line, err
+		}
+	}
 	if v.ended {
 		return v.rest()
 	}
@@ -300,6 +314,9 @@ func (v *valueReader) next() (value []byte, line int64, err error) {
 
 // rest refuses what stands after an array.
 func (v *valueReader) rest() ([]byte, int64, error) {
+	if err := v.leave(); err != nil {
+		return nil, v.lines.line, err
+	}
 	for {
 		if len(bytes.TrimSpace(v.line)) > 0 {
 			return nil, v.lines.line, errors.New("text after the end of the array")

@@ -22,6 +22,9 @@ type Options struct {
 	Delimiter string
 	// Quote is what quotes are in CSV and TSV files; "": QuoteAuto.
 	Quote string
+	// Rows is where in a JSON file the array of its rows is: names of members, with
+	// dots between them; "": the file is rows.
+	Rows string
 	// Skips counts records that cannot be read, and reading goes on; nil: the
 	// first one is an error. A file that is damaged as such is always one.
 	Skips *Skips
@@ -57,6 +60,7 @@ func (o Options) keys() []readKey {
 		{"column_names", strings.ReplaceAll(list(o.ColumnNames), `" "`, `", "`), cells},
 		{"delimiter", quote(o.Delimiter), cells},
 		{"quote", quote(o.Quote), cells},
+		{"rows", quote(o.Rows), []string{JSON}},
 	}
 }
 

@@ -91,13 +91,35 @@ func describe(ctx context.Context, path string, opt Options) (*Table, error) {
 	return t, nil
 }
 
-// Column returns the column of a name.
+// Column returns the column of a name, or the field of a struct that it stands for:
+// "doc.text", where no column has that name.
 func (t *Table) Column(name string) (Column, error) {
-	at, err := choose(t.Path, t.Columns, []string{name})
+	_, picks, err := t.choose([]string{name})
 	if err != nil {
 		return Column{}, err
 	}
-	return t.Columns[at[0]], nil
+	return picks[0].column, nil
+}
+
+// choose is choose with what the format lets one guess.
+func (t *Table) choose(names []string) (read []int, picks []pick, err error) {
+	if read, picks, err = choose(t.Path, t.Columns, names); err == nil {
+		return read, picks, nil
+	}
+	switch t.Format {
+	case CSV, TSV:
+		if len(t.Columns) == 1 && t.opt.Delimiter == "" {
+			err = fmt.Errorf("%w (hint: where another character stands between the values, name it with delimiter = \";\", on the command line --delimiter \";\")", err)
+		}
+	case JSON:
+		for _, c := range t.Columns {
+			if l, ok := c.arrow.(arrow.ListLikeType); ok && t.opt.Rows == "" && l.Elem().ID() == arrow.STRUCT {
+				err = fmt.Errorf("%w (hint: where the rows are the elements of %s, rows = %q, on the command line --rows %s)", err, c.Name, c.Name, c.Name)
+				break
+			}
+		}
+	}
+	return nil, nil, err
 }
 
 // rowReader reads records in order into batches.
@@ -116,8 +138,9 @@ type Scanner struct {
 	rows     rowReader
 	in       *unpacked // nil: read at random
 	temp     *os.File  // what a compressed file was decompressed to
-	selected []int
-	at       int64 // rows read
+	selected []int     // columns that are read
+	picks    []pick    // of them; nil: they as they are
+	at       int64     // rows read
 	err      error
 }
 
@@ -134,7 +157,7 @@ func (t *Table) Scan(ctx context.Context, names ...string) (*Scanner, error) {
 			return nil, fmt.Errorf("data: %s: no column can be read; its columns: %s", t.Path, listColumns(t.Columns))
 		}
 	}
-	at, err := choose(t.Path, t.Columns, names)
+	read, picks, err := t.choose(names)
 	if err != nil {
 		return nil, err
 	}
@@ -142,12 +165,12 @@ func (t *Table) Scan(ctx context.Context, names ...string) (*Scanner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data: %s: %w", t.Path, bare(err))
 	}
-	s.selected = at
+	s.selected, s.picks = read, picks
 	if a, ok := s.rows.(*arrowReader); ok {
 		for _, c := range t.Columns {
 			a.f.SetClasses(c.Name, c.classes)
 		}
-		a.f.columns = at
+		a.f.columns = read
 	}
 	return s, nil
 }
@@ -214,11 +237,11 @@ func (s *Scanner) spool() error {
 	return err
 }
 
-// Columns lists the columns that are read.
+// Columns lists the columns of a batch, as they were named.
 func (s *Scanner) Columns() []Column {
 	var list []Column
-	for _, i := range s.selected {
-		list = append(list, s.table.Columns[i])
+	for _, p := range s.picks {
+		list = append(list, p.column)
 	}
 	return list
 }
@@ -242,6 +265,9 @@ func (s *Scanner) Next() (b *Batch, err error) {
 		return nil, fmt.Errorf("data: %s: %w", s.table.Path, bare(err))
 	}
 	s.at += int64(b.Rows)
+	if s.picks != nil {
+		b.pick(s.picks)
+	}
 	return b, nil
 }
 
@@ -309,7 +335,10 @@ type rowBuilder struct {
 }
 
 func newRowBuilder(s *Scanner) *rowBuilder {
-	b := &rowBuilder{columns: s.Columns(), first: s.at}
+	b := &rowBuilder{first: s.at}
+	for _, i := range s.selected {
+		b.columns = append(b.columns, s.table.Columns[i])
+	}
 	b.RecordBuilder = array.NewRecordBuilder(memory.NewGoAllocator(), arrowSchema(b.columns))
 	return b
 }

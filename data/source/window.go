@@ -123,6 +123,9 @@ func (w *window) batch(r, n int64) (b *Batch, err error) {
 		b.classes = append(b.classes, fd.classes)
 	}
 	b.Bytes = maxBatch - w.budget
+	if a.picks != nil {
+		b.pick(a.picks)
+	}
 	return b, nil
 }
 
