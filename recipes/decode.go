@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -87,7 +88,7 @@ func parse(file, text string, overrides []string) (*Recipe, error) {
 		}
 	}
 	r.origin.set = setPaths("", tree)
-	d := decoder{faults: faults, lines: r.origin.lines}
+	d := decoder{faults: faults, lines: r.origin.lines, set: r.origin.set}
 	d.table(tree, "", reflect.ValueOf(&r).Elem())
 	d.base(&r)
 	d.model(&r)
@@ -111,7 +112,7 @@ func override(tree map[string]any, o string, lines map[string]int) error {
 	var parsed map[string]any
 	if _, err := toml.Decode("v = "+value, &parsed); err != nil {
 		if _, err := toml.Decode("v = '"+value+"'", &parsed); err != nil {
-			return fmt.Errorf("the value %q is no TOML value", value)
+			return fmt.Errorf("%q cannot be read as a value; a text with both kinds of quotes must be quoted as in TOML", value)
 		}
 	}
 	path := strings.Split(key, ".")
@@ -123,7 +124,7 @@ func override(tree map[string]any, o string, lines map[string]int) error {
 			at = next
 		case []map[string]any:
 			if i+2 >= len(path) {
-				return fmt.Errorf("name one of %s, as in %s.NAME.key", part, part)
+				return fmt.Errorf("there are several: name one, as in %s.NAME.%s", walked, path[len(path)-1])
 			}
 			k, names := -1, []string(nil)
 			for j, e := range next {
@@ -138,7 +139,7 @@ func override(tree map[string]any, o string, lines map[string]int) error {
 			rest := strings.Join(path[i+2:], ".")
 			walked += fmt.Sprintf(".%d", k)
 			if strings.Contains(rest, ".") || rest == "" {
-				return fmt.Errorf("a key of a stage is one word, not %q", rest)
+				return fmt.Errorf("%q is no key of a stage: one word is", rest)
 			}
 			next[k][rest] = parsed["v"]
 			delete(lines, join(walked, rest))
@@ -148,7 +149,7 @@ func override(tree map[string]any, o string, lines map[string]int) error {
 			at[part] = m
 			at = m
 		default:
-			return fmt.Errorf("%s is no table", walked)
+			return fmt.Errorf("%s is a value, and has no keys of its own", walked)
 		}
 	}
 	at[path[len(path)-1]] = parsed["v"]
@@ -271,6 +272,7 @@ func scanValue(s string, depth int, quote string) (int, string) {
 type decoder struct {
 	faults *Faults
 	lines  map[string]int
+	set    []string          // keys that are there, by their paths
 	names  map[string]string // of a stage's path, for messages: "stage.0" -> "stage.pretrain"
 }
 
@@ -286,6 +288,28 @@ func (d *decoder) fault(path, format string, args ...any) {
 		line = d.lines[path[:i]] // a key that is missing: its table's line
 	}
 	d.faults.List = append(d.faults.List, Fault{Line: line, Key: shown, Message: fmt.Sprintf(format, args...)})
+}
+
+// absent reports that nobody has set a key.
+func (d *decoder) absent(path string) bool { return !slices.Contains(d.set, path) }
+
+// A recipeTable is a table of a recipe and its keys.
+type recipeTable struct {
+	name string
+	keys []string
+}
+
+// recipeTables are those whose keys do not depend on the recipe.
+func recipeTables() []recipeTable {
+	var list []recipeTable
+	for _, t := range []struct {
+		name string
+		of   any
+	}{{"the recipe itself, above all tables", Recipe{}}, {"[[stage]]", Stage{}}, {"[corpus.NAME]", Corpus{}}, {"[tokenizer]", Tokenizer{}}} {
+		_, keys := tagged(reflect.ValueOf(t.of))
+		list = append(list, recipeTable{t.name, keys})
+	}
+	return list
 }
 
 // tagged gives the fields of structs that have a toml tag, and the tags in their order.
@@ -313,7 +337,7 @@ func (d *decoder) table(tree map[string]any, path string, structs ...reflect.Val
 	for _, k := range keys {
 		f, ok := fields[k]
 		if !ok {
-			d.fault(join(path, k), "unknown key%s", suggest(k, known))
+			d.fault(join(path, k), "unknown key%s", unknown(path, k, tree[k], tree, known))
 			continue
 		}
 		d.value(f, tree[k], join(path, k))
@@ -352,14 +376,18 @@ func (d *decoder) value(f reflect.Value, x any, path string) {
 			list = []any{x}
 		}
 		*p = nil
-		for _, e := range list {
+		for i, e := range list {
 			switch e := e.(type) {
 			case float64:
 				*p = append(*p, e)
 			case int64:
 				*p = append(*p, float64(e))
 			default:
-				want("a number, or a list of numbers")
+				if !ok {
+					want("a number, or a list of numbers")
+				} else {
+					d.fault(path, "want a list of numbers; entry %d is %s", i+1, describe(e))
+				}
 				return
 			}
 		}
@@ -367,14 +395,14 @@ func (d *decoder) value(f reflect.Value, x any, path string) {
 	case *[]string:
 		list, ok := x.([]any)
 		if !ok {
-			want("a list of strings")
+			want(`a list of strings, such as ["a", "b"]`)
 			return
 		}
 		*p = nil
-		for _, e := range list {
+		for i, e := range list {
 			s, ok := e.(string)
 			if !ok {
-				want("a list of strings")
+				d.fault(path, "want a list of strings; entry %d is %s", i+1, describe(e))
 				return
 			}
 			*p = append(*p, s)
@@ -383,7 +411,7 @@ func (d *decoder) value(f reflect.Value, x any, path string) {
 	case *[]Mix:
 		list, ok := x.([]map[string]any)
 		if !ok {
-			want("tables, as in [[stage.mixture]]")
+			want("tables, each begun by [[stage.mixture]]")
 			return
 		}
 		*p = nil
@@ -396,7 +424,7 @@ func (d *decoder) value(f reflect.Value, x any, path string) {
 	case *map[string]any:
 		t, ok := x.(map[string]any)
 		if !ok {
-			want("a table")
+			want(fmt.Sprintf("one table, begun by [%s]", path))
 			return
 		}
 		*p = t
@@ -404,14 +432,14 @@ func (d *decoder) value(f reflect.Value, x any, path string) {
 	case *map[string]Corpus:
 		tree, ok := x.(map[string]any)
 		if !ok {
-			want("tables, as in [corpus.NAME]")
+			want("a table for each corpus, begun by [corpus.NAME]")
 			return
 		}
 		*p = map[string]Corpus{}
 		for name, e := range tree {
 			t, ok := e.(map[string]any)
 			if !ok {
-				d.fault(join(path, name), "want a table, not %s", describe(e))
+				d.fault(join(path, name), "want a table, begun by [corpus.NAME], not %s", describe(e))
 				continue
 			}
 			c := defaultCorpus()
@@ -422,7 +450,7 @@ func (d *decoder) value(f reflect.Value, x any, path string) {
 	case *[]Stage:
 		list, ok := x.([]map[string]any)
 		if !ok {
-			want("tables, as in [[stage]]")
+			want("tables, each begun by [[stage]]")
 			return
 		}
 		d.names = map[string]string{}
@@ -462,7 +490,7 @@ func (d *decoder) value(f reflect.Value, x any, path string) {
 			return
 		}
 		if n > math.MaxInt32 || n < math.MinInt32 {
-			d.fault(path, "%d is out of range", n)
+			d.fault(path, "%d is out of range: want at most %d", n, math.MaxInt32)
 			return
 		}
 		f.SetInt(n)
@@ -478,7 +506,7 @@ func (d *decoder) value(f reflect.Value, x any, path string) {
 	case reflect.Struct:
 		t, ok := x.(map[string]any)
 		if !ok {
-			want("a table")
+			want(fmt.Sprintf("one table, begun by [%s]", path))
 			return
 		}
 		d.table(t, path, f)
@@ -538,14 +566,21 @@ func describe(x any) string {
 		return "a list"
 	case map[string]any:
 		return "a table"
+	case []map[string]any:
+		return "a list of tables, as [[…]] begins one"
+	case time.Time:
+		return "a date"
 	}
-	return fmt.Sprintf("%T", x)
+	return fmt.Sprintf("%v", x)
 }
 
 // suggest names the nearest known word, or all of them where none is near.
 func suggest(word string, known []string) string {
 	if near := source.Nearest(word, known); near != "" {
 		return fmt.Sprintf("; did you mean %q?", near)
+	}
+	if len(known) == 0 {
+		return ""
 	}
 	return "; known: " + strings.Join(known, ", ")
 }

@@ -96,7 +96,7 @@ learning_rate = 1e-3
 		t.Errorf("resolved %+v, want %+v", again.Model, r.Model)
 	}
 	for o, want := range map[string]string{
-		"model.n_layer=2":             `llama.toml:4: model.n_layer: unknown key; known: model_type,`,
+		"model.n_layer=2":             `llama.toml:4: model.n_layer: unknown key: this family calls it num_hidden_layers`,
 		"model.hiden_size=2":          `did you mean "hidden_size"?`,
 		"model.hidden_size=66":        `llama.toml:4: model.hidden_size: 66 is not a multiple of num_attention_heads, 4`,
 		"model.num_attention_heads=3": `llama.toml:6: model.hidden_size: 64 is not a multiple of num_attention_heads, 3`,
@@ -210,8 +210,8 @@ func TestTokenizerKinds(t *testing.T) {
 		{"kind=wordpiece vocab_size=0 lowercase=true", "4096"},
 		{"kind=kmer k=4", "2048"},
 		{"kind=byte_bpe vocab_size=200", "200 is less than 258"},
-		{"k=3", "is for kind kmer alone"},
-		{"lowercase=true", "is for kind wordpiece alone"},
+		{"k=3", "only a tokenizer of kind kmer has it"},
+		{"lowercase=true", "only a tokenizer of kind wordpiece has it"},
 		{"kind=sentencepiece", "known: byte_bpe, wordpiece, unigram, byte, char, kmer"},
 	} {
 		var overrides []string

@@ -162,7 +162,7 @@ func (d *decoder) objective(r *Recipe, s *Stage, at string) {
 	} {
 		switch {
 		case o != k.of && k.v != 0:
-			d.fault(at+k.key, "this is for objective = %q, not %s", k.of, o)
+			d.fault(at+k.key, "only objective = %q has it, not %s", k.of, o)
 		case o != k.of:
 		case !(k.v >= k.least && k.v < k.below) && k.least > 0 && k.least < 1:
 			d.fault(at+k.key, "%g is not above 0 and below 1", k.v)
@@ -171,15 +171,15 @@ func (d *decoder) objective(r *Recipe, s *Stage, at string) {
 		}
 	}
 	if o == data.Masked && !(s.MaskReplaceProb+s.RandomReplaceProb <= 1) {
-		d.fault(at+"mask_replace_prob", "%g, and random_replace_prob, %g, are more than the whole", s.MaskReplaceProb, s.RandomReplaceProb)
+		d.fault(at+"mask_replace_prob", "%g and random_replace_prob, %g, are together more than 1", s.MaskReplaceProb, s.RandomReplaceProb)
 	}
 	if f, ok := r.Model.Family.(model.BERT); s.NextSentence && o == data.Masked && !ok {
-		d.fault(at+"next_sentence", "%s has no head for it; bert has", r.Model.ModelType)
+		d.fault(at+"next_sentence", "%s has no head that judges pairs of texts; bert has", r.Model.ModelType)
 	} else if s.NextSentence && ok && f.TypeVocabSize < 2 {
 		d.fault(at+"next_sentence", "two texts have two types of tokens, but model.type_vocab_size is %d", f.TypeVocabSize)
 	}
 	if o == data.SpanCorruption && r.Tokenizer.EOS == "" && r.Tokenizer.Separator == "" {
-		d.fault("tokenizer.eos", "missing: what a decoder writes has an end")
+		d.fault("tokenizer.eos", "missing: want the special token that ends what a decoder writes, such as \"<|endoftext|>\"")
 	}
 }
 

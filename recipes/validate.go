@@ -92,15 +92,15 @@ func (d *decoder) validate(r *Recipe) {
 		if t.Kind == "kmer" {
 			d.positive("tokenizer.k", t.K, 1)
 		} else if t.K != 0 {
-			d.fault("tokenizer.k", "is for kind kmer alone")
+			d.fault("tokenizer.k", "only a tokenizer of kind kmer has it")
 		}
 		if t.Lowercase && t.Kind != "wordpiece" {
-			d.fault("tokenizer.lowercase", "is for kind wordpiece alone")
+			d.fault("tokenizer.lowercase", "only a tokenizer of kind wordpiece has it")
 		}
 	}
 
 	if t.Separator != "" && (t.BOS != "" || t.EOS != "") {
-		d.fault("tokenizer.separator", "%q already stands between documents: bos or eos beside it would be doubled", t.Separator)
+		d.fault("tokenizer.separator", "%q stands between documents already: bos or eos beside it would end or begin each twice", t.Separator)
 	}
 
 	if r.Model.Family != nil { // else model_type is a fault already
@@ -163,7 +163,7 @@ func (d *decoder) cleaning(c *Corpus, at string) {
 		v   float64
 	}{{"validation", c.Validation}, {"test", c.Test}} {
 		if !(f.v >= 0 && c.Validation+c.Test < 1) {
-			d.fault(at+f.key, "%g: shares to hold out are not negative, and leave something to train on", f.v)
+			d.fault(at+f.key, "%g: validation and test are 0 or more, and together less than 1, so that something is left to train on", f.v)
 		}
 	}
 	if c.HoldOut != "" {
@@ -186,7 +186,7 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 	}
 	switch {
 	case s.Name == "":
-		d.fault(at+"name", "missing")
+		d.fault(at+"name", "missing: what the stage is called")
 	case !plainName(s.Name):
 		d.fault(at+"name", "%q must do as the name of a directory: no dot, slash, colon, space or control character, and no - at its start", s.Name)
 	}
@@ -224,7 +224,7 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 	}
 	switch {
 	case r.isBase(s) && s.Kind == "pretrain" && r.base.head != model.LanguageModel:
-		d.fault(at+"from", "%s is a %v, without the output layer of a language model: only kind finetune starts from it", s.From, r.base.head)
+		d.fault(at+"from", "%s is a %v, without the output layer of a language model: only a stage of kind finetune can start from it", s.From, r.base.head)
 	case s.From != "" && !r.isBase(s) && !slices.ContainsFunc(d.faults.List, func(f Fault) bool { return f.Key == "stage."+s.Name+".from" }):
 		trained(at+"from", s.From, "pretrain")
 	}
@@ -255,7 +255,9 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 		d.scored(r, s, at)
 		return
 	}
-	d.objective(r, s, at)
+	if slices.Contains(stageKinds, s.Kind) {
+		d.objective(r, s, at)
+	}
 	if s.Precision != "" && !slices.Contains(cpu.Precisions, s.Precision) {
 		d.fault(at+"precision", "%q is not known; known are %s, auto", s.Precision, strings.Join(cpu.Precisions, ", "))
 	} else if s.Precision != "" {
@@ -265,7 +267,7 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 	}
 	d.positive(at+"steps", s.Steps, 1)
 	if len(s.LearningRate) == 0 {
-		d.fault(at+"learning_rate", "missing")
+		d.fault(at+"learning_rate", "missing: want a number such as 1e-3, or a list to choose from")
 	}
 	for _, lr := range s.LearningRate {
 		d.above(at+"learning_rate", lr)
@@ -274,7 +276,7 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 		trained(at+"against", s.Against, "pretrain")
 	}
 	if s.Against != "" && s.Kind != "pretrain" {
-		d.fault(at+"against", "this is for pretraining")
+		d.fault(at+"against", "only a stage of kind pretrain has it")
 	}
 	d.oneOf(at+"lr_scheduler_type", s.LRSchedulerType, optim.Schedules)
 	d.oneOf(at+"optim", s.Optim, optim.Names)
@@ -283,7 +285,7 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 		d.oneOf(at+"decay_type", s.DecayType, optim.DecayTypes)
 		d.positive(at+"num_decay_steps", s.NumDecaySteps, 0)
 		if s.WarmupSteps+s.decaySteps() > s.Steps {
-			d.fault(at+"num_decay_steps", "%d, and %d of warm-up, are more than steps, %d", s.decaySteps(), s.WarmupSteps, s.Steps)
+			d.fault(at+"num_decay_steps", "%d steps of decay and %d of warm-up are more than the %d steps of the stage", s.decaySteps(), s.WarmupSteps, s.Steps)
 		}
 	}
 	for _, f := range []struct {
@@ -309,22 +311,22 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 		d.fault(at+"lm_weight", "%g is negative", s.LMWeight)
 	}
 	if s.Kind == "pretrain" && s.LMWeight != 0 {
-		d.fault(at+"lm_weight", "pretraining has no other loss; this is for fine-tuning")
+		d.fault(at+"lm_weight", "only a stage of kind finetune has it: pretraining has no other loss")
 	}
 	if s.Trainable != "" {
 		d.oneOf(at+"trainable", s.Trainable, []string{trainableAll, trainableHead})
 	}
 	if s.Trainable == trainableHead && s.Kind == "pretrain" {
-		d.fault(at+"trainable", "this is for fine-tuning")
+		d.fault(at+"trainable", "only a stage of kind finetune has it")
 	}
 	if s.Trainable == trainableHead && s.LMWeight != 0 {
-		d.fault(at+"lm_weight", "the next token is learned by the body, which trainable = %q keeps as it is", s.Trainable)
+		d.fault(at+"lm_weight", "trainable = %q keeps the body as it is, and so nothing would learn the next token", s.Trainable)
 	}
 	if s.RandomWindows != nil && *s.RandomWindows && (s.Kind == "finetune" || len(s.Mixture) > 0) {
-		d.fault(at+"random_windows", "this is for pretraining on a single corpus")
+		d.fault(at+"random_windows", "only a stage of kind pretrain on a single corpus has it")
 	}
 	if s.Kind == "pretrain" && s.TokenDropout != 0 {
-		d.fault(at+"token_dropout", "this is for fine-tuning")
+		d.fault(at+"token_dropout", "only a stage of kind finetune has it")
 	}
 	if !(s.MaxGradNorm >= 0) {
 		d.fault(at+"max_grad_norm", "%g is negative; 0 is no clipping", s.MaxGradNorm)
@@ -338,7 +340,7 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 // mixture checks the corpora that a stage mixes.
 func (d *decoder) mixture(s *Stage, at string, corpora []string) {
 	if s.Kind == "evaluate" {
-		d.fault(at+"mixture", "an evaluation has one corpus")
+		d.fault(at+"mixture", "a stage of kind evaluate has one corpus: name it by corpus")
 	}
 	if s.Corpus != "" {
 		d.fault(at+"corpus", "the stage has a mixture: a corpus beside it would not be read")
@@ -366,13 +368,13 @@ func (d *decoder) mixture(s *Stage, at string, corpora []string) {
 		}
 	}
 	if weights > 0 && epochs > 0 || weights+epochs > 0 && weights+epochs < len(s.Mixture) {
-		d.fault(at+"mixture", "%d of %d corpora have a weight and %d have epochs: give all a weight, or all epochs, or none either", weights, len(s.Mixture), epochs)
+		d.fault(at+"mixture", "%d of %d corpora have a weight and %d have epochs: give each of them a weight, or each epochs, or none of them anything", weights, len(s.Mixture), epochs)
 	}
 }
 
 func (d *decoder) evaluate(s *Stage, at string, trained func(key, name string, kinds ...string)) {
 	if len(s.Models) == 0 {
-		d.fault(at+"models", "missing: the stages whose models are evaluated")
+		d.fault(at+"models", "missing: want the names of the stages whose models are evaluated")
 	}
 	for _, m := range s.Models {
 		trained(at+"models", m, "pretrain", "finetune")
@@ -382,7 +384,7 @@ func (d *decoder) evaluate(s *Stage, at string, trained func(key, name string, k
 		d.oneOf(at+"baselines", b, baselines)
 	}
 	if slices.Contains(s.Baselines, "random_init") && s.RandomInit == "" {
-		d.fault(at+"random_init", "missing: the stage that trained the same network from random weights")
+		d.fault(at+"random_init", "missing: want the name of the stage that trained the same network from random weights, which the baseline random_init is")
 	}
 	if s.RandomInit != "" {
 		trained(at+"random_init", s.RandomInit, "finetune")
@@ -393,15 +395,20 @@ func (d *decoder) evaluate(s *Stage, at string, trained func(key, name string, k
 func (d *decoder) oneOf(path, v string, known []string) {
 	switch {
 	case slices.Contains(known, v):
+	case v == "" && len(known) == 0:
+		// That there is none to name is a fault of its own.
 	case v == "":
-		d.fault(path, "missing; one of %s", strings.Join(known, ", "))
+		d.fault(path, "missing: want one of %s", strings.Join(known, ", "))
 	default:
 		d.fault(path, "%q is not known%s", v, suggest(v, known))
 	}
 }
 
 func (d *decoder) positive(path string, v, least int) {
-	if v < least {
+	switch {
+	case v < least && v == 0 && d.absent(path):
+		d.fault(path, "missing: want %d or more", least)
+	case v < least:
 		d.fault(path, "%d is less than %d", v, least)
 	}
 }
@@ -426,7 +433,7 @@ func (d *decoder) sourceExists(path, src, origin string) {
 	}
 	switch {
 	case src == "":
-		d.fault(path, "missing: goroot:, or files")
+		d.fault(path, "missing: want the path of a file or a directory, or goroot: for the Go source tree")
 	case src == "goroot:":
 	case strings.ContainsAny(src, "*?["):
 		if m, err := filepath.Glob(src); err != nil || len(m) == 0 {
