@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"hone/checkpoint"
+	"hone/data"
 	"hone/data/tokenizer"
 	"hone/trainer/model"
 )
@@ -128,7 +129,9 @@ func framing(tok *tokenizer.Pipeline, c *model.Config) (bos, eos, separator stri
 	}
 	framed := bos != "" || eos != ""
 	if c != nil && eos == "" && len(c.EOSTokenID) > 0 {
-		eos = special(int32(c.EOSTokenID[0]))
+		if eos = special(int32(c.EOSTokenID[0])); eos == bos && c.BOSTokenID == nil {
+			return "", eos, "", nil // a next token is learned from it: see ends
+		}
 	}
 	if c != nil && !framed && c.BOSTokenID != nil {
 		bos = special(int32(*c.BOSTokenID))
@@ -172,6 +175,16 @@ func (d *decoder) frame(r *Recipe) {
 	}
 }
 
+// masking is the name of the special token that stands for hidden ones; "": there is none.
+func masking(tok tokenizer.Tokenizer) string {
+	for _, name := range []string{Mask, "<mask>", "[MASK]"} {
+		if _, ok := tok.Special(name); ok {
+			return name
+		}
+	}
+	return ""
+}
+
 // padding is the name of the special token that fills rows; "": there is none of its own.
 func padding(tok tokenizer.Tokenizer) string {
 	for _, name := range []string{Pad, "<pad>", "[PAD]"} {
@@ -182,9 +195,50 @@ func padding(tok tokenizer.Tokenizer) string {
 	return ""
 }
 
-// roles are transformers' names of the special tokens.
-func (t *Tokenizer) roles(tok tokenizer.Tokenizer) map[string]string {
-	roles := map[string]string{"bos_token": cmp.Or(t.BOS, t.Separator), "eos_token": cmp.Or(t.EOS, t.Separator), "pad_token": padding(tok)}
-	maps.DeleteFunc(roles, func(_, name string) bool { return name == "" })
-	return roles
+// ends are what stands around a text that the model of a stage reads, and so what the
+// tokenizer of its checkpoint sets there: what a document was framed by, but that a text to be
+// continued has no end. One of documents that have an end alone starts with that, see
+// data.Config.
+func (t *Tokenizer) ends(s *Stage) (before, after string) {
+	before, after = cmp.Or(t.BOS, t.Separator), cmp.Or(t.EOS, t.Separator)
+	if s.Kind == "finetune" {
+		return before, after
+	}
+	switch s.objective() {
+	case data.Causal, data.PrefixLM:
+		return cmp.Or(before, after), ""
+	case data.Permutation:
+		return before, ""
+	}
+	return before, after
+}
+
+// settings are what transformers is to know of a tokenizer beside tokenizer.json: the roles of
+// the special tokens, and how batches are filled up.
+func (t *Tokenizer) settings(tok tokenizer.Tokenizer, c model.Config) map[string]any {
+	first, last := cmp.Or(t.BOS, t.Separator), cmp.Or(t.EOS, t.Separator)
+	keys := map[string]any{"bos_token": first, "eos_token": last, "pad_token": padding(tok), "mask_token": masking(tok)}
+	switch c.ModelType {
+	case "bert":
+		keys["model_input_names"] = []string{"input_ids", "token_type_ids", "attention_mask"}
+		fallthrough
+	case "roberta", "distilbert":
+		keys["cls_token"], keys["sep_token"] = first, last
+	}
+	maps.DeleteFunc(keys, func(_ string, name any) bool { return name == "" })
+	keys["padding_side"] = paddingSide(c)
+	return keys
+}
+
+// paddingSide is where rows are filled up: XLNet's classifier reads the last position.
+func paddingSide(c model.Config) string {
+	if c.ModelType == "xlnet" {
+		return "left"
+	}
+	return "right"
+}
+
+// joins says that two texts share the token at their start.
+func joins(c model.Config) bool {
+	return slices.Contains([]string{"bert", "roberta", "distilbert"}, c.ModelType)
 }

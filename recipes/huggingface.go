@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"hone/checkpoint"
@@ -233,7 +234,11 @@ func (r *Imported) tokenizer(c model.Config) ([]checkpoint.File, error) {
 		files = append(files, checkpoint.BytesFile(name, text))
 	}
 	if !has {
-		text, err := tokenizerConfig(c, tok.Settings())
+		settings := tok.Settings()
+		if settings == nil {
+			settings = settingsOf(tok, c)
+		}
+		text, err := tokenizerConfig(c, settings)
 		if err != nil {
 			return nil, err
 		}
@@ -263,6 +268,29 @@ func (r *Imported) generation() ([]checkpoint.File, error) {
 	}
 	r.Notes = append(r.Notes, generationFile+" is made of keys of "+checkpoint.ConfigFile)
 	return []checkpoint.File{checkpoint.BytesFile(generationFile, text)}, nil
+}
+
+// settingsOf are the settings of a tokenizer that has none beside its tokenizer.json: what the
+// model's configuration knows of its special tokens.
+func settingsOf(tok *tokenizer.Pipeline, c model.Config) map[string]json.RawMessage {
+	keys := map[string]json.RawMessage{"padding_side": json.RawMessage(strconv.Quote(paddingSide(c)))}
+	role := func(name string, id int) {
+		if token := tok.Token(int32(id)); token != "" {
+			if text, err := json.Marshal(token); err == nil {
+				keys[name] = text
+			}
+		}
+	}
+	if c.BOSTokenID != nil {
+		role("bos_token", *c.BOSTokenID)
+	}
+	if len(c.EOSTokenID) > 0 {
+		role("eos_token", c.EOSTokenID[0])
+	}
+	if c.PadTokenID != nil {
+		role("pad_token", *c.PadTokenID)
+	}
+	return keys
 }
 
 // madeTokenizerFiles are those of tokenizerFiles that a tokenizer.json which is made says in

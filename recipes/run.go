@@ -77,7 +77,7 @@ type runner struct {
 	dev     *cpu.Device
 	corpora map[string]*data.Corpus
 	start   *checkpoint.Checkpoint // of the recipe's base; nil: there is none
-	tok     tokenizer.Tokenizer
+	tok     *tokenizer.Pipeline
 	tokPath string
 	tokFile []byte // tokenizer.json
 	tokSum  string // hash of what it says

@@ -3,6 +3,7 @@ package recipes
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -285,6 +287,9 @@ func stageConfig(r *Recipe, s *Stage, tok tokenizer.Tokenizer, labels []string) 
 	}
 	if s.Kind == "finetune" {
 		c.SetLabels(labels)
+		if id, ok := tok.Special(padding(tok)); ok && c.PadTokenID == nil { // by which batches are filled up
+			c.PadTokenID = new(int(id))
+		}
 	}
 	return c
 }
@@ -400,7 +405,7 @@ func (w *runner) trainAt(ctx context.Context, s *Stage, from *checkpoint.Checkpo
 	if err != nil {
 		return err
 	}
-	files, err := w.tokenizerFiles(config)
+	files, err := w.tokenizerFiles(s, config)
 	if err != nil {
 		return err
 	}
@@ -469,12 +474,22 @@ func newSchedule(s *Stage, rate float64) (optim.Schedule, error) {
 	return optim.NewSchedule(c)
 }
 
-// tokenizerFiles are the files of a tokenizer in a checkpoint: those of the base, where there
-// is one.
-func (w *runner) tokenizerFiles(c model.Config) ([]checkpoint.File, error) {
-	files := []checkpoint.File{checkpoint.BytesFile(checkpoint.TokenizerFile, w.tokFile)}
+// tokenizerFiles are the files of a tokenizer in a checkpoint of a stage: those of the base,
+// where there is one. Its tokenizer.json sets around a text what the model has learned to see
+// there.
+func (w *runner) tokenizerFiles(s *Stage, c model.Config) ([]checkpoint.File, error) {
+	before, after := w.r.Tokenizer.ends(s)
+	text := w.tokFile
+	anew := !framedBy(w.tok, before, after)
+	if anew {
+		var err error
+		if text, err = w.tok.Framed(before, after, joins(c)); err != nil {
+			return nil, err
+		}
+	}
+	files := []checkpoint.File{checkpoint.BytesFile(checkpoint.TokenizerFile, text)}
 	if w.r.base == nil {
-		text, err := tokenizerConfig(c, w.r.Tokenizer.roles(w.tok))
+		text, err := tokenizerConfig(c, w.r.Tokenizer.settings(w.tok, c))
 		return append(files, checkpoint.BytesFile(tokenizerConfigFile, text)), err
 	}
 	for _, name := range tokenizerFiles {
@@ -482,12 +497,54 @@ func (w *runner) tokenizerFiles(c model.Config) ([]checkpoint.File, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
+		if err == nil && name == tokenizerConfigFile {
+			text, err = w.adapted(text, anew, c)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("run: %w", err)
 		}
 		files = append(files, checkpoint.BytesFile(name, text))
 	}
 	return files, nil
+}
+
+// framedBy tells whether a tokenizer sets these tokens around a text; "": none.
+func framedBy(tok *tokenizer.Pipeline, before, after string) bool {
+	first, last := tok.Frame()
+	is := func(ids []int32, name string) bool {
+		if name == "" {
+			return len(ids) == 0
+		}
+		id, ok := tok.Special(name)
+		return ok && len(ids) == 1 && ids[0] == id
+	}
+	return is(first, before) && is(last, after)
+}
+
+// adapted is tokenizer_config.json of a base, for its tokenizer as a stage writes it. Where that
+// sets other tokens around texts, the class that would set its own makes room for one that does
+// what tokenizer.json says.
+func (w *runner) adapted(text []byte, anew bool, c model.Config) ([]byte, error) {
+	keys := map[string]json.RawMessage{}
+	if err := json.Unmarshal(text, &keys); err != nil {
+		return nil, fmt.Errorf("%s: %w", tokenizerConfigFile, err)
+	}
+	_, padded := keys["pad_token"]
+	pad := padding(w.tok)
+	if !anew && (padded || pad == "") {
+		return text, nil
+	}
+	if !padded && pad != "" {
+		keys["pad_token"] = json.RawMessage(strconv.Quote(pad))
+	}
+	if _, ok := keys["padding_side"]; !ok && anew {
+		keys["padding_side"] = json.RawMessage(strconv.Quote(paddingSide(c)))
+	}
+	if anew {
+		return tokenizerConfig(c, keys)
+	}
+	text, err := json.MarshalIndent(keys, "", "  ")
+	return append(text, '\n'), err
 }
 
 // A watch logs and evaluates one training.

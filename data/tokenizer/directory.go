@@ -565,7 +565,7 @@ func (d *directory) ends(f *file, v *vocabulary) error {
 	if eos {
 		after = d.named["eos_token"].Content
 	}
-	f.PostProcessor, err = around(before, after, tokenID(f, v))
+	f.PostProcessor, err = surround(before, after, tokenID(f, v))
 	return err
 }
 

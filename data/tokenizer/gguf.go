@@ -110,7 +110,7 @@ func fromGGUF(keys map[string]gguf.Value) (*Pipeline, error) {
 	}
 	var f file
 	var err error
-	f.PostProcessor, err = around(end("bos", kind == "llama"), end("eos", false), func(name string) (int32, bool) {
+	f.PostProcessor, err = surround(end("bos", kind == "llama"), end("eos", false), func(name string) (int32, bool) {
 		i := slices.Index(tokens, name)
 		return int32(i), i >= 0
 	})

@@ -595,7 +595,38 @@ func parsePadding(raw json.RawMessage) (*padding, error) {
 // JSON gives the tokenizer as tokenizer.json, for Hugging Face's tokenizers and
 // transformers; the same tokenizer gives the same bytes. Merges are written
 // "a b", which every version of those libraries reads, where that is possible.
-func (p *Pipeline) JSON() []byte {
+func (p *Pipeline) JSON() []byte { return p.json(p.file.PostProcessor) }
+
+// Framed is JSON with a post-processor that sets special tokens around a text, in place of
+// the tokens that the present one sets; "": none. Of two texts the second gets no token
+// before it where joined, as BERT wants it, else those of the first.
+func (p *Pipeline) Framed(before, after string, joined bool) ([]byte, error) {
+	post := p.file.PostProcessor
+	first, last := p.Frame()
+	if len(first)+len(last) > 0 {
+		post = nil
+	}
+	id := func(name string) (int32, bool) { return p.Special(name) }
+	var around json.RawMessage
+	var err error
+	if joined && before != "" && after != "" {
+		around, err = bertTemplate(before, after, id)
+	} else {
+		around, err = surround(before, after, id)
+	}
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("tokenizer: %w", err)
+	case around == nil:
+	case isNull(post):
+		post = around
+	default: // it trims offsets
+		post = sequence("processors", []string{string(post), string(around)})
+	}
+	return p.json(post), nil
+}
+
+func (p *Pipeline) json(post json.RawMessage) []byte {
 	var b bytes.Buffer
 	b.WriteString("{\n  \"version\": \"1.0\"")
 	section := func(name string, raw json.RawMessage) {
@@ -620,7 +651,7 @@ func (p *Pipeline) JSON() []byte {
 	b.WriteString("\n  ]")
 	section("normalizer", p.file.Normalizer)
 	section("pre_tokenizer", p.file.PreTokenizer)
-	section("post_processor", p.file.PostProcessor)
+	section("post_processor", post)
 	section("decoder", p.file.Decoder)
 	b.WriteString(",\n  \"model\": {\n    \"type\": ")
 	switch m := p.model.(type) {

@@ -275,9 +275,9 @@ type templatePart struct {
 	kind  int
 }
 
-// around is the post-processor that adds a token before and after every text; "": none. It is
+// surround is the post-processor that adds a token before and after every text; "": none. It is
 // nil if there is nothing to add.
-func around(before, after string, id func(string) (int32, bool)) (json.RawMessage, error) {
+func surround(before, after string, id func(string) (int32, bool)) (json.RawMessage, error) {
 	if before == "" && after == "" {
 		return nil, nil
 	}
