@@ -43,6 +43,11 @@ func openCorpora(ctx context.Context, r *Recipe, o Options) (map[string]*data.Co
 			}
 		}
 	}
+	if t := r.Tokenizer; t.File == "" && t.Kind != "byte" {
+		if c := corpora[t.Corpus]; c.Train == nil || c.Train.Rows() == 0 {
+			return nil, input(fmt.Errorf("tokenizer: corpus %s has no documents in split train to learn from: it has %s", t.Corpus, describeSplits(c)))
+		}
+	}
 	if err := r.labelled(corpora); err != nil {
 		return nil, input(err)
 	}
@@ -54,8 +59,10 @@ func suits(c *data.Corpus, s *Stage, name string) error {
 	switch {
 	case s.Kind != "evaluate" && (c.Train == nil || c.Train.Rows() == 0):
 		return fmt.Errorf("stage %s: corpus %s has no documents in split train: it has %s (hint: hone data info shows which file is in which split)", s.Name, name, describeSplits(c))
-	case c.Validation == nil || c.Validation.Rows() == 0:
-		return fmt.Errorf("stage %s: corpus %s has no split validation to watch the training with; hone data convert --validation 0.05 makes one", s.Name, name)
+	case s.Kind == "evaluate" && s.Split == "validation" && (c.Validation == nil || c.Validation.Rows() == 0):
+		return fmt.Errorf("stage %s: corpus %s has no split validation", s.Name, name)
+	case s.Kind != "evaluate" && (c.Validation == nil || c.Validation.Rows() == 0):
+		return fmt.Errorf("stage %s: corpus %s has no documents in split validation to watch the training with: it has %s (hint: validation = 0.05 in its table holds some out)", s.Name, name, describeSplits(c))
 	case s.Kind == "evaluate" && s.Split == "test" && (c.Test == nil || c.Test.Rows() == 0):
 		return fmt.Errorf("stage %s: corpus %s has no split test", s.Name, name)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"hone/data"
+	"hone/eval"
 	"hone/trainer/model"
 )
 
@@ -83,6 +84,33 @@ func unlabelled(c *data.Corpus, split *data.Split, what string) error {
 	return fmt.Errorf("no document of split %s of corpus %s has a label %s (hint: label names the column)", split.Name, c.Provenance.Name, what)
 }
 
+// fits checks that a corpus has what baselines are fitted to.
+func fits(c *data.Corpus, names []string) error {
+	for _, name := range names {
+		if name == eval.BaselineRandomInit {
+			continue
+		}
+		need := []*data.Split{c.Train}
+		if name == eval.BaselineNaiveBayes || name == eval.BaselineMarkov {
+			need = append(need, c.Validation)
+		}
+		for i, s := range need {
+			if s == nil || s.Rows() == 0 {
+				return fmt.Errorf("baseline %s is fitted to split %s, where corpus %s has no documents", name, []string{"train", "validation"}[i], c.Provenance.Name)
+			}
+		}
+		if name != eval.BaselineNaiveBayes && name != eval.BaselineMajority {
+			continue
+		}
+		for _, s := range need {
+			if err := unlabelled(c, s, "for baseline "+name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // labelled checks that stages have the labels that they need, and evaluations those of their
 // models.
 func (r *Recipe) labelled(corpora map[string]*data.Corpus) error {
@@ -103,6 +131,9 @@ func (r *Recipe) labelled(corpora map[string]*data.Corpus) error {
 				return fmt.Errorf("stage %s: corpus %s has %d labels; classification needs 2 or more", s.Name, c.Provenance.Name, len(c.Labels))
 			}
 		case "evaluate":
+			if err := fits(c, s.Baselines); err != nil {
+				return fmt.Errorf("stage %s: %w", s.Name, err)
+			}
 			for _, name := range s.Models {
 				m, err := r.Stage(name)
 				if err != nil || m.Kind != "finetune" {

@@ -101,6 +101,34 @@ func TestLabelsInTheModelsOrder(t *testing.T) {
 	}
 }
 
+// A task of held-out documents alone is scored, but has nothing to fit baselines to.
+func TestTaskWithoutTraining(t *testing.T) {
+	names := map[string]any{"id2label": map[string]any{"0": "land", "1": "x", "2": "water"}, "label2id": map[string]any{"land": 0, "x": 1, "water": 2}}
+	dir := importAs(t, "distilbert-classifier", "bert", names)
+	text, err := os.ReadFile(notes(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "notes_test.jsonl")
+	write(t, path, append(text, "{\"text\": \"no label\", \"label\": \"\"}\n"...))
+	o := silent()
+	o.Cache = filepath.Join(t.TempDir(), "cache")
+	var said []string
+	o.Say = func(line string) { said = append(said, line) }
+	task := &Task{Name: "notes", Kind: "classification", Source: path, Split: "test"}
+	run, err := Evaluate(context.Background(), dir, task, 0, o)
+	if err != nil || run.Evaluations[0].N != 80 {
+		t.Errorf("%+v, %v", run, err)
+	}
+	if want := "task notes: 1 of the 81 documents of split test have no label: they are left out"; !slices.Contains(said, want) {
+		t.Errorf("said %q, not %q", said, want)
+	}
+	task.Baselines = []string{"naive_bayes"}
+	if _, err := Evaluate(context.Background(), dir, task, 0, o); err == nil || !strings.Contains(err.Error(), "baseline naive_bayes is fitted to split train, where corpus notes has no documents") {
+		t.Errorf("%v", err)
+	}
+}
+
 // What cannot be compared with labels is refused before any work.
 func TestSplitsWithoutLabels(t *testing.T) {
 	dir := t.TempDir()

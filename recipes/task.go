@@ -116,6 +116,9 @@ func Evaluate(ctx context.Context, dir string, t *Task, limit int, o Options) (*
 	if split == nil {
 		return nil, input(fmt.Errorf("task %s: %s has no split %s", t.Name, t.Source, t.Split))
 	}
+	if err := fits(corpus, t.Baselines); err != nil {
+		return nil, input(fmt.Errorf("task %s: %w", t.Name, err))
+	}
 	var ends Tokenizer
 	if tok, ok := m.Tokenizer.(*tokenizer.Pipeline); ok {
 		if ends.BOS, ends.EOS, ends.Separator, err = framing(tok, &m.Config); err != nil {

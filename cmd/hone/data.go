@@ -70,6 +70,9 @@ What the texts must be, to stay, is said as in a recipe: --normalize, --min-leng
 			}
 			for _, s := range m.Splits {
 				fmt.Fprintf(t.out, "%-12s %8d documents %12d bytes of text, %d shards\n", s.Name, s.Rows, s.TextBytes, len(s.Shards))
+				if n := s.Rows - s.Labelled; n > 0 && len(m.Labels) > 0 {
+					fmt.Fprintf(t.out, "%-12s %8d documents\n", "  no label", n)
+				}
 			}
 			for _, reason := range slices.Sorted(maps.Keys(m.Drops)) {
 				fmt.Fprintf(t.out, "%-12s %8d documents: %s\n", "left out", m.Drops[reason], reason)

@@ -61,14 +61,14 @@ func newTokenizerTrain(t *terminal) *cobra.Command {
 				return err
 			}
 			bar := t.newBar("reading corpus "+args[0], "bytes")
-			corpus, err := data.Prepare(c.Context(), data.Spec{From: args[0], Text: column}, cache, func(done, total int64) { bar.Set(done, total, "") })
+			corpus, err := data.Prepare(c.Context(), data.Spec{From: args[0], Text: column, Say: t.say}, cache, func(done, total int64) { bar.Set(done, total, "") })
 			bar.Close()
 			if err != nil {
 				return inputError{err}
 			}
 			defer corpus.Close()
-			if corpus.Train == nil {
-				return inputError{fmt.Errorf("tokenizer: %s has no split train", args[0])}
+			if corpus.Train == nil || corpus.Train.Rows() == 0 {
+				return inputError{fmt.Errorf("tokenizer: %s has no documents in split train (hint: hone data info shows which file is in which split)", args[0])}
 			}
 			bar = t.newBar("learning tokenizer", "tokens")
 			tok, err := recipes.TrainTokenizer(c.Context(), corpus.Train, o, func(done, total int64) { bar.Set(done, total, "") })
