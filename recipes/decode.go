@@ -346,6 +346,16 @@ func (d *decoder) table(tree map[string]any, path string, structs ...reflect.Val
 
 func (d *decoder) value(f reflect.Value, x any, path string) {
 	want := func(what string) { d.fault(path, "want %s, not %s", what, describe(x)) }
+	numbers, ok := x.([]any)
+	if !ok {
+		numbers = []any{x}
+	}
+	for _, n := range numbers {
+		if n, ok := n.(float64); ok && !(math.Abs(n) <= math.MaxFloat32) { // what is computed in fp32 would be infinite
+			d.fault(path, "%g is no number to compute with", n)
+			return
+		}
+	}
 	switch p := f.Addr().Interface().(type) {
 	case *Every:
 		switch x := x.(type) {

@@ -72,6 +72,7 @@ var foreign = map[string][]string{
 	"github.com/BurntSushi/toml":        {"recipes"},
 	"github.com/schollz/progressbar/v3": {"cmd/hone"},
 	"github.com/spf13/cobra":            {"cmd/hone"},
+	"github.com/spf13/pflag":            {"cmd/hone"},
 	"golang.org/x/term":                 {"cmd/hone"},
 	"github.com/dlclark/regexp2/v2":     {"data/tokenizer"},
 	"golang.org/x/text/unicode/norm":    {"data/tokenizer", "data/clean"},

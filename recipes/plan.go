@@ -52,6 +52,9 @@ const processBytes = 40 << 20
 // Check plans a recipe. It opens the corpora (and converts them on first use), and
 // runs a few steps of each training stage on made-up tokens to measure their speed.
 func Check(ctx context.Context, r *Recipe, o Options) (*Plan, error) {
+	if err := r.fits(o.Say); err != nil {
+		return nil, err
+	}
 	dev, err := cpu.New(r.deviceOptions())
 	if err != nil {
 		return nil, input(err)
@@ -143,6 +146,12 @@ func newStageParts(r *Recipe, s *Stage, labels []string) (p stageParts, err erro
 	if p.layout, err = model.NewLayout(p.config, exec.F32, o); err != nil {
 		return p, err
 	}
+	if p.opt, err = newOptimizer(s, s.LearningRate[0]); err != nil {
+		return p, err
+	}
+	if err := enough(p.kept(s)); err != nil { // before programs are made, which takes time
+		return p, err
+	}
 	read := loaderConfig(r, s, &data.Corpus{Labels: labels}, nil, tok)
 	slots := read.Slots()
 	p.length, p.encoder = read.Lengths()
@@ -150,9 +159,6 @@ func newStageParts(r *Recipe, s *Stage, labels []string) (p stageParts, err erro
 		return p, err
 	}
 	if p.val, err = model.Program(p.config, p.layout, o, model.Evaluate, s.MicroBatchSize, p.length, slots); err != nil {
-		return p, err
-	}
-	if p.opt, err = newOptimizer(s, s.LearningRate[0]); err != nil {
 		return p, err
 	}
 	b := exec.NewBuilder("update")
@@ -185,11 +191,6 @@ func Programs(ctx context.Context, r *Recipe, o Options) ([]*exec.Program, error
 	return list, nil
 }
 
-// arenas are those that a program has to itself.
-func arenas(p *exec.Program) int64 {
-	return int64(p.Size(exec.Cache) + p.Size(exec.Input) + p.Size(exec.Scratch))
-}
-
 func planTrain(r *Recipe, s *Stage, corpus *data.Corpus, dev *cpu.Device, ps *PlanStage) error {
 	parts, err := newStageParts(r, s, r.labels(s, corpus))
 	if err != nil {
@@ -201,10 +202,7 @@ func planTrain(r *Recipe, s *Stage, corpus *data.Corpus, dev *cpu.Device, ps *Pl
 	ps.Steps = s.Steps * len(s.LearningRate)
 	ps.TokensPerStep = s.BatchSize * (parts.length + parts.encoder)
 	ps.FLOPsPerStep = parts.train.FLOPs()*float64(micro) + parts.update.FLOPs()
-	ps.Memory = int64(parts.layout.Bytes) + int64(parts.layout.GradBytes()) + int64(state)
-	for _, p := range parts.programs() {
-		ps.Memory += arenas(p)
-	}
+	ps.Memory = parts.bytes(s)
 	if r.windows(s, corpus) { // a text has no more tokens than bytes
 		ps.Memory += 4 * corpus.Provenance.Bytes
 	}

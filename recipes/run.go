@@ -102,6 +102,9 @@ func Run(ctx context.Context, r *Recipe, o Options) (run *report.Run, err error)
 		o.Dir = r.Dir()
 	}
 	w := &runner{r: r, o: o, log: o.Say, params: map[string]int{}, final: map[string]checkpoint.Manifest{}, limits: map[bool]float64{}, cached: map[string]*data.TokenSplit{}}
+	if err := r.fits(w.log); err != nil {
+		return nil, err
+	}
 	if w.dev, err = cpu.New(r.deviceOptions()); err != nil {
 		return nil, input(err)
 	}

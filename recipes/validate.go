@@ -71,6 +71,12 @@ func (d *decoder) validate(r *Recipe) {
 	}
 	d.positive("seed", r.Seed, 0)
 	d.positive("threads", r.Threads, 0)
+	d.atMost("threads", r.Threads, maxThreads)
+	for _, k := range sortedKeys(r.ModelKeys) {
+		if n, ok := r.ModelKeys[k].(int); ok && (strings.HasSuffix(k, "_layers") || k == "n_layer") {
+			d.atMost("model."+k, n, maxLayers)
+		}
+	}
 
 	t := r.Tokenizer
 	if t.File != "" {
@@ -230,6 +236,12 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 	}
 	d.positive(at+"batch_size", s.BatchSize, 1)
 	d.positive(at+"micro_batch_size", s.MicroBatchSize, 1)
+	d.atMost(at+"batch_size", s.BatchSize, maxRow)
+	d.atMost(at+"sequence_length", s.SequenceLength, maxRow)
+	d.atMost(at+"max_sequences", s.MaxSequences, maxRow)
+	if s.MicroBatchSize > 0 && max(s.SequenceLength, s.MaxSequences) > maxRow/s.MicroBatchSize {
+		d.fault(at+"micro_batch_size", "%d rows have more than %d positions", s.MicroBatchSize, maxRow)
+	}
 	if s.MicroBatchSize > 0 && s.BatchSize%s.MicroBatchSize != 0 {
 		d.fault(at+"micro_batch_size", "batch_size, %d, is not a multiple of %d", s.BatchSize, s.MicroBatchSize)
 	}
@@ -266,7 +278,7 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 		}
 	}
 	d.positive(at+"steps", s.Steps, 1)
-	if len(s.LearningRate) == 0 {
+	if len(s.LearningRate) == 0 && !slices.ContainsFunc(d.faults.List, func(f Fault) bool { return f.Key == "stage."+s.Name+".learning_rate" }) {
 		d.fault(at+"learning_rate", "missing: want a number such as 1e-3, or a list to choose from")
 	}
 	for _, lr := range s.LearningRate {
@@ -410,6 +422,20 @@ func (d *decoder) positive(path string, v, least int) {
 		d.fault(path, "missing: want %d or more", least)
 	case v < least:
 		d.fault(path, "%d is less than %d", v, least)
+	}
+}
+
+// What is more is taken for a mistake. Each bound is far above what is in use, and keeps
+// sizes within an int64, and the time to plan a recipe within minutes.
+const (
+	maxThreads = 4096
+	maxLayers  = 1000
+	maxRow     = 1<<31 - 1 // positions of a micro-batch
+)
+
+func (d *decoder) atMost(path string, v, most int) {
+	if v > most {
+		d.fault(path, "%d is more than %d", v, most)
 	}
 }
 

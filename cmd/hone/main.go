@@ -7,11 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"hone/recipes"
 )
@@ -63,10 +68,24 @@ func run(args []string, stdout, stderr io.Writer) int {
 	var theirs *recipes.InputError
 	var faults *recipes.Faults
 	var changed *recipes.ChangedError
-	if errors.As(err, &input) || errors.As(err, &theirs) || errors.As(err, &faults) || errors.As(err, &changed) {
+	if (errors.As(err, &input) || errors.As(err, &theirs) || errors.As(err, &faults) || errors.As(err, &changed)) && !machineFails(err) {
 		return exitInput
 	}
 	return exitFailed
+}
+
+// machineFails tells what is the machine's fault whatever the user has asked for: a disk
+// that is full, or cannot be written; a cache that is not open to this user; no more
+// memory, no more files.
+func machineFails(err error) bool {
+	for _, e := range []error{syscall.ENOSPC, syscall.EROFS, syscall.EDQUOT, syscall.EIO, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	var at *fs.PathError
+	cache, noCache := cacheDir()
+	return noCache == nil && errors.Is(err, fs.ErrPermission) && errors.As(err, &at) && (at.Path == cache || strings.HasPrefix(at.Path, cache+string(filepath.Separator)))
 }
 
 func newRoot(t *terminal) *cobra.Command {
@@ -81,6 +100,14 @@ Start with the built-in one, which learns from the Go source tree on this machin
 		Version:       recipes.Version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
+	}
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) (err error) {
+		c.Flags().Visit(func(f *pflag.Flag) {
+			if v, parseErr := strconv.ParseFloat(f.Value.String(), 64); f.Value.Type() == "float64" && parseErr == nil && (math.IsNaN(v) || math.IsInf(v, 0)) {
+				err = inputError{fmt.Errorf("--%s: %g is no number to compute with", f.Name, v)}
+			}
+		})
+		return err
 	}
 	root.PersistentFlags().BoolVar(&t.json, "json", false, "one JSON document on stdout; progress stays on stderr")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
