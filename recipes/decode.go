@@ -299,13 +299,16 @@ type recipeTable struct {
 	keys []string
 }
 
+// recipeItself names the keys above all tables.
+const recipeItself = "the recipe itself, above all tables"
+
 // recipeTables are those whose keys do not depend on the recipe.
 func recipeTables() []recipeTable {
 	var list []recipeTable
 	for _, t := range []struct {
 		name string
 		of   any
-	}{{"the recipe itself, above all tables", Recipe{}}, {"[[stage]]", Stage{}}, {"[corpus.NAME]", Corpus{}}, {"[tokenizer]", Tokenizer{}}} {
+	}{{recipeItself, Recipe{}}, {"[[stage]]", Stage{}}, {"[corpus.NAME]", Corpus{}}, {"[tokenizer]", Tokenizer{}}} {
 		_, keys := tagged(reflect.ValueOf(t.of))
 		list = append(list, recipeTable{t.name, keys})
 	}
@@ -523,10 +526,13 @@ func (d *decoder) value(f reflect.Value, x any, path string) {
 	}
 }
 
+// defaultModelType is that of a recipe that names none.
+const defaultModelType = "gpt2"
+
 // model makes of the keys of [model] a configuration of the family that model_type
 // names, and puts the defaults beside them.
 func (d *decoder) model(r *Recipe) {
-	kind := "gpt2"
+	kind := defaultModelType
 	if r.base != nil {
 		kind = r.base.config.ModelType
 	}

@@ -150,7 +150,7 @@ func checkpointDir(dir string) string {
 // Checkpoint finds the checkpoint that a directory stands for: itself, a stage's final one,
 // or while the stage is trained its newest, which note then says.
 func Checkpoint(dir string) (found, note string, err error) {
-	if stages := stagesOf(dir); len(stages) > 0 {
+	if stages := Stages(dir); len(stages) > 0 {
 		return "", "", input(fmt.Errorf("%s is a run: name one of its stages, %s", dir, strings.Join(stages, ", ")))
 	}
 	if IsCheckpoint(dir) {
@@ -180,8 +180,8 @@ func Checkpoint(dir string) (found, note string, err error) {
 	return dir, "", nil // whose opening says what it lacks
 }
 
-// stagesOf are the directories of the stages that train a model, of a run; nil: dir is no run.
-func stagesOf(dir string) (stages []string) {
+// Stages are the directories of those stages of a run that train a model; nil: dir is no run's.
+func Stages(dir string) (stages []string) {
 	var recipe struct{ Stage []struct{ Name, Kind string } }
 	if _, err := toml.DecodeFile(filepath.Join(dir, runRecipeFile), &recipe); err != nil {
 		return nil

@@ -348,7 +348,7 @@ func Report(dir string) (*report.Run, error) {
 }
 
 func noReport(dir string) error {
-	if stagesOf(dir) != nil {
+	if Stages(dir) != nil {
 		return fmt.Errorf("%s has nothing to report yet: none of its stages has begun", dir)
 	}
 	return fmt.Errorf("%s holds no report, and is no run's directory", dir)

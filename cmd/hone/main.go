@@ -115,8 +115,10 @@ Start with the built-in one, which learns from the Go source tree on this machin
 	})
 	root.AddCommand(
 		newLs(t), newShow(t), newCp(t), newCheck(t), newRun(t), newEval(t),
-		newGenerate(t), newReport(t), newCompare(t), newData(t), newTokenizer(t), newBench(t), newImport(t), newExport(t),
+		newGenerate(t), newReport(t), newCompare(t), newData(t), newTokenizer(t), newBench(t), newImport(t), newExport(t), newVersion(t),
 	)
+	complete(root)
+	root.SetVersionTemplate(versionText())
 	wrapArgs(root)
 	return root
 }

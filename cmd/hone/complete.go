@@ -1,0 +1,150 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"hone/recipes"
+	"hone/trainer/exec/cpu"
+)
+
+// completions is how cobra asks what may stand where the cursor is.
+type completions = func(c *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective)
+
+// complete gives the commands under root what their arguments complete by: the n-th
+// argument by the n-th function, further ones by the last. Those of which nothing is said
+// take files, which a shell completes by itself.
+func complete(root *cobra.Command) {
+	for command, by := range map[string][]completions{
+		"show": {completeShown, completeNothing}, "cp": {completeRecipe, completeFile},
+		"check": {completeRecipe, completeKey}, "run": {completeRecipe, completeKey}, "data preview": {completeRecipe, completeKey},
+		"eval": {completeCheckpoint, completeNothing}, "generate": {completeCheckpoint, completeNothing}, "export": {completeCheckpoint, completeDirectory},
+		"report": {completeRun, completeNothing}, "compare": {completeRun}, "import": {completeDirectory},
+	} {
+		c, _, err := root.Find(strings.Fields(command))
+		if err != nil {
+			panic(err) // there is no such command
+		}
+		c.ValidArgsFunction = func(c *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+			return by[min(len(args), len(by)-1)](c, args, toComplete)
+		}
+	}
+	for command, by := range map[string]completions{
+		"eval task": completeTask, "run dir": completeDirectory, "export dtype": completeWords(recipes.ExportDTypes...), "export format": completeWords("hf"),
+		"bench precision": completeWords(cpu.Precisions...),
+	} {
+		name, flag, _ := strings.Cut(command, " ")
+		c, _, err := root.Find([]string{name})
+		if err == nil {
+			err = c.RegisterFlagCompletionFunc(flag, by)
+		}
+		if err != nil {
+			panic(err) // there is no such flag
+		}
+	}
+}
+
+// completeRecipe gives the built-in recipes, and TOML files.
+func completeRecipe(_ *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+	return builtInOrFile("recipes", toComplete)
+}
+
+// completeTask gives the built-in tasks, and TOML files.
+func completeTask(_ *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+	return builtInOrFile("tasks", toComplete)
+}
+
+func builtInOrFile(kind, toComplete string) (list []string, d cobra.ShellCompDirective) {
+	items, err := recipes.List()
+	if err == nil {
+		for _, item := range items[kind] {
+			if strings.HasPrefix(item.Name, toComplete) {
+				list = append(list, item.Name+"\t"+item.Description)
+			}
+		}
+	}
+	if len(list) == 0 {
+		return []string{"toml"}, cobra.ShellCompDirectiveFilterFileExt
+	}
+	files, _ := filepath.Glob(toComplete + "*.toml") // a pattern that is none matches none
+	return append(list, files...), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeKey gives the keys of the recipe that is the first argument, for KEY=VALUE.
+func completeKey(_ *cobra.Command, args []string, toComplete string) (list []string, d cobra.ShellCompDirective) {
+	d = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	if strings.Contains(toComplete, "=") {
+		return nil, cobra.ShellCompDirectiveDefault // a value, which may be a file
+	}
+	for _, key := range recipes.Keys(args[0]) {
+		if strings.HasPrefix(key, toComplete) {
+			list = append(list, key+"=")
+		}
+	}
+	return list, d
+}
+
+// completeRun gives the directories of runs.
+func completeRun(_ *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+	return directoriesOr(toComplete, func(run string) []string { return []string{run} })
+}
+
+// completeCheckpoint gives the stages of runs that have a model.
+func completeCheckpoint(_ *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+	return directoriesOr(toComplete, func(run string) []string {
+		return slices.DeleteFunc(recipes.Stages(run), func(stage string) bool {
+			_, err := os.Stat(stage)
+			return err != nil
+		})
+	})
+}
+
+// directoriesOr gives what of has for each run in runs/, and where nothing of it begins as
+// the word does, any directory.
+func directoriesOr(toComplete string, of func(run string) []string) (list []string, d cobra.ShellCompDirective) {
+	runs, _ := filepath.Glob(filepath.Join("runs", "*"))
+	for _, run := range runs {
+		if len(recipes.Stages(run)) == 0 {
+			continue
+		}
+		for _, dir := range of(run) {
+			if strings.HasPrefix(dir, toComplete) {
+				list = append(list, dir)
+			}
+		}
+	}
+	if len(list) == 0 {
+		return nil, cobra.ShellCompDirectiveFilterDirs
+	}
+	return list, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeShown gives recipes, or with a flag that asks for one, checkpoints.
+func completeShown(c *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+	if c.Flags().Changed("provenance") || c.Flags().Changed("card") {
+		return completeCheckpoint(c, args, toComplete)
+	}
+	return completeRecipe(c, args, toComplete)
+}
+
+func completeDirectory(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveFilterDirs
+}
+
+func completeFile(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveDefault
+}
+
+func completeNothing(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveNoFileComp
+}
+
+func completeWords(words ...string) completions {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return words, cobra.ShellCompDirectiveNoFileComp
+	}
+}
