@@ -3,7 +3,9 @@ package recipes
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -12,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"hone/checkpoint"
 	"hone/eval/report"
 )
 
@@ -225,5 +228,75 @@ func TestWhatFiguresAreOf(t *testing.T) {
 		return strings.HasPrefix(s, "stage labels: of the documents read, ") && strings.HasSuffix(s, " % were longer than the 56 tokens of a row, and cut there")
 	}) {
 		t.Errorf("said %q", said)
+	}
+}
+
+// What imported models make of texts, whatever of bos and eos they have, is what transformers
+// makes of them in lm-evaluation-harness's windows, with the end behind them.
+func TestLikelihoodOfImportedModels(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(huggingFaceDir, "likelihood.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want struct {
+		Texts []string
+		Cases []struct {
+			Model  string
+			Config map[string]any
+			Nats   []float64
+		}
+	}
+	if err := json.Unmarshal(text, &want); err != nil {
+		t.Fatal(err)
+	}
+	corpus, task := filepath.Join(t.TempDir(), "texts.jsonl"), filepath.Join(t.TempDir(), "texts.toml")
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	for _, text := range want.Texts {
+		if err := enc.Encode(map[string]string{"text": text}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, corpus, b.Bytes())
+	write(t, task, fmt.Appendf(nil, "kind = \"likelihood\"\nsource = %q\nsplit = \"train\"\n", corpus))
+	tk, err := LoadTask(task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := silent()
+	o.Cache = t.TempDir()
+	for _, c := range want.Cases {
+		dir := copyModel(t, c.Model)
+		path := filepath.Join(dir, checkpoint.ConfigFile)
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var config map[string]any
+		if err := json.Unmarshal(text, &config); err != nil {
+			t.Fatal(err)
+		}
+		maps.Copy(config, c.Config)
+		if text, err = json.Marshal(config); err != nil {
+			t.Fatal(err)
+		}
+		write(t, path, text)
+		dst := filepath.Join(t.TempDir(), "imported")
+		if _, err := Import(context.Background(), dir, dst, o); err != nil {
+			t.Fatal(err)
+		}
+		run, err := Evaluate(context.Background(), dst, tk, 0, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := bits(t, run, "bits_per_byte")
+		for i, nats := range c.Nats {
+			if got := e.Items.Sums[i]; !(math.Abs(got-nats) <= 1e-5*nats) {
+				t.Errorf("%s with %v: %q costs %.6f nats, want %.6f", c.Model, c.Config, want.Texts[i], got, nats)
+			}
+		}
+		if e.Scored.Longer != 2 {
+			t.Errorf("%s: %d documents are longer than a row, want 2", c.Model, e.Scored.Longer)
+		}
 	}
 }
