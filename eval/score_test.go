@@ -175,6 +175,69 @@ func TestLikelihoodOfADocumentIsItsOwn(t *testing.T) {
 	}
 }
 
+// So is it from left to right by a permuted order, with a memory of the pieces before and without:
+// in any order of documents, in batches of any size.
+func TestLikelihoodOfPermutedDocuments(t *testing.T) {
+	_, cfg := scored(t, model.LanguageModel, 70)
+	docs := cfg.Records.(documents)
+	dev, err := cpu.New(cpu.Options{Threads: 2, Kernels: "generic"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dev.Close() })
+	var nats [2]float64
+	for i, memory := range []int{0, 8} {
+		c, err := model.DefaultConfig("xlnet")
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := c.Family.(model.XLNet)
+		f.DModel, f.NLayer, f.NHead, f.DInner, f.InitializerRange, f.MemLen, f.UseMemsTrain = 16, 2, 2, 32, 0.3, memory, memory > 0
+		c.Family, c.VocabSize = f, letters{}.Size()
+		net, err := model.NewNetwork(dev, exec.F32, c, model.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := net.Init(1); err != nil {
+			t.Fatal(err)
+		}
+		cfg.Objective, cfg.LeftToRight, cfg.Consecutive = data.Permutation, true, memory > 0
+		var first []Document
+		for _, size := range []int{4, 1, 7} {
+			cfg.Records, cfg.BatchSize, cfg.MicroBatchSize = docs, size, size
+			if size != 4 {
+				back := slices.Clone(docs)
+				slices.Reverse(back)
+				cfg.Records = back
+			}
+			list, longer, err := Likelihood(t.Context(), net, cfg, 0, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if size != 4 {
+				slices.Reverse(list)
+				for k := range list {
+					list[k].Record = int64(len(docs)) - 1 - list[k].Record
+				}
+			} else {
+				first = list
+			}
+			if !slices.Equal(list, first) || len(list) != len(docs)-1 || longer < 10 {
+				t.Errorf("memory %d, %d rows at a time: %v\nwant %v", memory, size, list, first)
+			}
+		}
+		for _, d := range first {
+			nats[i] += d.Nats
+			if d.Tokens != d.Bytes || d.End != 0 {
+				t.Errorf("%+v: want a token for each byte, and no end", d)
+			}
+		}
+	}
+	if nats[0] == nats[1] {
+		t.Error("the memory makes no difference")
+	}
+}
+
 // Rows are as long as the documents need, and no more of them than these fill.
 func TestRowsAsLongAsDocumentsNeed(t *testing.T) {
 	for _, test := range []struct {

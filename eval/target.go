@@ -19,7 +19,8 @@ type Target struct {
 	Best   int32 // the model's first choice
 	Nats   float64
 	// Left and Right stand beside the token in what the model reads, or beside the gap that
-	// it is lost in; -1: lost too, or nothing.
+	// it is lost in; -1: lost too, or nothing. Beside a masked token, nothing is the size of the
+	// vocabulary.
 	Left, Right int32
 	// Mark says that it is no token of the text: it begins what fills a gap, or ends it all.
 	Mark bool
@@ -103,15 +104,16 @@ func (t *Target) judge(logits []float32) {
 
 // A reading knows the special tokens that stand for what is lost.
 type reading struct {
-	mask int32          // -1: none
-	gaps map[int32]bool // sentinels
+	mask, edge int32          // -1: none
+	gaps       map[int32]bool // sentinels
 }
 
 func newReading(c *data.Config) reading {
-	r := reading{-1, map[int32]bool{}}
+	r := reading{-1, -1, map[int32]bool{}}
 	switch c.Objective {
 	case data.Masked:
 		r.mask, _ = c.Tokenizer.Special(c.Mask) // the loader looks whether there is one
+		r.edge = int32(c.Tokenizer.Size())
 	case data.SpanCorruption:
 		for _, name := range data.Sentinels(c.T) {
 			id, ok := c.Tokenizer.Special(name)
@@ -148,10 +150,13 @@ func (r *reading) targets(out []Target, rows []int32, b *data.Batch, s data.Seq,
 	return out, rows
 }
 
-// beside is what a segment has to the left and right of a place; -1: nothing, or it is lost.
+// beside is what a segment has to the left and right of a place; -1: it is lost.
 func (r *reading) beside(s *data.Stream, at, segment int32) (left, right int32) {
 	look := func(i int32) int32 {
-		if i < 0 || int(i) >= len(s.Tokens) || i/int32(s.T) != at/int32(s.T) || s.Segments[i] != segment || s.Tokens[i] == r.mask {
+		switch {
+		case i < 0 || int(i) >= len(s.Tokens) || i/int32(s.T) != at/int32(s.T) || s.Segments[i] != segment:
+			return r.edge
+		case s.Tokens[i] == r.mask:
 			return -1
 		}
 		return s.Tokens[i]

@@ -66,6 +66,7 @@ eval_documents = 0
 
 const (
 	smallGPT2  = "model_type = \"gpt2\"\nn_layer = 1\nn_head = 2\nn_embd = 16\nn_positions = 32"
+	smallBERT  = "model_type = \"bert\"\nnum_hidden_layers = 1\nnum_attention_heads = 2\nhidden_size = 16\nintermediate_size = 32\nmax_position_embeddings = 32"
 	smallXLNet = "model_type = \"xlnet\"\nn_layer = 1\nn_head = 2\nd_model = 16\nd_inner = 32"
 )
 
@@ -128,6 +129,34 @@ func TestATextOfOneTokenIsNotFree(t *testing.T) {
 				t.Errorf("later %v beside %v, at the end %v beside %v", v.Value, v.Baselines[0].Value, model.Value, model.Baselines[0].Value)
 			}
 		})
+	}
+}
+
+// What a masked model is scored by is the same for its baseline where a text has no neighbours.
+func TestMaskedTextOfOneToken(t *testing.T) {
+	corpus := oneLetter(t)
+	for _, ends := range []string{`bos = "<|endoftext|>"`, `eos = "<|endoftext|>"`, ""} {
+		text := fmt.Sprintf(lettersRecipe, corpus, ends, smallBERT, "masked")
+		text = strings.Replace(text, `"kneser_ney_5", "zstd_primed", "markov"`, `"bidirectional_trigram"`, 1)
+		r, err := parse("x.toml", text, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := silent()
+		o.Dir, o.Cache = filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "cache")
+		run, err := Run(context.Background(), r, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		loss := bits(t, run, "loss")
+		for who, v := range map[string]float64{"the model": loss.Value, "the trigram": loss.Baselines[0].Value} {
+			if math.Abs(v/math.Ln2-4) > 0.1 {
+				t.Errorf("%q: %s: %.3f bits, want 4", ends, who, v/math.Ln2)
+			}
+		}
+		if loss.N != 400 {
+			t.Errorf("%q: %d documents, want 400", ends, loss.N)
+		}
 	}
 }
 

@@ -72,11 +72,11 @@ func (y *yardstick) masked(ctx context.Context, list []eval.Target, baselines []
 	if slices.Contains(baselines, eval.BaselineBidirectionalTrigram) {
 		bar := y.bar("baseline "+eval.BaselineBidirectionalTrigram, "tokens")
 		defer bar.Close()
-		docs, err := y.framed(ctx)
+		docs, vocab, err := y.framed(ctx)
 		if err != nil {
 			return nil, err
 		}
-		m, err := eval.FitBidirectionalTrigram(docs, y.tok.Size(), progress(bar))
+		m, err := eval.FitBidirectionalTrigram(docs, vocab, progress(bar))
 		if err != nil {
 			return nil, err
 		}
@@ -164,25 +164,24 @@ func (y *yardstick) spans(ctx context.Context, cfg data.Config, list []eval.Targ
 	return []report.Evaluation{match, loss}, nil
 }
 
-// framed is the tokens of the training split, each document between the special tokens
-// that a model reads around it.
-func (y *yardstick) framed(ctx context.Context) ([][]int32, error) {
-	first, hasFirst := y.tok.Special(cmp.Or(y.cfg.BOS, y.cfg.Separator))
-	last, hasLast := y.tok.Special(cmp.Or(y.cfg.EOS, y.cfg.Separator))
-	var docs [][]int32
-	var failed error
-	for text := range texts(ctx, y.corpus.Train, &failed) {
-		var ids []int32
-		if hasFirst {
-			ids = append(ids, first)
+// framed is the tokens of the training split, each document between what a model reads around
+// it: where that is nothing, a token more than the tokenizer has. vocab counts it.
+func (y *yardstick) framed(ctx context.Context) (docs [][]int32, vocab int, err error) {
+	c := y.cfg.WithDefaults()
+	vocab = y.tok.Size()
+	var around [2]int32
+	for i, name := range []string{cmp.Or(c.BOS, c.Separator), cmp.Or(c.EOS, c.Separator)} {
+		id, ok := y.tok.Special(name)
+		if !ok {
+			id, vocab = int32(y.tok.Size()), y.tok.Size()+1
 		}
-		ids = y.tok.Encode(ids, text)
-		if hasLast {
-			ids = append(ids, last)
-		}
-		docs = append(docs, ids)
+		around[i] = id
 	}
-	return docs, failed
+	docs, err = y.encoded(ctx, y.corpus.Train, around[1:])
+	for i := range docs {
+		docs[i] = slices.Insert(docs[i], 0, around[0])
+	}
+	return docs, vocab, err
 }
 
 func (y *yardstick) evaluation(of, metric string) report.Evaluation {
