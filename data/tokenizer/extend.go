@@ -9,7 +9,8 @@ import (
 
 // Extend gives the tokenizer with more added tokens, as add_tokens of Hugging
 // Face's tokenizers does. What is an added token already stays as it is, and what
-// stands in the vocabulary keeps its id; the others take the ids from Size on.
+// stands in the vocabulary keeps its id; the others take the ids from Size on, or
+// in a vocabulary with holes those that the library reads of the file.
 // The ids in tokens do not matter. p does not change.
 //
 // The vocabulary of a model must follow: its embedding needs Size rows.
@@ -29,7 +30,12 @@ func (p *Pipeline) Extend(tokens []AddedToken) (*Pipeline, error) {
 		}
 		v.ids[a] = int64(i)
 	}
-	next := int32(p.Size())
+	next := int32(max(len(v.ids), len(v.pieces)))
+	for _, a := range p.added {
+		if !a.inVocab {
+			next++
+		}
+	}
 	for i, a := range tokens {
 		if a.Content == "" || !utf8.ValidString(a.Content) {
 			return nil, fmt.Errorf("tokenizer: token %d: %q is empty or invalid UTF-8", i, a.Content)

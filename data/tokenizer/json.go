@@ -49,8 +49,8 @@ type vocabulary struct {
 var modelNames = []string{"BPE", "Unigram", "WordLevel", "WordPiece"}
 
 // Parse reads the contents of a tokenizer.json. What would give other ids than
-// Hugging Face is refused by name, and so is a vocabulary with gaps, ids given
-// twice, or merges of parts that it lacks.
+// Hugging Face is refused by name, and so are ids given twice, or merges of parts
+// that the vocabulary lacks. An id between others may be no token's.
 func Parse(data []byte) (*Pipeline, error) {
 	p, err := parse(data)
 	if err != nil {
@@ -300,6 +300,7 @@ func (p *Pipeline) place(v *vocabulary, added []AddedToken) error {
 			}
 		}
 	}
+	next := int64(size) // the id that the library gives a token that is not in the vocabulary, whatever holes there are
 	for i, a := range added {
 		switch id, inVocab := ids[a.Content]; {
 		case a.Content == "":
@@ -310,20 +311,18 @@ func (p *Pipeline) place(v *vocabulary, added []AddedToken) error {
 			return fmt.Errorf("added_tokens: entry %d: %q has id %d, but %d in the vocabulary", i, a.Content, a.ID, id)
 		case inVocab:
 			a.inVocab = true
+		case int64(a.ID) != next:
+			return fmt.Errorf("added_tokens: entry %d: %q has id %d, but by the vocabulary and the tokens before it the library gives it %d", i, a.Content, a.ID, next)
 		default:
-			if err := place(a.Content, int64(a.ID)); err != nil {
+			if err := place(a.Content, next); err != nil {
 				return fmt.Errorf("added_tokens: entry %d: %w", i, err)
 			}
+			next++
 		}
 		p.added = append(p.added, &a)
 		p.byName[a.Content] = &a
 	}
 	slices.SortFunc(p.added, func(a, b *AddedToken) int { return cmp.Compare(a.ID, b.ID) })
-	for id, t := range p.tokens {
-		if !t.present {
-			return fmt.Errorf("vocabulary: no token has id %d, but ids run to %d (%q)", id, len(p.tokens)-1, p.tokens[len(p.tokens)-1].piece)
-		}
-	}
 	return nil
 }
 
@@ -351,7 +350,7 @@ func (p *Pipeline) newModel(v *vocabulary) (model, error) {
 		}
 		m := &wordPiece{trie: newTrie(), prefix: v.prefix, unk: unk, maxRune: v.maxRune, unkToken: *v.unk}
 		for id, t := range p.tokens {
-			if _, ok := v.ids[t.piece]; ok {
+			if _, ok := v.ids[t.piece]; ok && t.present {
 				m.trie.add(t.piece, int32(id))
 			}
 		}
@@ -708,7 +707,7 @@ func (p *Pipeline) writeVocab(b *bytes.Buffer) {
 	b.WriteString(",\n    \"vocab\": {")
 	n := 0
 	for id, t := range p.tokens {
-		if a := p.byName[t.piece]; a == nil || a.inVocab {
+		if a := p.byName[t.piece]; t.present && (a == nil || a.inVocab) {
 			comma(b, n)
 			fmt.Fprintf(b, "\n      %s: %d", quote(t.piece), id)
 			n++
