@@ -500,6 +500,7 @@ func cleanCorpus(ctx context.Context, raw *Corpus, dir string, spec Spec, progre
 			}
 		}
 	}
+	opt.Read.MaxBatch = spec.Read.MaxBatch
 	if spec.Read.Skips != nil {
 		opt.Read.Skips = &source.Skips{}
 	}

@@ -511,6 +511,7 @@ func (s *Split) add(from sided, spec Spec, cache *source.Cache) error {
 	if spec.Read.Skips != nil {
 		f.SkipInvalid(spec.Read.Skips)
 	}
+	f.Limit(spec.Read.MaxBatch)
 	f.Cached(cache)
 	s.files = append(s.files, sf)
 	s.rows += f.Rows()

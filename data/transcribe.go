@@ -157,7 +157,7 @@ func convertTwice(ctx context.Context, files []sided, dir string, opt ConvertOpt
 	if err != nil {
 		return err
 	}
-	opt.Text, opt.Label, opt.Read = "", "", source.Options{}
+	opt.Text, opt.Label, opt.Read = "", "", source.Options{MaxBatch: opt.Read.MaxBatch}
 	return convertFiles(ctx, m.files(all), dir, opt, m, part(progress, 1))
 }
 
@@ -239,6 +239,7 @@ func (c *conversion) prepare(tables []sidedTable) error {
 			if err != nil {
 				return err
 			}
+			f.Limit(c.opt.Read.MaxBatch)
 			c.files = append(c.files, f)
 			if f.Readable(name) {
 				if err := f.Select(name); err != nil {

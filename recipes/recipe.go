@@ -41,13 +41,14 @@ type Corpus struct {
 	Label  string `toml:"label"`  // name of the label column, as that of the text; "": label, where there is one
 
 	// How files are read.
-	Format      string   `toml:"format,omitempty"`       // "": as they show
-	Separator   string   `toml:"separator,omitempty"`    // between the documents of a plain text; "": a file is a document
-	ColumnNames []string `toml:"column_names,omitempty"` // of CSV and TSV files without a header line
-	Delimiter   string   `toml:"delimiter,omitempty"`    // between the values of CSV and TSV files; "": of TSV a tab, of CSV the one of , ; | and tab that its first lines show
-	Quote       string   `toml:"quote,omitempty"`        // what quotes are in CSV and TSV files: csv (around cells), none (text), auto; "": auto, which is csv for CSV, and for TSV where all quotes of a file are CSV's
-	Rows        string   `toml:"rows,omitempty"`         // of JSON files: the array of their rows, as data, or a.b for one in an object
-	OnError     string   `toml:"on_error"`               // what a record that cannot be read does: fail, or skip
+	Format      string   `toml:"format,omitempty"`        // "": as they show
+	Separator   string   `toml:"separator,omitempty"`     // between the documents of a plain text; "": a file is a document
+	ColumnNames []string `toml:"column_names,omitempty"`  // of CSV and TSV files without a header line
+	Delimiter   string   `toml:"delimiter,omitempty"`     // between the values of CSV and TSV files; "": of TSV a tab, of CSV the one of , ; | and tab that its first lines show
+	Quote       string   `toml:"quote,omitempty"`         // what quotes are in CSV and TSV files: csv (around cells), none (text), auto; "": auto, which is csv for CSV, and for TSV where all quotes of a file are CSV's
+	Rows        string   `toml:"rows,omitempty"`          // of JSON files: the array of their rows, as data, or a.b for one in an object
+	MaxBatchMiB int      `toml:"max_batch_mib,omitempty"` // of memory for a record batch of a file, decoded; a single record may take a quarter; 0: 1024
+	OnError     string   `toml:"on_error"`                // what a record that cannot be read does: fail, or skip
 
 	// Provenance. What a converted corpus says of itself need not be said again.
 	Origin    string `toml:"origin"`    // where it was published: an address, a citation
@@ -75,7 +76,7 @@ type Corpus struct {
 
 // read says how the files of a corpus are read.
 func (c *Corpus) read() source.Options {
-	o := source.Options{Format: c.Format, Separator: c.Separator, ColumnNames: c.ColumnNames, Delimiter: c.Delimiter, Quote: c.Quote, Rows: c.Rows}
+	o := source.Options{Format: c.Format, Separator: c.Separator, ColumnNames: c.ColumnNames, Delimiter: c.Delimiter, Quote: c.Quote, Rows: c.Rows, MaxBatch: int64(c.MaxBatchMiB) << 20}
 	if c.OnError == "skip" {
 		o.Skips = &source.Skips{}
 	}

@@ -372,6 +372,7 @@ func printSplit(w io.Writer, s *data.SplitInfo, info *data.Info) {
 type readFlags struct {
 	format, separator, delimiter, quote, rows, onError string
 	columnNames                                        []string
+	maxBatch                                           int
 }
 
 func (r *readFlags) add(c *cobra.Command) {
@@ -382,6 +383,7 @@ func (r *readFlags) add(c *cobra.Command) {
 	f.StringVar(&r.delimiter, "delimiter", "", `between the values of CSV and TSV files (default: of TSV "\t", of CSV the one of , ; | and "\t" that its first lines show)`)
 	f.StringVar(&r.quote, "quote", "", "what quotes are in CSV and TSV files: csv (around cells), none (text), auto (default: csv for CSV, and for TSV where all quotes of a file are CSV's)")
 	f.StringVar(&r.rows, "rows", "", "of JSON files: the array of their rows, as data, or a.b for one in an object")
+	f.IntVar(&r.maxBatch, "max-batch-mib", 0, "of memory for a record batch of a file, decoded; a single record may take a quarter (default 1024)")
 	f.StringVar(&r.onError, "on-error", "fail", "what a record that cannot be read does: fail, or skip it and count it")
 }
 
@@ -395,6 +397,7 @@ func (r *readFlags) set(o *source.Options) (err error) {
 			*v.to = v.from
 		}
 	}
+	o.MaxBatch = int64(r.maxBatch) << 20
 	for key, err := range o.Check() {
 		return inputError{fmt.Errorf("--%s: %w", strings.ReplaceAll(key, "_", "-"), err)}
 	}

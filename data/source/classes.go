@@ -12,7 +12,7 @@ import (
 // labels stay the numbers that they are.
 func classNames(metadata string) map[string][]string {
 	var meta struct{ Info features }
-	if json.Unmarshal([]byte(metadata), &meta) != nil {
+	if len(metadata) > maxState || json.Unmarshal([]byte(metadata), &meta) != nil {
 		return nil
 	}
 	return meta.Info.classes()

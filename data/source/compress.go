@@ -38,7 +38,7 @@ func decompress(dst, b []byte, codec int) (out []byte, err error) {
 
 // bufferZSTD is the decoder of buffers, which many may use at once.
 var bufferZSTD = sync.OnceValue(func() *zstd.Decoder {
-	d, err := zstd.NewReader(nil, zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(maxBatch))
+	d, err := zstd.NewReader(nil, zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(maxMaxBatch))
 	if err != nil {
 		panic(err) // the options are constants
 	}

@@ -30,7 +30,8 @@ type csvReader struct {
 	names     []string
 	r         *bufio.Reader
 	delimiter byte
-	quotes    bool      // cells may be quoted
+	quotes    bool // cells may be quoted
+	most      bound
 	marks     [256]bool // bytes that are not just text
 
 	in   []byte // what is read and not yet parsed
@@ -56,7 +57,7 @@ const (
 const delimiters = ",;|\t"
 
 func newCSVReader(r io.Reader, t *Table) (*csvReader, error) {
-	c := &csvReader{names: t.opt.ColumnNames, r: bufio.NewReaderSize(r, 1<<16), quotes: t.quoted, line: 1}
+	c := &csvReader{names: t.opt.ColumnNames, r: bufio.NewReaderSize(r, 1<<16), quotes: t.quoted, most: t.opt.bound(), line: 1}
 	if b, _ := c.r.Peek(3); bytes.Equal(b, []byte("\ufeff")) {
 		c.r.Discard(3)
 	}
@@ -120,7 +121,7 @@ func findDelimiter(sample []byte, whole, quotes bool, columns int) byte {
 	const records = 100
 	best, most := byte(','), 0.5
 	for _, d := range []byte(delimiters) {
-		c := &csvReader{r: bufio.NewReader(bytes.NewReader(sample)), delimiter: d, quotes: quotes, line: 1}
+		c := &csvReader{r: bufio.NewReader(bytes.NewReader(sample)), delimiter: d, quotes: quotes, most: maxBatch, line: 1}
 		c.mark()
 		want, n, alike := columns, 0, 0
 		for n < records && c.read() == nil {
@@ -206,11 +207,11 @@ func (c *csvReader) read() error {
 			}
 			c.in, _ = c.r.Peek(c.r.Buffered())
 			c.r.Discard(len(c.in)) // it stays as it is until more is read
-			if len(c.text) > maxRecord {
+			if len(c.text) > c.most.record() {
 				if state == cellQuoted {
-					return fmt.Errorf("line %d: %w (hint: a quote that is not closed)", c.at, errRecord)
+					return fmt.Errorf("line %d: %w (hint: a quote that is not closed)", c.at, c.most.errRecord())
 				}
-				return fmt.Errorf("line %d: %w", c.at, errRecord)
+				return fmt.Errorf("line %d: %w", c.at, c.most.errRecord())
 			}
 		}
 		for i := 0; i < len(c.in); i++ {

@@ -24,7 +24,9 @@ type fastaReader struct {
 	text   []byte
 }
 
-func newFASTAReader(r io.Reader) *fastaReader { return &fastaReader{lines: newLineReader(r)} }
+func newFASTAReader(r io.Reader, most bound) *fastaReader {
+	return &fastaReader{lines: newLineReader(r, most)}
+}
 
 func (f *fastaReader) columns() []Column { return textColumns("id", "description", "text") }
 func (f *fastaReader) count() int64      { return -1 }
@@ -96,8 +98,8 @@ func (f *fastaReader) next(s *Scanner) (*Batch, error) {
 				}
 				f.text = append(f.text, c)
 			}
-			if len(f.text) > maxRecord {
-				return nil, fmt.Errorf("line %d: record %q: %w", f.line, f.id, errRecord)
+			if len(f.text) > f.lines.most.record() {
+				return nil, fmt.Errorf("line %d: record %q: %w", f.line, f.id, f.lines.most.errRecord())
 			}
 		}
 	}

@@ -12,10 +12,6 @@ import (
 	"sync"
 )
 
-// maxBatch bounds the decoded bytes of the selected columns of one record
-// batch: memory must not depend on how a file was written.
-const maxBatch = 1 << 30
-
 // File is an Arrow IPC file or stream, open for random access. It is safe for
 // concurrent use after Select.
 type File struct {
@@ -32,6 +28,7 @@ type File struct {
 	columns []int  // that are read, numbers of fields
 	picks   []pick // of them; nil: they as they are
 	cache   *Cache
+	most    bound
 	skips   *Skips // nil: invalid UTF-8 is an error
 
 	mu         sync.Mutex
@@ -66,6 +63,10 @@ func (a *File) Batches() int { return len(a.batches) }
 
 // Cached lets Row keep decoded batches in a cache.
 func (a *File) Cached(c *Cache) { a.cache = c }
+
+// Limit sets how many bytes the decoded columns of a record batch may have; 0: a
+// gibibyte.
+func (a *File) Limit(maxBatch int64) { a.most = bound(maxBatch).or() }
 
 // SkipInvalid makes text that is not UTF-8 null, and counts it, instead of an
 // error.
@@ -112,7 +113,7 @@ func (a *File) indexFile() error {
 	if err != nil {
 		return err
 	}
-	fields, dicts, records, err := parseFooter(footer)
+	fields, dicts, records, err := parseFooter(footer, a.size)
 	if err != nil {
 		return fmt.Errorf("footer: %w", err)
 	}
@@ -189,7 +190,7 @@ func (a *File) message(b arrowBlock, limit int64) (m arrowMessage, err error) {
 	if int64(n) > int64(len(body)) {
 		return m, errors.New("damaged metadata: a header longer than its message")
 	}
-	if m, err = parseMessage(body[:n]); err != nil {
+	if m, err = parseMessage(body[:n], a.size); err != nil {
 		return m, err
 	}
 	if m.body != b.body {
@@ -232,7 +233,7 @@ func (a *File) indexStream() error {
 		if a.fields == nil {
 			where = "schema"
 		}
-		m, err := parseMessage(meta)
+		m, err := parseMessage(meta, a.size)
 		if err != nil {
 			return fmt.Errorf("%s: %w", where, err)
 		}

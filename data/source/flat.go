@@ -16,7 +16,8 @@ import (
 type flat struct {
 	b      []byte
 	err    error
-	tables int // left to visit: an honest buffer visits each of its tables once
+	tables int   // left to visit: an honest buffer visits each of its tables once
+	heap   int64 // bytes that what is read may still take
 }
 
 // flatTable is a verified table: its inline part and its vtable are in bounds.
@@ -27,7 +28,20 @@ type flatTable struct {
 
 var errFlat = errors.New("damaged metadata")
 
-func newFlat(b []byte) *flat { return &flat{b: b, tables: len(b)/4 + 1} }
+// fieldHeap is about what a table takes of memory once it is read.
+const fieldHeap = 256
+
+// newFlat reads b, which is of a file of size bytes.
+func newFlat(b []byte, size int64) *flat {
+	return &flat{b: b, tables: len(b)/4 + 1, heap: size + spareHeap}
+}
+
+// take counts memory that what is read takes.
+func (f *flat) take(n int64) {
+	if f.heap -= n; f.heap < 0 {
+		f.fail()
+	}
+}
 
 func (f *flat) fail() { f.err = errFlat }
 
@@ -68,6 +82,7 @@ func (f *flat) table(pos int) (t flatTable) {
 	if f.tables--; f.tables < 0 {
 		f.fail()
 	}
+	f.take(fieldHeap)
 	t.pos = pos
 	t.vtable = pos - f.u32(pos)
 	t.end = t.vtable + f.u16(t.vtable)
@@ -165,7 +180,7 @@ func (f *flat) vector(t flatTable, slot, elem int) (pos, n int) {
 
 func (f *flat) string(t flatTable, slot int) string {
 	p, n := f.vector(t, slot, 1)
-	if f.err != nil {
+	if f.take(int64(n)); f.err != nil {
 		return ""
 	}
 	return string(f.b[p : p+n])

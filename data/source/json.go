@@ -125,7 +125,7 @@ func (j *jsonReader) read(s *Scanner) ([]byte, string, error) {
 // begin finds out the form: lines, unless the text begins with an array or with
 // an object that its first line does not end.
 func (j *jsonReader) begin(s *Scanner) {
-	l := newLineReader(j.in)
+	l := newLineReader(j.in, s.table.opt.bound())
 	head, _ := l.r.Peek(1 << 16)
 	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\ufeff")), " \t\r\n")
 	first, _, whole := bytes.Cut(head, []byte("\n"))
@@ -147,7 +147,8 @@ func (j *jsonReader) begin(s *Scanner) {
 
 // infer reads all of the file to find the columns and their types.
 func (j *jsonReader) infer(ctx context.Context, s *Scanner) error {
-	j.root = &shape{}
+	left := maxShapes
+	j.root = &shape{left: &left}
 	for n := 0; ; n++ {
 		if n%1024 == 0 && ctx.Err() != nil {
 			return ctx.Err()
@@ -296,8 +297,8 @@ func (v *valueReader) next() (value []byte, line int64, err error) {
 		if len(v.buf) > 0 || len(bytes.TrimSpace(v.line)) > 0 {
 			v.buf = append(append(v.buf, v.line...), '\n')
 		}
-		if len(v.buf) > maxRecord {
-			return nil, line, errRecord
+		if len(v.buf) > v.lines.most.record() {
+			return nil, line, v.lines.most.errRecord()
 		}
 		v.line, err = v.lines.next()
 		if err == io.EOF {
@@ -330,9 +331,11 @@ func (v *valueReader) rest() ([]byte, int64, error) {
 
 // maxFields bounds the columns of a file, and maxMembers the members of an object in
 // a column; one with more is a map, kept as JSON text.
+// All together, however nested, maxShapes bounds.
 const (
 	maxFields  = 4096
 	maxMembers = 256
+	maxShapes  = 1 << 16
 )
 
 const (
@@ -352,6 +355,12 @@ type shape struct {
 	fields []*shape
 	index  map[string]int
 	wide   bool
+	left   *int // how many more there may be
+}
+
+func (s *shape) new() *shape {
+	*s.left--
+	return &shape{left: s.left}
 }
 
 // see takes note of a value of valid JSON.
@@ -364,8 +373,12 @@ func (s *shape) see(v []byte, depth int) {
 		s.saw |= sawText
 	case '[':
 		s.saw |= sawList
+		if s.elem == nil && *s.left <= 0 {
+			s.saw |= sawText
+			return
+		}
 		if s.elem == nil {
-			s.elem = &shape{}
+			s.elem = s.new()
 		}
 		if depth < maxDepth {
 			eachElement(v, func(e []byte) { s.elem.see(e, depth+1) })
@@ -380,7 +393,7 @@ func (s *shape) see(v []byte, depth int) {
 			if !ok || bytes.IndexByte(key, '\\') >= 0 {
 				name := unquote(key)
 				if i, ok = s.index[name]; !ok {
-					if len(s.names) == maxMembers && depth > 0 || len(s.names) == maxFields {
+					if depth > 0 && (len(s.names) == maxMembers || *s.left <= 0) || len(s.names) == maxFields {
 						s.wide = true
 						return
 					}
@@ -390,7 +403,7 @@ func (s *shape) see(v []byte, depth int) {
 					i = len(s.names)
 					s.index[name] = i
 					s.names = append(s.names, name)
-					s.fields = append(s.fields, &shape{})
+					s.fields = append(s.fields, s.new())
 				}
 			}
 			s.fields[i].see(value, depth+1)

@@ -45,15 +45,16 @@ func (n *newlines) Read(b []byte) (int, error) {
 	}
 }
 
-// lineReader reads lines of any length up to maxRecord, with any line ends.
+// lineReader reads lines of any length up to that of a record, with any line ends.
 type lineReader struct {
 	r    *bufio.Reader
+	most bound
 	line int64 // number of the last line, from 1
 	long []byte
 }
 
-func newLineReader(r io.Reader) *lineReader {
-	return &lineReader{r: bufio.NewReaderSize(&newlines{r: r}, 1<<18)}
+func newLineReader(r io.Reader, most bound) *lineReader {
+	return &lineReader{most: most, r: bufio.NewReaderSize(&newlines{r: r}, 1<<18)}
 }
 
 // next returns a line without its end; io.EOF after the last. It is overwritten
@@ -64,8 +65,9 @@ func (l *lineReader) next() ([]byte, error) {
 		l.long = append(l.long[:0], b...)
 		for errors.Is(err, bufio.ErrBufferFull) {
 			b, err = l.r.ReadSlice('\n')
-			if l.long = append(l.long, b...); len(l.long) > maxRecord {
-				return nil, errRecord
+			if l.long = append(l.long, b...); len(l.long) > l.most.record() {
+				l.line++
+				return nil, l.most.errRecord()
 			}
 		}
 		b = l.long

@@ -256,8 +256,9 @@ type arrowBatch struct {
 type arrowNode struct{ rows, nulls int64 }
 type arrowBuffer struct{ offset, length int64 }
 
-func parseMessage(b []byte) (m arrowMessage, err error) {
-	f := newFlat(b)
+// parseMessage reads the header of a message, of a file of size bytes.
+func parseMessage(b []byte, size int64) (m arrowMessage, err error) {
+	f := newFlat(b, size)
 	t := f.root()
 	m.version = f.int16(t, 0)
 	m.kind = f.int8(t, 1)
@@ -382,8 +383,8 @@ type arrowBlock struct {
 	codec        int // of a record batch that was indexed
 }
 
-func parseFooter(b []byte) (fields []arrowField, dicts, records []arrowBlock, err error) {
-	f := newFlat(b)
+func parseFooter(b []byte, size int64) (fields []arrowField, dicts, records []arrowBlock, err error) {
+	f := newFlat(b, size)
 	t := f.root()
 	if v := f.int16(t, 0); f.err == nil && v != metadataV4 && v != metadataV5 {
 		return nil, nil, nil, fmt.Errorf("metadata version %d is not supported (V4 and V5 are)", v+1)

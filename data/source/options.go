@@ -25,6 +25,10 @@ type Options struct {
 	// Rows is where in a JSON file the array of its rows is: names of members, with
 	// dots between them; "": the file is rows.
 	Rows string
+	// MaxBatch bounds the memory of a record batch: the decoded bytes of its columns,
+	// or of the pages of Parquet that are open at once; a single record or page may
+	// take a quarter of it. 0: a gibibyte.
+	MaxBatch int64
 	// Skips counts records that cannot be read, and reading goes on; nil: the
 	// first one is an error. A file that is damaged as such is always one.
 	Skips *Skips
@@ -54,6 +58,10 @@ func (o Options) keys() []readKey {
 		return fmt.Sprintf("%q", s)
 	}
 	cells := []string{CSV, TSV}
+	most := ""
+	if o.MaxBatch != 0 {
+		most = fmt.Sprint(o.MaxBatch >> 20)
+	}
 	return []readKey{
 		{"format", quote(o.Format), nil},
 		{"separator", quote(o.Separator), []string{Text}},
@@ -61,6 +69,7 @@ func (o Options) keys() []readKey {
 		{"delimiter", quote(o.Delimiter), cells},
 		{"quote", quote(o.Quote), cells},
 		{"rows", quote(o.Rows), []string{JSON}},
+		{"max_batch_mib", most, nil},
 	}
 }
 
@@ -88,7 +97,47 @@ func (o Options) Check() map[string]error {
 	if o.Quote != "" && !slices.Contains(Quotes, o.Quote) {
 		faults["quote"] = fmt.Errorf("%q is not one of %s", o.Quote, strings.Join(Quotes, ", "))
 	}
+	if o.MaxBatch != 0 && (o.MaxBatch < 1<<20 || o.MaxBatch > maxMaxBatch) {
+		faults["max_batch_mib"] = fmt.Errorf("%d is not between 1 and %d", o.MaxBatch>>20, maxMaxBatch>>20)
+	}
 	return faults
+}
+
+// A bound is how many bytes a record batch may have, decoded: memory must not depend
+// on how a file was written.
+type bound int64
+
+const (
+	maxBatch    bound = 1 << 30
+	maxMaxBatch       = 4 << 30
+)
+
+func (o Options) bound() bound { return bound(o.MaxBatch).or() }
+
+func (b bound) or() bound {
+	if b == 0 {
+		return maxBatch
+	}
+	return b
+}
+
+// record is what may be kept of one record: a quote that is never closed must not
+// read a corpus into memory.
+func (b bound) record() int { return int(b / 4) }
+
+func (b bound) errRecord() error {
+	return fmt.Errorf("a record of more than %s (hint: a larger max_batch_mib allows it, on the command line --max-batch-mib)", mebibytes(b/4))
+}
+
+func (b bound) errBatch() error {
+	return fmt.Errorf("more than %s in one record batch (hint: write the file with smaller ones, or allow it by a larger max_batch_mib, on the command line --max-batch-mib)", mebibytes(b))
+}
+
+func mebibytes(b bound) string {
+	if b < 1<<20 {
+		return fmt.Sprintf("%d KiB", b>>10)
+	}
+	return fmt.Sprintf("%d MiB", b>>20)
 }
 
 // Fits reports options that are for none of the formats of a corpus: they would

@@ -33,6 +33,7 @@ type parquetPages struct {
 	r        io.ReaderAt
 	pos, end int64
 	codec    format.CompressionCodec
+	most     bound
 	budget   *int64 // bytes that pages may still take
 
 	head, raw, body []byte // the memory of what was read last
@@ -112,11 +113,11 @@ func (p *parquetPages) read() (*parquetPage, error) {
 	if !compressed {
 		codec = format.Uncompressed
 	}
-	if unpacked > maxRecord || packed > maxRecord {
-		return nil, fmt.Errorf("a page of %d bytes, more than %d MiB", max(packed, unpacked), maxRecord>>20)
+	if max(packed, unpacked) > int64(p.most.record()) {
+		return nil, fmt.Errorf("a page of %d bytes: %w", max(packed, unpacked), p.most.errRecord())
 	}
 	if *p.budget += int64(len(p.raw) + len(p.body)); packed+unpacked > *p.budget {
-		return nil, errLarge
+		return nil, p.most.errBatch()
 	}
 	if p.raw, err = readAt(p.raw, p.r, p.pos, packed); err != nil {
 		return nil, err
@@ -152,8 +153,11 @@ func (p *parquetPages) header() (map[int]int64, error) {
 			p.pos += int64(c.pos)
 			return h, nil
 		}
-		if n == p.end-p.pos || n > maxRecord {
+		if n == p.end-p.pos {
 			return nil, err
+		}
+		if n > int64(p.most.record()) {
+			return nil, fmt.Errorf("its header: %w", p.most.errRecord())
 		}
 	}
 }

@@ -26,6 +26,7 @@ type parquetReader struct {
 	nodes  []*parquetNode
 	group  int
 	left   int64 // rows of the group that are not yet read
+	most   bound
 	budget int64 // bytes that pages may still take
 	open   []*parquetLeaf
 }
@@ -46,7 +47,7 @@ type parquetNode struct {
 	first    int // number of the first leaf below
 }
 
-func openParquet(path string) (*parquetReader, error) {
+func openParquet(path string, most bound) (*parquetReader, error) {
 	h, err := openHandle(path)
 	if err != nil {
 		return nil, err
@@ -56,7 +57,7 @@ func openParquet(path string) (*parquetReader, error) {
 		h.Close()
 		return nil, err
 	}
-	p.h = h
+	p.h, p.most = h, most
 	return p, nil
 }
 
@@ -100,7 +101,7 @@ func openParquetAt(r io.ReaderAt, size int64) (p *parquetReader, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("damaged Parquet file: %w", err)
 	}
-	p = &parquetReader{file: f, r: r, size: size, group: -1}
+	p = &parquetReader{most: maxBatch, file: f, r: r, size: size, group: -1}
 	for i := range f.Metadata().RowGroups {
 		g := &f.Metadata().RowGroups[i]
 		if g.NumRows < 0 || g.NumRows > math.MaxInt64-p.rows {
@@ -385,7 +386,7 @@ func (p *parquetReader) next(s *Scanner) (*Batch, error) {
 			}
 			p.group++
 			g := p.file.RowGroups()[p.group]
-			p.left, p.budget = g.NumRows(), maxBatch
+			p.left, p.budget = g.NumRows(), int64(p.most)
 			chunks := g.ColumnChunks()
 			p.open = make([]*parquetLeaf, len(chunks))
 			for _, c := range s.selected {
@@ -402,6 +403,9 @@ func (p *parquetReader) next(s *Scanner) (*Batch, error) {
 					p.open[i] = &parquetLeaf{pages: chunks[i].(*parquet.FileColumnChunk).PagesFrom(&pageStream{pages: pages})}
 				}
 			}
+		}
+		if b.rows%64 == 0 && s.ctx.Err() != nil {
+			return nil, s.ctx.Err()
 		}
 		row := p.file.RowGroups()[p.group].NumRows() - p.left
 		bad := false
@@ -439,7 +443,7 @@ func (p *parquetReader) pages(column int) (*parquetPages, error) {
 	if c.pos < 4 || c.size < 0 || c.pos > p.size || c.size > p.size-c.pos {
 		return nil, fmt.Errorf("damaged data: pages at %d of %d bytes", c.pos, p.size)
 	}
-	return &parquetPages{r: p.r, pos: c.pos, end: c.pos + c.size, codec: c.codec, budget: &p.budget}, nil
+	return &parquetPages{r: p.r, pos: c.pos, end: c.pos + c.size, codec: c.codec, most: p.most, budget: &p.budget}, nil
 }
 
 // finish closes the leaves of a row group, which must have been read to the end.
@@ -531,8 +535,8 @@ func (p *parquetReader) value(n *parquetNode, b array.Builder, size *int) (inval
 				return false, err
 			}
 			invalid = invalid || bad
-			if *size++; *size > maxBatch {
-				return false, errRecord
+			if *size++; *size > int(p.most) {
+				return false, p.most.errBatch()
 			}
 			next, err := l.peek()
 			if err == io.EOF || err == nil && next.RepetitionLevel() < n.list {
@@ -569,8 +573,8 @@ func (p *parquetReader) value(n *parquetNode, b array.Builder, size *int) (inval
 			b.AppendNull()
 			return true, nil
 		}
-		if *size += len(text); *size > maxBatch {
-			return false, errRecord
+		if *size += len(text); *size > int(p.most) {
+			return false, p.most.errBatch()
 		}
 		b.BinaryBuilder.Append(text)
 	case *array.BooleanBuilder:

@@ -42,7 +42,7 @@ func Open(path string) (*File, error) {
 
 // openAt is Open on what r holds.
 func openAt(path string, r io.ReaderAt, size int64) (*File, error) {
-	a := &File{path: path, r: r, size: size, first: []int64{0}}
+	a := &File{path: path, r: r, size: size, first: []int64{0}, most: maxBatch}
 	if err := a.index(); err != nil {
 		return nil, fmt.Errorf("data: %s: %w", path, err)
 	}

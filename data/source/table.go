@@ -193,9 +193,9 @@ func (t *Table) open(ctx context.Context) (_ *Scanner, err error) {
 			path = s.temp.Name()
 		}
 		if t.Format == Parquet {
-			s.rows, err = openParquet(path)
+			s.rows, err = openParquet(path, t.opt.bound())
 		} else {
-			s.rows, err = openArrow(path, t.Path, t.opt.Skips)
+			s.rows, err = openArrow(path, t.Path, t.opt)
 		}
 		return s, err
 	}
@@ -214,9 +214,9 @@ func (s *Scanner) readRows() (err error) {
 	case CSV, TSV:
 		s.rows, err = newCSVReader(s.in, t)
 	case FASTA:
-		s.rows = newFASTAReader(s.in)
+		s.rows = newFASTAReader(s.in, t.opt.bound())
 	case Text:
-		s.rows = newTextReader(s.in, t.opt.Separator)
+		s.rows = newTextReader(s.in, t.opt.Separator, t.opt.bound())
 	default:
 		err = fmt.Errorf("format %q is not known%s (known: %s)", t.Format, hint(t.Format, Formats), strings.Join(Formats, ", "))
 	}
@@ -257,6 +257,9 @@ func (s *Scanner) Next() (b *Batch, err error) {
 		}
 		s.err = err
 	}()
+	if err = s.ctx.Err(); err != nil {
+		return nil, err
+	}
 	b, err = s.rows.next(s)
 	if err == io.EOF {
 		return nil, err
@@ -319,12 +322,7 @@ func bare(err error) error {
 const (
 	scanRows  = 4096
 	scanBytes = 1 << 20
-	// maxRecord bounds what is kept of one record: a quote that is never
-	// closed must not read a corpus into memory.
-	maxRecord = 256 << 20
 )
-
-var errRecord = fmt.Errorf("a record of more than %d MiB", maxRecord>>20)
 
 // rowBuilder makes batches from the selected columns.
 type rowBuilder struct {
@@ -381,7 +379,7 @@ type arrowReader struct {
 	guess int64 // rows that made a good batch
 }
 
-func openArrow(path, name string, skips *Skips) (rowReader, error) {
+func openArrow(path, name string, opt Options) (rowReader, error) {
 	f, err := Open(path)
 	if err != nil {
 		if path != name {
@@ -389,7 +387,7 @@ func openArrow(path, name string, skips *Skips) (rowReader, error) {
 		}
 		return nil, unnamed(err, path)
 	}
-	f.path, f.skips = name, skips
+	f.path, f.skips, f.most = name, opt.Skips, opt.bound()
 	return &arrowReader{f: f, ahead: ahead{f: f}, guess: scanRows}, nil
 }
 

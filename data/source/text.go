@@ -16,6 +16,7 @@ import (
 type textReader struct {
 	r         io.Reader
 	separator []byte
+	most      bound
 	buf       []byte
 	from      int   // of the part of buf that is not yet read
 	line      int64 // lines before that part
@@ -24,9 +25,9 @@ type textReader struct {
 	eof       bool
 }
 
-func newTextReader(r io.Reader, separator string) *textReader {
+func newTextReader(r io.Reader, separator string, most bound) *textReader {
 	separator = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(separator)
-	return &textReader{r: &newlines{r: r}, separator: []byte(separator)}
+	return &textReader{r: &newlines{r: r}, most: most, separator: []byte(separator)}
 }
 
 func (t *textReader) columns() []Column { return textColumns("text") }
@@ -60,11 +61,11 @@ func (t *textReader) read() ([]byte, int64, error) {
 			t.buf = t.buf[:copy(t.buf, t.buf[t.from:])]
 			t.from = 0
 		}
-		if len(t.buf) > maxRecord {
+		if len(t.buf) > t.most.record() {
 			if len(t.separator) == 0 {
-				return nil, 0, fmt.Errorf("%w: the file is one document (hint: name the separator of its documents)", errRecord)
+				return nil, 0, fmt.Errorf("%w: the file is one document (hint: name the separator of its documents)", t.most.errRecord())
 			}
-			return nil, 0, fmt.Errorf("document %d: %w without the separator %q", t.document, errRecord, t.separator)
+			return nil, 0, fmt.Errorf("document %d: %w without the separator %q", t.document, t.most.errRecord(), t.separator)
 		}
 		if len(t.buf) == cap(t.buf) {
 			t.buf = append(make([]byte, 0, max(1<<14, 2*cap(t.buf))), t.buf...)
@@ -110,7 +111,7 @@ func (t *textReader) next(s *Scanner) (*Batch, error) {
 			continue
 		}
 		if len(doc) > math.MaxInt32-b.bytes {
-			return nil, errRecord
+			return nil, t.most.errRecord()
 		}
 		b.Field(0).(*array.StringBuilder).Append(string(doc))
 		b.rows++

@@ -101,7 +101,7 @@ func (w *window) batch(r, n int64) (b *Batch, err error) {
 			b, err = nil, a.fault(w.k, fmt.Errorf("damaged data: %v", p))
 		}
 	}()
-	w.budget, w.used = maxBatch, 0
+	w.budget, w.used = int64(w.f.most), 0
 	for _, m := range w.mem {
 		w.budget -= int64(len(m))
 	}
@@ -122,7 +122,7 @@ func (w *window) batch(r, n int64) (b *Batch, err error) {
 		b.columns = append(b.columns, array.MakeFromData(d))
 		b.classes = append(b.classes, fd.classes)
 	}
-	b.Bytes = maxBatch - w.budget
+	b.Bytes = int64(w.f.most) - w.budget
 	if a.picks != nil {
 		b.pick(a.picks)
 	}
@@ -138,12 +138,10 @@ type rowError struct {
 func (e *rowError) Error() string { return fmt.Sprintf("row %d: %v", e.row, e.err) }
 func (e *rowError) Unwrap() error { return e.err }
 
-var errLarge = fmt.Errorf("more than %d MiB in one record batch: write the file with smaller ones", maxBatch>>20)
-
 // alloc returns n bytes, not cleared.
 func (w *window) alloc(n int64) ([]byte, error) {
 	if n < 0 || n > w.budget {
-		return nil, errLarge
+		return nil, w.f.most.errBatch()
 	}
 	w.budget -= n
 	if !w.reuse {
@@ -212,7 +210,7 @@ func (w *window) unpacked(i int) ([]byte, error) {
 func (w *window) unpack(i int) ([]byte, error) {
 	bf := w.b.buffers[i]
 	if bf.length > w.budget {
-		return nil, errLarge
+		return nil, w.f.most.errBatch()
 	}
 	raw := w.raw
 	if int64(cap(raw)) < bf.length {
@@ -227,7 +225,7 @@ func (w *window) unpack(i int) ([]byte, error) {
 		return nil, err
 	}
 	if n > w.budget {
-		return nil, errLarge
+		return nil, w.f.most.errBatch()
 	}
 	w.budget -= n
 	w.raw = raw
@@ -519,7 +517,7 @@ func (w *window) views(i, variadic int, valid []byte, r, n int64) (offsets, text
 		}
 		total += size
 		if total > math.MaxInt32 {
-			return nil, nil, errLarge
+			return nil, nil, w.f.most.errBatch()
 		}
 	}
 	// Rows may share a text; that all rows share one long one is no writer's doing.
@@ -664,7 +662,7 @@ func (w *window) indices(fd *arrowField, l layout, r, n int64) (*array.Data, err
 		return nil, err
 	}
 	if w.budget -= 16 * n; w.budget < 0 {
-		return nil, errLarge
+		return nil, w.f.most.errBatch()
 	}
 	total := int64(0)
 	if valid == nil {
@@ -712,7 +710,7 @@ func (w *window) indices(fd *arrowField, l layout, r, n int64) (*array.Data, err
 		}
 		texts[i] = s
 		if total += int64(len(s)); total > math.MaxInt32 {
-			return nil, errLarge
+			return nil, w.f.most.errBatch()
 		}
 	}
 	offsets, err := w.alloc(4 * (n + 1))
@@ -874,7 +872,7 @@ func (w *window) extent(fd *arrowField, l layout, r, n int64) int64 {
 func (w *window) next(r, most, limit int64) int64 {
 	n := min(most, w.rows()-r)
 	for n > 1 {
-		w.used, w.budget = 0, maxBatch
+		w.used, w.budget = 0, int64(w.f.most)
 		total := int64(0)
 		for i, c := range w.f.columns {
 			total += w.extent(&w.f.fields[c], w.at[i], r, n)
