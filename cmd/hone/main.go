@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -113,10 +114,24 @@ Start with the built-in one, which learns from the Go source tree on this machin
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return inputError{fmt.Errorf("%w\nhint: %s --help", err, c.CommandPath())}
 	})
-	root.AddCommand(
-		newLs(t), newShow(t), newCp(t), newCheck(t), newRun(t), newEval(t),
-		newGenerate(t), newReport(t), newCompare(t), newData(t), newTokenizer(t), newBench(t), newImport(t), newExport(t), newVersion(t),
-	)
+	for _, group := range []struct {
+		title    string
+		commands []*cobra.Command
+	}{
+		{"Recipes and runs:", []*cobra.Command{newLs(t), newShow(t), newCp(t), newCheck(t), newRun(t), newReport(t), newCompare(t)}},
+		{"Models:", []*cobra.Command{newGenerate(t), newEval(t), newExport(t), newImport(t)}},
+		{"Data:", []*cobra.Command{newData(t), newTokenizer(t)}},
+		{"The program and its machine:", []*cobra.Command{newBench(t), newVersion(t)}},
+	} {
+		root.AddGroup(&cobra.Group{ID: group.title, Title: group.title})
+		for _, c := range group.commands {
+			c.GroupID = group.title
+			root.AddCommand(c)
+		}
+		root.SetHelpCommandGroupID(group.title) // the last
+		root.SetCompletionCommandGroupID(group.title)
+	}
+	cobra.EnableCommandSorting = false // they stand in the order in which they are met
 	complete(root)
 	root.SetVersionTemplate(versionText())
 	wrapArgs(root)
@@ -127,10 +142,22 @@ Start with the built-in one, which learns from the Go source tree on this machin
 func wrapArgs(c *cobra.Command) {
 	if check := c.Args; check != nil {
 		c.Args = func(c *cobra.Command, args []string) error {
-			if err := check(c, args); err != nil {
-				return inputError{fmt.Errorf("%s: %w\nusage: %s", c.CommandPath(), err, c.UseLine())}
+			err := check(c, args)
+			if err == nil {
+				return nil
 			}
-			return nil
+			usage := strings.TrimSuffix(c.UseLine(), " [flags]")
+			if slices.ContainsFunc(args, func(a string) bool { return len(c.ValidArgs) > 0 && !slices.Contains(c.ValidArgs, a) }) {
+				return inputError{fmt.Errorf("%w\nusage: %s", err, usage)}
+			}
+			what := "an argument is missing"
+			for n := range args {
+				if check(c, args[:n]) == nil {
+					what = fmt.Sprintf("%q is one argument too many", args[n])
+					break
+				}
+			}
+			return inputError{fmt.Errorf("%s: %s\nusage: %s", c.CommandPath(), what, usage)}
 		}
 	} else if c.HasSubCommands() {
 		c.Args = func(c *cobra.Command, args []string) error {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -190,6 +191,9 @@ func newCp(t *terminal) *cobra.Command {
 				return inputError{err}
 			}
 			f, err := os.OpenFile(args[1], os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+			if errors.Is(err, fs.ErrExist) {
+				return inputError{fmt.Errorf("cp: %s exists already: choose another name", args[1])}
+			}
 			if err != nil {
 				return inputError{fmt.Errorf("cp: %w", err)}
 			}

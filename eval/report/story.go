@@ -3,6 +3,7 @@ package report
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -294,9 +295,13 @@ type Use struct {
 func (r *Run) Uses(dir string, samples []Sample) []Use {
 	var write, evaluate, export Use
 	var programs []Use
+	run := filepath.Base(dir)
+	if strings.Trim(run, "./") == "" { // a path without a name
+		run = r.Recipe
+	}
 	for _, s := range r.models() {
 		at := ShellQuote(strings.TrimSuffix(dir, "/") + "/" + s.Name)
-		exported := r.Recipe + "-" + s.Name
+		exported := run + "-" + s.Name
 		prompt := ""
 		for _, sample := range samples {
 			if sample.Stage == s.Name && prompt == "" {

@@ -14,7 +14,11 @@ import (
 // their baselines, the data.
 func WriteText(w io.Writer, run *Run) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s  seed %d, hone %s, %s\n", run.Recipe, run.Seed, run.Version, run.Machine.line())
+	seed := ""
+	if len(run.Stages) > 0 { // without stages nothing was drawn by it
+		seed = fmt.Sprintf("seed %d, ", run.Seed)
+	}
+	fmt.Fprintf(&b, "%s  %shone %s, %s\n", run.Recipe, seed, run.Version, run.Machine.line())
 	if run.Unfinished {
 		b.WriteString("this run is not finished: these are its results so far\n")
 	}
