@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -107,14 +108,14 @@ func readmeClasses(text string) (all []namedClasses) {
 				key, name, ok = "", item, true
 			}
 			if l := &all[len(all)-1]; ok && (indent > names || key == "" && indent == names) {
-				l.names = append(l.names, strings.Trim(strings.TrimSpace(name), `'"`))
+				l.names = append(l.names, yamlString(name))
 				continue
 			}
 			names, class = -1, -1
 		}
 		switch key, value, _ := strings.Cut(strings.TrimPrefix(body, "- "), ":"); {
 		case key == "name":
-			column, class = strings.Trim(strings.TrimSpace(value), `'"`), -1
+			column, class = yamlString(value), -1
 		case key == "class_label":
 			class = indent
 		case key == "names" && class >= 0 && indent > class && value == "":
@@ -123,6 +124,18 @@ func readmeClasses(text string) (all []namedClasses) {
 		}
 	}
 	return slices.DeleteFunc(all, func(l namedClasses) bool { return l.column == "" || len(l.names) == 0 })
+}
+
+// yamlString is a value of one line, perhaps quoted.
+func yamlString(s string) string {
+	s = strings.TrimSpace(s)
+	if inner, ok := strings.CutPrefix(s, "'"); ok && strings.HasSuffix(inner, "'") {
+		return strings.ReplaceAll(inner[:len(inner)-1], "''", "'")
+	}
+	if text, err := strconv.Unquote(s); err == nil {
+		return text
+	}
+	return s
 }
 
 // SetClasses names what the integers of a column stand for, where the file does not.
