@@ -78,7 +78,7 @@ func leftOut(from string, list []source.LeftOut) string {
 		}
 		reasons[i] = text + " (" + why + ")"
 	}
-	return fmt.Sprintf("%s: %d files are left out: %s", from, len(list), strings.Join(reasons, ", "))
+	return fmt.Sprintf("%s: %s left out: %s", from, plural(len(list), "file"), strings.Join(reasons, ", "))
 }
 
 // sideOf is the split that a file's name says: by a whole word of the directories below what

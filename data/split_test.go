@@ -132,7 +132,7 @@ func TestWhatIsLeftOut(t *testing.T) {
 	if c.Train.Rows() != 49 {
 		t.Errorf("%d rows", c.Train.Rows())
 	}
-	want := dir + ": 5 files are left out: cache-0123456789abcdef.arrow (derived by datasets), LICENSE, README.md, dataset_info.json (describes the data), table.xlsx (of no known kind)"
+	want := dir + ": 5 files left out: cache-0123456789abcdef.arrow (derived by datasets), LICENSE, README.md, dataset_info.json (describes the data), table.xlsx (of no known kind)"
 	if len(said) == 0 || said[0] != want {
 		t.Errorf("said %q, want %q", said, want)
 	}

@@ -350,7 +350,7 @@ func printSplit(w io.Writer, s *data.SplitInfo, info *data.Info) {
 	if n := len(s.Files) - shown; n > 0 {
 		names += fmt.Sprintf(" and %d more", n)
 	}
-	var facts []string
+	facts := []string{fmt.Sprintf("%d documents", s.Rows)}
 	if info.Text != nil {
 		facts = append(facts, fmt.Sprintf("%d bytes of text", s.TextBytes))
 		if s.Tokens > 0 {
@@ -362,7 +362,7 @@ func printSplit(w io.Writer, s *data.SplitInfo, info *data.Info) {
 	if n := s.Rows - s.Labelled; len(info.Labels) > 0 && n > 0 {
 		facts = append(facts, fmt.Sprintf("%d without a label", n))
 	}
-	fmt.Fprintf(w, "split %s\t%d documents, %s in %d files: %s\n", s.Name, s.Rows, strings.Join(facts, ", "), len(s.Files), clip(names, 100))
+	fmt.Fprintf(w, "split %s\t%s: %s\n", s.Name, strings.Join(facts, ", "), clip(names, 100))
 	if x := s.Shared; x != nil && x.Shared > 0 {
 		fmt.Fprintf(w, "\twarning: %d of its %d texts are in train too: what is measured on them is no test (hint: --dedup exact, or the recipe's dedup, leaves out those in train)\n", x.Shared, x.Rows)
 	}

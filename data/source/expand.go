@@ -38,6 +38,7 @@ const (
 	whyAbout   = "describes the data"
 	whyDerived = "derived by datasets"
 	whyUnknown = "of no known kind"
+	whyOurs    = "written beside a converted corpus"
 )
 
 // Expand lists the files that a pattern names: a file itself; of a directory that Hugging
@@ -151,18 +152,27 @@ func (l *Listing) directory(dir string) error {
 		if format, _ := byName(name); format == "" && why == "" {
 			why = whyUnknown
 		}
-		if why != "" {
+		switch {
+		case why == "":
+			files = append(files, path)
+		case why != whyOurs: // which is read
 			l.LeftOut = append(l.LeftOut, LeftOut{path, why})
-			return nil
 		}
-		files = append(files, path)
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("data: %s: %w", dir, err)
 	}
 	if len(files) == 0 {
-		return fmt.Errorf("data: %s: the directory has no file of a known kind (%s)", dir, kinds)
+		seen := ""
+		for i, f := range l.LeftOut {
+			if i == 3 {
+				seen += fmt.Sprintf(" and %d more", len(l.LeftOut)-i)
+				break
+			}
+			seen += []string{"; it has ", ", "}[min(i, 1)] + filepath.Base(f.Path)
+		}
+		return fmt.Errorf("data: %s: the directory has no file of a known kind (%s)%s", dir, kinds, seen)
 	}
 	slices.Sort(files)
 	return l.add(files...)
@@ -194,6 +204,9 @@ func noData(path string) string {
 			if v[k] == nil {
 				return ""
 			}
+		}
+		if name == "corpus.json" {
+			return whyOurs
 		}
 		return whyAbout
 	}
