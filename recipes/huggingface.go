@@ -57,6 +57,9 @@ func Import(ctx context.Context, src, dst string, o Options) (*Imported, error) 
 	if err := checkpoint.Vacant(dst); err != nil {
 		return nil, input(err)
 	}
+	if err := otherModel(src); err != nil {
+		return nil, input(err)
+	}
 	w, err := checkpoint.OpenWeights(src)
 	if err != nil {
 		return nil, input(err)
@@ -125,6 +128,42 @@ func Import(ctx context.Context, src, dst string, o Options) (*Imported, error) 
 	return r, nil
 }
 
+// otherModel says of what is no model directory of Hugging Face's with weights in safetensors
+// what it is, where that is known.
+func otherModel(src string) error {
+	info, err := os.Stat(src)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		switch filepath.Ext(src) {
+		case ".gguf":
+			return fmt.Errorf("%s is a GGUF file, whose weights are not read; import the directory in safetensors that it was made of", src)
+		case ".bin", ".pt", ".pth", ".ckpt":
+			return fmt.Errorf("%s is a file of PyTorch's, which is not read, since reading such a file can run a program; save the model again with safe_serialization=True", src)
+		case ".safetensors":
+			return fmt.Errorf("%s is a file of weights; import takes the directory that it is in, with its config.json", src)
+		}
+		return fmt.Errorf("%s is a file; import takes a directory", src)
+	}
+	entries, err := os.ReadDir(src)
+	if err != nil {
+		return err
+	}
+	file := map[string]string{} // of each name or ending, one
+	for _, e := range entries {
+		file[e.Name()], file[filepath.Ext(e.Name())] = e.Name(), e.Name()
+	}
+	const adapter = "adapter_config.json"
+	if file[adapter] != "" && file[checkpoint.ConfigFile] == "" {
+		return fmt.Errorf("%s is an adapter of PEFT (%s), no whole model; merge it into its base (merge_and_unload), save that, and import it", src, adapter)
+	}
+	if gguf := file[".gguf"]; gguf != "" && file[".safetensors"] == "" {
+		return fmt.Errorf("%s has its weights in a GGUF file, %s, which is not read; import the directory in safetensors that it was made of", src, gguf)
+	}
+	return nil
+}
+
 // match reads config.json and finds the model's parameters among the tensors.
 func (r *Imported) match(ctx context.Context, w *checkpoint.Weights) (*model.Match, error) {
 	path := filepath.Join(r.Source, checkpoint.ConfigFile)
@@ -159,6 +198,13 @@ func (r *Imported) match(ctx context.Context, w *checkpoint.Weights) (*model.Mat
 	h, err := c.Head()
 	if err != nil {
 		return nil, inFile(err)
+	}
+	unknown, err := model.UnknownKeys(text)
+	if err != nil {
+		return nil, inFile(err)
+	}
+	if unknown = slices.DeleteFunc(unknown, generate.KnownSetting); len(unknown) > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("%s: keys that a %s does not know, and that are ignored: %s", checkpoint.ConfigFile, c.ModelType, listed(unknown)))
 	}
 	var stored []model.Stored
 	for _, t := range w.Tensors() {

@@ -2,14 +2,18 @@ package recipes
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -236,26 +240,7 @@ func TestImportModelFaults(t *testing.T) {
 		}
 	}
 	weights := func(change func(list []checkpoint.Tensor) []checkpoint.Tensor) func(t *testing.T, dir string) {
-		return func(t *testing.T, dir string) {
-			path := filepath.Join(dir, checkpoint.ModelFile)
-			s, err := checkpoint.OpenSafetensors(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var list []checkpoint.Tensor
-			for _, x := range s.Tensors() {
-				if x, err = s.Read(x.Name, nil); err != nil {
-					t.Fatal(err)
-				}
-				list = append(list, x)
-			}
-			s.Close()
-			var b bytes.Buffer
-			if err := checkpoint.WriteSafetensors(&b, change(list)); err != nil {
-				t.Fatal(err)
-			}
-			write(t, path, b.Bytes())
-		}
+		return func(t *testing.T, dir string) { edit(t, filepath.Join(dir, checkpoint.ModelFile), change) }
 	}
 	const tensor = "transformer.h.1.ln_2.bias"
 	at := func(list []checkpoint.Tensor) int {
@@ -273,7 +258,8 @@ func TestImportModelFaults(t *testing.T) {
 		{"layers", config("n_layer", 1_000_000_000), "config.json: n_layer is 1000000000, but there are only"},
 		{"a layer more", config("n_layer", 3), "model: tensor transformer.h.2.ln_1.weight is missing"},
 		{"a layer less", config("n_layer", 1), "(model.safetensors): model: unexpected tensor transformer.h.1."},
-		{"a huge width", config("n_embd", 1<<40), "(model.safetensors): model: tensor transformer.h.0.attn.c_attn.bias has shape [48], want [3298534883328]"},
+		{"a huge width", config("n_embd", 1<<20), "(model.safetensors): model: tensor transformer.h.0.attn.c_attn.bias has shape [48], want [3145728]"},
+		{"a width beyond all", config("n_embd", 1<<40), "config.json: model: config: n_embd: 1099511627776 is more than 4194304"},
 		{"vocabulary", config("vocab_size", 20), "has shape [300 16], want [20 16]"},
 		{"missing", weights(func(l []checkpoint.Tensor) []checkpoint.Tensor { return slices.Delete(l, at(l), at(l)+1) }), "(model.safetensors): model: tensor " + tensor + " is missing"},
 		{"extra", weights(func(l []checkpoint.Tensor) []checkpoint.Tensor {
@@ -308,6 +294,237 @@ func TestImportModelFaults(t *testing.T) {
 				t.Errorf("left behind: %v, %v", entries, err)
 			}
 		})
+	}
+}
+
+// edit changes the tensors of a file.
+func edit(t *testing.T, path string, change func(list []checkpoint.Tensor) []checkpoint.Tensor) {
+	t.Helper()
+	s, err := checkpoint.OpenSafetensors(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []checkpoint.Tensor
+	for _, x := range s.Tensors() {
+		if x, err = s.Read(x.Name, nil); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, x)
+	}
+	s.Close()
+	var b bytes.Buffer
+	if err := checkpoint.WriteSafetensors(&b, change(list)); err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, b.Bytes())
+}
+
+// What is no model directory that Import reads is refused by what it is, in one line.
+func TestImportOthers(t *testing.T) {
+	keys := func(keys map[string]any) func(t *testing.T, dir string) string {
+		return func(t *testing.T, dir string) string {
+			change(t, filepath.Join(dir, checkpoint.ConfigFile), keys)
+			return dir
+		}
+	}
+	rope := func(kind string) func(t *testing.T, dir string) string {
+		return keys(map[string]any{"rope_parameters": map[string]any{"rope_type": kind, "factor": 2, "rope_theta": 1e4}})
+	}
+	for _, c := range []struct {
+		name, model string
+		make        func(t *testing.T, dir string) string // what is imported
+		want        string
+	}{
+		{"adapter", "llama", func(t *testing.T, dir string) string {
+			remove(t, dir, checkpoint.ConfigFile)
+			write(t, filepath.Join(dir, "adapter_config.json"), []byte("{}"))
+			return dir
+		}, "is an adapter of PEFT (adapter_config.json), no whole model"},
+		{"GGUF", "llama", func(t *testing.T, dir string) string {
+			write(t, filepath.Join(dir, "m.gguf"), []byte("GGUF"))
+			return filepath.Join(dir, "m.gguf")
+		}, "m.gguf is a GGUF file, whose weights are not read"},
+		{"directory of GGUF", "llama", func(t *testing.T, dir string) string {
+			remove(t, dir, checkpoint.ModelFile)
+			write(t, filepath.Join(dir, "m.gguf"), []byte("GGUF"))
+			return dir
+		}, "has its weights in a GGUF file, m.gguf"},
+		{"PyTorch", "llama", func(t *testing.T, dir string) string {
+			write(t, filepath.Join(dir, "pytorch_model.bin"), []byte("PK"))
+			return filepath.Join(dir, "pytorch_model.bin")
+		}, "pytorch_model.bin is a file of PyTorch's, which is not read"},
+		{"directory of PyTorch", "llama", func(t *testing.T, dir string) string {
+			remove(t, dir, checkpoint.ModelFile)
+			write(t, filepath.Join(dir, "pytorch_model.bin"), []byte("PK"))
+			return dir
+		}, "only pytorch_model.bin, which is not read"},
+		{"weights alone", "llama", func(t *testing.T, dir string) string { return filepath.Join(dir, checkpoint.ModelFile) }, "import takes the directory that it is in"},
+		{"nothing", "llama", func(t *testing.T, dir string) string { return filepath.Join(dir, "absent") }, "no such file"},
+		{"quantised", "llama", keys(map[string]any{"quantization_config": map[string]any{"quant_method": "gptq", "bits": 4}}), "quantization_config: quantised weights (gptq) are not supported"},
+		{"base class", "bert", keys(map[string]any{"architectures": []string{"BertModel"}}), "BertModel is a body without a head, which is not supported; with a head are BertForMaskedLM"},
+		{"one label", "bert-classifier-fp16", keys(map[string]any{"id2label": map[string]string{"0": "x"}, "label2id": map[string]int{"x": 0}}), "num_labels: a head of 1 label is a regression, which is not supported"},
+		{"linear", "llama", rope("linear"), `rope_scaling.rope_type: "linear" is not known`}, {"dynamic", "llama", rope("dynamic"), `"dynamic" is not known`},
+		{"yarn", "qwen2", rope("yarn"), `"yarn" is not known`}, {"longrope", "qwen3", rope("longrope"), `"longrope" is not known`},
+		{"decoder", "bert", keys(map[string]any{"is_decoder": true}), "is_decoder: true is not supported; want false"},
+		{"sight", "llama", keys(map[string]any{"is_causal": false}), "is_causal: false is not supported; want true"},
+		{"token", "llama", keys(map[string]any{"eos_token_id": 1<<32 + 2}), "4294967298 is no token"},
+		{"tokens", "llama", func(t *testing.T, dir string) string {
+			write(t, filepath.Join(dir, generationFile), []byte(`{"eos_token_id": [1, 4294967298]}`))
+			return dir
+		}, "generation_config.json: 4294967298 is no token"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			src := c.make(t, copyModel(t, c.model))
+			dst := filepath.Join(t.TempDir(), "imported")
+			_, err := Import(t.Context(), src, dst, silent())
+			var theirs *InputError
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") || !errors.As(err, &theirs) {
+				t.Errorf("error %v, want one line with %q", err, c.want)
+			}
+		})
+	}
+}
+
+// What transformers leaves out of a config.json, or has by other names, is read as it reads it;
+// keys and tensors that mean nothing to a model are named.
+func TestImportAsTransformers(t *testing.T) {
+	read := func(t *testing.T, name string, remove []string, keys map[string]any) (*Imported, model.Config) {
+		t.Helper()
+		dir := copyModel(t, name)
+		path := filepath.Join(dir, checkpoint.ConfigFile)
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all map[string]any
+		if err := json.Unmarshal(b, &all); err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range remove {
+			delete(all, key)
+		}
+		maps.Copy(all, keys)
+		if b, err = json.Marshal(all); err != nil {
+			t.Fatal(err)
+		}
+		write(t, path, b)
+		dst := filepath.Join(t.TempDir(), "imported")
+		r, err := Import(t.Context(), dir, dst, silent())
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if b, err = os.ReadFile(filepath.Join(dst, checkpoint.ConfigFile)); err != nil {
+			t.Fatal(err)
+		}
+		c, err := model.ReadConfig(bytes.NewReader(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r, c
+	}
+	if _, c := read(t, "gpt2", []string{"n_embd", "n_layer", "n_head", "n_positions"},
+		map[string]any{"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 32}); c.Family.(model.GPT2).NEmbd != 16 {
+		t.Errorf("other names: %+v", c)
+	}
+	half := 0.5
+	if _, c := read(t, "bert-classifier-fp16", nil, map[string]any{"classifier_dropout": half}); c.Family.(model.BERT).ClassifierDropout == nil || *c.Family.(model.BERT).ClassifierDropout != half {
+		t.Errorf("classifier_dropout is lost: %+v", c.Family)
+	}
+	r, _ := read(t, "llama", nil, map[string]any{"made_up_key": 3, "temperature": 0.5})
+	if want := "config.json: keys that a llama does not know, and that are ignored: made_up_key"; !slices.Contains(r.Notes, want) {
+		t.Errorf("notes %q, want %q in them", r.Notes, want)
+	}
+	if r, _ = read(t, "bert-pretraining", nil, map[string]any{"architectures": []string{"BertForMaskedLM"}}); !slices.ContainsFunc(r.Notes, func(n string) bool {
+		return strings.HasPrefix(n, "left out, as a language model has no such part: cls.seq_relationship.")
+	}) {
+		t.Errorf("notes %q", r.Notes)
+	}
+	// A classifier of two labels, as transformers saves it.
+	dir := copyModel(t, "llama")
+	change(t, filepath.Join(dir, checkpoint.ConfigFile), map[string]any{"architectures": []string{"LlamaForSequenceClassification"}})
+	edit(t, filepath.Join(dir, checkpoint.ModelFile), func(list []checkpoint.Tensor) []checkpoint.Tensor {
+		for i, x := range list {
+			if x.Name == "lm_head.weight" {
+				list[i] = checkpoint.Tensor{Name: "score.weight", DType: x.DType, Shape: []int{2, x.Shape[1]}, Data: x.Data[:len(x.Data)/x.Shape[0]*2]}
+			}
+		}
+		return list
+	})
+	dst := filepath.Join(t.TempDir(), "imported")
+	if _, err := Import(t.Context(), dir, dst, silent()); err != nil {
+		t.Fatal(err)
+	}
+	dev, err := cpu.New(cpu.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	if m, err := OpenModel(dev, dst); err != nil || !slices.Equal(m.Config.Labels(), []string{"LABEL_0", "LABEL_1"}) {
+		t.Errorf("%v: %+v", err, m)
+	}
+}
+
+// No size in a config.json takes memory before it is checked, and none panics.
+func TestImportSizes(t *testing.T) {
+	for _, name := range []string{"gpt2", "llama", "qwen3", "bert", "roberta", "distilbert", "t5", "xlnet-memory"} {
+		dir := copyModel(t, name)
+		path := filepath.Join(dir, checkpoint.ConfigFile)
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var config map[string]any
+		if err := json.Unmarshal(text, &config); err != nil {
+			t.Fatal(err)
+		}
+		for key, v := range config {
+			if _, ok := v.(float64); !ok {
+				continue
+			}
+			for _, n := range []int64{1 << 62, 1 << 31, 1 << 24, 10_000, 0, -1 << 62} {
+				write(t, path, text)
+				change(t, path, map[string]any{key: n})
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				r := &Imported{Source: dir}
+				w, err := checkpoint.OpenWeights(dir)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, err = r.match(t.Context(), w)
+				w.Close()
+				runtime.ReadMemStats(&after)
+				if taken := after.TotalAlloc - before.TotalAlloc; taken > 64<<20 {
+					t.Errorf("%s: %s %d: %d bytes were taken; error %v", name, key, n, taken, err)
+				}
+				if err == nil && (n > 1<<31 || n < -1) && !strings.HasSuffix(key, "dropout") && !slices.Contains(harmless, key) {
+					t.Errorf("%s: %s %d is accepted", name, key, n)
+				}
+			}
+		}
+	}
+}
+
+// harmless are numbers that may be any: rates are checked by themselves, and a distance may be far.
+var harmless = []string{
+	"rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "rope_theta", "initializer_factor", "pretraining_tp", "sliding_window", "max_window_layers",
+	"start_n_top", "end_n_top", "chunk_size_feed_forward", "clamp_len",
+}
+
+// An interrupted import or export ends without its directory.
+func TestImportInterrupted(t *testing.T) {
+	src := importModel(t, "gpt2")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	dst := filepath.Join(t.TempDir(), "x")
+	if _, err := Import(ctx, filepath.Join(huggingFaceDir, "gpt2"), dst, silent()); !errors.Is(err, context.Canceled) {
+		t.Errorf("import: error %v", err)
+	}
+	if _, err := Export(ctx, src, dst, ExportOptions{"fp32", 1 << 30}, silent()); !errors.Is(err, context.Canceled) {
+		t.Errorf("export: error %v", err)
+	}
+	if entries, err := os.ReadDir(filepath.Dir(dst)); err != nil || len(entries) > 0 {
+		t.Errorf("left behind: %v, %v", entries, err)
 	}
 }
 

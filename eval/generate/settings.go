@@ -1,6 +1,7 @@
 package generate
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -55,6 +56,12 @@ var neutral = map[string][]string{
 	"low_memory": nil, "prefill_chunk_size": nil, "_from_model_config": nil, "transformers_version": nil,
 }
 
+// KnownSetting says that a key is one of a generation_config.json.
+func KnownSetting(key string) bool {
+	_, ok := neutral[key]
+	return ok || slices.Contains(settingsKeys, key)
+}
+
 // ReadSettings reads a generation_config.json. Keys that would change a text and that are not
 // followed are listed in Ignored.
 func ReadSettings(text []byte) (*Settings, error) {
@@ -73,6 +80,11 @@ func ReadSettings(text []byte) (*Settings, error) {
 			errs = append(errs, fmt.Errorf("%s: %s is no value of it", key, value))
 		}
 	}
+	for _, id := range append(slices.Clone(s.Ends), *cmp.Or(s.BOS, new(int)), *cmp.Or(s.DecoderStart, new(int))) {
+		if int(int32(id)) != id {
+			errs = append(errs, fmt.Errorf("%d is no token", id))
+		}
+	}
 	for key, value := range keys {
 		if !slices.Contains(settingsKeys, key) && changes(key, value) {
 			s.Ignored = append(s.Ignored, key+" "+string(value))
@@ -88,8 +100,7 @@ func ReadSettings(text []byte) (*Settings, error) {
 func SettingsOfConfig(keys map[string]json.RawMessage) ([]byte, error) {
 	kept := map[string]json.RawMessage{}
 	for key, value := range keys {
-		_, known := neutral[key]
-		if slices.Contains(settingsKeys, key) && !strings.HasSuffix(key, "_token_id") || known && changes(key, value) {
+		if slices.Contains(settingsKeys, key) && !strings.HasSuffix(key, "_token_id") || KnownSetting(key) && !slices.Contains(settingsKeys, key) && changes(key, value) {
 			kept[key] = value
 		}
 	}

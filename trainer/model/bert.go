@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
 
 	"hone/trainer/graph"
@@ -19,6 +20,8 @@ type BERT struct {
 	TypeVocabSize             int     `json:"type_vocab_size" toml:"type_vocab_size"`
 	InitializerRange          float64 `json:"initializer_range" toml:"initializer_range"`
 	LayerNormEps              float64 `json:"layer_norm_eps" toml:"layer_norm_eps"`
+
+	ClassifierDropout *float64 `json:"classifier_dropout,omitempty"` // of what labels are read from; nil: hidden_dropout_prob
 }
 
 // defaultBERT has 110 M parameters.
@@ -36,7 +39,7 @@ func (f BERT) small() Family {
 }
 
 func (f BERT) dropout(p, attention float64) (Family, bool) {
-	f.HiddenDropoutProb, f.AttentionProbsDropoutProb = p, attention
+	f.HiddenDropoutProb, f.AttentionProbsDropoutProb, f.ClassifierDropout = p, attention, nil
 	return f, true
 }
 
@@ -60,6 +63,13 @@ func (f BERT) tensors(h Head) tensors {
 	}
 }
 
+func (f BERT) keys(Head) keys {
+	return keys{
+		only:  map[string][]string{"is_causal": {"false"}, "is_decoder": {"false"}, "add_cross_attention": {"false"}},
+		inert: append([]string{"head_dim", "layer_types"}, rotaryKeys...), // of a decoder
+	}
+}
+
 func (f BERT) check(c Config, faults *Faults) {
 	faults.positive(count{"hidden_size", f.HiddenSize}, count{"num_hidden_layers", f.NumHiddenLayers},
 		count{"num_attention_heads", f.NumAttentionHeads}, count{"intermediate_size", f.IntermediateSize},
@@ -70,10 +80,14 @@ func (f BERT) check(c Config, faults *Faults) {
 	faults.probability("attention_probs_dropout_prob", f.AttentionProbsDropoutProb)
 	faults.above0("layer_norm_eps", f.LayerNormEps)
 	faults.probability("initializer_range", f.InitializerRange)
+	if f.ClassifierDropout != nil {
+		faults.probability("classifier_dropout", *f.ClassifierDropout)
+	}
 }
 
 func (f BERT) model(c Config, h Head) Model {
-	return &bert{Config: c, BERT: f, head: h, transformAct: f.HiddenAct, classifierDropout: f.HiddenDropoutProb, names: bertNames{
+	classifier := *cmp.Or(f.ClassifierDropout, &f.HiddenDropoutProb)
+	return &bert{Config: c, BERT: f, head: h, transformAct: f.HiddenAct, classifierDropout: classifier, tokenDropout: classifier, names: bertNames{
 		body: "bert.", layer: "bert.encoder.layer.%d.", query: "attention.self.query", key: "attention.self.key", value: "attention.self.value",
 		attention: "attention.output.dense", attentionNorm: "attention.output.LayerNorm", up: "intermediate.dense", down: "output.dense",
 		norm: "output.LayerNorm", transform: "cls.predictions.transform.dense", transformNorm: "cls.predictions.transform.LayerNorm",
@@ -100,6 +114,7 @@ type bert struct {
 	relu              bool   // the pooler's function; else tanh
 	transformAct      string // before the output layer
 	classifierDropout float64
+	tokenDropout      float64 // of a token classifier
 	answerDropout     float64
 }
 
@@ -152,7 +167,7 @@ func (m *bert) output(b *graph.Builder, in Inputs, x, word *graph.Node) (out Out
 	case QuestionAnswering:
 		return answers(b, in, m.normal(), b.Dropout(x, m.answerDropout, in.Rng))
 	case TokenClassifier:
-		x = b.Dropout(x, m.HiddenDropoutProb, in.Rng)
+		x = b.Dropout(x, m.tokenDropout, in.Rng)
 		return perToken(b, in, scores(b, "classifier", m.normal(), x, len(m.Labels())), 0)
 	case Classifier:
 		x = b.Dropout(m.pooled(b, in, x), m.classifierDropout, in.Rng) // (S,C)

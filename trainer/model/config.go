@@ -2,10 +2,12 @@ package model
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -48,6 +50,7 @@ type Family interface {
 	dropout(p, attention float64) (f Family, ok bool)
 	check(c Config, faults *Faults)
 	tensors(h Head) tensors
+	keys(h Head) keys
 }
 
 // ModelTypes are the model_types that there are.
@@ -121,7 +124,8 @@ func (t TokenIDs) MarshalJSON() ([]byte, error) {
 	return json.Marshal([]int(t))
 }
 
-// ReadConfig reads a config.json and validates it.
+// ReadConfig reads a config.json and validates it. A key that would change what the model
+// computes and is not supported is an error; UnknownKeys are ignored.
 func ReadConfig(r io.Reader) (Config, error) {
 	b, err := io.ReadAll(r)
 	if err != nil {
@@ -131,10 +135,11 @@ func ReadConfig(r io.Reader) (Config, error) {
 	if err := json.Unmarshal(b, &c); err != nil {
 		return Config{}, err
 	}
-	if err := c.Validate(); err != nil {
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(b, &raw); err != nil {
 		return Config{}, err
 	}
-	return c, nil
+	return c, append(c.keyFaults(raw), c.Faults()...).err()
 }
 
 // plain is a Config without its methods.
@@ -142,17 +147,34 @@ type plain Config
 
 // UnmarshalJSON reads the keys of all families, then those of the one that model_type names.
 func (c *Config) UnmarshalJSON(b []byte) error {
-	var head struct {
-		ModelType string `json:"model_type"`
+	var raw map[string]json.RawMessage
+	var kind string
+	err := json.Unmarshal(b, &raw)
+	if v, ok := raw["model_type"]; err == nil && ok {
+		err = json.Unmarshal(v, &kind)
 	}
-	err := json.Unmarshal(b, &head)
 	if err == nil {
-		if *c, err = DefaultConfig(head.ModelType); err != nil {
+		if *c, err = DefaultConfig(kind); err != nil {
+			return err
+		}
+		known, err2 := c.settled(raw)
+		if err2 != nil {
+			return err2
+		}
+		if b, err = json.Marshal(known); err != nil {
 			return err
 		}
 		c.Edit(func(common, family any) {
 			err = errors.Join(json.Unmarshal(b, (*plain)(common.(*Config))), json.Unmarshal(b, family))
 		})
+		if f, ok := c.Family.(Llama); ok && string(raw["num_key_value_heads"]) == "null" {
+			f.NumKeyValueHeads = f.NumAttentionHeads
+			c.Family = f
+		}
+		// transformers leaves out what has its default: two labels.
+		if h, err := c.Head(); err == nil && (h == Classifier || h == TokenClassifier) && len(c.Labels()) == 0 {
+			c.NumLabels = 2
+		}
 	}
 	var t *json.UnmarshalTypeError
 	switch {
@@ -277,17 +299,14 @@ func (c Config) Head() (Head, error) {
 			known = append(known, a)
 		}
 	}
+	if a := c.Architectures[0]; strings.HasSuffix(a, "Model") && !slices.Contains(known, a) && slices.ContainsFunc(known, func(k string) bool { return strings.HasPrefix(k, strings.TrimSuffix(a, "Model")+"For") }) {
+		return 0, fmt.Errorf("model: %s is a body without a head, which is not supported; with a head are %s", a, strings.Join(known, ", "))
+	}
 	return 0, fmt.Errorf("model: architecture %s is not known; known are %s", c.Architectures[0], strings.Join(known, ", "))
 }
 
 // Validate reports every fault.
-func (c Config) Validate() error {
-	var errs []error
-	for _, f := range c.Faults() {
-		errs = append(errs, fmt.Errorf("model: config: %s: %s", f.Key, f.Message))
-	}
-	return errors.Join(errs...)
-}
+func (c Config) Validate() error { return c.Faults().err() }
 
 // A Fault is one thing wrong with a configuration.
 type Fault struct{ Key, Message string }
@@ -304,6 +323,11 @@ func (c Config) Faults() Faults {
 	}
 	f.positive(count{"vocab_size", c.VocabSize})
 	c.Family.check(c, &f)
+	f.bounds(c)
+	h, err := c.Head()
+	if err == nil && (h == Classifier || h == TokenClassifier) && len(c.Labels()) == 1 {
+		f.add("num_labels", "a head of 1 label is a regression, which is not supported")
+	}
 	if c.NumLabels < 0 || c.NumLabels > 0 && len(c.ID2Label) > 0 && c.NumLabels != len(c.ID2Label) {
 		f.add("num_labels", "%d, but id2label has %d", c.NumLabels, len(c.ID2Label))
 	}
@@ -312,16 +336,59 @@ func (c Config) Faults() Faults {
 			f.add("id2label", "lacks %d of 0…%d", i, len(c.ID2Label)-1)
 		}
 	}
-	switch c.ProblemType {
-	case "", "single_label_classification":
-	default:
+	if c.ProblemType != "" && c.ProblemType != "single_label_classification" && h == Classifier {
 		f.add("problem_type", "%q is not known; known is single_label_classification", c.ProblemType)
 	}
 	return f
 }
 
+func (f Faults) err() error {
+	var errs []error
+	for _, x := range f {
+		errs = append(errs, fmt.Errorf("model: config: %s: %s", x.Key, x.Message))
+	}
+	return errors.Join(errs...)
+}
+
 func (f *Faults) add(key, format string, args ...any) {
 	*f = append(*f, Fault{key, fmt.Sprintf(format, args...)})
+}
+
+// bounds refuses sizes beyond any real model's, with which products of sizes would not fit an
+// int, and tokens that are no int32.
+func (f *Faults) bounds(c Config) {
+	const layers, memory, width, rows = 1 << 10, 1 << 16, 1 << 22, 1 << 24
+	for _, s := range []any{plain(c), c.Family} {
+		v := reflect.ValueOf(s)
+		for _, field := range reflect.VisibleFields(v.Type()) {
+			x := v.FieldByIndex(field.Index)
+			if !field.IsExported() || x.Kind() != reflect.Int {
+				continue
+			}
+			key, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+			most := int64(width)
+			switch {
+			case strings.HasSuffix(key, "_token_id"):
+				most = math.MaxInt32
+			case key == "vocab_size" || strings.Contains(key, "position"):
+				most = rows
+			case key == "mem_len":
+				most = memory
+			case strings.HasSuffix(key, "layer") || strings.HasSuffix(key, "layers"):
+				most = layers
+			}
+			if n := x.Int(); n > most {
+				f.add(key, "%d is more than %d", n, most)
+			} else if most == math.MaxInt32 && n < math.MinInt32 {
+				f.add(key, "%d is no token", n)
+			}
+		}
+	}
+	for _, id := range append(slices.Clone(c.EOSTokenID), *cmp.Or(c.BOSTokenID, new(int)), *cmp.Or(c.PadTokenID, new(int))) {
+		if int(int32(id)) != id {
+			f.add("eos_token_id, bos_token_id, pad_token_id", "%d is no token", id)
+		}
+	}
 }
 
 // A count is the value of a key.

@@ -49,6 +49,14 @@ func (f DistilBERT) tensors(h Head) tensors {
 	}
 }
 
+func (f DistilBERT) keys(Head) keys {
+	return keys{
+		aliases: map[string]string{"hidden_size": "dim", "num_attention_heads": "n_heads", "num_hidden_layers": "n_layers"},
+		only:    map[string][]string{"is_causal": {"false"}},
+		inert:   append([]string{"head_dim", "layer_types"}, rotaryKeys...), // of a decoder
+	}
+}
+
 func (f DistilBERT) check(c Config, faults *Faults) {
 	faults.positive(count{"dim", f.Dim}, count{"n_layers", f.NLayers}, count{"n_heads", f.NHeads},
 		count{"hidden_dim", f.HiddenDim}, count{"max_position_embeddings", f.MaxPositionEmbeddings})
@@ -62,7 +70,7 @@ func (f DistilBERT) check(c Config, faults *Faults) {
 }
 
 func (f DistilBERT) model(c Config, h Head) Model {
-	return &bert{Config: c, head: h, relu: true, transformAct: f.Activation, classifierDropout: f.SeqClassifDropout, answerDropout: f.QADropout, BERT: BERT{
+	return &bert{Config: c, head: h, relu: true, transformAct: f.Activation, classifierDropout: f.SeqClassifDropout, tokenDropout: f.Dropout, answerDropout: f.QADropout, BERT: BERT{
 		HiddenSize: f.Dim, NumHiddenLayers: f.NLayers, NumAttentionHeads: f.NHeads, IntermediateSize: f.HiddenDim, HiddenAct: f.Activation,
 		HiddenDropoutProb: f.Dropout, AttentionProbsDropoutProb: f.AttentionDropout, MaxPositionEmbeddings: f.MaxPositionEmbeddings, InitializerRange: f.InitializerRange, LayerNormEps: 1e-12,
 	}, names: bertNames{

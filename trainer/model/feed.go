@@ -34,12 +34,13 @@ func (n *Network) Feed(x *exec.Executor, f *Feed) error {
 		types = n.zeros(len(f.Tokens))
 	}
 	segments, order, types := n.remembered(x, f, types)
+	pool := n.unpadded(f)
 	for _, v := range [...]struct {
 		name string
 		data []int32
 	}{
 		{"tokens", tokens}, {"segments", f.Segments}, {"sequences", f.Sequences}, {"positions", positions}, {"order", f.Order},
-		{"targets", f.Targets}, {"pool", f.Pool}, {"labels", f.Labels}, {"types", types}, {"spans", f.Spans}, {"answers", f.Answers},
+		{"targets", f.Targets}, {"pool", pool}, {"labels", f.Labels}, {"types", types}, {"spans", f.Spans}, {"answers", f.Answers},
 		{"encoder_tokens", encoderTokens}, {"encoder_segments", encoderSegments},
 		{"key_segments", segments}, {"key_order", order},
 	} {
@@ -99,6 +100,26 @@ func (n *Network) positions(p []int32) []int32 {
 		n.shifted = append(n.shifted, v+int32(f.positionOffset()))
 	}
 	return n.shifted
+}
+
+// unpadded are the pooled rows. A decoder's classifier reads the last token of a sequence that is
+// not pad_token_id, as transformers has it: a text may end with that very token.
+func (n *Network) unpadded(f *Feed) []int32 {
+	pad := n.config.PadTokenID
+	if _, ok := n.config.Family.(interface{ skipsPadding() }); !ok || n.opts.Head != Classifier || pad == nil || len(f.Segments) != len(f.Tokens) || len(f.Positions) != len(f.Tokens) {
+		return f.Pool
+	}
+	n.pool = append(n.pool[:0], f.Pool...)
+	for i, row := range n.pool {
+		if row < 0 || int(row) >= len(f.Tokens) {
+			return f.Pool // which is found to be wrong
+		}
+		for f.Tokens[row] == int32(*pad) && f.Positions[row] > 0 && row > 0 && f.Segments[row-1] == f.Segments[row] {
+			row--
+		}
+		n.pool[i] = row
+	}
+	return n.pool
 }
 
 // twice is what is fed for a text that both encoder and decoder read, where it is given once:

@@ -20,10 +20,6 @@ type GPT2 struct {
 	AttnPDrop          float64 `json:"attn_pdrop"`
 	LayerNormEpsilon   float64 `json:"layer_norm_epsilon" toml:"layer_norm_epsilon"`
 	InitializerRange   float64 `json:"initializer_range" toml:"initializer_range"`
-
-	ScaleAttnWeights           bool `json:"scale_attn_weights"`              // true only
-	ScaleAttnByInverseLayerIdx bool `json:"scale_attn_by_inverse_layer_idx"` // false only
-	AddCrossAttention          bool `json:"add_cross_attention"`             // false only
 }
 
 // defaultGPT2 has 124 M parameters.
@@ -33,7 +29,7 @@ func defaultGPT2() Config {
 		ModelType: "gpt2", VocabSize: 50257, TieWordEmbeddings: true, BOSTokenID: &end, EOSTokenID: TokenIDs{end},
 		Family: GPT2{
 			NPositions: 1024, NEmbd: 768, NLayer: 12, NHead: 12, ActivationFunction: "gelu_new",
-			ResidPDrop: 0.1, EmbdPDrop: 0.1, AttnPDrop: 0.1, LayerNormEpsilon: 1e-5, InitializerRange: 0.02, ScaleAttnWeights: true,
+			ResidPDrop: 0.1, EmbdPDrop: 0.1, AttnPDrop: 0.1, LayerNormEpsilon: 1e-5, InitializerRange: 0.02,
 		},
 	}
 }
@@ -45,6 +41,7 @@ func (f GPT2) small() Family {
 
 func (f GPT2) model(c Config, h Head) Model { return &gpt2{c, f, h} }
 func (f GPT2) maxLength() int               { return f.NPositions }
+func (f GPT2) skipsPadding()                {}
 
 func (f GPT2) dropout(p, attention float64) (Family, bool) {
 	f.EmbdPDrop, f.ResidPDrop, f.AttnPDrop = p, p, attention
@@ -62,6 +59,16 @@ func (f GPT2) tensors(h Head) tensors {
 	}
 }
 
+func (f GPT2) keys(h Head) keys {
+	k := decoderKeys(h)
+	k.aliases = map[string]string{"hidden_size": "n_embd", "max_position_embeddings": "n_positions", "num_attention_heads": "n_head", "num_hidden_layers": "n_layer"}
+	k.only["scale_attn_weights"], k.only["scale_attn_by_inverse_layer_idx"], k.only["add_cross_attention"] = []string{"true"}, []string{"false"}, []string{"false"}
+	k.inert = append(k.inert, "reorder_and_upcast_attn", "head_dim",
+		"summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout") // of GPT2DoubleHeadsModel
+	k.inert = append(k.inert, rotaryKeys...)
+	return k
+}
+
 func (f GPT2) check(c Config, faults *Faults) {
 	faults.positive(count{"n_positions", f.NPositions}, count{"n_embd", f.NEmbd}, count{"n_layer", f.NLayer}, count{"n_head", f.NHead})
 	faults.divides("n_embd", f.NEmbd, "n_head", f.NHead)
@@ -72,9 +79,6 @@ func (f GPT2) check(c Config, faults *Faults) {
 	faults.probability("attn_pdrop", f.AttnPDrop)
 	faults.above0("layer_norm_epsilon", f.LayerNormEpsilon)
 	faults.probability("initializer_range", f.InitializerRange)
-	faults.yes("scale_attn_weights", f.ScaleAttnWeights)
-	faults.no("scale_attn_by_inverse_layer_idx", f.ScaleAttnByInverseLayerIdx)
-	faults.no("add_cross_attention", f.AddCrossAttention)
 }
 
 // gpt2 is the decoder of Radford et al. 2019: a transformer with the norms before each

@@ -26,7 +26,6 @@ type Llama struct {
 	MLPBias               bool        `json:"mlp_bias" toml:"mlp_bias"`
 	AttentionDropout      float64     `json:"attention_dropout"`
 	InitializerRange      float64     `json:"initializer_range" toml:"initializer_range"`
-	UseSlidingWindow      bool        `json:"use_sliding_window,omitempty"` // false only
 
 	qwen2 bool // queries, keys and values have biases
 	qwen  bool // Qwen3: queries and keys are normalised
@@ -55,6 +54,7 @@ func (f Llama) small() Family {
 
 func (f Llama) model(c Config, h Head) Model { return &llama{c, f, h} }
 func (f Llama) maxLength() int               { return f.MaxPositionEmbeddings }
+func (f Llama) skipsPadding()                {}
 
 func (f Llama) dropout(p, attention float64) (Family, bool) {
 	f.AttentionDropout = attention
@@ -87,6 +87,20 @@ func (f Llama) body(h Head) string {
 	return "model."
 }
 
+func (f Llama) keys(h Head) keys {
+	k := decoderKeys(h)
+	if h == TokenClassifier {
+		k.only["token_classification_bias"] = []string{"true"}
+	}
+	k.inert = append(k.inert, "token_classification_bias", "num_heads", "pretraining_tp", "partial_rotary_factor")
+	if f.qwen || f.qwen2 {
+		delete(k.only, "sliding_window")
+		k.only["use_sliding_window"] = []string{"false"}
+		k.inert = append(k.inert, "sliding_window", "max_window_layers")
+	}
+	return k
+}
+
 func (f Llama) check(c Config, faults *Faults) {
 	faults.positive(count{"hidden_size", f.HiddenSize}, count{"intermediate_size", f.IntermediateSize},
 		count{"num_hidden_layers", f.NumHiddenLayers}, count{"num_attention_heads", f.NumAttentionHeads},
@@ -107,7 +121,6 @@ func (f Llama) check(c Config, faults *Faults) {
 	faults.probability("initializer_range", f.InitializerRange)
 	faults.oneOf("hidden_act", f.HiddenAct, "silu")
 	faults.probability("attention_dropout", f.AttentionDropout)
-	faults.no("use_sliding_window", f.UseSlidingWindow)
 	if f.qwen2 { // it has biases of its own, whatever the keys say
 		faults.no("attention_bias", f.AttentionBias)
 		faults.no("mlp_bias", f.MLPBias)

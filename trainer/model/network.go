@@ -29,6 +29,7 @@ type Network struct {
 	shifted, untyped []int32   // what is fed for positions, and for types that are not given
 	keys             []int32   // what is fed for keys behind a memory
 	behind           []int32   // what a decoder is fed of a text that it reads with the encoder
+	pool             []int32   // what is fed for pooled rows
 	narrow           []float32 // what a float32 network starts from
 	seed             [1]float32
 }

@@ -71,6 +71,8 @@ func (f PaLM) tensors(Head) tensors {
 	return tensors{prefix: "model.", heads: []string{"lm_head.", "score."}}
 }
 
+func (f PaLM) keys(Head) keys { return keys{} }
+
 func (f PaLM) check(c Config, faults *Faults) {
 	faults.positive(count{"hidden_size", f.HiddenSize}, count{"num_hidden_layers", f.NumHiddenLayers},
 		count{"num_attention_heads", f.NumAttentionHeads}, count{"max_position_embeddings", f.MaxPositionEmbeddings})

@@ -205,6 +205,10 @@ func parameters(c Config, dt exec.DType, o Options) (*graph.Builder, error) {
 	if o.Head.pools() {
 		s = 1
 	}
+	if f, ok := c.Family.(XLNet); ok { // whose constants grow with the memory
+		f.MemLen = min(f.MemLen, 1)
+		c.Family = f
+	}
 	b, _, err := builder(c, dt, o, Evaluate, 1, 1, s)
 	return b, err
 }

@@ -21,10 +21,11 @@ func (f RoBERTa) small() Family {
 }
 
 func (f RoBERTa) dropout(p, attention float64) (Family, bool) {
-	f.HiddenDropoutProb, f.AttentionProbsDropoutProb = p, attention
-	return f, true
+	d, ok := BERT(f).dropout(p, attention)
+	return RoBERTa(d.(BERT)), ok
 }
 
+func (f RoBERTa) keys(h Head) keys           { return BERT(f).keys(h) }
 func (f RoBERTa) maxLength() int             { return f.MaxPositionEmbeddings - f.positionOffset() }
 func (f RoBERTa) positionOffset() int        { return robertaPad + 1 }
 func (f RoBERTa) firstToken()                {}

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"encoding/json"
 
 	"hone/trainer/graph"
@@ -15,32 +16,35 @@ type RopeScaling struct {
 	OriginalMaxPositionEmbeddings int     `json:"original_max_position_embeddings,omitempty" toml:"original_max_position_embeddings"`
 }
 
-// UnmarshalJSON reads rope_parameters too, which has both rope_theta and rope_scaling
-// since transformers 5, and rope_scaling's older key type.
+// UnmarshalJSON reads rope_parameters too, which has both rope_theta and rope_scaling since
+// transformers 5, and rope_scaling's older key type. As there, rope_scaling goes first, whole.
 func (f *Llama) UnmarshalJSON(b []byte) error {
 	type plain Llama
 	if err := json.Unmarshal(b, (*plain)(f)); err != nil {
 		return err
 	}
-	var also struct {
-		RopeScaling struct {
-			Type string `json:"type"`
-		} `json:"rope_scaling"`
-		RopeParameters struct {
-			*RopeScaling
-			RopeTheta *float64 `json:"rope_theta"`
-		} `json:"rope_parameters"`
+	type rope struct {
+		RopeScaling
+		Type      string   `json:"type"`
+		RopeTheta *float64 `json:"rope_theta"`
 	}
-	also.RopeParameters.RopeScaling = &f.RopeScaling
-	also.RopeParameters.RopeTheta = &f.RopeTheta
-	if err := json.Unmarshal(b, &also); err != nil {
+	var both struct {
+		Scaling    rope `json:"rope_scaling"`
+		Parameters rope `json:"rope_parameters"`
+	}
+	if err := json.Unmarshal(b, &both); err != nil {
 		return err
 	}
-	if f.RopeScaling.RopeType == "" {
-		f.RopeScaling.RopeType = also.RopeScaling.Type
-	}
-	if f.RopeScaling.RopeType == "default" {
+	r := cmp.Or(both.Scaling, both.Parameters)
+	f.RopeScaling = r.RopeScaling
+	if f.RopeScaling.RopeType = cmp.Or(r.RopeType, r.Type); f.RopeScaling.RopeType == "default" {
 		f.RopeScaling = RopeScaling{}
+	}
+	if r.RopeTheta != nil {
+		f.RopeTheta = *r.RopeTheta
+	}
+	if s := &f.RopeScaling; s.RopeType == "llama3" && s.OriginalMaxPositionEmbeddings == 0 {
+		s.OriginalMaxPositionEmbeddings = f.MaxPositionEmbeddings
 	}
 	return nil
 }
@@ -49,7 +53,10 @@ func (s RopeScaling) check(faults *Faults) {
 	if s == (RopeScaling{}) {
 		return
 	}
-	faults.oneOf("rope_scaling.rope_type", s.RopeType, "llama3")
+	if s.RopeType != "llama3" { // whose keys are others
+		faults.oneOf("rope_scaling.rope_type", s.RopeType, "llama3")
+		return
+	}
 	faults.above0("rope_scaling.factor", s.Factor)
 	faults.above0("rope_scaling.low_freq_factor", s.LowFreqFactor)
 	if !(s.HighFreqFactor > s.LowFreqFactor) {

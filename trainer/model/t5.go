@@ -87,6 +87,21 @@ func (f T5) startToken(h Head) (token int32, twice bool) {
 	return int32(f.DecoderStartTokenID), h == Classifier || h == QuestionAnswering
 }
 
+func (f T5) keys(h Head) keys {
+	k := decoderKeys(h)
+	k.aliases = map[string]string{"hidden_size": "d_model", "num_attention_heads": "num_heads", "num_hidden_layers": "num_layers", "head_dim": "d_kv"}
+	k.inert = append(k.inert, "init_std", "initializer_range", "start_token_id", "max_position_embeddings", "is_decoder", "hidden_dropout")
+	k.inert = append(k.inert, rotaryKeys...)
+	delete(k.only, "classifier_dropout")
+	delete(k.only, "hidden_dropout")
+	k.only["is_causal"] = []string{} // it would be of the encoder and of the decoder
+	// What is derived of feed_forward_proj, unless a file says it.
+	if k.only["dense_act_fn"], k.only["is_gated_act"] = []string{`"relu"`}, []string{"false"}; f.FeedForwardProj == "gated-gelu" {
+		k.only["dense_act_fn"], k.only["is_gated_act"] = []string{`"gelu_new"`, `"gelu_pytorch_tanh"`}, []string{"true"}
+	}
+	return k
+}
+
 func (f T5) check(c Config, faults *Faults) {
 	faults.positive(count{"d_model", f.DModel}, count{"d_kv", f.DKV}, count{"d_ff", f.DFF}, count{"num_layers", f.NumLayers}, count{"num_heads", f.NumHeads})
 	faults.natural("num_decoder_layers", f.NumDecoderLayers, "num_layers")

@@ -2,7 +2,9 @@ package model
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 
 	"hone/trainer/graph"
 )
@@ -15,9 +17,6 @@ type XLNet struct {
 	DHead              int     `json:"d_head,omitempty"` // 0: d_model/n_head, and nothing else
 	DInner             int     `json:"d_inner" toml:"d_inner"`
 	FFActivation       string  `json:"ff_activation" toml:"ff_activation"`
-	AttnType           string  `json:"attn_type"`                            // bi only
-	BiData             bool    `json:"bi_data"`                              // false only
-	SameLength         bool    `json:"same_length"`                          // false only
 	ClampLen           int     `json:"clamp_len" toml:"clamp_len"`           // the longest distance that is told from others; -1: any
 	MemLen             int     `json:"mem_len" toml:"mem_len"`               // rows kept of what came before
 	UseMemsTrain       bool    `json:"use_mems_train" toml:"use_mems_train"` // else nothing is kept, whatever mem_len says
@@ -25,9 +24,6 @@ type XLNet struct {
 	Dropout            float64 `json:"dropout"`
 	LayerNormEps       float64 `json:"layer_norm_eps" toml:"layer_norm_eps"`
 	InitializerRange   float64 `json:"initializer_range" toml:"initializer_range"`
-	SummaryType        string  `json:"summary_type"`       // last only
-	SummaryUseProj     bool    `json:"summary_use_proj"`   // true only
-	SummaryActivation  string  `json:"summary_activation"` // tanh only
 	SummaryLastDropout float64 `json:"summary_last_dropout"`
 }
 
@@ -35,8 +31,8 @@ type XLNet struct {
 func defaultXLNet() Config {
 	bos, pad := 1, 5
 	return Config{ModelType: "xlnet", VocabSize: 32000, TieWordEmbeddings: true, BOSTokenID: &bos, EOSTokenID: TokenIDs{2}, PadTokenID: &pad, Family: XLNet{
-		DModel: 1024, NLayer: 24, NHead: 16, DInner: 4096, FFActivation: "gelu", AttnType: "bi", ClampLen: -1, Dropout: 0.1,
-		LayerNormEps: 1e-12, InitializerRange: 0.02, SummaryType: "last", SummaryUseProj: true, SummaryActivation: "tanh", SummaryLastDropout: 0.1,
+		DModel: 1024, NLayer: 24, NHead: 16, DInner: 4096, FFActivation: "gelu", ClampLen: -1, Dropout: 0.1,
+		LayerNormEps: 1e-12, InitializerRange: 0.02, SummaryLastDropout: 0.1,
 	}}
 }
 
@@ -78,6 +74,28 @@ func (f XLNet) tensors(h Head) tensors {
 	}
 }
 
+func (f XLNet) keys(h Head) keys {
+	k := keys{
+		aliases: map[string]string{"n_token": "vocab_size", "hidden_size": "d_model", "num_attention_heads": "n_head", "num_hidden_layers": "n_layer"},
+		inert: []string{
+			"use_mems_eval",            // the memory that one run gives the next
+			"start_n_top", "end_n_top", // of XLNetForQuestionAnswering
+			"max_position_embeddings", "head_dim", "layer_types",
+		},
+		only: map[string][]string{"attn_type": {`"bi"`}, "bi_data": {"false"}, "same_length": {"false"}},
+	}
+	k.inert = append(k.inert, rotaryKeys...)
+	summary := map[string][]string{
+		"summary_type": {`"last"`}, "summary_use_proj": {"true"}, "summary_activation": {`"tanh"`}, "summary_proj_to_labels": {"false"}, "summary_first_dropout": {"0", "0.0"},
+	}
+	if h == Classifier {
+		maps.Copy(k.only, summary)
+	} else {
+		k.inert = append(k.inert, slices.Sorted(maps.Keys(summary))...)
+	}
+	return k
+}
+
 func (f XLNet) check(c Config, faults *Faults) {
 	faults.positive(count{"d_model", f.DModel}, count{"n_layer", f.NLayer}, count{"n_head", f.NHead}, count{"d_inner", f.DInner})
 	faults.divides("d_model", f.DModel, "n_head", f.NHead)
@@ -86,17 +104,11 @@ func (f XLNet) check(c Config, faults *Faults) {
 		faults.add("d_head", "%d, want d_model/n_head", f.DHead)
 	}
 	faults.oneOf("ff_activation", f.FFActivation, activations...)
-	faults.oneOf("attn_type", f.AttnType, "bi")
-	faults.no("bi_data", f.BiData)
-	faults.no("same_length", f.SameLength)
 	faults.memory(f.UseMemsTrain, f.MemLen, f.ReuseLen)
 	faults.probability("dropout", f.Dropout)
 	faults.probability("summary_last_dropout", f.SummaryLastDropout)
 	faults.above0("layer_norm_eps", f.LayerNormEps)
 	faults.probability("initializer_range", f.InitializerRange)
-	faults.oneOf("summary_type", f.SummaryType, "last")
-	faults.oneOf("summary_activation", f.SummaryActivation, "tanh")
-	faults.yes("summary_use_proj", f.SummaryUseProj)
 }
 
 // xlnet is the model of Yang et al. 2019. It predicts tokens in any order: each row sees the rows

@@ -54,18 +54,19 @@ def logits(model, ids):
     return out[0].flatten()
 
 
-for c in json.load(open(sys.argv[1], encoding="utf-8")):
-    source, exported = load(c["Source"]), load(c["Exported"])
-    tokenizers = [AutoTokenizer.from_pretrained(c[k]) for k in ("Source", "Exported")]
-    worst = 0.0
-    for text, ids, want in zip(c["Texts"], c["IDs"], c["Logits"], strict=True):
-        for t in tokenizers:
-            got = t(text, add_special_tokens=False)["input_ids"]
-            check(f"ids of {text!r}", list(got) == ids, got)
-        a, b, w = logits(source, ids), logits(exported, ids), torch.tensor(want)
-        if type(source).__name__ == "XLNetLMHeadModel":  # the first token sees none: transformers then attends to all, hone to nothing
-            a, b, w = (x[source.config.vocab_size:] for x in (a, b, w))
-        worst = max(worst, (a - b).abs().max().item(), (a - w).abs().max().item())
-    check("logits", worst <= 1e-4, f"max |difference| {worst:.2e}")
-print(f"torch {torch.__version__}, transformers {transformers.__version__}")
-sys.exit(failures > 0)
+if __name__ == "__main__":
+    for c in json.load(open(sys.argv[1], encoding="utf-8")):
+        source, exported = load(c["Source"]), load(c["Exported"])
+        tokenizers = [AutoTokenizer.from_pretrained(c[k]) for k in ("Source", "Exported")]
+        worst = 0.0
+        for text, ids, want in zip(c["Texts"], c["IDs"], c["Logits"], strict=True):
+            for t in tokenizers:
+                got = t(text, add_special_tokens=False)["input_ids"]
+                check(f"ids of {text!r}", list(got) == ids, got)
+            a, b, w = logits(source, ids), logits(exported, ids), torch.tensor(want)
+            if type(source).__name__ == "XLNetLMHeadModel":  # the first token sees none: transformers then attends to all, hone to nothing
+                a, b, w = (x[source.config.vocab_size:] for x in (a, b, w))
+            worst = max(worst, (a - b).abs().max().item(), (a - w).abs().max().item())
+        check("logits", worst <= 1e-4, f"max |difference| {worst:.2e}")
+    print(f"torch {torch.__version__}, transformers {transformers.__version__}")
+    sys.exit(failures > 0)
