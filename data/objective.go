@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"hone/data/source"
+	"hone/data/tokenizer"
 )
 
 // An Objective says what is learned from a document.
@@ -245,6 +246,9 @@ func (r *reader) read(c *Cursor, ids []int32) ([]int32, document, error) {
 		ids = append(ids, rec.IDs...)
 	} else {
 		ids = r.cfg.Tokenizer.Encode(ids, rec.Text)
+		if err := tokenizer.Fault(r.cfg.Tokenizer); err != nil {
+			return fail("%v", err)
+		}
 	}
 	n := len(ids) - text
 	if n == 0 {

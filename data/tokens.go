@@ -196,5 +196,9 @@ func encodeRecord(s *Split, row int64, tok tokenizer.Tokenizer, maxBytes int, id
 	if !utf8.ValidString(r.Text) {
 		return ids, fmt.Errorf("data: record %d%s: invalid UTF-8 at byte %d", row, at(r.Path), invalidAt(r.Text))
 	}
-	return tok.Encode(ids, r.Text), nil
+	ids = tok.Encode(ids, r.Text)
+	if err := tokenizer.Fault(tok); err != nil {
+		return ids, fmt.Errorf("data: record %d%s: %w", row, at(r.Path), err)
+	}
+	return ids, nil
 }

@@ -109,9 +109,12 @@ func framing(tok *tokenizer.Pipeline, c *model.Config) (bos, eos, separator stri
 	if err != nil {
 		return "", "", "", err
 	}
-	special := func(id int32) string {
-		name := tok.Token(id)
-		if got, ok := tok.Special(name); !ok || got != id {
+	special := func(id int) string {
+		if id < 0 || id >= tok.Size() {
+			return ""
+		}
+		name := tok.Token(int32(id))
+		if got, ok := tok.Special(name); !ok || int(got) != id {
 			return ""
 		}
 		return name
@@ -122,19 +125,19 @@ func framing(tok *tokenizer.Pipeline, c *model.Config) (bos, eos, separator stri
 			continue
 		}
 		if i < text {
-			bos = special(around.IDs[i])
+			bos = special(int(around.IDs[i]))
 		} else {
-			eos = special(around.IDs[i])
+			eos = special(int(around.IDs[i]))
 		}
 	}
 	framed := bos != "" || eos != ""
 	if c != nil && eos == "" && len(c.EOSTokenID) > 0 {
-		if eos = special(int32(c.EOSTokenID[0])); eos == bos && c.BOSTokenID == nil {
+		if eos = special(c.EOSTokenID[0]); eos == bos && c.BOSTokenID == nil {
 			return "", eos, "", nil // a next token is learned from it: see ends
 		}
 	}
 	if c != nil && !framed && c.BOSTokenID != nil {
-		bos = special(int32(*c.BOSTokenID))
+		bos = special(*c.BOSTokenID)
 	}
 	switch {
 	case bos == eos && bos != "":

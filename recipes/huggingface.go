@@ -321,10 +321,11 @@ func (r *Imported) generation() ([]checkpoint.File, error) {
 func settingsOf(tok *tokenizer.Pipeline, c model.Config) map[string]json.RawMessage {
 	keys := map[string]json.RawMessage{"padding_side": json.RawMessage(strconv.Quote(paddingSide(c)))}
 	role := func(name string, id int) {
-		if token := tok.Token(int32(id)); token != "" {
-			if text, err := json.Marshal(token); err == nil {
-				keys[name] = text
-			}
+		if id < 0 || id >= tok.Size() || tok.Token(int32(id)) == "" {
+			return
+		}
+		if text, err := json.Marshal(tok.Token(int32(id))); err == nil {
+			keys[name] = text
 		}
 	}
 	if c.BOSTokenID != nil {

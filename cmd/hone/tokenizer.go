@@ -227,7 +227,9 @@ func newTokenizerEncode(t *terminal) *cobra.Command {
 			all := [][]int32{}
 			var ids []int32
 			err = lines(fileArg(args), func(line string) error {
-				ids = tok.Encode(ids[:0], line)
+				if ids = tok.Encode(ids[:0], line); tok.Err() != nil {
+					return inputError{tok.Err()}
+				}
 				if t.json {
 					all = append(all, append([]int32{}, ids...))
 					return nil
@@ -266,11 +268,15 @@ func newTokenizerDecode(t *terminal) *cobra.Command {
 					}
 					ids = append(ids, id)
 				}
+				text := tok.Decode(ids)
+				if tok.Err() != nil {
+					return inputError{tok.Err()}
+				}
 				if t.json {
-					all = append(all, tok.Decode(ids))
+					all = append(all, text)
 					return nil
 				}
-				_, err := fmt.Fprintln(t.out, tok.Decode(ids))
+				_, err := fmt.Fprintln(t.out, text)
 				return err
 			})
 			if err != nil || !t.json {

@@ -10,7 +10,8 @@ import (
 )
 
 // decoder turns the spellings of tokens into text, token by token. Bytes that
-// are not valid UTF-8 stay if raw; else they become U+FFFD.
+// are not valid UTF-8 stay if raw; else they become U+FFFD. nil: the text grows
+// beyond bounds.
 type decoder interface {
 	decode(list []string, raw bool) []string
 }
@@ -239,14 +240,21 @@ type replaceDecoder struct {
 }
 
 func (d replaceDecoder) decode(list []string, _ bool) []string {
+	left := growth(length(list))
 	for i, s := range list {
 		var b strings.Builder
 		done := 0
 		each(d.pattern, s, func(start, end int) {
+			if left -= start - done + len(d.content); left < 0 {
+				return
+			}
 			b.WriteString(s[done:start])
 			b.WriteString(d.content)
 			done = end
 		})
+		if left < 0 {
+			return nil
+		}
 		if done > 0 || b.Len() > 0 {
 			list[i] = b.String() + s[done:]
 		}

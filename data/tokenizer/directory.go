@@ -131,7 +131,7 @@ func (d *directory) settings() map[string]json.RawMessage {
 
 // read reads a JSON file of the directory, if it is there.
 func (d *directory) read(name string, v any) error {
-	text, err := readFile(filepath.Join(d.path, name))
+	text, err := readInput(filepath.Join(d.path, name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -395,7 +395,7 @@ func ordered(raw json.RawMessage) (*object, error) {
 
 // orderedKeys are the keys of tokenizer_config.json as they stand there.
 func (d *directory) orderedKeys() ([]string, error) {
-	text, err := readFile(filepath.Join(d.path, tokenizerConfigFile))
+	text, err := readInput(filepath.Join(d.path, tokenizerConfigFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

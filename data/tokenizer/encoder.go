@@ -87,8 +87,17 @@ func (e *encoder) normalized(t text) {
 	if t.s == "" {
 		return
 	}
+	if e.p.fault.Load() != nil {
+		return
+	}
+	limit := growth(len(t.s))
 	for i, n := range e.p.norm {
-		t = n.normalize(t, e.editorAt(i))
+		ed := e.editorAt(i)
+		ed.limit, ed.over = limit, false
+		if t = n.normalize(t, ed); ed.over || len(t.s) > limit {
+			e.p.fail("normalizer: step %d, %s: makes the text longer than %d bytes", i+1, describe(n), limit)
+			return
+		}
 	}
 	if len(t.at) > 0 {
 		t.start = t.at[0].start

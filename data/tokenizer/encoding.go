@@ -97,6 +97,9 @@ func (p *Pipeline) tokenize(texts []string, special bool) (Encoding, error) {
 	for i, s := range texts {
 		list[i] = p.trace(s)
 	}
+	if err := p.Err(); err != nil {
+		return Encoding{}, err
+	}
 	if p.truncation != nil {
 		limit := p.truncation.MaxLength
 		if special {

@@ -15,7 +15,7 @@ import (
 
 // file reads a vocabulary file of the directory.
 func (d *directory) file(name string) ([]byte, error) {
-	text, err := readFile(filepath.Join(d.path, name))
+	text, err := readInput(filepath.Join(d.path, name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("neither tokenizer.json nor %s is there", name)
 	}

@@ -245,6 +245,9 @@ func build(f file, v *vocabulary) (*Pipeline, error) {
 	if err := p.place(v, f.AddedTokens); err != nil {
 		return nil, err
 	}
+	if err := p.checkPost(); err != nil {
+		return nil, err
+	}
 	if p.model, err = p.newModel(v); err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
@@ -489,6 +492,27 @@ func (p *Pipeline) metaSafe(m *bpe, v *vocabulary) bool {
 	return true
 }
 
+// checkPost checks that a post-processor adds tokens that are there.
+func (p *Pipeline) checkPost() error {
+	for _, s := range p.post {
+		t, ok := s.(template)
+		if !ok {
+			continue
+		}
+		for _, x := range slices.Concat(t.single, t.pair) {
+			if x.special == nil {
+				continue
+			}
+			for _, id := range x.special.ids {
+				if id < 0 || int(id) >= len(p.tokens) {
+					return fmt.Errorf("post_processor: id %d is outside 0 to %d", id, len(p.tokens)-1)
+				}
+			}
+		}
+	}
+	return nil
+}
+
 // finish makes what depends on all sections.
 func (p *Pipeline) finish() error {
 	byteDecoded := len(p.dec) == 1 && p.dec[0] == (byteDecoder{})
@@ -511,9 +535,12 @@ func (p *Pipeline) finish() error {
 			continue
 		}
 		t := text{s: a.Content}
+		limit := growth(len(t.s))
 		for i, n := range p.norm {
-			ed[i] = new(editor)
-			t = n.normalize(t, ed[i])
+			ed[i] = &editor{limit: limit}
+			if t = n.normalize(t, ed[i]); ed[i].over || len(t.s) > limit {
+				return fmt.Errorf("normalizer: step %d, %s: makes the added token %q longer than %d bytes", i+1, describe(n), a.Content, limit)
+			}
 		}
 		a.match = strings.Clone(t.s)
 		normed = append(normed, a)

@@ -92,13 +92,27 @@ func openInput(path string) (*os.File, error) {
 	return f, nil
 }
 
+// maxFile bounds what is read of a tokenizer: the largest known are some tens of megabytes.
+const maxFile = 1 << 29
+
 func readInput(path string) ([]byte, error) {
 	f, err := openInput(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(f)
+	return readAll(f)
+}
+
+func readAll(f *os.File) ([]byte, error) {
+	if info, err := f.Stat(); err == nil && info.Size() > maxFile {
+		return nil, fmt.Errorf("it has %d bytes, more than any tokenizer", info.Size())
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("it has more than %d bytes, more than any tokenizer", maxFile)
+	}
+	return data, err
 }
 
 func open(path string) (*Pipeline, error) {
@@ -119,7 +133,7 @@ func open(path string) (*Pipeline, error) {
 	if bytes.HasPrefix(head, []byte("GGUF")) {
 		return readGGUF(f)
 	}
-	data, err := io.ReadAll(f)
+	data, err := readAll(f)
 	if err != nil {
 		return nil, err
 	}
@@ -234,22 +248,4 @@ func parseVocab(data []byte) (*Pipeline, error) {
 	}
 	slices.SortFunc(f.AddedTokens, func(a, b AddedToken) int { return int(a.ID - b.ID) })
 	return build(f, v)
-}
-
-// maxFile bounds what is read of a tokenizer: the largest known are some tens of megabytes.
-const maxFile = 1 << 29
-
-// readFile reads a regular file of at most maxFile bytes.
-func readFile(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no regular file", path)
-	}
-	if info.Size() > maxFile {
-		return nil, fmt.Errorf("%s has %d bytes; a tokenizer's file has at most %d", path, info.Size(), maxFile)
-	}
-	return readInput(path)
 }

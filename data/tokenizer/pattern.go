@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/dlclark/regexp2/v2"
 )
@@ -54,7 +55,8 @@ func parsePattern(raw json.RawMessage) (pattern, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pattern: %q: %w", *p.Regex, err)
 	}
-	return expression{re}, nil
+	re.MatchTimeout = matchTime
+	return expression{re, new(atomic.Pointer[error])}, nil
 }
 
 // literal matches a string; the empty one matches before every character.
@@ -141,10 +143,23 @@ func (words) each(s string, f func(start, end int)) {
 }
 
 // expression is any other regular expression.
-type expression struct{ *regexp2.Regexp }
+type expression struct {
+	*regexp2.Regexp
+	fault *atomic.Pointer[error] // why it is not followed any more
+}
 
 func (p expression) each(s string, f func(start, end int)) {
+	if p.fault.Load() != nil {
+		return
+	}
 	found, err := p.FindAllStringIndex(s, -1)
+	if err != nil && !errors.Is(err, regexp2.ErrBacktrackingStackLimit) {
+		found, err = p.FindAllStringIndex(s, -1) // the machine may have slept
+	}
+	if err != nil && !errors.Is(err, regexp2.ErrBacktrackingStackLimit) {
+		err = fmt.Errorf("tokenizer: the pattern %q takes longer than %v to find one match in a text of %d bytes", p.String(), matchTime, len(s))
+		p.fault.CompareAndSwap(nil, &err)
+	}
 	if err != nil {
 		return // the backtracking stack is full: no match, as in the library
 	}

@@ -76,6 +76,8 @@ type editor struct {
 	s       []byte
 	at      []span
 	changes []change
+	limit   int  // of bytes that replacements may come to; 0: none
+	over    bool // more were wanted
 }
 
 // change is a character to write: in place of the next one of the old text (0),
@@ -88,7 +90,7 @@ type change struct {
 
 func (e *editor) begin(t text) {
 	e.old, e.pos = t, 0
-	e.s, e.at, e.changes = e.s[:0], e.at[:0], e.changes[:0]
+	e.s, e.at, e.changes, e.over = e.s[:0], e.at[:0], e.changes[:0], false
 }
 
 func (e *editor) put(r rune, by int) {
@@ -135,6 +137,10 @@ func (e *editor) copyTo(end int) {
 
 // replaceTo writes content for the old text from pos to end.
 func (e *editor) replaceTo(end int, content string) {
+	if e.limit > 0 && len(e.s)+len(content) > e.limit {
+		e.over = true
+		content = ""
+	}
 	e.s = append(e.s, content...)
 	if e.old.at != nil {
 		a := span{e.old.start, e.old.start}

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // Tokenizer is what data preparation and generation need of any family.
@@ -50,6 +51,7 @@ type Pipeline struct {
 	file     file // as it was read, without its tokens
 	settings map[string]json.RawMessage
 	encoders sync.Pool
+	fault    atomic.Pointer[error]
 }
 
 // model cuts a word into tokens. Words are never empty.
@@ -180,10 +182,21 @@ func (p *Pipeline) decode(ids []int32, skipSpecial, raw bool) string {
 	if len(p.dec) == 0 {
 		return strings.Join(list, " ")
 	}
-	for _, d := range p.dec {
-		list = d.decode(list, raw)
+	limit := growth(length(list))
+	for i, d := range p.dec {
+		if list = d.decode(list, raw); list == nil || length(list) > limit {
+			p.fail("decoder: step %d, %s: makes the text longer than %d bytes", i+1, describe(d), limit)
+			return ""
+		}
 	}
 	return strings.Join(list, "")
+}
+
+func length(list []string) (n int) {
+	for _, s := range list {
+		n += len(s)
+	}
+	return n
 }
 
 // Info describes a tokenizer.

@@ -171,6 +171,9 @@ func (g *Generator) Generate(ctx context.Context, prompt string, o Options, emit
 // begin is the text that is gone on with: the prompt, or where an encoder reads that, nothing yet.
 func (g *Generator) begin(prompt string) ([]int32, error) {
 	text := g.tok.Encode(slices.Clone(g.before), prompt)
+	if err := tokenizer.Fault(g.tok); err != nil {
+		return nil, fmt.Errorf("generate: %w", err)
+	}
 	if g.starts && len(text) > 1 && text[1] == g.start { // written in the prompt
 		text = text[1:]
 	}
