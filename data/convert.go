@@ -94,6 +94,8 @@ type ConvertOptions struct {
 	Threshold float64
 	// Text and Label are the columns of files; "": as in Spec.
 	Text, Label string
+	// Columns are those that stay beside these; nil: all that can be read.
+	Columns []string
 	// Name, Source, Licence and Consent of files, for corpus.json.
 	Name, Source, Licence, Consent, Collected string
 	// Read says how files are read.
@@ -465,7 +467,7 @@ func prepareCleaned(ctx context.Context, spec Spec, cacheDir string, progress fu
 	}
 	defer raw.Close()
 	h := sha256.New()
-	fmt.Fprintf(h, "%d %s %q %q %+v %+v\n", cleanVersion, raw.Provenance.SHA256, spec.Text, spec.Label, spec.Rules, spec.Shares)
+	fmt.Fprintf(h, "%d %s %q %q %q %+v %+v\n", cleanVersion, raw.Provenance.SHA256, spec.Text, spec.Label, spec.columns(), spec.Rules, spec.Shares)
 	for _, s := range raw.Splits() {
 		for _, f := range s.files {
 			fmt.Fprintf(h, "%s %q %q\n", s.Name, cacheName(cacheDir, f.Path()), f.classes)
@@ -519,6 +521,7 @@ func cleanCorpus(ctx context.Context, raw *Corpus, dir string, spec Spec, progre
 			}
 		}
 	}
+	opt.Columns = spec.columns()
 	opt.Read.MaxBatch = spec.Read.MaxBatch
 	if spec.Read.Skips != nil {
 		opt.Read.Skips = &source.Skips{}

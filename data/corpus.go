@@ -307,6 +307,18 @@ func Prepare(ctx context.Context, spec Spec, cacheDir string, progress func(done
 	return c, nil
 }
 
+// columns are those that are read beside text and label. What nobody reads is not
+// converted: it costs nothing, and a fault in it does not matter.
+func (spec *Spec) columns() []string {
+	list := []string{"path"}
+	for _, name := range append([]string{spec.Messages, spec.IDs}, spec.Fields...) {
+		if name != "" {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
 // fitsArrow reports keys of other formats than that of the files, which are Arrow's.
 func (spec *Spec) fitsArrow() error {
 	if err := spec.Read.Fits([]string{source.ArrowFile}); err != nil {

@@ -57,7 +57,7 @@ func openShelved(ctx context.Context, spec Spec, files []sided, cacheDir string,
 	var sums fileSums
 	key := sha256.New()
 	o := spec.Read
-	fmt.Fprintf(key, "%d %q %q %q %v\n", shelfVersion, spec.Text, spec.Label, o.Keys(), o.Skips != nil)
+	fmt.Fprintf(key, "%d %q %q %q %q %v\n", shelfVersion, spec.Text, spec.Label, spec.columns(), o.Keys(), o.Skips != nil)
 	if spec.HoldEnds {
 		fmt.Fprintf(key, "ends %+v\n", spec.Shares)
 	}
@@ -91,7 +91,7 @@ func openShelved(ctx context.Context, spec Spec, files []sided, cacheDir string,
 		if o.TempDir == "" {
 			o.TempDir = cacheDir
 		}
-		opt := ConvertOptions{Text: spec.Text, Label: spec.Label, Name: spec.Name, Read: o, Shares: spec.Shares, HoldEnds: spec.HoldEnds}
+		opt := ConvertOptions{Text: spec.Text, Label: spec.Label, Columns: spec.columns(), Name: spec.Name, Read: o, Shares: spec.Shares, HoldEnds: spec.HoldEnds}
 		if err := convertFiles(ctx, files, dir, opt, nil, half(p.Bytes)); err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"encoding/binary"
 	"os"
 	"path/filepath"
 	"slices"
@@ -111,6 +112,43 @@ func TestReadKeysDisturb(t *testing.T) {
 	for _, o := range []source.Options{{Delimiter: ";"}, {Separator: "\n"}, {ColumnNames: []string{"text"}}, {Quote: "csv"}} {
 		if _, err := Prepare(t.Context(), Spec{From: path, Read: o}, t.TempDir(), nil); err == nil || !strings.Contains(err.Error(), "no file here is of that format") {
 			t.Errorf("%+v: %v", o, err)
+		}
+	}
+}
+
+// TestUnreadColumns has faults in columns that nobody reads.
+func TestUnreadColumns(t *testing.T) {
+	dir := t.TempDir()
+	csv := filepath.Join(dir, "x.csv")
+	if err := os.WriteFile(csv, []byte("text,other\none,\xff\xfe\ntwo,b\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	jsonl := filepath.Join(dir, "x.jsonl")
+	if err := os.WriteFile(jsonl, []byte(`{"text": "one", "x": [{"y": NaN}]}`+"\n"+`{"text": "two", "x": Infinity}`+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile("source/testdata/parquet/mixed.parquet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)-8-int(binary.LittleEndian.Uint32(b[len(b)-8:]))-4] ^= 0xff // in the pages of ids, the last column
+	parquet := filepath.Join(dir, "x.parquet")
+	if err := os.WriteFile(parquet, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for path, bad := range map[string]bool{csv: true, jsonl: false, parquet: true} {
+		c, err := Prepare(t.Context(), Spec{From: path}, t.TempDir(), nil)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if c.Train.Rows() < 2 {
+			t.Errorf("%s: %d rows", path, c.Train.Rows())
+		}
+		c.Close()
+		// What keeps all columns reads them all.
+		if _, err := Convert(t.Context(), path, filepath.Join(t.TempDir(), "c"), ConvertOptions{}, nil); (err != nil) != bad {
+			t.Errorf("%s: %v", path, err)
 		}
 	}
 }

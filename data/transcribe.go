@@ -60,6 +60,9 @@ func convertFiles(ctx context.Context, files []sided, dir string, opt ConvertOpt
 	if err != nil {
 		return err
 	}
+	if opt.Columns != nil {
+		columns, text, label = keep(columns, text, label, opt.Columns)
+	}
 	if text < 0 && !opt.Rules.IsZero() {
 		return fmt.Errorf("data: %s: rules are for a column of text, and none is named (hint: text = \"COLUMN\", or --text COLUMN)", files[0].path)
 	}
@@ -429,7 +432,7 @@ func arrange(tables []sidedTable, opt ConvertOptions) (columns []source.Column, 
 	for i, t := range tables {
 		all[i] = t.Table
 	}
-	columns = source.Unite(all, opt.Text, opt.Label)
+	columns = source.Unite(all, append([]string{opt.Text, opt.Label}, opt.Columns...)...)
 	find := func(name string) int {
 		return slices.IndexFunc(columns, func(c source.Column) bool { return c.Name == name })
 	}
@@ -478,6 +481,23 @@ func arrange(tables []sidedTable, opt ConvertOptions) (columns []source.Column, 
 		}
 	}
 	return columns, text, label, nil
+}
+
+// keep leaves the columns of the text, the label and of names.
+func keep(columns []source.Column, text, label int, names []string) (kept []source.Column, keptText, keptLabel int) {
+	keptText, keptLabel = -1, -1
+	for i, c := range columns {
+		if i == text {
+			keptText = len(kept)
+		}
+		if i == label {
+			keptLabel = len(kept)
+		}
+		if i == text || i == label || slices.Contains(names, c.Name) {
+			kept = append(kept, c)
+		}
+	}
+	return kept, keptText, keptLabel
 }
 
 // rename gives the columns of the text and the label their usual names; another
