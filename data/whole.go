@@ -156,8 +156,11 @@ func (c Config) Longest(ctx context.Context) (longest int, all int64, err error)
 			continue
 		}
 		n := len(ids)
-		if c.Objective.next() {
+		switch {
+		case c.Objective.next():
 			n-- // what is predicted last is not read
+		case c.NextSentence:
+			n++ // what stands between the two
 		}
 		if n >= c.T {
 			return c.T, -1, nil

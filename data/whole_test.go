@@ -190,6 +190,27 @@ func TestWindowsOfLongDocuments(t *testing.T) {
 	}
 }
 
+// A pair of texts takes a position more than one.
+func TestWholePairs(t *testing.T) {
+	cfg := testConfig(corpus{{Text: "abcdefghijklm"}, {Text: "xy"}}, Masked)
+	cfg.T, cfg.Shuffle, cfg.Whole, cfg.NextSentence = 16, false, true, true
+	if longest, all, err := cfg.WithDefaults().Longest(t.Context()); longest != 16 || all != -1 || err != nil {
+		t.Errorf("longest %d of %d, %v: 13 letters and 3 around them fill a row", longest, all, err)
+	}
+	cfg.T = 17
+	if longest, all, err := cfg.WithDefaults().Longest(t.Context()); longest != 16 || all != 16+5 || err != nil {
+		t.Errorf("longest %d of %d, %v, want 16 of 21", longest, all, err)
+	}
+	var n int
+	for _, b := range drain(t, open(t, cfg, Cursor{}), -1) {
+		checkRows(t, &b)
+		n += len(b.Seqs)
+	}
+	if n < 2 {
+		t.Errorf("%d pairs", n)
+	}
+}
+
 func show(id int32) string {
 	switch {
 	case id < 0:

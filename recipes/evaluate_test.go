@@ -15,7 +15,9 @@ import (
 	"testing"
 
 	"hone/checkpoint"
+	"hone/eval/generate"
 	"hone/eval/report"
+	"hone/trainer/exec/cpu"
 )
 
 // oneLetter is a corpus whose texts are one letter of sixteen each: 4 bits a byte, whoever
@@ -81,6 +83,7 @@ func TestATextOfOneTokenIsNotFree(t *testing.T) {
 	}{
 		{"bos", `bos = "<|endoftext|>"`, smallGPT2, "causal"},
 		{"eos", `eos = "<|endoftext|>"`, smallGPT2, "causal"},
+		{"another eos", `eos = "<|pad|>"`, smallGPT2, "causal"},
 		{"both", "bos = \"<|pad|>\"\neos = \"<|endoftext|>\"", smallGPT2, "causal"},
 		{"separator", `separator = "<|endoftext|>"`, smallGPT2, "causal"},
 		{"none", "", smallGPT2, "causal"},
@@ -128,6 +131,9 @@ func TestATextOfOneTokenIsNotFree(t *testing.T) {
 			if v := bits(t, later, "bits_per_byte"); v.Value != model.Value || v.Baselines[0].Value != model.Baselines[0].Value {
 				t.Errorf("later %v beside %v, at the end %v beside %v", v.Value, v.Baselines[0].Value, model.Value, model.Baselines[0].Value)
 			}
+			if test.objective == "causal" && test.name != "bos" { // which has not learned an end
+				oneLetterWritten(t, filepath.Join(o.Dir, "model"))
+			}
 		})
 	}
 }
@@ -169,6 +175,28 @@ func bits(t *testing.T, run *report.Run, metric string) *report.Evaluation {
 	}
 	t.Fatalf("no %s", metric)
 	return nil
+}
+
+// oneLetterWritten looks whether a model writes what it has learned: it begins as documents do.
+func oneLetterWritten(t *testing.T, dir string) {
+	t.Helper()
+	dev, err := cpu.New(cpu.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	m, err := OpenModel(dev, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, _, err := m.Generator()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := g.Generate(t.Context(), "", generate.Options{MaxTokens: 5}, nil)
+	if err != nil || len(r.Text) != 1 || r.Text[0] < 'a' || r.Text[0] > 'p' || r.Reason != "end of text" {
+		t.Errorf("from nothing %+v, %v: want a letter and the end", r, err)
+	}
 }
 
 const cutRecipe = `

@@ -50,6 +50,6 @@ whose final model is meant then, or its newest checkpoint while it is trained.`,
 		},
 	}
 	c.Flags().StringVar(&task, "task", "", "task to evaluate on")
-	c.Flags().IntVar(&limit, "limit", 0, "first documents only; 0: all")
+	c.Flags().IntVar(&limit, "limit", 0, "so many documents, evenly spaced; 0: all")
 	return c
 }

@@ -256,7 +256,6 @@ func newTokenizerDecode(t *terminal) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			t.verbatim()
 			all := []string{}
 			n := 0
 			err = lines(fileArg(args), func(line string) error {

@@ -68,9 +68,12 @@ func New(net *model.Network, tok tokenizer.Tokenizer, s Settings) (*Generator, e
 		ends = model.TokenIDs{end}
 	}
 	first := end
-	if id := cmp.Or(s.BOS, c.BOSTokenID); id != nil {
+	switch id := cmp.Or(s.BOS, c.BOSTokenID); {
+	case id != nil:
 		first = *id
-	} else if end < 0 && len(ends) > 0 {
+	case s.Starts && len(c.EOSTokenID) > 0: // which begins documents where nothing else does: data.Config
+		first = c.EOSTokenID[0]
+	case end < 0 && len(ends) > 0:
 		first = ends[0]
 	}
 	t5, answers := c.Family.(model.T5)
