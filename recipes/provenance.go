@@ -2,8 +2,10 @@ package recipes
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -155,6 +157,9 @@ func Checkpoint(dir string) (found, note string, err error) {
 	}
 	if IsCheckpoint(dir) {
 		return checkpointDir(dir), "", nil
+	}
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return "", "", input(fmt.Errorf("%s: no such directory", dir))
 	}
 	var newest *checkpoint.Checkpoint
 	var at time.Time

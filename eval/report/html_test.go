@@ -360,6 +360,41 @@ func TestTextIsEscaped(t *testing.T) {
 	}
 }
 
+// What can be done with a model follows from what it is.
+func TestUses(t *testing.T) {
+	accuracy := Number(.9)
+	run := &Run{Recipe: "r", Stages: []Stage{
+		{Name: "own", Checkpoint: "c", Architecture: "LlamaForSequenceClassification", ValAccuracy: &accuracy, BitsPerByte: Missing},
+		{Name: "spans", Checkpoint: "c", Architecture: "T5ForConditionalGeneration", BitsPerByte: Missing},
+		{Name: "masked", Checkpoint: "c", Architecture: "BertForMaskedLM", BitsPerByte: Missing},
+		{Name: "palm", Checkpoint: "c", Architecture: "PaLMForCausalLM", BitsPerByte: 2},
+		{Name: "labels", Kind: "evaluate"},
+	}}
+	var commands []string
+	files := 0
+	for _, u := range run.Uses("my runs/r", nil) {
+		if u.Program {
+			files++
+			continue
+		}
+		commands = append(commands, u.Lines...)
+	}
+	want := []string{
+		`hone generate "my runs/r/spans" --prompt 'A text <extra_id_0> a gap'`, `hone generate "my runs/r/palm"`,
+		`hone export "my runs/r/own" r-own`, `hone export "my runs/r/spans" r-spans`, `hone export "my runs/r/masked" r-masked`, `hone export "my runs/r/palm" r-palm`,
+	}
+	if !slices.Equal(commands, want) {
+		t.Errorf("%q, want %q", commands, want)
+	}
+	// Two tasks (own, palm), and all but PaLM in transformers.
+	if files != 5 {
+		t.Errorf("%d files", files)
+	}
+	if got := ShellQuote("it's"); got != `'it'\''s'` {
+		t.Error(got)
+	}
+}
+
 // Models that have the same figure stand in one row, beside each baseline once.
 func TestResultOfTwoModels(t *testing.T) {
 	run := &Run{Stages: []Stage{{Name: "adamw", Kind: "pretrain"}, {Name: "muon", Kind: "pretrain"}}}

@@ -286,8 +286,8 @@ func (p *page) trained() {
 // A Use is something to do with the models that a run has made.
 type Use struct {
 	What    string
-	Lines   []string // commands for a shell; of a program, its own
-	Program bool     // in Python, for transformers
+	Lines   []string // commands for a shell
+	Program bool     // the lines are a file's: of Python, for transformers, or a task
 }
 
 // Uses go on from the run in a directory: commands that let its models write, evaluate and
@@ -320,6 +320,9 @@ func (r *Run) Uses(dir string, samples []Sample) []Use {
 		}
 		if s.Task != "" {
 			evaluate.Lines = append(evaluate.Lines, "hone eval "+at+" --task "+s.Task)
+		} else if kind := taskKind(s); kind != "" {
+			programs = append(programs, Use{What: "Evaluate it on texts of your own: with this in task.toml, hone eval " + at + " --task task.toml", Program: true,
+				Lines: []string{`kind = "` + kind + `"`, `source = "texts.jsonl"  # with columns text` + map[bool]string{true: " and label"}[kind == "classification"], `split = "train"  # what a file is that names no split`}})
 		}
 		export.Lines = append(export.Lines, "hone export "+at+" "+ShellQuote(exported))
 		if lines := program(s.Architecture, exported, prompt); lines != nil {
@@ -329,6 +332,17 @@ func (r *Run) Uses(dir string, samples []Sample) []Use {
 	write.What, evaluate.What, export.What = "Continue a text", "Evaluate it on texts that it has not seen", "Export it for transformers and other tools"
 	list := slices.DeleteFunc([]Use{write, evaluate, export}, func(u Use) bool { return len(u.Lines) == 0 })
 	return append(list, programs...)
+}
+
+// taskKind is the kind of task that the model of a stage can be evaluated on; "": there is none.
+func taskKind(s *Stage) string {
+	switch {
+	case s.ValAccuracy != nil && strings.HasSuffix(s.Architecture, "ForSequenceClassification"):
+		return "classification"
+	case s.BitsPerByte.Known():
+		return "likelihood"
+	}
+	return ""
 }
 
 // models are the stages whose models are what a run was for: of each architecture the
