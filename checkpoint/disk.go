@@ -11,8 +11,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 )
 
 // disk is every call through which the package changes the file system, so
@@ -118,12 +120,28 @@ func (d disk) writeNew(path string, fill func(io.Writer) error) (FileInfo, error
 	return FileInfo{Size: w.size, SHA256: hex.EncodeToString(w.hash.Sum(nil))}, err
 }
 
+// free is path, or a name like it where something stands there already that was not
+// cleaned away: a link that somebody has planted, say. It is not hone's to touch.
+func free(path string) (string, error) {
+	name := path
+	for n := 2; ; n++ {
+		if taken, err := exists(name); !taken || err != nil {
+			return name, err
+		}
+		name = fmt.Sprintf("%s.%d", path, n)
+	}
+}
+
 // stage makes the directory tmp, has it filled, and puts it in the place of dir.
 func (d disk) stage(tmp, dir string, fill func(tmp string) error) error {
+	tmp, err := free(tmp)
+	if err != nil {
+		return err
+	}
 	if err := d.mkdir(tmp); err != nil {
 		return err
 	}
-	err := fill(tmp)
+	err = fill(tmp)
 	if err == nil {
 		err = d.publish(tmp, dir)
 	}
@@ -206,6 +224,39 @@ func (d disk) clean(parent string) error {
 	return nil
 }
 
+// sweep removes from a directory the temporary files of processes that have ended: those of
+// a kind, in whose names pidOf finds the number of a process.
+func (d disk) sweep(dir string, kind func(fs.FileMode) bool, pidOf func(name string) (pid string, ok bool)) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		pid, ok := pidOf(e.Name())
+		if !ok || !kind(e.Type()) || !decimal(pid) || alive(pid) {
+			continue
+		}
+		if err := d.remove(filepath.Join(dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func decimal(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}
+
+// alive tells whether there is a process of a number, this one included.
+func alive(number string) bool {
+	pid, err := strconv.Atoi(number)
+	if err != nil {
+		return false
+	}
+	p, err := os.FindProcess(pid)
+	return err == nil && !errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone)
+}
+
 // WriteFile replaces the file path by one that holds data, in one step: after
 // a crash at any moment it holds the old content or the new, and after a return
 // without error the new.
@@ -215,6 +266,14 @@ func WriteFile(path string, data []byte) error { return osDisk.writeFile(path, d
 var written atomic.Int64
 
 func (d disk) writeFile(path string, data []byte) error {
+	leftover := "." + filepath.Base(path) + tmpPrefix
+	if err := d.sweep(filepath.Dir(path), fs.FileMode.IsRegular, func(name string) (pid string, ok bool) {
+		name, ok = strings.CutPrefix(name, leftover)
+		pid, number, _ := strings.Cut(name, "-")
+		return pid, ok && decimal(number)
+	}); err != nil {
+		return err
+	}
 	// The number of the process keeps two of them apart, the other one two
 	// goroutines; one left by a dead process of the same number is not ours.
 	tmp := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s%s%d-%d", filepath.Base(path), tmpPrefix, os.Getpid(), written.Add(1)))

@@ -8,6 +8,9 @@ import (
 	"syscall"
 )
 
+// noFollow makes opening a symbolic link an error.
+const noFollow = syscall.O_NOFOLLOW
+
 // tryLock locks the open file, which closing it releases.
 func tryLock(f *os.File) error {
 	for {

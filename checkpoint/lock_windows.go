@@ -7,6 +7,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+// noFollow is of other systems: here a link needs privileges.
+const noFollow = 0
+
 // tryLock locks the open file, which closing it releases. Locks are mandatory
 // here: one byte far behind the end leaves the holder's number readable.
 func tryLock(f *os.File) error {

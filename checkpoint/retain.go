@@ -62,7 +62,10 @@ func (d disk) retain(stageDir string, r Retention) (removed []string, err error)
 			continue
 		}
 		// Half removed, it must not look like what it was.
-		tmp := beside(c.Dir, tmpPrefix)
+		tmp, err := free(beside(c.Dir, tmpPrefix))
+		if err != nil {
+			return removed, err
+		}
 		if err := d.rename(c.Dir, tmp); err != nil {
 			return removed, err
 		}

@@ -108,7 +108,15 @@ func (d disk) createDir(dir string, m Manifest, files []File) error {
 	if err := d.mkdirAll(filepath.Dir(dir)); err != nil {
 		return err
 	}
-	// The number of the process: another one's directory is not ours to remove.
+	// What an earlier process was ended in the midst of goes. The number of the process:
+	// the directory of one that still writes is not ours to remove.
+	if err := d.sweep(filepath.Dir(dir), fs.FileMode.IsDir, func(name string) (pid string, ok bool) {
+		name, ok = strings.CutPrefix(name, tmpPrefix)
+		pid, of, _ := strings.Cut(name, "-")
+		return pid, ok && of == filepath.Base(dir)
+	}); err != nil {
+		return err
+	}
 	tmp := beside(dir, fmt.Sprintf("%s%d-", tmpPrefix, os.Getpid()))
 	return d.stage(tmp, dir, func(tmp string) error { return d.fill(tmp, m, files) })
 }

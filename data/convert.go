@@ -11,8 +11,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
-	"time"
+	"syscall"
 
 	"hone/data/clean"
 	"hone/data/source"
@@ -153,12 +154,34 @@ func gorootDir(cacheDir string, g source.Goroot, opt ConvertOptions) (string, er
 	return filepath.Join(cacheDir, "goroot-"+version+"-"+hex.EncodeToString(h.Sum(nil))[:12]), nil
 }
 
-// sweep removes what conversions that were killed long ago have left.
-func sweep(cacheDir string) {
-	old, _ := filepath.Glob(filepath.Join(cacheDir, ".converting-*"))
-	for _, dir := range old {
-		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
-			os.RemoveAll(dir)
+// convertingPrefix begins the names of directories that are being written, with the number
+// of the process behind it.
+const convertingPrefix = ".converting-pid"
+
+// temporary makes a directory beside dir that will have its name once it is whole.
+func temporary(dir string) (string, error) {
+	parent, name := filepath.Split(filepath.Clean(dir))
+	sweep(filepath.Clean(parent))
+	tmp, err := os.MkdirTemp(filepath.Clean(parent), fmt.Sprintf("%s%d-%s-*", convertingPrefix, os.Getpid(), name))
+	if err == nil {
+		err = os.Chmod(tmp, 0o755)
+	}
+	return tmp, err
+}
+
+// sweep removes what conversions that were killed have left.
+func sweep(dir string) {
+	entries, _ := os.ReadDir(dir) // what cannot be read now is swept another time
+	for _, e := range entries {
+		number, ours := strings.CutPrefix(e.Name(), convertingPrefix)
+		number, _, _ = strings.Cut(number, "-")
+		pid, err := strconv.Atoi(number)
+		if !ours || err != nil || !e.IsDir() {
+			continue
+		}
+		p, err := os.FindProcess(pid)
+		if err != nil || errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone) {
+			os.RemoveAll(filepath.Join(dir, e.Name()))
 		}
 	}
 }
@@ -231,11 +254,8 @@ type shardSet struct {
 }
 
 func newShardSet(dir string) (*shardSet, error) {
-	tmp, err := os.MkdirTemp(filepath.Dir(filepath.Clean(dir)), ".converting-"+filepath.Base(dir)+"-*")
+	tmp, err := temporary(dir)
 	if err != nil {
-		return nil, fmt.Errorf("data: convert: %w", err)
-	}
-	if err := os.Chmod(tmp, 0o755); err != nil {
 		return nil, fmt.Errorf("data: convert: %w", err)
 	}
 	s := &shardSet{tmp: tmp, dir: dir, labels: labelCounts{}}
@@ -389,7 +409,7 @@ func convertGoroot(ctx context.Context, g source.Goroot, dir string, opt Convert
 
 // cleanGoroot is convertGoroot with the rules applied to what it leaves.
 func cleanGoroot(ctx context.Context, g source.Goroot, dir string, opt ConvertOptions, progress func(done, total int64)) error {
-	tmp, err := os.MkdirTemp(filepath.Dir(filepath.Clean(dir)), ".converting-"+filepath.Base(dir)+"-*")
+	tmp, err := temporary(dir)
 	if err != nil {
 		return fmt.Errorf("data: convert: %w", err)
 	}
@@ -459,7 +479,6 @@ func prepareCleaned(ctx context.Context, spec Spec, cacheDir string, progress fu
 		if err := os.MkdirAll(cacheDir, 0o755); err != nil {
 			return nil, fmt.Errorf("data: cache: %w", err)
 		}
-		sweep(cacheDir)
 		if err := cleanCorpus(ctx, raw, dir, spec, progress); err != nil {
 			return nil, err
 		}

@@ -289,7 +289,6 @@ func Prepare(ctx context.Context, spec Spec, cacheDir string, progress func(done
 		if err := os.MkdirAll(cacheDir, 0o755); err != nil {
 			return nil, fmt.Errorf("data: cache: %w", err)
 		}
-		sweep(cacheDir)
 		if err := convertGoroot(ctx, g, dir, spec.Convert, progress); err != nil {
 			return nil, err
 		}

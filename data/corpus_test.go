@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -191,27 +192,33 @@ func TestCancelledConversion(t *testing.T) {
 	if _, err := Prepare(ctx, Spec{From: GorootScheme}, cache, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
-	// What a killed process left is ignored, and swept away when old.
-	old, young := filepath.Join(cache, ".converting-old-1"), filepath.Join(cache, ".converting-young-2")
-	for _, d := range []string{old, young} {
+	// What a killed process left is ignored, and swept away; a living one's stays, and what
+	// is no directory of a conversion.
+	dead := filepath.Join(cache, fmt.Sprintf("%s%d-goroot-1", convertingPrefix, math.MaxInt32))
+	living := filepath.Join(cache, fmt.Sprintf("%s%d-goroot-2", convertingPrefix, os.Getpid()))
+	other := filepath.Join(cache, convertingPrefix+"-goroot-3")
+	for _, d := range []string{dead, living, other} {
 		if err := os.Mkdir(d, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	past := time.Now().Add(-48 * time.Hour)
-	if err := os.Chtimes(old, past, past); err != nil {
-		t.Fatal(err)
+	link := filepath.Join(cache, fmt.Sprintf("%s%d-link", convertingPrefix, math.MaxInt32))
+	if err := os.Symlink(other, link); err != nil {
+		t.Log(err) // it may need privileges
+		link = other
 	}
 	c, err := Prepare(context.Background(), Spec{From: GorootScheme, Convert: small()}, cache, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Close()
-	if _, err := os.Stat(old); !errors.Is(err, os.ErrNotExist) {
-		t.Error("the old half-made directory is still there")
+	if _, err := os.Stat(dead); !errors.Is(err, os.ErrNotExist) {
+		t.Error("the directory of a process that has ended is still there")
 	}
-	if _, err := os.Stat(young); err != nil {
-		t.Error("the young one, perhaps of a living process, is gone")
+	for _, path := range []string{living, other, link} {
+		if _, err := os.Lstat(path); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

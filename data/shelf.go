@@ -88,7 +88,6 @@ func openShelved(ctx context.Context, spec Spec, files []sided, cacheDir string,
 		if err := os.MkdirAll(cacheDir, 0o755); err != nil {
 			return nil, fmt.Errorf("data: cache: %w", err)
 		}
-		sweep(cacheDir)
 		if o.TempDir == "" {
 			o.TempDir = cacheDir
 		}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"unicode/utf8"
 
@@ -18,11 +19,12 @@ import (
 )
 
 // tokensVersion is of the cache's layout, and of the way in which text becomes tokens.
-const tokensVersion = 1
+const tokensVersion = 2
 
-const tokensName = "tokens.json"
+// The manifest is called by the hash of what it holds, and holds those of the shards.
+const tokensPrefix, tokensSuffix = "tokens-", ".json"
 
-// tokensManifest is tokens.json beside the shards.
+// tokensManifest stands beside the shards.
 type tokensManifest struct {
 	Version   int                 `json:"version"`
 	Corpus    string              `json:"corpus_sha256"`
@@ -84,10 +86,26 @@ func (c *Corpus) CacheTokens(ctx context.Context, s *Split, tok tokenizer.Tokeni
 }
 
 func readTokens(dir string) (*tokensManifest, error) {
-	path := filepath.Join(dir, tokensName)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("data: tokens: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), tokensPrefix) && strings.HasSuffix(e.Name(), tokensSuffix) {
+			names = append(names, e.Name())
+		}
+	}
+	if len(names) != 1 {
+		return nil, fmt.Errorf("data: %s: damaged: %d manifests (hint: remove it, and it will be made anew)", dir, len(names))
+	}
+	path := filepath.Join(dir, names[0])
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("data: tokens: %w", err)
+	}
+	if sum := sha256.Sum256(b); names[0] != tokensPrefix+hex.EncodeToString(sum[:])+tokensSuffix {
+		return nil, fmt.Errorf("data: %s: damaged: it is not what was written (hint: remove %s, and it will be made anew)", path, dir)
 	}
 	m := new(tokensManifest)
 	if err := json.Unmarshal(b, m); err != nil {
@@ -103,15 +121,11 @@ func encodeSplit(ctx context.Context, s *Split, tok tokenizer.Tokenizer, maxByte
 	if err := os.MkdirAll(cacheDir, 0o755); err != nil {
 		return fmt.Errorf("data: cache: %w", err)
 	}
-	sweep(cacheDir)
-	tmp, err := os.MkdirTemp(cacheDir, ".converting-tokens-*")
+	tmp, err := temporary(dir)
 	if err != nil {
 		return fmt.Errorf("data: cache: %w", err)
 	}
 	defer os.RemoveAll(tmp) // after publishing there is none
-	if err := os.Chmod(tmp, 0o755); err != nil {
-		return fmt.Errorf("data: cache: %w", err)
-	}
 	out := source.NewTokenShards(tmp, s.Name, 0)
 	closed := false
 	defer func() {
@@ -176,7 +190,8 @@ func encodeSplit(ctx context.Context, s *Split, tok tokenizer.Tokenizer, maxByte
 	if err != nil {
 		return fmt.Errorf("data: cache: %w", err)
 	}
-	if err := source.WriteFile(filepath.Join(tmp, tokensName), append(b, '\n')); err != nil {
+	sum := sha256.Sum256(b)
+	if err := source.WriteFile(filepath.Join(tmp, tokensPrefix+hex.EncodeToString(sum[:])+tokensSuffix), b); err != nil {
 		return fmt.Errorf("data: cache: %w", err)
 	}
 	if err := source.PublishDir(tmp, dir); err != nil {

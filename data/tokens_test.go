@@ -1,7 +1,10 @@
 package data
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -131,4 +134,60 @@ func BenchmarkLoaderFromTokenCache(b *testing.B) {
 			b.ReportMetric(float64(n)/b.Elapsed().Seconds()/1e6, "Mtokens/s")
 		})
 	}
+}
+
+// TestTokenManifestIsWhatWasWritten edits a shard of tokens together with the manifest that
+// has its hash, and flips bits of the manifest, which says where in a shard tokens lie.
+func TestTokenManifestIsWhatWasWritten(t *testing.T) {
+	c, cache := shards(t, randomCorpus(rand.New(rand.NewPCG(4, 4)), 30, 20)), t.TempDir()
+	tokens := cacheTokens(t, c, "ab", cache)
+	found, err := filepath.Glob(filepath.Join(tokens.Dir, tokensPrefix+"*"+tokensSuffix))
+	if err != nil || len(found) != 1 {
+		t.Fatal(found, err)
+	}
+	m, err := readTokens(tokens.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := os.ReadFile(found[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := func(what string) {
+		t.Helper()
+		_, err := c.CacheTokens(context.Background(), c.Train, byteTokenizer{}, "ab", cache, nil)
+		if err == nil || !strings.Contains(err.Error(), "damaged") || !strings.Contains(err.Error(), "remove "+tokens.Dir) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	shard := filepath.Join(tokens.Dir, m.Shards[0].File)
+	text, err := os.ReadFile(shard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edited := bytes.Clone(text)
+	edited[m.Shards[0].Batches[0].Values] ^= 1
+	sum := sha256.Sum256(edited)
+	both := bytes.Replace(manifest, []byte(m.Shards[0].SHA256), []byte(hex.EncodeToString(sum[:])), 1)
+	for path, text := range map[string][]byte{shard: edited, found[0]: both} {
+		if err := os.WriteFile(path, text, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused("shard and manifest edited together")
+	if err := os.WriteFile(shard, text, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < 8*len(manifest); i += 7 {
+		flipped := bytes.Clone(manifest)
+		flipped[i/8] ^= 1 << (i % 8)
+		if err := os.WriteFile(found[0], flipped, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		refused(fmt.Sprintf("bit %d flipped", i))
+	}
+	if err := os.WriteFile(found[0], manifest, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	cacheTokens(t, c, "ab", cache)
 }

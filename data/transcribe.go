@@ -140,7 +140,7 @@ func randomAccess(ctx context.Context, files []sided) (bool, error) {
 
 // convertTwice converts files as they are, and then applies the rules.
 func convertTwice(ctx context.Context, files []sided, dir string, opt ConvertOptions, earlier *Manifest, progress func(done, total int64)) error {
-	tmp, err := os.MkdirTemp(filepath.Dir(filepath.Clean(dir)), ".converting-"+filepath.Base(dir)+"-*")
+	tmp, err := temporary(dir)
 	if err != nil {
 		return fmt.Errorf("data: convert: %w", err)
 	}

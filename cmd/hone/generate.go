@@ -53,6 +53,7 @@ whose final model is meant then, or its newest checkpoint while it is trained.`,
 			for _, key := range s.Ignored {
 				t.say("generation_config.json: " + key + " is not followed")
 			}
+			t.verbatim()
 			emit := func(piece string) { fmt.Fprint(t.out, piece) }
 			if t.json {
 				emit = nil

@@ -44,7 +44,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	// Who reads no more, as head, wants no more.
-	out, log := &stream{Writer: stdout, broken: cancel}, &stream{Writer: stderr, broken: cancel}
+	out, log := &stream{Writer: stdout, broken: cancel, printing: true}, &stream{Writer: stderr, broken: cancel}
 	t := &terminal{args: args, out: out, err: log}
 	listen(t, ctx, cancel)
 	root := newRoot(t)
@@ -63,7 +63,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
-		fmt.Fprintf(log, "hone: %s\n", line)
+		fmt.Fprintf(log, "hone: %s\n", printable(line))
 	}
 	var input inputError
 	var theirs *recipes.InputError

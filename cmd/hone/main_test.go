@@ -52,9 +52,12 @@ func writeCorpus(dir, wrong string) error {
 	}
 	r := rand.New(rand.NewPCG(1, 1))
 	classes := []string{"bird", "fish", "tree"}
-	for split, n := range map[string]int{"train": 240, "validation": 40, "test": 40} {
-		s := source.NewShards(dir, split, 0, "text", "label")
-		for i := range n {
+	for _, split := range []struct {
+		name string
+		n    int
+	}{{"train", 240}, {"validation", 40}, {"test", 40}} {
+		s := source.NewShards(dir, split.name, 0, "text", "label")
+		for i := range split.n {
 			if wrong == "empty" {
 				break
 			}

@@ -170,6 +170,7 @@ out. With --card: the same as a data card in Markdown.`,
 			if t.json {
 				return t.printJSON(map[string]string{"recipe": args[0], "toml": text})
 			}
+			t.verbatim()
 			fmt.Fprint(t.out, text)
 			return nil
 		},

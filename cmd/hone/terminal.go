@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -32,13 +35,22 @@ type terminal struct {
 // without a look at it, and calls broken when nobody reads any more.
 type stream struct {
 	io.Writer
-	broken func()
-	mu     sync.Mutex
-	err    error
+	broken   func()
+	printing bool // control characters are written as printable tells
+	mu       sync.Mutex
+	err      error
 }
 
 func (s *stream) Write(p []byte) (int, error) {
-	n, err := s.Writer.Write(p)
+	text := p
+	if s.printing {
+		text = []byte(printable(string(p)))
+	}
+	n, err := s.Writer.Write(text)
+	if n == len(text) {
+		n = len(p)
+	}
+	n = min(n, len(p))
 	if err != nil {
 		s.mu.Lock()
 		if s.err == nil {
@@ -50,6 +62,33 @@ func (s *stream) Write(p []byte) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// printable writes control characters as \u001b, so that no name of a corpus, no label and
+// no text of a model moves the cursor or sets a title. In JSON it means the same.
+func printable(s string) string {
+	control := func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }
+	if !strings.ContainsFunc(s, control) {
+		return s
+	}
+	var b strings.Builder
+	for i, r := range s {
+		if control(r) {
+			fmt.Fprintf(&b, `\u%04x`, r)
+			continue
+		}
+		_, n := utf8.DecodeRuneInString(s[i:])
+		b.WriteString(s[i : i+n]) // what is no UTF-8 stays what it is
+	}
+	return b.String()
+}
+
+// verbatim lets what is printed through as it is: the text of a model, a recipe. To a
+// terminal it stays printable.
+func (t *terminal) verbatim() {
+	if s, ok := t.out.(*stream); ok && !isTerminal(s.Writer) {
+		s.printing = false
+	}
 }
 
 // failed is the first error of a write.
@@ -70,10 +109,13 @@ func (t *terminal) command() string {
 
 // interactive reports whether progress can be drawn over itself.
 func (t *terminal) interactive() bool {
-	w := t.err
-	if s, ok := w.(*stream); ok {
-		w = s.Writer
+	if s, ok := t.err.(*stream); ok {
+		return isTerminal(s.Writer)
 	}
+	return isTerminal(t.err)
+}
+
+func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
@@ -85,7 +127,7 @@ func (t *terminal) say(line string) {
 	if t.bar != nil {
 		t.bar.Clear()
 	}
-	fmt.Fprintln(t.err, line)
+	fmt.Fprintln(t.err, printable(line))
 }
 
 // newBar starts showing a piece of work.

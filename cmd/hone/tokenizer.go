@@ -256,6 +256,7 @@ func newTokenizerDecode(t *terminal) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			t.verbatim()
 			all := []string{}
 			n := 0
 			err = lines(fileArg(args), func(line string) error {
