@@ -492,6 +492,13 @@ func prepareCleaned(ctx context.Context, spec Spec, cacheDir string, progress fu
 	if err != nil {
 		return nil, fmt.Errorf("%w (hint: remove %s, and it will be made anew)", err, dir)
 	}
+	var from [3]int
+	for side, s := range []*Split{raw.Train, raw.Validation, raw.Test} {
+		if s != nil {
+			from[side] = s.sources
+		}
+	}
+	c.cameFrom(from)
 	// Of the files as they came: what a recipe can name, and what this one says. Another
 	// that made the directory may have said more.
 	p := raw.Provenance

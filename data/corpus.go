@@ -92,6 +92,7 @@ type Split struct {
 	rows      int64
 	labelled  int64
 	textBytes int64 // counted by a conversion; 0: not counted
+	sources   int   // files that its documents were read from, before any conversion into the cache
 }
 
 // note makes the hash of the next file part of the split's.
@@ -216,6 +217,7 @@ func Merge(corpora ...*Corpus) *Corpus {
 			}
 			(*s.to).rows += s.from.rows
 			(*s.to).labelled += s.from.labelled
+			(*s.to).sources += s.from.sources
 		}
 	}
 	m.Provenance.Name = strings.Join(names, " + ")
@@ -317,6 +319,19 @@ func (spec *Spec) columns() []string {
 		}
 	}
 	return list
+}
+
+// cameFrom notes how many files each split came from; one that was held out came from those of
+// the training split.
+func (c *Corpus) cameFrom(files [3]int) {
+	for side, s := range []*Split{c.Train, c.Validation, c.Test} {
+		if s == nil {
+			continue
+		}
+		if s.sources = files[side]; s.sources == 0 && s.rows > 0 {
+			s.sources = files[clean.Train]
+		}
+	}
 }
 
 // fitsArrow reports keys of other formats than that of the files, which are Arrow's.
@@ -525,6 +540,7 @@ func (s *Split) add(from sided, spec Spec, cache *source.Cache) error {
 	f.Limit(spec.Read.MaxBatch)
 	f.Cached(cache)
 	s.files = append(s.files, sf)
+	s.sources++
 	s.rows += f.Rows()
 	return nil
 }

@@ -171,7 +171,7 @@ type counter struct {
 	labelled int64 // rows of files with a label column
 	scripts  scriptCounts
 	splits   [3]SplitInfo
-	shared   *Shared
+	shared   *finder
 	ids      []int32
 }
 
@@ -179,7 +179,7 @@ func newCounter(opt InspectOptions) *counter {
 	if t, ok := opt.Tokenizer.(interface{ Ordinary() tokenizer.Tokenizer }); ok {
 		opt.Tokenizer = t.Ordinary()
 	}
-	c := &counter{opt: opt, labels: labelCounts{}, shared: NewShared()}
+	c := &counter{opt: opt, labels: labelCounts{}, shared: newFinder()}
 	for side, name := range splitNames {
 		c.splits[side].Name = name
 	}
@@ -280,9 +280,9 @@ func (c *counter) add(text string, side clean.Split) {
 		c.splits[side].Tokens += int64(len(c.ids))
 	}
 	if side == clean.Train {
-		c.shared.Train(text, len(splitNames))
+		c.shared.train(text, len(splitNames))
 	} else {
-		c.shared.Hold(int(side), text)
+		c.shared.hold(int(side), text)
 	}
 }
 
@@ -327,7 +327,7 @@ func (c *counter) report(info *Info) {
 			continue
 		}
 		if clean.Split(side) != clean.Train && len(c.splits[clean.Train].Files) > 0 && c.text != nil {
-			n := c.shared.Count(side)
+			n := c.shared.count(side)
 			s.Shared = &n
 		}
 		info.Splits = append(info.Splits, *s)

@@ -143,15 +143,15 @@ func TestShared(t *testing.T) {
 	if len(x.Splits) != 3 || x.Splits[0].Shared != nil || *x.Splits[1].Shared != (SharedTexts{3, 2}) || *x.Splits[2].Shared != (SharedTexts{3, 1}) {
 		t.Errorf("%+v", x.Splits)
 	}
-	s := NewShared()
+	s := newFinder()
 	s.most = 100
 	for i := range 5000 {
-		s.Hold(1, fmt.Sprint(i))
+		s.hold(1, fmt.Sprint(i))
 	}
 	for i := range 5000 {
-		s.Train(fmt.Sprint(i*4), 2)
+		s.train(fmt.Sprint(i*4), 2)
 	}
-	n := s.Count(1)
+	n := s.count(1)
 	if share := float64(n.Shared) / float64(n.Rows); n.Rows > 100 || n.Rows < 40 || share < 0.1 || share > 0.4 || len(s.held) > 100 {
 		t.Errorf("%+v, %d texts kept", n, len(s.held))
 	}

@@ -9,14 +9,13 @@ import (
 // maxHeldOut is how many texts of held-out splits are remembered: some 64 MB.
 const maxHeldOut = 1 << 20
 
-// A Shared finds out how many texts of held-out splits are texts of a training split too, byte
+// A finder finds out how many texts of held-out splits are texts of a training split too, byte
 // for byte. Of more texts than it can remember, it looks at a sample: those whose hash is
 // small. First come all held-out texts, then those for training.
-type Shared struct {
+type finder struct {
 	most  int
-	limit uint64 // hashes of the sample are not above it
-	held  map[heldText]int
-	found map[heldText]bool
+	limit uint64           // hashes of the sample are not above it
+	held  map[heldText]int // rows; below 0: they are in training too
 }
 
 // A heldText is a text of one of the held-out splits.
@@ -31,9 +30,9 @@ type SharedTexts struct {
 	Shared int64 `json:"shared"` // of these, with a text that is in training too
 }
 
-// NewShared knows no text.
-func NewShared() *Shared {
-	return &Shared{most: maxHeldOut, limit: math.MaxUint64, held: map[heldText]int{}, found: map[heldText]bool{}}
+// newFinder knows no text.
+func newFinder() *finder {
+	return &finder{most: maxHeldOut, limit: math.MaxUint64, held: map[heldText]int{}}
 }
 
 func hashText(text string) uint64 {
@@ -42,8 +41,8 @@ func hashText(text string) uint64 {
 	return binary.LittleEndian.Uint64(h.Sum(nil))
 }
 
-// Hold adds a text of held-out split number split.
-func (s *Shared) Hold(split int, text string) {
+// hold adds a text of held-out split number split.
+func (s *finder) hold(split int, text string) {
 	if text == "" {
 		return
 	}
@@ -62,8 +61,8 @@ func (s *Shared) Hold(split int, text string) {
 	}
 }
 
-// Train adds a text for training; splits is the number of held-out splits.
-func (s *Shared) Train(text string, splits int) {
+// train adds a text for training; splits is the number of held-out splits.
+func (s *finder) train(text string, splits int) {
 	if text == "" || len(s.held) == 0 {
 		return
 	}
@@ -73,21 +72,22 @@ func (s *Shared) Train(text string, splits int) {
 	}
 	for i := range splits {
 		if k := (heldText{h, i}); s.held[k] > 0 {
-			s.found[k] = true
+			s.held[k] = -s.held[k]
 		}
 	}
 }
 
-// Count is what has been found of a held-out split.
-func (s *Shared) Count(split int) (n SharedTexts) {
+// count is what has been found of a held-out split.
+func (s *finder) count(split int) (n SharedTexts) {
 	for k, rows := range s.held {
 		if k.split != split {
 			continue
 		}
-		n.Rows += int64(rows)
-		if s.found[k] {
+		if rows < 0 {
+			rows = -rows
 			n.Shared += int64(rows)
 		}
+		n.Rows += int64(rows)
 	}
 	return n
 }

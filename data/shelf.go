@@ -106,6 +106,11 @@ func openShelved(ctx context.Context, spec Spec, files []sided, cacheDir string,
 	if err != nil {
 		return nil, fmt.Errorf("%w (hint: remove %s, and it will be made anew)", err, dir)
 	}
+	var from [3]int
+	for _, f := range files {
+		from[f.side]++
+	}
+	c.cameFrom(from)
 	p.Rows = c.Provenance.Rows
 	c.Provenance, c.Dir = p, ""
 	return c, nil

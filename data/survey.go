@@ -60,7 +60,7 @@ func Survey(ctx context.Context, corpora []*Corpus, progress func(done, total in
 		splits := c.Splits()
 		surveys := make([]SplitSurvey, len(splits))
 		for i, s := range splits {
-			surveys[i] = SplitSurvey{Name: s.Name, Files: len(s.files), Documents: s.rows}
+			surveys[i] = SplitSurvey{Name: s.Name, Files: s.sources, Documents: s.rows}
 			if len(c.Labels) > 0 {
 				surveys[i].Unlabelled = s.rows - s.labelled
 			}
@@ -73,7 +73,7 @@ func Survey(ctx context.Context, corpora []*Corpus, progress func(done, total in
 		}
 		all = append(all, surveys)
 	}
-	shared := NewShared()
+	shared := newFinder()
 	longest := int64(Config{}.WithDefaults().MaxDocBytes)
 	for _, t := range append(held[:len(held):len(held)], train...) {
 		for i := range t.split.Rows() {
@@ -94,9 +94,9 @@ func Survey(ctx context.Context, corpora []*Corpus, progress func(done, total in
 				l.bytes += n
 			}
 			if t.held >= 0 {
-				shared.Hold(t.held, r.Text)
+				shared.hold(t.held, r.Text)
 			} else {
-				shared.Train(r.Text, len(held))
+				shared.train(r.Text, len(held))
 			}
 			if done++; progress != nil && done%1024 == 0 {
 				progress(done, total)
@@ -104,7 +104,7 @@ func Survey(ctx context.Context, corpora []*Corpus, progress func(done, total in
 		}
 	}
 	for _, t := range held {
-		n := shared.Count(t.held)
+		n := shared.count(t.held)
 		t.survey.Shared = &n
 	}
 	return all, nil
