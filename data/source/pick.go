@@ -21,6 +21,9 @@ type pick struct {
 // choose finds columns by name, and says which of the file are to be read. A
 // name with dots, of no column, is that of a field.
 func choose(path string, columns []Column, names []string) (read []int, picks []pick, err error) {
+	if err := distinct(columnNames(columns)); err != nil {
+		return nil, nil, fmt.Errorf("data: %s: %w", path, err)
+	}
 	for _, name := range names {
 		i, fields, c := find(columns, name)
 		if i < 0 {

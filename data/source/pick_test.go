@@ -202,3 +202,45 @@ func TestRows(t *testing.T) {
 		t.Errorf("no hint: %v", err)
 	}
 }
+
+// TestSameNames refuses two columns of one name, of every format.
+func TestSameNames(t *testing.T) {
+	dir := t.TempDir()
+	csv, shards := filepath.Join(dir, "x.csv"), filepath.Join(dir, "x.arrow")
+	if err := os.WriteFile(csv, []byte("text,text\na,b\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	schema := arrow.NewSchema([]arrow.Field{{Name: "text", Type: arrow.BinaryTypes.String}, {Name: "text", Type: arrow.BinaryTypes.String}}, nil)
+	rec, _, err := array.RecordFromJSON(memory.DefaultAllocator, schema, strings.NewReader(`[]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(shards)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := ipc.NewFileWriter(f, ipc.WithSchema(schema))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Write(rec); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	a, err := Open(shards)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	_, fromCSV := Describe(context.Background(), csv, Options{})
+	_, fromArrow := Describe(context.Background(), shards, Options{})
+	_, fromParquet := Describe(context.Background(), "testdata/parquet/same_names.parquet", Options{})
+	for i, err := range []error{fromCSV, fromArrow, fromParquet, a.Select("text")} {
+		if err == nil || !strings.Contains(err.Error(), `two columns are named "text"`) {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+}

@@ -88,6 +88,9 @@ func describe(ctx context.Context, path string, opt Options) (*Table, error) {
 		}
 	}
 	t.Columns, t.Rows = s.rows.columns(), s.rows.count()
+	if err := distinct(columnNames(t.Columns)); err != nil {
+		return nil, err
+	}
 	return t, nil
 }
 

@@ -87,6 +87,8 @@ keys = b"\x19\x2c" + b"\x18\x04left\x18\x05right\x00" + b"\x18\x04lone\x00"
 with_footer("keys.tmp", "keys.parquet", lambda f: f.replace(tail, tail[:-1 - len(zigzag(column.data_page_offset))] + keys + b"\x16" + zigzag(column.data_page_offset), 1))
 os.remove("keys.tmp")
 
+pq.write_table(pa.table([pa.array(["a"]), pa.array(["b"])], names=["text", "text"]), "same_names.parquet")
+
 
 class KMS(pe.KmsClient):
     def wrap_key(self, key, master):
@@ -105,7 +107,7 @@ for name, plain in (("encrypted", False), ("encrypted_columns", True)):
 
 expected = {"pyarrow": pa.__version__, "files": {}}
 for name in sorted(os.listdir(".")):
-    if name.endswith(".parquet") and not name.startswith("encrypted"):
+    if name.endswith(".parquet") and not name.startswith(("encrypted", "same")):
         t = pq.read_table(name)
         expected["files"][name] = {c: t[c].to_pylist() for c in t.column_names}
 for name in ("empty_page", "keys", "repeated"):
