@@ -222,7 +222,8 @@ func (r *renderer) filter(line int, name string, x any, args []any, kwargs []arg
 			return c != '_' && !unicode.IsLetter(c) && !unicode.IsNumber(c)
 		})))
 	}
-	panic("template: a filter that filter does not know: " + name)
+	fail(line, "%s", unknown("filter", name, filterNames))
+	return nil
 }
 
 func generator(items []any) *iterator { return &iterator{next: over(items).next, n: -1} }
@@ -465,7 +466,7 @@ func (r *renderer) mapped(c *call, x any) any {
 	} else {
 		name, ok := c.args[0].(string)
 		if !ok || !slices.Contains(filterNames, name) {
-			fail(c.line, "map: unknown filter %s (known: %s)", r.text(c.line, c.args[0]), strings.Join(filterNames, ", "))
+			fail(c.line, "map: %s", unknown("filter", r.text(c.line, c.args[0]), filterNames))
 		}
 		f = func(x any) any { return r.filter(c.line, name, x, c.args[1:], c.kwargs) }
 	}
@@ -505,7 +506,7 @@ func (r *renderer) selected(c *call, x any) any {
 	if len(args) > 0 {
 		name, ok := args[0].(string)
 		if !ok || !slices.Contains(testNames, name) {
-			fail(c.line, "%s: unknown test %s (known: %s)", c.name, r.text(c.line, args[0]), strings.Join(testNames, ", "))
+			fail(c.line, "%s: %s", c.name, unknown("test", r.text(c.line, args[0]), testNames))
 		}
 		check = func(x any) bool { return r.test(c.line, name, x, args[1:], c.kwargs) }
 	} else if len(c.kwargs) > 0 {

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -186,6 +187,10 @@ type parser struct {
 	buffered   int // macro, call, set and filter blocks
 	generation bool
 	tags       []string
+	// Filters and tests that are not known. Where a condition decides whether they are
+	// reached (soft), they are no fault before that, as in Jinja.
+	unknown []*Error
+	soft    bool
 }
 
 func (p *parser) cur() *token { return &p.tokens[p.pos] }
@@ -297,10 +302,34 @@ func (p *parser) statements(ends []string) []node {
 // block reads the end of a tag, statements and the name of the tag that ends
 // them, which it returns.
 func (p *parser) block(ends ...string) ([]node, string) {
+	defer p.soften(false)()
+	return p.branch(ends...)
+}
+
+// branch is block where a condition decides whether it is reached.
+func (p *parser) branch(ends ...string) ([]node, string) {
 	p.skipOp(":")
 	p.expectEnd(blockEnd)
 	body := p.statements(ends)
 	return body, p.next().text
+}
+
+// soften says whether a condition decides what is reached, until its result is called.
+func (p *parser) soften(soft bool) (restore func()) {
+	was := p.soft
+	p.soft = soft
+	return func() { p.soft = was }
+}
+
+// known reports a filter or a test that is not.
+func (p *parser) known(line int, what, name string, names []string) {
+	if !p.soft && !slices.Contains(names, name) {
+		p.unknown = append(p.unknown, &Error{Line: line, Message: unknown(what, name, names)})
+	}
+}
+
+func unknown(what, name string, names []string) string {
+	return fmt.Sprintf("unknown %s %s (known: %s)", what, name, strings.Join(names, ", "))
 }
 
 // inner is block within a function of its own: a loop outside cannot be left.
@@ -360,10 +389,12 @@ func (p *parser) statement() []node {
 		return []node{n}
 	case "filter":
 		n := &filterNode{line: t.line}
+		restore := p.soften(false)
 		n.filter = p.filter(nil)
 		if p.isOp("|") {
 			n.filter = p.filters(n.filter).(*filterExpr)
 		}
+		restore()
 		p.buffered++
 		n.body, _ = p.block("endfilter")
 		p.buffered--
@@ -425,7 +456,9 @@ func (p *parser) forLoop(line int) node {
 	}
 	n.iter = p.tuple(tupleOptions{end: "recursive"})
 	if p.skipName("if") {
+		restore := p.soften(false)
 		n.test = p.expression()
+		restore()
 	}
 	if p.isName("recursive") {
 		fail(line, "recursive loops are not supported")
@@ -441,13 +474,14 @@ func (p *parser) forLoop(line int) node {
 }
 
 func (p *parser) ifElse(line int) node {
+	defer p.soften(true)()
 	n := &ifNode{line: line}
 	first := n
 	// An elif nests in the tree, not in the parser: there may be many.
 	for {
 		n.test = p.tuple(tupleOptions{})
 		var end string
-		n.then, end = p.block("elif", "else", "endif")
+		n.then, end = p.branch("elif", "else", "endif")
 		switch end {
 		case "elif":
 			next := &ifNode{line: p.cur().line}
@@ -455,7 +489,7 @@ func (p *parser) ifElse(line int) node {
 			n = next
 			continue
 		case "else":
-			n.alt, _ = p.block("endif")
+			n.alt, _ = p.branch("endif")
 		}
 		return first
 	}
@@ -565,7 +599,12 @@ func (p *parser) tuple(o tupleOptions) expr {
 func (p *parser) expression() expr {
 	p.enter()
 	defer p.leave()
+	before := len(p.unknown)
 	x := p.or()
+	if p.isName("if") {
+		p.unknown = p.unknown[:before]
+		defer p.soften(true)()
+	}
 	for p.isName("if") {
 		line := p.next().line
 		test := p.or()
@@ -883,9 +922,7 @@ func (p *parser) filters(x expr) expr {
 func (p *parser) filter(x expr) *filterExpr {
 	t := p.expectName()
 	f := &filterExpr{line: t.line, name: p.dotted(t.text), x: x}
-	if !slices.Contains(filterNames, f.name) {
-		fail(t.line, "unknown filter %s (known: %s)", f.name, strings.Join(filterNames, ", "))
-	}
+	p.known(t.line, "filter", f.name, filterNames)
 	if p.isOp("(") {
 		f.argsExpr = p.arguments()
 	}
@@ -903,9 +940,7 @@ func (p *parser) test(x expr) expr {
 	line := p.next().line
 	negated := p.skipName("not")
 	t := &testExpr{line: line, name: p.dotted(p.expectName().text), x: x}
-	if !slices.Contains(testNames, t.name) {
-		fail(line, "unknown test %s (known: %s)", t.name, strings.Join(testNames, ", "))
-	}
+	p.known(line, "test", t.name, testNames)
 	c := p.cur()
 	switch {
 	case p.isOp("("):

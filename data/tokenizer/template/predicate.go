@@ -106,7 +106,8 @@ func (r *renderer) test(line int, name string, x any, args []any, kwargs []argum
 	case "test":
 		return slices.Contains(testNames, r.hashable(line, x))
 	}
-	panic("template: a test that test does not know: " + name)
+	fail(line, "%s", unknown("test", name, testNames))
+	return false
 }
 
 func (r *renderer) hashable(line int, x any) string {

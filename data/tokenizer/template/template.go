@@ -59,7 +59,8 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("template: line %d: %s", e.Line, e.Message)
 }
 
-// Parse reads a template. The error names the line and what is unknown there.
+// Parse reads a template. The error names the line and what is unknown there; a filter or a
+// test that a condition may keep from being reached is a fault of Render.
 func Parse(src string) (t *Template, err error) {
 	defer catch(&err)
 	if len(src) > maxSource {
@@ -68,6 +69,9 @@ func Parse(src string) (t *Template, err error) {
 	tokens := lex(src)
 	p := &parser{tokens: tokens}
 	body := p.statements(nil)
+	if len(p.unknown) > 0 {
+		panic(p.unknown[0])
+	}
 	t = &Template{body: body}
 	t.frame, t.slots = resolve(body)
 	return t, nil

@@ -294,3 +294,47 @@ func TestDict(t *testing.T) {
 		}
 	}
 }
+
+// A filter or a test that is not known is an error where it is reached, and no earlier where a
+// condition decides that: what transformers 5.24 (Jinja 3.1.6) renders, "!": it does not.
+func TestUnknownWhereReached(t *testing.T) {
+	for src, want := range map[string]string{
+		"{{ 'a' }}{% if x %}{{ y | from_json }}{% endif %}":                                        "a",
+		"{{ 'a' }}{{ y | from_json }}":                                                             "!",
+		"{% if x is nosuch %}a{% endif %}":                                                         "!",
+		"{% if false %}{{ x is nosuch }}{% endif %}b":                                              "b",
+		"{% if false %}{{ nosuch(1) }}{% endif %}b":                                                "b",
+		"{{ nosuch(1) }}":                                                                          "!",
+		"{{ (y | from_json) if x else 'c' }}":                                                      "c",
+		"{{ 1 if x is nosuch else 2 }}":                                                            "!",
+		"{{ 'd' if true else y | nosuch }}":                                                        "d",
+		"{% filter nosuch %}x{% endfilter %}":                                                      "!",
+		"{% if false %}{% filter nosuch %}x{% endfilter %}{% endif %}c":                            "!",
+		"{% if false %}{{ ['a'] | map('nosuch') | list }}{% endif %}c":                             "c",
+		"{{ x is defined and y is nosuch }}":                                                       "!",
+		"{% set f %}{{ y|nosuch }}{% endset %}e":                                                   "!",
+		"{% macro m() %}{{ y|nosuch }}{% endmacro %}f":                                             "!",
+		"{% if false %}{% for a in [1] %}{{ y|nosuch }}{% endfor %}{% endif %}x":                   "!",
+		"{% if false %}{% for a in y|nosuch %}{% endfor %}{% endif %}x":                            "x",
+		"{% for a in [1] %}{% if false %}{{ y|nosuch }}{% endif %}{% endfor %}x":                   "x",
+		"{% for a in [1] if a is nosuch %}{% endfor %}":                                            "!",
+		"{% if false %}{% set z = y|nosuch %}{% endif %}x":                                         "x",
+		"{% if false %}{% generation %}{{ y|nosuch }}{% endgeneration %}{% endif %}x":              "!",
+		"{% if false %}{% with a=y|nosuch %}{% endwith %}{% endif %}x":                             "x",
+		"{% if false %}{% with a=1 %}{{y|nosuch}}{% endwith %}{% endif %}x":                        "!",
+		"{% if true %}a{% elif y|nosuch %}{% else %}{{y|nosuch}}{% endif %}x":                      "ax",
+		"{{ [1 if true else y|nosuch, 2] }}":                                                       "[1, 2]",
+		"{% if true %}{% if false %}{{ y|nosuch }}{% endif %}{{ 1 if true else y|no }}{% endif %}": "1",
+	} {
+		tmpl, err := Parse(src)
+		got := "!"
+		if err == nil {
+			if got, _, err = tmpl.Render(Values{"y": "q"}); err != nil {
+				got = "!"
+			}
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q; %v", src, got, want, err)
+		}
+	}
+}
