@@ -139,10 +139,84 @@ func (p *previewer) show(text string, weight float32, even bool) {
 
 // piece is a token's text; a token without one shows its number.
 func (p *previewer) piece(id int32) string {
-	if s := printable(p.tok.Decode([]int32{id})); s != "" {
+	if s := printable(tokenText(p.tok, id)); s != "" {
 		return s
 	}
 	return fmt.Sprintf("<%d>", id)
+}
+
+// tokenText is what a token adds to a text: with the blank before it, which decoders leave out
+// where the text begins.
+func tokenText(tok tokenizer.Tokenizer, id int32) string {
+	alone := tok.Decode([]int32{id})
+	if special, ok := tok.Special(alone); ok && special == id {
+		return alone
+	}
+	if rest, ok := strings.CutPrefix(tok.Decode([]int32{id, id}), alone); ok && rest != "" {
+		return rest
+	}
+	return alone
+}
+
+// A BatchPreview is a batch as data: what Preview shows.
+type BatchPreview struct {
+	Rows          int               `json:"rows"`
+	Length        int               `json:"length"`                   // tokens of a row
+	EncoderLength int               `json:"encoder_length,omitempty"` // of an encoder's, beside it
+	Filled        float64           `json:"filled"`                   // share of the positions that have a token
+	Targets       int               `json:"targets"`                  // of the global batch
+	Sequences     []SequencePreview `json:"sequences"`
+}
+
+// A SequencePreview is a sequence of a batch: tokens that see each other.
+type SequencePreview struct {
+	Row    int            `json:"row"`
+	First  int            `json:"first"` // position of its first token in the row
+	Record int64          `json:"record"`
+	Label  string         `json:"label,omitempty"`
+	Reads  []TokenPreview `json:"reads,omitempty"` // what an encoder reads of it
+	Tokens []TokenPreview `json:"tokens"`
+}
+
+// A TokenPreview is an input of a batch, and what is to be predicted at its place.
+type TokenPreview struct {
+	ID         int32   `json:"id"`
+	Text       string  `json:"text"`
+	Target     *int32  `json:"target,omitempty"`
+	TargetText string  `json:"target_text,omitempty"`
+	Weight     float32 `json:"weight,omitempty"` // of the target, in the loss
+	Order      *int32  `json:"order,omitempty"`  // of a permutation: it sees what comes earlier
+}
+
+// NewBatchPreview is a batch as data.
+func NewBatchPreview(b *Batch, tok tokenizer.Tokenizer) *BatchPreview {
+	v := &BatchPreview{Rows: b.B, Length: b.Dec.T, EncoderLength: b.Enc.T, Targets: b.NumTargets, Sequences: []SequencePreview{}}
+	size := len(b.Dec.Segments) + len(b.Enc.Segments)
+	v.Filled = float64(int64(size)-b.Dec.padding()-b.Enc.padding()) / float64(max(1, size))
+	for _, s := range b.Seqs {
+		at := int(s.Row) * b.Dec.T
+		q := SequencePreview{Row: int(s.Row), First: int(s.First), Record: s.Doc}
+		if s.Label >= 0 && int(s.Label) < len(b.LabelNames) {
+			q.Label = b.LabelNames[s.Label]
+		}
+		for i := int(s.Row) * b.Enc.T; i < (int(s.Row)+1)*b.Enc.T; i++ {
+			if b.Enc.Segments[i] == b.Dec.Segments[at+int(s.First)] {
+				q.Reads = append(q.Reads, TokenPreview{ID: b.Enc.Tokens[i], Text: tokenText(tok, b.Enc.Tokens[i])})
+			}
+		}
+		for i := at + int(s.First); i <= at+int(s.Last); i++ {
+			t := TokenPreview{ID: b.Dec.Tokens[i], Text: tokenText(tok, b.Dec.Tokens[i])}
+			if b.Targets != nil && b.Targets[i] >= 0 {
+				t.Target, t.TargetText, t.Weight = &b.Targets[i], tokenText(tok, b.Targets[i]), b.Weights[i]
+			}
+			if b.Objective == Permutation {
+				t.Order = &b.Dec.Order[i]
+			}
+			q.Tokens = append(q.Tokens, t)
+		}
+		v.Sequences = append(v.Sequences, q)
+	}
+	return v
 }
 
 // printable writes out what a terminal would act on or could not show: a token may be

@@ -2,8 +2,11 @@ package data
 
 import (
 	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
+
+	"hone/data/tokenizer"
 )
 
 func TestPreview(t *testing.T) {
@@ -134,5 +137,32 @@ func TestPreviewOfWhatIsHidden(t *testing.T) {
 		if got != test.want+"\n" {
 			t.Errorf("%v:\n%swant\n%s", test.o, got, test.want)
 		}
+	}
+}
+
+// Words of a tokenizer whose decoder puts blanks between them stand apart, and a batch is data too.
+func TestPreviewOfWords(t *testing.T) {
+	tok, err := tokenizer.Parse([]byte(`{"version": "1.0", "added_tokens": [{"id": 0, "content": "<|endoftext|>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true}],
+"pre_tokenizer": {"type": "BertPreTokenizer"}, "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true},
+"model": {"type": "WordPiece", "unk_token": "<|endoftext|>", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100, "vocab": {"<|endoftext|>": 0, "the": 1, "river": 2, "##s": 3, "ran": 4}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := testConfig(corpus{{Text: "the rivers ran", HasLabel: true, Label: "b"}}, Classification)
+	cfg.Tokenizer, cfg.T, cfg.BatchSize, cfg.Shuffle, cfg.Labels = tok, 8, 1, false, []string{"a", "b"}
+	b := drain(t, open(t, cfg, Cursor{}), 1)[0]
+	var out bytes.Buffer
+	if err := Preview(&out, &b, tok, false); err != nil {
+		t.Fatal(err)
+	}
+	if want := "<|endoftext|> the rivers ran<|endoftext|> → [b]\n"; !strings.HasSuffix(out.String(), want) {
+		t.Errorf("%s, want %s", &out, want)
+	}
+	text, err := json.Marshal(NewBatchPreview(&b, tok).Sequences)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `[{"row":0,"first":0,"record":0,"label":"b","tokens":[{"id":0,"text":"<|endoftext|>"},{"id":1,"text":" the"},{"id":2,"text":" river"},{"id":3,"text":"s"},{"id":4,"text":" ran"},{"id":0,"text":"<|endoftext|>"}]}]`; strings.NewReplacer(`\u003c`, "<", `\u003e`, ">").Replace(string(text)) != want {
+		t.Errorf("%s, want %s", text, want)
 	}
 }

@@ -155,6 +155,7 @@ func framing(tok *tokenizer.Pipeline, c *model.Config) (bos, eos, separator stri
 func (d *decoder) frame(r *Recipe) {
 	t := &r.Tokenizer
 	if t.BOS != "" || t.EOS != "" || t.Separator != "" {
+		d.named(r)
 		return
 	}
 	if _, err := os.Stat(t.File); t.File == "" || err != nil { // which is a fault of its own
@@ -175,6 +176,37 @@ func (d *decoder) frame(r *Recipe) {
 	}
 	if t.BOS, t.EOS, t.Separator, err = framing(tok, c); err != nil {
 		d.fault("tokenizer.file", "%s: %v", t.File, err)
+	}
+}
+
+// named checks that the tokenizer has, or will have, the special tokens that the recipe names.
+func (d *decoder) named(r *Recipe) {
+	t := &r.Tokenizer
+	known, whose := append([]string{EndOfText, Pad}, r.specials()...), "a tokenizer that is learned here"
+	if t.File != "" {
+		if _, err := os.Stat(t.File); err != nil { // which is a fault of its own
+			return
+		}
+		tok, err := tokenizer.Open(t.File)
+		if err != nil {
+			d.fault("tokenizer.file", "%v", err)
+			return
+		}
+		known, whose = nil, t.File
+		for _, a := range tok.Added() {
+			known = append(known, a.Content)
+		}
+	}
+	some := strings.Join(known[:min(len(known), 8)], ", ")
+	if n := len(known) - 8; n > 0 {
+		some += fmt.Sprintf(" and %d more", n)
+	} else if some == "" {
+		some = "none"
+	}
+	for _, k := range [...][2]string{{"bos", t.BOS}, {"eos", t.EOS}, {"separator", t.Separator}} {
+		if k[1] != "" && !slices.Contains(known, k[1]) {
+			d.fault("tokenizer."+k[0], "%s is not one of the special tokens; %s has %s", k[1], whose, some)
+		}
 	}
 }
 

@@ -287,3 +287,36 @@ func TestFraming(t *testing.T) {
 		}
 	}
 }
+
+// Special tokens that a recipe names are those of its tokenizer, learned here or not: known
+// before any work.
+func TestNamedTokens(t *testing.T) {
+	const text = `
+[corpus.notes]
+source = '%s'
+[tokenizer]
+%s
+[model]
+model_type = "%s"
+[[stage]]
+name = "pretrain"
+kind = "pretrain"
+objective = "%s"
+steps = 1
+learning_rate = 1e-3
+`
+	corpus := notes(t)
+	for _, test := range []struct{ tokenizer, model, objective, want string }{
+		{"kind = \"wordpiece\"\nvocab_size = 300\nbos = \"[CLS]\"\neos = \"[SEP]\"", "bert", "masked",
+			"x.toml:7: tokenizer.bos: [CLS] is not one of the special tokens; a tokenizer that is learned here has <|endoftext|>, <|pad|>, <|mask|>\nx.toml:8: tokenizer.eos: [SEP]"},
+		{"kind = \"byte_bpe\"\nvocab_size = 300\nseparator = \"<s>\"", "gpt2", "causal", "tokenizer.separator: <s> is not one of"},
+		{"file = \"testdata/tokenizers/bert.json\"\nbos = \"<s>\"", "bert", "masked", "tokenizer.bos: <s> is not one of the special tokens; testdata/tokenizers/bert.json has [PAD], [UNK], [CLS], [SEP], [MASK]"},
+		{"file = \"testdata/tokenizers/bert.json\"\nbos = \"[CLS]\"\neos = \"[SEP]\"", "bert", "masked", ""},
+		{"kind = \"byte_bpe\"\nvocab_size = 300\nbos = \"<|endoftext|>\"", "gpt2", "causal", ""},
+	} {
+		_, err := parse("x.toml", fmt.Sprintf(text, corpus, test.tokenizer, test.model, test.objective), nil)
+		if got := fmt.Sprint(err); (test.want == "") != (err == nil) || err != nil && !strings.Contains(got, test.want) {
+			t.Errorf("%s: %v, want %q", test.tokenizer, err, test.want)
+		}
+	}
+}

@@ -9,10 +9,11 @@ import (
 	"hone/data/tokenizer"
 )
 
-// A StagePreview is the first batch of a training stage, as text.
+// A StagePreview is the first batch of a training stage, as text and as data.
 type StagePreview struct {
-	Stage string `json:"stage"`
-	Text  string `json:"text"`
+	Stage string             `json:"stage"`
+	Text  string             `json:"-"`
+	Batch *data.BatchPreview `json:"batch"`
 }
 
 // Preview shows the first batch of each training stage. The tokenizer is trained first
@@ -39,26 +40,27 @@ func Preview(ctx context.Context, r *Recipe, o Options, colour bool) ([]StagePre
 		if s.Kind == "evaluate" {
 			continue
 		}
-		text, err := firstBatch(ctx, trainConfig(r, s, corpora, tok), colour)
-		if err != nil {
+		p := StagePreview{Stage: s.Name}
+		if err := p.firstBatch(ctx, trainConfig(r, s, corpora, tok), colour); err != nil {
 			return nil, fmt.Errorf("stage %s: %w", s.Name, err)
 		}
-		list = append(list, StagePreview{s.Name, text})
+		list = append(list, p)
 	}
 	return list, nil
 }
 
-func firstBatch(ctx context.Context, c data.Config, colour bool) (string, error) {
+func (p *StagePreview) firstBatch(ctx context.Context, c data.Config, colour bool) error {
 	l, err := data.NewLoader(c, data.Cursor{})
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer l.Close()
 	b, err := l.Next(ctx)
 	if err != nil {
-		return "", err
+		return err
 	}
 	var out strings.Builder
 	err = data.Preview(&out, b, c.Tokenizer, colour)
-	return out.String(), err
+	p.Text, p.Batch = out.String(), data.NewBatchPreview(b, c.Tokenizer)
+	return err
 }
