@@ -72,11 +72,6 @@ func (d *decoder) validate(r *Recipe) {
 	d.positive("seed", r.Seed, 0)
 	d.positive("threads", r.Threads, 0)
 	d.atMost("threads", r.Threads, maxThreads)
-	for _, k := range sortedKeys(r.ModelKeys) {
-		if n, ok := r.ModelKeys[k].(int); ok && (strings.HasSuffix(k, "_layers") || k == "n_layer") {
-			d.atMost("model."+k, n, maxLayers)
-		}
-	}
 
 	t := r.Tokenizer
 	if t.File != "" {
@@ -433,11 +428,10 @@ func (d *decoder) positive(path string, v, least int) {
 	}
 }
 
-// What is more is taken for a mistake. Each bound is far above what is in use, and keeps
-// sizes within an int64, and the time to plan a recipe within minutes.
+// What is more is taken for a mistake, as sizes of a model are (see model.Config.Faults). Each
+// bound is far above what is in use, and keeps sizes within an int64.
 const (
 	maxThreads = 4096
-	maxLayers  = 1000
 	maxRow     = 1<<31 - 1 // positions of a micro-batch
 )
 

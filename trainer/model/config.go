@@ -355,9 +355,9 @@ func (f *Faults) add(key, format string, args ...any) {
 }
 
 // bounds refuses sizes beyond any real model's, with which products of sizes would not fit an
-// int, and tokens that are no int32.
+// int, or a plan would take more than minutes, and tokens that are no int32.
 func (f *Faults) bounds(c Config) {
-	const layers, memory, width, rows = 1 << 10, 1 << 16, 1 << 22, 1 << 24
+	const layers, memory, width, rows = 1000, 1 << 16, 1 << 22, 1 << 24
 	for _, s := range []any{plain(c), c.Family} {
 		v := reflect.ValueOf(s)
 		for _, field := range reflect.VisibleFields(v.Type()) {
