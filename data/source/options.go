@@ -3,6 +3,7 @@ package source
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -45,27 +46,28 @@ type readKey struct {
 }
 
 func (o Options) keys() []readKey {
-	list := func(names []string) string {
-		if len(names) == 0 {
-			return ""
-		}
-		return fmt.Sprintf("%q", names)
-	}
 	quote := func(s string) string {
 		if s == "" {
 			return ""
 		}
-		return fmt.Sprintf("%q", s)
+		return strconv.Quote(s)
 	}
 	cells := []string{CSV, TSV}
-	most := ""
+	names, most := "", ""
+	if len(o.ColumnNames) > 0 {
+		var list []string
+		for _, n := range o.ColumnNames {
+			list = append(list, strconv.Quote(n))
+		}
+		names = "[" + strings.Join(list, ", ") + "]"
+	}
 	if o.MaxBatch != 0 {
-		most = fmt.Sprint(o.MaxBatch >> 20)
+		most = strconv.FormatInt(o.MaxBatch>>20, 10)
 	}
 	return []readKey{
 		{"format", quote(o.Format), nil},
 		{"separator", quote(o.Separator), []string{Text}},
-		{"column_names", strings.ReplaceAll(list(o.ColumnNames), `" "`, `", "`), cells},
+		{"column_names", names, cells},
 		{"delimiter", quote(o.Delimiter), cells},
 		{"quote", quote(o.Quote), cells},
 		{"rows", quote(o.Rows), []string{JSON}},
