@@ -138,12 +138,12 @@ func TestOverrides(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := parse(file, text, []string{"seed=7", "stage.pretrain.steps=3", "stage.0.save_every=2m", "model.n_layer=1", "corpus.godoc.licence=MIT"})
+	r, err := parse(file, text, []string{"seed=7", "stage.pretrain.steps=3", "stage.0.save_every=2m", "model.num_hidden_layers=1", "corpus.godoc.licence=MIT"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := r.Stages[0]
-	if got := fmt.Sprint(r.Seed, s.Steps, s.SaveEvery, r.ModelKeys["n_layer"], r.Corpus["godoc"].Licence); got != "7 3 2m0s 1MIT" {
+	if got := fmt.Sprint(r.Seed, s.Steps, s.SaveEvery, r.ModelKeys["num_hidden_layers"], r.Corpus["godoc"].Licence); got != "7 3 2m0s 1MIT" {
 		t.Errorf("got %s", got)
 	}
 	for o, want := range map[string]string{
@@ -208,7 +208,7 @@ func TestTokenizerKinds(t *testing.T) {
 		{"kind=byte vocab_size=258", "leave it out"},
 		{"kind=char vocab_size=300", "300"},
 		{"kind=wordpiece vocab_size=0 lowercase=true", "4096"},
-		{"kind=kmer k=4", "2048"},
+		{"kind=kmer k=4", "8192"},
 		{"kind=byte_bpe vocab_size=200", "200 is less than 258"},
 		{"k=3", "only a tokenizer of kind kmer has it"},
 		{"lowercase=true", "only a tokenizer of kind wordpiece has it"},

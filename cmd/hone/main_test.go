@@ -210,7 +210,7 @@ func TestExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	small := " model.n_layer=1 model.n_head=2 model.n_embd=16 tokenizer.vocab_size=400"
+	small := " model.num_hidden_layers=1 model.hidden_size=16 model.intermediate_size=32 tokenizer.vocab_size=400"
 	for _, s := range r.Stages {
 		set := func(kv string) { small += " stage." + s.Name + "." + kv }
 		if s.Kind == "evaluate" {
