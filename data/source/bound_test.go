@@ -42,26 +42,11 @@ func TestMaxBatch(t *testing.T) {
 	if err := parquet.WriteFile(filepath.Join(dir, "x.parquet"), []row{{long}}); err != nil {
 		t.Fatal(err)
 	}
-	f, err := os.Create(filepath.Join(dir, "x.arrow"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	schema := arrow.NewSchema([]arrow.Field{{Name: "text", Type: arrow.BinaryTypes.String}}, nil)
-	w, err := ipc.NewFileWriter(f, ipc.WithSchema(schema), ipc.WithZstd())
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+	b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema([]arrow.Field{{Name: "text", Type: arrow.BinaryTypes.String}}, nil))
 	for range 5 {
 		b.Field(0).(*array.StringBuilder).Append(long)
 	}
-	if err := w.Write(b.NewRecord()); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	f.Close()
+	writeArrow(t, filepath.Join(dir, "x.arrow"), b.NewRecord(), ipc.WithZstd())
 	files, err := filepath.Glob(filepath.Join(dir, "x.*"))
 	if err != nil || len(files) != 8 {
 		t.Fatal(files, err)

@@ -52,6 +52,25 @@ func scanColumn(t *testing.T, path string, opt Options, names ...string) (rows [
 	}
 }
 
+func writeArrow(t *testing.T, path string, rec arrow.Record, opts ...ipc.Option) {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	w, err := ipc.NewFileWriter(f, append(opts, ipc.WithSchema(rec.Schema()))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Write(rec); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestFields reads fields of structs by dotted names, of every format that has structs:
 // twice of one column, below a null, and not where a column has that name.
 func TestFields(t *testing.T) {
@@ -74,21 +93,7 @@ func TestFields(t *testing.T) {
 	buffers := []*memory.Buffer{memory.NewBufferBytes([]byte{0b1101})}
 	masked := array.MakeFromData(array.NewData(doc, d.Len(), buffers, d.Children(), 1, 0))
 	rec = array.NewRecord(schema, []arrow.Array{masked, rec.Column(1)}, 4)
-	f, err := os.Create(paths[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := ipc.NewFileWriter(f, ipc.WithSchema(schema))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Write(rec); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	f.Close()
+	writeArrow(t, paths[1], rec)
 	type who struct {
 		Name *string `parquet:"name,optional"`
 	}
@@ -215,21 +220,7 @@ func TestSameNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := os.Create(shards)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := ipc.NewFileWriter(f, ipc.WithSchema(schema))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Write(rec); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	f.Close()
+	writeArrow(t, shards, rec)
 	a, err := Open(shards)
 	if err != nil {
 		t.Fatal(err)
