@@ -100,14 +100,6 @@ func (d *decoder) validate(r *Recipe) {
 		}
 	}
 
-	if known := append([]string{EndOfText, Pad}, r.specials()...); t.File == "" {
-		for _, end := range []struct{ key, name string }{{"bos", t.BOS}, {"eos", t.EOS}, {"separator", t.Separator}} {
-			if end.name != "" && !slices.Contains(known, end.name) {
-				d.fault("tokenizer."+end.key, "%q is no special token of a tokenizer that is trained here, which has %s", end.name, listed(known))
-			}
-		}
-	}
-
 	if t.Separator != "" && (t.BOS != "" || t.EOS != "") {
 		d.fault("tokenizer.separator", "%q stands between documents already: bos or eos beside it would end or begin each twice", t.Separator)
 	}

@@ -255,24 +255,14 @@ func shortNames(dirs []string) []string {
 		for n := 1; n <= len(p); n++ {
 			tail := p[len(p)-n:]
 			names[i] = strings.Join(tail, "/")
-			clash := func(j int) bool {
-				o := parts[j]
+			if !slices.ContainsFunc(parts, func(o []string) bool {
 				return !slices.Equal(o, p) && slices.Equal(o[max(0, len(o)-n):], tail)
-			}
-			if !slices.ContainsFunc(seq(len(parts)), clash) {
+			}) {
 				break
 			}
 		}
 	}
 	return names
-}
-
-func seq(n int) []int {
-	list := make([]int, n)
-	for i := range list {
-		list[i] = i
-	}
-	return list
 }
 
 // tables are the comparison in words: its figures, then those over seeds, then those of run
