@@ -20,7 +20,7 @@ import (
 
 // maxPageValues bounds the values of a page: what is absent takes no bytes in it,
 // but some in memory.
-const maxPageValues = 1 << 25
+const maxPageValues = 1 << 23
 
 // parquetChunk is a column chunk as the footer has it.
 type parquetChunk struct {
@@ -104,7 +104,7 @@ func (p *parquetPages) read() (*parquetPage, error) {
 		return nil, fmt.Errorf("damaged data: a page of type %d", h[1])
 	}
 	if page.values < 0 || page.values > maxPageValues {
-		return nil, fmt.Errorf("damaged data: a page of %d values", page.values)
+		return nil, fmt.Errorf("a page of %d values, more than %d", page.values, maxPageValues)
 	}
 	if levels > packed || levels > unpacked {
 		return nil, fmt.Errorf("damaged data: a page of %d bytes with %d of levels", packed, levels)
@@ -136,6 +136,9 @@ func (p *parquetPages) read() (*parquetPage, error) {
 		page.body = p.body
 	}
 	*p.budget -= int64(len(p.raw) + len(p.body))
+	if page.kind == format.DictionaryPage && page.values > int64(len(page.body)) {
+		return nil, fmt.Errorf("damaged data: %d values in a dictionary of %d bytes", page.values, len(page.body))
+	}
 	return page, nil
 }
 
