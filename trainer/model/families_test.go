@@ -96,3 +96,46 @@ func checkSteps(t *testing.T, what string, n *Network, x *exec.Executor, feed *F
 		}
 	}
 }
+
+// classifier_dropout is that of what labels are read from: the only one here, it makes a
+// classifier's losses random, and a language model's not.
+func TestClassifierDropout(t *testing.T) {
+	for _, kind := range []string{"bert", "roberta"} {
+		for _, head := range []Head{Classifier, TokenClassifier, LanguageModel} {
+			for _, p := range []float64{0, 0.5} {
+				c, err := DefaultConfig(kind)
+				if err != nil {
+					t.Fatal(err)
+				}
+				f := BERT{
+					HiddenSize: 8, NumHiddenLayers: 1, NumAttentionHeads: 2, IntermediateSize: 8, HiddenAct: "gelu", MaxPositionEmbeddings: 16,
+					TypeVocabSize: 2, InitializerRange: 0.3, LayerNormEps: 1e-12, ClassifierDropout: &p,
+				}
+				if c.Family = f; kind == "roberta" {
+					c.Family = RoBERTa(f)
+				}
+				c.VocabSize = 11
+				c.SetLabels([]string{"a", "b"})
+				n := network(t, cpu.Options{Threads: 1}, exec.F64, c, Options{Head: head})
+				if err := n.Init(1); err != nil {
+					t.Fatal(err)
+				}
+				feed, s := rows([][]int32{{1, 2, 3, 4}, {5, 6, 7, 8}}), 0
+				if feed.Targets, feed.Weights = []int32{0, 1, 0, 1, 0, 1, 0, 1}, []float32{1, 1, 1, 1, 1, 1, 1, 1}; head == Classifier {
+					s, feed.Targets, feed.Weights = 2, nil, nil
+					feed.Pool, feed.Labels, feed.LabelWeights = []int32{0, 4}, []int32{0, 1}, []float32{1, 1}
+				}
+				x := executor(t, n, Train, 2, 4, s)
+				losses := map[float64]bool{}
+				for seed := range int32(4) {
+					feed.Seed, feed.Rng = 1, [4]int32{seed, 1, 1, 1}
+					run(t, n, x, feed)
+					losses[read(t, x, "loss")[0]] = true
+				}
+				if random := len(losses) > 1; random != (p > 0 && head != LanguageModel) {
+					t.Errorf("%s, %v, classifier_dropout %g: losses %v", kind, head, p, losses)
+				}
+			}
+		}
+	}
+}
