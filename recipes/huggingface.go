@@ -155,7 +155,7 @@ func otherModel(src string) error {
 		file[e.Name()], file[filepath.Ext(e.Name())] = e.Name(), e.Name()
 	}
 	const adapter = "adapter_config.json"
-	if file[adapter] != "" && file[checkpoint.ConfigFile] == "" {
+	if file[adapter] != "" { // transformers takes it before a model beside it
 		return fmt.Errorf("%s is an adapter of PEFT (%s), no whole model; merge it into its base (merge_and_unload), save that, and import it", src, adapter)
 	}
 	if gguf := file[".gguf"]; gguf != "" && file[".safetensors"] == "" {

@@ -367,7 +367,11 @@ func TestImportOthers(t *testing.T) {
 		{"yarn", "qwen2", rope("yarn"), `"yarn" is not known`}, {"longrope", "qwen3", rope("longrope"), `"longrope" is not known`},
 		{"decoder", "bert", keys(map[string]any{"is_decoder": true}), "is_decoder: true is not supported; want false"},
 		{"sight", "llama", keys(map[string]any{"is_causal": false}), "is_causal: false is not supported; want true"},
-		{"token", "llama", keys(map[string]any{"eos_token_id": 1<<32 + 2}), "4294967298 is no token"},
+		{"token", "llama", keys(map[string]any{"eos_token_id": 1<<32 + 2}), "eos_token_id: 4294967298 is no token"},
+		{"adapter beside a model", "llama", func(t *testing.T, dir string) string {
+			write(t, filepath.Join(dir, "adapter_config.json"), []byte("{}"))
+			return dir
+		}, "is an adapter of PEFT"},
 		{"tokens", "llama", func(t *testing.T, dir string) string {
 			write(t, filepath.Join(dir, generationFile), []byte(`{"eos_token_id": [1, 4294967298]}`))
 			return dir

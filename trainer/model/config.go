@@ -384,9 +384,16 @@ func (f *Faults) bounds(c Config) {
 			}
 		}
 	}
-	for _, id := range append(slices.Clone(c.EOSTokenID), *cmp.Or(c.BOSTokenID, new(int)), *cmp.Or(c.PadTokenID, new(int))) {
-		if int(int32(id)) != id {
-			f.add("eos_token_id, bos_token_id, pad_token_id", "%d is no token", id)
+	for _, t := range []struct {
+		key string
+		ids TokenIDs
+	}{
+		{"eos_token_id", c.EOSTokenID}, {"bos_token_id", TokenIDs{*cmp.Or(c.BOSTokenID, new(int))}}, {"pad_token_id", TokenIDs{*cmp.Or(c.PadTokenID, new(int))}},
+	} {
+		for _, id := range t.ids {
+			if int(int32(id)) != id {
+				f.add(t.key, "%d is no token", id)
+			}
 		}
 	}
 }
