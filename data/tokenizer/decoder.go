@@ -10,8 +10,7 @@ import (
 )
 
 // decoder turns the spellings of tokens into text, token by token. Bytes that
-// are not valid UTF-8 stay if raw; else they become U+FFFD. nil: the text grows
-// beyond bounds.
+// are not valid UTF-8 stay if raw; else they become U+FFFD.
 type decoder interface {
 	decode(list []string, raw bool) []string
 }
@@ -234,6 +233,7 @@ func (d suffixDecoder) decode(list []string, _ bool) []string {
 	return list
 }
 
+// replaceDecoder gives nil for some tokens if their text grows beyond bounds.
 type replaceDecoder struct {
 	pattern pattern
 	content string

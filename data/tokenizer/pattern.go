@@ -51,12 +51,65 @@ func parsePattern(raw json.RawMessage) (pattern, error) {
 	if *p.Regex == blankPattern || *p.Regex == edgePattern {
 		return blanks{edges: *p.Regex == edgePattern}, nil
 	}
-	re, err := regexp2.Compile(*p.Regex, regexp2.OptionMaxBacktrackingStackSize(1<<24))
+	re, err := regexp2.Compile(withSince15(*p.Regex), regexp2.OptionMaxBacktrackingStackSize(1<<24))
 	if err != nil {
 		return nil, fmt.Errorf("pattern: %q: %w", *p.Regex, err)
 	}
 	re.MatchTimeout = matchTime
-	return expression{re, new(atomic.Pointer[error])}, nil
+	return expression{re, *p.Regex, new(atomic.Pointer[error])}, nil
+}
+
+// withSince15 adds to the properties that a pattern asks for the characters of since15. A
+// property that a set of characters negates is left as it is.
+func withSince15(s string) string {
+	var b strings.Builder
+	class := false // within […]
+	for i := 0; i < len(s); {
+		n := 1
+		switch {
+		case s[i] == '\\' && i+1 < len(s):
+			n = 2
+			property, ok := strings.CutPrefix(s[i+2:], "{")
+			end := strings.IndexByte(property, '}')
+			negated := s[i+1] == 'P'
+			if !ok || end < 0 || s[i+1] != 'p' && !negated {
+				break
+			}
+			name := property[:end]
+			n = len(`\p{}`) + end
+			if since15[name] == nil || class && negated {
+				break
+			}
+			if !class {
+				b.WriteByte('[')
+				if negated {
+					b.WriteByte('^')
+				}
+			}
+			b.WriteString(`\p{` + name + `}`)
+			for k := 0; k < len(since15[name]); k += 2 {
+				fmt.Fprintf(&b, "%c-%c", since15[name][k], since15[name][k+1])
+			}
+			if !class {
+				b.WriteByte(']')
+			}
+			i += n
+			continue
+		case s[i] == '[' && !class:
+			class = true
+			if strings.HasPrefix(s[i+1:], "^") {
+				n++
+			}
+			if strings.HasPrefix(s[i+n:], "]") {
+				n++
+			}
+		case s[i] == ']':
+			class = false
+		}
+		b.WriteString(s[i : i+n])
+		i += n
+	}
+	return b.String()
 }
 
 // literal matches a string; the empty one matches before every character.
@@ -145,8 +198,11 @@ func (words) each(s string, f func(start, end int)) {
 // expression is any other regular expression.
 type expression struct {
 	*regexp2.Regexp
-	fault *atomic.Pointer[error] // why it is not followed any more
+	source string
+	fault  *atomic.Pointer[error] // why it is not followed any more
 }
+
+func (p expression) String() string { return p.source }
 
 func (p expression) each(s string, f func(start, end int)) {
 	if p.fault.Load() != nil {

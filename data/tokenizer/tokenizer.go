@@ -184,7 +184,9 @@ func (p *Pipeline) decode(ids []int32, skipSpecial, raw bool) string {
 	}
 	limit := growth(length(list))
 	for i, d := range p.dec {
-		if list = d.decode(list, raw); list == nil || length(list) > limit {
+		n := len(list)
+		list = d.decode(list, raw)
+		if _, ok := d.(replaceDecoder); ok && list == nil && n > 0 || length(list) > limit {
 			p.fail("decoder: step %d, %s: makes the text longer than %d bytes", i+1, describe(d), limit)
 			return ""
 		}
