@@ -440,6 +440,11 @@ func Export(ctx context.Context, dir, dst string, e ExportOptions, o Options) (*
 	if len(config.Architectures) > 0 {
 		x.Architecture = config.Architectures[0]
 	}
+	if config.ModelType == "qwen2" {
+		if tok, err := tokenizer.Open(filepath.Join(c.Dir, checkpoint.TokenizerFile)); err == nil && (tok.Info().Normalizer != "NFC" || tok.Info().PreTokenizer != "Sequence(Split, ByteLevel)") {
+			o.Say("transformers reads the tokenizer of every qwen2 as Qwen's own, whatever its files say: it will give other ids of this one, unless it is loaded by PreTrainedTokenizerFast.from_pretrained")
+		}
+	}
 	if config.ModelType == "palm" {
 		o.Say("transformers has no PaLM: the directory is laid out as its models are, with names of parameters like Llama's, and nothing but hone reads it")
 	}
