@@ -28,14 +28,6 @@ type sided struct {
 	classes map[string][]string // what integers stand for, by column, where the file does not say
 }
 
-func pathsOf(files []sided) []string {
-	list := make([]string, len(files))
-	for i, f := range files {
-		list[i] = f.path
-	}
-	return list
-}
-
 // expand lists the files that a pattern names, each with its split. say, which may be nil,
 // is told what is left out.
 func expand(from string, say func(notice string)) ([]sided, error) {
