@@ -120,16 +120,22 @@ func framing(tok *tokenizer.Pipeline, c *model.Config) (bos, eos, separator stri
 		return name
 	}
 	text := slices.Index(around.Special, false)
+	var before, after []string
 	for i, s := range around.Special {
 		if !s || around.Padding[i] {
 			continue
 		}
 		if i < text {
-			bos = special(int(around.IDs[i]))
+			before = append(before, special(int(around.IDs[i])))
 		} else {
-			eos = special(int(around.IDs[i]))
+			after = append(after, special(int(around.IDs[i])))
 		}
 	}
+	if len(before) > 1 || len(after) > 1 { // XLNet's <sep><cls>
+		return "", "", "", fmt.Errorf("its post-processor sets %q around a text; hone sets one token on each side: give tokenizer.bos or eos, to go on with another frame than the model has learned",
+			slices.Concat(before, after))
+	}
+	bos, eos = strings.Join(before, ""), strings.Join(after, "")
 	framed := bos != "" || eos != ""
 	if c != nil && eos == "" && len(c.EOSTokenID) > 0 {
 		if eos = special(c.EOSTokenID[0]); eos == bos && c.BOSTokenID == nil {

@@ -229,7 +229,7 @@ func TestExported(t *testing.T) {
 			dir := importAs(t, f.model, f.tokenizer, f.keys)
 			head, _, _ := strings.Cut(fmt.Sprintf(fromImported, corpus, dir, f.objective, dir), "validation = ")
 			_, direct, _ := strings.Cut(fmt.Sprintf(fromImported, corpus, dir, f.objective, dir), "name = \"direct\"")
-			r, err := parse("x.toml", head+"[[stage]]\nname = \"direct\""+direct, nil)
+			r, err := parse("x.toml", head+"[[stage]]\nname = \"direct\""+direct, chosen(f.model))
 			if err != nil {
 				t.Fatal(err)
 			}
