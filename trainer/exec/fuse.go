@@ -2,6 +2,7 @@ package exec
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 )
@@ -20,45 +21,84 @@ func (b *Builder) Fuse() {
 	for _, pass := range []func(i int) bool{
 		f.concat, f.split, f.head, f.addNorm, f.normGradResidual, f.normGradSum, f.geluGradSum, f.embedGrad,
 	} {
-		for i := 0; i < len(f.p.Instrs); {
-			if pass(i) {
-				f.index() // and once more at i: the list is shorter now
-			} else {
-				i++
+		for i := range f.p.Instrs {
+			for f.p.Instrs[i].Op != OpInvalid && pass(i) { // and once more, on what it has become
 			}
 		}
 	}
+	f.p.Instrs = slices.DeleteFunc(f.p.Instrs, func(in Instr) bool { return in.Op == OpInvalid })
 	f.rename()
 }
 
-// A fusion is a program while it is rewritten.
+// A fusion is a program while it is rewritten. Instructions keep their numbers: one that goes
+// becomes OpInvalid, so that the index is mended where something changes, and not made again.
 type fusion struct {
 	p       *Program
-	writer  []int   // of each value: the instruction, -1 if none or the host
-	readers [][]int // of each value
-	named   []bool  // the host reads the value
+	writers [][]int // of each value: the instructions, in their order
+	readers [][]int
+	named   []bool // the host reads the value
 }
 
 func (f *fusion) index() {
 	n := len(f.p.Values)
-	f.writer = slices.Repeat([]int{-1}, n)
-	f.readers = make([][]int, n)
-	f.named = make([]bool, n)
+	f.writers, f.readers, f.named = make([][]int, n), make([][]int, n), make([]bool, n)
 	for i := range f.p.Instrs {
-		for _, id := range f.p.Instrs[i].In {
-			if id != None {
-				f.readers[id] = append(f.readers[id], i)
-			}
-		}
-		for _, id := range f.p.Instrs[i].Out {
-			if id != None && f.writer[id] < 0 {
-				f.writer[id] = i
-			}
-		}
+		f.link(i)
 	}
 	for _, id := range f.p.Named {
 		f.named[id] = true
 	}
+}
+
+// writer is the first instruction that writes a value, -1 if none does, or the host.
+func (f *fusion) writer(id ID) int {
+	if len(f.writers[id]) == 0 {
+		return -1
+	}
+	return f.writers[id][0]
+}
+
+// link notes an instruction's operands.
+func (f *fusion) link(i int) {
+	for list, ids := range f.operands(i) {
+		for _, id := range ids {
+			if id != None {
+				at, _ := slices.BinarySearch(list[id], i)
+				list[id] = slices.Insert(list[id], at, i)
+			}
+		}
+	}
+}
+
+// unlink forgets them.
+func (f *fusion) unlink(i int) {
+	for list, ids := range f.operands(i) {
+		for _, id := range ids {
+			if id != None {
+				list[id] = slices.DeleteFunc(list[id], func(k int) bool { return k == i })
+			}
+		}
+	}
+}
+
+func (f *fusion) operands(i int) iter.Seq2[[][]int, []ID] {
+	return func(yield func([][]int, []ID) bool) {
+		_ = yield(f.readers, f.p.Instrs[i].In) && yield(f.writers, f.p.Instrs[i].Out)
+	}
+}
+
+// set puts another instruction in the place of instruction i.
+func (f *fusion) set(i int, in Instr) {
+	f.unlink(i)
+	f.p.Instrs[i] = in
+	f.link(i)
+}
+
+// value adds a scratch value.
+func (f *fusion) value(v Value) ID {
+	f.p.Values = append(f.p.Values, v)
+	f.writers, f.readers, f.named = append(f.writers, nil), append(f.readers, nil), append(f.named, false)
+	return ID(len(f.p.Values) - 1)
 }
 
 // concat makes a view of parameters that lie side by side.
@@ -70,11 +110,11 @@ func (f *fusion) concat(i int) bool {
 // split has what it would take apart written where the parts lie.
 func (f *fusion) split(i int) bool {
 	in := &f.p.Instrs[i]
-	if in.Op != OpSplit || !f.only(in.In[0], i) || f.writer[in.In[0]] < 0 {
+	if in.Op != OpSplit || !f.only(in.In[0], i) || f.writer(in.In[0]) < 0 {
 		return false
 	}
 	for _, part := range in.Out {
-		if part != None && f.writer[part] != i {
+		if part != None && f.writer(part) != i {
 			return false
 		}
 	}
@@ -96,7 +136,7 @@ func (f *fusion) view(i int, whole ID, parts []ID, c Class) bool {
 	}
 	v.Class, v.Offset = c, f.p.Values[parts[0]].Offset
 	v.Name = fmt.Sprintf("%s+%d", f.p.Values[parts[0]].Name, len(parts)-1)
-	f.p.Instrs = slices.Delete(f.p.Instrs, i, i+1)
+	f.set(i, Instr{})
 	return true
 }
 
@@ -134,7 +174,7 @@ func (f *fusion) ready(i, until int, ids ...ID) bool {
 		if id == None || f.p.Values[id].Class == Param || f.p.Values[id].Class == Input {
 			continue
 		}
-		if f.p.Values[id].Class != Scratch || f.writer[id] >= i {
+		if f.p.Values[id].Class != Scratch || f.writer(id) >= i {
 			return false
 		}
 	}
@@ -153,14 +193,10 @@ func (f *fusion) unread(i int, ids ...ID) bool {
 
 // replace puts an instruction in the place of instruction i, and takes others out.
 func (f *fusion) replace(i int, in Instr, gone ...int) {
-	f.p.Instrs[i] = in
-	kept := f.p.Instrs[:0]
-	for k := range f.p.Instrs {
-		if !slices.Contains(gone, k) {
-			kept = append(kept, f.p.Instrs[k])
-		}
+	for _, k := range gone {
+		f.set(k, Instr{})
 	}
-	f.p.Instrs = kept
+	f.set(i, in)
 }
 
 // Rows of logits that the head makes at a time: so many that reading the weight twice and
@@ -229,8 +265,7 @@ func (f *fusion) head(i int) bool {
 	limit := min(workRows, max(64, workBytes/(v*dt.Size())))
 	parts := (rows + limit - 1) / limit
 	p := min(rows, ((rows+parts-1)/parts+63)&^63)
-	f.p.Values = append(f.p.Values, Value{Name: "%.logits", Shape: []int{p, v}, DType: dt, Class: Scratch, Offset: -1})
-	work := ID(len(f.p.Values) - 1)
+	work := f.value(Value{Name: "%.logits", Shape: []int{p, v}, DType: dt, Class: Scratch, Offset: -1})
 	f.name(dx, "dx")
 	f.name(dw, "dw")
 	in := Instr{
@@ -294,7 +329,7 @@ func (f *fusion) normGradResidual(i int) bool {
 		return false
 	}
 	for k, dx := range add.In {
-		n := f.writer[dx]
+		n := f.writer(dx)
 		if n < 0 || n > i {
 			continue
 		}
@@ -343,7 +378,7 @@ func (f *fusion) sumRows(i, k int) bool {
 		return false
 	}
 	db := f.p.Instrs[c].Out[0]
-	if f.writer[db] != c || !f.unread(c, db) {
+	if f.writer(db) != c || !f.unread(c, db) {
 		return false
 	}
 	in.Out = append(slices.Clone(in.Out), slices.Repeat([]ID{None}, k+1)...)[:max(k+1, len(in.Out))]
@@ -356,23 +391,25 @@ func (f *fusion) sumRows(i, k int) bool {
 // that is the gradient of a parameter.
 func (f *fusion) embedGrad(i int) bool {
 	add := f.p.Instrs[i]
-	if add.Op != OpAdd || add.In[0] == add.In[1] || f.p.Values[add.Out[0]].Class != Grad || f.writer[add.Out[0]] != i {
+	if add.Op != OpAdd || add.In[0] == add.In[1] || f.p.Values[add.Out[0]].Class != Grad || f.writer(add.Out[0]) != i {
 		return false
 	}
 	home := add.Out[0]
 	for k, rows := range add.In {
-		e, base := f.writer[rows], add.In[1-k]
+		e, base := f.writer(rows), add.In[1-k]
 		if e < 0 || f.p.Instrs[e].Op != OpEmbedGrad || at(f.p.Instrs[e].In, 2) != None || !f.only(rows, i) {
 			continue
 		}
 		g := f.p.Instrs[e]
-		if !f.only(base, i) || f.writer[base] < 0 || !f.ready(e, i, g.In...) || !f.unread(i, home) {
+		if !f.only(base, i) || f.writer(base) < 0 || !f.ready(e, i, g.In...) || !f.unread(i, home) {
 			continue
 		}
 		// What was a term of the sum is written where the sum lies.
-		w := &f.p.Instrs[f.writer[base]]
+		at := f.writer(base)
+		w := f.p.Instrs[at]
 		w.Out = slices.Clone(w.Out)
 		w.Out[slices.Index(w.Out, base)] = home
+		f.set(at, w)
 		g.In = []ID{g.In[0], g.In[1], home}
 		g.Out = []ID{home}
 		f.replace(i, g, e)

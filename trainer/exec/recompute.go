@@ -13,7 +13,7 @@ func (b *Builder) Recompute(forward int) {
 	f.index()
 	// kept reports whether a value stays from the forward pass on, if at all it is needed.
 	kept := func(id ID) bool {
-		w := f.writer[id]
+		w := f.writer(id)
 		if p.Values[id].Class != Scratch || w >= forward || p.Instrs[w].Layer == 0 || f.named[id] {
 			return true
 		}
@@ -22,11 +22,11 @@ func (b *Builder) Recompute(forward int) {
 	needed := make([]bool, forward)
 	var need func(id ID)
 	need = func(id ID) {
-		if id == None || kept(id) || needed[f.writer[id]] {
+		if id == None || kept(id) || needed[f.writer(id)] {
 			return
 		}
-		needed[f.writer[id]] = true
-		for _, in := range p.Instrs[f.writer[id]].In {
+		needed[f.writer(id)] = true
+		for _, in := range p.Instrs[f.writer(id)].In {
 			need(in)
 		}
 	}
@@ -50,10 +50,10 @@ func (b *Builder) Recompute(forward int) {
 	done := map[int]bool{} // layers
 	for _, in := range p.Instrs[forward:] {
 		for _, id := range in.In {
-			if id == None || kept(id) || done[p.Instrs[f.writer[id]].Layer] {
+			if id == None || kept(id) || done[p.Instrs[f.writer(id)].Layer] {
 				continue
 			}
-			l := p.Instrs[f.writer[id]].Layer
+			l := p.Instrs[f.writer(id)].Layer
 			done[l] = true
 			for i, forward := range p.Instrs[:forward] {
 				if forward.Layer != l || !needed[i] {
