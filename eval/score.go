@@ -12,6 +12,7 @@ import (
 
 	"hone/data"
 	"hone/trainer/exec"
+	"hone/trainer/feed"
 	"hone/trainer/model"
 )
 
@@ -202,24 +203,12 @@ func fitted(ctx context.Context, c data.Config, records spread) (data.Config, er
 
 // forward runs a program over the records of c, and says what has been read.
 func forward(ctx context.Context, net *model.Network, x *exec.Executor, c data.Config, each func(b *data.Batch) error) (data.Stats, error) {
-	f := model.Feed{Slots: [2]int32{0, 1}}
-	if slots := c.Slots(); slots > 0 {
-		f.Pool, f.Labels, f.LabelWeights = make([]int32, slots), make([]int32, slots), make([]float32, slots)
-	}
+	f := feed.New(net, c.Slots())
+	f.Slots = [2]int32{0, 1}
 	return batches(ctx, c, func(b *data.Batch) error {
-		f.Tokens, f.Segments, f.Positions, f.Order = b.Dec.Tokens, b.Dec.Segments, b.Dec.Positions, b.Dec.Order
-		f.EncoderTokens, f.EncoderSegments = b.Enc.Tokens, b.Enc.Segments
-		f.Targets, f.Weights, f.Types = b.Targets, b.Weights, b.Dec.Types
-		f.Before, f.Slots = b.Before, [2]int32{f.Slots[1], f.Slots[0]} // what the batch before has written
-		if f.Pool != nil {
-			if net.PoolsFirst() {
-				b.First(f.Pool)
-			} else {
-				b.Pool(f.Pool)
-			}
-			b.Labels(f.Labels)
-		}
-		if err := net.Feed(x, &f); err != nil {
+		f.Batch(b)
+		f.Slots = [2]int32{f.Slots[1], f.Slots[0]} // what the batch before has written
+		if err := net.Feed(x, &f.Feed); err != nil {
 			return err
 		}
 		if err := x.Run(); err != nil {

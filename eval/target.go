@@ -9,6 +9,7 @@ import (
 
 	"hone/data"
 	"hone/trainer/exec"
+	"hone/trainer/feed"
 	"hone/trainer/model"
 )
 
@@ -50,7 +51,7 @@ func Targets(ctx context.Context, net *model.Network, c data.Config, limit int, 
 	pool, logits := make([]int32, slots), make([]float32, slots*vocab)
 	var rows []int32
 	seen := pieces{}
-	var f model.Feed
+	f := feed.New(net, 0)
 	_, err = batches(ctx, c, func(b *data.Batch) error {
 		rows = rows[:0]
 		first := len(out)
@@ -58,15 +59,14 @@ func Targets(ctx context.Context, net *model.Network, c data.Config, limit int, 
 			out, rows = read.targets(out, rows, b, s, records.at(s.Doc))
 			seen[s.Doc]++
 		}
-		f.Tokens, f.Segments, f.Positions, f.Order = b.Dec.Tokens, b.Dec.Segments, b.Dec.Positions, b.Dec.Order
-		f.EncoderTokens, f.EncoderSegments = b.Enc.Tokens, b.Enc.Segments
+		f.Streams(b)
 		f.Pool = pool
 		for done := 0; done < len(rows); done += slots {
 			n := copy(pool, rows[done:])
 			for i := n; i < slots; i++ {
 				pool[i] = -1
 			}
-			if err := net.Feed(x, &f); err != nil {
+			if err := net.Feed(x, &f.Feed); err != nil {
 				return err
 			}
 			if err := x.Run(); err != nil {

@@ -39,9 +39,10 @@ const order = `
 	data/source, data/clean, data/tokenizer < data;
 
 	# Training and evaluation meet in recipes alone.
-	data, optim, checkpoint, eval/metric, trainer/comm, trainer/model < trainer;
+	data, trainer/model < trainer/feed;
+	optim, checkpoint, eval/metric, trainer/comm, trainer/feed < trainer;
 	trainer/model, data/tokenizer < eval/generate;
-	eval/generate, eval/metric, data < eval;
+	eval/generate, eval/metric, trainer/feed < eval;
 	eval/metric < eval/report;
 	trainer, eval, eval/report, trainer/exec/cpu, trainer/exec/cuda
 	< recipes

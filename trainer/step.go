@@ -14,26 +14,12 @@ import (
 // forwardBackward runs the training program on one micro-batch, with the seed
 // 1/NumTargets of the whole global batch, so that accumulation changes nothing.
 func (t *Trainer) forwardBackward(run func() error, b *data.Batch, micro int) error {
-	f := &t.feed
-	f.Tokens, f.Segments, f.Positions, f.Order = b.Dec.Tokens, b.Dec.Segments, b.Dec.Positions, b.Dec.Order
-	f.EncoderTokens, f.EncoderSegments = b.Enc.Tokens, b.Enc.Segments
-	f.Targets, f.Weights = b.Targets, b.Weights
-	f.Types = b.Dec.Types
-	f.Before, f.Slots = b.Before, t.slots(micro)
-	if f.Pool != nil { // a classifier: one slot a sequence, the empty ones weigh nothing
-		if t.net.PoolsFirst() {
-			b.First(f.Pool)
-		} else {
-			b.Pool(f.Pool)
-		}
-		b.Labels(f.Labels)
-		for i := range f.LabelWeights {
-			f.LabelWeights[i] = b.LabelWeight
-		}
-	}
+	f := t.feed
+	f.Batch(b)
+	f.Slots = t.slots(micro)
 	f.Seed = 1 / float32(b.NumTargets)
 	f.Rng = [4]int32{int32(t.cfg.Seed), int32(t.cfg.Seed >> 32), int32(t.step), int32(micro)}
-	if err := t.net.Feed(t.train, f); err != nil {
+	if err := t.net.Feed(t.train, &f.Feed); err != nil {
 		return err
 	}
 	return run()

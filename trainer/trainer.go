@@ -16,6 +16,7 @@ import (
 	"hone/data"
 	"hone/optim"
 	"hone/trainer/exec"
+	"hone/trainer/feed"
 	"hone/trainer/model"
 )
 
@@ -79,7 +80,7 @@ type Trainer struct {
 	best    float64
 	hasBest bool
 	isBest  bool // the present weights are the best so far
-	feed    model.Feed
+	feed    *feed.Feed
 	// What the host feeds and reads each step.
 	wide   [3]float64
 	narrow [1]float32
@@ -110,10 +111,7 @@ func (t *Trainer) programs() error {
 	c := &t.cfg.Data
 	var err error
 	slots := c.Slots()
-	if slots > 0 {
-		t.feed.Pool, t.feed.Labels = make([]int32, slots), make([]int32, slots)
-		t.feed.LabelWeights = make([]float32, slots)
-	}
+	t.feed = feed.New(t.net, slots)
 	length, _ := c.Lengths()
 	t.train, err = t.net.Executor(model.Train, c.MicroBatchSize, length, slots)
 	if err != nil {
