@@ -16,8 +16,9 @@ const patience = 600 * time.Millisecond
 
 // listen makes signals end the program with exit code 130: the first cancels ctx, and a
 // command that has not ended by itself soon after is ended, but for a training step, which
-// is finished and saved (see hold). A second signal ends it at once.
-func listen(t *terminal, ctx context.Context, cancel func()) {
+// is finished and saved (see hold). A second signal ends it at once. When over is closed, the
+// program ends as it will: leaving may take a while, under the race detector a second.
+func listen(t *terminal, ctx context.Context, cancel func(), over <-chan struct{}) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	if !signal.Ignored(syscall.SIGHUP) { // under nohup it stays ignored
@@ -37,8 +38,12 @@ func listen(t *terminal, ctx context.Context, cancel func()) {
 				t.steps.Lock() // until the step is saved
 				time.Sleep(patience)
 			}
-			t.sayInterrupted()
-			os.Exit(exitInterrupted)
+			select {
+			case <-over:
+			default:
+				t.sayInterrupted()
+				os.Exit(exitInterrupted)
+			}
 		}()
 		<-signals
 		os.Exit(exitInterrupted)

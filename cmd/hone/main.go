@@ -46,7 +46,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	// Who reads no more, as head, wants no more.
 	out, log := &stream{Writer: stdout, broken: cancel, printing: true}, &stream{Writer: stderr, broken: cancel}
 	t := &terminal{args: args, out: out, err: log}
-	listen(t, ctx, cancel)
+	over := make(chan struct{})
+	defer close(over)
+	listen(t, ctx, cancel, over)
 	root := newRoot(t)
 	root.SetArgs(args)
 	root.SetOut(out)
