@@ -3,6 +3,7 @@ package recipes
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -601,12 +602,29 @@ func suggest(word string, known []string) string {
 	return "; known: " + strings.Join(known, ", ")
 }
 
+// maxText is the largest recipe or task that is read, in bytes.
+const maxText = 16 << 20
+
+// readText reads a recipe or a task from a file, or from a pipe, which may not end: up to maxText.
+func readText(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxText+1))
+	if err == nil && len(text) > maxText {
+		err = fmt.Errorf("%s has more than %d MiB: not a recipe or a task", path, maxText>>20)
+	}
+	return text, err
+}
+
 // Source is the text of a recipe and the name to call it by in messages.
 func Source(nameOrFile string) (text, file string, err error) {
 	if text, ok := builtin(nameOrFile); ok {
 		return text, nameOrFile + ".toml", nil
 	}
-	b, err := os.ReadFile(nameOrFile)
+	b, err := readText(nameOrFile)
 	if err == nil {
 		return string(b), nameOrFile, nil
 	}

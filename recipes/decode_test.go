@@ -231,3 +231,16 @@ func TestTokenizerKinds(t *testing.T) {
 		}
 	}
 }
+
+// A file without end is no recipe, and a pipe may be one.
+func TestTextWithoutEnd(t *testing.T) {
+	if _, err := os.Stat("/dev/zero"); err != nil {
+		t.Skip("no /dev/zero here")
+	}
+	if _, err := Load("/dev/zero", nil); err == nil || !strings.Contains(err.Error(), "more than 16 MiB") {
+		t.Errorf("a recipe: error %v", err)
+	}
+	if _, err := LoadTask("/dev/zero"); err == nil || !strings.Contains(err.Error(), "more than 16 MiB") {
+		t.Errorf("a task: error %v", err)
+	}
+}

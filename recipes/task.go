@@ -6,7 +6,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -54,7 +53,7 @@ func LoadTask(nameOrFile string) (*Task, error) {
 	file := nameOrFile + ".toml"
 	if err != nil {
 		file = nameOrFile
-		if text, err = os.ReadFile(nameOrFile); err != nil {
+		if text, err = readText(nameOrFile); err != nil {
 			if !strings.ContainsAny(nameOrFile, "./\\") {
 				return nil, fmt.Errorf("no task is called %q%s", nameOrFile, suggest(nameOrFile, Tasks()))
 			}
