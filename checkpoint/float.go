@@ -22,7 +22,7 @@ func toFloat32(dst []float32, dtype string, src []byte) ([]float32, error) {
 		}
 	case "BF16":
 		for i := 0; i+2 <= len(src); i += 2 {
-			dst = append(dst, math.Float32frombits(uint32(le.Uint16(src[i:]))<<16))
+			dst = append(dst, gguf.FromBF16(le.Uint16(src[i:])))
 		}
 	case "F16":
 		for i := 0; i+2 <= len(src); i += 2 {
@@ -44,8 +44,7 @@ func fromFloat32(dst []byte, dtype string, src []float32) ([]byte, error) {
 		}
 	case "BF16":
 		for _, v := range src {
-			b := math.Float32bits(v)
-			dst = le.AppendUint16(dst, uint16((b+0x7fff+b>>16&1)>>16))
+			dst = le.AppendUint16(dst, gguf.ToBF16(v))
 		}
 	case "F16":
 		for _, v := range src {

@@ -20,9 +20,7 @@ func Dequantize(t Type, dst []float32, blocks []byte) error {
 	case F16:
 		block = func(y []float32, b []byte) { y[0] = half(b) }
 	case BF16:
-		block = func(y []float32, b []byte) {
-			y[0] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(b)) << 16)
-		}
+		block = func(y []float32, b []byte) { y[0] = FromBF16(binary.LittleEndian.Uint16(b)) }
 	case Q4_0:
 		block = func(y []float32, b []byte) {
 			d := half(b)

@@ -316,7 +316,11 @@ func (c *cursor) value() (v Value, err error) {
 		return v, fmt.Errorf("an array of %v", v.of)
 	}
 	size := kindSizes[of]
-	if least := max(size, 8*int64(1-min(1, size))); n > uint64(c.left/least) {
+	least := size
+	if v.of == kindString {
+		least = 8 // its length
+	}
+	if n > uint64(c.left/least) {
 		return v, errors.New("an array is longer than the file")
 	}
 	v.n = int(n)

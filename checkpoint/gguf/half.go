@@ -8,6 +8,15 @@ import (
 // half is the binary16 that b begins with.
 func half(b []byte) float32 { return FromHalf(binary.LittleEndian.Uint16(b)) }
 
+// FromBF16 is the value of a bfloat16.
+func FromBF16(h uint16) float32 { return math.Float32frombits(uint32(h) << 16) }
+
+// ToBF16 is the nearest bfloat16 of a number, the even one of two as near.
+func ToBF16(v float32) uint16 {
+	b := math.Float32bits(v)
+	return uint16((b + 0x7fff + b>>16&1) >> 16)
+}
+
 // FromHalf is the value of an IEEE 754 binary16.
 func FromHalf(h uint16) float32 {
 	sign, exp, man := uint32(h&0x8000)<<16, uint32(h>>10&0x1f), uint32(h&0x3ff)

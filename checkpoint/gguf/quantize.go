@@ -36,8 +36,7 @@ func Quantize(t Type, dst []byte, src []float32) error {
 		}
 	case BF16:
 		for i, v := range src {
-			b := math.Float32bits(v)
-			h := uint16((b + 0x7fff + b>>16&1) >> 16)
+			h := ToBF16(v)
 			if h&0x7fff == 0x7f80 {
 				return fmt.Errorf("gguf: element %d: %g is more than BF16 holds", i, v)
 			}
