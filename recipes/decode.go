@@ -275,6 +275,7 @@ type decoder struct {
 	lines  map[string]int
 	set    []string          // keys that are there, by their paths
 	names  map[string]string // of a stage's path, for messages: "stage.0" -> "stage.pretrain"
+	task   bool              // it is no recipe: what keys are called there, or by other tools, does not help
 }
 
 func (d *decoder) fault(path, format string, args ...any) {
@@ -341,7 +342,11 @@ func (d *decoder) table(tree map[string]any, path string, structs ...reflect.Val
 	for _, k := range keys {
 		f, ok := fields[k]
 		if !ok {
-			d.fault(join(path, k), "unknown key%s", unknown(path, k, tree[k], tree, known))
+			hint := suggest(k, known)
+			if !d.task {
+				hint = unknown(path, k, tree[k], tree, known)
+			}
+			d.fault(join(path, k), "unknown key%s", hint)
 			continue
 		}
 		d.value(f, tree[k], join(path, k))

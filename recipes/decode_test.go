@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -242,5 +243,16 @@ func TestTextWithoutEnd(t *testing.T) {
 	}
 	if _, err := LoadTask("/dev/zero"); err == nil || !strings.Contains(err.Error(), "more than 16 MiB") {
 		t.Errorf("a task: error %v", err)
+	}
+}
+
+// An unknown key of a task is answered by the keys of tasks, and not by those of recipes.
+func TestUnknownKeyOfTask(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "task.toml")
+	for key, want := range map[string]string{"corpus": "corpus: unknown key; known: ", "sorce": `sorce: unknown key; did you mean "source"?`} {
+		put(t, path, "kind = \"likelihood\"\nsource = \"goroot:\"\n"+key+" = \"x\"\n")
+		if _, err := LoadTask(path); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "recipe") {
+			t.Errorf("%s: error %v, want %q", key, err, want)
+		}
 	}
 }

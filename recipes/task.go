@@ -71,7 +71,7 @@ func LoadTask(nameOrFile string) (*Task, error) {
 		return nil, fmt.Errorf("task %s: %w", file, err)
 	}
 	t := &Task{Name: strings.TrimSuffix(file, ".toml"), Split: "test"}
-	d := decoder{faults: faults, lines: keyLines(string(text))}
+	d := decoder{faults: faults, lines: keyLines(string(text)), task: true}
 	d.table(tree, "", reflect.ValueOf(t).Elem())
 	d.oneOf("kind", t.Kind, []string{"likelihood", "classification"})
 	d.oneOf("split", t.Split, []string{"train", "validation", "test"})
