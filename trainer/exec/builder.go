@@ -43,22 +43,21 @@ func (b *Builder) At(name string, class Class, offset int, dt DType, shape ...in
 // Cache adds a value of the cache arena. Programs that share caches declare the same ones in
 // the same order.
 func (b *Builder) Cache(name string, dt DType, shape ...int) ID {
-	if _, dup := b.p.Named[name]; dup {
-		b.fail("cache %s is declared twice", name)
-	}
-	id := b.add(Value{Name: name, Shape: shape, DType: dt, Class: Cache, Offset: b.p.Bytes[Cache]})
-	b.p.Bytes[Cache] += alignUp(b.p.Values[id].Bytes())
-	b.p.Named[name] = id
-	return id
+	return b.next(Cache, name, dt, shape)
 }
 
 // Input adds a value that the host feeds by name.
 func (b *Builder) Input(name string, dt DType, shape ...int) ID {
+	return b.next(Input, name, dt, shape)
+}
+
+// next adds a named value behind those of its class.
+func (b *Builder) next(class Class, name string, dt DType, shape []int) ID {
 	if _, dup := b.p.Named[name]; dup {
-		b.fail("input %s is declared twice", name)
+		b.fail("%v %s is declared twice", class, name)
 	}
-	id := b.add(Value{Name: name, Shape: shape, DType: dt, Class: Input, Offset: b.p.Bytes[Input]})
-	b.p.Bytes[Input] += alignUp(b.p.Values[id].Bytes())
+	id := b.add(Value{Name: name, Shape: shape, DType: dt, Class: class, Offset: b.p.Bytes[class]})
+	b.p.Bytes[class] += alignUp(b.p.Values[id].Bytes())
 	b.p.Named[name] = id
 	return id
 }
