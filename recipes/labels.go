@@ -84,8 +84,8 @@ func unlabelled(c *data.Corpus, split *data.Split, what string) error {
 	return fmt.Errorf("no document of split %s of corpus %s has a label %s (hint: label names the column)", split.Name, c.Provenance.Name, what)
 }
 
-// fits checks that a corpus has what baselines are fitted to.
-func fits(c *data.Corpus, names []string) error {
+// canFit checks that a corpus has what baselines are fitted to.
+func canFit(c *data.Corpus, names []string) error {
 	for _, name := range names {
 		if name == eval.BaselineRandomInit {
 			continue
@@ -131,7 +131,7 @@ func (r *Recipe) labelled(corpora map[string]*data.Corpus) error {
 				return fmt.Errorf("stage %s: corpus %s has %d labels; classification needs 2 or more", s.Name, c.Provenance.Name, len(c.Labels))
 			}
 		case "evaluate":
-			if err := fits(c, s.Baselines); err != nil {
+			if err := canFit(c, s.Baselines); err != nil {
 				return fmt.Errorf("stage %s: %w", s.Name, err)
 			}
 			for _, name := range s.Models {

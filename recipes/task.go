@@ -115,7 +115,7 @@ func Evaluate(ctx context.Context, dir string, t *Task, limit int, o Options) (*
 	if split == nil {
 		return nil, input(fmt.Errorf("task %s: %s has no split %s", t.Name, t.Source, t.Split))
 	}
-	if err := fits(corpus, t.Baselines); err != nil {
+	if err := canFit(corpus, t.Baselines); err != nil {
 		return nil, input(fmt.Errorf("task %s: %w", t.Name, err))
 	}
 	var ends Tokenizer
