@@ -43,16 +43,13 @@ func (f BERT) dropout(p, attention float64) (Family, bool) {
 	return f, true
 }
 
-func (f BERT) maxLength() int   { return f.MaxPositionEmbeddings }
-func (f BERT) tokenTypes() bool { return f.TypeVocabSize > 0 }
-func (f BERT) firstToken()      {}
-func (f BERT) writing() Writing { return Never }
-
-func (f BERT) architecture(h Head) string {
-	if h == Pretraining {
-		return "BertForPreTraining"
+func (f BERT) traits() Traits {
+	t := Traits{
+		Classes: classNames("Bert", "ForMaskedLM"), Writing: Never, Learns: MaskedTokens, FirstToken: true,
+		TokenTypes: f.TypeVocabSize > 0, MaxLength: f.MaxPositionEmbeddings,
 	}
-	return className("Bert", "ForMaskedLM", h)
+	t.Classes[Pretraining] = "BertForPreTraining"
+	return t
 }
 
 func (f BERT) tensors(h Head) tensors {

@@ -41,10 +41,9 @@ type Config struct {
 // on, a struct of the keys of its config.json. It is a value: to change a key, change a
 // copy and set Config.Family to it, or use Config.Edit.
 type Family interface {
+	traits() Traits
 	model(c Config, h Head) Model
-	architecture(h Head) string // its class in Hugging Face's transformers; "": the family has no such head
-	small() Family              // trains in minutes
-	maxLength() int             // of a sequence, in tokens; 0: any
+	small() Family // trains in minutes
 	// dropout sets the rates, that of attention's weights by itself; not ok: one is not 0 that the
 	// family lacks.
 	dropout(p, attention float64) (f Family, ok bool)
@@ -273,17 +272,6 @@ func (c *Config) SetDropout(p, attention float64) error {
 	return nil
 }
 
-// MaxLength is the longest sequence in tokens, 0 where there is no bound.
-func (c Config) MaxLength() int { return c.Family.maxLength() }
-
-// Memory is how many rows a model of a head keeps of what came before a sequence: XLNet's.
-func (c Config) Memory(h Head) int {
-	if f, ok := c.Family.(interface{ memory() int }); ok && h == LanguageModel {
-		return f.memory()
-	}
-	return 0
-}
-
 // Head is what the architecture says.
 func (c Config) Head() (Head, error) {
 	if len(c.Architectures) == 0 {
@@ -291,7 +279,7 @@ func (c Config) Head() (Head, error) {
 	}
 	var known []string
 	for h := range numHeads {
-		switch a := c.Family.architecture(h); a {
+		switch a := c.class(h); a {
 		case "":
 		case c.Architectures[0]:
 			return h, nil
@@ -459,20 +447,4 @@ func (f *Faults) divides(key string, width int, parts string, n int) {
 	if n > 0 && width%n != 0 {
 		f.add(key, "%d is not a multiple of %s, %d", width, parts, n)
 	}
-}
-
-// className is what transformers calls a family with a head; what ends the name of its language
-// model differs.
-func className(family, languageModel string, h Head) string {
-	switch h {
-	case LanguageModel:
-		return family + languageModel
-	case Classifier:
-		return family + "ForSequenceClassification"
-	case TokenClassifier:
-		return family + "ForTokenClassification"
-	case QuestionAnswering:
-		return family + "ForQuestionAnswering"
-	}
-	return ""
 }

@@ -75,7 +75,7 @@ func TestConfigErrors(t *testing.T) {
 func TestHeadOfConfig(t *testing.T) {
 	c := tiny()
 	for h := LanguageModel; h <= Classifier; h++ {
-		c.Architectures = []string{c.Family.architecture(h)}
+		c.Architectures = []string{c.class(h)}
 		if got, err := c.Head(); got != h || err != nil {
 			t.Errorf("head %v, error %v, want %v", got, err, h)
 		}

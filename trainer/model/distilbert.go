@@ -37,10 +37,12 @@ func (f DistilBERT) dropout(p, attention float64) (Family, bool) {
 	return f, true
 }
 
-func (f DistilBERT) maxLength() int             { return f.MaxPositionEmbeddings }
-func (f DistilBERT) firstToken()                {}
-func (f DistilBERT) writing() Writing           { return Never }
-func (f DistilBERT) architecture(h Head) string { return className("DistilBert", "ForMaskedLM", h) }
+func (f DistilBERT) traits() Traits {
+	return Traits{
+		Classes: classNames("DistilBert", "ForMaskedLM"), Writing: Never, Learns: MaskedTokens, FirstToken: true,
+		MaxLength: f.MaxPositionEmbeddings,
+	}
+}
 
 func (f DistilBERT) tensors(h Head) tensors {
 	return tensors{

@@ -91,13 +91,13 @@ func (n *Network) Feed(x *exec.Executor, f *Feed) error {
 
 // positions are those of the family's table, which may begin with rows of no token.
 func (n *Network) positions(p []int32) []int32 {
-	f, ok := n.config.Family.(interface{ positionOffset() int })
-	if !ok || p == nil {
+	offset := n.traits.PositionOffset
+	if offset == 0 || p == nil {
 		return p
 	}
 	n.shifted = n.shifted[:0]
 	for _, v := range p {
-		n.shifted = append(n.shifted, v+int32(f.positionOffset()))
+		n.shifted = append(n.shifted, v+int32(offset))
 	}
 	return n.shifted
 }
@@ -106,7 +106,7 @@ func (n *Network) positions(p []int32) []int32 {
 // not pad_token_id, as transformers has it: a text may end with that very token.
 func (n *Network) unpadded(f *Feed) []int32 {
 	pad := n.config.PadTokenID
-	if _, ok := n.config.Family.(interface{ skipsPadding() }); !ok || n.opts.Head != Classifier || pad == nil || len(f.Segments) != len(f.Tokens) || len(f.Positions) != len(f.Tokens) {
+	if !n.traits.SkipsPadding || n.opts.Head != Classifier || pad == nil || len(f.Segments) != len(f.Tokens) || len(f.Positions) != len(f.Tokens) {
 		return f.Pool
 	}
 	n.pool = append(n.pool[:0], f.Pool...)
@@ -125,22 +125,16 @@ func (n *Network) unpadded(f *Feed) []int32 {
 // twice is what is fed for a text that both encoder and decoder read, where it is given once:
 // the decoder reads it behind a token that starts it.
 func (n *Network) twice(f *Feed) (tokens, encoderTokens, encoderSegments []int32) {
-	family, ok := n.config.Family.(interface {
-		startToken(h Head) (token int32, twice bool)
-	})
-	if !ok || f.EncoderTokens != nil {
+	t := n.traits
+	if f.EncoderTokens != nil || !t.ReadsTwice[n.opts.Head] {
 		return f.Tokens, f.EncoderTokens, f.EncoderSegments
-	}
-	start, both := family.startToken(n.opts.Head)
-	if !both {
-		return f.Tokens, nil, nil
 	}
 	n.behind = append(n.behind[:0], f.Tokens...)
 	for i := range n.behind {
 		if i < len(f.Positions) && f.Positions[i] > 0 {
 			n.behind[i] = f.Tokens[i-1]
 		} else {
-			n.behind[i] = start
+			n.behind[i] = t.StartToken
 		}
 	}
 	return n.behind, f.Tokens, f.Segments

@@ -40,16 +40,14 @@ func (f GPT2) small() Family {
 }
 
 func (f GPT2) model(c Config, h Head) Model { return &gpt2{c, f, h} }
-func (f GPT2) maxLength() int               { return f.NPositions }
-func (f GPT2) skipsPadding()                {}
 
 func (f GPT2) dropout(p, attention float64) (Family, bool) {
 	f.EmbdPDrop, f.ResidPDrop, f.AttnPDrop = p, p, attention
 	return f, true
 }
 
-func (f GPT2) architecture(h Head) string {
-	return className("GPT2", "LMHeadModel", h)
+func (f GPT2) traits() Traits {
+	return Traits{Classes: classNames("GPT2", "LMHeadModel"), SkipsPadding: true, MaxLength: f.NPositions}
 }
 
 func (f GPT2) tensors(h Head) tensors {

@@ -53,15 +53,13 @@ func (f Llama) small() Family {
 }
 
 func (f Llama) model(c Config, h Head) Model { return &llama{c, f, h} }
-func (f Llama) maxLength() int               { return f.MaxPositionEmbeddings }
-func (f Llama) skipsPadding()                {}
 
 func (f Llama) dropout(p, attention float64) (Family, bool) {
 	f.AttentionDropout = attention
 	return f, p == 0
 }
 
-func (f Llama) architecture(h Head) string {
+func (f Llama) traits() Traits {
 	name := "Llama"
 	switch {
 	case f.qwen2:
@@ -69,7 +67,7 @@ func (f Llama) architecture(h Head) string {
 	case f.qwen:
 		name = "Qwen3"
 	}
-	return className(name, "ForCausalLM", h)
+	return Traits{Classes: classNames(name, "ForCausalLM"), SkipsPadding: true, MaxLength: f.MaxPositionEmbeddings}
 }
 
 func (f Llama) tensors(h Head) tensors {

@@ -70,7 +70,7 @@ func MatchTensors(c Config, h Head, tensors []Stored, same func(i, j int) (bool,
 	if len(differ) > 0 {
 		return nil, fmt.Errorf("model: tensor %s has other values than %s, which a %s takes in its place", differ[0].name, differ[0].of, c.ModelType)
 	}
-	if h == LanguageModel && c.Family.architecture(Classifier) != "" {
+	if h == LanguageModel && c.class(Classifier) != "" {
 		return m, m.addPooler(c, tensors)
 	}
 	return m, nil
@@ -82,7 +82,7 @@ func matchLayout(c Config, h Head, tensors []Stored, untied bool) (*Match, error
 	if err != nil {
 		return nil, err
 	}
-	c.Architectures = []string{c.Family.architecture(h)}
+	c.Architectures = []string{c.class(h)}
 	l := exec.NewLayout(exec.F32, b.Params())
 	m := match(c, h, l, tensors, untied)
 	for _, name := range m.fresh {

@@ -98,7 +98,7 @@ func New(c Config, h Head) (Model, error) {
 	if h < 0 || h >= numHeads {
 		return nil, fmt.Errorf("model: %v is not known", h)
 	}
-	if c.Family.architecture(h) == "" {
+	if c.class(h) == "" {
 		return nil, fmt.Errorf("model: %s has no %v", c.ModelType, h)
 	}
 	if n := len(c.Labels()); (h == Classifier || h == TokenClassifier) && n < 2 {

@@ -18,6 +18,7 @@ import (
 // built when first asked for. It is for one goroutine.
 type Network struct {
 	config Config
+	traits Traits
 	opts   Options
 	layout *exec.Layout
 	inits  map[string]graph.Init
@@ -46,12 +47,12 @@ func NewNetwork(dev exec.Device, dt exec.DType, c Config, o Options) (*Network, 
 	if err != nil {
 		return nil, err
 	}
-	c.Architectures = []string{c.Family.architecture(o.Head)}
+	c.Architectures = []string{c.class(o.Head)}
 	if o.Head == Classifier {
 		c.ProblemType = "single_label_classification"
 	}
 	n := &Network{
-		config: c, opts: o, layout: exec.NewLayout(dt, b.Params()), inits: map[string]graph.Init{},
+		config: c, traits: c.Traits(), opts: o, layout: exec.NewLayout(dt, b.Params()), inits: map[string]graph.Init{},
 		progs: map[bucket]*exec.Program{}, execs: map[bucket]*exec.Executor{},
 	}
 	for i, p := range b.Params() {
@@ -69,10 +70,7 @@ func NewNetwork(dev exec.Device, dt exec.DType, c Config, o Options) (*Network, 
 func (n *Network) Config() Config { return n.config }
 
 // PoolsFirst says that a classifier reads the first token of a sequence, [CLS], not its last.
-func (n *Network) PoolsFirst() bool {
-	_, ok := n.config.Family.(interface{ firstToken() })
-	return ok
-}
+func (n *Network) PoolsFirst() bool { return n.traits.FirstToken }
 
 // Layout is where the parameters lie.
 func (n *Network) Layout() *exec.Layout { return n.layout }

@@ -50,21 +50,17 @@ func (f PaLM) small() Family {
 }
 
 func (f PaLM) model(c Config, h Head) Model { return &palm{c, f, h} }
-func (f PaLM) maxLength() int               { return f.MaxPositionEmbeddings }
 
 func (f PaLM) dropout(p, attention float64) (Family, bool) {
 	f.Dropout = p
 	return f, attention == 0
 }
 
-func (f PaLM) architecture(h Head) string {
-	switch h {
-	case LanguageModel:
-		return "PaLMForCausalLM"
-	case Classifier:
-		return "PaLMForSequenceClassification"
+func (f PaLM) traits() Traits {
+	return Traits{
+		Classes:   [numHeads]string{LanguageModel: "PaLMForCausalLM", Classifier: "PaLMForSequenceClassification"},
+		MaxLength: f.MaxPositionEmbeddings,
 	}
-	return ""
 }
 
 func (f PaLM) tensors(Head) tensors {

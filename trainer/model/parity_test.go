@@ -131,7 +131,7 @@ func (r *reference) feed(h Head) (f *Feed, targets int) {
 	case Classifier, Pretraining:
 		for b := range r.IDs {
 			row := b * tt
-			if _, first := r.Config.Family.(interface{ firstToken() }); !first {
+			if !r.Config.Traits().FirstToken {
 				row += r.Lengths[b] - 1
 			}
 			f.Pool = append(f.Pool, int32(row))

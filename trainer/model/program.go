@@ -104,7 +104,7 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 	}
 
 	encoderT := 0
-	if _, ok := c.Family.(interface{ encoderDecoder() }); ok && o.Head != TokenClassifier {
+	if c.Traits().EncoderDecoder && o.Head != TokenClassifier {
 		if encoderT = o.EncoderLength; encoderT == 0 {
 			encoderT = t
 		}
@@ -133,7 +133,7 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 		in.Segments = b.Input("segments", exec.I32, rows)
 		in.Order = b.Input("order", exec.I32, rows)
 	}
-	if f, ok := c.Family.(interface{ tokenTypes() bool }); ok && f.tokenTypes() {
+	if c.Traits().TokenTypes {
 		keys := rows
 		if in.Memory.Len = c.Memory(o.Head); in.Memory.Len > 0 {
 			keys = batch * (in.Memory.Len + t)
@@ -170,24 +170,6 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 	}
 	out := m.Forward(b, in)
 	return b, out, b.Err()
-}
-
-// Writing is how a family's language model goes on with a text.
-type Writing int
-
-const (
-	Cached   Writing = iota // Decode
-	Queried                 // Evaluate: the row behind the text has the logits of its own token, not of the next
-	Answered                // Evaluate: the encoder reads the text, and the decoder writes another
-	Never                   // it sees to both sides
-)
-
-// Writing is the family's.
-func (c Config) Writing() Writing {
-	if f, ok := c.Family.(interface{ writing() Writing }); ok {
-		return f.writing()
-	}
-	return Cached
 }
 
 // NewLayout places the parameters of a model in their arena.

@@ -25,12 +25,15 @@ func (f RoBERTa) dropout(p, attention float64) (Family, bool) {
 	return RoBERTa(d.(BERT)), ok
 }
 
-func (f RoBERTa) keys(h Head) keys           { return BERT(f).keys(h) }
-func (f RoBERTa) maxLength() int             { return f.MaxPositionEmbeddings - f.positionOffset() }
-func (f RoBERTa) positionOffset() int        { return robertaPad + 1 }
-func (f RoBERTa) firstToken()                {}
-func (f RoBERTa) writing() Writing           { return Never }
-func (f RoBERTa) architecture(h Head) string { return className("Roberta", "ForMaskedLM", h) }
+func (f RoBERTa) keys(h Head) keys { return BERT(f).keys(h) }
+
+func (f RoBERTa) traits() Traits {
+	const offset = robertaPad + 1
+	return Traits{
+		Classes: classNames("Roberta", "ForMaskedLM"), Writing: Never, Learns: MaskedTokens, FirstToken: true,
+		PositionOffset: offset, MaxLength: f.MaxPositionEmbeddings - offset,
+	}
+}
 
 func (f RoBERTa) tensors(h Head) tensors {
 	return tensors{
@@ -42,8 +45,8 @@ func (f RoBERTa) tensors(h Head) tensors {
 
 func (f RoBERTa) check(c Config, faults *Faults) {
 	BERT(f).check(c, faults)
-	if f.MaxPositionEmbeddings <= f.positionOffset() {
-		faults.add("max_position_embeddings", "%d: the first %d are of no token", f.MaxPositionEmbeddings, f.positionOffset())
+	if offset := f.traits().PositionOffset; f.MaxPositionEmbeddings <= offset {
+		faults.add("max_position_embeddings", "%d: the first %d are of no token", f.MaxPositionEmbeddings, offset)
 	}
 	if c.PadTokenID != nil && *c.PadTokenID != robertaPad {
 		faults.add("pad_token_id", "%d, want %d: positions count from the one after it", *c.PadTokenID, robertaPad)

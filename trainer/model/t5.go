@@ -53,12 +53,12 @@ func (f T5) dropout(p, attention float64) (Family, bool) {
 }
 
 func (f T5) model(c Config, h Head) Model { return &t5{c, f, h, f.tensors(h).prefix} }
-func (f T5) maxLength() int               { return 0 }
-func (f T5) writing() Writing             { return Answered }
-func (f T5) encoderDecoder()              {}
 
-func (f T5) architecture(h Head) string {
-	return className("T5", "ForConditionalGeneration", h)
+func (f T5) traits() Traits {
+	return Traits{
+		Classes: classNames("T5", "ForConditionalGeneration"), Writing: Answered, Learns: CorruptedSpans, EncoderDecoder: true,
+		StartToken: int32(f.DecoderStartTokenID), ReadsTwice: [numHeads]bool{Classifier: true, QuestionAnswering: true},
+	}
 }
 
 func (f T5) tensors(h Head) tensors {
@@ -79,12 +79,6 @@ func (f T5) tensors(h Head) tensors {
 		delete(n.ties, "transformer.decoder.embed_tokens.weight")
 	}
 	return n
-}
-
-// startToken says that a head which reads a text twice, by the encoder and by the decoder
-// behind this token, is fed it once.
-func (f T5) startToken(h Head) (token int32, twice bool) {
-	return int32(f.DecoderStartTokenID), h == Classifier || h == QuestionAnswering
 }
 
 func (f T5) keys(h Head) keys {
@@ -112,7 +106,7 @@ func (f T5) check(c Config, faults *Faults) {
 	faults.above0("initializer_factor", f.InitializerFactor)
 	faults.buckets(f.RelativeAttentionNumBuckets, f.RelativeAttentionMaxDistance)
 	// transformers writes false for the head that has no decoder.
-	faults.yes("is_encoder_decoder", f.IsEncoderDecoder || len(c.Architectures) > 0 && c.Architectures[0] == f.architecture(TokenClassifier))
+	faults.yes("is_encoder_decoder", f.IsEncoderDecoder || len(c.Architectures) > 0 && c.Architectures[0] == f.traits().Classes[TokenClassifier])
 }
 
 // t5 is the encoder and decoder of Raffel et al. 2020: norms without mean and bias before each

@@ -47,24 +47,14 @@ func (f XLNet) dropout(p, attention float64) (Family, bool) {
 }
 
 func (f XLNet) model(c Config, h Head) Model { return &xlnet{c, f, h} }
-func (f XLNet) maxLength() int               { return 0 }
-func (f XLNet) tokenTypes() bool             { return true }
-func (f XLNet) writing() Writing             { return Queried }
 
-// memory is how many rows a language model keeps.
-func (f XLNet) memory() int {
-	if !f.UseMemsTrain {
-		return 0
+func (f XLNet) traits() Traits {
+	t := Traits{Classes: classNames("XLNet", "LMHeadModel"), Writing: Queried, Learns: PermutedTokens, TokenTypes: true}
+	t.Classes[QuestionAnswering] += "Simple"
+	if f.UseMemsTrain {
+		t.Memory = f.MemLen
 	}
-	return f.MemLen
-}
-
-func (f XLNet) architecture(h Head) string {
-	name := className("XLNet", "LMHeadModel", h)
-	if h == QuestionAnswering {
-		name += "Simple"
-	}
-	return name
+	return t
 }
 
 func (f XLNet) tensors(h Head) tensors {
