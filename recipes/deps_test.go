@@ -25,8 +25,10 @@ import (
 // This is policy: where the test fails, the import is what to change.
 const order = `
 	NONE
-	< eval/metric, data/tokenizer/template, data/source, checkpoint/gguf, trainer/exec;
-	checkpoint/gguf < checkpoint, data/tokenizer;
+	< eval/metric, data/tokenizer/template, checkpoint/file, checkpoint/float;
+	checkpoint/file < data/source;
+	checkpoint/float < trainer/exec;
+	checkpoint/file, checkpoint/float < checkpoint/gguf < checkpoint, data/tokenizer;
 
 	# The mathematics and its execution. gen writes the assembly of cpu.
 	NONE < trainer/exec/cpu/gen;

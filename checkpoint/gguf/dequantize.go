@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+
+	"hone/checkpoint/float"
 )
 
 // Dequantize gives the elements of whole blocks as float32, with the bits of llama.cpp's
@@ -20,7 +22,7 @@ func Dequantize(t Type, dst []float32, blocks []byte) error {
 	case F16:
 		block = func(y []float32, b []byte) { y[0] = half(b) }
 	case BF16:
-		block = func(y []float32, b []byte) { y[0] = FromBF16(binary.LittleEndian.Uint16(b)) }
+		block = func(y []float32, b []byte) { y[0] = float.FromBF16(binary.LittleEndian.Uint16(b)) }
 	case Q4_0:
 		block = func(y []float32, b []byte) {
 			d := half(b)
@@ -71,6 +73,9 @@ func Dequantize(t Type, dst []float32, blocks []byte) error {
 	}
 	return nil
 }
+
+// half is the binary16 that b begins with.
+func half(b []byte) float32 { return float.FromF16(binary.LittleEndian.Uint16(b)) }
 
 // nibbles goes over 16 bytes: the lower halves are elements 0 to 15, the upper ones 16 to 31.
 func nibbles(b []byte, put func(i int, q byte)) {

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+
+	"hone/checkpoint/float"
 )
 
 // WriteTypes are the types that Quantize writes.
@@ -23,7 +25,7 @@ func Quantize(t Type, dst []byte, src []float32) error {
 		}
 	}
 	fits := func(i int, v float32) (uint16, error) {
-		h := ToHalf(v)
+		h := float.ToF16(v)
 		if h&0x7fff == 0x7c00 {
 			return 0, fmt.Errorf("gguf: element %d: %g is more than F16 holds, 65504", i, v)
 		}
@@ -36,7 +38,7 @@ func Quantize(t Type, dst []byte, src []float32) error {
 		}
 	case BF16:
 		for i, v := range src {
-			h := ToBF16(v)
+			h := float.ToBF16(v)
 			if h&0x7fff == 0x7f80 {
 				return fmt.Errorf("gguf: element %d: %g is more than BF16 holds", i, v)
 			}

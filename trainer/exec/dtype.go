@@ -3,7 +3,8 @@ package exec
 import (
 	"encoding/binary"
 	"fmt"
-	"math"
+
+	"hone/checkpoint/float"
 )
 
 // DType is the type of a value's elements.
@@ -52,23 +53,10 @@ func Dequantize(d DType, dst []float32, blocks []byte) error {
 	}
 	for i := 0; i < len(dst); i += 32 {
 		b := blocks[i/32*34:][:34]
-		scale := float16(binary.LittleEndian.Uint16(b))
+		scale := float.FromF16(binary.LittleEndian.Uint16(b))
 		for k, q := range b[2:] {
 			dst[i+k] = scale * float32(int8(q))
 		}
 	}
 	return nil
-}
-
-// float16 is the value of an IEEE 754 half.
-func float16(h uint16) float32 {
-	sign, exp, frac := uint32(h>>15)<<31, uint32(h>>10&31), uint32(h&1023)
-	switch exp {
-	case 0: // subnormal
-		v := float32(frac) * 0x1p-24
-		return math.Float32frombits(math.Float32bits(v) | sign)
-	case 31: // infinity, or no number
-		return math.Float32frombits(sign | 0xff<<23 | frac<<13)
-	}
-	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
 }

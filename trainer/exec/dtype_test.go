@@ -2,31 +2,8 @@ package exec
 
 import (
 	"encoding/binary"
-	"math"
 	"testing"
 )
-
-// Every float16, against its definition: (-1)^s · 2^(e-15) · 1.f, or 2^-14 · 0.f.
-func TestFloat16(t *testing.T) {
-	for h := range 1 << 16 {
-		sign, e, f := 1-2*float64(h>>15), h>>10&31, float64(h&1023)/1024
-		var want float64
-		switch {
-		case e == 31 && f == 0:
-			want = math.Inf(int(sign))
-		case e == 31:
-			want = math.NaN()
-		case e == 0:
-			want = sign * math.Ldexp(f, -14)
-		default:
-			want = sign * math.Ldexp(1+f, e-15)
-		}
-		got := float64(float16(uint16(h)))
-		if got != want && !(math.IsNaN(got) && math.IsNaN(want)) || math.Signbit(got) != (h>>15 == 1) {
-			t.Fatalf("%#04x is %g, want %g", h, got, want)
-		}
-	}
-}
 
 func TestDequantize(t *testing.T) {
 	blocks := make([]byte, 68)

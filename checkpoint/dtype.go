@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math"
 
-	"hone/checkpoint/gguf"
+	"hone/checkpoint/float"
 )
 
 // toFloat32 appends the values of src, of a floating-point dtype.
@@ -22,11 +22,11 @@ func toFloat32(dst []float32, dtype string, src []byte) ([]float32, error) {
 		}
 	case "BF16":
 		for i := 0; i+2 <= len(src); i += 2 {
-			dst = append(dst, gguf.FromBF16(le.Uint16(src[i:])))
+			dst = append(dst, float.FromBF16(le.Uint16(src[i:])))
 		}
 	case "F16":
 		for i := 0; i+2 <= len(src); i += 2 {
-			dst = append(dst, gguf.FromHalf(le.Uint16(src[i:])))
+			dst = append(dst, float.FromF16(le.Uint16(src[i:])))
 		}
 	default:
 		return nil, fmt.Errorf("of type %s; weights of F32, F16, BF16 and F64 are read", dtype)
@@ -44,11 +44,11 @@ func fromFloat32(dst []byte, dtype string, src []float32) ([]byte, error) {
 		}
 	case "BF16":
 		for _, v := range src {
-			dst = le.AppendUint16(dst, gguf.ToBF16(v))
+			dst = le.AppendUint16(dst, float.ToBF16(v))
 		}
 	case "F16":
 		for _, v := range src {
-			dst = le.AppendUint16(dst, gguf.ToHalf(v))
+			dst = le.AppendUint16(dst, float.ToF16(v))
 		}
 	default:
 		return nil, fmt.Errorf("type %s is not known; weights are written as F32, F16 or BF16", dtype)

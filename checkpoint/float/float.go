@@ -1,12 +1,8 @@
-package gguf
+// Package float converts the short floating-point types of files: IEEE 754 binary16 and
+// bfloat16. It rounds to nearest, ties to even.
+package float
 
-import (
-	"encoding/binary"
-	"math"
-)
-
-// half is the binary16 that b begins with.
-func half(b []byte) float32 { return FromHalf(binary.LittleEndian.Uint16(b)) }
+import "math"
 
 // FromBF16 is the value of a bfloat16.
 func FromBF16(h uint16) float32 { return math.Float32frombits(uint32(h) << 16) }
@@ -14,11 +10,14 @@ func FromBF16(h uint16) float32 { return math.Float32frombits(uint32(h) << 16) }
 // ToBF16 is the nearest bfloat16 of a number, the even one of two as near.
 func ToBF16(v float32) uint16 {
 	b := math.Float32bits(v)
+	if v != v {
+		return uint16(b>>16) | 0x40 // rounding could carry into the sign
+	}
 	return uint16((b + 0x7fff + b>>16&1) >> 16)
 }
 
-// FromHalf is the value of an IEEE 754 binary16.
-func FromHalf(h uint16) float32 {
+// FromF16 is the value of an IEEE 754 binary16.
+func FromF16(h uint16) float32 {
 	sign, exp, man := uint32(h&0x8000)<<16, uint32(h>>10&0x1f), uint32(h&0x3ff)
 	switch exp {
 	case 0: // subnormal: man·2⁻²⁴
@@ -29,8 +28,8 @@ func FromHalf(h uint16) float32 {
 	return math.Float32frombits(sign | (exp+112)<<23 | man<<13)
 }
 
-// ToHalf is the nearest binary16 of a number; infinity from 65520 on.
-func ToHalf(v float32) uint16 {
+// ToF16 is the nearest binary16 of a number; infinity from 65520 on.
+func ToF16(v float32) uint16 {
 	b := math.Float32bits(v)
 	sign, abs := uint16(b>>16&0x8000), b&0x7fffffff
 	switch {
