@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"hone/checkpoint/file"
 )
 
 // finalDir is the name of the checkpoint that a stage ends with.
@@ -37,7 +39,7 @@ func (d disk) setFinal(stageDir string, c *Checkpoint) error {
 func (d disk) linkAll(tmp string, c *Checkpoint) error {
 	for _, name := range append(c.Manifest.names(), ManifestFile) {
 		from, to := filepath.Join(c.Dir, name), filepath.Join(tmp, name)
-		if d.link(from, to) == nil {
+		if d.Link(from, to) == nil {
 			continue
 		}
 		got, err := d.copyFile(from, to)
@@ -51,13 +53,13 @@ func (d disk) linkAll(tmp string, c *Checkpoint) error {
 	return nil
 }
 
-func (d disk) copyFile(from, to string) (FileInfo, error) {
+func (d disk) copyFile(from, to string) (file.Info, error) {
 	f, err := os.Open(from)
 	if err != nil {
-		return FileInfo{}, err
+		return file.Info{}, err
 	}
 	defer f.Close()
-	return d.writeNew(to, func(w io.Writer) error {
+	return d.WriteNew(to, func(w io.Writer) error {
 		_, err := io.Copy(w, f)
 		return err
 	})

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"hone/checkpoint/file"
 )
 
 // The files of a checkpoint directory. Those that other tools read have Hugging
@@ -39,15 +41,15 @@ const formatVersion = 4
 // files must hash to. It holds no time and no path: the same run gives the
 // same manifest.
 type Manifest struct {
-	FormatVersion int                 `json:"format_version"` // set by Save
-	Hone          string              `json:"hone"`           // version of the program
-	Stage         string              `json:"stage"`
-	Step          int                 `json:"step"`
-	Kernels       string              `json:"kernels"` // kernel set: generic, avx2, …
-	Device        string              `json:"device"`  // device kind: cpu, …
-	Metrics       map[string]float64  `json:"metrics,omitempty"`
-	Provenance    []Origin            `json:"provenance,omitempty"` // oldest first
-	Files         map[string]FileInfo `json:"files,omitempty"`      // set by Save
+	FormatVersion int                  `json:"format_version"` // set by Save
+	Hone          string               `json:"hone"`           // version of the program
+	Stage         string               `json:"stage"`
+	Step          int                  `json:"step"`
+	Kernels       string               `json:"kernels"` // kernel set: generic, avx2, …
+	Device        string               `json:"device"`  // device kind: cpu, …
+	Metrics       map[string]float64   `json:"metrics,omitempty"`
+	Provenance    []Origin             `json:"provenance,omitempty"` // oldest first
+	Files         map[string]file.Info `json:"files,omitempty"`      // set by Save
 	// SHA256 is the hash of the manifest itself with this field empty, so that
 	// its own damage shows. Set by Save.
 	SHA256 string `json:"sha256"`
@@ -84,12 +86,6 @@ type Corpus struct {
 	Share     float64 `json:"share,omitempty"` // of a mixture
 	// Cleaning counts the documents that were left out, by reason.
 	Cleaning map[string]int64 `json:"cleaning,omitempty"`
-}
-
-// FileInfo is what a file of a checkpoint must be.
-type FileInfo struct {
-	Size   int64  `json:"size"`
-	SHA256 string `json:"sha256"` // hexadecimal
 }
 
 // Chain returns the provenance of a checkpoint that begins at the one of m and goes on

@@ -1,17 +1,19 @@
 package checkpoint
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+
+	"hone/checkpoint/file"
 )
 
 // Checkpoint is a checkpoint whose files matched its manifest when it was
@@ -67,32 +69,25 @@ func isDir(path string) bool {
 
 // verify compares a file's size and hash with the manifest's.
 func (c *Checkpoint) verify(name string) error {
-	f, err := os.Open(filepath.Join(c.Dir, name))
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%s is missing", name)
-		}
+	want, path := c.Manifest.Files[name], filepath.Join(c.Dir, name)
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s is missing", name)
+	case err != nil:
 		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	want := c.Manifest.Files[name]
-	if info.Size() != want.Size {
+	case info.Size() != want.Size:
 		return fmt.Errorf("%s has %d bytes, not %d: damaged", name, info.Size(), want.Size)
 	}
-	hash := sha256.New()
-	// Without the wrapper the copy would go by small pieces of its own.
-	if _, err := io.CopyBuffer(hash, struct{ io.Reader }{f}, make([]byte, min(want.Size+1, 1<<20))); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+	got, err := file.Hash(context.Background(), path, nil)
+	if err != nil {
+		return err
 	}
-	return compareHash(name, hash.Sum(nil), want)
+	return compareHash(name, got.SHA256, want)
 }
 
-func compareHash(name string, sum []byte, want FileInfo) error {
-	if hex.EncodeToString(sum) != want.SHA256 {
+func compareHash(name, sum string, want file.Info) error {
+	if sum != want.SHA256 {
 		return fmt.Errorf("%s does not match its sha256: damaged", name)
 	}
 	return nil
@@ -107,7 +102,7 @@ func (c *Checkpoint) File(name string) ([]byte, error) {
 	data, err := os.ReadFile(filepath.Join(c.Dir, name))
 	if err == nil {
 		sum := sha256.Sum256(data)
-		err = compareHash(name, sum[:], want)
+		err = compareHash(name, hex.EncodeToString(sum[:]), want)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint %s: %w", c.Dir, err)
@@ -128,7 +123,7 @@ func (c *Checkpoint) Tensors(name string) (*Safetensors, error) {
 	return s, nil
 }
 
-func (c *Checkpoint) info(name string) (FileInfo, error) {
+func (c *Checkpoint) info(name string) (file.Info, error) {
 	info, ok := c.Manifest.Files[name]
 	if !ok {
 		return info, fmt.Errorf("checkpoint %s: has no file %s, only %s", c.Dir, name, strings.Join(c.Manifest.names(), ", "))

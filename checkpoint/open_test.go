@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"hone/checkpoint/file"
 )
 
 func TestOpenDamaged(t *testing.T) {
@@ -53,7 +55,7 @@ func TestOpenDamaged(t *testing.T) {
 		{"other step", "does not match its own sha256", edit(ManifestFile, replace(`"step": 3`, `"step": 2`))},
 		{"unknown field", "unknown field", edit(ManifestFile, replace(`"step": 3`, `"step": 3, "stop": 3`))},
 		{"path", `"../x" is no plain file name`, func(t *testing.T, dir string) {
-			m := Manifest{FormatVersion: formatVersion, Step: 3, Files: map[string]FileInfo{"../x": {}}}
+			m := Manifest{FormatVersion: formatVersion, Step: 3, Files: map[string]file.Info{"../x": {}}}
 			text, err := m.seal()
 			if err != nil {
 				t.Fatal(err)
@@ -102,7 +104,7 @@ func TestOpenDamaged(t *testing.T) {
 // TestManifestFlips flips every bit of a manifest.
 func TestManifestFlips(t *testing.T) {
 	m := Manifest{FormatVersion: formatVersion, Hone: "v1", Metrics: map[string]float64{"loss": 1.5},
-		Files: map[string]FileInfo{ModelFile: {Size: 1, SHA256: "ab"}}}
+		Files: map[string]file.Info{ModelFile: {Size: 1, SHA256: "ab"}}}
 	text, err := m.encode()
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +132,7 @@ func TestOpenFiles(t *testing.T) {
 		t.Errorf("state %q, %v", data, err)
 	}
 	sum := sha256.Sum256(data)
-	if got, want := c.Manifest.Files[StateFile], (FileInfo{int64(len(data)), hex.EncodeToString(sum[:])}); got != want {
+	if got, want := c.Manifest.Files[StateFile], (file.Info{Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:])}); got != want {
 		t.Errorf("manifest has %v, want %v", got, want)
 	}
 	_, err = c.File(TokenizerFile)
@@ -287,7 +289,7 @@ func TestSetFinal(t *testing.T) {
 	// And it is made of copies where there are no links, but not of damage.
 	stage = t.TempDir()
 	d := (&journal{}).disk()
-	d.link = func(string, string) error { return errInjected }
+	d.Link = func(string, string) error { return errInjected }
 	if err := d.setFinal(stage, c); err != nil {
 		t.Fatal(err)
 	}

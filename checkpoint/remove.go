@@ -76,7 +76,7 @@ func (d disk) removeCheckpoint(dir string) error {
 			continue
 		}
 		if err == nil {
-			err = d.remove(path)
+			err = d.Remove(path)
 		}
 		if err != nil {
 			return err
@@ -107,7 +107,7 @@ func (d disk) removeEmpty(dir string) (left []string, err error) {
 	if len(left) > 0 {
 		return left, nil
 	}
-	return nil, d.remove(dir)
+	return nil, d.Remove(dir)
 }
 
 // listed are the files of a checkpoint beside its manifest.
@@ -153,11 +153,11 @@ func (d disk) retire(old, dir string) error {
 			}
 			to += ".kept"
 		}
-		if err := d.rename(filepath.Join(old, name), to); err != nil {
+		if err := d.Rename(filepath.Join(old, name), to); err != nil {
 			return err
 		}
 	}
-	return d.remove(old)
+	return d.Remove(old)
 }
 
 // isRealDir tells whether path is a directory, and no symbolic link to one.

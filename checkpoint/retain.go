@@ -66,10 +66,10 @@ func (d disk) retain(stageDir string, r Retention) (removed []string, err error)
 		if err != nil {
 			return removed, err
 		}
-		if err := d.rename(c.Dir, tmp); err != nil {
+		if err := d.Rename(c.Dir, tmp); err != nil {
 			return removed, err
 		}
-		if err := d.remove(tmp); err != nil {
+		if err := d.Remove(tmp); err != nil {
 			return removed, err
 		}
 		removed = append(removed, c.Dir)

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"unicode/utf8"
+
+	"hone/checkpoint/file"
 )
 
 // A safetensors file is
@@ -141,7 +143,7 @@ type Safetensors struct {
 // tensor's bytes what dtype and shape ask for, and all of them together the
 // file's data without gap, overlap or rest. The caller closes it.
 func OpenSafetensors(path string) (*Safetensors, error) {
-	f, err := OpenInput(path)
+	f, err := file.Open(path)
 	if err != nil {
 		return nil, err
 	}

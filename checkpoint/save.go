@@ -15,6 +15,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"hone/checkpoint/file"
 )
 
 // File is a file of a checkpoint to be written.
@@ -110,7 +112,7 @@ func (d disk) createDir(dir string, m Manifest, files []File) error {
 	}
 	// What an earlier process was ended in the midst of goes. The number of the process:
 	// the directory of one that still writes is not ours to remove.
-	if err := d.sweep(filepath.Dir(dir), fs.FileMode.IsDir, func(name string) (pid string, ok bool) {
+	if err := d.Sweep(filepath.Dir(dir), fs.FileMode.IsDir, func(name string) (pid string, ok bool) {
 		name, ok = strings.CutPrefix(name, tmpPrefix)
 		pid, of, _ := strings.Cut(name, "-")
 		return pid, ok && of == filepath.Base(dir)
@@ -124,26 +126,26 @@ func (d disk) createDir(dir string, m Manifest, files []File) error {
 // fill writes the files and then the manifest.
 func (d disk) fill(tmp string, m Manifest, files []File) error {
 	m.FormatVersion = formatVersion
-	m.Files = make(map[string]FileInfo, len(files))
-	for _, file := range files {
-		if err := checkName(file.Name); err != nil {
+	m.Files = make(map[string]file.Info, len(files))
+	for _, f := range files {
+		if err := checkName(f.Name); err != nil {
 			return err
 		}
-		if _, ok := m.Files[file.Name]; ok {
-			return fmt.Errorf("%s: given twice", file.Name)
+		if _, ok := m.Files[f.Name]; ok {
+			return fmt.Errorf("%s: given twice", f.Name)
 		}
-		info, err := d.writeNew(filepath.Join(tmp, file.Name), file.Write)
+		info, err := d.WriteNew(filepath.Join(tmp, f.Name), f.Write)
 		if err != nil {
-			return fmt.Errorf("%s: %w", file.Name, err)
+			return fmt.Errorf("%s: %w", f.Name, err)
 		}
-		m.Files[file.Name] = info
+		m.Files[f.Name] = info
 	}
 	text, err := m.encode()
 	if err != nil {
 		return err
 	}
 	manifest := BytesFile(ManifestFile, text)
-	if _, err := d.writeNew(filepath.Join(tmp, ManifestFile), manifest.Write); err != nil {
+	if _, err := d.WriteNew(filepath.Join(tmp, ManifestFile), manifest.Write); err != nil {
 		return fmt.Errorf("%s: %w", ManifestFile, err)
 	}
 	return nil

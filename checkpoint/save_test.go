@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"hone/checkpoint/file"
 )
 
 // Faults of a file system, at its n-th change.
@@ -60,15 +62,15 @@ func (j *journal) do(op string, change func() error) error {
 }
 
 func (j *journal) disk() disk {
-	return disk{
-		mkdir: func(path string) error {
-			return j.do("mkdir "+path, func() error { return osDisk.mkdir(path) })
+	return disk{file.Disk{
+		Mkdir: func(path string) error {
+			return j.do("mkdir "+path, func() error { return osDisk.Mkdir(path) })
 		},
-		create: func(path string) (f *os.File, err error) {
-			err = j.do("create "+path, func() error { f, err = osDisk.create(path); return err })
+		Create: func(path string) (f *os.File, err error) {
+			err = j.do("create "+path, func() error { f, err = osDisk.Create(path); return err })
 			return f, err
 		},
-		write: func(f *os.File, p []byte) (int, error) {
+		Write: func(f *os.File, p []byte) (int, error) {
 			fault := j.next("write " + f.Name())
 			var n int
 			var err error
@@ -83,23 +85,23 @@ func (j *journal) disk() disk {
 			}
 			return n, err
 		},
-		sync: func(f *os.File) error {
+		Sync: func(f *os.File) error {
 			return j.do("sync "+f.Name(), func() error { return nil })
 		},
-		close: func(f *os.File) error {
+		Close: func(f *os.File) error {
 			// The file is closed in any case, as by the system.
 			err := f.Close()
 			return j.do("close "+f.Name(), func() error { return err })
 		},
-		rename: func(from, to string) error {
-			return j.do("rename "+from+" "+to, func() error { return osDisk.rename(from, to) })
+		Rename: func(from, to string) error {
+			return j.do("rename "+from+" "+to, func() error { return osDisk.Rename(from, to) })
 		},
-		link: func(from, to string) error {
-			return j.do("link "+from+" "+to, func() error { return osDisk.link(from, to) })
+		Link: func(from, to string) error {
+			return j.do("link "+from+" "+to, func() error { return osDisk.Link(from, to) })
 		},
-		remove: func(path string) error {
+		Remove: func(path string) error {
 			if j.next("remove "+path) == none {
-				return osDisk.remove(path)
+				return osDisk.Remove(path)
 			}
 			// It got half the way.
 			entries, _ := os.ReadDir(path)
@@ -110,10 +112,10 @@ func (j *journal) disk() disk {
 			}
 			return errInjected
 		},
-		syncDir: func(path string) error {
+		SyncDir: func(path string) error {
 			return j.do("syncdir "+path, func() error { return nil })
 		},
-	}
+	}}
 }
 
 // content is the model that testFiles writes for a step.
@@ -194,6 +196,13 @@ func TestFaults(t *testing.T) {
 			return err
 		}
 		return d.setFinal(dir, c)
+	}
+	replace := func(d disk, dir, data string) error {
+		_, err := d.Replace(filepath.Join(dir, "f"), func(w io.Writer) error {
+			_, err := io.WriteString(w, data)
+			return err
+		})
+		return err
 	}
 	for _, test := range []struct {
 		name  string
@@ -310,11 +319,11 @@ func TestFaults(t *testing.T) {
 		{
 			name: "file",
 			setup: func(t *testing.T, dir string) {
-				if err := (&journal{}).disk().writeFile(filepath.Join(dir, "f"), []byte("old")); err != nil {
+				if err := replace((&journal{}).disk(), dir, "old"); err != nil {
 					t.Fatal(err)
 				}
 			},
-			act: func(d disk, dir string) error { return d.writeFile(filepath.Join(dir, "f"), []byte("new")) },
+			act: func(d disk, dir string) error { return replace(d, dir, "new") },
 			look: func(t *testing.T, dir string) string {
 				data, err := os.ReadFile(filepath.Join(dir, "f"))
 				if err != nil {
@@ -517,7 +526,7 @@ func TestSaveDeterministic(t *testing.T) {
 // hands on without a look at the count.
 func TestShortWrite(t *testing.T) {
 	j := &journal{at: 2, fault: shortWrite}
-	_, err := j.disk().writeNew(filepath.Join(t.TempDir(), "f"), func(w io.Writer) error {
+	_, err := j.disk().WriteNew(filepath.Join(t.TempDir(), "f"), func(w io.Writer) error {
 		_, err := w.Write(make([]byte, 3<<20))
 		return err
 	})

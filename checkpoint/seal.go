@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	"hone/checkpoint/file"
 )
 
 // A sealed file is a JSON object whose last member is the hash of the text before it, so
@@ -20,7 +22,7 @@ const (
 // ErrDamaged is the fault of a file that is not as hone wrote it.
 var ErrDamaged = errors.New("damaged: it is not as hone wrote it")
 
-// WriteSealed writes v, which is a JSON object, as a sealed file, as WriteFile does.
+// WriteSealed writes v, which is a JSON object, as a sealed file, as file.Write does.
 func WriteSealed(path string, v any) error {
 	text, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
@@ -29,7 +31,7 @@ func WriteSealed(path string, v any) error {
 	text = bytes.TrimSuffix(text, []byte("\n}"))
 	sum := sha256.Sum256(text)
 	text = append(text, sealHead+hex.EncodeToString(sum[:])+sealTail...)
-	return WriteFile(path, text)
+	return file.WriteBytes(path, text)
 }
 
 // ReadSealed reads a sealed file into v. The error is ErrDamaged where it is not as it was

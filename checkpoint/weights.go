@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"hone/checkpoint/file"
 )
 
 // IndexFile lists the shards of a model that is too large for one file.
@@ -92,7 +94,7 @@ func (w *Weights) open() error {
 
 // readIndex gives the file of each tensor.
 func readIndex(path string) (map[string]string, error) {
-	f, err := OpenInput(path)
+	f, err := file.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 
+	"hone/checkpoint/file"
 	"hone/data/clean"
 	"hone/data/source"
 )
@@ -327,10 +328,10 @@ func (s *shardSet) publish() error {
 	if err != nil {
 		return fmt.Errorf("data: convert: %w", err)
 	}
-	if err := source.WriteFile(filepath.Join(s.tmp, manifestName), append(b, '\n')); err != nil {
+	if err := file.WriteBytes(filepath.Join(s.tmp, manifestName), append(b, '\n')); err != nil {
 		return fmt.Errorf("data: convert: %w", err)
 	}
-	if err := source.PublishDir(s.tmp, s.dir); err != nil {
+	if err := file.Publish(s.tmp, s.dir); err != nil {
 		if _, e := readManifest(s.dir); e == nil {
 			return nil
 		}

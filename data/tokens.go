@@ -14,6 +14,7 @@ import (
 	"sync"
 	"unicode/utf8"
 
+	"hone/checkpoint/file"
 	"hone/data/source"
 	"hone/data/tokenizer"
 )
@@ -191,10 +192,10 @@ func encodeSplit(ctx context.Context, s *Split, tok tokenizer.Tokenizer, maxByte
 		return fmt.Errorf("data: cache: %w", err)
 	}
 	sum := sha256.Sum256(b)
-	if err := source.WriteFile(filepath.Join(tmp, tokensPrefix+hex.EncodeToString(sum[:])+tokensSuffix), b); err != nil {
+	if err := file.WriteBytes(filepath.Join(tmp, tokensPrefix+hex.EncodeToString(sum[:])+tokensSuffix), b); err != nil {
 		return fmt.Errorf("data: cache: %w", err)
 	}
-	if err := source.PublishDir(tmp, dir); err != nil {
+	if err := file.Publish(tmp, dir); err != nil {
 		if _, e := readTokens(dir); e == nil {
 			return nil // another process was first: its result is the same
 		}

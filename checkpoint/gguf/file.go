@@ -12,7 +12,8 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
+
+	"hone/checkpoint/file"
 )
 
 // Magic is what a file begins with.
@@ -59,17 +60,14 @@ func elems(shape []int) int64 {
 // Open opens a file. It takes no more memory than the keys and names of tensors have in it,
 // and a few megabytes.
 func Open(path string) (*File, error) {
-	f, err := os.Open(path)
+	f, err := file.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("gguf: %w", err)
 	}
 	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("not a regular file")
-	}
 	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("gguf: %s: %w", path, err)
+		return nil, fmt.Errorf("gguf: %w", err)
 	}
 	g, err := Read(f, info.Size())
 	if err != nil {

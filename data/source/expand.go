@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"hone/checkpoint/file"
 )
 
 // A Listing is what a pattern names: files of records, and beside them what is left out.
@@ -218,7 +220,7 @@ const maxState = 16 << 20
 
 // ReadState reads a file that describes a corpus, of at most 16 MiB.
 func ReadState(path string) ([]byte, error) {
-	f, err := openRegular(path)
+	f, err := file.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, bare(err))
 	}

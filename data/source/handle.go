@@ -6,6 +6,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"hone/checkpoint/file"
 )
 
 // maxOpen is how many descriptors the files of corpora hold at once: a corpus
@@ -64,7 +66,7 @@ func (h *handle) acquire() (*os.File, error) {
 				old.shut()
 			}
 		}
-		f, err := openRegular(h.path)
+		f, err := file.Open(h.path)
 		if err != nil {
 			return nil, err
 		}

@@ -16,10 +16,10 @@ package source
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
+
+	"hone/checkpoint/file"
 )
 
 // Open opens an Arrow IPC file or stream for random access and verifies its
@@ -68,15 +68,9 @@ func (a *File) index() error {
 
 // Hash returns the SHA-256, in hexadecimal digits, and the size of a file.
 func Hash(ctx context.Context, path string) (sum string, size int64, err error) {
-	f, err := openRegular(path)
+	info, err := file.Hash(ctx, path, nil)
 	if err != nil {
 		return "", 0, fmt.Errorf("data: %s: %w", path, bare(err))
 	}
-	defer f.Close()
-	h := sha256.New()
-	size, err = io.CopyBuffer(h, ctxReader{ctx, f}, make([]byte, 1<<20))
-	if err != nil {
-		return "", 0, fmt.Errorf("data: %s: %w", path, err)
-	}
-	return hex.EncodeToString(h.Sum(nil)), size, nil
+	return info.SHA256, info.Size, nil
 }

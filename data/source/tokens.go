@@ -18,6 +18,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"hone/checkpoint/file"
 )
 
 // A record batch of tokens is closed when it has as many tokens or rows.
@@ -152,7 +154,7 @@ func (s *TokenShards) Close() ([]TokenShard, error) {
 		}
 	}
 	if s.err == nil {
-		s.err = syncDir(s.dir)
+		s.err = file.SyncDir(s.dir)
 	}
 	if s.err != nil {
 		for i := range len(s.shards) + 1 {

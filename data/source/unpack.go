@@ -3,13 +3,14 @@ package source
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"hone/checkpoint/file"
 )
 
 // A window of 128 MiB is what zstd --long makes; more is asked for by no one
@@ -27,7 +28,7 @@ type unpacked struct {
 // openUnpacked opens a file for reading in order, decompressed.
 // Reading ends with ctx, also in the middle of a record.
 func openUnpacked(ctx context.Context, path, packed string) (u *unpacked, err error) {
-	f, err := openRegular(path)
+	f, err := file.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -39,43 +40,6 @@ func openUnpacked(ctx context.Context, path, packed string) (u *unpacked, err er
 	}
 	u.r, u.close = ctxReader{ctx, r}, done
 	return u, nil
-}
-
-// openRegular opens a file for reading, and nothing that could wait for ever or
-// have no end, nor what git-lfs leaves where the file itself was not fetched.
-func openRegular(path string) (*os.File, error) {
-	info, err := os.Stat(path) // opening a pipe waits
-	if err == nil {
-		err = regular(info)
-	}
-	if err != nil {
-		return nil, err
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	const pointer = "version https://git-lfs.github.com/spec/"
-	head := make([]byte, len(pointer))
-	if n, _ := f.ReadAt(head, 0); string(head[:n]) == pointer {
-		f.Close()
-		return nil, errors.New("is a git-lfs pointer, not the file itself (hint: git lfs pull fetches it)")
-	}
-	return f, nil
-}
-
-func regular(info os.FileInfo) error {
-	switch m := info.Mode(); {
-	case m.IsRegular():
-		return nil
-	case m.IsDir():
-		return fmt.Errorf("is a directory, not a file of records (known kinds: %s)", kinds)
-	case m&os.ModeNamedPipe != 0:
-		return errors.New("is a pipe, and files are read more than once (hint: write it to a file)")
-	case m&os.ModeDevice != 0:
-		return errors.New("is a device, not a file")
-	}
-	return errors.New("is not a regular file")
 }
 
 // ctxReader fails once its context has ended.

@@ -14,6 +14,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"hone/checkpoint/file"
 )
 
 // A record batch is closed when it has as many rows or bytes: small enough that
@@ -202,7 +204,7 @@ func (s *Shards) Close() ([]Shard, error) {
 		}
 	}
 	if s.err == nil {
-		s.err = syncDir(s.dir)
+		s.err = file.SyncDir(s.dir)
 	}
 	if s.err != nil {
 		for i := range len(s.shards) + 1 {

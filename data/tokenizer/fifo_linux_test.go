@@ -13,8 +13,8 @@ func TestFIFO(t *testing.T) {
 	if err := syscall.Mkfifo(path, 0o666); err != nil {
 		t.Skip(err)
 	}
-	for _, p := range []string{path, "/dev/zero"} {
-		if _, err := Open(p); err == nil || !strings.Contains(err.Error(), p+": not a regular file") {
+	for p, want := range map[string]string{path: "is a pipe", "/dev/zero": "is a device"} {
+		if _, err := Open(p); err == nil || !strings.Contains(err.Error(), p+": "+want) {
 			t.Errorf("%s: %v", p, err)
 		}
 	}

@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	inputs "hone/checkpoint/file"
 )
 
 // Open reads a tokenizer from a file or a directory that has one. It detects
@@ -44,6 +47,10 @@ func Open(path string) (*Pipeline, error) {
 	}
 	p, err := open(path)
 	if err != nil {
+		var fault *fs.PathError
+		if errors.As(err, &fault) && fault.Path == path { // said already
+			err = fault.Err
+		}
 		return nil, fmt.Errorf("tokenizer: %s: %w", path, err)
 	}
 	return p, nil
@@ -69,34 +76,11 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// openInput opens a regular file, since a pipe could wait for ever and a device have
-// no end, and not what git-lfs leaves where the file itself was not fetched.
-func openInput(path string) (*os.File, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("not a regular file")
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	const pointer = "version https://git-lfs.github.com/spec/"
-	head := make([]byte, len(pointer))
-	if n, _ := f.ReadAt(head, 0); string(head[:n]) == pointer {
-		f.Close()
-		return nil, fmt.Errorf("%s is a git-lfs pointer, not the file itself (hint: git lfs pull fetches it)", filepath.Base(path))
-	}
-	return f, nil
-}
-
 // maxFile bounds what is read of a tokenizer: the largest known are some tens of megabytes.
 const maxFile = 1 << 29
 
 func readInput(path string) ([]byte, error) {
-	f, err := openInput(path)
+	f, err := inputs.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +100,7 @@ func readAll(f *os.File) ([]byte, error) {
 }
 
 func open(path string) (*Pipeline, error) {
-	f, err := openInput(path)
+	f, err := inputs.Open(path)
 	if err != nil {
 		return nil, err
 	}

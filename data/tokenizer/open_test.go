@@ -222,7 +222,7 @@ func TestOpenPointer(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Open(os.DevNull); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+	if _, err := Open(os.DevNull); err == nil || !strings.Contains(err.Error(), "is a device") {
 		t.Errorf("a device: %v", err)
 	}
 }
