@@ -24,6 +24,10 @@ const (
 	OptimizerFile = "optimizer.safetensors"
 	StateFile     = "state.json"
 	ManifestFile  = "manifest.json"
+
+	// What transformers writes beside its own of these.
+	TokenizerConfigFile = "tokenizer_config.json"
+	GenerationFile      = "generation_config.json"
 )
 
 // formatVersion is what this package writes. A hone that meets a higher one

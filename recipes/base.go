@@ -2,7 +2,6 @@ package recipes
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -12,28 +11,28 @@ import (
 	"strings"
 
 	"hone/checkpoint"
-	"hone/data"
 	"hone/data/tokenizer"
 	"hone/trainer/model"
+	"hone/trainer/pretrained"
 )
 
-// A base is the checkpoint of another run, or an imported one, that stages of a recipe start
+// A Base is the checkpoint of another run, or an imported one, that stages of a recipe start
 // from: what the model and its tokenizer are.
-type base struct {
-	from   string // as the recipe has it
-	dir    string
-	config model.Config
-	head   model.Head
+type Base struct {
+	From   string // as the recipe has it
+	Dir    string
+	Config model.Config
+	Head   model.Head
 }
 
-// isBase says that a stage starts from a checkpoint that is none of the recipe's stages.
-func (r *Recipe) isBase(s *Stage) bool { return r.base != nil && s.From == r.base.from }
+// IsBase says that a stage starts from a checkpoint that is none of the recipe's stages.
+func (r *Recipe) IsBase(s *Stage) bool { return r.Base != nil && s.From == r.Base.From }
 
 // base opens what stages start from that is no stage of the recipe.
 func (d *decoder) base(r *Recipe) {
 	for i := range r.Stages {
 		from, at := r.Stages[i].From, fmt.Sprintf("stage.%d.from", i)
-		if _, err := r.Stage(from); err == nil || from == "" || r.base != nil && from == r.base.from {
+		if _, err := r.Stage(from); err == nil || from == "" || r.Base != nil && from == r.Base.From {
 			continue
 		}
 		info, err := os.Stat(from)
@@ -43,8 +42,8 @@ func (d *decoder) base(r *Recipe) {
 		case err != nil || !info.IsDir():
 			d.fault(at, "%s: no such directory", from)
 			continue
-		case r.base != nil:
-			d.fault(at, "%s is another checkpoint than %s: all stages are of one model", from, r.base.from)
+		case r.Base != nil:
+			d.fault(at, "%s is another checkpoint than %s: all stages are of one model", from, r.Base.From)
 			continue
 		}
 		b, err := openBase(from)
@@ -52,33 +51,33 @@ func (d *decoder) base(r *Recipe) {
 			d.fault(at, "%v", err)
 			continue
 		}
-		r.base = b
+		r.Base = b
 		if r.Tokenizer.File == "" {
-			r.Tokenizer.File = filepath.Join(b.dir, checkpoint.TokenizerFile)
+			r.Tokenizer.File = filepath.Join(b.Dir, checkpoint.TokenizerFile)
 		}
 	}
 }
 
-func openBase(from string) (*base, error) {
-	b := &base{from: from, dir: checkpointDir(from)}
-	if !IsCheckpoint(from) {
+func openBase(from string) (*Base, error) {
+	b := &Base{From: from, Dir: pretrained.Dir(from)}
+	if !pretrained.IsCheckpoint(from) {
 		if _, err := os.Stat(filepath.Join(from, checkpoint.ConfigFile)); err == nil {
 			return nil, fmt.Errorf("%s is no checkpoint; hone import %s NEW makes one of a Hugging Face model", from, from)
 		}
 		return nil, fmt.Errorf("%s is no checkpoint: it has no %s", from, checkpoint.ManifestFile)
 	}
-	text, err := checkpoint.ReadInput(filepath.Join(b.dir, checkpoint.ConfigFile))
+	text, err := checkpoint.ReadInput(filepath.Join(b.Dir, checkpoint.ConfigFile))
 	if err != nil {
 		return nil, err
 	}
-	if b.config, err = model.ReadConfig(bytes.NewReader(text)); err == nil {
-		b.head, err = b.config.Head()
+	if b.Config, err = model.ReadConfig(bytes.NewReader(text)); err == nil {
+		b.Head, err = b.Config.Head()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("checkpoint %s: %w", b.dir, err)
+		return nil, fmt.Errorf("checkpoint %s: %w", b.Dir, err)
 	}
-	if b.head == model.Pretraining {
-		b.head = model.LanguageModel
+	if b.Head == model.Pretraining {
+		b.Head = model.LanguageModel
 	}
 	return b, nil
 }
@@ -92,19 +91,19 @@ func (d *decoder) same(r *Recipe, keys map[string]any, now model.Config) {
 		})
 		return f
 	}
-	was, is := fields(r.base.config), fields(now)
-	for _, k := range sortedKeys(keys) {
+	was, is := fields(r.Base.Config), fields(now)
+	for _, k := range slices.Sorted(maps.Keys(keys)) {
 		if f, ok := was[k]; ok && !f.Equal(is[k]) {
-			d.fault("model."+k, "%v, but %s has %v; [model] may be left out", is[k], r.base.from, f)
+			d.fault("model."+k, "%v, but %s has %v; [model] may be left out", is[k], r.Base.From, f)
 		}
 	}
 }
 
-// framing says how the documents of a tokenizer begin and end. What a post-processor sets
+// Framing says how the documents of a tokenizer begin and end. What a post-processor sets
 // around a text goes first ([CLS] and [SEP] of BERT, <s> of Llama, </s> of T5); where it says
 // nothing of the start or the end, the model's configuration does; else <|endoftext|> stands
 // between documents, if there is such a token.
-func framing(tok *tokenizer.Pipeline, c *model.Config) (bos, eos, separator string, err error) {
+func Framing(tok *tokenizer.Pipeline, c *model.Config) (bos, eos, separator string, err error) {
 	around, err := tok.Tokenize("a", true)
 	if err != nil {
 		return "", "", "", err
@@ -174,13 +173,13 @@ func (d *decoder) frame(r *Recipe) {
 		return
 	}
 	var c *model.Config
-	if r.base != nil {
-		c = &r.base.config
+	if r.Base != nil {
+		c = &r.Base.Config
 		if tok.Size() > c.VocabSize {
-			d.fault("tokenizer.file", "%s has %d tokens, but %s only %d", t.File, tok.Size(), r.base.from, c.VocabSize)
+			d.fault("tokenizer.file", "%s has %d tokens, but %s only %d", t.File, tok.Size(), r.Base.From, c.VocabSize)
 		}
 	}
-	if t.BOS, t.EOS, t.Separator, err = framing(tok, c); err != nil {
+	if t.BOS, t.EOS, t.Separator, err = Framing(tok, c); err != nil {
 		d.fault("tokenizer.file", "%s: %v", t.File, err)
 	}
 }
@@ -214,72 +213,4 @@ func (d *decoder) named(r *Recipe) {
 			d.fault("tokenizer."+k[0], "%s is not one of the special tokens; %s has %s", k[1], whose, some)
 		}
 	}
-}
-
-// masking is the name of the special token that stands for hidden ones; "": there is none.
-func masking(tok tokenizer.Tokenizer) string {
-	for _, name := range []string{Mask, "<mask>", "[MASK]"} {
-		if _, ok := tok.Special(name); ok {
-			return name
-		}
-	}
-	return ""
-}
-
-// padding is the name of the special token that fills rows; "": there is none of its own.
-func padding(tok tokenizer.Tokenizer) string {
-	for _, name := range []string{Pad, "<pad>", "[PAD]"} {
-		if _, ok := tok.Special(name); ok {
-			return name
-		}
-	}
-	return ""
-}
-
-// ends are what stands around a text that the model of a stage reads, and so what the
-// tokenizer of its checkpoint sets there: what a document was framed by, but that a text to be
-// continued has no end. One of documents that have an end alone starts with that, see
-// data.Config.
-func (t *Tokenizer) ends(s *Stage) (before, after string) {
-	before, after = cmp.Or(t.BOS, t.Separator), cmp.Or(t.EOS, t.Separator)
-	if s.Kind == "finetune" {
-		return before, after
-	}
-	switch s.objective() {
-	case data.Causal, data.PrefixLM:
-		return cmp.Or(before, after), ""
-	case data.Permutation:
-		return before, ""
-	}
-	return before, after
-}
-
-// settings are what transformers is to know of a tokenizer beside tokenizer.json: the roles of
-// the special tokens, and how batches are filled up.
-func (t *Tokenizer) settings(tok tokenizer.Tokenizer, c model.Config) map[string]any {
-	first, last := cmp.Or(t.BOS, t.Separator), cmp.Or(t.EOS, t.Separator)
-	keys := map[string]any{"bos_token": first, "eos_token": last, "pad_token": padding(tok), "mask_token": masking(tok)}
-	switch c.ModelType {
-	case "bert":
-		keys["model_input_names"] = []string{"input_ids", "token_type_ids", "attention_mask"}
-		fallthrough
-	case "roberta", "distilbert":
-		keys["cls_token"], keys["sep_token"] = first, last
-	}
-	maps.DeleteFunc(keys, func(_ string, name any) bool { return name == "" })
-	keys["padding_side"] = paddingSide(c)
-	return keys
-}
-
-// paddingSide is where rows are filled up: XLNet's classifier reads the last position.
-func paddingSide(c model.Config) string {
-	if c.ModelType == "xlnet" {
-		return "left"
-	}
-	return "right"
-}
-
-// joins says that two texts share the token at their start.
-func joins(c model.Config) bool {
-	return slices.Contains([]string{"bert", "roberta", "distilbert"}, c.ModelType)
 }

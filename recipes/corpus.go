@@ -1,115 +1,75 @@
 package recipes
 
 import (
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
-	"maps"
-	"slices"
-	"strings"
-
-	"hone/data"
 	"hone/data/clean"
+	"hone/data/source"
 )
 
-// openCorpora opens every corpus of a recipe; goroot: is converted on first use.
-func openCorpora(ctx context.Context, r *Recipe, o Options) (map[string]*data.Corpus, error) {
-	corpora := map[string]*data.Corpus{}
-	for _, name := range sortedKeys(r.Corpus) {
-		c := r.Corpus[name]
-		b := o.Bar("reading corpus "+name, "bytes")
-		corpus, err := data.Prepare(ctx, data.Spec{
-			From: c.Source, Text: c.Text, Label: c.Label, Read: c.read(), Say: o.Say,
-			Name: name, Source: c.Origin, Licence: c.Licence, Consent: c.Consent, Collected: c.Collected, SHA256: c.SHA256,
-			Rules: c.rules(), Shares: clean.Shares{Validation: c.Validation, Test: c.Test}, HoldEnds: c.HoldOut == holdOutEnd,
-		}, o.Cache, progress(b))
-		b.Close()
-		if err != nil {
-			return nil, input(err)
-		}
-		if k := corpus.Skipped(); k != nil {
-			o.Say(fmt.Sprintf("corpus %s: %d records skipped, the first: %s", name, k.Count, k.First[0]))
-		}
-		corpora[name] = corpus
-	}
-	if err := r.provenanceLacks(corpora); err != nil {
-		return nil, err
-	}
-	for _, s := range r.Stages {
-		for _, name := range s.sources() {
-			if err := suits(corpora[name], &s, name); err != nil {
-				return nil, input(err)
-			}
-		}
-	}
-	if t := r.Tokenizer; t.File == "" && t.Kind != "byte" {
-		if c := corpora[t.Corpus]; c.Train == nil || c.Train.Rows() == 0 {
-			return nil, input(fmt.Errorf("tokenizer: corpus %s has no documents in split train to learn from: it has %s", t.Corpus, describeSplits(c)))
-		}
-	}
-	if err := r.labelled(corpora); err != nil {
-		return nil, input(err)
-	}
-	return corpora, nil
+// A Corpus names data and where it comes from.
+type Corpus struct {
+	Source string `toml:"source"` // goroot:, a file, a directory or a glob of any known format
+	Text   string `toml:"text"`   // name of the text column; doc.text: the field text of the column doc
+	Label  string `toml:"label"`  // name of the label column, as that of the text; "": label, where there is one
+
+	// How files are read.
+	Format      string   `toml:"format,omitempty"`        // "": as they show
+	Separator   string   `toml:"separator,omitempty"`     // between the documents of a plain text; "": a file is a document
+	ColumnNames []string `toml:"column_names,omitempty"`  // of CSV and TSV files without a header line
+	Delimiter   string   `toml:"delimiter,omitempty"`     // between the values of CSV and TSV files; "": of TSV a tab, of CSV the one of , ; | and tab that its first lines show
+	Quote       string   `toml:"quote,omitempty"`         // what quotes are in CSV and TSV files: csv (around cells), none (text), auto; "": auto, which is csv for CSV, and for TSV where all quotes of a file are CSV's
+	Rows        string   `toml:"rows,omitempty"`          // of JSON files: the array of their rows, as data, or a.b for one in an object
+	MaxBatchMiB int      `toml:"max_batch_mib,omitempty"` // of memory for a record batch of a file, decoded; a single record may take a quarter; 0: 1024
+	OnError     string   `toml:"on_error"`                // what a record that cannot be read does: fail, or skip
+
+	// Provenance. What a converted corpus says of itself need not be said again.
+	Origin    string `toml:"origin"`    // where it was published: an address, a citation
+	Licence   string `toml:"licence"`   // SPDX expression
+	Consent   string `toml:"consent"`   // on what basis it may be used
+	Collected string `toml:"collected"` // when: a year, a month or a day, as 2024-05-31
+	SHA256    string `toml:"sha256"`    // that it must have; hone data info --manifest prints it
+
+	// Cleaning, done once into the cache and counted in every manifest and the report.
+	Normalize      string   `toml:"normalize"`       // NFC, NFD, NFKC, NFKD
+	MinLength      int      `toml:"min_length"`      // characters
+	MaxLength      int      `toml:"max_length"`      // 0: any
+	Scripts        []string `toml:"scripts"`         // Unicode scripts, as Latin, Hangul
+	ScriptShare    float64  `toml:"script_share"`    // of the letters, that must be of these scripts
+	Dedup          string   `toml:"dedup"`           // exact, near
+	DedupThreshold float64  `toml:"dedup_threshold"` // near: Jaccard similarity of word 3-grams
+
+	// Shares of the training split to hold out: documents by a hash of their text, or where
+	// hold_out = "end" the last characters of each file, those of validation before those
+	// of the test.
+	Validation float64 `toml:"validation"`
+	Test       float64 `toml:"test"`
+	HoldOut    string  `toml:"hold_out,omitempty"` // hash, end; "": hash
 }
 
-// suits says what a stage lacks in its corpus, or one of them.
-func suits(c *data.Corpus, s *Stage, name string) error {
-	switch {
-	case s.Kind != "evaluate" && (c.Train == nil || c.Train.Rows() == 0):
-		return fmt.Errorf("stage %s: corpus %s has no documents in split train: it has %s (hint: hone data info shows which file is in which split)", s.Name, name, describeSplits(c))
-	case s.Kind == "evaluate" && s.Split == "validation" && (c.Validation == nil || c.Validation.Rows() == 0):
-		return fmt.Errorf("stage %s: corpus %s has no split validation", s.Name, name)
-	case s.Kind != "evaluate" && (c.Validation == nil || c.Validation.Rows() == 0):
-		return fmt.Errorf("stage %s: corpus %s has no documents in split validation to watch the training with: it has %s (hint: validation = 0.05 in its table holds some out)", s.Name, name, describeSplits(c))
-	case s.Kind == "evaluate" && s.Split == "test" && (c.Test == nil || c.Test.Rows() == 0):
-		return fmt.Errorf("stage %s: corpus %s has no split test", s.Name, name)
+// Read says how the files of a corpus are read.
+func (c *Corpus) Read() source.Options {
+	o := source.Options{Format: c.Format, Separator: c.Separator, ColumnNames: c.ColumnNames, Delimiter: c.Delimiter, Quote: c.Quote, Rows: c.Rows, MaxBatch: int64(c.MaxBatchMiB) << 20}
+	if c.OnError == "skip" {
+		o.Skips = &source.Skips{}
 	}
-	return nil
+	return o
 }
 
-func describeCorpus(c *data.Corpus) string {
-	return fmt.Sprintf("%s documents, %d labels, %.1f MB", describeSplits(c), len(c.Labels), float64(c.Provenance.Bytes)/1e6)
+func defaultCorpus() Corpus {
+	return Corpus{Text: "text", OnError: "fail", ScriptShare: 0.5, DedupThreshold: 0.8}
 }
 
-func describeSplits(c *data.Corpus) string {
-	var list []string
-	for _, s := range c.Splits() {
-		text := fmt.Sprintf("%s %d", s.Name, s.Rows())
-		if n := s.Rows() - s.Labelled(); len(c.Labels) > 0 && n > 0 {
-			text += fmt.Sprintf(" (%d without a label)", n)
-		}
-		list = append(list, text)
+// Rules of cleaning; without any, the zero value.
+func (c *Corpus) Rules() clean.Rules {
+	r := clean.Rules{Normalize: c.Normalize, MinLength: c.MinLength, MaxLength: c.MaxLength, Scripts: c.Scripts, Dedup: c.Dedup}
+	if r.IsZero() {
+		return r
 	}
-	return strings.Join(list, ", ")
+	r.ScriptShare, r.Threshold = c.ScriptShare, c.DedupThreshold
+	return r
 }
 
-// readTokens makes a stage read the tokens of its corpora from the cache.
-func (w *runner) readTokens(ctx context.Context, s *Stage, read *data.Config) error {
-	sum := sha256.Sum256(w.tokFile)
-	for i, name := range s.sources() {
-		t := w.cached[name]
-		if t == nil {
-			c := w.corpora[name]
-			w.log(fmt.Sprintf("corpus %s: its tokens take about %.0f MB in the cache, %s", name, 4*float64(c.Provenance.Bytes)/BytesPerToken/1e6, w.o.Cache))
-			bar := w.o.Bar("encoding corpus "+name, "documents")
-			var err error
-			t, err = c.CacheTokens(ctx, c.Train, w.tok, hex.EncodeToString(sum[:]), w.o.Cache, progress(bar))
-			bar.Close()
-			if err != nil {
-				return input(err)
-			}
-			w.cached[name] = t
-			w.log(fmt.Sprintf("corpus %s: %d tokens in %s", name, t.Count, t.Dir))
-		}
-		if len(read.Mixture) > 0 {
-			read.Mixture[i].Records = t
-		} else {
-			read.Records = t
-		}
-	}
-	return nil
-}
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+// What a corpus holds out.
+const (
+	holdOutHash = "hash"
+	HoldOutEnd  = "end"
+)

@@ -35,20 +35,25 @@ const order = `
 	trainer/exec < trainer/exec/cpu, trainer/comm, trainer/graph, optim;
 	trainer/comm < trainer/exec/cuda;
 	trainer/graph < trainer/model;
+	checkpoint, data/tokenizer, trainer/model < trainer/pretrained;
 
 	# The data.
 	data/source < data/clean;
 	data/source, data/clean, data/tokenizer < data;
 
-	# Training and evaluation meet in recipes alone.
+	# Training and evaluation meet in recipes/run alone.
 	data, trainer/model < trainer/feed;
-	optim, checkpoint, eval/metric, trainer/comm, trainer/feed < trainer;
-	trainer/model, data/tokenizer < eval/generate;
+	optim, eval/metric, trainer/comm, trainer/feed, trainer/pretrained < trainer;
+	trainer/pretrained, data/tokenizer/template < eval/generate;
 	eval/generate, eval/metric, trainer/feed < eval;
 	eval/metric < eval/report;
-	trainer, eval, eval/report, trainer/exec/cpu, trainer/exec/cuda
-	< recipes
-	< cmd/hone;
+
+	# What is asked for, and what does it. A recipe is values; one place names a device.
+	eval, optim, trainer/pretrained < recipes;
+	recipes, eval/generate < recipes/exchange < recipes/run;
+	recipes, trainer, eval/report, trainer/exec/cpu, trainer/exec/cuda < recipes/run;
+	recipes, trainer, trainer/exec/cpu < recipes/bench;
+	recipes/run, recipes/bench, recipes/exchange < cmd/hone;
 
 	eval !< trainer;
 	trainer !< eval;
@@ -56,7 +61,8 @@ const order = `
 	data !< trainer/model;
 
 	# A model knows no device, and a file format no model.
-	trainer/exec/cpu !< trainer, eval;
+	trainer/exec/cpu !< trainer, eval, recipes;
+	trainer !< recipes;
 	trainer !< checkpoint;
 	trainer/exec !< checkpoint, data;
 `
@@ -72,7 +78,7 @@ var foreign = map[string][]string{
 	"gorgonia.org/gorgonia":             {"trainer/graph"},
 	"gorgonia.org/tensor":               {"trainer/graph"},
 	"github.com/chewxy/hm":              {"trainer/graph"},
-	"github.com/BurntSushi/toml":        {"recipes"},
+	"github.com/BurntSushi/toml":        {"recipes", "recipes/exchange"},
 	"github.com/schollz/progressbar/v3": {"cmd/hone"},
 	"github.com/spf13/cobra":            {"cmd/hone"},
 	"github.com/spf13/pflag":            {"cmd/hone"},

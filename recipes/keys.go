@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 
@@ -41,7 +42,7 @@ func Keys(nameOrFile string) []string {
 	if _, err := toml.Decode(text, &r); err != nil {
 		return keys
 	}
-	for _, name := range sortedKeys(r.Corpus) {
+	for _, name := range slices.Sorted(maps.Keys(r.Corpus)) {
 		add("corpus."+name+".", tables["[corpus.NAME]"])
 	}
 	add("tokenizer.", tables["[tokenizer]"])

@@ -2,18 +2,18 @@ package recipes
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
 
 	"hone/data"
-	"hone/data/tokenizer"
 	"hone/eval"
 	"hone/trainer/model"
 )
 
-// learns is what the models of each model_type learn from text without labels.
-var learns = map[string][]data.Objective{
+// Learns is what the models of each model_type learn from text without labels.
+var Learns = map[string][]data.Objective{
 	"gpt2":       {data.Causal, data.PrefixLM},
 	"llama":      {data.Causal, data.PrefixLM},
 	"qwen2":      {data.Causal, data.PrefixLM},
@@ -26,15 +26,8 @@ var learns = map[string][]data.Objective{
 	"t5":         {data.SpanCorruption},
 }
 
-// Mask is the special token in the place of hidden ones, of a tokenizer that is trained
-// here; and so many sentinels stand for hidden spans, T5's number.
-const (
-	Mask      = "<|mask|>"
-	sentinels = 100
-)
-
-// objective of a stage; of one that has none, the next token.
-func (s *Stage) objective() data.Objective {
+// Learns is the objective of a stage; of one that has none, the next token.
+func (s *Stage) Learns() data.Objective {
 	o, err := data.ParseObjective(s.Objective)
 	if err != nil {
 		return data.Causal
@@ -42,8 +35,8 @@ func (s *Stage) objective() data.Objective {
 	return o
 }
 
-// hide sets how much of a text a loader hides.
-func (s *Stage) hide(c *data.Config) {
+// Hide sets how much of a text a loader hides.
+func (s *Stage) Hide(c *data.Config) {
 	c.Masking = data.Masking{
 		MLMProbability: s.MLMProbability, MaskReplaceProb: s.MaskReplaceProb, RandomReplaceProb: s.RandomReplaceProb,
 		WholeWordMask: s.WholeWordMask, NextSentence: s.NextSentence,
@@ -55,9 +48,9 @@ func (s *Stage) hide(c *data.Config) {
 // fillObjective fills in what the keys stand for that the objective reads.
 func (s *Stage) fillObjective() {
 	var c data.Config
-	s.hide(&c)
+	s.Hide(&c)
 	c = c.WithDefaults()
-	switch s.objective() {
+	switch s.Learns() {
 	case data.Masked:
 		s.MLMProbability, s.MaskReplaceProb, s.RandomReplaceProb = c.MLMProbability, c.MaskReplaceProb, c.RandomReplaceProb
 	case data.Permutation:
@@ -65,48 +58,6 @@ func (s *Stage) fillObjective() {
 	case data.SpanCorruption:
 		s.NoiseDensity, s.MeanNoiseSpanLength = c.NoiseDensity, c.MeanNoiseSpanLength
 	}
-}
-
-// setObjective makes a loader hide what the stage says.
-func (s *Stage) setObjective(c *data.Config, t *Tokenizer, tok tokenizer.Tokenizer) {
-	c.Objective = s.objective()
-	s.hide(c)
-	c.TargetLength, c.Mask = s.MaxTargetLength, t.Mask
-	if c.Objective == data.SpanCorruption {
-		c.Pad = padding(tok)
-		c.TargetLength = c.WithDefaults().TargetLength
-	}
-}
-
-// validating turns the configuration of a training into that of its validation, which
-// asks for the probability of whole texts where the objective gives one; else it is false,
-// and the loss is that of the objective.
-func validating(c *data.Config) (whole bool) {
-	switch c.Objective {
-	case data.PrefixLM:
-		c.Objective = data.Causal
-	case data.Permutation:
-		c.LeftToRight = true
-	}
-	return c.Objective == data.Causal || c.Objective == data.Permutation
-}
-
-// specials are the special tokens that the stages need of a tokenizer that is trained.
-func (r *Recipe) specials() (names []string) {
-	mask, spans := false, false
-	for i := range r.Stages {
-		o := r.Stages[i].objective()
-		mask, spans = mask || o == data.Masked, spans || o == data.SpanCorruption
-	}
-	if mask && r.Tokenizer.Mask == "" {
-		names = append(names, Mask)
-	} else if mask {
-		names = append(names, r.Tokenizer.Mask)
-	}
-	if spans {
-		names = append(names, data.Sentinels(sentinels)...)
-	}
-	return names
 }
 
 // objective checks what a training stage learns.
@@ -124,14 +75,14 @@ func (d *decoder) objective(r *Recipe, s *Stage, at string) {
 	if !slices.Contains(known, s.Objective) {
 		return
 	}
-	o := s.objective()
-	if can, ok := learns[r.Model.ModelType]; ok && o != data.Classification && !slices.Contains(can, o) {
+	o := s.Learns()
+	if can, ok := Learns[r.Model.ModelType]; ok && o != data.Classification && !slices.Contains(can, o) {
 		var names, others []string
 		for _, c := range can {
 			names = append(names, c.String())
 		}
-		for _, family := range sortedKeys(learns) {
-			if slices.Contains(learns[family], o) {
+		for _, family := range slices.Sorted(maps.Keys(Learns)) {
+			if slices.Contains(Learns[family], o) {
 				others = append(others, family)
 			}
 		}
@@ -193,8 +144,8 @@ func (d *decoder) scored(r *Recipe, s *Stage, at string) {
 			if err != nil {
 				return // a fault already
 			}
-			by = append(by, fmt.Sprintf("%q by %s", name, m.objective()))
-			suits = suits || slices.Contains(beside(m.objective()), b)
+			by = append(by, fmt.Sprintf("%q by %s", name, m.Learns()))
+			suits = suits || slices.Contains(beside(m.Learns()), b)
 		}
 		if !suits && slices.Contains(baselines, b) && len(by) > 0 {
 			d.fault(at+"baselines", "%s is not for these models, which learn %s", b, strings.Join(by, ", "))

@@ -1,13 +1,11 @@
 package recipes
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"testing"
 
 	"hone/data"
-	"hone/data/tokenizer"
 	"hone/trainer/model"
 )
 
@@ -23,13 +21,13 @@ learning_rate = 1e-3
 // Every family learns something, and what it does not learn is refused with what it does.
 func TestObjectivesOfFamilies(t *testing.T) {
 	for _, family := range model.ModelTypes {
-		if len(learns[family]) == 0 {
+		if len(Learns[family]) == 0 {
 			t.Errorf("%s learns nothing", family)
 		}
 		for o := data.Causal; o <= data.PrefixLM; o++ {
 			_, err := parse("x.toml", pretraining+"objective = \""+o.String()+"\"\n[model]\nmodel_type = \""+family+"\"\n", nil)
 			fault := err != nil && strings.Contains(err.Error(), "x.toml:8: stage.pretrain.objective: ")
-			if can := slices.Contains(learns[family], o); fault == can {
+			if can := slices.Contains(Learns[family], o); fault == can {
 				t.Errorf("%s, %v: %v", family, o, err)
 			}
 		}
@@ -85,63 +83,15 @@ func TestKeysOfObjectives(t *testing.T) {
 	}
 }
 
-// The keys reach the loader, and the special tokens the tokenizer.
-func TestObjectiveReachesTheLoader(t *testing.T) {
-	s := Stage{Kind: "pretrain", Objective: "masked", RandomReplaceProb: 0.5, WholeWordMask: true}
+// What objectives hide gets special tokens of a tokenizer that is trained, and its usual share.
+func TestSpecialsOfObjectives(t *testing.T) {
+	s := Stage{Kind: "pretrain", Objective: "masked"}
 	s.fillObjective()
-	r := &Recipe{Stages: []Stage{s, {Kind: "pretrain", Objective: "span_corruption"}}}
-	var c data.Config
-	s.setObjective(&c, &r.Tokenizer, planned{size: 300})
-	if want := (data.Masking{MLMProbability: 0.15, RandomReplaceProb: 0.5, WholeWordMask: true}); c.Objective != data.Masked || c.Masking != want {
-		t.Errorf("%v, %+v", c.Objective, c.Masking)
+	if s.MLMProbability != 0.15 || s.MaskReplaceProb != 0.8 || s.RandomReplaceProb != 0.1 {
+		t.Errorf("%+v", s)
 	}
+	r := &Recipe{Stages: []Stage{s, {Kind: "pretrain", Objective: "span_corruption"}}}
 	if names := r.specials(); len(names) != 101 || names[0] != Mask || names[100] != "<extra_id_99>" {
 		t.Errorf("special tokens %v", names)
-	}
-	if whole := validating(&c); whole {
-		t.Error("what is masked gives no text a probability")
-	}
-	if m := retention(&s, false); m.Metric != "val_loss" || m.HigherIsBetter {
-		t.Errorf("kept by %+v", m)
-	}
-	c.Objective = data.Permutation
-	if !validating(&c) || !c.LeftToRight {
-		t.Error("a permutation is not validated from left to right")
-	}
-	var tok tokenizer.Tokenizer = planned{size: 300}
-	s.Objective = "span_corruption"
-	c = data.Config{}
-	if s.setObjective(&c, &r.Tokenizer, tok); c.Pad != Pad {
-		t.Errorf("a decoder starts with %q", c.Pad)
-	}
-}
-
-// sayings is a split of texts.
-type sayings []string
-
-func (s sayings) Rows() int64                         { return int64(len(s)) }
-func (s sayings) Record(i int64) (data.Record, error) { return data.Record{Text: s[i]}, nil }
-
-func TestKeepsText(t *testing.T) {
-	docs := sayings{"Ünits of length", "two", "three"}
-	for kind, lost := range map[string]int{"byte": 0, "byte_bpe": 0, "char": 0, "wordpiece": 1} {
-		o := tokenizer.TrainOptions{Kind: kind, VocabSize: 400, Lowercase: kind == "wordpiece"}
-		if kind == "byte" {
-			o.VocabSize = 0
-		}
-		tok, err := TrainTokenizer(t.Context(), docs, o, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := 0
-		var lossy *lossyError
-		if err := keepsText(t.Context(), tok, docs); errors.As(err, &lossy) {
-			got = lossy.lost
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		if got != lost {
-			t.Errorf("%s: %d texts lost, want %d", kind, got, lost)
-		}
 	}
 }

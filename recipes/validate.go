@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,25 +17,12 @@ import (
 	"hone/data/source"
 	"hone/data/tokenizer"
 	"hone/optim"
-	"hone/trainer/exec/cpu"
 	"hone/trainer/model"
 )
 
 var (
 	stageKinds = []string{"pretrain", "finetune", "evaluate"}
 	baselines  = []string{"zstd_primed", "kneser_ney_5", "majority", "naive_bayes", "random_init", "bidirectional_trigram", "frequent_span", "gap_span", "unigram", "markov"}
-)
-
-// What a corpus holds out.
-const (
-	holdOutHash = "hash"
-	holdOutEnd  = "end"
-)
-
-// What a finetune stage trains.
-const (
-	trainableAll  = "all"
-	trainableHead = "head"
 )
 
 // validate notes everything that is wrong with a recipe that has been decoded and resolved.
@@ -51,8 +39,8 @@ func (d *decoder) validate(r *Recipe) {
 		c, at := r.Corpus[name], "corpus."+name
 		d.sourceExists(at+".source", c.Source, c.Origin)
 		d.oneOf(at+".on_error", c.OnError, []string{"fail", "skip"})
-		faults := c.read().Check()
-		for _, key := range sortedKeys(faults) {
+		faults := c.Read().Check()
+		for _, key := range slices.Sorted(maps.Keys(faults)) {
 			d.fault(at+"."+key, "%v", faults[key])
 		}
 		if c.Collected != "" && !slices.ContainsFunc([]string{"2006", "2006-01", time.DateOnly}, func(layout string) bool {
@@ -125,8 +113,8 @@ func localName(name string) bool {
 		!strings.ContainsFunc(name, func(c rune) bool { return !unicode.IsPrint(c) })
 }
 
-// plainName is a localName that can be part of a key too: that of a stage.
-func plainName(name string) bool { return localName(name) && !strings.ContainsAny(name, ". ") }
+// PlainName is a localName that can be part of a key too: that of a stage.
+func PlainName(name string) bool { return localName(name) && !strings.ContainsAny(name, ". ") }
 
 // cleaning checks the rules of a corpus.
 func (d *decoder) cleaning(c *Corpus, at string) {
@@ -144,7 +132,7 @@ func (d *decoder) cleaning(c *Corpus, at string) {
 	}
 	for _, s := range c.Scripts {
 		if unicode.Scripts[s] == nil {
-			near := source.Nearest(s, sortedKeys(unicode.Scripts))
+			near := source.Nearest(s, slices.Sorted(maps.Keys(unicode.Scripts)))
 			if near == "" {
 				near = "Latin"
 			}
@@ -168,12 +156,12 @@ func (d *decoder) cleaning(c *Corpus, at string) {
 		}
 	}
 	if c.HoldOut != "" {
-		d.oneOf(at+"hold_out", c.HoldOut, []string{holdOutHash, holdOutEnd})
+		d.oneOf(at+"hold_out", c.HoldOut, []string{holdOutHash, HoldOutEnd})
 	}
-	if c.HoldOut == holdOutEnd && c.Validation+c.Test == 0 {
+	if c.HoldOut == HoldOutEnd && c.Validation+c.Test == 0 {
 		d.fault(at+"hold_out", "nothing is held out: give validation, or test, a share such as 0.1")
 	}
-	if c.Source == data.GorootScheme && (!c.rules().IsZero() || c.Validation != 0 || c.Test != 0 || c.HoldOut != "") {
+	if c.Source == data.GorootScheme && (!c.Rules().IsZero() || c.Validation != 0 || c.Test != 0 || c.HoldOut != "") {
 		d.fault(at+"source", "goroot: has its own cleaning and splits: leave these keys out, or clean what hone data convert makes of it")
 	}
 }
@@ -188,7 +176,7 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 	switch {
 	case s.Name == "":
 		d.fault(at+"name", "missing: what the stage is called")
-	case !plainName(s.Name):
+	case !PlainName(s.Name):
 		d.fault(at+"name", "%q must do as the name of a directory: no dot, slash, colon, space or control character, and no - at its start", s.Name)
 	}
 	if _, dup := earlier[s.Name]; dup {
@@ -224,9 +212,9 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 		}
 	}
 	switch {
-	case r.isBase(s) && s.Kind == "pretrain" && r.base.head != model.LanguageModel:
-		d.fault(at+"from", "%s is a %v, without the output layer of a language model: only a stage of kind finetune can start from it", s.From, r.base.head)
-	case s.From != "" && !r.isBase(s) && !slices.ContainsFunc(d.faults.List, func(f Fault) bool { return f.Key == "stage."+s.Name+".from" }):
+	case r.IsBase(s) && s.Kind == "pretrain" && r.Base.Head != model.LanguageModel:
+		d.fault(at+"from", "%s is a %v, without the output layer of a language model: only a stage of kind finetune can start from it", s.From, r.Base.Head)
+	case s.From != "" && !r.IsBase(s) && !slices.ContainsFunc(d.faults.List, func(f Fault) bool { return f.Key == "stage."+s.Name+".from" }):
 		trained(at+"from", s.From, "pretrain")
 	}
 	d.positive(at+"batch_size", s.BatchSize, 1)
@@ -265,10 +253,10 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 	if slices.Contains(stageKinds, s.Kind) {
 		d.objective(r, s, at)
 	}
-	if s.Precision != "" && !slices.Contains(cpu.Precisions, s.Precision) {
-		d.fault(at+"precision", "%q is not known; known are %s, auto", s.Precision, strings.Join(cpu.Precisions, ", "))
+	if s.Precision != "" && !slices.Contains(Precisions, s.Precision) {
+		d.fault(at+"precision", "%q is not known; known are %s, auto", s.Precision, strings.Join(Precisions, ", "))
 	} else if s.Precision != "" {
-		if err := cpu.CheckPrecision(s.Precision, ""); err != nil {
+		if err := d.precision(s.Precision); err != nil {
 			d.fault(at+"precision", "%v", err)
 		}
 	}
@@ -321,12 +309,12 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 		d.fault(at+"lm_weight", "only a stage of kind finetune has it: pretraining has no other loss")
 	}
 	if s.Trainable != "" {
-		d.oneOf(at+"trainable", s.Trainable, []string{trainableAll, trainableHead})
+		d.oneOf(at+"trainable", s.Trainable, []string{trainableAll, TrainableHead})
 	}
-	if s.Trainable == trainableHead && s.Kind == "pretrain" {
+	if s.Trainable == TrainableHead && s.Kind == "pretrain" {
 		d.fault(at+"trainable", "only a stage of kind finetune has it")
 	}
-	if s.Trainable == trainableHead && s.LMWeight != 0 {
+	if s.Trainable == TrainableHead && s.LMWeight != 0 {
 		d.fault(at+"lm_weight", "trainable = %q keeps the body as it is, and so nothing would learn the next token", s.Trainable)
 	}
 	if s.RandomWindows != nil && *s.RandomWindows && (s.Kind == "finetune" || len(s.Mixture) > 0) {

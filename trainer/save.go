@@ -8,12 +8,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unsafe"
 
 	"hone/checkpoint"
 	"hone/data"
 	"hone/trainer/exec"
-	"hone/trainer/model"
+	"hone/trainer/pretrained"
 )
 
 // state is state.json: what a run resumes from, beside weights and moments.
@@ -171,46 +170,6 @@ func (s *finiteScan) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// LoadWeights sets a network's parameters from a checkpoint. A classifier may start
-// from a language model: the names of what that lacks are returned, and keep their values.
-func LoadWeights(net *model.Network, c *checkpoint.Checkpoint) (fresh []string, err error) {
-	return load(net.Load, c)
-}
-
-// LoadBody is LoadWeights of a checkpoint with another head, or other labels: what the
-// head has of its own keeps its values.
-func LoadBody(net *model.Network, c *checkpoint.Checkpoint) (fresh []string, err error) {
-	return load(net.LoadBody, c)
-}
-
-func load(into func([]model.Stored, func(int, []float32) error) ([]string, error), c *checkpoint.Checkpoint) (fresh []string, err error) {
-	file, err := c.Tensors(checkpoint.ModelFile)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	var list []model.Stored
-	for _, t := range file.Tensors() {
-		list = append(list, model.Stored{Name: t.Name, Shape: t.Shape})
-	}
-	fresh, err = into(list, func(i int, dst []float32) error {
-		if dt := file.Tensors()[i].DType; dt != "F32" {
-			return fmt.Errorf("of type %s; only F32 is read", dt)
-		}
-		_, err := file.Read(list[i].Name, floatBytes(dst))
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("checkpoint %s: %w", c.Dir, err)
-	}
-	return fresh, nil
-}
-
-// floatBytes is the little-endian memory of f; hone runs on little-endian machines only.
-func floatBytes(f []float32) []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(f))), 4*len(f))
-}
-
 // dtypeName is safetensors' name of a type. It has none for quantised ones, which a save
 // then refuses.
 func dtypeName(dt exec.DType) string { return strings.ToUpper(dt.String()) }
@@ -229,7 +188,7 @@ func (t *Trainer) resume() error {
 	if err := json.Unmarshal(b, &st); err != nil {
 		return fmt.Errorf("checkpoint %s: %s: %w", c.Dir, checkpoint.StateFile, err)
 	}
-	if _, err := LoadWeights(t.net, c); err != nil {
+	if _, err := pretrained.Load(t.net, c); err != nil {
 		return err
 	}
 	moments, err := c.Tensors(checkpoint.OptimizerFile)

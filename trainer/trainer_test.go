@@ -276,10 +276,10 @@ func TestResumeAveraged(t *testing.T) {
 		}
 		return x.Data
 	}
-	if !bytes.Equal(read(checkpoint.ModelFile, name), floatBytes(seen)) {
+	if !bytes.Equal(read(checkpoint.ModelFile, name), memory(seen)) {
 		t.Error("the model file is not what the hook has seen")
 	}
-	if !bytes.Equal(read(checkpoint.OptimizerFile, "weights."+name), floatBytes(raw)) {
+	if !bytes.Equal(read(checkpoint.OptimizerFile, "weights."+name), memory(raw)) {
 		t.Error("the weights in training are not in the optimiser's file")
 	}
 	if slices.Equal(seen, raw) {
@@ -349,7 +349,7 @@ func TestAccumulation(t *testing.T) {
 				if err := tr.net.Weight(p.Name, w); err != nil {
 					t.Fatal(err)
 				}
-				if err := tr.net.Memory().Download(exec.Grad, p.Offset, floatBytes(g)); err != nil {
+				if err := tr.net.Memory().Download(exec.Grad, p.Offset, memory(g)); err != nil {
 					t.Fatal(err)
 				}
 				r.tensors = append(r.tensors, w, g)
@@ -717,4 +717,9 @@ func TestEmptyCorpus(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "the corpus is empty: 0 records") {
 		t.Errorf("error %v", err)
 	}
+}
+
+// memory is that of f, little-endian.
+func memory(f []float32) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(f))), 4*len(f))
 }

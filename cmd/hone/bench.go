@@ -5,14 +5,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"hone/recipes"
+	"hone/recipes/bench"
 )
 
 func newBench(t *terminal) *cobra.Command {
 	var configs []string
 	var against string
 	var markdown bool
-	o := recipes.BenchOptions{Configs: recipes.BenchConfigs, Matmuls: true, Say: t.say}
+	o := bench.Options{Configs: bench.Configs, Matmuls: true, Say: t.say}
 	c := &cobra.Command{
 		Use:   "bench",
 		Short: "this machine's limit, and how near a training step comes",
@@ -42,7 +42,7 @@ these; of a peer, its autocast to bfloat16.`,
 			if len(configs) > 0 {
 				o.Configs, o.Matmuls = nil, false
 				for _, name := range configs {
-					config, err := recipes.FindBenchConfig(name)
+					config, err := bench.FindConfig(name)
 					if err != nil {
 						return inputError{err}
 					}
@@ -53,11 +53,11 @@ these; of a peer, its autocast to bfloat16.`,
 				return inputError{errors.New("bench: --seconds must be above 0, --threads 0 or more")}
 			}
 			if against != "" {
-				peer, err := recipes.ParsePeer(against)
+				peer, err := bench.ParsePeer(against)
 				if err != nil {
 					return inputError{err}
 				}
-				o.Peers, o.Matmuls = []recipes.Peer{peer}, false
+				o.Peers, o.Matmuls = []bench.Peer{peer}, false
 				if len(configs) == 0 {
 					o.Configs = peer.Configs()
 				}
@@ -69,7 +69,7 @@ these; of a peer, its autocast to bfloat16.`,
 			} else if markdown {
 				return inputError{errors.New("bench: --markdown writes the comparison with a peer: --against is missing")}
 			}
-			b, err := recipes.RunBench(c.Context(), o)
+			b, err := bench.Run(c.Context(), o)
 			if err != nil {
 				return err
 			}

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"hone/recipes"
+	"hone/recipes/run"
 )
 
 func newCheck(t *terminal) *cobra.Command {
@@ -29,9 +29,9 @@ hone data preview shows what the model will see.`,
 			if err != nil {
 				return err
 			}
-			o := recipes.Options{Cache: cache, Say: t.say, Bar: t.newBar}
+			o := run.Options{Cache: cache, Console: t.console()}
 			if program {
-				list, err := recipes.Programs(c.Context(), r, o)
+				list, err := run.Programs(c.Context(), r, o)
 				if err != nil {
 					return err
 				}
@@ -48,7 +48,7 @@ hone data preview shows what the model will see.`,
 				}
 				return nil
 			}
-			plan, err := recipes.Check(c.Context(), r, o)
+			plan, err := run.Check(c.Context(), r, o)
 			if err != nil {
 				return err
 			}

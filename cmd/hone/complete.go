@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"hone/recipes"
+	"hone/recipes/exchange"
+	"hone/recipes/run"
 	"hone/trainer/exec/cpu"
 )
 
@@ -34,7 +36,7 @@ func complete(root *cobra.Command) {
 		}
 	}
 	for command, by := range map[string]completions{
-		"eval task": completeTask, "run dir": completeDirectory, "export dtype": completeWords(recipes.ExportDTypes...), "export format": completeWords("hf"),
+		"eval task": completeTask, "run dir": completeDirectory, "export dtype": completeWords(exchange.ExportDTypes...), "export format": completeWords("hf"),
 		"bench precision": completeWords(cpu.Precisions...),
 	} {
 		name, flag, _ := strings.Cut(command, " ")
@@ -95,8 +97,8 @@ func completeRun(_ *cobra.Command, _ []string, toComplete string) ([]string, cob
 
 // completeCheckpoint gives the stages of runs that have a model.
 func completeCheckpoint(_ *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
-	return directoriesOr(toComplete, func(run string) []string {
-		return slices.DeleteFunc(recipes.Stages(run), func(stage string) bool {
+	return directoriesOr(toComplete, func(dir string) []string {
+		return slices.DeleteFunc(run.Stages(dir), func(stage string) bool {
 			_, err := os.Stat(stage)
 			return err != nil
 		})
@@ -107,11 +109,11 @@ func completeCheckpoint(_ *cobra.Command, _ []string, toComplete string) ([]stri
 // the word does, any directory.
 func directoriesOr(toComplete string, of func(run string) []string) (list []string, d cobra.ShellCompDirective) {
 	runs, _ := filepath.Glob(filepath.Join("runs", "*"))
-	for _, run := range runs {
-		if len(recipes.Stages(run)) == 0 {
+	for _, at := range runs {
+		if len(run.Stages(at)) == 0 {
 			continue
 		}
-		for _, dir := range of(run) {
+		for _, dir := range of(at) {
 			if strings.HasPrefix(dir, toComplete) {
 				list = append(list, dir)
 			}

@@ -18,7 +18,7 @@ import (
 	"hone/data/clean"
 	"hone/data/source"
 	"hone/data/tokenizer"
-	"hone/recipes"
+	"hone/recipes/run"
 )
 
 func newData(t *terminal) *cobra.Command {
@@ -123,7 +123,7 @@ func newDataPreview(t *terminal) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			previews, err := recipes.Preview(c.Context(), r, recipes.Options{Cache: cache, Say: t.say, Bar: t.newBar}, t.interactive() && !t.json)
+			previews, err := run.Preview(c.Context(), r, run.Options{Cache: cache, Console: t.console()}, t.interactive() && !t.json)
 			if err != nil {
 				return err
 			}
@@ -356,7 +356,7 @@ func printSplit(w io.Writer, s *data.SplitInfo, info *data.Info) {
 		if s.Tokens > 0 {
 			facts = append(facts, fmt.Sprintf("%d tokens", s.Tokens))
 		} else {
-			facts = append(facts, fmt.Sprintf("about %.0f tokens", float64(s.TextBytes)/recipes.BytesPerToken))
+			facts = append(facts, fmt.Sprintf("about %.0f tokens", float64(s.TextBytes)/run.BytesPerToken))
 		}
 	}
 	if n := s.Rows - s.Labelled; len(info.Labels) > 0 && n > 0 {

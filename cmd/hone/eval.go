@@ -7,6 +7,7 @@ import (
 
 	"hone/eval/report"
 	"hone/recipes"
+	"hone/recipes/run"
 )
 
 func newEval(t *terminal) *cobra.Command {
@@ -39,7 +40,7 @@ whose final model is meant then, or its newest checkpoint while it is trained.`,
 			if err != nil {
 				return err
 			}
-			run, err := recipes.Evaluate(c.Context(), dir, tk, limit, recipes.Options{Cache: cache, Say: t.say, Bar: t.newBar})
+			run, err := run.Evaluate(c.Context(), dir, tk, limit, run.Options{Cache: cache, Console: t.console()})
 			if err != nil {
 				return err
 			}

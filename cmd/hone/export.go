@@ -7,12 +7,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"hone/recipes"
+	"hone/recipes/exchange"
 )
 
 func newExport(t *terminal) *cobra.Command {
 	var format, size string
-	o := recipes.ExportOptions{}
+	o := exchange.ExportOptions{}
 	c := &cobra.Command{
 		Use:   "export CHECKPOINT DST",
 		Short: "write a checkpoint for other tools",
@@ -35,7 +35,7 @@ what the model has learned from.`,
 			if err != nil {
 				return err
 			}
-			x, err := recipes.Export(c.Context(), dir, args[1], o, recipes.Options{Say: t.say, Bar: t.newBar})
+			x, err := exchange.Export(c.Context(), dir, args[1], o, t.console())
 			if err != nil {
 				return err
 			}
@@ -48,7 +48,7 @@ what the model has learned from.`,
 	}
 	f := c.Flags()
 	f.StringVar(&format, "format", "hf", "hf: a Hugging Face model directory")
-	f.StringVar(&o.DType, "dtype", "fp32", "of the weights: "+strings.Join(recipes.ExportDTypes, ", "))
+	f.StringVar(&o.DType, "dtype", "fp32", "of the weights: "+strings.Join(exchange.ExportDTypes, ", "))
 	f.StringVar(&size, "max-shard-size", "5GB", "weights in one file, at most: a number of bytes, KB, MB or GB (powers of 1000)")
 	return c
 }

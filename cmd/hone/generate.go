@@ -7,9 +7,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"hone/eval/generate"
-	"hone/recipes"
 	"hone/trainer/exec/cpu"
 	"hone/trainer/model"
+	"hone/trainer/pretrained"
 )
 
 func newGenerate(t *terminal) *cobra.Command {
@@ -36,14 +36,14 @@ whose final model is meant then, or its newest checkpoint while it is trained.`,
 			if err != nil {
 				return err
 			}
-			m, err := recipes.OpenModel(dev, dir)
+			m, err := pretrained.Open(dev, dir, 0)
 			if err != nil {
 				return inputError{err}
 			}
 			if m.Head != model.LanguageModel {
 				return inputError{fmt.Errorf("generate: %s is a %v, not a %v", args[0], m.Head, model.LanguageModel)}
 			}
-			g, s, err := m.Generator()
+			g, s, err := generate.Open(m)
 			if err != nil {
 				return inputError{err}
 			}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"hone/recipes"
+	"hone/recipes/exchange"
 )
 
 func newImport(t *terminal) *cobra.Command {
@@ -20,7 +20,7 @@ reported from their headers, before anything is read.`,
 		Example: "  hone export runs/quickstart/finetune shared-model --dtype bf16\n  hone import shared-model imported-model",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			r, err := recipes.Import(c.Context(), args[0], args[1], recipes.Options{Say: t.say, Bar: t.newBar})
+			r, err := exchange.Import(c.Context(), args[0], args[1], t.console())
 			if err != nil {
 				return err
 			}

@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"hone/recipes"
+	"hone/recipes/run"
 )
 
 // Exit codes.
@@ -36,11 +37,11 @@ func (e inputError) Error() string { return e.err.Error() }
 func (e inputError) Unwrap() error { return e.err }
 
 func main() {
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is the program: its arguments, its streams, its exit code.
-func run(args []string, stdout, stderr io.Writer) int {
+// execute is the program: its arguments, its streams, its exit code.
+func execute(args []string, stdout, stderr io.Writer) int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	// Who reads no more, as head, wants no more.
@@ -70,7 +71,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	var input inputError
 	var theirs *recipes.InputError
 	var faults *recipes.Faults
-	var changed *recipes.ChangedError
+	var changed *run.ChangedError
 	if (errors.As(err, &input) || errors.As(err, &theirs) || errors.As(err, &faults) || errors.As(err, &changed)) && !machineFails(err) {
 		return exitInput
 	}

@@ -21,7 +21,7 @@ import (
 
 	"hone/checkpoint"
 	"hone/data/source"
-	"hone/recipes"
+	"hone/recipes/run"
 )
 
 // TestMain makes the test binary the program hone too: scripts and tests run it as a
@@ -206,7 +206,7 @@ func TestExamples(t *testing.T) {
 	if err := writeGoroot(filepath.Join(dir, "go")); err != nil {
 		t.Fatal(err)
 	}
-	r, err := recipes.Load("quickstart", nil)
+	r, err := run.Load("quickstart", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,10 +13,11 @@ import (
 
 	"hone/eval/report"
 	"hone/recipes"
+	"hone/recipes/run"
 )
 
 func newRun(t *terminal) *cobra.Command {
-	var o recipes.Options
+	var o run.Options
 	c := &cobra.Command{
 		Use:   "run RECIPE [KEY=VALUE…]",
 		Short: "run every stage of a recipe; run again to resume",
@@ -43,8 +44,8 @@ converted corpora.`,
 			}
 			t.resumes = true
 			o.Dir = cmp.Or(o.Dir, r.Dir())
-			o.Say, o.Bar, o.Hold, o.Command = t.say, t.newBar, t.hold, t.command()
-			run, err := recipes.Run(c.Context(), r, o)
+			o.Console, o.Hold, o.Command = t.console(), t.hold, t.command()
+			run, err := run.Run(c.Context(), r, o)
 			if err != nil {
 				return err
 			}
@@ -86,7 +87,7 @@ func (t *terminal) tellNext(dir string, run *report.Run) error {
 
 // checkpointOf is the checkpoint that the user means by a directory.
 func checkpointOf(t *terminal, dir string) (string, error) {
-	found, note, err := recipes.Checkpoint(dir)
+	found, note, err := run.Checkpoint(dir)
 	if note != "" {
 		t.say(note)
 	}
@@ -95,7 +96,7 @@ func checkpointOf(t *terminal, dir string) (string, error) {
 
 // load reads the recipe args[0] with the overrides args[1:].
 func load(t *terminal, args []string) (*recipes.Recipe, error) {
-	r, err := recipes.Load(args[0], args[1:])
+	r, err := run.Load(args[0], args[1:])
 	var faults *recipes.Faults
 	if err != nil && !errors.As(err, &faults) {
 		return nil, inputError{err}
@@ -152,7 +153,7 @@ out. With --card: the same as a data card in Markdown.`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if provenance || card {
-				p, err := recipes.ReadProvenance(args[0])
+				p, err := run.ReadProvenance(args[0])
 				switch {
 				case err != nil:
 					return err
@@ -220,7 +221,7 @@ what lies there. While the run goes on, these are its results so far.`,
 		Example: "  hone report runs/quickstart",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			run, err := recipes.Report(args[0])
+			run, err := run.Report(args[0])
 			if err != nil {
 				return inputError{err}
 			}
@@ -249,7 +250,7 @@ their figures of the same documents.`,
 		Example: "  hone compare runs/quickstart\n  hone compare runs/* --markdown\n  hone compare runs/* --csv",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			compared, err := recipes.Compare(args)
+			compared, err := run.Compare(args)
 			if err != nil {
 				return inputError{err}
 			}

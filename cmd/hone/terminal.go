@@ -130,6 +130,9 @@ func (t *terminal) say(line string) {
 	fmt.Fprintln(t.err, printable(line))
 }
 
+// console is the terminal as recipes see it.
+func (t *terminal) console() recipes.Console { return recipes.Console{Say: t.say, Bar: t.newBar} }
+
 // newBar starts showing a piece of work.
 func (t *terminal) newBar(title, unit string) recipes.Bar {
 	if !t.interactive() {

@@ -20,6 +20,9 @@ import (
 	"hone/data"
 	"hone/data/tokenizer"
 	"hone/recipes"
+	"hone/recipes/exchange"
+	"hone/recipes/run"
+	"hone/trainer/pretrained"
 )
 
 func newTokenizer(t *terminal) *cobra.Command {
@@ -71,7 +74,7 @@ func newTokenizerTrain(t *terminal) *cobra.Command {
 				return inputError{fmt.Errorf("tokenizer: %s has no documents in split train (hint: hone data info shows which file is in which split)", args[0])}
 			}
 			bar = t.newBar("learning tokenizer", "tokens")
-			tok, err := recipes.TrainTokenizer(c.Context(), corpus.Train, o, func(done, total int64) { bar.Set(done, total, "") })
+			tok, err := run.TrainTokenizer(c.Context(), corpus.Train, o, func(done, total int64) { bar.Set(done, total, "") })
 			bar.Close()
 			if err != nil {
 				return err
@@ -138,8 +141,8 @@ there, as many as make a multiple of --pad-to-multiple-of.`,
 			if len(tokens) == 0 {
 				return inputError{errors.New("tokenizer: no tokens to add; name them, or a file of them with --tokens")}
 			}
-			if recipes.IsCheckpoint(args[0]) {
-				e, err := recipes.ExtendCheckpoint(args[0], args[1], tokens, multiple)
+			if pretrained.IsCheckpoint(args[0]) {
+				e, err := exchange.ExtendCheckpoint(args[0], args[1], tokens, multiple)
 				if err != nil {
 					return err
 				}

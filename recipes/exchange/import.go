@@ -1,0 +1,284 @@
+// Package exchange takes models in from other libraries' formats and gives them out.
+package exchange
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"hone/checkpoint"
+	"hone/eval/generate"
+	"hone/recipes"
+	"hone/trainer/model"
+)
+
+// An Imported model is what Import has made.
+type Imported struct {
+	Source       string   `json:"source"`
+	Checkpoint   string   `json:"checkpoint"`
+	Name         string   `json:"name"`
+	ModelType    string   `json:"model_type"`
+	Architecture string   `json:"architecture"`
+	Parameters   int64    `json:"parameters"`
+	Files        []string `json:"files"`
+	Notes        []string `json:"notes"` // what was changed on the way
+
+	config map[string]json.RawMessage // config.json
+}
+
+// importStage is the stage that an imported checkpoint says it is of.
+const importStage = "import"
+
+// Import makes a checkpoint at dst, which must not be there yet, of a Hugging Face model
+// directory: config.json, weights in safetensors (one file or shards) of any floating-point
+// type, and a tokenizer of any kind. The weights become float32. Everything is verified from
+// the headers before any memory is taken for a tensor.
+func Import(ctx context.Context, src, dst string, o recipes.Console) (*Imported, error) {
+	if err := checkpoint.Vacant(dst); err != nil {
+		return nil, recipes.Input(err)
+	}
+	if err := otherModel(src); err != nil {
+		return nil, recipes.Input(err)
+	}
+	w, err := checkpoint.OpenWeights(src)
+	if err != nil {
+		return nil, recipes.Input(err)
+	}
+	defer w.Close()
+	r := &Imported{Source: src, Checkpoint: dst, Files: w.Files()}
+	m, err := r.match(ctx, w)
+	if err != nil {
+		return nil, recipes.Input(err)
+	}
+	files, err := r.tokenizer(m.Config)
+	if err != nil {
+		return nil, recipes.Input(err)
+	}
+	config, err := m.Config.JSON()
+	if err != nil {
+		return nil, err
+	}
+	files = append(files, checkpoint.BytesFile(checkpoint.ConfigFile, config))
+	settings, err := r.generation()
+	if err != nil {
+		return nil, recipes.Input(err)
+	}
+	files = append(files, settings...)
+
+	bar := o.Bar("import "+filepath.Base(src), "bytes")
+	defer bar.Close()
+	var total int64
+	for _, t := range w.Tensors() {
+		n, err := t.NumBytes()
+		if err != nil {
+			return nil, recipes.Input(err)
+		}
+		total += 2 * n // hashed, and then converted
+	}
+	progress := &countWriter{set: func(done int64) { bar.Set(done, total, "") }}
+	origin := checkpoint.Origin{Stage: importStage, Imported: &checkpoint.Import{Name: r.Name, Files: map[string]string{}}}
+	for _, name := range w.Files() {
+		if origin.Imported.Files[name], err = hashFile(ctx, filepath.Join(src, name), progress); err != nil {
+			return nil, recipes.Input(err)
+		}
+	}
+	chain := []checkpoint.Origin{origin}
+	if c, err := checkpoint.Open(src); err == nil { // it was exported from here: what is known of it stays known
+		chain = c.Manifest.Chain(origin)
+	}
+
+	var tensors []checkpoint.Tensor
+	for _, p := range m.Params {
+		r.Parameters += int64(p.Elems)
+		tensors = append(tensors, checkpoint.Tensor{Name: p.Name, DType: "F32", Shape: p.Shape})
+	}
+	files = append(files, checkpoint.StreamFile(checkpoint.ModelFile, tensors, func(out io.Writer, t checkpoint.Tensor) error {
+		i := m.From[t.Name]
+		if err := w.Copy(ctx, out, i, "F32"); err != nil {
+			return recipes.Input(err)
+		}
+		n, err := w.Tensors()[i].NumBytes()
+		progress.add(n)
+		return err
+	}))
+	manifest := checkpoint.Manifest{Hone: recipes.Version(), Stage: importStage, Device: "cpu", Provenance: chain}
+	if err := checkpoint.Create(dst, manifest, files); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// otherModel says of what is no model directory of Hugging Face's with weights in safetensors
+// what it is, where that is known.
+func otherModel(src string) error {
+	info, err := os.Stat(src)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		switch filepath.Ext(src) {
+		case ".gguf":
+			return fmt.Errorf("%s is a GGUF file, whose weights are not read; import the directory in safetensors that it was made of", src)
+		case ".bin", ".pt", ".pth", ".ckpt":
+			return fmt.Errorf("%s is a file of PyTorch's, which is not read, since reading such a file can run a program; save the model again with safe_serialization=True", src)
+		case ".safetensors":
+			return fmt.Errorf("%s is a file of weights; import takes the directory that it is in, with its config.json", src)
+		}
+		return fmt.Errorf("%s is a file; import takes a directory", src)
+	}
+	entries, err := os.ReadDir(src)
+	if err != nil {
+		return err
+	}
+	file := map[string]string{} // of each name or ending, one
+	for _, e := range entries {
+		file[e.Name()], file[filepath.Ext(e.Name())] = e.Name(), e.Name()
+	}
+	const adapter = "adapter_config.json"
+	if file[adapter] != "" { // transformers takes it before a model beside it
+		return fmt.Errorf("%s is an adapter of PEFT (%s), no whole model; merge it into its base (merge_and_unload), save that, and import it", src, adapter)
+	}
+	if gguf := file[".gguf"]; gguf != "" && file[".safetensors"] == "" {
+		return fmt.Errorf("%s has its weights in a GGUF file, %s, which is not read; import the directory in safetensors that it was made of", src, gguf)
+	}
+	return nil
+}
+
+// match reads config.json and finds the model's parameters among the tensors.
+func (r *Imported) match(ctx context.Context, w *checkpoint.Weights) (*model.Match, error) {
+	path := filepath.Join(r.Source, checkpoint.ConfigFile)
+	text, err := checkpoint.ReadInput(path)
+	if err != nil {
+		return nil, err
+	}
+	inFile := func(err error) error { return fmt.Errorf("%s: %w", path, err) }
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(text, &raw); err != nil {
+		return nil, inFile(err)
+	}
+	r.config = raw
+	if r.Name = modelName(raw); r.Name == "" {
+		abs, err := filepath.Abs(r.Source)
+		if err != nil {
+			return nil, err
+		}
+		r.Name = filepath.Base(abs)
+	}
+	// A graph is built a layer at a time, so that a layer that no tensor is of must not count.
+	for _, key := range []string{"n_layer", "num_hidden_layers", "n_layers", "num_layers", "num_decoder_layers"} {
+		var n float64
+		if json.Unmarshal(raw[key], &n) == nil && n > float64(len(w.Tensors())) {
+			return nil, inFile(fmt.Errorf("%s is %s, but there are only %d tensors", key, raw[key], len(w.Tensors())))
+		}
+	}
+	c, err := model.ReadConfig(bytes.NewReader(text))
+	if err != nil {
+		return nil, inFile(err)
+	}
+	h, err := c.Head()
+	if err != nil {
+		return nil, inFile(err)
+	}
+	unknown, err := model.UnknownKeys(text)
+	if err != nil {
+		return nil, inFile(err)
+	}
+	if unknown = slices.DeleteFunc(unknown, generate.KnownSetting); len(unknown) > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("%s: keys that a %s does not know, and that are ignored: %s", checkpoint.ConfigFile, c.ModelType, recipes.Listed(unknown)))
+	}
+	var stored []model.Stored
+	for _, t := range w.Tensors() {
+		stored = append(stored, model.Stored{Name: t.Name, Shape: t.Shape})
+	}
+	m, err := model.MatchTensors(c, h, stored, func(i, j int) (bool, error) { return w.Equal(ctx, i, j) })
+	if err != nil {
+		return nil, fmt.Errorf("%s (%s): %w", r.Source, strings.Join(w.Files(), ", "), err)
+	}
+	for name, i := range m.From {
+		if err := w.Tensors()[i].CheckFloat(); err != nil {
+			return nil, fmt.Errorf("%s: tensor %s is %w", r.Source, name, err)
+		}
+	}
+	r.Notes = append(r.Notes, m.Notes...)
+	if n := len(m.Unused); n > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("left out, as a %v has no such part: %s", h, recipes.Listed(m.Unused)))
+	}
+	r.ModelType, r.Architecture = m.Config.ModelType, m.Config.Architectures[0]
+	return m, nil
+}
+
+// modelName is what a model calls itself, if it is a name and no path.
+func modelName(raw map[string]json.RawMessage) string {
+	var name string
+	if json.Unmarshal(raw["_name_or_path"], &name) != nil || filepath.IsAbs(name) || strings.HasPrefix(name, ".") {
+		return ""
+	}
+	return name
+}
+
+// generation checks generation_config.json, or makes it of what config.json has of its keys, as
+// transformers does.
+func (r *Imported) generation() ([]checkpoint.File, error) {
+	path := filepath.Join(r.Source, checkpoint.GenerationFile)
+	text, err := checkpoint.ReadInput(path)
+	there := err == nil
+	if errors.Is(err, fs.ErrNotExist) {
+		path = filepath.Join(r.Source, checkpoint.ConfigFile)
+		text, err = generate.SettingsOfConfig(r.config)
+	}
+	if err != nil || len(text) == 0 {
+		return nil, err
+	}
+	if _, err := generate.ReadSettings(text); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if there {
+		return nil, nil // copied with the tokenizer's files
+	}
+	r.Notes = append(r.Notes, checkpoint.GenerationFile+" is made of keys of "+checkpoint.ConfigFile)
+	return []checkpoint.File{checkpoint.BytesFile(checkpoint.GenerationFile, text)}, nil
+}
+
+// A countWriter counts bytes.
+type countWriter struct {
+	n   int64
+	set func(n int64)
+}
+
+func (c *countWriter) add(n int64) {
+	c.n += n
+	c.set(c.n)
+}
+
+func (c *countWriter) Write(p []byte) (int, error) {
+	c.add(int64(len(p)))
+	return len(p), nil
+}
+
+// untilDone takes what is written to it until a context ends.
+type untilDone struct{ ctx context.Context }
+
+func (u untilDone) Write(p []byte) (int, error) { return len(p), u.ctx.Err() }
+
+func hashFile(ctx context.Context, path string, progress io.Writer) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.CopyBuffer(io.MultiWriter(h, progress, untilDone{ctx}), struct{ io.Reader }{f}, make([]byte, 1<<20)); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}

@@ -1,0 +1,120 @@
+package exchange
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"hone/checkpoint"
+	"hone/data/tokenizer"
+	"hone/trainer/model"
+)
+
+// PaddingSide is where rows are filled up: XLNet's classifier reads the last position.
+func PaddingSide(c model.Config) string {
+	if c.ModelType == "xlnet" {
+		return "left"
+	}
+	return "right"
+}
+
+// TokenizerFiles are copied as they are, where they are there: AutoTokenizer reads them.
+var TokenizerFiles = []string{
+	checkpoint.TokenizerConfigFile, "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", checkpoint.GenerationFile,
+}
+
+// tokenizer reads the tokenizer and gives the files that it takes in a checkpoint.
+func (r *Imported) tokenizer(c model.Config) ([]checkpoint.File, error) {
+	tok, err := tokenizer.Open(r.Source)
+	if err != nil {
+		return nil, err
+	}
+	if tok.Size() > c.VocabSize {
+		return nil, fmt.Errorf("%s: the tokenizer has %d tokens, but vocab_size is %d", r.Source, tok.Size(), c.VocabSize)
+	}
+	text, err := checkpoint.ReadInput(filepath.Join(r.Source, checkpoint.TokenizerFile))
+	made := errors.Is(err, fs.ErrNotExist)
+	if made {
+		text, err = tok.JSON(), nil
+		r.Notes = append(r.Notes, checkpoint.TokenizerFile+" is made from the tokenizer's other files")
+	}
+	if err != nil {
+		return nil, err
+	}
+	files := []checkpoint.File{checkpoint.BytesFile(checkpoint.TokenizerFile, text)}
+	has := false
+	for _, name := range TokenizerFiles {
+		if made && slices.Contains(madeTokenizerFiles, name) {
+			continue
+		}
+		text, err := checkpoint.ReadInput(filepath.Join(r.Source, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		has = has || name == checkpoint.TokenizerConfigFile
+		files = append(files, checkpoint.BytesFile(name, text))
+	}
+	if !has {
+		settings := tok.Settings()
+		if settings == nil {
+			settings = settingsOf(tok, c)
+		}
+		text, err := TokenizerConfig(c, settings)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, checkpoint.BytesFile(checkpoint.TokenizerConfigFile, text))
+	}
+	return files, nil
+}
+
+// settingsOf are the settings of a tokenizer that has none beside its tokenizer.json: what the
+// model's configuration knows of its special tokens.
+func settingsOf(tok *tokenizer.Pipeline, c model.Config) map[string]json.RawMessage {
+	keys := map[string]json.RawMessage{"padding_side": json.RawMessage(strconv.Quote(PaddingSide(c)))}
+	role := func(name string, id int) {
+		if id < 0 || id >= tok.Size() || tok.Token(int32(id)) == "" {
+			return
+		}
+		if text, err := json.Marshal(tok.Token(int32(id))); err == nil {
+			keys[name] = text
+		}
+	}
+	if c.BOSTokenID != nil {
+		role("bos_token", *c.BOSTokenID)
+	}
+	if len(c.EOSTokenID) > 0 {
+		role("eos_token", c.EOSTokenID[0])
+	}
+	if c.PadTokenID != nil {
+		role("pad_token", *c.PadTokenID)
+	}
+	return keys
+}
+
+// madeTokenizerFiles are those of tokenizerFiles that a tokenizer.json which is made says in
+// their place: beside it they would say it of another class's tokenizer.
+var madeTokenizerFiles = []string{checkpoint.TokenizerConfigFile, "special_tokens_map.json", "added_tokens.json"}
+
+// TokenizerConfig is what AutoTokenizer wants beside tokenizer.json: the class that follows
+// it, the roles of special tokens and what else of settings, and how much text the model
+// takes, if that has a limit.
+func TokenizerConfig[V any](c model.Config, settings map[string]V) ([]byte, error) {
+	keys := map[string]any{}
+	if n := c.MaxLength(); n > 0 {
+		keys["model_max_length"] = n
+	}
+	for key, value := range settings {
+		keys[key] = value
+	}
+	keys["tokenizer_class"] = "PreTrainedTokenizerFast"
+	text, err := json.MarshalIndent(keys, "", "  ")
+	return append(text, '\n'), err
+}

@@ -1,0 +1,100 @@
+package recipes
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"sort"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+)
+
+// origin is where a recipe comes from, as the validator needs it.
+type origin struct {
+	file  string
+	lines map[string]int // line of each key, by its path: "stage.0.steps"
+	set   []string       // keys that the file and the overrides set, by their paths
+}
+
+// Load reads a recipe, built in by name or from a file, applies overrides
+// ("stage.pretrain.steps=50"), fills in defaults and validates it whole; precision says
+// what the machine that is to run it lacks for one of Precisions. The error is a *Faults
+// when the recipe itself is at fault.
+func Load(nameOrFile string, overrides []string, precision func(name string) error) (*Recipe, error) {
+	text, file, err := Source(nameOrFile)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(file, text, overrides, precision)
+}
+
+// Parse is Load of a recipe's text; messages call it file.
+func Parse(file, text string, overrides []string, precision func(name string) error) (*Recipe, error) {
+	tree := map[string]any{}
+	faults := &Faults{File: file}
+	if _, err := toml.Decode(text, &tree); err != nil {
+		var pe toml.ParseError
+		if errors.As(err, &pe) {
+			faults.List = append(faults.List, Fault{Line: pe.Position.Line, Key: pe.LastKey, Message: pe.Message})
+			return nil, faults
+		}
+		return nil, fmt.Errorf("recipe %s: %w", file, err)
+	}
+	r := defaultRecipe()
+	r.Name = strings.TrimSuffix(filepath.Base(file), ".toml")
+	r.origin = origin{file: file, lines: keyLines(text)}
+	for _, o := range overrides {
+		if err := override(tree, o, r.origin.lines); err != nil {
+			faults.List = append(faults.List, Fault{Key: o, Message: err.Error()})
+		}
+	}
+	r.origin.set = setPaths("", tree)
+	d := decoder{faults: faults, lines: r.origin.lines, set: r.origin.set, precision: precision}
+	d.table(tree, "", reflect.ValueOf(&r).Elem())
+	d.base(&r)
+	d.model(&r)
+	r.resolve(precision)
+	d.frame(&r)
+	d.validate(&r)
+	if len(faults.List) > 0 {
+		sort.SliceStable(faults.List, func(a, b int) bool { return faults.List[a].Line < faults.List[b].Line })
+		return nil, faults
+	}
+	return &r, nil
+}
+
+// maxText is the largest recipe or task that is read, in bytes.
+const maxText = 16 << 20
+
+// readText reads a recipe or a task from a file, or from a pipe, which may not end: up to maxText.
+func readText(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxText+1))
+	if err == nil && len(text) > maxText {
+		err = fmt.Errorf("%s has more than %d MiB: not a recipe or a task", path, maxText>>20)
+	}
+	return text, err
+}
+
+// Source is the text of a recipe and the name to call it by in messages.
+func Source(nameOrFile string) (text, file string, err error) {
+	if text, ok := builtin(nameOrFile); ok {
+		return text, nameOrFile + ".toml", nil
+	}
+	b, err := readText(nameOrFile)
+	if err == nil {
+		return string(b), nameOrFile, nil
+	}
+	if !strings.ContainsAny(nameOrFile, "./\\") {
+		return "", "", fmt.Errorf("no recipe is called %q%s", nameOrFile, suggest(nameOrFile, Builtin()))
+	}
+	return "", "", fmt.Errorf("recipe: %w", err)
+}

@@ -1,0 +1,17 @@
+package run
+
+import (
+	"strings"
+	"testing"
+
+	"hone/checkpoint"
+)
+
+// A TestTreeOfImported that begins with an import says that it does not know what came before.
+func TestTreeOfImported(t *testing.T) {
+	var tree strings.Builder
+	p := Provenance{Stage: "import", Chain: []checkpoint.Origin{{Stage: "import", Imported: &checkpoint.Import{Name: "someone/model"}}}}
+	if err := p.Tree(&tree); err != nil || !strings.Contains(tree.String(), "imported: someone/model; what it learned from is not known here") {
+		t.Errorf("%v: %s", err, &tree)
+	}
+}

@@ -1,0 +1,114 @@
+package run
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"hone/data"
+	"hone/data/clean"
+	"hone/recipes"
+)
+
+// openCorpora opens every corpus of a recipe; goroot: is converted on first use.
+func openCorpora(ctx context.Context, r *recipes.Recipe, o Options) (map[string]*data.Corpus, error) {
+	corpora, provenance := map[string]*data.Corpus{}, map[string]data.Provenance{}
+	for _, name := range slices.Sorted(maps.Keys(r.Corpus)) {
+		c := r.Corpus[name]
+		b := o.Bar("reading corpus "+name, "bytes")
+		corpus, err := data.Prepare(ctx, data.Spec{
+			From: c.Source, Text: c.Text, Label: c.Label, Read: c.Read(), Say: o.Say,
+			Name: name, Source: c.Origin, Licence: c.Licence, Consent: c.Consent, Collected: c.Collected, SHA256: c.SHA256,
+			Rules: c.Rules(), Shares: clean.Shares{Validation: c.Validation, Test: c.Test}, HoldEnds: c.HoldOut == recipes.HoldOutEnd,
+		}, o.Cache, recipes.Progress(b))
+		b.Close()
+		if err != nil {
+			return nil, recipes.Input(err)
+		}
+		if k := corpus.Skipped(); k != nil {
+			o.Say(fmt.Sprintf("corpus %s: %d records skipped, the first: %s", name, k.Count, k.First[0]))
+		}
+		corpora[name], provenance[name] = corpus, corpus.Provenance
+	}
+	if err := r.ProvenanceLacks(provenance); err != nil {
+		return nil, err
+	}
+	for _, s := range r.Stages {
+		for _, name := range s.Sources() {
+			if err := suits(corpora[name], &s, name); err != nil {
+				return nil, recipes.Input(err)
+			}
+		}
+	}
+	if t := r.Tokenizer; t.File == "" && t.Kind != "byte" {
+		if c := corpora[t.Corpus]; c.Train == nil || c.Train.Rows() == 0 {
+			return nil, recipes.Input(fmt.Errorf("tokenizer: corpus %s has no documents in split train to learn from: it has %s", t.Corpus, describeSplits(c)))
+		}
+	}
+	if err := labelled(r, corpora); err != nil {
+		return nil, recipes.Input(err)
+	}
+	return corpora, nil
+}
+
+// suits says what a stage lacks in its corpus, or one of them.
+func suits(c *data.Corpus, s *recipes.Stage, name string) error {
+	switch {
+	case s.Kind != "evaluate" && (c.Train == nil || c.Train.Rows() == 0):
+		return fmt.Errorf("stage %s: corpus %s has no documents in split train: it has %s (hint: hone data info shows which file is in which split)", s.Name, name, describeSplits(c))
+	case s.Kind == "evaluate" && s.Split == "validation" && (c.Validation == nil || c.Validation.Rows() == 0):
+		return fmt.Errorf("stage %s: corpus %s has no split validation", s.Name, name)
+	case s.Kind != "evaluate" && (c.Validation == nil || c.Validation.Rows() == 0):
+		return fmt.Errorf("stage %s: corpus %s has no documents in split validation to watch the training with: it has %s (hint: validation = 0.05 in its table holds some out)", s.Name, name, describeSplits(c))
+	case s.Kind == "evaluate" && s.Split == "test" && (c.Test == nil || c.Test.Rows() == 0):
+		return fmt.Errorf("stage %s: corpus %s has no split test", s.Name, name)
+	}
+	return nil
+}
+
+func describeCorpus(c *data.Corpus) string {
+	return fmt.Sprintf("%s documents, %d labels, %.1f MB", describeSplits(c), len(c.Labels), float64(c.Provenance.Bytes)/1e6)
+}
+
+func describeSplits(c *data.Corpus) string {
+	var list []string
+	for _, s := range c.Splits() {
+		text := fmt.Sprintf("%s %d", s.Name, s.Rows())
+		if n := s.Rows() - s.Labelled(); len(c.Labels) > 0 && n > 0 {
+			text += fmt.Sprintf(" (%d without a label)", n)
+		}
+		list = append(list, text)
+	}
+	return strings.Join(list, ", ")
+}
+
+// readTokens makes a stage read the tokens of its corpora from the cache.
+func (w *runner) readTokens(ctx context.Context, s *recipes.Stage, read *data.Config) error {
+	sum := sha256.Sum256(w.tokFile)
+	for i, name := range s.Sources() {
+		t := w.cached[name]
+		if t == nil {
+			c := w.corpora[name]
+			w.log(fmt.Sprintf("corpus %s: its tokens take about %.0f MB in the cache, %s", name, 4*float64(c.Provenance.Bytes)/BytesPerToken/1e6, w.o.Cache))
+			bar := w.o.Bar("encoding corpus "+name, "documents")
+			var err error
+			t, err = c.CacheTokens(ctx, c.Train, w.tok, hex.EncodeToString(sum[:]), w.o.Cache, recipes.Progress(bar))
+			bar.Close()
+			if err != nil {
+				return recipes.Input(err)
+			}
+			w.cached[name] = t
+			w.log(fmt.Sprintf("corpus %s: %d tokens in %s", name, t.Count, t.Dir))
+		}
+		if len(read.Mixture) > 0 {
+			read.Mixture[i].Records = t
+		} else {
+			read.Records = t
+		}
+	}
+	return nil
+}

@@ -1,0 +1,66 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"hone/checkpoint"
+	"hone/recipes"
+	"hone/trainer/pretrained"
+)
+
+// Checkpoint finds the checkpoint that a directory stands for: itself, a stage's final one,
+// or while the stage is trained its newest, which note then says.
+func Checkpoint(dir string) (found, note string, err error) {
+	if stages := Stages(dir); len(stages) > 0 {
+		return "", "", recipes.Input(fmt.Errorf("%s is a run: name one of its stages, %s", dir, strings.Join(stages, ", ")))
+	}
+	if pretrained.IsCheckpoint(dir) {
+		return pretrained.Dir(dir), "", nil
+	}
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return "", "", recipes.Input(fmt.Errorf("%s: no such directory", dir))
+	}
+	var newest *checkpoint.Checkpoint
+	var at time.Time
+	trials, err := filepath.Glob(filepath.Join(dir, "lr-*"))
+	if err != nil {
+		trials = nil // a name that is a pattern: the stage itself may do
+	}
+	for _, d := range append(trials, dir) {
+		c, err := checkpoint.Latest(d, nil)
+		if err != nil || c == nil {
+			continue
+		}
+		if info, err := os.Stat(c.Dir); err == nil && !info.ModTime().Before(at) {
+			newest, at = c, info.ModTime()
+		}
+	}
+	if newest != nil {
+		return newest.Dir, fmt.Sprintf("%s is not finished: this is its newest checkpoint, of step %d", dir, newest.Manifest.Step), nil
+	}
+	if _, err := os.Stat(filepath.Join(dir, stageFile)); err == nil {
+		return "", "", recipes.Input(fmt.Errorf("%s has no checkpoint yet", dir))
+	}
+	return dir, "", nil // whose opening says what it lacks
+}
+
+// Stages are the directories of those stages of a run that train a model; nil: dir is no run's.
+func Stages(dir string) (stages []string) {
+	text, err := os.ReadFile(filepath.Join(dir, runRecipeFile))
+	if err != nil {
+		return nil
+	}
+	list, _ := recipes.Outlines(string(text)) // what cannot be read is no recipe
+	for _, s := range list {
+		if s.Kind != "evaluate" {
+			stages = append(stages, filepath.Join(dir, s.Name))
+		}
+	}
+	return stages
+}

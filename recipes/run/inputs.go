@@ -1,0 +1,113 @@
+package run
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+
+	"hone/checkpoint"
+)
+
+// An Input is what a run reads beside its recipe, as the run's manifest remembers it: a
+// split of a corpus, the tokenizer, the checkpoint that stages start from. Its hash is of
+// the content alone, so that what has only moved is the same.
+type Input struct {
+	Name   string `json:"name"`
+	Path   string `json:"path"`
+	SHA256 string `json:"sha256"`
+	Rows   int64  `json:"rows,omitempty"`
+}
+
+const tokenizerInput = "tokenizer"
+
+// inputs are those that are there: a tokenizer that is still to be trained is not.
+func (w *runner) inputs() []Input {
+	var list []Input
+	for _, name := range slices.Sorted(maps.Keys(w.corpora)) {
+		for _, s := range w.corpora[name].Splits() {
+			list = append(list, Input{
+				Name: fmt.Sprintf("corpus %s, split %s", name, s.Name), Path: w.r.Corpus[name].Source, SHA256: s.SHA256, Rows: s.Rows(),
+			})
+		}
+	}
+	if w.start != nil {
+		files := w.start.Manifest.Files
+		sum := sha256.Sum256([]byte(files[checkpoint.ModelFile].SHA256 + files[checkpoint.ConfigFile].SHA256))
+		list = append(list, Input{Name: "checkpoint", Path: w.r.Base.Dir, SHA256: hex.EncodeToString(sum[:])})
+	}
+	if w.tok != nil {
+		list = append(list, Input{Name: tokenizerInput, Path: w.tokPath, SHA256: w.tokSum})
+	}
+	return list
+}
+
+// changedInputs says what of an earlier run's inputs is another now, or gone.
+func changedInputs(was, now []Input) []string {
+	var list []string
+	for _, a := range was {
+		b := inputNamed(now, a.Name)
+		switch {
+		case b == nil && a.Name == tokenizerInput: // will be trained
+		case b == nil:
+			list = append(list, fmt.Sprintf("%s: there is none any more; was %s", a.Name, a.content()))
+		case a.SHA256 != b.SHA256 && a.Path != b.Path:
+			list = append(list, fmt.Sprintf("%s (%s): %s; was %s (%s)", a.Name, b.Path, b.content(), a.content(), a.Path))
+		case a.SHA256 != b.SHA256:
+			list = append(list, fmt.Sprintf("%s (%s): %s; was %s", a.Name, b.Path, b.content(), a.content()))
+		}
+	}
+	for _, b := range now {
+		if inputNamed(was, b.Name) == nil && b.Name != tokenizerInput {
+			list = append(list, fmt.Sprintf("%s (%s): %s; there was none", b.Name, b.Path, b.content()))
+		}
+	}
+	return list
+}
+
+func inputNamed(list []Input, name string) *Input {
+	for i := range list {
+		if list[i].Name == name {
+			return &list[i]
+		}
+	}
+	return nil
+}
+
+func (i *Input) content() string {
+	rows := ""
+	if i.Rows > 0 {
+		rows = fmt.Sprintf("%d documents, ", i.Rows)
+	}
+	return rows + "sha256 " + i.SHA256
+}
+
+// remember compares the inputs with those that the run had so far, and notes them and the
+// resolved recipe: a change is refused, unless it is accepted.
+func (d *runDir) remember(recipe string, now []Input, accept bool, say func(string)) error {
+	was := d.manifest.Inputs
+	if d.begun() {
+		changed := changedInputs(was, now)
+		switch {
+		case len(was) == 0:
+			say("note: this run was begun by a hone that did not note the hashes of its inputs: whether they have changed since is not known")
+		case len(changed) > 0 && !accept:
+			return &ChangedError{Dir: d.path, Inputs: changed}
+		}
+		if len(was) > 0 {
+			for _, line := range changed {
+				say("accepted: " + line)
+			}
+		}
+	}
+	if old := inputNamed(was, tokenizerInput); old != nil && inputNamed(now, tokenizerInput) == nil {
+		now = append(now, *old) // what is trained anew must be the same
+	}
+	d.manifest.Recipe, d.manifest.Inputs = recipe, now
+	if err := d.writeManifest(); err != nil {
+		return err
+	}
+	return checkpoint.WriteFile(filepath.Join(d.path, runRecipeFile), []byte(recipe))
+}

@@ -1,0 +1,68 @@
+package run
+
+import (
+	"fmt"
+	"math"
+
+	"hone/recipes"
+	"hone/trainer/exec"
+)
+
+// fits refuses a recipe whose stages need more memory than the machine has, before any
+// work: a process that asks for it would be ended in the midst of it.
+func fits(r *recipes.Recipe, say func(string)) error {
+	most := int64(0)
+	for i := range r.Stages {
+		s := &r.Stages[i]
+		if s.Kind == "evaluate" {
+			continue
+		}
+		p, err := newStageParts(r, s, []string{"0", "1"}) // labels are not known yet, and weigh little
+		if err != nil {
+			return recipes.Input(fmt.Errorf("stage %s: %w", s.Name, err))
+		}
+		need := p.bytes(s) + processBytes
+		if err := enough(need); err != nil {
+			return recipes.Input(fmt.Errorf("stage %s: %w", s.Name, err))
+		}
+		most = max(most, need)
+	}
+	if _, free := machineMemory(); free > 0 && most > free {
+		say(fmt.Sprintf("warning: %s of memory are needed, and %s are free now: the system may end this process", gigabytes(most), gigabytes(free)))
+	}
+	return nil
+}
+
+// enough refuses what is more memory than the machine has.
+func enough(need int64) error {
+	if total, _ := machineMemory(); need > total {
+		return fmt.Errorf("needs %s of memory, this machine has %s\nhint: a smaller model, micro_batch_size or sequence_length needs less; so does recompute = true", gigabytes(need), gigabytes(total))
+	}
+	return nil
+}
+
+// added is a + b, or the most that an int64 holds.
+func added(a, b int64) int64 {
+	if a < 0 || b < 0 || a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}
+
+// arenas are those that a program has to itself.
+func arenas(p *exec.Program) int64 {
+	return added(int64(p.Size(exec.Cache)), added(int64(p.Size(exec.Input)), int64(p.Size(exec.Scratch))))
+}
+
+// gigabytes writes a number of bytes for people, in powers of 1000.
+func gigabytes(n int64) string {
+	switch {
+	case n == math.MaxInt64:
+		return "more than 9,000,000,000 GB"
+	case n < 1e9:
+		return fmt.Sprintf("%d MB", (n+999_999)/1e6)
+	case n < 10e9:
+		return fmt.Sprintf("%.1f GB", float64(n)/1e9)
+	}
+	return fmt.Sprintf("%.0f GB", float64(n)/1e9)
+}

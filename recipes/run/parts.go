@@ -1,0 +1,130 @@
+package run
+
+import (
+	"context"
+	"math"
+
+	"hone/data"
+	"hone/data/tokenizer"
+	"hone/optim"
+	"hone/recipes"
+	"hone/trainer"
+	"hone/trainer/exec"
+	"hone/trainer/model"
+)
+
+// bytes is the memory of a stage's training: weights, gradients, the optimiser's state and
+// what its programs hold in between.
+func (p *stageParts) bytes(s *recipes.Stage) int64 {
+	sum := p.kept(s)
+	for _, program := range p.programs() {
+		sum = added(sum, arenas(program))
+	}
+	return sum
+}
+
+// kept is what a step leaves for the next one: known before programs are made.
+func (p *stageParts) kept(s *recipes.Stage) int64 {
+	sum := added(int64(p.layout.Bytes), int64(p.layout.GradBytes()))
+	return added(sum, int64(trainer.StateBytes(p.layout, p.opt, s.BatchSize/s.MicroBatchSize)))
+}
+
+// planned stands for a tokenizer that is not trained yet.
+type planned struct {
+	tokenizer.Tokenizer
+	size int
+}
+
+func (p planned) Size() int                    { return p.size }
+func (p planned) Special(string) (int32, bool) { return 0, true }
+
+func plannedTokenizer(r *recipes.Recipe) (tokenizer.Tokenizer, error) {
+	if r.Tokenizer.File != "" {
+		return tokenizer.Open(r.Tokenizer.File)
+	}
+	if r.Tokenizer.Kind == "byte" {
+		return TrainTokenizer(context.Background(), nil, r.TokenizerOptions(), nil)
+	}
+	return planned{size: r.Tokenizer.VocabSize}, nil
+}
+
+// stageParts is what a training stage runs.
+type stageParts struct {
+	config model.Config
+	// The positions of a row, of the decoder and the encoder.
+	length, encoder int
+	layout          *exec.Layout
+	opt             *optim.Optimizer
+	// The programs: a micro-batch's step, validation, the optimiser's update.
+	train, val, update *exec.Program
+}
+
+func (p *stageParts) programs() []*exec.Program { return []*exec.Program{p.train, p.val, p.update} }
+
+func newStageParts(r *recipes.Recipe, s *recipes.Stage, labels []string) (p stageParts, err error) {
+	tok, err := plannedTokenizer(r)
+	if err != nil {
+		return p, err
+	}
+	p.config = stageConfig(r, s, tok, labels)
+	o := modelOptions(s, p.config)
+	if p.layout, err = model.NewLayout(p.config, exec.F32, o); err != nil {
+		return p, err
+	}
+	if p.opt, err = recipes.NewOptimizer(s, s.LearningRate[0]); err != nil {
+		return p, err
+	}
+	if err := enough(p.kept(s)); err != nil { // before programs are made, which takes time
+		return p, err
+	}
+	read := loaderConfig(r, s, &data.Corpus{Labels: labels}, nil, tok)
+	slots := read.Slots()
+	p.length, p.encoder = read.Lengths()
+	if p.train, err = model.Program(p.config, p.layout, o, model.Train, s.MicroBatchSize, p.length, slots); err != nil {
+		return p, err
+	}
+	if p.val, err = model.Program(p.config, p.layout, o, model.Evaluate, s.MicroBatchSize, p.length, slots); err != nil {
+		return p, err
+	}
+	b := exec.NewBuilder("update")
+	p.opt.Update(b, p.layout)
+	p.update, err = b.Program()
+	return p, err
+}
+
+// madeUp is a micro-batch of full rows: one document each, random enough.
+func madeUp(s *recipes.Stage, p *stageParts) *model.Feed {
+	n := s.MicroBatchSize * p.length
+	f := &model.Feed{
+		Tokens: make([]int32, n), Segments: make([]int32, n), Positions: make([]int32, n), Order: make([]int32, n),
+		Seed: 1 / float32(n), Slots: [2]int32{0, 1},
+	}
+	for range s.MicroBatchSize { // all that a memory holds is seen
+		f.Before = append(f.Before, math.MaxInt32)
+	}
+	for i := range n {
+		f.Tokens[i] = int32(i * 7919 % p.config.VocabSize)
+		f.Segments[i] = 1
+		f.Positions[i] = int32(i % p.length)
+		f.Order[i] = f.Positions[i]
+	}
+	for i := range s.MicroBatchSize * p.encoder {
+		f.EncoderTokens = append(f.EncoderTokens, int32(i*7919%p.config.VocabSize))
+		f.EncoderSegments = append(f.EncoderSegments, 1)
+	}
+	if s.Kind == "finetune" || s.NextSentence {
+		slots := s.MicroBatchSize * s.MaxSequences
+		f.Pool, f.Labels, f.LabelWeights = make([]int32, slots), make([]int32, slots), make([]float32, slots)
+		for i := range slots {
+			f.Pool[i], f.LabelWeights[i] = int32(i%s.MicroBatchSize*p.length), 1
+		}
+		if s.LMWeight == 0 && !s.NextSentence {
+			return f
+		}
+	}
+	f.Targets, f.Weights = f.Tokens, make([]float32, n)
+	for i := range f.Weights {
+		f.Weights[i] = 1
+	}
+	return f
+}

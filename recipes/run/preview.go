@@ -1,0 +1,67 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"hone/data"
+	"hone/data/tokenizer"
+	"hone/recipes"
+)
+
+// A StagePreview is the first batch of a training stage, as text and as data.
+type StagePreview struct {
+	Stage string             `json:"stage"`
+	Text  string             `json:"-"`
+	Batch *data.BatchPreview `json:"batch"`
+}
+
+// Preview shows the first batch of each training stage. The tokenizer is trained first
+// where the recipe does not name a file.
+func Preview(ctx context.Context, r *recipes.Recipe, o Options, colour bool) ([]StagePreview, error) {
+	corpora, err := openCorpora(ctx, r, o)
+	if err != nil {
+		return nil, err
+	}
+	var tok *tokenizer.Pipeline
+	if r.Tokenizer.File != "" {
+		tok, err = tokenizer.Open(r.Tokenizer.File)
+	} else {
+		bar := o.Bar("learning tokenizer", "tokens")
+		tok, err = TrainTokenizer(ctx, corpora[r.Tokenizer.Corpus].Train, r.TokenizerOptions(), recipes.Progress(bar))
+		bar.Close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	var list []StagePreview
+	for i := range r.Stages {
+		s := &r.Stages[i]
+		if s.Kind == "evaluate" {
+			continue
+		}
+		p := StagePreview{Stage: s.Name}
+		if err := p.firstBatch(ctx, trainConfig(r, s, corpora, tok), colour); err != nil {
+			return nil, fmt.Errorf("stage %s: %w", s.Name, err)
+		}
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+func (p *StagePreview) firstBatch(ctx context.Context, c data.Config, colour bool) error {
+	l, err := data.NewLoader(c, data.Cursor{})
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	b, err := l.Next(ctx)
+	if err != nil {
+		return err
+	}
+	var out strings.Builder
+	err = data.Preview(&out, b, c.Tokenizer, colour)
+	p.Text, p.Batch = out.String(), data.NewBatchPreview(b, c.Tokenizer)
+	return err
+}

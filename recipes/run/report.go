@@ -1,0 +1,368 @@
+package run
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"hone/checkpoint"
+	"hone/data"
+	"hone/eval/report"
+	"hone/recipes"
+	"hone/trainer/exec/cpu"
+)
+
+func startClock() (seconds func() float64) {
+	began := time.Now()
+	return func() float64 { return time.Since(began).Seconds() }
+}
+
+// peak is the machine's measured limit, of products of bf16 or of fp32, FLOP/s: each
+// measured once a run, and again where the clock has risen since, so that something came to
+// more than it.
+func (w *runner) peak(bf16 bool, flops float64) float64 {
+	if flops >= w.limits[bf16] {
+		rate := w.dev.PeakFLOPS
+		if bf16 {
+			rate = w.dev.PeakBF16
+		}
+		w.limits[bf16] = max(w.limits[bf16], 1e9*rate(w.dev.Threads()))
+	}
+	return w.limits[bf16]
+}
+
+// mfu is a training's share of that limit; Missing where it is above 1, which only a wrong
+// measurement of the limit explains.
+func (w *runner) mfu(bf16 bool, flops float64) report.Number {
+	share := flops / w.peak(bf16, flops)
+	if share > 1 {
+		return report.Missing
+	}
+	return report.Number(share)
+}
+
+// summary is a training stage's line of the report.
+func (w *runner) summary(s *recipes.Stage, dir string, best *checkpoint.Checkpoint) (report.Stage, error) {
+	out := report.Stage{
+		Name: s.Name, Kind: s.Kind, Steps: s.Steps, TrainLoss: report.Missing, ValLoss: report.Missing, BitsPerByte: report.Missing,
+		TokensPerSecond: report.Missing, WallSeconds: report.Missing, Task: taskOf(s, w.r),
+	}
+	rel, err := filepath.Rel(w.o.Dir, checkpoint.FinalDir(w.stageDir(s.Name)))
+	if err != nil {
+		return out, fmt.Errorf("stage %s: %w", s.Name, err)
+	}
+	out.Checkpoint = filepath.ToSlash(rel)
+	m, err := readMetrics(w.o.Dir)
+	if err != nil {
+		return out, err
+	}
+	curve := w.curve(dir)
+	var tokens int64
+	var seconds float64
+	for _, name := range m.Stages {
+		if name != s.Name && !strings.HasPrefix(name, s.Name+"/") {
+			continue
+		}
+		if last, ok := lastStep(m, name); ok {
+			tokens += last.Tokens
+			seconds += float64(last.Seconds)
+			if name == curve {
+				out.TrainLoss = last.Loss
+			}
+		}
+	}
+	out.Tokens, out.WallSeconds = tokens, report.Number(seconds)
+	out.TokensPerSecond = report.Number(float64(tokens) / seconds)
+	for _, v := range m.Validation { // the manifest of a classifier has no loss
+		if v.Stage == curve && v.Step == best.Manifest.Step {
+			out.ValLoss = v.Loss
+		}
+	}
+	for _, v := range m.Validation {
+		if v.Stage == curve {
+			out.Validated = v.Scored
+		}
+	}
+	for name, v := range best.Manifest.Metrics {
+		switch name {
+		case "val_loss":
+			out.ValLoss = report.Number(v)
+		case "val_bits_per_byte":
+			out.BitsPerByte = report.Number(v)
+		case "val_accuracy":
+			out.ValAccuracy = new(report.Number(v))
+		}
+	}
+	out.Parameters = int64(w.params[s.Name])
+	text, err := best.File(checkpoint.ConfigFile)
+	if err != nil {
+		return out, err
+	}
+	var config struct{ Architectures []string }
+	if err := json.Unmarshal(text, &config); err != nil {
+		return out, fmt.Errorf("stage %s: %s: %w", s.Name, checkpoint.ConfigFile, err)
+	}
+	out.Architecture = strings.Join(config.Architectures, ", ")
+	return out, nil
+}
+
+// taskOf is the built-in one that the model of a stage can be evaluated on, of the same
+// corpus; "": there is none.
+func taskOf(s *recipes.Stage, r *recipes.Recipe) string {
+	kind := "classification"
+	if s.Kind == "pretrain" {
+		kind = "likelihood"
+		if c := (data.Config{Objective: s.Learns()}); !validating(&c) {
+			return ""
+		}
+	}
+	for _, name := range recipes.Tasks() {
+		if t, err := recipes.LoadTask(name); err == nil && t.Kind == kind && t.Source == r.Corpus[s.Corpus].Source {
+			return name
+		}
+	}
+	return ""
+}
+
+// curve is the name under which metrics.jsonl has a training: the stage's, or of one
+// of its learning rates STAGE/lr-RATE.
+func (w *runner) curve(dir string) string {
+	rel, err := filepath.Rel(w.o.Dir, dir)
+	if err != nil {
+		return filepath.Base(dir)
+	}
+	return filepath.ToSlash(rel)
+}
+
+func readMetrics(dir string) (*report.Metrics, error) {
+	f, err := os.Open(filepath.Join(dir, report.MetricsFile))
+	if err != nil {
+		return nil, fmt.Errorf("run: %w", err)
+	}
+	defer f.Close()
+	m, err := report.ReadMetrics(f)
+	if err != nil {
+		return nil, fmt.Errorf("run: %s: %w", f.Name(), err)
+	}
+	return m, nil
+}
+
+func lastStep(m *report.Metrics, stage string) (report.Step, bool) {
+	for _, s := range slices.Backward(m.Steps) {
+		if s.Stage == stage {
+			return s, true
+		}
+	}
+	return report.Step{}, false
+}
+
+// report gathers what the stages before w.at left, and writes report.json and report.html:
+// where others are to follow, as far as the run has come.
+func (w *runner) report() (*report.Run, error) {
+	kind, kernels, _ := strings.Cut(w.dev.Name(), "/")
+	run := &report.Run{
+		Recipe: w.r.Name, Description: w.r.Description, Command: w.o.Command, Date: time.Now().UTC().Format(time.DateOnly),
+		Unfinished: w.at < len(w.r.Stages), Seed: uint64(w.r.Seed), Version: recipes.Version(),
+		Model: shape(w.r, w.tok.Size()), RecipeText: w.text, RecipeSet: w.r.SetKeys(w.text),
+		Machine: report.Machine{
+			Description: cpu.Machine(), Device: kind, Kernels: kernels, Threads: w.dev.Threads(),
+			PeakMemory: peakMemory(), PeakFLOPs: report.Number(w.peak(false, 0)),
+		},
+	}
+	if before, _, _, err := report.Read(w.o.Dir); err == nil {
+		run.Date = before.Date
+	}
+	for i := range w.r.Stages[:w.at] {
+		s := &w.r.Stages[i]
+		if s.Kind == "evaluate" {
+			e, err := readEvaluated(filepath.Join(w.stageDir(s.Name), evaluationFile))
+			if err != nil {
+				return nil, fmt.Errorf("stage %s: %w", s.Name, err)
+			}
+			for _, figure := range e.Evaluations {
+				figure.Items = nil // evaluation.json keeps them
+				run.Evaluations = append(run.Evaluations, figure)
+			}
+			run.Classifications = append(run.Classifications, e.Classifications...)
+			run.Stages = append(run.Stages, report.Stage{
+				Name: s.Name, Kind: s.Kind, WallSeconds: report.Number(e.WallSeconds), TokensPerSecond: report.Missing,
+				TrainLoss: report.Missing, ValLoss: report.Missing, BitsPerByte: report.Missing,
+			})
+			continue
+		}
+		d, err := readStage(w.stageDir(s.Name))
+		if err != nil {
+			return nil, err
+		}
+		if d == nil || d.Steps == 0 {
+			return nil, fmt.Errorf("stage %s: is not done", s.Name)
+		}
+		run.Stages = append(run.Stages, d.Stage)
+	}
+	if err := w.races(run); err != nil {
+		return nil, err
+	}
+	run.Provenance = w.learned()
+	for _, name := range slices.Sorted(maps.Keys(w.corpora)) {
+		run.Data = append(run.Data, describeData(name, w.corpora[name]))
+	}
+	return run, writeReport(w.o.Dir, run)
+}
+
+// shape is the model of a recipe in a few figures.
+func shape(r *recipes.Recipe, vocabulary int) report.Model {
+	first := func(keys ...string) int {
+		for _, k := range keys {
+			if n, ok := r.ModelKeys[k].(int); ok {
+				return n
+			}
+		}
+		return 0
+	}
+	return report.Model{
+		Type: r.Model.ModelType, Vocabulary: vocabulary, Length: r.Model.MaxLength(),
+		Layers: first("n_layer", "n_layers", "num_layers", "num_hidden_layers"), Width: first("n_embd", "dim", "d_model", "hidden_size"),
+	}
+}
+
+// races puts stages beside those that they run against.
+func (w *runner) races(run *report.Run) error {
+	var m *report.Metrics
+	for i := range run.Stages {
+		s := &w.r.Stages[i]
+		if s.Against == "" {
+			continue
+		}
+		if m == nil {
+			var err error
+			if m, err = readMetrics(w.o.Dir); err != nil {
+				return err
+			}
+		}
+		goal := slices.IndexFunc(run.Stages, func(r report.Stage) bool { return r.Name == s.Against })
+		run.Stages[i].Race = report.NewRace(m, &run.Stages[goal], &run.Stages[i])
+	}
+	return nil
+}
+
+// describeData is what the report says of a corpus.
+func describeData(name string, c *data.Corpus) report.Data {
+	d := report.Data{Corpus: name}
+	if k := c.Skipped(); k != nil {
+		d.Skipped, d.Unread = k.Count, k.First
+	}
+	m := c.Manifest
+	if m == nil {
+		for _, s := range c.Splits() {
+			d.Splits = append(d.Splits, report.Split{Name: s.Name, Documents: s.Rows(), Overlap: report.Missing})
+		}
+		return d
+	}
+	for _, s := range m.Splits {
+		split := report.Split{Name: s.Name, Documents: s.Rows, Bytes: s.TextBytes, Labelled: s.Labelled, Overlap: report.Missing}
+		for _, o := range m.Overlap {
+			if o.Split == s.Name {
+				split.Overlap, d.NGram = report.Number(o.Share), o.NGram
+			}
+		}
+		d.Splits = append(d.Splits, split)
+	}
+	for _, l := range m.Labels {
+		d.Labels = append(d.Labels, report.Count{Name: l.Name, N: l.Train + l.Validation + l.Test})
+	}
+	for _, reason := range slices.Sorted(maps.Keys(m.Drops)) {
+		d.Drops = append(d.Drops, report.Count{Name: reason, N: m.Drops[reason]})
+	}
+	if m.Duplicates != nil && m.Duplicates.Exact+m.Duplicates.Near > 0 {
+		d.Drops = append(d.Drops, report.Count{Name: "exact duplicate", N: int64(m.Duplicates.Exact)},
+			report.Count{Name: "near duplicate", N: int64(m.Duplicates.Near)})
+	}
+	return d
+}
+
+// writeReport writes report.json and report.html.
+func writeReport(dir string, run *report.Run) error {
+	var b bytes.Buffer
+	if err := report.WriteJSON(&b, run); err != nil {
+		return err
+	}
+	if err := checkpoint.WriteFile(filepath.Join(dir, report.RunFile), b.Bytes()); err != nil {
+		return err
+	}
+	return writeHTML(dir)
+}
+
+// writeHTML writes report.html from all that the directory holds. It leaves report.json,
+// which a run that goes on writes, alone.
+func writeHTML(dir string) error {
+	run, metrics, samples, err := report.Read(dir)
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	if err := report.WriteHTML(&b, dir, run, metrics, samples); err != nil {
+		return err
+	}
+	return checkpoint.WriteFile(filepath.Join(dir, report.HTMLFile), b.Bytes())
+}
+
+// Report reads a run's report, as far as the run has come, and writes its HTML again.
+func Report(dir string) (*report.Run, error) {
+	run, _, _, err := report.Read(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, noReport(dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return run, writeHTML(dir)
+}
+
+func noReport(dir string) error {
+	if Stages(dir) != nil {
+		return fmt.Errorf("%s has nothing to report yet: none of its stages has begun", dir)
+	}
+	return fmt.Errorf("%s holds no report, and is no run's directory", dir)
+}
+
+// Compare puts the reports of runs side by side.
+func Compare(dirs []string) (*report.Comparison, error) {
+	var runs []*report.Run
+	for _, dir := range dirs {
+		run, _, _, err := report.Read(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, noReport(dir)
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range run.Stages {
+			if s.Kind != "evaluate" {
+				continue
+			}
+			// Without its documents a figure is compared by its interval.
+			done, err := readEvaluated(filepath.Join(dir, s.Name, evaluationFile))
+			if err != nil {
+				continue
+			}
+			for i := range run.Evaluations {
+				e := &run.Evaluations[i]
+				for _, d := range done.Evaluations {
+					if d.Stage == e.Stage && d.Task == e.Task && d.Metric == e.Metric && d.Value == e.Value {
+						e.Items = d.Items
+					}
+				}
+			}
+		}
+		runs = append(runs, run)
+	}
+	return report.Compare(runs, dirs), nil
+}

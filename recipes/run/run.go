@@ -1,0 +1,162 @@
+// Package run plans a recipe and runs its stages with the parts of the other packages; it
+// is the one place that names a device.
+package run
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+
+	"hone/checkpoint"
+	"hone/data"
+	"hone/data/tokenizer"
+	"hone/eval/report"
+	"hone/recipes"
+	"hone/trainer/exec/cpu"
+)
+
+// Options of a run, beside the recipe.
+type Options struct {
+	Dir     string // the run directory; "": runs/NAME
+	Fresh   bool   // remove what an earlier run left
+	Command string // that the user gave, for the report
+	// Accept goes on with a run whose corpora, tokenizer or checkpoint to start from have
+	// changed; the provenance keeps what each of its steps had.
+	Accept bool
+	Cache  string // where converted corpora lie
+	recipes.Console
+	// Hold is called before a stage is trained, and release after: in between, a program
+	// that is interrupted has a step to finish and save. It may be nil.
+	Hold func() (release func())
+}
+
+// Load is recipes.Load for this machine.
+func Load(nameOrFile string, overrides []string) (*recipes.Recipe, error) {
+	return recipes.Load(nameOrFile, overrides, precision)
+}
+
+func precision(name string) error { return cpu.CheckPrecision(name, "") }
+
+// A runner is one execution of a recipe.
+type runner struct {
+	r       *recipes.Recipe
+	o       Options
+	dir     *runDir
+	dev     *cpu.Device
+	corpora map[string]*data.Corpus
+	start   *checkpoint.Checkpoint // of the recipe's base; nil: there is none
+	tok     *tokenizer.Pipeline
+	tokPath string
+	tokFile []byte // tokenizer.json
+	tokSum  string // hash of what it says
+	text    string // the resolved recipe
+	hash    string // of it
+	metrics *report.Log
+	at      int                            // stage that is the next to be done
+	limits  map[bool]float64               // FLOP/s of the machine, by whether in bf16, once measured
+	params  map[string]int                 // of each stage trained by this process
+	final   map[string]checkpoint.Manifest // of each stage that is done
+	log     func(line string)
+	cached  map[string]*data.TokenSplit // training splits, by corpus
+}
+
+// Run runs every stage that is not done yet, writes the report and returns it. When
+// ctx ends, the step in progress is finished and saved.
+func Run(ctx context.Context, r *recipes.Recipe, o Options) (run *report.Run, err error) {
+	if o.Dir == "" {
+		o.Dir = r.Dir()
+	}
+	w := &runner{r: r, o: o, log: o.Say, params: map[string]int{}, final: map[string]checkpoint.Manifest{}, limits: map[bool]float64{}, cached: map[string]*data.TokenSplit{}}
+	if err := fits(r, w.log); err != nil {
+		return nil, err
+	}
+	if w.dev, err = cpu.New(deviceOptions(r)); err != nil {
+		return nil, recipes.Input(err)
+	}
+	defer w.dev.Close()
+	text, err := r.Resolved()
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256([]byte(text))
+	w.text, w.hash = text, hex.EncodeToString(sum[:])
+	if w.dir, err = openRunDir(r, o, w.dev.Name(), cpu.Machine()); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, w.dir.unlock()) }()
+	w.log(fmt.Sprintf("recipe %s, seed %d, in %s", r.Name, r.Seed, o.Dir))
+	w.log(fmt.Sprintf("%s, %d threads; hone %s; %s", w.dev.Name(), w.dev.Threads(), recipes.Version(), cpu.Machine()))
+	if i := slices.IndexFunc(r.Stages, func(s recipes.Stage) bool { return s.Auto }); i >= 0 {
+		w.log(fmt.Sprintf("precision auto: %s, by what these kernels have; recipe.toml says so, and only with it does the run go on", r.Stages[i].Precision))
+	}
+	if w.metrics, err = report.OpenLog(filepath.Join(o.Dir, report.MetricsFile)); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, w.metrics.Close()) }()
+
+	if err := w.openCorpora(ctx); err != nil {
+		return nil, err
+	}
+	if r.Base != nil {
+		if w.start, err = checkpoint.Open(r.Base.Dir); err != nil {
+			return nil, recipes.Input(err)
+		}
+	}
+	if err := w.openTokenizer(ctx); err != nil {
+		return nil, err
+	}
+	defer func() {
+		for _, t := range w.cached {
+			err = errors.Join(err, t.Close())
+		}
+	}()
+	did := 0
+	for i := range r.Stages {
+		s := &r.Stages[i]
+		w.at = i
+		var worked bool
+		if s.Kind == "evaluate" {
+			worked, err = w.evaluate(ctx, s)
+		} else {
+			worked, err = w.train(ctx, s)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if worked {
+			did++
+		}
+	}
+	if did == 0 {
+		w.log(fmt.Sprintf("nothing to do: every stage of %s is done; --fresh starts over", o.Dir))
+	}
+	w.at = len(r.Stages)
+	return w.report()
+}
+
+// deviceOptions are those of the device that runs all stages.
+func deviceOptions(r *recipes.Recipe) cpu.Options {
+	bf16 := slices.ContainsFunc(r.Stages, func(s recipes.Stage) bool { return s.BF16() })
+	return cpu.Options{Threads: r.Threads, BF16: bf16}
+}
+
+// openCorpora converts what is not converted yet, and opens every corpus.
+func (w *runner) openCorpora(ctx context.Context) (err error) {
+	w.corpora, err = openCorpora(ctx, w.r, w.o)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.corpora)) {
+		c := w.corpora[name]
+		w.log(fmt.Sprintf("corpus %s: %s", name, describeCorpus(c)))
+	}
+	return nil
+}
+
+// remember compares the inputs with those of the run so far.
+func (w *runner) remember() error { return w.dir.remember(w.text, w.inputs(), w.o.Accept, w.log) }

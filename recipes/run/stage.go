@@ -1,0 +1,129 @@
+package run
+
+import (
+	"cmp"
+
+	"hone/data"
+	"hone/data/tokenizer"
+	"hone/recipes"
+	"hone/trainer/model"
+)
+
+// setObjective makes a loader hide what the stage says.
+func setObjective(s *recipes.Stage, c *data.Config, t *recipes.Tokenizer, tok tokenizer.Tokenizer) {
+	c.Objective = s.Learns()
+	s.Hide(c)
+	c.TargetLength, c.Mask = s.MaxTargetLength, t.Mask
+	if c.Objective == data.SpanCorruption {
+		c.Pad = padding(tok)
+		c.TargetLength = c.WithDefaults().TargetLength
+	}
+}
+
+// validating turns the configuration of a training into that of its validation, which
+// asks for the probability of whole texts where the objective gives one; else it is false,
+// and the loss is that of the objective.
+func validating(c *data.Config) (whole bool) {
+	switch c.Objective {
+	case data.PrefixLM:
+		c.Objective = data.Causal
+	case data.Permutation:
+		c.LeftToRight = true
+	}
+	return c.Objective == data.Causal || c.Objective == data.Permutation
+}
+
+// config is the model of a stage.
+func (w *runner) config(s *recipes.Stage) model.Config {
+	return stageConfig(w.r, s, w.tok, labelsOf(w.r, s, stageCorpus(w.corpora, s)))
+}
+
+// stageConfig is the model of a stage.
+func stageConfig(r *recipes.Recipe, s *recipes.Stage, tok tokenizer.Tokenizer, labels []string) model.Config {
+	c := r.Model
+	if err := c.SetDropout(s.Dropout, s.AttentionDropout); err != nil {
+		panic(err) // the recipe is validated
+	}
+	if r.Base == nil { // a base keeps its own, and rows of its embedding that are of no token
+		c.VocabSize = tok.Size()
+		c.BOSTokenID, c.EOSTokenID, c.PadTokenID = nil, nil, nil
+		ends := r.Tokenizer
+		if id, ok := tok.Special(cmp.Or(ends.BOS, ends.Separator)); ok {
+			c.BOSTokenID = new(int(id))
+		}
+		if id, ok := tok.Special(cmp.Or(ends.EOS, ends.Separator)); ok {
+			c.EOSTokenID = model.TokenIDs{int(id)}
+		}
+		if id, ok := tok.Special(padding(tok)); ok {
+			c.PadTokenID = new(int(id))
+			c.Edit(func(_, family any) {
+				if f, ok := family.(*model.T5); ok {
+					f.DecoderStartTokenID = int(id)
+				}
+			})
+		}
+	}
+	if s.Kind == "finetune" {
+		c.SetLabels(labels)
+		if id, ok := tok.Special(padding(tok)); ok && c.PadTokenID == nil { // by which batches are filled up
+			c.PadTokenID = new(int(id))
+		}
+	}
+	return c
+}
+
+func head(s *recipes.Stage) model.Head {
+	if s.Kind == "finetune" {
+		return model.Classifier
+	}
+	if s.NextSentence {
+		return model.Pretraining
+	}
+	return model.LanguageModel
+}
+
+// modelOptions are those of a stage's network, but for its state.
+func modelOptions(s *recipes.Stage, c model.Config) model.Options {
+	o := model.Options{
+		Head: head(s), AuxiliaryLM: s.LMWeight > 0, MicroBatches: s.BatchSize / s.MicroBatchSize,
+		Recompute: s.Recompute, BF16: s.BF16(),
+	}
+	if s.Trainable == recipes.TrainableHead {
+		o.Trainable = c.InHead
+	}
+	o.EncoderLength = encoderLength(s)
+	return o
+}
+
+// encoderLength is the length of an encoder's rows beside a decoder's of its own; 0: there
+// are none.
+func encoderLength(s *recipes.Stage) int {
+	if s.Learns() == data.SpanCorruption {
+		return s.SequenceLength
+	}
+	return 0
+}
+
+// loaderConfig is the stage's view of a split.
+func loaderConfig(r *recipes.Recipe, s *recipes.Stage, c *data.Corpus, split *data.Split, tok tokenizer.Tokenizer) data.Config {
+	cfg := data.Config{
+		Records: split, Tokenizer: tok,
+		T: s.SequenceLength, BatchSize: s.BatchSize, MicroBatchSize: s.MicroBatchSize,
+		Seed: uint64(r.Seed), Shuffle: true, MaxSeqs: s.MaxSequences,
+		BOS: r.Tokenizer.BOS, EOS: r.Tokenizer.EOS, Separator: r.Tokenizer.Separator,
+	}
+	if s.Kind == "finetune" {
+		cfg.Objective, cfg.Labels = data.Classification, labelsOf(r, s, c)
+	} else {
+		setObjective(s, &cfg, &r.Tokenizer, tok)
+		cfg.Consecutive = r.Model.Memory(head(s)) > 0
+	}
+	return cfg
+}
+
+// evalConfig is how a split is scored.
+func evalConfig(r *recipes.Recipe, s *recipes.Stage, c *data.Corpus, split *data.Split, tok tokenizer.Tokenizer) data.Config {
+	cfg := loaderConfig(r, s, c, split, tok)
+	validating(&cfg)
+	return cfg
+}

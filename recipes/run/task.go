@@ -1,0 +1,111 @@
+package run
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+
+	"hone/data"
+	"hone/data/tokenizer"
+	"hone/eval/report"
+	"hone/recipes"
+	"hone/trainer/exec/cpu"
+	"hone/trainer/model"
+	"hone/trainer/pretrained"
+)
+
+// scoredTogether is how many positions are scored at a time, or those of one document.
+const scoredTogether = 4096
+
+// Evaluate scores a checkpoint on a task; limit 0 takes all documents.
+func Evaluate(ctx context.Context, dir string, t *recipes.Task, limit int, o Options) (*report.Run, error) {
+	dev, err := cpu.New(cpu.Options{})
+	if err != nil {
+		return nil, recipes.Input(err)
+	}
+	defer dev.Close()
+	m, err := pretrained.Open(dev, dir, 0)
+	if err != nil {
+		return nil, recipes.Input(err)
+	}
+	bar := o.Bar("reading corpus "+t.Name, "bytes")
+	corpus, err := data.Prepare(ctx, data.Spec{From: t.Source, Text: t.Text, Label: t.Label, Name: t.Name, Say: o.Say}, o.Cache, recipes.Progress(bar))
+	bar.Close()
+	if err != nil {
+		return nil, recipes.Input(err)
+	}
+	defer corpus.Close()
+	var split *data.Split
+	for _, s := range corpus.Splits() {
+		if s.Name == t.Split {
+			split = s
+		}
+	}
+	if split == nil {
+		return nil, recipes.Input(fmt.Errorf("task %s: %s has no split %s", t.Name, t.Source, t.Split))
+	}
+	if err := canFit(corpus, t.Baselines); err != nil {
+		return nil, recipes.Input(fmt.Errorf("task %s: %w", t.Name, err))
+	}
+	var ends recipes.Tokenizer
+	if tok, ok := m.Tokenizer.(*tokenizer.Pipeline); ok {
+		if ends.BOS, ends.EOS, ends.Separator, err = recipes.Framing(tok, &m.Config); err != nil {
+			return nil, recipes.Input(fmt.Errorf("checkpoint %s: %w", m.Checkpoint.Dir, err))
+		}
+	}
+	length := cmp.Or(m.Config.MaxLength(), 512)
+	y := &yardstick{
+		corpus: corpus, split: split, tok: ordinary(m.Tokenizer), limit: limit, say: o.Say, bar: o.Bar,
+		cfg: data.Config{
+			Records: split, Tokenizer: m.Tokenizer, T: length,
+			BatchSize: max(1, scoredTogether/length), BOS: ends.BOS, EOS: ends.EOS, Separator: ends.Separator,
+		},
+	}
+	kind, kernels, _ := strings.Cut(dev.Name(), "/")
+	run := &report.Run{
+		Recipe: "eval " + t.Name, Version: recipes.Version(),
+		Machine:    report.Machine{Description: cpu.Machine(), Device: kind, Kernels: kernels, Threads: dev.Threads(), PeakFLOPs: report.Missing},
+		Provenance: []report.Corpus{{Name: corpus.Provenance.Name, Source: corpus.Provenance.Source, Licence: corpus.Provenance.Licence, Consent: corpus.Provenance.Consent, SHA256: corpus.Provenance.SHA256, Rows: corpus.Provenance.Rows, Bytes: corpus.Provenance.Bytes}},
+	}
+	stage := m.Checkpoint.Manifest.Stage
+	switch {
+	case t.Kind == "likelihood" && m.Head == model.LanguageModel:
+		y.cfg.Objective = recipes.Learns[m.Config.ModelType][0]
+		if !validating(&y.cfg) {
+			return nil, recipes.Input(fmt.Errorf("task %s: a %s learns by %s, which gives no text a probability", t.Name, m.Config.ModelType, y.cfg.Objective))
+		}
+		y.cfg.Consecutive = m.Config.Memory(m.Head) > 0
+		es, err := y.languageModel(ctx, m.Net, t.Baselines)
+		if err != nil {
+			return nil, err
+		}
+		for i := range es {
+			es[i].Stage = stage
+		}
+		run.Evaluations = es
+	case t.Kind == "classification" && m.Head == model.Classifier:
+		if err := unlabelled(corpus, split, "to compare with"); err != nil {
+			return nil, recipes.Input(fmt.Errorf("task %s: %w", t.Name, err))
+		}
+		if y.labels, err = matchLabels(corpus, m.Config.Labels()); err != nil {
+			return nil, recipes.Input(fmt.Errorf("task %s: %w", t.Name, err))
+		}
+		if n := split.Rows() - split.Labelled(); n > 0 {
+			o.Say(fmt.Sprintf("task %s: %d of the %d documents of split %s have no label: they are left out", t.Name, n, split.Rows(), split.Name))
+		}
+		y.cfg.Objective, y.cfg.Labels = data.Classification, y.labels
+		es, c, err := y.classifier(ctx, m.Net, nil, t.Baselines)
+		if err != nil {
+			return nil, err
+		}
+		for i := range es {
+			es[i].Stage = stage
+		}
+		c.Stage = stage
+		run.Evaluations, run.Classifications = es, []report.Classification{*c}
+	default:
+		return nil, recipes.Input(fmt.Errorf("task %s is of kind %s, and %s is a %v", t.Name, t.Kind, dir, m.Head))
+	}
+	return run, nil
+}

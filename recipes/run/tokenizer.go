@@ -1,0 +1,243 @@
+package run
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"hone/checkpoint"
+	"hone/data"
+	"hone/data/tokenizer"
+	"hone/recipes"
+	"hone/recipes/exchange"
+	"hone/trainer/model"
+)
+
+// masking is the name of the special token that stands for hidden ones; "": there is none.
+func masking(tok tokenizer.Tokenizer) string {
+	for _, name := range []string{recipes.Mask, "<mask>", "[MASK]"} {
+		if _, ok := tok.Special(name); ok {
+			return name
+		}
+	}
+	return ""
+}
+
+// padding is the name of the special token that fills rows; "": there is none of its own.
+func padding(tok tokenizer.Tokenizer) string {
+	for _, name := range []string{recipes.Pad, "<pad>", "[PAD]"} {
+		if _, ok := tok.Special(name); ok {
+			return name
+		}
+	}
+	return ""
+}
+
+// endsOf are what stands around a text that the model of a stage reads, and so what the
+// tokenizer of its checkpoint sets there: what a document was framed by, but that a text to be
+// continued has no end. One of documents that have an end alone starts with that, see
+// data.Config.
+func endsOf(t *recipes.Tokenizer, s *recipes.Stage) (before, after string) {
+	before, after = cmp.Or(t.BOS, t.Separator), cmp.Or(t.EOS, t.Separator)
+	if s.Kind == "finetune" {
+		return before, after
+	}
+	switch s.Learns() {
+	case data.Causal, data.PrefixLM:
+		return cmp.Or(before, after), ""
+	case data.Permutation:
+		return before, ""
+	}
+	return before, after
+}
+
+// settings are what transformers is to know of a tokenizer beside tokenizer.json: the roles of
+// the special tokens, and how batches are filled up.
+func settings(t *recipes.Tokenizer, tok tokenizer.Tokenizer, c model.Config) map[string]any {
+	first, last := cmp.Or(t.BOS, t.Separator), cmp.Or(t.EOS, t.Separator)
+	keys := map[string]any{"bos_token": first, "eos_token": last, "pad_token": padding(tok), "mask_token": masking(tok)}
+	switch c.ModelType {
+	case "bert":
+		keys["model_input_names"] = []string{"input_ids", "token_type_ids", "attention_mask"}
+		fallthrough
+	case "roberta", "distilbert":
+		keys["cls_token"], keys["sep_token"] = first, last
+	}
+	maps.DeleteFunc(keys, func(_ string, name any) bool { return name == "" })
+	keys["padding_side"] = exchange.PaddingSide(c)
+	return keys
+}
+
+// joins says that two texts share the token at their start.
+func joins(c model.Config) bool {
+	return slices.Contains([]string{"bert", "roberta", "distilbert"}, c.ModelType)
+}
+
+// ordinary is a tokenizer as a loader uses it: no text can write a special token.
+func ordinary(tok tokenizer.Tokenizer) tokenizer.Tokenizer {
+	if t, ok := tok.(interface{ Ordinary() tokenizer.Tokenizer }); ok {
+		return t.Ordinary()
+	}
+	return tok
+}
+
+// openTokenizer opens the tokenizer, which it trains first where there is none; what the
+// run remembers of its inputs is compared before any work with them, and with all of them.
+func (w *runner) openTokenizer(ctx context.Context) error {
+	w.tokPath = w.r.Tokenizer.File
+	if w.tokPath == "" {
+		w.tokPath = filepath.Join(w.o.Dir, checkpoint.TokenizerFile)
+		if _, err := os.Lstat(w.tokPath); errors.Is(err, fs.ErrNotExist) {
+			if err := w.remember(); err != nil {
+				return err
+			}
+			if err := w.trainTokenizer(ctx, w.tokPath); err != nil {
+				return err
+			}
+		}
+	}
+	var err error
+	if w.tokFile, err = os.ReadFile(w.tokPath); err != nil {
+		return fmt.Errorf("tokenizer: %w", err)
+	}
+	tok, err := tokenizer.Open(w.tokPath)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(tok.JSON())
+	w.tok, w.tokSum = tok, hex.EncodeToString(sum[:])
+	t := w.r.Tokenizer
+	for _, name := range []string{t.BOS, t.EOS, t.Separator} {
+		if _, ok := w.tok.Special(name); name != "" && !ok {
+			return recipes.Input(fmt.Errorf("tokenizer %s: has no special token %s", w.tokPath, name))
+		}
+	}
+	return w.remember()
+}
+
+func (w *runner) trainTokenizer(ctx context.Context, path string) error {
+	train := w.corpora[w.r.Tokenizer.Corpus].Train
+	bar := w.o.Bar("learning tokenizer", "tokens")
+	defer bar.Close()
+	t, err := TrainTokenizer(ctx, train, w.r.TokenizerOptions(), recipes.Progress(bar))
+	if err != nil {
+		return err
+	}
+	w.log(fmt.Sprintf("tokenizer: %d tokens learned from corpus %s", t.Size(), w.r.Tokenizer.Corpus))
+	return checkpoint.WriteFile(path, t.JSON())
+}
+
+// TrainTokenizer learns a tokenizer from the texts of a split. The special tokens that
+// every recipe needs come before those of the options.
+func TrainTokenizer(ctx context.Context, split data.Records, o tokenizer.TrainOptions, progress func(done, total int64)) (*tokenizer.Pipeline, error) {
+	var failed error
+	o.Special = append([]string{recipes.EndOfText, recipes.Pad}, o.Special...)
+	t, err := tokenizer.Train(texts(ctx, split, &failed), o, progress)
+	if failed != nil {
+		return nil, recipes.Input(fmt.Errorf("tokenizer: %w", failed))
+	}
+	return t, err
+}
+
+// texts goes through a split; what stops it early is left in failed.
+func texts(ctx context.Context, split data.Records, failed *error) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := range split.Rows() {
+			if *failed = ctx.Err(); *failed != nil {
+				return
+			}
+			r, err := split.Record(i)
+			if err != nil {
+				*failed = err
+				return
+			}
+			if !yield(r.Text) {
+				return
+			}
+		}
+	}
+}
+
+// tokenizerFiles are the files of a tokenizer in a checkpoint of a stage: those of the base,
+// where there is one. Its tokenizer.json sets around a text what the model has learned to see
+// there.
+func (w *runner) tokenizerFiles(s *recipes.Stage, c model.Config) ([]checkpoint.File, error) {
+	before, after := endsOf(&w.r.Tokenizer, s)
+	text := w.tokFile
+	anew := !framedBy(w.tok, before, after)
+	if anew {
+		var err error
+		if text, err = w.tok.Framed(before, after, joins(c)); err != nil {
+			return nil, err
+		}
+	}
+	files := []checkpoint.File{checkpoint.BytesFile(checkpoint.TokenizerFile, text)}
+	if w.r.Base == nil {
+		text, err := exchange.TokenizerConfig(c, settings(&w.r.Tokenizer, w.tok, c))
+		return append(files, checkpoint.BytesFile(checkpoint.TokenizerConfigFile, text)), err
+	}
+	for _, name := range exchange.TokenizerFiles {
+		text, err := os.ReadFile(filepath.Join(w.r.Base.Dir, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil && name == checkpoint.TokenizerConfigFile {
+			text, err = w.adapted(text, anew, c)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("run: %w", err)
+		}
+		files = append(files, checkpoint.BytesFile(name, text))
+	}
+	return files, nil
+}
+
+// framedBy tells whether a tokenizer sets these tokens around a text; "": none.
+func framedBy(tok *tokenizer.Pipeline, before, after string) bool {
+	first, last := tok.Frame()
+	is := func(ids []int32, name string) bool {
+		if name == "" {
+			return len(ids) == 0
+		}
+		id, ok := tok.Special(name)
+		return ok && len(ids) == 1 && ids[0] == id
+	}
+	return is(first, before) && is(last, after)
+}
+
+// adapted is tokenizer_config.json of a base, for its tokenizer as a stage writes it. Where that
+// sets other tokens around texts, the class that would set its own makes room for one that does
+// what tokenizer.json says.
+func (w *runner) adapted(text []byte, anew bool, c model.Config) ([]byte, error) {
+	keys := map[string]json.RawMessage{}
+	if err := json.Unmarshal(text, &keys); err != nil {
+		return nil, fmt.Errorf("%s: %w", checkpoint.TokenizerConfigFile, err)
+	}
+	_, padded := keys["pad_token"]
+	pad := padding(w.tok)
+	if !anew && (padded || pad == "") {
+		return text, nil
+	}
+	if !padded && pad != "" {
+		keys["pad_token"] = json.RawMessage(strconv.Quote(pad))
+	}
+	if _, ok := keys["padding_side"]; !ok && anew {
+		keys["padding_side"] = json.RawMessage(strconv.Quote(exchange.PaddingSide(c)))
+	}
+	if anew {
+		return exchange.TokenizerConfig(c, keys)
+	}
+	text, err := json.MarshalIndent(keys, "", "  ")
+	return append(text, '\n'), err
+}

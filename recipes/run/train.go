@@ -1,0 +1,268 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"hone/checkpoint"
+	"hone/data"
+	"hone/eval/report"
+	"hone/recipes"
+	"hone/trainer"
+	"hone/trainer/exec"
+	"hone/trainer/model"
+	"hone/trainer/pretrained"
+)
+
+// trialPrefix begins the directories of a stage's learning rates, where it has several.
+const trialPrefix = "lr-"
+
+func (w *runner) stageDir(name string) string { return filepath.Join(w.o.Dir, name) }
+
+// from opens the model that a stage starts from: nil for random weights.
+func (w *runner) from(s *recipes.Stage) (from *checkpoint.Checkpoint, hash string, err error) {
+	if s.From == "" {
+		return nil, "", nil
+	}
+	c := w.start
+	if !w.r.IsBase(s) {
+		if c, err = checkpoint.Open(checkpoint.FinalDir(w.stageDir(s.From))); err != nil {
+			return nil, "", fmt.Errorf("stage %s: %w", s.Name, err)
+		}
+	}
+	return c, c.Manifest.Files[checkpoint.ModelFile].SHA256, nil
+}
+
+// train does a pretraining or fine-tuning stage; worked is false if it was done.
+func (w *runner) train(ctx context.Context, s *recipes.Stage) (worked bool, err error) {
+	dir := w.stageDir(s.Name)
+	from, fromHash, err := w.from(s)
+	if err != nil {
+		return false, err
+	}
+	done, err := readStage(dir)
+	if err != nil {
+		return false, err
+	}
+	// Another base is one of the run's inputs: where it is accepted, what has begun goes on.
+	if done != nil && done.From != fromHash && !w.r.IsBase(s) {
+		w.log(fmt.Sprintf("stage %s: its start, %s, has changed since: the stage is done again", s.Name, s.From))
+		if err := clearStage(dir, w.log); err != nil {
+			return false, fmt.Errorf("stage %s: %w", s.Name, err)
+		}
+		done = nil
+	}
+	if done != nil && done.Steps >= s.Steps {
+		if c, err := checkpoint.Open(checkpoint.FinalDir(dir)); err == nil {
+			w.final[s.Name] = c.Manifest
+			return false, nil
+		}
+		w.log(fmt.Sprintf("stage %s: its final model is damaged: taken from its checkpoints again", s.Name))
+	}
+
+	if done == nil {
+		// Noted before the first step: another start must not go on with these checkpoints.
+		if err := writeStage(dir, &stageDone{From: fromHash}); err != nil {
+			return true, err
+		}
+	}
+
+	if _, err := w.report(); err != nil { // so far
+		return true, err
+	}
+	type try struct {
+		rate float64
+		dir  string
+		best *checkpoint.Checkpoint
+	}
+	bits, err := w.bitsPerByte(ctx, s)
+	if err != nil {
+		return true, err
+	}
+	ret := retention(s, bits)
+	var won *try
+	var trials []report.Trial
+	var out []string // rates that came to nothing, and why
+	for _, rate := range s.LearningRate {
+		// Go's heap is small beside the arenas of the training before, which only a
+		// collection gives back: without it they would pile up.
+		runtime.GC()
+		t := &try{rate: rate, dir: dir}
+		if len(s.LearningRate) > 1 {
+			t.dir = filepath.Join(dir, fmt.Sprintf("%s%g", trialPrefix, rate))
+		}
+		trial := report.Trial{LearningRate: rate, Curve: w.curve(t.dir), Metric: ret.Metric, Value: report.Missing}
+		err := w.trainAt(ctx, s, from, rate, t.dir, bits)
+		if err == nil {
+			t.best, err = checkpoint.Best(t.dir, ret, w.log)
+		}
+		if err == nil && t.best == nil {
+			err = fmt.Errorf("stage %s: %s: %w", s.Name, t.dir, &trainer.DivergedError{Step: s.Steps, What: ret.Metric + " was never finite"})
+		}
+		var diverged *trainer.DivergedError
+		if errors.As(err, &diverged) && len(s.LearningRate) > 1 {
+			w.log(fmt.Sprintf("stage %s: learning rate %g is out: step %d: %s", s.Name, rate, diverged.Step, diverged.What))
+			e := report.Event{Event: "diverged", Step: diverged.Step, Stage: trial.Curve, Detail: diverged.What}
+			if err := w.metrics.Write(e); err != nil {
+				return true, err
+			}
+			trials, out = append(trials, trial), append(out, fmt.Sprintf("%g at step %d (%s)", rate, diverged.Step, diverged.What))
+			continue
+		}
+		if err != nil {
+			return true, err
+		}
+		a := t.best.Manifest.Metrics[ret.Metric]
+		w.log(fmt.Sprintf("stage %s: learning rate %g: best %s %.4f at step %d", s.Name, rate, ret.Metric, a, t.best.Manifest.Step))
+		if won == nil || (a > won.best.Manifest.Metrics[ret.Metric]) == ret.HigherIsBetter && a != won.best.Manifest.Metrics[ret.Metric] {
+			won = t
+		}
+		trial.Value = report.Number(a)
+		trials = append(trials, trial)
+	}
+	if won == nil {
+		return true, fmt.Errorf("stage %s: every learning rate diverged: %s (hint: try lower ones, or a longer warmup)", s.Name, strings.Join(out, ", "))
+	}
+	for i := range trials {
+		trials[i].Chosen = trials[i].LearningRate == won.rate
+	}
+	if err := checkpoint.SetFinal(dir, won.best); err != nil {
+		return true, err
+	}
+	w.final[s.Name] = won.best.Manifest
+	d := stageDone{From: fromHash}
+	if done != nil {
+		d.From = done.From
+	}
+	d.Stage, err = w.summary(s, won.dir, won.best)
+	if err != nil {
+		return true, err
+	}
+	d.LearningRate = won.rate
+	if len(trials) > 1 {
+		d.Trials = trials
+	}
+	return true, writeStage(dir, &d)
+}
+
+// retention keeps the latest checkpoints and the best by the validation metric.
+func retention(s *recipes.Stage, bits bool) checkpoint.Retention {
+	r := checkpoint.Retention{Keep: s.SaveTotalLimit, Metric: "val_loss"}
+	switch {
+	case s.Kind == "finetune":
+		r.Metric, r.HigherIsBetter = "val_accuracy", true
+	case bits:
+		r.Metric = "val_bits_per_byte"
+	}
+	return r
+}
+
+// trainAt trains a stage with one of its learning rates.
+func (w *runner) trainAt(ctx context.Context, s *recipes.Stage, from *checkpoint.Checkpoint, rate float64, dir string, bits bool) error {
+	corpus := stageCorpus(w.corpora, s)
+	read := trainConfig(w.r, s, w.corpora, w.tok)
+	if w.r.TokenCache && read.Objective != data.Classification {
+		if err := w.readTokens(ctx, s, &read); err != nil {
+			return fmt.Errorf("stage %s: %w", s.Name, err)
+		}
+	}
+	if read.Windows && s.RandomWindows == nil {
+		w.log(windowsNote(s))
+	}
+	config := w.config(s)
+	opt, err := recipes.NewOptimizer(s, rate)
+	if err != nil {
+		return err
+	}
+	schedule, err := recipes.NewSchedule(s, rate)
+	if err != nil {
+		return err
+	}
+	o := modelOptions(s, config)
+	o.State = func(l *exec.Layout) int { return trainer.StateBytes(l, opt, s.BatchSize/s.MicroBatchSize) }
+	net, err := model.NewNetwork(w.dev, exec.F32, config, o)
+	if err != nil {
+		return err
+	}
+	if err := net.Init(uint64(w.r.Seed)); err != nil {
+		return err
+	}
+	origin := checkpoint.Origin{Stage: s.Name, RecipeSHA256: w.hash, Recipe: w.text, Tokenizer: w.tokSum, Corpora: w.provenance(s, read.Mixture)}
+	manifest := checkpoint.Manifest{
+		Hone: recipes.Version(), Stage: s.Name, Kernels: w.dev.Name(), Device: "cpu",
+		Provenance: []checkpoint.Origin{origin},
+	}
+	if from != nil {
+		load := pretrained.Load
+		if _, other := keptLabels(w.r, s, corpus); other != nil && w.r.IsBase(s) && w.r.Base.Head != model.LanguageModel {
+			if w.r.Base.Head == model.Classifier {
+				w.log(fmt.Sprintf("stage %s: the trained head of %s is left out: %v", s.Name, s.From, other))
+			}
+			load = pretrained.LoadBody
+		}
+		fresh, err := load(net, from)
+		if err != nil {
+			return fmt.Errorf("stage %s: %w", s.Name, err)
+		}
+		w.log(fmt.Sprintf("stage %s: starts from %s (step %d); fresh: %v", s.Name, s.From, from.Manifest.Step, fresh))
+		manifest.Provenance = from.Manifest.Chain(origin)
+	}
+	w.params[s.Name] = net.Layout().Elems()
+	configJSON, err := net.Config().JSON()
+	if err != nil {
+		return err
+	}
+	files, err := w.tokenizerFiles(s, config)
+	if err != nil {
+		return err
+	}
+	files = append(files, checkpoint.BytesFile(checkpoint.ConfigFile, configJSON))
+
+	bar := w.o.Bar(s.Name+rateNote(s, rate), "steps")
+	defer bar.Close()
+	watch, err := w.watch(net, s, corpus, read, w.curve(dir), rate, bits, bar)
+	if err != nil {
+		return err
+	}
+	t, err := trainer.New(net, opt, trainer.Config{
+		Dir: dir, Steps: s.Steps, Seed: uint64(w.r.Seed),
+		Data:     read,
+		Schedule: schedule, MaxGradNorm: s.MaxGradNorm,
+		SaveDue: s.SaveEvery.Due, Retention: retention(s, bits),
+		Hooks:    []trainer.Hook{watch.log(), watch.evaluate()},
+		Manifest: manifest,
+		Files:    files,
+		Say:      w.log,
+	})
+	if err != nil {
+		return fmt.Errorf("stage %s: %w", s.Name, err)
+	}
+	if err := watch.began(t); err != nil {
+		return err
+	}
+	if w.o.Hold != nil {
+		defer w.o.Hold()()
+	}
+	if err := t.Run(ctx); err != nil {
+		if errors.Is(err, context.Canceled) {
+			return err
+		}
+		return fmt.Errorf("stage %s: %w", s.Name, err)
+	}
+	if n := t.Read(); n.Truncated > 0 {
+		w.log(fmt.Sprintf("stage %s: of the documents read, %.1f %% were longer than the %d tokens of a row, and cut there",
+			s.Name, 100*float64(n.Truncated)/float64(n.Documents), read.T))
+	}
+	return nil
+}
+
+func rateNote(s *recipes.Stage, rate float64) string {
+	if len(s.LearningRate) > 1 {
+		return fmt.Sprintf(" (learning rate %g)", rate)
+	}
+	return ""
+}

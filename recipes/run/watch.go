@@ -1,0 +1,218 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"hone/data"
+	"hone/eval"
+	"hone/eval/report"
+	"hone/recipes"
+	"hone/trainer"
+	"hone/trainer/model"
+)
+
+// A watch logs and evaluates one training.
+type watch struct {
+	w       *runner
+	s       *recipes.Stage
+	net     *model.Network
+	corpus  *data.Corpus
+	read    data.Config // of the training
+	place   data.Cursor // at the last line
+	padding float64     // of the steps since
+	bar     recipes.Bar
+	flops   float64 // of a token, forward and backward
+	name    string  // of the curve in metrics.jsonl
+	rate    float64 // peak learning rate
+	bits    bool    // validation gives bits per byte
+	before  float64 // seconds that earlier processes spent up to where this one resumed
+	seconds float64 // since then, in steps
+	loss    []float64
+	tokens  int64 // at the last line
+	at      float64
+	waited  float64
+	val     string
+	told    bool // of what validation is
+}
+
+func (w *runner) watch(net *model.Network, s *recipes.Stage, corpus *data.Corpus, read data.Config, name string, rate float64, bits bool, bar recipes.Bar) (*watch, error) {
+	length, _ := read.Lengths()
+	p, err := net.Program(model.Train, s.MicroBatchSize, length, read.Slots())
+	if err != nil {
+		return nil, err
+	}
+	return &watch{
+		w: w, s: s, net: net, corpus: corpus, read: read, bar: bar, name: name, rate: rate, bits: bits,
+		flops: p.FLOPs() / float64(s.MicroBatchSize*s.SequenceLength),
+	}, nil
+}
+
+// began looks up where a resumed training stands.
+func (h *watch) began(t *trainer.Trainer) error {
+	step := t.Step()
+	h.place = t.Cursor()
+	h.bar.Set(int64(step), int64(h.s.Steps), "")
+	if step == 0 {
+		return nil
+	}
+	m, err := readMetrics(h.w.o.Dir)
+	if err != nil {
+		return err
+	}
+	for _, l := range m.Steps {
+		if l.Stage == h.name && l.Step <= step {
+			h.before, h.tokens, h.at = float64(l.Seconds), l.Tokens, float64(l.Seconds)
+		}
+	}
+	h.seconds = h.before
+	return h.w.metrics.Write(report.Event{Event: "resumed", Step: step, Stage: h.name})
+}
+
+// A stepLine is a line of metrics.jsonl with what a report does not draw.
+type stepLine struct {
+	report.Step
+	DataWait     float64            `json:"data_wait"` // share of the time that steps waited for data
+	Padding      float64            `json:"padding"`   // share of the positions
+	LearningRate float64            `json:"learning_rate"`
+	Mixture      map[string]mixLine `json:"mixture,omitempty"` // by corpus
+}
+
+// log is the hook that writes metrics and moves the bar.
+func (h *watch) log() trainer.Hook {
+	return trainer.Hook{
+		Due: func(int, time.Duration) bool { return true },
+		Do: func(_ context.Context, t *trainer.Trainer, i trainer.StepInfo) error {
+			h.loss = append(h.loss, i.Loss)
+			h.seconds += i.Seconds
+			h.waited += i.DataWait
+			h.padding += i.Padding
+			took := h.seconds - h.at
+			speed := float64(i.Tokens-h.tokens) / took
+			h.bar.Set(int64(i.Step), int64(h.s.Steps), fmt.Sprintf("loss %.3f, %s tokens/s%s", i.Loss, recipes.Thousands(speed), h.val))
+			if i.Step%h.s.LogEvery != 0 && i.Step != h.s.Steps {
+				return nil
+			}
+			mean := 0.0
+			for _, l := range h.loss {
+				mean += l / float64(len(h.loss))
+			}
+			line := stepLine{Step: report.Step{
+				Step: i.Step, Stage: h.name, Tokens: i.Tokens, Loss: report.Number(mean), LR: report.Number(i.LR),
+				GradNorm: report.Number(i.GradNorm), TokensPerSecond: report.Number(speed), Seconds: report.Number(h.seconds),
+				MFU: h.w.mfu(h.s.BF16(), float64(len(h.loss)*h.s.BatchSize*h.s.SequenceLength)*h.flops/took),
+			}, DataWait: h.waited / took, Padding: h.padding / float64(len(h.loss)), LearningRate: h.rate,
+				Mixture: mixed(h.read.Mixture, h.read.MixtureBy, t.Cursor())}
+			for _, name := range wrapped(h.read.Mixture, h.place, t.Cursor()) {
+				e := report.Event{Event: "wrapped", Step: i.Step, Stage: h.name, Detail: "corpus " + name}
+				if err := h.w.metrics.Write(e); err != nil {
+					return err
+				}
+			}
+			h.place, h.padding = t.Cursor(), 0
+			h.loss, h.waited, h.tokens, h.at = h.loss[:0], 0, i.Tokens, h.seconds
+			return h.w.metrics.Write(line)
+		},
+	}
+}
+
+// evaluate is the hook that scores the validation split.
+func (h *watch) evaluate() trainer.Hook {
+	return trainer.Hook{
+		Due: h.s.EvalEvery.Due,
+		Do: func(ctx context.Context, t *trainer.Trainer, _ trainer.StepInfo) error {
+			clock := startClock()
+			line := report.Validation{Step: t.Step(), Stage: h.name, Loss: report.Missing, BitsPerByte: report.Missing, Accuracy: report.Missing}
+			cfg := evalConfig(h.w.r, h.s, h.corpus, h.corpus.Validation, h.w.tok)
+			if h.s.Kind == "finetune" {
+				list, longer, err := eval.Classify(ctx, h.net, cfg, h.s.EvalDocuments, nil)
+				if err != nil {
+					return err
+				}
+				line.Scored = scored(&cfg, h.corpus.Validation, h.s.EvalDocuments, len(list), longer)
+				acc, loss := accuracy(list)
+				line.Accuracy, line.Loss = report.Number(acc), report.Number(loss)
+				t.SetMetric("val_accuracy", acc)
+				h.val = fmt.Sprintf(", validation %.1f %%", 100*acc)
+			} else {
+				list, longer, err := eval.Likelihood(ctx, h.net, cfg, h.s.EvalDocuments, nil)
+				if err != nil {
+					return err
+				}
+				line.Scored = scored(&cfg, h.corpus.Validation, h.s.EvalDocuments, len(list), longer)
+				loss, bpb := likelihood(list)
+				line.Loss = report.Number(loss)
+				t.SetMetric("val_loss", loss)
+				h.val = fmt.Sprintf(", validation loss %.3f", loss)
+				if cfg.NextSentence {
+					list, _, err := eval.Classify(ctx, h.net, cfg, h.s.EvalDocuments, nil)
+					if err != nil {
+						return err
+					}
+					acc, _ := accuracy(list)
+					line.Accuracy = report.Number(acc)
+					h.val += fmt.Sprintf(", next sentence %.1f %%", 100*acc)
+				}
+				if h.bits {
+					line.BitsPerByte = report.Number(bpb)
+					t.SetMetric("val_bits_per_byte", bpb)
+					h.val = fmt.Sprintf(", validation %.3f bits/byte", bpb)
+				}
+			}
+			if !h.told {
+				h.told = true
+				h.w.log(fmt.Sprintf("stage %s: validation: %s", h.s.Name, line.Scored.Words()))
+			}
+			h.seconds += clock()
+			h.at = h.seconds
+			return h.w.metrics.Write(line)
+		},
+	}
+}
+
+// scored says what the figures of a split are of, limit as eval takes it.
+func scored(c *data.Config, split *data.Split, limit, n, longer int) *report.Scored {
+	s := &report.Scored{
+		Split: split.Name, Documents: split.Rows(), Chosen: split.Rows(), Scored: int64(n), Row: c.T, Longer: int64(longer),
+		What: "each token of a text", Cut: c.Objective == data.Classification,
+	}
+	if limit > 0 {
+		s.Chosen = min(s.Chosen, int64(limit))
+	}
+	_, end := c.End()
+	switch {
+	case end:
+		s.What += ", and its end"
+	case c.NextSentence:
+		s.What, s.Longer = "hidden tokens of pairs of texts, and whether the second follows the first", 0
+	case hides(c.Objective):
+		s.What = "hidden tokens of each"
+	case s.Cut:
+		s.What = "the label of each"
+	}
+	return s
+}
+
+func accuracy(list []eval.Prediction) (acc, loss float64) {
+	for _, p := range list {
+		if p.Best() == p.Label {
+			acc++
+		}
+		loss -= math.Log(max(p.Probs[p.Label], 1e-300))
+	}
+	n := float64(len(list))
+	return acc / n, loss / n
+}
+
+func likelihood(list []eval.Document) (loss, bitsPerByte float64) {
+	var nats float64
+	var tokens, bytes int
+	for _, d := range list {
+		nats += d.Nats
+		tokens += d.Tokens
+		bytes += d.Bytes
+	}
+	return nats / float64(tokens), nats / math.Ln2 / float64(bytes)
+}

@@ -1,0 +1,60 @@
+// Package pretrained loads checkpoints: a model on a device, with its tokenizer.
+package pretrained
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+
+	"hone/checkpoint"
+	"hone/data/tokenizer"
+	"hone/trainer/exec"
+	"hone/trainer/model"
+)
+
+// A Model model is a checkpoint on a device, with its tokenizer.
+type Model struct {
+	Checkpoint *checkpoint.Checkpoint
+	Config     model.Config
+	Head       model.Head
+	Net        *model.Network
+	Tokenizer  tokenizer.Tokenizer
+}
+
+// Open loads a checkpoint: its directory, or a stage's or a run's, whose final
+// model is meant then. encoderLength is the length of an encoder's rows; 0: that of the
+// decoder's.
+func Open(dev exec.Device, dir string, encoderLength int) (*Model, error) {
+	c, err := checkpoint.Open(Dir(dir))
+	if err != nil {
+		return nil, err
+	}
+	b, err := c.File(checkpoint.ConfigFile)
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{Checkpoint: c}
+	if m.Config, err = model.ReadConfig(bytes.NewReader(b)); err != nil {
+		return nil, fmt.Errorf("checkpoint %s: %w", c.Dir, err)
+	}
+	if m.Head, err = m.Config.Head(); err != nil {
+		return nil, fmt.Errorf("checkpoint %s: %w", c.Dir, err)
+	}
+	if m.Head == model.Pretraining { // what it is without its judgement of pairs
+		m.Head = model.LanguageModel
+	}
+	if m.Net, err = model.NewNetwork(dev, exec.F32, m.Config, model.Options{Head: m.Head, EncoderLength: encoderLength}); err != nil {
+		return nil, fmt.Errorf("checkpoint %s: %w", c.Dir, err)
+	}
+	fresh, err := Load(m.Net, c)
+	if err != nil {
+		return nil, err
+	}
+	if len(fresh) > 0 {
+		return nil, fmt.Errorf("checkpoint %s: lacks %v", c.Dir, fresh)
+	}
+	if m.Tokenizer, err = tokenizer.Open(filepath.Join(c.Dir, checkpoint.TokenizerFile)); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
