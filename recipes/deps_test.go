@@ -26,7 +26,7 @@ import (
 const order = `
 	NONE
 	< eval/metric, data/tokenizer/template, checkpoint/file, checkpoint/float;
-	checkpoint/file < data/source;
+	checkpoint/file < data/source, data/hub;
 	checkpoint/float < trainer/exec;
 	checkpoint/file, checkpoint/float < checkpoint/gguf < checkpoint, data/tokenizer;
 
@@ -36,6 +36,9 @@ const order = `
 	trainer/comm < trainer/exec/cuda;
 	trainer/graph < trainer/model;
 	checkpoint, data/tokenizer, trainer/model < trainer/pretrained;
+
+	# A hub for tests.
+	NONE < data/hub/hubtest;
 
 	# The data.
 	data/source < data/clean;
@@ -84,6 +87,7 @@ var foreign = map[string][]string{
 	"github.com/spf13/pflag":            {"cmd/hone"},
 	"golang.org/x/term":                 {"cmd/hone"},
 	"github.com/dlclark/regexp2/v2":     {"data/tokenizer"},
+	"go.yaml.in/yaml/v3":                {"data/hub"},
 	"golang.org/x/text/unicode/norm":    {"data/tokenizer", "data/clean"},
 	"golang.org/x/sys":                  {"trainer/exec/cpu", "trainer/exec/cuda", "trainer/comm", "checkpoint", "data/source"},
 }

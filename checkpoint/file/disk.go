@@ -104,7 +104,7 @@ func (d Disk) Sweep(dir string, kind func(fs.FileMode) bool, pidOf func(name str
 	}
 	for _, e := range entries {
 		pid, ok := pidOf(e.Name())
-		if !ok || !kind(e.Type()) || !decimal(pid) || alive(pid) {
+		if !ok || !kind(e.Type()) || !decimal(pid) || Alive(pid) {
 			continue
 		}
 		if err := d.Remove(filepath.Join(dir, e.Name())); err != nil {
@@ -118,8 +118,8 @@ func decimal(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
-// alive tells whether there is a process of a number, this one included.
-func alive(number string) bool {
+// Alive tells whether there is a process of a number, this one included.
+func Alive(number string) bool {
 	pid, err := strconv.Atoi(number)
 	if err != nil {
 		return false
