@@ -4,8 +4,10 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"hone/checkpoint/float"
+	"hone/checkpoint/gguf"
 )
 
 // toFloat32 appends the values of src, of a floating-point dtype.
@@ -29,7 +31,15 @@ func toFloat32(dst []float32, dtype string, src []byte) ([]float32, error) {
 			dst = append(dst, float.FromF16(le.Uint16(src[i:])))
 		}
 	default:
-		return nil, fmt.Errorf("of type %s; weights of F32, F16, BF16 and F64 are read", dtype)
+		k, err := gguf.TypeNamed(dtype)
+		if err != nil || k.Block() == 1 {
+			return nil, fmt.Errorf("of type %s; weights of F32, F16, BF16 and F64 are read, and GGUF's blocks", dtype)
+		}
+		n, elems := len(dst), len(src)/int(k.Bytes(int64(k.Block())))*k.Block()
+		dst = slices.Grow(dst, elems)[:n+elems]
+		if err := gguf.Dequantize(k, dst[n:], src); err != nil {
+			return nil, err
+		}
 	}
 	return dst, nil
 }

@@ -417,6 +417,11 @@ func (s *Safetensors) Read(name string, buf []byte) (Tensor, error) {
 	return t, nil
 }
 
+func (s *Safetensors) reader(i int) (io.Reader, error) {
+	n, err := s.tensors[i].NumBytes()
+	return io.NewSectionReader(s.r, s.offsets[i], n), err
+}
+
 // Close closes the file.
 func (s *Safetensors) Close() error {
 	if s.close == nil {

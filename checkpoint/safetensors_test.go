@@ -130,8 +130,8 @@ func TestWriteSafetensorsErrors(t *testing.T) {
 	}
 }
 
-// container puts a header before data.
-func container(header, data string) []byte {
+// rawFile puts a header before data.
+func rawFile(header, data string) []byte {
 	b := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
 	return append(append(b, header...), data...)
 }
@@ -146,36 +146,36 @@ func TestSafetensorsMalformed(t *testing.T) {
 		{"header of 9 bytes in a file of 16: truncated", append(binary.LittleEndian.AppendUint64(nil, 9), "12345678"...)},
 		{"exceeds the format's", binary.LittleEndian.AppendUint64(nil, math.MaxUint64)},
 		{"exceeds the format's", binary.LittleEndian.AppendUint64(nil, maxHeader+1)},
-		{"unexpected EOF", container("", "")},
-		{"is no JSON object", container("[]", "")},
-		{"unexpected EOF", container(`{"w":{`, "")},
-		{"follows", container("{} {}", "")},
-		{"UTF-8", container(`{"`+"\xff"+`":{`+u8+`[0,2]}}`, "ab")},
-		{`"w" occurs twice`, container(`{"w":{`+u8+`[0,2]},"\u0077":{`+u8+`[2,4]}}`, "abcd")},
-		{`"dtype" occurs twice`, container(`{"w":{"dtype":"I8",`+u8+`[0,2]}}`, "ab")},
-		{`"__metadata__" occurs twice`, container(`{"__metadata__":{},"__metadata__":{}}`, "")},
-		{"is no string", container(`{"__metadata__":{"format":1}}`, "")},
-		{`tensor "w": "DType": unknown key`, container(`{"w":{"DType":"U8"}}`, "")},
-		{`unknown dtype "F4"`, container(`{"w":{"dtype":"F4","shape":[2],"data_offsets":[0,1]}}`, "a")},
-		{`"dtype": <nil> is no string`, container(`{"w":{"dtype":null}}`, "")},
-		{"is no number", container(`{"w":{"dtype":"U8","shape":[null],"data_offsets":[0,0]}}`, "")},
-		{"no integer", container(`{"w":{"dtype":"U8","shape":[2.0],"data_offsets":[0,2]}}`, "ab")},
-		{"no integer", container(`{"w":{"dtype":"U8","shape":[2],"data_offsets":[0,99999999999999999999]}}`, "ab")},
-		{"no shape", container(`{"w":{"dtype":"U8","data_offsets":[0,2]}}`, "ab")},
-		{"are not two numbers", container(`{"w":{"dtype":"U8","shape":[2]}}`, "ab")},
-		{"are not two numbers", container(`{"w":{`+u8+`[0,1,2]}}`, "ab")},
-		{"negative", container(`{"w":{"dtype":"U8","shape":[-2],"data_offsets":[0,2]}}`, "ab")},
-		{"larger than any memory", container(`{"w":{"dtype":"F64","shape":[4294967296,4294967296],"data_offsets":[0,0]}}`, "")},
+		{"unexpected EOF", rawFile("", "")},
+		{"is no JSON object", rawFile("[]", "")},
+		{"unexpected EOF", rawFile(`{"w":{`, "")},
+		{"follows", rawFile("{} {}", "")},
+		{"UTF-8", rawFile(`{"`+"\xff"+`":{`+u8+`[0,2]}}`, "ab")},
+		{`"w" occurs twice`, rawFile(`{"w":{`+u8+`[0,2]},"\u0077":{`+u8+`[2,4]}}`, "abcd")},
+		{`"dtype" occurs twice`, rawFile(`{"w":{"dtype":"I8",`+u8+`[0,2]}}`, "ab")},
+		{`"__metadata__" occurs twice`, rawFile(`{"__metadata__":{},"__metadata__":{}}`, "")},
+		{"is no string", rawFile(`{"__metadata__":{"format":1}}`, "")},
+		{`tensor "w": "DType": unknown key`, rawFile(`{"w":{"DType":"U8"}}`, "")},
+		{`unknown dtype "F4"`, rawFile(`{"w":{"dtype":"F4","shape":[2],"data_offsets":[0,1]}}`, "a")},
+		{`"dtype": <nil> is no string`, rawFile(`{"w":{"dtype":null}}`, "")},
+		{"is no number", rawFile(`{"w":{"dtype":"U8","shape":[null],"data_offsets":[0,0]}}`, "")},
+		{"no integer", rawFile(`{"w":{"dtype":"U8","shape":[2.0],"data_offsets":[0,2]}}`, "ab")},
+		{"no integer", rawFile(`{"w":{"dtype":"U8","shape":[2],"data_offsets":[0,99999999999999999999]}}`, "ab")},
+		{"no shape", rawFile(`{"w":{"dtype":"U8","data_offsets":[0,2]}}`, "ab")},
+		{"are not two numbers", rawFile(`{"w":{"dtype":"U8","shape":[2]}}`, "ab")},
+		{"are not two numbers", rawFile(`{"w":{`+u8+`[0,1,2]}}`, "ab")},
+		{"negative", rawFile(`{"w":{"dtype":"U8","shape":[-2],"data_offsets":[0,2]}}`, "ab")},
+		{"larger than any memory", rawFile(`{"w":{"dtype":"F64","shape":[4294967296,4294967296],"data_offsets":[0,0]}}`, "")},
 		{`tensor "w": data ends at 1152921504606846976, the file's at 2: truncated`,
-			container(`{"w":{"dtype":"U8","shape":[1152921504606846976],"data_offsets":[0,1152921504606846976]}}`, "ab")},
-		{`tensor "w": 2 bytes of data, but U8 [1152921504606846976] takes`, container(`{"w":{"dtype":"U8","shape":[1152921504606846976],"data_offsets":[0,2]}}`, "ab")},
-		{"are no range", container(`{"w":{`+u8+`[2,0]}}`, "ab")},
-		{"are no range", container(`{"w":{`+u8+`[-2,0]}}`, "ab")},
-		{`tensor "w": data ends at 2, the file's at 1: truncated`, container(`{"w":{`+u8+`[0,2]}}`, "a")},
-		{"begins at 1, the one before ends at 0", container(`{"w":{`+u8+`[1,3]}}`, "abc")},
-		{`tensor "x": data begins at 1, the one before ends at 2`, container(`{"w":{`+u8+`[0,2]},"x":{`+u8+`[1,3]}}`, "abc")},
-		{"3 bytes of data, but U8 [2] takes 2", container(`{"w":{`+u8+`[0,3]}}`, "abc")},
-		{"1 bytes behind the last tensor", container(`{"w":{`+u8+`[0,2]}}`, "abc")},
+			rawFile(`{"w":{"dtype":"U8","shape":[1152921504606846976],"data_offsets":[0,1152921504606846976]}}`, "ab")},
+		{`tensor "w": 2 bytes of data, but U8 [1152921504606846976] takes`, rawFile(`{"w":{"dtype":"U8","shape":[1152921504606846976],"data_offsets":[0,2]}}`, "ab")},
+		{"are no range", rawFile(`{"w":{`+u8+`[2,0]}}`, "ab")},
+		{"are no range", rawFile(`{"w":{`+u8+`[-2,0]}}`, "ab")},
+		{`tensor "w": data ends at 2, the file's at 1: truncated`, rawFile(`{"w":{`+u8+`[0,2]}}`, "a")},
+		{"begins at 1, the one before ends at 0", rawFile(`{"w":{`+u8+`[1,3]}}`, "abc")},
+		{`tensor "x": data begins at 1, the one before ends at 2`, rawFile(`{"w":{`+u8+`[0,2]},"x":{`+u8+`[1,3]}}`, "abc")},
+		{"3 bytes of data, but U8 [2] takes 2", rawFile(`{"w":{`+u8+`[0,3]}}`, "abc")},
+		{"1 bytes behind the last tensor", rawFile(`{"w":{`+u8+`[0,2]}}`, "abc")},
 	} {
 		_, err := newSafetensors("x.safetensors", bytes.NewReader(test.file), int64(len(test.file)))
 		wantError(t, err, test.want)
@@ -189,8 +189,8 @@ func FuzzSafetensors(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(file)
-	f.Add(container(`{"w":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"e":{"dtype":"BF16","shape":[0],"data_offsets":[0,0]}}`, "ab"))
-	f.Add(container(`{"__metadata__":{"a":"b"}}  `, ""))
+	f.Add(rawFile(`{"w":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"e":{"dtype":"BF16","shape":[0],"data_offsets":[0,0]}}`, "ab"))
+	f.Add(rawFile(`{"__metadata__":{"a":"b"}}  `, ""))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		s, err := newSafetensors("fuzz", bytes.NewReader(file), int64(len(file)))
 		if err != nil {

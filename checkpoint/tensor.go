@@ -5,13 +5,17 @@ import (
 	"math"
 	"math/bits"
 	"unicode/utf8"
+
+	"hone/checkpoint/gguf"
 )
 
-// A Tensor is a named array as it lies in a safetensors file: row-major,
-// little-endian, uninterpreted. Its meaning belongs to whoever reads it.
+// A Tensor is a named array as it lies in a file: row-major, little-endian,
+// uninterpreted. Its meaning belongs to whoever reads it.
 type Tensor struct {
-	Name  string
-	DType string // one of the names of safetensors: F32, F64, F16, BF16, I32, I64, U8, …
+	Name string
+	// DType is one of the names of safetensors: F32, F64, F16, BF16, I32, I64, U8, …; of a
+	// tensor in a GGUF file, one of gguf.Type's, whose rows may be of blocks: Q8_0, Q4_K, …
+	DType string
 	Shape []int  // empty: a scalar
 	Data  []byte // nil where only the description was read
 }
@@ -41,11 +45,19 @@ func dtypeRank(name string) int {
 // NumBytes returns the length of Data that DType and Shape ask for.
 // The error says which of them is wrong.
 func (t Tensor) NumBytes() (int64, error) {
-	rank := dtypeRank(t.DType)
-	if rank < 0 {
+	size, elems := uint64(0), uint64(1) // of a block
+	if rank := dtypeRank(t.DType); rank >= 0 {
+		size = uint64(dtypes[rank].size)
+	} else if k, err := gguf.TypeNamed(t.DType); err == nil {
+		elems = uint64(k.Block())
+		size = uint64(k.Bytes(int64(elems)))
+		if n := len(t.Shape); n == 0 || t.Shape[n-1]%k.Block() != 0 {
+			return 0, fmt.Errorf("rows of shape %v are not whole blocks of %s", t.Shape, t.DType)
+		}
+	} else {
 		return 0, fmt.Errorf("unknown dtype %q", t.DType)
 	}
-	n := uint64(dtypes[rank].size)
+	n := uint64(1)
 	for _, d := range t.Shape {
 		if d < 0 {
 			return 0, fmt.Errorf("shape %v has a negative dimension", t.Shape)
@@ -56,7 +68,10 @@ func (t Tensor) NumBytes() (int64, error) {
 		}
 		n = lo
 	}
-	return int64(n), nil
+	if hi, lo := bits.Mul64(n/elems, size); hi != 0 || lo > math.MaxInt64 {
+		return 0, fmt.Errorf("shape %v is larger than any memory", t.Shape)
+	}
+	return int64(n / elems * size), nil
 }
 
 // Elems is the number of values of a tensor that is there or was checked.
@@ -83,6 +98,8 @@ func (t Tensor) check() error {
 		return fmt.Errorf("the name is reserved by the format")
 	case !utf8.ValidString(t.Name):
 		return fmt.Errorf("the name is not valid UTF-8")
+	case dtypeRank(t.DType) < 0:
+		return fmt.Errorf("unknown dtype %q", t.DType)
 	}
 	_, err := t.NumBytes()
 	return err

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"hone/checkpoint/file"
 )
@@ -17,20 +19,37 @@ import (
 // IndexFile lists the shards of a model that is too large for one file.
 const IndexFile = "model.safetensors.index.json"
 
-// Weights are the tensors of a model directory as Hugging Face lays it out: those of
-// ModelFile, or of the shards that IndexFile names. Only headers are held in memory.
+// layouts are the forms in which a model directory of Hugging Face may hold its weights: one
+// file, or shards that an index lists. transformers takes the first that is there, too.
+var layouts = []struct {
+	single, index string
+	open          func(path string) (container, error)
+}{
+	{ModelFile, IndexFile, openSafetensors},
+	{"pytorch_model.bin", "pytorch_model.bin.index.json", openPickle},
+}
+
+// Weights are the tensors of a model, in one file or in several. Only headers are held in
+// memory.
 type Weights struct {
 	dir     string
 	names   []string // of the files, relative to dir
-	files   []*Safetensors
+	files   []container
 	tensors []Tensor
-	file    []int // of each tensor
+	at      []place           // of each tensor
+	in      map[string]string // the file of each, by its name
 }
 
-// OpenWeights opens the weights of a directory and verifies the header of each file, and
-// that the index and the shards agree on every tensor. The caller closes it.
+// A place is a tensor's: its file, and its number in that.
+type place struct{ file, tensor int }
+
+func newWeights(dir string) *Weights { return &Weights{dir: dir, in: map[string]string{}} }
+
+// OpenWeights opens the weights of a directory as Hugging Face lays it out: in safetensors, or
+// in files of PyTorch (see pickle). It verifies the header of each file, and that the index
+// and the shards agree on every tensor. The caller closes it.
 func OpenWeights(dir string) (*Weights, error) {
-	w := &Weights{dir: dir}
+	w := newWeights(dir)
 	if err := w.open(); err != nil {
 		w.Close()
 		return nil, err
@@ -39,55 +58,68 @@ func OpenWeights(dir string) (*Weights, error) {
 }
 
 func (w *Weights) open() error {
-	single, err := exists(filepath.Join(w.dir, ModelFile))
-	if err != nil {
-		return err
-	}
-	var index map[string]string
-	if single {
-		w.names = []string{ModelFile}
-	} else if index, err = readIndex(filepath.Join(w.dir, IndexFile)); errors.Is(err, os.ErrNotExist) {
-		if other, _ := filepath.Glob(filepath.Join(w.dir, "pytorch_model*.bin")); len(other) > 0 {
-			return fmt.Errorf("%s: neither %s nor %s, only %s, which is not read, since reading such a file can run a program; save the model again with safe_serialization=True",
-				w.dir, ModelFile, IndexFile, filepath.Base(other[0]))
-		}
-		return fmt.Errorf("%s: neither %s nor %s: no model directory of Hugging Face", w.dir, ModelFile, IndexFile)
-	} else if err != nil {
-		return err
-	}
-	for _, name := range index {
-		if !slices.Contains(w.names, name) {
-			w.names = append(w.names, name)
-		}
-	}
-	slices.Sort(w.names)
-	seen := map[string]string{} // tensor -> file
-	for i, name := range w.names {
-		path := filepath.Join(w.dir, name)
-		s, err := OpenSafetensors(path)
+	for _, l := range layouts {
+		single, err := exists(filepath.Join(w.dir, l.single))
 		if err != nil {
 			return err
 		}
-		w.files = append(w.files, s)
-		for _, t := range s.Tensors() {
-			if other, dup := seen[t.Name]; dup {
-				return fmt.Errorf("%s: tensor %q is in %s too", path, t.Name, other)
-			}
-			seen[t.Name] = name
-			if want, ok := index[t.Name]; !single && want != name {
-				if !ok {
-					return fmt.Errorf("%s: tensor %q is not in %s", path, t.Name, IndexFile)
+		if single {
+			return w.add(l.single, l.open, nil)
+		}
+		index, err := readIndex(filepath.Join(w.dir, l.index))
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for _, name := range slices.Compact(slices.Sorted(maps.Values(index))) {
+			if err := w.add(name, l.open, func(tensor string) error {
+				switch want, ok := index[tensor]; {
+				case !ok:
+					return fmt.Errorf("is not in %s", l.index)
+				case want != name:
+					return fmt.Errorf("should be in %s, says %s", want, l.index)
 				}
-				return fmt.Errorf("%s: tensor %q should be in %s, says %s", path, t.Name, want, IndexFile)
+				return nil
+			}); err != nil {
+				return err
 			}
-			w.tensors = append(w.tensors, t)
-			w.file = append(w.file, i)
 		}
+		for _, name := range slices.Sorted(maps.Keys(index)) {
+			if w.in[name] == "" {
+				return fmt.Errorf("%s: tensor %q is missing, which %s says is there", filepath.Join(w.dir, index[name]), name, l.index)
+			}
+		}
+		return nil
 	}
-	for name, file := range index {
-		if _, ok := seen[name]; !ok {
-			return fmt.Errorf("%s: tensor %q is missing, which %s says is there", filepath.Join(w.dir, file), name, IndexFile)
+	var names []string
+	for _, l := range layouts {
+		names = append(names, l.single, l.index)
+	}
+	return fmt.Errorf("%s: none of %s: no model directory of Hugging Face", w.dir, strings.Join(names, ", "))
+}
+
+// add opens a file; check, if there is one, says why a tensor may not be in it.
+func (w *Weights) add(name string, open func(path string) (container, error), check func(tensor string) error) error {
+	path := filepath.Join(w.dir, name)
+	f, err := open(path)
+	if err != nil {
+		return err
+	}
+	w.names, w.files = append(w.names, name), append(w.files, f)
+	for i, t := range f.Tensors() {
+		if other, dup := w.in[t.Name]; dup {
+			return fmt.Errorf("%s: tensor %q is in %s too", path, t.Name, other)
 		}
+		if check != nil {
+			if err := check(t.Name); err != nil {
+				return fmt.Errorf("%s: tensor %q %w", path, t.Name, err)
+			}
+		}
+		w.tensors = append(w.tensors, t)
+		w.at = append(w.at, place{len(w.files) - 1, i})
+		w.in[t.Name] = name
 	}
 	return nil
 }
@@ -128,13 +160,13 @@ func readIndex(path string) (map[string]string, error) {
 // Dir is the directory.
 func (w *Weights) Dir() string { return w.dir }
 
-// Files are the names of the safetensors files.
+// Files are the names of the files.
 func (w *Weights) Files() []string { return w.names }
 
 // Tensors describes every tensor, without its data, a file's together.
 func (w *Weights) Tensors() []Tensor { return w.tensors }
 
-// copyChunk is how many elements are converted at a time.
+// copyChunk is how many elements are converted at a time: whole blocks of any type.
 const copyChunk = 1 << 18
 
 // Copy writes the data of tensor i as another floating-point type, until ctx ends. Values that
@@ -204,7 +236,7 @@ func (w *Weights) Equal(ctx context.Context, i, j int) (bool, error) {
 
 // A reading is a tensor as float32, a part after the other.
 type reading struct {
-	r           *io.SectionReader
+	r           io.Reader
 	file        string
 	name, dtype string
 	raw         []byte
@@ -213,19 +245,22 @@ type reading struct {
 }
 
 func (w *Weights) read(i int) (*reading, error) {
-	t, s := w.tensors[i], w.files[w.file[i]]
-	x := &reading{file: s.name, name: t.Name, dtype: t.DType}
-	n, err := t.NumBytes()
+	t, at := w.tensors[i], w.at[i]
+	x := &reading{file: filepath.Join(w.dir, w.names[at.file]), name: t.Name, dtype: t.DType}
+	if err := t.CheckFloat(); err != nil {
+		return nil, x.fail(err)
+	}
+	var err error
+	if x.left, err = t.NumBytes(); err != nil {
+		return nil, x.fail(err)
+	}
+	part, err := Tensor{DType: t.DType, Shape: []int{copyChunk}}.NumBytes()
 	if err != nil {
 		return nil, x.fail(err)
 	}
-	if _, err := toFloat32(nil, t.DType, nil); err != nil {
-		return nil, x.fail(err)
-	}
-	x.r = io.NewSectionReader(s.r, s.offsets[s.index[t.Name]], n)
-	x.left = n
-	x.raw = make([]byte, min(n, copyChunk*int64(dtypes[dtypeRank(t.DType)].size)))
-	return x, nil
+	x.raw = make([]byte, min(x.left, part))
+	x.r, err = w.files[at.file].reader(at.tensor)
+	return x, err
 }
 
 func (x *reading) fail(err error) error {

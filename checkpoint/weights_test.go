@@ -121,8 +121,8 @@ func TestWeightsFaults(t *testing.T) {
 		index string
 		want  string
 	}{
-		{"nothing", nil, "", "neither model.safetensors nor model.safetensors.index.json"},
-		{"a pickle", map[string][]Tensor{"pytorch_model.bin": {a}}, "", "safe_serialization=True"},
+		{"nothing", nil, "", "none of model.safetensors, model.safetensors.index.json, pytorch_model.bin, pytorch_model.bin.index.json"},
+		{"a pickle", map[string][]Tensor{"pytorch_model.bin": {a}}, "", "pytorch_model.bin: not a file of weights that torch.save wrote"},
 		{"a shard is missing", map[string][]Tensor{one: {a}}, index("a", one, "b", two), two + ": no such file"},
 		{"a tensor is missing", map[string][]Tensor{one: {a}, two: {b}}, index("a", one, "b", two, "c", two), two + `: tensor "c" is missing`},
 		{"a tensor too many", map[string][]Tensor{one: {a, b}}, index("a", one), one + `: tensor "b" is not in ` + IndexFile},
@@ -176,7 +176,7 @@ func TestWeightsNotFinite(t *testing.T) {
 		{bits("F32", 1, math.MaxFloat32), "BF16", "is beyond the range of BF16"},
 		{bits("F32", 1, 70000), "BF16", ""},
 		{bits("F64", 1, math.Pi), "F16", ""},
-		{Tensor{"w", "I32", []int{1}, make([]byte, 4)}, "F32", "of type I32; weights of F32, F16, BF16 and F64 are read"},
+		{Tensor{"w", "I32", []int{1}, make([]byte, 4)}, "F32", "of type I32; weights of F32, F16, BF16 and F64 are read, and GGUF's blocks"},
 		{bits("F32", 1), "F64", "type F64 is not known"},
 	} {
 		dir := t.TempDir()

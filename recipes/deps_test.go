@@ -29,6 +29,7 @@ const order = `
 	checkpoint/file < data/source, data/hub;
 	checkpoint/float < trainer/exec;
 	checkpoint/file, checkpoint/float < checkpoint/gguf < checkpoint, data/tokenizer;
+	checkpoint/file < checkpoint/pickle < checkpoint;
 
 	# The mathematics and its execution. gen writes the assembly of cpu.
 	NONE < trainer/exec/cpu/gen;

@@ -408,6 +408,11 @@ func (f *File) Blocks(t *Tensor, first int64, dst []byte) error {
 	return nil
 }
 
+// Reader reads the bytes of a tensor, block after block.
+func (f *File) Reader(t *Tensor) io.Reader {
+	return io.NewSectionReader(f.r, f.data+t.offset, t.Bytes)
+}
+
 // readElems is how many elements Floats reads at a time: whole blocks.
 const readElems = 1 << 16
 

@@ -359,7 +359,7 @@ func TestImportOthers(t *testing.T) {
 			remove(t, dir, checkpoint.ModelFile)
 			write(t, filepath.Join(dir, "pytorch_model.bin"), []byte("PK"))
 			return dir
-		}, "only pytorch_model.bin, which is not read"},
+		}, "pytorch_model.bin: not a file of weights that torch.save wrote"},
 		{"weights alone", "llama", func(t *testing.T, dir string) string { return filepath.Join(dir, checkpoint.ModelFile) }, "import takes the directory that it is in"},
 		{"nothing", "llama", func(t *testing.T, dir string) string { return filepath.Join(dir, "absent") }, "no such file"},
 		{"quantised", "llama", keys(map[string]any{"quantization_config": map[string]any{"quant_method": "gptq", "bits": 4}}), "quantization_config: quantised weights (gptq) are not supported"},
