@@ -1,6 +1,8 @@
 package data
 
-import "slices"
+import (
+	"slices"
+)
 
 // A Stream is what a network reads: B rows of T positions, row by row (B,T). Absent
 // fields are nil. Position i attends to position j of its row when their Segments are

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"hone/data/corpus"
 	"hone/data/source"
 )
 
@@ -93,7 +94,7 @@ func TestDrain(t *testing.T) {
 	}
 	stop := watch(t, anonymous)
 	start := time.Now()
-	c, err := Prepare(context.Background(), Spec{From: dir}, t.TempDir(), nil)
+	c, err := corpus.Prepare(context.Background(), corpus.Spec{From: dir}, t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +176,7 @@ func TestFewDescriptors(t *testing.T) {
 		return dir
 	}
 	converted := files(1000, ".arrow", arrow)
-	m := Manifest{FormatVersion: ManifestVersion, Splits: []SplitManifest{{Name: "train", Rows: 1000}}}
+	m := corpus.Manifest{FormatVersion: corpus.ManifestVersion, Splits: []corpus.SplitManifest{{Name: "train", Rows: 1000}}}
 	sums := sha256.New()
 	for i := range 1000 {
 		sh := shards[0]
@@ -186,7 +187,7 @@ func TestFewDescriptors(t *testing.T) {
 	m.SHA256 = hex.EncodeToString(sums.Sum(nil))
 	b, err := json.Marshal(m)
 	if err == nil {
-		err = os.WriteFile(filepath.Join(converted, manifestName), b, 0o644)
+		err = os.WriteFile(filepath.Join(converted, "corpus.json"), b, 0o644)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -206,7 +207,7 @@ func TestFewDescriptors(t *testing.T) {
 				most = max(most, descriptors(t))
 			}
 		}
-		c, err := Prepare(context.Background(), Spec{From: from.dir}, t.TempDir(), look)
+		c, err := corpus.Prepare(context.Background(), corpus.Spec{From: from.dir}, t.TempDir(), look)
 		if err != nil {
 			t.Fatal(err)
 		}

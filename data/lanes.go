@@ -1,6 +1,8 @@
 package data
 
-import "io"
+import (
+	"io"
+)
 
 // lanes lay documents into rows such that each goes on in the same row of the next global
 // batch: a row is a lane, and takes the next document that none has when it is through with

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func consecutive(c corpus) Config {
+func consecutive(c inMemory) Config {
 	cfg := testConfig(c, Permutation)
 	cfg.BatchSize, cfg.Consecutive = 4, true
 	return cfg
@@ -127,7 +127,7 @@ func TestConsecutiveRowsResume(t *testing.T) {
 		t.Error(err)
 	}
 	// Nothing to learn from is an end, not a search without one.
-	if _, err := open(t, consecutive(corpus{{}, {}, {}}), Cursor{}).Next(context.Background()); err == nil {
+	if _, err := open(t, consecutive(inMemory{{}, {}, {}}), Cursor{}).Next(context.Background()); err == nil {
 		t.Error("a batch of an empty corpus")
 	}
 }

@@ -1,3 +1,5 @@
+// Package data turns corpora into batches: splits of records, their order, the
+// packing of token sequences into rows, and the objectives that say what is learned.
 package data
 
 import (
@@ -9,14 +11,15 @@ import (
 	"sync"
 	"time"
 
+	"hone/data/corpus"
 	"hone/data/tokenizer"
 )
 
 // Config says what a Loader reads and what it makes of it. Zero fields with a default
 // take it.
 type Config struct {
-	Records Records // a single corpus, or
-	Mixture []Part  // several: then Records is nil, and Epochs 0
+	Records corpus.Records // a single corpus, or
+	Mixture []Part         // several: then Records is nil, and Epochs 0
 	// MixtureBy is what the weights of a mixture share out.
 	MixtureBy Unit
 	// Tokenizer encodes documents as ordinary text: where it has a method
@@ -62,7 +65,7 @@ type Config struct {
 	// window come in any order. See wholeRows.
 	Whole bool
 
-	MaxDocBytes int // longer documents are passed over and counted; default 10,000,000
+	MaxDocBytes int // longer documents are passed over and counted; default corpus.MaxDocBytes
 	Window      int // classification, and Whole: records packed together; default 1024
 	MaxSeqs     int // classification: documents of a row at most, or pairs; default max(8, T/8)
 
@@ -81,7 +84,7 @@ func (c Config) WithDefaults() Config {
 		}
 	}
 	setDefault(&c.MicroBatchSize, c.BatchSize)
-	setDefault(&c.MaxDocBytes, 10_000_000)
+	setDefault(&c.MaxDocBytes, corpus.MaxDocBytes)
 	setDefault(&c.Window, 1024)
 	setDefault(&c.MaxSeqs, max(8, c.T/8))
 	setDefault(&c.World, 1)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"hone/data/corpus"
 	"hone/data/tokenizer"
 )
 
@@ -43,12 +44,12 @@ func (byteTokenizer) Special(name string) (int32, bool) { return 0, name == "<|e
 func (byteTokenizer) Size() int                         { return 257 }
 
 // corpus is records in memory; a Path of "broken" cannot be read.
-type corpus []Record
+type inMemory []corpus.Record
 
-func (c corpus) Rows() int64 { return int64(len(c)) }
-func (c corpus) Record(i int64) (Record, error) {
+func (c inMemory) Rows() int64 { return int64(len(c)) }
+func (c inMemory) Record(i int64) (corpus.Record, error) {
 	if c[i].Path == "broken" {
-		return Record{}, errors.New("shard-3.arrow: record batch 2: body is cut short")
+		return corpus.Record{}, errors.New("shard-3.arrow: record batch 2: body is cut short")
 	}
 	return c[i], nil
 }
@@ -56,26 +57,26 @@ func (c corpus) Record(i int64) (Record, error) {
 var classes = []string{"a", "b", "c"}
 
 // randomCorpus has documents of the lengths at which packing could go wrong.
-func randomCorpus(r *rand.Rand, n, T int) corpus {
-	c := make(corpus, n)
+func randomCorpus(r *rand.Rand, n, T int) inMemory {
+	c := make(inMemory, n)
 	for i := range c {
 		length := []int{0, 1, max(0, T-3), max(0, T-2), T - 1, T, T + 1, 2 * T, 10 * T, r.IntN(3 * T), r.IntN(T)}[r.IntN(11)]
 		text := make([]byte, length)
 		for k := range text {
 			text[k] = byte('a' + r.IntN(26))
 		}
-		c[i] = Record{Text: string(text), Path: fmt.Sprint("doc", i)}
+		c[i] = corpus.Record{Text: string(text), Path: fmt.Sprint("doc", i)}
 		if r.IntN(4) > 0 {
 			c[i].HasLabel, c[i].Label = true, classes[r.IntN(3)]
 		}
 		if r.IntN(10) == 0 {
-			c[i] = Record{Null: true, HasLabel: true, Label: "a"}
+			c[i] = corpus.Record{Null: true, HasLabel: true, Label: "a"}
 		}
 	}
 	return c
 }
 
-func testConfig(c corpus, o Objective) Config {
+func testConfig(c inMemory, o Objective) Config {
 	cfg := Config{
 		Records: c, Tokenizer: byteTokenizer{}, Objective: o, Labels: classes,
 		T: 16, BatchSize: 4, Seed: 1, Shuffle: true, Epochs: 1, Window: 10, MaxSeqs: 3,
@@ -226,7 +227,7 @@ func TestCausalScoresEveryTokenOnce(t *testing.T) {
 	for seed := range uint64(60) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		T := []int{1, 2, 3, 8, 16, 33}[r.IntN(6)]
-		c := append(randomCorpus(r, 1+r.IntN(40), T), Record{Text: "one at least"})
+		c := append(randomCorpus(r, 1+r.IntN(40), T), corpus.Record{Text: "one at least"})
 		cfg := testConfig(c, Causal)
 		cfg.T, cfg.Epochs, cfg.Seed = T, 2, seed
 		cfg.BatchSize = 1 + r.IntN(5)
@@ -290,7 +291,7 @@ func TestCausalScoresEveryTokenOnce(t *testing.T) {
 		if len(got) != 0 {
 			t.Fatalf("seed %d: the last document has no end", seed)
 		}
-		checkEpochs(t, stream, c, func(r Record) bool { return r.Text != "" })
+		checkEpochs(t, stream, c, func(r corpus.Record) bool { return r.Text != "" })
 		s := l.Stats()
 		if s.Documents != int64(len(stream)) || s.Positions != int64(len(bs)*T) {
 			t.Errorf("seed %d: stats %+v", seed, s)
@@ -300,7 +301,7 @@ func TestCausalScoresEveryTokenOnce(t *testing.T) {
 
 // checkEpochs: the stream is two epochs, each of them every wanted record once, in
 // different orders.
-func checkEpochs(t *testing.T, stream []int64, c corpus, wanted func(Record) bool) {
+func checkEpochs(t *testing.T, stream []int64, c inMemory, wanted func(corpus.Record) bool) {
 	t.Helper()
 	var want []int64
 	for i, r := range c {
@@ -396,7 +397,7 @@ func TestClassificationLabelsEveryDocumentOnce(t *testing.T) {
 	for seed := range uint64(60) {
 		r := rand.New(rand.NewPCG(seed, 3))
 		T := []int{3, 4, 8, 16, 33}[r.IntN(5)]
-		c := append(randomCorpus(r, 1+r.IntN(40), T), Record{Text: "one at least", HasLabel: true, Label: "c"})
+		c := append(randomCorpus(r, 1+r.IntN(40), T), corpus.Record{Text: "one at least", HasLabel: true, Label: "c"})
 		cfg := testConfig(c, Classification)
 		cfg.T, cfg.Epochs, cfg.Seed = T, 2, seed
 		cfg.Window, cfg.MaxSeqs = 1+r.IntN(50), 1+r.IntN(4)
@@ -442,7 +443,7 @@ func TestClassificationLabelsEveryDocumentOnce(t *testing.T) {
 				stream = append(stream, s.Doc)
 			}
 		}
-		checkEpochs(t, stream, c, func(r Record) bool { return r.Text != "" && r.HasLabel })
+		checkEpochs(t, stream, c, func(r corpus.Record) bool { return r.Text != "" && r.HasLabel })
 		if s := l.Stats(); s.Truncated != cut {
 			t.Errorf("seed %d: %d documents cut, stats %+v", seed, cut, s)
 		}
@@ -530,7 +531,7 @@ func TestGlobalBatchIsTheSameHoweverItIsCut(t *testing.T) {
 }
 
 func TestEvaluationKeepsTheOrderAndPadsTheEnd(t *testing.T) {
-	c := corpus{{Text: "first"}, {Text: "second"}, {Text: "third"}}
+	c := inMemory{{Text: "first"}, {Text: "second"}, {Text: "third"}}
 	cfg := testConfig(c, Causal)
 	cfg.Shuffle, cfg.BatchSize, cfg.T = false, 4, 8
 	bs := drain(t, open(t, cfg, Cursor{}), -1)
@@ -555,7 +556,7 @@ func TestEvaluationKeepsTheOrderAndPadsTheEnd(t *testing.T) {
 }
 
 func TestSkipsAreCounted(t *testing.T) {
-	c := corpus{
+	c := inMemory{
 		{Text: "good", HasLabel: true, Label: "a"}, {Null: true}, {Text: ""}, {Text: strings.Repeat("x", 51)},
 		{Text: strings.Repeat("x", 50), HasLabel: true, Label: "b"}, {Text: "unlabelled"}, {Null: true},
 	}
@@ -583,20 +584,20 @@ func TestSkipsAreCounted(t *testing.T) {
 }
 
 func TestErrorsNameTheRecord(t *testing.T) {
-	good := Record{Text: strings.Repeat("good ", 40), HasLabel: true, Label: "a"}
+	good := corpus.Record{Text: strings.Repeat("good ", 40), HasLabel: true, Label: "a"}
 	for _, test := range []struct {
 		name   string
-		c      corpus
+		c      inMemory
 		o      Objective
 		epochs int
 		want   []string
 	}{
-		{"invalid UTF-8", corpus{good, {Text: "abc\xffdef", Path: "net/x.go:3"}}, Causal, 1, []string{"record 1", "net/x.go:3", "invalid UTF-8 at byte 3"}},
-		{"valid U+FFFD before", corpus{good, {Text: "\ufffd\xff"}}, Causal, 1, []string{"at byte 3"}},
-		{"unreadable", corpus{good, {Path: "broken"}}, Classification, 1, []string{"shard-3.arrow: record batch 2"}},
-		{"strange label", corpus{good, {Text: "x", HasLabel: true, Label: "A"}}, Classification, 1, []string{"record 1", `label "A"`, "3 known", `did you mean "a"`}},
-		{"nothing usable", corpus{{Null: true}, {Text: ""}, {Null: true}}, Causal, 0, []string{"3 records", "2 null", "1 empty"}},
-		{"nothing labelled", corpus{{Text: "x"}}, Classification, 0, []string{"1 records", "1 without a label"}},
+		{"invalid UTF-8", inMemory{good, {Text: "abc\xffdef", Path: "net/x.go:3"}}, Causal, 1, []string{"record 1", "net/x.go:3", "invalid UTF-8 at byte 3"}},
+		{"valid U+FFFD before", inMemory{good, {Text: "\ufffd\xff"}}, Causal, 1, []string{"at byte 3"}},
+		{"unreadable", inMemory{good, {Path: "broken"}}, Classification, 1, []string{"shard-3.arrow: record batch 2"}},
+		{"strange label", inMemory{good, {Text: "x", HasLabel: true, Label: "A"}}, Classification, 1, []string{"record 1", `label "A"`, "3 known", `did you mean "a"`}},
+		{"nothing usable", inMemory{{Null: true}, {Text: ""}, {Null: true}}, Causal, 0, []string{"3 records", "2 null", "1 empty"}},
+		{"nothing labelled", inMemory{{Text: "x"}}, Classification, 0, []string{"1 records", "1 without a label"}},
 	} {
 		cfg := testConfig(test.c, test.o)
 		cfg.Shuffle, cfg.Epochs = false, test.epochs
@@ -620,7 +621,7 @@ func TestErrorsNameTheRecord(t *testing.T) {
 
 // What can be used before an error is handed out first.
 func TestErrorComesAfterTheGoodBatches(t *testing.T) {
-	c := corpus{{Text: strings.Repeat("x", 16*4*3)}, {Path: "broken"}}
+	c := inMemory{{Text: strings.Repeat("x", 16*4*3)}, {Path: "broken"}}
 	cfg := testConfig(c, Causal)
 	cfg.Shuffle = false
 	l := open(t, cfg, Cursor{})
@@ -635,7 +636,7 @@ func TestErrorComesAfterTheGoodBatches(t *testing.T) {
 func TestNewLoaderReportsEveryFault(t *testing.T) {
 	_, err := NewLoader(Config{
 		Objective: Classification, T: 2, BatchSize: 6, MicroBatchSize: 4, Epochs: -1, Separator: "</s>", EOS: "<e>", Rank: 3, World: 2,
-		Records: corpus{}, Tokenizer: byteTokenizer{}, Labels: []string{"x", "x"}, Window: -1, MaxSeqs: -1, MaxDocBytes: -1,
+		Records: inMemory{}, Tokenizer: byteTokenizer{}, Labels: []string{"x", "x"}, Window: -1, MaxSeqs: -1, MaxDocBytes: -1,
 	}, Cursor{})
 	for _, want := range []string{"rows of 2", "micro-batch size 4", "-1 epochs", `"</s>"`, `no special token "<e>"`, "doubled", "rank 3 of 2", "corpus is empty", `"x" is listed twice`, "window of -1", "-1 documents a row", "at most -1"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -645,7 +646,7 @@ func TestNewLoaderReportsEveryFault(t *testing.T) {
 	if _, err := NewLoader(Config{}, Cursor{}); err == nil {
 		t.Error("the zero Config is taken")
 	}
-	cfg := testConfig(corpus{{Text: "abc", HasLabel: true, Label: "a"}}, Classification)
+	cfg := testConfig(inMemory{{Text: "abc", HasLabel: true, Label: "a"}}, Classification)
 	for _, from := range []Cursor{{Epoch: -1}, {Position: 5}, {Position: 1e6}} {
 		if _, err := NewLoader(cfg, from); err == nil {
 			t.Errorf("cursor %+v is taken", from)
@@ -669,20 +670,20 @@ func TestNewLoaderReportsEveryFault(t *testing.T) {
 
 // blocked is a corpus whose reading does not return until it is let go.
 type blocked struct {
-	corpus
+	inMemory
 	letGo chan struct{}
 }
 
-func (b blocked) Record(i int64) (Record, error) {
+func (b blocked) Record(i int64) (corpus.Record, error) {
 	<-b.letGo
-	return b.corpus.Record(i)
+	return b.inMemory.Record(i)
 }
 
 // empty is a number of documents without text.
 type empty int64
 
-func (e empty) Rows() int64                    { return int64(e) }
-func (empty) Record(int64) (r Record, _ error) { return }
+func (e empty) Rows() int64                           { return int64(e) }
+func (empty) Record(int64) (r corpus.Record, _ error) { return }
 
 func TestCloseLeavesNoGoroutine(t *testing.T) {
 	before := runtime.NumGoroutine()
@@ -718,8 +719,8 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 }
 
 func TestNextHeedsItsContext(t *testing.T) {
-	b := blocked{corpus{{Text: "abc"}}, make(chan struct{})}
-	cfg := testConfig(b.corpus, Causal)
+	b := blocked{inMemory{{Text: "abc"}}, make(chan struct{})}
+	cfg := testConfig(b.inMemory, Causal)
 	cfg.Records = b
 	l := open(t, cfg, Cursor{})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -753,7 +754,7 @@ func (naive) Encode(dst []int32, text string) []int32 {
 func (n naive) Ordinary() tokenizer.Tokenizer { return n.byteTokenizer }
 
 func TestDocumentsCannotWriteSpecialTokens(t *testing.T) {
-	cfg := testConfig(corpus{{Text: "a<|endoftext|>b"}}, Causal)
+	cfg := testConfig(inMemory{{Text: "a<|endoftext|>b"}}, Causal)
 	cfg.Tokenizer, cfg.T, cfg.BatchSize = naive{}, 32, 1
 	b := drain(t, open(t, cfg, Cursor{}), 1)[0]
 	if want := len("a<|endoftext|>b") + 1; b.NumTargets != want || slices.Index(b.Targets, 0) != want-1 {
@@ -808,9 +809,9 @@ func BenchmarkLoader(b *testing.B) {
 	for _, o := range everyObjective {
 		b.Run(o.String(), func(b *testing.B) {
 			r := rand.New(rand.NewPCG(1, 1))
-			c := make(corpus, 5000)
+			c := make(inMemory, 5000)
 			for i := range c {
-				c[i] = Record{Text: strings.Repeat("word ", 12+r.IntN(100)), HasLabel: true, Label: "a"}
+				c[i] = corpus.Record{Text: strings.Repeat("word ", 12+r.IntN(100)), HasLabel: true, Label: "a"}
 			}
 			cfg := testConfig(c, o)
 			cfg.T, cfg.BatchSize, cfg.Epochs, cfg.Window, cfg.MaxSeqs = 256, 32, 0, 0, 0

@@ -1,6 +1,8 @@
 package data
 
-import "math"
+import (
+	"math"
+)
 
 // Masking says what the objective Masked hides. The names are those of Hugging Face's
 // DataCollatorForLanguageModeling.

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"hone/data/corpus"
 )
 
 // A Part is one corpus of a mixture.
 type Part struct {
 	Name    string
-	Records Records
+	Records corpus.Records
 	Weight  float64 // its share is Weight over the sum of all
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"hone/data/corpus"
 	"hone/data/source"
 )
 
@@ -18,7 +19,7 @@ func testMixture(o Objective, by Unit) Config {
 	cfg := testConfig(nil, o)
 	cfg.Records, cfg.Epochs, cfg.MixtureBy = nil, 0, by
 	for i, n := range []int{120, 31, 7} {
-		c := append(randomCorpus(rand.New(rand.NewPCG(9, uint64(i))), n, 16), Record{Text: "x", HasLabel: true, Label: "a"})
+		c := append(randomCorpus(rand.New(rand.NewPCG(9, uint64(i))), n, 16), corpus.Record{Text: "x", HasLabel: true, Label: "a"})
 		cfg.Mixture = append(cfg.Mixture, Part{Name: fmt.Sprint("part", i), Records: c, Weight: []float64{0.6, 0.3, 0.1}[i]})
 	}
 	return cfg
@@ -26,11 +27,11 @@ func testMixture(o Objective, by Unit) Config {
 
 // Of every stretch from the beginning on, each corpus has its share.
 func TestMixtureSharesMatchTheWeights(t *testing.T) {
-	words := func(n int) corpus {
-		c := make(corpus, n)
+	words := func(n int) inMemory {
+		c := make(inMemory, n)
 		r := rand.New(rand.NewPCG(2, uint64(n)))
 		for i := range c {
-			c[i] = Record{Text: strings.Repeat("x", 1+r.IntN(60*n/100))}
+			c[i] = corpus.Record{Text: strings.Repeat("x", 1+r.IntN(60*n/100))}
 		}
 		return c
 	}
@@ -128,7 +129,7 @@ func TestMixtureWraps(t *testing.T) {
 			}
 		}
 		usable := 0
-		for _, r := range p.Records.(corpus) {
+		for _, r := range p.Records.(inMemory) {
 			if r.Text != "" {
 				usable++
 			}
@@ -136,7 +137,7 @@ func TestMixtureWraps(t *testing.T) {
 		if len(stream) < 2*usable {
 			t.Fatalf("%s: %d documents, fewer than two epochs of %d", p.Name, len(stream), usable)
 		}
-		checkEpochs(t, stream[:2*usable], p.Records.(corpus), func(r Record) bool { return r.Text != "" })
+		checkEpochs(t, stream[:2*usable], p.Records.(inMemory), func(r corpus.Record) bool { return r.Text != "" })
 		last := bs[len(bs)-1].Cursor.Parts[part]
 		if d := last.Documents - int64(len(stream)); d < -1 || d > 1 { // the last may be in the midst
 			t.Errorf("%s: %d documents, the cursor says %+v", p.Name, len(stream), last)
@@ -148,9 +149,9 @@ func TestMixtureWraps(t *testing.T) {
 }
 
 func TestMixtureFaults(t *testing.T) {
-	good := corpus{{Text: "abc"}}
+	good := inMemory{{Text: "abc"}}
 	cfg := testConfig(nil, Causal)
-	cfg.Mixture = []Part{{Name: "a", Records: good, Weight: 0}, {Name: "a", Records: corpus{}, Weight: 1}}
+	cfg.Mixture = []Part{{Name: "a", Records: good, Weight: 0}, {Name: "a", Records: inMemory{}, Weight: 1}}
 	_, err := NewLoader(cfg, Cursor{})
 	for _, want := range []string{`"a" has weight 0`, `"a" is listed twice`, `"a" is empty`, "1 epochs of a mixture"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -166,7 +167,7 @@ func TestMixtureFaults(t *testing.T) {
 			t.Errorf("cursor %+v is taken", from)
 		}
 	}
-	cfg.Mixture[1].Records = corpus{{Null: true}, {Null: true}}
+	cfg.Mixture[1].Records = inMemory{{Null: true}, {Null: true}}
 	l := open(t, cfg, Cursor{})
 	for range 1000 {
 		if _, err = l.Next(context.Background()); err != nil {
@@ -260,20 +261,20 @@ func TestSpecialTokensAroundDocuments(t *testing.T) {
 		{"", "</s>", "", Classification, []int32{'a' + 1, 'b' + 1, 301, 'c' + 1, 301, 301, 301, 301}, nil},
 		{"<s>", "", "", Classification, []int32{300, 'a' + 1, 'b' + 1, 300, 'c' + 1, 300, 300, 300}, nil},
 	} {
-		cfg := testConfig(corpus{{Text: "ab", HasLabel: true, Label: "a"}, {Text: "c", HasLabel: true, Label: "b"}}, test.o)
+		cfg := testConfig(inMemory{{Text: "ab", HasLabel: true, Label: "a"}, {Text: "c", HasLabel: true, Label: "b"}}, test.o)
 		cfg.Tokenizer, cfg.BOS, cfg.EOS, cfg.Separator = framed{}, test.bos, test.eos, test.sep
 		cfg.T, cfg.BatchSize, cfg.Shuffle = 8, 1, false
 		b := drain(t, open(t, cfg, Cursor{}), 1)[0]
 		if !reflect.DeepEqual(b.Dec.Tokens, test.tokens) || test.o == Causal && !reflect.DeepEqual(b.Targets, test.targets) {
 			t.Errorf("bos %q, eos %q, separator %q, %v: tokens %v, targets %v", test.bos, test.eos, test.sep, test.o, b.Dec.Tokens, b.Targets)
 		}
-		cfg.Records = corpus{{Text: "framed", HasLabel: true, Label: "a"}}
+		cfg.Records = inMemory{{Text: "framed", HasLabel: true, Label: "a"}}
 		_, err := open(t, cfg, Cursor{}).Next(context.Background())
 		if doubled := err != nil && strings.Contains(err.Error(), "doubled"); doubled != (test.bos == "<s>") {
 			t.Errorf("bos %q: a text that encodes with its own: %v", test.bos, err)
 		}
 	}
-	cfg := testConfig(corpus{{IDs: []int32{5, 0}}}, Causal)
+	cfg := testConfig(inMemory{{IDs: []int32{5, 0}}}, Causal)
 	if _, err := open(t, cfg, Cursor{}).Next(context.Background()); err == nil || !strings.Contains(err.Error(), "doubled") {
 		t.Errorf("tokens with an end of their own: %v", err)
 	}
@@ -301,7 +302,7 @@ func BenchmarkResume(b *testing.B) {
 		if len(shards) < 500 {
 			b.Fatalf("%d shards", len(shards))
 		}
-		c, err := Prepare(context.Background(), Spec{From: dir}, b.TempDir(), nil)
+		c, err := corpus.Prepare(context.Background(), corpus.Spec{From: dir}, b.TempDir(), nil)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -353,9 +354,9 @@ func BenchmarkMixtureSeek(b *testing.B) {
 	cfg := Config{Tokenizer: byteTokenizer{}, Objective: Classification, Labels: []string{"a"}, T: 256, BatchSize: 8, Seed: 3, Shuffle: true}
 	from := Cursor{Parts: make([]Drawn, 1000)}
 	for i := range from.Parts {
-		c := make(corpus, 1000)
+		c := make(inMemory, 1000)
 		for k := range c {
-			c[k] = Record{Text: strings.Repeat("word ", 5+(i+k)%30), HasLabel: true, Label: "a"}
+			c[k] = corpus.Record{Text: strings.Repeat("word ", 5+(i+k)%30), HasLabel: true, Label: "a"}
 		}
 		cfg.Mixture = append(cfg.Mixture, Part{Name: fmt.Sprint(i), Records: c, Weight: 1 + float64(i%7)})
 		n := int64(1024 * (1 + i%7))

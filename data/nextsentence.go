@@ -1,6 +1,8 @@
 package data
 
-import "unicode/utf8"
+import (
+	"unicode/utf8"
+)
 
 // nextSentence lays [BOS A EOS B EOS] (Devlin et al. 2019, §3.1, task 2): half of the time B is
 // the text that follows A, else text of another document, and what follows A begins the next

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func pairs(c corpus) Config {
+func pairs(c inMemory) Config {
 	cfg := testConfig(c, Masked)
 	cfg.NextSentence, cfg.MaxSeqs = true, 100
 	return cfg
@@ -16,7 +16,7 @@ func pairs(c corpus) Config {
 
 // halves are the tokens of a pair without those around them, hidden ones as they were, and how
 // much of the document it takes.
-func halves(c corpus, b *Batch, s *Seq) (a, after []int32, taken int) {
+func halves(c inMemory, b *Batch, s *Seq) (a, after []int32, taken int) {
 	at, n := int(s.Row)*b.Dec.T+int(s.First), int(s.Last-s.First)+1
 	ids, types := slices.Clone(b.Dec.Tokens[at:at+n]), b.Dec.Types[at:at+n]
 	for i := range ids {
@@ -135,7 +135,7 @@ func TestNextSentenceResumes(t *testing.T) {
 			t.Errorf("%d pairs in a row, want at most 2", most)
 		}
 	}
-	cfg := pairs(corpus{{Text: "a"}}) // nothing else to set beside it
+	cfg := pairs(inMemory{{Text: "a"}}) // nothing else to set beside it
 	cfg.Epochs = 1
 	b, err := open(t, cfg, Cursor{}).Next(context.Background())
 	if err != nil || len(b.Seqs) != 1 || b.Seqs[0].Label != doesNot {

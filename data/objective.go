@@ -223,10 +223,10 @@ func (r *reader) read(c *Cursor, ids []int32) ([]int32, document, error) {
 		if p.Name != "" {
 			of = "corpus " + p.Name + ": "
 		}
-		return ids[:start], d, fmt.Errorf("data: %srecord %d%s: %s", of, d.doc, at(rec.Path), fmt.Sprintf(format, args...))
+		return ids[:start], d, fmt.Errorf("data: %srecord %d%s: %s", of, d.doc, rec.Place(), fmt.Sprintf(format, args...))
 	}
 	if !utf8.ValidString(rec.Text) {
-		return fail("invalid UTF-8 at byte %d", invalidAt(rec.Text))
+		return fail("invalid UTF-8 at byte %d", rec.InvalidUTF8())
 	}
 	if r.labels != nil {
 		var known bool
@@ -285,22 +285,4 @@ func (r *reader) pass(c *Cursor, d document, tokens int) {
 			p.Tokens += int64(tokens)
 		}
 	}
-}
-
-func at(path string) string {
-	if path == "" {
-		return ""
-	}
-	return " (" + path + ")"
-}
-
-func invalidAt(s string) int {
-	for i, c := range s {
-		if c == utf8.RuneError {
-			if _, n := utf8.DecodeRuneInString(s[i:]); n == 1 {
-				return i
-			}
-		}
-	}
-	return -1
 }

@@ -15,8 +15,8 @@ import (
 )
 
 // letters is a corpus of n texts of spaced words.
-func letters(r *rand.Rand, n, longest int) corpus {
-	c := make(corpus, n)
+func letters(r *rand.Rand, n, longest int) inMemory {
+	c := make(inMemory, n)
 	for i := range c {
 		b := make([]byte, 1+r.IntN(longest))
 		for k := range b {
@@ -28,11 +28,11 @@ func letters(r *rand.Rand, n, longest int) corpus {
 }
 
 // text is what byteTokenizer and withSpecials make of a document.
-func text(c corpus, s *Seq) []int32 { return byteTokenizer{}.Encode(nil, c[s.Doc].Text) }
+func text(c inMemory, s *Seq) []int32 { return byteTokenizer{}.Encode(nil, c[s.Doc].Text) }
 
 // walk goes through the sequences of batches, with the place in its document at which
 // each begins, and the epoch. taken is how much of the document a sequence has.
-func walk(t *testing.T, c corpus, bs []Batch, taken func(b *Batch, s *Seq) int, each func(b *Batch, s *Seq, epoch, from, n int)) {
+func walk(t *testing.T, c inMemory, bs []Batch, taken func(b *Batch, s *Seq) int, each func(b *Batch, s *Seq, epoch, from, n int)) {
 	t.Helper()
 	from, last, epoch := 0, int64(-1), map[int64]int{}
 	for k := range bs {
@@ -603,7 +603,7 @@ func TestPrefixLM(t *testing.T) {
 }
 
 func TestObjectiveFaults(t *testing.T) {
-	c := corpus{{Text: "abc"}}
+	c := inMemory{{Text: "abc"}}
 	for _, test := range []struct {
 		o    Objective
 		with func(*Config)
@@ -637,7 +637,7 @@ func TestObjectivesOfTheLeastSizes(t *testing.T) {
 	for _, o := range everyObjective[2:] {
 		for T := 1; T < 9; T++ {
 			for n := 1; n < 12; n++ {
-				cfg := testConfig(corpus{{Text: strings.Repeat("a", n)}, {Text: "b"}, {Text: strings.Repeat("c", 2*n)}}, o)
+				cfg := testConfig(inMemory{{Text: strings.Repeat("a", n)}, {Text: "b"}, {Text: strings.Repeat("c", 2*n)}}, o)
 				cfg.T, cfg.BatchSize = T, 2
 				l, err := NewLoader(cfg, Cursor{})
 				if T < 3 && o != PrefixLM {

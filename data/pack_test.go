@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"hone/data/corpus"
 	"hone/data/tokenizer"
 )
 
@@ -104,10 +105,10 @@ func TestPackingOfSST2(t *testing.T) {
 	if err != nil {
 		t.Skip("the SST-2 sentences are not here: ", err)
 	}
-	var c corpus
+	var c inMemory
 	for line := range strings.Lines(string(b)) {
 		text, label, _ := strings.Cut(strings.TrimSpace(line), "\t")
-		c = append(c, Record{Text: text, Label: label, HasLabel: true})
+		c = append(c, corpus.Record{Text: text, Label: label, HasLabel: true})
 	}
 	for name, tok := range map[string]tokenizer.Tokenizer{"words": words{}, "bytes": byteTokenizer{}} {
 		cfg := Config{

@@ -1,6 +1,8 @@
 package data
 
-import "math"
+import (
+	"math"
+)
 
 // Permuting says what the objective Permutation predicts. The names are those of
 // Hugging Face's DataCollatorForPermutationLanguageModeling.

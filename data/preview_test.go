@@ -10,7 +10,7 @@ import (
 )
 
 func TestPreview(t *testing.T) {
-	c := corpus{{Text: "a\tb\x1b\n", HasLabel: true, Label: "b"}, {Text: "é", HasLabel: true, Label: "\x07"}}
+	c := inMemory{{Text: "a\tb\x1b\n", HasLabel: true, Label: "b"}, {Text: "é", HasLabel: true, Label: "\x07"}}
 	for _, test := range []struct {
 		o      Objective
 		colour bool
@@ -148,7 +148,7 @@ func TestPreviewOfWords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := testConfig(corpus{{Text: "the rivers ran", HasLabel: true, Label: "b"}}, Classification)
+	cfg := testConfig(inMemory{{Text: "the rivers ran", HasLabel: true, Label: "b"}}, Classification)
 	cfg.Tokenizer, cfg.T, cfg.BatchSize, cfg.Shuffle, cfg.Labels = tok, 8, 1, false, []string{"a", "b"}
 	b := drain(t, open(t, cfg, Cursor{}), 1)[0]
 	var out bytes.Buffer

@@ -1,10 +1,7 @@
 package data
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -12,11 +9,12 @@ import (
 	"strings"
 	"testing"
 
+	"hone/data/corpus"
 	"hone/data/source"
 )
 
 // shards writes documents as a corpus of files and opens it.
-func shards(t testing.TB, docs []Record) *Corpus {
+func shards(t testing.TB, docs []corpus.Record) *corpus.Corpus {
 	t.Helper()
 	dir := t.TempDir()
 	w := source.NewShards(dir, "train", 64<<10, "text")
@@ -26,7 +24,7 @@ func shards(t testing.TB, docs []Record) *Corpus {
 	if _, err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	c, err := Prepare(context.Background(), Spec{From: dir}, t.TempDir(), nil)
+	c, err := corpus.Prepare(context.Background(), corpus.Spec{From: dir}, t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +32,7 @@ func shards(t testing.TB, docs []Record) *Corpus {
 	return c
 }
 
-func cacheTokens(t testing.TB, c *Corpus, key, dir string) *TokenSplit {
+func cacheTokens(t testing.TB, c *corpus.Corpus, key, dir string) *corpus.TokenSplit {
 	t.Helper()
 	s, err := c.CacheTokens(context.Background(), c.Train, byteTokenizer{}, key, dir, nil)
 	if err != nil {
@@ -96,24 +94,12 @@ func TestTokenCacheGivesTheSameBatches(t *testing.T) {
 	}
 }
 
-func TestTokenCacheStops(t *testing.T) {
-	c, cache := shards(t, []Record{{Text: "abc"}}), t.TempDir()
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if _, err := c.CacheTokens(ctx, c.Train, byteTokenizer{}, "ab", cache, nil); err != context.Canceled {
-		t.Errorf("got %v", err)
-	}
-	if left, _ := os.ReadDir(cache); len(left) > 0 {
-		t.Errorf("left %v", left)
-	}
-}
-
 // Ready batches out of the cache, in random order.
 func BenchmarkLoaderFromTokenCache(b *testing.B) {
 	for _, words := range []int{40, 400} {
 		b.Run(fmt.Sprint(5*words, "tokens"), func(b *testing.B) {
 			r := rand.New(rand.NewPCG(1, 1))
-			docs := make([]Record, 20_000_000/5/words/4)
+			docs := make([]corpus.Record, 20_000_000/5/words/4)
 			for i := range docs {
 				docs[i].Text = strings.Repeat("word ", 1+r.IntN(2*words))
 			}
@@ -134,60 +120,4 @@ func BenchmarkLoaderFromTokenCache(b *testing.B) {
 			b.ReportMetric(float64(n)/b.Elapsed().Seconds()/1e6, "Mtokens/s")
 		})
 	}
-}
-
-// TestTokenManifestIsWhatWasWritten edits a shard of tokens together with the manifest that
-// has its hash, and flips bits of the manifest, which says where in a shard tokens lie.
-func TestTokenManifestIsWhatWasWritten(t *testing.T) {
-	c, cache := shards(t, randomCorpus(rand.New(rand.NewPCG(4, 4)), 30, 20)), t.TempDir()
-	tokens := cacheTokens(t, c, "ab", cache)
-	found, err := filepath.Glob(filepath.Join(tokens.Dir, tokensPrefix+"*"+tokensSuffix))
-	if err != nil || len(found) != 1 {
-		t.Fatal(found, err)
-	}
-	m, err := readTokens(tokens.Dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	manifest, err := os.ReadFile(found[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	refused := func(what string) {
-		t.Helper()
-		_, err := c.CacheTokens(context.Background(), c.Train, byteTokenizer{}, "ab", cache, nil)
-		if err == nil || !strings.Contains(err.Error(), "damaged") || !strings.Contains(err.Error(), "remove "+tokens.Dir) {
-			t.Errorf("%s: %v", what, err)
-		}
-	}
-	shard := filepath.Join(tokens.Dir, m.Shards[0].File)
-	text, err := os.ReadFile(shard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	edited := bytes.Clone(text)
-	edited[m.Shards[0].Batches[0].Values] ^= 1
-	sum := sha256.Sum256(edited)
-	both := bytes.Replace(manifest, []byte(m.Shards[0].SHA256), []byte(hex.EncodeToString(sum[:])), 1)
-	for path, text := range map[string][]byte{shard: edited, found[0]: both} {
-		if err := os.WriteFile(path, text, 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
-	refused("shard and manifest edited together")
-	if err := os.WriteFile(shard, text, 0o666); err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; i < 8*len(manifest); i += 7 {
-		flipped := bytes.Clone(manifest)
-		flipped[i/8] ^= 1 << (i % 8)
-		if err := os.WriteFile(found[0], flipped, 0o666); err != nil {
-			t.Fatal(err)
-		}
-		refused(fmt.Sprintf("bit %d flipped", i))
-	}
-	if err := os.WriteFile(found[0], manifest, 0o666); err != nil {
-		t.Fatal(err)
-	}
-	cacheTokens(t, c, "ab", cache)
 }

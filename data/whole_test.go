@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"hone/data/corpus"
 )
 
 // withEnds has special tokens for every frame.
@@ -109,15 +111,15 @@ func TestWholeDocuments(t *testing.T) {
 
 // only is one document of a corpus, in its place; the others have no text.
 type only struct {
-	corpus
+	inMemory
 	i int64
 }
 
-func (o only) Record(i int64) (Record, error) {
+func (o only) Record(i int64) (corpus.Record, error) {
 	if i != o.i {
-		return Record{}, nil
+		return corpus.Record{}, nil
 	}
-	return o.corpus.Record(i)
+	return o.inMemory.Record(i)
 }
 
 // Whatever is around documents, each token of their text is predicted once, the first too, and
@@ -160,7 +162,7 @@ func TestEveryTokenIsScoredOnce(t *testing.T) {
 
 // The last piece of a long document is read with as much before it as its row holds.
 func TestWindowsOfLongDocuments(t *testing.T) {
-	cfg := testConfig(corpus{{Text: "abcdefghij"}, {Text: "xy"}}, Causal)
+	cfg := testConfig(inMemory{{Text: "abcdefghij"}, {Text: "xy"}}, Causal)
 	cfg.T, cfg.BatchSize, cfg.Shuffle, cfg.Whole = 4, 1, false, true
 	var got []string
 	for _, b := range drain(t, open(t, cfg, Cursor{}), -1) {
@@ -192,7 +194,7 @@ func TestWindowsOfLongDocuments(t *testing.T) {
 
 // A pair of texts takes a position more than one.
 func TestWholePairs(t *testing.T) {
-	cfg := testConfig(corpus{{Text: "abcdefghijklm"}, {Text: "xy"}}, Masked)
+	cfg := testConfig(inMemory{{Text: "abcdefghijklm"}, {Text: "xy"}}, Masked)
 	cfg.T, cfg.Shuffle, cfg.Whole, cfg.NextSentence = 16, false, true, true
 	if longest, all, err := cfg.WithDefaults().Longest(t.Context()); longest != 16 || all != -1 || err != nil {
 		t.Errorf("longest %d of %d, %v: 13 letters and 3 around them fill a row", longest, all, err)

@@ -11,7 +11,7 @@ import (
 // and hold what stands in the text; a cursor goes on where it was.
 func TestRandomWindows(t *testing.T) {
 	long := strings.Repeat("abcdefghijklmnopqrstuvwxyz0123456789", 3)
-	c := corpus{{Text: long}, {Null: true}, {Text: "SHORT"}, {Text: ""}, {Text: strings.ToUpper(long)}}
+	c := inMemory{{Text: long}, {Null: true}, {Text: "SHORT"}, {Text: ""}, {Text: strings.ToUpper(long)}}
 	for _, o := range everyObjective {
 		if o == Classification {
 			continue
@@ -81,7 +81,7 @@ func contains(ids, window []int32) bool {
 }
 
 func TestRandomWindowsOfNothing(t *testing.T) {
-	cfg := testConfig(corpus{{Null: true}}, Causal)
+	cfg := testConfig(inMemory{{Null: true}}, Causal)
 	cfg.Windows, cfg.Epochs = true, 0
 	if _, err := open(t, cfg, Cursor{}).Next(t.Context()); err == nil || err == io.EOF || !strings.Contains(err.Error(), "nothing to learn from in 1 records") {
 		t.Errorf("error %v", err)

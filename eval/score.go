@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"hone/data"
+	"hone/data/corpus"
 	"hone/trainer/exec"
 	"hone/trainer/feed"
 	"hone/trainer/model"
@@ -242,7 +243,7 @@ func batches(ctx context.Context, c data.Config, each func(b *data.Batch) error)
 // spread is n records of a split, evenly spaced: a split's order may follow its labels
 // or sources, and its head would not stand for the whole.
 type spread struct {
-	data.Records
+	corpus.Records
 	n int64
 }
 
@@ -251,4 +252,4 @@ func (s spread) Rows() int64 { return s.n }
 // at is the record's number in the split.
 func (s spread) at(i int64) int64 { return i * s.Records.Rows() / s.n }
 
-func (s spread) Record(i int64) (data.Record, error) { return s.Records.Record(s.at(i)) }
+func (s spread) Record(i int64) (corpus.Record, error) { return s.Records.Record(s.at(i)) }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"hone/data"
+	"hone/data/corpus"
 	"hone/trainer/exec"
 	"hone/trainer/exec/cpu"
 	"hone/trainer/model"
@@ -27,10 +28,10 @@ func (letters) Decode([]int32) string          { panic("not decoded here") }
 func (letters) Special(n string) (int32, bool) { return 0, n == "<|endoftext|>" }
 func (letters) Size() int                      { return 130 }
 
-type documents []data.Record
+type documents []corpus.Record
 
-func (d documents) Rows() int64                         { return int64(len(d)) }
-func (d documents) Record(i int64) (data.Record, error) { return d[i], nil }
+func (d documents) Rows() int64                           { return int64(len(d)) }
+func (d documents) Record(i int64) (corpus.Record, error) { return d[i], nil }
 
 // scored makes a network of large random weights, so that its answers differ, and
 // documents of 1 to longest bytes, one without text and one without a label.
@@ -67,7 +68,7 @@ func scored(t *testing.T, head model.Head, longest int) (*model.Network, data.Co
 		for k := range text {
 			text[k] = byte('a' + r.IntN(26))
 		}
-		docs[i] = data.Record{Text: string(text), Label: fmt.Sprint(r.IntN(3)), HasLabel: true}
+		docs[i] = corpus.Record{Text: string(text), Label: fmt.Sprint(r.IntN(3)), HasLabel: true}
 	}
 	docs[7].Text, docs[9].HasLabel = "", false
 	cfg.Records = docs

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"hone/data"
+	"hone/data/corpus"
 	"hone/trainer/exec"
 	"hone/trainer/exec/cpu"
 	"hone/trainer/model"
@@ -76,7 +77,7 @@ func hiding(t *testing.T, o data.Objective) (*model.Network, data.Config) {
 		for k := range text {
 			text[k] = byte('a' + r.IntN(26))
 		}
-		docs[i] = data.Record{Text: string(text)}
+		docs[i] = corpus.Record{Text: string(text)}
 	}
 	docs[7].Text = ""
 	cfg.Records = docs

@@ -43,7 +43,8 @@ const order = `
 
 	# The data.
 	data/source < data/clean;
-	data/source, data/clean, data/tokenizer < data;
+	data/source, data/clean, data/tokenizer < data/corpus;
+	data/corpus, data/tokenizer/template < data;
 
 	# Training and evaluation meet in recipes/run alone.
 	data, trainer/model < trainer/feed;

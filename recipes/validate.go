@@ -14,6 +14,7 @@ import (
 
 	"hone/data"
 	"hone/data/clean"
+	"hone/data/corpus"
 	"hone/data/source"
 	"hone/data/tokenizer"
 	"hone/optim"
@@ -161,7 +162,7 @@ func (d *decoder) cleaning(c *Corpus, at string) {
 	if c.HoldOut == HoldOutEnd && c.Validation+c.Test == 0 {
 		d.fault(at+"hold_out", "nothing is held out: give validation, or test, a share such as 0.1")
 	}
-	if c.Source == data.GorootScheme && (!c.Rules().IsZero() || c.Validation != 0 || c.Test != 0 || c.HoldOut != "") {
+	if c.Source == corpus.GorootScheme && (!c.Rules().IsZero() || c.Validation != 0 || c.Test != 0 || c.HoldOut != "") {
 		d.fault(at+"source", "goroot: has its own cleaning and splits: leave these keys out, or clean what hone data convert makes of it")
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"hone/checkpoint"
 	"hone/data"
+	"hone/data/corpus"
 	"hone/optim"
 	"hone/trainer/exec"
 	"hone/trainer/exec/cpu"
@@ -38,10 +39,10 @@ func (letters) Special(n string) (int32, bool) { return 0, n == "<|endoftext|>" 
 func (letters) Size() int                      { return 300 }
 
 // documents are texts of 1 to 60 bytes, in three classes by their first letter.
-type documents []data.Record
+type documents []corpus.Record
 
-func (d documents) Rows() int64                         { return int64(len(d)) }
-func (d documents) Record(i int64) (data.Record, error) { return d[i], nil }
+func (d documents) Rows() int64                           { return int64(len(d)) }
+func (d documents) Record(i int64) (corpus.Record, error) { return d[i], nil }
 func newDocuments(n int) documents {
 	r := rand.New(rand.NewPCG(1, 2))
 	d := make(documents, n)
@@ -51,7 +52,7 @@ func newDocuments(n int) documents {
 		for range r.IntN(60) {
 			text = append(text, byte('a'+r.IntN(8)*(class+1)))
 		}
-		d[i] = data.Record{Text: string(text), Label: fmt.Sprint(class), HasLabel: true}
+		d[i] = corpus.Record{Text: string(text), Label: fmt.Sprint(class), HasLabel: true}
 	}
 	return d
 }

@@ -14,8 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"hone/data"
 	"hone/data/clean"
+	"hone/data/corpus"
 	"hone/data/source"
 	"hone/data/tokenizer"
 	"hone/recipes/run"
@@ -33,7 +33,7 @@ func newData(t *terminal) *cobra.Command {
 
 func newDataConvert(t *terminal) *cobra.Command {
 	var o struct {
-		data.ConvertOptions
+		corpus.ConvertOptions
 		Read readFlags
 	}
 	c := &cobra.Command{
@@ -60,7 +60,7 @@ What the texts must be, to stay, is said as in a recipe: --normalize, --min-leng
 			}
 			o.Say = t.say
 			bar := t.newBar("converting "+args[0], "bytes")
-			m, err := data.Convert(c.Context(), args[0], args[1], o.ConvertOptions, func(done, total int64) { bar.Set(done, total, "") })
+			m, err := corpus.Convert(c.Context(), args[0], args[1], o.ConvertOptions, func(done, total int64) { bar.Set(done, total, "") })
 			bar.Close()
 			if err != nil {
 				return inputError{err}
@@ -161,7 +161,7 @@ corpora say of themselves; what is not known is left empty, to be filled in.`,
 			if manifest {
 				return printManifests(c.Context(), t, args, text, label, &read, cache)
 			}
-			o := data.InspectOptions{Text: text, Label: label, CacheDir: cache, Say: t.say}
+			o := corpus.InspectOptions{Text: text, Label: label, CacheDir: cache, Say: t.say}
 			if err := read.set(&o.Read); err != nil {
 				return err
 			}
@@ -171,7 +171,7 @@ corpora say of themselves; what is not known is left empty, to be filled in.`,
 				}
 			}
 			bar := t.newBar("reading", "bytes")
-			info, err := data.Inspect(c.Context(), args, o, func(done, total int64) { bar.Set(done, total, "") })
+			info, err := corpus.Inspect(c.Context(), args, o, func(done, total int64) { bar.Set(done, total, "") })
 			bar.Close()
 			if err != nil {
 				return inputError{err}
@@ -192,15 +192,15 @@ corpora say of themselves; what is not known is left empty, to be filled in.`,
 
 // printManifests writes a corpus table for each path, as a recipe has it.
 func printManifests(ctx context.Context, t *terminal, paths []string, text, label string, read *readFlags, cache string) error {
-	list := []data.Provenance{}
-	spec := data.Spec{Text: text, Label: label, Say: t.say}
+	list := []corpus.Provenance{}
+	spec := corpus.Spec{Text: text, Label: label, Say: t.say}
 	if err := read.set(&spec.Read); err != nil {
 		return err
 	}
 	for i, path := range paths {
 		bar := t.newBar("reading "+path, "bytes")
 		spec.From = path
-		c, err := data.Prepare(ctx, spec, cache, func(done, total int64) { bar.Set(done, total, "") })
+		c, err := corpus.Prepare(ctx, spec, cache, func(done, total int64) { bar.Set(done, total, "") })
 		bar.Close()
 		if err != nil {
 			return inputError{err}
@@ -268,7 +268,7 @@ func clip(s string, most int) string {
 	return s
 }
 
-func printInfo(w io.Writer, info *data.Info) error {
+func printInfo(w io.Writer, info *corpus.Info) error {
 	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	var formats []string
 	for _, f := range slices.Sorted(maps.Keys(info.Formats)) {
@@ -344,7 +344,7 @@ func printInfo(w io.Writer, info *data.Info) error {
 }
 
 // printSplit writes what a split holds, and a line on what it shares with training.
-func printSplit(w io.Writer, s *data.SplitInfo, info *data.Info) {
+func printSplit(w io.Writer, s *corpus.SplitInfo, info *corpus.Info) {
 	const shown = 4
 	names := strings.Join(s.Files[:min(shown, len(s.Files))], ", ")
 	if n := len(s.Files) - shown; n > 0 {

@@ -17,7 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"hone/checkpoint"
-	"hone/data"
+	"hone/data/corpus"
 	"hone/data/tokenizer"
 	"hone/recipes"
 	"hone/recipes/exchange"
@@ -64,7 +64,7 @@ func newTokenizerTrain(t *terminal) *cobra.Command {
 				return err
 			}
 			bar := t.newBar("reading corpus "+args[0], "bytes")
-			corpus, err := data.Prepare(c.Context(), data.Spec{From: args[0], Text: column, Say: t.say}, cache, func(done, total int64) { bar.Set(done, total, "") })
+			corpus, err := corpus.Prepare(c.Context(), corpus.Spec{From: args[0], Text: column, Say: t.say}, cache, func(done, total int64) { bar.Set(done, total, "") })
 			bar.Close()
 			if err != nil {
 				return inputError{err}

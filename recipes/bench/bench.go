@@ -20,6 +20,7 @@ import (
 
 	"hone/checkpoint"
 	"hone/data"
+	"hone/data/corpus"
 	"hone/optim"
 	"hone/recipes"
 	"hone/trainer"
@@ -253,13 +254,13 @@ type text struct{ c Config }
 
 func (b *text) Rows() int64 { return 1 << 16 }
 
-func (b *text) Record(i int64) (data.Record, error) {
+func (b *text) Record(i int64) (corpus.Record, error) {
 	r := rand.New(rand.NewPCG(uint64(i), 1))
 	text := make([]byte, 0, 12*b.c.T)
 	for range 4*b.c.T - 1 {
 		text = utf8.AppendRune(text, firstRune+rune(r.IntN(b.c.alphabet())))
 	}
-	return data.Record{Text: string(text)}, nil
+	return corpus.Record{Text: string(text)}, nil
 }
 
 // words has a token for each character of the alphabet, and the special tokens of

@@ -11,16 +11,17 @@ import (
 
 	"hone/data"
 	"hone/data/clean"
+	"hone/data/corpus"
 	"hone/recipes"
 )
 
 // openCorpora opens every corpus of a recipe; goroot: is converted on first use.
-func openCorpora(ctx context.Context, r *recipes.Recipe, o Options) (map[string]*data.Corpus, error) {
-	corpora, provenance := map[string]*data.Corpus{}, map[string]data.Provenance{}
+func openCorpora(ctx context.Context, r *recipes.Recipe, o Options) (map[string]*corpus.Corpus, error) {
+	corpora, provenance := map[string]*corpus.Corpus{}, map[string]corpus.Provenance{}
 	for _, name := range slices.Sorted(maps.Keys(r.Corpus)) {
 		c := r.Corpus[name]
 		b := o.Bar("reading corpus "+name, "bytes")
-		corpus, err := data.Prepare(ctx, data.Spec{
+		corpus, err := corpus.Prepare(ctx, corpus.Spec{
 			From: c.Source, Text: c.Text, Label: c.Label, Read: c.Read(), Say: o.Say,
 			Name: name, Source: c.Origin, Licence: c.Licence, Consent: c.Consent, Collected: c.Collected, SHA256: c.SHA256,
 			Rules: c.Rules(), Shares: clean.Shares{Validation: c.Validation, Test: c.Test}, HoldEnds: c.HoldOut == recipes.HoldOutEnd,
@@ -56,7 +57,7 @@ func openCorpora(ctx context.Context, r *recipes.Recipe, o Options) (map[string]
 }
 
 // suits says what a stage lacks in its corpus, or one of them.
-func suits(c *data.Corpus, s *recipes.Stage, name string) error {
+func suits(c *corpus.Corpus, s *recipes.Stage, name string) error {
 	switch {
 	case s.Kind != "evaluate" && (c.Train == nil || c.Train.Rows() == 0):
 		return fmt.Errorf("stage %s: corpus %s has no documents in split train: it has %s (hint: hone data info shows which file is in which split)", s.Name, name, describeSplits(c))
@@ -70,11 +71,11 @@ func suits(c *data.Corpus, s *recipes.Stage, name string) error {
 	return nil
 }
 
-func describeCorpus(c *data.Corpus) string {
+func describeCorpus(c *corpus.Corpus) string {
 	return fmt.Sprintf("%s documents, %d labels, %.1f MB", describeSplits(c), len(c.Labels), float64(c.Provenance.Bytes)/1e6)
 }
 
-func describeSplits(c *data.Corpus) string {
+func describeSplits(c *corpus.Corpus) string {
 	var list []string
 	for _, s := range c.Splits() {
 		text := fmt.Sprintf("%s %d", s.Name, s.Rows())

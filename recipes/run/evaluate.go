@@ -17,6 +17,7 @@ import (
 
 	"hone/checkpoint"
 	"hone/data"
+	"hone/data/corpus"
 	"hone/data/tokenizer"
 	"hone/eval"
 	"hone/eval/generate"
@@ -43,9 +44,9 @@ const evaluationFile = "evaluation.json"
 
 // A yardstick fits and scores baselines and models on one split of a corpus.
 type yardstick struct {
-	corpus *data.Corpus
+	corpus *corpus.Corpus
 	labels []string // of a classifier, in its order
-	split  *data.Split
+	split  *corpus.Split
 	tok    tokenizer.Tokenizer
 	cfg    data.Config // how a model reads the split
 	limit  int
@@ -293,7 +294,7 @@ func (y *yardstick) end() []int32 {
 }
 
 // encoded is the tokens of a split, each document's with an end.
-func (y *yardstick) encoded(ctx context.Context, split data.Records, end []int32) (docs [][]int32, err error) {
+func (y *yardstick) encoded(ctx context.Context, split corpus.Records, end []int32) (docs [][]int32, err error) {
 	for text := range texts(ctx, split, &err) {
 		if ids := y.tok.Encode(nil, text); len(ids) > 0 { // as the model has it
 			docs = append(docs, append(ids, end...))
@@ -472,7 +473,7 @@ func (y *yardstick) classifier(ctx context.Context, net, random *model.Network, 
 	return []report.Evaluation{acc, f1}, c, nil
 }
 
-func (y *yardstick) labelled(ctx context.Context, split *data.Split) (eval.Labelled, error) {
+func (y *yardstick) labelled(ctx context.Context, split *corpus.Split) (eval.Labelled, error) {
 	var l eval.Labelled
 	for i := range split.Rows() {
 		if err := ctx.Err(); err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"hone/checkpoint"
 	"hone/data"
+	"hone/data/corpus"
 	"hone/data/tokenizer"
 	"hone/eval"
 	"hone/recipes"
@@ -103,7 +104,7 @@ type exportedCheck struct {
 // predict gives the test texts with their ids and a classifier's probabilities.
 func predict(t *testing.T, m *pretrained.Model, dir, source, cache string) exportedCheck {
 	t.Helper()
-	corpus, err := data.Prepare(t.Context(), data.Spec{From: source, Text: "text", Label: "label"}, cache, nil)
+	corpus, err := corpus.Prepare(t.Context(), corpus.Spec{From: source, Text: "text", Label: "label"}, cache, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

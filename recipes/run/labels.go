@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"hone/data"
+	"hone/data/corpus"
 	"hone/eval"
 	"hone/recipes"
 	"hone/trainer/model"
@@ -14,7 +14,7 @@ import (
 
 // labelsOf are the classes that a stage tells apart, in the order of its model: those of the
 // trained head that it starts from, where they are the corpus's; else those of the corpus.
-func labelsOf(r *recipes.Recipe, s *recipes.Stage, c *data.Corpus) []string {
+func labelsOf(r *recipes.Recipe, s *recipes.Stage, c *corpus.Corpus) []string {
 	if order, err := keptLabels(r, s, c); err == nil {
 		return order
 	}
@@ -23,7 +23,7 @@ func labelsOf(r *recipes.Recipe, s *recipes.Stage, c *data.Corpus) []string {
 
 // keptLabels are the labels of the classifier that a stage starts from, by the corpus's names;
 // an error says why its head is of no use.
-func keptLabels(r *recipes.Recipe, s *recipes.Stage, c *data.Corpus) ([]string, error) {
+func keptLabels(r *recipes.Recipe, s *recipes.Stage, c *corpus.Corpus) ([]string, error) {
 	if s.Kind != "finetune" || !r.IsBase(s) || r.Base.Head != model.Classifier {
 		return nil, fmt.Errorf("%s has no head for it", s.From)
 	}
@@ -34,7 +34,7 @@ func keptLabels(r *recipes.Recipe, s *recipes.Stage, c *data.Corpus) ([]string, 
 // model's, in their order, as the corpus spells them. Case makes no difference where no two
 // names differ by it alone; LABEL_0, LABEL_1…, as transformers calls classes without names,
 // are 0, 1….
-func matchLabels(c *data.Corpus, labels []string) ([]string, error) {
+func matchLabels(c *corpus.Corpus, labels []string) ([]string, error) {
 	order := slices.Clone(labels)
 	var missing []string
 	for _, name := range c.Labels {
@@ -78,7 +78,7 @@ func unnamed(labels []string) bool {
 }
 
 // unlabelled is an error where a split that needs labels has none.
-func unlabelled(c *data.Corpus, split *data.Split, what string) error {
+func unlabelled(c *corpus.Corpus, split *corpus.Split, what string) error {
 	if split == nil || split.Labelled() > 0 {
 		return nil
 	}
@@ -86,12 +86,12 @@ func unlabelled(c *data.Corpus, split *data.Split, what string) error {
 }
 
 // canFit checks that a corpus has what baselines are fitted to.
-func canFit(c *data.Corpus, names []string) error {
+func canFit(c *corpus.Corpus, names []string) error {
 	for _, name := range names {
 		if name == eval.BaselineRandomInit {
 			continue
 		}
-		need := []*data.Split{c.Train}
+		need := []*corpus.Split{c.Train}
 		if name == eval.BaselineNaiveBayes || name == eval.BaselineMarkov {
 			need = append(need, c.Validation)
 		}
@@ -114,14 +114,14 @@ func canFit(c *data.Corpus, names []string) error {
 
 // labelled checks that stages have the labels that they need, and evaluations those of their
 // models.
-func labelled(r *recipes.Recipe, corpora map[string]*data.Corpus) error {
+func labelled(r *recipes.Recipe, corpora map[string]*corpus.Corpus) error {
 	for i := range r.Stages {
 		s := &r.Stages[i]
 		c := stageCorpus(corpora, s)
 		switch s.Kind {
 		case "finetune":
 			for _, need := range []struct {
-				split *data.Split
+				split *corpus.Split
 				what  string
 			}{{c.Train, "to learn"}, {c.Validation, "to watch the training with"}} {
 				if err := unlabelled(c, need.split, need.what); err != nil {

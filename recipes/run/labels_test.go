@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"hone/data"
+	"hone/data/corpus"
 	"hone/recipes"
 	"hone/trainer/exec/cpu"
 	"hone/trainer/pretrained"
@@ -31,7 +31,7 @@ func TestMatchLabels(t *testing.T) {
 		{[]string{"0", "1"}, []string{"one", "LABEL_1"}, nil, "it has no 0, 1"},
 		{nil, []string{"x", "y"}, nil, "are not those of the model"},
 	} {
-		corpus := &data.Corpus{Labels: c.corpus}
+		corpus := &corpus.Corpus{Labels: c.corpus}
 		corpus.Provenance.Name = "c"
 		got, err := matchLabels(corpus, c.model)
 		if !slices.Equal(got, c.want) || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"hone/data"
+	"hone/data/corpus"
 	"hone/data/tokenizer"
 	"hone/recipes"
 )
@@ -39,7 +40,7 @@ func (e *lossyError) Error() string {
 
 // keepsText looks whether a tokenizer gives back the texts of a split: all, or a thousand
 // evenly spaced.
-func keepsText(ctx context.Context, tok tokenizer.Tokenizer, split data.Records) error {
+func keepsText(ctx context.Context, tok tokenizer.Tokenizer, split corpus.Records) error {
 	n := min(split.Rows(), 1000)
 	tok = ordinary(tok)
 	e := &lossyError{of: int(n), first: -1}

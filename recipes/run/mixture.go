@@ -4,25 +4,26 @@ import (
 	"fmt"
 
 	"hone/data"
+	"hone/data/corpus"
 	"hone/data/tokenizer"
 	"hone/recipes"
 )
 
 // stageCorpus is what a stage reads as one corpus: of a mixture, the labels and the
 // held-out splits of all.
-func stageCorpus(corpora map[string]*data.Corpus, s *recipes.Stage) *data.Corpus {
+func stageCorpus(corpora map[string]*corpus.Corpus, s *recipes.Stage) *corpus.Corpus {
 	if len(s.Mixture) == 0 {
 		return corpora[s.Corpus]
 	}
-	var list []*data.Corpus
+	var list []*corpus.Corpus
 	for _, name := range s.Sources() {
 		list = append(list, corpora[name])
 	}
-	return data.Merge(list...)
+	return corpus.Merge(list...)
 }
 
 // trainConfig is how a stage reads what it trains on.
-func trainConfig(r *recipes.Recipe, s *recipes.Stage, corpora map[string]*data.Corpus, tok tokenizer.Tokenizer) data.Config {
+func trainConfig(r *recipes.Recipe, s *recipes.Stage, corpora map[string]*corpus.Corpus, tok tokenizer.Tokenizer) data.Config {
 	c := stageCorpus(corpora, s)
 	cfg := loaderConfig(r, s, c, c.Train, tok)
 	cfg.LMWeight, cfg.Windows = s.LMWeight, windows(r, s, c)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"hone/data"
+	"hone/data/corpus"
 	"hone/data/tokenizer"
 	"hone/recipes"
 )
@@ -39,8 +40,8 @@ func TestObjectiveReachesTheLoader(t *testing.T) {
 // sayings is a split of texts.
 type sayings []string
 
-func (s sayings) Rows() int64                         { return int64(len(s)) }
-func (s sayings) Record(i int64) (data.Record, error) { return data.Record{Text: s[i]}, nil }
+func (s sayings) Rows() int64                           { return int64(len(s)) }
+func (s sayings) Record(i int64) (corpus.Record, error) { return corpus.Record{Text: s[i]}, nil }
 
 func TestKeepsText(t *testing.T) {
 	docs := sayings{"Ünits of length", "two", "three"}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"math"
 
-	"hone/data"
+	"hone/data/corpus"
 	"hone/data/tokenizer"
 	"hone/optim"
 	"hone/recipes"
@@ -77,7 +77,7 @@ func newStageParts(r *recipes.Recipe, s *recipes.Stage, labels []string) (p stag
 	if err := enough(p.kept(s)); err != nil { // before programs are made, which takes time
 		return p, err
 	}
-	read := loaderConfig(r, s, &data.Corpus{Labels: labels}, nil, tok)
+	read := loaderConfig(r, s, &corpus.Corpus{Labels: labels}, nil, tok)
 	slots := read.Slots()
 	p.length, p.encoder = read.Lengths()
 	if p.train, err = model.Program(p.config, p.layout, o, model.Train, s.MicroBatchSize, p.length, slots); err != nil {

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"hone/data"
+	"hone/data/corpus"
 	"hone/recipes"
 	"hone/trainer"
 	"hone/trainer/exec"
@@ -129,7 +129,7 @@ func Programs(ctx context.Context, r *recipes.Recipe, o Options) ([]*exec.Progra
 	return list, nil
 }
 
-func planTrain(r *recipes.Recipe, s *recipes.Stage, corpus *data.Corpus, dev *cpu.Device, ps *PlanStage) error {
+func planTrain(r *recipes.Recipe, s *recipes.Stage, corpus *corpus.Corpus, dev *cpu.Device, ps *PlanStage) error {
 	parts, err := newStageParts(r, s, labelsOf(r, s, corpus))
 	if err != nil {
 		return err
@@ -203,7 +203,7 @@ func planTrain(r *recipes.Recipe, s *recipes.Stage, corpus *data.Corpus, dev *cp
 // BytesPerToken of English under a byte-level BPE of some thousand tokens, for estimates.
 const BytesPerToken = 3.5
 
-func planEvaluate(r *recipes.Recipe, s *recipes.Stage, corpora map[string]*data.Corpus, ps *PlanStage) error {
+func planEvaluate(r *recipes.Recipe, s *recipes.Stage, corpora map[string]*corpus.Corpus, ps *PlanStage) error {
 	for _, name := range s.Models {
 		m, err := r.Stage(name)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"hone/checkpoint"
 	"hone/data"
+	"hone/data/corpus"
 	"hone/eval/report"
 	"hone/recipes"
 )
@@ -71,7 +72,7 @@ func (w *runner) learned() []report.Corpus {
 }
 
 // leftOut counts what the cleaning of a corpus has left out, by reason.
-func leftOut(m *data.Manifest) map[string]int64 {
+func leftOut(m *corpus.Manifest) map[string]int64 {
 	if m == nil {
 		return nil
 	}

@@ -15,6 +15,7 @@ import (
 
 	"hone/checkpoint"
 	"hone/data"
+	"hone/data/corpus"
 	"hone/eval/report"
 	"hone/recipes"
 	"hone/trainer/exec/cpu"
@@ -254,7 +255,7 @@ func (w *runner) races(run *report.Run) error {
 }
 
 // describeData is what the report says of a corpus.
-func describeData(name string, c *data.Corpus) report.Data {
+func describeData(name string, c *corpus.Corpus) report.Data {
 	d := report.Data{Corpus: name}
 	if k := c.Skipped(); k != nil {
 		d.Skipped, d.Unread = k.Count, k.First

@@ -13,7 +13,7 @@ import (
 	"slices"
 
 	"hone/checkpoint"
-	"hone/data"
+	"hone/data/corpus"
 	"hone/data/tokenizer"
 	"hone/eval/report"
 	"hone/recipes"
@@ -48,7 +48,7 @@ type runner struct {
 	o       Options
 	dir     *runDir
 	dev     *cpu.Device
-	corpora map[string]*data.Corpus
+	corpora map[string]*corpus.Corpus
 	start   *checkpoint.Checkpoint // of the recipe's base; nil: there is none
 	tok     *tokenizer.Pipeline
 	tokPath string
@@ -62,7 +62,7 @@ type runner struct {
 	params  map[string]int                 // of each stage trained by this process
 	final   map[string]checkpoint.Manifest // of each stage that is done
 	log     func(line string)
-	cached  map[string]*data.TokenSplit // training splits, by corpus
+	cached  map[string]*corpus.TokenSplit // training splits, by corpus
 }
 
 // Run runs every stage that is not done yet, writes the report and returns it. When
@@ -71,7 +71,7 @@ func Run(ctx context.Context, r *recipes.Recipe, o Options) (run *report.Run, er
 	if o.Dir == "" {
 		o.Dir = r.Dir()
 	}
-	w := &runner{r: r, o: o, log: o.Say, params: map[string]int{}, final: map[string]checkpoint.Manifest{}, limits: map[bool]float64{}, cached: map[string]*data.TokenSplit{}}
+	w := &runner{r: r, o: o, log: o.Say, params: map[string]int{}, final: map[string]checkpoint.Manifest{}, limits: map[bool]float64{}, cached: map[string]*corpus.TokenSplit{}}
 	if err := fits(r, w.log); err != nil {
 		return nil, err
 	}

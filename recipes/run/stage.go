@@ -4,6 +4,7 @@ import (
 	"cmp"
 
 	"hone/data"
+	"hone/data/corpus"
 	"hone/data/tokenizer"
 	"hone/recipes"
 	"hone/trainer/model"
@@ -105,7 +106,7 @@ func encoderLength(s *recipes.Stage) int {
 }
 
 // loaderConfig is the stage's view of a split.
-func loaderConfig(r *recipes.Recipe, s *recipes.Stage, c *data.Corpus, split *data.Split, tok tokenizer.Tokenizer) data.Config {
+func loaderConfig(r *recipes.Recipe, s *recipes.Stage, c *corpus.Corpus, split *corpus.Split, tok tokenizer.Tokenizer) data.Config {
 	cfg := data.Config{
 		Records: split, Tokenizer: tok,
 		T: s.SequenceLength, BatchSize: s.BatchSize, MicroBatchSize: s.MicroBatchSize,
@@ -122,7 +123,7 @@ func loaderConfig(r *recipes.Recipe, s *recipes.Stage, c *data.Corpus, split *da
 }
 
 // evalConfig is how a split is scored.
-func evalConfig(r *recipes.Recipe, s *recipes.Stage, c *data.Corpus, split *data.Split, tok tokenizer.Tokenizer) data.Config {
+func evalConfig(r *recipes.Recipe, s *recipes.Stage, c *corpus.Corpus, split *corpus.Split, tok tokenizer.Tokenizer) data.Config {
 	cfg := loaderConfig(r, s, c, split, tok)
 	validating(&cfg)
 	return cfg

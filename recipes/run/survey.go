@@ -10,7 +10,7 @@ import (
 	"text/tabwriter"
 	"unicode/utf8"
 
-	"hone/data"
+	"hone/data/corpus"
 	"hone/data/tokenizer"
 	"hone/recipes"
 )
@@ -33,13 +33,13 @@ type PlanSplit struct {
 type surveyed struct {
 	r       *recipes.Recipe
 	names   []string
-	splits  [][]data.SplitSurvey // of each corpus
-	perByte []float64            // tokens, of each corpus
-	around  int                  // tokens that are set around each document
+	splits  [][]corpus.SplitSurvey // of each corpus
+	perByte []float64              // tokens, of each corpus
+	around  int                    // tokens that are set around each document
 }
 
 // survey reads all corpora of a recipe.
-func survey(ctx context.Context, r *recipes.Recipe, corpora map[string]*data.Corpus, o Options) (*surveyed, error) {
+func survey(ctx context.Context, r *recipes.Recipe, corpora map[string]*corpus.Corpus, o Options) (*surveyed, error) {
 	v := &surveyed{r: r, names: slices.Sorted(maps.Keys(corpora)), around: 1}
 	if t := r.Tokenizer; t.BOS != "" && t.EOS != "" {
 		v.around = 2
@@ -48,7 +48,7 @@ func survey(ctx context.Context, r *recipes.Recipe, corpora map[string]*data.Cor
 	if err != nil {
 		return nil, recipes.Input(err)
 	}
-	var list []*data.Corpus
+	var list []*corpus.Corpus
 	for _, name := range v.names {
 		c := corpora[name]
 		list = append(list, c)
@@ -60,13 +60,13 @@ func survey(ctx context.Context, r *recipes.Recipe, corpora map[string]*data.Cor
 	}
 	bar := o.Bar("reading documents", "documents")
 	defer bar.Close()
-	v.splits, err = data.Survey(ctx, list, recipes.Progress(bar))
+	v.splits, err = corpus.Survey(ctx, list, recipes.Progress(bar))
 	return v, recipes.Input(err)
 }
 
 // tokensPerByte of the documents of a split: counted in some, where the tokenizer is there or
 // its tokens are of so many characters.
-func tokensPerByte(r *recipes.Recipe, ctx context.Context, tok tokenizer.Tokenizer, split *data.Split) (float64, error) {
+func tokensPerByte(r *recipes.Recipe, ctx context.Context, tok tokenizer.Tokenizer, split *corpus.Split) (float64, error) {
 	const most, enough = 256, 1 << 20 // documents, bytes
 	count := func(text string) int { return len(tok.Encode(nil, text)) }
 	if _, ok := tok.(planned); ok {
@@ -125,7 +125,7 @@ func (v *surveyed) warnings() (list []string) {
 			}
 			if s.TooLong > 0 {
 				list = append(list, fmt.Sprintf("corpus %s: %d of the %d documents of split %s are longer than %d bytes: they are passed over (hint: separator cuts plain text into documents)",
-					v.names[i], s.TooLong, s.Documents, s.Name, data.Config{}.WithDefaults().MaxDocBytes))
+					v.names[i], s.TooLong, s.Documents, s.Name, corpus.MaxDocBytes))
 			}
 		}
 	}
@@ -178,7 +178,7 @@ const maxWindowBytes = 256 << 20
 // windows tells whether the rows of a stage begin at random places of its corpus: where it
 // says so, and where it says nothing and a document on average is longer than a step, whose
 // rows would all be of one.
-func windows(r *recipes.Recipe, s *recipes.Stage, c *data.Corpus) bool {
+func windows(r *recipes.Recipe, s *recipes.Stage, c *corpus.Corpus) bool {
 	switch {
 	case s.RandomWindows != nil:
 		return *s.RandomWindows

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"hone/data"
+	"hone/data/corpus"
 	"hone/data/tokenizer"
 	"hone/eval/report"
 	"hone/recipes"
@@ -30,14 +31,14 @@ func Evaluate(ctx context.Context, dir string, t *recipes.Task, limit int, o Opt
 		return nil, recipes.Input(err)
 	}
 	bar := o.Bar("reading corpus "+t.Name, "bytes")
-	corpus, err := data.Prepare(ctx, data.Spec{From: t.Source, Text: t.Text, Label: t.Label, Name: t.Name, Say: o.Say}, o.Cache, recipes.Progress(bar))
+	c, err := corpus.Prepare(ctx, corpus.Spec{From: t.Source, Text: t.Text, Label: t.Label, Name: t.Name, Say: o.Say}, o.Cache, recipes.Progress(bar))
 	bar.Close()
 	if err != nil {
 		return nil, recipes.Input(err)
 	}
-	defer corpus.Close()
-	var split *data.Split
-	for _, s := range corpus.Splits() {
+	defer c.Close()
+	var split *corpus.Split
+	for _, s := range c.Splits() {
 		if s.Name == t.Split {
 			split = s
 		}
@@ -45,7 +46,7 @@ func Evaluate(ctx context.Context, dir string, t *recipes.Task, limit int, o Opt
 	if split == nil {
 		return nil, recipes.Input(fmt.Errorf("task %s: %s has no split %s", t.Name, t.Source, t.Split))
 	}
-	if err := canFit(corpus, t.Baselines); err != nil {
+	if err := canFit(c, t.Baselines); err != nil {
 		return nil, recipes.Input(fmt.Errorf("task %s: %w", t.Name, err))
 	}
 	var ends recipes.Tokenizer
@@ -56,7 +57,7 @@ func Evaluate(ctx context.Context, dir string, t *recipes.Task, limit int, o Opt
 	}
 	length := cmp.Or(m.Config.MaxLength(), 512)
 	y := &yardstick{
-		corpus: corpus, split: split, tok: ordinary(m.Tokenizer), limit: limit, say: o.Say, bar: o.Bar,
+		corpus: c, split: split, tok: ordinary(m.Tokenizer), limit: limit, say: o.Say, bar: o.Bar,
 		cfg: data.Config{
 			Records: split, Tokenizer: m.Tokenizer, T: length,
 			BatchSize: max(1, scoredTogether/length), BOS: ends.BOS, EOS: ends.EOS, Separator: ends.Separator,
@@ -66,7 +67,7 @@ func Evaluate(ctx context.Context, dir string, t *recipes.Task, limit int, o Opt
 	run := &report.Run{
 		Recipe: "eval " + t.Name, Version: recipes.Version(),
 		Machine:    report.Machine{Description: cpu.Machine(), Device: kind, Kernels: kernels, Threads: dev.Threads(), PeakFLOPs: report.Missing},
-		Provenance: []report.Corpus{{Name: corpus.Provenance.Name, Source: corpus.Provenance.Source, Licence: corpus.Provenance.Licence, Consent: corpus.Provenance.Consent, SHA256: corpus.Provenance.SHA256, Rows: corpus.Provenance.Rows, Bytes: corpus.Provenance.Bytes}},
+		Provenance: []report.Corpus{{Name: c.Provenance.Name, Source: c.Provenance.Source, Licence: c.Provenance.Licence, Consent: c.Provenance.Consent, SHA256: c.Provenance.SHA256, Rows: c.Provenance.Rows, Bytes: c.Provenance.Bytes}},
 	}
 	stage := m.Checkpoint.Manifest.Stage
 	switch {
@@ -85,25 +86,25 @@ func Evaluate(ctx context.Context, dir string, t *recipes.Task, limit int, o Opt
 		}
 		run.Evaluations = es
 	case t.Kind == "classification" && m.Head == model.Classifier:
-		if err := unlabelled(corpus, split, "to compare with"); err != nil {
+		if err := unlabelled(c, split, "to compare with"); err != nil {
 			return nil, recipes.Input(fmt.Errorf("task %s: %w", t.Name, err))
 		}
-		if y.labels, err = matchLabels(corpus, m.Config.Labels()); err != nil {
+		if y.labels, err = matchLabels(c, m.Config.Labels()); err != nil {
 			return nil, recipes.Input(fmt.Errorf("task %s: %w", t.Name, err))
 		}
 		if n := split.Rows() - split.Labelled(); n > 0 {
 			o.Say(fmt.Sprintf("task %s: %d of the %d documents of split %s have no label: they are left out", t.Name, n, split.Rows(), split.Name))
 		}
 		y.cfg.Objective, y.cfg.Labels = data.Classification, y.labels
-		es, c, err := y.classifier(ctx, m.Net, nil, t.Baselines)
+		es, table, err := y.classifier(ctx, m.Net, nil, t.Baselines)
 		if err != nil {
 			return nil, err
 		}
 		for i := range es {
 			es[i].Stage = stage
 		}
-		c.Stage = stage
-		run.Evaluations, run.Classifications = es, []report.Classification{*c}
+		table.Stage = stage
+		run.Evaluations, run.Classifications = es, []report.Classification{*table}
 	default:
 		return nil, recipes.Input(fmt.Errorf("task %s is of kind %s, and %s is a %v", t.Name, t.Kind, dir, m.Head))
 	}

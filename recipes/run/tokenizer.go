@@ -18,6 +18,7 @@ import (
 
 	"hone/checkpoint"
 	"hone/data"
+	"hone/data/corpus"
 	"hone/data/tokenizer"
 	"hone/recipes"
 	"hone/recipes/exchange"
@@ -140,7 +141,7 @@ func (w *runner) trainTokenizer(ctx context.Context, path string) error {
 
 // TrainTokenizer learns a tokenizer from the texts of a split. The special tokens that
 // every recipe needs come before those of the options.
-func TrainTokenizer(ctx context.Context, split data.Records, o tokenizer.TrainOptions, progress func(done, total int64)) (*tokenizer.Pipeline, error) {
+func TrainTokenizer(ctx context.Context, split corpus.Records, o tokenizer.TrainOptions, progress func(done, total int64)) (*tokenizer.Pipeline, error) {
 	var failed error
 	o.Special = append([]string{recipes.EndOfText, recipes.Pad}, o.Special...)
 	t, err := tokenizer.Train(texts(ctx, split, &failed), o, progress)
@@ -151,7 +152,7 @@ func TrainTokenizer(ctx context.Context, split data.Records, o tokenizer.TrainOp
 }
 
 // texts goes through a split; what stops it early is left in failed.
-func texts(ctx context.Context, split data.Records, failed *error) iter.Seq[string] {
+func texts(ctx context.Context, split corpus.Records, failed *error) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for i := range split.Rows() {
 			if *failed = ctx.Err(); *failed != nil {

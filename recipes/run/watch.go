@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hone/data"
+	"hone/data/corpus"
 	"hone/eval"
 	"hone/eval/report"
 	"hone/recipes"
@@ -19,7 +20,7 @@ type watch struct {
 	w       *runner
 	s       *recipes.Stage
 	net     *model.Network
-	corpus  *data.Corpus
+	corpus  *corpus.Corpus
 	read    data.Config // of the training
 	place   data.Cursor // at the last line
 	padding float64     // of the steps since
@@ -38,7 +39,7 @@ type watch struct {
 	told    bool // of what validation is
 }
 
-func (w *runner) watch(net *model.Network, s *recipes.Stage, corpus *data.Corpus, read data.Config, name string, rate float64, bits bool, bar recipes.Bar) (*watch, error) {
+func (w *runner) watch(net *model.Network, s *recipes.Stage, corpus *corpus.Corpus, read data.Config, name string, rate float64, bits bool, bar recipes.Bar) (*watch, error) {
 	length, _ := read.Lengths()
 	p, err := net.Program(model.Train, s.MicroBatchSize, length, read.Slots())
 	if err != nil {
@@ -173,7 +174,7 @@ func (h *watch) evaluate() trainer.Hook {
 }
 
 // scored says what the figures of a split are of, limit as eval takes it.
-func scored(c *data.Config, split *data.Split, limit, n, longer int) *report.Scored {
+func scored(c *data.Config, split *corpus.Split, limit, n, longer int) *report.Scored {
 	s := &report.Scored{
 		Split: split.Name, Documents: split.Rows(), Chosen: split.Rows(), Scored: int64(n), Row: c.T, Longer: int64(longer),
 		What: "each token of a text", Cut: c.Objective == data.Classification,

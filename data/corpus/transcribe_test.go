@@ -1,4 +1,4 @@
-package data
+package corpus
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"hone/data/source"
 )
 
-const tables = "source/testdata/tables/"
+const tables = "../source/testdata/tables/"
 
 // TestPrepareFormats opens corpora that have no random access: converted once, and
 // found again.

@@ -1,4 +1,4 @@
-package data
+package corpus
 
 import (
 	"context"
@@ -58,7 +58,7 @@ func (c *Corpus) CacheTokens(ctx context.Context, s *Split, tok tokenizer.Tokeni
 	if t, ok := tok.(interface{ Ordinary() tokenizer.Tokenizer }); ok {
 		tok = t.Ordinary()
 	}
-	maxBytes := Config{}.WithDefaults().MaxDocBytes
+	maxBytes := MaxDocBytes
 	h := sha256.New()
 	fmt.Fprintln(h, tokensVersion, c.Provenance.SHA256, tokenizerSHA256, s.Name, s.rows, maxBytes)
 	fmt.Fprintf(h, "%q\n", filepath.Base(c.Dir)) // which names the rules of cleaning
@@ -210,11 +210,11 @@ func encodeRecord(s *Split, row int64, tok tokenizer.Tokenizer, maxBytes int, id
 		return ids, err
 	}
 	if !utf8.ValidString(r.Text) {
-		return ids, fmt.Errorf("data: record %d%s: invalid UTF-8 at byte %d", row, at(r.Path), invalidAt(r.Text))
+		return ids, fmt.Errorf("data: record %d%s: invalid UTF-8 at byte %d", row, r.Place(), r.InvalidUTF8())
 	}
 	ids = tok.Encode(ids, r.Text)
 	if err := tokenizer.Fault(tok); err != nil {
-		return ids, fmt.Errorf("data: record %d%s: %w", row, at(r.Path), err)
+		return ids, fmt.Errorf("data: record %d%s: %w", row, r.Place(), err)
 	}
 	return ids, nil
 }

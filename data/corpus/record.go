@@ -1,8 +1,12 @@
-// Package data turns corpora into batches: splits of records, their order, the
-// packing of token sequences into rows, and the objectives that say what is learned.
-package data
+// Package corpus makes splits of records of files: converted, cleaned, counted, and of known
+// origin.
+package corpus
 
-import "hone/data/source"
+import (
+	"unicode/utf8"
+
+	"hone/data/source"
+)
 
 // A Record is one document of a corpus, with its label where it has one.
 type Record struct {
@@ -22,4 +26,28 @@ type Record struct {
 type Records interface {
 	Rows() int64
 	Record(i int64) (Record, error)
+}
+
+// MaxDocBytes is the longest document that is read, where nobody says otherwise: longer ones
+// are passed over and counted.
+const MaxDocBytes = 10_000_000
+
+// Place says in messages where a record is from: " (net/x.go:3)", or nothing.
+func (r *Record) Place() string {
+	if r.Path == "" {
+		return ""
+	}
+	return " (" + r.Path + ")"
+}
+
+// InvalidUTF8 is the first byte of the text that is not valid UTF-8; -1: all are.
+func (r *Record) InvalidUTF8() int {
+	for i, c := range r.Text {
+		if c == utf8.RuneError {
+			if _, n := utf8.DecodeRuneInString(r.Text[i:]); n == 1 {
+				return i
+			}
+		}
+	}
+	return -1
 }

@@ -1,4 +1,4 @@
-package data
+package corpus
 
 import (
 	"context"
@@ -74,7 +74,7 @@ func Survey(ctx context.Context, corpora []*Corpus, progress func(done, total in
 		all = append(all, surveys)
 	}
 	shared := newFinder()
-	longest := int64(Config{}.WithDefaults().MaxDocBytes)
+	longest := int64(MaxDocBytes)
 	for _, t := range append(held[:len(held):len(held)], train...) {
 		for i := range t.split.Rows() {
 			if err := ctx.Err(); err != nil {

@@ -1,4 +1,4 @@
-package data
+package corpus
 
 import (
 	"encoding/binary"
@@ -127,7 +127,7 @@ func TestUnreadColumns(t *testing.T) {
 	if err := os.WriteFile(jsonl, []byte(`{"text": "one", "x": [{"y": NaN}]}`+"\n"+`{"text": "two", "x": Infinity}`+"\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	b, err := os.ReadFile("source/testdata/parquet/mixed.parquet")
+	b, err := os.ReadFile("../source/testdata/parquet/mixed.parquet")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package data
+package corpus
 
 import (
 	"context"
@@ -194,7 +194,7 @@ func BenchmarkClean(b *testing.B) {
 		bytes += int64(len(docs[i].Text))
 	}
 	var files []sided
-	for _, f := range shards(b, docs).Train.files {
+	for _, f := range stored(b, docs).Train.files {
 		files = append(files, sided{path: f.Path()})
 	}
 	b.SetBytes(bytes)
