@@ -39,7 +39,8 @@ const (
 //	3  imports in the provenance
 //	4  hashes of the tokenizer and of training splits in the provenance, and a stage
 //	   that went on with other data in two origins
-const formatVersion = 4
+//	5  where imports are from, and their licences
+const formatVersion = 5
 
 // Manifest says what a checkpoint is, where it came from, and what each of its
 // files must hash to. It holds no time and no path: the same run gives the
@@ -73,8 +74,14 @@ type Origin struct {
 
 // Import is a model that was made elsewhere; what it learned from is not known here.
 type Import struct {
-	Name  string            `json:"name"`  // of the model, as its files say, or of its directory
-	Files map[string]string `json:"files"` // the sha256 of each of its files of weights
+	Name string `json:"name"` // of the model, as its files say, or of its directory
+	// Where it is from, of one that was fetched from a hub: the hub's address, the repository
+	// there, and its commit.
+	Endpoint string            `json:"endpoint,omitempty"`
+	Repo     string            `json:"repo,omitempty"`
+	Commit   string            `json:"commit,omitempty"`
+	Licence  string            `json:"licence,omitempty"` // as its README.md says
+	Files    map[string]string `json:"files"`             // the sha256 of each of its files of weights
 }
 
 // Corpus is where training data came from and what allows its use.

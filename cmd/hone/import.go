@@ -1,26 +1,35 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"hone/data/hub"
+	"hone/recipes"
 	"hone/recipes/exchange"
 )
 
 func newImport(t *terminal) *cobra.Command {
 	return &cobra.Command{
 		Use:   "import SRC DST",
-		Short: "make a checkpoint of a Hugging Face model directory",
+		Short: "make a checkpoint of a Hugging Face model directory, or of a model on the hub",
 		Long: `Makes a checkpoint at DST of the Hugging Face model directory SRC: config.json,
 weights in safetensors (one file, or shards and their index; of float32, float16 or
 bfloat16, which become float32) and the tokenizer. Every fault of the weights is
-reported from their headers, before anything is read.`,
-		Example: "  hone export runs/quickstart/finetune shared-model --dtype bf16\n  hone import shared-model imported-model",
+reported from their headers, before anything is read.
+
+SRC can also be hf:ORG/NAME or hf:ORG/NAME@REVISION, a model on Hugging Face's hub.
+Its files are fetched into the cache, where an interrupted download goes on, and
+checked; the checkpoint notes which commit it is of. HF_ENDPOINT names another hub,
+HF_TOKEN a token for models that ask for one; with HF_HUB_OFFLINE=1 only what was
+fetched before is used.`,
+		Example: "  hone export runs/quickstart/finetune shared-model --dtype bf16\n  hone import shared-model imported-model\n  hone import hf:HuggingFaceTB/SmolLM2-135M smollm2",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			r, err := exchange.Import(c.Context(), args[0], args[1], t.console())
+			r, err := importModel(c.Context(), args[0], args[1], t.console())
 			if err != nil {
 				return err
 			}
@@ -34,4 +43,15 @@ reported from their headers, before anything is read.`,
 			return nil
 		},
 	}
+}
+
+func importModel(ctx context.Context, src, dst string, o recipes.Console) (*exchange.Imported, error) {
+	if !strings.HasPrefix(src, hub.Scheme) {
+		return exchange.Import(ctx, src, dst, o)
+	}
+	cache, err := cacheDir()
+	if err != nil {
+		return nil, err
+	}
+	return exchange.ImportHub(ctx, src, dst, cache, o)
 }

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +22,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"hone/checkpoint"
+	"hone/data/hub/hubtest"
 	"hone/data/source"
 	"hone/recipes/run"
 )
@@ -98,6 +101,10 @@ func TestScript(t *testing.T) {
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HONE_CACHE", filepath.Join(e.WorkDir, "cache"))
+			server := hubtest.Start()
+			e.Defer(server.Close)
+			e.Setenv("HF_ENDPOINT", server.URL)
+			e.Values["hub"] = server
 			return prepare(e.WorkDir)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -127,6 +134,37 @@ func TestScript(t *testing.T) {
 			"corpus": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(writeCorpus(ts.MkAbs(args[0]), args[1]))
 			},
+			// publish DIR NAME makes the files of a directory a commit of a repository on the
+			// script's hub, models/ORG/NAME or datasets/ORG/NAME, and COMMIT the hash of it.
+			"publish": func(ts *testscript.TestScript, _ bool, args []string) {
+				commit, err := publish(ts.Value("hub").(*hubtest.Server), ts.MkAbs(args[0]), args[1])
+				ts.Check(err)
+				ts.Setenv("COMMIT", commit)
+			},
+			// hub ANSWER says how the hub answers from here on: as it should (ok), with a
+			// status (404, …), or with something else in place of large files (wrong).
+			"hub": func(ts *testscript.TestScript, _ bool, args []string) {
+				server := ts.Value("hub").(*hubtest.Server)
+				status, err := strconv.Atoi(args[0])
+				server.Answer(func(w http.ResponseWriter, r *http.Request) bool {
+					switch {
+					case err == nil:
+						hubtest.Fail(w, status, "", "as the test has it")
+					case args[0] == "wrong" && "http://"+r.Host == server.Store:
+						io.WriteString(w, "no such weights")
+					default:
+						return false
+					}
+					return true
+				})
+			},
+			// asked none checks that the hub has had no request since the last look, asked some
+			// that it had.
+			"asked": func(ts *testscript.TestScript, _ bool, args []string) {
+				if n := len(ts.Value("hub").(*hubtest.Server).Requests()); (n > 0) != (args[0] == "some") {
+					ts.Fatalf("the hub had %d requests, want %s", n, args[0])
+				}
+			},
 			// json FILE KEY… checks that a file is one JSON document, an object with the keys.
 			"json": func(ts *testscript.TestScript, _ bool, args []string) {
 				d := json.NewDecoder(strings.NewReader(ts.ReadFile(args[0])))
@@ -144,6 +182,21 @@ func TestScript(t *testing.T) {
 			},
 		},
 	})
+}
+
+// publish makes the files below a directory a commit of a repository on a hub.
+func publish(server *hubtest.Server, dir, name string) (commit string, err error) {
+	files := map[string]string{}
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		below, _ := filepath.Rel(dir, path) // it is below
+		files[filepath.ToSlash(below)] = string(text)
+		return err
+	})
+	return server.Commit(name, files), err
 }
 
 // hone starts the program in a directory.
@@ -239,8 +292,15 @@ func TestExamples(t *testing.T) {
 		}
 	}
 	collect(newRoot(&terminal{}))
+	server := hubtest.Start()
+	defer server.Close()
 	for _, line := range lines {
 		run := line
+		if strings.HasPrefix(line, "hone import hf:") { // of what an example before it has exported
+			if _, err := publish(server, filepath.Join(dir, "shared-model"), "models/HuggingFaceTB/SmolLM2-135M"); err != nil {
+				t.Fatal(err)
+			}
+		}
 		for _, prefix := range []string{"hone run quickstart", "hone check quickstart", "hone data preview quickstart"} {
 			if strings.HasPrefix(line, prefix) {
 				run = line + small
@@ -248,7 +308,7 @@ func TestExamples(t *testing.T) {
 		}
 		cmd := exec.Command(shell, "-e", "-c", run)
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "HONE_CACHE="+filepath.Join(dir, "cache"), "GOROOT="+filepath.Join(dir, "go"))
+		cmd.Env = append(os.Environ(), "HONE_CACHE="+filepath.Join(dir, "cache"), "GOROOT="+filepath.Join(dir, "go"), "HF_ENDPOINT="+server.URL)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", line, err, out)
 		} else if len(out) == 0 {

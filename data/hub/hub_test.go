@@ -318,8 +318,8 @@ func TestOffline(t *testing.T) {
 }
 
 // cut answers as the server does, and breaks off after n bytes of what a path ends with.
-func (r *rig) cut(suffix string, n int, times *int) {
-	r.Intercept = func(w http.ResponseWriter, q *http.Request) bool {
+func cut(suffix string, n int, times *int) func(w http.ResponseWriter, q *http.Request) bool {
+	return func(w http.ResponseWriter, q *http.Request) bool {
 		if !strings.HasSuffix(q.URL.Path, suffix) || *times == 0 {
 			return false
 		}
@@ -358,11 +358,10 @@ func TestResume(t *testing.T) {
 	want := map[string]string{"large.txt": large}
 	r.Commit("models/org/name", want)
 	times := 3
-	r.cut("/large.txt", 100000, &times)
-	plain := r.Intercept
-	r.Intercept = func(w http.ResponseWriter, q *http.Request) bool {
+	plain := cut("/large.txt", 100000, &times)
+	r.Answer(func(w http.ResponseWriter, q *http.Request) bool {
 		return plain(w, q) || tagged(`"tag"`)(w, q)
-	}
+	})
 	dir, err := r.fetch("hf:org/name")
 	wantFiles(t, dir, err, want)
 	var ranges []string
@@ -423,7 +422,7 @@ func TestResumeLater(t *testing.T) {
 			r.Commit("models/org/name", want)
 			ctx, cancel := context.WithCancel(context.Background())
 			times := 1
-			r.cut("/large.txt", 300000, &times)
+			r.Answer(cut("/large.txt", 300000, &times))
 			client := r.client()
 			client.sleep = func(ctx context.Context, _ time.Duration) error {
 				cancel()
@@ -442,7 +441,7 @@ func TestResumeLater(t *testing.T) {
 				c.plant(r)
 			}
 			r.Requests()
-			r.Intercept = tagged(c.tag)
+			r.Answer(tagged(c.tag))
 			dir, err := r.fetch("hf:org/name")
 			wantFiles(t, dir, err, want)
 			var asked []string
@@ -483,9 +482,8 @@ func TestRangeOfAnotherFile(t *testing.T) {
 			want := map[string]string{"large.txt": large}
 			r.Commit("models/org/name", want)
 			times := 1
-			r.cut("/large.txt", 1000, &times)
-			cut := r.Intercept
-			r.Intercept = func(w http.ResponseWriter, q *http.Request) bool {
+			cut := cut("/large.txt", 1000, &times)
+			r.Answer(func(w http.ResponseWriter, q *http.Request) bool {
 				if q.Header.Get("Range") == "" {
 					return cut(w, q)
 				}
@@ -494,7 +492,7 @@ func TestRangeOfAnotherFile(t *testing.T) {
 				w.WriteHeader(http.StatusPartialContent)
 				io.WriteString(w, strings.Repeat("x", len(large)-1000))
 				return true
-			}
+			})
 			dir, err := r.fetch("hf:org/name")
 			wantFiles(t, dir, err, want)
 			if len(r.says) != 2 || !strings.Contains(r.says[1], c.says+"; it is fetched from its beginning") {
@@ -521,7 +519,7 @@ func TestWrongContent(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t)
 			r.Commit("models/org/name", map[string]string{c.file: large})
-			r.Intercept = func(w http.ResponseWriter, q *http.Request) bool {
+			r.Answer(func(w http.ResponseWriter, q *http.Request) bool {
 				if strings.HasPrefix(q.URL.Path, "/api/") || c.file == "model.safetensors" && strings.HasPrefix(q.URL.Path, "/org/") {
 					return false
 				}
@@ -532,7 +530,7 @@ func TestWrongContent(t *testing.T) {
 				}
 				io.WriteString(w, c.sends)
 				return true
-			}
+			})
 			_, err := r.fetch("hf:org/name")
 			r.wantError(err, c.want)
 			r.wantError(err, "hf:org/name: "+c.file+": ")
@@ -552,7 +550,7 @@ func TestTruncated(t *testing.T) {
 	r := newRig(t)
 	r.Commit("models/org/name", map[string]string{"large.txt": large})
 	times := -1
-	r.cut("/large.txt", 0, &times)
+	r.Answer(cut("/large.txt", 0, &times))
 	_, err := r.fetch("hf:org/name")
 	r.wantError(err, "hf:org/name: large.txt: 127.0.0.1:")
 	r.wantError(err, "after 0 of 1048576 bytes: unexpected EOF (tried 6 times)")
@@ -565,7 +563,7 @@ func TestTruncated(t *testing.T) {
 func TestStall(t *testing.T) {
 	r := newRig(t)
 	r.Commit("models/org/name", map[string]string{"large.txt": large})
-	r.Intercept = func(w http.ResponseWriter, q *http.Request) bool {
+	r.Answer(func(w http.ResponseWriter, q *http.Request) bool {
 		if !strings.HasSuffix(q.URL.Path, "/large.txt") {
 			return false
 		}
@@ -574,7 +572,7 @@ func TestStall(t *testing.T) {
 		w.(http.Flusher).Flush()
 		<-q.Context().Done()
 		return true
-	}
+	})
 	client := r.client()
 	client.stall = 50 * time.Millisecond
 	_, err := r.fetchWith(context.Background(), client, "hf:org/name", nil)
@@ -615,7 +613,7 @@ func TestStatus(t *testing.T) {
 			r := newRig(t)
 			r.Commit("models/org/name", map[string]string{"a.txt": "a"})
 			t.Setenv("HF_TOKEN", c.token)
-			r.Intercept = func(w http.ResponseWriter, q *http.Request) bool {
+			r.Answer(func(w http.ResponseWriter, q *http.Request) bool {
 				if !strings.HasPrefix(q.URL.Path, c.at) {
 					return false
 				}
@@ -624,7 +622,7 @@ func TestStatus(t *testing.T) {
 				}
 				hubtest.Fail(w, c.status, c.code, c.message)
 				return true
-			}
+			})
 			_, err := r.fetch("hf:org/name")
 			r.wantError(err, strings.ReplaceAll(c.want, "URL", r.URL))
 			var at *Fault
@@ -646,7 +644,7 @@ func TestPasses(t *testing.T) {
 	r := newRig(t)
 	r.Commit("models/org/name", small)
 	failed := map[string]int{}
-	r.Intercept = func(w http.ResponseWriter, q *http.Request) bool {
+	r.Answer(func(w http.ResponseWriter, q *http.Request) bool {
 		if failed[q.URL.Path]++; failed[q.URL.Path] > 2 {
 			return false
 		}
@@ -658,7 +656,7 @@ func TestPasses(t *testing.T) {
 			panic(http.ErrAbortHandler) // the connection breaks before an answer
 		}
 		return true
-	}
+	})
 	dir, err := r.fetch("hf:org/name")
 	wantFiles(t, dir, err, small)
 	if len(r.waits) < 7 || r.waits[0] < time.Second || r.waits[0] > 5*time.Second {
@@ -680,16 +678,16 @@ func TestNobodyThere(t *testing.T) {
 	}
 	// A server that is no hub.
 	t.Setenv("HF_ENDPOINT", r.URL)
-	r.Intercept = func(w http.ResponseWriter, _ *http.Request) bool {
+	r.Answer(func(w http.ResponseWriter, _ *http.Request) bool {
 		io.WriteString(w, "<html>welcome</html>")
 		return true
-	}
+	})
 	_, err = r.fetch("hf:org/name")
 	r.wantError(err, "the answer is not what a hub says")
-	r.Intercept = func(w http.ResponseWriter, _ *http.Request) bool {
+	r.Answer(func(w http.ResponseWriter, _ *http.Request) bool {
 		io.WriteString(w, `{"sha": "../../x"}`)
 		return true
-	}
+	})
 	_, err = r.fetch("hf:org/name")
 	r.wantError(err, `revision main is "../../x", which is no commit`)
 }
@@ -756,30 +754,30 @@ func TestToken(t *testing.T) {
 func TestRedirects(t *testing.T) {
 	r := newRig(t)
 	r.Commit("models/new/name", small)
-	r.Intercept = func(w http.ResponseWriter, q *http.Request) bool {
+	r.Answer(func(w http.ResponseWriter, q *http.Request) bool {
 		if !strings.Contains(q.URL.Path, "/old/") {
 			return false
 		}
 		http.Redirect(w, q, strings.Replace(q.URL.EscapedPath(), "/old/", "/new/", 1), http.StatusTemporaryRedirect)
 		return true
-	}
+	})
 	dir, err := r.fetch("hf:old/name") // a repository that has moved
 	wantFiles(t, dir, err, small)
 
 	r.cache = t.TempDir()
-	r.Intercept = func(w http.ResponseWriter, q *http.Request) bool {
+	r.Answer(func(w http.ResponseWriter, q *http.Request) bool {
 		w.Header().Set("Location", q.URL.EscapedPath())
 		w.WriteHeader(http.StatusFound)
 		return true
-	}
+	})
 	_, err = r.fetch("hf:org/name")
 	r.wantError(err, "more than 10 redirects")
 	for _, location := range []string{"", "file:///etc/passwd", "gopher://x/"} {
-		r.Intercept = func(w http.ResponseWriter, q *http.Request) bool {
+		r.Answer(func(w http.ResponseWriter, q *http.Request) bool {
 			w.Header().Set("Location", location)
 			w.WriteHeader(http.StatusFound)
 			return true
-		}
+		})
 		if _, err = r.fetch("hf:org/name"); location == "" {
 			r.wantError(err, "redirects") // to itself
 		} else {
@@ -798,7 +796,7 @@ func TestRedirects(t *testing.T) {
 func TestSignatureIsNotTold(t *testing.T) {
 	r := newRig(t)
 	r.Commit("models/org/name", map[string]string{"model.safetensors": large})
-	r.Intercept = func(w http.ResponseWriter, q *http.Request) bool {
+	r.Answer(func(w http.ResponseWriter, q *http.Request) bool {
 		if "http://"+q.Host != r.Store {
 			return false
 		}
@@ -807,7 +805,7 @@ func TestSignatureIsNotTold(t *testing.T) {
 		}
 		http.Error(w, "the signature has expired", http.StatusForbidden)
 		return true
-	}
+	})
 	_, err := r.fetch("hf:org/name")
 	r.wantError(err, "answers 403 Forbidden (tried 6 times)")
 	for _, text := range append(r.says, err.Error()) {
@@ -853,13 +851,13 @@ func TestHostileListing(t *testing.T) {
 	} {
 		r := newRig(t)
 		r.Commit("models/org/name", small)
-		r.Intercept = func(w http.ResponseWriter, q *http.Request) bool {
+		r.Answer(func(w http.ResponseWriter, q *http.Request) bool {
 			if !strings.Contains(q.URL.Path, "/tree/") {
 				return false
 			}
 			io.WriteString(w, "["+c.listing+"]")
 			return true
-		}
+		})
 		_, err := r.fetch("hf:org/name")
 		r.wantError(err, "hf:org/name: refused: ")
 		r.wantError(err, c.want)
@@ -870,14 +868,14 @@ func TestHostileListing(t *testing.T) {
 func TestEndlessListing(t *testing.T) {
 	r := newRig(t)
 	r.Commit("models/org/name", small)
-	r.Intercept = func(w http.ResponseWriter, q *http.Request) bool {
+	r.Answer(func(w http.ResponseWriter, q *http.Request) bool {
 		if !strings.Contains(q.URL.Path, "/tree/") {
 			return false
 		}
 		w.Header().Set("Link", `<`+q.URL.Path+`?cursor=x>; rel="next"`)
 		io.WriteString(w, "[]")
 		return true
-	}
+	})
 	_, err := r.fetch("hf:org/name")
 	r.wantError(err, "more than 1000 pages")
 }
@@ -886,14 +884,14 @@ func TestInterrupted(t *testing.T) {
 	r := newRig(t)
 	r.Commit("models/org/name", small)
 	ctx, cancel := context.WithCancel(context.Background())
-	r.Intercept = func(w http.ResponseWriter, q *http.Request) bool {
+	r.Answer(func(w http.ResponseWriter, q *http.Request) bool {
 		if strings.HasSuffix(q.URL.Path, "/config.json") {
 			cancel()
 			<-q.Context().Done()
 			return true
 		}
 		return false
-	}
+	})
 	if _, err := r.fetchWith(ctx, r.client(), "hf:org/name", nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
 	}

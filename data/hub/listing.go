@@ -48,6 +48,13 @@ type Snapshot struct {
 // Address is where the hub shows the snapshot.
 func (s *Snapshot) Address() string { return s.Endpoint + "/" + s.Repo + "/tree/" + s.Commit }
 
+// Pinned is the name of the repository at the snapshot's commit.
+func (s *Snapshot) Pinned() string {
+	r := s.Ref
+	r.Revision = s.Commit
+	return r.String()
+}
+
 // The cache, below Client.Cache:
 //
 //	ENDPOINT/models/ORG/NAME/refs/REVISION.commit   the commit that a branch was last seen at

@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"hone/checkpoint"
+	"hone/data/hub"
 	"hone/eval/generate"
 	"hone/recipes"
 	"hone/trainer/model"
@@ -33,7 +34,8 @@ type Imported struct {
 	Files        []string `json:"files"`
 	Notes        []string `json:"notes"` // what was changed on the way
 
-	config map[string]json.RawMessage // config.json
+	config   map[string]json.RawMessage // config.json
+	snapshot *hub.Snapshot              // that Source is of; nil: a directory of the user's
 }
 
 // importStage is the stage that an imported checkpoint says it is of.
@@ -44,6 +46,12 @@ const importStage = "import"
 // type, and a tokenizer of any kind. The weights become float32. Everything is verified from
 // the headers before any memory is taken for a tensor.
 func Import(ctx context.Context, src, dst string, o recipes.Console) (*Imported, error) {
+	return (&Imported{Source: src, Checkpoint: dst}).make(ctx, o)
+}
+
+// make makes the checkpoint of what Source is a directory of.
+func (r *Imported) make(ctx context.Context, o recipes.Console) (*Imported, error) {
+	src, dst := r.Source, r.Checkpoint
 	if err := checkpoint.Vacant(dst); err != nil {
 		return nil, recipes.Input(err)
 	}
@@ -55,7 +63,7 @@ func Import(ctx context.Context, src, dst string, o recipes.Console) (*Imported,
 		return nil, recipes.Input(err)
 	}
 	defer w.Close()
-	r := &Imported{Source: src, Checkpoint: dst, Files: w.Files()}
+	r.Files = w.Files()
 	m, err := r.match(ctx, w)
 	if err != nil {
 		return nil, recipes.Input(err)
@@ -75,7 +83,8 @@ func Import(ctx context.Context, src, dst string, o recipes.Console) (*Imported,
 	}
 	files = append(files, settings...)
 
-	bar := o.Bar("import "+filepath.Base(src), "bytes")
+	origin := checkpoint.Origin{Stage: importStage, Imported: r.origin()}
+	bar := o.Bar("import "+filepath.Base(r.Name), "bytes")
 	defer bar.Close()
 	var total int64
 	for _, t := range w.Tensors() {
@@ -86,7 +95,6 @@ func Import(ctx context.Context, src, dst string, o recipes.Console) (*Imported,
 		total += 2 * n // hashed, and then converted
 	}
 	progress := &countWriter{set: func(done int64) { bar.Set(done, total, "") }}
-	origin := checkpoint.Origin{Stage: importStage, Imported: &checkpoint.Import{Name: r.Name, Files: map[string]string{}}}
 	for _, name := range w.Files() {
 		if origin.Imported.Files[name], err = hashFile(ctx, filepath.Join(src, name), progress); err != nil {
 			return nil, recipes.Input(err)
@@ -118,6 +126,30 @@ func Import(ctx context.Context, src, dst string, o recipes.Console) (*Imported,
 	return r, nil
 }
 
+// origin is what is known of where the model is from.
+func (r *Imported) origin() *checkpoint.Import {
+	o := &checkpoint.Import{Files: map[string]string{}}
+	if s := r.snapshot; s != nil {
+		o.Endpoint, o.Repo, o.Commit = s.Endpoint, s.Repo, s.Commit
+		r.Name = s.Repo
+	}
+	o.Name = r.Name
+	text, err := checkpoint.ReadInput(filepath.Join(r.Source, hub.CardFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return o
+	}
+	var card *hub.Card
+	if err == nil {
+		card, err = hub.ReadCard(text)
+	}
+	if err != nil { // which says nothing of the weights
+		r.Notes = append(r.Notes, fmt.Sprintf("the licence is not known: %v", err))
+		return o
+	}
+	o.Licence = card.Licence
+	return o
+}
+
 // otherModel says of what is no model directory of Hugging Face's with weights in safetensors
 // what it is, where that is known.
 func otherModel(src string) error {
@@ -140,9 +172,18 @@ func otherModel(src string) error {
 	if err != nil {
 		return err
 	}
-	file := map[string]string{} // of each name or ending, one
+	var names []string
 	for _, e := range entries {
-		file[e.Name()], file[filepath.Ext(e.Name())] = e.Name(), e.Name()
+		names = append(names, e.Name())
+	}
+	return foreign(src, names)
+}
+
+// foreign says so where the files of a model are not such that Import reads them.
+func foreign(src string, names []string) error {
+	file := map[string]string{} // of each name or ending, one
+	for _, name := range names {
+		file[name], file[filepath.Ext(name)] = name, name
 	}
 	const adapter = "adapter_config.json"
 	if file[adapter] != "" { // transformers takes it before a model beside it

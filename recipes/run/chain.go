@@ -48,8 +48,11 @@ func (p *Provenance) Tree(w io.Writer) error {
 		head, _ := fork(len(o.Corpora) == 0 && o.Tokenizer == "")
 		if o.Imported != nil {
 			fmt.Fprintf(&b, "%simported: %s%s\n", head, o.Imported.Name, unknownBefore(i))
+			_, body := fork(true)
+			for _, f := range importFields(o.Imported) {
+				fmt.Fprintf(&b, "%s   %-8s %s\n", body, f[0], f[1])
+			}
 			for _, name := range slices.Sorted(maps.Keys(o.Imported.Files)) {
-				_, body := fork(true)
 				fmt.Fprintf(&b, "%s   %s  %s\n", body, name, o.Imported.Files[name])
 			}
 		} else {
@@ -89,6 +92,19 @@ func unknownBefore(i int) string {
 		return ""
 	}
 	return "; what it learned from is not known here"
+}
+
+// importFields is what is known of an imported model, name and value.
+func importFields(m *checkpoint.Import) [][2]string {
+	var fields [][2]string
+	if m.Repo != "" {
+		fields = append(fields, [2]string{"from", m.Endpoint + "/" + m.Repo}, [2]string{"commit", m.Commit})
+	}
+	licence := m.Licence
+	if licence == "" {
+		licence = "not stated"
+	}
+	return append(fields, [2]string{"licence", licence})
 }
 
 // corpusFields is what is known of a corpus, name and value.
@@ -132,7 +148,11 @@ func (p *Provenance) Card(w io.Writer) error {
 			}
 		}
 		if o.Imported != nil {
-			fmt.Fprintf(&b, "\nImported: %s%s.\n\n| file | sha256 |\n|---|---|\n", escapeMarkdown(o.Imported.Name), unknownBefore(i))
+			fmt.Fprintf(&b, "\nImported: %s%s.\n\n", escapeMarkdown(o.Imported.Name), unknownBefore(i))
+			for _, f := range importFields(o.Imported) {
+				fmt.Fprintf(&b, "- %s: %s\n", f[0], escapeMarkdown(f[1]))
+			}
+			b.WriteString("\n| file | sha256 |\n|---|---|\n")
 			for _, name := range slices.Sorted(maps.Keys(o.Imported.Files)) {
 				fmt.Fprintf(&b, "| %s | %s |\n", escapeMarkdown(name), o.Imported.Files[name])
 			}

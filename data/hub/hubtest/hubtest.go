@@ -29,12 +29,10 @@ type Server struct {
 	PageSize int
 	// Token is the one that the hub accepts; "": it asks for none.
 	Token string
-	// Intercept, where it is not nil, may answer a request in the server's place, as true says.
-	// It is called for requests to the store too.
-	Intercept func(w http.ResponseWriter, r *http.Request) bool
 
 	servers  []*httptest.Server
 	mu       sync.Mutex
+	instead  func(w http.ResponseWriter, r *http.Request) bool
 	repos    map[string]*repo // by kind, organisation and name: models/ORG/NAME
 	requests []Request
 }
@@ -90,9 +88,9 @@ func Start() *Server {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s.mu.Lock()
 			s.requests = append(s.requests, Request{r.Host, r.Method, r.URL.EscapedPath(), r.Header.Clone()})
-			intercept := s.Intercept
+			instead := s.instead
 			s.mu.Unlock()
-			if intercept == nil || !intercept(w, r) {
+			if instead == nil || !instead(w, r) {
 				h(w, r)
 			}
 		}))
@@ -139,6 +137,13 @@ func (s *Server) Branch(name, branch, commit string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.repos[name].refs[branch] = commit
+}
+
+// Answer has f answer requests from here on, to the store too, unless it returns false.
+func (s *Server) Answer(f func(w http.ResponseWriter, r *http.Request) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.instead = f
 }
 
 // Requests returns those made since the last call.
