@@ -96,6 +96,9 @@ func openDirectory(path string) (*Pipeline, error) {
 	return p, nil
 }
 
+// bertInputs are what models are fed that have types of tokens.
+const bertInputs = `["input_ids", "token_type_ids", "attention_mask"]`
+
 // settings is what tokenizer_config.json has to say beside a tokenizer.json: the roles of
 // tokens, and what a class does with batches.
 func (d *directory) settings() map[string]json.RawMessage {
@@ -104,7 +107,7 @@ func (d *directory) settings() map[string]json.RawMessage {
 	case d.class == "LlamaTokenizer" || d.class == "GemmaTokenizer" || d.class == "XLNetTokenizer":
 		keep["padding_side"] = json.RawMessage(`"left"`)
 	case d.types:
-		keep["model_input_names"] = json.RawMessage(`["input_ids", "token_type_ids", "attention_mask"]`)
+		keep["model_input_names"] = json.RawMessage(bertInputs)
 	}
 	if raw := d.keys["max_len"]; !isNull(raw) {
 		keep["model_max_length"] = raw

@@ -256,7 +256,7 @@ func (d *directory) gemma() (*Pipeline, error) {
 	}
 	v.unk = &unk
 	return d.finish(file{
-		Normalizer:   json.RawMessage(`{"type": "Replace", "pattern": {"String": " "}, "content": "▁"}`),
+		Normalizer:   json.RawMessage(replaceBlank),
 		PreTokenizer: json.RawMessage(`{"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": false}`),
 		Decoder:      json.RawMessage(spDecoder("")),
 	}, v, d.ends)
@@ -399,7 +399,7 @@ func (d *directory) sentencePiece() (*Pipeline, error) {
 
 	steps := m.cleaning()
 	if m.escape {
-		steps = append(steps, `{"type": "Replace", "pattern": {"String": " "}, "content": "▁"}`)
+		steps = append(steps, replaceBlank)
 	}
 	var pre []string
 	strip := ""

@@ -4,31 +4,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"hone/checkpoint/gguf"
 )
 
-// ggufPre are the pre-tokenizers that GGUF has names for: a normalizer, and the
-// stages before the bytes.
-var ggufPre = map[string]struct {
-	normalizer, pre string
-	ignoreMerges    bool
-}{
-	"gpt-2":     {"", byteLevelPre, false},
-	"smollm":    {"", `{"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": true}, ` + byteLevelPre + `]}`, false},
-	"llama-bpe": {"", splitPre(llama3Pattern), true},
-	"qwen2":     {`{"type": "NFC"}`, splitPre(qwenPattern), false},
-}
-
-func splitPre(pattern string) string {
-	return `{"type": "Sequence", "pretokenizers": [{"type": "Split", "pattern": {"Regex": ` + quote(pattern) + `}, "behavior": "Isolated", "invert": false}, ` +
-		`{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false}]}`
-}
-
-// readGGUF reads the tokenizer of a GGUF model: kinds gpt2, llama, bert and t5.
+// readGGUF reads the tokenizer of a GGUF model.
 func readGGUF(f *os.File) (*Pipeline, error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -38,30 +24,131 @@ func readGGUF(f *os.File) (*Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := fromGGUF(g.Keys)
+	return parseGGUF(g.Keys)
+}
+
+// FromGGUF makes the tokenizer that the keys of a GGUF file describe. Of tokenizer.ggml.model
+// it reads gpt2 (byte-level BPE, cut as tokenizer.ggml.pre names), llama (SentencePiece's BPE),
+// bert (WordPiece) and t5 (Unigram); anything else is refused by name, and so is a key that is
+// not followed. [Pipeline.Settings] has the roles of tokens and the chat template. All errors
+// mean that the file is wrong or not supported.
+func FromGGUF(keys map[string]gguf.Value) (*Pipeline, error) {
+	p, err := parseGGUF(keys)
+	if err != nil {
+		return nil, fmt.Errorf("tokenizer: %w", err)
+	}
+	return p, nil
+}
+
+func parseGGUF(keys map[string]gguf.Value) (*Pipeline, error) {
+	g := ggufReader{keys: keys}
+	p, err := g.pipeline()
+	if err == nil {
+		err = g.err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("gguf: %w", err)
 	}
 	return p, nil
 }
 
-// ggufTexts collects a list of strings; nil: it is none.
-func ggufTexts(v gguf.Value) []string {
-	list, ok := v.Texts()
+// A ggufReader makes a tokenizer of keys. It keeps the first error.
+type ggufReader struct {
+	keys   map[string]gguf.Value
+	kind   string
+	tokens []string // by id; "": none, only a row of the embedding
+	types  []int
+	err    error
+}
+
+const ggufPrefix = "tokenizer.ggml."
+
+// ggufRoles are the special tokens by their keys, with the names that transformers has for them.
+var ggufRoles = []struct{ key, role string }{
+	{"bos", "bos_token"}, {"eos", "eos_token"}, {"eot", "eot_token"}, {"eom", "eom_token"}, {"unknown", "unk_token"},
+	{"seperator", "sep_token"}, // so spelt
+	{"padding", "pad_token"}, {"cls", "cls_token"}, {"mask", "mask_token"},
+}
+
+// ggufDefaults are the ids that a kind has where the file is silent, as llama.cpp has them.
+var ggufDefaults = map[string]map[string]int{
+	"llama": {"bos": 1, "eos": 2, "unknown": 0},
+	"bert":  {"cls": 101, "unknown": 100, "seperator": 102, "padding": 0, "mask": 103},
+	"t5":    {"eos": 1, "unknown": 2, "padding": 0},
+	"gpt2":  {},
+}
+
+// bertTokens are BERT's by their spelling.
+var bertTokens = map[string]string{"padding": "[PAD]", "unknown": "[UNK]", "cls": "[CLS]", "seperator": "[SEP]", "mask": "[MASK]"}
+
+// ggufKnown are the other keys that are followed, or that change no text and no id.
+var ggufKnown = []string{"model", "pre", "tokens", "token_type", "token_type_count", "scores", "merges", "add_bos_token", "add_eos_token", "add_sep_token",
+	"add_space_prefix", "remove_extra_whitespaces", "precompiled_charsmap", "normalizer.lowercase", "normalizer.strip_accents",
+	"fim_pre_token_id", "fim_suf_token_id", "fim_mid_token_id", "fim_pad_token_id", "fim_rep_token_id", "fim_sep_token_id",
+	"prefix_token_id", "suffix_token_id", "middle_token_id"}
+
+// fail keeps the first error.
+func (g *ggufReader) fail(format string, args ...any) {
+	if g.err == nil {
+		g.err = fmt.Errorf(format, args...)
+	}
+}
+
+func (g *ggufReader) has(key string) bool {
+	_, ok := g.keys[ggufPrefix+key]
+	return ok
+}
+
+// text, flag, texts and numbers read a key. An absent one is the default or nil.
+func (g *ggufReader) text(key string) (s string) {
+	if v, ok := g.keys[ggufPrefix+key]; ok {
+		if s, ok = v.Text(); !ok {
+			g.fail("%s%s: a value of type %s is no string", ggufPrefix, key, v.Type())
+		}
+	}
+	return s
+}
+
+func (g *ggufReader) flag(key string, def bool) bool {
+	v, ok := g.keys[ggufPrefix+key]
+	if !ok {
+		return def
+	}
+	b, ok := v.Bool()
+	if !ok {
+		g.fail("%s%s: a value of type %s is no bool", ggufPrefix, key, v.Type())
+	}
+	return b
+}
+
+func (g *ggufReader) texts(key string) []string {
+	v, ok := g.keys[ggufPrefix+key]
 	if !ok {
 		return nil
 	}
+	list, ok := v.Texts()
+	if !ok {
+		g.fail("%s%s: a value of type %s is no list of strings", ggufPrefix, key, v.Type())
+		return nil
+	}
 	texts := make([]string, 0, v.Len())
-	for _, s := range list {
+	for i, s := range list {
+		if !utf8.ValidString(s) {
+			g.fail("%s%s: entry %d: %q is not valid UTF-8", ggufPrefix, key, i, s)
+		}
 		texts = append(texts, s)
 	}
 	return texts
 }
 
-// ggufNumbers collects a list of numbers; nil: it is none.
-func ggufNumbers(v gguf.Value) []float64 {
+func (g *ggufReader) numbers(key string) []float64 {
+	v, ok := g.keys[ggufPrefix+key]
+	if !ok {
+		return nil
+	}
 	list, ok := v.Numbers()
 	if !ok {
+		g.fail("%s%s: a value of type %s is no list of numbers", ggufPrefix, key, v.Type())
 		return nil
 	}
 	numbers := make([]float64, 0, v.Len())
@@ -71,116 +158,320 @@ func ggufNumbers(v gguf.Value) []float64 {
 	return numbers
 }
 
-func fromGGUF(keys map[string]gguf.Value) (*Pipeline, error) {
-	const in = "tokenizer.ggml."
-	kind, ok := keys[in+"model"].Text()
+// id is the token of a role; -1: there is none.
+func (g *ggufReader) id(role string) int {
+	v, ok := g.keys[ggufPrefix+role+"_token_id"]
 	if !ok {
-		return nil, errors.New("no tokenizer.ggml.model: the file has no tokenizer")
-	}
-	tokens, types, scores := ggufTexts(keys[in+"tokens"]), ggufNumbers(keys[in+"token_type"]), ggufNumbers(keys[in+"scores"])
-	if len(tokens) == 0 {
-		return nil, errors.New("no tokenizer.ggml.tokens")
-	}
-	if types != nil && len(types) != len(tokens) || scores != nil && len(scores) != len(tokens) {
-		return nil, fmt.Errorf("%d tokens, but %d types and %d scores", len(tokens), len(types), len(scores))
-	}
-	id := func(name string) int {
-		if i, ok := keys[in+name].Int(); ok && i >= 0 && i < len(tokens) {
+		if i := slices.Index(g.tokens, bertTokens[role]); i >= 0 && g.kind == "bert" {
 			return i
+		}
+		if id, ok := ggufDefaults[g.kind][role]; ok && id < len(g.tokens) {
+			return id
 		}
 		return -1
 	}
-	flag := func(name string, def bool) bool {
-		if b, ok := keys[in+name].Bool(); ok {
-			return b
-		}
-		return def
+	id, ok := v.Int()
+	if !ok || id < 0 || id >= len(g.tokens) {
+		g.fail("%s%s_token_id is none of the %d tokens", ggufPrefix, role, len(g.tokens))
+		return -1
 	}
-	typeOf := func(i int) int {
-		if types == nil {
-			return pieceNormal
-		}
-		return int(types[i])
-	}
-	end := func(name string, def bool) string {
-		if i := id(name + "_token_id"); i >= 0 && flag("add_"+name+"_token", def) {
-			return tokens[i]
-		}
+	return id
+}
+
+// end is the token that stands before or after every text; "": none.
+func (g *ggufReader) end(role string, def bool) string {
+	key := "add_" + role + "_token"
+	if !g.flag(key, def) {
 		return ""
 	}
-	var f file
+	id := g.id(role)
+	switch {
+	case id >= 0 && g.tokens[id] != "":
+		return g.tokens[id]
+	case g.has(key):
+		g.fail("%s%s is true, but %s%s_token_id is no token", ggufPrefix, key, ggufPrefix, role)
+	}
+	return ""
+}
+
+// ggufPadding is how converters fill a vocabulary up to the rows of the embedding.
+var ggufPadding = regexp.MustCompile(`^\[PAD\d+\]$`)
+
+// endings are tokens that llama.cpp takes for control tokens by their spelling: files are
+// about where they are not typed so.
+var endings = []string{"<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|endoftext|>", "<|end_of_text|>", "<end_of_turn>",
+	"<end_of_utterance>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]", "<｜end▁of▁sentence｜>"}
+
+// readTokens reads the vocabulary and its types.
+func (g *ggufReader) readTokens() error {
+	if g.tokens = g.texts("tokens"); len(g.tokens) == 0 && g.err == nil {
+		return errors.New("no tokenizer.ggml.tokens")
+	}
+	types := g.numbers("token_type")
+	if g.err != nil {
+		return g.err
+	}
+	if types != nil && len(types) != len(g.tokens) {
+		return fmt.Errorf("%d tokens, but %d types", len(g.tokens), len(types))
+	}
+	g.types = make([]int, len(g.tokens))
+	for i, piece := range g.tokens {
+		g.types[i] = pieceNormal
+		if types != nil {
+			if t := types[i]; t < pieceNormal || t > pieceByte || t != math.Trunc(t) {
+				return fmt.Errorf("token %d: %q has unknown type %g", i, piece, t)
+			}
+			g.types[i] = int(types[i])
+		}
+		switch {
+		case g.types[i] != pieceNormal && ggufPadding.MatchString(piece):
+			g.tokens[i] = ""
+		case slices.Contains(endings, piece):
+			g.types[i] = pieceControl
+		}
+	}
+	for len(g.tokens) > 0 && g.tokens[len(g.tokens)-1] == "" {
+		g.tokens = g.tokens[:len(g.tokens)-1]
+	}
+	g.types = g.types[:len(g.tokens)]
+	return nil
+}
+
+func (g *ggufReader) pipeline() (*Pipeline, error) {
+	if !g.has("model") {
+		return nil, errors.New("no tokenizer.ggml.model: the file has no tokenizer")
+	}
+	g.kind = g.text("model")
+	if g.err == nil && ggufDefaults[g.kind] == nil {
+		return nil, fmt.Errorf("tokenizer.ggml.model: unknown %q (known: %s)", g.kind, strings.Join(sortedKeys(ggufDefaults), ", "))
+	}
+	for _, key := range sortedKeys(g.keys) {
+		name, ok := strings.CutPrefix(key, ggufPrefix)
+		role, isID := strings.CutSuffix(name, "_token_id")
+		if ok && !slices.Contains(ggufKnown, name) && !(isID && slices.ContainsFunc(ggufRoles, func(r struct{ key, role string }) bool { return r.key == role })) {
+			return nil, fmt.Errorf("%s is not followed", key)
+		}
+	}
+	if err := g.readTokens(); err != nil {
+		return nil, err
+	}
+	p, err := map[string]func() (*Pipeline, error){"bert": g.wordPiece, "gpt2": g.byteLevel, "llama": g.sentencePiece, "t5": g.sentencePiece}[g.kind]()
+	if err != nil || g.err != nil {
+		return nil, errors.Join(g.err, err)
+	}
+	return p, g.settings(p)
+}
+
+// settings says the roles of tokens and the chat templates.
+func (g *ggufReader) settings(p *Pipeline) error {
+	p.settings = map[string]json.RawMessage{}
+	for _, r := range ggufRoles {
+		if id := g.id(r.key); id >= 0 && g.tokens[id] != "" {
+			p.settings[r.role] = json.RawMessage(quote(p.Token(int32(id))))
+		}
+	}
+	if g.kind == "bert" {
+		p.settings["model_input_names"] = json.RawMessage(bertInputs)
+	}
+	const templates = "tokenizer.chat_template"
+	var list []string
+	for _, key := range sortedKeys(g.keys) {
+		name, ok := strings.CutPrefix(key, templates)
+		if !ok || name != "" && name[0] != '.' {
+			continue
+		}
+		text, ok := g.keys[key].Text()
+		if !ok {
+			return fmt.Errorf("%s: a value of type %s is no string", key, g.keys[key].Type())
+		}
+		if name == "" {
+			p.settings["chat_template"] = json.RawMessage(quote(text))
+			name = ".default"
+		}
+		list = append(list, fmt.Sprintf(`{"name": %s, "template": %s}`, quote(name[1:]), quote(text)))
+	}
+	if len(list) > 1 || len(list) == 1 && p.settings["chat_template"] == nil {
+		p.settings["chat_template"] = json.RawMessage("[" + strings.Join(list, ", ") + "]")
+	}
+	return g.err
+}
+
+// place is the id of a token.
+func (g *ggufReader) place(name string) (int32, bool) {
+	i := slices.Index(g.tokens, name)
+	return int32(i), i >= 0
+}
+
+// vocabulary is the tokens by id. No two may be equal.
+func (g *ggufReader) vocabulary() (map[string]int64, error) {
+	ids := make(map[string]int64, len(g.tokens))
+	for i, piece := range g.tokens {
+		if other, ok := ids[piece]; ok && piece != "" {
+			return nil, fmt.Errorf("token %d: %q is token %d too", i, piece, other)
+		}
+		ids[piece] = int64(i)
+	}
+	delete(ids, "")
+	return ids, nil
+}
+
+// added are the tokens that are found in a text as they stand. That some of them take the white
+// space beside them has no key: as in llama.cpp it is known of some models by their names.
+func (g *ggufReader) added() (list []AddedToken) {
+	name, _ := g.keys["general.name"].Text()
+	name = strings.ToLower(name)
+	pre := g.text("pre")
+	phi3 := strings.Contains(name, "phi-3") || strings.Contains(name, "phi3")
+	masks := g.kind == "t5" || strings.HasPrefix(pre, "jina-v2-") || strings.Contains(name, "modern-bert")
+	for i, piece := range g.tokens {
+		if t := g.types[i]; piece != "" && (t == pieceControl || t == pieceUnknown || t == pieceUser) {
+			list = append(list, AddedToken{ID: int32(i), Content: piece, Special: t != pieceUser,
+				LStrip: masks && (piece == "<mask>" || piece == "[MASK]"),
+				RStrip: phi3 && !slices.Contains([]string{"<unk>", "<s>", "<|endoftext|>"}, piece)})
+		}
+	}
+	return list
+}
+
+func (g *ggufReader) byteLevel() (*Pipeline, error) {
+	name := g.text("pre")
+	pre := findPre(name)
+	switch {
+	case g.err != nil:
+		return nil, g.err
+	case pre == nil && name == "":
+		return nil, errors.New("no tokenizer.ggml.pre: how words are cut before the merges is not known (hint: convert the model anew)")
+	case pre == nil:
+		return nil, fmt.Errorf("tokenizer.ggml.pre: unknown %q (known: %s)", name, strings.Join(preNames(), ", "))
+	}
+	if !g.has("merges") {
+		return nil, errors.New("no tokenizer.ggml.merges")
+	}
+	v := &vocabulary{kind: "BPE", ignore: pre.ignoreMerges}
 	var err error
-	f.PostProcessor, err = surround(end("bos", kind == "llama"), end("eos", false), func(name string) (int32, bool) {
-		i := slices.Index(tokens, name)
-		return int32(i), i >= 0
-	})
+	if v.ids, err = g.vocabulary(); err != nil {
+		return nil, err
+	}
+	for i, line := range g.texts("merges") {
+		pair, err := mergeLine(line)
+		if err != nil {
+			return nil, fmt.Errorf("merges: entry %d: %w", i, err)
+		}
+		v.merges = append(v.merges, pair)
+	}
+	f := file{AddedTokens: g.added(), PreTokenizer: pre.section(), Decoder: json.RawMessage(byteLevelRest)}
+	if pre.normalizer != "" {
+		f.Normalizer = json.RawMessage(pre.normalizer)
+	}
+	if f.PostProcessor, err = surround(g.end("bos", pre.addBOS), g.end("eos", false), g.place); err != nil {
+		return nil, err
+	}
+	if f.PostProcessor == nil {
+		f.PostProcessor = json.RawMessage(byteLevelPost)
+	}
+	return build(f, v)
+}
+
+// sentencePiece reads kinds llama (BPE) and t5 (Unigram).
+func (g *ggufReader) sentencePiece() (*Pipeline, error) {
+	bpe := g.kind == "llama"
+	scores := g.numbers("scores")
+	m := spModel{pieces: g.tokens, types: g.types, bpe: bpe, unk: max(g.id("unknown"), 0), prefix: g.flag("add_space_prefix", bpe),
+		squeeze: g.flag("remove_extra_whitespaces", false), bytes: slices.Contains(g.types, pieceByte)}
+	m.always = !m.squeeze
+	switch {
+	case g.err != nil:
+		return nil, g.err
+	case scores == nil:
+		return nil, errors.New("no tokenizer.ggml.scores")
+	case len(scores) < len(g.tokens):
+		return nil, fmt.Errorf("%d tokens, but %d scores", len(g.tokens), len(scores))
+	}
+	m.scores = scores[:len(g.tokens)]
+	least := math.Inf(1)
+	for i, x := range m.scores {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return nil, fmt.Errorf("token %d: score %g of %q", i, x, g.tokens[i])
+		}
+		if g.types[i] == pieceNormal {
+			least = min(least, x)
+		}
+	}
+	for i := range g.tokens {
+		switch {
+		case bpe:
+		case g.types[i] == pieceUser:
+			m.scores[i] = 0
+		case m.scores[i] < least: // converters give what they fill in -10000: no measure of what is unknown
+			m.scores[i] = least
+		}
+		if g.tokens[i] == "" && !bpe {
+			g.tokens[i] = fmt.Sprintf("[PAD%d]", i)
+		}
+	}
+	for _, b := range g.numbers("precompiled_charsmap") {
+		m.charsmap = append(m.charsmap, byte(int(b)))
+	}
+	post, err := surround(g.end("bos", bpe), g.end("eos", !bpe), g.place)
 	if err != nil {
 		return nil, err
 	}
-	switch kind {
-	case "llama", "t5":
-		if scores == nil {
-			return nil, errors.New("no tokenizer.ggml.scores")
+	return m.pipeline(g.added(), post)
+}
+
+// wordPiece reads BERT's vocabulary: "▁the" and "ing" stand for "the" and "##ing" there.
+func (g *ggufReader) wordPiece() (*Pipeline, error) {
+	cased := false
+	for i, piece := range g.tokens {
+		rest, begins := strings.CutPrefix(piece, meta)
+		switch {
+		case piece == "" || g.types[i] != pieceNormal:
+		case begins && rest != "":
+			g.tokens[i] = rest
+		case !(strings.HasPrefix(piece, "[") && strings.HasSuffix(piece, "]") && len(piece) > 2): // older files leave [unused0] as it is
+			g.tokens[i] = "##" + piece
 		}
-		m := spModel{pieces: tokens, scores: scores, bpe: kind == "llama", unk: max(id("unknown_token_id"), 0),
-			prefix: flag("add_space_prefix", true), squeeze: flag("remove_extra_whitespaces", false)}
-		for i := range tokens {
-			m.types = append(m.types, min(max(typeOf(i), pieceNormal), pieceByte))
-			m.bytes = m.bytes || typeOf(i) == pieceByte
-		}
-		for _, b := range ggufNumbers(keys[in+"precompiled_charsmap"]) {
-			m.charsmap = append(m.charsmap, byte(int(b)))
-		}
-		return m.pipeline(f.PostProcessor)
-	case "gpt2":
-		name, _ := keys[in+"pre"].Text()
-		pre, ok := ggufPre[name]
-		if !ok {
-			known := make([]string, 0, len(ggufPre))
-			for k := range ggufPre {
-				known = append(known, k)
-			}
-			slices.Sort(known)
-			return nil, fmt.Errorf("tokenizer.ggml.pre: unknown %q (known: %s)", name, strings.Join(known, ", "))
-		}
-		merges := ggufTexts(keys[in+"merges"])
-		v := &vocabulary{kind: "BPE", ids: make(map[string]int64, len(tokens)), ignore: pre.ignoreMerges}
-		for i, line := range merges {
-			pair, err := mergeLine(line)
-			if err != nil {
-				return nil, fmt.Errorf("merges: entry %d: %w", i, err)
-			}
-			v.merges = append(v.merges, pair)
-		}
-		for i, piece := range tokens {
-			if t := typeOf(i); t == pieceControl || t == pieceUser {
-				f.AddedTokens = append(f.AddedTokens, AddedToken{ID: int32(i), Content: piece, Special: t == pieceControl})
-			}
-			if other, ok := v.ids[piece]; ok {
-				return nil, fmt.Errorf("token %d: %q is token %d too", i, piece, other)
-			}
-			v.ids[piece] = int64(i)
-		}
-		if pre.normalizer != "" {
-			f.Normalizer = json.RawMessage(pre.normalizer)
-		}
-		f.PreTokenizer, f.Decoder = json.RawMessage(pre.pre), json.RawMessage(byteLevelRest)
-		if f.PostProcessor == nil {
-			f.PostProcessor = json.RawMessage(byteLevelPost)
-		}
-		return build(f, v)
-	case "bert":
-		// "▁the" and "ing" stand for "the" and "##ing" there.
-		var lines strings.Builder
-		for i, piece := range tokens {
-			if rest, ok := strings.CutPrefix(piece, meta); ok {
-				piece = rest
-			} else if t := typeOf(i); t == pieceNormal && !(strings.HasPrefix(piece, "[") && strings.HasSuffix(piece, "]")) {
-				piece = "##" + piece
-			}
-			lines.WriteString(piece + "\n")
-		}
-		return parseVocab([]byte(lines.String()))
+		cased = cased || g.types[i] == pieceNormal && !strings.HasPrefix(piece, "[") && strings.ContainsFunc(piece, func(r rune) bool { return lower(r) != r })
 	}
-	return nil, fmt.Errorf("tokenizer.ggml.model: unknown %q (known: bert, gpt2, llama, t5)", kind)
+	ids, err := g.vocabulary()
+	if err != nil {
+		return nil, err
+	}
+	if !g.has("cls_token_id") && g.has("bos_token_id") { // the name that other converters have for it
+		g.keys = withKey(g.keys, ggufPrefix+"cls_token_id", g.keys[ggufPrefix+"bos_token_id"])
+	}
+	token := func(role string) string {
+		id := g.id(role)
+		if id < 0 || g.tokens[id] == "" {
+			g.fail("no %s%s_token_id", ggufPrefix, role)
+			return ""
+		}
+		return g.tokens[id]
+	}
+	unk, cls, sep := token("unknown"), token("cls"), token("seperator")
+	lower := g.flag("normalizer.lowercase", !cased)
+	var accents *bool
+	if g.has("normalizer.strip_accents") {
+		strip := g.flag("normalizer.strip_accents", false)
+		accents = &strip
+	}
+	if g.err != nil {
+		return nil, g.err
+	}
+	f := bertFile(lower, true, accents)
+	f.AddedTokens = g.added()
+	if f.PostProcessor, err = bertTemplate(cls, sep, g.place); err != nil {
+		return nil, err
+	}
+	return build(f, &vocabulary{kind: "WordPiece", ids: ids, prefix: "##", maxRune: 100, unk: &unk})
+}
+
+// withKey is keys with one more.
+func withKey(keys map[string]gguf.Value, name string, v gguf.Value) map[string]gguf.Value {
+	more := make(map[string]gguf.Value, len(keys)+1)
+	for k, v := range keys {
+		more[k] = v
+	}
+	more[name] = v
+	return more
 }

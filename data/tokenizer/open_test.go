@@ -165,7 +165,7 @@ func FuzzGGUF(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if tok, err := fromGGUF(g.Keys); err == nil {
+		if tok, err := FromGGUF(g.Keys); err == nil {
 			tok.Decode(tok.Encode(nil, "Hello, ﬁ\x00\xff 세계\t\t"))
 		}
 	})

@@ -33,6 +33,7 @@ type spModel struct {
 	unk      int
 	charsmap []byte
 	prefix   bool // add_dummy_prefix
+	always   bool // also before a text that begins with a blank, as SentencePiece does and transformers' Metaspace does not
 	squeeze  bool // remove_extra_whitespaces
 	escape   bool // escape_whitespaces
 	// The pieces that begin, end and stand for unknown text; "": none.
@@ -48,7 +49,7 @@ func parseSentencePiece(data []byte) (*Pipeline, error) {
 	if !m.escape {
 		return nil, errors.New("SentencePiece model without escaped white space is not supported")
 	}
-	return m.pipeline(nil)
+	return m.pipeline(m.added(), nil)
 }
 
 // readSentencePiece reads ModelProto, a protobuf message:
@@ -197,24 +198,29 @@ func fields(data []byte, f func(n int, v uint64, b []byte) error) error {
 
 const meta = "▁"
 
-// pipeline makes the sections that transformers makes of such a model. post is
-// the post-processor: the model itself has none.
-func (m *spModel) pipeline(post json.RawMessage) (*Pipeline, error) {
-	if m.unk < 0 || m.unk >= len(m.pieces) {
-		return nil, fmt.Errorf("unk_id %d is not among the %d pieces", m.unk, len(m.pieces))
-	}
-	f := file{PostProcessor: post}
+// added are the pieces that are found in a text as they stand.
+func (m *spModel) added() (list []AddedToken) {
 	for id, piece := range m.pieces {
 		switch m.types[id] {
 		case pieceControl, pieceUnknown:
-			f.AddedTokens = append(f.AddedTokens, AddedToken{ID: int32(id), Content: piece, Special: true})
+			list = append(list, AddedToken{ID: int32(id), Content: piece, Special: true})
 		case pieceUser:
 			// Unigram takes it by its score, 0, of a text that is cut nowhere before.
 			if m.bpe {
-				f.AddedTokens = append(f.AddedTokens, AddedToken{ID: int32(id), Content: piece})
+				list = append(list, AddedToken{ID: int32(id), Content: piece})
 			}
 		}
 	}
+	return list
+}
+
+// pipeline makes the sections that transformers makes of such a model. post is
+// the post-processor: the model itself has none.
+func (m *spModel) pipeline(added []AddedToken, post json.RawMessage) (*Pipeline, error) {
+	if m.unk < 0 || m.unk >= len(m.pieces) {
+		return nil, fmt.Errorf("unk_id %d is not among the %d pieces", m.unk, len(m.pieces))
+	}
+	f := file{AddedTokens: added, PostProcessor: post}
 	steps := m.cleaning()
 	strip := ""
 	if m.prefix {
@@ -223,18 +229,19 @@ func (m *spModel) pipeline(post json.RawMessage) (*Pipeline, error) {
 	v := &vocabulary{bytes: m.bytes}
 	if m.bpe {
 		if m.prefix {
-			steps = append(steps, `{"type": "Prepend", "prepend": "▁"}`)
+			steps = append(steps, prependMeta)
 		}
-		steps = append(steps, `{"type": "Replace", "pattern": {"String": " "}, "content": "▁"}`)
+		steps = append(steps, replaceBlank)
 		f.Decoder = json.RawMessage(spDecoder(strip))
 		v.kind, v.unk, v.fuse = "BPE", &m.pieces[m.unk], true
 		var err error
 		if v.ids, err = m.ids(); err != nil {
 			return nil, err
 		}
-		// SentencePiece merges what gives the best piece.
+		// SentencePiece merges what gives the best piece. Files without its scores have one for all:
+		// then the ids are in order.
 		v.merges = m.merges(v.ids, func(id int) bool { return m.types[id] == pieceNormal || m.types[id] == pieceUser }, nil, func(a, b ranked) int {
-			return cmp.Or(cmp.Compare(b.score, a.score), b.left-a.left, b.right-a.right)
+			return cmp.Or(cmp.Compare(b.score, a.score), a.id-b.id, b.left-a.left, b.right-a.right)
 		})
 	} else {
 		scheme := "never"
@@ -242,6 +249,10 @@ func (m *spModel) pipeline(post json.RawMessage) (*Pipeline, error) {
 			scheme = "always"
 		}
 		f.PreTokenizer, f.Decoder = metaspaceFile(scheme, true), metaspaceFile(scheme, true)
+		if m.prefix && m.always {
+			steps = append(steps, prependMeta, replaceBlank)
+			f.PreTokenizer = metaspaceFile("never", true)
+		}
 		if m.bytes {
 			f.Decoder = json.RawMessage(spDecoder(strip))
 		}
@@ -251,6 +262,11 @@ func (m *spModel) pipeline(post json.RawMessage) (*Pipeline, error) {
 	f.Normalizer = sequence("normalizers", steps)
 	return build(f, v)
 }
+
+const (
+	prependMeta  = `{"type": "Prepend", "prepend": "▁"}`
+	replaceBlank = `{"type": "Replace", "pattern": {"String": " "}, "content": "▁"}`
+)
 
 const stripBlank = `, {"type": "Strip", "content": " ", "start": 1, "stop": 0}`
 
@@ -291,10 +307,13 @@ func (m *spModel) cleaning() (steps []string) {
 	return steps
 }
 
-// ids are the pieces' places.
+// ids are the pieces' places. Empty ones are none.
 func (m *spModel) ids() (map[string]int64, error) {
 	ids := make(map[string]int64, len(m.pieces))
 	for id, piece := range m.pieces {
+		if piece == "" {
+			continue
+		}
 		if other, ok := ids[piece]; ok {
 			return nil, fmt.Errorf("piece %d: %q is piece %d too", id, piece, other)
 		}

@@ -1,0 +1,240 @@
+package tokenizer
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"hone/checkpoint/gguf"
+)
+
+// ggufKeys are keys as a file of them has them.
+func ggufKeys(t testing.TB, keys ...gguf.Key) map[string]gguf.Value {
+	t.Helper()
+	var b bytes.Buffer
+	if err := gguf.Write(&b, keys, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	f, err := gguf.Read(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f.Keys
+}
+
+// preVectors is a vocabulary whose merges cross every border, and its ids under each
+// pre-tokenizer; see testdata/llama.py.
+type preVectors struct {
+	Tokens, Merges []string
+	Texts          []string
+	IDs            map[string][][]int32
+}
+
+func readPreVectors(t testing.TB) (v preVectors) {
+	t.Helper()
+	f, err := os.Open("testdata/gguf/pre.json.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func (v preVectors) keys(t testing.TB, pre string, more ...gguf.Key) map[string]gguf.Value {
+	types := make([]int32, len(v.Tokens))
+	for i := range types {
+		types[i] = pieceNormal
+	}
+	types[0] = pieceControl
+	return ggufKeys(t, append([]gguf.Key{{Name: "tokenizer.ggml.model", Value: "gpt2"}, {Name: "tokenizer.ggml.pre", Value: pre}, {Name: "tokenizer.ggml.tokens", Value: v.Tokens},
+		{Name: "tokenizer.ggml.token_type", Value: types}, {Name: "tokenizer.ggml.merges", Value: v.Merges},
+		{Name: "tokenizer.ggml.bos_token_id", Value: uint32(0)}, {Name: "tokenizer.ggml.eos_token_id", Value: uint32(0)}}, more...)...)
+}
+
+// TestGGUFPre: every pre-tokenizer that has a name cuts as llama.cpp does, or as the
+// tokenizer.json does that it stands for.
+func TestGGUFPre(t *testing.T) {
+	v := readPreVectors(t)
+	for i := range ggufPres {
+		names := strings.Fields(ggufPres[i].names)
+		want := v.IDs[names[0]]
+		if len(want) != len(v.Texts) {
+			t.Errorf("%s: %d vectors for %d texts", names[0], len(want), len(v.Texts))
+			continue
+		}
+		p, err := FromGGUF(v.keys(t, names[len(names)-1]))
+		if err != nil {
+			t.Errorf("%s: %v", names[0], err)
+			continue
+		}
+		differ := 0
+		for k, x := range v.Texts {
+			if got := p.Encode(nil, x); !slices.Equal(got, want[k]) {
+				if differ++; differ <= 3 {
+					t.Errorf("%s: %q\n got %q\nwant %q", names[0], x, pieceList(p, got), pieceList(p, want[k]))
+				}
+			}
+		}
+		if differ > 3 {
+			t.Errorf("%s: %d texts differ", names[0], differ)
+		}
+	}
+}
+
+func pieceList(p *Pipeline, ids []int32) (list []string) {
+	for _, id := range ids {
+		list = append(list, p.Decode([]int32{id}))
+	}
+	return list
+}
+
+// TestGGUFModels holds the GGUF files of a directory against what llama.cpp makes of them;
+// see testdata/llama.py.
+func TestGGUFModels(t *testing.T) {
+	dir := os.Getenv("HONE_TEST_MODELS")
+	if dir == "" {
+		t.Skip("HONE_TEST_MODELS names no directory of GGUF files")
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.gguf.tokens.json"))
+	if err != nil || len(files) == 0 {
+		t.Skipf("%s has no *.gguf.tokens.json", dir)
+	}
+	for _, path := range files {
+		name := strings.TrimSuffix(filepath.Base(path), ".tokens.json")
+		t.Run(name, func(t *testing.T) {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var list []struct {
+				Text        string
+				IDs, Framed []int32
+			}
+			if err := json.Unmarshal(data, &list); err != nil {
+				t.Fatal(err)
+			}
+			model := strings.TrimSuffix(path, ".tokens.json")
+			p, err := Open(model)
+			if err != nil && (strings.Contains(err.Error(), "no tokenizer.ggml.pre") || strings.Contains(err.Error(), "tokenizer.ggml.model: unknown")) {
+				t.Skip(err)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			// llama.cpp's own test vectors, of Hugging Face's tokenizers, where they are there too.
+			inputs, err1 := os.ReadFile(model + ".inp")
+			outputs, err2 := os.ReadFile(model + ".out")
+			if err1 == nil && err2 == nil {
+				texts := strings.Split(string(inputs), "\n__ggml_vocab_test__\n")
+				for i, line := range strings.Split(strings.TrimSuffix(string(outputs), "\n"), "\n") {
+					if got := strings.Trim(fmt.Sprint(p.Encode(nil, texts[i])), "[]"); got != strings.TrimSpace(line) {
+						t.Errorf("%q\n got %s\nwant %s", texts[i], got, line)
+					}
+				}
+				t.Logf("%d texts of Hugging Face's", len(texts))
+			}
+			differ := 0
+			for _, v := range list {
+				got := p.Encode(nil, v.Text)
+				e, err := p.Tokenize(v.Text, true)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !slices.Equal(got, v.IDs) || !slices.Equal(e.IDs, v.Framed) {
+					if differ++; differ <= 4 {
+						t.Errorf("%q\n got %d %q\nwant %d %q", v.Text, e.IDs, pieceList(p, e.IDs), v.Framed, pieceList(p, v.Framed))
+					}
+				}
+			}
+			t.Logf("%d of %d texts differ", differ, len(list))
+		})
+	}
+}
+
+// TestGGUFCases: the keys and the types of tokens do what they do in llama.cpp; see
+// testdata/llama.py.
+func TestGGUFCases(t *testing.T) {
+	v := readJSON[struct {
+		Texts []string
+		Cases []struct {
+			Base        string
+			Keys        map[string]any
+			Tokens      map[int][2]any // text and type
+			IDs, Framed [][]int32
+		}
+	}](t, "gguf/cases.json")
+	for _, c := range v.Cases {
+		data, err := os.ReadFile("testdata/gguf/" + c.Base + ".gguf")
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := gguf.Read(bytes.NewReader(data), int64(len(data)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var more []gguf.Key
+		for name, x := range c.Keys {
+			if n, ok := x.(float64); ok {
+				x = uint32(n)
+			}
+			more = append(more, gguf.Key{Name: ggufPrefix + name, Value: x})
+		}
+		r := ggufReader{keys: g.Keys}
+		tokens, types, scores := r.texts("tokens"), r.numbers("token_type"), r.numbers("scores")
+		for id := len(tokens); c.Tokens[id][0] != nil; id++ {
+			tokens, types = append(tokens, c.Tokens[id][0].(string)), append(types, c.Tokens[id][1].(float64))
+			if scores != nil {
+				scores = append(scores, -1000)
+			}
+		}
+		more = append(more, gguf.Key{Name: ggufPrefix + "tokens", Value: tokens}, gguf.Key{Name: ggufPrefix + "token_type", Value: narrowed[int32](types)})
+		if scores != nil {
+			more = append(more, gguf.Key{Name: ggufPrefix + "scores", Value: narrowed[float32](scores)})
+		}
+		for name, x := range ggufKeys(t, more...) {
+			g.Keys[name] = x
+		}
+		p, err := FromGGUF(g.Keys)
+		if err != nil {
+			t.Errorf("%s %v %v: %v", c.Base, c.Keys, c.Tokens, err)
+			continue
+		}
+		if len(c.IDs) != len(v.Texts) {
+			t.Fatal("no values")
+		}
+		for i, text := range v.Texts {
+			if got := p.Encode(nil, text); !slices.Equal(got, c.IDs[i]) {
+				t.Errorf("%s %v %v: %q\n got %d %q\nwant %d %q", c.Base, c.Keys, c.Tokens, text, got, pieceList(p, got), c.IDs[i], pieceList(p, c.IDs[i]))
+			}
+			if e, err := p.Tokenize(text, true); err != nil || !slices.Equal(e.IDs, c.Framed[i]) {
+				t.Errorf("%s %v %v: %q framed: %d, want %d; %v", c.Base, c.Keys, c.Tokens, text, e.IDs, c.Framed[i], err)
+			}
+		}
+	}
+}
+
+func narrowed[T int32 | float32](list []float64) []T {
+	out := make([]T, len(list))
+	for i, x := range list {
+		out[i] = T(x)
+	}
+	return out
+}
