@@ -218,3 +218,46 @@ func TestGGUFWeights(t *testing.T) {
 		}
 	}
 }
+
+// Derived tensors are those of the files by other names, as they are or made.
+func TestDerive(t *testing.T) {
+	dir := t.TempDir()
+	long := copyChunk/32 + 1
+	path := filepath.Join(dir, "m.gguf")
+	writeGGUF(t, path, nil, gguf.Tensor{Name: "q", Shape: []int{long, 32}, Type: gguf.Q8_0}, gguf.Tensor{Name: "f", Shape: []int{3}, Type: gguf.F16})
+	w, _, err := OpenGGUF(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := w.Derive([]Derived{
+		{Name: "same", Shape: []int{long, 32}, From: 0},
+		{Name: "negative", Shape: []int{32, long}, From: 0, Make: func(v []float32) []float32 {
+			for i := range v {
+				v[i] = -v[i]
+			}
+			return v
+		}},
+		{Name: "head", Shape: []int{2}, From: 1, Make: func(v []float32) []float32 { return v[:2] }},
+		{Name: "short", Shape: []int{3}, From: 1, Make: func(v []float32) []float32 { return v[:2] }},
+	})
+	defer d.Close()
+	want, got, negative := floats(t, w, "q"), floats(t, d, "same"), floats(t, d, "negative")
+	for i := range want {
+		if got[i] != want[i] || negative[i] != -want[i] {
+			t.Fatalf("element %d of %g is %g, and negative %g", i, want[i], got[i], negative[i])
+		}
+	}
+	if got := floats(t, d, "head"); !slices.Equal(got, []float32{0, 1. / 64}) {
+		t.Errorf("head is %v", got)
+	}
+	err = d.Copy(t.Context(), io.Discard, 3, "F32")
+	wantError(t, err, `m.gguf: tensor "f": 2 values, but short of shape [3] has 3`)
+	for i, x := range d.Tensors() {
+		if _, err := x.NumBytes(); err != nil || x.CheckFloat() != nil {
+			t.Errorf("tensor %d: %v, %v", i, err, x.CheckFloat())
+		}
+	}
+	if !slices.Equal(d.Files(), []string{"m.gguf"}) {
+		t.Errorf("files %v", d.Files())
+	}
+}

@@ -40,8 +40,14 @@ type Weights struct {
 	in      map[string]string // the file of each, by its name
 }
 
-// A place is a tensor's: its file, and its number in that.
-type place struct{ file, tensor int }
+// A place is where a tensor comes from: the file, and its number in that.
+type place struct {
+	file, tensor int
+
+	// Of one that is made of another one (see Derive), that one, and how.
+	of   Tensor
+	make func(values []float32) []float32
+}
 
 func newWeights(dir string) *Weights { return &Weights{dir: dir, in: map[string]string{}} }
 
@@ -118,7 +124,7 @@ func (w *Weights) add(name string, open func(path string) (container, error), ch
 			}
 		}
 		w.tensors = append(w.tensors, t)
-		w.at = append(w.at, place{len(w.files) - 1, i})
+		w.at = append(w.at, place{file: len(w.files) - 1, tensor: i})
 		w.in[t.Name] = name
 	}
 	return nil
@@ -242,25 +248,52 @@ type reading struct {
 	raw         []byte
 	values      []float32
 	left        int64 // bytes
+
+	made []float32 // in place of r: what is left of a tensor that was made
 }
 
 func (w *Weights) read(i int) (*reading, error) {
 	t, at := w.tensors[i], w.at[i]
-	x := &reading{file: filepath.Join(w.dir, w.names[at.file]), name: t.Name, dtype: t.DType}
-	if err := t.CheckFloat(); err != nil {
-		return nil, x.fail(err)
+	x := &reading{file: filepath.Join(w.dir, w.names[at.file]), name: t.Name}
+	if at.make == nil {
+		return x, x.open(t, w.files[at.file], at.tensor)
 	}
-	var err error
+	x.name = at.of.Name
+	if err := x.open(at.of, w.files[at.file], at.tensor); err != nil {
+		return nil, err
+	}
+	all := make([]float32, 0, at.of.Elems())
+	for {
+		part, err := x.next(context.Background())
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, part...)
+	}
+	if x.made = at.make(all); int64(len(x.made)) != t.Elems() {
+		return nil, x.fail(fmt.Errorf("%d values, but %s of shape %v has %d", len(x.made), t.Name, t.Shape, t.Elems()))
+	}
+	return x, nil
+}
+
+// open begins to read tensor i of a file.
+func (x *reading) open(t Tensor, f container, i int) (err error) {
+	if err := t.CheckFloat(); err != nil {
+		return x.fail(err)
+	}
 	if x.left, err = t.NumBytes(); err != nil {
-		return nil, x.fail(err)
+		return x.fail(err)
 	}
 	part, err := Tensor{DType: t.DType, Shape: []int{copyChunk}}.NumBytes()
 	if err != nil {
-		return nil, x.fail(err)
+		return x.fail(err)
 	}
-	x.raw = make([]byte, min(x.left, part))
-	x.r, err = w.files[at.file].reader(at.tensor)
-	return x, err
+	x.dtype, x.raw = t.DType, make([]byte, min(x.left, part))
+	x.r, err = f.reader(i)
+	return err
 }
 
 func (x *reading) fail(err error) error {
@@ -271,6 +304,11 @@ func (x *reading) fail(err error) error {
 func (x *reading) next(ctx context.Context) ([]float32, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if len(x.made) > 0 {
+		part := x.made[:min(copyChunk, len(x.made))]
+		x.made = x.made[len(part):]
+		return part, nil
 	}
 	if x.left == 0 {
 		return nil, io.EOF

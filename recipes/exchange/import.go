@@ -4,8 +4,6 @@ package exchange
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +15,7 @@ import (
 	"strings"
 
 	"hone/checkpoint"
+	"hone/checkpoint/file"
 	"hone/data/hub"
 	"hone/eval/generate"
 	"hone/recipes"
@@ -36,35 +35,33 @@ type Imported struct {
 
 	config   map[string]json.RawMessage // config.json
 	snapshot *hub.Snapshot              // that Source is of; nil: a directory of the user's
+	gguf     *ggufModel                 // that Source is; nil: a directory
 }
 
 // importStage is the stage that an imported checkpoint says it is of.
 const importStage = "import"
 
 // Import makes a checkpoint at dst, which must not be there yet, of a Hugging Face model
-// directory: config.json, weights in safetensors (one file or shards) of any floating-point
-// type, and a tokenizer of any kind. The weights become float32. Everything is verified from
-// the headers before any memory is taken for a tensor.
+// directory (config.json, weights in safetensors or files of PyTorch's, whole or in shards, of
+// any floating-point type, and a tokenizer of any kind) or of a GGUF file. The weights become
+// float32. Everything is verified from the headers before any memory is taken for a tensor.
 func Import(ctx context.Context, src, dst string, o recipes.Console) (*Imported, error) {
 	return (&Imported{Source: src, Checkpoint: dst}).make(ctx, o)
 }
 
-// make makes the checkpoint of what Source is a directory of.
+// make makes the checkpoint of Source.
 func (r *Imported) make(ctx context.Context, o recipes.Console) (*Imported, error) {
 	src, dst := r.Source, r.Checkpoint
 	if err := checkpoint.Vacant(dst); err != nil {
 		return nil, recipes.Input(err)
 	}
-	if err := otherModel(src); err != nil {
-		return nil, recipes.Input(err)
-	}
-	w, err := checkpoint.OpenWeights(src)
+	w, config, err := r.open()
 	if err != nil {
 		return nil, recipes.Input(err)
 	}
 	defer w.Close()
 	r.Files = w.Files()
-	m, err := r.match(ctx, w)
+	m, err := r.match(ctx, w, config)
 	if err != nil {
 		return nil, recipes.Input(err)
 	}
@@ -72,8 +69,7 @@ func (r *Imported) make(ctx context.Context, o recipes.Console) (*Imported, erro
 	if err != nil {
 		return nil, recipes.Input(err)
 	}
-	config, err := m.Config.JSON()
-	if err != nil {
+	if config, err = m.Config.JSON(); err != nil {
 		return nil, err
 	}
 	files = append(files, checkpoint.BytesFile(checkpoint.ConfigFile, config))
@@ -94,11 +90,14 @@ func (r *Imported) make(ctx context.Context, o recipes.Console) (*Imported, erro
 		}
 		total += 2 * n // hashed, and then converted
 	}
-	progress := &countWriter{set: func(done int64) { bar.Set(done, total, "") }}
+	progress := &counter{set: func(done int64) { bar.Set(done, total, "") }}
 	for _, name := range w.Files() {
-		if origin.Imported.Files[name], err = hashFile(ctx, filepath.Join(src, name), progress); err != nil {
+		before := progress.n
+		info, err := file.Hash(ctx, filepath.Join(w.Dir(), name), func(done, _ int64) { progress.add(before + done - progress.n) })
+		if err != nil {
 			return nil, recipes.Input(err)
 		}
+		origin.Imported.Files[name] = info.SHA256
 	}
 	chain := []checkpoint.Origin{origin}
 	if c, err := checkpoint.Open(src); err == nil { // it was exported from here: what is known of it stays known
@@ -134,7 +133,11 @@ func (r *Imported) origin() *checkpoint.Import {
 		r.Name = s.Repo
 	}
 	o.Name = r.Name
-	text, err := checkpoint.ReadInput(filepath.Join(r.Source, hub.CardFile))
+	if r.gguf != nil {
+		o.Licence = r.gguf.licence
+		return o
+	}
+	text, err := r.beside(hub.CardFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return o
 	}
@@ -150,25 +153,42 @@ func (r *Imported) origin() *checkpoint.Import {
 	return o
 }
 
-// otherModel says of what is no model directory of Hugging Face's with weights in safetensors
-// what it is, where that is known.
-func otherModel(src string) error {
-	info, err := os.Stat(src)
+// open opens the weights, by transformers' names, and gives the configuration. Both are closed
+// or complete.
+func (r *Imported) open() (w *checkpoint.Weights, config []byte, err error) {
+	info, err := os.Stat(r.Source)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	if !info.IsDir() {
-		switch filepath.Ext(src) {
+		switch filepath.Ext(r.Source) {
 		case ".gguf":
-			return fmt.Errorf("%s is a GGUF file, whose weights are not read; import the directory in safetensors that it was made of", src)
-		case ".bin", ".pt", ".pth", ".ckpt":
-			return fmt.Errorf("%s is a file of PyTorch's, which is not read, since reading such a file can run a program; save the model again with safe_serialization=True", src)
-		case ".safetensors":
-			return fmt.Errorf("%s is a file of weights; import takes the directory that it is in, with its config.json", src)
+			if r.gguf, err = openGGUF(r.Source); err != nil {
+				return nil, nil, err
+			}
+			return r.gguf.weights, r.gguf.config, nil
+		case ".safetensors", ".bin", ".pt", ".pth", ".ckpt":
+			return nil, nil, fmt.Errorf("%s is a file of weights; import takes the directory that it is in, with its config.json", r.Source)
 		}
-		return fmt.Errorf("%s is a file; import takes a directory", src)
+		return nil, nil, fmt.Errorf("%s is a file; import takes a directory, or a GGUF file", r.Source)
 	}
-	entries, err := os.ReadDir(src)
+	if err := otherModel(r.Source); err != nil {
+		return nil, nil, err
+	}
+	if w, err = checkpoint.OpenWeights(r.Source); err != nil {
+		return nil, nil, err
+	}
+	if config, err = file.Read(filepath.Join(r.Source, checkpoint.ConfigFile)); err != nil {
+		w.Close()
+		return nil, nil, err
+	}
+	return w, config, nil
+}
+
+// otherModel says of a directory that is no model of transformers' what it is, where that is
+// known.
+func otherModel(dir string) error {
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
@@ -176,33 +196,44 @@ func otherModel(src string) error {
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
-	return foreign(src, names)
+	return foreign(dir, names)
 }
 
 // foreign says so where the files of a model are not such that Import reads them.
 func foreign(src string, names []string) error {
-	file := map[string]string{} // of each name or ending, one
+	found := map[string]string{} // of each name or ending, one
 	for _, name := range names {
-		file[name], file[filepath.Ext(name)] = name, name
+		found[name], found[filepath.Ext(name)] = name, name
 	}
 	const adapter = "adapter_config.json"
-	if file[adapter] != "" { // transformers takes it before a model beside it
+	if found[adapter] != "" { // transformers takes it before a model beside it
 		return fmt.Errorf("%s is an adapter of PEFT (%s), no whole model; merge it into its base (merge_and_unload), save that, and import it", src, adapter)
 	}
-	if gguf := file[".gguf"]; gguf != "" && file[".safetensors"] == "" {
-		return fmt.Errorf("%s has its weights in a GGUF file, %s, which is not read; import the directory in safetensors that it was made of", src, gguf)
+	if gguf := found[".gguf"]; gguf != "" && found[".safetensors"] == "" {
+		return fmt.Errorf("%s has its weights in a GGUF file, %s (hint: import that file itself)", src, gguf)
 	}
 	return nil
 }
 
-// match reads config.json and finds the model's parameters among the tensors.
-func (r *Imported) match(ctx context.Context, w *checkpoint.Weights) (*model.Match, error) {
-	path := filepath.Join(r.Source, checkpoint.ConfigFile)
-	text, err := checkpoint.ReadInput(path)
-	if err != nil {
-		return nil, err
+// beside reads a file of the model's directory; the error is fs.ErrNotExist where it is not there.
+func (r *Imported) beside(name string) ([]byte, error) {
+	if r.gguf != nil {
+		return nil, fs.ErrNotExist
 	}
-	inFile := func(err error) error { return fmt.Errorf("%s: %w", path, err) }
+	return file.Read(filepath.Join(r.Source, name))
+}
+
+// configPath is where the configuration is.
+func (r *Imported) configPath() string {
+	if r.gguf != nil {
+		return r.Source
+	}
+	return filepath.Join(r.Source, checkpoint.ConfigFile)
+}
+
+// match reads a config.json and finds the model's parameters among the tensors.
+func (r *Imported) match(ctx context.Context, w *checkpoint.Weights, text []byte) (*model.Match, error) {
+	inFile := func(err error) error { return fmt.Errorf("%s: %w", r.configPath(), err) }
 	var raw map[string]json.RawMessage
 	if err := json.Unmarshal(text, &raw); err != nil {
 		return nil, inFile(err)
@@ -271,10 +302,10 @@ func modelName(raw map[string]json.RawMessage) string {
 // transformers does.
 func (r *Imported) generation() ([]checkpoint.File, error) {
 	path := filepath.Join(r.Source, checkpoint.GenerationFile)
-	text, err := checkpoint.ReadInput(path)
+	text, err := r.beside(checkpoint.GenerationFile)
 	there := err == nil
 	if errors.Is(err, fs.ErrNotExist) {
-		path = filepath.Join(r.Source, checkpoint.ConfigFile)
+		path = r.configPath()
 		text, err = generate.SettingsOfConfig(r.config)
 	}
 	if err != nil || len(text) == 0 {
@@ -290,36 +321,13 @@ func (r *Imported) generation() ([]checkpoint.File, error) {
 	return []checkpoint.File{checkpoint.BytesFile(checkpoint.GenerationFile, text)}, nil
 }
 
-// A countWriter counts bytes.
-type countWriter struct {
+// A counter counts bytes.
+type counter struct {
 	n   int64
 	set func(n int64)
 }
 
-func (c *countWriter) add(n int64) {
+func (c *counter) add(n int64) {
 	c.n += n
 	c.set(c.n)
-}
-
-func (c *countWriter) Write(p []byte) (int, error) {
-	c.add(int64(len(p)))
-	return len(p), nil
-}
-
-// untilDone takes what is written to it until a context ends.
-type untilDone struct{ ctx context.Context }
-
-func (u untilDone) Write(p []byte) (int, error) { return len(p), u.ctx.Err() }
-
-func hashFile(ctx context.Context, path string, progress io.Writer) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.CopyBuffer(io.MultiWriter(h, progress, untilDone{ctx}), struct{ io.Reader }{f}, make([]byte, 1<<20)); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -280,7 +280,7 @@ func TestImportModelFaults(t *testing.T) {
 			}
 		}, "model.safetensors: not a valid safetensors file: tensor "},
 		{"no config", func(t *testing.T, dir string) { remove(t, dir, checkpoint.ConfigFile) }, "config.json: no such file"},
-		{"no weights", func(t *testing.T, dir string) { remove(t, dir, checkpoint.ModelFile) }, "neither model.safetensors nor"},
+		{"no weights", func(t *testing.T, dir string) { remove(t, dir, checkpoint.ModelFile) }, "none of model.safetensors, model.safetensors.index.json, pytorch_model.bin"},
 		{"no tokenizer", func(t *testing.T, dir string) { remove(t, dir, checkpoint.TokenizerFile) }, "has none of tokenizer.json"},
 		{"damaged tokenizer", func(t *testing.T, dir string) { write(t, filepath.Join(dir, checkpoint.TokenizerFile), []byte("{")) }, "tokenizer.json: "},
 	} {
@@ -345,16 +345,16 @@ func TestImportOthers(t *testing.T) {
 		{"GGUF", "llama", func(t *testing.T, dir string) string {
 			write(t, filepath.Join(dir, "m.gguf"), []byte("GGUF"))
 			return filepath.Join(dir, "m.gguf")
-		}, "m.gguf is a GGUF file, whose weights are not read"},
+		}, "m.gguf: gguf: no GGUF file"},
 		{"directory of GGUF", "llama", func(t *testing.T, dir string) string {
 			remove(t, dir, checkpoint.ModelFile)
 			write(t, filepath.Join(dir, "m.gguf"), []byte("GGUF"))
 			return dir
-		}, "has its weights in a GGUF file, m.gguf"},
+		}, "has its weights in a GGUF file, m.gguf (hint: import that file itself)"},
 		{"PyTorch", "llama", func(t *testing.T, dir string) string {
 			write(t, filepath.Join(dir, "pytorch_model.bin"), []byte("PK"))
 			return filepath.Join(dir, "pytorch_model.bin")
-		}, "pytorch_model.bin is a file of PyTorch's, which is not read"},
+		}, "import takes the directory that it is in"},
 		{"directory of PyTorch", "llama", func(t *testing.T, dir string) string {
 			remove(t, dir, checkpoint.ModelFile)
 			write(t, filepath.Join(dir, "pytorch_model.bin"), []byte("PK"))
@@ -493,11 +493,11 @@ func TestImportSizes(t *testing.T) {
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
 				r := &Imported{Source: dir}
-				w, err := checkpoint.OpenWeights(dir)
+				w, text, err := r.open()
 				if err != nil {
 					t.Fatal(err)
 				}
-				_, err = r.match(t.Context(), w)
+				_, err = r.match(t.Context(), w, text)
 				w.Close()
 				runtime.ReadMemStats(&after)
 				if taken := after.TotalAlloc - before.TotalAlloc; taken > 64<<20 {

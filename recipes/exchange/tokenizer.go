@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"slices"
 	"strconv"
 
@@ -36,11 +35,15 @@ func (r *Imported) tokenizer(c model.Config) ([]checkpoint.File, error) {
 	if tok.Size() > c.VocabSize {
 		return nil, fmt.Errorf("%s: the tokenizer has %d tokens, but vocab_size is %d", r.Source, tok.Size(), c.VocabSize)
 	}
-	text, err := checkpoint.ReadInput(filepath.Join(r.Source, checkpoint.TokenizerFile))
+	text, err := r.beside(checkpoint.TokenizerFile)
 	made := errors.Is(err, fs.ErrNotExist)
 	if made {
 		text, err = tok.JSON(), nil
-		r.Notes = append(r.Notes, checkpoint.TokenizerFile+" is made from the tokenizer's other files")
+		if r.gguf != nil {
+			r.Notes = append(r.Notes, checkpoint.ConfigFile+" and "+checkpoint.TokenizerFile+" are made from the file's keys")
+		} else {
+			r.Notes = append(r.Notes, checkpoint.TokenizerFile+" is made from the tokenizer's other files")
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -51,7 +54,7 @@ func (r *Imported) tokenizer(c model.Config) ([]checkpoint.File, error) {
 		if made && slices.Contains(madeTokenizerFiles, name) {
 			continue
 		}
-		text, err := checkpoint.ReadInput(filepath.Join(r.Source, name))
+		text, err := r.beside(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -1,0 +1,225 @@
+package exchange
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"hone/checkpoint"
+	"hone/checkpoint/gguf"
+)
+
+// A ggufWant is what transformers has of a model of testdata/gguf; see models.py there.
+type ggufWant struct {
+	Config  map[string]any
+	Tensors map[string]string // the sha256 of their float32
+}
+
+func ggufModels(t *testing.T) map[string]ggufWant {
+	t.Helper()
+	text, err := os.ReadFile("testdata/gguf/models.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all struct{ Models map[string]ggufWant }
+	if err := json.Unmarshal(text, &all); err != nil {
+		t.Fatal(err)
+	}
+	return all.Models
+}
+
+// A GGUF file becomes the checkpoint that transformers makes of it: every tensor bit by bit, and
+// the configuration.
+func TestImportGGUF(t *testing.T) {
+	for name, want := range ggufModels(t) {
+		t.Run(name, func(t *testing.T) {
+			dst := filepath.Join(t.TempDir(), "model")
+			r, err := Import(t.Context(), "testdata/gguf/"+name+".gguf", dst, silent())
+			if err != nil {
+				if name == "gemma3" || name == "bert" {
+					t.Skip(err) // until there are such models
+				}
+				t.Fatal(err)
+			}
+			if r.Name != "tiny "+name || r.Files[0] != name+".gguf" {
+				t.Errorf("%+v", r)
+			}
+			c, err := checkpoint.Open(dst)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := c.Tensors(checkpoint.ModelFile)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			got := map[string]string{}
+			for _, x := range s.Tensors() {
+				x, err := s.Read(x.Name, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				sum := sha256.Sum256(x.Data)
+				got[x.Name] = hex.EncodeToString(sum[:])
+			}
+			for tensor, sum := range want.Tensors {
+				mine, ok := got[tensor]
+				if !ok && (tensor == "lm_head.weight" && want.Config["tie_word_embeddings"] != false) {
+					continue // tied
+				}
+				if mine != sum {
+					t.Errorf("tensor %s is not transformers' (there: %v)", tensor, ok)
+				}
+				delete(got, tensor)
+			}
+			if len(got) > 0 {
+				t.Errorf("more tensors: %v", got)
+			}
+			text, err := c.File(checkpoint.ConfigFile)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var config map[string]any
+			if err := json.Unmarshal(text, &config); err != nil {
+				t.Fatal(err)
+			}
+			for key, value := range want.Config {
+				if !reflect.DeepEqual(config[key], value) {
+					t.Errorf("%s is %v, want %v", key, config[key], value)
+				}
+			}
+		})
+	}
+}
+
+// tinyGGUF are the keys and tensors of a Llama of one layer.
+func tinyGGUF() (list []gguf.Key, tensors []gguf.Tensor) {
+	tokens := []string{"<|end|>"}
+	for b := range 256 {
+		tokens = append(tokens, string(rune(0x100+b)))
+	}
+	types := make([]int32, len(tokens))
+	for i := range types {
+		types[i] = 1
+	}
+	types[0] = 3
+	list = []gguf.Key{
+		{Name: "general.architecture", Value: "llama"}, {Name: "llama.context_length", Value: uint32(64)}, {Name: "llama.embedding_length", Value: uint32(32)},
+		{Name: "llama.feed_forward_length", Value: uint32(48)}, {Name: "llama.block_count", Value: uint32(1)}, {Name: "llama.attention.head_count", Value: uint32(4)},
+		{Name: "llama.attention.head_count_kv", Value: uint32(2)}, {Name: "llama.attention.layer_norm_rms_epsilon", Value: float32(1e-5)},
+		{Name: "tokenizer.ggml.model", Value: "gpt2"}, {Name: "tokenizer.ggml.pre", Value: "gpt-2"}, {Name: "tokenizer.ggml.tokens", Value: tokens},
+		{Name: "tokenizer.ggml.token_type", Value: types}, {Name: "tokenizer.ggml.merges", Value: []string{}},
+		{Name: "tokenizer.ggml.bos_token_id", Value: uint32(0)}, {Name: "tokenizer.ggml.eos_token_id", Value: uint32(0)},
+	}
+	for _, x := range []struct {
+		name  string
+		shape []int
+	}{
+		{"token_embd.weight", []int{257, 32}}, {"output_norm.weight", []int{32}}, {"blk.0.attn_norm.weight", []int{32}}, {"blk.0.ffn_norm.weight", []int{32}},
+		{"blk.0.attn_q.weight", []int{32, 32}}, {"blk.0.attn_k.weight", []int{16, 32}}, {"blk.0.attn_v.weight", []int{16, 32}},
+		{"blk.0.attn_output.weight", []int{32, 32}}, {"blk.0.ffn_gate.weight", []int{48, 32}}, {"blk.0.ffn_up.weight", []int{48, 32}},
+		{"blk.0.ffn_down.weight", []int{32, 48}},
+	} {
+		tensors = append(tensors, gguf.Tensor{Name: x.name, Shape: x.shape, Type: gguf.F32})
+	}
+	return list, tensors
+}
+
+// What contradicts itself or is not known in a GGUF file is refused by its name, and nothing is
+// written.
+func TestImportGGUFRefused(t *testing.T) {
+	type file struct {
+		keys    []gguf.Key
+		tensors []gguf.Tensor
+	}
+	set := func(name string, v any) func(f *file) {
+		return func(f *file) {
+			f.keys = slices.DeleteFunc(f.keys, func(k gguf.Key) bool { return k.Name == name })
+			if v != nil {
+				f.keys = append(f.keys, gguf.Key{Name: name, Value: v})
+			}
+		}
+	}
+	tensor := func(name string, shape ...int) func(f *file) {
+		return func(f *file) {
+			f.tensors = slices.DeleteFunc(f.tensors, func(x gguf.Tensor) bool { return x.Name == name })
+			if shape != nil {
+				f.tensors = append(f.tensors, gguf.Tensor{Name: name, Shape: shape, Type: gguf.F32})
+			}
+		}
+	}
+	for name, test := range map[string]struct {
+		change func(f *file)
+		want   string
+	}{
+		"as it is":             {func(*file) {}, ""},
+		"another architecture": {set("general.architecture", "mamba"), `general.architecture "mamba" is not read (known: llama, qwen2, qwen3, gemma3, gpt2, bert)`},
+		"no architecture":      {set("general.architecture", nil), `general.architecture "" is not read`},
+		"a number for one":     {set("general.architecture", uint32(1)), "key general.architecture is of type uint32, not a string"},
+		"an adapter":           {set("general.type", "adapter"), `general.type is "adapter"; a model is read`},
+		"no sizes":             {set("llama.embedding_length", nil), "key llama.embedding_length is missing"},
+		"a size of 0":          {set("llama.feed_forward_length", uint32(0)), "key llama.feed_forward_length is no number from 1 on"},
+		"a size of 2^40":       {set("llama.embedding_length", uint64(1<<40)), "key llama.embedding_length is no number"},
+		"another size":         {set("llama.embedding_length", uint32(64)), "has shape"},
+		"more layers":          {set("llama.block_count", uint32(1e6)), "num_hidden_layers is 1000000, but there are only 11 tensors"},
+		"heads that differ":    {set("llama.attention.head_count", []int32{4, 2}), "key llama.attention.head_count is no number"},
+		"more heads":           {set("llama.attention.head_count", uint32(5)), "tensor \"blk.0.attn_q.weight\" has 32 rows, not an even number for each of 5 heads"},
+		"heads of one row":     {set("llama.attention.head_count", uint32(32)), "not an even number for each of 32 heads"},
+		"experts":              {set("llama.expert_count", uint32(8)), "key llama.expert_count is not supported"},
+		"a window":             {set("llama.attention.sliding_window", uint32(8)), "key llama.attention.sliding_window is not supported"},
+		"turned in part":       {set("llama.rope.dimension_count", uint32(4)), "heads that turn in part are not supported"},
+		"values of a size":     {set("llama.attention.value_length", uint32(4)), "attention.value_length is 4, but key_length is 8"},
+		"another stretch":      {set("llama.rope.scaling.type", "longrope"), `rope.scaling.type is "longrope" (known: none, linear, yarn)`},
+		"a stretch of none":    {set("llama.rope.scaling.factor", float32(2)), "rope.scaling.factor is 2, but rope.scaling.type is not there"},
+		"sees ahead":           {set("llama.attention.causal", false), "key llama.attention.causal is not true, which is not supported"},
+		"more tokens":          {set("llama.vocab_size", uint32(300)), "llama.vocab_size is 300, but token_embd.weight has 257 rows"},
+		"no embedding":         {tensor("token_embd.weight"), `tensor "token_embd.weight" is missing`},
+		"an embedding's row":   {tensor("token_embd.weight", 32), `tensor "token_embd.weight" has shape [32], not rows and columns`},
+		"fewer rows":           {tensor("token_embd.weight", 100, 32), "the tokenizer has 257 tokens, but vocab_size is 100"},
+		"no norm":              {tensor("output_norm.weight"), "tensor model.norm.weight is missing"},
+		"a tensor too many":    {tensor("blk.0.ffn_gate_exps.weight", 4, 4), `tensor "blk.0.ffn_gate_exps.weight" is not known of llama`},
+		"a layer too many":     {tensor("blk.1.attn_norm.weight", 32), "unexpected tensor model.layers.1.input_layernorm.weight"},
+		"a layer named twice":  {tensor("blk.00.attn_norm.weight", 32), `tensor "blk.00.attn_norm.weight" is not known`},
+		"other factors":        {tensor("rope_freqs.weight", 4), "tensor rope_freqs.weight: its factors are not those of a Llama 3"},
+		"a token too far":      {set("tokenizer.ggml.eos_token_id", uint32(1<<31)), "eos_token_id"},
+		"no tokenizer":         {set("tokenizer.ggml.model", nil), "tokenizer"},
+	} {
+		var f file
+		f.keys, f.tensors = tinyGGUF()
+		test.change(&f)
+		dir := t.TempDir()
+		path, dst := filepath.Join(dir, "m.gguf"), filepath.Join(dir, "made")
+		out, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = gguf.Write(out, f.keys, f.tensors, func(w io.Writer, x *gguf.Tensor) error {
+			_, err := w.Write(make([]byte, x.Bytes))
+			return err
+		})
+		if err = errors.Join(err, out.Close()); err != nil {
+			t.Fatal(err)
+		}
+		_, err = Import(t.Context(), path, dst, silent())
+		if test.want == "" {
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: error %v, want %q", name, err, test.want)
+		}
+		if _, err := os.Stat(dst); err == nil {
+			t.Errorf("%s: something was written", name)
+		}
+	}
+}
