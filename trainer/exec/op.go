@@ -49,7 +49,8 @@ const (
 	OpRMSNormGrad
 
 	// Rotations: positions(R) int32 -> table(R,D): of each row the cosines, then the sines, of its
-	// position times Attrs.Frequencies (D/2). A negative position does not turn: 1 and 0.
+	// position times Attrs.Frequencies (D/2), all times Attrs.Scale. A negative position does not turn: 1 and 0
+	// times that.
 	OpRotations
 	// RoPE (Su et al. 2021): x(R,W), table(R,D) -> y(R,W). The first Attrs.Heads·D columns are heads of
 	// size D, of which column i < D/2 is turned together with column i + D/2, as in Hugging Face's Llama;
@@ -63,20 +64,21 @@ const (
 	// they are the queries'.
 	//
 	// Query i sees key j of the same sequence when their segments are equal and not negative, and
-	// keyOrder[j] <= order[i], < with Attrs.Strict. A query that sees nothing gives zeros and lse = 0.
+	// keyOrder[j] <= order[i], < with Attrs.Strict; and with Attrs.Window, which is for keys that are the
+	// queries' rows, when i-j < Window. A query that sees nothing gives zeros and lse = 0.
 	// bias is added to the scaled products: bias[h][j-i+T-1] of shape (H,T+T'-1), i and j counted
 	// within their sequences (Raffel et al. 2020), or (R,H,T+T'-1), of each query its own (Dai et al.
 	// 2019: the shifted products with relative positions).
 	// With rng, probabilities are dropped as OpDropout drops elements, after their sum is taken.
-	// Attrs: B, T, Heads, KVHeads, Scale, Strict; P, Salt.
+	// Attrs: B, T, Heads, KVHeads, Scale, Strict, Window; P, Salt.
 	OpAttention
 	// AttentionGrad: attention's inputs, y, lse, dy(R,H·D) -> dq, [dk], [dv], [dbias], in the inputs'
 	// shapes; dbias may be absent where bias is not. It has attention's attributes.
 	OpAttentionGrad
 	// AttentionCached: q(R,H·D), keys(B,T,KV·D), values(B,T,KV·D), positions(R), sequences(R) int32, k(R,KV·D),
 	// v(R,KV·D) -> y(R,H·D): first each row's k and v are written to row positions[r] of keys and values of
-	// its sequence, then it attends to rows 0..positions[r] of these. Without k and v, q(R,(H+2·KV)·D) holds
-	// both. A row whose position is negative is none: y is 0. Keys and values are of class Cache, and listed
+	// its sequence, then it attends to rows 0..positions[r] of these, the last Window of them. Without k and v,
+	// q(R,(H+2·KV)·D) holds both. A row whose position is negative is none: y is 0. Keys and values are of class Cache, and listed
 	// as outputs too. A row has the bits of OpAttention, whatever other rows there are.
 	OpAttentionCached
 
@@ -107,6 +109,10 @@ const (
 	OpTanhGrad
 	OpSigmoidGrad
 	OpReLUGrad
+	// Activation: x -> y, elementwise, of the function Attrs.Activation. What has an op of its own is faster there.
+	OpActivation
+	// ActivationGrad: x, dy -> dx.
+	OpActivationGrad
 	// GLU (Shazeer 2020): gate(R,N), up(R,N) -> y(R,N) = f(gate)·up, with f = Attrs.Activation. With up
 	// absent, gate(R,2N) holds both side by side.
 	OpGLU
@@ -216,7 +222,7 @@ var opNames = [numOps]string{
 	OpRMSNorm: "rms_norm", OpAddRMSNorm: "add_rms_norm", OpRMSNormGrad: "rms_norm_grad",
 	OpRotations: "rotations", OpRoPE: "rope",
 	OpAttention: "attention", OpAttentionGrad: "attention_grad", OpAttentionCached: "attention_cached",
-	OpGELU: "gelu", OpGELUGrad: "gelu_grad", OpGLU: "glu", OpGLUGrad: "glu_grad",
+	OpGELU: "gelu", OpGELUGrad: "gelu_grad", OpActivation: "activation", OpActivationGrad: "activation_grad", OpGLU: "glu", OpGLUGrad: "glu_grad",
 	OpTanh: "tanh", OpSigmoid: "sigmoid", OpReLU: "relu", OpTanhGrad: "tanh_grad", OpSigmoidGrad: "sigmoid_grad", OpReLUGrad: "relu_grad",
 	OpAdd: "add", OpAddBias: "add_bias", OpScale: "scale", OpTranspose: "transpose", OpDropout: "dropout",
 	OpRelativeScores: "relative_scores", OpRelativeScoresGrad: "relative_scores_grad", OpRemember: "remember",
@@ -239,7 +245,7 @@ func (o Op) String() string {
 // because each element is read before it is written.
 func (o Op) inPlace() bool {
 	switch o {
-	case OpGELU, OpGELUGrad, OpTanh, OpSigmoid, OpReLU, OpTanhGrad, OpSigmoidGrad, OpReLUGrad, OpGLUGrad, OpAdd, OpAddBias, OpScale, OpDropout, OpRoPE,
+	case OpGELU, OpGELUGrad, OpTanh, OpSigmoid, OpReLU, OpTanhGrad, OpSigmoidGrad, OpReLUGrad, OpActivation, OpActivationGrad, OpGLUGrad, OpAdd, OpAddBias, OpScale, OpDropout, OpRoPE,
 		OpLayerNorm, OpAddLayerNorm, OpLayerNormGrad, OpRMSNorm, OpAddRMSNorm, OpRMSNormGrad,
 		OpCrossEntropyGrad, OpNormalize, OpMatrixPolynomial:
 		return true
@@ -252,7 +258,8 @@ type Attrs struct {
 	B, T                      int // attention: sequences and rows of each
 	Heads, KVHeads            int
 	Strict                    bool    // a query does not see keys of its own order
-	Scale                     float64 // of attention's logits, usually 1/√D; of Muon's update
+	Window                    int     // a query sees so many rows up to its own; 0: all
+	Scale                     float64 // of attention's logits, usually 1/√D; of rotations; of Muon's update
 	Eps                       float64
 	P                         float64 // dropout probability
 	ZLoss                     float64 // of cross-entropy: factor of the square of log Z
@@ -262,17 +269,41 @@ type Attrs struct {
 	Coefficients              [3]float64 // of a polynomial, the constant first
 	Frequencies               []float64  // of rotations, radians a position
 	Inverse                   bool       // turn back
-	Activation                Activation // of a gated linear unit
+	Activation                Activation // of OpActivation, and of a gated linear unit
 	Erf                       bool       // GELU by the error function
 	BF16                      bool       // of matrix products: the operands are rounded to bf16, and added in float32
 }
 
-// Activation is the function of a gated linear unit.
+// Activation is a function of one number.
 type Activation uint8
 
 const (
-	SiLU     Activation = iota // x·σ(x): SwiGLU
-	GELUTanh                   // GELU in its tanh form: T5's gated GELU
+	SiLU         Activation = iota // x·σ(x): SwiGLU
+	GELUTanh                       // GELU in its tanh form: T5's gated GELU
+	GELUErf                        // x·Φ(x), with the normal distribution Φ
+	GELUClipped                    // that, at most 10
+	GELUQuick                      // x·σ(1.702·x)
+	ReLU                           // max(x, 0)
+	ReLUSquared                    // max(x, 0)²
+	ReLU6                          // max(x, 0), at most 6
+	ReLULeaky                      // x, below 0 a hundredth of it
+	HardSwish                      // x·relu6(x+3)/6
+	Mish                           // x·tanh(softplus(x))
+	Laplace                        // the normal distribution of mean √½ and variance 1/(4π)
+	SqrtSoftplus                   // √log(1+exp(x))
+	Tanh
+	Sigmoid
+	Linear // x
+
+	numActivations
 )
 
-func (a Activation) String() string { return [...]string{"silu", "gelu"}[a] }
+func (a Activation) String() string {
+	return [...]string{
+		"silu", "gelu", "gelu_erf", "gelu_clipped", "gelu_quick", "relu", "relu_squared", "relu6", "relu_leaky", "hard_swish",
+		"mish", "laplace", "sqrt_softplus", "tanh", "sigmoid", "linear",
+	}[a]
+}
+
+// Known says that there is such a function.
+func (a Activation) Known() bool { return a < numActivations }

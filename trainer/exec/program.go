@@ -198,17 +198,22 @@ func (a *Attrs) suffix(op Op) string {
 		return fmt.Sprintf("[H=%d back]", a.Heads)
 	case op == OpRoPE:
 		return fmt.Sprintf("[H=%d]", a.Heads)
-	case a.Heads > 0 && a.P > 0:
-		return fmt.Sprintf("[B=%d T=%d H=%d/%d p=%g #%d]", a.B, a.T, a.Heads, a.KVHeads, a.P, a.Salt)
 	case a.Heads > 0:
-		return fmt.Sprintf("[B=%d T=%d H=%d/%d]", a.B, a.T, a.Heads, a.KVHeads)
+		s := fmt.Sprintf("B=%d T=%d H=%d/%d", a.B, a.T, a.Heads, a.KVHeads)
+		if a.Window > 0 {
+			s += fmt.Sprintf(" W=%d", a.Window)
+		}
+		if a.P > 0 {
+			s += fmt.Sprintf(" p=%g #%d", a.P, a.Salt)
+		}
+		return "[" + s + "]"
 	case a.ZLoss > 0:
 		return fmt.Sprintf("[z=%g]", a.ZLoss)
 	case a.Transposed:
 		return "[(in,out)]"
 	case a.Erf:
 		return "[erf]"
-	case op == OpGLU || op == OpGLUGrad:
+	case op == OpGLU || op == OpGLUGrad || op == OpActivation || op == OpActivationGrad:
 		return fmt.Sprintf("[%v]", a.Activation)
 	}
 	return ""

@@ -43,6 +43,10 @@ type Attend struct {
 	Segments, Order *Node // (R) int32
 	Strict          bool
 
+	// Window, if not 0, hides keys that lie so many rows or more before a query: it sees its own row
+	// and the Window-1 before. The keys are the queries' rows.
+	Window int
+
 	// Of keys that are other rows than the queries: cross-attention, a memory. Else nil.
 	KeySegments, KeyOrder *Node // (S) int32
 	KeyT                  int   // their rows of a sequence
@@ -78,6 +82,9 @@ func (b *Builder) Attention(a Attend) *Node {
 		return &Node{}
 	}
 	s := r
+	if a.Window < 0 || a.Window > 0 && (a.KeySegments != nil || a.KeyOrder != nil || a.KeyT != 0) {
+		return b.fail("%v: a window of %d over keys of other rows", code, a.Window)
+	}
 	if a.KeySegments != nil || a.KeyOrder != nil || a.KeyT != 0 {
 		if a.K == nil {
 			return b.fail("%v: other keys' segments, but keys that lie beside the queries", code)
@@ -108,7 +115,7 @@ func (b *Builder) Attention(a Attend) *Node {
 		return &Node{}
 	}
 	b.differentiable(code, a.Q, a.K, a.V, a.Bias)
-	attrs := exec.Attrs{B: n, T: a.T, Heads: h.Query, KVHeads: h.KV, Scale: a.Scale, Strict: a.Strict}
+	attrs := exec.Attrs{B: n, T: a.T, Heads: h.Query, KVHeads: h.KV, Scale: a.Scale, Strict: a.Strict, Window: a.Window}
 	if a.Scale == 0 {
 		attrs.Scale = 1 / math.Sqrt(float64(d))
 	}
@@ -154,37 +161,55 @@ func (b *Builder) Attention(a Attend) *Node {
 	return y[0]
 }
 
-// AttentionCached goes on with sequences whose keys and values are kept: q (R,H·D), k and v
-// (R,KV·D), or, with k and v nil, q (R,(H+2·KV)·D) that holds all three; keys and values
-// (B,T,KV·D) made by Cache, positions (R) and sequences (R) int32 -> (R,H·D). Each row is
-// written to row positions[r] of its sequence's keys and values, and attends to rows 0 to
-// positions[r]; a row of a negative position is none, and gives zeros. It has no gradient.
-func (b *Builder) AttentionCached(q, k, v, keys, values, positions, sequences *Node, h Heads) *Node {
+// AttendCached are the operands of AttentionCached: R new rows of sequences of which keys and
+// values are kept.
+type AttendCached struct {
+	Q, K, V      *Node // (R,H·D), (R,KV·D), (R,KV·D); or, with K and V nil, Q (R,(H+2·KV)·D) holds all three
+	Heads        Heads
+	Keys, Values *Node // (B,T,KV·D), made by Cache
+
+	Positions, Sequences *Node // (R) int32
+
+	Window int     // as Attend has it
+	Scale  float64 // of the products; 0: 1/√D
+}
+
+// AttentionCached gives (R,H·D). Each row is written to row Positions[r] of its sequence's keys and
+// values, and attends to rows 0 to Positions[r]; a row of a negative position is none, and gives
+// zeros. It has no gradient.
+func (b *Builder) AttentionCached(a AttendCached) *Node {
 	const code = exec.OpAttentionCached
-	if !b.shape(code, "q", q, b.dt, -1, -1) {
+	if !b.shape(code, "q", a.Q, b.dt, -1, -1) {
 		return &Node{}
 	}
-	n, heads := q.shape[0], h.Query
-	if k == nil {
+	h := a.Heads
+	n, heads := a.Q.shape[0], h.Query
+	if a.K == nil {
 		heads += 2 * h.KV
 	}
-	d, ok := h.size(b, code, q.shape[1], heads)
-	in := []*Node{q, keys, values, positions, sequences}
-	if k != nil {
-		in = append(in, k, v)
-		ok = ok && b.shape(code, "k", k, b.dt, n, h.KV*d) && b.shape(code, "v", v, b.dt, n, h.KV*d)
+	d, ok := h.size(b, code, a.Q.shape[1], heads)
+	in := []*Node{a.Q, a.Keys, a.Values, a.Positions, a.Sequences}
+	if a.K != nil {
+		in = append(in, a.K, a.V)
+		ok = ok && b.shape(code, "k", a.K, b.dt, n, h.KV*d) && b.shape(code, "v", a.V, b.dt, n, h.KV*d)
 	}
-	if !ok || !b.shape(code, "keys", keys, b.dt, -1, -1, h.KV*d) ||
-		!b.shape(code, "values", values, b.dt, keys.shape...) ||
-		!b.shape(code, "positions", positions, exec.I32, n) || !b.shape(code, "sequences", sequences, exec.I32, n) {
+	if !ok || !b.shape(code, "keys", a.Keys, b.dt, -1, -1, h.KV*d) ||
+		!b.shape(code, "values", a.Values, b.dt, a.Keys.shape...) ||
+		!b.shape(code, "positions", a.Positions, exec.I32, n) || !b.shape(code, "sequences", a.Sequences, exec.I32, n) {
 		return &Node{}
 	}
-	if !keys.cache || !values.cache || keys == values {
+	if !a.Keys.cache || !a.Values.cache || a.Keys == a.Values {
 		return b.fail("%v: keys and values must be two caches", code)
+	}
+	if a.Window < 0 {
+		return b.fail("%v: a window of %d", code, a.Window)
+	}
+	if a.Scale == 0 {
+		a.Scale = 1 / math.Sqrt(float64(d))
 	}
 	return b.apply(op{
 		code:   code,
-		attrs:  exec.Attrs{B: keys.shape[0], T: keys.shape[1], Heads: h.Query, KVHeads: h.KV, Scale: 1 / math.Sqrt(float64(d))},
+		attrs:  exec.Attrs{B: a.Keys.shape[0], T: a.Keys.shape[1], Heads: h.Query, KVHeads: h.KV, Scale: a.Scale, Window: a.Window},
 		out:    []result{{"y", []int{n, h.Query * d}}},
 		writes: []int{1, 2},
 	}, in...)[0]

@@ -28,6 +28,27 @@ func (b *Builder) gelu(x *Node, erf bool) *Node {
 	}, x)[0]
 }
 
+// Activation is a function of each element, of any shape. GELU, Tanh, Sigmoid and ReLU are faster by
+// their own names.
+func (b *Builder) Activation(f exec.Activation, x *Node) *Node {
+	const code = exec.OpActivation
+	if !b.float(code, "x", x) {
+		return &Node{}
+	}
+	if !f.Known() {
+		return b.fail("%v: function %d is not known", code, uint8(f))
+	}
+	b.differentiable(code, x)
+	attrs := exec.Attrs{Activation: f}
+	return b.apply(op{
+		code: code, attrs: attrs,
+		out: []result{{"y", x.shape}},
+		grad: func(dy *Node) []*Node {
+			return b.apply(op{code: exec.OpActivationGrad, attrs: attrs, out: []result{{"dx", x.shape}}}, x, dy)
+		},
+	}, x)[0]
+}
+
 // Tanh is the hyperbolic tangent, of any shape.
 func (b *Builder) Tanh(x *Node) *Node { return b.fromOutput(exec.OpTanh, exec.OpTanhGrad, x) }
 

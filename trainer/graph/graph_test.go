@@ -35,7 +35,7 @@ func TestBuilderRefuses(t *testing.T) {
 		},
 		"s: attention_cached: keys and values must be tw": func(b *Builder, n nodes) *Node {
 			c := b.Cache("c", 6, 5, 1)
-			return b.AttentionCached(n.x, nil, nil, c, c, n.ids, n.ids, Heads{2, 1})
+			return b.AttentionCached(AttendCached{Q: n.x, Keys: c, Values: c, Positions: n.ids, Sequences: n.ids, Heads: Heads{2, 1}})
 		},
 		"s: cross_entropy: targets is f64(6), want i32(6)": func(b *Builder, n nodes) *Node { l, _ := b.CrossEntropy(n.x, n.rows, n.rows); return l },
 		"s: cross_entropy: weights cannot depend on train": func(b *Builder, n nodes) *Node {
@@ -90,7 +90,7 @@ func TestLowerRefuses(t *testing.T) {
 			return nil, Outputs{Named: []Named{{"y", nil}}}
 		},
 		"attention_cached has no gradient": func(b *Builder, w, x *Node) (*exec.Layout, Outputs) {
-			y := b.AttentionCached(b.Linear(x, w, nil, false), nil, nil, b.Cache("k", 2, 4, 1), b.Cache("v", 2, 4, 1), b.Input("at", exec.I32, 2), b.Input("of", exec.I32, 2), Heads{1, 1})
+			y := b.AttentionCached(AttendCached{Q: b.Linear(x, w, nil, false), Keys: b.Cache("k", 2, 4, 1), Values: b.Cache("v", 2, 4, 1), Positions: b.Input("at", exec.I32, 2), Sequences: b.Input("of", exec.I32, 2), Heads: Heads{1, 1}})
 			l, _ := b.CrossEntropy(y, b.Input("targets", exec.I32, 2), b.Input("weights", f, 2))
 			return nil, Outputs{Loss: l}
 		},

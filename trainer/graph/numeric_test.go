@@ -221,13 +221,14 @@ func TestGradients(t *testing.T) {
 		"tanh":    func(b *Builder, x *Node) *Node { return b.Tanh(x) },
 		"sigmoid": func(b *Builder, x *Node) *Node { return b.Sigmoid(x) },
 		"relu":    func(b *Builder, x *Node) *Node { return b.ReLU(x) },
+		"mish":    func(b *Builder, x *Node) *Node { return b.Activation(exec.Mish, x) },
 		"swiglu":  func(b *Builder, x *Node) *Node { return b.GLU(exec.SiLU, x, w(b, "up", rows, c)) },
 		"geglu":   func(b *Builder, x *Node) *Node { return b.GLU(exec.GELUTanh, x, b.Tanh(x)) },
 		"glu side by side": func(b *Builder, x *Node) *Node {
 			return b.GLU(exec.SiLU, b.Linear(x, w(b, "both", 2*c, c), nil, false), nil)
 		},
 		"rope": func(b *Builder, x *Node) *Node {
-			table := b.Rotations(b.Input("positions", exec.I32, rows), Frequencies(2, 100))
+			table := b.Rotations(b.Input("positions", exec.I32, rows), Frequencies(2, 100), 1.5)
 			return b.RoPE(b.Linear(x, w(b, "qkv", 7, c), nil, false), table, 3)
 		},
 		"attention": func(b *Builder, x *Node) *Node {

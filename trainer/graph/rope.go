@@ -36,8 +36,9 @@ func (s Llama3Scaling) Apply(freqs []float64) {
 }
 
 // Rotations is the table of cosines and sines that RoPE takes, one for all layers:
-// positions (R) int32 -> (R, 2·len(freqs)). The frequencies are radians a position.
-func (b *Builder) Rotations(positions *Node, freqs []float64) *Node {
+// positions (R) int32 -> (R, 2·len(freqs)). The frequencies are radians a position; cosines and sines are
+// times scale.
+func (b *Builder) Rotations(positions *Node, freqs []float64, scale float64) *Node {
 	const code = exec.OpRotations
 	if !b.shape(code, "positions", positions, exec.I32, -1) {
 		return &Node{}
@@ -45,8 +46,11 @@ func (b *Builder) Rotations(positions *Node, freqs []float64) *Node {
 	if len(freqs) == 0 {
 		return b.fail("%v: no frequencies", code)
 	}
+	if !(scale > 0) {
+		return b.fail("%v: scale %g is not above 0", code, scale)
+	}
 	return b.apply(op{
-		code: code, attrs: exec.Attrs{Frequencies: freqs},
+		code: code, attrs: exec.Attrs{Frequencies: freqs, Scale: scale},
 		out: []result{{"table", []int{positions.shape[0], 2 * len(freqs)}}},
 	}, positions)[0]
 }

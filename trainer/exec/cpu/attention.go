@@ -55,6 +55,7 @@ type attentionJob[T float] struct {
 	scale          T
 	queries, keys  rows
 	strict         int32
+	window         int // rows that a query sees up to its own; 0: all
 	spans          spans
 	drop           mask[T] // of probabilities
 	part           []T     // of a shared bias's gradient: (B,H,n), kept between launches
@@ -137,7 +138,7 @@ const (
 )
 
 // look tells what tile qt of a span's queries sees of tile kt of its keys, and fills
-// seen, and for the masked sights the orders.
+// seen, and for the masked sights the orders; and near where a window ends within the tile.
 func (j *attentionJob[T]) look(sp *span, qt, kt int, w *tileOrders) sight {
 	q, k := &j.spans.qtiles[int(sp.qtile)+qt], &j.spans.ktiles[int(sp.ktile)+kt]
 	if k.min > q.max {
@@ -145,6 +146,15 @@ func (j *attentionJob[T]) look(sp *span, qt, kt int, w *tileOrders) sight {
 	}
 	q0, m := tileOf(sp.q, sp.nq, qt)
 	k0, n := tileOf(sp.k, sp.nk, kt)
+	if w.banded = false; j.window > 0 {
+		if q0-(k0+n-1) >= j.window {
+			return sightNone
+		}
+		w.banded = q0+m-1-k0 >= j.window
+		for i := range m {
+			w.near[i] = int32(j.window - 1 - (q0 + i - k0))
+		}
+	}
 	seen := w.seen[:m]
 	if sp.kind != spanSorted || k.max <= q.min {
 		for i := range seen {
@@ -192,6 +202,24 @@ func tileOf(row, rows int32, t int) (first, n int) {
 // tileOrders are a worker's notes on a pair of tiles.
 type tileOrders struct {
 	seen, query, key [tileRows]int32
+
+	banded bool            // a window ends within the tiles: query i sees no key c before -near[i]
+	near   [tileRows]int32 // its length - 1 - the rows from the tile's first key to the query
+}
+
+// backwards are the keys of a tile, counted such that a query with near sees those up to near.
+var backwards = func() (c [tileRows]int32) {
+	for i := range c {
+		c[i] = -int32(i)
+	}
+	return
+}()
+
+// hide hides the scores of keys that are beyond a window.
+func (o *tileWork[T]) hide(m, n int) {
+	if o.orders.banded {
+		o.mask(m, n, o.s, o.orders.near[:], backwards[:])
+	}
 }
 
 // A tileWork has a worker's buffers.
@@ -208,7 +236,7 @@ func newTileWork[T float](k *kernels, w *scratch, d, rest int) tileWork[T] {
 	o := tileWork[T]{tiler: newTiler[T](k, w, d)}
 	o.free = lend[T](w, slotA, 2*tileRows*tileLD+o.columns()+rest)
 	o.s, o.dp, o.kt = o.take(tileRows*tileLD), o.take(tileRows*tileLD), o.take(o.columns())
-	o.orders = (*tileOrders)(unsafe.Pointer(&lend[float32](w, slotB, 3*tileRows)[0]))
+	o.orders = (*tileOrders)(unsafe.Pointer(&lend[float32](w, slotB, int(unsafe.Sizeof(tileOrders{})/4))[0]))
 	return o
 }
 
@@ -322,6 +350,7 @@ func (j *attentionJob[T]) scores(o *tileWork[T], see sight, m, n int, q []T, ldq
 			}
 		}
 	}
+	o.hide(m, n)
 	return part
 }
 
@@ -544,7 +573,7 @@ func (j *attentionJob[T]) sizes(in *exec.Instr, args []exec.Arg) error {
 	if a.Heads < 1 || a.KVHeads < 1 || a.Heads%a.KVHeads != 0 || a.B < 1 || a.T < 1 || r != a.B*a.T || !(a.Scale != 0) {
 		return mismatch(in, args)
 	}
-	j.heads, j.kv, j.scale, j.strict = a.Heads, a.KVHeads, T(a.Scale), 0
+	j.heads, j.kv, j.scale, j.strict, j.window = a.Heads, a.KVHeads, T(a.Scale), 0, a.Window
 	if a.Strict {
 		j.strict = 1
 	}
@@ -569,6 +598,9 @@ func (j *attentionJob[T]) sizes(in *exec.Instr, args []exec.Arg) error {
 	j.queries = rows{view[int32](args[3]), view[int32](args[4]), a.T}
 	j.keys = rows{view[int32](args[5]), view[int32](args[6]), a.T}
 	self := args[5].Buffer == nil && args[6].Buffer == nil
+	if j.window < 0 || j.window > 0 && !self {
+		return mismatch(in, args)
+	}
 	if self {
 		j.keys = j.queries
 	}

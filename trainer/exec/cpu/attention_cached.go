@@ -19,6 +19,7 @@ type cachedJob[T float] struct {
 	keys, values, y      []T
 	positions, sequences []int32
 	t, heads, kv, dim    int
+	window               int // rows that a query sees up to its own; 0: all
 	scale                T
 	stretches            []stretch // kept between launches
 }
@@ -63,19 +64,23 @@ func (j *cachedJob[T]) attend(r stretch, kv int, w *scratch) {
 		o := newTileWork[T](j.d.kern, w, d, tileRows*t.ld+unitTiles*(tileRows*t.ld+t.querierSize(tileRows)))
 		packed := o.take(tileRows * o.ld)
 		var tiles [unitTiles]querier[T]
-		count, last := min(unitTiles, (all-q0+tileRows-1)/tileRows), 0
+		count, first, last := min(unitTiles, (all-q0+tileRows-1)/tileRows), j.t, 0
 		for i := range count {
-			from := q0 + i*tileRows
-			m := min(tileRows, all-from)
+			at := q0 + i*tileRows
+			m := min(tileRows, all-at)
 			q := o.take(m * o.ld)
 			for k := range m {
-				row, h := of(from + k)
+				row, h := of(at + k)
 				o.load(1, q[k*o.ld:], j.q[row*j.ldq+h*d:], d)
-				last = max(last, int(j.positions[row]))
+				first, last = min(first, int(j.positions[row])), max(last, int(j.positions[row]))
 			}
 			tiles[i] = o.querier(m, q, o.ld)
 		}
-		for k0 := 0; k0 <= last; k0 += tileRows {
+		from := 0
+		if j.window > 0 {
+			from = max(0, first-j.window+1) / tileRows * tileRows
+		}
+		for k0 := from; k0 <= last; k0 += tileRows {
 			n := min(tileRows, last+1-k0)
 			o.transpose(n, o.kt, keys[k0*ld:], ld, T(float64(j.scale)*math.Log2E))
 			v, ldv := values[k0*ld:], ld
@@ -85,16 +90,26 @@ func (j *cachedJob[T]) attend(r stretch, kv int, w *scratch) {
 			}
 			for i := range count {
 				u, most := &tiles[i], 0
+				o.orders.banded = false
 				for k := range u.m {
 					row, _ := of(q0 + i*tileRows + k)
-					seen := max(0, min(n, int(j.positions[row])+1-k0))
+					at := int(j.positions[row]) - k0 // from the tile's first key
+					seen := max(0, min(n, at+1))
 					o.orders.seen[k] = int32(seen)
+					if j.window > 0 {
+						o.orders.near[k] = int32(j.window - 1 - at)
+						o.orders.banded = o.orders.banded || at >= j.window
+						if at-(n-1) >= j.window {
+							seen = 0
+						}
+					}
 					most = max(most, seen)
 				}
 				if most == 0 {
 					continue
 				}
 				o.product(u.m, n, d, u.q, o.ld, 1, o.kt, tileLD, o.s, tileLD, false, square)
+				o.hide(u.m, n)
 				u.softmax(&o, n)
 				u.add(&o, n, v, ldv, square)
 			}
@@ -148,12 +163,12 @@ func attentionCached[T float](d *Device, js *jobs[T], in *exec.Instr, args []exe
 	if inputs == 5 {
 		heads += 2 * a.KVHeads
 	}
-	if a.Heads < 1 || a.KVHeads < 1 || a.Heads%a.KVHeads != 0 || w%heads != 0 || len(args[1].Shape) != 3 {
+	if a.Heads < 1 || a.KVHeads < 1 || a.Heads%a.KVHeads != 0 || a.Window < 0 || w%heads != 0 || len(args[1].Shape) != 3 {
 		return mismatch(in, args)
 	}
 	j := &js.cached
 	*j = cachedJob[T]{
-		d: d, t: args[1].Shape[1], heads: a.Heads, kv: a.KVHeads, dim: w / heads, scale: T(a.Scale),
+		d: d, t: args[1].Shape[1], heads: a.Heads, kv: a.KVHeads, dim: w / heads, window: a.Window, scale: T(a.Scale),
 		q: view[T](args[0]), keys: view[T](args[1]), values: view[T](args[2]),
 		positions: view[int32](args[3]), sequences: view[int32](args[4]), y: view[T](args[inputs]), ldq: w, ldk: w, stretches: j.stretches,
 	}

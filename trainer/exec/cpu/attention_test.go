@@ -136,7 +136,7 @@ func (c *attentionCase) naive() (y, lse []float64) {
 			sum, out := 0.0, y[(i*a.Heads+h)*d:][:d]
 			for jj := range tk {
 				j := i/a.T*tk + jj
-				if c.segments[i] < 0 || c.segments[i] != kSegments[j] || kOrder[j] > c.order[i] || a.Strict && kOrder[j] == c.order[i] {
+				if c.segments[i] < 0 || c.segments[i] != kSegments[j] || kOrder[j] > c.order[i] || a.Strict && kOrder[j] == c.order[i] || a.Window > 0 && i%a.T-jj >= a.Window {
 					continue
 				}
 				s := 0.0
@@ -333,7 +333,29 @@ func attentionCases(r *rand.Rand) []*attentionCase {
 		newCross(r, 2, 20, 33, 2, 2, 8, separate).biased(r, false))
 	add(newAttention(r, 2, 150, 4, 2, 16).dropping(0.25), newAttention(r, 2, 200, 2, 1, 8).packed(r, 90).dropping(0.1),
 		newAttention(r, 1, 70, 2, 2, 16).permuted(r).biased(r, true).dropping(0.5), newCross(r, 2, 66, 130, 2, 2, 8, fusedKV).dropping(0.4))
+	// Windows, shorter and longer than tiles and documents, among masks of every kind.
+	for _, w := range []int{1, 2, 37, 64, 65, 100, 1000} {
+		add(newAttention(r, 2, 150, 4, 2, 16).windowed(w), newAttention(r, 1, 200, 2, 1, 8).packed(r, 120).windowed(w))
+	}
+	bi := newAttention(r, 1, 140, 2, 1, 8).windowed(40)
+	clear(bi.order)
+	pieces = newAttention(r, 2, 130, 2, 1, 8).windowed(33)
+	for i := range pieces.segments {
+		pieces.segments[i] = int32(r.IntN(3)) - 1
+	}
+	add(bi, pieces, newAttention(r, 2, 140, 2, 1, 8).packed(r, 90).permuted(r).windowed(30), newAttention(r, 1, 150, 2, 2, 12).dropping(0.3).windowed(50),
+		newAttention(r, 1, 130, 2, 2, 16).biased(r, true).windowed(70))
+	for range 12 {
+		t, kv := 1+r.IntN(260), 1+r.IntN(2)
+		add(newAttention(r, 1+r.IntN(2), t, kv*(1+r.IntN(3)), kv, 1+r.IntN(40)).packed(r, 1+r.IntN(t)).windowed(1 + r.IntN(t)))
+	}
 	return cases
+}
+
+// windowed has each query see so many rows.
+func (c *attentionCase) windowed(n int) *attentionCase {
+	c.attrs.Window = n
+	return c
 }
 
 // attend gives y and lse.
@@ -421,12 +443,12 @@ func TestCachedAttentionEqualsAttention(t *testing.T) {
 	everyKernels(t, func(t *testing.T, k *kernels) {
 		r := rand.New(rand.NewPCG(33, 34))
 		d := testDevice(t, 2, k.name)
-		for _, kv := range []int{1, 2, 4} {
+		for _, s := range []struct{ kv, window int }{{1, 0}, {2, 0}, {4, 0}, {2, 1}, {1, 50}, {4, 64}, {2, 97}} {
 			const b, n, heads, dim = 2, 140, 4, 24
-			whole := newAttention(r, b, n, heads, kv, dim)
+			whole := newAttention(r, b, n, heads, s.kv, dim).windowed(s.window)
 			want := whole.run(t, d, make([]float64, b*n*heads*dim))[0]
 			for _, most := range []int{1, 7, 64, n} { // rows of a sequence read at once
-				t.Run(fmt.Sprintf("%d key heads, %d rows", kv, most), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%d key heads, window %d, %d rows", s.kv, s.window, most), func(t *testing.T) {
 					checkCached(t, r, d, whole, want, b, n, most)
 				})
 			}
@@ -444,7 +466,7 @@ func checkCached(t *testing.T, r *rand.Rand, d *Device, whole *attentionCase, wa
 		cache.f[i] = math.NaN() // what no token has written must not be read
 	}
 	keys, values := place[float32](t, d, cache), place[float32](t, d, cache)
-	in := &exec.Instr{Op: exec.OpAttentionCached, Attrs: exec.Attrs{Heads: heads, KVHeads: kv, Scale: whole.attrs.Scale}}
+	in := &exec.Instr{Op: exec.OpAttentionCached, Attrs: exec.Attrs{Heads: heads, KVHeads: kv, Scale: whole.attrs.Scale, Window: whole.attrs.Window}}
 	done := make([]int, b)
 	for slices.Min(done) < n {
 		var rows, positions, sequences []int32

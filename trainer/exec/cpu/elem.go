@@ -12,6 +12,7 @@ type elemJob[T float] struct {
 	k         *kernels
 	op        exec.Op
 	erf       bool // of GELU
+	act       exec.Activation
 	scale     T
 	dst, a, b []T
 }
@@ -32,6 +33,16 @@ func (j *elemJob[T]) chunk(i, _ int) {
 			erfGELUGradTo(j.k, dst, a, j.b[lo:hi])
 		} else {
 			geluGradTo(j.k, dst, a, j.b[lo:hi])
+		}
+	case exec.OpActivation:
+		for i, v := range a {
+			y, _ := functionOf(j.act, float64(v))
+			dst[i] = T(y)
+		}
+	case exec.OpActivationGrad:
+		for i, v := range a {
+			_, df := functionOf(j.act, float64(v))
+			dst[i] = T(float64(j.b[lo+i]) * df)
 		}
 	case exec.OpAdd:
 		addTo(j.k, dst, a, j.b[lo:hi])
@@ -65,8 +76,8 @@ func map1[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) erro
 	if err := operands(in, args, 2); err != nil {
 		return err
 	}
-	js.elem = elemJob[T]{op: in.Op, erf: in.Attrs.Erf, scale: T(in.Attrs.Scale), a: view[T](args[0]), dst: view[T](args[1])}
-	if len(js.elem.a) != len(js.elem.dst) {
+	js.elem = elemJob[T]{op: in.Op, erf: in.Attrs.Erf, act: in.Attrs.Activation, scale: T(in.Attrs.Scale), a: view[T](args[0]), dst: view[T](args[1])}
+	if len(js.elem.a) != len(js.elem.dst) || !js.elem.act.Known() {
 		return mismatch(in, args)
 	}
 	js.elem.start(d)
@@ -78,8 +89,8 @@ func map2[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) erro
 	if err := operands(in, args, 3); err != nil {
 		return err
 	}
-	js.elem = elemJob[T]{op: in.Op, erf: in.Attrs.Erf, a: view[T](args[0]), b: view[T](args[1]), dst: view[T](args[2])}
-	if len(js.elem.a) != len(js.elem.dst) || len(js.elem.b) != len(js.elem.dst) {
+	js.elem = elemJob[T]{op: in.Op, erf: in.Attrs.Erf, act: in.Attrs.Activation, a: view[T](args[0]), b: view[T](args[1]), dst: view[T](args[2])}
+	if len(js.elem.a) != len(js.elem.dst) || len(js.elem.b) != len(js.elem.dst) || !js.elem.act.Known() {
 		return mismatch(in, args)
 	}
 	js.elem.start(d)

@@ -36,7 +36,7 @@ func (j *gluJob[T]) chunk(i, _ int) {
 func gluTo[T float](k *kernels, act exec.Activation, dst, gate, up []T) {
 	n := len(dst)
 	gate, up = gate[:n], up[:n]
-	if isF32[T]() && k.swiglu != nil && n > 0 {
+	if isF32[T]() && k.swiglu != nil && n > 0 && act <= exec.GELUTanh {
 		if act == exec.SiLU {
 			k.swiglu(n, f32(dst), f32(gate), f32(up))
 		} else {
@@ -45,8 +45,8 @@ func gluTo[T float](k *kernels, act exec.Activation, dst, gate, up []T) {
 		return
 	}
 	for i, v := range gate {
-		x, s, _ := gateOf(act, float64(v))
-		dst[i] = T(float64(x*s) * float64(up[i]))
+		f, _ := functionOf(act, float64(v))
+		dst[i] = T(f * float64(up[i]))
 	}
 }
 
@@ -54,7 +54,7 @@ func gluTo[T float](k *kernels, act exec.Activation, dst, gate, up []T) {
 func gluGradTo[T float](k *kernels, act exec.Activation, dgate, dup, gate, up, dy []T) {
 	n := len(dgate)
 	dup, gate, up, dy = dup[:n], gate[:n], up[:n], dy[:n]
-	if isF32[T]() && k.swiglu != nil && n > 0 {
+	if isF32[T]() && k.swiglu != nil && n > 0 && act <= exec.GELUTanh {
 		if act == exec.SiLU {
 			k.swigluGrad(n, f32(dgate), f32(dup), f32(gate), f32(up), f32(dy))
 		} else {
@@ -63,9 +63,9 @@ func gluGradTo[T float](k *kernels, act exec.Activation, dgate, dup, gate, up, d
 		return
 	}
 	for i, v := range gate {
-		x, s, df := gateOf(act, float64(v))
+		f, df := functionOf(act, float64(v))
 		d, u := float64(dy[i]), float64(up[i])
-		dup[i] = T(d * float64(x*s))
+		dup[i] = T(d * f)
 		dgate[i] = T(d * float64(u*df))
 	}
 }
@@ -120,7 +120,7 @@ func glu[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error
 		j.n, j.stride, j.per = elemChunk, elemChunk, 1
 		fits = fits && len(j.gate) == r*n && len(j.up) == r*n && len(j.dst) == r*n && (!grad || len(j.dup) == r*n)
 	}
-	if !fits || j.act > exec.GELUTanh {
+	if !fits || !j.act.Known() {
 		return mismatch(in, args)
 	}
 	d.pool.run(chunks(chunks(j.total, j.n), j.per), j)

@@ -77,6 +77,24 @@ func gradCases(r *rand.Rand) []gradCase {
 			},
 		})
 	}
+	for f := exec.SiLU; f.Known(); f++ {
+		wide := random(r, 5, 23) // with what lies beyond the corners
+		for i := range wide.f {
+			wide.f[i] *= 8
+		}
+		at := exec.Attrs{Activation: f}
+		cases = append(cases, gradCase{
+			f.String(), exec.Instr{Op: exec.OpActivation, Attrs: at}, []tensor{wide}, outputs(x.shape), []int{0},
+			func(launch func(exec.Op, []tensor, ...[]int) [][]float64, _ [][]float64, dy tensor) [][]float64 {
+				return launch(exec.OpActivationGrad, []tensor{wide, dy}, x.shape)
+			},
+		}, gradCase{
+			"glu of " + f.String(), exec.Instr{Op: exec.OpGLU, Attrs: at}, []tensor{wide, x}, outputs(x.shape), []int{0, 1},
+			func(launch func(exec.Op, []tensor, ...[]int) [][]float64, _ [][]float64, dy tensor) [][]float64 {
+				return launch(exec.OpGLUGrad, []tensor{wide, x, dy}, x.shape, x.shape)
+			},
+		})
+	}
 	cases = append(cases, ropeGradCase(r))
 	for _, s := range [][2]int{{1, 3}, {4, 17}, {5, 130}} {
 		x, gain, bias := random(r, s[0], s[1]), random(r, s[1]), random(r, s[1])
@@ -133,7 +151,7 @@ func gradCases(r *rand.Rand) []gradCase {
 		})
 	}
 	// Attention: causal, bidirectional, prefix, permuted, in pieces with padding; over one tile and
-	// several; strict; to other keys; with biases.
+	// several; strict; with windows; to other keys; with biases.
 	attend := func(name string, c *attentionCase) {
 		res := c.results()
 		cases = append(cases, gradCase{
@@ -167,6 +185,8 @@ func gradCases(r *rand.Rand) []gradCase {
 		strict := *c
 		strict.attrs.Strict = true
 		attend(fmt.Sprint(i, " strict"), &strict)
+		window := *c
+		attend(fmt.Sprint(i, " windowed"), window.windowed(1+t/3))
 		bias := *c
 		attend(fmt.Sprint(i, " with a bias"), bias.biased(r, i%2 == 1))
 		attend(fmt.Sprint(i, " with dropout"), bias.dropping(0.25))

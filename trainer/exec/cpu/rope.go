@@ -11,6 +11,7 @@ import (
 type rotationsJob[T float] struct {
 	positions []int32
 	freqs     []float64
+	scale     float64
 	table     []T
 }
 
@@ -22,7 +23,7 @@ func (j *rotationsJob[T]) chunk(i, _ int) {
 		p := float64(max(0, j.positions[r]))
 		for k, f := range j.freqs {
 			s, c := math.Sincos(p * f)
-			cos[k], sin[k] = T(c), T(s)
+			cos[k], sin[k] = T(c*j.scale), T(s*j.scale)
 		}
 	}
 }
@@ -37,8 +38,8 @@ func rotations[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg)
 		return err
 	}
 	j := &js.rotations
-	*j = rotationsJob[T]{positions: view[int32](args[0]), freqs: in.Attrs.Frequencies, table: view[T](args[1])}
-	if args[0].DType != exec.I32 || len(j.positions) != r || len(j.table) != r*c || c != 2*len(j.freqs) {
+	*j = rotationsJob[T]{positions: view[int32](args[0]), freqs: in.Attrs.Frequencies, scale: in.Attrs.Scale, table: view[T](args[1])}
+	if args[0].DType != exec.I32 || !(j.scale > 0) || len(j.positions) != r || len(j.table) != r*c || c != 2*len(j.freqs) {
 		return mismatch(in, args)
 	}
 	d.pool.run(chunks(r, rowsPerChunk(8*c)), j)

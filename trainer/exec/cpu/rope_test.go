@@ -49,7 +49,11 @@ func ropes(add addCase, r *rand.Rand) {
 		rows, w, heads, half := s[0], s[1], s[2], s[3]
 		positions, freqs, table := ropeOperands(r, rows, half)
 		x, t := random(r, rows, w), floats(table, rows, 2*half)
-		add(1e-6, exec.Instr{Op: exec.OpRotations, Attrs: exec.Attrs{Frequencies: freqs}}, []tensor{positions}, outputs(t.shape), table)
+		scaled := make([]float64, len(table))
+		for i, v := range table {
+			scaled[i] = 1.3 * v
+		}
+		add(1e-6, exec.Instr{Op: exec.OpRotations, Attrs: exec.Attrs{Frequencies: freqs, Scale: 1.3}}, []tensor{positions}, outputs(t.shape), scaled)
 		add(1e-6, exec.Instr{Op: exec.OpRoPE, Attrs: exec.Attrs{Heads: heads}}, []tensor{x, t}, outputs(x.shape), naiveRoPE(x.f, positions.i, freqs, w, heads, 1))
 		add(1e-6, exec.Instr{Op: exec.OpRoPE, Attrs: exec.Attrs{Heads: heads, Inverse: true}}, []tensor{x, t}, outputs(x.shape), naiveRoPE(x.f, positions.i, freqs, w, heads, -1))
 	}
