@@ -13,18 +13,19 @@ import (
 )
 
 // Learns is what the models of each model_type learn from text without labels.
-var Learns = map[string][]data.Objective{
-	"gpt2":       {data.Causal, data.PrefixLM},
-	"llama":      {data.Causal, data.PrefixLM},
-	"qwen2":      {data.Causal, data.PrefixLM},
-	"qwen3":      {data.Causal, data.PrefixLM},
-	"palm":       {data.Causal, data.PrefixLM},
-	"bert":       {data.Masked},
-	"roberta":    {data.Masked},
-	"distilbert": {data.Masked},
-	"xlnet":      {data.Permutation},
-	"t5":         {data.SpanCorruption},
-}
+var Learns = func() map[string][]data.Objective {
+	by := map[model.Learning][]data.Objective{
+		model.NextTokens: {data.Causal, data.PrefixLM}, model.MaskedTokens: {data.Masked},
+		model.PermutedTokens: {data.Permutation}, model.CorruptedSpans: {data.SpanCorruption},
+	}
+	learns := map[string][]data.Objective{}
+	for _, name := range model.ModelTypes {
+		if c, err := model.DefaultConfig(name); err == nil {
+			learns[name] = by[c.Traits().Learns]
+		}
+	}
+	return learns
+}()
 
 // Learns is the objective of a stage; of one that has none, the next token.
 func (s *Stage) Learns() data.Objective {

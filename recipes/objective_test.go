@@ -33,7 +33,7 @@ func TestObjectivesOfFamilies(t *testing.T) {
 		}
 	}
 	_, err := parse("x.toml", pretraining+"objective = \"masked\"\n", nil)
-	if want := "x.toml:8: stage.pretrain.objective: gpt2 does not learn by masked, but by causal, prefix_lm; masked is for bert, distilbert, roberta"; err == nil || err.Error() != want {
+	if want := "x.toml:8: stage.pretrain.objective: gpt2 does not learn by masked, but by causal, prefix_lm; masked is for bert, camembert, distilbert, roberta, xlm-roberta"; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 }

@@ -46,6 +46,6 @@ func inWords(known map[string]term, name string) term {
 
 // families are model_types as people write them.
 var families = map[string]string{
-	"gpt2": "GPT-2", "llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3", "palm": "PaLM", "bert": "BERT", "roberta": "RoBERTa",
-	"distilbert": "DistilBERT", "t5": "T5", "xlnet": "XLNet",
+	"gpt2": "GPT-2", "llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3", "mistral": "Mistral", "gemma": "Gemma", "gemma3_text": "Gemma 3", "palm": "PaLM", "bert": "BERT", "roberta": "RoBERTa",
+	"xlm-roberta": "XLM-RoBERTa", "camembert": "CamemBERT", "distilbert": "DistilBERT", "t5": "T5", "xlnet": "XLNet",
 }

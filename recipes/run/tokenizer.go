@@ -13,7 +13,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 
 	"hone/checkpoint"
@@ -68,12 +67,11 @@ func endsOf(t *recipes.Tokenizer, s *recipes.Stage) (before, after string) {
 func settings(t *recipes.Tokenizer, tok tokenizer.Tokenizer, c model.Config) map[string]any {
 	first, last := cmp.Or(t.BOS, t.Separator), cmp.Or(t.EOS, t.Separator)
 	keys := map[string]any{"bos_token": first, "eos_token": last, "pad_token": padding(tok), "mask_token": masking(tok)}
-	switch c.ModelType {
-	case "bert":
-		keys["model_input_names"] = []string{"input_ids", "token_type_ids", "attention_mask"}
-		fallthrough
-	case "roberta", "distilbert":
+	if t := c.Traits(); t.FirstToken {
 		keys["cls_token"], keys["sep_token"] = first, last
+		if t.TokenTypes {
+			keys["model_input_names"] = []string{"input_ids", "token_type_ids", "attention_mask"}
+		}
 	}
 	maps.DeleteFunc(keys, func(_ string, name any) bool { return name == "" })
 	keys["padding_side"] = exchange.PaddingSide(c)
@@ -81,9 +79,7 @@ func settings(t *recipes.Tokenizer, tok tokenizer.Tokenizer, c model.Config) map
 }
 
 // joins says that two texts share the token at their start.
-func joins(c model.Config) bool {
-	return slices.Contains([]string{"bert", "roberta", "distilbert"}, c.ModelType)
-}
+func joins(c model.Config) bool { return c.Traits().FirstToken }
 
 // ordinary is a tokenizer as a loader uses it: no text can write a special token.
 func ordinary(tok tokenizer.Tokenizer) tokenizer.Tokenizer {

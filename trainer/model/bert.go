@@ -22,6 +22,8 @@ type BERT struct {
 	LayerNormEps              float64 `json:"layer_norm_eps" toml:"layer_norm_eps"`
 
 	ClassifierDropout *float64 `json:"classifier_dropout,omitempty"` // of what labels are read from; nil: hidden_dropout_prob
+
+	class string // of a RoBERTa: what the names of its classes begin with
 }
 
 // defaultBERT has 110 M parameters.
@@ -57,7 +59,7 @@ func (f BERT) tensors(h Head) tensors {
 		prefix: "bert.", heads: []string{"cls.", "bert.pooler.", "classifier.", "qa_outputs."},
 		ties:   outputTie(h, "cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight", "cls.predictions.decoder.bias", "cls.predictions.bias"),
 		others: []string{"cls.seq_relationship.", "pooler."}, buffers: []string{".position_ids", "cls.predictions.bias"},
-	}
+	}.of(h)
 }
 
 func (f BERT) keys(Head) keys {
@@ -85,7 +87,7 @@ func (f BERT) check(c Config, faults *Faults) {
 func (f BERT) model(c Config, h Head) Model {
 	classifier := *cmp.Or(f.ClassifierDropout, &f.HiddenDropoutProb)
 	return &bert{Config: c, BERT: f, head: h, transformAct: f.HiddenAct, classifierDropout: classifier, tokenDropout: classifier, names: bertNames{
-		body: "bert.", layer: "bert.encoder.layer.%d.", query: "attention.self.query", key: "attention.self.key", value: "attention.self.value",
+		body: f.tensors(h).prefix, layer: "encoder.layer.%d.", query: "attention.self.query", key: "attention.self.key", value: "attention.self.value",
 		attention: "attention.output.dense", attentionNorm: "attention.output.LayerNorm", up: "intermediate.dense", down: "output.dense",
 		norm: "output.LayerNorm", transform: "cls.predictions.transform.dense", transformNorm: "cls.predictions.transform.LayerNorm",
 		bias: "cls.predictions.bias", output: "cls.predictions.decoder", pooler: "bert.pooler.dense", classifier: "classifier",
@@ -94,7 +96,7 @@ func (f BERT) model(c Config, h Head) Model {
 
 // bertNames is what Hugging Face calls the parts of a BERT.
 type bertNames struct {
-	body, layer                                 string // what the names of parts begin with
+	body, layer                                 string // what the names of parts begin with, and then those of a layer's
 	query, key, value, attention, attentionNorm string // of a layer
 	up, down, norm                              string
 	transform, transformNorm, bias, output      string // of masked language modelling; output: where it is not tied
@@ -142,7 +144,7 @@ func (m *bert) Forward(b *graph.Builder, in Inputs) Outputs {
 
 // layer is x = norm(x + attention(x)), then norm(x + mlp(x)).
 func (m *bert) layer(b *graph.Builder, in Inputs, i int, x *graph.Node) *graph.Node {
-	name, n := fmt.Sprintf(m.names.layer, i), &m.names
+	name, n := m.names.body+fmt.Sprintf(m.names.layer, i), &m.names
 	c, inner := m.HiddenSize, m.IntermediateSize
 	b.Layer(i, fmt.Sprintf("layer.%d.attention", i))
 	a := b.Attention(graph.Attend{
@@ -160,6 +162,12 @@ func (m *bert) layer(b *graph.Builder, in Inputs, i int, x *graph.Node) *graph.N
 // output is what the head makes of the last hidden states x (R,C).
 func (m *bert) output(b *graph.Builder, in Inputs, x, word *graph.Node) (out Outputs) {
 	b.Scope(m.head.String())
+	if m.head == Base {
+		if in.Pool != nil {
+			x = b.Embed(x, in.Pool) // (S,C)
+		}
+		return Outputs{Hidden: x}
+	}
 	switch m.head {
 	case QuestionAnswering:
 		return answers(b, in, m.normal(), b.Dropout(x, m.answerDropout, in.Rng))

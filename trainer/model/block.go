@@ -73,11 +73,23 @@ func headSize(dim, hidden, heads int) int {
 // attention of a decoder: q (R,H·D) to k and v (R,KV·D) of the same rows, or, with k and v
 // nil, q (R,(H+2·KV)·D) that holds all three. In decoding it goes to the caches of what
 // came before, after it has added its own.
-func attention(b *graph.Builder, in Inputs, scope string, q, k, v *graph.Node, h graph.Heads, dim int, dropout float64) *graph.Node {
+func attention(b *graph.Builder, in Inputs, scope string, q, k, v *graph.Node, a attentionOf) *graph.Node {
 	if in.Segments != nil {
-		return b.Attention(graph.Attend{Q: q, K: k, V: v, Heads: h, T: in.T, Segments: in.Segments, Order: in.Order, Dropout: dropout, Rng: in.Rng})
+		return b.Attention(graph.Attend{
+			Q: q, K: k, V: v, Heads: a.heads, T: in.T, Segments: in.Segments, Order: in.Order, Window: a.window, Scale: a.scale, Dropout: a.dropout, Rng: in.Rng,
+		})
 	}
-	keys := b.Cache(scope+".keys", in.B, in.T, h.KV*dim)
-	values := b.Cache(scope+".values", in.B, in.T, h.KV*dim)
-	return b.AttentionCached(q, k, v, keys, values, in.Positions, in.Sequences, h)
+	return b.AttentionCached(graph.AttendCached{
+		Q: q, K: k, V: v, Heads: a.heads, Window: a.window, Scale: a.scale, Positions: in.Positions, Sequences: in.Sequences,
+		Keys: b.Cache(scope+".keys", in.B, in.T, a.heads.KV*a.dim), Values: b.Cache(scope+".values", in.B, in.T, a.heads.KV*a.dim),
+	})
+}
+
+// attentionOf says what a decoder's attention is like.
+type attentionOf struct {
+	heads   graph.Heads
+	dim     int     // of a head
+	window  int     // rows that a token sees up to its own; 0: all
+	scale   float64 // of the products; 0: 1/√dim
+	dropout float64
 }

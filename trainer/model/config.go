@@ -53,7 +53,7 @@ type Family interface {
 }
 
 // ModelTypes are the model_types that there are.
-var ModelTypes = []string{"gpt2", "llama", "qwen2", "qwen3", "palm", "bert", "roberta", "distilbert", "t5", "xlnet"}
+var ModelTypes = []string{"gpt2", "llama", "qwen2", "qwen3", "mistral", "gemma", "gemma3_text", "palm", "bert", "roberta", "xlm-roberta", "camembert", "distilbert", "t5", "xlnet"}
 
 // DefaultConfig has the values that the keys stand for which a config.json lacks, as
 // transformers has them.
@@ -77,8 +77,18 @@ func DefaultConfig(modelType string) (Config, error) {
 		return defaultQwen2(), nil
 	case "qwen3":
 		return defaultQwen3(), nil
+	case "mistral":
+		return defaultMistral(), nil
+	case "gemma":
+		return defaultGemma(), nil
+	case "gemma3_text":
+		return defaultGemma3(), nil
 	case "palm":
 		return defaultPaLM(), nil
+	case "xlm-roberta":
+		return defaultXLMRoBERTa(), nil
+	case "camembert":
+		return defaultCamemBERT(), nil
 	}
 	return Config{}, fmt.Errorf("model: model_type %q is not known; known are %s", modelType, strings.Join(ModelTypes, ", "))
 }
@@ -166,10 +176,6 @@ func (c *Config) UnmarshalJSON(b []byte) error {
 		c.Edit(func(common, family any) {
 			err = errors.Join(json.Unmarshal(b, (*plain)(common.(*Config))), json.Unmarshal(b, family))
 		})
-		if f, ok := c.Family.(Llama); ok && string(raw["num_key_value_heads"]) == "null" {
-			f.NumKeyValueHeads = f.NumAttentionHeads
-			c.Family = f
-		}
 		// transformers leaves out what has its default: two labels.
 		if h, err := c.Head(); err == nil && (h == Classifier || h == TokenClassifier) && len(c.Labels()) == 0 {
 			c.NumLabels = 2
@@ -286,9 +292,6 @@ func (c Config) Head() (Head, error) {
 		default:
 			known = append(known, a)
 		}
-	}
-	if a := c.Architectures[0]; strings.HasSuffix(a, "Model") && !slices.Contains(known, a) && slices.ContainsFunc(known, func(k string) bool { return strings.HasPrefix(k, strings.TrimSuffix(a, "Model")+"For") }) {
-		return 0, fmt.Errorf("model: %s is a body without a head, which is not supported; with a head are %s", a, strings.Join(known, ", "))
 	}
 	return 0, fmt.Errorf("model: architecture %s is not known; known are %s", c.Architectures[0], strings.Join(known, ", "))
 }

@@ -53,7 +53,7 @@ func TestConfigErrors(t *testing.T) {
 		`{"model_type": "gpt2"`:                                           "unexpected end of JSON input",
 		`{"model_type": "gpt2", "n_head": 7}`:                             "n_embd: 768 is not a multiple of n_head, 7",
 		`{"model_type": "gpt2", "n_layer": 0}`:                            "n_layer: 0 is less than 1",
-		`{"model_type": "gpt2", "activation_function": "relu"}`:           `activation_function: "relu" is not known`,
+		`{"model_type": "gpt2", "activation_function": "xielu"}`:          `activation_function: "xielu" is not known`,
 		`{"model_type": "gpt2", "resid_pdrop": 1}`:                        "resid_pdrop: 1 is not in [0,1)",
 		`{"model_type": "gpt2", "layer_norm_epsilon": 0}`:                 "layer_norm_epsilon: 0 is not above 0",
 		`{"model_type": "gpt2", "scale_attn_by_inverse_layer_idx": true}`: "scale_attn_by_inverse_layer_idx: true is not supported",
@@ -110,6 +110,7 @@ func TestModelTypes(t *testing.T) {
 		}
 	}
 	// What transformers 5 writes, and what it wrote before.
+	scaling := RopeScaling{RopeType: "llama3", Factor: 8, LowFreqFactor: 1, HighFreqFactor: 4, OriginalMaxPositionEmbeddings: 8192}
 	for _, text := range []string{
 		`"rope_parameters": {"rope_theta": 5e5, "rope_type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4, "original_max_position_embeddings": 8192}`,
 		`"rope_theta": 5e5, "rope_scaling": {"type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4, "original_max_position_embeddings": 8192}`,
@@ -119,15 +120,19 @@ func TestModelTypes(t *testing.T) {
 			t.Fatal(err)
 		}
 		f := c.Family.(Llama)
-		if f.RopeTheta != 5e5 || f.RopeScaling != (RopeScaling{"llama3", 8, 1, 4, 8192}) || len(c.EOSTokenID) != 2 || f.heads().KV != 32 {
+		if f.RopeTheta != 5e5 || !reflect.DeepEqual(f.RopeScaling, scaling) || len(c.EOSTokenID) != 2 || f.heads().KV != 32 {
 			t.Errorf("%s: read %+v", text, c)
 		}
 	}
 	for text, want := range map[string]string{
 		`"num_key_value_heads": 3`:             "num_attention_heads: 32 is not a multiple of num_key_value_heads, 3",
 		`"head_dim": 5`:                        "head_dim: 5 is odd",
-		`"hidden_act": "gelu"`:                 `hidden_act: "gelu" is not known; known are silu`,
-		`"rope_scaling": {"type": "yarn"}`:     `rope_scaling.rope_type: "yarn" is not known; known are llama3`,
+		`"hidden_act": "prelu"`:                `hidden_act: "prelu" is not known; known are gelu`,
+		`"rope_scaling": {"type": "axial"}`:    `rope_scaling.rope_type: "axial" is not known; known are linear`,
+		`"rope_scaling": {"type": "linear"}`:   `rope_scaling.factor: 0 is not above 0`,
+		`"rope_scaling": {"typ": "linear"}`:    `rope_scaling: unknown field "typ"`,
+		`"layer_types": ["full_attention"]`:    `layer_types: 1 of them, but num_hidden_layers is 32`,
+		`"sliding_window": 7`:                  `sliding_window: 7 is not supported`,
 		`"rope_parameters": {"rope_theta": 0}`: "rope_theta: 0 is not above 0",
 	} {
 		if _, err := ReadConfig(strings.NewReader(`{"model_type": "llama", ` + text + `}`)); err == nil || !strings.Contains(err.Error(), want) {
@@ -147,7 +152,7 @@ func TestConfigFloats(t *testing.T) {
 			t.Fatal(err)
 		}
 		if f, ok := c.Family.(Llama); ok {
-			f.RopeScaling = RopeScaling{"llama3", 8, 1, 4, 8192}
+			f.RopeScaling = RopeScaling{RopeType: "llama3", Factor: 8, LowFreqFactor: 1, HighFreqFactor: 4, OriginalMaxPositionEmbeddings: 8192}
 			c.Family = f
 		}
 		text, err := c.JSON()

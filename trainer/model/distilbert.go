@@ -48,7 +48,7 @@ func (f DistilBERT) tensors(h Head) tensors {
 	return tensors{
 		prefix: "distilbert.", heads: []string{"vocab_", "pre_classifier.", "classifier.", "qa_outputs."},
 		ties: outputTie(h, "vocab_projector.weight", "distilbert.embeddings.word_embeddings.weight"),
-	}
+	}.of(h)
 }
 
 func (f DistilBERT) keys(Head) keys {
@@ -76,7 +76,7 @@ func (f DistilBERT) model(c Config, h Head) Model {
 		HiddenSize: f.Dim, NumHiddenLayers: f.NLayers, NumAttentionHeads: f.NHeads, IntermediateSize: f.HiddenDim, HiddenAct: f.Activation,
 		HiddenDropoutProb: f.Dropout, AttentionProbsDropoutProb: f.AttentionDropout, MaxPositionEmbeddings: f.MaxPositionEmbeddings, InitializerRange: f.InitializerRange, LayerNormEps: 1e-12,
 	}, names: bertNames{
-		body: "distilbert.", layer: "distilbert.transformer.layer.%d.", query: "attention.q_lin", key: "attention.k_lin", value: "attention.v_lin",
+		body: f.tensors(h).prefix, layer: "transformer.layer.%d.", query: "attention.q_lin", key: "attention.k_lin", value: "attention.v_lin",
 		attention: "attention.out_lin", attentionNorm: "sa_layer_norm", up: "ffn.lin1", down: "ffn.lin2", norm: "output_layer_norm",
 		transform: "vocab_transform", transformNorm: "vocab_layer_norm", bias: "vocab_projector.bias", output: "vocab_projector", pooler: "pre_classifier", classifier: "classifier",
 	}}

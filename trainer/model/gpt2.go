@@ -39,7 +39,7 @@ func (f GPT2) small() Family {
 	return f
 }
 
-func (f GPT2) model(c Config, h Head) Model { return &gpt2{c, f, h} }
+func (f GPT2) model(c Config, h Head) Model { return &gpt2{c, f, h, f.tensors(h).prefix} }
 
 func (f GPT2) dropout(p, attention float64) (Family, bool) {
 	f.EmbdPDrop, f.ResidPDrop, f.AttnPDrop = p, p, attention
@@ -54,7 +54,7 @@ func (f GPT2) tensors(h Head) tensors {
 	return tensors{
 		prefix: "transformer.", heads: []string{"lm_head.", "score.", "classifier.", "qa_outputs."},
 		ties: outputTie(h, "lm_head.weight", "transformer.wte.weight"), buffers: []string{".attn.bias", ".attn.masked_bias"},
-	}
+	}.of(h)
 }
 
 func (f GPT2) keys(h Head) keys {
@@ -71,7 +71,7 @@ func (f GPT2) check(c Config, faults *Faults) {
 	faults.positive(count{"n_positions", f.NPositions}, count{"n_embd", f.NEmbd}, count{"n_layer", f.NLayer}, count{"n_head", f.NHead})
 	faults.divides("n_embd", f.NEmbd, "n_head", f.NHead)
 	faults.natural("n_inner", f.NInner, "4·n_embd")
-	faults.oneOf("activation_function", f.ActivationFunction, "gelu_new", "gelu_pytorch_tanh") // two names of one function
+	faults.oneOf("activation_function", f.ActivationFunction, activations...)
 	faults.probability("resid_pdrop", f.ResidPDrop)
 	faults.probability("embd_pdrop", f.EmbdPDrop)
 	faults.probability("attn_pdrop", f.AttnPDrop)
@@ -87,42 +87,43 @@ type gpt2 struct {
 	Config
 	GPT2
 	head Head
+	body string // what the names of all but the head begin with
 }
 
 // B batch, T time, R = B·T rows, C = n_embd channels, V vocabulary.
 
 func (m *gpt2) Forward(b *graph.Builder, in Inputs) Outputs {
 	b.Scope("embed")
-	wte := b.Param("transformer.wte.weight", m.normal(), m.VocabSize, m.NEmbd)
-	wpe := b.Param("transformer.wpe.weight", m.normal(), m.NPositions, m.NEmbd)
+	wte := b.Param(m.body+"wte.weight", m.normal(), m.VocabSize, m.NEmbd)
+	wpe := b.Param(m.body+"wpe.weight", m.normal(), m.NPositions, m.NEmbd)
 	x := b.Add(b.Embed(wte, in.Tokens), b.Embed(wpe, in.Positions)) // (R,C)
 	x = b.Dropout(x, m.EmbdPDrop, in.Rng)
 	for i := range m.NLayer {
 		x = m.block(b, in, i, x)
 	}
 	b.Scope("ln_f")
-	x = m.norm(b, "transformer.ln_f", x)
+	x = m.norm(b, m.body+"ln_f", x)
 	return decoded(b, in, m.Config, m.head, "classifier", m.normal(), x, wte, 0)
 }
 
 // block is x + attn(ln_1(x)), then x + mlp(ln_2(x)).
 func (m *gpt2) block(b *graph.Builder, in Inputs, i int, x *graph.Node) *graph.Node {
 	scope := fmt.Sprintf("h.%d", i)
-	name := "transformer." + scope
+	name := m.body + scope
 	inner := cmp.Or(m.NInner, 4*m.NEmbd)
 
 	b.Layer(i, scope+".ln_1")
 	a := m.norm(b, name+".ln_1", x)
 	b.Layer(i, scope+".attn")
 	a = m.conv1d(b, name+".attn.c_attn", m.normal(), a, 3, m.NEmbd, 3*m.NEmbd) // query, key, value
-	a = attention(b, in, scope, a, nil, nil, graph.Heads{Query: m.NHead, KV: m.NHead}, m.NEmbd/m.NHead, m.AttnPDrop)
+	a = attention(b, in, scope, a, nil, nil, attentionOf{heads: graph.Heads{Query: m.NHead, KV: m.NHead}, dim: m.NEmbd / m.NHead, dropout: m.AttnPDrop})
 	a = m.conv1d(b, name+".attn.c_proj", m.residual(), a, 1, m.NEmbd, m.NEmbd)
 	x = b.Add(x, b.Dropout(a, m.ResidPDrop, in.Rng))
 
 	b.Layer(i, scope+".ln_2")
 	f := m.norm(b, name+".ln_2", x)
 	b.Layer(i, scope+".mlp")
-	f = b.GELU(m.conv1d(b, name+".mlp.c_fc", m.normal(), f, 1, m.NEmbd, inner))
+	f = activation(b, m.ActivationFunction, m.conv1d(b, name+".mlp.c_fc", m.normal(), f, 1, m.NEmbd, inner))
 	f = m.conv1d(b, name+".mlp.c_proj", m.residual(), f, 1, inner, m.NEmbd)
 	return b.Add(x, b.Dropout(f, m.ResidPDrop, in.Rng))
 }

@@ -15,6 +15,7 @@ import (
 // keys are what a family's config.json may hold beside the fields of its structs.
 type keys struct {
 	aliases map[string]string   // other names of fields; they go before the fields' own
+	read    []string            // those that the family's UnmarshalJSON reads
 	inert   []string            // no output depends on them
 	only    map[string][]string // the values, in JSON, that they may have beside null: with others a model would compute something else
 }
@@ -60,6 +61,17 @@ func decoderKeys(h Head) keys {
 	return k
 }
 
+// rotaryDecoderKeys are those of a Llama and its like beside their fields.
+func rotaryDecoderKeys(h Head) keys {
+	k := decoderKeys(h)
+	if h == TokenClassifier {
+		k.only["token_classification_bias"] = []string{"true"}
+	}
+	k.inert = append(k.inert, "token_classification_bias", "num_heads")
+	k.read = ropeKeys
+	return k
+}
+
 // fieldNames are the keys that structs have fields for.
 func fieldNames(structs ...any) []string {
 	var names []string
@@ -73,18 +85,14 @@ func fieldNames(structs ...any) []string {
 	return names
 }
 
-// fields are the keys of a configuration that have fields.
+// fields are the keys of a configuration that have fields, or that its family reads for them.
 func (c Config) fields() []string {
-	names := fieldNames(plain(c), c.Family)
-	if _, ok := c.Family.(Llama); ok {
-		names = append(names, "rope_parameters")
-	}
-	return names
+	return append(fieldNames(plain(c), c.Family), c.Family.keys(LanguageModel).read...)
 }
 
 // nullable are the fields, beside those that are pointers or left out where they are zero, of
 // which null is their default.
-var nullable = []string{"problem_type", "attention_dropout", "mem_len", "reuse_len", "decoder_start_token_id", "rope_scaling", "rope_parameters", "rope_theta"}
+var nullable = []string{"problem_type", "attention_dropout", "mem_len", "reuse_len", "decoder_start_token_id", "rope_scaling", "rope_parameters", "rope_theta", "sliding_window", "num_key_value_heads", "layer_types", "max_window_layers", "sliding_window_pattern", "partial_rotary_factor", "original_max_position_embeddings"}
 
 // settled is a config.json's keys by the names of fields, for the structs of a family.
 func (c Config) settled(raw map[string]json.RawMessage) (map[string]json.RawMessage, error) {
@@ -114,9 +122,6 @@ func (c Config) settled(raw map[string]json.RawMessage) (map[string]json.RawMess
 					errs = append(errs, fmt.Errorf("model: config: %s is null", name))
 				}
 				known[name] = json.RawMessage("0") // what it is derived from
-				if name == "num_key_value_heads" {
-					delete(known, name)
-				}
 			}
 		}
 	}

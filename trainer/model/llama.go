@@ -2,9 +2,9 @@ package model
 
 import (
 	"cmp"
-	"fmt"
+	"encoding/json"
+	"slices"
 
-	"hone/trainer/exec"
 	"hone/trainer/graph"
 )
 
@@ -21,11 +21,16 @@ type Llama struct {
 	RMSNormEps            float64     `json:"rms_norm_eps" toml:"rms_norm_eps"`
 	RopeTheta             float64     `json:"rope_theta" toml:"rope_theta"`
 	RopeScaling           RopeScaling `json:"rope_scaling,omitzero" toml:"rope_scaling"`
-	HiddenAct             string      `json:"hidden_act"` // silu only
+	HiddenAct             string      `json:"hidden_act"`
 	AttentionBias         bool        `json:"attention_bias" toml:"attention_bias"`
 	MLPBias               bool        `json:"mlp_bias" toml:"mlp_bias"`
 	AttentionDropout      float64     `json:"attention_dropout"`
 	InitializerRange      float64     `json:"initializer_range" toml:"initializer_range"`
+
+	// Of a Qwen whose layers do not all see everything; see UnmarshalJSON.
+	UseSlidingWindow bool     `json:"use_sliding_window,omitempty"`
+	SlidingWindow    int      `json:"sliding_window,omitempty"` // rows that a token sees up to its own
+	LayerTypes       []string `json:"layer_types,omitempty"`    // nil: full_attention
 
 	qwen2 bool // queries, keys and values have biases
 	qwen  bool // Qwen3: queries and keys are normalised
@@ -52,7 +57,15 @@ func (f Llama) small() Family {
 	return f
 }
 
-func (f Llama) model(c Config, h Head) Model { return &llama{c, f, h} }
+func (f Llama) model(c Config, h Head) Model {
+	return &decoder{
+		Config: c, head: h, body: f.body(h), hidden: f.HiddenSize, inner: f.IntermediateSize, layers: f.NumHiddenLayers,
+		attend:  attentionOf{heads: f.heads(), dim: f.headDim(), dropout: f.AttentionDropout},
+		windows: windowsOf(f.LayerTypes, f.SlidingWindow), rotations: []rotation{f.RopeScaling.rotation(f.headDim(), f.RopeTheta, f.MaxPositionEmbeddings)},
+		eps: f.RMSNormEps, act: functions[f.HiddenAct], std: f.InitializerRange,
+		bias: f.AttentionBias, qkvBias: f.qwen2, mlpBias: f.MLPBias, qkNorm: f.qwen,
+	}
+}
 
 func (f Llama) dropout(p, attention float64) (Family, bool) {
 	f.AttentionDropout = attention
@@ -67,34 +80,27 @@ func (f Llama) traits() Traits {
 	case f.qwen:
 		name = "Qwen3"
 	}
-	return Traits{Classes: classNames(name, "ForCausalLM"), SkipsPadding: true, MaxLength: f.MaxPositionEmbeddings}
+	return Traits{Classes: classNames(name, "ForCausalLM"), SkipsPadding: true, MaxLength: f.RopeScaling.longest(f.MaxPositionEmbeddings)}
 }
 
-func (f Llama) tensors(h Head) tensors {
-	return tensors{
-		prefix: f.body(h), bodies: []string{"model.", "transformer."},
-		heads: []string{"lm_head.", "score.", "qa_outputs."}, ties: outputTie(h, "lm_head.weight", "model.embed_tokens.weight"), buffers: []string{".rotary_emb.inv_freq"},
-	}
-}
+func (f Llama) tensors(h Head) tensors { return decoderTensors(h, f.body(h)) }
 
 // body is what the names of all but the head begin with.
 func (f Llama) body(h Head) string {
-	if h == QuestionAnswering {
+	switch h {
+	case Base:
+		return ""
+	case QuestionAnswering:
 		return "transformer."
 	}
 	return "model."
 }
 
 func (f Llama) keys(h Head) keys {
-	k := decoderKeys(h)
-	if h == TokenClassifier {
-		k.only["token_classification_bias"] = []string{"true"}
-	}
-	k.inert = append(k.inert, "token_classification_bias", "num_heads", "pretraining_tp", "partial_rotary_factor")
+	k := rotaryDecoderKeys(h)
+	k.inert = append(k.inert, "pretraining_tp")
 	if f.qwen || f.qwen2 {
-		delete(k.only, "sliding_window")
-		k.only["use_sliding_window"] = []string{"false"}
-		k.inert = append(k.inert, "sliding_window", "max_window_layers")
+		k.read = append(slices.Clone(k.read), "max_window_layers")
 	}
 	return k
 }
@@ -117,13 +123,59 @@ func (f Llama) check(c Config, faults *Faults) {
 	faults.above0("rms_norm_eps", f.RMSNormEps)
 	faults.above0("rope_theta", f.RopeTheta)
 	faults.probability("initializer_range", f.InitializerRange)
-	faults.oneOf("hidden_act", f.HiddenAct, "silu")
+	faults.oneOf("hidden_act", f.HiddenAct, activations...)
 	faults.probability("attention_dropout", f.AttentionDropout)
 	if f.qwen2 { // it has biases of its own, whatever the keys say
 		faults.no("attention_bias", f.AttentionBias)
 		faults.no("mlp_bias", f.MLPBias)
 	}
-	f.RopeScaling.check(faults)
+	if f.NumAttentionHeads > 0 {
+		f.RopeScaling.check(faults, f.headDim())
+	}
+	if !f.qwen && !f.qwen2 && (f.SlidingWindow != 0 || f.UseSlidingWindow) {
+		faults.add("sliding_window", "%d is not supported", f.SlidingWindow)
+	}
+	faults.natural("sliding_window", f.SlidingWindow, "none")
+	faults.layerTypes(f.LayerTypes, f.NumHiddenLayers, f.SlidingWindow)
+}
+
+// UnmarshalJSON reads what readRope does, and which layers of a Qwen see a window: either
+// layer_types says so, or those from max_window_layers on do if use_sliding_window is set. Where
+// none does, no field says anything of windows.
+func (f *Llama) UnmarshalJSON(b []byte) error {
+	type plain Llama
+	if err := json.Unmarshal(b, (*plain)(f)); err != nil {
+		return err
+	}
+	f.NumKeyValueHeads = keyHeads(b, f.NumKeyValueHeads, f.NumAttentionHeads)
+	if err := readRope(b, &f.RopeTheta, &f.RopeScaling, f.MaxPositionEmbeddings); err != nil {
+		return err
+	}
+	if !f.qwen && !f.qwen2 {
+		return nil
+	}
+	window := struct {
+		Rows  *int `json:"sliding_window"`
+		First int  `json:"max_window_layers"`
+	}{new(int), 28}
+	*window.Rows = 4096
+	if err := json.Unmarshal(b, &window); err != nil {
+		return err
+	}
+	if f.LayerTypes == nil && f.UseSlidingWindow && window.Rows != nil {
+		for i := range min(f.NumHiddenLayers, 1<<16) { // more is refused
+			f.LayerTypes = append(f.LayerTypes, seesAll)
+			if i >= window.First {
+				f.LayerTypes[i] = seesWindow
+			}
+		}
+	}
+	if windowsOf(f.LayerTypes, 1) == nil {
+		f.UseSlidingWindow, f.SlidingWindow, f.LayerTypes = false, 0, nil
+	} else if f.SlidingWindow = 0; f.UseSlidingWindow && window.Rows != nil {
+		f.SlidingWindow = *window.Rows
+	}
+	return nil
 }
 
 func (f Llama) headDim() int { return headSize(f.HeadDim, f.HiddenSize, f.NumAttentionHeads) }
@@ -131,71 +183,3 @@ func (f Llama) headDim() int { return headSize(f.HeadDim, f.HiddenSize, f.NumAtt
 func (f Llama) heads() graph.Heads {
 	return graph.Heads{Query: f.NumAttentionHeads, KV: cmp.Or(f.NumKeyValueHeads, f.NumAttentionHeads)}
 }
-
-// llama is the decoder of Touvron et al. 2023 (2302.13971, 2307.09288): RMS norms before
-// each sub-layer, rotary positions, keys and values shared by groups of query heads, a
-// feed-forward gated by SiLU, no biases. Qwen2 (Yang et al. 2024) has those of queries, keys
-// and values; Qwen3 (Yang et al. 2025) normalises each query and key too. Names are those of Hugging Face's LlamaForCausalLM and its like.
-type llama struct {
-	Config
-	Llama
-	head Head
-}
-
-// B batch, T time, R = B·T rows, C = hidden_size channels, F = intermediate_size, H query
-// heads and KV key heads of size D, V vocabulary.
-
-func (m *llama) Forward(b *graph.Builder, in Inputs) Outputs {
-	b.Scope("embed")
-	embed := b.Param(m.body(m.head)+"embed_tokens.weight", m.normal(), m.VocabSize, m.HiddenSize)
-	x := b.Embed(embed, in.Tokens) // (R,C)
-	turns := b.Rotations(in.Positions, m.frequencies())
-	for i := range m.NumHiddenLayers {
-		x = m.block(b, in, i, x, turns)
-	}
-	b.Scope("norm")
-	x = rmsNorm(b, m.body(m.head)+"norm", x, m.HiddenSize, m.RMSNormEps)
-	return decoded(b, in, m.Config, m.head, "score", m.normal(), x, embed, 0)
-}
-
-// block is x + attention(norm(x)), then x + mlp(norm(x)).
-func (m *llama) block(b *graph.Builder, in Inputs, i int, x, turns *graph.Node) *graph.Node {
-	scope := fmt.Sprintf("layers.%d", i)
-	name := m.body(m.head) + scope
-
-	b.Layer(i, scope+".input_layernorm")
-	a := rmsNorm(b, name+".input_layernorm", x, m.HiddenSize, m.RMSNormEps)
-	b.Layer(i, scope+".self_attn")
-	x = b.Add(x, m.attention(b, in, scope, name+".self_attn.", a, turns))
-
-	b.Layer(i, scope+".post_attention_layernorm")
-	f := rmsNorm(b, name+".post_attention_layernorm", x, m.HiddenSize, m.RMSNormEps)
-	b.Layer(i, scope+".mlp")
-	return b.Add(x, m.mlp(b, name+".mlp.", f))
-}
-
-func (m *llama) attention(b *graph.Builder, in Inputs, scope, name string, x, turns *graph.Node) *graph.Node {
-	c, d, h := m.HiddenSize, m.headDim(), m.heads()
-	var q, k, v *graph.Node
-	if m.qwen { // each head of queries and keys is normalised before it turns
-		q = rmsNorm(b, name+"q_norm", linear(b, name+"q_proj", m.normal(), x, c, h.Query*d, m.AttentionBias), d, m.RMSNormEps)
-		k = rmsNorm(b, name+"k_norm", linear(b, name+"k_proj", m.normal(), x, c, h.KV*d, m.AttentionBias), d, m.RMSNormEps)
-		v = linear(b, name+"v_proj", m.normal(), x, c, h.KV*d, m.AttentionBias)
-		q, k = b.RoPE(q, turns, h.Query), b.RoPE(k, turns, h.KV)
-	} else {
-		q = joint(b, x, c, m.AttentionBias || m.qwen2, projection{name + "q_proj", h.Query * d, m.normal()},
-			projection{name + "k_proj", h.KV * d, m.normal()}, projection{name + "v_proj", h.KV * d, m.normal()})
-		q = b.RoPE(q, turns, h.Query+h.KV) // with the keys; the values stay
-	}
-	y := attention(b, in, scope, q, k, v, h, d, m.AttentionDropout) // (R,H·D)
-	return linear(b, name+"o_proj", m.residual(), y, h.Query*d, c, m.AttentionBias)
-}
-
-func (m *llama) mlp(b *graph.Builder, name string, x *graph.Node) *graph.Node {
-	both := joint(b, x, m.HiddenSize, m.MLPBias, projection{name + "gate_proj", m.IntermediateSize, m.normal()},
-		projection{name + "up_proj", m.IntermediateSize, m.normal()})
-	return linear(b, name+"down_proj", m.residual(), b.GLU(exec.SiLU, both, nil), m.IntermediateSize, m.HiddenSize, m.MLPBias)
-}
-
-func (m *llama) normal() graph.Init   { return graph.Init{Std: m.InitializerRange} }
-func (m *llama) residual() graph.Init { return residual(m.InitializerRange, m.NumHiddenLayers) }

@@ -70,8 +70,8 @@ func MatchTensors(c Config, h Head, tensors []Stored, same func(i, j int) (bool,
 	if len(differ) > 0 {
 		return nil, fmt.Errorf("model: tensor %s has other values than %s, which a %s takes in its place", differ[0].name, differ[0].of, c.ModelType)
 	}
-	if h == LanguageModel && c.class(Classifier) != "" {
-		return m, m.addPooler(c, tensors)
+	if (h == LanguageModel || h == Base) && c.class(Classifier) != "" {
+		return m, m.addPooler(c, h, tensors)
 	}
 	return m, nil
 }
@@ -111,9 +111,9 @@ func (m *Match) compare(same func(i, j int) (bool, error)) (differ []copied, err
 	return differ, nil
 }
 
-// addPooler adds what a checkpoint of a language model has of a pooler, which a classifier
-// begins with: BERT has learned its own with the next sentence.
-func (m *Match) addPooler(c Config, tensors []Stored) error {
+// addPooler adds what a checkpoint of a language model or of a base has of a pooler, which a
+// classifier begins with: BERT has learned its own with the next sentence.
+func (m *Match) addPooler(c Config, h Head, tensors []Stored) error {
 	c.SetLabels([]string{"", ""})
 	b, err := parameters(c, exec.F32, Options{Head: Classifier})
 	if err != nil {
@@ -123,6 +123,9 @@ func (m *Match) addPooler(c Config, tensors []Stored) error {
 	names := c.Family.tensors(Classifier)
 	for i, t := range tensors {
 		p, ok := names.find(l, t.Name)
+		if h == Base {
+			p.Name = strings.TrimPrefix(p.Name, names.prefix)
+		}
 		if _, have := m.From[p.Name]; ok && !have && strings.Contains(p.Name, "pooler.") && slices.Equal(p.Shape, t.Shape) {
 			m.From[p.Name] = i
 			m.Params = append(m.Params, p)
@@ -157,6 +160,10 @@ func match(c Config, h Head, l *exec.Layout, tensors []Stored, untied bool) *Mat
 			}
 		}
 	}
+	headless := h == LanguageModel // as far as has been seen
+	for name := range m.From {
+		headless = headless && !hasPrefix(name, names.heads)
+	}
 	copies := m.copies
 	m.copies = nil
 	for _, k := range copies {
@@ -178,7 +185,7 @@ func match(c Config, h Head, l *exec.Layout, tensors []Stored, untied bool) *Mat
 		switch {
 		case untied && ok && at >= 0:
 			take(at, p)
-		case h != LanguageModel && hasPrefix(p.Name, names.heads):
+		case (h != LanguageModel || headless) && hasPrefix(p.Name, names.heads):
 			m.fresh = append(m.fresh, p.Name)
 		default:
 			fault("tensor %s is missing", p.Name)
@@ -206,6 +213,17 @@ type tensors struct {
 	ties    map[string]string // of what a tied model's checkpoint may store once more, the parameter
 	others  []string          // how the names begin, in a body or not, of parts that the head at hand lacks
 	buffers []string          // how the names end of what has no effect: what older versions of transformers saved, parameters that no output depends on
+}
+
+// of is the naming of a model with a head: one without has no prefix, and what heads have is other
+// models' to it.
+func (n tensors) of(h Head) tensors {
+	if h.headless() {
+		n.bodies = append([]string{n.prefix}, n.bodies...)
+		n.prefix, n.ties = "", nil
+		n.others = append(slices.Clone(n.others), n.heads...)
+	}
+	return n
 }
 
 // outputTie are the ties of what predicts tokens: of a copy's name and its parameter's, one pair

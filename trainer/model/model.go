@@ -54,6 +54,7 @@ type Inputs struct {
 // Outputs of a graph: nil is absent. Rows are S where Pool is given, else R.
 type Outputs struct {
 	Logits *graph.Node // (rows,V), (S,labels), (R,labels), or (R,2) of question answering
+	Hidden *graph.Node // (rows,C), of a model without a head
 	Loss   *graph.Node // (1): Σ weights·nll
 	NLL    *graph.Node // (rows)
 }
@@ -67,6 +68,8 @@ const (
 	TokenClassifier               // a label for each token
 	QuestionAnswering             // the first and the last token of an answer within the sequence
 	Pretraining                   // a BERT's masked tokens, and whether the second half of a sequence follows the first
+	Base                          // nothing: it gives the last hidden states
+	Encoder                       // the same of the encoder alone, where a decoder stands beside it
 
 	numHeads
 )
@@ -83,9 +86,16 @@ func (h Head) String() string {
 		return "question answering"
 	case Pretraining:
 		return "pretraining"
+	case Base:
+		return "base"
+	case Encoder:
+		return "encoder"
 	}
 	return fmt.Sprintf("Head(%d)", int(h))
 }
+
+// headless says that a model gives hidden states: it has no loss.
+func (h Head) headless() bool { return h == Base || h == Encoder }
 
 // pools says that a head predicts something of sequences, whose number a program fixes.
 func (h Head) pools() bool { return h == Classifier || h == QuestionAnswering || h == Pretraining }

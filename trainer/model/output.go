@@ -20,6 +20,8 @@ func decoded(b *graph.Builder, in Inputs, c Config, h Head, labels string, init 
 	}
 	b.Scope(h.String())
 	switch h {
+	case Base, Encoder:
+		return Outputs{Hidden: x}
 	case TokenClassifier:
 		return perToken(b, in, scores(b, labels, init, x, len(c.Labels())), 0)
 	case QuestionAnswering:

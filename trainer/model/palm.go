@@ -58,13 +58,13 @@ func (f PaLM) dropout(p, attention float64) (Family, bool) {
 
 func (f PaLM) traits() Traits {
 	return Traits{
-		Classes:   [numHeads]string{LanguageModel: "PaLMForCausalLM", Classifier: "PaLMForSequenceClassification"},
+		Classes:   [numHeads]string{LanguageModel: "PaLMForCausalLM", Classifier: "PaLMForSequenceClassification", Base: "PaLMModel"},
 		MaxLength: f.MaxPositionEmbeddings,
 	}
 }
 
-func (f PaLM) tensors(Head) tensors {
-	return tensors{prefix: "model.", heads: []string{"lm_head.", "score."}}
+func (f PaLM) tensors(h Head) tensors {
+	return tensors{prefix: "model.", heads: []string{"lm_head.", "score."}}.of(h)
 }
 
 func (f PaLM) keys(Head) keys { return keys{} }
@@ -110,22 +110,22 @@ type palm struct {
 
 func (m *palm) Forward(b *graph.Builder, in Inputs) Outputs {
 	b.Scope("embed")
-	embed := b.Param("model.embed_tokens.weight", fanIn(m.HiddenSize), m.VocabSize, m.HiddenSize)
+	embed := b.Param(modelBody(m.head)+"embed_tokens.weight", fanIn(m.HiddenSize), m.VocabSize, m.HiddenSize)
 	x := b.Scale(b.Embed(embed, in.Tokens), math.Sqrt(float64(m.HiddenSize))) // (R,C), of size 1: no norm follows
 	x = b.Dropout(x, m.PaLM.Dropout, in.Rng)
-	turns := b.Rotations(in.Positions, graph.Frequencies(m.headDim(), m.RopeTheta))
+	turns := b.Rotations(in.Positions, graph.Frequencies(m.headDim(), m.RopeTheta), 1)
 	for i := range m.NumHiddenLayers {
 		x = m.block(b, in, i, x, turns)
 	}
 	b.Scope("norm")
-	x = m.norm(b, "model.norm", x)
+	x = m.norm(b, modelBody(m.head)+"norm", x)
 	return decoded(b, in, m.Config, m.head, "score", fanIn(m.HiddenSize), x, embed, m.ZLoss)
 }
 
 // block is x + mlp(norm(x)) + attention(norm(x)): one norm, and neither waits for the other.
 func (m *palm) block(b *graph.Builder, in Inputs, i int, x, turns *graph.Node) *graph.Node {
 	scope := fmt.Sprintf("layers.%d", i)
-	name := "model." + scope
+	name := modelBody(m.head) + scope
 
 	b.Layer(i, scope+".input_layernorm")
 	h := m.norm(b, name+".input_layernorm", x)
@@ -140,7 +140,7 @@ func (m *palm) attention(b *graph.Builder, in Inputs, scope, name string, x, tur
 	h, d := m.NumAttentionHeads, m.headDim()
 	qkv := linear(b, name+"qkv_proj", fanIn(m.HiddenSize), x, m.HiddenSize, (h+2)*d, false)
 	qkv = b.RoPE(qkv, turns, h+1) // queries and key; the value stays
-	y := attention(b, in, scope, qkv, nil, nil, graph.Heads{Query: h, KV: 1}, d, 0)
+	y := attention(b, in, scope, qkv, nil, nil, attentionOf{heads: graph.Heads{Query: h, KV: 1}, dim: d})
 	return linear(b, name+"o_proj", fanIn(h*d), y, h*d, m.HiddenSize, false)
 }
 

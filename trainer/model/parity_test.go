@@ -181,7 +181,7 @@ func (r *reference) real(h Head, got, want []float64) (g, w []float64) {
 }
 
 // references are the fixtures of several heads, or of other shapes than a decoder's.
-var references = []string{"gpt2-heads", "llama-heads", "qwen3-heads", "qwen2", "bert", "bert-untied", "bert-pretraining", "roberta", "roberta-untied", "distilbert", "t5", "t5v1_1", "t5-heads", "xlnet"}
+var references = []string{"gpt2-heads", "llama-heads", "qwen3-heads", "qwen2", "qwen2-window", "mistral", "gemma", "gemma3", "xlm-roberta", "camembert", "bert", "bert-untied", "bert-pretraining", "roberta", "roberta-untied", "distilbert", "t5", "t5v1_1", "t5-heads", "xlnet"}
 
 // Logits, loss and every gradient of tiny models of each family and head are those of
 // PyTorch's transformers, and so are the losses of five steps of AdamW.

@@ -18,7 +18,8 @@ const (
 	// nll (R), with S > 0 the logits (S,V) of the rows in pool; a classifier gives
 	// loss, nll (S) and logits (S,labels); a token classifier loss, nll (R) and logits
 	// (R,labels); question answering loss, nll (S) and logits (R,2); pretraining loss, nll (R) of
-	// tokens and logits (S,2) of sequences.
+	// tokens and logits (S,2) of sequences; a model without a head the last hidden states, hidden (R,C),
+	// or with S > 0 (S,C) of the rows in pool.
 	Evaluate
 	// Decode: the next S tokens, of B sequences, each with its position and sequence, of whose
 	// T tokens keys and values are kept: many of a prompt at once, or one of each sequence.
@@ -88,6 +89,8 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 		err = fmt.Errorf("%s: want B and T above 0, S 0 or more", name)
 	case c.MaxLength() > 0 && t > c.MaxLength():
 		err = fmt.Errorf("%s: sequences longer than the model's %d", name, c.MaxLength())
+	case k == Train && o.Head.headless():
+		err = fmt.Errorf("%s: a %v has no loss to learn from", name, o.Head)
 	case k == Decode && o.Head != LanguageModel:
 		err = fmt.Errorf("%s: a %v does not decode", name, o.Head)
 	case k == Decode && c.Writing() != Cached:
@@ -104,7 +107,7 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 	}
 
 	encoderT := 0
-	if c.Traits().EncoderDecoder && o.Head != TokenClassifier {
+	if c.Traits().EncoderDecoder && o.Head != TokenClassifier && o.Head != Encoder {
 		if encoderT = o.EncoderLength; encoderT == 0 {
 			encoderT = t
 		}
@@ -150,7 +153,7 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 		in.Pool = b.Input("pool", exec.I32, in.S)
 	}
 	switch {
-	case k == Decode:
+	case k == Decode, o.Head.headless():
 	case o.Head == QuestionAnswering:
 		in.Spans, in.Answers = b.Input("spans", exec.I32, s, 2), b.Input("answers", exec.I32, s, 2)
 		in.LabelWeights = b.Input("label_weights", dt, s)
@@ -213,6 +216,7 @@ func Program(c Config, l *exec.Layout, o Options, k Kind, b, t, s int) (*exec.Pr
 	}
 	name("loss", out.Loss)
 	name("nll", out.NLL)
+	name("hidden", out.Hidden)
 	if out.Loss == nil || o.Head != LanguageModel {
 		name("logits", out.Logits)
 	}

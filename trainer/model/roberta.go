@@ -1,5 +1,7 @@
 package model
 
+import "cmp"
+
 // RoBERTa has the keys of a RoBERTa's config.json (Liu et al. 2019): a BERT without
 // token types and next sentences, whose positions count from pad_token_id + 1.
 type RoBERTa BERT
@@ -7,7 +9,9 @@ type RoBERTa BERT
 func defaultRoBERTa() Config {
 	c, bos, pad := defaultBERT(), 0, robertaPad
 	c.ModelType, c.VocabSize, c.BOSTokenID, c.EOSTokenID, c.PadTokenID = "roberta", 50265, &bos, TokenIDs{2}, &pad
-	c.Family = RoBERTa(c.Family.(BERT))
+	f := c.Family.(BERT)
+	f.class = "Roberta"
+	c.Family = RoBERTa(f)
 	return c
 }
 
@@ -30,7 +34,7 @@ func (f RoBERTa) keys(h Head) keys { return BERT(f).keys(h) }
 func (f RoBERTa) traits() Traits {
 	const offset = robertaPad + 1
 	return Traits{
-		Classes: classNames("Roberta", "ForMaskedLM"), Writing: Never, Learns: MaskedTokens, FirstToken: true,
+		Classes: classNames(cmp.Or(f.class, "Roberta"), "ForMaskedLM"), Writing: Never, Learns: MaskedTokens, FirstToken: true,
 		PositionOffset: offset, MaxLength: f.MaxPositionEmbeddings - offset,
 	}
 }
@@ -40,7 +44,7 @@ func (f RoBERTa) tensors(h Head) tensors {
 		prefix: "roberta.", heads: []string{"lm_head.", "classifier.", "qa_outputs."},
 		ties:   outputTie(h, "lm_head.decoder.weight", "roberta.embeddings.word_embeddings.weight", "lm_head.decoder.bias", "lm_head.bias"),
 		others: []string{"pooler."}, buffers: []string{".position_ids", "lm_head.bias"},
-	}
+	}.of(h)
 }
 
 func (f RoBERTa) check(c Config, faults *Faults) {
@@ -57,7 +61,7 @@ func (f RoBERTa) model(c Config, h Head) Model {
 	m := BERT(f).model(c, h).(*bert)
 	m.transformAct = "gelu" // whatever the others are
 	n := &m.names
-	n.body, n.layer, n.transform, n.transformNorm, n.bias, n.output = "roberta.", "roberta.encoder.layer.%d.", "lm_head.dense", "lm_head.layer_norm", "lm_head.bias", "lm_head.decoder"
+	n.body, n.transform, n.transformNorm, n.bias, n.output = f.tensors(h).prefix, "lm_head.dense", "lm_head.layer_norm", "lm_head.bias", "lm_head.decoder"
 	n.pooler, n.classifier = "classifier.dense", "classifier.out_proj"
 	return m
 }

@@ -74,6 +74,15 @@ func TestReferencesPacked(t *testing.T) {
 			case Llama:
 				f.MaxPositionEmbeddings = 64
 				c.Family = f
+			case Mistral:
+				f.MaxPositionEmbeddings = 64
+				c.Family = f
+			case Gemma:
+				f.MaxPositionEmbeddings = 64
+				c.Family = f
+			case Gemma3:
+				f.MaxPositionEmbeddings = 64
+				c.Family = f
 			case DistilBERT:
 				f.MaxPositionEmbeddings = 64
 				c.Family = f

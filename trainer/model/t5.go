@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"slices"
+	"strconv"
+	"strings"
 
-	"hone/trainer/exec"
 	"hone/trainer/graph"
 )
 
@@ -21,7 +23,7 @@ type T5 struct {
 	RelativeAttentionNumBuckets  int `json:"relative_attention_num_buckets" toml:"relative_attention_num_buckets"`
 	RelativeAttentionMaxDistance int `json:"relative_attention_max_distance" toml:"relative_attention_max_distance"`
 
-	FeedForwardProj     string  `json:"feed_forward_proj" toml:"feed_forward_proj"` // relu, or gated-gelu of T5 1.1
+	FeedForwardProj     string  `json:"feed_forward_proj" toml:"feed_forward_proj"` // relu; gated-gelu of T5 1.1; or another function, gated- or not
 	DropoutRate         float64 `json:"dropout_rate"`                               // attention weights included
 	LayerNormEpsilon    float64 `json:"layer_norm_epsilon" toml:"layer_norm_epsilon"`
 	InitializerFactor   float64 `json:"initializer_factor" toml:"initializer_factor"`
@@ -55,11 +57,16 @@ func (f T5) dropout(p, attention float64) (Family, bool) {
 func (f T5) model(c Config, h Head) Model { return &t5{c, f, h, f.tensors(h).prefix} }
 
 func (f T5) traits() Traits {
-	return Traits{
+	t := Traits{
 		Classes: classNames("T5", "ForConditionalGeneration"), Writing: Answered, Learns: CorruptedSpans, EncoderDecoder: true,
 		StartToken: int32(f.DecoderStartTokenID), ReadsTwice: [numHeads]bool{Classifier: true, QuestionAnswering: true},
 	}
+	t.Classes[Encoder] = "T5EncoderModel"
+	return t
 }
+
+// encodes says that a model has the encoder alone.
+func encodes(h Head) bool { return h == TokenClassifier || h == Encoder }
 
 func (f T5) tensors(h Head) tensors {
 	n := tensors{
@@ -74,9 +81,12 @@ func (f T5) tensors(h Head) tensors {
 	if h == LanguageModel {
 		n.ties["lm_head.weight"] = shared
 	}
-	if h == TokenClassifier { // has the encoder alone
+	if encodes(h) {
 		n.others = append(n.others, "decoder.")
-		delete(n.ties, "transformer.decoder.embed_tokens.weight")
+		delete(n.ties, n.prefix+"decoder.embed_tokens.weight")
+	}
+	if h.headless() {
+		n.others = append(n.others, n.heads...)
 	}
 	return n
 }
@@ -90,23 +100,38 @@ func (f T5) keys(h Head) keys {
 	delete(k.only, "hidden_dropout")
 	k.only["is_causal"] = []string{} // it would be of the encoder and of the decoder
 	// What is derived of feed_forward_proj, unless a file says it.
-	if k.only["dense_act_fn"], k.only["is_gated_act"] = []string{`"relu"`}, []string{"false"}; f.FeedForwardProj == "gated-gelu" {
-		k.only["dense_act_fn"], k.only["is_gated_act"] = []string{`"gelu_new"`, `"gelu_pytorch_tanh"`}, []string{"true"}
+	function, gated := f.feedForward()
+	k.only["dense_act_fn"], k.only["is_gated_act"] = []string{strconv.Quote(function)}, []string{strconv.FormatBool(gated)}
+	if function == "gelu_new" {
+		k.only["dense_act_fn"] = append(k.only["dense_act_fn"], `"gelu_pytorch_tanh"`)
 	}
 	return k
+}
+
+// feedForward is the function of the feed-forward, and whether it is gated. gated-gelu means GELU's
+// tanh form, gelu alone does not.
+func (f T5) feedForward() (function string, gated bool) {
+	if f.FeedForwardProj == "gated-gelu" {
+		return "gelu_new", true
+	}
+	function, gated = strings.CutPrefix(f.FeedForwardProj, "gated-")
+	return function, gated
 }
 
 func (f T5) check(c Config, faults *Faults) {
 	faults.positive(count{"d_model", f.DModel}, count{"d_kv", f.DKV}, count{"d_ff", f.DFF}, count{"num_layers", f.NumLayers}, count{"num_heads", f.NumHeads})
 	faults.natural("num_decoder_layers", f.NumDecoderLayers, "num_layers")
-	faults.oneOf("feed_forward_proj", f.FeedForwardProj, "relu", "gated-gelu")
+	if function, _ := f.feedForward(); !slices.Contains(activations, function) {
+		faults.add("feed_forward_proj", "%q is not known; known are %s, each with gated- before it too", f.FeedForwardProj, strings.Join(activations, ", "))
+	}
 	faults.probability("dropout_rate", f.DropoutRate)
 	faults.probability("classifier_dropout", f.ClassifierDropout)
 	faults.above0("layer_norm_epsilon", f.LayerNormEpsilon)
 	faults.above0("initializer_factor", f.InitializerFactor)
 	faults.buckets(f.RelativeAttentionNumBuckets, f.RelativeAttentionMaxDistance)
-	// transformers writes false for the head that has no decoder.
-	faults.yes("is_encoder_decoder", f.IsEncoderDecoder || len(c.Architectures) > 0 && c.Architectures[0] == f.traits().Classes[TokenClassifier])
+	// transformers writes false for what has no decoder.
+	h, err := c.Head()
+	faults.yes("is_encoder_decoder", f.IsEncoderDecoder || err == nil && encodes(h))
 }
 
 // t5 is the encoder and decoder of Raffel et al. 2020: norms without mean and bias before each
@@ -127,12 +152,12 @@ func (m *t5) Forward(b *graph.Builder, in Inputs) Outputs {
 	normal := graph.Init{Std: m.InitializerFactor}
 	shared := b.Param(m.body+"shared.weight", normal, m.VocabSize, m.DModel)
 	tokens, source := in.Encoder.Tokens, graph.Attend{T: in.EncT, Segments: in.Encoder.Segments}
-	if m.head == TokenClassifier {
+	if encodes(m.head) {
 		tokens, source = in.Tokens, graph.Attend{T: in.T, Segments: in.Segments}
 	}
 	source.Order = b.Constant("encoder order", make([]int32, in.B*source.T), in.B*source.T)
 	encoded := m.stack(b, in, "encoder", m.NumLayers, b.Embed(shared, tokens), source, nil, source)
-	if m.head == TokenClassifier {
+	if encodes(m.head) {
 		b.Scope(m.head.String())
 		return decoded(b, in, m.Config, m.head, "classifier", normal, b.Dropout(encoded, m.ClassifierDropout, in.Rng), shared, 0)
 	}
@@ -179,7 +204,7 @@ func (m *t5) stack(b *graph.Builder, in Inputs, name string, layers int, x *grap
 			last = block + "2."
 		}
 		b.Layer(first+i, fmt.Sprintf("%s.%d.mlp", name, i))
-		f := m.feedForward(b, in, last+"DenseReluDense.", m.norm(b, last+"layer_norm", x))
+		f := m.mlp(b, in, last+"DenseReluDense.", m.norm(b, last+"layer_norm", x))
 		x = b.Add(x, b.Dropout(f, m.DropoutRate, in.Rng))
 	}
 	b.Scope(name + ".final_layer_norm")
@@ -201,13 +226,13 @@ func (m *t5) attention(b *graph.Builder, name string, x, keys *graph.Node, a gra
 	return linear(b, name+"o", m.init(1/math.Sqrt(float64(inner))), b.Attention(a), inner, c, false)
 }
 
-// feedForward is wo·relu(wi·x), or gated wo·(gelu(wi_0·x)∘(wi_1·x)).
-func (m *t5) feedForward(b *graph.Builder, in Inputs, name string, x *graph.Node) *graph.Node {
+// mlp is wo·f(wi·x), or gated wo·(f(wi_0·x)∘(wi_1·x)).
+func (m *t5) mlp(b *graph.Builder, in Inputs, name string, x *graph.Node) *graph.Node {
 	c, inner, init := m.DModel, m.DFF, m.init(1/math.Sqrt(float64(m.DModel)))
-	if m.FeedForwardProj == "gated-gelu" {
-		x = b.GLU(exec.GELUTanh, joint(b, x, c, false, projection{name + "wi_0", inner, init}, projection{name + "wi_1", inner, init}), nil)
+	if function, gated := m.feedForward(); gated {
+		x = b.GLU(functions[function], joint(b, x, c, false, projection{name + "wi_0", inner, init}, projection{name + "wi_1", inner, init}), nil)
 	} else {
-		x = b.ReLU(linear(b, name+"wi", init, x, c, inner, false))
+		x = activation(b, function, linear(b, name+"wi", init, x, c, inner, false))
 	}
 	return linear(b, name+"wo", m.init(1/math.Sqrt(float64(inner))), b.Dropout(x, m.DropoutRate, in.Rng), inner, c, false)
 }

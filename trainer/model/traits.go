@@ -10,7 +10,7 @@ type Traits struct {
 	Writing Writing
 	Learns  Learning
 
-	EncoderDecoder bool // a decoder beside the encoder, but in a token classifier, which has the encoder alone
+	EncoderDecoder bool // a decoder beside the encoder, but in a token classifier and an Encoder, which have the encoder alone
 	TokenTypes     bool // tokens have types, Feed.Types: of the first text or of the second
 	FirstToken     bool // a classifier reads the first token of a sequence, [CLS], not its last
 	SkipsPadding   bool // a classifier reads the last token that is not pad_token_id
@@ -69,6 +69,6 @@ func (c Config) class(h Head) string { return c.Traits().Classes[h] }
 func classNames(family, languageModel string) [numHeads]string {
 	return [numHeads]string{
 		LanguageModel: family + languageModel, Classifier: family + "ForSequenceClassification",
-		TokenClassifier: family + "ForTokenClassification", QuestionAnswering: family + "ForQuestionAnswering",
+		TokenClassifier: family + "ForTokenClassification", QuestionAnswering: family + "ForQuestionAnswering", Base: family + "Model",
 	}
 }

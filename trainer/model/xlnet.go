@@ -46,7 +46,7 @@ func (f XLNet) dropout(p, attention float64) (Family, bool) {
 	return f, attention == 0
 }
 
-func (f XLNet) model(c Config, h Head) Model { return &xlnet{c, f, h} }
+func (f XLNet) model(c Config, h Head) Model { return &xlnet{c, f, h, f.tensors(h).prefix} }
 
 func (f XLNet) traits() Traits {
 	t := Traits{Classes: classNames("XLNet", "LMHeadModel"), Writing: Queried, Learns: PermutedTokens, TokenTypes: true}
@@ -61,7 +61,7 @@ func (f XLNet) tensors(h Head) tensors {
 	return tensors{
 		prefix: "transformer.", heads: []string{"lm_loss.", "sequence_summary.", "logits_proj.", "classifier.", "qa_outputs."},
 		ties: outputTie(h, "lm_loss.weight", "transformer.word_embedding.weight"), buffers: []string{"mask_emb"}, // which only predicting tokens takes
-	}
+	}.of(h)
 }
 
 func (f XLNet) keys(h Head) keys {
@@ -110,6 +110,7 @@ type xlnet struct {
 	Config
 	XLNet
 	head Head
+	body string // what the names of all but the head begin with
 }
 
 // B batch, T time, M rows of memory, R = B·T rows, R' = B·(M+T), C = d_model channels, D = M+2T-1 distances.
@@ -117,13 +118,16 @@ type xlnet struct {
 func (m *xlnet) Forward(b *graph.Builder, in Inputs) Outputs {
 	rows, c := in.B*in.T, m.DModel
 	b.Scope("embed")
-	word := b.Param("transformer.word_embedding.weight", m.normal(), m.VocabSize, c)
+	word := b.Param(m.body+"word_embedding.weight", m.normal(), m.VocabSize, c)
 	h := b.Dropout(b.Embed(word, in.Tokens), m.Dropout, in.Rng) // (R,C)
 	var g *graph.Node
+	var mask *graph.Node
+	if m.head == LanguageModel || m.head == Base { // which keeps it for a language model that begins with it
+		mask = b.Stored(b.Param(m.body+"mask_emb", m.normal(), 1, c), 1, 1, c)
+	}
 	if m.head != LanguageModel {
 		in.Order = unordered(b, in)
 	} else {
-		mask := b.Stored(b.Param("transformer.mask_emb", m.normal(), 1, c), 1, 1, c)
 		g = b.Dropout(b.Embed(mask, b.Constant("no token", make([]int32, rows), rows)), m.Dropout, in.Rng) // (R,C)
 	}
 	keys := in.Memory.Len + in.T
@@ -134,6 +138,11 @@ func (m *xlnet) Forward(b *graph.Builder, in Inputs) Outputs {
 	}
 	b.Scope(m.head.String())
 	switch m.head {
+	case Base:
+		if in.Pool != nil {
+			h = b.Embed(h, in.Pool) // (S,C)
+		}
+		return Outputs{Hidden: h}
 	case QuestionAnswering:
 		return answers(b, in, m.normal(), b.Dropout(h, m.Dropout, in.Rng))
 	case TokenClassifier:
@@ -155,7 +164,7 @@ func (m *xlnet) Forward(b *graph.Builder, in Inputs) Outputs {
 
 // layer is both streams' attention to the content stream, then their feed-forward.
 func (m *xlnet) layer(b *graph.Builder, in Inputs, i int, h, g, distances *graph.Node) (content, query *graph.Node) {
-	c, name := m.DModel, fmt.Sprintf("transformer.layer.%d.", i)
+	c, name := m.DModel, fmt.Sprintf("%slayer.%d.", m.body, i)
 	part := func(part string, rows ...int) *graph.Node { // (rows…,C), stored by heads
 		return b.Stored(b.Param(name+"rel_attn."+part, m.normal(), append(rows, c)...), append(rows, m.NHead, c/m.NHead)...)
 	}

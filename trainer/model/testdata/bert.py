@@ -1,19 +1,23 @@
-"""Reference values of tiny BERT, RoBERTa and DistilBERT models, in float64 on a CPU.
+"""Reference values of tiny BERT, RoBERTa, XLM-RoBERTa, CamemBERT and DistilBERT models, in float64 on a CPU.
 
 Writes NAME.json (what there is, and the versions that made it) and NAME.bin (the values,
 float64 little-endian, in that order) for each. Weights are float32 numbers. Run:
 
-    python bert.py
+    python bert.py [NAME…]
+
+of some of them, or of all.
 """
 
 import json
 import pathlib
+import sys
 
 import numpy
 import torch
 import transformers
 from transformers import (
-    BertConfig, BertForMaskedLM, BertForPreTraining, BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification,
+    CamembertConfig, CamembertForMaskedLM, XLMRobertaConfig, XLMRobertaForMaskedLM, XLMRobertaForQuestionAnswering,
+    XLMRobertaForSequenceClassification, XLMRobertaForTokenClassification, BertConfig, BertForMaskedLM, BertForPreTraining, BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification,
     DistilBertConfig, DistilBertForMaskedLM, DistilBertForQuestionAnswering, DistilBertForSequenceClassification,
     DistilBertForTokenClassification, RobertaConfig, RobertaForMaskedLM, RobertaForQuestionAnswering,
     RobertaForSequenceClassification, RobertaForTokenClassification,
@@ -34,6 +38,15 @@ def draw(name, shape):
     return (1 + t if norm and name.endswith("weight") else t).to(torch.float64)  # of float32
 
 
+def parameters(model):
+    """By their names in hone: a tied one has that of the embedding, or of the bias itself."""
+    named = {}
+    for name, p in model.named_parameters(remove_duplicate=False):
+        if id(p) not in named or ".decoder." in named[id(p)][0]:
+            named[id(p)] = (name, p)
+    return list(named.values())
+
+
 def head_loss(architecture, logits, case):
     """The losses of transformers, whose own may round the logits to float32."""
     if architecture.endswith("MaskedLM"):
@@ -49,6 +62,8 @@ def head_loss(architecture, logits, case):
 
 
 def fixture(name, config, models, types):
+    if sys.argv[1:] and name not in sys.argv[1:]:
+        return
     g = torch.Generator().manual_seed(7)
     ids = torch.randint(3, V, (2, T), generator=g)
     mask = torch.tensor([[int(i < n) for i in range(T)] for n in LENGTHS])
@@ -74,7 +89,7 @@ def fixture(name, config, models, types):
         heads.append(architecture)
         config.num_labels = 2 if architecture.endswith("QuestionAnswering") else 3
         model = kind(config).double().eval()
-        for what, p in model.named_parameters():
+        for what, p in parameters(model):
             p.data = draw(what, p.shape)
         model.tie_weights()
 
@@ -88,7 +103,7 @@ def fixture(name, config, models, types):
                 return (out.seq_relationship_logits, out.prediction_logits), out.seq_relationship_logits
             return (out.logits,), out.logits
 
-        for what, p in model.named_parameters():
+        for what, p in parameters(model):
             if what not in weights:
                 weights.add(what)
                 put("weight/" + what, p)
@@ -99,7 +114,7 @@ def fixture(name, config, models, types):
         if architecture.endswith("PreTraining"):
             put(architecture + "/tokens", logits[1])
         put(architecture + "/loss", loss.reshape(1))
-        for what, p in model.named_parameters():
+        for what, p in parameters(model):
             put(architecture + "/grad/" + what, torch.zeros_like(p) if p.grad is None else p.grad)
         groups = [
             {"params": [p for p in model.parameters() if p.dim() > 1], "weight_decay": 0.1},
@@ -143,3 +158,6 @@ fixture("distilbert", DistilBertConfig(
     qa_dropout=0.0, seq_classif_dropout=0.0, pad_token_id=PAD, num_labels=3,
 ), [DistilBertForMaskedLM, DistilBertForSequenceClassification, DistilBertForTokenClassification, DistilBertForQuestionAnswering], False)
 fixture("bert-pretraining", BertConfig(type_vocab_size=2, **shape), [BertForPreTraining], True)
+fixture("xlm-roberta", XLMRobertaConfig(type_vocab_size=1, bos_token_id=0, eos_token_id=2, **shape), [
+    XLMRobertaForMaskedLM, XLMRobertaForSequenceClassification, XLMRobertaForTokenClassification, XLMRobertaForQuestionAnswering], False)
+fixture("camembert", CamembertConfig(type_vocab_size=1, bos_token_id=0, eos_token_id=2, **dict(shape, hidden_act="silu")), [CamembertForMaskedLM], False)

@@ -1,14 +1,17 @@
 """Reference values of heads that label texts or tokens or find answers, on tiny decoders, in float64.
 
 Writes NAME.json and NAME.bin, laid out as bert.py has it, for gpt2-heads, llama-heads,
-qwen3-heads, and for qwen2 with a language model too. Weights are float32 numbers. transformers computes norms, rotations and softmax
+qwen3-heads, and with a language model too for qwen2, qwen2-window, mistral, gemma and gemma3. Weights are float32 numbers. transformers computes norms, rotations and softmax
 in float32 whatever the model's type; here float32 means float64. Run:
 
-    python decoder.py
+    python decoder.py [NAME…]
+
+of some of them, or of all.
 """
 
 import json
 import pathlib
+import sys
 
 import numpy
 import torch
@@ -17,8 +20,10 @@ torch.float32 = torch.float = torch.float64
 torch.Tensor.float = torch.Tensor.double
 import transformers
 from transformers import (
-    GPT2Config, GPT2ForQuestionAnswering, GPT2ForSequenceClassification, GPT2ForTokenClassification, LlamaConfig,
-    LlamaForQuestionAnswering, LlamaForSequenceClassification, LlamaForTokenClassification, Qwen2Config, Qwen2ForCausalLM,
+    Gemma3ForCausalLM, Gemma3TextConfig, Gemma3TextForSequenceClassification, GemmaConfig, GemmaForCausalLM, GemmaForSequenceClassification,
+    GemmaForTokenClassification, GPT2Config, GPT2ForQuestionAnswering, GPT2ForSequenceClassification, GPT2ForTokenClassification, LlamaConfig,
+    LlamaForQuestionAnswering, LlamaForSequenceClassification, LlamaForTokenClassification, MistralConfig, MistralForCausalLM,
+    MistralForQuestionAnswering, MistralForSequenceClassification, MistralForTokenClassification, Qwen2Config, Qwen2ForCausalLM,
     Qwen2ForQuestionAnswering, Qwen2ForSequenceClassification, Qwen2ForTokenClassification, Qwen3Config,
     Qwen3ForQuestionAnswering, Qwen3ForSequenceClassification, Qwen3ForTokenClassification,
 )
@@ -30,15 +35,18 @@ here = pathlib.Path(__file__).parent
 cross_entropy = torch.nn.functional.cross_entropy
 
 
-def draw(name, shape):
-    """The values of a parameter depend on its name alone, so that all heads share a body."""
+def draw(name, shape, centred):
+    """The values of a parameter depend on its name alone, so that all heads share a body. A centred
+    norm's gain is 1 more than its parameter."""
     g = torch.Generator().manual_seed(sum((i + 1) * b for i, b in enumerate(name.encode())))
     t = torch.randn(shape, generator=g) * 0.3
-    gain = ("norm" in name or ".ln_" in name) and name.endswith("weight")
+    gain = not centred and ("norm" in name or ".ln_" in name) and name.endswith("weight")
     return torch.from_numpy((1 + t if gain else t).numpy().astype("float32").astype("float64"))
 
 
 def fixture(name, config, models):
+    if sys.argv[1:] and name not in sys.argv[1:]:
+        return
     g = torch.Generator().manual_seed(7)
     ids = torch.randint(3, V, (2, T), generator=g)
     mask = torch.tensor([[int(i < n) for i in range(T)] for n in LENGTHS])
@@ -60,7 +68,7 @@ def fixture(name, config, models):
         config.num_labels = 2 if answers else 3
         model = kind(config).double().eval()
         for what, p in model.named_parameters():
-            p.data = draw(what, p.shape)
+            p.data = draw(what, p.shape, config.model_type.startswith("gemma"))
             if what not in weights:
                 weights.add(what)
                 put("weight/" + what, p)
@@ -119,3 +127,11 @@ fixture("llama-heads", LlamaConfig(**shape), [LlamaForSequenceClassification, Ll
 fixture("qwen3-heads", Qwen3Config(head_dim=8, **shape), [Qwen3ForSequenceClassification, Qwen3ForTokenClassification, Qwen3ForQuestionAnswering])
 fixture("qwen2", Qwen2Config(**shape), [
     Qwen2ForCausalLM, Qwen2ForSequenceClassification, Qwen2ForTokenClassification, Qwen2ForQuestionAnswering])
+fixture("qwen2-window", Qwen2Config(use_sliding_window=True, sliding_window=4, max_window_layers=1, **shape), [Qwen2ForCausalLM])
+fixture("mistral", MistralConfig(sliding_window=5, head_dim=6, rope_parameters=dict(rope_type="yarn", rope_theta=100.0, factor=2.0, original_max_position_embeddings=8), **shape), [
+    MistralForCausalLM, MistralForSequenceClassification, MistralForTokenClassification, MistralForQuestionAnswering])
+fixture("gemma", GemmaConfig(head_dim=6, **dict(shape, num_key_value_heads=1)), [GemmaForCausalLM, GemmaForSequenceClassification, GemmaForTokenClassification])
+fixture("gemma3", Gemma3TextConfig(
+    head_dim=6, query_pre_attn_scalar=10, sliding_window=4, layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+    rope_parameters=dict(full_attention=dict(rope_type="linear", factor=4.0, rope_theta=1000.0), sliding_attention=dict(rope_type="default", rope_theta=30.0)),
+    **dict(shape, num_hidden_layers=3)), [Gemma3ForCausalLM, Gemma3TextForSequenceClassification])

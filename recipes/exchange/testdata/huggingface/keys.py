@@ -33,10 +33,15 @@ TINY = dict(
     t5=dict(vocab_size=30, d_model=8, d_kv=4, d_ff=8, num_layers=2, num_heads=2, decoder_start_token_id=0),
     xlnet=dict(vocab_size=30, d_model=8, n_layer=2, n_head=2, d_inner=8),
 )
-TINY.update(qwen2=dict(TINY["llama"], num_key_value_heads=2), qwen3=dict(TINY["llama"], num_key_value_heads=2, head_dim=4), roberta=TINY["bert"])
+TINY.update({
+    "qwen2": dict(TINY["llama"], num_key_value_heads=2), "qwen3": dict(TINY["llama"], num_key_value_heads=2, head_dim=4),
+    "mistral": dict(TINY["llama"], num_key_value_heads=2), "gemma": dict(TINY["llama"], num_key_value_heads=2, head_dim=4),
+    "gemma3_text": dict(TINY["llama"], num_key_value_heads=2, head_dim=4, sliding_window=4, layer_types=["sliding_attention", "full_attention"]),
+    "roberta": TINY["bert"], "xlm-roberta": TINY["bert"], "camembert": TINY["bert"],
+})
 HEADS = ["MODEL_FOR_CAUSAL_LM", "MODEL_FOR_MASKED_LM", "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM", "MODEL_FOR_PRETRAINING", "MODEL_FOR_SEQUENCE_CLASSIFICATION",
          "MODEL_FOR_TOKEN_CLASSIFICATION", "MODEL_FOR_QUESTION_ANSWERING"]
-SKIP = {"BertLMHeadModel", "RobertaForCausalLM"}  # which are none of hone's heads
+SKIP = {"BertLMHeadModel", "RobertaForCausalLM", "XLMRobertaForCausalLM", "CamembertForCausalLM"}  # which are none of hone's heads
 
 read = set()
 plain = PreTrainedConfig.__getattribute__
@@ -79,7 +84,7 @@ base -= {"cache_dir", "force_download", "proxies", "token", "local_files_only", 
 base |= {f.name for f in dataclasses.fields(PreTrainedConfig)} | {"model_type", "quantization_config"}
 generation = set(GenerationConfig._get_default_generation_params())
 families = {}
-for kind in ("gpt2", "llama", "qwen2", "qwen3", "bert", "roberta", "distilbert", "t5", "xlnet"):
+for kind in ("gpt2", "llama", "qwen2", "qwen3", "mistral", "gemma", "gemma3_text", "bert", "roberta", "xlm-roberta", "camembert", "distilbert", "t5", "xlnet"):
     config = AutoConfig.for_model(kind, **TINY[kind])
     cls = type(config)
     fields = {f.name: f.default for f in dataclasses.fields(cls) if f.name not in base}

@@ -1,0 +1,178 @@
+package model
+
+import (
+	"fmt"
+
+	"hone/trainer/exec"
+	"hone/trainer/graph"
+)
+
+// decoder is the transformer of Llama (Touvron et al. 2023, 2302.13971 and 2307.09288) and the families
+// built like it: RMS norms before each sub-layer, rotary positions, keys and values shared by groups of
+// query heads, a gated feed-forward. Each family fills it from the keys of its config.json.
+type decoder struct {
+	Config
+	head Head
+	body string // what the names of all but the head begin with
+
+	hidden, inner, layers int
+	attend                attentionOf // but for the window
+	windows               []int       // by layer: rows that a token sees up to its own, 0: all; nil: all layers see all
+	rotations             []rotation  // of all layers; or of those that see all, then of those with a window
+	eps                   float64     // of norms
+	act                   exec.Activation
+	std                   float64 // of matrices at the start
+
+	bias    bool // of the attention's four matrices
+	qkvBias bool // of queries, keys and values alone
+	mlpBias bool
+	qkNorm  bool // each head of queries and keys is normalised before it turns
+
+	// Of the Gemmas.
+	embedScale float64 // of what the embedding gives; 0: none
+	centred    bool    // a norm multiplies by 1 + its weight
+	behind     bool    // a norm behind each sub-layer too
+	ones       map[int]*graph.Node
+}
+
+// B batch, T time, R = B·T rows, C = hidden channels, F = inner, H query heads and KV key heads of
+// size D, V vocabulary.
+
+func (m *decoder) Forward(b *graph.Builder, in Inputs) Outputs {
+	b.Scope("embed")
+	embed := b.Param(m.body+"embed_tokens.weight", m.normal(), m.VocabSize, m.hidden)
+	x := b.Embed(embed, in.Tokens) // (R,C)
+	if m.embedScale != 0 {
+		x = b.Scale(x, m.embedScale)
+	}
+	var turns []*graph.Node
+	for _, r := range m.rotations {
+		turns = append(turns, b.Rotations(in.Positions, r.freqs, r.scale))
+	}
+	for i := range m.layers {
+		x = m.block(b, in, i, x, turns)
+	}
+	b.Scope("norm")
+	x = m.norm(b, m.body+"norm", x, m.hidden)
+	return decoded(b, in, m.Config, m.head, "score", m.normal(), x, embed, 0)
+}
+
+// block is x + attention(norm(x)), then x + mlp(norm(x)); with norms behind, x + norm(attention(norm(x))) and
+// so on.
+func (m *decoder) block(b *graph.Builder, in Inputs, i int, x *graph.Node, turns []*graph.Node) *graph.Node {
+	scope := fmt.Sprintf("layers.%d", i)
+	name := m.body + scope
+	before := ".post_attention_layernorm" // the feed-forward, unless a norm stands behind the attention
+	if m.behind {
+		before = ".pre_feedforward_layernorm"
+	}
+
+	b.Layer(i, scope+".input_layernorm")
+	a := m.norm(b, name+".input_layernorm", x, m.hidden)
+	b.Layer(i, scope+".self_attn")
+	a = m.attention(b, in, i, scope, name+".self_attn.", a, turns)
+	if m.behind {
+		a = m.norm(b, name+".post_attention_layernorm", a, m.hidden)
+	}
+	x = b.Add(x, a)
+
+	b.Layer(i, scope+before)
+	f := m.norm(b, name+before, x, m.hidden)
+	b.Layer(i, scope+".mlp")
+	f = m.mlp(b, name+".mlp.", f)
+	if m.behind {
+		f = m.norm(b, name+".post_feedforward_layernorm", f, m.hidden)
+	}
+	return b.Add(x, f)
+}
+
+func (m *decoder) attention(b *graph.Builder, in Inputs, i int, scope, name string, x *graph.Node, turns []*graph.Node) *graph.Node {
+	c, a := m.hidden, m.attend
+	d, h := a.dim, a.heads
+	table := turns[0]
+	if m.windows != nil {
+		if a.window = m.windows[i]; a.window > 0 {
+			table = turns[len(turns)-1]
+		}
+	}
+	var q, k, v *graph.Node
+	if m.qkNorm {
+		q = m.norm(b, name+"q_norm", linear(b, name+"q_proj", m.normal(), x, c, h.Query*d, m.bias), d)
+		k = m.norm(b, name+"k_norm", linear(b, name+"k_proj", m.normal(), x, c, h.KV*d, m.bias), d)
+		v = linear(b, name+"v_proj", m.normal(), x, c, h.KV*d, m.bias)
+		q, k = b.RoPE(q, table, h.Query), b.RoPE(k, table, h.KV)
+	} else {
+		q = joint(b, x, c, m.bias || m.qkvBias, projection{name + "q_proj", h.Query * d, m.normal()},
+			projection{name + "k_proj", h.KV * d, m.normal()}, projection{name + "v_proj", h.KV * d, m.normal()})
+		q = b.RoPE(q, table, h.Query+h.KV) // with the keys; the values stay
+	}
+	y := attention(b, in, scope, q, k, v, a) // (R,H·D)
+	return linear(b, name+"o_proj", m.residual(), y, h.Query*d, c, m.bias)
+}
+
+func (m *decoder) mlp(b *graph.Builder, name string, x *graph.Node) *graph.Node {
+	both := joint(b, x, m.hidden, m.mlpBias, projection{name + "gate_proj", m.inner, m.normal()}, projection{name + "up_proj", m.inner, m.normal()})
+	return linear(b, name+"down_proj", m.residual(), b.GLU(m.act, both, nil), m.inner, m.hidden, m.mlpBias)
+}
+
+// norm is an RMS norm, of all columns or of each size of them.
+func (m *decoder) norm(b *graph.Builder, name string, x *graph.Node, size int) *graph.Node {
+	if !m.centred {
+		return rmsNorm(b, name, x, size, m.eps)
+	}
+	if m.ones == nil {
+		m.ones = map[int]*graph.Node{}
+	}
+	if m.ones[size] == nil {
+		ones := make([]float64, size)
+		for i := range ones {
+			ones[i] = 1
+		}
+		m.ones[size] = b.Constant(fmt.Sprintf("ones %d", size), ones, size)
+	}
+	gain := b.Add(b.Param(name+".weight", graph.Init{}, size), m.ones[size])
+	return b.RMSNorm(x, gain, m.eps)
+}
+
+func (m *decoder) normal() graph.Init   { return graph.Init{Std: m.std} }
+func (m *decoder) residual() graph.Init { return residual(m.std, m.layers) }
+
+// layerTypes are transformers' names of layers by what they see.
+const (
+	seesAll    = "full_attention"
+	seesWindow = "sliding_attention"
+)
+
+// windowsOf are the windows of layers of some types; nil: no layer has one.
+func windowsOf(types []string, window int) []int {
+	var windows []int
+	for i, t := range types {
+		if t == seesWindow {
+			if windows == nil {
+				windows = make([]int, len(types))
+			}
+			windows[i] = window
+		}
+	}
+	return windows
+}
+
+// layerTypes refuses lists that are not of each layer's type, and types that are not known.
+func (f *Faults) layerTypes(types []string, layers, window int) {
+	if len(types) == 0 {
+		return
+	}
+	if len(types) != layers {
+		f.add("layer_types", "%d of them, but num_hidden_layers is %d", len(types), layers)
+	}
+	for _, t := range types {
+		if t != seesAll && t != seesWindow {
+			f.add("layer_types", "%q is not known; known are %s, %s", t, seesAll, seesWindow)
+			return
+		}
+		if t == seesWindow && window < 1 {
+			f.add("sliding_window", "missing: layers of layer_types are %s", seesWindow)
+			return
+		}
+	}
+}
