@@ -7,7 +7,7 @@ import (
 
 // A Corpus names data and where it comes from.
 type Corpus struct {
-	Source string `toml:"source"` // goroot:, a file, a directory or a glob of any known format
+	Source string `toml:"source"` // goroot:, hf:datasets/ORG/NAME, a file, a directory or a glob of any known format
 	Text   string `toml:"text"`   // name of the text column; doc.text: the field text of the column doc
 	Label  string `toml:"label"`  // name of the label column, as that of the text; "": label, where there is one
 

@@ -43,7 +43,7 @@ const order = `
 
 	# The data.
 	data/source < data/clean;
-	data/source, data/clean, data/tokenizer < data/corpus;
+	data/source, data/clean, data/tokenizer, data/hub < data/corpus;
 	data/corpus, data/tokenizer/template < data;
 
 	# Training and evaluation meet in recipes/run alone.
@@ -55,7 +55,7 @@ const order = `
 
 	# What is asked for, and what does it. A recipe is values; one place names a device.
 	eval, optim, trainer/pretrained < recipes;
-	recipes, eval/generate, data/hub < recipes/exchange < recipes/run;
+	recipes, eval/generate < recipes/exchange < recipes/run;
 	recipes, trainer, eval/report, trainer/exec/cpu, trainer/exec/cuda < recipes/run;
 	recipes, trainer, trainer/exec/cpu < recipes/bench;
 	recipes/run, recipes/bench, recipes/exchange < cmd/hone;

@@ -15,6 +15,7 @@ import (
 	"hone/data"
 	"hone/data/clean"
 	"hone/data/corpus"
+	"hone/data/hub"
 	"hone/data/source"
 	"hone/data/tokenizer"
 	"hone/optim"
@@ -442,8 +443,14 @@ func (d *decoder) sourceExists(path, src, origin string) {
 	}
 	switch {
 	case src == "":
-		d.fault(path, "missing: want the path of a file or a directory, or goroot: for the Go source tree")
-	case src == "goroot:":
+		d.fault(path, "missing: want the path of a file or a directory, hf:datasets/ORG/NAME for a data set of the hub, or goroot: for the Go source tree")
+	case src == corpus.GorootScheme:
+	case strings.HasPrefix(src, hub.Scheme):
+		if ref, err := hub.Parse(src); err != nil {
+			d.fault(path, "%v", err)
+		} else if !ref.Dataset {
+			d.fault(path, "%s is a model (hint: a data set is hf:datasets/%s)", src, ref.Repo)
+		}
 	case strings.ContainsAny(src, "*?["):
 		if m, err := filepath.Glob(src); err != nil || len(m) == 0 {
 			d.fault(path, "%s: matches no file%s", src, hint)

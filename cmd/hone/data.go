@@ -42,7 +42,8 @@ func newDataConvert(t *terminal) *cobra.Command {
 		Long: `Writes a corpus as uncompressed Arrow IPC shards with corpus.json, which holds the
 hash of each. goroot: is the Go source tree on this machine: doc comments without
 duplicates, in three splits. Files may be Arrow IPC, Parquet, JSONL, CSV, TSV, FASTA
-or plain text, each also with gzip or zstd, or directories of Hugging Face datasets.
+or plain text, each also with gzip or zstd, or directories of Hugging Face datasets;
+hf:datasets/ORG/NAME is a data set on their hub (see hone data info).
 A word of the directories below CORPUS, or else of a file's name, says the split:
 train, training; valid, validation, val, dev, eval, evaluation; test, testing. Without
 one a file is for training. The columns of text and label are named so, all others are kept.
@@ -59,6 +60,7 @@ What the texts must be, to stay, is said as in a recipe: --normalize, --min-leng
 				return inputError{err}
 			}
 			o.Say = t.say
+			o.CacheDir, _ = cacheDir() // without one, what needs it says so
 			bar := t.newBar("converting "+args[0], "bytes")
 			m, err := corpus.Convert(c.Context(), args[0], args[1], o.ConvertOptions, func(done, total int64) { bar.Set(done, total, "") })
 			bar.Close()
@@ -150,8 +152,13 @@ func newDataInfo(t *terminal) *cobra.Command {
 texts, labels, how many held-out texts are in train too, and the file's sha256; of several
 files, of what sha256sum prints for them, one a line, without directories. With
 --manifest: the [corpus] tables of a recipe, with these hashes and what converted
-corpora say of themselves; what is not known is left empty, to be filled in.`,
-		Example: "  hone data info goroot:\n  hone data info goroot: --manifest",
+corpora say of themselves; what is not known is left empty, to be filled in.
+
+hf:datasets/ORG/NAME is a data set on Hugging Face's hub, as files of Parquet, JSONL or
+another known format: /CONFIG behind it is one of its configurations, @REVISION behind
+all a commit, a branch or a tag. It is fetched into the cache; hone import --help has the
+variables of the environment.`,
+		Example: "  hone data info goroot:\n  hone data info goroot: --manifest\n  hone data info hf:datasets/stanfordnlp/imdb",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			cache, err := cacheDir()

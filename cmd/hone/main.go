@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"hone/data/hub"
 	"hone/recipes"
 	"hone/recipes/run"
 )
@@ -80,8 +81,11 @@ func execute(args []string, stdout, stderr io.Writer) int {
 
 // machineFails tells what is the machine's fault whatever the user has asked for: a disk
 // that is full, or cannot be written; a cache that is not open to this user; no more
-// memory, no more files.
+// memory, no more files; a hub that does not answer.
 func machineFails(err error) bool {
+	if errors.As(err, new(*hub.Fault)) {
+		return true
+	}
 	for _, e := range []error{syscall.ENOSPC, syscall.EROFS, syscall.EDQUOT, syscall.EIO, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE} {
 		if errors.Is(err, e) {
 			return true

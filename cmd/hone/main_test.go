@@ -294,6 +294,7 @@ func TestExamples(t *testing.T) {
 	collect(newRoot(&terminal{}))
 	server := hubtest.Start()
 	defer server.Close()
+	server.Commit("datasets/stanfordnlp/imdb", map[string]string{"train.jsonl": `{"text": "a film", "label": 1}`})
 	for _, line := range lines {
 		run := line
 		if strings.HasPrefix(line, "hone import hf:") { // of what an example before it has exported

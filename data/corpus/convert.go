@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -103,6 +104,8 @@ type ConvertOptions struct {
 	Read source.Options
 	// Say is told which files are left out; may be nil.
 	Say func(notice string)
+	// CacheDir is what a data set of the hub is fetched into.
+	CacheDir string
 }
 
 func (o ConvertOptions) goroot() ConvertOptions {
@@ -224,10 +227,11 @@ func Convert(ctx context.Context, from, dir string, opt ConvertOptions, progress
 		}
 		return readManifest(dir)
 	}
-	files, err := expand(from, opt.Say)
+	l, err := list(ctx, from, opt.CacheDir, opt.Say, progress)
 	if err != nil {
 		return nil, err
 	}
+	opt.Source, opt.Licence = l.origin(opt.Source), cmp.Or(opt.Licence, l.licence)
 	earlier, err := readManifest(from)
 	if errors.Is(err, os.ErrNotExist) {
 		earlier = nil
@@ -237,7 +241,7 @@ func Convert(ctx context.Context, from, dir string, opt ConvertOptions, progress
 	if opt.Name == "" && earlier == nil {
 		opt.Name = filepath.Base(filepath.Clean(from))
 	}
-	if err := convertFiles(ctx, files, dir, opt, earlier, progress); err != nil {
+	if err := convertFiles(ctx, l.files, dir, opt, earlier, progress); err != nil {
 		return nil, err
 	}
 	return readManifest(dir)

@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -29,7 +30,7 @@ const maxLabels = 10000
 // Spec says which corpus, and for files that say nothing about themselves, what
 // is known of it.
 type Spec struct {
-	From  string // "goroot:", a file, a directory or a glob pattern
+	From  string // "goroot:", a data set of the hub, a file, a directory or a glob pattern
 	Text  string // column of the text; "": "text"
 	Label string // column of the label; "": "label" where there is one
 
@@ -248,10 +249,14 @@ func (c *Corpus) Close() error {
 // named, or else whose own names, have a word such as validation, val, dev, eval or test
 // make the splits validation and test, all others the split train.
 //
+// "hf:datasets/ORG/NAME" is a data set on the hub, "/CONFIG" behind it one of its configurations,
+// "@REVISION" behind all a commit, a branch or a tag. Its files are fetched into cacheDir. Their
+// splits are those that its README.md says, or else as datasets has it, by their names.
+//
 // progress is called with bytes read and may be nil.
 func Prepare(ctx context.Context, spec Spec, cacheDir string, progress func(done, total int64)) (*Corpus, error) {
 	if spec.From == "" {
-		return nil, errors.New(`data: no corpus is named (a file, a directory, a glob pattern or "goroot:")`)
+		return nil, errors.New(`data: no corpus is named (a file, a directory, a glob pattern, "goroot:" or "hf:datasets/ORG/NAME")`)
 	}
 	if spec.HoldEnds {
 		if err := endsOf(spec.From, spec.Shares); err != nil {
@@ -572,10 +577,12 @@ func (f *splitFile) fit() error {
 
 // openFiles opens files as they came, where they have random access.
 func openFiles(ctx context.Context, spec Spec, cacheDir string, progress func(done, total int64)) (_ *Corpus, err error) {
-	files, err := expand(spec.From, spec.Say)
+	l, err := list(ctx, spec.From, cacheDir, spec.Say, progress)
 	if err != nil {
 		return nil, err
 	}
+	files := l.files
+	spec.Source, spec.Licence = l.origin(spec.Source), cmp.Or(spec.Licence, l.licence)
 	for _, f := range files {
 		if err := ctx.Err(); err != nil {
 			return nil, err

@@ -80,7 +80,7 @@ type LabelTotal struct {
 // default ones may be missing.
 type InspectOptions struct {
 	Text, Label string
-	CacheDir    string // for goroot:, see Prepare
+	CacheDir    string // for goroot: and data sets of the hub, see Prepare
 	Read        source.Options
 	Tokenizer   tokenizer.Tokenizer // whose tokens are counted; nil: none are
 	Say         func(notice string) // is told which files are left out; may be nil
@@ -101,14 +101,14 @@ func Inspect(ctx context.Context, paths []string, opt InspectOptions, progress f
 			p = c.Dir
 			c.Close()
 		}
-		files, err := expand(p, opt.Say)
+		l, err := list(ctx, p, opt.CacheDir, opt.Say, progress)
 		if err != nil {
 			return nil, err
 		}
 		if m, err := readManifest(p); err == nil {
 			info.Corpora = append(info.Corpora, m)
 		}
-		found, _, err := describe(ctx, files, opt.Read)
+		found, _, err := describe(ctx, l.files, opt.Read)
 		if err != nil {
 			return nil, err
 		}

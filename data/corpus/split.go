@@ -78,21 +78,30 @@ func leftOut(from string, list []source.LeftOut) string {
 // training.
 func sideOf(f source.Entry) (clean.Split, error) {
 	for _, name := range []string{path.Dir(f.Below), path.Base(f.Below)} {
-		var said []clean.Split
-		var by []string
-		for _, word := range strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return strings.ContainsRune("/-._ 0123456789", r) }) {
-			if side, ok := splitWords[word]; ok && !slices.Contains(said, side) {
-				said, by = append(said, side), append(by, word)
-			}
+		side, said, err := sideSaid(name)
+		if err != nil {
+			return 0, fmt.Errorf("data: %s: %w (hint: rename it; one word of train, validation, test decides)", f.Path, err)
 		}
-		if len(said) > 1 {
-			return 0, fmt.Errorf("data: %s: its name says two splits, %s and %s (hint: rename it; one word of train, validation, test decides)", f.Path, by[0], by[1])
-		}
-		if len(said) == 1 {
-			return said[0], nil
+		if said {
+			return side, nil
 		}
 	}
 	return clean.Train, nil
+}
+
+// sideSaid is the split that a word of a name says, if one does.
+func sideSaid(name string) (side clean.Split, said bool, err error) {
+	var by string
+	for _, word := range strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return strings.ContainsRune("/-._ 0123456789", r) }) {
+		s, ok := splitWords[word]
+		if ok && said && s != side {
+			return 0, false, fmt.Errorf("its name says two splits, %s and %s", by, word)
+		}
+		if ok {
+			side, by, said = s, word, true
+		}
+	}
+	return side, said, nil
 }
 
 // describe finds out what files hold, in their order.

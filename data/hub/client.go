@@ -35,9 +35,9 @@ type Client struct {
 
 // New is a client of the hub that the environment names, as the Python huggingface_hub reads
 // it: HF_ENDPOINT; HF_TOKEN, or the file that HF_TOKEN_PATH names, or the file token in
-// HF_HOME; HF_HUB_OFFLINE. It keeps what it fetches below the directory cache.
+// HF_HOME; HF_HUB_OFFLINE. It keeps what it fetches in the directory hub below cache.
 func New(cache string) (*Client, error) {
-	c := &Client{Endpoint: strings.TrimRight(os.Getenv("HF_ENDPOINT"), "/"), Cache: cache}
+	c := &Client{Endpoint: strings.TrimRight(os.Getenv("HF_ENDPOINT"), "/"), Cache: filepath.Join(cache, "hub")}
 	if c.Endpoint == "" {
 		c.Endpoint = defaultEndpoint
 	}

@@ -187,6 +187,17 @@ var (
 	derived   = regexp.MustCompile(`^cache-[0-9a-f]{16}(_[0-9]{5}_of_[0-9]{5})?\.arrow$`)
 )
 
+// FormatByName is the format that the name of a file announces; "" where it announces none, or
+// says that the file is about data and holds none.
+func FormatByName(name string) string {
+	format, _ := byName(name)
+	name = strings.ToLower(filepath.Base(name))
+	if aboutText.MatchString(name) || slices.Contains(aboutJSON, name) || derived.MatchString(name) {
+		return ""
+	}
+	return format
+}
+
 // noData says why a file is taken for no data, or "". Names alone do not tell where data may
 // have them too: a state.json may be about states.
 func noData(path string) string {

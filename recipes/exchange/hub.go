@@ -2,9 +2,7 @@ package exchange
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"path/filepath"
 	"regexp"
 	"slices"
 
@@ -41,14 +39,14 @@ func fetch(ctx context.Context, name, cache string, o recipes.Console) (*Importe
 	if err != nil {
 		return nil, recipes.Input(err)
 	}
-	c, err := hub.New(filepath.Join(cache, "hub"))
+	c, err := hub.New(cache)
 	if err != nil {
 		return nil, recipes.Input(err)
 	}
 	c.Say = o.Say
 	s, err := c.Open(ctx, ref)
 	if err != nil {
-		return nil, hubError(err)
+		return nil, recipes.Input(err)
 	}
 	want, err := modelFiles(s)
 	if err != nil {
@@ -58,18 +56,9 @@ func fetch(ctx context.Context, name, cache string, o recipes.Console) (*Importe
 	defer bar.Close()
 	dir, err := s.Fetch(ctx, want, recipes.Progress(bar))
 	if err != nil {
-		return nil, hubError(err)
+		return nil, recipes.Input(err)
 	}
 	return &Imported{Source: dir, snapshot: s}, nil
-}
-
-// hubError is the user's to mend, unless it is the network's fault.
-func hubError(err error) error {
-	var theirs *hub.Fault
-	if errors.As(err, &theirs) {
-		return err
-	}
-	return recipes.Input(err)
 }
 
 // weightFiles are the files of the weights in each form that is read, shards and their index

@@ -1,0 +1,239 @@
+package corpus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"hone/data/clean"
+	"hone/data/hub/hubtest"
+)
+
+func startHub(t *testing.T) *hubtest.Server {
+	for _, name := range []string{"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_OFFLINE", "HF_TOKEN_PATH"} {
+		t.Setenv(name, "")
+	}
+	t.Setenv("HF_HOME", t.TempDir())
+	s := hubtest.Start()
+	t.Cleanup(s.Close)
+	t.Setenv("HF_ENDPOINT", s.URL)
+	return s
+}
+
+// TestHubSplits: the files of a data set on the hub go where datasets puts them
+// (testdata/hub.py). Splits that there are no others for are left out or read as one.
+func TestHubSplits(t *testing.T) {
+	text, err := os.ReadFile("testdata/hub.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []struct {
+		Name, Card, Config, Error string
+		Files                     []string
+		Splits                    map[string][]string
+	}
+	if err := json.Unmarshal(text, &cases); err != nil || len(cases) < 20 {
+		t.Fatalf("%d cases, %v", len(cases), err)
+	}
+	says := map[string]string{
+		"sharded":                "hf:datasets/org/set: 1 file left out: the data is in data/SPLIT-00000-of-00001",
+		"sharded, another split": "hf:datasets/org/set: left out, as no name of a split for training, validation or testing: unsupervised",
+		"default":                "hf:datasets/org/set: of its 2 configurations, the default is read, default",
+		"called default":         "hf:datasets/org/set: of its 2 configurations, the default is read, one",
+		"mnli":                   "hf:datasets/org/set/mnli: its splits validation_matched and validation_mismatched are read as one, validation",
+		"two formats":            "hf:datasets/org/set: 1 file of text left out: the data set is of json",
+	}
+	fails := map[string]string{
+		"none named":           "data: hf:datasets/org/set: it has 3 configurations and no default: cola, ax, mnli (hint: name one behind the data set, as in /cola)",
+		"wrong name":           `data: hf:datasets/org/set/sst2: it has no configuration "sst2", but these: cola, ax, mnli`,
+		"no such file":         "data: hf:datasets/org/set: configuration c: split train: no file matches b.jsonl",
+		"two splits in a name": "its name says two splits, train and test",
+	}
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			server := startHub(t)
+			files := map[string]string{}
+			for _, name := range c.Files {
+				files[name] = `{"text": "a"}` + "\n"
+			}
+			if c.Card != "" {
+				files["README.md"] = "---\n" + c.Card + "---\n"
+			}
+			server.Commit("datasets/org/set", files)
+			from := "hf:datasets/org/set"
+			if c.Config != "" {
+				from += "/" + c.Config
+			}
+			var said []string
+			cache := t.TempDir()
+			l, err := list(context.Background(), from, cache, func(s string) { said = append(said, s) }, nil)
+			if fails[c.Name] != "" {
+				if err == nil || !strings.Contains(err.Error(), fails[c.Name]) {
+					t.Fatalf("error %v, want %s", err, fails[c.Name])
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.Error != "" {
+				t.Fatalf("read, where datasets says %s", c.Error)
+			}
+			want := map[string][]string{}
+			for split, names := range c.Splits {
+				if side, said, _ := sideSaid(split); said {
+					want[splitNames[side]] = append(want[splitNames[side]], names...)
+				}
+			}
+			got := map[string][]string{}
+			for _, f := range l.files {
+				_, name, _ := strings.Cut(filepath.ToSlash(f.path), "/files/")
+				got[splitNames[f.side]] = append(got[splitNames[f.side]], name)
+				if _, err := os.Stat(f.path); err != nil {
+					t.Error(err)
+				}
+			}
+			for _, m := range []map[string][]string{want, got} {
+				for _, names := range m {
+					slices.Sort(names)
+				}
+			}
+			if fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("splits %v, want %v", got, want)
+			}
+			if fmt.Sprint(said) != "["+says[c.Name]+"]" {
+				t.Errorf("it said %q, want %q", said, says[c.Name])
+			}
+			// Nothing else is fetched.
+			for _, q := range server.Requests() {
+				if _, name, ok := strings.Cut(q.Path, "/resolve/"); ok {
+					_, name, _ = strings.Cut(name, "/")
+					if name != "README.md" && !slices.ContainsFunc(slices.Collect(maps.Values(want)), func(l []string) bool { return slices.Contains(l, name) }) {
+						t.Errorf("%s was fetched", name)
+					}
+				}
+			}
+		})
+	}
+}
+
+// rows of a data set, in Parquet and as JSONL.
+func hubRows(t *testing.T, server *hubtest.Server) (commit string) {
+	t.Helper()
+	return server.Commit("datasets/org/set", map[string]string{
+		"README.md":   "---\nlicense: cc-by-4.0\ndataset_info:\n  features:\n  - name: label\n    dtype:\n      class_label:\n        names:\n          '0': bad\n          '1': good\n---\n",
+		"train.jsonl": `{"text": "one", "label": 1}` + "\n" + `{"text": "two", "label": 0}` + "\n",
+		"test.jsonl":  `{"text": "three", "label": 1}` + "\n",
+	})
+}
+
+// A data set of the hub is a corpus as others are: opened, cleaned, inspected and converted.
+func TestHubCorpus(t *testing.T) {
+	ctx := context.Background()
+	server := startHub(t)
+	cache := t.TempDir()
+	commit := hubRows(t, server)
+	address := server.URL + "/datasets/org/set/tree/" + commit
+	check := func(c *Corpus, err error, source string) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		p := c.Provenance
+		if p.Source != source || p.Licence != "cc-by-4.0" || p.Rows != 3 || len(p.SHA256) != 64 || c.Train.Rows() != 2 || c.Test.Rows() != 1 || fmt.Sprint(c.Labels) != "[bad good]" {
+			t.Errorf("%+v, labels %v", p, c.Labels)
+		}
+	}
+	spec := Spec{From: "hf:datasets/org/set"}
+	c, err := Prepare(ctx, spec, cache, nil)
+	check(c, err, address)
+	spec.Source = "a paper"
+	c, err = Prepare(ctx, spec, cache, nil)
+	check(c, err, "a paper ("+address+")")
+	spec = Spec{From: "hf:datasets/org/set", Rules: clean.Rules{Normalize: "NFC"}}
+	c, err = Prepare(ctx, spec, cache, nil)
+	check(c, err, address)
+
+	// Pinned, and without the network.
+	server.Commit("datasets/org/set", map[string]string{"train.jsonl": `{"text": "other"}` + "\n"})
+	server.Requests()
+	c, err = Prepare(ctx, Spec{From: "hf:datasets/org/set@" + commit}, cache, nil)
+	check(c, err, address)
+	if list := server.Requests(); len(list) > 0 {
+		t.Errorf("of a commit in the cache, it asked %+v", list)
+	}
+	info, err := Inspect(ctx, []string{"hf:datasets/org/set@" + commit}, InspectOptions{CacheDir: cache}, nil)
+	if err != nil || info.Files != 2 || info.Rows != 3 || len(info.Splits) != 2 {
+		t.Errorf("%+v, %v", info, err)
+	}
+	m, err := Convert(ctx, "hf:datasets/org/set@"+commit, filepath.Join(t.TempDir(), "out"), ConvertOptions{CacheDir: cache, Name: "set"}, nil)
+	if err != nil || m.Source != address || m.Licence != "cc-by-4.0" || m.Rows != 3 {
+		t.Errorf("%+v, %v", m, err)
+	}
+}
+
+func TestHubRefused(t *testing.T) {
+	ctx := context.Background()
+	server := startHub(t)
+	server.Commit("datasets/org/script", map[string]string{"script.py": "print()", "README.md": "# A card\n"})
+	server.Commit("datasets/org/pictures", map[string]string{"a.png": "PNG"})
+	server.Commit("datasets/org/mixed", map[string]string{"a.jsonl": "{}", "b.csv": "a"})
+	server.Commit("datasets/org/dirs", map[string]string{"en/train.jsonl": `{"text": "a"}`, "ko/train.jsonl": `{"text": "b"}`, "ko/test.jsonl": `{"text": "c"}`})
+	server.Commit("datasets/org/odd", map[string]string{"data/left-00000-of-00001.jsonl": "{}", "data/right-00000-of-00001.jsonl": "{}"})
+	server.Commit("datasets/org/card", map[string]string{"a.jsonl": "{}", "README.md": "---\nconfigs: [\n---\n"})
+	server.Branch("datasets/org/dirs", "refs/convert/parquet", server.Commit("datasets/org/dirs", map[string]string{"en/train/0000.jsonl": `{"text": "a"}`, "ko/train/0000.jsonl": `{"text": "b"}`}))
+	cache := t.TempDir()
+	for from, want := range map[string]string{
+		"hf:org/set":                                "data: hf:org/set is a model (hint: a data set is hf:datasets/org/set)",
+		"hf:datasets/set":                           "the organisation is missing",
+		"hf:datasets/org/none":                      "data: hf:datasets/org/none: the hub has no such data set, or it is private",
+		"hf:datasets/org/script":                    "it has a program that makes the data, script.py, which is not run (hint: @refs/convert/parquet is the data",
+		"hf:datasets/org/pictures":                  "it has no data files of a known kind",
+		"hf:datasets/org/mixed":                     "it has as many files of csv as of json, and its README.md does not say which are the data",
+		"hf:datasets/org/dirs/fr":                   "it names no configurations, and has no data files at fr",
+		"hf:datasets/org/odd":                       "it has no split train, validation or test, but left, right",
+		"hf:datasets/org/card":                      "data: hf:datasets/org/card: README.md: its front matter: yaml: ",
+		"hf:datasets/org/dirs@refs/convert/parquet": "it has 2 configurations: en, ko (hint: name one behind the data set, as in /en)",
+	} {
+		if c, err := Prepare(ctx, Spec{From: from}, cache, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, %v, want %s", from, c, err, want)
+		}
+	}
+	// A directory of a set without configurations, and one of its files.
+	for from, want := range map[string]string{
+		"hf:datasets/org/dirs/ko@refs/convert/parquet": "[ko/train/0000.jsonl]",
+		"hf:datasets/org/dirs/ko/train/0000.jsonl":     "[ko/train/0000.jsonl]",
+	} {
+		l, err := list(ctx, from, cache, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, f := range l.files {
+			_, name, _ := strings.Cut(filepath.ToSlash(f.path), "/files/")
+			names = append(names, name)
+		}
+		if fmt.Sprint(names) != want {
+			t.Errorf("%s: %v, want %s", from, names, want)
+		}
+	}
+	if _, err := Prepare(ctx, Spec{From: "hf:datasets/org/dirs"}, "", nil); err == nil || !strings.Contains(err.Error(), "no cache directory") {
+		t.Error(err)
+	}
+	// A wait for the network is interrupted.
+	server.Close()
+	t.Setenv("HF_ENDPOINT", "https://127.0.0.1:1")
+	ctx, cancel := context.WithCancel(ctx)
+	_, err := list(ctx, "hf:datasets/org/dirs", cache, func(string) { cancel() }, nil)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted while it waits: %v", err)
+	}
+}
