@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"hone/eval/metric"
 )
 
 // A chart is a plot whose lines are an SVG stretched over a box of any size, and
@@ -97,7 +99,7 @@ func path(points []point, x, y axis) string {
 	var b strings.Builder
 	pen := false
 	for _, p := range points {
-		if !Number(p.y).Known() {
+		if !metric.Number(p.y).Known() {
 			pen = false
 			continue
 		}
@@ -137,7 +139,7 @@ func thin(points []point, n int) []point {
 		group := points[g*len(points)/n : (g+1)*len(points)/n]
 		lo, hi, gap := -1, -1, -1
 		for i, p := range group {
-			if !Number(p.y).Known() {
+			if !metric.Number(p.y).Known() {
 				gap = i
 				continue
 			}
@@ -173,14 +175,14 @@ func smooth(points []point, half int) []point {
 	mid := float64(len(points)) / 2
 	for k, p := range points {
 		s := before[k]
-		if Number(p.y).Known() {
+		if metric.Number(p.y).Known() {
 			i := float64(k) - mid
 			s = sums{s.n + 1, s.i + i, s.ii + i*i, s.y + p.y, s.iy + i*p.y}
 		}
 		before[k+1] = s
 	}
 	for k, p := range points {
-		if !Number(p.y).Known() {
+		if !metric.Number(p.y).Known() {
 			continue
 		}
 		a, b := before[max(0, k-half)], before[min(len(points), k+half+1)]
@@ -199,7 +201,7 @@ func bounds(series ...[]point) (lo, hi float64, ok bool) {
 	lo, hi = math.Inf(1), math.Inf(-1)
 	for _, s := range series {
 		for _, p := range s {
-			if Number(p.y).Known() {
+			if metric.Number(p.y).Known() {
 				lo, hi, ok = min(lo, p.y), max(hi, p.y), true
 			}
 		}

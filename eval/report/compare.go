@@ -21,53 +21,53 @@ type Comparison struct {
 
 // A ComparisonRow is one figure of one run beside one baseline; Baseline "": it has none.
 type ComparisonRow struct {
-	Run          string    `json:"run"` // its directory, as short as tells it apart
-	Recipe       string    `json:"recipe"`
-	Seed         uint64    `json:"seed"`
-	LearningRate float64   `json:"learning_rate,omitempty"` // of the evaluated model's stage
-	Stage        string    `json:"stage"`                   // the evaluated model's
-	Task         string    `json:"task"`
-	Metric       string    `json:"metric"`
-	Value        Number    `json:"value"`
-	CI95         [2]Number `json:"ci95"`
-	N            int       `json:"n"`
-	Baseline     string    `json:"baseline,omitempty"`
-	Against      Number    `json:"baseline_value"`
-	Diff         Number    `json:"difference"` // paired; null: not measured
-	DiffCI95     [2]Number `json:"difference_ci95"`
-	Outcome      string    `json:"outcome,omitempty"`
-	Parameters   int64     `json:"parameters"` // of the model
-	Tokens       int64     `json:"tokens"`     // that it was trained on, by the stage
-	Seconds      Number    `json:"seconds"`    // of all stages of the run
+	Run          string           `json:"run"` // its directory, as short as tells it apart
+	Recipe       string           `json:"recipe"`
+	Seed         uint64           `json:"seed"`
+	LearningRate float64          `json:"learning_rate,omitempty"` // of the evaluated model's stage
+	Stage        string           `json:"stage"`                   // the evaluated model's
+	Task         string           `json:"task"`
+	Metric       string           `json:"metric"`
+	Value        metric.Number    `json:"value"`
+	CI95         [2]metric.Number `json:"ci95"`
+	N            int              `json:"n"`
+	Baseline     string           `json:"baseline,omitempty"`
+	Against      metric.Number    `json:"baseline_value"`
+	Diff         metric.Number    `json:"difference"` // paired; null: not measured
+	DiffCI95     [2]metric.Number `json:"difference_ci95"`
+	Outcome      string           `json:"outcome,omitempty"`
+	Parameters   int64            `json:"parameters"` // of the model
+	Tokens       int64            `json:"tokens"`     // that it was trained on, by the stage
+	Seconds      metric.Number    `json:"seconds"`    // of all stages of the run
 
 	estimate, diff metric.Estimate
 }
 
 // A SeedRow is one figure over runs of which the seed alone differs.
 type SeedRow struct {
-	Runs   []string `json:"runs"`
-	Seeds  []uint64 `json:"seeds"`
-	Stage  string   `json:"stage"`
-	Task   string   `json:"task"`
-	Metric string   `json:"metric"`
-	Mean   Number   `json:"mean"`
-	SD     Number   `json:"sd"` // standard deviation, of the sample
-	Min    Number   `json:"min"`
-	Max    Number   `json:"max"`
+	Runs   []string      `json:"runs"`
+	Seeds  []uint64      `json:"seeds"`
+	Stage  string        `json:"stage"`
+	Task   string        `json:"task"`
+	Metric string        `json:"metric"`
+	Mean   metric.Number `json:"mean"`
+	SD     metric.Number `json:"sd"` // standard deviation, of the sample
+	Min    metric.Number `json:"min"`
+	Max    metric.Number `json:"max"`
 }
 
 // A PairRow is one figure of two runs on the same data.
 type PairRow struct {
-	Run      string    `json:"run"`
-	Against  string    `json:"against"`
-	Stage    string    `json:"stage"`
-	Task     string    `json:"task"`
-	Metric   string    `json:"metric"`
-	Value    Number    `json:"value"`
-	Other    Number    `json:"against_value"`
-	Diff     Number    `json:"difference"`      // Value less Other
-	DiffCI95 [2]Number `json:"difference_ci95"` // paired, document by document; null: they were not kept, or are others
-	Outcome  string    `json:"outcome"`
+	Run      string           `json:"run"`
+	Against  string           `json:"against"`
+	Stage    string           `json:"stage"`
+	Task     string           `json:"task"`
+	Metric   string           `json:"metric"`
+	Value    metric.Number    `json:"value"`
+	Other    metric.Number    `json:"against_value"`
+	Diff     metric.Number    `json:"difference"`      // Value less Other
+	DiffCI95 [2]metric.Number `json:"difference_ci95"` // paired, document by document; null: they were not kept, or are others
+	Outcome  string           `json:"outcome"`
 
 	diff metric.Estimate
 }
@@ -104,7 +104,7 @@ func Compare(runs []*Run, dirs []string) *Comparison {
 }
 
 func (c *Comparison) addRun(name string, run *Run) {
-	seconds := Number(0)
+	seconds := metric.Number(0)
 	trained := map[string]Stage{}
 	for _, s := range run.Stages {
 		trained[s.Name] = s
@@ -117,15 +117,15 @@ func (c *Comparison) addRun(name string, run *Run) {
 		s := trained[e.Stage]
 		row := ComparisonRow{
 			Run: name, Recipe: run.Recipe, Seed: run.Seed, LearningRate: s.LearningRate,
-			Stage: e.Stage, Task: e.Task, Metric: e.Metric, Value: Number(e.Value), CI95: limits(e.Estimate), N: e.N,
-			Against: Missing, Diff: Missing, DiffCI95: [2]Number{Missing, Missing},
+			Stage: e.Stage, Task: e.Task, Metric: e.Metric, Value: metric.Number(e.Value), CI95: metric.Limits(e.Estimate), N: e.N,
+			Against: metric.Missing, Diff: metric.Missing, DiffCI95: [2]metric.Number{metric.Missing, metric.Missing},
 			Parameters: s.Parameters, Tokens: s.Tokens, Seconds: seconds, estimate: e.Estimate,
 		}
 		for j := range e.Baselines {
 			b, r := &e.Baselines[j], row
-			r.Baseline, r.Against, r.Outcome = b.Name, Number(b.Value), outcomes[e.Outcome(b)]
+			r.Baseline, r.Against, r.Outcome = b.Name, metric.Number(b.Value), metric.Outcomes[e.Outcome(b)]
 			if b.Diff.N > 0 {
-				r.Diff, r.DiffCI95, r.diff = Number(b.Diff.Value), limits(b.Diff), b.Diff
+				r.Diff, r.DiffCI95, r.diff = metric.Number(b.Diff.Value), metric.Limits(b.Diff), b.Diff
 			}
 			c.Rows = append(c.Rows, r)
 		}
@@ -161,7 +161,7 @@ func (c *Comparison) addSeeds(group []int, names []string, runs []*Run) {
 		var values []float64
 		for _, k := range group {
 			// The same seed twice is no second draw.
-			if o := runs[k].find(e); o != nil && Number(o.Value).Known() && !slices.Contains(row.Seeds, runs[k].Seed) {
+			if o := runs[k].find(e); o != nil && metric.Number(o.Value).Known() && !slices.Contains(row.Seeds, runs[k].Seed) {
 				row.Runs, row.Seeds, values = append(row.Runs, names[k]), append(row.Seeds, runs[k].Seed), append(values, o.Value)
 			}
 		}
@@ -175,14 +175,14 @@ func (c *Comparison) addSeeds(group []int, names []string, runs []*Run) {
 		for _, v := range values {
 			squares += (v - mean) * (v - mean)
 		}
-		row.Mean, row.SD = Number(mean), Number(math.Sqrt(squares/float64(len(values)-1)))
-		row.Min, row.Max = Number(slices.Min(values)), Number(slices.Max(values))
+		row.Mean, row.SD = metric.Number(mean), metric.Number(math.Sqrt(squares/float64(len(values)-1)))
+		row.Min, row.Max = metric.Number(slices.Min(values)), metric.Number(slices.Max(values))
 		c.Seeds = append(c.Seeds, row)
 	}
 }
 
 // find is the same figure of another run; nil: it has none.
-func (r *Run) find(e *Evaluation) *Evaluation {
+func (r *Run) find(e *metric.Evaluation) *metric.Evaluation {
 	for i := range r.Evaluations {
 		if o := &r.Evaluations[i]; o.Stage == e.Stage && o.Task == e.Task && o.Metric == e.Metric {
 			return o
@@ -198,16 +198,16 @@ func (c *Comparison) addPairs(name string, run *Run, against string, other *Run)
 		if o == nil {
 			continue
 		}
-		b := &Baseline{Estimate: o.Estimate}
+		b := &metric.Baseline{Estimate: o.Estimate}
 		if run.sameCorpora(other) {
-			b.Diff = e.pairedWith(o)
+			b.Diff = pairedWith(e, o)
 		}
 		p := PairRow{
-			Run: name, Against: against, Stage: e.Stage, Task: e.Task, Metric: e.Metric, Value: Number(e.Value), Other: Number(o.Value),
-			Diff: Number(e.Value - o.Value), DiffCI95: [2]Number{Missing, Missing}, Outcome: outcomes[e.Outcome(b)],
+			Run: name, Against: against, Stage: e.Stage, Task: e.Task, Metric: e.Metric, Value: metric.Number(e.Value), Other: metric.Number(o.Value),
+			Diff: metric.Number(e.Value - o.Value), DiffCI95: [2]metric.Number{metric.Missing, metric.Missing}, Outcome: metric.Outcomes[e.Outcome(b)],
 		}
 		if b.Diff.N > 0 {
-			p.DiffCI95, p.diff = limits(b.Diff), b.Diff
+			p.DiffCI95, p.diff = metric.Limits(b.Diff), b.Diff
 		}
 		c.Pairs = append(c.Pairs, p)
 	}
@@ -219,7 +219,7 @@ func (r *Run) sameCorpora(o *Run) bool {
 
 // pairedWith is the figure less another model's of the same documents; N = 0: they are not
 // the same, or were not kept.
-func (e *Evaluation) pairedWith(o *Evaluation) (d metric.Estimate) {
+func pairedWith(e *metric.Evaluation, o *metric.Evaluation) (d metric.Estimate) {
 	a, b := e.Items, o.Items
 	if a == nil || b == nil || !slices.Equal(a.Records, b.Records) || !slices.Equal(a.Sizes, b.Sizes) {
 		return d
@@ -228,7 +228,7 @@ func (e *Evaluation) pairedWith(o *Evaluation) (d metric.Estimate) {
 	var err error
 	switch {
 	case e.Metric == "accuracy" && !slices.ContainsFunc(a.Sizes, func(n int) bool { return n != 1 }):
-		d.Value, d.Lo, d.Hi = metric.PairedDiff(a.right(), b.right())
+		d.Value, d.Lo, d.Hi = metric.PairedDiff(a.Right(), b.Right())
 		d.N = len(a.Sums)
 	case strings.HasPrefix(e.Metric, "bits_per_"):
 		d, err = metric.BitsPerByteDiff(a.Sums, b.Sums, a.Sizes, seed)
@@ -329,9 +329,9 @@ func pairedInterval(d metric.Estimate) string {
 
 // inOutcome says an outcome in words.
 func inOutcome(outcome, better, worse string) string {
-	for o, name := range outcomes {
+	for o, name := range metric.Outcomes {
 		if name == outcome {
-			return [...]string{Undecided: "no clear difference", Beats: better, Loses: worse, Unknown: "not compared"}[o]
+			return [...]string{metric.Undecided: "no clear difference", metric.Better: better, metric.Worse: worse, metric.Unknown: "not compared"}[o]
 		}
 	}
 	return ""

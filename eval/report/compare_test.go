@@ -7,13 +7,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"hone/eval/metric"
 )
 
 func TestCompare(t *testing.T) {
 	run, _, _ := madeUp()
 	other := &Run{Recipe: "dna-mini", Stages: []Stage{{Name: "pretrain", WallSeconds: 60, Tokens: 9, Parameters: 7}, {Name: "text", WallSeconds: 2}},
-		Evaluations: []Evaluation{{Stage: "pretrain", Task: "test characters", Metric: "bits_per_character", LowerIsBetter: true, Estimate: estimate(1.9, 1.8, 2, 5),
-			Baselines: []Baseline{{Name: "markov", Estimate: estimate(1.95, 1.9, 2, 5), Diff: estimate(-.05, -.06, -.04, 5)}}}}}
+		Evaluations: []metric.Evaluation{{Stage: "pretrain", Task: "test characters", Metric: "bits_per_character", LowerIsBetter: true, Estimate: estimate(1.9, 1.8, 2, 5),
+			Baselines: []metric.Baseline{{Name: "markov", Estimate: estimate(1.95, 1.9, 2, 5), Diff: estimate(-.05, -.06, -.04, 5)}}}}}
 	c := Compare([]*Run{run, other}, []string{"runs/quickstart", "runs/dna"})
 	figures := 0
 	for _, e := range run.Evaluations {
@@ -52,7 +54,7 @@ func TestCompare(t *testing.T) {
 func TestCompareSeeds(t *testing.T) {
 	make := func(seed uint64, rate float64, rateText string, right ...float64) *Run {
 		n, sum := len(right), 0.0
-		items := &Items{Sums: right}
+		items := &metric.Items{Sums: right}
 		for i, r := range right {
 			sum += r
 			items.Records, items.Sizes = append(items.Records, int64(i)), append(items.Sizes, 1)
@@ -61,7 +63,7 @@ func TestCompareSeeds(t *testing.T) {
 			Recipe: "pets", Seed: seed, RecipeText: "name = \"pets\"\nseed = " + string(rune('0'+seed)) + "\n\n[[stage]]\nname = \"cats\"\nlearning_rate = " + rateText + "\n",
 			Provenance: []Corpus{{Name: "pets", SHA256: "ab"}},
 			Stages:     []Stage{{Name: "cats", LearningRate: rate}},
-			Evaluations: []Evaluation{{Stage: "cats", Task: "test labels", Metric: "accuracy", Items: items,
+			Evaluations: []metric.Evaluation{{Stage: "cats", Task: "test labels", Metric: "accuracy", Items: items,
 				Estimate: estimate(sum/float64(n), 0, 1, n)}},
 		}
 	}

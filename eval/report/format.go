@@ -14,7 +14,7 @@ const missing = "–"
 
 // figure shows a metric's value.
 func figure(v float64) string {
-	if !Number(v).Known() {
+	if !metric.Number(v).Known() {
 		return missing
 	}
 	return strconv.FormatFloat(v, 'f', 3, 64)
@@ -22,7 +22,7 @@ func figure(v float64) string {
 
 // signed shows a difference, with a true minus sign.
 func signed(v float64) string {
-	if !Number(v).Known() {
+	if !metric.Number(v).Known() {
 		return missing
 	}
 	s := strconv.FormatFloat(math.Abs(v), 'f', 3, 64)
@@ -36,7 +36,7 @@ func signed(v float64) string {
 }
 
 func interval(e metric.Estimate) string {
-	if !Number(e.Lo).Known() || !Number(e.Hi).Known() || e.N == 1 { // one document says nothing of others
+	if !metric.Number(e.Lo).Known() || !metric.Number(e.Hi).Known() || e.N == 1 { // one document says nothing of others
 		return missing
 	}
 	return "[" + minus(figure(e.Lo)) + ", " + minus(figure(e.Hi)) + "]"
@@ -66,7 +66,7 @@ func count(n int64) string {
 
 // short shows a quantity to about three digits with an SI prefix.
 func short(v float64) string {
-	if !Number(v).Known() {
+	if !metric.Number(v).Known() {
 		return missing
 	}
 	if math.Abs(v) >= 999.5e15 {
@@ -96,14 +96,14 @@ func bytesShort(n int64) string {
 	return short(float64(n)) + "B"
 }
 
-func percent(v Number) string {
+func percent(v metric.Number) string {
 	if !v.Known() {
 		return missing
 	}
 	return strconv.FormatFloat(float64(v)*100, 'f', 1, 64) + " %"
 }
 
-func duration(seconds Number) string {
+func duration(seconds metric.Number) string {
 	if !seconds.Known() || seconds < 0 {
 		return missing
 	}

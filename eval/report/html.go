@@ -13,6 +13,8 @@ import (
 	"sync"
 	"unicode"
 	"unicode/utf8"
+
+	"hone/eval/metric"
 )
 
 //go:embed page.html
@@ -21,7 +23,7 @@ var pageText string
 // Parsed at the first use: most commands write no report.
 var pageTemplate = sync.OnceValue(func() *template.Template {
 	return template.Must(template.New("page").Funcs(template.FuncMap{
-		"count": count, "positive": positive, "bytes": bytesShort, "percent": percent, "duration": duration,
+		"count": count, "positive": positive, "bytes": bytesShort, "percent": percent, "duration": duration, "scored": Words,
 		"short":  func(v any) string { return short(asFloat(v)) },
 		"figure": func(v any) string { return minus(figure(asFloat(v))) },
 	}).Parse(pageText))
@@ -29,7 +31,7 @@ var pageTemplate = sync.OnceValue(func() *template.Template {
 
 func asFloat(v any) float64 {
 	switch v := v.(type) {
-	case Number:
+	case metric.Number:
 		return float64(v)
 	case float64:
 		return v
@@ -132,10 +134,10 @@ type series struct {
 
 // column is what hovering over a chart tells, by step.
 type column struct {
-	Name string    `json:"name"`
-	Kind string    `json:"kind"`
-	X    []float64 `json:"x"`
-	Y    []Number  `json:"y"`
+	Name string          `json:"name"`
+	Kind string          `json:"kind"`
+	X    []float64       `json:"x"`
+	Y    []metric.Number `json:"y"`
 }
 
 func (p *page) training(m *Metrics) {
@@ -223,17 +225,17 @@ func (p *page) draw(sec *stageSection, list []series, events []Event) {
 
 	type source struct {
 		title, unit, kind string
-		of                func(Step) Number
+		of                func(Step) metric.Number
 		zero              bool // the axis begins at 0
 	}
-	pick := func(s series, of func(Step) Number) []point {
+	pick := func(s series, of func(Step) metric.Number) []point {
 		out := make([]point, len(s.steps))
 		for i, l := range s.steps {
 			out[i] = point{float64(l.Step), float64(of(l))}
 		}
 		return out
 	}
-	pickVal := func(s series, of func(Validation) Number) []point {
+	pickVal := func(s series, of func(Validation) metric.Number) []point {
 		var out []point
 		for _, v := range s.val {
 			if y := of(v); y.Known() {
@@ -262,7 +264,7 @@ func (p *page) draw(sec *stageSection, list []series, events []Event) {
 	var hover []column
 	note := ""
 	for _, s := range list {
-		r := pick(s, func(l Step) Number { return l.Loss })
+		r := pick(s, func(l Step) metric.Number { return l.Loss })
 		h := 0
 		if len(r) >= 20 {
 			h = max(1, len(r)/60)
@@ -271,7 +273,7 @@ func (p *page) draw(sec *stageSection, list []series, events []Event) {
 			note = fmt.Sprintf("The strong line is smoothed over %d logged steps; the faint one is each of them.", 2*h+1)
 		}
 		raw, mean = append(raw, r), append(mean, smooth(r, h))
-		val = append(val, pickVal(s, func(v Validation) Number { return v.Loss }))
+		val = append(val, pickVal(s, func(v Validation) metric.Number { return v.Loss }))
 	}
 	if lo, hi, ok := bounds(slices.Concat(raw, val)...); ok {
 		y := newAxis(lo, hi, 5)
@@ -303,8 +305,8 @@ func (p *page) draw(sec *stageSection, list []series, events []Event) {
 				hover = append(hover, columnOf(vname, "f", val[i]))
 			}
 			if i == 0 {
-				hover = append(hover, columnOf("tokens", "n", pick(s, func(l Step) Number { return Number(l.Tokens) })),
-					columnOf("time", "t", pick(s, func(l Step) Number { return l.Seconds })))
+				hover = append(hover, columnOf("tokens", "n", pick(s, func(l Step) metric.Number { return metric.Number(l.Tokens) })),
+					columnOf("time", "t", pick(s, func(l Step) metric.Number { return l.Seconds })))
 			}
 		}
 		for _, l := range loss.Lines {
@@ -316,7 +318,7 @@ func (p *page) draw(sec *stageSection, list []series, events []Event) {
 		bad := 0
 		for _, r := range raw {
 			for _, q := range r {
-				if !Number(q.y).Known() {
+				if !metric.Number(q.y).Known() {
 					bad++
 				}
 			}
@@ -330,10 +332,10 @@ func (p *page) draw(sec *stageSection, list []series, events []Event) {
 
 	for _, v := range []struct {
 		title, unit string
-		of          func(Validation) Number
+		of          func(Validation) metric.Number
 	}{
-		{"Validation, bits per byte", "", func(v Validation) Number { return v.BitsPerByte }},
-		{"Validation accuracy", "share right", func(v Validation) Number { return v.Accuracy }},
+		{"Validation, bits per byte", "", func(v Validation) metric.Number { return v.BitsPerByte }},
+		{"Validation accuracy", "share right", func(v Validation) metric.Number { return v.Accuracy }},
 	} {
 		c := chart{Title: v.title}
 		var all [][]point
@@ -362,14 +364,14 @@ func (p *page) draw(sec *stageSection, list []series, events []Event) {
 	}
 
 	for _, src := range []source{
-		{"Learning rate", "", "e", func(l Step) Number { return l.LR }, true},
-		{"Throughput", "tokens per second", "n", func(l Step) Number {
+		{"Learning rate", "", "e", func(l Step) metric.Number { return l.LR }, true},
+		{"Throughput", "tokens per second", "n", func(l Step) metric.Number {
 			if l.TokensPerSecond <= 0 { // no speed at all is one that was not measured
-				return Missing
+				return metric.Missing
 			}
 			return l.TokensPerSecond
 		}, true},
-		{"Gradient norm", "before clipping", "e", func(l Step) Number { return l.GradNorm }, true},
+		{"Gradient norm", "before clipping", "e", func(l Step) metric.Number { return l.GradNorm }, true},
 	} {
 		c := chart{Title: src.title}
 		var all [][]point
@@ -404,7 +406,7 @@ func (p *page) draw(sec *stageSection, list []series, events []Event) {
 			}
 			hover = append(hover, columnOf(name, src.kind, all[i]))
 			if src.title == "Throughput" {
-				hover = append(hover, columnOf("of the machine's limit", "p", pick(s, func(l Step) Number { return l.MFU })))
+				hover = append(hover, columnOf("of the machine's limit", "p", pick(s, func(l Step) metric.Number { return l.MFU })))
 			}
 		}
 		finish(c, y, scale, unit, hover, all...)
@@ -413,16 +415,16 @@ func (p *page) draw(sec *stageSection, list []series, events []Event) {
 
 // columnOf takes evenly spread points for hovering, of five digits.
 func columnOf(name, kind string, points []point) column {
-	c := column{Name: name, Kind: kind, X: []float64{}, Y: []Number{}}
+	c := column{Name: name, Kind: kind, X: []float64{}, Y: []metric.Number{}}
 	every := max(1, (len(points)+maxPoints-1)/maxPoints)
 	for i := 0; i < len(points); i += every {
-		v := Number(points[i].y)
+		v := metric.Number(points[i].y)
 		if v.Known() {
 			r, _ := strconv.ParseFloat(strconv.FormatFloat(points[i].y, 'g', 5, 64), 64)
 			if kind == "n" {
 				r = math.Round(points[i].y)
 			}
-			v = Number(r)
+			v = metric.Number(r)
 		}
 		c.X, c.Y = append(c.X, points[i].x), append(c.Y, v)
 	}
@@ -472,11 +474,11 @@ type reliabilityBar struct {
 }
 
 type exampleCard struct {
-	Example
+	metric.Mistake
 	Shown, More, Percent string
 }
 
-func newClassifierSection(run *Run, c *Classification) classifierSection {
+func newClassifierSection(run *Run, c *metric.ByLabel) classifierSection {
 	s := classifierSection{Model: run.modelName(c.Stage), Task: c.Task, Labels: c.Labels}
 	columns := make([]int, len(c.Labels))
 	for _, row := range c.Confusion {
@@ -538,18 +540,18 @@ func newClassifierSection(run *Run, c *Classification) classifierSection {
 		}
 	}
 	for _, e := range c.Wrong {
-		card := exampleCard{Example: e, Percent: percent(e.Probability)}
+		card := exampleCard{Mistake: e, Percent: percent(e.Probability)}
 		card.Shown, card.More = clip(e.Text)
 		s.Wrong = append(s.Wrong, card)
 	}
 	return s
 }
 
-func ratio(a, b int) Number {
+func ratio(a, b int) metric.Number {
 	if b == 0 {
-		return Missing
+		return metric.Missing
 	}
-	return Number(float64(a) / float64(b))
+	return metric.Number(float64(a) / float64(b))
 }
 
 // clip cuts a long text and says by how much.

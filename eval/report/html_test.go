@@ -56,21 +56,21 @@ func madeUp() (*Run, []byte, []Sample) {
 		Stages: []Stage{
 			{Name: "pretrain", Kind: "pretrain", Steps: 600, Tokens: 2457600, TokensPerSecond: 11240, WallSeconds: 218.6, TrainLoss: 3.021, ValLoss: 3.187, BitsPerByte: 1.664,
 				LearningRate: 3e-3, Checkpoint: "pretrain/final", Architecture: "GPT2LMHeadModel", Task: "godoc_text", Parameters: 4231680},
-			{Name: "finetune", Kind: "finetune", Steps: 200, Tokens: 819200, TokensPerSecond: 12030, WallSeconds: 68.1, TrainLoss: .812, ValLoss: 1.034, BitsPerByte: Missing,
-				ValAccuracy: new(Number(.721)), LearningRate: 1e-3, Checkpoint: "finetune/final", Architecture: "GPT2ForSequenceClassification", Task: "godoc_family", Parameters: 4235776,
+			{Name: "finetune", Kind: "finetune", Steps: 200, Tokens: 819200, TokensPerSecond: 12030, WallSeconds: 68.1, TrainLoss: .812, ValLoss: 1.034, BitsPerByte: metric.Missing,
+				ValAccuracy: new(metric.Number(.721)), LearningRate: 1e-3, Checkpoint: "finetune/final", Architecture: "GPT2ForSequenceClassification", Task: "godoc_family", Parameters: 4235776,
 				Trials: []Trial{{3e-4, "finetune/lr-0.0003", "val_accuracy", .694, false}, {1e-3, "finetune/lr-0.001", "val_accuracy", .721, true}}},
-			{Name: "scratch", Kind: "finetune", Steps: 200, Tokens: 819200, TokensPerSecond: 12110, WallSeconds: 67.6, TrainLoss: 1.411, ValLoss: 1.598, BitsPerByte: Missing,
-				ValAccuracy: new(Number(.553)), LearningRate: 1e-3, Checkpoint: "scratch/final", Architecture: "GPT2ForSequenceClassification", Task: "godoc_family", Parameters: 4235776},
-			{Name: "evaluate", Kind: "evaluate", TokensPerSecond: Missing, WallSeconds: 21.4, TrainLoss: Missing, ValLoss: Missing, BitsPerByte: Missing},
+			{Name: "scratch", Kind: "finetune", Steps: 200, Tokens: 819200, TokensPerSecond: 12110, WallSeconds: 67.6, TrainLoss: 1.411, ValLoss: 1.598, BitsPerByte: metric.Missing,
+				ValAccuracy: new(metric.Number(.553)), LearningRate: 1e-3, Checkpoint: "scratch/final", Architecture: "GPT2ForSequenceClassification", Task: "godoc_family", Parameters: 4235776},
+			{Name: "evaluate", Kind: "evaluate", TokensPerSecond: metric.Missing, WallSeconds: 21.4, TrainLoss: metric.Missing, ValLoss: metric.Missing, BitsPerByte: metric.Missing},
 		},
 		RecipeText: recipeText, RecipeSet: recipeSet,
 		Provenance: []Corpus{{"godoc", "goroot: the Go source tree, go1.26.0", "BSD-3-Clause", "published under an open licence", strings.Repeat("8f3a1c09", 8), 15873, 5120344, []Steps{{"pretrain", 1, 100}}}},
 		Data: []Data{{Corpus: "godoc", NGram: 5,
-			Splits: []Split{{"train", 13492, 4371022, 9870, Missing}, {"validation", 794, 251310, 581, .0614}, {"test", 1587, 498012, 1162, .0597}},
+			Splits: []Split{{"train", 13492, 4371022, 9870, metric.Missing}, {"validation", 794, 251310, 581, .0614}, {"test", 1587, 498012, 1162, .0597}},
 			Drops:  []Count{{"exact duplicates", 1204}, {"near duplicates", 2087}, {"shorter than 60 characters", 21950}, {"licence text", 312}, {"generated files", 288}}}},
 	}
 	labels := []string{"archive", "cmp", "compress", "crypto", "database", "debug", "encoding", "go", "image", "internal", "io", "math", "net", "os", "reflect", "runtime", "strings", "syscall", "testing", "time"}
-	c := Classification{Stage: "finetune", Task: "test labels", Labels: labels}
+	c := metric.ByLabel{Stage: "finetune", Task: "test labels", Labels: labels}
 	c.Confusion = make(metric.Confusion, len(labels))
 	correct, n := 0, 0
 	for t := range labels {
@@ -90,11 +90,11 @@ func madeUp() (*Run, []byte, []Sample) {
 		run.Data[0].Labels = append(run.Data[0].Labels, Count{labels[t], int64(size * 10)})
 	}
 	acc := metric.Wilson(correct, n)
-	run.Evaluations = []Evaluation{
-		{Stage: "pretrain", Task: "validation text", Metric: "bits_per_byte", LowerIsBetter: true, Estimate: estimate(1.664, 1.631, 1.699, 794), Baselines: []Baseline{
+	run.Evaluations = []metric.Evaluation{
+		{Stage: "pretrain", Task: "validation text", Metric: "bits_per_byte", LowerIsBetter: true, Estimate: estimate(1.664, 1.631, 1.699, 794), Baselines: []metric.Baseline{
 			{Name: "zstd_primed", Estimate: estimate(2.012, nan, nan, 794)},
 			{Name: "kneser_ney_5", Estimate: estimate(1.598, 1.562, 1.637, 794), Diff: estimate(.066, .051, .081, 794)}}},
-		{Stage: "finetune", Task: "test labels", Metric: "accuracy", Estimate: acc, Baselines: []Baseline{
+		{Stage: "finetune", Task: "test labels", Metric: "accuracy", Estimate: acc, Baselines: []metric.Baseline{
 			{Name: "majority", Estimate: metric.Wilson(n/9, n), Diff: estimate(acc.Value-.111, acc.Value-.14, acc.Value-.08, n)},
 			{Name: "naive_bayes", Estimate: metric.Wilson(correct+6, n), Diff: estimate(-.003, -.021, .015, n)},
 			{Name: "random_init", Estimate: metric.Wilson(correct*3/5, n), Diff: estimate(acc.Value*.4, acc.Value*.4-.03, acc.Value*.4+.03, n)}}},
@@ -111,12 +111,12 @@ func madeUp() (*Run, []byte, []Sample) {
 		c.Calibration.Bins = append(c.Calibration.Bins, b)
 	}
 	c.Calibration.ECE = .081
-	c.Wrong = []Example{
-		{"Read reads up to len(p) bytes into p. It returns the number of bytes read (0 <= n <= len(p)) and any error encountered.\n\n\tfor {\n\t\tn, err := r.Read(buf)\n\t}", "net/http/internal/chunked.go:81", "net", "io", .994},
-		{"A Duration represents the elapsed time between two instants as an int64 nanosecond count.", "internal/trace/event.go:12", "internal", "time", .981},
-		{strings.Repeat("Sum returns the checksum of the data. ", 50), "hash/maphash/maphash.go:9", "internal", "crypto", .975},
+	c.Wrong = []metric.Mistake{
+		{Text: "Read reads up to len(p) bytes into p. It returns the number of bytes read (0 <= n <= len(p)) and any error encountered.\n\n\tfor {\n\t\tn, err := r.Read(buf)\n\t}", Path: "net/http/internal/chunked.go:81", True: "net", Predicted: "io", Probability: .994},
+		{Text: "A Duration represents the elapsed time between two instants as an int64 nanosecond count.", Path: "internal/trace/event.go:12", True: "internal", Predicted: "time", Probability: .981},
+		{Text: strings.Repeat("Sum returns the checksum of the data. ", 50), Path: "hash/maphash/maphash.go:9", True: "internal", Predicted: "crypto", Probability: .975},
 	}
-	run.Classifications = []Classification{c}
+	run.Classifications = []metric.ByLabel{c}
 
 	var log bytes.Buffer
 	enc := json.NewEncoder(&log)
@@ -135,13 +135,13 @@ func madeUp() (*Run, []byte, []Sample) {
 			f := float64(k) / float64(s.steps)
 			loss := s.to + (s.from-s.to)*math.Exp(-6*f)
 			if k%2 == 0 {
-				enc.Encode(Step{k, s.name, int64(k) * 4096, Number(loss + .12*r.NormFloat64()), Number(s.lr * math.Min(float64(k)/30, .1+.45*(1+math.Cos(math.Pi*f)))),
-					Number(.4 + 2*math.Exp(-20*f) + .1*math.Abs(r.NormFloat64())), Number(11000 + 300*r.NormFloat64()), .61, Number(k) * .36})
+				enc.Encode(Step{k, s.name, int64(k) * 4096, metric.Number(loss + .12*r.NormFloat64()), metric.Number(s.lr * math.Min(float64(k)/30, .1+.45*(1+math.Cos(math.Pi*f)))),
+					metric.Number(.4 + 2*math.Exp(-20*f) + .1*math.Abs(r.NormFloat64())), metric.Number(11000 + 300*r.NormFloat64()), .61, metric.Number(k) * .36})
 			}
 			if k%50 == 0 {
-				v := Validation{k, s.name, Number(loss + .1), Number(1.2 + loss/6), Missing, nil}
+				v := Validation{k, s.name, metric.Number(loss + .1), metric.Number(1.2 + loss/6), metric.Missing, nil}
 				if s.classifier {
-					v.BitsPerByte, v.Accuracy = Missing, Number(.72-.1*(s.to-.8)-.5*math.Exp(-5*f))
+					v.BitsPerByte, v.Accuracy = metric.Missing, metric.Number(.72-.1*(s.to-.8)-.5*math.Exp(-5*f))
 				}
 				enc.Encode(v)
 			}
@@ -322,12 +322,12 @@ func TestTextIsEscaped(t *testing.T) {
 	run := &Run{
 		Recipe: evil, Version: evil, Description: evil, Command: evil, Date: evil, Model: Model{Type: evil}, RecipeSet: "k = " + evil, Machine: Machine{Description: evil, Device: evil, Kernels: evil}, RecipeText: evil + "\n[" + evil + "]\n#" + evil + "\nk = " + evil,
 		Stages: []Stage{{Name: evil, Kind: evil, Checkpoint: evil, Architecture: "GPT2LMHeadModel", Task: evil, Trials: []Trial{{1, evil, evil, 1, true}}}},
-		Evaluations: []Evaluation{
-			{Stage: evil, Task: evil, Metric: evil, Estimate: estimate(1, 0, 2, 3), Baselines: []Baseline{{Name: evil, Estimate: estimate(1, 0, 2, 3)}}},
+		Evaluations: []metric.Evaluation{
+			{Stage: evil, Task: evil, Metric: evil, Estimate: estimate(1, 0, 2, 3), Baselines: []metric.Baseline{{Name: evil, Estimate: estimate(1, 0, 2, 3)}}},
 			{Stage: evil, Task: evil, Metric: evil}},
 		Provenance: []Corpus{{evil, evil, evil, evil, evil, 1, 1, nil}},
-		Classifications: []Classification{{evil, evil, []string{evil, "b"}, metric.Confusion{{1, 1}, {1, 1}}, metric.Calibration{Bins: []metric.Bin{{Lo: 0, Hi: 1, N: 4, Confidence: .5, Accuracy: .5}}},
-			[]Example{{evil, evil, evil, evil, .5}}}},
+		Classifications: []metric.ByLabel{{Stage: evil, Task: evil, Labels: []string{evil, "b"}, Confusion: metric.Confusion{{1, 1}, {1, 1}}, Calibration: metric.Calibration{Bins: []metric.Bin{{Lo: 0, Hi: 1, N: 4, Confidence: .5, Accuracy: .5}}},
+			Wrong: []metric.Mistake{{Text: evil, Path: evil, True: evil, Predicted: evil, Probability: .5}}}},
 		Data: []Data{{Corpus: evil, Splits: []Split{{Name: evil, Overlap: .5}}, Drops: []Count{{evil, 1}}, Labels: []Count{{evil, 1}}, Skipped: 1, Unread: []string{evil}}},
 	}
 	var log bytes.Buffer
@@ -362,11 +362,11 @@ func TestTextIsEscaped(t *testing.T) {
 
 // What can be done with a model follows from what it is.
 func TestUses(t *testing.T) {
-	accuracy := Number(.9)
+	accuracy := metric.Number(.9)
 	run := &Run{Recipe: "r", Stages: []Stage{
-		{Name: "own", Checkpoint: "c", Architecture: "LlamaForSequenceClassification", ValAccuracy: &accuracy, BitsPerByte: Missing},
-		{Name: "spans", Checkpoint: "c", Architecture: "T5ForConditionalGeneration", BitsPerByte: Missing},
-		{Name: "masked", Checkpoint: "c", Architecture: "BertForMaskedLM", BitsPerByte: Missing},
+		{Name: "own", Checkpoint: "c", Architecture: "LlamaForSequenceClassification", ValAccuracy: &accuracy, BitsPerByte: metric.Missing},
+		{Name: "spans", Checkpoint: "c", Architecture: "T5ForConditionalGeneration", BitsPerByte: metric.Missing},
+		{Name: "masked", Checkpoint: "c", Architecture: "BertForMaskedLM", BitsPerByte: metric.Missing},
 		{Name: "palm", Checkpoint: "c", Architecture: "PaLMForCausalLM", BitsPerByte: 2},
 		{Name: "labels", Kind: "evaluate"},
 	}}
@@ -399,10 +399,10 @@ func TestUses(t *testing.T) {
 func TestResultOfTwoModels(t *testing.T) {
 	run := &Run{Stages: []Stage{{Name: "adamw", Kind: "pretrain"}, {Name: "muon", Kind: "pretrain"}}}
 	for name, v := range map[string]float64{"adamw": 2.2, "muon": 1.8} {
-		run.Evaluations = append(run.Evaluations, Evaluation{Stage: name, Task: "validation text", Metric: "bits_per_byte", LowerIsBetter: true,
-			Estimate: estimate(v, v-.1, v+.1, 50), Baselines: []Baseline{{Name: "zstd_primed", Estimate: estimate(2, math.NaN(), math.NaN(), 50)}}})
+		run.Evaluations = append(run.Evaluations, metric.Evaluation{Stage: name, Task: "validation text", Metric: "bits_per_byte", LowerIsBetter: true,
+			Estimate: estimate(v, v-.1, v+.1, 50), Baselines: []metric.Baseline{{Name: "zstd_primed", Estimate: estimate(2, math.NaN(), math.NaN(), 50)}}})
 	}
-	slices.SortFunc(run.Evaluations, func(a, b Evaluation) int { return strings.Compare(a.Stage, b.Stage) })
+	slices.SortFunc(run.Evaluations, func(a, b metric.Evaluation) int { return strings.Compare(a.Stage, b.Stage) })
 	p := &page{Run: run}
 	p.results()
 	if len(p.Results) != 1 || len(p.Results[0].Rows) != 3 || p.Results[0].Value != "1.800" || !strings.HasSuffix(p.Results[0].Note, ", muon") {
@@ -414,8 +414,8 @@ func TestResultOfTwoModels(t *testing.T) {
 }
 
 func TestPageOfLittle(t *testing.T) {
-	nan := Missing
-	inf := Number(math.Inf(1))
+	nan := metric.Missing
+	inf := metric.Number(math.Inf(1))
 	lines := func(list ...any) []byte {
 		var b bytes.Buffer
 		for _, l := range list {
@@ -444,12 +444,12 @@ func TestPageOfLittle(t *testing.T) {
 		"validation only": {&Run{}, lines(Validation{Step: 3, Stage: "s", Loss: 2, BitsPerByte: nan, Accuracy: nan}), "validation"},
 		"event only":      {&Run{}, lines(Event{Event: "interrupted", Step: 3, Stage: "s"}), "step 3: interrupted"},
 		"missing figures": {&Run{Stages: []Stage{{Name: "s", TrainLoss: nan, ValLoss: inf, TokensPerSecond: nan, WallSeconds: nan, BitsPerByte: nan}},
-			Evaluations: []Evaluation{{Metric: "accuracy", Estimate: metric.Wilson(0, 0), Baselines: []Baseline{{Name: "majority", Estimate: metric.Wilson(0, 0)}}}},
+			Evaluations: []metric.Evaluation{{Metric: "accuracy", Estimate: metric.Wilson(0, 0), Baselines: []metric.Baseline{{Name: "majority", Estimate: metric.Wilson(0, 0)}}}},
 			Machine:     Machine{PeakFLOPs: nan}}, nil, "not compared"},
-		"no baseline":  {&Run{Evaluations: []Evaluation{{Task: "test labels", Metric: "accuracy", Estimate: estimate(.75, .7, .8, 40)}}}, nil, "0.750 [0.700, 0.800], n = 40"},
+		"no baseline":  {&Run{Evaluations: []metric.Evaluation{{Task: "test labels", Metric: "accuracy", Estimate: estimate(.75, .7, .8, 40)}}}, nil, "0.750 [0.700, 0.800], n = 40"},
 		"unfinished":   {&Run{Unfinished: true}, nil, "This run is not finished"},
-		"many classes": {&Run{Classifications: []Classification{{Labels: many, Confusion: wide}}}, nil, "65 classes are too many for a matrix"},
-		"empty bins":   {&Run{Classifications: []Classification{{Labels: []string{"a"}, Confusion: metric.Confusion{{0}}, Calibration: metric.Calibration{Bins: make([]metric.Bin, 3)}}}}, nil, "Confusion matrix"},
+		"many classes": {&Run{Classifications: []metric.ByLabel{{Labels: many, Confusion: wide}}}, nil, "65 classes are too many for a matrix"},
+		"empty bins":   {&Run{Classifications: []metric.ByLabel{{Labels: []string{"a"}, Confusion: metric.Confusion{{0}}, Calibration: metric.Calibration{Bins: make([]metric.Bin, 3)}}}}, nil, "Confusion matrix"},
 	} {
 		page := render(t, c.run, c.log, nil)
 		text, _ := tags(t, page)
@@ -539,7 +539,7 @@ func TestThinKeepsSpikes(t *testing.T) {
 	lo, hi, _ := bounds(got)
 	gaps := 0
 	for i, p := range got {
-		if !Number(p.y).Known() {
+		if !metric.Number(p.y).Known() {
 			gaps++
 		}
 		if i > 0 && got[i-1].x >= p.x {
@@ -560,7 +560,7 @@ func TestSmooth(t *testing.T) {
 	line[3].y, line[49].y = math.NaN(), math.Inf(1)
 	for i, p := range smooth(line, 4) {
 		if i == 3 || i == 49 {
-			if Number(p.y).Known() {
+			if metric.Number(p.y).Known() {
 				t.Errorf("the gap at %d became %g", i, p.y)
 			}
 		} else if math.Abs(p.y-float64(2*i)+7) > 1e-9 {
@@ -582,7 +582,7 @@ func TestFormat(t *testing.T) {
 		count(0): "0", count(999): "999", count(1000): "1\u202f000", count(-1234567): "−1\u202f234\u202f567",
 		short(999): "999", short(999.7): "1.00 k", short(2457600): "2.46 M", short(math.NaN()): "–", short(196e9): "196 G", short(0.5): "0.5", short(12030): "12.0 k", short(9999): "10.0 k", short(-3e30): "−3e+30",
 		bytesShort(999): "999 B", bytesShort(912e6): "912 MB",
-		duration(9.94): "9.9 s", duration(59.6): "1 min 00 s", duration(218.6): "3 min 39 s", duration(7322): "2 h 02 min", duration(Missing): "–",
+		duration(9.94): "9.9 s", duration(59.6): "1 min 00 s", duration(218.6): "3 min 39 s", duration(7322): "2 h 02 min", duration(metric.Missing): "–",
 		percent(.0614): "6.1 %", signed(-.0004): "0.000", signed(.5): "+0.500", superscript(-4): "⁻⁴",
 	} {
 		if got != want {

@@ -11,30 +11,32 @@ import (
 	"maps"
 	"os"
 	"slices"
+
+	"hone/eval/metric"
 )
 
 // A Step is a line of metrics.jsonl: a logged step of training. A stage that
 // tries several learning rates logs each under a name of its own, STAGE/…
 type Step struct {
-	Step            int    `json:"step"`
-	Stage           string `json:"stage"`
-	Tokens          int64  `json:"tokens"` // since the stage began
-	Loss            Number `json:"loss"`   // nats for each target
-	LR              Number `json:"lr"`
-	GradNorm        Number `json:"grad_norm"` // before clipping
-	TokensPerSecond Number `json:"tokens_per_second"`
-	MFU             Number `json:"mfu"`     // share of the machine's floating-point limit
-	Seconds         Number `json:"seconds"` // since the stage began
+	Step            int           `json:"step"`
+	Stage           string        `json:"stage"`
+	Tokens          int64         `json:"tokens"` // since the stage began
+	Loss            metric.Number `json:"loss"`   // nats for each target
+	LR              metric.Number `json:"lr"`
+	GradNorm        metric.Number `json:"grad_norm"` // before clipping
+	TokensPerSecond metric.Number `json:"tokens_per_second"`
+	MFU             metric.Number `json:"mfu"`     // share of the machine's floating-point limit
+	Seconds         metric.Number `json:"seconds"` // since the stage began
 }
 
 // A Validation is a line of metrics.jsonl: the model on validation text.
 type Validation struct {
-	Step        int     `json:"step"`
-	Stage       string  `json:"stage"`
-	Loss        Number  `json:"val_loss"`
-	BitsPerByte Number  `json:"val_bits_per_byte"` // Missing of a classifier
-	Accuracy    Number  `json:"val_accuracy"`      // Missing of a language model
-	Scored      *Scored `json:"val_scored,omitempty"`
+	Step        int            `json:"step"`
+	Stage       string         `json:"stage"`
+	Loss        metric.Number  `json:"val_loss"`
+	BitsPerByte metric.Number  `json:"val_bits_per_byte"` // Missing of a classifier
+	Accuracy    metric.Number  `json:"val_accuracy"`      // Missing of a language model
+	Scored      *metric.Scored `json:"val_scored,omitempty"`
 }
 
 // An Event is a line of metrics.jsonl: what happened to the run. After
@@ -74,21 +76,21 @@ type logLine struct {
 	Detail string  `json:"detail"`
 	Tokens int64   `json:"tokens"`
 
-	Loss            field   `json:"loss"`
-	LR              field   `json:"lr"`
-	GradNorm        field   `json:"grad_norm"`
-	TokensPerSecond field   `json:"tokens_per_second"`
-	MFU             field   `json:"mfu"`
-	Seconds         field   `json:"seconds"`
-	ValLoss         field   `json:"val_loss"`
-	ValBitsPerByte  field   `json:"val_bits_per_byte"`
-	ValAccuracy     field   `json:"val_accuracy"`
-	ValScored       *Scored `json:"val_scored"`
+	Loss            field          `json:"loss"`
+	LR              field          `json:"lr"`
+	GradNorm        field          `json:"grad_norm"`
+	TokensPerSecond field          `json:"tokens_per_second"`
+	MFU             field          `json:"mfu"`
+	Seconds         field          `json:"seconds"`
+	ValLoss         field          `json:"val_loss"`
+	ValBitsPerByte  field          `json:"val_bits_per_byte"`
+	ValAccuracy     field          `json:"val_accuracy"`
+	ValScored       *metric.Scored `json:"val_scored"`
 }
 
 // A field is a figure that a line may have: null is one, which was not finite.
 type field struct {
-	value Number
+	value metric.Number
 	there bool
 }
 
@@ -97,9 +99,9 @@ func (f *field) UnmarshalJSON(text []byte) error {
 	return f.value.UnmarshalJSON(text)
 }
 
-func (f field) number() Number {
+func (f field) number() metric.Number {
 	if !f.there {
-		return Missing
+		return metric.Missing
 	}
 	return f.value
 }

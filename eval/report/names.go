@@ -1,6 +1,8 @@
 package report
 
-import "strings"
+import (
+	"strings"
+)
 
 // A term is a name in words, with a line that says what it is.
 type term struct{ Name, What string }

@@ -4,46 +4,48 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"hone/eval/metric"
 )
 
 // A Race is how soon a stage reached the lowest validation loss of an earlier one, each at
 // the learning rate that was chosen for it.
 type Race struct {
-	Goal    Number    `json:"goal"` // that loss
-	Runners [2]Runner `json:"runners"`
+	Goal    metric.Number `json:"goal"` // that loss
+	Runners [2]Runner     `json:"runners"`
 }
 
 // A Runner is a training in a race. What it took is read off where validation first gave
 // the goal or less: there may be fewer steps to it than that.
 type Runner struct {
-	Stage        string  `json:"stage"`
-	Curve        string  `json:"curve"` // its Stage in metrics.jsonl
-	LearningRate Number  `json:"learning_rate"`
-	Lowest       Number  `json:"lowest"`  // validation loss
-	Steps        int     `json:"steps"`   // to the goal; 0: it was not reached
-	Seconds      Number  `json:"seconds"` // to the goal, validations before it included
-	OfSteps      int     `json:"of_steps"`
-	OfSeconds    Number  `json:"of_seconds"`
-	points       []place // not in report.json: metrics.jsonl has them
+	Stage        string        `json:"stage"`
+	Curve        string        `json:"curve"` // its Stage in metrics.jsonl
+	LearningRate metric.Number `json:"learning_rate"`
+	Lowest       metric.Number `json:"lowest"`  // validation loss
+	Steps        int           `json:"steps"`   // to the goal; 0: it was not reached
+	Seconds      metric.Number `json:"seconds"` // to the goal, validations before it included
+	OfSteps      int           `json:"of_steps"`
+	OfSeconds    metric.Number `json:"of_seconds"`
+	points       []place       // not in report.json: metrics.jsonl has them
 }
 
 // A place is what validation said of a curve, and when.
 type place struct {
 	step    int
-	seconds Number
-	loss    Number
+	seconds metric.Number
+	loss    metric.Number
 }
 
 // NewRace looks up in the log how soon a stage reached the lowest loss of an earlier one;
 // nil: the log does not say.
 func NewRace(m *Metrics, goal, stage *Stage) *Race {
-	r := &Race{Goal: Missing}
+	r := &Race{Goal: metric.Missing}
 	for i, s := range []*Stage{goal, stage} {
 		run := &r.Runners[i]
-		*run = Runner{Stage: s.Name, Curve: s.Name, LearningRate: Missing, Lowest: Missing, Seconds: Missing, OfSeconds: Missing}
+		*run = Runner{Stage: s.Name, Curve: s.Name, LearningRate: metric.Missing, Lowest: metric.Missing, Seconds: metric.Missing, OfSeconds: metric.Missing}
 		for _, t := range s.Trials {
 			if t.Chosen {
-				run.Curve, run.LearningRate = t.Curve, Number(t.LearningRate)
+				run.Curve, run.LearningRate = t.Curve, metric.Number(t.LearningRate)
 			}
 		}
 		run.points = m.places(run.Curve)
@@ -73,13 +75,13 @@ func (m *Metrics) places(curve string) (list []place) {
 		if v.Stage != curve {
 			continue
 		}
-		p, before := place{v.Step, Missing, v.Loss}, Step{}
+		p, before := place{v.Step, metric.Missing, v.Loss}, Step{}
 		for _, s := range m.Steps {
 			if s.Stage != curve {
 				continue
 			}
 			if s.Step >= v.Step { // between two lines of the log time passes evenly
-				p.seconds = before.Seconds + (s.Seconds-before.Seconds)*Number(v.Step-before.Step)/Number(s.Step-before.Step)
+				p.seconds = before.Seconds + (s.Seconds-before.Seconds)*metric.Number(v.Step-before.Step)/metric.Number(s.Step-before.Step)
 				break
 			}
 			before = s
@@ -96,7 +98,7 @@ func (r *Race) words() string {
 		return fmt.Sprintf("%s does not reach the lowest validation loss of %s, %s: its own is %s", b.Stage, a.Stage, figure(float64(r.Goal)), figure(float64(b.Lowest)))
 	}
 	text := fmt.Sprintf("%s reaches the lowest validation loss of %s, %s, after %s steps instead of %s (%s)", b.Stage, a.Stage,
-		figure(float64(r.Goal)), count(int64(b.Steps)), count(int64(a.Steps)), percent(Number(float64(b.Steps)/float64(a.Steps))))
+		figure(float64(r.Goal)), count(int64(b.Steps)), count(int64(a.Steps)), percent(metric.Number(float64(b.Steps)/float64(a.Steps))))
 	if a.Seconds > 0 && b.Seconds.Known() {
 		text += fmt.Sprintf(" and after %s instead of %s (%s)", duration(b.Seconds), duration(a.Seconds), percent(b.Seconds/a.Seconds))
 	}
@@ -154,7 +156,7 @@ func (p *page) race(r *Race, m *Metrics) {
 		c := chart{Title: over.title, Unit: over.unit, XName: over.x, Curve: len(p.Curves), YTicks: y.ticks(y.hi, 1)}
 		for _, run := range r.Runners {
 			for _, q := range run.points {
-				if v := over.of(q); Number(v).Known() {
+				if v := over.of(q); metric.Number(v).Known() {
 					c.MaxX = max(c.MaxX, v)
 				}
 			}
@@ -170,7 +172,7 @@ func (p *page) race(r *Race, m *Metrics) {
 		for i, run := range r.Runners {
 			var points []point
 			for _, q := range run.points {
-				if v := over.of(q); Number(v).Known() {
+				if v := over.of(q); metric.Number(v).Known() {
 					points = append(points, point{v, float64(q.loss)})
 				}
 			}

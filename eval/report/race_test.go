@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"hone/eval/metric"
 )
 
 // raced is a log of two trainings: adamw's lowest loss is 2.5, at step 40 of 50; muon is
@@ -17,12 +19,12 @@ func raced(t *testing.T) *Metrics {
 	} {
 		for i, loss := range losses {
 			step := 10 * (i + 1)
-			if err := enc.Encode(Validation{step, curve, Number(loss), Missing, Missing, nil}); err != nil {
+			if err := enc.Encode(Validation{step, curve, metric.Number(loss), metric.Missing, metric.Missing, nil}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		for step := 25; step <= 50; step += 25 {
-			if err := enc.Encode(Step{Step: step, Stage: curve, Loss: 3, Seconds: Number(2 * step)}); err != nil {
+			if err := enc.Encode(Step{Step: step, Stage: curve, Loss: 3, Seconds: metric.Number(2 * step)}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -20,12 +20,12 @@ func estimate(v, lo, hi float64, n int) metric.Estimate {
 }
 
 func TestNumberHasNoNaN(t *testing.T) {
-	for v, want := range map[Number]string{Missing: "null", Number(math.Inf(1)): "null", Number(math.Inf(-1)): "null", 0: "0", 1.5: "1.5"} {
+	for v, want := range map[metric.Number]string{metric.Missing: "null", metric.Number(math.Inf(1)): "null", metric.Number(math.Inf(-1)): "null", 0: "0", 1.5: "1.5"} {
 		got, err := json.Marshal(v)
 		if err != nil || string(got) != want {
 			t.Errorf("%v: %s, %v; want %s", v, got, err, want)
 		}
-		var back Number
+		var back metric.Number
 		if err := json.Unmarshal(got, &back); err != nil || back.Known() != v.Known() || v.Known() && back != v {
 			t.Errorf("%s read back as %v, %v", got, back, err)
 		}
@@ -36,28 +36,28 @@ func TestMetricsAfterKills(t *testing.T) {
 	for _, c := range []struct {
 		name, text string
 		steps      []int
-		losses     []Number
+		losses     []metric.Number
 		damaged    int
 	}{
 		{"torn last line", `{"step":1,"stage":"p","loss":3}
 {"step":2,"stage":"p","loss":2}
-{"step":3,"stage":"p","lo`, []int{1, 2}, []Number{3, 2}, 1},
+{"step":3,"stage":"p","lo`, []int{1, 2}, []metric.Number{3, 2}, 1},
 		{"only a torn line", `{"step":1,"sta`, nil, nil, 1},
 		{"torn line inside", `{"step":1,"stage":"p","loss":3}
 {"step":2,"stage":"p","lo{"step":2,"stage":"p","loss":2}
-{"step":3,"stage":"p","loss":1}`, []int{1, 3}, []Number{3, 1}, 1},
+{"step":3,"stage":"p","loss":1}`, []int{1, 3}, []metric.Number{3, 1}, 1},
 		{"repeated", `{"step":1,"stage":"p","loss":3}
 {"step":2,"stage":"p","loss":2}
 {"step":1,"stage":"p","loss":2.5}
-`, []int{1, 2}, []Number{2.5, 2}, 0},
+`, []int{1, 2}, []metric.Number{2.5, 2}, 0},
 		{"resumed", `{"step":1,"stage":"p","loss":3}
 {"step":2,"stage":"p","loss":2}
 {"step":2,"stage":"p","val_loss":2}
 {"step":3,"stage":"p","loss":1}
 {"event":"resumed","step":1,"stage":"p"}
 {"step":2,"stage":"p","loss":2.5}
-`, []int{1, 2}, []Number{3, 2.5}, 0},
-		{"null", `{"step":1,"stage":"p","loss":null,"lr":0}` + "\n", []int{1}, []Number{Missing}, 0},
+`, []int{1, 2}, []metric.Number{3, 2.5}, 0},
+		{"null", `{"step":1,"stage":"p","loss":null,"lr":0}` + "\n", []int{1}, []metric.Number{metric.Missing}, 0},
 		{"empty", "", nil, nil, 0},
 	} {
 		m, err := ReadMetrics(strings.NewReader(c.text))
@@ -131,14 +131,14 @@ func TestLogGoesOnAfterATornLine(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		write(Step{Step: 1, Stage: "p", Loss: 3, GradNorm: Missing})
+		write(Step{Step: 1, Stage: "p", Loss: 3, GradNorm: metric.Missing})
 		f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		f.WriteString(torn)
 		f.Close()
-		write(Validation{Step: 1, Stage: "p", Loss: 2, BitsPerByte: Missing})
+		write(Validation{Step: 1, Stage: "p", Loss: 2, BitsPerByte: metric.Missing})
 		write(Event{Event: "resumed", Step: 1, Stage: "p"})
 		write(Step{Step: 2, Stage: "p", Loss: 2})
 		f, err = os.Open(path)
@@ -171,25 +171,25 @@ func TestOutcome(t *testing.T) {
 		own   metric.Estimate
 		base  metric.Estimate
 		diff  metric.Estimate
-		want  Outcome
+		want  metric.Outcome
 	}{
-		{"paired, above", false, estimate(.7, .6, .8, 9), estimate(.6, .5, .7, 9), estimate(.1, .05, .15, 9), Beats},
-		{"paired, below", false, estimate(.7, .6, .8, 9), estimate(.8, .7, .9, 9), estimate(-.1, -.15, -.05, 9), Loses},
-		{"paired, across", false, estimate(.7, .6, .8, 9), estimate(.6, .5, .7, 9), estimate(.1, -.01, .2, 9), Undecided},
-		{"paired, touching 0", false, estimate(.7, .6, .8, 9), estimate(.6, .5, .7, 9), estimate(.1, 0, .2, 9), Undecided},
-		{"lower is better", true, estimate(1.5, 1.4, 1.6, 9), estimate(2, 1.9, 2.1, 9), estimate(-.5, -.6, -.4, 9), Beats},
-		{"lower is better, worse", true, estimate(2, 1.9, 2.1, 9), estimate(1.5, 1.4, 1.6, 9), estimate(.5, .4, .6, 9), Loses},
-		{"unpaired", true, estimate(1.5, 1.4, 1.6, 9), estimate(1.7, nan, nan, 9), metric.Estimate{}, Beats},
-		{"unpaired, inside", true, estimate(1.5, 1.4, 1.6, 9), estimate(1.55, nan, nan, 9), metric.Estimate{}, Undecided},
-		{"unpaired, apart", false, estimate(.7, .68, .72, 9), estimate(.6, .55, .65, 9), metric.Estimate{}, Beats},
-		{"unpaired, below", false, estimate(.6, .55, .65, 9), estimate(.7, .68, .72, 9), metric.Estimate{}, Loses},
-		{"unpaired, overlapping", false, estimate(.7, .68, .72, 9), estimate(.66, .63, .69, 9), metric.Estimate{}, Undecided},
-		{"no value", false, estimate(nan, nan, nan, 0), estimate(.5, .4, .6, 9), metric.Estimate{}, Unknown},
-		{"no baseline", false, estimate(.7, .6, .8, 9), estimate(nan, nan, nan, 0), metric.Estimate{}, Unknown},
+		{"paired, above", false, estimate(.7, .6, .8, 9), estimate(.6, .5, .7, 9), estimate(.1, .05, .15, 9), metric.Better},
+		{"paired, below", false, estimate(.7, .6, .8, 9), estimate(.8, .7, .9, 9), estimate(-.1, -.15, -.05, 9), metric.Worse},
+		{"paired, across", false, estimate(.7, .6, .8, 9), estimate(.6, .5, .7, 9), estimate(.1, -.01, .2, 9), metric.Undecided},
+		{"paired, touching 0", false, estimate(.7, .6, .8, 9), estimate(.6, .5, .7, 9), estimate(.1, 0, .2, 9), metric.Undecided},
+		{"lower is better", true, estimate(1.5, 1.4, 1.6, 9), estimate(2, 1.9, 2.1, 9), estimate(-.5, -.6, -.4, 9), metric.Better},
+		{"lower is better, worse", true, estimate(2, 1.9, 2.1, 9), estimate(1.5, 1.4, 1.6, 9), estimate(.5, .4, .6, 9), metric.Worse},
+		{"unpaired", true, estimate(1.5, 1.4, 1.6, 9), estimate(1.7, nan, nan, 9), metric.Estimate{}, metric.Better},
+		{"unpaired, inside", true, estimate(1.5, 1.4, 1.6, 9), estimate(1.55, nan, nan, 9), metric.Estimate{}, metric.Undecided},
+		{"unpaired, apart", false, estimate(.7, .68, .72, 9), estimate(.6, .55, .65, 9), metric.Estimate{}, metric.Better},
+		{"unpaired, below", false, estimate(.6, .55, .65, 9), estimate(.7, .68, .72, 9), metric.Estimate{}, metric.Worse},
+		{"unpaired, overlapping", false, estimate(.7, .68, .72, 9), estimate(.66, .63, .69, 9), metric.Estimate{}, metric.Undecided},
+		{"no value", false, estimate(nan, nan, nan, 0), estimate(.5, .4, .6, 9), metric.Estimate{}, metric.Unknown},
+		{"no baseline", false, estimate(.7, .6, .8, 9), estimate(nan, nan, nan, 0), metric.Estimate{}, metric.Unknown},
 	} {
-		e := Evaluation{Metric: "m", Estimate: c.own, LowerIsBetter: c.lower}
-		if got := e.Outcome(&Baseline{Estimate: c.base, Diff: c.diff}); got != c.want {
-			t.Errorf("%s: %v, want %v", c.name, outcomes[got], outcomes[c.want])
+		e := metric.Evaluation{Metric: "m", Estimate: c.own, LowerIsBetter: c.lower}
+		if got := e.Outcome(&metric.Baseline{Estimate: c.base, Diff: c.diff}); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, metric.Outcomes[got], metric.Outcomes[c.want])
 		}
 	}
 }
@@ -197,7 +197,7 @@ func TestOutcome(t *testing.T) {
 func TestVerdictsInWords(t *testing.T) {
 	run := &Run{
 		Stages: []Stage{{Name: "finetune", Kind: "finetune"}, {Name: "scratch", Kind: "finetune"}},
-		Evaluations: []Evaluation{{Stage: "finetune", Metric: "accuracy", Estimate: estimate(.712, .69, .733, 1680), Baselines: []Baseline{
+		Evaluations: []metric.Evaluation{{Stage: "finetune", Metric: "accuracy", Estimate: estimate(.712, .69, .733, 1680), Baselines: []metric.Baseline{
 			{Name: "majority", Estimate: estimate(.224, .2, .25, 1680), Diff: estimate(.488, .46, .51, 1680)},
 			{Name: "naive_bayes", Estimate: estimate(.78, .76, .8, 1680), Diff: estimate(-.068, -.09, -.046, 1680)},
 			{Name: "random_init", Estimate: estimate(.7, .68, .72, 1680), Diff: estimate(.012, -.01, .03, 1680)},
@@ -220,15 +220,15 @@ func TestVerdictsInWords(t *testing.T) {
 func TestJSONRoundTrip(t *testing.T) {
 	nan := math.NaN()
 	run := &Run{
-		Recipe: "quickstart", Seed: 1 << 63, Version: "v0.1", Machine: Machine{Kernels: "avx2", PeakFLOPs: Missing},
-		Stages: []Stage{{Name: "pretrain", Kind: "pretrain", Steps: 3, TrainLoss: 2.5, ValLoss: Missing, BitsPerByte: Number(math.Inf(1)),
+		Recipe: "quickstart", Seed: 1 << 63, Version: "v0.1", Machine: Machine{Kernels: "avx2", PeakFLOPs: metric.Missing},
+		Stages: []Stage{{Name: "pretrain", Kind: "pretrain", Steps: 3, TrainLoss: 2.5, ValLoss: metric.Missing, BitsPerByte: metric.Number(math.Inf(1)),
 			Trials: []Trial{{1e-3, "pretrain/lr-0.001", "val_loss", 2.5, true}}}},
-		Evaluations: []Evaluation{{Stage: "pretrain", Task: "lm", Metric: "bits_per_byte", Estimate: estimate(1.7, 1.65, 1.75, 800), LowerIsBetter: true,
-			Baselines: []Baseline{{Name: "zstd_primed", Estimate: estimate(2.1, nan, nan, 800)},
+		Evaluations: []metric.Evaluation{{Stage: "pretrain", Task: "lm", Metric: "bits_per_byte", Estimate: estimate(1.7, 1.65, 1.75, 800), LowerIsBetter: true,
+			Baselines: []metric.Baseline{{Name: "zstd_primed", Estimate: estimate(2.1, nan, nan, 800)},
 				{Name: "kneser_ney_5", Estimate: estimate(1.6, 1.5, 1.7, 800), Diff: estimate(.1, .05, .15, 800)}}}},
-		Classifications: []Classification{{Task: "family", Labels: []string{"a<b", "c"}, Confusion: metric.Confusion{{3, 1}, {0, 2}},
+		Classifications: []metric.ByLabel{{Task: "family", Labels: []string{"a<b", "c"}, Confusion: metric.Confusion{{3, 1}, {0, 2}},
 			Calibration: metric.Calibration{ECE: .1, Bins: []metric.Bin{{Lo: 0, Hi: 1, N: 6, Confidence: .9, Accuracy: .8}}},
-			Wrong:       []Example{{Text: "t", True: "a<b", Predicted: "c", Probability: .99}}}},
+			Wrong:       []metric.Mistake{{Text: "t", True: "a<b", Predicted: "c", Probability: .99}}}},
 	}
 	var first bytes.Buffer
 	if err := WriteJSON(&first, run); err != nil {

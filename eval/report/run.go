@@ -30,20 +30,20 @@ const (
 // A Run is report.json: what a run did and what came out. It holds no time of
 // day and no path outside the run directory, but for what its command names.
 type Run struct {
-	Recipe      string       `json:"recipe"` // name
-	Description string       `json:"description,omitempty"`
-	Command     string       `json:"command,omitempty"` // that was given last, for a shell
-	Date        string       `json:"date,omitempty"`    // of its beginning, UTC: 2026-11-30
-	Unfinished  bool         `json:"unfinished,omitempty"`
-	Seed        uint64       `json:"seed"`
-	Version     string       `json:"version"` // of hone
-	Machine     Machine      `json:"machine"`
-	Model       Model        `json:"model,omitzero"`
-	Stages      []Stage      `json:"stages"`
-	Evaluations []Evaluation `json:"evaluations"`
-	Provenance  []Corpus     `json:"provenance"`
+	Recipe      string              `json:"recipe"` // name
+	Description string              `json:"description,omitempty"`
+	Command     string              `json:"command,omitempty"` // that was given last, for a shell
+	Date        string              `json:"date,omitempty"`    // of its beginning, UTC: 2026-11-30
+	Unfinished  bool                `json:"unfinished,omitempty"`
+	Seed        uint64              `json:"seed"`
+	Version     string              `json:"version"` // of hone
+	Machine     Machine             `json:"machine"`
+	Model       Model               `json:"model,omitzero"`
+	Stages      []Stage             `json:"stages"`
+	Evaluations []metric.Evaluation `json:"evaluations"`
+	Provenance  []Corpus            `json:"provenance"`
 
-	Classifications []Classification `json:"classifications,omitempty"`
+	Classifications []metric.ByLabel `json:"classifications,omitempty"`
 	Data            []Data           `json:"data,omitempty"`
 	RecipeText      string           `json:"recipe_text,omitempty"` // resolved, as TOML
 	RecipeSet       string           `json:"recipe_set,omitempty"`  // its keys that the user set, without those that have their defaults
@@ -60,44 +60,44 @@ type Model struct {
 
 // A Machine is where a run ran and with which kernels: what its bits depend on.
 type Machine struct {
-	Description string `json:"description"`           // processor, cores, system, Go
-	Device      string `json:"device"`                // kind: cpu, cuda
-	Kernels     string `json:"kernels"`               // set: generic, avx2, avx512
-	Threads     int    `json:"threads"`               // workers
-	PeakMemory  int64  `json:"peak_memory,omitempty"` // bytes, of the process; 0: not known
-	PeakFLOPs   Number `json:"peak_flops"`            // floating-point operations a second, the limit that mfu is a share of
+	Description string        `json:"description"`           // processor, cores, system, Go
+	Device      string        `json:"device"`                // kind: cpu, cuda
+	Kernels     string        `json:"kernels"`               // set: generic, avx2, avx512
+	Threads     int           `json:"threads"`               // workers
+	PeakMemory  int64         `json:"peak_memory,omitempty"` // bytes, of the process; 0: not known
+	PeakFLOPs   metric.Number `json:"peak_flops"`            // floating-point operations a second, the limit that mfu is a share of
 }
 
 // A Stage is one [[stage]] of the recipe, as it went.
 type Stage struct {
-	Name            string  `json:"name"`
-	Kind            string  `json:"kind"` // pretrain, finetune, evaluate, export
-	Steps           int     `json:"steps"`
-	Tokens          int64   `json:"tokens"`
-	TokensPerSecond Number  `json:"tokens_per_second"`
-	WallSeconds     Number  `json:"wall_seconds"` // over all processes that worked on it
-	TrainLoss       Number  `json:"train_loss"`   // nats for each target
-	ValLoss         Number  `json:"val_loss"`
-	BitsPerByte     Number  `json:"bits_per_byte"`           // of the validation split
-	ValAccuracy     *Number `json:"val_accuracy,omitempty"`  // of a classifier; nil: of a language model
-	Validated       *Scored `json:"validated,omitempty"`     // what the figures on validation are of
-	LearningRate    float64 `json:"learning_rate,omitempty"` // the one that was chosen, where several were tried
-	Checkpoint      string  `json:"checkpoint"`              // relative to the run directory
-	Architecture    string  `json:"architecture,omitempty"`  // the checkpoint's class in transformers
-	Task            string  `json:"task,omitempty"`          // built in, and of the stage's corpus: hone eval scores the checkpoint on it
-	Parameters      int64   `json:"parameters,omitempty"`
-	Trials          []Trial `json:"trials,omitempty"` // learning rates that were tried
-	Race            *Race   `json:"race,omitempty"`   // against an earlier stage
+	Name            string         `json:"name"`
+	Kind            string         `json:"kind"` // pretrain, finetune, evaluate, export
+	Steps           int            `json:"steps"`
+	Tokens          int64          `json:"tokens"`
+	TokensPerSecond metric.Number  `json:"tokens_per_second"`
+	WallSeconds     metric.Number  `json:"wall_seconds"` // over all processes that worked on it
+	TrainLoss       metric.Number  `json:"train_loss"`   // nats for each target
+	ValLoss         metric.Number  `json:"val_loss"`
+	BitsPerByte     metric.Number  `json:"bits_per_byte"`           // of the validation split
+	ValAccuracy     *metric.Number `json:"val_accuracy,omitempty"`  // of a classifier; nil: of a language model
+	Validated       *metric.Scored `json:"validated,omitempty"`     // what the figures on validation are of
+	LearningRate    float64        `json:"learning_rate,omitempty"` // the one that was chosen, where several were tried
+	Checkpoint      string         `json:"checkpoint"`              // relative to the run directory
+	Architecture    string         `json:"architecture,omitempty"`  // the checkpoint's class in transformers
+	Task            string         `json:"task,omitempty"`          // built in, and of the stage's corpus: hone eval scores the checkpoint on it
+	Parameters      int64          `json:"parameters,omitempty"`
+	Trials          []Trial        `json:"trials,omitempty"` // learning rates that were tried
+	Race            *Race          `json:"race,omitempty"`   // against an earlier stage
 }
 
 // A Trial is one learning rate of a stage that chose among several by a figure
 // on the validation split.
 type Trial struct {
-	LearningRate float64 `json:"learning_rate"`
-	Curve        string  `json:"curve"` // its Stage in metrics.jsonl
-	Metric       string  `json:"metric"`
-	Value        Number  `json:"value"`
-	Chosen       bool    `json:"chosen"`
+	LearningRate float64       `json:"learning_rate"`
+	Curve        string        `json:"curve"` // its Stage in metrics.jsonl
+	Metric       string        `json:"metric"`
+	Value        metric.Number `json:"value"`
+	Chosen       bool          `json:"chosen"`
 }
 
 // A Corpus is where data came from and what allows its use.
@@ -139,81 +139,13 @@ type Split struct {
 	Labelled  int64  `json:"labelled,omitempty"`
 	// Overlap is the share of the split's distinct word n-grams that the
 	// training text has too; Missing for the training split.
-	Overlap Number `json:"overlap"`
+	Overlap metric.Number `json:"overlap"`
 }
 
 // A Count is a number of documents under a name.
 type Count struct {
 	Name string `json:"name"`
 	N    int64  `json:"n"`
-}
-
-// A Classification is how a classifier did, class by class. Rows and columns of
-// the confusion matrix, and Example's labels, are Labels.
-type Classification struct {
-	Stage       string
-	Task        string
-	Labels      []string
-	Confusion   metric.Confusion
-	Calibration metric.Calibration // of the probability given to the predicted label
-	Wrong       []Example          // most confident first
-}
-
-// An Example is a document with the label that it has and the one it was given.
-type Example struct {
-	Text        string `json:"text"`
-	Path        string `json:"path,omitempty"` // where the document is from
-	True        string `json:"true"`
-	Predicted   string `json:"predicted"`
-	Probability Number `json:"probability"` // of Predicted
-}
-
-type bin struct {
-	Lo         float64 `json:"lo"`
-	Hi         float64 `json:"hi"`
-	N          int     `json:"n"`
-	Confidence Number  `json:"confidence"`
-	Accuracy   Number  `json:"accuracy"`
-}
-
-type classification struct {
-	Stage     string           `json:"stage"`
-	Task      string           `json:"task"`
-	Labels    []string         `json:"labels"`
-	Confusion metric.Confusion `json:"confusion"`
-	ECE       Number           `json:"ece"`
-	Bins      []bin            `json:"bins,omitempty"`
-	Wrong     []Example        `json:"most_wrong,omitempty"`
-}
-
-func (c Classification) MarshalJSON() ([]byte, error) {
-	out := classification{c.Stage, c.Task, c.Labels, c.Confusion, Number(c.Calibration.ECE), nil, c.Wrong}
-	for _, b := range c.Calibration.Bins {
-		out.Bins = append(out.Bins, bin{b.Lo, b.Hi, b.N, Number(b.Confidence), Number(b.Accuracy)})
-	}
-	return json.Marshal(out)
-}
-
-func (c *Classification) UnmarshalJSON(text []byte) error {
-	var in classification
-	if err := json.Unmarshal(text, &in); err != nil {
-		return err
-	}
-	if len(in.Confusion) != len(in.Labels) {
-		return fmt.Errorf("classification %s: %d rows for %d labels", in.Task, len(in.Confusion), len(in.Labels))
-	}
-	for k, row := range in.Confusion {
-		if len(row) != len(in.Labels) {
-			return fmt.Errorf("classification %s: row %d has %d columns for %d labels", in.Task, k, len(row), len(in.Labels))
-		}
-	}
-	*c = Classification{Stage: in.Stage, Task: in.Task, Labels: in.Labels, Confusion: in.Confusion, Wrong: in.Wrong}
-	c.Calibration.ECE = float64(in.ECE)
-	for _, b := range in.Bins {
-		c.Calibration.Bins = append(c.Calibration.Bins,
-			metric.Bin{Lo: b.Lo, Hi: b.Hi, N: b.N, Confidence: float64(b.Confidence), Accuracy: float64(b.Accuracy)})
-	}
-	return nil
 }
 
 // WriteJSON writes report.json: the run, and its verdicts in words.
@@ -231,7 +163,7 @@ func WriteJSON(w io.Writer, run *Run) error {
 		out.Stages = []Stage{}
 	}
 	if out.Evaluations == nil {
-		out.Evaluations = []Evaluation{}
+		out.Evaluations = []metric.Evaluation{}
 	}
 	if out.Provenance == nil {
 		out.Provenance = []Corpus{}
@@ -284,7 +216,7 @@ func (r *Run) addStageInProgress(m *Metrics) {
 	if slices.ContainsFunc(r.Stages, func(s Stage) bool { return s.Name == name }) {
 		return
 	}
-	s := Stage{Name: name, Kind: "in progress", TrainLoss: Missing, ValLoss: Missing, BitsPerByte: Missing, TokensPerSecond: Missing, WallSeconds: Missing}
+	s := Stage{Name: name, Kind: "in progress", TrainLoss: metric.Missing, ValLoss: metric.Missing, BitsPerByte: metric.Missing, TokensPerSecond: metric.Missing, WallSeconds: metric.Missing}
 	for _, l := range m.Steps {
 		if l.Stage == curve {
 			s.Steps, s.Tokens, s.TokensPerSecond, s.WallSeconds, s.TrainLoss = l.Step, l.Tokens, l.TokensPerSecond, l.Seconds, l.Loss

@@ -26,7 +26,7 @@ func facts(run *Run) []fact {
 		add("corpus", corpusLine(run, &run.Provenance[i]))
 	}
 	var tokens int64
-	var seconds Number
+	var seconds metric.Number
 	for _, s := range run.Stages {
 		tokens += s.Tokens
 		if s.WallSeconds.Known() {
@@ -140,12 +140,12 @@ type detailRow struct {
 // results are the figures of the evaluations, whether or not they have baselines. Models
 // that have the same one are on one scale.
 func (p *page) results() {
-	var groups [][]*Evaluation
+	var groups [][]*metric.Evaluation
 	for i := range p.Evaluations {
 		e := &p.Evaluations[i]
-		k := slices.IndexFunc(groups, func(g []*Evaluation) bool { return g[0].Task == e.Task && g[0].Metric == e.Metric })
+		k := slices.IndexFunc(groups, func(g []*metric.Evaluation) bool { return g[0].Task == e.Task && g[0].Metric == e.Metric })
 		if k < 0 {
-			groups = append(groups, []*Evaluation{e})
+			groups = append(groups, []*metric.Evaluation{e})
 		} else {
 			groups[k] = append(groups[k], e)
 		}
@@ -155,10 +155,10 @@ func (p *page) results() {
 	}
 }
 
-func (p *page) result(group []*Evaluation) result {
+func (p *page) result(group []*metric.Evaluation) result {
 	best := group[0]
 	better := func(a, b metric.Estimate) bool { // not of the same value
-		return Number(a.Value).Known() && (!Number(b.Value).Known() || a.Value != b.Value && (a.Value < b.Value) == best.LowerIsBetter)
+		return metric.Number(a.Value).Known() && (!metric.Number(b.Value).Known() || a.Value != b.Value && (a.Value < b.Value) == best.LowerIsBetter)
 	}
 	for _, e := range group {
 		if better(e.Estimate, best.Estimate) {
@@ -183,8 +183,8 @@ func (p *page) result(group []*Evaluation) result {
 	r.Note = strings.Join(note, ", ")
 
 	for _, e := range group {
-		if e.Scored != nil && !slices.Contains(r.Scored, e.Scored.Words()) {
-			r.Scored = append(r.Scored, e.Scored.Words())
+		if e.Scored != nil && !slices.Contains(r.Scored, Words(e.Scored)) {
+			r.Scored = append(r.Scored, Words(e.Scored))
 		}
 		r.Rows = append(r.Rows, resultRow{Name: p.modelName(e.Stage), Value: minus(figure(e.Value)), Model: true, estimate: e.Estimate})
 	}
@@ -201,7 +201,7 @@ func (p *page) result(group []*Evaluation) result {
 			if better(b.Estimate, top) {
 				top, leader = b.Estimate, len(r.Details)
 			}
-			o := standing{e.words(b), outcomes[e.Outcome(b)]}
+			o := standing{baselineWords(e, b), metric.Outcomes[e.Outcome(b)]}
 			d := detailRow{Name: t.Name, Value: minus(figure(b.Value)), Interval: interval(b.Estimate), N: positive(int64(b.N)), Diff: missing, Words: o.Words, Class: o.Class}
 			if b.Diff.N > 0 {
 				d.Diff = signed(b.Diff.Value) + " " + interval(b.Diff)
@@ -209,7 +209,7 @@ func (p *page) result(group []*Evaluation) result {
 			r.Details = append(r.Details, d)
 			// Beside another model on the same documents it is the same.
 			k := slices.IndexFunc(r.Rows, func(row resultRow) bool {
-				return !row.Model && row.Name == t.Name && (row.estimate.Value == b.Value || !Number(b.Value).Known())
+				return !row.Model && row.Name == t.Name && (row.estimate.Value == b.Value || !metric.Number(b.Value).Known())
 			})
 			if k < 0 {
 				k = len(r.Rows)
@@ -229,7 +229,7 @@ func (p *page) result(group []*Evaluation) result {
 	for _, row := range r.Rows {
 		all = append(all, point{y: row.estimate.Value}, point{y: row.estimate.Lo}, point{y: row.estimate.Hi})
 	}
-	if best.bounded() {
+	if bounded(best) {
 		all = append(all, point{y: 0}, point{y: 1})
 	}
 	lo, hi, ok := bounds(all)
@@ -240,9 +240,9 @@ func (p *page) result(group []*Evaluation) result {
 	r.Lo, r.Hi = tickText(scale.lo, scale.step), tickText(scale.hi, scale.step)
 	for k := range r.Rows {
 		row := &r.Rows[k]
-		if s := row.estimate; Number(s.Value).Known() {
+		if s := row.estimate; metric.Number(s.Value).Known() {
 			row.At = percentAt(scale.at(s.Value))
-			if Number(s.Lo).Known() && Number(s.Hi).Known() {
+			if metric.Number(s.Lo).Known() && metric.Number(s.Hi).Known() {
 				row.From, row.Width = percentAt(scale.at(s.Lo)), percentAt(scale.at(s.Hi)-scale.at(s.Lo))
 			}
 		}
@@ -252,7 +252,7 @@ func (p *page) result(group []*Evaluation) result {
 
 // bounded reports whether the figure is a share, or such as one: beside no other it stands
 // between 0 and 1.
-func (e *Evaluation) bounded() bool {
+func bounded(e *metric.Evaluation) bool {
 	return len(e.Baselines) == 0 && slices.Contains([]string{"accuracy", "macro_f1", "mcc", "exact_match"}, e.Metric)
 }
 
@@ -397,7 +397,7 @@ func program(architecture, dir, prompt string) []string {
 
 // evaluated reports whether the model of a stage was.
 func (r *Run) evaluated(stage string) bool {
-	return slices.ContainsFunc(r.Evaluations, func(e Evaluation) bool { return e.Stage == stage })
+	return slices.ContainsFunc(r.Evaluations, func(e metric.Evaluation) bool { return e.Stage == stage })
 }
 
 // writesText reports whether models of a class of transformers continue a text.

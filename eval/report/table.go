@@ -7,6 +7,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
+
+	"hone/eval/metric"
 )
 
 // TableFormats are those that a comparison can be written in; "" is for a terminal.
@@ -81,7 +83,7 @@ func writeLaTeX(b *bytes.Buffer, cells [][]string) {
 
 func (c *Comparison) writeCSV(b *bytes.Buffer) error {
 	w := csv.NewWriter(b)
-	number := func(v Number) string {
+	number := func(v metric.Number) string {
 		if !v.Known() {
 			return ""
 		}
@@ -90,9 +92,9 @@ func (c *Comparison) writeCSV(b *bytes.Buffer) error {
 	rows := [][]string{{"run", "recipe", "seed", "learning_rate", "stage", "task", "metric", "value", "low", "high", "n",
 		"baseline", "baseline_value", "difference", "difference_low", "difference_high", "outcome", "parameters", "tokens", "seconds"}}
 	for _, r := range c.Rows {
-		rate := Number(r.LearningRate)
+		rate := metric.Number(r.LearningRate)
 		if rate == 0 {
-			rate = Missing
+			rate = metric.Missing
 		}
 		rows = append(rows, []string{r.Run, r.Recipe, fmt.Sprint(r.Seed), number(rate), r.Stage, r.Task, r.Metric, number(r.Value), number(r.CI95[0]), number(r.CI95[1]), strconv.Itoa(r.N),
 			r.Baseline, number(r.Against), number(r.Diff), number(r.DiffCI95[0]), number(r.DiffCI95[1]), r.Outcome, fmt.Sprint(r.Parameters), fmt.Sprint(r.Tokens), number(r.Seconds)})

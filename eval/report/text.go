@@ -8,6 +8,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"unicode"
+
+	"hone/eval/metric"
 )
 
 // WriteText writes the report's tables for a terminal: the stages, the figures with
@@ -36,7 +38,7 @@ func WriteText(w io.Writer, run *Run) error {
 	}
 	for _, s := range run.Stages {
 		if s.Validated != nil {
-			fmt.Fprintf(&b, "validation of %s: %s\n", s.Name, s.Validated.Words())
+			fmt.Fprintf(&b, "validation of %s: %s\n", s.Name, Words(s.Validated))
 		}
 	}
 	for _, s := range run.Stages {
@@ -51,7 +53,7 @@ func WriteText(w io.Writer, run *Run) error {
 			rows = append(rows, []string{e.Task, metricName(e.Metric), e.Stage, minus(figure(e.Value)), interval(e.Estimate), positive(int64(e.N)), ""})
 			for j := range e.Baselines {
 				base := &e.Baselines[j]
-				rows = append(rows, []string{"", "", baselineName(base.Name), minus(figure(base.Value)), interval(base.Estimate), positive(int64(base.N)), e.words(base)})
+				rows = append(rows, []string{"", "", baselineName(base.Name), minus(figure(base.Value)), interval(base.Estimate), positive(int64(base.N)), baselineWords(e, base)})
 			}
 		}
 		writeTable(&b, rows)
@@ -60,7 +62,7 @@ func WriteText(w io.Writer, run *Run) error {
 			if e.Scored == nil {
 				continue
 			}
-			if line := fmt.Sprintf("%s of %s: %s\n", e.Task, e.Stage, e.Scored.Words()); line != said {
+			if line := fmt.Sprintf("%s of %s: %s\n", e.Task, e.Stage, Words(e.Scored)); line != said {
 				b.WriteString(line)
 				said = line
 			}
@@ -97,12 +99,12 @@ func WriteText(w io.Writer, run *Run) error {
 }
 
 // words says how the evaluated model stands to b, seen from b's row.
-func (e *Evaluation) words(b *Baseline) string {
+func baselineWords(e *metric.Evaluation, b *metric.Baseline) string {
 	return [...]string{
-		Undecided: "no clear difference",
-		Beats:     "beaten",
-		Loses:     "not beaten: it is better",
-		Unknown:   "not compared",
+		metric.Undecided: "no clear difference",
+		metric.Better:    "beaten",
+		metric.Worse:     "not beaten: it is better",
+		metric.Unknown:   "not compared",
 	}[e.Outcome(b)]
 }
 

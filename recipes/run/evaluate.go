@@ -31,13 +31,13 @@ import (
 // evaluated is evaluation.json of an evaluate stage, a sealed file: its share of the
 // report, and what it was made from. Of another model or other data it is made again.
 type evaluated struct {
-	Models          map[string]string       `json:"models"` // hash of each evaluated model
-	Data            string                  `json:"data"`   // hash of the corpus and the tokenizer
-	Split           string                  `json:"split"`
-	Baselines       []string                `json:"baselines"`
-	WallSeconds     float64                 `json:"wall_seconds"`
-	Evaluations     []report.Evaluation     `json:"evaluations"`
-	Classifications []report.Classification `json:"classifications,omitempty"`
+	Models          map[string]string   `json:"models"` // hash of each evaluated model
+	Data            string              `json:"data"`   // hash of the corpus and the tokenizer
+	Split           string              `json:"split"`
+	Baselines       []string            `json:"baselines"`
+	WallSeconds     float64             `json:"wall_seconds"`
+	Evaluations     []metric.Evaluation `json:"evaluations"`
+	Classifications []metric.ByLabel    `json:"classifications,omitempty"`
 }
 
 const evaluationFile = "evaluation.json"
@@ -179,7 +179,7 @@ func (w *runner) evaluateModel(ctx context.Context, s *recipes.Stage, name strin
 // of a document is part of what is predicted, for all of them but the Markov model, beside
 // which characters alone are scored: where all sequences are of a length, as cuts of a
 // genome, to know it is no knowledge of sequences.
-func (y *yardstick) languageModel(ctx context.Context, net *model.Network, baselines []string) ([]report.Evaluation, error) {
+func (y *yardstick) languageModel(ctx context.Context, net *model.Network, baselines []string) ([]metric.Evaluation, error) {
 	if err := keepsText(ctx, y.tok, y.split); err != nil {
 		var lossy *lossyError
 		if errors.As(err, &lossy) {
@@ -202,11 +202,11 @@ func (y *yardstick) languageModel(ctx context.Context, net *model.Network, basel
 	if err != nil {
 		return nil, err
 	}
-	e := &report.Evaluation{Task: y.split.Name + " text", Metric: "bits_per_byte", Estimate: value, LowerIsBetter: true,
-		Items:  &report.Items{Records: recordsOf(docs), Sums: nats, Sizes: bytes},
+	e := &metric.Evaluation{Task: y.split.Name + " text", Metric: "bits_per_byte", Estimate: value, LowerIsBetter: true,
+		Items:  &metric.Items{Records: recordsOf(docs), Sums: nats, Sizes: bytes},
 		Scored: scored(&y.cfg, y.split, y.limit, len(docs), longer),
 	}
-	var apart []report.Evaluation
+	var apart []metric.Evaluation
 	for _, name := range baselines {
 		switch name {
 		case eval.BaselineKneserNey5:
@@ -232,7 +232,7 @@ func (y *yardstick) languageModel(ctx context.Context, net *model.Network, basel
 			apart = append(apart, *beside)
 		}
 	}
-	return append([]report.Evaluation{*e}, apart...), nil
+	return append([]metric.Evaluation{*e}, apart...), nil
 }
 
 func recordsOf(docs []eval.Document) []int64 {
@@ -244,7 +244,7 @@ func recordsOf(docs []eval.Document) []int64 {
 }
 
 // markov scores the characters of documents beside a k-mer Markov model on the same tokens.
-func (y *yardstick) markov(ctx context.Context, docs []eval.Document) (*report.Evaluation, error) {
+func (y *yardstick) markov(ctx context.Context, docs []eval.Document) (*metric.Evaluation, error) {
 	bar := y.bar("baseline "+eval.BaselineMarkov, "tokens")
 	defer bar.Close()
 	train, err := y.encoded(ctx, y.corpus.Train, nil)
@@ -269,9 +269,9 @@ func (y *yardstick) markov(ctx context.Context, docs []eval.Document) (*report.E
 		mine[i], theirs[i] = d.Nats-d.End, m.Nats(y.tok.Encode(nil, r.Text))
 		characters[i] = utf8.RuneCountInString(r.Text)
 	}
-	e := &report.Evaluation{Task: y.split.Name + " characters", Metric: "bits_per_character", LowerIsBetter: true,
-		Items: &report.Items{Records: recordsOf(docs), Sums: mine, Sizes: characters}}
-	b := report.Baseline{Name: eval.BaselineMarkov}
+	e := &metric.Evaluation{Task: y.split.Name + " characters", Metric: "bits_per_character", LowerIsBetter: true,
+		Items: &metric.Items{Records: recordsOf(docs), Sums: mine, Sizes: characters}}
+	b := metric.Baseline{Name: eval.BaselineMarkov}
 	if e.Estimate, err = metric.BitsPerByte(mine, characters, bootstrapSeed); err != nil {
 		return nil, err
 	}
@@ -281,7 +281,7 @@ func (y *yardstick) markov(ctx context.Context, docs []eval.Document) (*report.E
 	if b.Diff, err = metric.BitsPerByteDiff(mine, theirs, characters, bootstrapSeed); err != nil {
 		return nil, err
 	}
-	e.Baselines = []report.Baseline{b}
+	e.Baselines = []metric.Baseline{b}
 	return e, nil
 }
 
@@ -304,7 +304,7 @@ func (y *yardstick) encoded(ctx context.Context, split corpus.Records, end []int
 }
 
 // kneserNey scores the same documents with a 5-gram on the same tokens.
-func (y *yardstick) kneserNey(ctx context.Context, docs []eval.Document, nats []float64, bytes []int) (*report.Baseline, error) {
+func (y *yardstick) kneserNey(ctx context.Context, docs []eval.Document, nats []float64, bytes []int) (*metric.Baseline, error) {
 	bar := y.bar("baseline "+eval.BaselineKneserNey5, "tokens")
 	defer bar.Close()
 	end := y.end()
@@ -324,7 +324,7 @@ func (y *yardstick) kneserNey(ctx context.Context, docs []eval.Document, nats []
 		}
 		own[i] = -kn.LogProb(append(y.tok.Encode(nil, r.Text), end...))
 	}
-	b := &report.Baseline{Name: eval.BaselineKneserNey5}
+	b := &metric.Baseline{Name: eval.BaselineKneserNey5}
 	if b.Estimate, err = metric.BitsPerByte(own, bytes, 1); err != nil {
 		return nil, err
 	}
@@ -333,7 +333,7 @@ func (y *yardstick) kneserNey(ctx context.Context, docs []eval.Document, nats []
 }
 
 // zstd compresses the same documents with the training text as history.
-func (y *yardstick) zstd(ctx context.Context, docs []eval.Document) (*report.Baseline, error) {
+func (y *yardstick) zstd(ctx context.Context, docs []eval.Document) (*metric.Baseline, error) {
 	bar := y.bar("baseline "+eval.BaselineZstd, "bytes")
 	defer bar.Close()
 	var train, own []string
@@ -356,14 +356,14 @@ func (y *yardstick) zstd(ctx context.Context, docs []eval.Document) (*report.Bas
 		return nil, err
 	}
 	y.say(fmt.Sprintf("%s: %d bytes to %d (%s)", eval.BaselineZstd, size.Bytes, size.Compressed, size.Arrangement))
-	return &report.Baseline{
+	return &metric.Baseline{
 		Name:     eval.BaselineZstd,
 		Estimate: metric.Estimate{Value: size.BitsPerByte, Lo: math.NaN(), Hi: math.NaN(), N: len(own)},
 	}, nil
 }
 
 // classifier scores accuracy and macro F1, beside baselines on the same documents.
-func (y *yardstick) classifier(ctx context.Context, net, random *model.Network, baselines []string) ([]report.Evaluation, *report.Classification, error) {
+func (y *yardstick) classifier(ctx context.Context, net, random *model.Network, baselines []string) ([]metric.Evaluation, *metric.ByLabel, error) {
 	bar := y.bar("classifying", "documents")
 	list, longer, err := eval.Classify(ctx, net, y.cfg, y.limit, recipes.Progress(bar))
 	bar.Close()
@@ -380,11 +380,11 @@ func (y *yardstick) classifier(ctx context.Context, net, random *model.Network, 
 	for _, p := range list {
 		right.add(p.Record, share(p.Best() == p.Label))
 	}
-	acc := report.Evaluation{
+	acc := metric.Evaluation{
 		Task: task, Metric: "accuracy", Estimate: mine.Accuracy, Scored: of,
-		Items: &report.Items{Records: right.records, Sums: right.sums, Sizes: right.n},
+		Items: &metric.Items{Records: right.records, Sums: right.sums, Sizes: right.n},
 	}
-	f1 := report.Evaluation{Task: task, Metric: "macro_f1", Estimate: mine.MacroF1, Scored: of}
+	f1 := metric.Evaluation{Task: task, Metric: "macro_f1", Estimate: mine.MacroF1, Scored: of}
 	add := func(name string, other []eval.Prediction) error {
 		theirs, err := score(other)
 		if err != nil {
@@ -392,10 +392,10 @@ func (y *yardstick) classifier(ctx context.Context, net, random *model.Network, 
 		}
 		a, b := correct(list), correct(other)
 		diff, lo, hi := metric.PairedDiff(a, b)
-		acc.Baselines = append(acc.Baselines, report.Baseline{
+		acc.Baselines = append(acc.Baselines, metric.Baseline{
 			Name: name, Estimate: theirs.Accuracy, Diff: metric.Estimate{Value: diff, Lo: lo, Hi: hi, N: len(a)},
 		})
-		f1.Baselines = append(f1.Baselines, report.Baseline{Name: name, Estimate: theirs.MacroF1})
+		f1.Baselines = append(f1.Baselines, metric.Baseline{Name: name, Estimate: theirs.MacroF1})
 		return nil
 	}
 	for _, name := range baselines {
@@ -459,7 +459,7 @@ func (y *yardstick) classifier(ctx context.Context, net, random *model.Network, 
 		}
 	}
 
-	c := &report.Classification{Task: task, Labels: labels, Confusion: mine.Confusion}
+	c := &metric.ByLabel{Task: task, Labels: labels, Confusion: mine.Confusion}
 	conf := make([]float64, len(list))
 	for i, p := range list {
 		conf[i] = p.Probs[p.Best()]
@@ -470,7 +470,7 @@ func (y *yardstick) classifier(ctx context.Context, net, random *model.Network, 
 	if c.Wrong, err = y.mostWrong(list, 10); err != nil {
 		return nil, nil, err
 	}
-	return []report.Evaluation{acc, f1}, c, nil
+	return []metric.Evaluation{acc, f1}, c, nil
 }
 
 func (y *yardstick) labelled(ctx context.Context, split *corpus.Split) (eval.Labelled, error) {
@@ -496,7 +496,7 @@ func (y *yardstick) labelled(ctx context.Context, split *corpus.Split) (eval.Lab
 }
 
 // mostWrong is the wrong predictions made with the most confidence.
-func (y *yardstick) mostWrong(list []eval.Prediction, n int) ([]report.Example, error) {
+func (y *yardstick) mostWrong(list []eval.Prediction, n int) ([]metric.Mistake, error) {
 	var wrong []eval.Prediction
 	for _, p := range list {
 		if p.Best() != p.Label {
@@ -504,15 +504,15 @@ func (y *yardstick) mostWrong(list []eval.Prediction, n int) ([]report.Example, 
 		}
 	}
 	sort.SliceStable(wrong, func(a, b int) bool { return wrong[a].Probs[wrong[a].Best()] > wrong[b].Probs[wrong[b].Best()] })
-	var out []report.Example
+	var out []metric.Mistake
 	for _, p := range wrong[:min(n, len(wrong))] {
 		r, err := y.split.Record(p.Record)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, report.Example{
+		out = append(out, metric.Mistake{
 			Text: r.Text, Path: r.Path, True: y.labels[p.Label], Predicted: y.labels[p.Best()],
-			Probability: report.Number(p.Probs[p.Best()]),
+			Probability: metric.Number(p.Probs[p.Best()]),
 		})
 	}
 	return out, nil

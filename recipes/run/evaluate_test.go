@@ -16,6 +16,7 @@ import (
 
 	"hone/checkpoint"
 	"hone/eval/generate"
+	"hone/eval/metric"
 	"hone/eval/report"
 	"hone/recipes"
 	"hone/recipes/exchange"
@@ -169,7 +170,7 @@ func TestMaskedTextOfOneToken(t *testing.T) {
 	}
 }
 
-func bits(t *testing.T, run *report.Run, metric string) *report.Evaluation {
+func bits(t *testing.T, run *report.Run, metric string) *metric.Evaluation {
 	t.Helper()
 	for i := range run.Evaluations {
 		if run.Evaluations[i].Metric == metric {
@@ -263,14 +264,14 @@ func TestWhatFiguresAreOf(t *testing.T) {
 		}
 	}
 	text, labels := run.Stages[0].Validated, run.Stages[1].Validated
-	if text == nil || *text != (report.Scored{Split: "validation", Documents: n, Chosen: 4, Scored: 4, What: "each token of a text, and its end", Row: 32, Longer: 4}) {
+	if text == nil || *text != (metric.Scored{Split: "validation", Documents: n, Chosen: 4, Scored: 4, What: "each token of a text, and its end", Row: 32, Longer: 4}) {
 		t.Errorf("of text %+v, of %d documents", text, n)
 	}
 	if labels == nil || labels.Longer == 0 || labels.Longer == n { // those of water alone
 		t.Fatalf("of labels %+v, of %d documents", labels, n)
 	}
 	long = labels.Longer
-	want := report.Scored{Split: "validation", Documents: n, Chosen: n, Scored: n, What: "the label of each", Row: 56, Longer: long, Cut: true}
+	want := metric.Scored{Split: "validation", Documents: n, Chosen: n, Scored: n, What: "the label of each", Row: 56, Longer: long, Cut: true}
 	if *labels != want {
 		t.Errorf("of labels %+v, want %+v", labels, want)
 	}
@@ -279,7 +280,7 @@ func TestWhatFiguresAreOf(t *testing.T) {
 			t.Errorf("%s of %+v, want %+v", e.Metric, e.Scored, want)
 		}
 	}
-	for _, line := range []string{"stage text: validation: " + text.Words(), "stage labels: validation: " + labels.Words()} {
+	for _, line := range []string{"stage text: validation: " + report.Words(text), "stage labels: validation: " + report.Words(labels)} {
 		if !slices.Contains(said, line) {
 			t.Errorf("not said: %q", line)
 		}

@@ -9,7 +9,6 @@ import (
 	"hone/data"
 	"hone/eval"
 	"hone/eval/metric"
-	"hone/eval/report"
 	"hone/recipes"
 	"hone/trainer/model"
 )
@@ -23,7 +22,7 @@ func hides(o data.Objective) bool { return o == data.Masked || o == data.SpanCor
 
 // hidden scores what a model makes of tokens that a text has lost, beside baselines on the
 // same tokens.
-func (y *yardstick) hidden(ctx context.Context, net *model.Network, baselines []string) ([]report.Evaluation, error) {
+func (y *yardstick) hidden(ctx context.Context, net *model.Network, baselines []string) ([]metric.Evaluation, error) {
 	cfg := y.cfg
 	if cfg.Objective == data.Masked {
 		// The mask stands in for each: none gives itself away, and none misleads.
@@ -36,7 +35,7 @@ func (y *yardstick) hidden(ctx context.Context, net *model.Network, baselines []
 	if err != nil {
 		return nil, err
 	}
-	var es []report.Evaluation
+	var es []metric.Evaluation
 	if cfg.Objective == data.Masked {
 		es, err = y.masked(ctx, list, baselines)
 	} else {
@@ -55,7 +54,7 @@ func (y *yardstick) hidden(ctx context.Context, net *model.Network, baselines []
 }
 
 // masked scores the accuracy and the loss of masked tokens.
-func (y *yardstick) masked(ctx context.Context, list []eval.Target, baselines []string) ([]report.Evaluation, error) {
+func (y *yardstick) masked(ctx context.Context, list []eval.Target, baselines []string) ([]metric.Evaluation, error) {
 	var right, nats perDocument
 	for i := range list {
 		t := &list[i]
@@ -98,12 +97,12 @@ func (y *yardstick) masked(ctx context.Context, list []eval.Target, baselines []
 			return nil, err
 		}
 	}
-	return []report.Evaluation{acc, loss}, nil
+	return []metric.Evaluation{acc, loss}, nil
 }
 
 // spans scores the spans that are right as a whole, and the loss of all that a decoder is
 // to write.
-func (y *yardstick) spans(ctx context.Context, cfg data.Config, list []eval.Target, baselines []string) ([]report.Evaluation, error) {
+func (y *yardstick) spans(ctx context.Context, cfg data.Config, list []eval.Target, baselines []string) ([]metric.Evaluation, error) {
 	var exact, nats perDocument
 	spans := eval.Spans(list)
 	for _, s := range spans {
@@ -121,7 +120,7 @@ func (y *yardstick) spans(ctx context.Context, cfg data.Config, list []eval.Targ
 		return nil, err
 	}
 	if len(baselines) == 0 {
-		return []report.Evaluation{match, loss}, nil
+		return []metric.Evaluation{match, loss}, nil
 	}
 	bar := y.bar("hiding spans of the training text", "documents")
 	cfg.Records = y.corpus.Train
@@ -162,7 +161,7 @@ func (y *yardstick) spans(ctx context.Context, cfg data.Config, list []eval.Targ
 			}
 		}
 	}
-	return []report.Evaluation{match, loss}, nil
+	return []metric.Evaluation{match, loss}, nil
 }
 
 // framed is the tokens of the training split, each document between what a model reads around
@@ -185,8 +184,8 @@ func (y *yardstick) framed(ctx context.Context) (docs [][]int32, vocab int, err 
 	return docs, vocab, err
 }
 
-func (y *yardstick) evaluation(of, metric string) report.Evaluation {
-	return report.Evaluation{Task: y.split.Name + " " + of, Metric: metric}
+func (y *yardstick) evaluation(of, name string) metric.Evaluation {
+	return metric.Evaluation{Task: y.split.Name + " " + of, Metric: name}
 }
 
 // perDocument is a figure of tokens, or spans, summed by document.
@@ -209,15 +208,15 @@ func (p *perDocument) add(record int64, figure float64) {
 
 const bootstrapSeed = 1
 
-func (p *perDocument) score(e *report.Evaluation) (err error) {
-	e.Items = &report.Items{Records: p.records, Sums: p.sums, Sizes: p.n}
+func (p *perDocument) score(e *metric.Evaluation) (err error) {
+	e.Items = &metric.Items{Records: p.records, Sums: p.sums, Sizes: p.n}
 	e.Estimate, err = metric.PerToken(p.sums, p.n, bootstrapSeed)
 	return err
 }
 
 // beside puts a baseline's figures of the same tokens beside the model's.
-func (p *perDocument) beside(e *report.Evaluation, name string, theirs *perDocument) (err error) {
-	b := report.Baseline{Name: name}
+func (p *perDocument) beside(e *metric.Evaluation, name string, theirs *perDocument) (err error) {
+	b := metric.Baseline{Name: name}
 	if b.Estimate, err = metric.PerToken(theirs.sums, theirs.n, bootstrapSeed); err != nil {
 		return err
 	}

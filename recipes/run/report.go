@@ -16,6 +16,7 @@ import (
 	"hone/checkpoint"
 	"hone/data"
 	"hone/data/corpus"
+	"hone/eval/metric"
 	"hone/eval/report"
 	"hone/recipes"
 	"hone/trainer/exec/cpu"
@@ -42,19 +43,19 @@ func (w *runner) peak(bf16 bool, flops float64) float64 {
 
 // mfu is a training's share of that limit; Missing where it is above 1, which only a wrong
 // measurement of the limit explains.
-func (w *runner) mfu(bf16 bool, flops float64) report.Number {
+func (w *runner) mfu(bf16 bool, flops float64) metric.Number {
 	share := flops / w.peak(bf16, flops)
 	if share > 1 {
-		return report.Missing
+		return metric.Missing
 	}
-	return report.Number(share)
+	return metric.Number(share)
 }
 
 // summary is a training stage's line of the report.
 func (w *runner) summary(s *recipes.Stage, dir string, best *checkpoint.Checkpoint) (report.Stage, error) {
 	out := report.Stage{
-		Name: s.Name, Kind: s.Kind, Steps: s.Steps, TrainLoss: report.Missing, ValLoss: report.Missing, BitsPerByte: report.Missing,
-		TokensPerSecond: report.Missing, WallSeconds: report.Missing, Task: taskOf(s, w.r),
+		Name: s.Name, Kind: s.Kind, Steps: s.Steps, TrainLoss: metric.Missing, ValLoss: metric.Missing, BitsPerByte: metric.Missing,
+		TokensPerSecond: metric.Missing, WallSeconds: metric.Missing, Task: taskOf(s, w.r),
 	}
 	rel, err := filepath.Rel(w.o.Dir, checkpoint.FinalDir(w.stageDir(s.Name)))
 	if err != nil {
@@ -80,8 +81,8 @@ func (w *runner) summary(s *recipes.Stage, dir string, best *checkpoint.Checkpoi
 			}
 		}
 	}
-	out.Tokens, out.WallSeconds = tokens, report.Number(seconds)
-	out.TokensPerSecond = report.Number(float64(tokens) / seconds)
+	out.Tokens, out.WallSeconds = tokens, metric.Number(seconds)
+	out.TokensPerSecond = metric.Number(float64(tokens) / seconds)
 	for _, v := range m.Validation { // the manifest of a classifier has no loss
 		if v.Stage == curve && v.Step == best.Manifest.Step {
 			out.ValLoss = v.Loss
@@ -95,11 +96,11 @@ func (w *runner) summary(s *recipes.Stage, dir string, best *checkpoint.Checkpoi
 	for name, v := range best.Manifest.Metrics {
 		switch name {
 		case "val_loss":
-			out.ValLoss = report.Number(v)
+			out.ValLoss = metric.Number(v)
 		case "val_bits_per_byte":
-			out.BitsPerByte = report.Number(v)
+			out.BitsPerByte = metric.Number(v)
 		case "val_accuracy":
-			out.ValAccuracy = new(report.Number(v))
+			out.ValAccuracy = new(metric.Number(v))
 		}
 	}
 	out.Parameters = int64(w.params[s.Name])
@@ -175,7 +176,7 @@ func (w *runner) report() (*report.Run, error) {
 		Model: shape(w.r, w.tok.Size()), RecipeText: w.text, RecipeSet: w.r.SetKeys(w.text),
 		Machine: report.Machine{
 			Description: cpu.Machine(), Device: kind, Kernels: kernels, Threads: w.dev.Threads(),
-			PeakMemory: peakMemory(), PeakFLOPs: report.Number(w.peak(false, 0)),
+			PeakMemory: peakMemory(), PeakFLOPs: metric.Number(w.peak(false, 0)),
 		},
 	}
 	if before, _, _, err := report.Read(w.o.Dir); err == nil {
@@ -194,8 +195,8 @@ func (w *runner) report() (*report.Run, error) {
 			}
 			run.Classifications = append(run.Classifications, e.Classifications...)
 			run.Stages = append(run.Stages, report.Stage{
-				Name: s.Name, Kind: s.Kind, WallSeconds: report.Number(e.WallSeconds), TokensPerSecond: report.Missing,
-				TrainLoss: report.Missing, ValLoss: report.Missing, BitsPerByte: report.Missing,
+				Name: s.Name, Kind: s.Kind, WallSeconds: metric.Number(e.WallSeconds), TokensPerSecond: metric.Missing,
+				TrainLoss: metric.Missing, ValLoss: metric.Missing, BitsPerByte: metric.Missing,
 			})
 			continue
 		}
@@ -263,15 +264,15 @@ func describeData(name string, c *corpus.Corpus) report.Data {
 	m := c.Manifest
 	if m == nil {
 		for _, s := range c.Splits() {
-			d.Splits = append(d.Splits, report.Split{Name: s.Name, Documents: s.Rows(), Overlap: report.Missing})
+			d.Splits = append(d.Splits, report.Split{Name: s.Name, Documents: s.Rows(), Overlap: metric.Missing})
 		}
 		return d
 	}
 	for _, s := range m.Splits {
-		split := report.Split{Name: s.Name, Documents: s.Rows, Bytes: s.TextBytes, Labelled: s.Labelled, Overlap: report.Missing}
+		split := report.Split{Name: s.Name, Documents: s.Rows, Bytes: s.TextBytes, Labelled: s.Labelled, Overlap: metric.Missing}
 		for _, o := range m.Overlap {
 			if o.Split == s.Name {
-				split.Overlap, d.NGram = report.Number(o.Share), o.NGram
+				split.Overlap, d.NGram = metric.Number(o.Share), o.NGram
 			}
 		}
 		d.Splits = append(d.Splits, split)

@@ -9,6 +9,7 @@ import (
 	"hone/data"
 	"hone/data/corpus"
 	"hone/data/tokenizer"
+	"hone/eval/metric"
 	"hone/eval/report"
 	"hone/recipes"
 	"hone/trainer/exec/cpu"
@@ -66,7 +67,7 @@ func Evaluate(ctx context.Context, dir string, t *recipes.Task, limit int, o Opt
 	kind, kernels, _ := strings.Cut(dev.Name(), "/")
 	run := &report.Run{
 		Recipe: "eval " + t.Name, Version: recipes.Version(),
-		Machine:    report.Machine{Description: cpu.Machine(), Device: kind, Kernels: kernels, Threads: dev.Threads(), PeakFLOPs: report.Missing},
+		Machine:    report.Machine{Description: cpu.Machine(), Device: kind, Kernels: kernels, Threads: dev.Threads(), PeakFLOPs: metric.Missing},
 		Provenance: []report.Corpus{{Name: c.Provenance.Name, Source: c.Provenance.Source, Licence: c.Provenance.Licence, Consent: c.Provenance.Consent, SHA256: c.Provenance.SHA256, Rows: c.Provenance.Rows, Bytes: c.Provenance.Bytes}},
 	}
 	stage := m.Checkpoint.Manifest.Stage
@@ -104,7 +105,7 @@ func Evaluate(ctx context.Context, dir string, t *recipes.Task, limit int, o Opt
 			es[i].Stage = stage
 		}
 		table.Stage = stage
-		run.Evaluations, run.Classifications = es, []report.Classification{*table}
+		run.Evaluations, run.Classifications = es, []metric.ByLabel{*table}
 	default:
 		return nil, recipes.Input(fmt.Errorf("task %s is of kind %s, and %s is a %v", t.Name, t.Kind, dir, m.Head))
 	}

@@ -10,6 +10,7 @@ import (
 
 	"hone/checkpoint"
 	"hone/data"
+	"hone/eval/metric"
 	"hone/eval/report"
 	"hone/recipes"
 	"hone/trainer"
@@ -95,7 +96,7 @@ func (w *runner) train(ctx context.Context, s *recipes.Stage) (worked bool, err 
 		if len(s.LearningRate) > 1 {
 			t.dir = filepath.Join(dir, fmt.Sprintf("%s%g", trialPrefix, rate))
 		}
-		trial := report.Trial{LearningRate: rate, Curve: w.curve(t.dir), Metric: ret.Metric, Value: report.Missing}
+		trial := report.Trial{LearningRate: rate, Curve: w.curve(t.dir), Metric: ret.Metric, Value: metric.Missing}
 		err := w.trainAt(ctx, s, from, rate, t.dir, bits)
 		if err == nil {
 			t.best, err = checkpoint.Best(t.dir, ret, w.log)
@@ -121,7 +122,7 @@ func (w *runner) train(ctx context.Context, s *recipes.Stage) (worked bool, err 
 		if won == nil || (a > won.best.Manifest.Metrics[ret.Metric]) == ret.HigherIsBetter && a != won.best.Manifest.Metrics[ret.Metric] {
 			won = t
 		}
-		trial.Value = report.Number(a)
+		trial.Value = metric.Number(a)
 		trials = append(trials, trial)
 	}
 	if won == nil {

@@ -9,6 +9,7 @@ import (
 	"hone/data"
 	"hone/data/corpus"
 	"hone/eval"
+	"hone/eval/metric"
 	"hone/eval/report"
 	"hone/recipes"
 	"hone/trainer"
@@ -101,8 +102,8 @@ func (h *watch) log() trainer.Hook {
 				mean += l / float64(len(h.loss))
 			}
 			line := stepLine{Step: report.Step{
-				Step: i.Step, Stage: h.name, Tokens: i.Tokens, Loss: report.Number(mean), LR: report.Number(i.LR),
-				GradNorm: report.Number(i.GradNorm), TokensPerSecond: report.Number(speed), Seconds: report.Number(h.seconds),
+				Step: i.Step, Stage: h.name, Tokens: i.Tokens, Loss: metric.Number(mean), LR: metric.Number(i.LR),
+				GradNorm: metric.Number(i.GradNorm), TokensPerSecond: metric.Number(speed), Seconds: metric.Number(h.seconds),
 				MFU: h.w.mfu(h.s.BF16(), float64(len(h.loss)*h.s.BatchSize*h.s.SequenceLength)*h.flops/took),
 			}, DataWait: h.waited / took, Padding: h.padding / float64(len(h.loss)), LearningRate: h.rate,
 				Mixture: mixed(h.read.Mixture, h.read.MixtureBy, t.Cursor())}
@@ -125,7 +126,7 @@ func (h *watch) evaluate() trainer.Hook {
 		Due: h.s.EvalEvery.Due,
 		Do: func(ctx context.Context, t *trainer.Trainer, _ trainer.StepInfo) error {
 			clock := startClock()
-			line := report.Validation{Step: t.Step(), Stage: h.name, Loss: report.Missing, BitsPerByte: report.Missing, Accuracy: report.Missing}
+			line := report.Validation{Step: t.Step(), Stage: h.name, Loss: metric.Missing, BitsPerByte: metric.Missing, Accuracy: metric.Missing}
 			cfg := evalConfig(h.w.r, h.s, h.corpus, h.corpus.Validation, h.w.tok)
 			if h.s.Kind == "finetune" {
 				list, longer, err := eval.Classify(ctx, h.net, cfg, h.s.EvalDocuments, nil)
@@ -134,7 +135,7 @@ func (h *watch) evaluate() trainer.Hook {
 				}
 				line.Scored = scored(&cfg, h.corpus.Validation, h.s.EvalDocuments, len(list), longer)
 				acc, loss := accuracy(list)
-				line.Accuracy, line.Loss = report.Number(acc), report.Number(loss)
+				line.Accuracy, line.Loss = metric.Number(acc), metric.Number(loss)
 				t.SetMetric("val_accuracy", acc)
 				h.val = fmt.Sprintf(", validation %.1f %%", 100*acc)
 			} else {
@@ -144,7 +145,7 @@ func (h *watch) evaluate() trainer.Hook {
 				}
 				line.Scored = scored(&cfg, h.corpus.Validation, h.s.EvalDocuments, len(list), longer)
 				loss, bpb := likelihood(list)
-				line.Loss = report.Number(loss)
+				line.Loss = metric.Number(loss)
 				t.SetMetric("val_loss", loss)
 				h.val = fmt.Sprintf(", validation loss %.3f", loss)
 				if cfg.NextSentence {
@@ -153,18 +154,18 @@ func (h *watch) evaluate() trainer.Hook {
 						return err
 					}
 					acc, _ := accuracy(list)
-					line.Accuracy = report.Number(acc)
+					line.Accuracy = metric.Number(acc)
 					h.val += fmt.Sprintf(", next sentence %.1f %%", 100*acc)
 				}
 				if h.bits {
-					line.BitsPerByte = report.Number(bpb)
+					line.BitsPerByte = metric.Number(bpb)
 					t.SetMetric("val_bits_per_byte", bpb)
 					h.val = fmt.Sprintf(", validation %.3f bits/byte", bpb)
 				}
 			}
 			if !h.told {
 				h.told = true
-				h.w.log(fmt.Sprintf("stage %s: validation: %s", h.s.Name, line.Scored.Words()))
+				h.w.log(fmt.Sprintf("stage %s: validation: %s", h.s.Name, report.Words(line.Scored)))
 			}
 			h.seconds += clock()
 			h.at = h.seconds
@@ -174,8 +175,8 @@ func (h *watch) evaluate() trainer.Hook {
 }
 
 // scored says what the figures of a split are of, limit as eval takes it.
-func scored(c *data.Config, split *corpus.Split, limit, n, longer int) *report.Scored {
-	s := &report.Scored{
+func scored(c *data.Config, split *corpus.Split, limit, n, longer int) *metric.Scored {
+	s := &metric.Scored{
 		Split: split.Name, Documents: split.Rows(), Chosen: split.Rows(), Scored: int64(n), Row: c.T, Longer: int64(longer),
 		What: "each token of a text", Cut: c.Objective == data.Classification,
 	}
