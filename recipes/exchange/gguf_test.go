@@ -44,9 +44,6 @@ func TestImportGGUF(t *testing.T) {
 			dst := filepath.Join(t.TempDir(), "model")
 			r, err := Import(t.Context(), "testdata/gguf/"+name+".gguf", dst, silent())
 			if err != nil {
-				if name == "gemma3" || name == "bert" {
-					t.Skip(err) // until there are such models
-				}
 				t.Fatal(err)
 			}
 			if r.Name != "tiny "+name || r.Files[0] != name+".gguf" {
