@@ -7,42 +7,42 @@ import (
 
 // A Corpus names data and where it comes from.
 type Corpus struct {
-	Source string `toml:"source"` // goroot:, hf:datasets/ORG/NAME, a file, a directory or a glob of any known format
-	Text   string `toml:"text"`   // name of the text column; doc.text: the field text of the column doc
-	Label  string `toml:"label"`  // name of the label column, as that of the text; "": label, where there is one
+	Source string `toml:"source" need:"yes" doc:"where the corpus is: a file, a directory or a glob of any known format; hf:datasets/ORG/NAME, a data set of Hugging Face's hub; or goroot:, the Go source tree of this machine"`
+	Text   string `toml:"text" doc:"name of the column with the text; doc.text is the field text of the column doc"`
+	Label  string `toml:"label" doc:"name of the column with the label; \"\": label, where there is one"`
 
 	// How files are read.
-	Format      string   `toml:"format,omitempty"`        // "": as they show
-	Separator   string   `toml:"separator,omitempty"`     // between the documents of a plain text; "": a file is a document
-	ColumnNames []string `toml:"column_names,omitempty"`  // of CSV and TSV files without a header line
-	Delimiter   string   `toml:"delimiter,omitempty"`     // between the values of CSV and TSV files; "": of TSV a tab, of CSV the one of , ; | and tab that its first lines show
-	Quote       string   `toml:"quote,omitempty"`         // what quotes are in CSV and TSV files: csv (around cells), none (text), auto; "": auto, which is csv for CSV, and for TSV where all quotes of a file are CSV's
-	Rows        string   `toml:"rows,omitempty"`          // of JSON files: the array of their rows, as data, or a.b for one in an object
-	MaxBatchMiB int      `toml:"max_batch_mib,omitempty"` // of memory for a record batch of a file, decoded; a single record may take a quarter; 0: 1024
-	OnError     string   `toml:"on_error"`                // what a record that cannot be read does: fail, or skip
+	Format      string   `toml:"format,omitempty" doc:"format of the files; \"\": as they show"`
+	Separator   string   `toml:"separator,omitempty" doc:"text between the documents of a plain text, such as \"\\n\\n\"; \"\": a file is one document"`
+	ColumnNames []string `toml:"column_names,omitempty" doc:"names of the columns of CSV and TSV files that have no header line"`
+	Delimiter   string   `toml:"delimiter,omitempty" doc:"character between the values of CSV and TSV files; \"\": of TSV a tab, of CSV the one of comma, semicolon, bar and tab that its first lines show"`
+	Quote       string   `toml:"quote,omitempty" doc:"what quotes are in CSV and TSV files: csv (around cells), none (text), auto; \"\": auto, which is csv for CSV, and for TSV where all quotes of a file are CSV's"`
+	Rows        string   `toml:"rows,omitempty" doc:"name of the array that holds the rows of a JSON file, as data, or a.b within an object; \"\": the file is rows"`
+	MaxBatchMiB int      `toml:"max_batch_mib" unit:"MiB" doc:"memory of a decoded record batch, at most, of which a single record may take a quarter; 0: 1024"`
+	OnError     string   `toml:"on_error" doc:"what a record that cannot be read does: fail ends the reading, skip leaves it out and counts it"`
 
 	// Provenance. What a converted corpus says of itself need not be said again.
-	Origin    string `toml:"origin"`    // where it was published: an address, a citation
-	Licence   string `toml:"licence"`   // SPDX expression
-	Consent   string `toml:"consent"`   // on what basis it may be used
-	Collected string `toml:"collected"` // when: a year, a month or a day, as 2024-05-31
-	SHA256    string `toml:"sha256"`    // that it must have; hone data info --manifest prints it
+	Origin    string `toml:"origin" doc:"origin: the address or the citation of where the corpus was published"`
+	Licence   string `toml:"licence" doc:"licence, an SPDX expression"`
+	Consent   string `toml:"consent" doc:"basis on which the corpus may be used"`
+	Collected string `toml:"collected" doc:"date when it was collected: a year, a month or a day, as 2024-05-31"`
+	SHA256    string `toml:"sha256" doc:"hash that the corpus must have, as hone data info --manifest prints it; \"\": any"`
 
 	// Cleaning, done once into the cache and counted in every manifest and the report.
-	Normalize      string   `toml:"normalize"`       // NFC, NFD, NFKC, NFKD
-	MinLength      int      `toml:"min_length"`      // characters
-	MaxLength      int      `toml:"max_length"`      // 0: any
-	Scripts        []string `toml:"scripts"`         // Unicode scripts, as Latin, Hangul
-	ScriptShare    float64  `toml:"script_share"`    // of the letters, that must be of these scripts
-	Dedup          string   `toml:"dedup"`           // exact, near
-	DedupThreshold float64  `toml:"dedup_threshold"` // near: Jaccard similarity of word 3-grams
+	Normalize      string   `toml:"normalize" doc:"Unicode normal form that texts are brought to; \"\": as they are"`
+	MinLength      int      `toml:"min_length" unit:"characters" doc:"length below which a text is left out"`
+	MaxLength      int      `toml:"max_length" unit:"characters" doc:"length above which a text is left out; 0: any"`
+	Scripts        []string `toml:"scripts" doc:"Unicode scripts, as Latin or Hangul, in which a text has to be; none: any"`
+	ScriptShare    float64  `toml:"script_share" doc:"share of a text's letters that must be of these scripts"`
+	Dedup          string   `toml:"dedup" doc:"duplicates that are left out of training: exact, or near ones too; \"\": none"`
+	DedupThreshold float64  `toml:"dedup_threshold" doc:"Jaccard similarity of word 3-grams from which on texts are near duplicates"`
 
 	// Shares of the training split to hold out: documents by a hash of their text, or where
 	// hold_out = "end" the last characters of each file, those of validation before those
 	// of the test.
-	Validation float64 `toml:"validation"`
-	Test       float64 `toml:"test"`
-	HoldOut    string  `toml:"hold_out,omitempty"` // hash, end; "": hash
+	Validation float64 `toml:"validation" doc:"share of the training split that is held out as the validation split; 0: none"`
+	Test       float64 `toml:"test" doc:"share of the training split that is held out as the test split; 0: none"`
+	HoldOut    string  `toml:"hold_out,omitempty" doc:"what is held out: documents, by a hash of their text (hash), or the last characters of each file (end); \"\": hash"`
 }
 
 // Read says how the files of a corpus are read.

@@ -33,7 +33,7 @@ func Keys(nameOrFile string) []string {
 		Model  struct {
 			ModelType string `toml:"model_type"`
 		}
-		Stage []struct{ Name string }
+		Stage []struct{ Name, Kind, Objective string }
 	}
 	text, _, err := Source(nameOrFile)
 	if err != nil {
@@ -60,7 +60,15 @@ func Keys(nameOrFile string) []string {
 		if name == "" {
 			name = fmt.Sprint(i)
 		}
-		add("stage."+name+".", tables["[[stage]]"], "mixture")
+		if s.Objective == "" {
+			s.Objective = defaultObjective(s.Kind)
+		}
+		for _, g := range groups() {
+			if g.has(s.Kind, s.Objective) {
+				_, own := tagged(g.in(new(Stage)))
+				add("stage."+name+".", own, "mixture")
+			}
+		}
 	}
 	return keys
 }

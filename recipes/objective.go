@@ -3,7 +3,6 @@ package recipes
 import (
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 
@@ -53,25 +52,34 @@ func (s *Stage) fillObjective() {
 	c = c.WithDefaults()
 	switch s.Learns() {
 	case data.Masked:
+		if s.NextSentence {
+			s.fillPacking()
+		} else {
+			s.MaxSequences = 0 // documents fill a row
+		}
 		s.MLMProbability, s.MaskReplaceProb, s.RandomReplaceProb = c.MLMProbability, c.MaskReplaceProb, c.RandomReplaceProb
 	case data.Permutation:
 		s.PLMProbability, s.MaxSpanLength = c.PLMProbability, c.MaxSpanLength
 	case data.SpanCorruption:
 		s.NoiseDensity, s.MeanNoiseSpanLength = c.NoiseDensity, c.MeanNoiseSpanLength
+	case data.Classification:
+		s.fillPacking()
 	}
+}
+
+// objectives are those of a kind of stage.
+func objectives(kind string) (names []string) {
+	for o := data.Causal; o <= data.PrefixLM; o++ {
+		if kind == "pretrain" && o != data.Classification || kind == "finetune" && o == data.Classification {
+			names = append(names, o.String())
+		}
+	}
+	return names
 }
 
 // objective checks what a training stage learns.
 func (d *decoder) objective(r *Recipe, s *Stage, at string) {
-	known := []string{data.Classification.String()}
-	if s.Kind == "pretrain" {
-		known = nil
-		for o := data.Causal; o <= data.PrefixLM; o++ {
-			if o != data.Classification {
-				known = append(known, o.String())
-			}
-		}
-	}
+	known := objectives(s.Kind)
 	d.oneOf(at+"objective", s.Objective, known)
 	if !slices.Contains(known, s.Objective) {
 		return
@@ -89,49 +97,16 @@ func (d *decoder) objective(r *Recipe, s *Stage, at string) {
 		}
 		d.fault(at+"objective", "%s does not learn by %s, but by %s; %s is for %s", r.Model.ModelType, o, strings.Join(names, ", "), o, strings.Join(others, ", "))
 	}
-	set := func(on bool) float64 {
-		if on {
-			return 1
-		}
-		return 0
-	}
-	for _, k := range []struct {
-		key          string
-		v            float64
-		of           data.Objective
-		least, below float64
-	}{
-		{"mlm_probability", s.MLMProbability, data.Masked, math.SmallestNonzeroFloat64, 1},
-		{"mask_replace_prob", s.MaskReplaceProb, data.Masked, 0, math.Inf(1)},
-		{"random_replace_prob", s.RandomReplaceProb, data.Masked, 0, math.Inf(1)},
-		{"whole_word_mask", set(s.WholeWordMask), data.Masked, 0, 2},
-		{"next_sentence", set(s.NextSentence), data.Masked, 0, 2},
-		{"plm_probability", s.PLMProbability, data.Permutation, math.SmallestNonzeroFloat64, 1},
-		{"max_span_length", float64(s.MaxSpanLength), data.Permutation, 1, math.Inf(1)},
-		{"noise_density", s.NoiseDensity, data.SpanCorruption, math.SmallestNonzeroFloat64, 1},
-		{"mean_noise_span_length", s.MeanNoiseSpanLength, data.SpanCorruption, 1, math.Inf(1)},
-		{"max_target_length", float64(s.MaxTargetLength), data.SpanCorruption, 0, math.Inf(1)},
-	} {
-		switch {
-		case o != k.of && k.v != 0:
-			d.fault(at+k.key, "only objective = %q has it, not %s", k.of, o)
-		case o != k.of:
-		case !(k.v >= k.least && k.v < k.below) && k.least > 0 && k.least < 1:
-			d.fault(at+k.key, "%g is not above 0 and below 1", k.v)
-		case !(k.v >= k.least):
-			d.fault(at+k.key, "%g is less than %g", k.v, k.least)
-		}
-	}
-	if o == data.Masked && !(s.MaskReplaceProb+s.RandomReplaceProb <= 1) {
-		d.fault(at+"mask_replace_prob", "%g and random_replace_prob, %g, are together more than 1", s.MaskReplaceProb, s.RandomReplaceProb)
-	}
-	if f, ok := r.Model.Family.(model.BERT); s.NextSentence && o == data.Masked && !ok {
-		d.fault(at+"next_sentence", "%s has no head that judges pairs of texts; bert has", r.Model.ModelType)
-	} else if s.NextSentence && ok && f.TypeVocabSize < 2 {
-		d.fault(at+"next_sentence", "two texts have two types of tokens, but model.type_vocab_size is %d", f.TypeVocabSize)
-	}
-	if o == data.SpanCorruption && r.Tokenizer.EOS == "" && r.Tokenizer.Separator == "" {
-		d.fault("tokenizer.eos", "missing: want the special token that ends what a decoder writes, such as \"<|endoftext|>\"")
+	switch o {
+	case data.Masked:
+		d.packing(s, at)
+		d.masking(r, s, at)
+	case data.Classification:
+		d.packing(s, at)
+	case data.Permutation:
+		d.permuting(s, at)
+	case data.SpanCorruption:
+		d.corruption(r, s, at)
 	}
 }
 

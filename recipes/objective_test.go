@@ -68,7 +68,7 @@ func TestKeysOfObjectives(t *testing.T) {
 		{"trainable = \"head\"", `trainable: only a stage of kind finetune has it`},
 		{"against = \"adamw\"", `against: no stage is called "adamw"`},
 		{"[[stage]]\nname = \"f\"\nkind = \"finetune\"\nsteps = 1\nlearning_rate = 1\nagainst = \"pretrain\"\nrandom_windows = true", "against: only a stage of kind pretrain has it\n"},
-		{"[[stage]]\nname = \"f\"\nkind = \"finetune\"\nsteps = 1\nlearning_rate = 1\nrandom_windows = true", "random_windows: only a stage of kind pretrain on a single corpus has it"},
+		{"[[stage]]\nname = \"f\"\nkind = \"finetune\"\nsteps = 1\nlearning_rate = 1\nrandom_windows = true", "random_windows: only a stage of kind pretrain has it"},
 		{"[corpus.x]\nsource = \".\"\nhold_out = \"start\"", `hold_out: "start" is not known`},
 		{"[corpus.x]\nsource = \".\"\nhold_out = \"end\"", "hold_out: nothing is held out"},
 	} {
@@ -85,12 +85,12 @@ func TestKeysOfObjectives(t *testing.T) {
 
 // What objectives hide gets special tokens of a tokenizer that is trained, and its usual share.
 func TestSpecialsOfObjectives(t *testing.T) {
-	s := Stage{Kind: "pretrain", Objective: "masked"}
+	s := Stage{Common: Common{Kind: "pretrain"}, Training: Training{Objective: "masked"}}
 	s.fillObjective()
 	if s.MLMProbability != 0.15 || s.MaskReplaceProb != 0.8 || s.RandomReplaceProb != 0.1 {
 		t.Errorf("%+v", s)
 	}
-	r := &Recipe{Stages: []Stage{s, {Kind: "pretrain", Objective: "span_corruption"}}}
+	r := &Recipe{Stages: []Stage{s, {Common: Common{Kind: "pretrain"}, Training: Training{Objective: "span_corruption"}}}}
 	if names := r.specials(); len(names) != 101 || names[0] != Mask || names[100] != "<extra_id_99>" {
 		t.Errorf("special tokens %v", names)
 	}

@@ -3,7 +3,7 @@ package recipes
 import "hone/optim"
 
 // NewOptimizer is the optimiser of a stage that trains, at one of its learning rates.
-func NewOptimizer(s *Stage, rate float64) (*optim.Optimizer, error) {
+func NewOptimizer(s *Training, rate float64) (*optim.Optimizer, error) {
 	return optim.New(optim.Config{
 		Name: s.Optim, LR: rate, Beta1: s.AdamBeta1, Beta2: s.AdamBeta2, Eps: s.AdamEpsilon,
 		Momentum: s.Momentum, WeightDecay: s.WeightDecay, MaxGradNorm: s.MaxGradNorm, EMADecay: s.EMADecay,
@@ -11,7 +11,7 @@ func NewOptimizer(s *Stage, rate float64) (*optim.Optimizer, error) {
 }
 
 // NewSchedule is the learning rate of such a stage, step by step.
-func NewSchedule(s *Stage, rate float64) (optim.Schedule, error) {
+func NewSchedule(s *Training, rate float64) (optim.Schedule, error) {
 	c := optim.ScheduleConfig{Kind: s.LRSchedulerType, LR: rate, Steps: s.Steps, WarmupSteps: s.WarmupSteps, MinLRRatio: s.MinLRRatio}
 	switch c.Kind {
 	case "constant", "inverse_sqrt": // have no end

@@ -3,13 +3,15 @@ package recipes
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
 )
 
-// override applies one key=value of the command line. A stage is named by its
-// name or its number: stage.pretrain.steps=50, stage.0.steps=50.
+// override applies one key=value of the command line. A stage is named by its name or its
+// number, what lies within it by more words: stage.pretrain.steps=50, stage.0.steps=50,
+// stage.pretrain.mixture.0.weight=2.
 func override(tree map[string]any, o string, lines map[string]int) error {
 	key, value, ok := strings.Cut(o, "=")
 	if !ok || key == "" {
@@ -22,34 +24,39 @@ func override(tree map[string]any, o string, lines map[string]int) error {
 		}
 	}
 	path := strings.Split(key, ".")
+	if slices.Contains(path, "") {
+		return errors.New("a word of the key is missing beside a dot")
+	}
+	last := path[len(path)-1]
 	at, walked := tree, ""
-	for i, part := range path[:len(path)-1] {
+	for i := 0; i < len(path)-1; i++ {
+		part := path[i]
 		walked = join(walked, part)
 		switch next := at[part].(type) {
 		case map[string]any:
 			at = next
 		case []map[string]any:
-			if i+2 >= len(path) {
-				return fmt.Errorf("there are several: name one, as in %s.NAME.%s", walked, path[len(path)-1])
-			}
+			i++
 			k, names := -1, []string(nil)
 			for j, e := range next {
-				names = append(names, fmt.Sprint(e["name"]))
-				if e["name"] == path[i+1] || fmt.Sprint(j) == path[i+1] {
+				name, named := e["name"].(string)
+				if !named {
+					name = fmt.Sprint(j)
+				}
+				names = append(names, name)
+				if name == path[i] || fmt.Sprint(j) == path[i] && k < 0 {
 					k = j
 				}
 			}
-			if k < 0 {
-				return fmt.Errorf("no %s is called %q; there are %s", part, path[i+1], strings.Join(names, ", "))
+			switch {
+			case i == len(path)-1 && k < 0:
+				return fmt.Errorf("there are several: name one, as in %s.NAME.%s", walked, last)
+			case i == len(path)-1:
+				return fmt.Errorf("%s.%s is a table: name one of its keys", walked, last)
+			case k < 0:
+				return fmt.Errorf("no %s is called %q; there are %s", part, path[i], strings.Join(names, ", "))
 			}
-			rest := strings.Join(path[i+2:], ".")
-			walked += fmt.Sprintf(".%d", k)
-			if strings.Contains(rest, ".") || rest == "" {
-				return fmt.Errorf("%q is no key of a stage: one word is", rest)
-			}
-			next[k][rest] = parsed["v"]
-			delete(lines, join(walked, rest))
-			return nil
+			at, walked = next[k], fmt.Sprintf("%s.%d", walked, k)
 		case nil:
 			m := map[string]any{}
 			at[part] = m
@@ -58,8 +65,8 @@ func override(tree map[string]any, o string, lines map[string]int) error {
 			return fmt.Errorf("%s is a value, and has no keys of its own", walked)
 		}
 	}
-	at[path[len(path)-1]] = parsed["v"]
-	delete(lines, key)
+	at[last] = parsed["v"]
+	delete(lines, join(walked, last))
 	return nil
 }
 

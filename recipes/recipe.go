@@ -13,19 +13,19 @@ import (
 // Keys are those of the TOML file; model and training keys are named as in Hugging
 // Face's config.json and TrainingArguments where those have them.
 type Recipe struct {
-	Name              string            `toml:"name"`        // of the run directory, runs/NAME
-	Description       string            `toml:"description"` // one line, for hone ls
-	Seed              int               `toml:"seed"`        // of everything that is random
-	Threads           int               `toml:"threads"`     // 0: one for each core; the result does not depend on it
-	RequireProvenance bool              `toml:"require_provenance"`
-	TokenCache        bool              `toml:"token_cache"` // pretraining reads tokens from a cache on disk, in place of text
-	Corpus            map[string]Corpus `toml:"corpus"`
-	Tokenizer         Tokenizer         `toml:"tokenizer"`
-	ModelKeys         map[string]any    `toml:"model"` // those of model_type's config.json
-	Stages            []Stage           `toml:"stage"`
+	Name              string            `toml:"name" doc:"name of the run's directory, runs/NAME; without it the file's name"`
+	Description       string            `toml:"description" doc:"what the recipe is, in one line, for hone ls"`
+	Seed              int               `toml:"seed" doc:"seed of everything that is random: weights, order, dropout, what objectives hide"`
+	Threads           int               `toml:"threads" unit:"threads" doc:"threads that compute, on which the result does not depend; 0: one for each core"`
+	RequireProvenance bool              `toml:"require_provenance" doc:"refuses corpora that do not state origin, licence, consent and date"`
+	TokenCache        bool              `toml:"token_cache" doc:"makes pretraining read tokens from a cache on disk, in place of text"`
+	Corpus            map[string]Corpus `toml:"corpus" doc:"corpora by name: a [corpus.NAME] for each"`
+	Tokenizer         Tokenizer         `toml:"tokenizer" doc:"tokenizer of all stages"`
+	ModelKeys         map[string]any    `toml:"model" doc:"model of all stages: the keys of its family's config.json"`
+	Stages            []Stage           `toml:"stage" doc:"stages in their order: a [[stage]] for each"`
 
 	Model  model.Config `toml:"-"` // what ModelKeys say, or base
-	Base   *Base        // nil: stages start from random weights, or from one another
+	Base   *Base        `toml:"-"` // nil: stages start from random weights, or from one another
 	origin origin
 }
 
@@ -60,11 +60,11 @@ func (r *Recipe) resolve(precision func(name string) error) {
 				s.Corpus = name
 			}
 		}
+		if s.Kind == "evaluate" { // which reads as its models have read
+			continue
+		}
 		if s.SequenceLength == 0 && r.Model.Family != nil {
 			s.SequenceLength = r.Model.MaxLength()
-		}
-		if s.MaxSequences == 0 {
-			s.MaxSequences = data.Config{T: s.SequenceLength}.WithDefaults().MaxSeqs
 		}
 		if s.MicroBatchSize == 0 {
 			s.MicroBatchSize = s.BatchSize
@@ -76,12 +76,7 @@ func (r *Recipe) resolve(precision func(name string) error) {
 			}
 		}
 		if s.Objective == "" {
-			switch s.Kind {
-			case "pretrain":
-				s.Objective = "causal"
-			case "finetune":
-				s.Objective = "classification"
-			}
+			s.Objective = defaultObjective(s.Kind)
 		}
 		s.fillObjective()
 	}

@@ -3,6 +3,8 @@ package recipes
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -43,66 +45,128 @@ func Outlines(text string) ([]Outline, error) {
 	return r.Stage, err
 }
 
-// Resolved is the recipe with every default filled in, as TOML.
+// Resolved is the recipe with every default filled in, as TOML. A stage has the keys of its
+// kind and its objective.
 func (r *Recipe) Resolved() (string, error) {
 	var b bytes.Buffer
 	enc := toml.NewEncoder(&b)
 	enc.Indent = ""
-	if err := enc.Encode(r); err != nil {
+	var stages struct {
+		List []written `toml:"stage"`
+	}
+	for i := range r.Stages {
+		stages.List = append(stages.List, r.Stages[i].written())
+	}
+	above := *r
+	above.Stages = nil
+	err := enc.Encode(above)
+	if err == nil && len(stages.List) > 0 {
+		b.WriteByte('\n')
+		err = enc.Encode(stages)
+	}
+	if err != nil {
 		return "", fmt.Errorf("recipe %s: %w", r.Name, err)
 	}
 	return b.String(), nil
 }
 
-// ChangedKeys compares two resolved recipes. Keys that do not change the result
-// (threads, description, token_cache, log_every) and a larger number of steps are no change;
-// nor are places of what is remembered by its content.
-func ChangedKeys(old, now string, remembered bool) ([]string, error) {
-	a, b := map[string]any{}, map[string]any{}
-	if _, err := toml.Decode(old, &a); err != nil {
+// Changed compares the resolved recipe that a run was begun with, maybe by an older hone,
+// with this one. A key that the older hone did not have counts as its default, and one that
+// a stage of its kind does not have, as none. Keys that do not change the result (threads,
+// description, token_cache, log_every) and a larger number of steps are no change; nor are
+// places of what is remembered by its content.
+func (r *Recipe) Changed(old string, remembered bool) ([]string, error) {
+	was, err := r.readEarlier(old)
+	if err != nil {
 		return nil, err
 	}
-	if _, err := toml.Decode(now, &b); err != nil {
+	text, err := r.Resolved()
+	if err != nil {
 		return nil, err
 	}
-	fa, fb := map[string]any{}, map[string]any{}
-	flatten("", a, fa)
-	flatten("", b, fb)
+	now, err := flatKeys(text)
+	if err != nil {
+		return nil, err
+	}
 	// A stage that another one starts from is no place.
 	stage := func(keys map[string]any, v any) bool {
 		_, ok := keys[fmt.Sprintf("stage.%v.name", v)]
-		return ok || v == ""
+		return ok || v == "" || v == nil
 	}
+	all := maps.Clone(was)
+	maps.Copy(all, now)
 	var changed []string
-	for k, v := range fb {
+	for _, k := range slices.Sorted(maps.Keys(all)) {
 		last := k[strings.LastIndexByte(k, '.')+1:]
+		x, before := was[k]
+		y, after := now[k]
 		place := k == "tokenizer.file" || strings.HasPrefix(k, "corpus.") && last == "source" ||
-			strings.HasPrefix(k, "stage.") && last == "from" && !stage(fa, fa[k]) && !stage(fb, v)
-		if place && remembered {
-			continue
-		}
-		if last == "threads" || last == "description" || last == "token_cache" || last == "log_every" {
-			continue
-		}
-		was, ok := fa[k]
-		if ok && last == "steps" {
-			x, _ := was.(int64)
-			y, _ := v.(int64)
-			if y >= x {
-				continue
+			strings.HasPrefix(k, "stage.") && last == "from" && !stage(was, x) && !stage(now, y)
+		if strings.HasPrefix(k, "corpus.") && last == "label" { // whose default was once written as "label"
+			if x == "label" {
+				x = ""
+			}
+			if y == "label" {
+				y = ""
 			}
 		}
-		if !ok || fmt.Sprint(was) != fmt.Sprint(v) {
-			changed = append(changed, fmt.Sprintf("%s (%v, was %v)", k, shown(v, true), shown(was, ok)))
+		less, steps := x.(int64)
+		more, _ := y.(int64)
+		switch {
+		case last == "threads", last == "description", last == "token_cache", last == "log_every":
+		case place && remembered:
+		case last == "steps" && steps && more >= less:
+		case !after:
+			changed = append(changed, fmt.Sprintf("%s (gone, was %v)", k, x))
+		case !before || fmt.Sprint(x) != fmt.Sprint(y):
+			changed = append(changed, fmt.Sprintf("%s (%v, was %v)", k, shown(y, true), shown(x, before)))
 		}
 	}
-	for k, v := range fa {
-		if _, ok := fb[k]; !ok {
-			changed = append(changed, fmt.Sprintf("%s (gone, was %v)", k, v))
-		}
-	}
-	slices.Sort(changed)
 	return changed, nil
+}
+
+// readEarlier is the keys of a resolved recipe, as this hone would have resolved it, by their
+// paths. What it cannot read stays as it is.
+func (r *Recipe) readEarlier(text string) (map[string]any, error) {
+	tree := map[string]any{}
+	if _, err := toml.Decode(text, &tree); err != nil {
+		return nil, err
+	}
+	o := defaultRecipe()
+	o.Base = r.Base
+	d := decoder{faults: &Faults{}, earlier: true}
+	d.table(tree, "", reflect.ValueOf(&o).Elem())
+	d.model(&o)
+	if t := &o.Tokenizer; t.BOS == "" && t.EOS == "" && t.Separator == "" { // which was not a key yet
+		t.Separator = EndOfText
+	}
+	o.resolve(func(string) error { return nil }) // no older hone left precision = "auto"
+	resolved, err := o.Resolved()
+	if err != nil {
+		return nil, err
+	}
+	keys, err := flatKeys(resolved)
+	if err != nil {
+		return nil, err
+	}
+	raw := map[string]any{}
+	flatten("", tree, raw)
+	for _, f := range d.faults.List {
+		for k, v := range raw {
+			if k == f.Key || strings.HasPrefix(k, f.Key+".") && f.Key != "Base" { // which was written by mistake, and follows from from
+				keys[k] = v
+			}
+		}
+	}
+	return keys, nil
+}
+
+// flatKeys are the keys of a recipe's text by their paths, stages by their names.
+func flatKeys(text string) (map[string]any, error) {
+	tree, keys := map[string]any{}, map[string]any{}
+	_, err := toml.Decode(text, &tree)
+	flatten("", tree, keys)
+	return keys, err
 }
 
 func shown(v any, ok bool) string {

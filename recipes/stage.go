@@ -1,143 +1,158 @@
 package recipes
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
 
-// Sources names the corpora that a stage reads.
-func (s *Stage) Sources() []string {
-	if len(s.Mixture) == 0 {
-		return []string{s.Corpus}
-	}
-	var names []string
-	for _, m := range s.Mixture {
-		names = append(names, m.Corpus)
-	}
-	return names
-}
+	"hone/data"
+)
 
-// A Stage is one step of the way. Which keys it reads depends on its kind.
+// A Stage is one step of the way. Its keys come in groups; which of them a stage has follows
+// from its kind and its objective: the tag of names kinds, or kind/objective, and a group
+// without it is of all. Groups that a stage does not have are zero.
 type Stage struct {
-	Name   string `toml:"name"`
-	Kind   string `toml:"kind"`   // pretrain, finetune, evaluate
-	From   string `toml:"from"`   // an earlier stage, or the directory of a checkpoint, whose model this one starts from; none: random weights
-	Corpus string `toml:"corpus"` // may be left out when the recipe has one corpus
-
-	// A mixture of corpora in place of one.
-	Mixture            []Mix   `toml:"mixture,omitempty"`
-	MixtureBy          string  `toml:"mixture_by"`          // what shares are of: token (pretrain) or document (finetune)
-	MixtureTemperature float64 `toml:"mixture_temperature"` // above 1, small corpora gain
-
-	// Batches.
-	SequenceLength int   `toml:"sequence_length"` // tokens in a row; 0: the longest sequence of the model
-	BatchSize      int   `toml:"batch_size"`      // rows of a step
-	MicroBatchSize int   `toml:"micro_batch_size"`
-	MaxSequences   int   `toml:"max_sequences"`            // finetune: documents packed into one row, at most; 0: an eighth of sequence_length, 8 at least
-	RandomWindows  *bool `toml:"random_windows,omitempty"` // pretrain: rows begin at random places of the text, in place of going through its documents; all tokens stay in memory; not given: where documents are longer than a step
-
-	// Training.
-	Objective        string  `toml:"objective"` // pretrain: causal, masked, permutation, span_corruption, prefix_lm; finetune: classification
-	Steps            int     `toml:"steps"`
-	LearningRate     Rates   `toml:"learning_rate"` // several: each is tried, and the best by validation kept
-	LRSchedulerType  string  `toml:"lr_scheduler_type"`
-	NumDecaySteps    int     `toml:"num_decay_steps"` // warmup_stable_decay: the last so many steps; 0: a fifth
-	DecayType        string  `toml:"decay_type"`      // warmup_stable_decay: linear, cosine, 1-sqrt
-	WarmupSteps      int     `toml:"warmup_steps"`
-	MinLRRatio       float64 `toml:"min_lr_ratio"`
-	Optim            string  `toml:"optim"`
-	Against          string  `toml:"against,omitempty"` // pretrain: an earlier stage; the report says how soon this one reaches its lowest validation loss
-	WeightDecay      float64 `toml:"weight_decay"`
-	AdamBeta1        float64 `toml:"adam_beta1"`
-	AdamBeta2        float64 `toml:"adam_beta2"`
-	AdamEpsilon      float64 `toml:"adam_epsilon"`
-	Momentum         float64 `toml:"momentum"` // of sgd
-	MaxGradNorm      float64 `toml:"max_grad_norm"`
-	EMADecay         float64 `toml:"ema_decay"`           // evaluate and save an exponential moving average of the weights; 0: the weights
-	Dropout          float64 `toml:"dropout"`             // every rate of the model's that attention_dropout is not
-	AttentionDropout float64 `toml:"attention_dropout"`   // of attention's weights, where the family has it: GPT-2's attn_pdrop
-	TokenDropout     float64 `toml:"token_dropout"`       // finetune: share of the tokens that a step does not see
-	LMWeight         float64 `toml:"lm_weight"`           // finetune: weight of the next-token loss beside the labels'
-	Trainable        string  `toml:"trainable,omitempty"` // finetune: all; head: the rest of the network stays as it is; "": all
-
-	// How a step is computed.
-	Precision string `toml:"precision,omitempty"` // of matrix products: fp32, or bf16 where the processor has AMX-BF16 or AVX512-BF16; auto: bf16 where it has, else fp32, and the resolved recipe says which; "": fp32
-	Recompute bool   `toml:"recompute,omitempty"` // run layers again for their gradients: less memory for a third of a step's time, same results
-
-	// What the objective hides.
-	MLMProbability      float64 `toml:"mlm_probability,omitempty"`     // masked: share of the tokens to be predicted; 0: 0.15
-	MaskReplaceProb     float64 `toml:"mask_replace_prob,omitempty"`   // masked: of these, the share that the mask stands in for, …
-	RandomReplaceProb   float64 `toml:"random_replace_prob,omitempty"` // … and that any other token does; both 0: 0.8 and 0.1
-	WholeWordMask       bool    `toml:"whole_word_mask,omitempty"`
-	NextSentence        bool    `toml:"next_sentence,omitempty"`          // BERT's pairs of texts
-	PLMProbability      float64 `toml:"plm_probability,omitempty"`        // permutation: share of the tokens to be predicted; 0: 1/6
-	MaxSpanLength       int     `toml:"max_span_length,omitempty"`        // permutation: of tokens predicted together; 0: 5
-	NoiseDensity        float64 `toml:"noise_density,omitempty"`          // span_corruption: share of the tokens to be predicted; 0: 0.15
-	MeanNoiseSpanLength float64 `toml:"mean_noise_span_length,omitempty"` // span_corruption; 0: 3
-	MaxTargetLength     int     `toml:"max_target_length,omitempty"`      // span_corruption: tokens of a decoder's row; 0: what a row of one text needs
-
-	// Watching and keeping.
-	LogEvery       int   `toml:"log_every"`
-	EvalEvery      Every `toml:"eval_every"`
-	EvalDocuments  int   `toml:"eval_documents"` // of the validation split, while training; 0: all
-	SaveEvery      Every `toml:"save_every"`
-	SaveTotalLimit int   `toml:"save_total_limit"`
-
-	// Evaluation.
-	Models     []string `toml:"models"`      // evaluate: the stages to evaluate
-	Split      string   `toml:"split"`       // evaluate: validation or test
-	Baselines  []string `toml:"baselines"`   // evaluate: what the models stand beside
-	RandomInit string   `toml:"random_init"` // evaluate: the stage that is the baseline random_init
-	Samples    int      `toml:"samples"`     // evaluate: texts to generate from the language model
-	Prompts    []string `toml:"prompts"`
+	Common
+	Training    `of:"pretrain finetune"`
+	Packing     `of:"pretrain/masked finetune"`
+	Pretraining `of:"pretrain"`
+	Masking     `of:"pretrain/masked"`
+	Permuting   `of:"pretrain/permutation"`
+	Corruption  `of:"pretrain/span_corruption"`
+	Finetuning  `of:"finetune"`
+	Evaluating  `of:"evaluate"`
 
 	Auto bool `toml:"-"` // Precision was "auto"
 }
 
-// Precisions are those that matrix products are computed in.
-var Precisions = []string{"fp32", "bf16"}
-
-// decaySteps is NumDecaySteps, or what stands for it: not filled in, so that a run can go
-// on to more steps.
-func (s *Stage) decaySteps() int {
-	if s.NumDecaySteps == 0 {
-		return (s.Steps + 4) / 5
-	}
-	return s.NumDecaySteps
+// Common are the keys of every stage.
+type Common struct {
+	Name          string `toml:"name" need:"yes" doc:"name of the stage and of its directory in the run's; other stages call it by it"`
+	Kind          string `toml:"kind" need:"yes" doc:"what the stage does: learn from text (pretrain), learn labels (finetune), measure models (evaluate)"`
+	Corpus        string `toml:"corpus" doc:"name of the corpus that the stage reads, NAME of its [corpus.NAME]; may be left out where the recipe has one corpus"`
+	EvalDocuments int    `toml:"eval_documents" unit:"documents" doc:"documents of the split that are scored, at most, by validation while training and by a stage of kind evaluate; 0: all"`
 }
 
-// A Mix is a corpus of a mixture, with one of: a weight, or how often it is read while
-// the others are read as often as they say. Where none has either, corpora count by
-// their size.
-type Mix struct {
-	Corpus string  `toml:"corpus"`
-	Weight float64 `toml:"weight,omitempty"`
-	Epochs float64 `toml:"epochs,omitempty"`
-}
-
-// Rates is one learning rate, or several to choose among.
-type Rates []float64
-
-func DefaultStage() Stage {
+func defaultStage() Stage {
 	return Stage{
-		BatchSize:       16,
-		LRSchedulerType: "cosine",
-		Optim:           "adamw",
-		WeightDecay:     0.1,
-		AdamBeta1:       0.9,
-		AdamBeta2:       0.95,
-		AdamEpsilon:     1e-8,
-		Momentum:        0.9,
-		DecayType:       "1-sqrt",
-		MaxGradNorm:     1,
-		MinLRRatio:      0.1,
-
-		MixtureTemperature: 1,
-
-		LogEvery:       10,
-		EvalEvery:      Every{Steps: 100},
-		EvalDocuments:  256,
-		SaveEvery:      Every{Steps: 100},
-		SaveTotalLimit: 2,
-		Split:          "validation",
+		Common:     Common{EvalDocuments: 256},
+		Training:   DefaultTraining(),
+		Evaluating: Evaluating{Split: "validation"},
 	}
+}
+
+// A group is the keys that some stages have: a struct within Stage.
+type group struct {
+	name string // of the field
+	of   []string
+}
+
+// groups are those of Stage, in its order.
+func groups() (list []group) {
+	for f := range fields(reflect.TypeFor[Stage]()) {
+		if f.Anonymous {
+			list = append(list, group{f.Name, strings.Fields(f.Tag.Get("of"))})
+		}
+	}
+	return list
+}
+
+// in is the group within a stage.
+func (g *group) in(s *Stage) reflect.Value { return reflect.ValueOf(s).Elem().FieldByName(g.name) }
+
+// has reports whether stages of a kind and an objective have the group. Where one of these
+// is not known, which is a fault of its own, it says nothing against a group.
+func (g *group) has(kind, objective string) bool {
+	if len(g.of) == 0 || !slices.Contains(stageKinds, kind) {
+		return true
+	}
+	_, err := data.ParseObjective(objective)
+	return slices.ContainsFunc(g.of, func(of string) bool {
+		k, o, any := strings.Cut(of, "/")
+		return k == kind && (!any || o == objective || err != nil)
+	})
+}
+
+// only says to a stage of a kind and an objective which stages have the group.
+func (g *group) only(kind, objective string) string {
+	var stages, learning []string
+	for _, of := range g.of {
+		k, o, learns := strings.Cut(of, "/")
+		if learns && k == kind {
+			learning = append(learning, fmt.Sprintf("%q", o))
+		}
+		if learns {
+			k += fmt.Sprintf(" with objective = %q", o)
+		}
+		stages = append(stages, k)
+	}
+	if len(learning) == len(stages) {
+		return fmt.Sprintf("only objective = %s has it, not %s", strings.Join(learning, " or "), objective)
+	}
+	return fmt.Sprintf("only a stage of kind %s has it", strings.Join(stages, " or "))
+}
+
+// defaultObjective is what a stage of a kind learns that does not say.
+func defaultObjective(kind string) string {
+	switch kind {
+	case "pretrain":
+		return data.Causal.String()
+	case "finetune":
+		return data.Classification.String()
+	}
+	return ""
+}
+
+// stage fills one from its table: a key of a group that it does not have is a fault.
+func (d *decoder) stage(tree map[string]any, at string) Stage {
+	kind, _ := tree["kind"].(string)
+	objective, _ := tree["objective"].(string)
+	if objective == "" {
+		objective = defaultObjective(kind)
+	}
+	own, s := maps.Clone(tree), defaultStage()
+	var structs []reflect.Value
+	for _, g := range groups() {
+		f := g.in(&s)
+		if g.has(kind, objective) {
+			structs = append(structs, f)
+			continue
+		}
+		_, keys := tagged(f)
+		for _, k := range keys {
+			if _, ok := own[k]; ok && !d.earlier {
+				d.fault(join(at, k), "%s", g.only(kind, objective))
+			}
+			delete(own, k)
+		}
+		f.SetZero()
+	}
+	d.table(own, at, structs...)
+	return s
+}
+
+// written is a Stage as TOML: groups that it does not have are nil.
+type written struct {
+	*Common
+	*Training
+	*Packing
+	*Pretraining
+	*Masking
+	*Permuting
+	*Corruption
+	*Finetuning
+	*Evaluating
+}
+
+func (s *Stage) written() (w written) {
+	for _, g := range groups() {
+		if g.has(s.Kind, s.Objective) {
+			reflect.ValueOf(&w).Elem().FieldByName(g.name).Set(g.in(s).Addr())
+		}
+	}
+	return w
 }
 
 // Stage finds a stage by name.
@@ -149,11 +164,3 @@ func (r *Recipe) Stage(name string) (*Stage, error) {
 	}
 	return nil, fmt.Errorf("recipe %s has no stage %q", r.Name, name)
 }
-
-func (s *Stage) BF16() bool { return s.Precision == "bf16" }
-
-// What a finetune stage trains.
-const (
-	trainableAll  = "all"
-	TrainableHead = "head"
-)

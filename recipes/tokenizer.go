@@ -32,22 +32,22 @@ func (r *Recipe) specials() (names []string) {
 
 // Tokenizer is trained on the training split of a corpus, or read from a file.
 type Tokenizer struct {
-	Kind      string `toml:"kind"` // see tokenizer.TrainKinds
-	File      string `toml:"file"` // a tokenizer.json: then nothing is trained
-	Corpus    string `toml:"corpus"`
-	VocabSize int    `toml:"vocab_size"` // tokens, at most; 0: 4096, of kind byte the bytes
+	Kind      string `toml:"kind" doc:"kind of tokenizer that is learned"`
+	File      string `toml:"file" doc:"path of a tokenizer.json that is read, so that none is learned; \"\": that of the checkpoint that stages start from, or none"`
+	Corpus    string `toml:"corpus" doc:"name of the corpus whose training split it is learned from; may be left out where the recipe has one corpus"`
+	VocabSize int    `toml:"vocab_size" unit:"tokens" doc:"tokens, at most, with the special ones; 0: 4096, and of kind byte the bytes"`
 
-	MinFrequency int  `toml:"min_frequency,omitempty"` // what is seen less often is not learned
-	K            int  `toml:"k,omitempty"`             // kmer: characters to a token; 0: 3
-	Lowercase    bool `toml:"lowercase,omitempty"`     // wordpiece
+	MinFrequency int  `toml:"min_frequency" unit:"occurrences" doc:"occurrences below which nothing is learned; 0: any"`
+	K            int  `toml:"k" unit:"characters" doc:"characters of a token, of kind kmer alone; 0: 3"`
+	Lowercase    bool `toml:"lowercase,omitempty" doc:"reads capitals as small letters, of kind wordpiece alone"`
 
 	// Special tokens around every document: bos and eos, or one separator that stands
 	// once between two documents; none of them: what the tokenizer's file and the
 	// checkpoint's configuration say, else separator = "<|endoftext|>".
-	BOS       string `toml:"bos"`
-	EOS       string `toml:"eos"`
-	Separator string `toml:"separator"`
-	Mask      string `toml:"mask,omitempty"` // special token in the place of hidden ones; "": [MASK], <mask> or <|mask|>
+	BOS       string `toml:"bos" doc:"special token before every document; \"\": none, or where eos and separator are \"\" too, what file and checkpoint say"`
+	EOS       string `toml:"eos" doc:"special token after every document; \"\": as for bos"`
+	Separator string `toml:"separator" doc:"special token that stands once between two documents, in place of bos and eos; \"\": <|endoftext|> where file and checkpoint say nothing"`
+	Mask      string `toml:"mask,omitempty" doc:"special token in the place of hidden ones; \"\": [MASK], <mask> or <|mask|>, whichever there is"`
 }
 
 // EndOfText stands between documents, and Pad fills what transformers pads, where a

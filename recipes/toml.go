@@ -2,6 +2,8 @@ package recipes
 
 import (
 	"fmt"
+	"iter"
+	"maps"
 	"math"
 	"reflect"
 	"slices"
@@ -28,6 +30,7 @@ type decoder struct {
 	names     map[string]string // of a stage's path, for messages: "stage.0" -> "stage.pretrain"
 	precision func(name string) error
 	task      bool // it is no recipe: what keys are called there, or by other tools, does not help
+	earlier   bool // an earlier hone wrote it, which gave all stages all keys: those of other kinds had no effect
 }
 
 func (d *decoder) fault(path, format string, args ...any) {
@@ -69,18 +72,37 @@ func recipeTables() []recipeTable {
 	return list
 }
 
-// tagged gives the fields of structs that have a toml tag, and the tags in their order.
-func tagged(structs ...reflect.Value) (fields map[string]reflect.Value, keys []string) {
-	fields = map[string]reflect.Value{}
-	for _, v := range structs {
-		for i := range v.NumField() {
-			if tag, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("toml"), ","); tag != "" && tag != "-" {
-				fields[tag] = v.Field(i)
-				keys = append(keys, tag)
+// fields are the fields of a struct.
+func fields(t reflect.Type) iter.Seq[reflect.StructField] {
+	return func(yield func(reflect.StructField) bool) {
+		for i := range t.NumField() {
+			if !yield(t.Field(i)) {
+				return
 			}
 		}
 	}
-	return fields, keys
+}
+
+// tagged gives the fields of structs that have a toml tag, also within embedded ones, and
+// the tags in their order.
+func tagged(structs ...reflect.Value) (values map[string]reflect.Value, keys []string) {
+	values = map[string]reflect.Value{}
+	for _, v := range structs {
+		for f := range fields(v.Type()) {
+			tag, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
+			switch {
+			case tag == "-":
+			case tag != "":
+				values[tag] = v.FieldByIndex(f.Index)
+				keys = append(keys, tag)
+			case f.Anonymous && f.Type.Kind() == reflect.Struct:
+				inner, more := tagged(v.FieldByIndex(f.Index))
+				maps.Copy(values, inner)
+				keys = append(keys, more...)
+			}
+		}
+	}
+	return values, keys
 }
 
 // table fills structs by their toml tags.
@@ -230,9 +252,7 @@ func (d *decoder) value(f reflect.Value, x any, path string) {
 			if name, ok := t["name"].(string); ok && name != "" {
 				d.names[at] = path + "." + name
 			}
-			s := DefaultStage()
-			d.table(t, at, reflect.ValueOf(&s).Elem())
-			*p = append(*p, s)
+			*p = append(*p, d.stage(t, at))
 		}
 		return
 	}

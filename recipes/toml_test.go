@@ -58,6 +58,7 @@ func TestEveryFaultAtOnceWithItsLine(t *testing.T) {
 		`bad.toml:13: stage.pretrain.from: stage "finetune" comes later; a stage starts from an earlier one`,
 		`bad.toml:14: stage.pretrain.steps: -5 is less than 1`,
 		`bad.toml:15: stage.pretrain.batch_size: want an integer, not the string "many"`,
+		`bad.toml:17: stage.pretrain.prompts: only a stage of kind evaluate has it`,
 	}
 	if got := err.Error(); got != strings.Join(want, "\n") {
 		t.Errorf("got:\n%s\nwant:\n%s", got, strings.Join(want, "\n"))
@@ -110,7 +111,7 @@ learning_rate = 1e-3
 		"model.model_type=lama":       `"lama" is not known; did you mean "llama"?`,
 		"stage.pretrain.dropout=0.1":  "stage.pretrain.dropout: llama has no dropout but of attention's weights, attention_dropout",
 
-		"stage.pretrain.attention_dropout=1": "stage.pretrain.attention_dropout: 1 is not between 0 and 1",
+		"stage.pretrain.attention_dropout=1": "stage.pretrain.attention_dropout: 1 is not 0 or more and below 1",
 	} {
 		if _, err := parse("llama.toml", text, []string{o}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %q", o, err, want)
@@ -161,6 +162,39 @@ func TestOverrides(t *testing.T) {
 		"sede=3":                   "did you mean \"seed\"?",
 	} {
 		if _, err := parse(file, text, []string{o}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want one that says %s", o, err, want)
+		}
+	}
+}
+
+// Overrides reach what lies within a stage, a corpus and the model.
+func TestNestedOverrides(t *testing.T) {
+	text := strings.Replace(fiveFaults[strings.Index(fiveFaults, "[corpus"):strings.Index(fiveFaults, "[model]")], "no/such/file.arrow", "goroot:", 1) +
+		"[tokenizer]\ncorpus = \"godoc\"\n[corpus.more]\nsource = \"goroot:\"\n[model]\nmodel_type = \"llama\"\n" +
+		"[[stage]]\nname = \"pretrain\"\nkind = \"pretrain\"\nsteps = 1\nlearning_rate = 1\n" +
+		"[[stage.mixture]]\ncorpus = \"godoc\"\nweight = 1\n[[stage.mixture]]\ncorpus = \"more\"\nweight = 1\n"
+	r, err := parse("x.toml", text, []string{"stage.pretrain.mixture.0.weight=3", "stage.0.mixture.1.weight=0.5", "corpus.more.licence=MIT", "model.rope_scaling.rope_type=llama3",
+		"model.rope_scaling.factor=4", "model.rope_scaling.low_freq_factor=1", "model.rope_scaling.high_freq_factor=4", "model.rope_scaling.original_max_position_embeddings=64"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	scaling := r.Model.Family.(model.Llama).RopeScaling
+	if got := fmt.Sprintf("%v %v %v %v", r.Stages[0].Mixture, r.Corpus["more"].Licence, scaling.RopeType, scaling.Factor); got != "[{godoc 3 0} {more 0.5 0}] MIT llama3 4" {
+		t.Errorf("got %s", got)
+	}
+	for o, want := range map[string]string{
+		"stage.pretrain.mixture.2.weight=1": "no mixture is called \"2\"; there are 0, 1",
+		"stage.pretrain.mixture.0.wieght=1": "stage.pretrain.mixture.0.wieght: unknown key; did you mean \"weight\"?",
+		"stage.pretrain.mixture.0=1":        "stage.0.mixture.0 is a table: name one of its keys",
+		"stage.pretrain.lora.rank=8":        "stage.pretrain.lora: unknown key",
+		"stage.pretrain.steps.more=8":       "stage.0.steps is a value, and has no keys of its own",
+		"stage.pretrain=8":                  "stage.pretrain is a table: name one of its keys",
+		"stage.steps=8":                     "there are several: name one, as in stage.NAME.steps",
+		"stage..steps=8":                    "a word of the key is missing beside a dot",
+		"model.rope_scaling.facto=8":        "did you mean \"factor\"?",
+		"stage.pretrain.mixture.0.weight=x": "stage.pretrain.mixture.0.weight: want a number, not the string \"x\"",
+	} {
+		if _, err := parse("x.toml", text, []string{o}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one that says %s", o, err, want)
 		}
 	}

@@ -12,20 +12,14 @@ import (
 	"time"
 	"unicode"
 
-	"hone/data"
 	"hone/data/clean"
 	"hone/data/corpus"
 	"hone/data/hub"
 	"hone/data/source"
 	"hone/data/tokenizer"
-	"hone/optim"
-	"hone/trainer/model"
 )
 
-var (
-	stageKinds = []string{"pretrain", "finetune", "evaluate"}
-	baselines  = []string{"zstd_primed", "kneser_ney_5", "majority", "naive_bayes", "random_init", "bidirectional_trigram", "frequent_span", "gap_span", "unigram", "markov"}
-)
+var stageKinds = []string{"pretrain", "finetune", "evaluate"}
 
 // validate notes everything that is wrong with a recipe that has been decoded and resolved.
 func (d *decoder) validate(r *Recipe) {
@@ -104,7 +98,7 @@ func (d *decoder) validate(r *Recipe) {
 		d.fault("stage", "a recipe needs a stage: [[stage]] with kind = %s", strings.Join(stageKinds, ", "))
 	}
 	for i := range r.Stages {
-		d.stage(r, i, names)
+		d.checkStage(r, i, names)
 	}
 }
 
@@ -168,7 +162,11 @@ func (d *decoder) cleaning(c *Corpus, at string) {
 	}
 }
 
-func (d *decoder) stage(r *Recipe, i int, corpora []string) {
+// A trainedCheck checks that a key names an earlier stage of one of some kinds.
+type trainedCheck func(key, name string, kinds ...string)
+
+// checkStage checks a stage, and what it says of others.
+func (d *decoder) checkStage(r *Recipe, i int, corpora []string) {
 	s := &r.Stages[i]
 	at := fmt.Sprintf("stage.%d.", i)
 	earlier := map[string]string{} // name -> kind
@@ -213,180 +211,25 @@ func (d *decoder) stage(r *Recipe, i int, corpora []string) {
 			d.fault(key, "stage %q is of kind %s; want %s", name, kind, strings.Join(kinds, " or "))
 		}
 	}
-	switch {
-	case r.IsBase(s) && s.Kind == "pretrain" && r.Base.Head != model.LanguageModel:
-		d.fault(at+"from", "%s is a %v, without the output layer of a language model: only a stage of kind finetune can start from it", s.From, r.Base.Head)
-	case s.From != "" && !r.IsBase(s) && !slices.ContainsFunc(d.faults.List, func(f Fault) bool { return f.Key == "stage."+s.Name+".from" }):
-		trained(at+"from", s.From, "pretrain")
-	}
-	d.positive(at+"batch_size", s.BatchSize, 1)
-	d.positive(at+"micro_batch_size", s.MicroBatchSize, 1)
-	d.atMost(at+"batch_size", s.BatchSize, maxRow)
-	d.atMost(at+"sequence_length", s.SequenceLength, maxRow)
-	d.atMost(at+"max_sequences", s.MaxSequences, maxRow)
-	if s.MicroBatchSize > 0 && max(s.SequenceLength, s.MaxSequences) > maxRow/s.MicroBatchSize {
-		d.fault(at+"micro_batch_size", "%d rows have more than %d positions", s.MicroBatchSize, maxRow)
-	}
-	if s.MicroBatchSize > 0 && s.BatchSize%s.MicroBatchSize != 0 {
-		d.fault(at+"micro_batch_size", "batch_size, %d, is not a multiple of %d", s.BatchSize, s.MicroBatchSize)
-	}
-	if r.Model.Family != nil {
-		if s.Kind != "evaluate" { // which reads as its models have read
-			d.positive(at+"sequence_length", s.SequenceLength, 2)
-		}
-		if n := r.Model.MaxLength(); n > 0 && s.SequenceLength > n {
-			d.fault(at+"sequence_length", "%d is more than the longest sequence of the model, %d", s.SequenceLength, n)
-		}
-		c := r.Model
-		if err := c.SetDropout(s.Dropout, 0); err != nil {
-			d.fault(at+"dropout", "%v", err)
-		}
-		if err := c.SetDropout(0, s.AttentionDropout); err != nil {
-			d.fault(at+"attention_dropout", "%v", err)
-		}
-	}
-	d.positive(at+"max_sequences", s.MaxSequences, 1)
 	d.positive(at+"eval_documents", s.EvalDocuments, 0)
 	if s.Kind == "evaluate" {
-		d.evaluate(s, at, trained)
+		d.evaluating(s, at, trained)
 		d.scored(r, s, at)
 		return
 	}
-	if slices.Contains(stageKinds, s.Kind) {
-		d.objective(r, s, at)
+	if s.From != "" && !r.IsBase(s) && !slices.ContainsFunc(d.faults.List, func(f Fault) bool { return f.Key == "stage."+s.Name+".from" }) {
+		trained(at+"from", s.From, "pretrain")
 	}
-	if s.Precision != "" && !slices.Contains(Precisions, s.Precision) {
-		d.fault(at+"precision", "%q is not known; known are %s, auto", s.Precision, strings.Join(Precisions, ", "))
-	} else if s.Precision != "" {
-		if err := d.precision(s.Precision); err != nil {
-			d.fault(at+"precision", "%v", err)
-		}
+	d.training(r, s, at)
+	switch s.Kind {
+	case "pretrain":
+		d.pretraining(r, s, at, trained)
+	case "finetune":
+		d.finetuning(s, at)
+	default:
+		return // which is a fault already
 	}
-	d.positive(at+"steps", s.Steps, 1)
-	if len(s.LearningRate) == 0 && !slices.ContainsFunc(d.faults.List, func(f Fault) bool { return f.Key == "stage."+s.Name+".learning_rate" }) {
-		d.fault(at+"learning_rate", "missing: want a number such as 1e-3, or a list to choose from")
-	}
-	for _, lr := range s.LearningRate {
-		d.above(at+"learning_rate", lr)
-	}
-	if s.Against != "" {
-		trained(at+"against", s.Against, "pretrain")
-	}
-	if s.Against != "" && s.Kind != "pretrain" {
-		d.fault(at+"against", "only a stage of kind pretrain has it")
-	}
-	d.oneOf(at+"lr_scheduler_type", s.LRSchedulerType, optim.Schedules)
-	d.oneOf(at+"optim", s.Optim, optim.Names)
-	d.positive(at+"warmup_steps", s.WarmupSteps, 0)
-	if s.LRSchedulerType == "warmup_stable_decay" {
-		d.oneOf(at+"decay_type", s.DecayType, optim.DecayTypes)
-		d.positive(at+"num_decay_steps", s.NumDecaySteps, 0)
-		if s.WarmupSteps+s.decaySteps() > s.Steps {
-			d.fault(at+"num_decay_steps", "%d steps of decay and %d of warm-up are more than the %d steps of the stage", s.decaySteps(), s.WarmupSteps, s.Steps)
-		}
-	}
-	for _, f := range []struct {
-		key      string
-		v        float64
-		below    float64
-		inclusiv bool
-	}{
-		{"min_lr_ratio", s.MinLRRatio, 1, true}, {"dropout", s.Dropout, 1, false}, {"attention_dropout", s.AttentionDropout, 1, false},
-		{"token_dropout", s.TokenDropout, 1, false},
-		{"adam_beta1", s.AdamBeta1, 1, false}, {"adam_beta2", s.AdamBeta2, 1, false},
-		{"momentum", s.Momentum, 1, false}, {"ema_decay", s.EMADecay, 1, false},
-	} {
-		if !(f.v >= 0 && (f.v < f.below || f.inclusiv && f.v == f.below)) {
-			d.fault(at+f.key, "%g is not between 0 and %g", f.v, f.below)
-		}
-	}
-	d.above(at+"adam_epsilon", s.AdamEpsilon)
-	if !(s.WeightDecay >= 0) {
-		d.fault(at+"weight_decay", "%g is negative", s.WeightDecay)
-	}
-	if !(s.LMWeight >= 0) {
-		d.fault(at+"lm_weight", "%g is negative", s.LMWeight)
-	}
-	if s.Kind == "pretrain" && s.LMWeight != 0 {
-		d.fault(at+"lm_weight", "only a stage of kind finetune has it: pretraining has no other loss")
-	}
-	if s.Trainable != "" {
-		d.oneOf(at+"trainable", s.Trainable, []string{trainableAll, TrainableHead})
-	}
-	if s.Trainable == TrainableHead && s.Kind == "pretrain" {
-		d.fault(at+"trainable", "only a stage of kind finetune has it")
-	}
-	if s.Trainable == TrainableHead && s.LMWeight != 0 {
-		d.fault(at+"lm_weight", "trainable = %q keeps the body as it is, and so nothing would learn the next token", s.Trainable)
-	}
-	if s.RandomWindows != nil && *s.RandomWindows && (s.Kind == "finetune" || len(s.Mixture) > 0) {
-		d.fault(at+"random_windows", "only a stage of kind pretrain on a single corpus has it")
-	}
-	if s.Kind == "pretrain" && s.TokenDropout != 0 {
-		d.fault(at+"token_dropout", "only a stage of kind finetune has it")
-	}
-	if !(s.MaxGradNorm >= 0) {
-		d.fault(at+"max_grad_norm", "%g is negative; 0 is no clipping", s.MaxGradNorm)
-	}
-	d.positive(at+"log_every", s.LogEvery, 1)
-	d.positive(at+"eval_every", s.EvalEvery.Steps, 0)
-	d.positive(at+"save_every", s.SaveEvery.Steps, 0)
-	d.positive(at+"save_total_limit", s.SaveTotalLimit, 1)
-}
-
-// mixture checks the corpora that a stage mixes.
-func (d *decoder) mixture(s *Stage, at string, corpora []string) {
-	if s.Kind == "evaluate" {
-		d.fault(at+"mixture", "a stage of kind evaluate has one corpus: name it by corpus")
-	}
-	if s.Corpus != "" {
-		d.fault(at+"corpus", "the stage has a mixture: a corpus beside it would not be read")
-	}
-	if _, err := data.ParseUnit(s.MixtureBy); err != nil {
-		d.oneOf(at+"mixture_by", s.MixtureBy, []string{data.ByToken.String(), data.ByDocument.String()})
-	}
-	d.above(at+"mixture_temperature", s.MixtureTemperature)
-	seen := map[string]bool{}
-	weights, epochs := 0, 0
-	for j, m := range s.Mixture {
-		at := fmt.Sprintf("%smixture.%d.", at, j)
-		d.oneOf(at+"corpus", m.Corpus, corpora)
-		if seen[m.Corpus] {
-			d.fault(at+"corpus", "%q is in the mixture twice", m.Corpus)
-		}
-		seen[m.Corpus] = true
-		if m.Weight != 0 {
-			weights++
-			d.above(at+"weight", m.Weight)
-		}
-		if m.Epochs != 0 {
-			epochs++
-			d.above(at+"epochs", m.Epochs)
-		}
-	}
-	if weights > 0 && epochs > 0 || weights+epochs > 0 && weights+epochs < len(s.Mixture) {
-		d.fault(at+"mixture", "%d of %d corpora have a weight and %d have epochs: give each of them a weight, or each epochs, or none of them anything", weights, len(s.Mixture), epochs)
-	}
-}
-
-func (d *decoder) evaluate(s *Stage, at string, trained func(key, name string, kinds ...string)) {
-	if len(s.Models) == 0 {
-		d.fault(at+"models", "missing: want the names of the stages whose models are evaluated")
-	}
-	for _, m := range s.Models {
-		trained(at+"models", m, "pretrain", "finetune")
-	}
-	d.oneOf(at+"split", s.Split, []string{"validation", "test"})
-	for _, b := range s.Baselines {
-		d.oneOf(at+"baselines", b, baselines)
-	}
-	if slices.Contains(s.Baselines, "random_init") && s.RandomInit == "" {
-		d.fault(at+"random_init", "missing: want the name of the stage that trained the same network from random weights, which the baseline random_init is")
-	}
-	if s.RandomInit != "" {
-		trained(at+"random_init", s.RandomInit, "finetune")
-	}
-	d.positive(at+"samples", s.Samples, 0)
+	d.objective(r, s, at)
 }
 
 func (d *decoder) oneOf(path, v string, known []string) {
@@ -426,6 +269,25 @@ func (d *decoder) atMost(path string, v, most int) {
 func (d *decoder) above(path string, v float64) {
 	if !(v > 0) {
 		d.fault(path, "%g is not above 0", v)
+	}
+}
+
+func (d *decoder) notNegative(path string, v float64, hint string) {
+	if !(v >= 0) {
+		d.fault(path, "%g is negative%s", v, hint)
+	}
+}
+
+func (d *decoder) atLeast(path string, v, least float64) {
+	if !(v >= least) {
+		d.fault(path, "%g is less than %g", v, least)
+	}
+}
+
+// share checks a share of tokens: some, and not all.
+func (d *decoder) share(path string, v float64) {
+	if !(v > 0 && v < 1) {
+		d.fault(path, "%g is not above 0 and below 1", v)
 	}
 }
 

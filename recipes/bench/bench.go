@@ -193,7 +193,7 @@ func train(ctx context.Context, dev *cpu.Device, c Config, bf16 bool, each func(
 	if err != nil {
 		return err
 	}
-	stage := recipes.DefaultStage()
+	stage := recipes.DefaultTraining()
 	stage.Steps = 1 << 20
 	opt, err := recipes.NewOptimizer(&stage, 3e-4)
 	if err != nil {

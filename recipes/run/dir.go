@@ -64,10 +64,6 @@ func openRunDir(r *recipes.Recipe, o Options, device, machine string) (*runDir, 
 }
 
 func (d *runDir) prepare(r *recipes.Recipe, o Options, device, machine string) error {
-	text, err := r.Resolved()
-	if err != nil {
-		return err
-	}
 	old, err := d.readManifest()
 	switch {
 	case errors.Is(err, checkpoint.ErrDamaged):
@@ -106,7 +102,7 @@ func (d *runDir) prepare(r *recipes.Recipe, o Options, device, machine string) e
 		old.Recipe, old.Inputs = "", nil
 	}
 	if old.Recipe != "" {
-		changed, err := recipes.ChangedKeys(old.Recipe, text, len(old.Inputs) > 0)
+		changed, err := r.Changed(old.Recipe, len(old.Inputs) > 0)
 		if err != nil {
 			return d.recipeDamaged(err)
 		}

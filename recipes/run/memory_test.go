@@ -20,7 +20,7 @@ func TestNumbersAndBounds(t *testing.T) {
 		{"[[stage]]: adam_epsilon = inf", "bad.toml:5: stage.pretrain.adam_epsilon: +Inf is no number to compute with"},
 		{"[[stage]]: weight_decay = nan", "bad.toml:5: stage.pretrain.weight_decay: NaN is no number to compute with"},
 		{"[[stage]]: max_grad_norm = 1e39", "bad.toml:5: stage.pretrain.max_grad_norm: 1e+39 is no number to compute with"},
-		{"[[stage]]: lm_weight = -inf", "bad.toml:5: stage.pretrain.lm_weight: -Inf is no number to compute with"},
+		{"[[stage]]: weight_decay = -inf", "bad.toml:5: stage.pretrain.weight_decay: -Inf is no number to compute with"},
 		{"[corpus.c]: validation = nan", "bad.toml:3: corpus.c.validation: NaN is no number to compute with"},
 		{"[model]: layer_norm_epsilon = inf", "bad.toml:11: model.layer_norm_epsilon: +Inf is no number to compute with"},
 		{"[model]: n_layer = 1001", "bad.toml:11: model.n_layer: 1001 is more than 1000"},

@@ -12,7 +12,10 @@ import (
 
 // The keys reach the loader.
 func TestObjectiveReachesTheLoader(t *testing.T) {
-	s := recipes.Stage{Kind: "pretrain", Objective: "masked", MLMProbability: 0.15, RandomReplaceProb: 0.5, WholeWordMask: true}
+	s := recipes.Stage{
+		Common: recipes.Common{Kind: "pretrain"}, Training: recipes.Training{Objective: "masked"},
+		Masking: recipes.Masking{MLMProbability: 0.15, RandomReplaceProb: 0.5, WholeWordMask: true},
+	}
 	var keys recipes.Tokenizer
 	var c data.Config
 	setObjective(&s, &c, &keys, planned{size: 300})

@@ -175,11 +175,11 @@ func (w *runner) trainAt(ctx context.Context, s *recipes.Stage, from *checkpoint
 		w.log(windowsNote(s))
 	}
 	config := w.config(s)
-	opt, err := recipes.NewOptimizer(s, rate)
+	opt, err := recipes.NewOptimizer(&s.Training, rate)
 	if err != nil {
 		return err
 	}
-	schedule, err := recipes.NewSchedule(s, rate)
+	schedule, err := recipes.NewSchedule(&s.Training, rate)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,85 @@
+package recipes
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Recipes as earlier versions resolved them, in testdata/earlier/COMMIT, are what
+// testdata/earlier says today: a run goes on when hone has gained a key.
+func TestEarlierRecipes(t *testing.T) {
+	paths, err := filepath.Glob(filepath.Join("testdata", "earlier", "*", "*.toml"))
+	if err != nil || len(paths) < 20 {
+		t.Fatalf("%d files, %v", len(paths), err)
+	}
+	for _, path := range paths {
+		old, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Base(path)
+		text, err := os.ReadFile(filepath.Join("testdata", "earlier", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed := func(overrides ...string) string {
+			r, err := parse(name, string(text), overrides)
+			if err != nil {
+				t.Fatalf("%s: %v", path, err)
+			}
+			list, err := r.Changed(string(old), false)
+			if err != nil {
+				t.Fatalf("%s: %v", path, err)
+			}
+			return strings.Join(list, ", ")
+		}
+		if got := changed(); got != "" {
+			t.Errorf("%s: %s", path, got)
+		}
+		if got := changed("stage.pretrain.steps=60", "threads=1", "stage.pretrain.log_every=1"); got != "" {
+			t.Errorf("%s: %s", path, got)
+		}
+		for o, want := range map[string]string{
+			"tokenizer.vocab_size=300":          "tokenizer.vocab_size (300, was 4096)",
+			"seed=9":                            "seed (9, was ",
+			"stage.pretrain.ema_decay=0.99":     "stage.pretrain.ema_decay (0.99, was 0)", // which the first ones did not have
+			"stage.pretrain.recompute=true":     "stage.pretrain.recompute (true, was ",
+			"stage.pretrain.steps=49":           "stage.pretrain.steps (49, was 50)",
+			"stage.pretrain.micro_batch_size=2": "stage.pretrain.micro_batch_size (2, was ",
+			"model.initializer_range=0.5":       "model.initializer_range (0.5, was 0.02)",
+		} {
+			if strings.HasPrefix(o, "model.") && (name == "t5.toml" || name == "palm.toml") {
+				continue // which have no such key
+			}
+			if got := changed(o); !strings.HasPrefix(got, want) || strings.Contains(got, ", stage") {
+				t.Errorf("%s: %s: %q, want %s", path, o, got, want)
+			}
+		}
+	}
+}
+
+// What this hone does not know is a change, wherever it stands.
+func TestRecipesOfNewerHones(t *testing.T) {
+	r, err := parse("x.toml", pretraining, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := r.Resolved()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const table = "[stage.lora]\nrank = 8\n"
+	list, err := r.Changed("newest = 1\n"+text+"strength = \"x\"\n"+table, false)
+	if got := strings.Join(list, ", "); err != nil || got != "newest (gone, was 1), stage.pretrain.lora.rank (gone, was 8), stage.pretrain.strength (gone, was x)" {
+		t.Errorf("%s, %v", got, err)
+	}
+	// A key of another kind had no effect, and the table of a checkpoint follows from its directory.
+	if list, err := r.Changed(text+"samples = 3\nlm_weight = 1.0\n[Base]\nDir = \"x\"\n", false); err != nil || len(list) > 0 {
+		t.Errorf("%v, %v", list, err)
+	}
+	if list, err := r.Changed(strings.Replace(text, "batch_size = 16", "batch_size = \"many\"", 1), false); err != nil || len(list) == 0 {
+		t.Errorf("%v, %v", list, err)
+	}
+}
