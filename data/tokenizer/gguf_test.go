@@ -238,3 +238,160 @@ func narrowed[T int32 | float32](list []float64) []T {
 	}
 	return out
 }
+
+// TestGGUFWritten: what is written gives the same ids when it is read.
+func TestGGUFWritten(t *testing.T) {
+	texts := readJSON[[]vector](t, "vectors.json")
+	check := func(name string, p *Pipeline, g GGUF) *Pipeline {
+		t.Helper()
+		keys, err := p.GGUF(g)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			return nil
+		}
+		q, err := FromGGUF(ggufKeys(t, keys...))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			return nil
+		}
+		for _, v := range texts {
+			a, err1 := p.Tokenize(v.Text, true)
+			b, err2 := q.Tokenize(v.Text, true)
+			if err1 != nil || err2 != nil || !slices.Equal(a.IDs, b.IDs) {
+				t.Errorf("%s: %q: %v, want %v; %v, %v", name, v.Text, b.IDs, a.IDs, err1, err2)
+				return q
+			}
+			if a, b := p.Decode(a.IDs), q.Decode(a.IDs); a != b {
+				t.Errorf("%s: %q comes back as %q, want %q", name, v.Text, b, a)
+				return q
+			}
+		}
+		return q
+	}
+	open := func(path string) *Pipeline {
+		t.Helper()
+		p, err := Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	for _, path := range []string{"testdata/tokenizer.json", "testdata/gguf/llama.gguf", "testdata/agree/fallback.json", "testdata/agree/bytes.json"} {
+		if p := open(path); p.Info().Kind == "byte_bpe" || p.Info().Kind == "bpe" {
+			check(path, p, GGUF{})
+		}
+	}
+	gemma := directoryCase{Files: map[string]json.RawMessage{"tokenizer.model": json.RawMessage(`"gemma.model"`), "config.json": json.RawMessage(`{"model_type": "gemma"}`),
+		"tokenizer_config.json": json.RawMessage(`{"add_bos_token": true}`)}}
+	p := open(gemma.write(t))
+	q := check("gemma", p, GGUF{Rows: p.Size() + 5, Roles: map[string]string{"bos_token": "<bos>", "eos_token": "<eos>", "pad_token": "<pad>", "unk_token": "<unk>"}, ChatTemplate: "{{ x }}"})
+	if q != nil {
+		s := q.Settings()
+		if string(s["eos_token"]) != `"<eos>"` || string(s["chat_template"]) != `"{{ x }}"` || q.Size() != p.Size() {
+			t.Errorf("settings %s, size %d, want %d", s, q.Size(), p.Size())
+		}
+	}
+	v := readPreVectors(t)
+	for i := range ggufPres {
+		name, _, _ := strings.Cut(ggufPres[i].names, " ")
+		p, err := FromGGUF(v.keys(t, name, gguf.Key{Name: ggufPrefix + "add_bos_token", Value: i%2 == 0}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(name, p, GGUF{})
+	}
+}
+
+// TestGGUFRefusals: what cannot be read or said is refused by name.
+func TestGGUFRefusals(t *testing.T) {
+	v := readPreVectors(t)
+	key := func(name string, x any) gguf.Key { return gguf.Key{Name: ggufPrefix + name, Value: x} }
+	for _, c := range []struct {
+		pre  string
+		more gguf.Key
+		want string
+	}{
+		{"gpt-5", key("token_type_count", uint32(1)), `tokenizer.ggml.pre: unknown "gpt-5" (known: a.x-4.0, bailingmoe, `},
+		{"", key("token_type_count", uint32(1)), "no tokenizer.ggml.pre: how words are cut"},
+		{"gpt-2", key("escape_whitespaces", true), "tokenizer.ggml.escape_whitespaces is not followed"},
+		{"gpt-2", key("suppress_tokens", []int32{1}), "tokenizer.ggml.suppress_tokens is not followed"},
+		{"gpt-2", key("padding_token_id", uint32(99999)), "tokenizer.ggml.padding_token_id is none of the 2435 tokens"},
+		{"gpt-2", key("add_bos_token", "yes"), "tokenizer.ggml.add_bos_token: a value of type string is no bool"},
+	} {
+		if _, err := FromGGUF(v.keys(t, c.pre, c.more)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q, %s: error %v, want %q in it", c.pre, c.more.Name, err, c.want)
+		}
+	}
+	for _, c := range []struct {
+		keys []gguf.Key
+		want string
+	}{
+		{nil, "no tokenizer.ggml.model"},
+		{[]gguf.Key{key("model", "rwkv")}, `tokenizer.ggml.model: unknown "rwkv" (known: bert, gpt2, llama, t5)`},
+		{[]gguf.Key{key("model", "llama")}, "no tokenizer.ggml.tokens"},
+		{[]gguf.Key{key("model", "llama"), key("tokens", []string{"a", "b"})}, "no tokenizer.ggml.scores"},
+		{[]gguf.Key{key("model", "llama"), key("tokens", []string{"a", "a"}), key("scores", []float32{0, 0})}, `piece 1: "a" is piece 0 too`},
+		{[]gguf.Key{key("model", "llama"), key("tokens", []string{"a", "\xff"}), key("scores", []float32{0, 0})}, "tokenizer.ggml.tokens: entry 1: \"\\xff\" is not valid UTF-8"},
+		{[]gguf.Key{key("model", "gpt2"), key("pre", "gpt-2"), key("tokens", []string{"a", "b"}), key("token_type", []int32{1, 9})}, `token 1: "b" has unknown type 9`},
+		{[]gguf.Key{key("model", "gpt2"), key("pre", "gpt-2"), key("tokens", []string{"a", "b"}), key("token_type", []int32{1})}, "2 tokens, but 1 types"},
+		{[]gguf.Key{key("model", "gpt2"), key("pre", "gpt-2"), key("tokens", []string{"a", "b"})}, "no tokenizer.ggml.merges"},
+		{[]gguf.Key{key("model", "gpt2"), key("pre", "gpt-2"), key("tokens", []string{"a", "b"}), key("merges", []string{}), key("add_eos_token", true)},
+			"tokenizer.ggml.add_eos_token is true, but tokenizer.ggml.eos_token_id is no token"},
+	} {
+		if _, err := FromGGUF(ggufKeys(t, c.keys...)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("error %v, want %q in it", err, c.want)
+		}
+	}
+	tiny := readTiny(t)
+	wider, err := tiny.Extend([]AddedToken{{Content: "<mask>", LStrip: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		path string
+		p    *Pipeline
+		g    GGUF
+		want string
+	}{
+		{"testdata/agree/unigram.json", nil, GGUF{}, "a tokenizer of kind unigram is not written"},
+		{"testdata/agree/wordpiece.json", nil, GGUF{}, "a tokenizer of kind wordpiece is not written"},
+		{"testdata/agree/prefix.json", nil, GGUF{}, "tokenizer: gguf: "},
+		{"", wider, GGUF{}, `the added token "<mask>" has lstrip`},
+		{"", tiny, GGUF{Rows: 5}, "5 rows have no room for 2048 tokens"},
+		{"", tiny, GGUF{Roles: map[string]string{"head_token": "a"}}, "the role head_token has no key"},
+		{"", tiny, GGUF{Roles: map[string]string{"eos_token": "</s>"}}, `eos_token "</s>" is no token`},
+	} {
+		p := c.p
+		if p == nil {
+			if p, err = Open(c.path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := p.GGUF(c.g); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q in it", c.path, err, c.want)
+		}
+	}
+}
+
+// TestGGUFCased: whether capitals count is said by a key, else by the vocabulary.
+func TestGGUFCased(t *testing.T) {
+	vocabulary := []string{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[unused0]", "▁the", "▁The", "re", "▁e", "▁é"}
+	for _, c := range []struct {
+		tokens []string
+		more   []gguf.Key
+		want   string
+	}{
+		{vocabulary, nil, "[2 6 7 9 3]"},
+		{vocabulary, []gguf.Key{{Name: ggufPrefix + "normalizer.lowercase", Value: true}}, "[2 5 7 8 3]"},
+		{vocabulary, []gguf.Key{{Name: ggufPrefix + "normalizer.lowercase", Value: true}, {Name: ggufPrefix + "normalizer.strip_accents", Value: false}}, "[2 5 7 9 3]"},
+		{slices.Concat(vocabulary[:6], vocabulary[7:]), nil, "[2 5 6 7 3]"},
+	} {
+		p, err := FromGGUF(ggufKeys(t, append(c.more, gguf.Key{Name: ggufPrefix + "model", Value: "bert"}, gguf.Key{Name: ggufPrefix + "tokens", Value: c.tokens})...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e, err := p.Tokenize("There é", true); err != nil || fmt.Sprint(e.IDs) != c.want {
+			t.Errorf("%v: %v, want %s; %v", c.more, e.IDs, c.want, err)
+		}
+	}
+}
