@@ -43,15 +43,17 @@ const backend = "TokenizersBackend"
 
 // classes makes a tokenizer of a directory's vocabulary, by class.
 var classes = map[string]func(*directory) (*Pipeline, error){
-	"BertTokenizer":    (*directory).bert,
-	"GPT2Tokenizer":    (*directory).gpt2,
-	"GemmaTokenizer":   (*directory).gemma,
-	"LlamaTokenizer":   (*directory).llama,
-	"Qwen2Tokenizer":   (*directory).qwen2,
-	"RobertaTokenizer": (*directory).roberta,
-	"T5Tokenizer":      (*directory).t5,
-	"XLNetTokenizer":   (*directory).xlnet,
-	backend:            (*directory).sentencePiece,
+	"BertTokenizer":       (*directory).bert,
+	"CamembertTokenizer":  (*directory).camembert,
+	"GPT2Tokenizer":       (*directory).gpt2,
+	"GemmaTokenizer":      (*directory).gemma,
+	"LlamaTokenizer":      (*directory).llama,
+	"Qwen2Tokenizer":      (*directory).qwen2,
+	"RobertaTokenizer":    (*directory).roberta,
+	"T5Tokenizer":         (*directory).t5,
+	"XLMRobertaTokenizer": (*directory).xlmRoberta,
+	"XLNetTokenizer":      (*directory).xlnet,
+	backend:               (*directory).sentencePiece,
 }
 
 // otherNames of classes.
@@ -65,13 +67,15 @@ var otherNames = map[string]string{
 var classOf = map[string]string{
 	"bert": "BertTokenizer", "distilbert": "BertTokenizer", "electra": "BertTokenizer", "ernie": "BertTokenizer",
 	"megatron-bert": "BertTokenizer", "nezha": "BertTokenizer", "nomic_bert": "BertTokenizer", "squeezebert": "BertTokenizer",
-	"gpt2": "GPT2Tokenizer", "gpt_neo": "GPT2Tokenizer", "gptj": "GPT2Tokenizer", "opt": "GPT2Tokenizer",
+	"camembert": "CamembertTokenizer",
+	"gpt2":      "GPT2Tokenizer", "gpt_neo": "GPT2Tokenizer", "gptj": "GPT2Tokenizer", "opt": "GPT2Tokenizer",
 	"phi": "GPT2Tokenizer", "starcoder2": "GPT2Tokenizer",
 	"gemma": "GemmaTokenizer", "gemma2": "GemmaTokenizer", "gemma3": "GemmaTokenizer", "gemma3_text": "GemmaTokenizer",
 	"mistral": backend, "mixtral": backend, "phi3": backend, "umt5": backend, "granite": backend,
 	"qwen2": "Qwen2Tokenizer", "qwen2_moe": "Qwen2Tokenizer", "qwen3": "Qwen2Tokenizer", "qwen3_moe": "Qwen2Tokenizer",
 	"roberta": "RobertaTokenizer", "bart": "RobertaTokenizer", "longformer": "RobertaTokenizer",
 	"mt5": "T5Tokenizer", "switch_transformers": "T5Tokenizer", "t5": "T5Tokenizer",
+	"xlm-roberta": "XLMRobertaTokenizer", "xmod": "XLMRobertaTokenizer",
 	"xlnet": "XLNetTokenizer",
 }
 

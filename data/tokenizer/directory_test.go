@@ -145,7 +145,7 @@ func TestDirectoryRefusals(t *testing.T) {
 		want                     string
 	}{
 		{keys{"model_type": "canine"}, keys{}, nil, `config.json: which tokenizer a model of model_type "canine" has is not known: set tokenizer_class`},
-		{keys{"model_type": "bert"}, keys{"tokenizer_class": "BertJapaneseTokenizer"}, nil, `tokenizer_config.json: tokenizer_class "BertJapaneseTokenizer" is not followed without a tokenizer.json (known: BertTokenizer, GPT2Tokenizer`},
+		{keys{"model_type": "bert"}, keys{"tokenizer_class": "BertJapaneseTokenizer"}, nil, `tokenizer_config.json: tokenizer_class "BertJapaneseTokenizer" is not followed without a tokenizer.json (known: BertTokenizer, CamembertTokenizer`},
 		{keys{"model_type": "bert"}, keys{"auto_map": keys{"AutoTokenizer": []any{"a.B", nil}}}, nil, "tokenizer_config.json: auto_map names a program of its own"},
 		{keys{"model_type": "bert"}, keys{"split_special_tokens": true}, nil, "tokenizer_config.json: split_special_tokens is not followed"},
 		{keys{"model_type": "bert"}, keys{"do_lower_case": "no"}, nil, "tokenizer_config.json: do_lower_case: a JSON string cannot be read as bool"},

@@ -176,12 +176,12 @@ func byteLevel(prefixSpace, regex bool) json.RawMessage {
 	return json.RawMessage(fmt.Sprintf(`{"type": "ByteLevel", "add_prefix_space": %t, "trim_offsets": true, "use_regex": %t}`, prefixSpace, regex))
 }
 
-// piece reads a SentencePiece model: tokenizer.model, else the other name. Its control and
+// piece reads a SentencePiece model of the first of some names that is there. Its control and
 // user-defined pieces are added tokens, unless the files list such.
-func (d *directory) piece(other string) (*spModel, error) {
-	name := "tokenizer.model"
-	if other != "" && !exists(filepath.Join(d.path, name)) {
-		name = other
+func (d *directory) piece(names ...string) (*spModel, error) {
+	name := names[len(names)-1]
+	if i := slices.IndexFunc(names, func(name string) bool { return exists(filepath.Join(d.path, name)) }); i >= 0 {
+		name = names[i]
 	}
 	text, err := d.file(name)
 	if err != nil {
@@ -216,7 +216,7 @@ func (m *spModel) byRank(bytes bool) (*vocabulary, error) {
 }
 
 func (d *directory) llama() (*Pipeline, error) {
-	m, err := d.piece("")
+	m, err := d.piece("tokenizer.model")
 	if err != nil {
 		return nil, err
 	}
@@ -241,7 +241,7 @@ func (d *directory) llama() (*Pipeline, error) {
 }
 
 func (d *directory) gemma() (*Pipeline, error) {
-	m, err := d.piece("")
+	m, err := d.piece("tokenizer.model")
 	if err != nil {
 		return nil, err
 	}
@@ -262,17 +262,22 @@ func (d *directory) gemma() (*Pipeline, error) {
 	}, v, d.ends)
 }
 
-// unigram is the model of T5's and XLNet's classes: words by white space, each marked.
+// wordsFile takes words by white space and marks them as the scheme says.
+func wordsFile(scheme string) file {
+	return file{
+		PreTokenizer: json.RawMessage(`{"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, ` + string(metaspaceFile(scheme, true)) + `]}`),
+		Decoder:      metaspaceFile(scheme, true),
+	}
+}
+
+// unigram is the model of classes that mark each word.
 func (m *spModel) unigram(unk int) (file, *vocabulary) {
 	id := int64(unk)
-	return file{
-		PreTokenizer: json.RawMessage(`{"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, ` + string(metaspaceFile("always", true)) + `]}`),
-		Decoder:      metaspaceFile("always", true),
-	}, &vocabulary{kind: "Unigram", unkID: &id, pieces: m.pieces, scores: m.scores}
+	return wordsFile("always"), &vocabulary{kind: "Unigram", unkID: &id, pieces: m.pieces, scores: m.scores}
 }
 
 func (d *directory) t5() (*Pipeline, error) {
-	m, err := d.piece("spiece.model")
+	m, err := d.piece("tokenizer.model", "spiece.model")
 	if err != nil {
 		return nil, err
 	}
@@ -309,6 +314,66 @@ func (d *directory) t5() (*Pipeline, error) {
 	})
 }
 
+// xlmRoberta and camembert put fairseq's special tokens before the pieces, in place of the
+// model's own, and the mask behind them.
+func (d *directory) xlmRoberta() (*Pipeline, error) {
+	return d.fairseq(func(bos, pad, eos, unk string, m *spModel) (pieces []string, scores []float64) {
+		n := min(3, len(m.pieces))
+		return append([]string{bos, pad, eos, unk}, m.pieces[n:]...), append([]float64{0, 0, 0, 0}, m.scores[n:]...)
+	})
+}
+
+func (d *directory) camembert() (*Pipeline, error) {
+	if _, said := d.keys["mask_token"]; !said {
+		mask := plain("<mask>")
+		mask.LStrip = true
+		d.named["mask_token"] = mask
+	} else if mask, ok := d.named["mask_token"]; ok && strings.HasPrefix(string(d.keys["mask_token"]), `"`) && mask == plain(mask.Content) {
+		mask.LStrip = true
+		d.named["mask_token"] = mask
+	}
+	return d.fairseq(func(_, pad, _, unk string, m *spModel) (pieces []string, scores []float64) {
+		n := min(1, len(m.pieces))
+		return append([]string{"<s>NOTUSED", pad, "</s>NOTUSED", unk, "<unk>NOTUSED"}, m.pieces[n:]...), append([]float64{0, 0, 0, 0, -100}, m.scores[n:]...)
+	})
+}
+
+func (d *directory) fairseq(all func(bos, pad, eos, unk string, m *spModel) ([]string, []float64)) (*Pipeline, error) {
+	m, err := d.piece("sentencepiece.bpe.model")
+	if err != nil {
+		return nil, err
+	}
+	if m.bpe {
+		return nil, errors.New("sentencepiece.bpe.model is a model of BPE, where one of Unigram is expected")
+	}
+	d.defaults("bos_token", "<s>", "eos_token", "</s>", "sep_token", "</s>", "cls_token", "<s>", "unk_token", "<unk>", "pad_token", "<pad>", "mask_token", "<mask>")
+	var names [5]string
+	for i, role := range []string{"bos_token", "pad_token", "eos_token", "unk_token", "mask_token"} {
+		if names[i], err = d.role(role); err != nil {
+			return nil, err
+		}
+	}
+	bos, eos := names[0], names[2]
+	prefix, err := d.flag("add_prefix_space", true)
+	if err != nil {
+		return nil, err
+	}
+	f, v := m.unigram(3)
+	v.pieces, v.scores = all(bos, names[1], eos, names[3], m)
+	v.pieces, v.scores = append(v.pieces, names[4]), append(v.scores, 0)
+	if !prefix {
+		f = wordsFile("never")
+	}
+	if len(m.charsmap) > 0 {
+		f.Normalizer = m.precompiled()
+	}
+	return d.finish(f, v, func(f *file, v *vocabulary) error {
+		pair := []templatePart{{token: bos}, {text: "A"}, {token: eos}, {token: eos}, {text: "B"}, {token: eos}}
+		f.PostProcessor, err = writeTemplate(pair[:3], pair, tokenID(f, v))
+		return err
+	})
+}
+
 func sentinel(i int) string { return fmt.Sprintf("<extra_id_%d>", i) }
 
 func sentinels(list []AddedToken) (n int) {
@@ -321,7 +386,7 @@ func sentinels(list []AddedToken) (n int) {
 }
 
 func (d *directory) xlnet() (*Pipeline, error) {
-	m, err := d.piece("spiece.model")
+	m, err := d.piece("tokenizer.model", "spiece.model")
 	if err != nil {
 		return nil, err
 	}
@@ -362,7 +427,7 @@ func (d *directory) xlnet() (*Pipeline, error) {
 
 // sentencePiece is the class that has none of a model's own: it does as the model says.
 func (d *directory) sentencePiece() (*Pipeline, error) {
-	m, err := d.piece("")
+	m, err := d.piece("tokenizer.model")
 	if err != nil {
 		return nil, err
 	}

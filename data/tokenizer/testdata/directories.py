@@ -71,6 +71,10 @@ def vocabularies():
           pad_id=0, eos_id=1, bos_id=2, unk_id=3, pad_piece="<pad>", eos_piece="<eos>", bos_piece="<bos>", user_defined_symbols=["<mask>", "<start_of_turn>"])
     piece("t5", model_type="unigram", vocab_size=90, pad_id=0, eos_id=1, unk_id=2, bos_id=-1, normalization_rule_tsv=rules)
     piece("xlnet", model_type="unigram", vocab_size=90, normalization_rule_tsv=rules, control_symbols=["<cls>", "<sep>", "<pad>", "<mask>", "<eod>"], user_defined_symbols=["<eop>"])
+    piece("xlmr", model_type="unigram", vocab_size=90, normalization_rule_tsv=rules)
+    piece("gemma3", model_type="bpe", vocab_size=380, byte_fallback=True, normalization_rule_name="identity", add_dummy_prefix=False, remove_extra_whitespaces=False,
+          pad_id=0, eos_id=1, bos_id=2, unk_id=3, pad_piece="<pad>", eos_piece="<eos>", bos_piece="<bos>",
+          user_defined_symbols=["<mask>", "[multimodal]", "<unused0>", "<start_of_turn>", "<end_of_turn>", "\n", "\n\n", "▁▁", "▁▁▁", "\t"])
     piece("bare", model_type="unigram", vocab_size=90, normalization_rule_name="identity")
 
 
@@ -111,6 +115,14 @@ KINDS = {  # class, model types, files, keys that it may have
               {"do_lower_case": [True, False], "keep_accents": [True], "remove_space": [False], "mask_token": ["<mask>", {"__type": "AddedToken", "content": "<mask>", "lstrip": True, "normalized": False}],
                "cls_token": ["<cls>"], "additional_special_tokens": [["<eop>", "<eod>"]], "legacy": [False]}),
     "gemma": (["GemmaTokenizer", "GemmaTokenizerFast", None], ["gemma"], [{"tokenizer.model": "gemma.model"}], {"add_bos_token": [True, False], "pad_token": ["<pad>"], "spaces_between_special_tokens": [False]}),
+    "xlm-roberta": (["XLMRobertaTokenizer", "XLMRobertaTokenizerFast", None], ["xlm-roberta"], [{"sentencepiece.bpe.model": "xlmr.model"}, {"sentencepiece.bpe.model": "t5.model"}],
+                    {"add_prefix_space": [True, False], "mask_token": ["<mask>", "[MASK]", {"__type": "AddedToken", "content": "<mask>", "lstrip": True, "normalized": False}], "bos_token": ["<s>", "<bos>"],
+                     "additional_special_tokens": [["<image>", "<user>"]], "cls_token": ["[CLS]"], "legacy": [False]}),
+    "camembert": (["CamembertTokenizer", "CamembertTokenizerFast", None], ["camembert"], [{"sentencepiece.bpe.model": "xlmr.model"}, {"sentencepiece.bpe.model": "bare.model"}],
+                  {"add_prefix_space": [True, False], "mask_token": ["<mask>", "[MASK]", {"__type": "AddedToken", "content": "<mask>", "lstrip": False, "normalized": True}], "unk_token": ["<unk>", "[UNK]"],
+                   "additional_special_tokens": [["<s>NOTUSED", "</s>NOTUSED"], ["<image>"], []], "eos_token": ["</s>", "<eos>"]}),
+    "gemma3": (["GemmaTokenizer", "GemmaTokenizerFast", None], ["gemma3_text", "gemma"], [{"tokenizer.model": "gemma3.model"}],
+               {"add_bos_token": [True, False], "add_eos_token": [True], "mask_token": ["<mask>", None], "additional_special_tokens": [["<start_of_turn>", "<end_of_turn>"]], "extra_special_tokens": [{"image_token": "[multimodal]"}]}),
 }
 
 
@@ -132,7 +144,7 @@ def draw(r):
     if r.random() < 0.15:
         config["extra_special_tokens"] = r.choice([["<image>", "[NEW]"], {"image_token": "<image>", "b_token": "<user>"}, []])
     vocab = next(v for k, v in out.items() if k != "merges.txt")
-    base = size(vocab) + (config.get("extra_ids", 100) if kind == "t5" else 0)
+    base = size(vocab) + (config.get("extra_ids", 100) if kind == "t5" else {"xlm-roberta": 2, "camembert": 5}.get(kind, 0))
     way = r.random()
     if way < 0.25:
         config["added_tokens_decoder"] = added(r, r.randint(1, 3), base)
@@ -175,6 +187,21 @@ def values(case):
         return {**case, "class": type(t).__name__, "one": one, "two": two}
     finally:
         shutil.rmtree(d)
+
+
+def saved(case):
+    """The directory that transformers writes of one, with its tokenizer.json."""
+    from transformers import AutoTokenizer
+
+    with tempfile.TemporaryDirectory() as d, tempfile.TemporaryDirectory() as e:
+        for name, content in case["files"].items():
+            if isinstance(content, str):
+                shutil.copy(os.path.join(DIR, content), os.path.join(d, name))
+            else:
+                json.dump(content, open(os.path.join(d, name), "w"))
+        AutoTokenizer.from_pretrained(d).save_pretrained(e)
+        files = {n: json.load(open(os.path.join(e, n))) for n in ("tokenizer.json", "tokenizer_config.json")}
+    return {"name": case["name"] + ", tokenizer.json", "files": {**files, "config.json": case["files"]["config.json"]}}
 
 
 def chosen():
@@ -221,6 +248,24 @@ def chosen():
     yield case("xlnet", "xlnet", {"spiece.model": "xlnet.model"})
     yield case("xlnet, lower case, tokens of its own", "xlnet", {"spiece.model": "bare.model"}, {"do_lower_case": True, "mask_token": "<mask>"})
     yield case("gemma", "gemma", {"tokenizer.model": "gemma.model"}, {"add_bos_token": True})
+    gemma3 = {"add_bos_token": True, "add_eos_token": False, "tokenizer_class": "GemmaTokenizer", "clean_up_tokenization_spaces": False, "added_tokens_decoder": {
+        str(i): {"content": c, "lstrip": False, "rstrip": False, "single_word": False, "normalized": False, "special": c[0] == "<" or c[0] == "["}
+        for i, c in enumerate(["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "[multimodal]", "<unused0>", "<start_of_turn>", "<end_of_turn>", "\n", "\n\n", "▁▁", "▁▁▁", "\t"])}}
+    yield case("gemma3", "gemma3_text", {"tokenizer.model": "gemma3.model"}, gemma3)
+    yield case("gemma3, as its model says", "gemma3_text", {"tokenizer.model": "gemma3.model"})
+    piece = {"sentencepiece.bpe.model": "xlmr.model"}
+    k = size("xlmr.model")
+    mask = {"content": "<mask>", "lstrip": True, "normalized": False, "special": True}
+    yield case("xlm-roberta", "xlm-roberta", piece)
+    yield case("xlm-roberta, mask takes a blank", "xlm-roberta", piece, {"tokenizer_class": "XLMRobertaTokenizer", "mask_token": {"__type": "AddedToken", **mask}, "model_max_length": 512})
+    yield case("xlm-roberta, added_tokens_decoder", "xlm-roberta", piece, {"tokenizer_class": "XLMRobertaTokenizerFast", "add_prefix_space": False, "added_tokens_decoder": {
+        "0": {"content": "<s>", "special": True}, str(k + 1): mask, str(k + 2): {"content": "new word", "normalized": True}}})
+    yield case("xlm-roberta, other ends", "xlm-roberta", piece, {"bos_token": "<bos>", "eos_token": "<eos>", "additional_special_tokens": ["<image>"]})
+    yield case("camembert", "camembert", piece)
+    yield case("camembert, a key for each", "camembert", piece, {"tokenizer_class": "CamembertTokenizer", "mask_token": "[MASK]", "pad_token": "[PAD]", "additional_special_tokens": ["<s>NOTUSED", "</s>NOTUSED"]})
+    yield case("camembert, added_tokens.json", "camembert", piece, {"tokenizer_class": "CamembertTokenizerFast"}, added_tokens={"cool-token": k + 5})
+    for c in list(case(n, t, f, conf) for n, t, f, conf in [("xlm-roberta", "xlm-roberta", piece, None), ("camembert", "camembert", piece, None), ("gemma3", "gemma3_text", {"tokenizer.model": "gemma3.model"}, gemma3)]):
+        yield saved(c)
 
 
 if __name__ == "__main__":
