@@ -73,3 +73,8 @@ const (
 	holdOutHash = "hash"
 	HoldOutEnd  = "end"
 )
+
+var (
+	onErrors = []string{"fail", "skip"}
+	holdOuts = []string{holdOutHash, HoldOutEnd}
+)

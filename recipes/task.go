@@ -16,15 +16,24 @@ var taskFiles embed.FS
 
 // A Task says what a checkpoint is evaluated on.
 type Task struct {
-	Name        string   `toml:"name"`
-	Description string   `toml:"description"`
-	Kind        string   `toml:"kind"`   // likelihood (of a language model), classification
-	Source      string   `toml:"source"` // as of a corpus in a recipe
-	Text        string   `toml:"text"`
-	Label       string   `toml:"label"`
-	Split       string   `toml:"split"` // train, validation, test
-	Baselines   []string `toml:"baselines"`
+	Name        string   `toml:"name" doc:"name of the task in reports; without it the file's name"`
+	Description string   `toml:"description" doc:"what the task is, in one line, for hone ls"`
+	Kind        string   `toml:"kind" need:"yes" doc:"what is measured: the likelihood of text under a language model, or classification"`
+	Source      string   `toml:"source" need:"yes" doc:"where the documents are, as source of a corpus in a recipe"`
+	Text        string   `toml:"text" doc:"name of the column with the text; \"\": text"`
+	Label       string   `toml:"label" doc:"name of the column with the label; \"\": label, where there is one"`
+	Split       string   `toml:"split" doc:"split of the documents that is scored"`
+	Baselines   []string `toml:"baselines" doc:"baselines that the model stands beside, on the same documents"`
 }
+
+// What the keys of a task can be.
+var (
+	taskKinds     = []string{"likelihood", "classification"}
+	taskSplits    = []string{"train", "validation", "test"}
+	taskBaselines = slices.DeleteFunc(slices.Clone(baselines), func(s string) bool { return s == "random_init" })
+)
+
+func defaultTask() Task { return Task{Split: "test"} }
 
 // Tasks lists the built-in tasks.
 func Tasks() []string {
@@ -62,14 +71,15 @@ func LoadTask(nameOrFile string) (*Task, error) {
 		}
 		return nil, fmt.Errorf("task %s: %w", file, err)
 	}
-	t := &Task{Name: strings.TrimSuffix(file, ".toml"), Split: "test"}
+	t := new(defaultTask())
+	t.Name = strings.TrimSuffix(file, ".toml")
 	d := decoder{faults: faults, lines: keyLines(string(text)), task: true}
 	d.table(tree, "", reflect.ValueOf(t).Elem())
-	d.oneOf("kind", t.Kind, []string{"likelihood", "classification"})
-	d.oneOf("split", t.Split, []string{"train", "validation", "test"})
+	d.oneOf("kind", t.Kind, taskKinds)
+	d.oneOf("split", t.Split, taskSplits)
 	d.sourceExists("source", t.Source, "")
 	for _, b := range t.Baselines {
-		d.oneOf("baselines", b, slices.DeleteFunc(slices.Clone(baselines), func(s string) bool { return s == "random_init" }))
+		d.oneOf("baselines", b, taskBaselines)
 	}
 	if len(faults.List) > 0 {
 		return nil, faults

@@ -34,7 +34,7 @@ func (d *decoder) validate(r *Recipe) {
 	for _, name := range names {
 		c, at := r.Corpus[name], "corpus."+name
 		d.sourceExists(at+".source", c.Source, c.Origin)
-		d.oneOf(at+".on_error", c.OnError, []string{"fail", "skip"})
+		d.oneOf(at+".on_error", c.OnError, onErrors)
 		faults := c.Read().Check()
 		for _, key := range slices.Sorted(maps.Keys(faults)) {
 			d.fault(at+"."+key, "%v", faults[key])
@@ -152,7 +152,7 @@ func (d *decoder) cleaning(c *Corpus, at string) {
 		}
 	}
 	if c.HoldOut != "" {
-		d.oneOf(at+"hold_out", c.HoldOut, []string{holdOutHash, HoldOutEnd})
+		d.oneOf(at+"hold_out", c.HoldOut, holdOuts)
 	}
 	if c.HoldOut == HoldOutEnd && c.Validation+c.Test == 0 {
 		d.fault(at+"hold_out", "nothing is held out: give validation, or test, a share such as 0.1")

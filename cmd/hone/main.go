@@ -118,6 +118,8 @@ Start with the built-in one, which learns from the Go source tree on this machin
 		return err
 	}
 	root.PersistentFlags().BoolVar(&t.json, "json", false, "one JSON document on stdout; progress stays on stderr")
+	help := newHelp(t)
+	root.SetHelpCommand(help)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return inputError{fmt.Errorf("%w\nhint: %s --help", err, c.CommandPath())}
 	})
@@ -135,7 +137,7 @@ Start with the built-in one, which learns from the Go source tree on this machin
 			c.GroupID = group.title
 			root.AddCommand(c)
 		}
-		root.SetHelpCommandGroupID(group.title) // the last
+		help.GroupID = group.title // the last
 		root.SetCompletionCommandGroupID(group.title)
 	}
 	cobra.EnableCommandSorting = false // they stand in the order in which they are met
