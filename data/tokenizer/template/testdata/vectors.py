@@ -5,10 +5,7 @@
 # Made with Python 3.11, transformers 5.24.0, jinja2 3.1.6:
 #   python vectors.py
 #
-# templates/ holds the templates as their makers ship them: smollm2 (Hugging Face,
-# Apache 2.0), qwen3 (Alibaba, Apache 2.0), llama3 and llama3.2 (Meta Llama 3
-# Community License), gemma3 (Google, Gemma Terms of Use), chatml (the common form).
-# chatml-generation is chatml with the mark that loss masks need.
+# templates/README.md says where the templates come from, and their licences.
 import datetime, glob, gzip, json, os, random
 from transformers.utils import chat_template_utils as ctu
 
