@@ -1,12 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"hone/recipes"
 	"hone/recipes/exchange"
 )
 
@@ -20,12 +22,16 @@ func newExport(t *terminal) *cobra.Command {
 AutoTokenizer of transformers open. CHECKPOINT is a checkpoint's directory, or a
 stage's, whose final model is meant then, or its newest checkpoint while it is
 trained. The manifest goes along, and with it
-what the model has learned from.`,
-		Example: "  hone export runs/quickstart/pretrain my-model\n  hone export runs/quickstart/pretrain my-small-model --dtype bf16 --max-shard-size 500MB",
+what the model has learned from.
+
+With --format gguf DST is a file that llama.cpp and what is built on it open: of a
+language model of the families llama, qwen2, qwen3, gemma3 and gpt2, with its
+tokenizer and chat template.`,
+		Example: "  hone export runs/quickstart/pretrain my-model\n  hone export runs/quickstart/pretrain my-small-model --dtype bf16 --max-shard-size 500MB\n  hone export imported-model my-model.gguf --format gguf --dtype Q8_0",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			if format != "hf" {
-				return inputError{fmt.Errorf("export: format %q is not known; known is hf", format)}
+			if format != "hf" && format != "gguf" {
+				return inputError{fmt.Errorf("export: format %q is not known; known are hf, gguf", format)}
 			}
 			var err error
 			if o.MaxShardSize, err = parseSize(size); err != nil {
@@ -35,22 +41,41 @@ what the model has learned from.`,
 			if err != nil {
 				return err
 			}
-			x, err := exchange.Export(c.Context(), dir, args[1], o, t.console())
+			var x *exchange.Exported
+			if format == "gguf" {
+				if c.Flags().Changed("max-shard-size") {
+					return inputError{errors.New("export: --max-shard-size is of --format hf; a GGUF file is one")}
+				}
+				x, err = exchange.ExportGGUF(c.Context(), dir, args[1], ggufType(o.DType), t.console())
+			} else {
+				x, err = exchange.Export(c.Context(), dir, args[1], o, t.console())
+			}
 			if err != nil {
 				return err
 			}
 			if t.json {
 				return t.printJSON(x)
 			}
+			if len(x.AsF16) > 0 {
+				t.say(fmt.Sprintf("in F16, as their rows are no whole blocks: %s", recipes.Listed(x.AsF16)))
+			}
 			fmt.Fprintf(t.out, "%s: %s, %d parameters of %s in %s\n", x.Directory, x.Architecture, x.Parameters, x.DType, strings.Join(x.Files, ", "))
 			return nil
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&format, "format", "hf", "hf: a Hugging Face model directory")
-	f.StringVar(&o.DType, "dtype", "fp32", "of the weights: "+strings.Join(exchange.ExportDTypes, ", "))
+	f.StringVar(&format, "format", "hf", "hf: a Hugging Face model directory; gguf: a file of llama.cpp's")
+	f.StringVar(&o.DType, "dtype", "fp32", "of the weights: "+strings.Join(exchange.ExportDTypes, ", ")+"; of a GGUF file "+strings.Join(exchange.GGUFTypes, ", "))
 	f.StringVar(&size, "max-shard-size", "5GB", "weights in one file, at most: a number of bytes, KB, MB or GB (powers of 1000)")
 	return c
+}
+
+// ggufType is a type by GGUF's name, where it is given by the name that it has elsewhere.
+func ggufType(dtype string) string {
+	if name, ok := map[string]string{"fp32": "F32", "fp16": "F16", "bf16": "BF16"}[dtype]; ok {
+		return name
+	}
+	return strings.ToUpper(dtype)
 }
 
 // parseSize reads a number of bytes.

@@ -197,8 +197,8 @@ func TestGreedyWithoutCache(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if g.ends = []int32{26}; c.Writing() == model.Answered {
-			g.after = g.ends
+		if g.Ends = []int32{26}; c.Writing() == model.Answered {
+			g.After = g.Ends
 		} // z ends a text; which T5 is not told by another token
 		g.window = 23
 		answers := c.Writing() == model.Answered

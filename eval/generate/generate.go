@@ -4,7 +4,6 @@
 package generate
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,69 +34,22 @@ type Result struct {
 // Generator writes with one network; it keeps the caches' memory between calls.
 type Generator struct {
 	decoder
-	tok    tokenizer.Tokenizer
-	start  int32 // of an answer, or of a text that has no token; -1: none
-	ends   []int32
-	starts bool    // every text starts with start
-	before []int32 // what is set around a prompt
-	after  []int32
+	Frame
+	tok tokenizer.Tokenizer
 }
 
-// New prepares decoding with a language model and its tokenizer. A text ends with any of the
-// settings' ends, or the configuration's; what it starts with see Settings. Of a model that
-// hone has trained without naming either, the token <|endoftext|> does both.
+// New prepares decoding with a language model and its tokenizer.
 func New(net *model.Network, tok tokenizer.Tokenizer, s Settings) (*Generator, error) {
 	c := net.Config()
 	d, err := newDecoder(net)
 	if err != nil {
 		return nil, err
 	}
-	g := &Generator{decoder: *d, tok: tok}
-	end := -1
-	if id, ok := tok.Special("<|endoftext|>"); ok {
-		end = int(id)
+	f, err := FrameOf(c, tok, s)
+	if err != nil {
+		return nil, err
 	}
-	ends := s.Ends
-	if len(ends) == 0 {
-		ends = c.EOSTokenID
-	}
-	if len(ends) == 0 && s.Starts {
-		if end < 0 {
-			return nil, errors.New("generate: the model's configuration has no eos_token_id, and the tokenizer no token <|endoftext|>")
-		}
-		ends = model.TokenIDs{end}
-	}
-	first := end
-	switch id := cmp.Or(s.BOS, c.BOSTokenID); {
-	case id != nil:
-		first = *id
-	case s.Starts && len(c.EOSTokenID) > 0: // which begins documents where nothing else does: data.Config
-		first = c.EOSTokenID[0]
-	case end < 0 && len(ends) > 0:
-		first = ends[0]
-	}
-	t5, answers := c.Family.(model.T5)
-	if answers {
-		first = *cmp.Or(s.DecoderStart, &t5.DecoderStartTokenID)
-	}
-	for _, id := range append(slices.Clone(ends), first) {
-		if id >= c.VocabSize || id < 0 && (id != first || s.Starts || answers) {
-			return nil, fmt.Errorf("generate: token %d starts or ends a text, but the model has %d", id, c.VocabSize)
-		}
-	}
-	for _, id := range ends {
-		g.ends = append(g.ends, int32(id))
-	}
-	g.start = int32(first)
-	switch p, ok := tok.(*tokenizer.Pipeline); {
-	case s.Starts && answers:
-		g.after = g.ends[:1]
-	case s.Starts:
-		g.starts, g.before = true, []int32{g.start}
-	case ok:
-		g.before, g.after = p.Frame()
-	}
-	return g, nil
+	return &Generator{decoder: *d, tok: tok, Frame: f}, nil
 }
 
 // Generate continues a prompt. emit, which may be nil, gets the text piece by piece
@@ -138,7 +90,7 @@ func (g *Generator) Generate(ctx context.Context, prompt string, o Options, emit
 			break
 		}
 		id := pick(g.logits[:min(len(g.logits), g.tok.Size())]) // rows after the tokens are padding
-		if slices.Contains(g.ends, id) {
+		if slices.Contains(g.Ends, id) {
 			r.Reason = "end of text"
 			break
 		}
@@ -173,14 +125,14 @@ func (g *Generator) Generate(ctx context.Context, prompt string, o Options, emit
 
 // begin is the text that is gone on with: the prompt, or where an encoder reads that, nothing yet.
 func (g *Generator) begin(prompt string) ([]int32, error) {
-	text := g.tok.Encode(slices.Clone(g.before), prompt)
+	text := g.tok.Encode(slices.Clone(g.Before), prompt)
 	if err := tokenizer.Fault(g.tok); err != nil {
 		return nil, fmt.Errorf("generate: %w", err)
 	}
-	if g.starts && len(text) > 1 && text[1] == g.start { // written in the prompt
+	if g.Starts && len(text) > 1 && text[1] == g.Start { // written in the prompt
 		text = text[1:]
 	}
-	text = append(text, g.after...)
+	text = append(text, g.After...)
 	if g.how == model.Answered {
 		g.source, text = text, nil
 		if n := len(g.source); n > g.window {
@@ -190,10 +142,10 @@ func (g *Generator) begin(prompt string) ([]int32, error) {
 	if len(text) > 0 {
 		return text, nil
 	}
-	if g.start < 0 {
+	if g.Start < 0 {
 		return nil, errors.New("generate: an empty prompt, and neither the model's configuration nor its tokenizer says what a text starts with")
 	}
-	return []int32{g.start}, nil
+	return []int32{g.Start}, nil
 }
 
 func firstStop(text string, stop []string) int {

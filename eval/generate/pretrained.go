@@ -8,22 +8,30 @@ import (
 	"hone/trainer/pretrained"
 )
 
-// Open prepares the writing of texts, and gives what the model's files say of it. A model
-// that a recipe has trained starts each text as documents were framed; one that was only ever
-// imported, as its tokenizer says.
+// Open prepares the writing of texts, and gives what the model's files say of it.
 func Open(m *pretrained.Model) (*Generator, *Settings, error) {
-	s, name := &Settings{}, checkpoint.GenerationFile
-	if _, ok := m.Checkpoint.Manifest.Files[name]; ok {
-		text, err := m.Checkpoint.File(name)
-		if err != nil {
-			return nil, nil, err
-		}
-		if s, err = ReadSettings(text); err != nil {
-			return nil, nil, fmt.Errorf("checkpoint %s: %s: %w", m.Checkpoint.Dir, name, err)
-		}
+	s, err := SettingsOf(m.Checkpoint)
+	if err != nil {
+		return nil, nil, err
 	}
-	chain := m.Checkpoint.Manifest.Provenance
-	s.Starts = len(chain) == 0 || slices.ContainsFunc(chain, func(o checkpoint.Origin) bool { return len(o.Corpora) > 0 })
 	g, err := New(m.Net, m.Tokenizer, *s)
 	return g, s, err
+}
+
+// SettingsOf are those of a checkpoint. A model that a recipe has trained starts each text as
+// documents were framed; one that was only ever imported, as its tokenizer says.
+func SettingsOf(c *checkpoint.Checkpoint) (*Settings, error) {
+	s, name := &Settings{}, checkpoint.GenerationFile
+	if _, ok := c.Manifest.Files[name]; ok {
+		text, err := c.File(name)
+		if err != nil {
+			return nil, err
+		}
+		if s, err = ReadSettings(text); err != nil {
+			return nil, fmt.Errorf("checkpoint %s: %s: %w", c.Dir, name, err)
+		}
+	}
+	chain := c.Manifest.Provenance
+	s.Starts = len(chain) == 0 || slices.ContainsFunc(chain, func(o checkpoint.Origin) bool { return len(o.Corpora) > 0 })
+	return s, nil
 }

@@ -33,6 +33,7 @@ type Exported struct {
 	DType        string   `json:"dtype"`
 	Parameters   int64    `json:"parameters"`
 	Files        []string `json:"files"`
+	AsF16        []string `json:"as_f16,omitempty"` // tensors of a GGUF file whose rows are no whole blocks
 }
 
 // Export makes a Hugging Face model directory at dst, which must not be there yet, of a

@@ -1,11 +1,14 @@
 package exchange
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -217,6 +220,185 @@ func TestImportGGUFRefused(t *testing.T) {
 		}
 		if _, err := os.Stat(dst); err == nil {
 			t.Errorf("%s: something was written", name)
+		}
+	}
+}
+
+// values reads every tensor of a checkpoint.
+func values(t *testing.T, dir string) map[string][]float32 {
+	t.Helper()
+	w, err := checkpoint.OpenWeights(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	all := map[string][]float32{}
+	for i, x := range w.Tensors() {
+		var b bytes.Buffer
+		if err := w.Copy(t.Context(), &b, i, "F32"); err != nil {
+			t.Fatal(err)
+		}
+		all[x.Name] = make([]float32, x.Elems())
+		if err := binary.Read(&b, binary.LittleEndian, all[x.Name]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+// What goes out as GGUF in float32 comes in again as it was, with its configuration, its
+// tokenizer and its provenance; of norms that had 1 added, within its rounding.
+func TestExportGGUF(t *testing.T) {
+	for name := range ggufModels(t) {
+		dir := t.TempDir()
+		first, again, path := filepath.Join(dir, "first"), filepath.Join(dir, "again"), filepath.Join(dir, "m.gguf")
+		if _, err := Import(t.Context(), "testdata/gguf/"+name+".gguf", first, silent()); err != nil {
+			t.Fatal(err)
+		}
+		x, err := ExportGGUF(t.Context(), first, path, "F32", silent())
+		if name == "bert" {
+			if err == nil || !strings.Contains(err.Error(), "a GGUF file of BertModel is not written (known: LlamaForCausalLM, Qwen2ForCausalLM") {
+				t.Errorf("bert: %v", err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if len(x.AsF16) > 0 || x.Parameters == 0 {
+			t.Errorf("%s: %+v", name, x)
+		}
+		if _, err := ExportGGUF(t.Context(), first, path, "F32", silent()); err == nil || !strings.Contains(err.Error(), "is there already") {
+			t.Errorf("%s: written over: %v", name, err)
+		}
+		if _, err := Import(t.Context(), path, again, silent()); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		want, got := values(t, first), values(t, again)
+		for tensor, v := range want {
+			by := 0.
+			if name == "gemma3" && strings.HasSuffix(tensor, "norm.weight") {
+				by = 1. / (1 << 23)
+			}
+			if !slices.EqualFunc(v, got[tensor], func(a, b float32) bool { return math.Abs(float64(a-b)) <= by }) {
+				t.Errorf("%s: tensor %s comes back another", name, tensor)
+			}
+		}
+		for _, file := range []string{checkpoint.ConfigFile, checkpoint.TokenizerFile, checkpoint.TokenizerConfigFile} {
+			was, err := os.ReadFile(filepath.Join(first, file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			is, err := os.ReadFile(filepath.Join(again, file))
+			if err != nil || !bytes.Equal(was, is) {
+				t.Errorf("%s: %s was\n%s\nis\n%s\n%v", name, file, was, is, err)
+			}
+		}
+		c, err := checkpoint.Open(again)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if chain := c.Manifest.Provenance; len(chain) != 2 || chain[0].Imported.Name != "tiny "+name {
+			t.Errorf("%s: provenance %+v", name, chain)
+		}
+	}
+}
+
+// Tensors are of the type that was asked for where whole blocks fit into their rows, in order and
+// without gaps; others are F16 and named.
+func TestExportGGUFTypes(t *testing.T) {
+	dir := t.TempDir()
+	model := filepath.Join(dir, "model")
+	if _, err := Import(t.Context(), "testdata/huggingface/llama", model, silent()); err != nil {
+		t.Fatal(err)
+	}
+	for _, dtype := range GGUFTypes {
+		path := filepath.Join(dir, dtype+".gguf")
+		x, err := ExportGGUF(t.Context(), model, path, dtype, silent())
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := gguf.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		kind, err := gguf.TypeNamed(dtype)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var short []string
+		for _, tensor := range f.Tensors {
+			want := kind
+			if last := tensor.Shape[len(tensor.Shape)-1]; len(tensor.Shape) == 1 {
+				want = gguf.F32
+			} else if last%kind.Block() != 0 {
+				want = gguf.F16
+				short = append(short, tensor.Name)
+			}
+			if tensor.Type != want {
+				t.Errorf("%s of shape %v is of type %v, want %v", tensor.Name, tensor.Shape, tensor.Type, want)
+			}
+		}
+		if slices.Sort(short); !slices.Equal(slices.Sorted(slices.Values(x.AsF16)), short) {
+			t.Errorf("%s: in F16 are %v, said are %v", dtype, short, x.AsF16)
+		}
+	}
+	_, err := ExportGGUF(t.Context(), model, filepath.Join(dir, "x.gguf"), "Q6_K", silent())
+	if err == nil || !strings.Contains(err.Error(), `dtype "Q6_K" of a GGUF file is not known; known are F32, F16, BF16, Q8_0, Q4_0`) {
+		t.Error(err)
+	}
+}
+
+// What a configuration says and a GGUF file cannot is refused by its name.
+func TestExportGGUFRefused(t *testing.T) {
+	decoder := func(kind, class string, more map[string]any) map[string]any {
+		c := map[string]any{"model_type": kind, "architectures": []string{class}, "vocab_size": 300, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 7,
+			"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "max_position_embeddings": 64, "tie_word_embeddings": true, "rms_norm_eps": 1e-5}
+		for key, v := range more {
+			c[key] = v
+		}
+		return c
+	}
+	gemma := func(key string, v any) map[string]any {
+		c := decoder("gemma3_text", "Gemma3ForCausalLM", map[string]any{"query_pre_attn_scalar": 8, "sliding_window": 16})
+		c[key] = v
+		return c
+	}
+	for name, test := range map[string]struct {
+		config map[string]any
+		want   string
+	}{
+		"llama":             {decoder("llama", "LlamaForCausalLM", nil), ""},
+		"linear":            {decoder("llama", "LlamaForCausalLM", map[string]any{"rope_scaling": map[string]any{"rope_type": "linear", "factor": 2.}}), ""},
+		"dynamic":           {decoder("llama", "LlamaForCausalLM", map[string]any{"rope_scaling": map[string]any{"rope_type": "dynamic", "factor": 2.}}), `llama: rope_type "dynamic", which GGUF's llama cannot say`},
+		"classifier":        {decoder("llama", "LlamaForSequenceClassification", map[string]any{"num_labels": 2}), "a GGUF file of LlamaForSequenceClassification is not written"},
+		"qwen2":             {decoder("qwen2", "Qwen2ForCausalLM", nil), ""},
+		"qwen2's window":    {decoder("qwen2", "Qwen2ForCausalLM", map[string]any{"use_sliding_window": true, "sliding_window": 8, "max_window_layers": 2}), "qwen2: layers that see a window"},
+		"qwen3's bias":      {decoder("qwen3", "Qwen3ForCausalLM", map[string]any{"attention_bias": true}), "qwen3: attention_bias"},
+		"gemma3":            {gemma("sliding_window", 16), ""},
+		"gemma3's layers":   {gemma("layer_types", []string{"full_attention", "sliding_attention", "sliding_attention", "sliding_attention", "sliding_attention", "full_attention", "sliding_attention"}), "gemma3_text: layer_types but that each sixth"},
+		"gemma3's base":     {gemma("rope_local_base_freq", 5000), "rope_local_base_freq 5000 and not 10000"},
+		"gemma3's scale":    {gemma("query_pre_attn_scalar", 16), "query_pre_attn_scalar 16 and not 8"},
+		"gemma3's function": {gemma("hidden_activation", "gelu"), "hidden_activation gelu"},
+		"gpt2's function":   {map[string]any{"model_type": "gpt2", "architectures": []string{"GPT2LMHeadModel"}, "vocab_size": 300, "n_embd": 32, "n_head": 4, "n_layer": 1, "n_positions": 64, "bos_token_id": 0, "eos_token_id": 0, "activation_function": "relu"}, "activation_function relu"},
+		"another family":    {map[string]any{"model_type": "roberta", "architectures": []string{"RobertaForMaskedLM"}}, "a GGUF file of RobertaForMaskedLM is not written"},
+	} {
+		text, err := json.Marshal(test.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := filepath.Join(t.TempDir(), "m")
+		if err := checkpoint.Create(dir, checkpoint.Manifest{}, []checkpoint.File{checkpoint.BytesFile(checkpoint.ConfigFile, text)}); err != nil {
+			t.Fatal(err)
+		}
+		c, err := checkpoint.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = writeModel(c, gguf.F32)
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%s: error %v, want %q", name, err, test.want)
 		}
 	}
 }

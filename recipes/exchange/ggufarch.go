@@ -15,6 +15,7 @@ type ggufArch struct {
 	class     string // and its architecture
 	tensors   []ggufName
 	config    func(k *ggufKeys) map[string]any
+	write     func(m *ggufWriter) // nil: none is written
 }
 
 // A ggufName is a part of a model by both names, which end in .weight or .bias; %d is the
@@ -117,18 +118,18 @@ func plainTurns(more ...ggufName) []ggufName {
 // ggufArchs are those that are read and written. Of BERT none is written: llama.cpp has no
 // part that predicts tokens or labels by it.
 var ggufArchs = []ggufArch{
-	{name: "llama", modelType: "llama", class: "LlamaForCausalLM", config: llamaConfig, tensors: decoderNames(plainNorms(
+	{name: "llama", modelType: "llama", class: "LlamaForCausalLM", config: llamaConfig, write: writeLlama, tensors: decoderNames(plainNorms(
 		ggufName{"blk.%d.attn_q", "model.layers.%d.self_attn.q_proj", queries}, ggufName{"blk.%d.attn_k", "model.layers.%d.self_attn.k_proj", keys})...)},
-	{name: "qwen2", modelType: "qwen2", class: "Qwen2ForCausalLM", config: qwen2Config, tensors: decoderNames(plainNorms(plainTurns()...)...)},
-	{name: "qwen3", modelType: "qwen3", class: "Qwen3ForCausalLM", config: decoderConfig, tensors: decoderNames(plainNorms(plainTurns(
+	{name: "qwen2", modelType: "qwen2", class: "Qwen2ForCausalLM", config: qwen2Config, write: writeLlama, tensors: decoderNames(plainNorms(plainTurns()...)...)},
+	{name: "qwen3", modelType: "qwen3", class: "Qwen3ForCausalLM", config: decoderConfig, write: writeLlama, tensors: decoderNames(plainNorms(plainTurns(
 		ggufName{"blk.%d.attn_q_norm", "model.layers.%d.self_attn.q_norm", asIs}, ggufName{"blk.%d.attn_k_norm", "model.layers.%d.self_attn.k_norm", asIs})...)...)},
-	{name: "gemma3", modelType: "gemma3_text", class: "Gemma3ForCausalLM", config: gemma3Config, tensors: decoderNames(plainTurns(
+	{name: "gemma3", modelType: "gemma3_text", class: "Gemma3ForCausalLM", config: gemma3Config, write: writeGemma3, tensors: decoderNames(plainTurns(
 		ggufName{"output_norm", "model.norm", plusOne}, ggufName{"blk.%d.attn_norm", "model.layers.%d.input_layernorm", plusOne},
 		ggufName{"blk.%d.post_attention_norm", "model.layers.%d.post_attention_layernorm", plusOne},
 		ggufName{"blk.%d.ffn_norm", "model.layers.%d.pre_feedforward_layernorm", plusOne},
 		ggufName{"blk.%d.post_ffw_norm", "model.layers.%d.post_feedforward_layernorm", plusOne},
 		ggufName{"blk.%d.attn_q_norm", "model.layers.%d.self_attn.q_norm", plusOne}, ggufName{"blk.%d.attn_k_norm", "model.layers.%d.self_attn.k_norm", plusOne})...)},
-	{name: "gpt2", modelType: "gpt2", class: "GPT2LMHeadModel", config: gpt2Config, tensors: []ggufName{
+	{name: "gpt2", modelType: "gpt2", class: "GPT2LMHeadModel", config: gpt2Config, write: writeGPT2, tensors: []ggufName{
 		{"token_embd", "transformer.wte", asIs}, {"position_embd", "transformer.wpe", asIs}, {"output_norm", "transformer.ln_f", asIs}, {"output", "lm_head", asIs},
 		{"blk.%d.attn_norm", "transformer.h.%d.ln_1", asIs}, {"blk.%d.attn_qkv", "transformer.h.%d.attn.c_attn", transposed},
 		{"blk.%d.attn_output", "transformer.h.%d.attn.c_proj", transposed}, {"blk.%d.ffn_norm", "transformer.h.%d.ln_2", asIs},

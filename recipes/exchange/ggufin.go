@@ -23,6 +23,7 @@ type ggufModel struct {
 	weights *checkpoint.Weights // by transformers' names, and as they lie there
 	config  []byte              // config.json, which says the same as the file's keys
 	licence string
+	origins []checkpoint.Origin // of a file that hone wrote: what the model has learned from
 }
 
 // openGGUF opens a file. Its error names it.
@@ -79,8 +80,14 @@ func openGGUF(path string) (m *ggufModel, err error) {
 		}
 		list = append(list, d)
 	}
-	config, err := json.MarshalIndent(c, "", "  ")
-	return &ggufModel{file.Derive(list), config, k.text("general.license", "")}, err
+	m = &ggufModel{weights: file.Derive(list), licence: k.text("general.license", "")}
+	if text := k.text(provenanceKey, ""); text != "" {
+		if err := json.Unmarshal([]byte(text), &m.origins); err != nil {
+			return nil, fmt.Errorf("key %s: %w", provenanceKey, err)
+		}
+	}
+	m.config, err = json.MarshalIndent(c, "", "  ")
+	return m, err
 }
 
 // heads is how many heads a form tells apart, if it does.

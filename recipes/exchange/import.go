@@ -100,7 +100,9 @@ func (r *Imported) make(ctx context.Context, o recipes.Console) (*Imported, erro
 		origin.Imported.Files[name] = info.SHA256
 	}
 	chain := []checkpoint.Origin{origin}
-	if c, err := checkpoint.Open(src); err == nil { // it was exported from here: what is known of it stays known
+	if r.gguf != nil { // what was exported from here: what is known of it stays known
+		chain = append(r.gguf.origins, origin)
+	} else if c, err := checkpoint.Open(src); err == nil {
 		chain = c.Manifest.Chain(origin)
 	}
 
