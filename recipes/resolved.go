@@ -153,7 +153,7 @@ func (r *Recipe) readEarlier(text string) (map[string]any, error) {
 	flatten("", tree, raw)
 	for _, f := range d.faults.List {
 		for k, v := range raw {
-			if k == f.Key || strings.HasPrefix(k, f.Key+".") && f.Key != "Base" { // which was written by mistake, and follows from from
+			if k == f.Key || strings.HasPrefix(k, f.Key+".") {
 				keys[k] = v
 			}
 		}

@@ -65,7 +65,7 @@ func recipeTables() []recipeTable {
 	for _, t := range []struct {
 		name string
 		of   any
-	}{{recipeItself, Recipe{}}, {"[[stage]]", Stage{}}, {"[corpus.NAME]", Corpus{}}, {"[tokenizer]", Tokenizer{}}} {
+	}{{recipeItself, Recipe{}}, {"[[stage]]", Stage{}}, {"[[stage.mixture]]", Mix{}}, {"[corpus.NAME]", Corpus{}}, {"[tokenizer]", Tokenizer{}}} {
 		_, keys := tagged(reflect.ValueOf(t.of))
 		list = append(list, recipeTable{t.name, keys})
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"hone/checkpoint"
 	"hone/recipes"
 )
 
@@ -82,6 +83,48 @@ func TestReopenRun(t *testing.T) {
 	}
 	if _, err := openTest(t, dir, "cpu/avx2", false, "seed=2"); err == nil || !strings.Contains(err.Error(), "newer hone (v9") {
 		t.Errorf("newer layout: error %v", err)
+	}
+}
+
+// A run whose recipe an older hone resolved goes on, whether its manifest remembers the recipe
+// or recipe.toml alone has it.
+func TestReopenOlderRun(t *testing.T) {
+	for _, remembered := range []bool{true, false} {
+		dir := filepath.Join(t.TempDir(), "run")
+		if _, err := openTest(t, dir, "cpu/avx2", false); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Mkdir(filepath.Join(dir, "pretrain"), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		var m runManifest
+		path := filepath.Join(dir, runManifestFile)
+		if err := checkpoint.ReadSealed(path, &m); err != nil {
+			t.Fatal(err)
+		}
+		older := strings.Replace(m.Recipe, "ema_decay = 0.0\n", "samples = 0\nlm_weight = 0.0\n", 1)
+		if older == m.Recipe {
+			t.Fatalf("no ema_decay in\n%s", older)
+		}
+		m.Recipe = ""
+		if remembered {
+			m.Recipe = older
+		}
+		err := checkpoint.WriteSealed(path, m)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, runRecipeFile), []byte(older), 0o666)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var changed *ChangedError
+		_, err = openTest(t, dir, "cpu/avx2", false, "stage.pretrain.ema_decay=0.9")
+		if !errors.As(err, &changed) || strings.Join(changed.Keys, "; ") != "stage.pretrain.ema_decay (0.9, was 0)" {
+			t.Errorf("remembered %v: %v", remembered, err)
+		}
+		if said, err := openTest(t, dir, "cpu/avx2", false); err != nil || len(said) > 0 {
+			t.Errorf("remembered %v: %v, said %q", remembered, err, said)
+		}
 	}
 }
 
