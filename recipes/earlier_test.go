@@ -60,6 +60,30 @@ func TestEarlierRecipes(t *testing.T) {
 	}
 }
 
+// Since attention's weights have dropout, T5's one rate is theirs too: that is a change.
+func TestEarlierDropout(t *testing.T) {
+	for _, c := range []struct{ commit, file, want string }{
+		{"6236b06", "t5", "stage.pretrain.dropout (0.1, was \"0.1, but not of attention's weights\")"}, {"5c229db", "gpt2", ""},
+	} {
+		text, err := os.ReadFile(filepath.Join("testdata", "earlier", c.file+".toml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		old, err := os.ReadFile(filepath.Join("testdata", "earlier", c.commit, c.file+".toml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := parse(c.file+".toml", string(text), []string{"stage.pretrain.dropout=0.1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := r.Changed(strings.Replace(string(old), "dropout = 0.0", "dropout = 0.1", 1), false)
+		if got := strings.Join(list, ", "); err != nil || got != c.want {
+			t.Errorf("%s: %q, %v", c.file, got, err)
+		}
+	}
+}
+
 // What this hone does not know is a change, wherever it stands.
 func TestRecipesOfNewerHones(t *testing.T) {
 	r, err := parse("x.toml", pretraining, nil)

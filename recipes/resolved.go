@@ -119,7 +119,7 @@ func (r *Recipe) Changed(old string, remembered bool) ([]string, error) {
 		case !after:
 			changed = append(changed, fmt.Sprintf("%s (gone, was %v)", k, x))
 		case !before || fmt.Sprint(x) != fmt.Sprint(y):
-			changed = append(changed, fmt.Sprintf("%s (%v, was %v)", k, shown(y, true), shown(x, before)))
+			changed = append(changed, fmt.Sprintf("%s (%v, was %v)", k, shown(y, after), shown(x, before)))
 		}
 	}
 	return changed, nil
@@ -155,6 +155,15 @@ func (r *Recipe) readEarlier(text string) (map[string]any, error) {
 		for k, v := range raw {
 			if k == f.Key || strings.HasPrefix(k, f.Key+".") {
 				keys[k] = v
+			}
+		}
+	}
+	// Before attention_dropout was a key, no family left out weights of attention.
+	if c := r.Model; c.Family != nil && c.SetDropout(0, 0.5) != nil {
+		for i := range o.Stages {
+			at := "stage." + o.Stages[i].Name + "."
+			if _, ok := raw[at+"attention_dropout"]; !ok && o.Stages[i].Dropout > 0 {
+				keys[at+"dropout"] = fmt.Sprintf("%g, but not of attention's weights", o.Stages[i].Dropout)
 			}
 		}
 	}
