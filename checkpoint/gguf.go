@@ -25,18 +25,23 @@ func OpenGGUF(path string) (*Weights, map[string]gguf.Value, error) {
 	return w, keys, nil
 }
 
-func (w *Weights) openGGUF(name string) (keys map[string]gguf.Value, err error) {
-	names := []string{name}
-	if m := part.FindStringSubmatch(name); m != nil {
-		n, err := strconv.Atoi(m[3])
-		if err != nil {
-			return nil, err
-		}
-		names = nil
-		for i := range n {
-			names = append(names, fmt.Sprintf("%s-%05d-of-%s.gguf", m[1], i+1, m[3]))
-		}
+// GGUFParts are the names of all files of a model of which one has a name: that one alone,
+// unless it says that it is a part.
+func GGUFParts(name string) []string {
+	m := part.FindStringSubmatch(name)
+	if m == nil {
+		return []string{name}
 	}
+	n, _ := strconv.Atoi(m[3]) // five digits
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("%s-%05d-of-%s.gguf", m[1], i+1, m[3])
+	}
+	return names
+}
+
+func (w *Weights) openGGUF(name string) (keys map[string]gguf.Value, err error) {
+	names := GGUFParts(name)
 	total := -1
 	for i, name := range names {
 		var f *gguf.File

@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -35,7 +36,14 @@ func (d *decoder) base(r *Recipe) {
 		if _, err := r.Stage(from); err == nil || from == "" || r.Base != nil && from == r.Base.From {
 			continue
 		}
-		info, err := os.Stat(from)
+		dir, err := d.host.Model(from)
+		if err != nil {
+			d.fault(at, "%v", err)
+			d.faults.List[len(d.faults.List)-1].err = err
+			continue
+		}
+		dir = cmp.Or(dir, from)
+		info, err := os.Stat(dir)
 		switch {
 		case err != nil && !strings.ContainsAny(from, `/\`):
 			continue // a stage was meant
@@ -46,7 +54,7 @@ func (d *decoder) base(r *Recipe) {
 			d.fault(at, "%s is another checkpoint than %s: all stages are of one model", from, r.Base.From)
 			continue
 		}
-		b, err := openBase(from)
+		b, err := openBase(from, dir)
 		if err != nil {
 			d.fault(at, "%v", err)
 			continue
@@ -58,12 +66,9 @@ func (d *decoder) base(r *Recipe) {
 	}
 }
 
-func openBase(from string) (*Base, error) {
-	b := &Base{From: from, Dir: pretrained.Dir(from)}
-	if !pretrained.IsCheckpoint(from) {
-		if _, err := os.Stat(filepath.Join(from, checkpoint.ConfigFile)); err == nil {
-			return nil, fmt.Errorf("%s is no checkpoint; hone import %s NEW makes one of a Hugging Face model", from, from)
-		}
+func openBase(from, dir string) (*Base, error) {
+	b := &Base{From: from, Dir: pretrained.Dir(dir)}
+	if !pretrained.IsCheckpoint(dir) {
 		return nil, fmt.Errorf("%s is no checkpoint: it has no %s", from, checkpoint.ManifestFile)
 	}
 	text, err := checkpoint.ReadInput(filepath.Join(b.Dir, checkpoint.ConfigFile))

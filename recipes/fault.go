@@ -10,6 +10,8 @@ type Fault struct {
 	Line    int    // 0: from the command line, or of the recipe as a whole
 	Key     string // dotted, stages by name
 	Message string
+
+	err error // that it is of, where it need not be the recipe's: a hub that does not answer
 }
 
 // Faults is every fault of a recipe, in the order of the file.
@@ -35,4 +37,14 @@ func (f *Faults) Error() string {
 		b.WriteString(x.Message)
 	}
 	return b.String()
+}
+
+// Unwrap gives the errors behind the faults, which may be an interruption's or the machine's.
+func (f *Faults) Unwrap() (list []error) {
+	for _, x := range f.List {
+		if x.err != nil {
+			list = append(list, x.err)
+		}
+	}
+	return list
 }

@@ -20,20 +20,28 @@ type origin struct {
 	set   []string       // keys that the file and the overrides set, by their paths
 }
 
+// A Host is the machine that a recipe is for.
+type Host struct {
+	// Precision says what it lacks for one of Precisions.
+	Precision func(name string) error
+	// Model gives the checkpoint of a model that a stage starts from and that is none: of one
+	// on the hub, say, which is imported. "": it is no such model.
+	Model func(name string) (dir string, err error)
+}
+
 // Load reads a recipe, built in by name or from a file, applies overrides
-// ("stage.pretrain.steps=50"), fills in defaults and validates it whole; precision says
-// what the machine that is to run it lacks for one of Precisions. The error is a *Faults
-// when the recipe itself is at fault.
-func Load(nameOrFile string, overrides []string, precision func(name string) error) (*Recipe, error) {
+// ("stage.pretrain.steps=50"), fills in defaults and validates it whole. The error is a
+// *Faults when the recipe itself is at fault.
+func Load(nameOrFile string, overrides []string, h Host) (*Recipe, error) {
 	text, file, err := Source(nameOrFile)
 	if err != nil {
 		return nil, err
 	}
-	return Parse(file, text, overrides, precision)
+	return Parse(file, text, overrides, h)
 }
 
 // Parse is Load of a recipe's text; messages call it file.
-func Parse(file, text string, overrides []string, precision func(name string) error) (*Recipe, error) {
+func Parse(file, text string, overrides []string, h Host) (*Recipe, error) {
 	tree := map[string]any{}
 	faults := &Faults{File: file}
 	if _, err := toml.Decode(text, &tree); err != nil {
@@ -53,11 +61,11 @@ func Parse(file, text string, overrides []string, precision func(name string) er
 		}
 	}
 	r.origin.set = setPaths("", tree)
-	d := decoder{faults: faults, lines: r.origin.lines, set: r.origin.set, precision: precision}
+	d := decoder{faults: faults, lines: r.origin.lines, set: r.origin.set, host: h}
 	d.table(tree, "", reflect.ValueOf(&r).Elem())
 	d.base(&r)
 	d.model(&r)
-	r.resolve(precision)
+	r.resolve(h.Precision)
 	d.frame(&r)
 	d.validate(&r)
 	if len(faults.List) > 0 {

@@ -77,7 +77,7 @@ func TestResolvedAgain(t *testing.T) {
 		}
 	}
 	for _, name := range Builtin() {
-		r, err := Load(name, nil, anyPrecision)
+		r, err := Load(name, nil, anyHost)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -24,13 +24,13 @@ func join(path, key string) string {
 
 // decoder fills structs from the parsed tree and notes every fault on the way.
 type decoder struct {
-	faults    *Faults
-	lines     map[string]int
-	set       []string          // keys that are there, by their paths
-	names     map[string]string // of a stage's path, for messages: "stage.0" -> "stage.pretrain"
-	precision func(name string) error
-	task      bool // it is no recipe: what keys are called there, or by other tools, does not help
-	earlier   bool // an earlier hone wrote it, which gave all stages all keys: those of other kinds had no effect
+	faults  *Faults
+	lines   map[string]int
+	set     []string          // keys that are there, by their paths
+	names   map[string]string // of a stage's path, for messages: "stage.0" -> "stage.pretrain"
+	host    Host
+	task    bool // it is no recipe: what keys are called there, or by other tools, does not help
+	earlier bool // an earlier hone wrote it, which gave all stages all keys: those of other kinds had no effect
 }
 
 func (d *decoder) fault(path, format string, args ...any) {

@@ -40,10 +40,14 @@ steps = 5
 learning_rate = [1e-3, 3e-4]
 `
 
-func anyPrecision(string) error { return nil }
+// anyHost can all that recipes ask for, and imports no models.
+var anyHost = Host{
+	Precision: func(string) error { return nil },
+	Model:     func(string) (string, error) { return "", nil },
+}
 
 func parse(file, text string, overrides []string) (*Recipe, error) {
-	return Parse(file, text, overrides, anyPrecision)
+	return Parse(file, text, overrides, anyHost)
 }
 
 func TestEveryFaultAtOnceWithItsLine(t *testing.T) {
@@ -208,7 +212,7 @@ func TestBuiltinRecipesAreValid(t *testing.T) {
 		"shakespeare-char": "corpus.shakespeare.source: input.txt: no such file; get it from https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt, or say where it lies: corpus.shakespeare.source=PATH",
 		"dna-mini":         "corpus.dna.source: Ecoli_*.fa: matches no file; get it from https://github.com/solovictor/CNNPromoterData, or say where it lies: corpus.dna.source=PATH",
 	} {
-		if _, err := Load(name, nil, anyPrecision); err == nil || !strings.HasSuffix(err.Error(), want) {
+		if _, err := Load(name, nil, anyHost); err == nil || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("%s: error %v, want one that ends in %s", name, err, want)
 		}
 	}
@@ -221,7 +225,7 @@ func TestBuiltinRecipesAreValid(t *testing.T) {
 		}
 	}
 	for _, name := range Builtin() {
-		if _, err := Load(name, nil, anyPrecision); err != nil {
+		if _, err := Load(name, nil, anyHost); err != nil {
 			t.Error(err)
 		}
 	}
@@ -241,7 +245,7 @@ func TestTextWithoutEnd(t *testing.T) {
 	if _, err := os.Stat("/dev/zero"); err != nil {
 		t.Skip("no /dev/zero here")
 	}
-	if _, err := Load("/dev/zero", nil, anyPrecision); err == nil || !strings.Contains(err.Error(), "more than 16 MiB") {
+	if _, err := Load("/dev/zero", nil, anyHost); err == nil || !strings.Contains(err.Error(), "more than 16 MiB") {
 		t.Errorf("a recipe: error %v", err)
 	}
 	if _, err := LoadTask("/dev/zero"); err == nil || !strings.Contains(err.Error(), "more than 16 MiB") {

@@ -120,7 +120,7 @@ func (d *decoder) training(r *Recipe, s *Stage, at string) {
 	if s.Precision != "" && !slices.Contains(Precisions, s.Precision) {
 		d.fault(at+"precision", "%q is not known; known are %s, auto", s.Precision, strings.Join(Precisions, ", "))
 	} else if s.Precision != "" {
-		if err := d.precision(s.Precision); err != nil {
+		if err := d.host.Precision(s.Precision); err != nil {
 			d.fault(at+"precision", "%v", err)
 		}
 	}

@@ -21,7 +21,7 @@ hone data preview shows what the model will see.`,
 		Example: "  hone check quickstart\n  hone check quickstart --program",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			r, err := load(t, args)
+			r, err := load(c.Context(), t, args)
 			if err != nil {
 				return err
 			}

@@ -117,7 +117,7 @@ func newDataPreview(t *terminal) *cobra.Command {
 		Example: "  hone data preview quickstart",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			r, err := load(t, args)
+			r, err := load(c.Context(), t, args)
 			if err != nil {
 				return err
 			}

@@ -18,7 +18,8 @@ func newEval(t *terminal) *cobra.Command {
 		Short: "evaluate a checkpoint on a task",
 		Long: `Evaluates a checkpoint on a task, built in (hone ls tasks) or from a TOML file,
 beside the task's baselines. CHECKPOINT is a checkpoint's directory, or a stage's,
-whose final model is meant then, or its newest checkpoint while it is trained.`,
+whose final model is meant then, or its newest checkpoint while it is trained; or a
+Hugging Face directory, a GGUF file or hf:ORG/NAME, which is imported into the cache once.`,
 		Example: "  hone eval runs/quickstart/finetune --task godoc_family\n  hone eval runs/quickstart/pretrain --task godoc_text --limit 100",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -36,7 +37,7 @@ whose final model is meant then, or its newest checkpoint while it is trained.`,
 			if err != nil {
 				return err
 			}
-			dir, err := checkpointOf(t, args[0])
+			dir, err := checkpointOf(c.Context(), t, args[0])
 			if err != nil {
 				return err
 			}

@@ -21,13 +21,13 @@ func newExport(t *terminal) *cobra.Command {
 		Long: `Writes a checkpoint as a Hugging Face model directory, which AutoModel… and
 AutoTokenizer of transformers open. CHECKPOINT is a checkpoint's directory, or a
 stage's, whose final model is meant then, or its newest checkpoint while it is
-trained. The manifest goes along, and with it
-what the model has learned from.
+trained; or a Hugging Face directory, a GGUF file or hf:ORG/NAME, which is imported into
+the cache once. The manifest goes along, and with it what the model has learned from.
 
 With --format gguf DST is a file that llama.cpp and what is built on it open: of a
 language model of the families llama, qwen2, qwen3, gemma3 and gpt2, with its
 tokenizer and chat template.`,
-		Example: "  hone export runs/quickstart/pretrain my-model\n  hone export runs/quickstart/pretrain my-small-model --dtype bf16 --max-shard-size 500MB\n  hone export imported-model my-model.gguf --format gguf --dtype Q8_0",
+		Example: "  hone export runs/quickstart/pretrain my-model\n  hone export runs/quickstart/pretrain my-small-model --dtype bf16 --max-shard-size 500MB\n  hone export runs/quickstart/pretrain my-model.gguf --format gguf --dtype Q8_0",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			if format != "hf" && format != "gguf" {
@@ -37,7 +37,7 @@ tokenizer and chat template.`,
 			if o.MaxShardSize, err = parseSize(size); err != nil {
 				return inputError{fmt.Errorf("export: --max-shard-size: %w", err)}
 			}
-			dir, err := checkpointOf(t, args[0])
+			dir, err := checkpointOf(c.Context(), t, args[0])
 			if err != nil {
 				return err
 			}

@@ -22,7 +22,8 @@ func newGenerate(t *terminal) *cobra.Command {
 token each time; above, it samples, the same text for the same --seed. Where the model
 comes with a generation_config.json, that one's ends of a text are followed, and what it
 says of options that are not given. CHECKPOINT is a checkpoint's directory, or a stage's,
-whose final model is meant then, or its newest checkpoint while it is trained.`,
+whose final model is meant then, or its newest checkpoint while it is trained; or a
+Hugging Face directory, a GGUF file or hf:ORG/NAME, which is imported into the cache once.`,
 		Example: `  hone generate runs/quickstart/pretrain --prompt "Package http provides" --max-tokens 40
   hone generate runs/quickstart/pretrain --prompt "Reader is" --temperature 0.8 --top-p 0.9 --seed 7 --stop "."`,
 		Args: cobra.ExactArgs(1),
@@ -32,7 +33,7 @@ whose final model is meant then, or its newest checkpoint while it is trained.`,
 				return inputError{err}
 			}
 			defer dev.Close()
-			dir, err := checkpointOf(t, args[0])
+			dir, err := checkpointOf(c.Context(), t, args[0])
 			if err != nil {
 				return err
 			}

@@ -31,7 +31,7 @@ Its files are fetched into the cache, where an interrupted download goes on, and
 checked; the checkpoint notes which commit it is of. HF_ENDPOINT names another hub,
 HF_TOKEN a token for models that ask for one; with HF_HUB_OFFLINE=1 only what was
 fetched before is used.`,
-		Example: "  hone export runs/quickstart/finetune shared-model --dtype bf16\n  hone import shared-model imported-model\n  hone import hf:HuggingFaceTB/SmolLM2-135M smollm2\n  hone import SmolLM2-135M-Instruct.Q4_1.gguf smollm2",
+		Example: "  hone export runs/quickstart/finetune shared-model --dtype bf16\n  hone import shared-model imported-model\n  hone import hf:HuggingFaceTB/SmolLM2-135M smollm2-135m\n  hone import SmolLM2-135M-Instruct.Q4_1.gguf smollm2",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			r, err := importModel(c.Context(), args[0], args[1], t.console())

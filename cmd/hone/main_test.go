@@ -259,7 +259,7 @@ func TestExamples(t *testing.T) {
 	if err := writeGoroot(filepath.Join(dir, "go")); err != nil {
 		t.Fatal(err)
 	}
-	r, err := run.Load("quickstart", nil)
+	r, err := run.Load(t.Context(), "quickstart", nil, run.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,6 +292,13 @@ func TestExamples(t *testing.T) {
 		}
 	}
 	collect(newRoot(&terminal{}))
+	gguf, err := os.ReadFile("../../recipes/exchange/testdata/gguf/llama.gguf")
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "SmolLM2-135M-Instruct.Q4_1.gguf"), gguf, 0o666)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	server := hubtest.Start()
 	defer server.Close()
 	server.Commit("datasets/stanfordnlp/imdb", map[string]string{"train.jsonl": `{"text": "a film", "label": 1}`})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,6 +29,10 @@ go by their names.
 
 SIGINT, SIGTERM and SIGHUP finish the step, save and exit with 130; a second one ends
 at once.
+A stage's from can also be a Hugging Face directory, a GGUF file or hf:ORG/NAME, which
+is imported into the cache once, and a corpus hf:datasets/ORG/NAME (see hone import and
+hone data info).
+
 HONE_KERNELS=generic|avx2|avx512 forces a set of CPU kernels, avx512+amx or
 avx512+vdpbf16ps what multiplies in bf16 too; HONE_CACHE moves the directory of
 converted corpora.`,
@@ -35,7 +40,7 @@ converted corpora.`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			t.say("hone " + recipes.Version() + ": reading " + args[0])
-			r, err := load(t, args)
+			r, err := load(c.Context(), t, args)
 			if err != nil {
 				return err
 			}
@@ -85,9 +90,13 @@ func (t *terminal) tellNext(dir string, run *report.Run) error {
 	return nil
 }
 
-// checkpointOf is the checkpoint that the user means by a directory.
-func checkpointOf(t *terminal, dir string) (string, error) {
-	found, note, err := run.Checkpoint(dir)
+// checkpointOf is the checkpoint that the user means by a name.
+func checkpointOf(ctx context.Context, t *terminal, name string) (string, error) {
+	cache, err := cacheDir()
+	if err != nil {
+		return "", err
+	}
+	found, note, err := run.Checkpoint(ctx, name, run.Options{Cache: cache, Console: t.console()})
 	if note != "" {
 		t.say(note)
 	}
@@ -95,8 +104,12 @@ func checkpointOf(t *terminal, dir string) (string, error) {
 }
 
 // load reads the recipe args[0] with the overrides args[1:].
-func load(t *terminal, args []string) (*recipes.Recipe, error) {
-	r, err := run.Load(args[0], args[1:])
+func load(ctx context.Context, t *terminal, args []string) (*recipes.Recipe, error) {
+	cache, err := cacheDir()
+	if err != nil {
+		return nil, err
+	}
+	r, err := run.Load(ctx, args[0], args[1:], run.Options{Cache: cache, Console: t.console()})
 	var faults *recipes.Faults
 	if err != nil && !errors.As(err, &faults) {
 		return nil, inputError{err}
@@ -151,12 +164,18 @@ corpora behind a checkpoint as a tree, with licences, hashes and what cleaning l
 out. With --card: the same as a data card in Markdown.`,
 		Example: "  hone show quickstart\n  hone show runs/quickstart/finetune --provenance",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			if provenance || card {
-				p, err := run.ReadProvenance(args[0])
-				switch {
-				case err != nil:
+				dir, err := checkpointOf(c.Context(), t, args[0])
+				if err != nil {
 					return err
+				}
+				p, err := run.ReadProvenance(dir)
+				if err != nil {
+					return err
+				}
+				p.Checkpoint = args[0]
+				switch {
 				case t.json:
 					return t.printJSON(p)
 				case card:

@@ -1,8 +1,11 @@
 package exchange
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 
@@ -33,11 +36,12 @@ func fetch(ctx context.Context, name, cache string, o recipes.Console) (*Importe
 	ref, err := hub.Parse(name)
 	if err == nil && ref.Dataset {
 		err = fmt.Errorf("%s is a data set (hint: source = %q in a recipe reads it)", name, name)
-	} else if err == nil && ref.Part != "" {
-		err = fmt.Errorf("%s: behind the model's name, /%s stands for nothing", name, ref.Part)
 	}
 	if err != nil {
 		return nil, recipes.Input(err)
+	}
+	if err := isCache(name, cache); err != nil {
+		return nil, err
 	}
 	c, err := hub.New(cache)
 	if err != nil {
@@ -58,7 +62,7 @@ func fetch(ctx context.Context, name, cache string, o recipes.Console) (*Importe
 	if err != nil {
 		return nil, recipes.Input(err)
 	}
-	return &Imported{Source: dir, snapshot: s}, nil
+	return &Imported{Source: filepath.Join(dir, filepath.FromSlash(ref.Part)), snapshot: s}, nil
 }
 
 // weightFiles are the files of the weights in each form that is read, shards and their index
@@ -72,24 +76,39 @@ var weightFiles = []*regexp.Regexp{
 // vocabularyFile is one that a tokenizer is made of where there is no tokenizer.json.
 var vocabularyFile = regexp.MustCompile(`^(vocab\.(json|txt|bpe)|encoder\.json|merges\.txt|[a-z.]*\.model)$`)
 
+// isAside tells whether Import reads a file beside the weights.
+func isAside(name string) bool {
+	return vocabularyFile.MatchString(name) || slices.Contains(TokenizerFiles, name) ||
+		slices.Contains([]string{checkpoint.ConfigFile, checkpoint.TokenizerFile, hub.CardFile}, name)
+}
+
 // modelFiles tells which files of a repository Import reads. Where its weights are not read, it
 // says what it has instead, before any is fetched.
 func modelFiles(s *hub.Snapshot) (func(hub.File) bool, error) {
-	var names []string
+	var names, ggufs []string
 	for _, f := range s.Files {
 		names = append(names, f.Path)
+		if path.Ext(f.Path) == ".gguf" {
+			ggufs = append(ggufs, f.Path)
+		}
+	}
+	if part := s.Ref.Part; part != "" {
+		if !slices.Contains(ggufs, part) {
+			return nil, fmt.Errorf("%s: behind the name of a model stands a GGUF file, and %s is none of its: %s", s.Ref, part, cmp.Or(recipes.Listed(ggufs), "it has none"))
+		}
+		parts := checkpoint.GGUFParts(part)
+		return func(f hub.File) bool { return slices.Contains(parts, f.Path) }, nil
+	}
+	for _, weights := range weightFiles {
+		if slices.ContainsFunc(names, weights.MatchString) {
+			return func(f hub.File) bool { return weights.MatchString(f.Path) || isAside(f.Path) }, foreign(s.Ref.String(), names)
+		}
+	}
+	if len(ggufs) > 0 {
+		return nil, fmt.Errorf("%s: its weights are in GGUF files: %s (hint: name one behind the model, as in hf:%s/%s)", s.Ref, recipes.Listed(ggufs), s.Ref.Repo, ggufs[0])
 	}
 	if err := foreign(s.Ref.String(), names); err != nil {
 		return nil, err
-	}
-	for _, weights := range weightFiles {
-		if !slices.ContainsFunc(names, weights.MatchString) {
-			continue
-		}
-		others := append([]string{checkpoint.ConfigFile, checkpoint.TokenizerFile, hub.CardFile}, TokenizerFiles...)
-		return func(f hub.File) bool {
-			return weights.MatchString(f.Path) || vocabularyFile.MatchString(f.Path) || slices.Contains(others, f.Path)
-		}, nil
 	}
 	return nil, fmt.Errorf("%s: it has no weights that are read, %s or pytorch_model.bin: it has %s", s.Ref, checkpoint.ModelFile, recipes.Listed(names))
 }

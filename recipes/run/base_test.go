@@ -135,7 +135,7 @@ learning_rate = 1e-3
 // A parsed goes on from an imported model of each family: its pretraining, and a classifier.
 // Tokenizer, special tokens and configuration stay the model's.
 func parsed(file, text string, overrides []string) (*recipes.Recipe, error) {
-	return recipes.Parse(file, text, overrides, precision)
+	return recipes.Parse(file, text, overrides, Options{Console: quiet()}.host(context.Background()))
 }
 
 func TestFromImported(t *testing.T) {
@@ -244,7 +244,8 @@ func TestFromFaults(t *testing.T) {
 	for _, test := range []struct{ from, more, want string }{
 		{"nothere", "", `x.toml:8: stage.more.from: no stage is called "nothere"`},
 		{"not/here", "", "x.toml:8: stage.more.from: not/here: no such directory"},
-		{modelsDir + "/bert", "", "is no checkpoint; hone import " + modelsDir + "/bert NEW makes one"},
+		{modelsDir + "/bert", "", "x.toml:8: stage.more.from: " + modelsDir + "/bert: no cache directory to import it into"},
+		{"hf:bert", "", `x.toml:8: stage.more.from: "hf:bert": the organisation is missing`},
 		{t.TempDir(), "", "is no checkpoint: it has no manifest.json"},
 		{classifier, "", "x.toml:8: stage.more.from: " + classifier + " is a classifier, without the output layer of a language model"},
 		{bert, "[model]\nmodel_type = \"gpt2\"", "model.model_type: \"gpt2\", but " + bert + " is a bert"},

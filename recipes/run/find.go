@@ -1,6 +1,7 @@
 package run
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,17 +12,23 @@ import (
 
 	"hone/checkpoint"
 	"hone/recipes"
+	"hone/recipes/exchange"
 	"hone/trainer/pretrained"
 )
 
-// Checkpoint finds the checkpoint that a directory stands for: itself, a stage's final one,
-// or while the stage is trained its newest, which note then says.
-func Checkpoint(dir string) (found, note string, err error) {
+// Checkpoint finds the checkpoint that a name stands for: of a directory itself, a stage's final
+// one, or while the stage is trained its newest, which note then says; of a model of another
+// library's, what it is imported as.
+func Checkpoint(ctx context.Context, dir string, o Options) (found, note string, err error) {
 	if stages := Stages(dir); len(stages) > 0 {
 		return "", "", recipes.Input(fmt.Errorf("%s is a run: name one of its stages, %s", dir, strings.Join(stages, ", ")))
 	}
 	if pretrained.IsCheckpoint(dir) {
 		return pretrained.Dir(dir), "", nil
+	}
+	if exchange.Importable(dir) {
+		found, err := exchange.Cached(ctx, dir, o.Cache, o.Console)
+		return found, "", err
 	}
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return "", "", recipes.Input(fmt.Errorf("%s: no such directory", dir))

@@ -17,6 +17,7 @@ import (
 	"hone/data/tokenizer"
 	"hone/eval/report"
 	"hone/recipes"
+	"hone/recipes/exchange"
 	"hone/trainer/exec/cpu"
 )
 
@@ -35,12 +36,23 @@ type Options struct {
 	Hold func() (release func())
 }
 
-// Load is recipes.Load for this machine.
-func Load(nameOrFile string, overrides []string) (*recipes.Recipe, error) {
-	return recipes.Load(nameOrFile, overrides, precision)
+// Load is recipes.Load for this machine. Models of other libraries that stages start from are
+// imported into the cache.
+func Load(ctx context.Context, nameOrFile string, overrides []string, o Options) (*recipes.Recipe, error) {
+	return recipes.Load(nameOrFile, overrides, o.host(ctx))
 }
 
-func precision(name string) error { return cpu.CheckPrecision(name, "") }
+func (o Options) host(ctx context.Context) recipes.Host {
+	return recipes.Host{
+		Precision: func(name string) error { return cpu.CheckPrecision(name, "") },
+		Model: func(name string) (dir string, err error) {
+			if !exchange.Importable(name) {
+				return "", nil
+			}
+			return exchange.Cached(ctx, name, o.Cache, o.Console)
+		},
+	}
+}
 
 // A runner is one execution of a recipe.
 type runner struct {
