@@ -1,5 +1,31 @@
 package data
 
+import "cmp"
+
+// Causal learns the next token, of every token and of the end.
+var Causal Objective = nextToken{}
+
+type nextToken struct{ ofText }
+
+func (nextToken) String() string   { return "causal" }
+func (nextToken) Predicts() string { return "next tokens" }
+func (nextToken) ends() bool       { return true }
+
+// Ends are no end: it is what the model writes. Documents that have an end alone start with it.
+func (nextToken) Ends(before, after string) (string, string) { return cmp.Or(before, after), "" }
+
+func (nextToken) Validating(*Config) bool { return true }
+
+func (nextToken) check(c *Config, f *faults) {
+	f.add(c.T < 1, "rows of %d tokens: want ≥ 1", c.T)
+}
+
+func (nextToken) rows(_ *reader, _ Cursor, stream func(layer) rowSource) rowSource {
+	return stream(causal{})
+}
+
+func (nextToken) layout() layout { return layout{shifted: true} }
+
 // causal predicts the next token. A document is a = [BOS t1 … tn EOS], its inputs
 // a[0..n], its targets a[1..n+1]: each token and the end is scored once. A piece's first
 // input is the last target of the piece before: nothing is lost, and nothing scored twice.
@@ -19,3 +45,6 @@ func (causal) lay(b *Batch, p *piece) (dec, enc, targets int) {
 	}
 	return p.again + p.n, 0, p.n
 }
+
+// again begins a window with what the one before has read: as much as there is room for.
+func (causal) again(from, room int) int { return min(from, room) }

@@ -121,7 +121,7 @@ func TestConsecutiveRowsResume(t *testing.T) {
 			t.Errorf("%s: rows of a cursor are lost in silence", name)
 		}
 	}
-	cfg := testConfig(randomCorpus(rand.New(rand.NewPCG(9, 9)), 120, 16), Classification)
+	cfg := testConfig(randomCorpus(rand.New(rand.NewPCG(9, 9)), 120, 16), classification)
 	cfg.Consecutive = true
 	if _, err := NewLoader(cfg, Cursor{}); err == nil || !strings.Contains(err.Error(), "classification takes documents whole") {
 		t.Error(err)

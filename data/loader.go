@@ -78,10 +78,8 @@ type Config struct {
 
 // WithDefaults fills in the zero fields that have a default.
 func (c Config) WithDefaults() Config {
-	setDefault := func(v *int, d int) {
-		if *v == 0 {
-			*v = d
-		}
+	if c.Objective == nil {
+		c.Objective = Causal
 	}
 	setDefault(&c.MicroBatchSize, c.BatchSize)
 	setDefault(&c.MaxDocBytes, corpus.MaxDocBytes)
@@ -91,22 +89,7 @@ func (c Config) WithDefaults() Config {
 	if c.BOS == "" && c.EOS == "" && c.Separator == "" {
 		c.Separator = "<|endoftext|>"
 	}
-	setShare := func(v *float64, d float64) {
-		if *v == 0 {
-			*v = d
-		}
-	}
-	setShare(&c.MLMProbability, 0.15)
-	if c.MaskReplaceProb == 0 && c.RandomReplaceProb == 0 {
-		c.MaskReplaceProb, c.RandomReplaceProb = 0.8, 0.1
-	}
-	setShare(&c.PLMProbability, 1./6)
-	setDefault(&c.MaxSpanLength, 5)
-	setShare(&c.NoiseDensity, 0.15)
-	setShare(&c.MeanNoiseSpanLength, 3)
-	if c.Objective == SpanCorruption && c.TargetLength == 0 && c.Corruption.valid() {
-		_, c.TargetLength = c.lengths(max(1, c.full(c.T, c.frame().size())), 0)
-	}
+	c.Objective.defaults(&c)
 	for _, name := range []string{"[MASK]", "<mask>", "<|mask|>"} {
 		if c.Mask == "" && c.Tokenizer != nil {
 			if _, ok := c.Tokenizer.Special(name); ok {
@@ -117,18 +100,19 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
+func setDefault[V int | float64](v *V, d V) {
+	if *v == 0 {
+		*v = d
+	}
+}
+
 // Lengths are the positions of a row of Batch.Dec and Batch.Enc, of a Config with its
 // defaults.
-func (c *Config) Lengths() (dec, enc int) {
-	if c.Objective == SpanCorruption {
-		return c.TargetLength, c.T
-	}
-	return c.T, 0
-}
+func (c *Config) Lengths() (dec, enc int) { return c.Objective.lengths(c) }
 
 // Slots are how many sequences of a Batch may have labels: 0 where the objective has none.
 func (c *Config) Slots() int {
-	if c.Objective == Classification || c.NextSentence {
+	if c.Objective.labelled(c) {
 		return c.MicroBatchSize * c.MaxSeqs
 	}
 	return 0
@@ -154,7 +138,7 @@ func (c *Config) frame() frame {
 			*to, _ = c.Tokenizer.Special(t.name)
 		}
 	}
-	if f.first < 0 && c.Objective.next() {
+	if f.first < 0 && c.Objective.ends() {
 		f.first = f.last
 	}
 	return f
@@ -163,22 +147,18 @@ func (c *Config) frame() frame {
 // End is the token that is predicted where a document ends. Not ok: none is, since documents
 // have no end, or the objective only reads what is around them.
 func (c Config) End() (id int32, ok bool) {
-	if !c.Objective.next() {
+	c = c.WithDefaults()
+	if !c.Objective.ends() {
 		return 0, false
 	}
-	c = c.WithDefaults()
 	id = c.frame().last
 	return id, id >= 0
 }
 
 // check returns every fault.
 func (c *Config) check() error {
-	var faults []error
-	fault := func(bad bool, format string, args ...any) {
-		if bad {
-			faults = append(faults, fmt.Errorf("data: "+format, args...))
-		}
-	}
+	var f faults
+	fault := f.add
 	fault(c.Records == nil && len(c.Mixture) == 0, "no records")
 	fault(c.Records != nil && len(c.Mixture) > 0, "a single corpus and a mixture of %d: give one of them", len(c.Mixture))
 	fault(c.Records != nil && c.Records.Rows() == 0, "the corpus is empty: 0 records")
@@ -194,7 +174,6 @@ func (c *Config) check() error {
 	fault(c.Tokenizer == nil, "no tokenizer")
 	fault(c.Separator != "" && (c.BOS != "" || c.EOS != ""),
 		"separator %q already begins and ends documents: with bos %q and eos %q the boundary would be doubled; give separator, or bos and eos", c.Separator, c.BOS, c.EOS)
-	around := 0
 	if c.Tokenizer != nil {
 		for _, name := range []string{c.BOS, c.EOS, c.Separator, c.Pad} {
 			if name != "" {
@@ -202,7 +181,6 @@ func (c *Config) check() error {
 				fault(!ok, "the tokenizer has no special token %q to begin or end documents with, or to fill rows", name)
 			}
 		}
-		around = c.frame().size()
 	}
 	fault(c.BatchSize < 1, "batch size %d: want ≥ 1", c.BatchSize)
 	fault(c.MicroBatchSize < 1 || c.BatchSize%c.MicroBatchSize != 0,
@@ -210,79 +188,13 @@ func (c *Config) check() error {
 	fault(c.World < 1 || c.Rank < 0 || c.Rank >= c.World, "rank %d of %d", c.Rank, c.World)
 	fault(c.World > 1 && c.MicroBatchSize > 0 && c.BatchSize/c.MicroBatchSize%c.World != 0,
 		"%d micro-batches cannot be shared out evenly among %d ranks", c.BatchSize/max(1, c.MicroBatchSize), c.World)
-	fault(c.Windows && (len(c.Mixture) > 0 || c.Epochs != 0 || c.Objective == Classification || c.Consecutive || c.NextSentence),
+	fault(c.Windows && (len(c.Mixture) > 0 || c.Epochs != 0 || !c.Objective.OfText() || c.Consecutive || c.NextSentence),
 		"random windows are of a single corpus, without end, and not for classification or consecutive rows")
 	fault(c.Whole && (len(c.Mixture) > 0 || c.Epochs == 0 || c.Windows), "whole documents are of epochs of a single corpus")
 	fault(c.Epochs < 0, "%d epochs: want ≥ 0 (0: without end)", c.Epochs)
 	fault(c.MaxDocBytes < 1, "documents of at most %d bytes: want ≥ 1", c.MaxDocBytes)
-	within := func(share float64, of string) {
-		fault(!(share > 0 && share < 1), "%s %g: want it above 0 and below 1", of, share)
-	}
-	masked := func(what string) {
-		if c.Tokenizer != nil {
-			_, ok := c.Tokenizer.Special(c.Mask)
-			fault(!ok, "the tokenizer has no special token %q to put in the place of %s tokens", c.Mask, what)
-		}
-	}
-	framed := func() {
-		fault(c.T < 1+around, "rows of %d tokens: want ≥ %d, a token of text beside the special ones", c.T, 1+around)
-	}
-	switch c.Objective {
-	case Causal, PrefixLM:
-		fault(c.T < 1, "rows of %d tokens: want ≥ 1", c.T)
-	case Masked:
-		framed()
-		within(c.MLMProbability, "mlm_probability")
-		m, r := c.MaskReplaceProb, c.RandomReplaceProb
-		fault(!(m >= 0 && r >= 0 && m+r <= 1), "mask_replace_prob %g and random_replace_prob %g: want shares of a whole", m, r)
-		masked("hidden")
-		fault(c.NextSentence && c.Tokenizer != nil && (c.frame().first < 0 || c.frame().last < 0), "pairs of texts are set between bos and eos, or separators: give them")
-		fault(c.NextSentence && c.MaxSeqs < 1, "%d pairs a row: want ≥ 1", c.MaxSeqs)
-		fault(c.NextSentence && c.T < 3+2, "rows of %d tokens for pairs of texts: want ≥ 5", c.T)
-		fault(c.Tokenizer != nil && c.Tokenizer.Size() < 5, "masking with a vocabulary of special tokens alone")
-	case Permutation:
-		framed()
-		within(c.PLMProbability, "plm_probability")
-		fault(c.MaxSpanLength < 1, "spans of %d tokens: want ≥ 1", c.MaxSpanLength)
-	case SpanCorruption:
-		within(c.NoiseDensity, "noise_density")
-		fault(!(c.MeanNoiseSpanLength >= 1), "mean_noise_span_length %g: want ≥ 1", c.MeanNoiseSpanLength)
-		if !c.Corruption.valid() {
-			break
-		}
-		enc, dec := c.lengths(1, around)
-		fault(c.T < enc || c.TargetLength < dec, "rows of %d tokens for the encoder and %d for the decoder: want ≥ %d and %d", c.T, c.TargetLength, enc, dec)
-		if c.Tokenizer == nil {
-			break
-		}
-		fault(c.frame().last < 0, "span corruption ends what the decoder writes with eos or separator: give one of them")
-		need, have := c.sentinels(c.T, around), 0
-		for ok := true; ok && have < need; {
-			if _, ok = c.Tokenizer.Special(sentinel(have)); ok {
-				have++
-			}
-		}
-		fault(have < need, "the tokenizer has %d of the sentinels <extra_id_0>, <extra_id_1>, …; rows of %d need %d", have, c.T, need)
-	case Classification:
-		fault(c.Consecutive, "classification takes documents whole: none goes on in the next batch")
-		framed()
-		fault(c.Window < 1, "packing window of %d records: want ≥ 1", c.Window)
-		fault(c.MaxSeqs < 1, "%d documents a row: want ≥ 1", c.MaxSeqs)
-		fault(len(c.Labels) == 0, "classification without labels")
-		fault(!(c.LMWeight >= 0) || math.IsInf(c.LMWeight, 0), "weight %g of the language-model loss: want a number ≥ 0", c.LMWeight)
-		fault(!(c.TokenDropout >= 0 && c.TokenDropout < 1), "token dropout %g: want it in [0,1)", c.TokenDropout)
-		if c.TokenDropout > 0 {
-			masked("dropped")
-		}
-		seen := map[string]bool{}
-		for _, l := range c.Labels {
-			fault(seen[l], "label %q is listed twice", l)
-			seen[l] = true
-		}
-	default:
-		fault(true, "unknown %v", c.Objective)
-	}
-	return errors.Join(faults...)
+	c.Objective.check(c, &f)
+	return errors.Join(f.list...)
 }
 
 // Stats counts documents as of the last batch that Next returned, since NewLoader, of
@@ -401,7 +313,7 @@ func (c Cursor) check(cfg *Config) error {
 		return misfit("any mixture: %d documents drawn from its corpora", drawn)
 	case len(c.Parts) == 0 && c.Position > cfg.Records.Rows()+int64(cfg.Window):
 		return misfit("a corpus of %d records", cfg.Records.Rows())
-	case cfg.Objective == Classification && c.Position%int64(cfg.Window) != 0:
+	case !cfg.Objective.OfText() && c.Position%int64(cfg.Window) != 0:
 		return misfit("packing windows of %d records", cfg.Window)
 	}
 	return nil
@@ -420,22 +332,7 @@ func newRowSource(cfg *Config, from Cursor, stats *Stats, stop <-chan struct{}) 
 		}
 		return &streamRows{r: r, cur: from, layer: l}
 	}
-	switch cfg.Objective {
-	case Masked:
-		if cfg.NextSentence {
-			return stream(&nextSentence{masker: newMasker(cfg), r: r})
-		}
-		return stream(newMasker(cfg))
-	case Permutation:
-		return stream(&permuter{Permuting: cfg.Permuting, seed: cfg.Seed, frame: r.frame})
-	case SpanCorruption:
-		return stream(newCorrupter(cfg))
-	case PrefixLM:
-		return stream(prefixLM{cfg.Seed})
-	case Classification:
-		return &classifyRows{r: r, cur: from}
-	}
-	return stream(causal{})
+	return cfg.Objective.rows(r, from, stream)
 }
 
 // Next is the next micro-batch, or io.EOF after the last epoch. A global batch that
@@ -580,7 +477,7 @@ func (c *Config) batch() Batch {
 	if enc > 0 {
 		b.Enc = newStream(b.B, enc)
 	}
-	if c.Objective != Classification || c.LMWeight > 0 {
+	if c.Objective.targeted(c) {
 		n := b.B * b.Dec.T
 		b.Targets, b.Weights = make([]int32, n), make([]float32, n)
 	}
@@ -590,7 +487,7 @@ func (c *Config) batch() Batch {
 	if c.NextSentence {
 		b.LabelNames, b.Dec.Types = nextSentenceLabels, make([]int32, b.B*b.Dec.T)
 	}
-	if c.Objective == Classification || c.NextSentence {
+	if c.Objective.labelled(c) {
 		b.Seqs = make([]Seq, 0, c.MicroBatchSize*c.MaxSeqs)
 	}
 	return b

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"hone/data/corpus"
+	"hone/data/task"
 	"hone/data/tokenizer"
 )
 
@@ -81,13 +82,16 @@ func testConfig(c inMemory, o Objective) Config {
 		Records: c, Tokenizer: byteTokenizer{}, Objective: o, Labels: classes,
 		T: 16, BatchSize: 4, Seed: 1, Shuffle: true, Epochs: 1, Window: 10, MaxSeqs: 3,
 	}
-	if o != Causal && o != Classification {
+	if o != Causal && o != classification {
 		cfg.Tokenizer = withSpecials{}
 	}
 	return cfg
 }
 
-var everyObjective = []Objective{Causal, Classification, Masked, Permutation, SpanCorruption, PrefixLM}
+// classification is the objective of labelled texts.
+var classification = Labelled(task.Classification)
+
+var everyObjective = []Objective{Causal, classification, Masked, Permutation, SpanCorruption, PrefixLM}
 
 // withSpecials has the special tokens of all objectives.
 type withSpecials struct{ byteTokenizer }
@@ -184,7 +188,7 @@ func checkRows(t *testing.T, b *Batch) {
 		}
 	}
 	for i, c := range covered {
-		if causal := b.Objective == Causal || b.Objective == Classification || b.Objective == SpanCorruption; (causal || !c) && b.Dec.Order[i] != int32(i%T) {
+		if causal := b.Objective == Causal || b.Objective == classification || b.Objective == SpanCorruption; (causal || !c) && b.Dec.Order[i] != int32(i%T) {
 			t.Fatalf("order[%d] = %d", i, b.Dec.Order[i])
 		}
 		if !c && (b.Dec.Segments[i] != -1 || b.Dec.Positions[i] != 0 || b.Dec.Tokens[i] != 0 && b.Dec.Tokens[i] != padID ||
@@ -332,7 +336,7 @@ func TestClassificationAgainstLearningByHeart(t *testing.T) {
 		c[i].HasLabel, c[i].Label = true, "a"
 		c[i].Text += "some text of a length"
 	}
-	cfg := testConfig(c, Classification)
+	cfg := testConfig(c, classification)
 	cfg.T, cfg.Epochs, cfg.BatchSize, cfg.MicroBatchSize = 64, 2, 4, 4
 	cfg.LMWeight, cfg.TokenDropout, cfg.Mask = 0.5, 0.25, "<|mask|>"
 	cfg.Tokenizer = masked{}
@@ -398,7 +402,7 @@ func TestClassificationLabelsEveryDocumentOnce(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 3))
 		T := []int{3, 4, 8, 16, 33}[r.IntN(5)]
 		c := append(randomCorpus(r, 1+r.IntN(40), T), corpus.Record{Text: "one at least", HasLabel: true, Label: "c"})
-		cfg := testConfig(c, Classification)
+		cfg := testConfig(c, classification)
 		cfg.T, cfg.Epochs, cfg.Seed = T, 2, seed
 		cfg.Window, cfg.MaxSeqs = 1+r.IntN(50), 1+r.IntN(4)
 		cfg.BatchSize = 2 * (1 + r.IntN(3))
@@ -455,7 +459,7 @@ func TestResumeGivesTheSameStream(t *testing.T) {
 		r := rand.New(rand.NewPCG(9, 9))
 		cfg := testConfig(randomCorpus(r, 120, 16), o)
 		cfg.BatchSize, cfg.MicroBatchSize, cfg.Epochs = 2, 1, 7
-		if o == Classification {
+		if o == classification {
 			cfg.Epochs = 14
 		}
 		cfg.WholeWordMask = true
@@ -571,7 +575,7 @@ func TestSkipsAreCounted(t *testing.T) {
 	if s != want {
 		t.Errorf("causal: %+v, want %+v", s, want)
 	}
-	cfg.Objective = Classification
+	cfg.Objective = classification
 	l = open(t, cfg, Cursor{})
 	drain(t, l, -1)
 	s = l.Stats()
@@ -594,10 +598,10 @@ func TestErrorsNameTheRecord(t *testing.T) {
 	}{
 		{"invalid UTF-8", inMemory{good, {Text: "abc\xffdef", Path: "net/x.go:3"}}, Causal, 1, []string{"record 1", "net/x.go:3", "invalid UTF-8 at byte 3"}},
 		{"valid U+FFFD before", inMemory{good, {Text: "\ufffd\xff"}}, Causal, 1, []string{"at byte 3"}},
-		{"unreadable", inMemory{good, {Path: "broken"}}, Classification, 1, []string{"shard-3.arrow: record batch 2"}},
-		{"strange label", inMemory{good, {Text: "x", HasLabel: true, Label: "A"}}, Classification, 1, []string{"record 1", `label "A"`, "3 known", `did you mean "a"`}},
+		{"unreadable", inMemory{good, {Path: "broken"}}, classification, 1, []string{"shard-3.arrow: record batch 2"}},
+		{"strange label", inMemory{good, {Text: "x", HasLabel: true, Label: "A"}}, classification, 1, []string{"record 1", `label "A"`, "3 known", `did you mean "a"`}},
 		{"nothing usable", inMemory{{Null: true}, {Text: ""}, {Null: true}}, Causal, 0, []string{"3 records", "2 null", "1 empty"}},
-		{"nothing labelled", inMemory{{Text: "x"}}, Classification, 0, []string{"1 records", "1 without a label"}},
+		{"nothing labelled", inMemory{{Text: "x"}}, classification, 0, []string{"1 records", "1 without a label"}},
 	} {
 		cfg := testConfig(test.c, test.o)
 		cfg.Shuffle, cfg.Epochs = false, test.epochs
@@ -635,7 +639,7 @@ func TestErrorComesAfterTheGoodBatches(t *testing.T) {
 
 func TestNewLoaderReportsEveryFault(t *testing.T) {
 	_, err := NewLoader(Config{
-		Objective: Classification, T: 2, BatchSize: 6, MicroBatchSize: 4, Epochs: -1, Separator: "</s>", EOS: "<e>", Rank: 3, World: 2,
+		Objective: classification, T: 2, BatchSize: 6, MicroBatchSize: 4, Epochs: -1, Separator: "</s>", EOS: "<e>", Rank: 3, World: 2,
 		Records: inMemory{}, Tokenizer: byteTokenizer{}, Labels: []string{"x", "x"}, Window: -1, MaxSeqs: -1, MaxDocBytes: -1,
 	}, Cursor{})
 	for _, want := range []string{"rows of 2", "micro-batch size 4", "-1 epochs", `"</s>"`, `no special token "<e>"`, "doubled", "rank 3 of 2", "corpus is empty", `"x" is listed twice`, "window of -1", "-1 documents a row", "at most -1"} {
@@ -646,22 +650,22 @@ func TestNewLoaderReportsEveryFault(t *testing.T) {
 	if _, err := NewLoader(Config{}, Cursor{}); err == nil {
 		t.Error("the zero Config is taken")
 	}
-	cfg := testConfig(inMemory{{Text: "abc", HasLabel: true, Label: "a"}}, Classification)
+	cfg := testConfig(inMemory{{Text: "abc", HasLabel: true, Label: "a"}}, classification)
 	for _, from := range []Cursor{{Epoch: -1}, {Position: 5}, {Position: 1e6}} {
 		if _, err := NewLoader(cfg, from); err == nil {
 			t.Errorf("cursor %+v is taken", from)
 		}
 	}
-	for o, from := range map[Objective]Cursor{Causal: {Offset: 4}, Classification: {Offset: 1}} {
+	for o, from := range map[Objective]Cursor{Causal: {Offset: 4}, classification: {Offset: 1}} {
 		cfg.Objective = o
 		if _, err := open(t, cfg, from).Next(context.Background()); err == nil || err == io.EOF {
 			t.Errorf("%v: cursor %+v: %v", o, from, err)
 		}
 	}
-	if _, err := ParseObjective("casual"); err == nil || !strings.Contains(err.Error(), `"casual"; known: causal, classification`) {
+	if _, err := ParseObjective("casual"); err == nil || !strings.Contains(err.Error(), `"casual"; known: causal, prefix_lm`) {
 		t.Errorf("%v", err)
 	}
-	for _, o := range everyObjective {
+	for _, o := range Objectives {
 		if got, err := ParseObjective(o.String()); got != o || err != nil {
 			t.Errorf("%v: %v, %v", o, got, err)
 		}
@@ -689,7 +693,7 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 	before := runtime.NumGoroutine()
 	c := randomCorpus(rand.New(rand.NewPCG(1, 1)), 50, 16)
 	for i := range 20 {
-		cfg := testConfig(c, Objective(i%2))
+		cfg := testConfig(c, everyObjective[i%2])
 		cfg.Epochs = i % 3
 		l := open(t, cfg, Cursor{})
 		drain(t, l, i%7)

@@ -4,6 +4,47 @@ import (
 	"math"
 )
 
+// Masked learns tokens that are hidden, from both sides.
+var Masked Objective = hiddenTokens{}
+
+type hiddenTokens struct{ ofText }
+
+func (hiddenTokens) String() string   { return "masked" }
+func (hiddenTokens) Predicts() string { return "masked tokens" }
+func (hiddenTokens) Hides() bool      { return true }
+
+func (hiddenTokens) Baselines() []string { return []string{"bidirectional_trigram"} }
+
+func (hiddenTokens) Specials(mask string) []string { return []string{mask} }
+
+func (hiddenTokens) defaults(c *Config) {
+	setDefault(&c.MLMProbability, 0.15)
+	if c.MaskReplaceProb == 0 && c.RandomReplaceProb == 0 {
+		c.MaskReplaceProb, c.RandomReplaceProb = 0.8, 0.1
+	}
+}
+
+func (hiddenTokens) check(c *Config, f *faults) {
+	f.framed(c)
+	f.within(c.MLMProbability, "mlm_probability")
+	m, r := c.MaskReplaceProb, c.RandomReplaceProb
+	f.add(!(m >= 0 && r >= 0 && m+r <= 1), "mask_replace_prob %g and random_replace_prob %g: want shares of a whole", m, r)
+	f.masked(c, "hidden")
+	f.add(c.NextSentence && c.Tokenizer != nil && (c.frame().first < 0 || c.frame().last < 0), "pairs of texts are set between bos and eos, or separators: give them")
+	f.add(c.NextSentence && c.MaxSeqs < 1, "%d pairs a row: want ≥ 1", c.MaxSeqs)
+	f.add(c.NextSentence && c.T < 3+2, "rows of %d tokens for pairs of texts: want ≥ 5", c.T)
+	f.add(c.Tokenizer != nil && c.Tokenizer.Size() < 5, "masking with a vocabulary of special tokens alone")
+}
+
+func (hiddenTokens) labelled(c *Config) bool { return c.NextSentence }
+
+func (hiddenTokens) rows(r *reader, _ Cursor, stream func(layer) rowSource) rowSource {
+	if r.cfg.NextSentence {
+		return stream(&nextSentence{masker: newMasker(r.cfg), r: r})
+	}
+	return stream(newMasker(r.cfg))
+}
+
 // Masking says what the objective Masked hides. The names are those of Hugging Face's
 // DataCollatorForLanguageModeling.
 type Masking struct {
@@ -22,6 +63,7 @@ type Masking struct {
 // wherever the document is cut: another in each epoch (Liu et al. 2019, §4.1). Only where
 // none of a piece is chosen, the token or word that came nearest to it is.
 type masker struct {
+	fresh
 	Masking
 	seed           uint64
 	frame          frame

@@ -90,7 +90,7 @@ func TestMixtureSharesMatchTheWeights(t *testing.T) {
 
 func TestMixtureResumes(t *testing.T) {
 	for _, by := range []Unit{ByDocument, ByToken} {
-		for _, o := range []Objective{Causal, Classification} {
+		for _, o := range []Objective{Causal, classification} {
 			cfg := testMixture(o, by)
 			cfg.BatchSize, cfg.MicroBatchSize = 2, 1
 			bs := drain(t, open(t, cfg, Cursor{}), 2*210)
@@ -191,7 +191,7 @@ func TestWeights(t *testing.T) {
 // Ranks see parts of the same global batches, and their parts make up the whole.
 func TestRanksMakeUpTheWhole(t *testing.T) {
 	mixture := testMixture(Causal, ByToken)
-	single := testConfig(randomCorpus(rand.New(rand.NewPCG(5, 5)), 300, 16), Classification)
+	single := testConfig(randomCorpus(rand.New(rand.NewPCG(5, 5)), 300, 16), classification)
 	for name, cfg := range map[string]Config{
 		"mixture": mixture, "single": single, "masked": testMixture(Masked, ByToken), "permutation": testMixture(Permutation, ByDocument),
 		"span_corruption": testMixture(SpanCorruption, ByToken), "prefix_lm": testMixture(PrefixLM, ByDocument),
@@ -258,8 +258,8 @@ func TestSpecialTokensAroundDocuments(t *testing.T) {
 		{"", "</s>", "", Causal, []int32{301, 'a' + 1, 'b' + 1, 301, 'c' + 1, 301, 301, 301}, []int32{'a' + 1, 'b' + 1, 301, 'c' + 1, 301, -1, -1, -1}},
 		{"<s>", "", "", Causal, []int32{300, 'a' + 1, 300, 300, 300, 300, 300, 300}, []int32{'a' + 1, 'b' + 1, 'c' + 1, -1, -1, -1, -1, -1}},
 		{"", "", "<|endoftext|>", Causal, []int32{0, 'a' + 1, 'b' + 1, 0, 'c' + 1, 0, 0, 0}, []int32{'a' + 1, 'b' + 1, 0, 'c' + 1, 0, -1, -1, -1}},
-		{"", "</s>", "", Classification, []int32{'a' + 1, 'b' + 1, 301, 'c' + 1, 301, 301, 301, 301}, nil},
-		{"<s>", "", "", Classification, []int32{300, 'a' + 1, 'b' + 1, 300, 'c' + 1, 300, 300, 300}, nil},
+		{"", "</s>", "", classification, []int32{'a' + 1, 'b' + 1, 301, 'c' + 1, 301, 301, 301, 301}, nil},
+		{"<s>", "", "", classification, []int32{300, 'a' + 1, 'b' + 1, 300, 'c' + 1, 300, 300, 300}, nil},
 	} {
 		cfg := testConfig(inMemory{{Text: "ab", HasLabel: true, Label: "a"}, {Text: "c", HasLabel: true, Label: "b"}}, test.o)
 		cfg.Tokenizer, cfg.BOS, cfg.EOS, cfg.Separator = framed{}, test.bos, test.eos, test.sep
@@ -286,7 +286,7 @@ func TestSpecialTokensAroundDocuments(t *testing.T) {
 func BenchmarkResume(b *testing.B) {
 	const docs, window = 220_000, 1024
 	cfg := Config{
-		Tokenizer: byteTokenizer{}, Objective: Classification, Labels: []string{"a"}, T: 256, BatchSize: 8, MaxSeqs: 8, Seed: 3, Shuffle: true, Window: window,
+		Tokenizer: byteTokenizer{}, Objective: classification, Labels: []string{"a"}, T: 256, BatchSize: 8, MaxSeqs: 8, Seed: 3, Shuffle: true, Window: window,
 	}
 	for i := range 2 {
 		dir := b.TempDir()
@@ -351,7 +351,7 @@ func BenchmarkResume(b *testing.B) {
 
 // One of 1,000 corpora, anywhere: opening a loader there, and drawing a window.
 func BenchmarkMixtureSeek(b *testing.B) {
-	cfg := Config{Tokenizer: byteTokenizer{}, Objective: Classification, Labels: []string{"a"}, T: 256, BatchSize: 8, Seed: 3, Shuffle: true}
+	cfg := Config{Tokenizer: byteTokenizer{}, Objective: classification, Labels: []string{"a"}, T: 256, BatchSize: 8, Seed: 3, Shuffle: true}
 	from := Cursor{Parts: make([]Drawn, 1000)}
 	for i := range from.Parts {
 		c := make(inMemory, 1000)

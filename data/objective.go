@@ -5,49 +5,117 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"hone/data/corpus"
 	"hone/data/source"
+	"hone/data/task"
 	"hone/data/tokenizer"
 )
 
-// An Objective says what is learned from a document.
-type Objective uint8
+// An Objective says what is learned from a document, and all that follows from it. Each is in a
+// file of its own; Objectives has those of text without labels.
+type Objective interface {
+	// String is what recipes call it.
+	String() string
+	// Predicts is what the output layer of a model is to predict, in the words of
+	// model.Learning.
+	Predicts() string
+	// OfText says that documents are laid end to end, and records need no labels.
+	OfText() bool
+	// Hides says that what is learned are tokens that the text has lost.
+	Hides() bool
+	// Specials are the special tokens that a tokenizer needs for it, beside those around
+	// documents; mask stands for a hidden token.
+	Specials(mask string) []string
+	// Ends are what stands around a text that a model reads which has learned by it, of what
+	// stood before and after documents: a text to be gone on with has no end.
+	Ends(before, after string) (string, string)
+	// Baselines are those that can stand beside a model, by their names in reports.
+	Baselines() []string
+	// Validating turns c, by which a model is trained, into what validates it: the probability
+	// of whole texts, where the objective gives one, else its own loss.
+	Validating(c *Config) (whole bool)
 
-const (
-	Causal         Objective = iota // the next token, of every token and of the end
-	Classification                  // the record's label, at the document's end
-	Masked                          // tokens that are hidden, from both sides
-	Permutation                     // some of the tokens, in a random factorisation order
-	SpanCorruption                  // hidden spans, written by a decoder
-	PrefixLM                        // the next token, of each behind a prefix that is read as a whole
-)
-
-var objectives = []string{
-	Causal: "causal", Classification: "classification", Masked: "masked", Permutation: "permutation",
-	SpanCorruption: "span_corruption", PrefixLM: "prefix_lm",
+	// example is what is read of a record.
+	example(r corpus.Record) task.Example
+	defaults(c *Config)
+	check(c *Config, f *faults)
+	// lengths are the positions of a row, of the decoder and the encoder.
+	lengths(c *Config) (dec, enc int)
+	// labelled says that sequences have labels, targeted that tokens have targets.
+	labelled(c *Config) bool
+	targeted(c *Config) bool
+	// ends says that the end of a document is a target too.
+	ends() bool
+	// rows makes rows of documents; stream lays the pieces of a document into them.
+	rows(r *reader, from Cursor, stream func(layer) rowSource) rowSource
+	layout() layout
 }
 
-func (o Objective) String() string {
-	if int(o) < len(objectives) {
-		return objectives[o]
-	}
-	return fmt.Sprintf("objective(%d)", uint8(o))
+// A layout says where the targets of a sequence stand.
+type layout struct {
+	shifted  bool // that of an input is the token that follows it
+	prefixed bool // a prefix is only read
+	ordered  bool // they are predicted in the order that Stream.Order says
 }
+
+// Objectives are those of text without labels.
+var Objectives = []Objective{Causal, PrefixLM, Masked, Permutation, SpanCorruption}
 
 // ParseObjective is the objective of a name.
 func ParseObjective(name string) (Objective, error) {
-	for o, n := range objectives {
-		if n == name {
-			return Objective(o), nil
+	var known []string
+	for _, o := range Objectives {
+		if o.String() == name {
+			return o, nil
 		}
+		known = append(known, o.String())
 	}
-	return 0, fmt.Errorf("data: unknown objective %q; known: %s", name, strings.Join(objectives, ", "))
+	return nil, fmt.Errorf("data: unknown objective %q; known: %s", name, strings.Join(known, ", "))
 }
 
-// next says that each token is predicted from those before it, and the end too.
-func (o Objective) next() bool { return o == Causal || o == PrefixLM }
+// ofText is what most objectives of text have in common.
+type ofText struct{}
 
-// shifted says that the target of an input is the next one.
-func (o Objective) shifted() bool { return o.next() || o == Classification }
+func (ofText) OfText() bool                               { return true }
+func (ofText) Hides() bool                                { return false }
+func (ofText) Specials(string) []string                   { return nil }
+func (ofText) Ends(before, after string) (string, string) { return before, after }
+func (ofText) Validating(*Config) bool                    { return false }
+func (ofText) Baselines() []string                        { return task.Likelihood.Baselines() }
+func (ofText) example(r corpus.Record) task.Example       { return task.Likelihood.Example(r) }
+func (ofText) defaults(*Config)                           {}
+func (ofText) lengths(c *Config) (dec, enc int)           { return c.T, 0 }
+func (ofText) labelled(*Config) bool                      { return false }
+func (ofText) targeted(*Config) bool                      { return true }
+func (ofText) ends() bool                                 { return false }
+func (ofText) layout() layout                             { return layout{} }
+
+// faults gathers what is wrong with a Config.
+type faults struct{ list []error }
+
+func (f *faults) add(bad bool, format string, args ...any) {
+	if bad {
+		f.list = append(f.list, fmt.Errorf("data: "+format, args...))
+	}
+}
+
+func (f *faults) within(share float64, of string) {
+	f.add(!(share > 0 && share < 1), "%s %g: want it above 0 and below 1", of, share)
+}
+
+// masked wants the special token that stands in the place of tokens.
+func (f *faults) masked(c *Config, what string) {
+	if c.Tokenizer != nil {
+		_, ok := c.Tokenizer.Special(c.Mask)
+		f.add(!ok, "the tokenizer has no special token %q to put in the place of %s tokens", c.Mask, what)
+	}
+}
+
+// framed wants room for a token of text between those around it.
+func (f *faults) framed(c *Config) {
+	around := c.frame().size()
+	f.add(c.T < 1+around, "rows of %d tokens: want ≥ %d, a token of text beside the special ones", c.T, 1+around)
+}
 
 // rowSource lays documents into rows; each objective has one. What it gives next is
 // a function of its cursor alone.
@@ -115,7 +183,7 @@ func newReader(cfg *Config, from Cursor, stats *Stats, stop <-chan struct{}) *re
 	if len(cfg.Mixture) == 0 {
 		r.parts[0].enter(cfg, 0, from.Epoch, from.Position == 0 && from.Offset == 0)
 	}
-	if cfg.Objective == Classification {
+	if !cfg.Objective.OfText() {
 		r.labels = map[string]int32{}
 		for i, name := range cfg.Labels {
 			r.labels[name] = int32(i)
@@ -203,6 +271,7 @@ func (r *reader) read(c *Cursor, ids []int32) ([]int32, document, error) {
 	if err != nil {
 		return ids, d, err // names the place, as Records promises
 	}
+	ex := r.cfg.Objective.example(rec)
 	start := len(ids)
 	skip := func(count *int64) ([]int32, document, error) {
 		*count++
@@ -211,11 +280,11 @@ func (r *reader) read(c *Cursor, ids []int32) ([]int32, document, error) {
 	switch {
 	case rec.Null:
 		return skip(&r.stats.Null)
-	case rec.Text == "" && len(rec.IDs) == 0:
+	case ex.Text == "" && len(ex.IDs) == 0:
 		return skip(&r.stats.Empty)
-	case len(rec.Text) > r.cfg.MaxDocBytes:
+	case len(ex.Text) > r.cfg.MaxDocBytes:
 		return skip(&r.stats.TooLong)
-	case r.labels != nil && !rec.HasLabel:
+	case r.labels != nil && !ex.HasLabel:
 		return skip(&r.stats.Unlabelled)
 	}
 	fail := func(format string, args ...any) ([]int32, document, error) {
@@ -230,22 +299,22 @@ func (r *reader) read(c *Cursor, ids []int32) ([]int32, document, error) {
 	}
 	if r.labels != nil {
 		var known bool
-		if d.label, known = r.labels[rec.Label]; !known {
+		if d.label, known = r.labels[ex.Label]; !known {
 			near := ""
-			if n := source.Nearest(rec.Label, r.cfg.Labels); n != "" {
+			if n := source.Nearest(ex.Label, r.cfg.Labels); n != "" {
 				near = fmt.Sprintf(" (did you mean %q?)", n)
 			}
-			return fail("label %q is not one of the %d known%s", rec.Label, len(r.labels), near)
+			return fail("label %q is not one of the %d known%s", ex.Label, len(r.labels), near)
 		}
 	}
 	if r.frame.first >= 0 {
 		ids = append(ids, r.frame.first)
 	}
 	text := len(ids)
-	if len(rec.IDs) > 0 {
-		ids = append(ids, rec.IDs...)
+	if len(ex.IDs) > 0 {
+		ids = append(ids, ex.IDs...)
 	} else {
-		ids = r.cfg.Tokenizer.Encode(ids, rec.Text)
+		ids = r.cfg.Tokenizer.Encode(ids, ex.Text)
 		if err := tokenizer.Fault(r.cfg.Tokenizer); err != nil {
 			return fail("%v", err)
 		}
@@ -260,14 +329,14 @@ func (r *reader) read(c *Cursor, ids []int32) ([]int32, document, error) {
 	if r.frame.last >= 0 {
 		ids = append(ids, r.frame.last)
 	}
-	if r.cfg.Objective.shifted() && len(ids)-start < 2 {
+	if r.cfg.Objective.layout().shifted && len(ids)-start < 2 {
 		return skip(&r.stats.Empty)
 	}
 	if p.usable >= 0 {
 		p.usable++
 	}
 	r.stats.Documents++
-	r.stats.Bytes += int64(len(rec.Text))
+	r.stats.Bytes += int64(len(ex.Text))
 	r.stats.Tokens += int64(n)
 	d.ok = true
 	return ids, d, nil

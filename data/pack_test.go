@@ -112,7 +112,7 @@ func TestPackingOfSST2(t *testing.T) {
 	}
 	for name, tok := range map[string]tokenizer.Tokenizer{"words": words{}, "bytes": byteTokenizer{}} {
 		cfg := Config{
-			Records: c, Tokenizer: tok, Objective: Classification, Labels: []string{"0", "1"},
+			Records: c, Tokenizer: tok, Objective: classification, Labels: []string{"0", "1"},
 			T: 256, BatchSize: 8, Seed: 1, Shuffle: true, Epochs: 1,
 		}
 		l := open(t, cfg, Cursor{})

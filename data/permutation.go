@@ -4,6 +4,38 @@ import (
 	"math"
 )
 
+// Permutation learns some of the tokens, in a random factorisation order.
+var Permutation Objective = permuted{}
+
+type permuted struct{ ofText }
+
+func (permuted) String() string   { return "permutation" }
+func (permuted) Predicts() string { return "permuted tokens" }
+
+func (permuted) Ends(before, _ string) (string, string) { return before, "" }
+
+func (permuted) Validating(c *Config) bool {
+	c.LeftToRight = true
+	return true
+}
+
+func (permuted) defaults(c *Config) {
+	setDefault(&c.PLMProbability, 1./6)
+	setDefault(&c.MaxSpanLength, 5)
+}
+
+func (permuted) check(c *Config, f *faults) {
+	f.framed(c)
+	f.within(c.PLMProbability, "plm_probability")
+	f.add(c.MaxSpanLength < 1, "spans of %d tokens: want ≥ 1", c.MaxSpanLength)
+}
+
+func (permuted) rows(r *reader, _ Cursor, stream func(layer) rowSource) rowSource {
+	return stream(&permuter{Permuting: r.cfg.Permuting, seed: r.cfg.Seed, frame: r.frame})
+}
+
+func (permuted) layout() layout { return layout{ordered: true} }
+
 // Permuting says what the objective Permutation predicts. The names are those of
 // Hugging Face's DataCollatorForPermutationLanguageModeling.
 type Permuting struct {
@@ -24,6 +56,7 @@ type Permuting struct {
 // All of it is a function of the seed, the epoch, the document and the place in it at
 // which the piece begins.
 type permuter struct {
+	fresh
 	Permuting
 	seed  uint64
 	frame frame

@@ -1,11 +1,32 @@
 package data
 
+// PrefixLM learns the next token, of each behind a prefix that is read as a whole.
+var PrefixLM Objective = prefixed{}
+
+type prefixed struct{ nextToken }
+
+func (prefixed) String() string { return "prefix_lm" }
+
+func (prefixed) Validating(c *Config) bool {
+	c.Objective = Causal
+	return true
+}
+
+func (prefixed) rows(r *reader, _ Cursor, stream func(layer) rowSource) rowSource {
+	return stream(prefixLM{seed: r.cfg.Seed})
+}
+
+func (prefixed) layout() layout { return layout{shifted: true, prefixed: true} }
+
 // prefixLM reads a prefix of each piece as a whole, every token of it seeing every
 // other, and predicts the rest from left to right (Raffel et al. 2020, §3.2.3; Liu et al.
 // 2018). The prefix ends anywhere in the piece with the same probability, and leaves one
 // target at least. Where it ends is a function of the seed, the epoch, the document and
 // the place in it at which the piece begins. Inputs and targets are those of causal.
-type prefixLM struct{ seed uint64 }
+type prefixLM struct {
+	fresh
+	seed uint64
+}
 
 func (prefixLM) units(ids []int32) int { return len(ids) - 1 }
 

@@ -37,7 +37,7 @@ func Preview(w io.Writer, b *Batch, tok tokenizer.Tokenizer, colour bool) error 
 			for i := first; i <= last; i++ {
 				p.show(p.piece(b.Targets[i]), b.Weights[i], i%2 == 0)
 			}
-		case b.Objective.shifted():
+		case b.Objective.layout().shifted:
 			p.shifted(first, last)
 		default:
 			p.inPlace(first, last)
@@ -73,7 +73,7 @@ func (p *previewer) shifted(first, last int) {
 		if target {
 			weight = b.Weights[i]
 		}
-		if b.Objective == PrefixLM && target && (i == first || b.Targets[i-1] < 0) {
+		if b.Objective.layout().prefixed && target && (i == first || b.Targets[i-1] < 0) {
 			fmt.Fprint(p.out, "┃")
 		}
 		if i < last {
@@ -94,7 +94,7 @@ func (p *previewer) inPlace(first, last int) {
 			if b.Dec.Tokens[i] != b.Targets[i] {
 				text += "→" + p.piece(b.Targets[i])
 			}
-			if b.Objective == Permutation {
+			if b.Objective.layout().ordered {
 				text += fmt.Sprintf("@%d", b.Dec.Order[i])
 			}
 		}
@@ -209,7 +209,7 @@ func NewBatchPreview(b *Batch, tok tokenizer.Tokenizer) *BatchPreview {
 			if b.Targets != nil && b.Targets[i] >= 0 {
 				t.Target, t.TargetText, t.Weight = &b.Targets[i], tokenText(tok, b.Targets[i]), b.Weights[i]
 			}
-			if b.Objective == Permutation {
+			if b.Objective.layout().ordered {
 				t.Order = &b.Dec.Order[i]
 			}
 			q.Tokens = append(q.Tokens, t)

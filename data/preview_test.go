@@ -30,7 +30,7 @@ func TestPreview(t *testing.T) {
 ── row 0, segment 2, positions 6–8, record 1
 {2m<0>{0m{32m\xc3{0m{36m\xa9{0m{32m<0>{0m
 `},
-		{Classification, false, `1 rows of 12 tokens, 91.7 % filled, 2 sequences; the global batch has 2 targets
+		{classification, false, `1 rows of 12 tokens, 91.7 % filled, 2 sequences; the global batch has 2 targets
 ── row 0, segment 1, positions 0–6, record 0
 <0>a\tb\u001b\n
 <0> → [b]
@@ -51,7 +51,7 @@ func TestPreview(t *testing.T) {
 		}
 	}
 	b := Batch{
-		B: 1, Dec: Stream{T: 2, Tokens: []int32{98, 99}, Segments: []int32{1, 1}, Positions: []int32{0, 1}, Order: []int32{0, 1}},
+		B: 1, Objective: Causal, Dec: Stream{T: 2, Tokens: []int32{98, 99}, Segments: []int32{1, 1}, Positions: []int32{0, 1}, Order: []int32{0, 1}},
 		Targets: []int32{99, 100}, Weights: []float32{0.25, 0}, Seqs: []Seq{{Last: 1, Label: -1}}, NumTargets: 1,
 	}
 	var out bytes.Buffer
@@ -148,7 +148,7 @@ func TestPreviewOfWords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := testConfig(inMemory{{Text: "the rivers ran", HasLabel: true, Label: "b"}}, Classification)
+	cfg := testConfig(inMemory{{Text: "the rivers ran", HasLabel: true, Label: "b"}}, classification)
 	cfg.Tokenizer, cfg.T, cfg.BatchSize, cfg.Shuffle, cfg.Labels = tok, 8, 1, false, []string{"a", "b"}
 	b := drain(t, open(t, cfg, Cursor{}), 1)[0]
 	var out bytes.Buffer

@@ -5,6 +5,58 @@ import (
 	"math"
 )
 
+// SpanCorruption learns hidden spans, written by a decoder.
+var SpanCorruption Objective = corrupted{}
+
+type corrupted struct{ ofText }
+
+func (corrupted) String() string   { return "span_corruption" }
+func (corrupted) Predicts() string { return "corrupted spans" }
+func (corrupted) Hides() bool      { return true }
+
+func (corrupted) Baselines() []string { return []string{"frequent_span", "gap_span", "unigram"} }
+
+// sentinelsTrained are those of a tokenizer that is trained for it: T5's number.
+const sentinelsTrained = 100
+
+func (corrupted) Specials(string) []string { return Sentinels(sentinelsTrained) }
+
+func (corrupted) defaults(c *Config) {
+	setDefault(&c.NoiseDensity, 0.15)
+	setDefault(&c.MeanNoiseSpanLength, 3)
+	if c.TargetLength == 0 && c.Corruption.valid() {
+		_, c.TargetLength = c.Corruption.lengths(max(1, c.full(c.T, c.frame().size())), 0)
+	}
+}
+
+func (corrupted) check(c *Config, f *faults) {
+	f.within(c.NoiseDensity, "noise_density")
+	f.add(!(c.MeanNoiseSpanLength >= 1), "mean_noise_span_length %g: want ≥ 1", c.MeanNoiseSpanLength)
+	if !c.Corruption.valid() {
+		return
+	}
+	around := c.frame().size()
+	enc, dec := c.Corruption.lengths(1, around)
+	f.add(c.T < enc || c.TargetLength < dec, "rows of %d tokens for the encoder and %d for the decoder: want ≥ %d and %d", c.T, c.TargetLength, enc, dec)
+	if c.Tokenizer == nil {
+		return
+	}
+	f.add(c.frame().last < 0, "span corruption ends what the decoder writes with eos or separator: give one of them")
+	need, have := c.Corruption.sentinels(c.T, around), 0
+	for ok := true; ok && have < need; {
+		if _, ok = c.Tokenizer.Special(sentinel(have)); ok {
+			have++
+		}
+	}
+	f.add(have < need, "the tokenizer has %d of the sentinels <extra_id_0>, <extra_id_1>, …; rows of %d need %d", have, c.T, need)
+}
+
+func (corrupted) lengths(c *Config) (dec, enc int) { return c.TargetLength, c.T }
+
+func (corrupted) rows(r *reader, _ Cursor, stream func(layer) rowSource) rowSource {
+	return stream(newCorrupter(r.cfg))
+}
+
 // Corruption says what the objective SpanCorruption hides. The names are those of T5.
 type Corruption struct {
 	NoiseDensity        float64 // share of the tokens to be predicted; default 0.15
@@ -18,6 +70,7 @@ type Corruption struct {
 // epoch, the document and the place in it at which the piece begins. A text of one token
 // is all span.
 type corrupter struct {
+	fresh
 	Corruption
 	seed      uint64
 	frame     frame

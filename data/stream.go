@@ -31,7 +31,15 @@ type layer interface {
 	// lay writes a sequence. It returns the positions that it takes, and its loss terms:
 	// one at least.
 	lay(b *Batch, p *piece) (dec, enc, targets int)
+	// again is how many units before from a window reads once more, where a document is scored
+	// and room for so many is left.
+	again(from, room int) int
 }
+
+// fresh layers read nothing again.
+type fresh struct{}
+
+func (fresh) again(from, room int) int { return 0 }
 
 // A piece is a part of a document, and the place of a batch that it goes to.
 type piece struct {

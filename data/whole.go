@@ -84,9 +84,7 @@ func (w *wholeRows) pack() error {
 		for units, from := w.units(ids), 0; from < units; {
 			p := piece{document: doc, ids: ids, from: from, segment: 1}
 			p.n = w.fit(units-from, w.scratch.Dec.T, w.scratch.Enc.T)
-			if cfg.Objective == Causal && from > 0 {
-				p.again = min(from, cfg.T-p.n)
-			}
+			p.again = w.again(from, cfg.T-p.n)
 			laid := p
 			startRow(&w.scratch, 0, w.r.frame.pad)
 			dec, enc, _ := w.lay(&w.scratch, &laid)
@@ -157,7 +155,7 @@ func (c Config) Longest(ctx context.Context) (longest int, all int64, err error)
 		}
 		n := len(ids)
 		switch {
-		case c.Objective.next():
+		case c.Objective.ends():
 			n-- // what is predicted last is not read
 		case c.NextSentence:
 			n++ // what stands between the two

@@ -13,7 +13,7 @@ func TestRandomWindows(t *testing.T) {
 	long := strings.Repeat("abcdefghijklmnopqrstuvwxyz0123456789", 3)
 	c := inMemory{{Text: long}, {Null: true}, {Text: "SHORT"}, {Text: ""}, {Text: strings.ToUpper(long)}}
 	for _, o := range everyObjective {
-		if o == Classification {
+		if o == classification {
 			continue
 		}
 		cfg := testConfig(c, o)

@@ -32,18 +32,69 @@
 // for the model and the baselines.
 package eval
 
-// Names of baselines as report.json has them.
-const (
-	BaselineMajority   = "majority"     // the most frequent training label: [Majority]
-	BaselineNaiveBayes = "naive_bayes"  // unigram multinomial: [NaiveBayes]
-	BaselineRandomInit = "random_init"  // the same network and steps from random weights
-	BaselineZstd       = "zstd_primed"  // zstd with the training text as history: [ZstdPrimed]
-	BaselineKneserNey5 = "kneser_ney_5" // 5-gram on the same tokens: [KneserNey]
-	BaselineMarkov     = "markov"       // k-mers on the same tokens, the ends of documents apart: [Markov]
+import (
+	"fmt"
+	"slices"
 
-	// Of what a text has lost.
-	BaselineBidirectionalTrigram = "bidirectional_trigram" // between its two neighbours: [BidirectionalTrigram]
-	BaselineFrequentSpan         = "frequent_span"         // the most frequent span of training, everywhere: [FrequentSpan.Anywhere]
-	BaselineGapSpan              = "gap_span"              // the most frequent span between its two neighbours: [FrequentSpan]
-	BaselineUnigram              = "unigram"               // how frequent tokens are: [Unigram]
+	"hone/data/corpus"
 )
+
+// A Baseline is what stands beside a model: its name in reports, and what it is fitted to beside
+// the training split.
+type Baseline struct {
+	Name       string
+	Tunes      bool // on the validation split
+	Labels     bool // of both, and not their texts alone
+	OfTraining bool // it is a model that a stage has trained, and is fitted to nothing here
+}
+
+// CanFit checks that a corpus has what baselines are fitted to.
+func CanFit(c *corpus.Corpus, names []string) error {
+	for _, name := range names {
+		b, ok := find(name)
+		if !ok {
+			return fmt.Errorf("baseline %s is not known", name)
+		}
+		if b.OfTraining {
+			continue
+		}
+		need := []*corpus.Split{c.Train}
+		if b.Tunes {
+			need = append(need, c.Validation)
+		}
+		for i, s := range need {
+			if s == nil || s.Rows() == 0 {
+				return fmt.Errorf("baseline %s is fitted to split %s, where corpus %s has no documents", name, []string{"train", "validation"}[i], c.Provenance.Name)
+			}
+		}
+		if !b.Labels {
+			continue
+		}
+		for _, s := range need {
+			if err := c.Unlabelled(s, "for baseline "+name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// find is the baseline of a name.
+func find(name string) (Baseline, bool) {
+	for _, s := range scorers {
+		for _, b := range s.Baselines() {
+			if b.Name == name {
+				return b, true
+			}
+		}
+	}
+	return Baseline{}, false
+}
+
+// Fitted are those of baselines that are fitted to a corpus, and need no model of a stage.
+func Fitted(names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		b, ok := find(name)
+		return ok && b.OfTraining
+	})
+}

@@ -5,6 +5,11 @@ import (
 	"slices"
 )
 
+var (
+	frequentSpan = Baseline{Name: "frequent_span"} // the most frequent span of training, everywhere
+	gapSpan      = Baseline{Name: "gap_span"}      // the most frequent span between its two neighbours
+)
+
 // FrequentSpan fills every gap of a text with the span that training hid most often between
 // the same two neighbours; failing that, behind the same left one, before the same right
 // one, anywhere.

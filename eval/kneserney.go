@@ -5,6 +5,8 @@ import (
 	"math"
 )
 
+var kneserNey5 = Baseline{Name: "kneser_ney_5"} // on the same tokens
+
 // KneserNey is an n-gram language model with interpolated modified Kneser–Ney
 // smoothing (Chen & Goodman 1999, with the counts of n-grams at a document's
 // start as in Heafield et al. 2013). It is safe for concurrent use.

@@ -2,6 +2,8 @@ package eval
 
 import "fmt"
 
+var majority = Baseline{Name: "majority", Labels: true}
+
 // Majority predicts the most frequent training label for every text.
 type Majority struct {
 	label int

@@ -8,6 +8,8 @@ import (
 // maxMarkov is the longest context of a Markov model: 4¹⁰ of a text of four letters.
 const maxMarkov = 10
 
+var markov = Baseline{Name: "markov", Tunes: true} // on the same tokens, the ends of documents apart
+
 // Markov is the k-mer Markov model of sequence analysis: a token's probability given the k
 // before it, as counted in training. Counts of each length are mixed with what one token
 // less tells, which has the weight of α observations (MacKay & Peto 1995), down to uniform;

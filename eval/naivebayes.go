@@ -13,6 +13,8 @@ type Labelled struct {
 	Labels []int
 }
 
+var naiveBayes = Baseline{Name: "naive_bayes", Tunes: true, Labels: true}
+
 // NaiveBayes is a multinomial naive Bayes classifier over unigrams: lower-cased
 // runs of letters (and their combining marks). It is safe for concurrent use.
 type NaiveBayes struct {

@@ -10,6 +10,7 @@ import (
 
 	"hone/data"
 	"hone/data/corpus"
+	"hone/data/task"
 	"hone/trainer/exec"
 	"hone/trainer/exec/cpu"
 	"hone/trainer/model"
@@ -51,7 +52,7 @@ func scored(t *testing.T, head model.Head, longest int) (*model.Network, data.Co
 	c.Family, c.VocabSize = gpt, letters{}.Size()
 	cfg := data.Config{Tokenizer: letters{}, T: 24, BatchSize: 4, MicroBatchSize: 4, MaxSeqs: 4}
 	if head == model.Classifier {
-		cfg.Objective, cfg.Labels = data.Classification, []string{"0", "1", "2"}
+		cfg.Objective, cfg.Labels = data.Labelled(task.Classification), []string{"0", "1", "2"}
 		c.SetLabels(cfg.Labels)
 	}
 	net, err := model.NewNetwork(dev, exec.F32, c, model.Options{Head: head})

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"hone/data"
+	"hone/eval/metric"
 	"hone/trainer/exec"
 	"hone/trainer/feed"
 	"hone/trainer/model"
@@ -88,6 +89,20 @@ func Targets(ctx context.Context, net *model.Network, c data.Config, limit int, 
 	return out, seen.longer(), err
 }
 
+// hidden scores the tokens that a text has lost as cfg says, and says what they are of.
+func (y *Yardstick) hidden(ctx context.Context, net *model.Network, cfg data.Config) ([]Target, *metric.Scored, error) {
+	bar := y.watch("scoring hidden tokens", "documents")
+	list, longer, err := Targets(ctx, net, cfg, y.Limit, bar.progress)
+	bar.end()
+	documents := 0
+	for i := range list {
+		if i == 0 || list[i].Record != list[i-1].Record {
+			documents++
+		}
+	}
+	return list, y.scored(&cfg, documents, longer), err
+}
+
 // judge sets what a model's logits make of the target.
 func (t *Target) judge(logits []float32) {
 	for i, v := range logits {
@@ -110,18 +125,17 @@ type reading struct {
 
 func newReading(c *data.Config) reading {
 	r := reading{-1, -1, map[int32]bool{}}
-	switch c.Objective {
-	case data.Masked:
+	if _, encoder := c.Lengths(); encoder == 0 {
 		r.mask, _ = c.Tokenizer.Special(c.Mask) // the loader looks whether there is one
 		r.edge = int32(c.Tokenizer.Size())
-	case data.SpanCorruption:
-		for _, name := range data.Sentinels(c.T) {
-			id, ok := c.Tokenizer.Special(name)
-			if !ok {
-				break
-			}
-			r.gaps[id] = true
+		return r
+	}
+	for _, name := range data.Sentinels(c.T) {
+		id, ok := c.Tokenizer.Special(name)
+		if !ok {
+			break
 		}
+		r.gaps[id] = true
 	}
 	return r
 }

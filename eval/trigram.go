@@ -6,6 +6,8 @@ import (
 	"slices"
 )
 
+var bidirectionalTrigram = Baseline{Name: "bidirectional_trigram"} // between a token's two neighbours
+
 // BidirectionalTrigram predicts a token from its left and right neighbour: by the counts
 // of the three together, backing off to what a bigram model makes of the two, P(w|left)·P(right|w),
 // and where a neighbour is not known to what the other says, or to how frequent tokens

@@ -5,6 +5,8 @@ import (
 	"math"
 )
 
+var unigram = Baseline{Name: "unigram"}
+
 // Unigram gives a token the probability that it has among those of training, wherever it is.
 type Unigram struct{ nats []float64 }
 

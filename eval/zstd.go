@@ -9,6 +9,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
+var zstdPrimed = Baseline{Name: "zstd_primed"} // with the training text as history
+
 // PrimedSize is what a compressor makes of texts after it has seen others.
 type PrimedSize struct {
 	Compressed  int     // bytes, the least over the arrangements

@@ -44,7 +44,7 @@ const order = `
 	# The data.
 	data/source < data/clean;
 	data/source, data/clean, data/tokenizer, data/hub < data/corpus;
-	data/corpus, data/tokenizer/template < data;
+	data/corpus, data/tokenizer/template < data/task < data;
 
 	# Training and evaluation meet in recipes/run alone.
 	data, trainer/model < trainer/feed;

@@ -12,10 +12,7 @@ type Evaluating struct {
 	Prompts    []string `toml:"prompts" doc:"beginnings of these texts, taken in turn; none: the empty one"`
 }
 
-var (
-	evaluatedSplits = []string{"validation", "test"}
-	baselines       = []string{"zstd_primed", "kneser_ney_5", "majority", "naive_bayes", "random_init", "bidirectional_trigram", "frequent_span", "gap_span", "unigram", "markov"}
-)
+var evaluatedSplits = []string{"validation", "test"}
 
 func (d *decoder) evaluating(s *Stage, at string, trained trainedCheck) {
 	if len(s.Models) == 0 {
@@ -25,9 +22,6 @@ func (d *decoder) evaluating(s *Stage, at string, trained trainedCheck) {
 		trained(at+"models", m, "pretrain", "finetune")
 	}
 	d.oneOf(at+"split", s.Split, evaluatedSplits)
-	for _, b := range s.Baselines {
-		d.oneOf(at+"baselines", b, baselines)
-	}
 	if slices.Contains(s.Baselines, "random_init") && s.RandomInit == "" {
 		d.fault(at+"random_init", "missing: want the name of the stage that trained the same network from random weights, which the baseline random_init is")
 	}

@@ -2,37 +2,35 @@ package recipes
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
 	"hone/data"
-	"hone/eval"
+	"hone/data/task"
 	"hone/trainer/model"
 )
 
-// Learns is what the models of each model_type learn from text without labels.
-var Learns = func() map[string][]data.Objective {
-	by := map[model.Learning][]data.Objective{
-		model.NextTokens: {data.Causal, data.PrefixLM}, model.MaskedTokens: {data.Masked},
-		model.PermutedTokens: {data.Permutation}, model.CorruptedSpans: {data.SpanCorruption},
-	}
-	learns := map[string][]data.Objective{}
-	for _, name := range model.ModelTypes {
-		if c, err := model.DefaultConfig(name); err == nil {
-			learns[name] = by[c.Traits().Learns]
+// Objectives are those that a model of this configuration learns by from text without labels,
+// the usual one first.
+func Objectives(c model.Config) (list []data.Objective) {
+	for _, o := range data.Objectives {
+		if o.Predicts() == c.Traits().Learns.String() {
+			list = append(list, o)
 		}
 	}
-	return learns
-}()
+	return list
+}
 
-// Learns is the objective of a stage; of one that has none, the next token.
+// Learns is what a stage learns: an objective of text without labels, or a kind of task; of one
+// that learns nothing, or nothing known, the next token.
 func (s *Stage) Learns() data.Objective {
-	o, err := data.ParseObjective(s.Objective)
-	if err != nil {
-		return data.Causal
+	if kind, err := task.ParseKind(s.Objective); err == nil {
+		return data.Labelled(kind)
 	}
-	return o
+	if o, err := data.ParseObjective(s.Objective); err == nil {
+		return o
+	}
+	return data.Causal
 }
 
 // Hide sets how much of a text a loader hides.
@@ -49,29 +47,30 @@ func (s *Stage) Hide(c *data.Config) {
 func (s *Stage) fillObjective() {
 	var c data.Config
 	s.Hide(&c)
+	c.Objective, c.MicroBatchSize = s.Learns(), 1
 	c = c.WithDefaults()
-	switch s.Learns() {
-	case data.Masked:
-		if s.NextSentence {
-			s.fillPacking()
-		} else {
-			s.MaxSequences = 0 // documents fill a row
-		}
-		s.MLMProbability, s.MaskReplaceProb, s.RandomReplaceProb = c.MLMProbability, c.MaskReplaceProb, c.RandomReplaceProb
-	case data.Permutation:
-		s.PLMProbability, s.MaxSpanLength = c.PLMProbability, c.MaxSpanLength
-	case data.SpanCorruption:
-		s.NoiseDensity, s.MeanNoiseSpanLength = c.NoiseDensity, c.MeanNoiseSpanLength
-	case data.Classification:
+	s.MLMProbability, s.MaskReplaceProb, s.RandomReplaceProb = c.MLMProbability, c.MaskReplaceProb, c.RandomReplaceProb
+	s.PLMProbability, s.MaxSpanLength = c.PLMProbability, c.MaxSpanLength
+	s.NoiseDensity, s.MeanNoiseSpanLength = c.NoiseDensity, c.MeanNoiseSpanLength
+	if c.Slots() > 0 {
 		s.fillPacking()
+	} else {
+		s.MaxSequences = 0 // documents fill a row
 	}
 }
 
 // objectives are those of a kind of stage.
 func objectives(kind string) (names []string) {
-	for o := data.Causal; o <= data.PrefixLM; o++ {
-		if kind == "pretrain" && o != data.Classification || kind == "finetune" && o == data.Classification {
+	switch kind {
+	case "pretrain":
+		for _, o := range data.Objectives {
 			names = append(names, o.String())
+		}
+	case "finetune":
+		for _, k := range task.Kinds {
+			if k.Labelled() {
+				names = append(names, k.String())
+			}
 		}
 	}
 	return names
@@ -85,34 +84,41 @@ func (d *decoder) objective(r *Recipe, s *Stage, at string) {
 		return
 	}
 	o := s.Learns()
-	if can, ok := Learns[r.Model.ModelType]; ok && o != data.Classification && !slices.Contains(can, o) {
+	if r.Model.Family != nil && o.OfText() && !slices.Contains(Objectives(r.Model), o) {
+		can := Objectives(r.Model)
 		var names, others []string
 		for _, c := range can {
 			names = append(names, c.String())
 		}
-		for _, family := range slices.Sorted(maps.Keys(Learns)) {
-			if slices.Contains(Learns[family], o) {
+		for _, family := range slices.Sorted(slices.Values(model.ModelTypes)) {
+			if c, err := model.SmallConfig(family); err == nil && slices.Contains(Objectives(c), o) {
 				others = append(others, family)
 			}
 		}
 		d.fault(at+"objective", "%s does not learn by %s, but by %s; %s is for %s", r.Model.ModelType, o, strings.Join(names, ", "), o, strings.Join(others, ", "))
 	}
-	switch o {
-	case data.Masked:
-		d.packing(s, at)
-		d.masking(r, s, at)
-	case data.Classification:
-		d.packing(s, at)
-	case data.Permutation:
-		d.permuting(s, at)
-	case data.SpanCorruption:
-		d.corruption(r, s, at)
+	for _, g := range groups() {
+		if !g.has(s.Kind, s.Objective) {
+			continue
+		}
+		switch g.name {
+		case "Packing":
+			d.packing(s, at)
+		case "Masking":
+			d.masking(r, s, at)
+		case "Permuting":
+			d.permuting(s, at)
+		case "Corruption":
+			d.corruption(r, s, at)
+		}
 	}
 }
 
 // scored checks that the baselines of an evaluation are of what its models are scored by.
 func (d *decoder) scored(r *Recipe, s *Stage, at string) {
+	known := baselines()
 	for _, b := range s.Baselines {
+		d.oneOf(at+"baselines", b, known)
 		var by []string
 		suits := false
 		for _, name := range s.Models {
@@ -121,23 +127,22 @@ func (d *decoder) scored(r *Recipe, s *Stage, at string) {
 				return // a fault already
 			}
 			by = append(by, fmt.Sprintf("%q by %s", name, m.Learns()))
-			suits = suits || slices.Contains(beside(m.Learns()), b)
+			suits = suits || slices.Contains(m.Learns().Baselines(), b)
 		}
-		if !suits && slices.Contains(baselines, b) && len(by) > 0 {
+		if !suits && slices.Contains(known, b) && len(by) > 0 {
 			d.fault(at+"baselines", "%s is not for these models, which learn %s", b, strings.Join(by, ", "))
 		}
 	}
 }
 
-// beside are the baselines for models of an objective.
-func beside(o data.Objective) []string {
-	switch o {
-	case data.Masked:
-		return []string{eval.BaselineBidirectionalTrigram}
-	case data.SpanCorruption:
-		return []string{eval.BaselineFrequentSpan, eval.BaselineGapSpan, eval.BaselineUnigram}
-	case data.Classification:
-		return []string{eval.BaselineMajority, eval.BaselineNaiveBayes, eval.BaselineRandomInit}
+// baselines are all names that there are.
+func baselines() (names []string) {
+	for _, o := range data.Objectives {
+		names = append(names, o.Baselines()...)
 	}
-	return []string{eval.BaselineZstd, eval.BaselineKneserNey5, eval.BaselineMarkov}
+	for _, k := range task.Kinds {
+		names = append(names, k.Baselines()...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }

@@ -10,7 +10,9 @@ import (
 
 	"hone/data/clean"
 	"hone/data/source"
+	"hone/data/task"
 	"hone/data/tokenizer"
+	"hone/eval"
 	"hone/optim"
 	"hone/trainer/model"
 )
@@ -41,12 +43,12 @@ var choices = map[string][]string{
 	"[[stage]].kind": stageKinds, "[[stage]].objective": slices.Concat(objectives("pretrain"), objectives("finetune")),
 	"[[stage]].lr_scheduler_type": optim.Schedules, "[[stage]].optim": optim.Names, "[[stage]].decay_type": optim.DecayTypes,
 	"[[stage]].precision": append(slices.Clone(Precisions), "auto"), "[[stage]].trainable": trainables, "[[stage]].mixture_by": mixtureUnits,
-	"[[stage]].split": evaluatedSplits, "[[stage]].baselines": baselines,
+	"[[stage]].split": evaluatedSplits, "[[stage]].baselines": baselines(),
 	"[corpus.NAME].format": source.Formats, "[corpus.NAME].on_error": onErrors, "[corpus.NAME].normalize": clean.Forms, "[corpus.NAME].dedup": clean.Dedups,
 	"[corpus.NAME].hold_out": holdOuts, "[corpus.NAME].quote": source.Quotes,
 	"[tokenizer].kind":   tokenizer.TrainKinds,
 	"[model].model_type": model.ModelTypes,
-	"task.kind":          taskKinds, "task.split": taskSplits, "task.baselines": taskBaselines,
+	"task.kind":          task.Names(), "task.split": taskSplits, "task.baselines": eval.Fitted(baselines()),
 }
 
 // RecipeReference lists the keys of recipes: those of stages by their kind and objective,

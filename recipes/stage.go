@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"hone/data"
+	"hone/data/task"
 )
 
 // A Stage is one step of the way. Its keys come in groups; which of them a stage has follows
@@ -68,10 +69,10 @@ func (g *group) has(kind, objective string) bool {
 	if len(g.of) == 0 || !slices.Contains(stageKinds, kind) {
 		return true
 	}
-	_, err := data.ParseObjective(objective)
+	known := slices.Contains(objectives(kind), objective)
 	return slices.ContainsFunc(g.of, func(of string) bool {
 		k, o, any := strings.Cut(of, "/")
-		return k == kind && (!any || o == objective || err != nil)
+		return k == kind && (!any || o == objective || !known)
 	})
 }
 
@@ -100,7 +101,7 @@ func defaultObjective(kind string) string {
 	case "pretrain":
 		return data.Causal.String()
 	case "finetune":
-		return data.Classification.String()
+		return task.Classification.String()
 	}
 	return ""
 }

@@ -4,8 +4,10 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"hone/data/corpus"
+	"hone/data/task"
+	"hone/eval"
 	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -14,7 +16,7 @@ import (
 //go:embed tasks/*.toml
 var taskFiles embed.FS
 
-// A Task says what a checkpoint is evaluated on.
+// A Task is the file of a task.Task.
 type Task struct {
 	Name        string   `toml:"name" doc:"name of the task in reports; without it the file's name"`
 	Description string   `toml:"description" doc:"what the task is, in one line, for hone ls"`
@@ -26,12 +28,7 @@ type Task struct {
 	Baselines   []string `toml:"baselines" doc:"baselines that the model stands beside, on the same documents"`
 }
 
-// What the keys of a task can be.
-var (
-	taskKinds     = []string{"likelihood", "classification"}
-	taskSplits    = []string{"train", "validation", "test"}
-	taskBaselines = slices.DeleteFunc(slices.Clone(baselines), func(s string) bool { return s == "random_init" })
-)
+var taskSplits = []string{"train", "validation", "test"}
 
 func defaultTask() Task { return Task{Split: "test"} }
 
@@ -49,7 +46,7 @@ func Tasks() []string {
 }
 
 // LoadTask reads a task, built in by name or from a file.
-func LoadTask(nameOrFile string) (*Task, error) {
+func LoadTask(nameOrFile string) (*task.Task, error) {
 	text, err := taskFiles.ReadFile("tasks/" + nameOrFile + ".toml")
 	file := nameOrFile + ".toml"
 	if err != nil {
@@ -71,18 +68,24 @@ func LoadTask(nameOrFile string) (*Task, error) {
 		}
 		return nil, fmt.Errorf("task %s: %w", file, err)
 	}
-	t := new(defaultTask())
+	t := defaultTask()
 	t.Name = strings.TrimSuffix(file, ".toml")
 	d := decoder{faults: faults, lines: keyLines(string(text)), task: true}
-	d.table(tree, "", reflect.ValueOf(t).Elem())
-	d.oneOf("kind", t.Kind, taskKinds)
+	d.table(tree, "", reflect.ValueOf(&t).Elem())
+	d.oneOf("kind", t.Kind, task.Names())
 	d.oneOf("split", t.Split, taskSplits)
 	d.sourceExists("source", t.Source, "")
-	for _, b := range t.Baselines {
-		d.oneOf("baselines", b, taskBaselines)
+	kind, err := task.ParseKind(t.Kind)
+	if err == nil { // else it is a fault already
+		for _, b := range t.Baselines {
+			d.oneOf("baselines", b, eval.Fitted(kind.Baselines()))
+		}
 	}
 	if len(faults.List) > 0 {
 		return nil, faults
 	}
-	return t, nil
+	return &task.Task{
+		Name: t.Name, Description: t.Description, Kind: kind, Split: t.Split, Baselines: t.Baselines,
+		Spec: corpus.Spec{Name: t.Name, From: t.Source, Text: t.Text, Label: t.Label},
+	}, nil
 }

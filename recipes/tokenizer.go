@@ -1,31 +1,21 @@
 package recipes
 
 import (
+	"cmp"
 	"hone/data"
 	"hone/data/tokenizer"
+	"slices"
 )
 
-// Mask is the special token in the place of hidden ones, of a tokenizer that is trained
-// here; and so many sentinels stand for hidden spans, T5's number.
-const (
-	Mask      = "<|mask|>"
-	Sentinels = 100
-)
+// Mask is the special token in the place of hidden ones, of a tokenizer that is trained here.
+const Mask = "<|mask|>"
 
 // specials are the special tokens that the stages need of a tokenizer that is trained.
 func (r *Recipe) specials() (names []string) {
-	mask, spans := false, false
-	for i := range r.Stages {
-		o := r.Stages[i].Learns()
-		mask, spans = mask || o == data.Masked, spans || o == data.SpanCorruption
-	}
-	if mask && r.Tokenizer.Mask == "" {
-		names = append(names, Mask)
-	} else if mask {
-		names = append(names, r.Tokenizer.Mask)
-	}
-	if spans {
-		names = append(names, data.Sentinels(Sentinels)...)
+	for _, o := range data.Objectives {
+		if slices.ContainsFunc(r.Stages, func(s Stage) bool { return s.Learns() == o }) {
+			names = append(names, o.Specials(cmp.Or(r.Tokenizer.Mask, Mask))...)
+		}
 	}
 	return names
 }

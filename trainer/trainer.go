@@ -90,6 +90,7 @@ type Trainer struct {
 // New prepares a stage: it resumes from the newest good checkpoint in the stage's
 // directory, or starts from the network's weights as they are.
 func New(net *model.Network, opt *optim.Optimizer, cfg Config) (*Trainer, error) {
+	cfg.Data = cfg.Data.WithDefaults()
 	t := &Trainer{cfg: cfg, net: net, opt: opt}
 	if err := t.programs(); err != nil {
 		return nil, fmt.Errorf("trainer: %w", err)

@@ -19,6 +19,7 @@ import (
 	"hone/checkpoint"
 	"hone/data"
 	"hone/data/corpus"
+	"hone/data/task"
 	"hone/optim"
 	"hone/trainer/exec"
 	"hone/trainer/exec/cpu"
@@ -162,7 +163,7 @@ func (s setup) start(t testing.TB) (*Trainer, error) {
 	if s.pairs {
 		o.Head, d.NextSentence, d.MaxSeqs, d.Mask = model.Pretraining, true, 4, "<|endoftext|>"
 	}
-	if s.objective == data.Classification {
+	if s.objective == data.Labelled(task.Classification) {
 		o.Head, d.Labels, d.MaxSeqs = model.Classifier, []string{"0", "1", "2"}, 4
 		c.SetLabels(d.Labels)
 	}
@@ -203,7 +204,7 @@ func saved(t testing.TB, dir string, step int) []byte {
 }
 
 func objectives(t *testing.T, f func(t *testing.T, s setup)) {
-	for _, o := range []data.Objective{data.Causal, data.Classification} {
+	for _, o := range []data.Objective{data.Causal, data.Labelled(task.Classification)} {
 		t.Run(o.String(), func(t *testing.T) { f(t, setup{objective: o, dropout: 0.1}) })
 	}
 	// A memory longer than a row, which most documents fill.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"hone/recipes"
+	"hone/data/source"
 	"hone/recipes/exchange"
 )
 
@@ -57,7 +57,7 @@ tokenizer and chat template.`,
 				return t.printJSON(x)
 			}
 			if len(x.AsF16) > 0 {
-				t.say(fmt.Sprintf("in F16, as their rows are no whole blocks: %s", recipes.Listed(x.AsF16)))
+				t.say(fmt.Sprintf("in F16, as their rows are no whole blocks: %s", source.Listed(x.AsF16)))
 			}
 			fmt.Fprintf(t.out, "%s: %s, %d parameters of %s in %s\n", x.Directory, x.Architecture, x.Parameters, x.DType, strings.Join(x.Files, ", "))
 			return nil

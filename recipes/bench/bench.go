@@ -221,7 +221,7 @@ func train(ctx context.Context, dev *cpu.Device, c Config, bf16 bool, each func(
 	defer os.RemoveAll(dir)
 	read := data.Config{
 		Records: &text{c}, Tokenizer: words{c}, Separator: recipes.EndOfText, Mask: recipes.Mask,
-		T: c.T, BatchSize: c.B, MicroBatchSize: c.B, Seed: 1, Shuffle: true, Objective: recipes.Learns[c.Family][0],
+		T: c.T, BatchSize: c.B, MicroBatchSize: c.B, Seed: 1, Shuffle: true, Objective: c.objective(),
 	}
 	t, err := trainer.New(net, opt, trainer.Config{
 		Dir: dir, Steps: stage.Steps, Seed: 1, Data: read.WithDefaults(),

@@ -124,13 +124,16 @@ func (c Config) program() (*exec.Layout, *exec.Program, error) {
 
 // specials are the special tokens, the last one of the vocabulary first.
 func (c Config) specials() []string {
-	switch recipes.Learns[c.Family][0] {
-	case data.Masked:
-		return []string{recipes.EndOfText, recipes.Mask}
-	case data.SpanCorruption:
-		return append([]string{recipes.EndOfText}, data.Sentinels(recipes.Sentinels)...)
+	return append([]string{recipes.EndOfText}, c.objective().Specials(recipes.Mask)...)
+}
+
+// objective is what the family usually learns by.
+func (c Config) objective() data.Objective {
+	m, err := model.SmallConfig(c.Family)
+	if err != nil {
+		panic(err) // the families of configs are known
 	}
-	return []string{recipes.EndOfText}
+	return recipes.Objectives(m)[0]
 }
 
 // alphabet is the number of other tokens.
@@ -138,7 +141,7 @@ func (c Config) alphabet() int { return c.V - len(c.specials()) }
 
 // rows of a step in the decoder, and the encoder.
 func (c Config) rows() (dec, enc int) {
-	read := data.Config{Tokenizer: words{c}, Separator: recipes.EndOfText, T: c.T, Objective: recipes.Learns[c.Family][0]}
+	read := data.Config{Tokenizer: words{c}, Separator: recipes.EndOfText, T: c.T, Objective: c.objective()}
 	read = read.WithDefaults()
 	dec, enc = read.Lengths()
 	return c.B * dec, c.B * enc

@@ -11,6 +11,7 @@ import (
 
 	"hone/checkpoint"
 	"hone/data/hub"
+	"hone/data/source"
 	"hone/recipes"
 )
 
@@ -94,7 +95,7 @@ func modelFiles(s *hub.Snapshot) (func(hub.File) bool, error) {
 	}
 	if part := s.Ref.Part; part != "" {
 		if !slices.Contains(ggufs, part) {
-			return nil, fmt.Errorf("%s: behind the name of a model stands a GGUF file, and %s is none of its: %s", s.Ref, part, cmp.Or(recipes.Listed(ggufs), "it has none"))
+			return nil, fmt.Errorf("%s: behind the name of a model stands a GGUF file, and %s is none of its: %s", s.Ref, part, cmp.Or(source.Listed(ggufs), "it has none"))
 		}
 		parts := checkpoint.GGUFParts(part)
 		return func(f hub.File) bool { return slices.Contains(parts, f.Path) }, nil
@@ -105,10 +106,10 @@ func modelFiles(s *hub.Snapshot) (func(hub.File) bool, error) {
 		}
 	}
 	if len(ggufs) > 0 {
-		return nil, fmt.Errorf("%s: its weights are in GGUF files: %s (hint: name one behind the model, as in hf:%s/%s)", s.Ref, recipes.Listed(ggufs), s.Ref.Repo, ggufs[0])
+		return nil, fmt.Errorf("%s: its weights are in GGUF files: %s (hint: name one behind the model, as in hf:%s/%s)", s.Ref, source.Listed(ggufs), s.Ref.Repo, ggufs[0])
 	}
 	if err := foreign(s.Ref.String(), names); err != nil {
 		return nil, err
 	}
-	return nil, fmt.Errorf("%s: it has no weights that are read, %s or pytorch_model.bin: it has %s", s.Ref, checkpoint.ModelFile, recipes.Listed(names))
+	return nil, fmt.Errorf("%s: it has no weights that are read, %s or pytorch_model.bin: it has %s", s.Ref, checkpoint.ModelFile, source.Listed(names))
 }

@@ -17,6 +17,7 @@ import (
 	"hone/checkpoint"
 	"hone/checkpoint/file"
 	"hone/data/hub"
+	"hone/data/source"
 	"hone/eval/generate"
 	"hone/recipes"
 	"hone/trainer/model"
@@ -268,7 +269,7 @@ func (r *Imported) match(ctx context.Context, w *checkpoint.Weights, text []byte
 		return nil, inFile(err)
 	}
 	if unknown = slices.DeleteFunc(unknown, generate.KnownSetting); len(unknown) > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("%s: keys that a %s does not know, and that are ignored: %s", checkpoint.ConfigFile, c.ModelType, recipes.Listed(unknown)))
+		r.Notes = append(r.Notes, fmt.Sprintf("%s: keys that a %s does not know, and that are ignored: %s", checkpoint.ConfigFile, c.ModelType, source.Listed(unknown)))
 	}
 	var stored []model.Stored
 	for _, t := range w.Tensors() {
@@ -285,7 +286,7 @@ func (r *Imported) match(ctx context.Context, w *checkpoint.Weights, text []byte
 	}
 	r.Notes = append(r.Notes, m.Notes...)
 	if n := len(m.Unused); n > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("left out, as a %v has no such part: %s", h, recipes.Listed(m.Unused)))
+		r.Notes = append(r.Notes, fmt.Sprintf("left out, as a %v has no such part: %s", h, source.Listed(m.Unused)))
 	}
 	r.ModelType, r.Architecture = m.Config.ModelType, m.Config.Architectures[0]
 	return m, nil

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"hone/checkpoint"
+	"hone/data/corpus"
+	"hone/data/task"
 	"hone/data/tokenizer"
 	"hone/eval/generate"
 	"hone/recipes"
@@ -139,7 +141,7 @@ func parsed(file, text string, overrides []string) (*recipes.Recipe, error) {
 }
 
 func TestFromImported(t *testing.T) {
-	corpus := notes(t)
+	source := notes(t)
 	dev, err := cpu.New(cpu.Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -148,7 +150,7 @@ func TestFromImported(t *testing.T) {
 	for _, f := range imported {
 		t.Run(f.model, func(t *testing.T) {
 			dir := importAs(t, f.model, f.tokenizer, f.keys)
-			text := fmt.Sprintf(fromImported, corpus, dir, f.objective, dir)
+			text := fmt.Sprintf(fromImported, source, dir, f.objective, dir)
 			if keys := chosen(f.model); keys != nil {
 				if _, err := parsed("x.toml", text, nil); err == nil || !strings.Contains(err.Error(), `sets ["<sep>" "<cls>"] around a text`) {
 					t.Errorf("two tokens behind a text: error %v", err)
@@ -198,8 +200,8 @@ func TestFromImported(t *testing.T) {
 					t.Errorf("%s: a %v of %q", stage, m.Head, m.Config.Labels())
 				}
 			}
-			task := &recipes.Task{Name: "notes", Kind: "classification", Source: corpus, Text: "text", Split: "train"}
-			if _, err := Evaluate(context.Background(), filepath.Join(o.Dir, "labels"), task, 0, o); err != nil {
+			tk := &task.Task{Name: "notes", Kind: task.Classification, Spec: corpus.Spec{Name: "notes", From: source, Text: "text"}, Split: "train"}
+			if _, err := Evaluate(context.Background(), filepath.Join(o.Dir, "labels"), tk, 0, o); err != nil {
 				t.Error(err)
 			}
 			g, _, err := generate.Open(after)

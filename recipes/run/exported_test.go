@@ -16,6 +16,7 @@ import (
 	"hone/checkpoint"
 	"hone/data"
 	"hone/data/corpus"
+	"hone/data/task"
 	"hone/data/tokenizer"
 	"hone/eval"
 	"hone/recipes"
@@ -110,7 +111,7 @@ func predict(t *testing.T, m *pretrained.Model, dir, source, cache string) expor
 	}
 	defer corpus.Close()
 	tok := m.Tokenizer.(*tokenizer.Pipeline)
-	cfg := data.Config{Records: corpus.Test, Tokenizer: tok, T: cmp.Or(m.Config.MaxLength(), 256), BatchSize: 8, MicroBatchSize: 8, MaxSeqs: 16, Objective: data.Classification, Labels: corpus.Labels}
+	cfg := data.Config{Records: corpus.Test, Tokenizer: tok, T: cmp.Or(m.Config.MaxLength(), 256), BatchSize: 8, MicroBatchSize: 8, MaxSeqs: 16, Objective: data.Labelled(task.Classification), Labels: corpus.Labels}
 	if cfg.BOS, cfg.EOS, cfg.Separator, err = recipes.Framing(tok, &m.Config); err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"hone/data/corpus"
-	"hone/recipes"
+	"hone/data/task"
 	"hone/trainer/exec/cpu"
 	"hone/trainer/pretrained"
 )
@@ -31,9 +31,9 @@ func TestMatchLabels(t *testing.T) {
 		{[]string{"0", "1"}, []string{"one", "LABEL_1"}, nil, "it has no 0, 1"},
 		{nil, []string{"x", "y"}, nil, "are not those of the model"},
 	} {
-		corpus := &corpus.Corpus{Labels: c.corpus}
-		corpus.Provenance.Name = "c"
-		got, err := matchLabels(corpus, c.model)
+		from := &corpus.Corpus{Labels: c.corpus}
+		from.Provenance.Name = "c"
+		got, err := from.MatchLabels(c.model)
 		if !slices.Equal(got, c.want) || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
 			t.Errorf("%q among %q: %q, %v, want %q, %q", c.corpus, c.model, got, err, c.want, c.err)
 		}
@@ -43,7 +43,7 @@ func TestMatchLabels(t *testing.T) {
 // A TestLabelsInTheModelsOrder head stays what it is, whatever the order of its labels: for evaluation and for
 // further training.
 func TestLabelsInTheModelsOrder(t *testing.T) {
-	corpus := notes(t)
+	source := notes(t)
 	names := func(labels ...string) map[string]any {
 		id2label, label2id := map[string]any{}, map[string]any{}
 		for i, l := range labels {
@@ -57,7 +57,7 @@ func TestLabelsInTheModelsOrder(t *testing.T) {
 	o := Options{Console: quiet()}
 	o.Cache = filepath.Join(t.TempDir(), "cache")
 	for _, dir := range []string{one, two} {
-		run, err := Evaluate(context.Background(), dir, &recipes.Task{Name: "notes", Kind: "classification", Source: corpus, Split: "train"}, 0, o)
+		run, err := Evaluate(context.Background(), dir, &task.Task{Name: "notes", Kind: task.Classification, Spec: corpus.Spec{Name: "notes", From: source}, Split: "train"}, 0, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +73,7 @@ func TestLabelsInTheModelsOrder(t *testing.T) {
 		t.Errorf("accuracies %v add up to %g, not %g", accuracy, got, want)
 	}
 
-	text := fmt.Sprintf(fromImported, corpus, "", "masked", one)
+	text := fmt.Sprintf(fromImported, source, "", "masked", one)
 	head, _, _ := strings.Cut(text, "[[stage]]")
 	_, direct, _ := strings.Cut(text, "[[stage]]\nname = \"direct\"")
 	r, err := parsed("x.toml", head+"[[stage]]\nname = \"direct\""+direct, nil)
@@ -117,16 +117,16 @@ func TestTaskWithoutTraining(t *testing.T) {
 	o.Cache = filepath.Join(t.TempDir(), "cache")
 	var said []string
 	o.Say = func(line string) { said = append(said, line) }
-	task := &recipes.Task{Name: "notes", Kind: "classification", Source: path, Split: "test"}
-	run, err := Evaluate(context.Background(), dir, task, 0, o)
+	tk := &task.Task{Name: "notes", Kind: task.Classification, Spec: corpus.Spec{Name: "notes", From: path}, Split: "test"}
+	run, err := Evaluate(context.Background(), dir, tk, 0, o)
 	if err != nil || run.Evaluations[0].N != 80 {
 		t.Errorf("%+v, %v", run, err)
 	}
 	if want := "task notes: 1 of the 81 documents of split test have no label: they are left out"; !slices.Contains(said, want) {
 		t.Errorf("said %q, not %q", said, want)
 	}
-	task.Baselines = []string{"naive_bayes"}
-	if _, err := Evaluate(context.Background(), dir, task, 0, o); err == nil || !strings.Contains(err.Error(), "baseline naive_bayes is fitted to split train, where corpus notes has no documents") {
+	tk.Baselines = []string{"naive_bayes"}
+	if _, err := Evaluate(context.Background(), dir, tk, 0, o); err == nil || !strings.Contains(err.Error(), "baseline naive_bayes is fitted to split train, where corpus notes has no documents") {
 		t.Errorf("%v", err)
 	}
 }

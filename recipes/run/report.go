@@ -16,6 +16,7 @@ import (
 	"hone/checkpoint"
 	"hone/data"
 	"hone/data/corpus"
+	"hone/data/task"
 	"hone/eval/metric"
 	"hone/eval/report"
 	"hone/recipes"
@@ -119,19 +120,22 @@ func (w *runner) summary(s *recipes.Stage, dir string, best *checkpoint.Checkpoi
 // taskOf is the built-in one that the model of a stage can be evaluated on, of the same
 // corpus; "": there is none.
 func taskOf(s *recipes.Stage, r *recipes.Recipe) string {
-	kind := "classification"
-	if s.Kind == "pretrain" {
-		kind = "likelihood"
-		if c := (data.Config{Objective: s.Learns()}); !validating(&c) {
-			return ""
-		}
-	}
 	for _, name := range recipes.Tasks() {
-		if t, err := recipes.LoadTask(name); err == nil && t.Kind == kind && t.Source == r.Corpus[s.Corpus].Source {
+		t, err := recipes.LoadTask(name)
+		if err == nil && t.Spec.From == r.Corpus[s.Corpus].Source && does(t.Kind, s.Learns()) {
 			return name
 		}
 	}
 	return ""
+}
+
+// does tells whether a model that has learned by an objective does a kind of task: the same, or
+// it gives texts a probability.
+func does(kind task.Kind, o data.Objective) bool {
+	if kind.Labelled() {
+		return o == data.Labelled(kind)
+	}
+	return o.Validating(new(data.Config))
 }
 
 // curve is the name under which metrics.jsonl has a training: the stage's, or of one

@@ -15,23 +15,10 @@ func setObjective(s *recipes.Stage, c *data.Config, t *recipes.Tokenizer, tok to
 	c.Objective = s.Learns()
 	s.Hide(c)
 	c.TargetLength, c.Mask = s.MaxTargetLength, t.Mask
-	if c.Objective == data.SpanCorruption {
+	if _, encoder := c.Lengths(); encoder > 0 {
 		c.Pad = padding(tok)
 		c.TargetLength = c.WithDefaults().TargetLength
 	}
-}
-
-// validating turns the configuration of a training into that of its validation, which
-// asks for the probability of whole texts where the objective gives one; else it is false,
-// and the loss is that of the objective.
-func validating(c *data.Config) (whole bool) {
-	switch c.Objective {
-	case data.PrefixLM:
-		c.Objective = data.Causal
-	case data.Permutation:
-		c.LeftToRight = true
-	}
-	return c.Objective == data.Causal || c.Objective == data.Permutation
 }
 
 // config is the model of a stage.
@@ -64,7 +51,7 @@ func stageConfig(r *recipes.Recipe, s *recipes.Stage, tok tokenizer.Tokenizer, l
 			})
 		}
 	}
-	if s.Kind == "finetune" {
+	if !s.Learns().OfText() {
 		c.SetLabels(labels)
 		if id, ok := tok.Special(padding(tok)); ok && c.PadTokenID == nil { // by which batches are filled up
 			c.PadTokenID = new(int(id))
@@ -74,7 +61,7 @@ func stageConfig(r *recipes.Recipe, s *recipes.Stage, tok tokenizer.Tokenizer, l
 }
 
 func head(s *recipes.Stage) model.Head {
-	if s.Kind == "finetune" {
+	if !s.Learns().OfText() {
 		return model.Classifier
 	}
 	if s.NextSentence {
@@ -99,10 +86,8 @@ func modelOptions(s *recipes.Stage, c model.Config) model.Options {
 // encoderLength is the length of an encoder's rows beside a decoder's of its own; 0: there
 // are none.
 func encoderLength(s *recipes.Stage) int {
-	if s.Learns() == data.SpanCorruption {
-		return s.SequenceLength
-	}
-	return 0
+	_, encoder := (&data.Config{Objective: s.Learns(), T: s.SequenceLength}).Lengths()
+	return encoder
 }
 
 // loaderConfig is the stage's view of a split.
@@ -113,11 +98,10 @@ func loaderConfig(r *recipes.Recipe, s *recipes.Stage, c *corpus.Corpus, split *
 		Seed: uint64(r.Seed), Shuffle: true, MaxSeqs: s.MaxSequences,
 		BOS: r.Tokenizer.BOS, EOS: r.Tokenizer.EOS, Separator: r.Tokenizer.Separator,
 	}
-	if s.Kind == "finetune" {
-		cfg.Objective, cfg.Labels = data.Classification, labelsOf(r, s, c)
-	} else {
-		setObjective(s, &cfg, &r.Tokenizer, tok)
-		cfg.Consecutive = r.Model.Memory(head(s)) > 0
+	setObjective(s, &cfg, &r.Tokenizer, tok)
+	cfg.Consecutive = r.Model.Memory(head(s)) > 0
+	if !cfg.Objective.OfText() {
+		cfg.Labels = labelsOf(r, s, c)
 	}
 	return cfg
 }
@@ -125,6 +109,6 @@ func loaderConfig(r *recipes.Recipe, s *recipes.Stage, c *corpus.Corpus, split *
 // evalConfig is how a split is scored.
 func evalConfig(r *recipes.Recipe, s *recipes.Stage, c *corpus.Corpus, split *corpus.Split, tok tokenizer.Tokenizer) data.Config {
 	cfg := loaderConfig(r, s, c, split, tok)
-	validating(&cfg)
+	cfg.Objective.Validating(&cfg)
 	return cfg
 }

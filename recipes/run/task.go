@@ -8,12 +8,13 @@ import (
 
 	"hone/data"
 	"hone/data/corpus"
+	"hone/data/task"
 	"hone/data/tokenizer"
+	"hone/eval"
 	"hone/eval/metric"
 	"hone/eval/report"
 	"hone/recipes"
 	"hone/trainer/exec/cpu"
-	"hone/trainer/model"
 	"hone/trainer/pretrained"
 )
 
@@ -21,7 +22,7 @@ import (
 const scoredTogether = 4096
 
 // Evaluate scores a checkpoint on a task; limit 0 takes all documents.
-func Evaluate(ctx context.Context, dir string, t *recipes.Task, limit int, o Options) (*report.Run, error) {
+func Evaluate(ctx context.Context, dir string, t *task.Task, limit int, o Options) (*report.Run, error) {
 	dev, err := cpu.New(cpu.Options{})
 	if err != nil {
 		return nil, recipes.Input(err)
@@ -32,7 +33,9 @@ func Evaluate(ctx context.Context, dir string, t *recipes.Task, limit int, o Opt
 		return nil, recipes.Input(err)
 	}
 	bar := o.Bar("reading corpus "+t.Name, "bytes")
-	c, err := corpus.Prepare(ctx, corpus.Spec{From: t.Source, Text: t.Text, Label: t.Label, Name: t.Name, Say: o.Say}, o.Cache, recipes.Progress(bar))
+	spec := t.Spec
+	spec.Say = o.Say
+	c, err := corpus.Prepare(ctx, spec, o.Cache, recipes.Progress(bar))
 	bar.Close()
 	if err != nil {
 		return nil, recipes.Input(err)
@@ -45,9 +48,9 @@ func Evaluate(ctx context.Context, dir string, t *recipes.Task, limit int, o Opt
 		}
 	}
 	if split == nil {
-		return nil, recipes.Input(fmt.Errorf("task %s: %s has no split %s", t.Name, t.Source, t.Split))
+		return nil, recipes.Input(fmt.Errorf("task %s: %s has no split %s", t.Name, t.Spec.From, t.Split))
 	}
-	if err := canFit(c, t.Baselines); err != nil {
+	if err := eval.CanFit(c, t.Baselines); err != nil {
 		return nil, recipes.Input(fmt.Errorf("task %s: %w", t.Name, err))
 	}
 	var ends recipes.Tokenizer
@@ -56,13 +59,35 @@ func Evaluate(ctx context.Context, dir string, t *recipes.Task, limit int, o Opt
 			return nil, recipes.Input(fmt.Errorf("checkpoint %s: %w", m.Checkpoint.Dir, err))
 		}
 	}
+	if m.Head.String() != t.Kind.Head() {
+		return nil, recipes.Input(fmt.Errorf("task %s is of kind %s, and %s is a %v", t.Name, t.Kind, dir, m.Head))
+	}
 	length := cmp.Or(m.Config.MaxLength(), 512)
-	y := &yardstick{
-		corpus: c, split: split, tok: ordinary(m.Tokenizer), limit: limit, say: o.Say, bar: o.Bar,
-		cfg: data.Config{
+	y := &eval.Yardstick{
+		Corpus: c, Split: split, Tokenizer: eval.Ordinary(m.Tokenizer), Limit: limit, Say: o.Say, Watch: watched(o.Console),
+		Config: data.Config{
 			Records: split, Tokenizer: m.Tokenizer, T: length,
 			BatchSize: max(1, scoredTogether/length), BOS: ends.BOS, EOS: ends.EOS, Separator: ends.Separator,
 		},
+	}
+	if t.Kind.Labelled() {
+		if err := c.Unlabelled(split, "to compare with"); err != nil {
+			return nil, recipes.Input(fmt.Errorf("task %s: %w", t.Name, err))
+		}
+		if y.Labels, err = c.MatchLabels(m.Config.Labels()); err != nil {
+			return nil, recipes.Input(fmt.Errorf("task %s: %w", t.Name, err))
+		}
+		if n := split.Rows() - split.Labelled(); n > 0 {
+			o.Say(fmt.Sprintf("task %s: %d of the %d documents of split %s have no label: they are left out", t.Name, n, split.Rows(), split.Name))
+		}
+		y.Config.Objective, y.Config.Labels = data.Labelled(t.Kind), y.Labels
+	} else {
+		learned := recipes.Objectives(m.Config)[0]
+		y.Config.Objective = learned
+		if !learned.Validating(&y.Config) {
+			return nil, recipes.Input(fmt.Errorf("task %s: a %s learns by %s, which gives no text a probability", t.Name, m.Config.ModelType, learned))
+		}
+		y.Config.Consecutive = m.Config.Memory(m.Head) > 0
 	}
 	kind, kernels, _ := strings.Cut(dev.Name(), "/")
 	run := &report.Run{
@@ -70,44 +95,9 @@ func Evaluate(ctx context.Context, dir string, t *recipes.Task, limit int, o Opt
 		Machine:    report.Machine{Description: cpu.Machine(), Device: kind, Kernels: kernels, Threads: dev.Threads(), PeakFLOPs: metric.Missing},
 		Provenance: []report.Corpus{{Name: c.Provenance.Name, Source: c.Provenance.Source, Licence: c.Provenance.Licence, Consent: c.Provenance.Consent, SHA256: c.Provenance.SHA256, Rows: c.Provenance.Rows, Bytes: c.Provenance.Bytes}},
 	}
-	stage := m.Checkpoint.Manifest.Stage
-	switch {
-	case t.Kind == "likelihood" && m.Head == model.LanguageModel:
-		y.cfg.Objective = recipes.Learns[m.Config.ModelType][0]
-		if !validating(&y.cfg) {
-			return nil, recipes.Input(fmt.Errorf("task %s: a %s learns by %s, which gives no text a probability", t.Name, m.Config.ModelType, y.cfg.Objective))
-		}
-		y.cfg.Consecutive = m.Config.Memory(m.Head) > 0
-		es, err := y.languageModel(ctx, m.Net, t.Baselines)
-		if err != nil {
-			return nil, err
-		}
-		for i := range es {
-			es[i].Stage = stage
-		}
-		run.Evaluations = es
-	case t.Kind == "classification" && m.Head == model.Classifier:
-		if err := unlabelled(c, split, "to compare with"); err != nil {
-			return nil, recipes.Input(fmt.Errorf("task %s: %w", t.Name, err))
-		}
-		if y.labels, err = matchLabels(c, m.Config.Labels()); err != nil {
-			return nil, recipes.Input(fmt.Errorf("task %s: %w", t.Name, err))
-		}
-		if n := split.Rows() - split.Labelled(); n > 0 {
-			o.Say(fmt.Sprintf("task %s: %d of the %d documents of split %s have no label: they are left out", t.Name, n, split.Rows(), split.Name))
-		}
-		y.cfg.Objective, y.cfg.Labels = data.Classification, y.labels
-		es, table, err := y.classifier(ctx, m.Net, nil, t.Baselines)
-		if err != nil {
-			return nil, err
-		}
-		for i := range es {
-			es[i].Stage = stage
-		}
-		table.Stage = stage
-		run.Evaluations, run.Classifications = es, []metric.ByLabel{*table}
-	default:
-		return nil, recipes.Input(fmt.Errorf("task %s is of kind %s, and %s is a %v", t.Name, t.Kind, dir, m.Head))
+	run.Evaluations, run.Classifications, err = score(ctx, y, m.Checkpoint.Manifest.Stage, m.Net, nil, t.Baselines)
+	if err != nil {
+		return nil, err
 	}
 	return run, nil
 }

@@ -9,16 +9,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"iter"
 	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
 
 	"hone/checkpoint"
-	"hone/data"
 	"hone/data/corpus"
 	"hone/data/tokenizer"
+	"hone/eval"
 	"hone/recipes"
 	"hone/recipes/exchange"
 	"hone/trainer/model"
@@ -50,16 +49,7 @@ func padding(tok tokenizer.Tokenizer) string {
 // data.Config.
 func endsOf(t *recipes.Tokenizer, s *recipes.Stage) (before, after string) {
 	before, after = cmp.Or(t.BOS, t.Separator), cmp.Or(t.EOS, t.Separator)
-	if s.Kind == "finetune" {
-		return before, after
-	}
-	switch s.Learns() {
-	case data.Causal, data.PrefixLM:
-		return cmp.Or(before, after), ""
-	case data.Permutation:
-		return before, ""
-	}
-	return before, after
+	return s.Learns().Ends(before, after)
 }
 
 // settings are what transformers is to know of a tokenizer beside tokenizer.json: the roles of
@@ -80,14 +70,6 @@ func settings(t *recipes.Tokenizer, tok tokenizer.Tokenizer, c model.Config) map
 
 // joins says that two texts share the token at their start.
 func joins(c model.Config) bool { return c.Traits().FirstToken }
-
-// ordinary is a tokenizer as a loader uses it: no text can write a special token.
-func ordinary(tok tokenizer.Tokenizer) tokenizer.Tokenizer {
-	if t, ok := tok.(interface{ Ordinary() tokenizer.Tokenizer }); ok {
-		return t.Ordinary()
-	}
-	return tok
-}
 
 // openTokenizer opens the tokenizer, which it trains first where there is none; what the
 // run remembers of its inputs is compared before any work with them, and with all of them.
@@ -140,30 +122,11 @@ func (w *runner) trainTokenizer(ctx context.Context, path string) error {
 func TrainTokenizer(ctx context.Context, split corpus.Records, o tokenizer.TrainOptions, progress func(done, total int64)) (*tokenizer.Pipeline, error) {
 	var failed error
 	o.Special = append([]string{recipes.EndOfText, recipes.Pad}, o.Special...)
-	t, err := tokenizer.Train(texts(ctx, split, &failed), o, progress)
+	t, err := tokenizer.Train(eval.Texts(ctx, split, &failed), o, progress)
 	if failed != nil {
 		return nil, recipes.Input(fmt.Errorf("tokenizer: %w", failed))
 	}
 	return t, err
-}
-
-// texts goes through a split; what stops it early is left in failed.
-func texts(ctx context.Context, split corpus.Records, failed *error) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for i := range split.Rows() {
-			if *failed = ctx.Err(); *failed != nil {
-				return
-			}
-			r, err := split.Record(i)
-			if err != nil {
-				*failed = err
-				return
-			}
-			if !yield(r.Text) {
-				return
-			}
-		}
-	}
 }
 
 // tokenizerFiles are the files of a tokenizer in a checkpoint of a stage: those of the base,

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"hone/checkpoint"
-	"hone/data"
+	"hone/eval"
 	"hone/eval/metric"
 	"hone/eval/report"
 	"hone/recipes"
@@ -152,13 +152,8 @@ func (w *runner) train(ctx context.Context, s *recipes.Stage) (worked bool, err 
 
 // retention keeps the latest checkpoints and the best by the validation metric.
 func retention(s *recipes.Stage, bits bool) checkpoint.Retention {
-	r := checkpoint.Retention{Keep: s.SaveTotalLimit, Metric: "val_loss"}
-	switch {
-	case s.Kind == "finetune":
-		r.Metric, r.HigherIsBetter = "val_accuracy", true
-	case bits:
-		r.Metric = "val_bits_per_byte"
-	}
+	r := checkpoint.Retention{Keep: s.SaveTotalLimit}
+	r.Metric, r.HigherIsBetter = eval.ScorerOf(s.Learns()).Best(bits)
 	return r
 }
 
@@ -166,7 +161,7 @@ func retention(s *recipes.Stage, bits bool) checkpoint.Retention {
 func (w *runner) trainAt(ctx context.Context, s *recipes.Stage, from *checkpoint.Checkpoint, rate float64, dir string, bits bool) error {
 	corpus := stageCorpus(w.corpora, s)
 	read := trainConfig(w.r, s, w.corpora, w.tok)
-	if w.r.TokenCache && read.Objective != data.Classification {
+	if w.r.TokenCache && read.Objective.OfText() {
 		if err := w.readTokens(ctx, s, &read); err != nil {
 			return fmt.Errorf("stage %s: %w", s.Name, err)
 		}

@@ -3,7 +3,6 @@ package run
 import (
 	"context"
 	"fmt"
-	"math"
 	"time"
 
 	"hone/data"
@@ -126,42 +125,17 @@ func (h *watch) evaluate() trainer.Hook {
 		Due: h.s.EvalEvery.Due,
 		Do: func(ctx context.Context, t *trainer.Trainer, _ trainer.StepInfo) error {
 			clock := startClock()
-			line := report.Validation{Step: t.Step(), Stage: h.name, Loss: metric.Missing, BitsPerByte: metric.Missing, Accuracy: metric.Missing}
-			cfg := evalConfig(h.w.r, h.s, h.corpus, h.corpus.Validation, h.w.tok)
-			if h.s.Kind == "finetune" {
-				list, longer, err := eval.Classify(ctx, h.net, cfg, h.s.EvalDocuments, nil)
-				if err != nil {
-					return err
-				}
-				line.Scored = scored(&cfg, h.corpus.Validation, h.s.EvalDocuments, len(list), longer)
-				acc, loss := accuracy(list)
-				line.Accuracy, line.Loss = metric.Number(acc), metric.Number(loss)
-				t.SetMetric("val_accuracy", acc)
-				h.val = fmt.Sprintf(", validation %.1f %%", 100*acc)
-			} else {
-				list, longer, err := eval.Likelihood(ctx, h.net, cfg, h.s.EvalDocuments, nil)
-				if err != nil {
-					return err
-				}
-				line.Scored = scored(&cfg, h.corpus.Validation, h.s.EvalDocuments, len(list), longer)
-				loss, bpb := likelihood(list)
-				line.Loss = metric.Number(loss)
-				t.SetMetric("val_loss", loss)
-				h.val = fmt.Sprintf(", validation loss %.3f", loss)
-				if cfg.NextSentence {
-					list, _, err := eval.Classify(ctx, h.net, cfg, h.s.EvalDocuments, nil)
-					if err != nil {
-						return err
-					}
-					acc, _ := accuracy(list)
-					line.Accuracy = metric.Number(acc)
-					h.val += fmt.Sprintf(", next sentence %.1f %%", 100*acc)
-				}
-				if h.bits {
-					line.BitsPerByte = metric.Number(bpb)
-					t.SetMetric("val_bits_per_byte", bpb)
-					h.val = fmt.Sprintf(", validation %.3f bits/byte", bpb)
-				}
+			y := h.w.yardstick(h.corpus, h.corpus.Validation, h.s.EvalDocuments, evalConfig(h.w.r, h.s, h.corpus, h.corpus.Validation, h.w.tok))
+			v, err := eval.ScorerOf(y.Config.Objective).Validate(ctx, y, h.net, h.bits)
+			if err != nil {
+				return err
+			}
+			for name, figure := range v.Metrics {
+				t.SetMetric(name, figure)
+			}
+			h.val = ", " + v.Note
+			line := report.Validation{
+				Step: t.Step(), Stage: h.name, Loss: v.Loss, BitsPerByte: v.BitsPerByte, Accuracy: v.Accuracy, Scored: v.Scored,
 			}
 			if !h.told {
 				h.told = true
@@ -172,49 +146,4 @@ func (h *watch) evaluate() trainer.Hook {
 			return h.w.metrics.Write(line)
 		},
 	}
-}
-
-// scored says what the figures of a split are of, limit as eval takes it.
-func scored(c *data.Config, split *corpus.Split, limit, n, longer int) *metric.Scored {
-	s := &metric.Scored{
-		Split: split.Name, Documents: split.Rows(), Chosen: split.Rows(), Scored: int64(n), Row: c.T, Longer: int64(longer),
-		What: "each token of a text", Cut: c.Objective == data.Classification,
-	}
-	if limit > 0 {
-		s.Chosen = min(s.Chosen, int64(limit))
-	}
-	_, end := c.End()
-	switch {
-	case end:
-		s.What += ", and its end"
-	case c.NextSentence:
-		s.What, s.Longer = "hidden tokens of pairs of texts, and whether the second follows the first", 0
-	case hides(c.Objective):
-		s.What = "hidden tokens of each"
-	case s.Cut:
-		s.What = "the label of each"
-	}
-	return s
-}
-
-func accuracy(list []eval.Prediction) (acc, loss float64) {
-	for _, p := range list {
-		if p.Best() == p.Label {
-			acc++
-		}
-		loss -= math.Log(max(p.Probs[p.Label], 1e-300))
-	}
-	n := float64(len(list))
-	return acc / n, loss / n
-}
-
-func likelihood(list []eval.Document) (loss, bitsPerByte float64) {
-	var nats float64
-	var tokens, bytes int
-	for _, d := range list {
-		nats += d.Nats
-		tokens += d.Tokens
-		bytes += d.Bytes
-	}
-	return nats / float64(tokens), nats / math.Ln2 / float64(bytes)
 }

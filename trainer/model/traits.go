@@ -44,6 +44,10 @@ const (
 	CorruptedSpans                 // the spans that a text lacks
 )
 
+func (l Learning) String() string {
+	return [...]string{"next tokens", "masked tokens", "permuted tokens", "corrupted spans"}[l]
+}
+
 // Traits are the family's.
 func (c Config) Traits() Traits { return c.Family.traits() }
 

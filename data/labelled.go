@@ -2,14 +2,57 @@ package data
 
 import (
 	"fmt"
+	"hone/data/corpus"
+	"hone/data/task"
 	"io"
+	"math"
 )
 
-// classifyRows packs whole documents, [BOS t1 … tk EOS] with the text cut to fit T,
+// Labelled learns what a kind of task asks for: the label of each example, at its end.
+func Labelled(kind task.Kind) Objective { return labelled{kind: kind} }
+
+type labelled struct {
+	ofText
+	kind task.Kind
+}
+
+func (l labelled) String() string                       { return l.kind.String() }
+func (l labelled) Baselines() []string                  { return l.kind.Baselines() }
+func (l labelled) example(r corpus.Record) task.Example { return l.kind.Example(r) }
+func (labelled) Predicts() string                       { return "labels" }
+func (labelled) OfText() bool                           { return false }
+func (labelled) labelled(*Config) bool                  { return true }
+func (labelled) targeted(c *Config) bool                { return c.LMWeight > 0 }
+
+func (l labelled) check(c *Config, f *faults) {
+	f.add(c.Consecutive, "%v takes documents whole: none goes on in the next batch", l.kind)
+	f.framed(c)
+	f.add(c.Window < 1, "packing window of %d records: want ≥ 1", c.Window)
+	f.add(c.MaxSeqs < 1, "%d documents a row: want ≥ 1", c.MaxSeqs)
+	f.add(len(c.Labels) == 0, "%s without labels", l.kind)
+	f.add(!(c.LMWeight >= 0) || math.IsInf(c.LMWeight, 0), "weight %g of the language-model loss: want a number ≥ 0", c.LMWeight)
+	f.add(!(c.TokenDropout >= 0 && c.TokenDropout < 1), "token dropout %g: want it in [0,1)", c.TokenDropout)
+	if c.TokenDropout > 0 {
+		f.masked(c, "dropped")
+	}
+	seen := map[string]bool{}
+	for _, l := range c.Labels {
+		f.add(seen[l], "label %q is listed twice", l)
+		seen[l] = true
+	}
+}
+
+func (labelled) rows(r *reader, from Cursor, _ func(layer) rowSource) rowSource {
+	return &exampleRows{r: r, cur: from}
+}
+
+func (labelled) layout() layout { return layout{shifted: true} }
+
+// exampleRows packs whole documents, [BOS t1 … tk EOS] with the text cut to fit T,
 // labelled at the last token. Packing works on windows: of a single corpus, positions
 // kW … (k+1)W of the epoch's order; of a mixture, W documents drawn. A cursor is the
 // window's start and a row of it.
-type classifyRows struct {
+type exampleRows struct {
 	r    *reader
 	cur  Cursor
 	end  Cursor  // of the window
@@ -24,10 +67,10 @@ type packed struct {
 	document
 }
 
-func (c *classifyRows) cursor() Cursor { return c.cur.clone() }
+func (c *exampleRows) cursor() Cursor { return c.cur.clone() }
 
 // load packs the window at cur, or the first that has a row.
-func (c *classifyRows) load() error {
+func (c *exampleRows) load() error {
 	for c.rows == nil {
 		if ended, err := c.r.turn(&c.cur); err != nil {
 			return err
@@ -48,7 +91,7 @@ func (c *classifyRows) load() error {
 	return nil
 }
 
-func (c *classifyRows) pack() error {
+func (c *exampleRows) pack() error {
 	T, f := c.r.cfg.T, c.r.frame
 	c.ids, c.seqs = c.ids[:0], c.seqs[:0]
 	var lengths []int
@@ -87,7 +130,7 @@ func (c *classifyRows) pack() error {
 	return nil
 }
 
-func (c *classifyRows) fill(b *Batch, row int) (targets int, err error) {
+func (c *exampleRows) fill(b *Batch, row int) (targets int, err error) {
 	if err := c.load(); err != nil {
 		return 0, err
 	}
@@ -120,7 +163,7 @@ func (c *classifyRows) fill(b *Batch, row int) (targets int, err error) {
 
 // drop masks tokens of a document, those around it aside. Which ones is a function of
 // the seed, the epoch, the document and the place.
-func (c *classifyRows) drop(ids []int32, s packed) {
+func (c *exampleRows) drop(ids []int32, s packed) {
 	cfg := c.r.cfg
 	ids = c.r.frame.inner(ids)
 	mask, _ := cfg.Tokenizer.Special(cfg.Mask) // checked

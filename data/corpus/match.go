@@ -1,0 +1,69 @@
+package corpus
+
+import (
+	"fmt"
+	"hone/data/source"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A LabelsError says that labels are not those of a model.
+type LabelsError struct{ what string }
+
+func (e *LabelsError) Error() string { return e.what }
+
+// MatchLabels finds the labels of a corpus among those of a model, by name: it returns the
+// model's, in their order, as the corpus spells them. Case makes no difference where no two
+// names differ by it alone; LABEL_0, LABEL_1…, as transformers calls classes without names,
+// are 0, 1….
+func (c *Corpus) MatchLabels(labels []string) ([]string, error) {
+	order := slices.Clone(labels)
+	var missing []string
+	for _, name := range c.Labels {
+		at := slices.Index(labels, name)
+		if at < 0 {
+			at = onlyIndex(labels, func(l string) bool { return strings.EqualFold(l, name) })
+		}
+		if at < 0 && unnamed(labels) {
+			at = slices.Index(labels, "LABEL_"+name)
+		}
+		if at < 0 || order[at] != labels[at] { // or two of the corpus are one of the model
+			missing = append(missing, name)
+			continue
+		}
+		order[at] = name
+	}
+	if len(missing) > 0 || len(c.Labels) == 0 {
+		return nil, &LabelsError{fmt.Sprintf("the labels of corpus %s (%s) are not those of the model (%s): it has no %s",
+			c.Provenance.Name, source.Listed(c.Labels), source.Listed(labels), source.Listed(missing))}
+	}
+	return order, nil
+}
+
+// onlyIndex is the place of the only string that is meant; -1: there is none, or several.
+func onlyIndex(list []string, meant func(string) bool) int {
+	at := slices.IndexFunc(list, meant)
+	if at >= 0 && slices.ContainsFunc(list[at+1:], meant) {
+		return -1
+	}
+	return at
+}
+
+// unnamed tells whether labels are those of a model whose classes have no names.
+func unnamed(labels []string) bool {
+	for i, l := range labels {
+		if l != "LABEL_"+strconv.Itoa(i) {
+			return false
+		}
+	}
+	return true
+}
+
+// Unlabelled is an error where a split that needs labels has none.
+func (c *Corpus) Unlabelled(split *Split, what string) error {
+	if split == nil || split.Labelled() > 0 {
+		return nil
+	}
+	return fmt.Errorf("no document of split %s of corpus %s has a label %s (hint: label names the column)", split.Name, c.Provenance.Name, what)
+}

@@ -1,0 +1,18 @@
+package task
+
+import "hone/data/corpus"
+
+// Likelihood asks a language model how probable texts are.
+var Likelihood Kind = likelihood{}
+
+type likelihood struct{}
+
+func (likelihood) String() string    { return "likelihood" }
+func (likelihood) Head() string      { return "language model" }
+func (likelihood) Labelled() bool    { return false }
+func (likelihood) Metrics() []string { return []string{"bits_per_byte"} }
+
+func (likelihood) Baselines() []string { return []string{"zstd_primed", "kneser_ney_5", "markov"} }
+
+// Example is the whole text, all of which is predicted.
+func (likelihood) Example(r corpus.Record) Example { return Example{Text: r.Text, IDs: r.IDs} }

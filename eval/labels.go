@@ -1,0 +1,226 @@
+package eval
+
+import (
+	"context"
+	"fmt"
+	"hone/data"
+	"hone/data/corpus"
+	"hone/eval/metric"
+	"hone/trainer/model"
+	"math"
+	"slices"
+	"sort"
+)
+
+// randomInit is the same network, trained by the same steps from random weights.
+var randomInit = Baseline{Name: "random_init", OfTraining: true}
+
+// labels scores classifiers.
+type labels struct{}
+
+func (labels) scores(o data.Objective) bool { return !o.OfText() }
+
+func (labels) Baselines() []Baseline { return []Baseline{majority, naiveBayes, randomInit} }
+
+func (labels) what(*data.Config) string { return "the label of each" }
+
+func (labels) Best(bool) (name string, higher bool) { return valAccuracy, true }
+
+func (labels) Validate(ctx context.Context, y *Yardstick, net *model.Network, _ bool) (*Validation, error) {
+	list, longer, err := Classify(ctx, net, y.Config, y.Limit, nil)
+	if err != nil {
+		return nil, err
+	}
+	acc, loss := accuracy(list)
+	return &Validation{
+		Loss: metric.Number(loss), BitsPerByte: metric.Missing, Accuracy: metric.Number(acc), Metrics: map[string]float64{valAccuracy: acc},
+		Note: fmt.Sprintf("validation %.1f %%", 100*acc), Scored: y.scored(&y.Config, len(list), longer),
+	}, nil
+}
+
+// Score gives accuracy and macro F1, beside baselines on the same documents.
+func (labels) Score(ctx context.Context, y *Yardstick, net, random *model.Network, beside []string) ([]metric.Evaluation, []metric.ByLabel, error) {
+	bar := y.watch("classifying", "documents")
+	list, longer, err := Classify(ctx, net, y.Config, y.Limit, bar.progress)
+	bar.end()
+	if err != nil {
+		return nil, nil, err
+	}
+	labels := y.Labels
+	mine, err := score(list)
+	if err != nil {
+		return nil, nil, err
+	}
+	task, of := y.Split.Name+" labels", y.scored(&y.Config, len(list), longer)
+	var right perDocument
+	for _, p := range list {
+		right.add(p.Record, share(p.Best() == p.Label))
+	}
+	acc := metric.Evaluation{
+		Task: task, Metric: "accuracy", Estimate: mine.Accuracy, Scored: of,
+		Items: &metric.Items{Records: right.records, Sums: right.sums, Sizes: right.n},
+	}
+	f1 := metric.Evaluation{Task: task, Metric: "macro_f1", Estimate: mine.MacroF1, Scored: of}
+	add := func(name string, other []Prediction) error {
+		theirs, err := score(other)
+		if err != nil {
+			return err
+		}
+		a, b := correct(list), correct(other)
+		diff, lo, hi := metric.PairedDiff(a, b)
+		acc.Baselines = append(acc.Baselines, metric.Baseline{
+			Name: name, Estimate: theirs.Accuracy, Diff: metric.Estimate{Value: diff, Lo: lo, Hi: hi, N: len(a)},
+		})
+		f1.Baselines = append(f1.Baselines, metric.Baseline{Name: name, Estimate: theirs.MacroF1})
+		return nil
+	}
+	for _, name := range beside {
+		var predict func(text string) (int, []float64)
+		switch name {
+		case majority.Name:
+			train, err := y.labelled(ctx, y.Corpus.Train)
+			if err != nil {
+				return nil, nil, err
+			}
+			m, err := FitMajority(train.Labels, len(labels))
+			if err != nil {
+				return nil, nil, err
+			}
+			predict = m.Predict
+		case naiveBayes.Name:
+			train, err := y.labelled(ctx, y.Corpus.Train)
+			if err != nil {
+				return nil, nil, err
+			}
+			val, err := y.labelled(ctx, y.Corpus.Validation)
+			if err != nil {
+				return nil, nil, err
+			}
+			nb, err := FitNaiveBayes(train, val, len(labels))
+			if err != nil {
+				return nil, nil, err
+			}
+			y.Say(fmt.Sprintf("%s: α = %g, chosen on validation", name, nb.Alpha()))
+			predict = nb.Predict
+		case randomInit.Name:
+			if random == nil {
+				continue
+			}
+			cfg := y.Config
+			if cfg.Labels, err = y.Corpus.MatchLabels(random.Config().Labels()); err != nil {
+				return nil, nil, err
+			}
+			other, _, err := Classify(ctx, random, cfg, y.Limit, nil)
+			if err != nil {
+				return nil, nil, err
+			}
+			if err := add(name, other); err != nil {
+				return nil, nil, err
+			}
+			continue
+		default:
+			continue
+		}
+		other := make([]Prediction, len(list))
+		for i, p := range list {
+			r, err := y.Split.Record(p.Record)
+			if err != nil {
+				return nil, nil, err
+			}
+			_, probs := predict(r.Text)
+			other[i] = Prediction{Record: p.Record, Label: p.Label, Probs: probs}
+		}
+		if err := add(name, other); err != nil {
+			return nil, nil, err
+		}
+	}
+
+	c := &metric.ByLabel{Task: task, Labels: labels, Confusion: mine.Confusion}
+	conf := make([]float64, len(list))
+	for i, p := range list {
+		conf[i] = p.Probs[p.Best()]
+	}
+	if c.Calibration, err = metric.Calibrate(conf, correct(list), 10); err != nil {
+		return nil, nil, err
+	}
+	if c.Wrong, err = y.mostWrong(list, 10); err != nil {
+		return nil, nil, err
+	}
+	return []metric.Evaluation{acc, f1}, []metric.ByLabel{*c}, nil
+}
+
+func (y *Yardstick) labelled(ctx context.Context, split *corpus.Split) (Labelled, error) {
+	var l Labelled
+	for i := range split.Rows() {
+		if err := ctx.Err(); err != nil {
+			return l, err
+		}
+		r, err := split.Record(i)
+		if err != nil {
+			return l, err
+		}
+		if !r.HasLabel || r.Text == "" {
+			continue
+		}
+		k := slices.Index(y.Labels, r.Label)
+		if k < 0 {
+			return l, fmt.Errorf("%s: label %q is not known", r.Path, r.Label)
+		}
+		l.Texts, l.Labels = append(l.Texts, r.Text), append(l.Labels, k)
+	}
+	return l, nil
+}
+
+// mostWrong is the wrong predictions made with the most confidence.
+func (y *Yardstick) mostWrong(list []Prediction, n int) ([]metric.Mistake, error) {
+	var wrong []Prediction
+	for _, p := range list {
+		if p.Best() != p.Label {
+			wrong = append(wrong, p)
+		}
+	}
+	sort.SliceStable(wrong, func(a, b int) bool { return wrong[a].Probs[wrong[a].Best()] > wrong[b].Probs[wrong[b].Best()] })
+	var out []metric.Mistake
+	for _, p := range wrong[:min(n, len(wrong))] {
+		r, err := y.Split.Record(p.Record)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, metric.Mistake{
+			Text: r.Text, Path: r.Path, True: y.Labels[p.Label], Predicted: y.Labels[p.Best()],
+			Probability: metric.Number(p.Probs[p.Best()]),
+		})
+	}
+	return out, nil
+}
+
+func score(list []Prediction) (metric.Classification, error) {
+	truth, predicted := make([]int, len(list)), make([]int, len(list))
+	for i, p := range list {
+		truth[i], predicted[i] = p.Label, p.Best()
+	}
+	classes := 0
+	if len(list) > 0 {
+		classes = len(list[0].Probs)
+	}
+	return metric.Classify(truth, predicted, classes, 1)
+}
+
+func correct(list []Prediction) []bool {
+	ok := make([]bool, len(list))
+	for i, p := range list {
+		ok[i] = p.Best() == p.Label
+	}
+	return ok
+}
+
+func accuracy(list []Prediction) (acc, loss float64) {
+	for _, p := range list {
+		if p.Best() == p.Label {
+			acc++
+		}
+		loss -= math.Log(max(p.Probs[p.Label], 1e-300))
+	}
+	n := float64(len(list))
+	return acc / n, loss / n
+}
