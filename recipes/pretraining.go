@@ -11,7 +11,7 @@ type Pretraining struct {
 }
 
 func (d *decoder) pretraining(r *Recipe, s *Stage, at string, trained trainedCheck) {
-	if r.IsBase(s) && r.Base.Head != model.LanguageModel {
+	if r.IsBase(s) && r.Base.Head != model.LanguageModel && !r.Base.Head.Headless() { // which gets an output layer afresh
 		d.fault(at+"from", "%s is a %v, without the output layer of a language model: only a stage of kind finetune can start from it", s.From, r.Base.Head)
 	}
 	if s.Against != "" {

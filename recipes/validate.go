@@ -17,6 +17,7 @@ import (
 	"hone/data/hub"
 	"hone/data/source"
 	"hone/data/tokenizer"
+	"hone/trainer/model"
 )
 
 var stageKinds = []string{"pretrain", "finetune", "evaluate"}
@@ -216,6 +217,9 @@ func (d *decoder) checkStage(r *Recipe, i int, corpora []string) {
 		d.evaluating(s, at, trained)
 		d.scored(r, s, at)
 		return
+	}
+	if r.IsBase(s) && r.Base.Head == model.Encoder {
+		d.fault(at+"from", "%s is a %v: hone's models of a %s have a decoder too, which it lacks", s.From, r.Base.Head, r.Base.Config.ModelType)
 	}
 	if s.From != "" && !r.IsBase(s) && !slices.ContainsFunc(d.faults.List, func(f Fault) bool { return f.Key == "stage."+s.Name+".from" }) {
 		trained(at+"from", s.From, "pretrain")

@@ -618,7 +618,8 @@ func TestExportFaults(t *testing.T) {
 	}
 }
 
-// headLogits are all that a model's head gives for one sequence, row by row.
+// headLogits are all that a model's head gives for one sequence, row by row; of a model without one, its last
+// hidden states.
 func headLogits(t *testing.T, m *pretrained.Model, ids []int32) []float32 {
 	t.Helper()
 	if m.Config.ModelType == "t5" && m.Head == model.Classifier { // it reads the last token, </s>
@@ -632,7 +633,7 @@ func headLogits(t *testing.T, m *pretrained.Model, ids []int32) []float32 {
 		}
 		return list
 	}
-	encoder := slices.Contains([]string{"bert", "roberta", "distilbert"}, m.Config.ModelType)
+	encoder := m.Config.Traits().FirstToken
 	f := &model.Feed{Tokens: ids, Segments: rows(0), Positions: rows(1), Order: rows(1), Slots: [2]int32{0, 1}}
 	if encoder {
 		f.Order = rows(0)
@@ -640,8 +641,10 @@ func headLogits(t *testing.T, m *pretrained.Model, ids []int32) []float32 {
 	if m.Config.ModelType == "t5" && m.Head == model.LanguageModel {
 		f.EncoderTokens, f.EncoderSegments = ids, rows(0)
 	}
-	s, size := 1, n*m.Config.VocabSize
+	s, size, output := 1, n*m.Config.VocabSize, "logits"
 	switch m.Head {
+	case model.Base, model.Encoder:
+		s, output = 0, "hidden"
 	case model.LanguageModel:
 		s, f.Pool = n, rows(1)
 	case model.Classifier:
@@ -667,8 +670,11 @@ func headLogits(t *testing.T, m *pretrained.Model, ids []int32) []float32 {
 	if err := x.Run(); err != nil {
 		t.Fatal(err)
 	}
+	if output == "hidden" {
+		size = x.Program().Values[x.Program().Named[output]].Elems()
+	}
 	logits := make([]float32, size)
-	if err := hexec.Read(x, "logits", logits); err != nil {
+	if err := hexec.Read(x, output, logits); err != nil {
 		t.Fatal(err)
 	}
 	return logits

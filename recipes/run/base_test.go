@@ -87,7 +87,11 @@ var imported = []struct {
 	{"gpt2", "gpt2", map[string]any{"bos_token_id": 0, "eos_token_id": 0}, "causal", ends{separator: "<|endoftext|>"}},
 	{"llama", "llama", map[string]any{"bos_token_id": 1, "eos_token_id": 2}, "causal", ends{"<s>", "</s>", ""}},
 	{"qwen3", "gpt2", map[string]any{"bos_token_id": nil, "eos_token_id": 0}, "prefix_lm", ends{eos: "<|endoftext|>"}},
+	{"mistral", "llama", map[string]any{"bos_token_id": 1, "eos_token_id": 2}, "causal", ends{"<s>", "</s>", ""}},
+	{"gemma3", "llama", map[string]any{"bos_token_id": 1, "eos_token_id": 2}, "causal", ends{"<s>", "</s>", ""}},
 	{"bert", "bert", map[string]any{"pad_token_id": 0}, "masked", ends{"[CLS]", "[SEP]", ""}},
+	{"bert-base", "bert", map[string]any{"pad_token_id": 0}, "masked", ends{"[CLS]", "[SEP]", ""}},
+	{"xlm-roberta", "roberta", map[string]any{"bos_token_id": 0, "eos_token_id": 2, "pad_token_id": 1}, "masked", ends{"<s>", "</s>", ""}},
 	{"roberta", "roberta", map[string]any{"bos_token_id": 0, "eos_token_id": 2, "pad_token_id": 1}, "masked", ends{"<s>", "</s>", ""}},
 	{"distilbert", "bert", map[string]any{"pad_token_id": 0}, "masked", ends{"[CLS]", "[SEP]", ""}},
 	{"t5", "t5", map[string]any{"eos_token_id": 1, "pad_token_id": 0, "decoder_start_token_id": 0}, "span_corruption", ends{eos: "</s>"}},
@@ -163,11 +167,16 @@ func TestFromImported(t *testing.T) {
 			if got := (ends{r.Tokenizer.BOS, r.Tokenizer.EOS, r.Tokenizer.Separator}); got != f.ends {
 				t.Errorf("documents between %q, want %q", got, f.ends)
 			}
+			var said []string
 			o := Options{Console: quiet()}
+			o.Say = func(line string) { said = append(said, line) }
 			o.Dir, o.Cache = filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "cache")
 			run, err := Run(context.Background(), r, o)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if fresh, base := strings.Contains(strings.Join(said, "\n"), "stage more: starts from "+dir+" (step 0); fresh: [cls.predictions.transform.dense.weight "), f.model == "bert-base"; fresh != base {
+				t.Errorf("an output layer afresh: %v, of a base: %v: %q", fresh, base, said)
 			}
 			if loss := run.Stages[0].TrainLoss; !(loss > 0 && loss < 20) {
 				t.Errorf("loss %v", loss)
@@ -249,6 +258,7 @@ func TestFromFaults(t *testing.T) {
 		{modelsDir + "/bert", "", "x.toml:8: stage.more.from: " + modelsDir + "/bert: no cache directory to import it into"},
 		{"hf:bert", "", `x.toml:8: stage.more.from: "hf:bert": the organisation is missing`},
 		{t.TempDir(), "", "is no checkpoint: it has no manifest.json"},
+		{importAs(t, "t5-encoder", "t5", nil), "", "is a base encoder: hone's models of a t5 have a decoder too"},
 		{classifier, "", "x.toml:8: stage.more.from: " + classifier + " is a classifier, without the output layer of a language model"},
 		{bert, "[model]\nmodel_type = \"gpt2\"", "model.model_type: \"gpt2\", but " + bert + " is a bert"},
 		{bert, "[model]\nnum_hidden_layers = 7", "model.num_hidden_layers: 7, but " + bert + " has 2; [model] may be left out"},

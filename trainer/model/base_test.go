@@ -33,7 +33,7 @@ func TestBases(t *testing.T) {
 		c := r.Config
 		c.Architectures = []string{base.Architecture}
 		h, err := c.Head()
-		if err != nil || !h.headless() {
+		if err != nil || !h.Headless() {
 			t.Fatalf("%s: head %v, error %v", base.Architecture, h, err)
 		}
 		seen[c.ModelType] = true

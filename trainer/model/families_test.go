@@ -32,7 +32,18 @@ func families(width, length int) []Config {
 		HiddenSize: width, IntermediateSize: width + 4, NumHiddenLayers: 2, NumAttentionHeads: 2, HeadDim: 6,
 		MaxPositionEmbeddings: length, LayerNormEps: 1e-5, RopeTheta: 100, ZLoss: 0.01, Dropout: 0.25,
 	}
-	list := []Config{gpt, llama, qwen, palm}
+	mistral := defaultMistral()
+	mistral.Family = Mistral{
+		HiddenSize: width, IntermediateSize: width + 4, NumHiddenLayers: 2, NumAttentionHeads: 2, NumKeyValueHeads: 1, HeadDim: 6,
+		MaxPositionEmbeddings: length, SlidingWindow: 5, RMSNormEps: 1e-5, RopeTheta: 100, HiddenAct: "relu2", InitializerRange: 0.3, AttentionDropout: 0.1,
+	}
+	gemma := defaultGemma3()
+	gemma.Family = Gemma3{
+		HiddenSize: width, IntermediateSize: width + 4, NumHiddenLayers: 2, NumAttentionHeads: 2, NumKeyValueHeads: 1, HeadDim: 6, QueryPreAttnScalar: 9,
+		MaxPositionEmbeddings: length, SlidingWindow: 3, LayerTypes: []string{seesWindow, seesAll}, RMSNormEps: 1e-5, RopeTheta: 1000, RopeLocalBaseFreq: 50,
+		HiddenActivation: "gelu_pytorch_tanh", InitializerRange: 0.15,
+	}
+	list := []Config{gpt, llama, qwen, palm, mistral, gemma}
 	for i := range list {
 		list[i].VocabSize = 11
 	}

@@ -70,8 +70,11 @@ func MatchTensors(c Config, h Head, tensors []Stored, same func(i, j int) (bool,
 	if len(differ) > 0 {
 		return nil, fmt.Errorf("model: tensor %s has other values than %s, which a %s takes in its place", differ[0].name, differ[0].of, c.ModelType)
 	}
-	if (h == LanguageModel || h == Base) && c.class(Classifier) != "" {
-		return m, m.addPooler(c, h, tensors)
+	switch {
+	case h == Base:
+		m.keepPooler(tensors)
+	case h == LanguageModel && c.class(Classifier) != "":
+		return m, m.addPooler(c, tensors)
 	}
 	return m, nil
 }
@@ -111,9 +114,25 @@ func (m *Match) compare(same func(i, j int) (bool, error)) (differ []copied, err
 	return differ, nil
 }
 
-// addPooler adds what a checkpoint of a language model or of a base has of a pooler, which a
-// classifier begins with: BERT has learned its own with the next sentence.
-func (m *Match) addPooler(c Config, h Head, tensors []Stored) error {
+// keepPooler adds the pooler of a base. A BERT's classifier begins with it; no other model of hone's
+// reads one, but transformers writes it, and wants it back.
+func (m *Match) keepPooler(tensors []Stored) {
+	for i, t := range tensors {
+		if name := t.Name[max(0, strings.Index(t.Name, "pooler.")):]; strings.HasPrefix(name, "pooler.") && slices.Contains(m.Unused, t.Name) {
+			elems := 1
+			for _, d := range t.Shape {
+				elems *= d
+			}
+			m.From[name] = i
+			m.Params = append(m.Params, exec.ParamInfo{Name: name, Shape: t.Shape, Elems: elems})
+			m.Unused = slices.DeleteFunc(m.Unused, func(name string) bool { return name == t.Name })
+		}
+	}
+}
+
+// addPooler adds what a checkpoint of a language model has of a pooler, which a classifier
+// begins with: BERT has learned its own with the next sentence.
+func (m *Match) addPooler(c Config, tensors []Stored) error {
 	c.SetLabels([]string{"", ""})
 	b, err := parameters(c, exec.F32, Options{Head: Classifier})
 	if err != nil {
@@ -123,9 +142,6 @@ func (m *Match) addPooler(c Config, h Head, tensors []Stored) error {
 	names := c.Family.tensors(Classifier)
 	for i, t := range tensors {
 		p, ok := names.find(l, t.Name)
-		if h == Base {
-			p.Name = strings.TrimPrefix(p.Name, names.prefix)
-		}
 		if _, have := m.From[p.Name]; ok && !have && strings.Contains(p.Name, "pooler.") && slices.Equal(p.Shape, t.Shape) {
 			m.From[p.Name] = i
 			m.Params = append(m.Params, p)
@@ -218,7 +234,7 @@ type tensors struct {
 // of is the naming of a model with a head: one without has no prefix, and what heads have is other
 // models' to it.
 func (n tensors) of(h Head) tensors {
-	if h.headless() {
+	if h.Headless() {
 		n.bodies = append([]string{n.prefix}, n.bodies...)
 		n.prefix, n.ties = "", nil
 		n.others = append(slices.Clone(n.others), n.heads...)

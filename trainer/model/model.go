@@ -89,13 +89,13 @@ func (h Head) String() string {
 	case Base:
 		return "base"
 	case Encoder:
-		return "encoder"
+		return "base encoder"
 	}
 	return fmt.Sprintf("Head(%d)", int(h))
 }
 
-// headless says that a model gives hidden states: it has no loss.
-func (h Head) headless() bool { return h == Base || h == Encoder }
+// Headless says that a model gives hidden states: it has no loss.
+func (h Head) Headless() bool { return h == Base || h == Encoder }
 
 // pools says that a head predicts something of sequences, whose number a program fixes.
 func (h Head) pools() bool { return h == Classifier || h == QuestionAnswering || h == Pretraining }

@@ -89,7 +89,7 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 		err = fmt.Errorf("%s: want B and T above 0, S 0 or more", name)
 	case c.MaxLength() > 0 && t > c.MaxLength():
 		err = fmt.Errorf("%s: sequences longer than the model's %d", name, c.MaxLength())
-	case k == Train && o.Head.headless():
+	case k == Train && o.Head.Headless():
 		err = fmt.Errorf("%s: a %v has no loss to learn from", name, o.Head)
 	case k == Decode && o.Head != LanguageModel:
 		err = fmt.Errorf("%s: a %v does not decode", name, o.Head)
@@ -153,7 +153,7 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 		in.Pool = b.Input("pool", exec.I32, in.S)
 	}
 	switch {
-	case k == Decode, o.Head.headless():
+	case k == Decode, o.Head.Headless():
 	case o.Head == QuestionAnswering:
 		in.Spans, in.Answers = b.Input("spans", exec.I32, s, 2), b.Input("answers", exec.I32, s, 2)
 		in.LabelWeights = b.Input("label_weights", dt, s)

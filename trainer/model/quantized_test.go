@@ -17,6 +17,7 @@ func TestQuantized(t *testing.T) {
 	one := map[string]string{
 		"gpt2": "transformer.h.1.mlp.c_fc.weight", "llama": "model.layers.1.self_attn.q_proj.weight",
 		"qwen3": "model.layers.0.mlp.up_proj.weight", "palm": "model.layers.1.mlp.gate_up_proj.weight",
+		"mistral": "model.layers.1.self_attn.v_proj.weight", "gemma3_text": "model.layers.1.self_attn.k_proj.weight",
 	}
 	for _, c := range families(32, 16) {
 		c.VocabSize = 31

@@ -85,7 +85,7 @@ func (f T5) tensors(h Head) tensors {
 		n.others = append(n.others, "decoder.")
 		delete(n.ties, n.prefix+"decoder.embed_tokens.weight")
 	}
-	if h.headless() {
+	if h.Headless() {
 		n.others = append(n.others, n.heads...)
 	}
 	return n

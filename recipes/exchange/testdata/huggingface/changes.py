@@ -1,8 +1,9 @@
 """Writes changes.json: what transformers makes of the models beside it when one key of their
 config.json, or a tensor that it calls tied, is changed.
 
-    python changes.py
+    python changes.py [MODEL…]
 
+of some of them, the others kept as they are, or of all.
 Each change is a model, the keys that are set (and those taken out), a copy of a tensor that is
 added under another name, with its rows in reverse order or not, and what came of it: "error"
 where transformers refuses to load or to run the model, or draws parameters afresh; "same" where
@@ -30,10 +31,11 @@ from check import logits
 HERE = pathlib.Path(__file__).parent
 IDS = [5, 17, 42, 99, 7, 123, 250, 31, 64]
 MODELS = ["gpt2", "gpt2-classifier-fp16", "gpt2-tokens", "llama", "llama-tied-sharded-bf16", "llama-classifier", "llama-tokens", "qwen2", "qwen3", "bert", "bert-pretraining", "bert-classifier-fp16", "bert-tokens", "roberta", "roberta-classifier",
-          "distilbert", "distilbert-classifier", "t5", "t5-v1.1-untied", "t5-classifier", "t5-tokens", "xlnet", "xlnet-classifier"]
+          "distilbert", "distilbert-classifier", "t5", "t5-v1.1-untied", "t5-classifier", "t5-tokens", "xlnet", "xlnet-classifier",
+          "mistral", "gemma", "gemma3", "qwen2-window", "xlm-roberta", "bert-base", "xlnet-base", "t5-encoder"]
 ACTS = ["gelu", "gelu_new", "relu", "silu", "gelu_pytorch_tanh", "tanh"]
 ROPE = dict(rope_theta=10000.0, factor=2.0, original_max_position_embeddings=16)
-WHOLE = {"gpt2", "llama", "qwen2", "qwen3", "bert", "roberta", "distilbert", "t5", "xlnet"}  # every key; of others those that heads differ in
+WHOLE = {"gpt2", "llama", "qwen2", "qwen3", "bert", "roberta", "distilbert", "t5", "xlnet", "mistral", "gemma", "gemma3", "qwen2-window"}  # every key; of others those that heads differ in
 VALUES = dict(  # beside what follows of a default
     model_type=[], architectures=[], vocab_size=[299, 301, None], dtype=["bfloat16", "float16"], torch_dtype=["bfloat16"], hidden_act=ACTS, activation_function=ACTS,
     activation=ACTS, ff_activation=ACTS, feed_forward_proj=ACTS + ["gated-gelu", "gated-silu", "gated-relu"], dense_act_fn=ACTS, is_gated_act=[True, False],
@@ -52,6 +54,8 @@ VALUES = dict(  # beside what follows of a default
     transformers_weights=["other.safetensors"], attn_implementation=["eager", "sdpa"], chunk_size_feed_forward=[3, 1], tie_word_embeddings=[True, False],
     fusion_config=[{"patch_embeddings": True}], kv_sharing_modes=[["shared"] * 2, True], distributed_config=[{}], mtp_layer_types=[["full_attention"]],
     mlp_layer_types=[["dense"] * 2], scale_decoder_outputs=[True, False], use_sliding_window=[True], bos_token_id=[5, None], eos_token_id=[5, [3, 64], None],
+    hidden_activation=ACTS, rope_local_base_freq=[50.0], sliding_window_pattern=[1, 2, 6, None], final_logit_softcapping=[30.0], attn_logit_softcapping=[50.0],
+    use_bidirectional_attention=[True, False], max_window_layers=[0, 1, 2], cache_implementation=["hybrid"],
     pad_token_id=[5, 64, None], transformers_version=["4.30.0"], auto_map=[{}], mem_len=[4, None], made_up_key=[3, {"a": [1]}, None],
 )
 
@@ -88,6 +92,22 @@ def changes(name, config, keys):
         if key in config:
             yield dict(set={alias: config[key]}, remove=[key])
             yield dict(set={alias: 2 * config[key]}, remove=[])
+    if config["model_type"] == "gemma3_text":
+        default, tables = dict(rope_type="default"), config["rope_parameters"]
+        for kind in ("full_attention", "sliding_attention"):
+            for v in (None, {}, default, dict(default, rope_theta=50.0), dict(ROPE, rope_type="linear"), dict(ROPE, rope_type="yarn"), dict(ROPE, rope_type="dynamic"),
+                      dict(ROPE, type="linear"), dict(ROPE, rope_type="yarn", truncate=False)):
+                yield dict(set={"rope_parameters": {**tables, kind: v}}, remove=[])
+        yield dict(set={"rope_theta": 50.0, "rope_local_base_freq": 30.0}, remove=["rope_parameters"])
+        yield dict(set={"rope_scaling": {"rope_type": "linear", "factor": 4.0}, "rope_theta": 500.0}, remove=["rope_parameters"])
+        for pattern in (1, 2, 3):
+            yield dict(set={"sliding_window_pattern": pattern}, remove=["layer_types"])
+    if config["model_type"] == "qwen2" and config["use_sliding_window"]:
+        for first in (0, 1, 2):
+            yield dict(set={"max_window_layers": first}, remove=["layer_types"])
+        yield dict(set={"use_sliding_window": False}, remove=["layer_types"])
+        yield dict(set={"sliding_window": None}, remove=["layer_types"])
+        yield dict(set={}, remove=["layer_types", "sliding_window"])
     if config["model_type"] == "t5":
         for act in ACTS:
             yield dict(set={"feed_forward_proj": "gated-gelu", "dense_act_fn": act, "is_gated_act": False}, remove=[])
@@ -132,7 +152,11 @@ def main():
     transformers.utils.logging.disable_progress_bar()
     keys = json.loads((HERE / "keys.json").read_text())
     list_, counts = [], {}
+    kept = json.loads((HERE / "changes.json").read_text())["changes"] if sys.argv[1:] else []
     for name in MODELS:
+        if sys.argv[1:] and name not in sys.argv[1:]:
+            list_ += [c for c in kept if c["model"] == name]
+            continue
         config = json.loads((HERE / name / "config.json").read_text())
         base = None
         todo = [dict(set={}, remove=[]), *changes(name, config, keys)]

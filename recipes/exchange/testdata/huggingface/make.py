@@ -2,22 +2,25 @@
 values.json: of every tensor that a model's state dict has, once, the shape and the sha256 of
 its values in little-endian float32.
 
-    python make.py
+    python make.py [NAME…]
 
-Written for Python 3.11, torch 2.15.0 (CPU), transformers 5.23.0 (from gpt2-tokens on 5.24.0),
-tokenizers 0.23.3.
+of some of them, or of all. Written for Python 3.11, torch 2.15.0 (CPU), transformers 5.23.0 (from gpt2-tokens on
+5.24.0), tokenizers 0.23.3.
 """
 
 import hashlib
 import json
 import pathlib
 import shutil
+import sys
 
 import tokenizers
 import torch
 import transformers
 from transformers import (
-    BertConfig, BertForMaskedLM, BertForPreTraining, BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification,
+    BertModel, CamembertConfig, CamembertForMaskedLM, Gemma3ForCausalLM, Gemma3TextConfig, Gemma3TextModel, GemmaConfig, GemmaForCausalLM, GPT2Model,
+    MistralConfig, MistralForCausalLM, MistralForSequenceClassification, T5EncoderModel, XLMRobertaConfig, XLMRobertaForMaskedLM, XLMRobertaModel,
+    XLNetModel, BertConfig, BertForMaskedLM, BertForPreTraining, BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification,
     DistilBertConfig, DistilBertForMaskedLM, DistilBertForQuestionAnswering, DistilBertForSequenceClassification,
     DistilBertForTokenClassification, GPT2Config, GPT2ForQuestionAnswering, GPT2ForSequenceClassification, GPT2ForTokenClassification,
     GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, LlamaForQuestionAnswering, LlamaForSequenceClassification,
@@ -97,9 +100,26 @@ MODELS = [
     ("xlnet-tokens", XLNetForTokenClassification, XLNetConfig(**xlnet, **labels), torch.bfloat16, "1GB"),
     ("xlnet-answers", XLNetForQuestionAnsweringSimple, XLNetConfig(**xlnet), torch.float16, "10KB"),
     ("xlnet-memory", XLNetLMHeadModel, XLNetConfig(**xlnet, mem_len=8, use_mems_train=True), torch.bfloat16, "1GB"),
+    ("mistral", MistralForCausalLM, MistralConfig(**llama, sliding_window=4), torch.float32, "1GB"),
+    ("mistral-classifier", MistralForSequenceClassification, MistralConfig(**llama, sliding_window=None, **labels), torch.bfloat16, "10KB"),
+    ("gemma", GemmaForCausalLM, GemmaConfig(**llama, head_dim=6), torch.float32, "1GB"),
+    ("gemma3", Gemma3ForCausalLM, Gemma3TextConfig(**llama, head_dim=6, sliding_window=4, query_pre_attn_scalar=7, layer_types=["sliding_attention", "full_attention"]),
+     torch.float32, "1GB"),
+    ("qwen2-window", Qwen2ForCausalLM, Qwen2Config(**llama, use_sliding_window=True, sliding_window=4, max_window_layers=1), torch.float32, "1GB"),
+    ("xlm-roberta", XLMRobertaForMaskedLM, XLMRobertaConfig(**bert), torch.float32, "1GB"),
+    ("camembert", CamembertForMaskedLM, CamembertConfig(**bert), torch.float16, "1GB"),
+    # Without a head.
+    ("bert-base", BertModel, BertConfig(**bert), torch.float32, "1GB"),
+    ("xlm-roberta-base", XLMRobertaModel, XLMRobertaConfig(**bert), torch.float16, "10KB"),
+    ("gpt2-base", GPT2Model, GPT2Config(**gpt2), torch.bfloat16, "1GB"),
+    ("gemma3-base", Gemma3TextModel, Gemma3TextConfig(**llama, head_dim=6, sliding_window=4, query_pre_attn_scalar=7), torch.float16, "1GB"),
+    ("t5-encoder", T5EncoderModel, T5Config(**t5), torch.bfloat16, "1GB"),
+    ("xlnet-base", XLNetModel, XLNetConfig(**xlnet), torch.float16, "1GB"),
 ]
-values = {}
+values = json.loads((HERE / "values.json").read_text())["models"] if sys.argv[1:] else {}
 for i, (name, cls, config, dtype, shard) in enumerate(MODELS):
+    if sys.argv[1:] and name not in sys.argv[1:]:
+        continue
     torch.manual_seed(i)
     model = cls(config)
     if name == "t5-v1.1-untied":
@@ -113,7 +133,7 @@ for i, (name, cls, config, dtype, shard) in enumerate(MODELS):
     model.save_pretrained(directory, max_shard_size=shard)
     tokenizer().save_pretrained(directory)
     seen, tensors = set(), {}
-    for key, t in model.state_dict().items():
+    for key, t in sorted(model.state_dict().items(), key=lambda kv: "lm_head.decoder." in kv[0]):  # a tied one by the embedding's name
         if t.data_ptr() not in seen:
             seen.add(t.data_ptr())
             tensors[key] = [list(t.shape), hashlib.sha256(t.to(torch.float32).contiguous().numpy().tobytes()).hexdigest()]
