@@ -98,7 +98,9 @@ func (d *decoder) same(r *Recipe, keys map[string]any, now model.Config) {
 	}
 	was, is := fields(r.Base.Config), fields(now)
 	for _, k := range slices.Sorted(maps.Keys(keys)) {
-		if f, ok := was[k]; ok && !f.Equal(is[k]) {
+		f, ok := was[k]
+		empty := ok && f.Kind() == reflect.Slice && f.Len()+is[k].Len() == 0 // nil or not
+		if ok && !empty && !reflect.DeepEqual(f.Interface(), is[k].Interface()) {
 			d.fault("model."+k, "%v, but %s has %v; [model] may be left out", is[k], r.Base.From, f)
 		}
 	}

@@ -87,7 +87,9 @@ var imported = []struct {
 	{"gpt2", "gpt2", map[string]any{"bos_token_id": 0, "eos_token_id": 0}, "causal", ends{separator: "<|endoftext|>"}},
 	{"llama", "llama", map[string]any{"bos_token_id": 1, "eos_token_id": 2}, "causal", ends{"<s>", "</s>", ""}},
 	{"qwen3", "gpt2", map[string]any{"bos_token_id": nil, "eos_token_id": 0}, "prefix_lm", ends{eos: "<|endoftext|>"}},
-	{"mistral", "llama", map[string]any{"bos_token_id": 1, "eos_token_id": 2}, "causal", ends{"<s>", "</s>", ""}},
+	{"mistral", "llama", map[string]any{"bos_token_id": 1, "eos_token_id": 2, "rope_parameters": map[string]any{
+		"rope_type": "yarn", "factor": 2.0, "attention_factor": 1.25, "original_max_position_embeddings": 16, "rope_theta": 100.0, // in a recipe no key has all of them
+	}}, "causal", ends{"<s>", "</s>", ""}},
 	{"gemma3", "llama", map[string]any{"bos_token_id": 1, "eos_token_id": 2}, "causal", ends{"<s>", "</s>", ""}},
 	{"bert", "bert", map[string]any{"pad_token_id": 0}, "masked", ends{"[CLS]", "[SEP]", ""}},
 	{"bert-base", "bert", map[string]any{"pad_token_id": 0}, "masked", ends{"[CLS]", "[SEP]", ""}},
