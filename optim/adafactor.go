@@ -3,11 +3,12 @@ package optim
 import "hone/trainer/exec"
 
 // adafactor is Adafactor (Shazeer & Stern 2018, algorithms 4 and 5, without momentum), as
-// torch.optim.Adafactor. Of a matrix it keeps the means of the squared gradient over rows and
-// over columns alone; a tensor of more dimensions is the matrix of its first and the rest.
+// torch.optim.Adafactor. For a matrix it keeps only the means of the squared gradient over
+// rows and over columns; a tensor of more dimensions is taken as a matrix of its first
+// dimension and all others.
 type adafactor struct{ cfg Config }
 
-// means are the shapes of a parameter's state, by torch's names.
+// means gives torch's names and the shapes of a parameter's state.
 func means(p *exec.ParamInfo) (names []string, shapes [][]int) {
 	if len(p.Shape) < 2 {
 		return []string{"variance"}, [][]int{p.Shape}

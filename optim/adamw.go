@@ -3,9 +3,9 @@ package optim
 import "hone/trainer/exec"
 
 // adamW is AdamW (Loshchilov & Hutter 2019, algorithm 2), as torch.optim.AdamW, for
-// the parameters that own picks among the trainable ones. The moments lie in the state
-// arena: m at its parameter's offset of the gradient arena; v from GradBytes on, without
-// gaps for parameters of others.
+// the parameters that own selects. The moments lie in the state arena: m at the offset
+// that its parameter has in the gradient arena; v from GradBytes on, without gaps for the
+// parameters that own does not select.
 type adamW struct {
 	cfg Config
 	own func(p *exec.ParamInfo) bool

@@ -6,12 +6,13 @@ import (
 	"hone/trainer/exec"
 )
 
-// Averages says whether an exponential moving average of the weights is kept, as by
-// torch.optim.swa_utils.AveragedModel: after the first step it is the weights.
+// Averages reports whether an exponential moving average of the weights is kept, as
+// torch.optim.swa_utils.AveragedModel keeps one. After the first step the average equals
+// the weights.
 func (o *Optimizer) Averages() bool { return o.cfg.EMADecay > 0 }
 
-// average emits the average's update. It lies behind the rule's state, each parameter
-// at its offset of the gradient arena.
+// average emits the update of the average, which follows the rule's state in the state
+// arena, each parameter at the offset that it has in the gradient arena.
 func (o *Optimizer) average(b *exec.Builder, l *exec.Layout, in inputs) {
 	if !o.Averages() {
 		return
@@ -23,7 +24,8 @@ func (o *Optimizer) average(b *exec.Builder, l *exec.Layout, in inputs) {
 	}
 }
 
-// averages are named after what a checkpoint holds in their place; see State.
+// averages lists the tensors of the average. A checkpoint holds the weights in their place,
+// hence the names; see State.
 func (o *Optimizer) averages(l *exec.Layout) []Tensor {
 	if !o.Averages() {
 		return nil
@@ -38,8 +40,9 @@ func (o *Optimizer) averages(l *exec.Layout) []Tensor {
 	return ts
 }
 
-// Exchange emits the exchange of the trainable weights with their average. Run once it
-// puts the average in the model's place, to evaluate and to save; run again it puts all back.
+// Exchange emits the exchange of the trainable weights with their average. The first run
+// puts the average into the model, to evaluate it or to save it; the next one restores the
+// weights.
 func (o *Optimizer) Exchange(b *exec.Builder, l *exec.Layout) {
 	base := o.rule.bytes(l)
 	for i := range l.Params {

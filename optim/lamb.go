@@ -10,8 +10,8 @@ import (
 // parameter to the size of its weights. Biases and norms, which have no weight decay,
 // are AdamW's: its authors' code leaves them out of the scaling.
 //
-// exp_avg and exp_avg_sq lie at their parameter's offset of the gradient arena, the
-// second after the first.
+// In the state arena, exp_avg lies at the offset that its parameter has in the gradient
+// arena; exp_avg_sq follows the state of all parameters.
 type lamb struct {
 	cfg  Config
 	rest adamW
@@ -21,10 +21,10 @@ func newLAMB(cfg Config) *lamb {
 	return &lamb{cfg, adamW{cfg, func(p *exec.ParamInfo) bool { return p.Trainable && !scaled(p) }}}
 }
 
-// scaled says which parameters are LAMB's.
+// scaled reports whether LAMB, not AdamW, updates a parameter.
 func scaled(p *exec.ParamInfo) bool { return p.Trainable && p.Decay && p.Elems > 0 }
 
-// second is where v begins in the state arena: behind the state of the rest.
+// second is the offset of exp_avg_sq in the state arena: after the state of the rest.
 func (o *lamb) second(l *exec.Layout) int { return o.rest.bytes(l) }
 
 func (o *lamb) bytes(l *exec.Layout) int {
@@ -73,7 +73,7 @@ func (o *lamb) emit(b *exec.Builder, l *exec.Layout, in inputs) {
 	}
 }
 
-// trust emits a step along u whose length depends on the norms of w and u.
+// trust emits a step of w along u whose length depends on the norms of both.
 func trust(b *exec.Builder, op exec.Op, w, u exec.ID, in inputs, a exec.Attrs, note string) {
 	norm2 := func(name string, x exec.ID) exec.ID {
 		n := b.Scratch("norm2."+name, exec.F64, 1)

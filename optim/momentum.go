@@ -2,10 +2,10 @@ package optim
 
 import "hone/trainer/exec"
 
-// momentum is an optimiser with one state beside the weights, which lies in the state
-// arena at its parameter's offset of the gradient arena: SGD with momentum, as
-// torch.optim.SGD (whose weight decay is part of the gradient), or Lion (Chen et al.
-// 2023, algorithm 2).
+// momentum is an optimiser with one state tensor per parameter: SGD with momentum, as
+// torch.optim.SGD (where weight decay is part of the gradient), or Lion (Chen et al.
+// 2023, algorithm 2). In the state arena a tensor lies at the offset that its parameter has
+// in the gradient arena.
 type momentum struct {
 	op    exec.Op
 	name  string // of the state

@@ -13,8 +13,8 @@ import (
 // has AdamW's size, so that both take one learning rate and one weight decay), and
 // AdamW for all other parameters. The whole gradient is clipped first.
 //
-// momentum_buffer lies in the state arena at its parameter's offset of the gradient
-// arena, as exp_avg does.
+// In the state arena, momentum_buffer lies at the offset that its parameter has in the
+// gradient arena, as AdamW's exp_avg does.
 type muon struct {
 	cfg  Config
 	rest adamW
@@ -24,18 +24,19 @@ const (
 	muonMomentum   = 0.95
 	muonIterations = 5
 	muonEps        = 1e-7 // the least norm that an update is divided by
-	muonRMS        = 0.2  // of AdamW's updates, about
+	muonRMS        = 0.2  // root mean square of an update, about that of AdamW's
 )
 
-// muonPolynomial is of Jordan's Newton–Schulz iteration, X ← (c0·I + c1·XXᵀ + c2·(XXᵀ)²)·X:
-// steep at zero, it brings singular values near to one, not to it.
+// muonPolynomial has the coefficients of Jordan's Newton–Schulz iteration,
+// X ← (c0·I + c1·XXᵀ + c2·(XXᵀ)²)·X. They are steep at zero, and bring the singular values
+// close to one, not to one.
 var muonPolynomial = [3]float64{3.4445, -4.7750, 2.0315}
 
 func newMuon(cfg Config) *muon {
 	return &muon{cfg, adamW{cfg, func(p *exec.ParamInfo) bool { return p.Trainable && !hidden(p) }}}
 }
 
-// hidden says which parameters are Muon's.
+// hidden reports whether Muon, not AdamW, updates a parameter.
 func hidden(p *exec.ParamInfo) bool { return p.Trainable && p.Maps > 0 && p.Elems > 0 }
 
 func (o *muon) bytes(l *exec.Layout) int { return o.rest.bytes(l) }
@@ -60,7 +61,7 @@ func (o *muon) emit(b *exec.Builder, l *exec.Layout, in inputs) {
 	}
 }
 
-// matrix updates one weight (R, K·N) of K maps.
+// matrix emits the update of one weight of shape (R, K·N), which holds K maps of shape (R, N).
 func (o *muon) matrix(b *exec.Builder, l *exec.Layout, p *exec.ParamInfo, in inputs) {
 	rows, cols := p.Shape[0], p.Shape[1]/p.Maps
 	at := func(name string, c exec.Class) exec.ID {
@@ -80,8 +81,8 @@ func (o *muon) matrix(b *exec.Builder, l *exec.Layout, p *exec.ParamInfo, in inp
 	b.Emit(exec.OpMuonUpdate, append([]exec.ID{w, in.scalars, in.norm2}, maps...), []exec.ID{w}, a, p.Name)
 }
 
-// orthogonal is nearly UVᵀ of x = USVᵀ (R,N). The products go over the smaller side:
-// for a tall x they are of XᵀX and from the right.
+// orthogonal emits an approximation of UVᵀ, where x = USVᵀ has shape (R, N). The square
+// matrices have the smaller of the two sizes: a tall x is multiplied by XᵀX from the right.
 func orthogonal(b *exec.Builder, dt exec.DType, x exec.ID, rows, cols int, note string) exec.ID {
 	side := min(rows, cols)
 	right := exec.Attrs{Transposed: true} // linear then is x·w

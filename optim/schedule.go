@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// A Schedule is the learning rate of a step; the first step is 0.
+// A Schedule gives the learning rate of a step; the first step has number 0.
 type Schedule func(step int) float64
 
 // ScheduleConfig has the names of transformers' TrainingArguments and schedules.
@@ -15,25 +15,27 @@ type ScheduleConfig struct {
 	Kind        string  // one of Schedules
 	LR          float64 // the peak
 	Steps       int     // of the whole run; constant and inverse_sqrt do not need it
-	WarmupSteps int     // from 0 up to LR in a straight line: step s has s/WarmupSteps of it
-	WarmupRatio float64 // in place of WarmupSteps: this share of Steps, rounded up
-	MinLRRatio  float64 // the rate at step Steps and beyond, as a share of LR
-	DecaySteps  int     // of warmup_stable_decay: the last so many steps
-	DecayType   string  // of warmup_stable_decay: one of DecayTypes
+	WarmupSteps int     // of linear warm-up: step s has the rate LR·s/WarmupSteps
+	WarmupRatio float64 // instead of WarmupSteps: the warm-up as a share of Steps, rounded up
+	MinLRRatio  float64 // the learning rate at step Steps and beyond, as a share of LR
+	DecaySteps  int     // warmup_stable_decay: length of the decay, which ends with the run
+	DecayType   string  // warmup_stable_decay: one of DecayTypes
 }
 
-// Schedules are the ways of the rate after the warm-up.
+// Schedules are the names of the schedules, by what the learning rate does after the warm-up.
 var Schedules = []string{"constant", "linear", "cosine", "inverse_sqrt", "warmup_stable_decay"}
 
-// DecayTypes are the ways down at the end of warmup_stable_decay.
+// DecayTypes are the shapes of the decay at the end of warmup_stable_decay.
 var DecayTypes = []string{"linear", "cosine", "1-sqrt"}
 
-// NewSchedule gives the rates of transformers' get_constant_schedule_with_warmup,
-// get_linear_schedule_with_warmup, get_cosine_schedule_with_warmup (where MinLRRatio is
-// set, get_cosine_with_min_lr_schedule_with_warmup), get_inverse_sqrt_schedule (its time
-// scale is the warm-up; without one, 10,000 steps) and get_wsd_schedule, whose warm-up
-// begins at MinLRRatio. Beyond Steps the rate stays where it ended (transformers' cosine
-// would rise again); inverse_sqrt goes on. The error holds every fault.
+// NewSchedule makes a schedule with the learning rates of these functions of transformers:
+// get_constant_schedule_with_warmup, get_linear_schedule_with_warmup,
+// get_cosine_schedule_with_warmup (with MinLRRatio,
+// get_cosine_with_min_lr_schedule_with_warmup), get_inverse_sqrt_schedule (its time scale is
+// the warm-up; without one, 10,000 steps) and get_wsd_schedule, whose warm-up begins at
+// MinLRRatio. After Steps the rate stays at its last value, where the cosine of transformers
+// would rise again; inverse_sqrt keeps falling. The error lists every fault of c; all of them
+// are faults of the user's input (exit code 2).
 func NewSchedule(c ScheduleConfig) (Schedule, error) {
 	var faults []error
 	check := func(ok bool, format string, args ...any) {

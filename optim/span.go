@@ -6,16 +6,16 @@ import (
 	"hone/trainer/exec"
 )
 
-// A span is a run of adjacent parameters with one weight decay. The padding between
-// them goes along: it is zero in every arena, and the updates that go over spans leave
-// an element at zero whose weight, gradient and state are zero.
+// A span is a run of adjacent parameters with one weight decay. It includes the padding
+// between them: padding is zero in every arena, and an update of a span leaves an element
+// at zero where weight, gradient and state are zero.
 type span struct {
 	params        []exec.ParamInfo
 	offset, elems int // of the param and grad arenas
 	decay         float64
 }
 
-// spans of the parameters that own picks among the trainable ones.
+// spans lists the spans of the parameters that own selects.
 func spans(l *exec.Layout, own func(p *exec.ParamInfo) bool, weightDecay float64) []span {
 	var list []span
 	size := l.DType.Size()
@@ -25,7 +25,7 @@ func spans(l *exec.Layout, own func(p *exec.ParamInfo) bool, weightDecay float64
 		if p.Elems == 0 {
 			continue
 		}
-		// One that is frozen or another's must not be stepped over.
+		// A span must not cover a parameter that is frozen or that another rule updates.
 		if !own(p) {
 			open = false
 			continue
@@ -50,15 +50,15 @@ func decayOf(p *exec.ParamInfo, weightDecay float64) float64 {
 	return weightDecay
 }
 
-// at is the span in an arena, from an offset on.
+// at is the span as a tensor in an arena, at an offset in bytes.
 func (s *span) at(b *exec.Builder, l *exec.Layout, name string, i int, c exec.Class, offset int) exec.ID {
 	return b.At(fmt.Sprintf("%s.%d", name, i), c, offset, l.DType, s.elems)
 }
 
-// bytes that the span takes, the padding behind it included.
+// bytes is the size of the span, including the padding after it.
 func (s *span) bytes(l *exec.Layout) int { return alignUp(s.elems * l.DType.Size()) }
 
-// note names the first parameter and the last.
+// note gives the names of the first and the last parameter.
 func (s *span) note() string {
 	note := s.params[0].Name
 	if n := len(s.params); n > 1 {
@@ -67,7 +67,7 @@ func (s *span) note() string {
 	return note
 }
 
-// alignUp is where the next thing may start in an arena.
+// alignUp rounds a size in bytes up to the alignment of arenas.
 func alignUp(bytes int) int { return (bytes + 63) &^ 63 }
 
 // wholeGrad is the gradient arena as one vector, padding included.

@@ -1,7 +1,7 @@
-// Package clean finds what a corpus holds twice: exact and near duplicates,
-// splits that keep near duplicates on one side, and the overlap that remains.
-// Everything in it depends on the texts and the options alone, not on the
-// machine, the number of threads or the run.
+// Package clean filters the texts of a corpus, finds exact and near duplicates,
+// assigns texts to splits so that near duplicates stay in one split, and measures the
+// overlap that remains. All results depend on the texts and the options alone, not on
+// the machine, the number of threads or the run.
 package clean
 
 import (
@@ -16,9 +16,9 @@ import (
 // Options of near-duplicate detection. The zero value takes the defaults.
 type Options struct {
 	// Threshold is the least Jaccard similarity of the sets of word n-grams
-	// at which two texts count as near duplicates; 0: 0.7. That is below the
-	// 0.8 that is usually named, so that a pair at 0.8 is found however its
-	// words are counted.
+	// at which two texts count as near duplicates; 0: 0.7. It is below the usual
+	// 0.8, so that a pair at 0.8 is found whatever definition of a word its
+	// similarity was computed with.
 	Threshold float64
 	NGram     int    // words per n-gram; 0: 3
 	Seed      uint64 // of the hash functions
@@ -26,21 +26,21 @@ type Options struct {
 
 // The signature is cut into bands of rows: a pair of similarity s becomes a
 // candidate with probability 1-(1-s^rows)^bands. At 32 bands of 4 rows that is
-// 0.9999 for s = 0.7 and 0.9999999 for 0.8; the many candidates below are
-// weeded out by the exact similarity.
+// 0.9999 for s = 0.7 and 0.9999999 for 0.8. The exact similarity then removes the many
+// candidates that are less similar.
 const (
 	bands = 32
 	rows  = 4
 )
 
-// Duplicates says which texts repeat others.
+// Duplicates are the clusters of texts that repeat each other.
 type Duplicates struct {
-	// Cluster holds for each text the number of the first text of its
-	// cluster; a text alone has its own number. Clusters are joined over
-	// chains: a near b and b near c puts a, b and c in one.
+	// Cluster holds for each text the index of the first text of its cluster; a
+	// text without duplicates has its own index. Clusters are transitive: where a
+	// is near b and b is near c, all three are in one cluster.
 	Cluster []int
 	Exact   int // texts that repeat the words of an earlier one
-	Near    int // further texts that are not first of their cluster
+	Near    int // other texts that are not the first of their cluster
 }
 
 // Find clusters the exact and near duplicates of texts: MinHash signatures of
@@ -92,10 +92,10 @@ func Find(ctx context.Context, texts []string, opt Options, progress func(done, 
 		return Duplicates{}, err
 	}
 
-	// Candidates of a band stand next to each other when sorted by the band's
-	// hash. Each is compared with the cluster's members so far, for a chain
-	// may join through any of them; a bucket of boilerplate stays cheap, as
-	// pairs that are already of one cluster are not compared.
+	// Candidates of a band are adjacent when sorted by the band's hash. Each is
+	// compared with all members of the cluster so far, because any of them may be
+	// the near one. A bucket of boilerplate stays cheap: pairs that are in one
+	// cluster already are not compared.
 	type entry struct {
 		hash uint64
 		text int32

@@ -13,14 +13,13 @@ const (
 	indexSigns = indexBands * indexRows
 )
 
-// An Index tells of each text of a stream whether an earlier one is alike, in memory of
-// some 600 bytes for each text that stays, whatever its length: the candidates of
-// locality-sensitive hashing that MinHash signatures do not rule out are compared by
-// their texts, which are read again.
+// An Index finds for each text of a stream whether an earlier text duplicates it. It keeps
+// about 600 bytes for each text, whatever its length: where the MinHash signatures of two
+// candidates do not rule a duplicate out, the texts themselves are read again and compared.
 type Index struct {
 	near      bool
 	threshold float64
-	least     int // equal rows of two signatures, below which their texts are not compared
+	least     int // the texts of two signatures with fewer equal rows are not compared
 	text      func(id int64) (string, error)
 	seeds     [indexSigns]uint64
 
@@ -42,21 +41,21 @@ type Signature struct {
 	set   []uint64 // sorted hashes of the n-grams
 }
 
-// A Verdict says what a text repeats.
+// A Verdict is the result of comparing a text with the earlier ones.
 type Verdict int
 
 const (
 	Fresh Verdict = iota
-	Exact         // the words of an earlier text
-	Near          // most n-grams of one
+	Exact         // it has the words of an earlier text
+	Near          // it is a near duplicate of an earlier text
 )
 
-// NewIndex makes an index of rules with Dedup. text reads a text again that was inserted
-// under an id.
+// NewIndex makes an index for rules that set Dedup. text reads again the text that was
+// inserted with an id.
 func NewIndex(r Rules, text func(id int64) (string, error)) *Index {
 	r = r.WithDefaults()
 	x := &Index{near: r.Dedup == "near", threshold: r.Threshold, text: text, exact: map[uint64]struct{}{}}
-	// Three standard deviations below what a pair at the threshold has on average.
+	// Three standard deviations below the mean of a pair at the threshold.
 	x.least = int(indexSigns * (r.Threshold - 3*math.Sqrt(r.Threshold*(1-r.Threshold)/indexSigns)))
 	for i := range x.seeds {
 		x.seeds[i] = mix(uint64(i+1) * 0x9e3779b97f4a7c15)
@@ -107,8 +106,8 @@ func set(grams []uint64) []uint64 {
 	return slices.Compact(grams)
 }
 
-// Insert compares a text with those inserted before, and keeps its signature if it is
-// fresh. The order of insertion decides which of two stays.
+// Insert compares a text with those inserted before, and keeps its signature if it repeats
+// none of them. Of two duplicates the one that is inserted first stays.
 func (x *Index) Insert(id int64, s *Signature) (Verdict, error) {
 	if _, ok := x.exact[s.key]; ok {
 		return Exact, nil
@@ -127,8 +126,8 @@ func (x *Index) Insert(id int64, s *Signature) (Verdict, error) {
 	return Fresh, nil
 }
 
-// A band that very many texts share, boilerplate, would make every one of them a
-// candidate: no more than these are looked at.
+// candidates is how many texts of one band are compared at most: boilerplate puts very
+// many texts into one band.
 const candidates = 64
 
 func (x *Index) find(s *Signature) (bool, error) {

@@ -10,28 +10,28 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Rules say which texts of a corpus stay, and in what form. The zero value leaves all
-// as they are.
+// Rules say how texts are normalised and which of them are kept. The zero value keeps all
+// texts as they are.
 type Rules struct {
-	Normalize string // Unicode form: NFC, NFD, NFKC or NFKD; "": as it is
-	// Characters (code points) that a text must have at least and may have at most,
-	// after normalisation; 0: any number.
+	Normalize string // Unicode normal form: NFC, NFD, NFKC or NFKD; "": none
+	// Least and greatest length of a text in characters (code points), after
+	// normalisation; 0: no limit.
 	MinLength, MaxLength int
-	// Scripts are Unicode script names, as Latin, Hangul; of a text's letters the share
-	// ScriptShare must be of them. A text without letters stays.
+	// Scripts are names of Unicode scripts, such as Latin or Hangul. At least the share
+	// ScriptShare of a text's letters must belong to them. A text without letters is kept.
 	Scripts     []string
 	ScriptShare float64 // 0: 0.5
-	Dedup       string  // exact: one of the texts with the same words stays; near: one of those alike; "": all
-	Threshold   float64 // of near: the Jaccard similarity of the sets of word 3-grams; 0: 0.8
+	Dedup       string  // exact: keep one of the texts with the same words; near: one of the near duplicates; "": keep all
+	Threshold   float64 // least Jaccard similarity of near duplicates, of the sets of their word 3-grams; 0: 0.8
 }
 
-// Forms and Dedups are the names that Rules know.
+// Forms and Dedups are the known values of Normalize and Dedup.
 var (
 	Forms  = []string{"NFC", "NFD", "NFKC", "NFKD"}
 	Dedups = []string{"exact", "near"}
 )
 
-// DedupNGram is the words of an n-gram in the similarity of near duplicates.
+// DedupNGram is the number of words of an n-gram in the similarity of near duplicates.
 const DedupNGram = 3
 
 // IsZero reports whether the rules leave everything as it is.
@@ -50,7 +50,7 @@ func (r Rules) WithDefaults() Rules {
 	return r
 }
 
-// Check returns the first fault.
+// Check returns the first fault of the rules, which is one of the user's input (exit code 2).
 func (r Rules) Check() error {
 	switch {
 	case r.Normalize != "" && !slices.Contains(Forms, r.Normalize):
@@ -58,13 +58,13 @@ func (r Rules) Check() error {
 	case r.Dedup != "" && !slices.Contains(Dedups, r.Dedup):
 		return fmt.Errorf("clean: unknown kind of duplicates %q (known: %s)", r.Dedup, strings.Join(Dedups, ", "))
 	case r.MinLength < 0 || r.MaxLength < 0 || r.MaxLength > 0 && r.MaxLength < r.MinLength:
-		return fmt.Errorf("clean: lengths of %d to %d characters", r.MinLength, r.MaxLength)
+		return fmt.Errorf("clean: minimum length %d and maximum length %d: want both ≥ 0, and the minimum not above the maximum", r.MinLength, r.MaxLength)
 	case !(r.ScriptShare >= 0 && r.ScriptShare <= 1) || !(r.Threshold >= 0 && r.Threshold <= 1):
-		return fmt.Errorf("clean: shares of %g and %g: want them between 0 and 1", r.ScriptShare, r.Threshold)
+		return fmt.Errorf("clean: script share %g and threshold %g: want both between 0 and 1", r.ScriptShare, r.Threshold)
 	}
 	for _, s := range r.Scripts {
 		if unicode.Scripts[s] == nil {
-			return fmt.Errorf("clean: unknown script %q (Unicode's names, as Latin, Hangul, Cyrillic)", s)
+			return fmt.Errorf("clean: unknown script %q (known: Unicode's names, such as Latin, Hangul, Cyrillic)", s)
 		}
 	}
 	return nil
@@ -78,7 +78,7 @@ type Filter struct {
 	tables []*unicode.RangeTable
 }
 
-// NewFilter wants rules that Check passes.
+// NewFilter makes the filter of rules, which Check must accept.
 func NewFilter(r Rules) *Filter {
 	f := &Filter{r: r.WithDefaults(), change: r.Normalize != ""}
 	f.form = map[string]norm.Form{"NFC": norm.NFC, "NFD": norm.NFD, "NFKC": norm.NFKC, "NFKD": norm.NFKD}[r.Normalize]
@@ -88,8 +88,8 @@ func NewFilter(r Rules) *Filter {
 	return f
 }
 
-// Apply returns the text in its new form, and why it must go: "too short", "too long",
-// "script", or "" where it stays.
+// Apply returns the normalised text, and the reason why it is dropped: "too short",
+// "too long" or "script"; "" where it is kept.
 func (f *Filter) Apply(text string) (clean, reason string) {
 	if f.change {
 		text = f.form.String(text)

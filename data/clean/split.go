@@ -2,7 +2,7 @@ package clean
 
 import "slices"
 
-// Split is a side of a corpus.
+// Split is one of the splits of a corpus.
 type Split int
 
 const (
@@ -11,17 +11,17 @@ const (
 	Test
 )
 
-// Shares are the parts of a corpus that are held out, from 0 to 1; the rest is
-// for training.
+// Shares are the held-out shares of a corpus, each from 0 to 1; the rest is the
+// training split.
 type Shares struct {
 	Validation, Test float64
 }
 
-// Assign places a cluster by its key (see Key): the same key goes to the same
-// side whatever else the corpus holds, on every machine. Give all members of a
-// cluster the key of its first one.
+// Assign gives the split of a cluster by its key (see Key). The same key gets the same
+// split on every machine, whatever else the corpus holds. All members of a cluster
+// must be given the key of its first one.
 func (s Shares) Assign(key uint64) Split {
-	// Keys are hashes, but their low bits have served elsewhere: mix again.
+	// Keys are hashes, but their low bits are used elsewhere: mix again.
 	u := float64(mix(key+0x5bf0363546a9d7c1)>>11) / (1 << 53)
 	switch {
 	case u < s.Test:

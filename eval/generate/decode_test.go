@@ -232,7 +232,7 @@ func TestGreedyWithoutCache(t *testing.T) {
 			t.Errorf("%s: %v: a test that sees nothing", name, r.IDs)
 		}
 		if answers {
-			if _, err := g.Generate(t.Context(), strings.Repeat("hone", 9), Options{MaxTokens: 1}, nil); err == nil || !strings.Contains(err.Error(), "the prompt has 37 tokens with its end; want at most 23") {
+			if _, err := g.Generate(t.Context(), strings.Repeat("hone", 9), Options{MaxTokens: 1}, nil); err == nil || !strings.Contains(err.Error(), "the prompt has 37 tokens including its end token; want at most 23") {
 				t.Errorf("a prompt that is too long: %v", err)
 			}
 		}
@@ -248,7 +248,7 @@ func TestGreedyWithoutCache(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := New(net, letters{}, Settings{Starts: true}); err == nil || err.Error() != "generate: a bert sees to both sides of a token, and writes no text" {
+	if _, err := New(net, letters{}, Settings{Starts: true}); err == nil || err.Error() != "generate: a bert attends to both sides of a token and cannot write text" {
 		t.Errorf("a BERT: %v", err)
 	}
 }

@@ -9,22 +9,22 @@ import (
 	"hone/trainer/model"
 )
 
-// A decoder gives the logits of the token that follows others. It knows no text.
+// A decoder computes the logits of the next token. It handles tokens, not text.
 type decoder struct {
 	net    *model.Network
 	how    model.Writing
 	window int            // the longest context
-	x      *exec.Executor // where nothing is cached: long enough for the tokens at hand
-	cached *model.Session // of caches for size tokens
+	x      *exec.Executor // without caches: a program for size tokens
+	cached *model.Session // with caches for size tokens
 	size   int
-	piece  int       // how many tokens are read at once, at most
-	source []int32   // what an encoder reads
+	piece  int       // the most tokens that are read at once
+	source []int32   // the input of an encoder
 	logits []float32 // (V)
 	feed   model.Feed
 }
 
-// unbounded is the longest context of a family that has no bound: what T5 and XLNet have
-// learned from.
+// unbounded is the longest context of families without a bound of their own: the length that
+// T5 and XLNet were trained with.
 const unbounded = 512
 
 func newDecoder(net *model.Network) (*decoder, error) {
@@ -32,7 +32,7 @@ func newDecoder(net *model.Network) (*decoder, error) {
 	d := &decoder{net: net, how: c.Writing(), window: cmp.Or(c.MaxLength(), unbounded), piece: 512, logits: make([]float32, c.VocabSize)}
 	switch d.how {
 	case model.Never:
-		return nil, fmt.Errorf("generate: a %s sees to both sides of a token, and writes no text", c.ModelType)
+		return nil, fmt.Errorf("generate: a %s attends to both sides of a token and cannot write text", c.ModelType)
 	case model.Queried:
 		d.window-- // the next token has a row too
 	}
@@ -40,7 +40,8 @@ func newDecoder(net *model.Network) (*decoder, error) {
 	return d, nil
 }
 
-// fit takes programs for so many tokens: a power of two, of which there are few.
+// fit chooses programs for at least so many tokens, rounded up to a power of two, so that
+// there are few of them.
 func (d *decoder) fit(tokens int) (err error) {
 	size := 64
 	for size < tokens {
@@ -63,9 +64,9 @@ func (d *decoder) fit(tokens int) (err error) {
 	return nil
 }
 
-// read makes logits those of the token behind a text, of which the caches have the first
-// tokens already. When ctx ends, it stops between pieces of the text; the logits are not
-// those of the whole then.
+// read computes the logits of the token after a text, whose first seen tokens are in the
+// caches already. When ctx ends, it stops between pieces of the text, and the logits are not
+// those of the whole text.
 func (d *decoder) read(ctx context.Context, text []int32, seen int) error {
 	if d.how != model.Cached {
 		d.lay(text)
@@ -99,7 +100,7 @@ func (d *decoder) read(ctx context.Context, text []int32, seen int) error {
 	return nil
 }
 
-// lay fills the feed with a text from left to right; XLNet's next token stands behind it.
+// lay fills the feed with a text; for XLNet a placeholder of the next token follows it.
 func (d *decoder) lay(text []int32) {
 	f, n := &d.feed, len(text)
 	if d.how == model.Queried {
@@ -115,13 +116,13 @@ func (d *decoder) lay(text []int32) {
 	f.Order, f.Pool[0] = f.Positions, int32(n-1)
 }
 
-// rows are an input's tokens and segments, of which the first n are a text.
+// rows fills an input's tokens and segments with a text of n tokens and padding.
 func (d *decoder) rows(tokens, segments []int32, input string, text []int32, n int) (_, _ []int32) {
 	p := d.x.Program()
 	tokens, segments = append(tokens[:0], text...), segments[:0]
 	for i := range p.Values[p.Named[input]].Elems() {
 		if i >= len(text) {
-			tokens = append(tokens, 0) // which nothing sees
+			tokens = append(tokens, 0) // padding, which nothing attends to
 		}
 		segment := int32(0)
 		if i >= n {

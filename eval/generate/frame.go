@@ -12,16 +12,17 @@ import (
 
 // A Frame is the tokens around the texts that a model writes.
 type Frame struct {
-	Start  int32   // of an answer, or of a text that has no token; -1: none
+	Start  int32   // first token of an answer, or of a text whose prompt is empty; -1: none
 	Starts bool    // every text starts with Start
-	Before []int32 // what is set around a prompt
-	After  []int32
-	Ends   []int32 // a text ends with any of them
+	Before []int32 // tokens before a prompt
+	After  []int32 // and after it
+	Ends   []int32 // a text ends at any of them
 }
 
-// FrameOf is that of a model and its tokenizer. A text ends with any of the settings' ends, or
-// the configuration's; what it starts with see Settings. Of a model that hone has trained
-// without naming either, the token <|endoftext|> does both.
+// FrameOf gives the frame of a model with its tokenizer. A text ends at any of the end tokens
+// of the settings, or else of the model's configuration; for its first token see Settings. For
+// a model that hone has trained and that names neither, the token <|endoftext|> is both. Errors
+// mean that model, tokenizer and settings do not go together (exit code 2).
 func FrameOf(c model.Config, tok tokenizer.Tokenizer, s Settings) (f Frame, err error) {
 	end := -1
 	if id, ok := tok.Special("<|endoftext|>"); ok {
@@ -41,7 +42,7 @@ func FrameOf(c model.Config, tok tokenizer.Tokenizer, s Settings) (f Frame, err 
 	switch id := cmp.Or(s.BOS, c.BOSTokenID); {
 	case id != nil:
 		first = *id
-	case s.Starts && len(c.EOSTokenID) > 0: // which begins documents where nothing else does: data.Config
+	case s.Starts && len(c.EOSTokenID) > 0: // documents without a token of their own begin with it: data.Config
 		first = c.EOSTokenID[0]
 	case end < 0 && len(ends) > 0:
 		first = ends[0]
@@ -52,7 +53,7 @@ func FrameOf(c model.Config, tok tokenizer.Tokenizer, s Settings) (f Frame, err 
 	}
 	for _, id := range append(slices.Clone(ends), first) {
 		if id >= c.VocabSize || id < 0 && (id != first || s.Starts || answers) {
-			return f, fmt.Errorf("generate: token %d starts or ends a text, but the model has %d", id, c.VocabSize)
+			return f, fmt.Errorf("generate: token %d is to start or end texts, but the model has only %d tokens", id, c.VocabSize)
 		}
 	}
 	for _, id := range ends {

@@ -1,6 +1,6 @@
-// Package generate continues texts with a language model: it reads a prompt at once and
-// decodes a token at a time, with cached keys and values where the family can, and samples
-// from the model's distribution.
+// Package generate continues texts with a language model. It reads the prompt at once, then
+// samples one token at a time from the model's distribution, with cached keys and values for
+// the families that support them.
 package generate
 
 import (
@@ -18,9 +18,9 @@ import (
 
 // Options say how to sample and when to stop.
 type Options struct {
-	MaxTokens int
+	MaxTokens int // 1 or more
 	Sampler
-	Stop []string // the text ends before the first of these
+	Stop []string // the text ends before the first of these strings
 }
 
 // Result is a generated text.
@@ -31,14 +31,16 @@ type Result struct {
 	Reason          string  `json:"reason"` // why it ended: "end of text", "stop", "length", "interrupted"
 }
 
-// Generator writes with one network; it keeps the caches' memory between calls.
+// A Generator writes with one network. It keeps the memory of its caches between calls, and is
+// for one goroutine.
 type Generator struct {
 	decoder
 	Frame
 	tok tokenizer.Tokenizer
 }
 
-// New prepares decoding with a language model and its tokenizer.
+// New prepares decoding with a language model and its tokenizer. Errors mean that model,
+// tokenizer and settings do not go together (exit code 2).
 func New(net *model.Network, tok tokenizer.Tokenizer, s Settings) (*Generator, error) {
 	c := net.Config()
 	d, err := newDecoder(net)
@@ -52,11 +54,13 @@ func New(net *model.Network, tok tokenizer.Tokenizer, s Settings) (*Generator, e
 	return &Generator{decoder: *d, tok: tok, Frame: f}, nil
 }
 
-// Generate continues a prompt. emit, which may be nil, gets the text piece by piece
-// as it comes. When ctx ends, what there is so far is returned.
+// Generate continues a prompt. emit, which may be nil, gets the text piece by piece as it is
+// written. When ctx ends, Generate returns the text so far, with the reason "interrupted".
 //
-// Beyond the model's longest sequence the context is cut to its newer half and read again:
-// learned positions know no other way, and turned ones not how to go on.
+// When the text reaches the model's longest sequence, its older half is dropped and the newer
+// half is read again as a sequence that starts at position 0.
+//
+// Errors about options and prompt are faults of the user's input (exit code 2).
 func (g *Generator) Generate(ctx context.Context, prompt string, o Options, emit func(piece string)) (*Result, error) {
 	if err := o.Sampler.validate(); err != nil {
 		return nil, fmt.Errorf("generate: %w", err)
@@ -89,7 +93,7 @@ func (g *Generator) Generate(ctx context.Context, prompt string, o Options, emit
 			r.Reason = "interrupted"
 			break
 		}
-		id := pick(g.logits[:min(len(g.logits), g.tok.Size())]) // rows after the tokens are padding
+		id := pick(g.logits[:min(len(g.logits), g.tok.Size())]) // rows beyond the vocabulary are padding
 		if slices.Contains(g.Ends, id) {
 			r.Reason = "end of text"
 			break
@@ -123,7 +127,8 @@ func (g *Generator) Generate(ctx context.Context, prompt string, o Options, emit
 	return r, nil
 }
 
-// begin is the text that is gone on with: the prompt, or where an encoder reads that, nothing yet.
+// begin gives the tokens that the text begins with: the prompt, or for an encoder-decoder,
+// whose encoder reads the prompt, the first token of the answer.
 func (g *Generator) begin(prompt string) ([]int32, error) {
 	text := g.tok.Encode(slices.Clone(g.Before), prompt)
 	if err := tokenizer.Fault(g.tok); err != nil {
@@ -136,14 +141,14 @@ func (g *Generator) begin(prompt string) ([]int32, error) {
 	if g.how == model.Answered {
 		g.source, text = text, nil
 		if n := len(g.source); n > g.window {
-			return nil, fmt.Errorf("generate: the prompt has %d tokens with its end; want at most %d", n, g.window)
+			return nil, fmt.Errorf("generate: the prompt has %d tokens including its end token; want at most %d", n, g.window)
 		}
 	}
 	if len(text) > 0 {
 		return text, nil
 	}
 	if g.Start < 0 {
-		return nil, errors.New("generate: an empty prompt, and neither the model's configuration nor its tokenizer says what a text starts with")
+		return nil, errors.New("generate: the prompt is empty, and neither the model's configuration nor its tokenizer names a token that texts start with")
 	}
 	return []int32{g.Start}, nil
 }
@@ -161,8 +166,8 @@ func firstStop(text string, stop []string) int {
 	return first
 }
 
-// complete is how much of text can be shown: whole characters, and nothing that may
-// turn out to be the start of a stop string.
+// complete gives how many bytes of text can be shown: whole characters, without an end that
+// may be the beginning of a stop string.
 func complete(text string, stop []string) int {
 	n := len(text)
 	for k := 1; k <= min(utf8.UTFMax-1, n); k++ {

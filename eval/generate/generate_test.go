@@ -106,7 +106,7 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%s with %v: %+v, followed %q; want %+v, %q", c.settings, c.given, o, followed, c.want, c.followed)
 		}
 	}
-	if _, err := ReadSettings([]byte(`{"eos_token_id": "</s>", "top_k": 0.5}`)); err == nil || !strings.Contains(err.Error(), `eos_token_id: "</s>" is no value of it`) ||
+	if _, err := ReadSettings([]byte(`{"eos_token_id": "</s>", "top_k": 0.5}`)); err == nil || !strings.Contains(err.Error(), `eos_token_id: "</s>" is not a valid value`) ||
 		!strings.Contains(err.Error(), "top_k: 0.5") {
 		t.Errorf("error %v", err)
 	}

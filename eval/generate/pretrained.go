@@ -8,7 +8,7 @@ import (
 	"hone/trainer/pretrained"
 )
 
-// Open prepares the writing of texts, and gives what the model's files say of it.
+// Open makes a generator for a checkpoint, with the settings that its files contain.
 func Open(m *pretrained.Model) (*Generator, *Settings, error) {
 	s, err := SettingsOf(m.Checkpoint)
 	if err != nil {
@@ -18,8 +18,8 @@ func Open(m *pretrained.Model) (*Generator, *Settings, error) {
 	return g, s, err
 }
 
-// SettingsOf are those of a checkpoint. A model that a recipe has trained starts each text as
-// documents were framed; one that was only ever imported, as its tokenizer says.
+// SettingsOf gives the settings of a checkpoint. A model that a recipe has trained starts each
+// text as its training documents started; an imported model, as its tokenizer says.
 func SettingsOf(c *checkpoint.Checkpoint) (*Settings, error) {
 	s, name := &Settings{}, checkpoint.GenerationFile
 	if _, ok := c.Manifest.Files[name]; ok {

@@ -10,9 +10,9 @@ import (
 
 // Sampler chooses the next token from logits.
 type Sampler struct {
-	Temperature float64 // 0: always the likeliest
-	TopK        int     // of the likeliest tokens only; 0: of all
-	TopP        float64 // of the likeliest tokens that together have this probability (Holtzman et al. 2020); 0 or 1: of all
+	Temperature float64 // 0: always the most likely token
+	TopK        int     // sample from the K most likely tokens; 0: from all
+	TopP        float64 // sample from the most likely tokens whose probabilities sum to P (Holtzman et al. 2020); 0 or 1: from all
 	Seed        uint64  // the same seed gives the same text
 }
 
@@ -33,7 +33,7 @@ type candidate struct {
 	p  float64
 }
 
-// start returns the choice function of one text.
+// start returns the function that chooses the tokens of one text.
 func (s *Sampler) start() func(logits []float32) int32 {
 	r := rand.New(rand.NewPCG(s.Seed, 0x9e3779b97f4a7c15))
 	var list []candidate
@@ -51,7 +51,7 @@ func (s *Sampler) start() func(logits []float32) int32 {
 		for i, v := range logits {
 			list = append(list, candidate{int32(i), math.Exp((float64(v) - float64(logits[top])) / s.Temperature)})
 		}
-		// Likeliest first; equals by id, so that the order is the same everywhere.
+		// The most likely first; equals by id, so that the order is the same on every machine.
 		slices.SortFunc(list, func(a, b candidate) int {
 			return cmp.Or(cmp.Compare(b.p, a.p), cmp.Compare(a.id, b.id))
 		})

@@ -11,17 +11,17 @@ import (
 	"hone/trainer/model"
 )
 
-// Settings are what is known of how a model writes, beside its configuration: what a
-// generation_config.json of Hugging Face says. The zero Settings are those of a model that
-// came without one.
+// Settings are the defaults of generation that come with a model, as Hugging Face's
+// generation_config.json has them. The zero Settings are those of a model without that file.
 type Settings struct {
-	// Starts says that every text starts with bos_token_id (or <|endoftext|>), as hone trains
-	// models. Otherwise a text has around it what its tokenizer's post-processor sets there.
+	// Starts says that every text starts with bos_token_id (or <|endoftext|>), as the training
+	// documents of hone do. Otherwise the tokenizer's post-processor decides which tokens stand
+	// around a prompt.
 	Starts bool
 
-	Ends         model.TokenIDs // what ends a text; nil: eos_token_id of the configuration
-	BOS          *int           // what a text starts from that has no token; nil: the configuration's
-	DecoderStart *int           // what the answer of an encoder and decoder starts from; nil: the configuration's
+	Ends         model.TokenIDs // tokens that end a text; nil: eos_token_id of the configuration
+	BOS          *int           // first token where the prompt is empty; nil: the configuration's
+	DecoderStart *int           // first token of the decoder of an encoder-decoder; nil: the configuration's
 
 	DoSample    *bool
 	Temperature *float64
@@ -29,7 +29,7 @@ type Settings struct {
 	TopP        *float64
 	MaxTokens   *int
 
-	Ignored []string // "key value" of what would change a text and is not followed
+	Ignored []string // "key value" of the keys that would change a text and are not followed
 }
 
 // settingsKeys are the keys of a generation_config.json that are followed.
@@ -37,8 +37,8 @@ var settingsKeys = []string{
 	"eos_token_id", "bos_token_id", "decoder_start_token_id", "do_sample", "temperature", "top_k", "top_p", "max_new_tokens",
 }
 
-// neutral are the keys that are not followed, with the values that change no text; those
-// without any never do. Where a value is null, nothing is asked for.
+// neutral lists the keys that are not followed, with the values at which they change no text.
+// A nil list: the key never changes a text. The value null never does.
 var neutral = map[string][]string{
 	"min_length": {"0"}, "min_new_tokens": {"0"}, "num_beams": {"1"}, "early_stopping": nil, "length_penalty": nil, "num_return_sequences": {"1"},
 	"max_time": {}, "stop_strings": {"[]"}, "min_p": {"0"}, "top_h": {}, "typical_p": {"1"}, "epsilon_cutoff": {"0"}, "eta_cutoff": {"0"},
@@ -56,14 +56,14 @@ var neutral = map[string][]string{
 	"low_memory": nil, "prefill_chunk_size": nil, "_from_model_config": nil, "transformers_version": nil,
 }
 
-// KnownSetting says that a key is one of a generation_config.json.
+// KnownSetting reports whether a key is one of generation_config.json.
 func KnownSetting(key string) bool {
 	_, ok := neutral[key]
 	return ok || slices.Contains(settingsKeys, key)
 }
 
-// ReadSettings reads a generation_config.json. Keys that would change a text and that are not
-// followed are listed in Ignored.
+// ReadSettings reads a generation_config.json. Keys that would change a text and are not
+// followed are listed in Ignored. Errors mean that the file is wrong (exit code 2).
 func ReadSettings(text []byte) (*Settings, error) {
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(text, &keys); err != nil {
@@ -77,7 +77,7 @@ func ReadSettings(text []byte) (*Settings, error) {
 	var errs []error
 	for _, key := range settingsKeys {
 		if value, ok := keys[key]; ok && json.Unmarshal(value, into[key]) != nil {
-			errs = append(errs, fmt.Errorf("%s: %s is no value of it", key, value))
+			errs = append(errs, fmt.Errorf("%s: %s is not a valid value", key, value))
 		}
 	}
 	for _, id := range append(slices.Clone(s.Ends), *cmp.Or(s.BOS, new(int)), *cmp.Or(s.DecoderStart, new(int))) {
@@ -94,9 +94,8 @@ func ReadSettings(text []byte) (*Settings, error) {
 	return s, errors.Join(errs...)
 }
 
-// SettingsOfConfig reads the keys of a generation_config.json that older versions of
-// transformers have put into a config.json, as text for a file of their own; nil: it has none
-// that say anything.
+// SettingsOfConfig gives the text of a generation_config.json with the keys of generation that
+// older versions of transformers put into config.json; nil where there are none with an effect.
 func SettingsOfConfig(keys map[string]json.RawMessage) ([]byte, error) {
 	kept := map[string]json.RawMessage{}
 	for key, value := range keys {
@@ -116,7 +115,8 @@ func SettingsOfConfig(keys map[string]json.RawMessage) ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// changes says that a key which is not followed would change a text, as far as is known of it.
+// changes reports whether a key that is not followed would change a text; of unknown keys that
+// is assumed.
 func changes(key string, value json.RawMessage) bool {
 	values, known := neutral[key]
 	if known && values == nil || string(value) == "null" {
@@ -130,9 +130,9 @@ func changes(key string, value json.RawMessage) bool {
 	return !slices.Contains(values, text)
 }
 
-// Sampling puts what the settings say of sampling and length into o, but for the options that
-// were given, by their names on the command line. Where the settings ask for sampling, what
-// they leave out is as in transformers: temperature 1, the 50 likeliest tokens.
+// Sampling copies the settings of sampling and length into o, except the options for which
+// given reports true, by their names on the command line. Where the settings ask for
+// sampling, the values that they leave out are those of transformers: temperature 1, top-k 50.
 func (s *Settings) Sampling(o *Options, given func(option string) bool) (followed []string) {
 	sample := s.DoSample != nil && *s.DoSample
 	set := func(option string, value *float64, otherwise float64, put func(v float64)) {

@@ -27,9 +27,9 @@ func BitsPerByteDiff(aNats, bNats []float64, bytes []int, seed uint64) (Estimate
 }
 
 // PerToken returns Σ sums / Σ tokens over documents, with a bootstrap interval that
-// resamples documents: what a document's tokens have in common is then no independent
-// evidence. Of summed negative log-likelihoods it is the loss, of counts of right tokens
-// the accuracy. Errors are as for [BitsPerByte].
+// resamples documents, since the tokens of one document are not independent. For summed
+// negative log-likelihoods it is the loss per token, for counts of correct tokens the
+// accuracy. Errors are as for [BitsPerByte].
 func PerToken(sums []float64, tokens []int, seed uint64) (Estimate, error) {
 	if err := checkDocuments(sums, tokens); err != nil {
 		return Estimate{}, err
@@ -86,7 +86,7 @@ func ratio(nats []float64, sizes []int, unit float64, seed uint64) Estimate {
 
 func checkDocuments(nats []float64, sizes []int) error {
 	if len(nats) != len(sizes) {
-		return fmt.Errorf("metric: %d documents' nats, %d documents' sizes", len(nats), len(sizes))
+		return fmt.Errorf("metric: the losses of %d documents, but the sizes of %d", len(nats), len(sizes))
 	}
 	size := 0
 	for i, v := range nats {

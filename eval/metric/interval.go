@@ -1,8 +1,8 @@
-// Package metric computes the figures that an evaluation reports, each with
-// the 95 % interval that says how far to trust it.
+// Package metric computes the metrics that an evaluation reports, each with its 95 %
+// interval.
 //
-// Everything is a pure function of its arguments: resampling draws from a
-// seeded generator of its own, so the same items and seed give the same figures.
+// Everything is a pure function of its arguments: resampling uses a generator with a
+// given seed, so that the same items and seed give the same values.
 package metric
 
 import (
@@ -18,7 +18,7 @@ const z95 = 1.959963984540054
 // 95 % interval move by about 2 % of its width from seed to seed.
 const resamples = 2000
 
-// Estimate is a figure measured on N items with its 95 % interval [Lo, Hi].
+// Estimate is a value measured on N items with its 95 % interval [Lo, Hi].
 type Estimate struct {
 	Value  float64
 	Lo, Hi float64

@@ -245,7 +245,7 @@ func TestErrors(t *testing.T) {
 		"no items":                     func() error { _, err := Classify(nil, nil, 2, 0); return err },
 		"item 1: true label 2 outside": func() error { _, err := Classify([]int{0, 2}, []int{0, 0}, 2, 0); return err },
 		"item 0: predicted label -1":   func() error { _, err := Classify([]int{0}, []int{-1}, 2, 0); return err },
-		"1 documents' nats":            func() error { _, err := BitsPerByte([]float64{1}, nil, 0); return err },
+		"the losses of 1 documents":    func() error { _, err := BitsPerByte([]float64{1}, nil, 0); return err },
 		"document 1: negative log-":    func() error { _, err := BitsPerByte([]float64{1, nan}, []int{1, 1}, 0); return err },
 		"no text to score":             func() error { _, err := BitsPerByteDiff([]float64{1}, []float64{2}, []int{0}, 0); return err },
 		"is +Inf": func() error {

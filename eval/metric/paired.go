@@ -57,8 +57,8 @@ func PairedDiff(aCorrect, bCorrect []bool) (diff, lo, hi float64) {
 // interval: on the same test items, in the same order, the whole paired
 // interval of accuracy(a) − accuracy(b) lies above 0. Both must have been
 // fitted and tuned without these items. This is the sense in which a report
-// says that a model beats a baseline; overlap of the two separate intervals
-// says less, because the items' difficulty is common to both.
+// says that a model beats a baseline. Whether the two separate intervals overlap
+// says less, because both depend on the difficulty of the same items.
 func Beats(aCorrect, bCorrect []bool) bool {
 	_, lo, _ := PairedDiff(aCorrect, bCorrect)
 	return lo > 0

@@ -9,9 +9,8 @@ import (
 	"hone/eval/metric"
 )
 
-// A chart is a plot whose lines are an SVG stretched over a box of any size, and
-// whose text is HTML placed over it by percent: it stays legible on a phone,
-// and needs no script.
+// A chart is a plot. Its lines are an SVG that stretches to a box of any size; its text is
+// HTML positioned over it in percent, so that it stays legible on a phone. It needs no script.
 type chart struct {
 	Title  string
 	Unit   string // of the y axis
@@ -23,7 +22,7 @@ type chart struct {
 	MaxX   float64
 	XName  string   // of the x axis
 	Shows  []string // columns of the hover table
-	Label  string   // what a reader who does not see it is told
+	Label  string   // text alternative for screen readers
 }
 
 type tick struct{ At, Text string } // At in percent of the box, from the left or the bottom
@@ -32,12 +31,12 @@ type line struct {
 	Class string // style
 	Color int    // of the palette
 	Path  string // in units of a thousandth of the box
-	Name  string // in the legend; "": not there
+	Name  string // in the legend; "": not in it
 }
 
 type point struct{ x, y float64 }
 
-// axis is a range with round ends.
+// axis is a range whose ends are round numbers.
 type axis struct{ lo, hi, step float64 }
 
 // newAxis covers [lo, hi] with at most n or so steps of 1, 2 or 5 times a power of ten.
@@ -80,7 +79,7 @@ func tickText(v, step float64) string {
 		return "0"
 	}
 	if step >= 1000 {
-		// Round values need no zeros behind the point.
+		// No trailing zeros after the decimal point.
 		number, prefix, _ := strings.Cut(short(v), " ")
 		if strings.Contains(number, ".") {
 			number = strings.TrimRight(strings.TrimRight(number, "0"), ".")
@@ -116,8 +115,8 @@ func path(points []point, x, y axis) string {
 	return b.String()
 }
 
-// dots draws each point as a line of no length, which a round cap makes a dot
-// that the stretching of the box does not distort.
+// dots draws each point as a line of length zero with a round cap: a dot that stretching
+// the box does not distort.
 func dots(points []point, x, y axis) string {
 	var b strings.Builder
 	for _, p := range points {
@@ -128,8 +127,8 @@ func dots(points []point, x, y axis) string {
 	return b.String()
 }
 
-// thin keeps the lowest and the highest of each of n groups of neighbours, so
-// that no spike is lost.
+// thin reduces the points to the lowest and the highest of each of n groups of
+// neighbours, so that no spike is lost.
 func thin(points []point, n int) []point {
 	if len(points) <= 2*n {
 		return points
@@ -159,10 +158,10 @@ func thin(points []point, n int) []point {
 	return out
 }
 
-// smooth fits a straight line to each point and up to half neighbours on either
-// side, and takes its value there: inside that is the running mean, and at the
-// ends it neither lags, as a mean would, nor follows the noise. Points that are
-// not finite are left out, and stay gaps.
+// smooth replaces each point by the value there of a straight line fitted to the point and
+// up to half neighbours on either side. In the interior that is the running mean; at the
+// ends it does not lag behind a trend, as a mean would. Points that are not finite are left
+// out and remain gaps.
 func smooth(points []point, half int) []point {
 	out := slices.Clone(points)
 	if half == 0 {

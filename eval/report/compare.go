@@ -10,18 +10,19 @@ import (
 	"hone/eval/metric"
 )
 
-// A Comparison puts the figures of several runs side by side.
+// A Comparison holds the results of several runs side by side.
 type Comparison struct {
 	Rows  []ComparisonRow `json:"runs"`
-	Seeds []SeedRow       `json:"seeds"` // of runs of which the seed alone differs
-	Pairs []PairRow       `json:"pairs"` // of the first run and each other one
+	Seeds []SeedRow       `json:"seeds"` // over runs that differ in their seed alone
+	Pairs []PairRow       `json:"pairs"` // the first run against each other one
 
-	several bool // runs of one recipe, which seed and rate tell apart
+	several bool // several runs of one recipe: seed and learning rate are shown
 }
 
-// A ComparisonRow is one figure of one run beside one baseline; Baseline "": it has none.
+// A ComparisonRow is one result of one run beside one baseline; Baseline is "" where it has
+// none.
 type ComparisonRow struct {
-	Run          string           `json:"run"` // its directory, as short as tells it apart
+	Run          string           `json:"run"` // the last elements of its directory, as many as make it unique
 	Recipe       string           `json:"recipe"`
 	Seed         uint64           `json:"seed"`
 	LearningRate float64          `json:"learning_rate,omitempty"` // of the evaluated model's stage
@@ -37,13 +38,13 @@ type ComparisonRow struct {
 	DiffCI95     [2]metric.Number `json:"difference_ci95"`
 	Outcome      string           `json:"outcome,omitempty"`
 	Parameters   int64            `json:"parameters"` // of the model
-	Tokens       int64            `json:"tokens"`     // that it was trained on, by the stage
+	Tokens       int64            `json:"tokens"`     // trained on in that stage
 	Seconds      metric.Number    `json:"seconds"`    // of all stages of the run
 
 	estimate, diff metric.Estimate
 }
 
-// A SeedRow is one figure over runs of which the seed alone differs.
+// A SeedRow is one result over runs that differ in their seed alone.
 type SeedRow struct {
 	Runs   []string      `json:"runs"`
 	Seeds  []uint64      `json:"seeds"`
@@ -51,12 +52,12 @@ type SeedRow struct {
 	Task   string        `json:"task"`
 	Metric string        `json:"metric"`
 	Mean   metric.Number `json:"mean"`
-	SD     metric.Number `json:"sd"` // standard deviation, of the sample
+	SD     metric.Number `json:"sd"` // sample standard deviation
 	Min    metric.Number `json:"min"`
 	Max    metric.Number `json:"max"`
 }
 
-// A PairRow is one figure of two runs on the same data.
+// A PairRow is one result of two runs on the same data.
 type PairRow struct {
 	Run      string           `json:"run"`
 	Against  string           `json:"against"`
@@ -66,13 +67,14 @@ type PairRow struct {
 	Value    metric.Number    `json:"value"`
 	Other    metric.Number    `json:"against_value"`
 	Diff     metric.Number    `json:"difference"`      // Value less Other
-	DiffCI95 [2]metric.Number `json:"difference_ci95"` // paired, document by document; null: they were not kept, or are others
+	DiffCI95 [2]metric.Number `json:"difference_ci95"` // paired by document; null: the results by document were not kept, or are of other documents
 	Outcome  string           `json:"outcome"`
 
 	diff metric.Estimate
 }
 
-// Compare puts the figures of the runs in dirs into one list, in their order.
+// Compare reads the reports of the runs in dirs and lists their results in that order. Errors
+// about missing or damaged reports are faults of the user's input (exit code 2).
 func Compare(runs []*Run, dirs []string) *Comparison {
 	c := &Comparison{Rows: []ComparisonRow{}, Seeds: []SeedRow{}, Pairs: []PairRow{}}
 	names := shortNames(dirs)
@@ -135,7 +137,7 @@ func (c *Comparison) addRun(name string, run *Run) {
 	}
 }
 
-// butForSeed is what a run's figures depend on besides the seed.
+// butForSeed gives everything that a run's results depend on, except the seed.
 func (r *Run) butForSeed() string {
 	var b strings.Builder
 	top := true // of the recipe, before its first table
@@ -160,7 +162,7 @@ func (c *Comparison) addSeeds(group []int, names []string, runs []*Run) {
 		row := SeedRow{Stage: e.Stage, Task: e.Task, Metric: e.Metric}
 		var values []float64
 		for _, k := range group {
-			// The same seed twice is no second draw.
+			// The same seed a second time is no independent run.
 			if o := runs[k].find(e); o != nil && metric.Number(o.Value).Known() && !slices.Contains(row.Seeds, runs[k].Seed) {
 				row.Runs, row.Seeds, values = append(row.Runs, names[k]), append(row.Seeds, runs[k].Seed), append(values, o.Value)
 			}
@@ -181,7 +183,7 @@ func (c *Comparison) addSeeds(group []int, names []string, runs []*Run) {
 	}
 }
 
-// find is the same figure of another run; nil: it has none.
+// find gives the same result of another run; nil: it has none.
 func (r *Run) find(e *metric.Evaluation) *metric.Evaluation {
 	for i := range r.Evaluations {
 		if o := &r.Evaluations[i]; o.Stage == e.Stage && o.Task == e.Task && o.Metric == e.Metric {
@@ -217,8 +219,8 @@ func (r *Run) sameCorpora(o *Run) bool {
 	return slices.EqualFunc(r.Provenance, o.Provenance, func(a, b Corpus) bool { return a.SHA256 == b.SHA256 && a.SHA256 != "" })
 }
 
-// pairedWith is the figure less another model's of the same documents; N = 0: they are not
-// the same, or were not kept.
+// pairedWith gives the difference to the result of another model on the same documents. N is 0
+// where the documents are not the same, or their results were not kept.
 func pairedWith(e *metric.Evaluation, o *metric.Evaluation) (d metric.Estimate) {
 	a, b := e.Items, o.Items
 	if a == nil || b == nil || !slices.Equal(a.Records, b.Records) || !slices.Equal(a.Sizes, b.Sizes) {
@@ -235,13 +237,13 @@ func pairedWith(e *metric.Evaluation, o *metric.Evaluation) (d metric.Estimate) 
 	default:
 		d, err = metric.PerTokenDiff(a.Sums, b.Sums, a.Sizes, seed)
 	}
-	if err != nil { // figures that are not finite have no difference
+	if err != nil { // values that are not finite have no difference
 		return metric.Estimate{}
 	}
 	return d
 }
 
-// shortNames are the last elements of directories, as many as tell them apart.
+// shortNames gives the last elements of directories, as many as make them unique.
 func shortNames(dirs []string) []string {
 	parts := make([][]string, len(dirs))
 	for i, d := range dirs {
@@ -265,7 +267,7 @@ func shortNames(dirs []string) []string {
 	return names
 }
 
-// tables are the comparison in words: its figures, then those over seeds, then those of run
+// tables gives the tables of a comparison: the results, the results over seeds, and run
 // against run.
 func (c *Comparison) tables() (list [][][]string) {
 	cells := [][]string{{"run", "seed", "rate", "model", "task", "metric", "value", "95 % interval", "baseline", "its value", "difference", "", "time"}}
@@ -276,7 +278,7 @@ func (c *Comparison) tables() (list [][][]string) {
 			diff = signed(float64(r.Diff)) + " " + interval(r.diff)
 		}
 		name, seed, time := r.Run, fmt.Sprint(r.Seed), duration(r.Seconds)
-		if r.Run == last { // one run, several figures
+		if r.Run == last { // another result of the same run
 			name, seed, time = "", "", ""
 		}
 		last = r.Run
@@ -327,7 +329,7 @@ func pairedInterval(d metric.Estimate) string {
 	return interval(d)
 }
 
-// inOutcome says an outcome in words.
+// inOutcome gives an outcome in words.
 func inOutcome(outcome, better, worse string) string {
 	for o, name := range metric.Outcomes {
 		if name == outcome {

@@ -6,13 +6,13 @@ import (
 	"hone/eval/metric"
 )
 
-// A Verdict says in plain words whether a model beats a baseline.
+// A Verdict says in words whether a model beats a baseline.
 type Verdict struct {
 	Outcome metric.Outcome
 	Text    string // the fine-tuned model beats majority (accuracy 0.712 [0.690, 0.733] against 0.224)
 }
 
-// Verdicts compares each evaluated figure with each of its baselines, in order.
+// Verdicts compares each result with each of its baselines, in order.
 func (r *Run) Verdicts() []Verdict {
 	var out []Verdict
 	for i := range r.Evaluations {
@@ -47,8 +47,8 @@ func (r *Run) verdict(e *metric.Evaluation, b *metric.Baseline) Verdict {
 	return Verdict{o, text}
 }
 
-// modelName is how people call the model of a stage, as long as only one
-// evaluated stage is of its kind.
+// modelName gives a common name for the model of a stage, where only one evaluated stage is
+// of its kind.
 func (r *Run) modelName(stage string) string {
 	kinds := map[string]string{}
 	for _, s := range r.Stages {

@@ -9,7 +9,7 @@ import (
 	"hone/eval/metric"
 )
 
-// missing stands where a figure was not measured.
+// missing stands for a value that was not measured.
 const missing = "–"
 
 // figure shows a metric's value.
@@ -28,7 +28,7 @@ func signed(v float64) string {
 	s := strconv.FormatFloat(math.Abs(v), 'f', 3, 64)
 	switch {
 	case strings.Trim(s, "0.") == "":
-		return s // no sign of what rounding took away
+		return s // no sign where the value rounds to zero
 	case v < 0:
 		return "−" + s
 	}
@@ -36,7 +36,7 @@ func signed(v float64) string {
 }
 
 func interval(e metric.Estimate) string {
-	if !metric.Number(e.Lo).Known() || !metric.Number(e.Hi).Known() || e.N == 1 { // one document says nothing of others
+	if !metric.Number(e.Lo).Known() || !metric.Number(e.Hi).Known() || e.N == 1 { // one document has no interval
 		return missing
 	}
 	return "[" + minus(figure(e.Lo)) + ", " + minus(figure(e.Hi)) + "]"
@@ -51,7 +51,7 @@ func withInterval(e metric.Estimate) string {
 
 func minus(s string) string { return strings.Replace(s, "-", "−", 1) }
 
-// count shows an integer with its thousands apart.
+// count shows an integer with its thousands separated.
 func count(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	sign := ""
@@ -120,7 +120,7 @@ func duration(seconds metric.Number) string {
 	return fmt.Sprintf("%d h %02d min", s/3600, s/60%60)
 }
 
-// positive shows a count; 0 is one that does not apply.
+// positive shows a count; 0 means that it does not apply.
 func positive(n int64) string {
 	if n <= 0 {
 		return missing

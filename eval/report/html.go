@@ -20,7 +20,7 @@ import (
 //go:embed page.html
 var pageText string
 
-// Parsed at the first use: most commands write no report.
+// page is parsed at its first use, since most commands write no report.
 var pageTemplate = sync.OnceValue(func() *template.Template {
 	return template.Must(template.New("page").Funcs(template.FuncMap{
 		"count": count, "positive": positive, "bytes": bytesShort, "percent": percent, "duration": duration, "scored": Words,
@@ -41,11 +41,11 @@ func asFloat(v any) float64 {
 	panic(fmt.Sprintf("report: a page shows a %T as a figure", v))
 }
 
-// What a page shows at most of what has no bound of its own.
+// Limits of what a page shows.
 const (
-	maxPoints = 700  // a curve
-	maxText   = 1500 // runes, an example or a sample
-	maxMatrix = 64   // classes, a confusion matrix
+	maxPoints = 700  // of a curve
+	maxText   = 1500 // characters of an example or a sample
+	maxMatrix = 64   // classes of a confusion matrix
 )
 
 type page struct {
@@ -61,14 +61,14 @@ type page struct {
 	Classifiers []classifierSection
 	Samples     []sampleGroup
 	Data        []dataSection
-	RecipeLines [][]span // keys that were set; where that is not known, all
-	AllLines    [][]span // nil: RecipeLines are all
+	RecipeLines [][]span // the keys that were set, or all where that is not known
+	AllLines    [][]span // all keys; nil: RecipeLines has them
 	Uses        []Use
 	Curves      [][]column
 }
 
-// WriteHTML writes the report of the run in a directory as one file that asks the network
-// for nothing. Figures and texts come out escaped, whatever they hold. metrics may be nil.
+// WriteHTML writes the report of the run in a directory as one HTML file that loads nothing
+// from the network. All values and texts are escaped. metrics may be nil.
 func WriteHTML(w io.Writer, dir string, run *Run, metrics *Metrics, samples []Sample) error {
 	if metrics == nil {
 		metrics = new(Metrics)
@@ -95,7 +95,7 @@ func WriteHTML(w io.Writer, dir string, run *Run, metrics *Metrics, samples []Sa
 	if metrics.Damaged > 0 {
 		p.Damaged = plural(int64(metrics.Damaged), "line") + " of metrics.jsonl could not be read and is not shown: a killed process may leave one"
 	}
-	// Whole before the first byte goes out: a fault must not leave half a page.
+	// Rendered as a whole before writing: a fault must not leave half a page.
 	var b bytes.Buffer
 	if err := pageTemplate().Execute(&b, p); err != nil {
 		return fmt.Errorf("report: %w", err)
@@ -119,20 +119,20 @@ type stageSection struct {
 	Stage  Stage
 	Known  bool // report.json has the stage
 	Charts []chart
-	Wide   int // charts that take the whole width
+	Wide   int // number of charts that take the whole width
 	Legend []line
 	Note   string
 	Events []string
 }
 
-// A series is one curve name of the log: a stage, or one of its trials.
+// A series is a curve of the log: that of a stage, or of one of its trials.
 type series struct {
 	name  string // in the legend
 	steps []Step
 	val   []Validation
 }
 
-// column is what hovering over a chart tells, by step.
+// column is what hovering over a chart shows, by step.
 type column struct {
 	Name string          `json:"name"`
 	Kind string          `json:"kind"`
@@ -219,7 +219,7 @@ func (p *page) draw(sec *stageSection, list []series, events []Event) {
 		end = 1
 	}
 	x := newAxis(0, end, 5)
-	// The axis ends where the stage does: no empty fifth at the right.
+	// The axis ends with the stage, not at the next round number.
 	xTicks := axis{0, end, x.step}.ticks(end, 1)
 	x.hi = end
 
@@ -257,7 +257,7 @@ func (p *page) draw(sec *stageSection, list []series, events []Event) {
 		sec.Charts = append(sec.Charts, c)
 	}
 
-	// The loss, as measured and smoothed, and what validation said.
+	// The training loss, measured and smoothed, and the validation loss.
 	var loss chart
 	loss.Title = "Loss"
 	var raw, mean, val [][]point
@@ -270,7 +270,7 @@ func (p *page) draw(sec *stageSection, list []series, events []Event) {
 			h = max(1, len(r)/60)
 		}
 		if h > 0 {
-			note = fmt.Sprintf("The strong line is smoothed over %d logged steps; the faint one is each of them.", 2*h+1)
+			note = fmt.Sprintf("The strong line is smoothed over %d logged steps; the faint line shows every logged step.", 2*h+1)
 		}
 		raw, mean = append(raw, r), append(mean, smooth(r, h))
 		val = append(val, pickVal(s, func(v Validation) metric.Number { return v.Loss }))
@@ -335,7 +335,7 @@ func (p *page) draw(sec *stageSection, list []series, events []Event) {
 		of          func(Validation) metric.Number
 	}{
 		{"Validation, bits per byte", "", func(v Validation) metric.Number { return v.BitsPerByte }},
-		{"Validation accuracy", "share right", func(v Validation) metric.Number { return v.Accuracy }},
+		{"Validation accuracy", "share correct", func(v Validation) metric.Number { return v.Accuracy }},
 	} {
 		c := chart{Title: v.title}
 		var all [][]point
@@ -366,7 +366,7 @@ func (p *page) draw(sec *stageSection, list []series, events []Event) {
 	for _, src := range []source{
 		{"Learning rate", "", "e", func(l Step) metric.Number { return l.LR }, true},
 		{"Throughput", "tokens per second", "n", func(l Step) metric.Number {
-			if l.TokensPerSecond <= 0 { // no speed at all is one that was not measured
+			if l.TokensPerSecond <= 0 { // it was not measured
 				return metric.Missing
 			}
 			return l.TokensPerSecond
@@ -413,7 +413,7 @@ func (p *page) draw(sec *stageSection, list []series, events []Event) {
 	}
 }
 
-// columnOf takes evenly spread points for hovering, of five digits.
+// columnOf takes evenly spaced points for hovering, with five digits.
 func columnOf(name, kind string, points []point) column {
 	c := column{Name: name, Kind: kind, X: []float64{}, Y: []metric.Number{}}
 	every := max(1, (len(points)+maxPoints-1)/maxPoints)
@@ -436,12 +436,12 @@ func superscript(n int) string {
 		Replace(strconv.Itoa(n))
 }
 
-// A classifierSection is a classifier class by class.
+// A classifierSection shows the results of a classifier for each class.
 type classifierSection struct {
 	Model, Task string
 	Labels      []string
 	Rows        []confusionRow
-	TooWide     int // classes, when the matrix is left out
+	TooWide     int // number of classes where the matrix is left out because of it; else 0
 	Pairs       []confusedPair
 	ECE, Lean   string
 	Bars        []reliabilityBar
@@ -497,7 +497,7 @@ func newClassifierSection(run *Run, c *metric.ByLabel) classifierSection {
 			share := ratio(n, total)
 			cell := confusionCell{N: count(int64(n)), Share: "0", Hit: k == t}
 			if n > 0 {
-				cell.Share = strconv.FormatFloat(math.Sqrt(float64(share)), 'f', 3, 64) // or the rare would look like none
+				cell.Share = strconv.FormatFloat(math.Sqrt(float64(share)), 'f', 3, 64) // the root, so that rare confusions stay visible
 			}
 			if len(c.Labels) <= maxMatrix {
 				cell.Tip = fmt.Sprintf("%s of %s %s taken for %s (%s)", count(int64(n)), count(int64(total)), c.Labels[t], c.Labels[k], percent(share))
@@ -554,7 +554,7 @@ func ratio(a, b int) metric.Number {
 	return metric.Number(float64(a) / float64(b))
 }
 
-// clip cuts a long text and says by how much.
+// clip cuts a long text and appends how much was cut.
 func clip(text string) (shown, more string) {
 	r := []rune(text)
 	if len(r) <= maxText {
@@ -563,7 +563,7 @@ func clip(text string) (shown, more string) {
 	return string(r[:maxText]), plural(int64(len(r)-maxText), "more character")
 }
 
-// A sampleGroup is what a stage's model made of one prompt, the latest first.
+// A sampleGroup holds the samples of a stage's model for one prompt, the latest first.
 type sampleGroup struct {
 	Stage, Prompt string
 	Latest        sampleText
@@ -598,7 +598,7 @@ func groupSamples(samples []Sample) []sampleGroup {
 	return groups
 }
 
-// A dataSection is a corpus in numbers.
+// A dataSection shows the statistics of a corpus.
 type dataSection struct {
 	*Data
 	Overlap string
@@ -627,7 +627,7 @@ func newDataSection(d *Data) dataSection {
 // A span is a piece of the recipe in one style.
 type span struct{ Class, Text string }
 
-// highlight sets off headers, keys and comments of a TOML text, line by line.
+// highlight marks headers, keys and comments of a TOML text, line by line.
 func highlight(text string) [][]span {
 	if text == "" {
 		return nil

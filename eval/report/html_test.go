@@ -207,10 +207,10 @@ func TestPage(t *testing.T) {
 	}
 	text, elements := tags(t, page)
 	for _, want := range []string{
-		"the whole way in minutes", "GPT-2: 4.23 M parameters, 4 layers of width 192, a vocabulary of 2\u202f048, up to 128 tokens in a row",
+		"the whole way in minutes", "GPT-2: 4.23 M parameters, 4 layers of width 192, a vocabulary of 2\u202f048, sequences of up to 128 tokens",
 		"godoc (goroot: the Go source tree, go1.26.0), 13\u202f492 train, 794 validation, 1\u202f587 test documents, 5.12 MB, BSD-3-Clause",
-		"on 4.10 M tokens, all stages together, in 6 min 16 s", "2026-11-30", "hone run quickstart seed=1",
-		"Bits per byte", "Bits that the model would need for each byte", "Lower is better.", "the pretrained model", "[1.631, 1.699], n = 794",
+		"on 4.10 M tokens in 6 min 16 s, all stages together", "2026-11-30", "hone run quickstart seed=1",
+		"Bits per byte", "Bits per byte of text that the model would need as a compressor", "Lower is better.", "the pretrained model", "[1.631, 1.699], n = 794",
 		"Kneser–Ney 5-gram", "zstd", "most frequent label", "naive Bayes", "same network, not pretrained", "with the training text as its history",
 		"1.598", "[1.562, 1.637]", "not beaten: it is better", "no clear difference", "beaten", "best", "Macro F1", "0.668", "MCC",
 		"0.721", "0.553", // fine-tuning's validation
@@ -233,7 +233,7 @@ func TestPage(t *testing.T) {
 			t.Errorf("the page says %q, a name in code", code)
 		}
 	}
-	if story, results := strings.Index(text, "the whole way in minutes"), strings.Index(text, "Bits that the model"); story > results || results > strings.Index(text, "Gradient norm") {
+	if story, results := strings.Index(text, "the whole way in minutes"), strings.Index(text, "Bits per byte of text that the model"); story > results || results > strings.Index(text, "Gradient norm") {
 		t.Error("the page does not open with the story, and then the results")
 	}
 	ids := map[string]bool{}

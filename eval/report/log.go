@@ -21,7 +21,7 @@ type Step struct {
 	Step            int           `json:"step"`
 	Stage           string        `json:"stage"`
 	Tokens          int64         `json:"tokens"` // since the stage began
-	Loss            metric.Number `json:"loss"`   // nats for each target
+	Loss            metric.Number `json:"loss"`   // nats per target
 	LR              metric.Number `json:"lr"`
 	GradNorm        metric.Number `json:"grad_norm"` // before clipping
 	TokensPerSecond metric.Number `json:"tokens_per_second"`
@@ -39,8 +39,8 @@ type Validation struct {
 	Scored      *metric.Scored `json:"val_scored,omitempty"`
 }
 
-// An Event is a line of metrics.jsonl: what happened to the run. After
-// "resumed", the steps after Step that stand above it were done again, or will be.
+// An Event is a line of metrics.jsonl: something that happened to the run. The steps
+// after Step that are logged before a "resumed" event are repeated after it.
 type Event struct {
 	Event  string `json:"event"` // resumed, interrupted, non-finite, …
 	Step   int    `json:"step"`
@@ -58,8 +58,8 @@ type Sample struct {
 	Seed        uint64  `json:"seed"`
 }
 
-// Metrics is metrics.jsonl, each list in the order of stages and steps, each
-// step once.
+// Metrics is the content of metrics.jsonl. Each list is in the order of stages and
+// steps, and has each step once.
 type Metrics struct {
 	Stages     []string // in order of appearance
 	Steps      []Step
@@ -88,7 +88,7 @@ type logLine struct {
 	ValScored       *metric.Scored `json:"val_scored"`
 }
 
-// A field is a figure that a line may have: null is one, which was not finite.
+// A field is a value that a line may have. null is such a value: it was not finite.
 type field struct {
 	value metric.Number
 	there bool
@@ -106,11 +106,10 @@ func (f field) number() metric.Number {
 	return f.value
 }
 
-// ReadMetrics reads metrics.jsonl. A process that is killed may leave a torn
-// line: such lines are counted. Of a step that was logged twice the later line
-// counts. A validation line that holds the training figures too is taken for
-// them only where no line of its own has them. It fails when no line can be read
-// though there are some.
+// ReadMetrics reads metrics.jsonl. Torn lines, which a killed process may leave, are
+// counted in Damaged. Of a step that was logged twice, the later line is taken. The
+// training values of a validation line are used only where no other line has them. It
+// fails when the file has lines but none can be read.
 func ReadMetrics(r io.Reader) (*Metrics, error) {
 	m := new(Metrics)
 	type at struct {
@@ -177,9 +176,9 @@ func ReadMetrics(r io.Reader) (*Metrics, error) {
 	return m, nil
 }
 
-// ReadSamples reads samples.jsonl. A torn line is left out; of a prompt sampled
-// twice at the same step with the same seed, the later line counts. It fails
-// when no line can be read though there are some.
+// ReadSamples reads samples.jsonl. Torn lines are left out. Of a prompt that was sampled
+// twice at the same step with the same seed, the later line is taken. It fails when the
+// file has lines but none can be read.
 func ReadSamples(r io.Reader) ([]Sample, error) {
 	type key struct {
 		stage, prompt string
@@ -206,8 +205,8 @@ func ReadSamples(r io.Reader) ([]Sample, error) {
 	return samples, err
 }
 
-// readLines calls read with each line that is not blank and counts those that it
-// refuses.
+// readLines calls read with each line that is not blank, and counts the lines for which
+// it fails.
 func readLines(r io.Reader, read func(line []byte) error) (damaged int, err error) {
 	in := bufio.NewReader(r)
 	good, first := 0, error(nil)
@@ -230,7 +229,7 @@ func readLines(r io.Reader, read func(line []byte) error) (damaged int, err erro
 			break
 		}
 	}
-	// One line may be all that a killed process had begun to write.
+	// A single damaged line may be all that a killed process wrote.
 	if good == 0 && damaged > 1 {
 		return damaged, first
 	}
@@ -241,8 +240,8 @@ func readLines(r io.Reader, read func(line []byte) error) (damaged int, err erro
 // concurrent use.
 type Log struct{ file *os.File }
 
-// OpenLog opens a log to go on with it, or makes it. A last line that a killed
-// process left without its end is cut off, or the next would be joined to it.
+// OpenLog opens a log to append to it, or creates it. An incomplete last line, which a
+// killed process may leave, is cut off, so that the next line is not joined to it.
 func OpenLog(path string) (*Log, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
@@ -261,7 +260,7 @@ func OpenLog(path string) (*Log, error) {
 	return &Log{f}, nil
 }
 
-// lastLineEnd is the offset behind the last newline, 0 if there is none.
+// lastLineEnd is the offset after the last newline, 0 if there is none.
 func lastLineEnd(f *os.File) (int64, error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -282,8 +281,8 @@ func lastLineEnd(f *os.File) (int64, error) {
 	return 0, nil
 }
 
-// Write appends a [Step], [Validation], [Event] or [Sample] as one line, in one
-// system call: another process may read meanwhile.
+// Write appends a [Step], [Validation], [Event] or [Sample] as one line. It writes with
+// one system call, since another process may read the file at the same time.
 func (l *Log) Write(line any) error {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -297,7 +296,7 @@ func (l *Log) Write(line any) error {
 	return nil
 }
 
-// Close brings the log to the disk and closes it.
+// Close flushes the log to the disk and closes it.
 func (l *Log) Close() error {
 	if err := errors.Join(l.file.Sync(), l.file.Close()); err != nil {
 		return fmt.Errorf("report: %w", err)

@@ -8,36 +8,36 @@ import (
 	"hone/eval/metric"
 )
 
-// A Race is how soon a stage reached the lowest validation loss of an earlier one, each at
-// the learning rate that was chosen for it.
+// A Race compares how soon a stage reached the lowest validation loss of an earlier one, each
+// at the learning rate that was chosen for it.
 type Race struct {
 	Goal    metric.Number `json:"goal"` // that loss
 	Runners [2]Runner     `json:"runners"`
 }
 
-// A Runner is a training in a race. What it took is read off where validation first gave
-// the goal or less: there may be fewer steps to it than that.
+// A Runner is one of the trainings of a race. Steps and Seconds are those of the first
+// validation whose loss was at most the goal; the loss itself may have passed it earlier.
 type Runner struct {
 	Stage        string        `json:"stage"`
 	Curve        string        `json:"curve"` // its Stage in metrics.jsonl
 	LearningRate metric.Number `json:"learning_rate"`
 	Lowest       metric.Number `json:"lowest"`  // validation loss
-	Steps        int           `json:"steps"`   // to the goal; 0: it was not reached
-	Seconds      metric.Number `json:"seconds"` // to the goal, validations before it included
+	Steps        int           `json:"steps"`   // to the goal; 0: not reached
+	Seconds      metric.Number `json:"seconds"` // to the goal, including earlier validations
 	OfSteps      int           `json:"of_steps"`
 	OfSeconds    metric.Number `json:"of_seconds"`
-	points       []place       // not in report.json: metrics.jsonl has them
+	points       []place       // from metrics.jsonl; not in report.json
 }
 
-// A place is what validation said of a curve, and when.
+// A place is a validation of a curve, with its step and time.
 type place struct {
 	step    int
 	seconds metric.Number
 	loss    metric.Number
 }
 
-// NewRace looks up in the log how soon a stage reached the lowest loss of an earlier one;
-// nil: the log does not say.
+// NewRace finds in the log how soon a stage reached the lowest loss of an earlier one; nil
+// where the log does not have it.
 func NewRace(m *Metrics, goal, stage *Stage) *Race {
 	r := &Race{Goal: metric.Missing}
 	for i, s := range []*Stage{goal, stage} {
@@ -69,7 +69,7 @@ func NewRace(m *Metrics, goal, stage *Stage) *Race {
 	return r
 }
 
-// places are the validations of a curve.
+// places lists the validations of a curve.
 func (m *Metrics) places(curve string) (list []place) {
 	for _, v := range m.Validation {
 		if v.Stage != curve {
@@ -80,7 +80,7 @@ func (m *Metrics) places(curve string) (list []place) {
 			if s.Stage != curve {
 				continue
 			}
-			if s.Step >= v.Step { // between two lines of the log time passes evenly
+			if s.Step >= v.Step { // time is interpolated between two lines of the log
 				p.seconds = before.Seconds + (s.Seconds-before.Seconds)*metric.Number(v.Step-before.Step)/metric.Number(s.Step-before.Step)
 				break
 			}
@@ -91,7 +91,7 @@ func (m *Metrics) places(curve string) (list []place) {
 	return list
 }
 
-// words say who was how fast.
+// words gives the result of the race in words.
 func (r *Race) words() string {
 	a, b := &r.Runners[0], &r.Runners[1]
 	if b.Steps == 0 {
@@ -141,7 +141,7 @@ func (p *page) race(r *Race, m *Metrics) {
 	if !ok {
 		return
 	}
-	// The first validations are far off, and would flatten what is to be seen.
+	// The first validations are much higher and would flatten the rest of the curves.
 	if cut := lo + 4*(float64(r.Goal)-lo) + 0.15*(hi-lo); cut < hi {
 		hi = cut
 	}

@@ -1,8 +1,8 @@
-// Package report turns what a run left behind into something to read: a table
-// for the terminal, JSON for other programs, and one HTML file for people.
+// Package report writes the report of a run: tables for the terminal, JSON for other
+// programs, and an HTML page.
 //
-// A [Run] is report.json whole. With metrics.jsonl and samples.jsonl beside it,
-// every form of the report can be made again without the run's models or data.
+// A [Run] is the content of report.json. Together with metrics.jsonl and samples.jsonl it is
+// enough to write every form of the report again, without the run's models or data.
 package report
 
 import (
@@ -27,13 +27,13 @@ const (
 	SamplesFile = "samples.jsonl"
 )
 
-// A Run is report.json: what a run did and what came out. It holds no time of
-// day and no path outside the run directory, but for what its command names.
+// A Run is report.json: what a run did, and its results. It contains no time of day, and no
+// path outside the run directory except those in its command.
 type Run struct {
 	Recipe      string              `json:"recipe"` // name
 	Description string              `json:"description,omitempty"`
-	Command     string              `json:"command,omitempty"` // that was given last, for a shell
-	Date        string              `json:"date,omitempty"`    // of its beginning, UTC: 2026-11-30
+	Command     string              `json:"command,omitempty"` // the last one, quoted for a shell
+	Date        string              `json:"date,omitempty"`    // of the start, UTC: 2026-11-30
 	Unfinished  bool                `json:"unfinished,omitempty"`
 	Seed        uint64              `json:"seed"`
 	Version     string              `json:"version"` // of hone
@@ -46,10 +46,11 @@ type Run struct {
 	Classifications []metric.ByLabel `json:"classifications,omitempty"`
 	Data            []Data           `json:"data,omitempty"`
 	RecipeText      string           `json:"recipe_text,omitempty"` // resolved, as TOML
-	RecipeSet       string           `json:"recipe_set,omitempty"`  // its keys that the user set, without those that have their defaults
+	RecipeSet       string           `json:"recipe_set,omitempty"`  // the keys that the user set, without those at their defaults
 }
 
-// A Model is what the stages train, in a few figures. A stage's Parameters count its head.
+// A Model has the main sizes of the model that the stages train. The Parameters of a stage
+// include its head.
 type Model struct {
 	Type       string `json:"model_type"`
 	Layers     int    `json:"layers"` // of an encoder and a decoder: of the one
@@ -58,7 +59,7 @@ type Model struct {
 	Length     int    `json:"length"` // of a row, in tokens; 0: any
 }
 
-// A Machine is where a run ran and with which kernels: what its bits depend on.
+// A Machine is the machine and the kernel set of a run; the bits of its results depend on both.
 type Machine struct {
 	Description string        `json:"description"`           // processor, cores, system, Go
 	Device      string        `json:"device"`                // kind: cpu, cuda

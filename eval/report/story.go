@@ -10,10 +10,10 @@ import (
 	"hone/eval/metric"
 )
 
-// A fact is a line of what a page opens with.
+// A fact is a line of the summary at the top of the page.
 type fact struct{ Name, Text string }
 
-// facts say what was trained on what, how long, when and by which command.
+// facts lists the model, the corpora, the length of training, the date and the command.
 func facts(run *Run) []fact {
 	var list []fact
 	add := func(name, text string) {
@@ -34,7 +34,7 @@ func facts(run *Run) []fact {
 		}
 	}
 	if tokens > 0 {
-		add("trained", fmt.Sprintf("on %s tokens, all stages together, in %s", short(float64(tokens)), duration(seconds)))
+		add("trained", fmt.Sprintf("on %s tokens in %s, all stages together", short(float64(tokens)), duration(seconds)))
 	}
 	add("date", run.Date)
 	add("machine", run.Machine.line())
@@ -59,7 +59,7 @@ func (r *Run) modelLine() string {
 		parts = append(parts, "a vocabulary of "+count(int64(m.Vocabulary)))
 	}
 	if m.Length > 0 {
-		parts = append(parts, fmt.Sprintf("up to %s tokens in a row", count(int64(m.Length))))
+		parts = append(parts, fmt.Sprintf("sequences of up to %s tokens", count(int64(m.Length))))
 	}
 	name, ok := families[m.Type]
 	if !ok {
@@ -103,20 +103,20 @@ func corpusLine(run *Run, c *Corpus) string {
 	return strings.Join(parts, ", ")
 }
 
-// A result is one figure of the models of a run, and their baselines on the same scale.
+// A result is one metric of the models of a run, with their baselines on the same scale.
 type result struct {
 	Metric  term
 	Better  string
 	Task    string
 	Value   string   // of the best model
-	Note    string   // its interval, number; its name where there are several
-	Scored  []string // what the figures are of, in words
+	Note    string   // its interval and number of items; its name where there are several models
+	Scored  []string // what was scored, in words
 	Lo, Hi  string   // ends of the scale; "": there is none
 	Rows    []resultRow
 	Details []detailRow
 }
 
-// A resultRow is a model, those first, or a baseline.
+// A resultRow is a model or a baseline; models come first.
 type resultRow struct {
 	Name, What, Value string
 	Model             bool
@@ -126,19 +126,19 @@ type resultRow struct {
 	estimate metric.Estimate
 }
 
-// A standing is how a model stands to a baseline, in words.
+// A standing says in words how a model compares with a baseline.
 type standing struct{ Words, Class string }
 
 // A detailRow is a model, or a baseline beside the model above it.
 type detailRow struct {
 	Name, Value, Interval, N string
-	Diff                     string // the model's figure less this
+	Diff                     string // the model's value minus this one
 	Words, Class             string
 	Model, Best              bool
 }
 
-// results are the figures of the evaluations, whether or not they have baselines. Models
-// that have the same one are on one scale.
+// results lists the results of the evaluations, with or without baselines. Models with the same
+// metric and task share one scale.
 func (p *page) results() {
 	var groups [][]*metric.Evaluation
 	for i := range p.Evaluations {
@@ -157,7 +157,7 @@ func (p *page) results() {
 
 func (p *page) result(group []*metric.Evaluation) result {
 	best := group[0]
-	better := func(a, b metric.Estimate) bool { // not of the same value
+	better := func(a, b metric.Estimate) bool { // strictly
 		return metric.Number(a.Value).Known() && (!metric.Number(b.Value).Known() || a.Value != b.Value && (a.Value < b.Value) == best.LowerIsBetter)
 	}
 	for _, e := range group {
@@ -207,7 +207,7 @@ func (p *page) result(group []*metric.Evaluation) result {
 				d.Diff = signed(b.Diff.Value) + " " + interval(b.Diff)
 			}
 			r.Details = append(r.Details, d)
-			// Beside another model on the same documents it is the same.
+			// The baseline of another model on the same documents is the same row.
 			k := slices.IndexFunc(r.Rows, func(row resultRow) bool {
 				return !row.Model && row.Name == t.Name && (row.estimate.Value == b.Value || !metric.Number(b.Value).Known())
 			})
@@ -250,19 +250,18 @@ func (p *page) result(group []*metric.Evaluation) result {
 	return r
 }
 
-// bounded reports whether the figure is a share, or such as one: beside no other it stands
-// between 0 and 1.
+// bounded reports whether a result without baselines is shown on the scale from 0 to 1.
 func bounded(e *metric.Evaluation) bool {
 	return len(e.Baselines) == 0 && slices.Contains([]string{"accuracy", "macro_f1", "mcc", "exact_match"}, e.Metric)
 }
 
-// A trainedRow is a training stage in figures.
+// A trainedRow is a row of the table of training stages.
 type trainedRow struct {
 	Stage
 	Rate, Accuracy string
 }
 
-// trainedColumns are those that any stage has a figure for.
+// trainedColumns are the columns for which any stage has a value.
 type trainedColumns struct{ BitsPerByte, Accuracy bool }
 
 func (p *page) trained() {
@@ -283,20 +282,20 @@ func (p *page) trained() {
 	}
 }
 
-// A Use is something to do with the models that a run has made.
+// A Use is a way to use the models that a run has made.
 type Use struct {
 	What    string
 	Lines   []string // commands for a shell
-	Program bool     // the lines are a file's: of Python, for transformers, or a task
+	Program bool     // the lines are the content of a file: a Python program or a task
 }
 
-// Uses go on from the run in a directory: commands that let its models write, evaluate and
-// export them, and a program for each that transformers can open.
+// Uses lists commands that generate text with the models of the run in a directory, that
+// evaluate and export them, and a Python program for each model that transformers can load.
 func (r *Run) Uses(dir string, samples []Sample) []Use {
 	var write, evaluate, export Use
 	var programs []Use
 	run := filepath.Base(dir)
-	if strings.Trim(run, "./") == "" { // a path without a name
+	if strings.Trim(run, "./") == "" { // the path has no name
 		run = r.Recipe
 	}
 	for _, s := range r.models() {
@@ -311,7 +310,7 @@ func (r *Run) Uses(dir string, samples []Sample) []Use {
 		if writesText(s.Architecture) {
 			line := "hone generate " + at
 			if prompt == "" && strings.HasSuffix(s.Architecture, "ForConditionalGeneration") {
-				prompt = "A text <extra_id_0> a gap" // for T5 to fill
+				prompt = "A text <extra_id_0> a gap" // T5 fills the gap
 			}
 			if prompt != "" {
 				line += " --prompt " + ShellQuote(prompt)
@@ -322,19 +321,19 @@ func (r *Run) Uses(dir string, samples []Sample) []Use {
 			evaluate.Lines = append(evaluate.Lines, "hone eval "+at+" --task "+s.Task)
 		} else if kind := taskKind(s); kind != "" {
 			programs = append(programs, Use{What: "Evaluate it on texts of your own: with this in task.toml, hone eval " + at + " --task task.toml", Program: true,
-				Lines: []string{`kind = "` + kind + `"`, `source = "texts.jsonl"  # with columns text` + map[bool]string{true: " and label"}[kind == "classification"], `split = "train"  # what a file is that names no split`}})
+				Lines: []string{`kind = "` + kind + `"`, `source = "texts.jsonl"  # with columns text` + map[bool]string{true: " and label"}[kind == "classification"], `split = "train"  # the split of a file whose name says none`}})
 		}
 		export.Lines = append(export.Lines, "hone export "+at+" "+ShellQuote(exported))
 		if lines := program(s.Architecture, exported, prompt); lines != nil {
 			programs = append(programs, Use{What: "Open " + exported + " with transformers, in Python", Lines: lines, Program: true})
 		}
 	}
-	write.What, evaluate.What, export.What = "Continue a text", "Evaluate it on texts that it has not seen", "Export it for transformers and other tools"
+	write.What, evaluate.What, export.What = "Continue a text", "Evaluate it on held-out texts", "Export it for transformers and other tools"
 	list := slices.DeleteFunc([]Use{write, evaluate, export}, func(u Use) bool { return len(u.Lines) == 0 })
 	return append(list, programs...)
 }
 
-// taskKind is the kind of task that the model of a stage can be evaluated on; "": there is none.
+// taskKind is the kind of task that the model of a stage can be evaluated on; "": none.
 func taskKind(s *Stage) string {
 	switch {
 	case s.ValAccuracy != nil && strings.HasSuffix(s.Architecture, "ForSequenceClassification"):
@@ -345,8 +344,8 @@ func taskKind(s *Stage) string {
 	return ""
 }
 
-// models are the stages whose models are what a run was for: of each architecture the
-// last that was evaluated, or the last.
+// models lists the stages with the final models of a run: for each architecture the last one
+// that was evaluated, or else the last one.
 func (r *Run) models() (list []*Stage) {
 	for i := range r.Stages {
 		s := &r.Stages[i]
@@ -364,7 +363,7 @@ func (r *Run) models() (list []*Stage) {
 	return list
 }
 
-// program is Python that opens an exported model; nil: transformers has no such class.
+// program is a Python program that loads an exported model; nil: transformers has no such class.
 func program(architecture, dir, prompt string) []string {
 	auto, use := "", []string(nil)
 	quoted := func(s string) string { b, _ := json.Marshal(s); return string(b) } // Python's strings are written alike
@@ -383,7 +382,7 @@ func program(architecture, dir, prompt string) []string {
 		auto = "AutoModelForSequenceClassification"
 		use = []string{"probabilities = model(**inputs).logits.softmax(-1)[0]", "print(model.config.id2label[probabilities.argmax().item()], probabilities.max().item())"}
 	case strings.HasSuffix(architecture, "ForMaskedLM"):
-		auto, use = "AutoModelForMaskedLM", []string{"print(model(**inputs).logits.shape)  # of each token, a score for every one of the vocabulary"}
+		auto, use = "AutoModelForMaskedLM", []string{"print(model(**inputs).logits.shape)  # for each token, a score of every token of the vocabulary"}
 	default:
 		return nil
 	}
@@ -395,7 +394,7 @@ func program(architecture, dir, prompt string) []string {
 	}, use...)
 }
 
-// evaluated reports whether the model of a stage was.
+// evaluated reports whether the model of a stage was evaluated.
 func (r *Run) evaluated(stage string) bool {
 	return slices.ContainsFunc(r.Evaluations, func(e metric.Evaluation) bool { return e.Stage == stage })
 }
@@ -410,7 +409,7 @@ func writesText(architecture string) bool {
 	return false
 }
 
-// ShellQuote makes one word of a text for a POSIX shell.
+// ShellQuote quotes a text as one word of a POSIX shell.
 func ShellQuote(s string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-=+,:@%", r)

@@ -11,11 +11,11 @@ import (
 	"hone/eval/metric"
 )
 
-// TableFormats are those that a comparison can be written in; "" is for a terminal.
+// TableFormats are the formats of a comparison; "" is the one for a terminal.
 var TableFormats = []string{"", "markdown", "csv", "latex"}
 
-// Write writes a comparison as tables in one of TableFormats. CSV, which has one table in a
-// file, has the rows alone, with their names in code and all digits.
+// Write writes a comparison in one of TableFormats. CSV has only the first table, with the
+// names that report.json uses and with all digits.
 func (c *Comparison) Write(w io.Writer, format string) error {
 	var b bytes.Buffer
 	if format == "csv" {
@@ -55,8 +55,8 @@ func writeMarkdown(b *bytes.Buffer, cells [][]string) {
 	}
 }
 
-// latex escapes what LaTeX reads as its own, and writes in ASCII what hone's tables have
-// beyond it.
+// latex escapes the special characters of LaTeX, and replaces the characters beyond ASCII that
+// hone's tables use.
 var latex = strings.NewReplacer(`\`, `\textbackslash{}`, "&", `\&`, "%", `\%`, "$", `\$`, "#", `\#`, "_", `\_`, "{", `\{`, "}", `\}`,
 	"~", `\textasciitilde{}`, "^", `\textasciicircum{}`, "−", "$-$", "–", "--", "±", `$\pm$`, "\u202f", `\,`)
 
@@ -67,7 +67,7 @@ func writeLaTeX(b *bytes.Buffer, cells [][]string) {
 			if k > 0 {
 				b.WriteString(" & ")
 			}
-			// A bracket after \\ would be its argument.
+			// LaTeX would read a bracket after \\ as its argument.
 			if cell = latex.Replace(cell); strings.HasPrefix(cell, "[") {
 				cell = "{}" + cell
 			}

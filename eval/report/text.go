@@ -12,12 +12,12 @@ import (
 	"hone/eval/metric"
 )
 
-// WriteText writes the report's tables for a terminal: the stages, the figures with
-// their baselines, the data.
+// WriteText writes the report's tables for a terminal: the stages, the results with their
+// baselines, and the data.
 func WriteText(w io.Writer, run *Run) error {
 	var b bytes.Buffer
 	seed := ""
-	if len(run.Stages) > 0 { // without stages nothing was drawn by it
+	if len(run.Stages) > 0 { // without stages the seed was not used
 		seed = fmt.Sprintf("seed %d, ", run.Seed)
 	}
 	fmt.Fprintf(&b, "%s  %shone %s, %s\n", run.Recipe, seed, run.Version, run.Machine.line())
@@ -83,7 +83,7 @@ func WriteText(w io.Writer, run *Run) error {
 			fmt.Fprintf(&b, "left out: %s\n", strings.Join(parts, ", "))
 		}
 		if d.Skipped > 0 {
-			fmt.Fprintf(&b, "could not be read, and skipped: %s records\n", count(d.Skipped))
+			fmt.Fprintf(&b, "skipped because they could not be read: %s records\n", count(d.Skipped))
 			for _, fault := range d.Unread {
 				fmt.Fprintf(&b, "  %s\n", fault)
 			}
@@ -98,7 +98,7 @@ func WriteText(w io.Writer, run *Run) error {
 	return nil
 }
 
-// words says how the evaluated model stands to b, seen from b's row.
+// baselineWords says how the evaluated model compares with b, in the row of b.
 func baselineWords(e *metric.Evaluation, b *metric.Baseline) string {
 	return [...]string{
 		metric.Undecided: "no clear difference",
@@ -122,7 +122,7 @@ func (m *Machine) line() string {
 	return strings.Join(parts, ", ")
 }
 
-// overlapWords says what the held-out splits share with the training text.
+// overlapWords says how much of the held-out splits occurs in the training text too.
 func (d *Data) overlapWords() string {
 	var parts []string
 	for _, s := range d.Splits {
@@ -136,8 +136,7 @@ func (d *Data) overlapWords() string {
 	return strings.Join(parts, ", ") + " occur in the training text too"
 }
 
-// writeTable aligns the columns: the first ones left, then those that hold
-// figures right. A cell of no figure keeps a table readable on its own line.
+// writeTable aligns the columns of a table: text to the left, numbers to the right.
 func writeTable(b *bytes.Buffer, rows [][]string) {
 	b.WriteByte('\n')
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
@@ -159,14 +158,14 @@ func writeTable(b *bytes.Buffer, rows [][]string) {
 				row[k] = strings.Repeat(" ", width[k]-len([]rune(cell))) + cell
 			}
 		}
-		// The last cell is not part of a column: no spaces at the end of a line.
+		// No spaces after the last cell of a line.
 		line := strings.TrimRight(strings.Join(row, "\t"), "\t")
 		fmt.Fprintln(t, line)
 	}
 	t.Flush()
 }
 
-// printable keeps names of the user's from steering the terminal.
+// printable removes control characters from names, which could steer the terminal.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r != '\n' && unicode.IsControl(r) {
