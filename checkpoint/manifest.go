@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"hone/checkpoint/file"
+	"hone/checkpoint/provenance"
 )
 
 // The files of a checkpoint directory. Those that other tools read have Hugging
@@ -39,7 +40,7 @@ const (
 //	3  imports in the provenance
 //	4  hashes of the tokenizer and of training splits in the provenance, and a stage
 //	   that went on with other data in two origins
-//	5  where imports are from, and their licences
+//	5  where imports are from, and their licences; the size of corpora
 const formatVersion = 5
 
 // Manifest says what a checkpoint is, where it came from, and what each of its
@@ -63,13 +64,13 @@ type Manifest struct {
 // Origin is one stage on the way to a checkpoint: its recipe and its data. A stage that
 // went on with other data than it began with has one for each, in their order.
 type Origin struct {
-	Stage        string   `json:"stage"`
-	Step         int      `json:"step,omitempty"` // that the next one started from; 0: the last, see Manifest.Step
-	RecipeSHA256 string   `json:"recipe_sha256"`
-	Recipe       string   `json:"recipe,omitempty"` // resolved, as TOML
-	Tokenizer    string   `json:"tokenizer_sha256,omitempty"`
-	Corpora      []Corpus `json:"corpora,omitempty"`
-	Imported     *Import  `json:"imported,omitempty"` // no recipe: the model was made elsewhere
+	Stage        string              `json:"stage"`
+	Step         int                 `json:"step,omitempty"` // that the next one started from; 0: the last, see Manifest.Step
+	RecipeSHA256 string              `json:"recipe_sha256"`
+	Recipe       string              `json:"recipe,omitempty"` // resolved, as TOML
+	Tokenizer    string              `json:"tokenizer_sha256,omitempty"`
+	Corpora      []provenance.Corpus `json:"corpora,omitempty"`
+	Imported     *Import             `json:"imported,omitempty"` // no recipe: the model was made elsewhere
 }
 
 // Import is a model that was made elsewhere; what it learned from is not known here.
@@ -82,21 +83,6 @@ type Import struct {
 	Commit   string            `json:"commit,omitempty"`
 	Licence  string            `json:"licence,omitempty"` // as its README.md says
 	Files    map[string]string `json:"files"`             // the sha256 of each of its files of weights
-}
-
-// Corpus is where training data came from and what allows its use.
-type Corpus struct {
-	Name      string  `json:"name"`
-	Source    string  `json:"source"`
-	Licence   string  `json:"licence"`
-	Consent   string  `json:"consent"`
-	Collected string  `json:"collected,omitempty"` // year, month or day
-	SHA256    string  `json:"sha256"`
-	Train     string  `json:"train_sha256,omitempty"` // of the training split, as it is read
-	Documents int64   `json:"documents,omitempty"`
-	Share     float64 `json:"share,omitempty"` // of a mixture
-	// Cleaning counts the documents that were left out, by reason.
-	Cleaning map[string]int64 `json:"cleaning,omitempty"`
 }
 
 // Chain returns the provenance of a checkpoint that begins at the one of m and goes on
@@ -132,7 +118,7 @@ func (m Manifest) Continue(next []Origin) (chain []Origin, changed bool) {
 // sameInputs compares by content; a hash that an older hone did not note is not compared.
 func (o *Origin) sameInputs(p *Origin) bool {
 	same := func(a, b string) bool { return a == b || a == "" || b == "" }
-	return same(o.Tokenizer, p.Tokenizer) && slices.EqualFunc(o.Corpora, p.Corpora, func(a, b Corpus) bool {
+	return same(o.Tokenizer, p.Tokenizer) && slices.EqualFunc(o.Corpora, p.Corpora, func(a, b provenance.Corpus) bool {
 		return a.Name == b.Name && same(a.SHA256, b.SHA256) && same(a.Train, b.Train)
 	})
 }

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"hone/checkpoint/file"
+	"hone/checkpoint/provenance"
 )
 
 // Faults of a file system, at its n-th change.
@@ -471,7 +472,7 @@ func TestSaveDeterministic(t *testing.T) {
 		Hone: "v0.1", Stage: "finetune", Step: 500, Kernels: "avx2", Device: "cpu",
 		Metrics: map[string]float64{"val_loss": 1.0 / 3, "accuracy": 0.9, "zero": math.Copysign(0, -1)},
 		Provenance: []Origin{
-			{Stage: "pretrain", RecipeSHA256: "ab", Tokenizer: "12", Corpora: []Corpus{{
+			{Stage: "pretrain", RecipeSHA256: "ab", Tokenizer: "12", Corpora: []provenance.Corpus{{
 				Name: "go", Source: "goroot:", Licence: "BSD-3-Clause", Consent: "published <by> the authors", Collected: "2026-02", SHA256: "cd", Train: "34",
 				Documents: 7, Share: 0.25, Cleaning: map[string]int64{"exact duplicate": 3},
 			}}, Recipe: "seed = 1\n", Step: 7},

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"reflect"
 	"testing"
+
+	"hone/checkpoint/provenance"
 )
 
 type note struct {
@@ -59,7 +61,7 @@ func TestSealed(t *testing.T) {
 
 // TestContinue holds what the provenance of a stage is that goes on.
 func TestContinue(t *testing.T) {
-	begun := Origin{Stage: "finetune", RecipeSHA256: "r1", Tokenizer: "t1", Corpora: []Corpus{{Name: "c", SHA256: "old", Train: "x"}}}
+	begun := Origin{Stage: "finetune", RecipeSHA256: "r1", Tokenizer: "t1", Corpora: []provenance.Corpus{{Name: "c", SHA256: "old", Train: "x"}}}
 	m := Manifest{Stage: "finetune", Step: 50, Provenance: []Origin{{Stage: "pretrain", Step: 9}, begun}}
 	same := begun
 	same.RecipeSHA256 = "r2" // more steps
@@ -68,7 +70,7 @@ func TestContinue(t *testing.T) {
 		t.Errorf("the same data: %+v, %v", chain, changed)
 	}
 	other := begun
-	other.Corpora = []Corpus{{Name: "c", SHA256: "new", Train: "y"}}
+	other.Corpora = []provenance.Corpus{{Name: "c", SHA256: "new", Train: "y"}}
 	chain, changed = m.Continue([]Origin{{Stage: "pretrain", Step: 9}, other})
 	had := begun
 	had.Step = 50
@@ -80,7 +82,7 @@ func TestContinue(t *testing.T) {
 	if _, changed = m.Continue([]Origin{other}); !changed {
 		t.Error("another tokenizer is no change")
 	}
-	old := Manifest{Step: 50, Provenance: []Origin{{Stage: "finetune", Corpora: []Corpus{{Name: "c", SHA256: "old"}}}}}
+	old := Manifest{Step: 50, Provenance: []Origin{{Stage: "finetune", Corpora: []provenance.Corpus{{Name: "c", SHA256: "old"}}}}}
 	if _, changed = old.Continue([]Origin{begun}); changed {
 		t.Error("a hash that was not noted is a change")
 	}

@@ -30,6 +30,7 @@ const order = `
 	checkpoint/float < trainer/exec;
 	checkpoint/file, checkpoint/float < checkpoint/gguf < checkpoint, data/tokenizer;
 	checkpoint/file < checkpoint/pickle < checkpoint;
+	NONE < checkpoint/provenance < checkpoint, data/corpus, eval/report;
 
 	# The mathematics and its execution. gen writes the assembly of cpu.
 	NONE < trainer/exec/cpu/gen;

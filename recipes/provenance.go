@@ -5,12 +5,12 @@ import (
 	"slices"
 	"sort"
 
-	"hone/data/corpus"
+	"hone/checkpoint/provenance"
 )
 
 // ProvenanceLacks refuses corpora that do not say where they come from, where the recipe
 // asks for it: all of them at once, each with the keys that it lacks.
-func (r *Recipe) ProvenanceLacks(corpora map[string]corpus.Provenance) error {
+func (r *Recipe) ProvenanceLacks(corpora map[string]provenance.Corpus) error {
 	if !r.RequireProvenance {
 		return nil
 	}

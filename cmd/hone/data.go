@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"hone/checkpoint/provenance"
 	"hone/data/clean"
 	"hone/data/corpus"
 	"hone/data/source"
@@ -199,7 +200,7 @@ variables of the environment.`,
 
 // printManifests writes a corpus table for each path, as a recipe has it.
 func printManifests(ctx context.Context, t *terminal, paths []string, text, label string, read *readFlags, cache string) error {
-	list := []corpus.Provenance{}
+	list := []provenance.Corpus{}
 	spec := corpus.Spec{Text: text, Label: label, Say: t.say}
 	if err := read.set(&spec.Read); err != nil {
 		return err

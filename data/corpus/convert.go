@@ -17,6 +17,7 @@ import (
 	"syscall"
 
 	"hone/checkpoint/file"
+	"hone/checkpoint/provenance"
 	"hone/data/clean"
 	"hone/data/source"
 )
@@ -28,11 +29,13 @@ const ManifestVersion = 1
 
 // Manifest is corpus.json, which stands beside the shards of a converted corpus.
 type Manifest struct {
-	FormatVersion int             `json:"format_version"`
-	Provenance                    // name, source, licence, consent, sha256, rows, bytes
-	Columns       []string        `json:"columns"`
-	Splits        []SplitManifest `json:"splits"`
-	Labels        []LabelCount    `json:"labels"` // sorted by name
+	FormatVersion     int             `json:"format_version"`
+	provenance.Corpus                 // without its counts
+	Rows              int64           `json:"rows"`
+	Bytes             int64           `json:"bytes"` // of the shards
+	Columns           []string        `json:"columns"`
+	Splits            []SplitManifest `json:"splits"`
+	Labels            []LabelCount    `json:"labels"` // sorted by name
 	// Unlabelled is the label that marks rows without one, beside none at all: -1, where
 	// classes are numbered.
 	Unlabelled string `json:"unlabelled,omitempty"`
@@ -42,6 +45,18 @@ type Manifest struct {
 	Overlap    []Overlap    `json:"overlap,omitempty"`
 	// Skipped counts records that could not be read, where that was allowed.
 	Skipped *Skipped `json:"skipped,omitempty"`
+}
+
+// provenance is what the manifest says of the corpus.
+func (m *Manifest) provenance() provenance.Corpus {
+	p := m.Corpus
+	p.Documents, p.Bytes, p.Cleaning = m.Rows, m.Bytes, map[string]int64{}
+	maps.Copy(p.Cleaning, m.Drops)
+	if d := m.Duplicates; d != nil {
+		p.Cleaning["exact duplicate"], p.Cleaning["near duplicate"] = int64(d.Exact), int64(d.Near)
+	}
+	maps.DeleteFunc(p.Cleaning, func(_ string, n int64) bool { return n == 0 })
+	return p
 }
 
 // SplitManifest describes a split.
@@ -507,7 +522,7 @@ func prepareCleaned(ctx context.Context, spec Spec, cacheDir string, progress fu
 	// Of the files as they came: what a recipe can name, and what this one says. Another
 	// that made the directory may have said more.
 	p := raw.Provenance
-	p.Rows, p.Bytes = c.Provenance.Rows, c.Provenance.Bytes
+	p.Documents, p.Bytes, p.Cleaning = c.Provenance.Documents, c.Provenance.Bytes, c.Provenance.Cleaning
 	c.Provenance = p
 	return c, nil
 }

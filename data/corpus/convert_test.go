@@ -65,7 +65,7 @@ func TestPrepareCleans(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c.Provenance.SHA256 != raw.Provenance.SHA256 || c.Provenance.Licence != "MIT" || c.Provenance.Rows != 202 {
+		if c.Provenance.SHA256 != raw.Provenance.SHA256 || c.Provenance.Licence != "MIT" || c.Provenance.Documents != 202 {
 			t.Errorf("provenance %+v", c.Provenance)
 		}
 		raw.Close()
@@ -154,7 +154,7 @@ func TestConvertCleans(t *testing.T) {
 				t.Errorf("%s: %d rows, drops %v, duplicates %+v", from.path, m.Rows, m.Drops, m.Duplicates)
 			}
 			if m.Name != "reviews" || m.Licence != "MIT" || from.path == arrow && m.Source != "a shop" {
-				t.Errorf("%s: %+v", from.path, m.Provenance)
+				t.Errorf("%s: %+v", from.path, m.Corpus)
 			}
 			c, err := Prepare(context.Background(), Spec{From: out, Fields: []string{"id"}}, "", nil)
 			if err != nil {

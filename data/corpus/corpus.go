@@ -14,6 +14,7 @@ import (
 	"sort"
 	"strings"
 
+	"hone/checkpoint/provenance"
 	"hone/data/clean"
 	"hone/data/source"
 )
@@ -55,23 +56,10 @@ type Spec struct {
 	Convert ConvertOptions // for goroot:
 }
 
-// Provenance says where a corpus comes from and by what right it is used.
-type Provenance struct {
-	Name    string `json:"name"`
-	Source  string `json:"source"`
-	Licence string `json:"licence"`
-	Consent string `json:"consent"`
-	// Collected is when: a year, a month or a day, as in 2024-05-31.
-	Collected string `json:"collected,omitempty"`
-	SHA256    string `json:"sha256"` // of its file; of several, of the lines "SHA256  FILE" in order
-	Rows      int64  `json:"rows"`
-	Bytes     int64  `json:"bytes"` // of the files
-}
-
 // Corpus is a set of documents in up to three splits, read in bounded memory.
 // It is safe for concurrent use.
 type Corpus struct {
-	Provenance Provenance
+	Provenance provenance.Corpus
 	Labels     []string // sorted; empty: the corpus has none, or over 10,000 under the usual name
 	Train      *Split   // nil: there is none
 	Validation *Split
@@ -199,7 +187,7 @@ func Merge(corpora ...*Corpus) *Corpus {
 	var names []string
 	for _, c := range corpora {
 		names = append(names, c.Provenance.Name)
-		m.Provenance.Rows += c.Provenance.Rows
+		m.Provenance.Documents += c.Provenance.Documents
 		m.Provenance.Bytes += c.Provenance.Bytes
 		m.Labels = append(m.Labels, c.Labels...)
 		for _, s := range []struct {
@@ -390,7 +378,7 @@ func (s *fileSums) check(spec Spec) error {
 	if strings.EqualFold(spec.SHA256, s.ofLines()) {
 		return nil
 	}
-	return (&Corpus{Provenance: Provenance{SHA256: s.sum()}}).checkSHA256(spec)
+	return (&Corpus{Provenance: provenance.Corpus{SHA256: s.sum()}}).checkSHA256(spec)
 }
 
 // checkSHA256 compares a corpus with the hash that was given for it.
@@ -424,7 +412,7 @@ func readManifest(dir string) (*Manifest, error) {
 }
 
 func openConverted(ctx context.Context, spec Spec, dir string, m *Manifest, progress func(done, total int64)) (_ *Corpus, err error) {
-	c := &Corpus{Dir: dir, Manifest: m, Provenance: m.Provenance}
+	c := &Corpus{Dir: dir, Manifest: m, Provenance: m.provenance()}
 	// What the recipe says of a corpus goes before what its converter knew.
 	for _, o := range []struct{ to, from *string }{
 		{&c.Provenance.Name, &spec.Name}, {&c.Provenance.Source, &spec.Source},
@@ -598,7 +586,7 @@ func openFiles(ctx context.Context, spec Spec, cacheDir string, progress func(do
 	if err := spec.fitsArrow(); err != nil {
 		return nil, err
 	}
-	c := &Corpus{Provenance: Provenance{Name: spec.Name, Source: spec.Source, Licence: spec.Licence, Consent: spec.Consent, Collected: spec.Collected}, skips: spec.Read.Skips}
+	c := &Corpus{Provenance: provenance.Corpus{Name: spec.Name, Source: spec.Source, Licence: spec.Licence, Consent: spec.Consent, Collected: spec.Collected}, skips: spec.Read.Skips}
 	defer func() {
 		if err != nil {
 			c.Close()
@@ -637,7 +625,7 @@ func openFiles(ctx context.Context, spec Spec, cacheDir string, progress func(do
 		return nil, err
 	}
 	for _, s := range c.Splits() {
-		c.Provenance.Rows += s.rows
+		c.Provenance.Documents += s.rows
 	}
 	if err := c.checkRows(spec.From); err != nil {
 		return nil, err

@@ -114,8 +114,8 @@ func TestPrepareGoroot(t *testing.T) {
 		}
 	}
 	// 93 functions of their own, and Close, of which four are one.
-	if want := int64(94); rows != want || c.Provenance.Rows != want {
-		t.Errorf("%d rows, announced %d, want %d", rows, c.Provenance.Rows, want)
+	if want := int64(94); rows != want || c.Provenance.Documents != want {
+		t.Errorf("%d rows, announced %d, want %d", rows, c.Provenance.Documents, want)
 	}
 	m := c.Manifest
 	if m.Duplicates.Documents != 97 || m.Duplicates.Exact != 3 || m.Duplicates.Near != 0 {
@@ -261,7 +261,7 @@ func TestPrepareFiles(t *testing.T) {
 	if v, s := all(t, c.Validation), all(t, c.Test); len(v) != 1 || v[0].Text != "held out" || len(s) != 1 || s[0].Text != "tested" {
 		t.Errorf("validation %+v, test %+v", v, s)
 	}
-	if p := c.Provenance; p.Name != "mine" || p.Licence != "CC0-1.0" || p.Rows != 6 || len(p.SHA256) != 64 {
+	if p := c.Provenance; p.Name != "mine" || p.Licence != "CC0-1.0" || p.Documents != 6 || len(p.SHA256) != 64 {
 		t.Errorf("provenance %+v", p)
 	}
 	// More labels than there can be, under the usual name: texts without labels.
@@ -500,9 +500,9 @@ func TestThisGoroot(t *testing.T) {
 		labelled += s.Labelled
 	}
 	t.Logf("%v: %d documents, %d bytes of text, %d labelled with %d labels, duplicates %+v, overlap %+v, drops %v",
-		time.Since(start).Round(time.Millisecond), c.Provenance.Rows, bytes, labelled, len(c.Labels), *c.Manifest.Duplicates, c.Manifest.Overlap, c.Manifest.Drops)
-	if c.Provenance.Rows < 10000 || bytes < 3e6 || bytes > 6e6 {
-		t.Errorf("%d documents of %d bytes", c.Provenance.Rows, bytes)
+		time.Since(start).Round(time.Millisecond), c.Provenance.Documents, bytes, labelled, len(c.Labels), *c.Manifest.Duplicates, c.Manifest.Overlap, c.Manifest.Drops)
+	if c.Provenance.Documents < 10000 || bytes < 3e6 || bytes > 6e6 {
+		t.Errorf("%d documents of %d bytes", c.Provenance.Documents, bytes)
 	}
 	for _, want := range []string{"crypto", "go", "net", "runtime"} {
 		if !slices.Contains(c.Labels, want) {

@@ -148,7 +148,7 @@ func TestHubCorpus(t *testing.T) {
 		}
 		defer c.Close()
 		p := c.Provenance
-		if p.Source != source || p.Licence != "cc-by-4.0" || p.Rows != 3 || len(p.SHA256) != 64 || c.Train.Rows() != 2 || c.Test.Rows() != 1 || fmt.Sprint(c.Labels) != "[bad good]" {
+		if p.Source != source || p.Licence != "cc-by-4.0" || p.Documents != 3 || len(p.SHA256) != 64 || c.Train.Rows() != 2 || c.Test.Rows() != 1 || fmt.Sprint(c.Labels) != "[bad good]" {
 			t.Errorf("%+v, labels %v", p, c.Labels)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"hone/checkpoint/provenance"
 	"hone/data/source"
 )
 
@@ -38,7 +39,7 @@ func openShelved(ctx context.Context, spec Spec, files []sided, cacheDir string,
 	if cacheDir == "" {
 		return nil, fmt.Errorf("data: %s: no cache directory to convert it into (hint: set HONE_CACHE)", spec.From)
 	}
-	p := Provenance{Name: spec.Name, Source: spec.Source, Licence: spec.Licence, Consent: spec.Consent, Collected: spec.Collected}
+	p := provenance.Corpus{Name: spec.Name, Source: spec.Source, Licence: spec.Licence, Consent: spec.Consent, Collected: spec.Collected}
 	for _, f := range files {
 		info, err := os.Stat(f.path)
 		if err != nil {
@@ -111,7 +112,7 @@ func openShelved(ctx context.Context, spec Spec, files []sided, cacheDir string,
 		from[f.side]++
 	}
 	c.cameFrom(from)
-	p.Rows = c.Provenance.Rows
+	p.Documents, p.Cleaning = c.Provenance.Documents, c.Provenance.Cleaning
 	c.Provenance, c.Dir = p, ""
 	return c, nil
 }

@@ -5,10 +5,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
+	"hone/checkpoint/provenance"
 	"hone/data/source"
 )
 
@@ -25,7 +27,7 @@ func TestPrepareFormats(t *testing.T) {
 					notices++
 				}
 			}}
-			var first Provenance
+			var first provenance.Corpus
 			for try := range 2 {
 				c, err := Prepare(context.Background(), spec, cache, nil)
 				if err != nil {
@@ -37,7 +39,7 @@ func TestPrepareFormats(t *testing.T) {
 				}
 				if try == 0 {
 					first = c.Provenance
-				} else if c.Provenance != first {
+				} else if !reflect.DeepEqual(c.Provenance, first) {
 					t.Errorf("%+v the second time, %+v the first", c.Provenance, first)
 				}
 				if name == "dict" && (c.Test == nil || c.Test.Rows() != 3) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"hone/checkpoint/provenance"
 	"hone/eval/metric"
 )
 
@@ -61,7 +62,7 @@ func TestCompareSeeds(t *testing.T) {
 		}
 		return &Run{
 			Recipe: "pets", Seed: seed, RecipeText: "name = \"pets\"\nseed = " + string(rune('0'+seed)) + "\n\n[[stage]]\nname = \"cats\"\nlearning_rate = " + rateText + "\n",
-			Provenance: []Corpus{{Name: "pets", SHA256: "ab"}},
+			Provenance: []Corpus{{Corpus: provenance.Corpus{Name: "pets", SHA256: "ab"}}},
 			Stages:     []Stage{{Name: "cats", LearningRate: rate}},
 			Evaluations: []metric.Evaluation{{Stage: "cats", Task: "test labels", Metric: "accuracy", Items: items,
 				Estimate: estimate(sum/float64(n), 0, 1, n)}},

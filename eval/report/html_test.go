@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	"hone/checkpoint/provenance"
 	"hone/eval/metric"
 )
 
@@ -64,7 +65,7 @@ func madeUp() (*Run, []byte, []Sample) {
 			{Name: "evaluate", Kind: "evaluate", TokensPerSecond: metric.Missing, WallSeconds: 21.4, TrainLoss: metric.Missing, ValLoss: metric.Missing, BitsPerByte: metric.Missing},
 		},
 		RecipeText: recipeText, RecipeSet: recipeSet,
-		Provenance: []Corpus{{"godoc", "goroot: the Go source tree, go1.26.0", "BSD-3-Clause", "published under an open licence", strings.Repeat("8f3a1c09", 8), 15873, 5120344, []Steps{{"pretrain", 1, 100}}}},
+		Provenance: []Corpus{{provenance.Corpus{Name: "godoc", Source: "goroot: the Go source tree, go1.26.0", Licence: "BSD-3-Clause", Consent: "published under an open licence", SHA256: strings.Repeat("8f3a1c09", 8), Documents: 15873, Bytes: 5120344}, []Steps{{"pretrain", 1, 100, 0.25}}}},
 		Data: []Data{{Corpus: "godoc", NGram: 5,
 			Splits: []Split{{"train", 13492, 4371022, 9870, metric.Missing}, {"validation", 794, 251310, 581, .0614}, {"test", 1587, 498012, 1162, .0597}},
 			Drops:  []Count{{"exact duplicates", 1204}, {"near duplicates", 2087}, {"shorter than 60 characters", 21950}, {"licence text", 312}, {"generated files", 288}}}},
@@ -325,7 +326,7 @@ func TestTextIsEscaped(t *testing.T) {
 		Evaluations: []metric.Evaluation{
 			{Stage: evil, Task: evil, Metric: evil, Estimate: estimate(1, 0, 2, 3), Baselines: []metric.Baseline{{Name: evil, Estimate: estimate(1, 0, 2, 3)}}},
 			{Stage: evil, Task: evil, Metric: evil}},
-		Provenance: []Corpus{{evil, evil, evil, evil, evil, 1, 1, nil}},
+		Provenance: []Corpus{{provenance.Corpus{Name: evil, Source: evil, Licence: evil, Consent: evil, Collected: evil, SHA256: evil, Train: evil, Documents: 1, Bytes: 1, Cleaning: map[string]int64{evil: 1}}, nil}},
 		Classifications: []metric.ByLabel{{Stage: evil, Task: evil, Labels: []string{evil, "b"}, Confusion: metric.Confusion{{1, 1}, {1, 1}}, Calibration: metric.Calibration{Bins: []metric.Bin{{Lo: 0, Hi: 1, N: 4, Confidence: .5, Accuracy: .5}}},
 			Wrong: []metric.Mistake{{Text: evil, Path: evil, True: evil, Predicted: evil, Probability: .5}}}},
 		Data: []Data{{Corpus: evil, Splits: []Split{{Name: evil, Overlap: .5}}, Drops: []Count{{evil, 1}}, Labels: []Count{{evil, 1}}, Skipped: 1, Unread: []string{evil}}},

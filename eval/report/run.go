@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 
+	"hone/checkpoint/provenance"
 	"hone/eval/metric"
 )
 
@@ -101,15 +102,9 @@ type Trial struct {
 	Chosen       bool          `json:"chosen"`
 }
 
-// A Corpus is where data came from and what allows its use.
+// A Corpus is data that a run has learned from.
 type Corpus struct {
-	Name    string `json:"name"`
-	Source  string `json:"source"`
-	Licence string `json:"licence"`
-	Consent string `json:"consent"`
-	SHA256  string `json:"sha256"`
-	Rows    int64  `json:"rows"`
-	Bytes   int64  `json:"bytes"`
+	provenance.Corpus
 	// Steps are those that learned from it.
 	Steps []Steps `json:"steps,omitempty"`
 }
@@ -119,6 +114,8 @@ type Steps struct {
 	Stage string `json:"stage"`
 	First int    `json:"first"`
 	Last  int    `json:"last"`
+	// Share is of the stage's mixture; 0: it has none.
+	Share metric.Number `json:"share,omitempty"`
 }
 
 // Data is what a corpus consists of, and what was left out of it.

@@ -91,8 +91,8 @@ func corpusLine(run *Run, c *Corpus) string {
 	}
 	if splits > 0 {
 		parts[len(parts)-1] += " documents"
-	} else if c.Rows > 0 {
-		parts = append(parts, plural(c.Rows, "document"))
+	} else if c.Documents > 0 {
+		parts = append(parts, plural(c.Documents, "document"))
 	}
 	if c.Bytes > 0 {
 		parts = append(parts, bytesShort(c.Bytes))

@@ -65,7 +65,7 @@ func (p *Provenance) Tree(w io.Writer) error {
 		for k, c := range o.Corpora {
 			head, body := fork(k == len(o.Corpora)-1)
 			fmt.Fprintf(&b, "%scorpus %s\n", head, c.Name)
-			for _, f := range corpusFields(c) {
+			for _, f := range c.Fields() {
 				fmt.Fprintf(&b, "%s   %-9s  %s\n", body, f[0], f[1])
 			}
 		}
@@ -107,30 +107,6 @@ func importFields(m *checkpoint.Import) [][2]string {
 	return append(fields, [2]string{"licence", licence})
 }
 
-// corpusFields is what is known of a corpus, name and value.
-func corpusFields(c checkpoint.Corpus) [][2]string {
-	fields := [][2]string{{"source", c.Source}, {"licence", c.Licence}, {"consent", c.Consent}, {"collected", c.Collected}, {"sha256", c.SHA256}}
-	for i := range fields {
-		if fields[i][1] == "" {
-			fields[i][1] = "not stated"
-		}
-	}
-	if c.Documents > 0 {
-		fields = append(fields, [2]string{"documents", fmt.Sprint(c.Documents)})
-	}
-	if c.Share > 0 {
-		fields = append(fields, [2]string{"share", fmt.Sprintf("%.3g %% of the mixture", 100*c.Share)})
-	}
-	var out []string
-	for _, reason := range slices.Sorted(maps.Keys(c.Cleaning)) {
-		out = append(out, fmt.Sprintf("%d %s", c.Cleaning[reason], reason))
-	}
-	if len(out) > 0 {
-		fields = append(fields, [2]string{"left out", strings.Join(out, ", ")})
-	}
-	return fields
-}
-
 // Card writes the chain as a data card in Markdown.
 func (p *Provenance) Card(w io.Writer) error {
 	var b strings.Builder
@@ -143,7 +119,7 @@ func (p *Provenance) Card(w io.Writer) error {
 		}
 		for _, c := range o.Corpora {
 			fmt.Fprintf(&b, "\n### Corpus %s\n\n| | |\n|---|---|\n", escapeMarkdown(c.Name))
-			for _, f := range corpusFields(c) {
+			for _, f := range c.Fields() {
 				fmt.Fprintf(&b, "| %s | %s |\n", f[0], escapeMarkdown(f[1]))
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"hone/checkpoint/provenance"
 	"hone/data"
 	"hone/data/clean"
 	"hone/data/corpus"
@@ -17,7 +18,7 @@ import (
 
 // openCorpora opens every corpus of a recipe; goroot: is converted on first use.
 func openCorpora(ctx context.Context, r *recipes.Recipe, o Options) (map[string]*corpus.Corpus, error) {
-	corpora, provenance := map[string]*corpus.Corpus{}, map[string]corpus.Provenance{}
+	corpora, origins := map[string]*corpus.Corpus{}, map[string]provenance.Corpus{}
 	for _, name := range slices.Sorted(maps.Keys(r.Corpus)) {
 		c := r.Corpus[name]
 		b := o.Bar("reading corpus "+name, "bytes")
@@ -33,9 +34,9 @@ func openCorpora(ctx context.Context, r *recipes.Recipe, o Options) (map[string]
 		if k := corpus.Skipped(); k != nil {
 			o.Say(fmt.Sprintf("corpus %s: %d records skipped, the first: %s", name, k.Count, k.First[0]))
 		}
-		corpora[name], provenance[name] = corpus, corpus.Provenance
+		corpora[name], origins[name] = corpus, corpus.Provenance
 	}
-	if err := r.ProvenanceLacks(provenance); err != nil {
+	if err := r.ProvenanceLacks(origins); err != nil {
 		return nil, err
 	}
 	for _, s := range r.Stages {

@@ -40,7 +40,7 @@ func trainConfig(r *recipes.Recipe, s *recipes.Stage, corpora map[string]*corpus
 		size := float64(corpora[m.Corpus].Train.Rows())
 		if cfg.MixtureBy == data.ByToken {
 			// Tokens are not counted yet; bytes stand for them.
-			size *= float64(corpora[m.Corpus].Provenance.Bytes) / float64(corpora[m.Corpus].Provenance.Rows)
+			size *= float64(corpora[m.Corpus].Provenance.Bytes) / float64(corpora[m.Corpus].Provenance.Documents)
 		}
 		switch {
 		case m.Weight > 0:

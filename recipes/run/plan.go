@@ -194,7 +194,7 @@ func planTrain(r *recipes.Recipe, s *recipes.Stage, corpus *corpus.Corpus, dev *
 		if s.EvalDocuments > 0 {
 			docs = min(docs, s.EvalDocuments)
 		}
-		tokens := float64(docs) * float64(corpus.Provenance.Bytes) / float64(corpus.Provenance.Rows) / BytesPerToken
+		tokens := float64(docs) * float64(corpus.Provenance.Bytes) / float64(corpus.Provenance.Documents) / BytesPerToken
 		ps.Minutes += float64(ps.Steps/n) * tokens / ps.TokensPerSecond / 3 / 60
 	}
 	return nil

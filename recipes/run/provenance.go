@@ -5,22 +5,19 @@ import (
 	"maps"
 	"slices"
 
-	"hone/checkpoint"
+	"hone/checkpoint/provenance"
 	"hone/data"
-	"hone/data/corpus"
+	"hone/eval/metric"
 	"hone/eval/report"
 	"hone/recipes"
 )
 
 // provenance is of all that a stage reads.
-func (w *runner) provenance(s *recipes.Stage, mixture []data.Part) []checkpoint.Corpus {
-	var list []checkpoint.Corpus
+func (w *runner) provenance(s *recipes.Stage, mixture []data.Part) []provenance.Corpus {
+	var list []provenance.Corpus
 	for i, name := range s.Sources() {
-		p := w.corpora[name].Provenance
-		c := checkpoint.Corpus{
-			Name: p.Name, Source: p.Source, Licence: p.Licence, Consent: p.Consent, Collected: p.Collected,
-			SHA256: p.SHA256, Train: w.corpora[name].Train.SHA256, Documents: p.Rows, Cleaning: leftOut(w.corpora[name].Manifest),
-		}
+		c := w.corpora[name].Provenance
+		c.Train = w.corpora[name].Train.SHA256
 		if len(mixture) > 0 {
 			c.Share = mixture[i].Weight
 		}
@@ -35,10 +32,11 @@ func (w *runner) provenance(s *recipes.Stage, mixture []data.Part) []checkpoint.
 func (w *runner) learned() []report.Corpus {
 	var list, tokenizers []report.Corpus
 	for _, name := range slices.Sorted(maps.Keys(w.corpora)) {
-		p := w.corpora[name].Provenance
-		list = append(list, report.Corpus{
-			Name: p.Name, Source: p.Source, Licence: p.Licence, Consent: p.Consent, SHA256: p.SHA256, Rows: p.Rows, Bytes: p.Bytes,
-		})
+		c := w.corpora[name]
+		list = append(list, report.Corpus{Corpus: c.Provenance})
+		if c.Train != nil {
+			list[len(list)-1].Train = c.Train.SHA256
+		}
 	}
 	note := func(list *[]report.Corpus, c report.Corpus, steps report.Steps) {
 		at := slices.IndexFunc(*list, func(o report.Corpus) bool { return o.Name == c.Name && o.SHA256 == c.SHA256 })
@@ -58,10 +56,12 @@ func (w *runner) learned() []report.Corpus {
 			steps := report.Steps{Stage: s.Name, First: before + 1, Last: cmp.Or(o.Step, m.Step)}
 			before = steps.Last
 			for _, c := range o.Corpora {
-				note(&list, report.Corpus{Name: c.Name, Source: c.Source, Licence: c.Licence, Consent: c.Consent, SHA256: c.SHA256, Rows: c.Documents}, steps)
+				steps := steps
+				steps.Share, c.Share = metric.Number(c.Share), 0 // which stages may have each their own
+				note(&list, report.Corpus{Corpus: c}, steps)
 			}
 			if o.Tokenizer != "" {
-				note(&tokenizers, report.Corpus{Name: tokenizerInput, Source: w.r.Tokenizer.File, SHA256: o.Tokenizer}, steps)
+				note(&tokenizers, report.Corpus{Corpus: provenance.Corpus{Name: tokenizerInput, Source: w.r.Tokenizer.File, SHA256: o.Tokenizer}}, steps)
 			}
 		}
 	}
@@ -69,18 +69,4 @@ func (w *runner) learned() []report.Corpus {
 		list = append(list, tokenizers...)
 	}
 	return list
-}
-
-// leftOut counts what the cleaning of a corpus has left out, by reason.
-func leftOut(m *corpus.Manifest) map[string]int64 {
-	if m == nil {
-		return nil
-	}
-	counts := map[string]int64{}
-	maps.Copy(counts, m.Drops)
-	if d := m.Duplicates; d != nil {
-		counts["exact duplicate"], counts["near duplicate"] = int64(d.Exact), int64(d.Near)
-	}
-	maps.DeleteFunc(counts, func(_ string, n int64) bool { return n == 0 })
-	return counts
 }

@@ -93,7 +93,7 @@ func Evaluate(ctx context.Context, dir string, t *task.Task, limit int, o Option
 	run := &report.Run{
 		Recipe: "eval " + t.Name, Version: recipes.Version(),
 		Machine:    report.Machine{Description: cpu.Machine(), Device: kind, Kernels: kernels, Threads: dev.Threads(), PeakFLOPs: metric.Missing},
-		Provenance: []report.Corpus{{Name: c.Provenance.Name, Source: c.Provenance.Source, Licence: c.Provenance.Licence, Consent: c.Provenance.Consent, SHA256: c.Provenance.SHA256, Rows: c.Provenance.Rows, Bytes: c.Provenance.Bytes}},
+		Provenance: []report.Corpus{{Corpus: c.Provenance}},
 	}
 	run.Evaluations, run.Classifications, err = score(ctx, y, m.Checkpoint.Manifest.Stage, m.Net, nil, t.Baselines)
 	if err != nil {
