@@ -60,7 +60,7 @@ func (r *Recipe) resolve(precision func(name string) error) {
 				s.Corpus = name
 			}
 		}
-		if s.Kind == "evaluate" { // which reads as its models have read
+		if !s.Trains() { // which reads as its models have read
 			continue
 		}
 		if s.SequenceLength == 0 && r.Model.Family != nil {

@@ -38,6 +38,9 @@ func (r *Recipe) SetKeys(resolved string) string {
 // An Outline is a stage by its name and kind: what recipes of every version have.
 type Outline struct{ Name, Kind string }
 
+// Trains says that the stage trains a model.
+func (o *Outline) Trains() bool { return o.Kind != evaluate }
+
 // Outlines are the stages of a recipe's text, which need not be valid here.
 func Outlines(text string) ([]Outline, error) {
 	var r struct{ Stage []Outline }

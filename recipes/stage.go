@@ -36,6 +36,12 @@ type Common struct {
 	EvalDocuments int    `toml:"eval_documents" unit:"documents" doc:"documents of the split that are scored, at most, by validation while training and by a stage of kind evaluate; 0: all"`
 }
 
+// evaluate is the kind of the stages that train nothing.
+const evaluate = "evaluate"
+
+// Trains says that the stage trains a model.
+func (s *Stage) Trains() bool { return s.Kind != evaluate }
+
 func defaultStage() Stage {
 	return Stage{
 		Common:     Common{EvalDocuments: 256},

@@ -20,7 +20,7 @@ import (
 	"hone/trainer/model"
 )
 
-var stageKinds = []string{"pretrain", "finetune", "evaluate"}
+var stageKinds = []string{"pretrain", "finetune", evaluate}
 
 // validate notes everything that is wrong with a recipe that has been decoded and resolved.
 func (d *decoder) validate(r *Recipe) {
@@ -213,7 +213,7 @@ func (d *decoder) checkStage(r *Recipe, i int, corpora []string) {
 		}
 	}
 	d.positive(at+"eval_documents", s.EvalDocuments, 0)
-	if s.Kind == "evaluate" {
+	if !s.Trains() {
 		d.evaluating(s, at, trained)
 		d.scored(r, s, at)
 		return

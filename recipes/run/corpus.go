@@ -60,13 +60,13 @@ func openCorpora(ctx context.Context, r *recipes.Recipe, o Options) (map[string]
 // suits says what a stage lacks in its corpus, or one of them.
 func suits(c *corpus.Corpus, s *recipes.Stage, name string) error {
 	switch {
-	case s.Kind != "evaluate" && (c.Train == nil || c.Train.Rows() == 0):
+	case s.Trains() && (c.Train == nil || c.Train.Rows() == 0):
 		return fmt.Errorf("stage %s: corpus %s has no documents in split train: it has %s (hint: hone data info shows which file is in which split)", s.Name, name, describeSplits(c))
-	case s.Kind == "evaluate" && s.Split == "validation" && (c.Validation == nil || c.Validation.Rows() == 0):
+	case !s.Trains() && s.Split == "validation" && (c.Validation == nil || c.Validation.Rows() == 0):
 		return fmt.Errorf("stage %s: corpus %s has no split validation", s.Name, name)
-	case s.Kind != "evaluate" && (c.Validation == nil || c.Validation.Rows() == 0):
+	case s.Trains() && (c.Validation == nil || c.Validation.Rows() == 0):
 		return fmt.Errorf("stage %s: corpus %s has no documents in split validation to watch the training with: it has %s (hint: validation = 0.05 in its table holds some out)", s.Name, name, describeSplits(c))
-	case s.Kind == "evaluate" && s.Split == "test" && (c.Test == nil || c.Test.Rows() == 0):
+	case !s.Trains() && s.Split == "test" && (c.Test == nil || c.Test.Rows() == 0):
 		return fmt.Errorf("stage %s: corpus %s has no split test", s.Name, name)
 	}
 	return nil

@@ -65,7 +65,7 @@ func Stages(dir string) (stages []string) {
 	}
 	list, _ := recipes.Outlines(string(text)) // what cannot be read is no recipe
 	for _, s := range list {
-		if s.Kind != "evaluate" {
+		if s.Trains() {
 			stages = append(stages, filepath.Join(dir, s.Name))
 		}
 	}

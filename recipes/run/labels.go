@@ -33,8 +33,8 @@ func labelled(r *recipes.Recipe, corpora map[string]*corpus.Corpus) error {
 	for i := range r.Stages {
 		s := &r.Stages[i]
 		c := stageCorpus(corpora, s)
-		switch s.Kind {
-		case "finetune":
+		switch {
+		case !s.Learns().OfText():
 			for _, need := range []struct {
 				split *corpus.Split
 				what  string
@@ -44,15 +44,15 @@ func labelled(r *recipes.Recipe, corpora map[string]*corpus.Corpus) error {
 				}
 			}
 			if len(c.Labels) < 2 {
-				return fmt.Errorf("stage %s: corpus %s has %d labels; classification needs 2 or more", s.Name, c.Provenance.Name, len(c.Labels))
+				return fmt.Errorf("stage %s: corpus %s has %d labels; %v needs 2 or more", s.Name, c.Provenance.Name, len(c.Labels), s.Learns())
 			}
-		case "evaluate":
+		case !s.Trains():
 			if err := eval.CanFit(c, s.Baselines); err != nil {
 				return fmt.Errorf("stage %s: %w", s.Name, err)
 			}
 			for _, name := range s.Models {
 				m, err := r.Stage(name)
-				if err != nil || m.Kind != "finetune" {
+				if err != nil || m.Learns().OfText() {
 					continue
 				}
 				split := c.Validation

@@ -14,7 +14,7 @@ func fits(r *recipes.Recipe, say func(string)) error {
 	most := int64(0)
 	for i := range r.Stages {
 		s := &r.Stages[i]
-		if s.Kind == "evaluate" {
+		if !s.Trains() {
 			continue
 		}
 		p, err := newStageParts(r, s, []string{"0", "1"}) // labels are not known yet, and weigh little

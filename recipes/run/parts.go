@@ -112,7 +112,7 @@ func madeUp(s *recipes.Stage, p *stageParts) *model.Feed {
 		f.EncoderTokens = append(f.EncoderTokens, int32(i*7919%p.config.VocabSize))
 		f.EncoderSegments = append(f.EncoderSegments, 1)
 	}
-	if s.Kind == "finetune" || s.NextSentence {
+	if !s.Learns().OfText() || s.NextSentence {
 		slots := s.MicroBatchSize * s.MaxSequences
 		f.Pool, f.Labels, f.LabelWeights = make([]int32, slots), make([]int32, slots), make([]float32, slots)
 		for i := range slots {

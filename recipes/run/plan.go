@@ -82,7 +82,7 @@ func Check(ctx context.Context, r *recipes.Recipe, o Options) (*Plan, error) {
 		}
 		s := &r.Stages[i]
 		ps := PlanStage{Name: s.Name, Kind: s.Kind}
-		if s.Kind == "evaluate" {
+		if !s.Trains() {
 			if err := planEvaluate(r, s, corpora, &ps); err != nil {
 				return nil, err
 			}
@@ -114,7 +114,7 @@ func Programs(ctx context.Context, r *recipes.Recipe, o Options) ([]*exec.Progra
 	var list []*exec.Program
 	for i := range r.Stages {
 		s := &r.Stages[i]
-		if s.Kind == "evaluate" {
+		if !s.Trains() {
 			continue
 		}
 		parts, err := newStageParts(r, s, labelsOf(r, s, stageCorpus(corpora, s)))

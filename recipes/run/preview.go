@@ -38,7 +38,7 @@ func Preview(ctx context.Context, r *recipes.Recipe, o Options, colour bool) ([]
 	var list []StagePreview
 	for i := range r.Stages {
 		s := &r.Stages[i]
-		if s.Kind == "evaluate" {
+		if !s.Trains() {
 			continue
 		}
 		p := StagePreview{Stage: s.Name}

@@ -188,7 +188,7 @@ func (w *runner) report() (*report.Run, error) {
 	}
 	for i := range w.r.Stages[:w.at] {
 		s := &w.r.Stages[i]
-		if s.Kind == "evaluate" {
+		if !s.Trains() {
 			e, err := readEvaluated(filepath.Join(w.stageDir(s.Name), evaluationFile))
 			if err != nil {
 				return nil, fmt.Errorf("stage %s: %w", s.Name, err)
@@ -351,7 +351,7 @@ func Compare(dirs []string) (*report.Comparison, error) {
 			return nil, err
 		}
 		for _, s := range run.Stages {
-			if s.Kind != "evaluate" {
+			if s.Steps > 0 { // it trained a model, and evaluated none
 				continue
 			}
 			// Without its documents a figure is compared by its interval.

@@ -132,7 +132,7 @@ func Run(ctx context.Context, r *recipes.Recipe, o Options) (run *report.Run, er
 		s := &r.Stages[i]
 		w.at = i
 		var worked bool
-		if s.Kind == "evaluate" {
+		if !s.Trains() {
 			worked, err = w.evaluate(ctx, s)
 		} else {
 			worked, err = w.train(ctx, s)

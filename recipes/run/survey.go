@@ -146,7 +146,7 @@ func (v *surveyed) stage(s *recipes.Stage, windows bool) (documentsPerStep, epoc
 				continue
 			}
 			share, most := 1.0, 0
-			if s.Kind == "finetune" { // the end of a longer document is cut
+			if !s.Learns().OfText() { // the end of a longer document is cut
 				share, most = 1-float64(t.Unlabelled)/float64(max(1, t.Documents)), s.SequenceLength
 			}
 			documents += float64(t.Documents-t.TooLong) * share
@@ -159,13 +159,13 @@ func (v *surveyed) stage(s *recipes.Stage, windows bool) (documentsPerStep, epoc
 		return 0, 0, fmt.Sprintf("stage %s: there is no document to train on", s.Name)
 	}
 	documentsPerStep = step / (tokens / documents)
-	if s.Kind == "finetune" {
+	if !s.Learns().OfText() {
 		documentsPerStep = min(documentsPerStep, float64(s.BatchSize*s.MaxSequences))
 	}
 	epochs = documentsPerStep * float64(s.Steps) / documents
 	if windows { // a row is of one document, at least
 		documentsPerStep = max(documentsPerStep, min(documents, float64(s.BatchSize)))
-	} else if s.Kind == "pretrain" && v.r.Model.Memory(head(s)) == 0 && long > bytes/2 {
+	} else if s.Learns().OfText() && v.r.Model.Memory(head(s)) == 0 && long > bytes/2 {
 		warning = fmt.Sprintf("stage %s: a step of %.0f tokens sees about %.2g documents, of %.0f tokens each: its %d rows are mostly neighbours in one of them (hint: separator = \"\\n\\n\" makes documents of the paragraphs of plain text; random_windows = true begins rows at random places)",
 			s.Name, step, documentsPerStep, tokens/documents, s.BatchSize)
 	}
@@ -182,7 +182,7 @@ func windows(r *recipes.Recipe, s *recipes.Stage, c *corpus.Corpus) bool {
 	switch {
 	case s.RandomWindows != nil:
 		return *s.RandomWindows
-	case s.Kind != "pretrain" || len(s.Mixture) > 0 || s.NextSentence || r.Model.Memory(head(s)) > 0 || c.Train == nil:
+	case !s.Learns().OfText() || len(s.Mixture) > 0 || s.NextSentence || r.Model.Memory(head(s)) > 0 || c.Train == nil:
 		return false
 	}
 	mean, err := c.Train.MeanBytes()
