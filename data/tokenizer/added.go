@@ -2,29 +2,30 @@ package tokenizer
 
 import "strings"
 
-// AddedToken is matched in the text as it stands, before it is cut into words.
+// AddedToken is a token that is found in a text as it is written, before the text is cut
+// into words.
 type AddedToken struct {
 	ID         int32  `json:"id"`
 	Content    string `json:"content"`
-	SingleWord bool   `json:"single_word"` // not beside word characters
-	LStrip     bool   `json:"lstrip"`      // takes the white space before it too
-	RStrip     bool   `json:"rstrip"`      // and after it
-	Normalized bool   `json:"normalized"`  // matched after normalization, and after those that are not
-	Special    bool   `json:"special"`     // left out by Text if asked
+	SingleWord bool   `json:"single_word"` // not matched next to word characters
+	LStrip     bool   `json:"lstrip"`      // includes the white space before it
+	RStrip     bool   `json:"rstrip"`      // includes the white space after it
+	Normalized bool   `json:"normalized"`  // matched in the normalized text, after the tokens that are not
+	Special    bool   `json:"special"`     // omitted by Text on request
 
-	match   string // what stands in the text: Content, or that normalized
-	inVocab bool   // listed in the model's vocabulary too
+	match   string // the string to match: Content, normalized if Normalized
+	inVocab bool   // also in the model's vocabulary
 }
 
-// matcher finds the leftmost and there the longest of a set of added tokens.
+// matcher finds the leftmost added token of a set, of several at one place the longest.
 type matcher struct {
 	trie   *trie
 	tokens []*AddedToken
 	first  [256]bool
-	only   int // the one first byte, or -1: then IndexByte skips fast
+	only   int // the first byte of all tokens, if they share one, for a fast search; else -1
 }
 
-// newMatcher returns nil for no tokens.
+// newMatcher makes a matcher; nil if there are no tokens.
 func newMatcher(tokens []*AddedToken) *matcher {
 	m := &matcher{trie: newTrie(), only: -1}
 	for _, t := range tokens {
@@ -46,7 +47,7 @@ func newMatcher(tokens []*AddedToken) *matcher {
 	return m
 }
 
-// find gives the next token in s at or after from; it is s[start:start+len(match)].
+// find gives the next token in s at or after from, which is s[start:start+len(match)].
 func (m *matcher) find(s string, from int) (start int, token *AddedToken) {
 	for i := from; i < len(s); i++ {
 		if m.only >= 0 {

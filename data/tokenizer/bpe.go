@@ -7,33 +7,34 @@ import (
 	"unicode/utf8"
 )
 
-// bpe is byte-pair encoding: a word begins as characters (or bytes, where the
-// vocabulary is of bytes), and pairs are merged in the order they were learned.
+// bpe is byte-pair encoding: a word starts as its characters (or its bytes, for
+// byte-level kinds), and pairs are merged in the order in which they were learned.
 type bpe struct {
 	pairs  pairTable
 	ids    map[string]int32
 	merges [][2]int32  // by rank
 	bytes  *[256]int32 // byte-level: the token of each byte, or -1
-	holes  bool        // some bytes have no token: they are dropped, and places are counted as they are spelled
+	holes  bool        // some bytes have no token: they are dropped, and offsets count their spelling
 	runes  map[rune]int32
 	latin  [128]int32 // runes, for ASCII
 
 	prefix, suffix string
-	unk            int32 // -1: none; then what is unknown is dropped
+	unk            int32 // -1: none, and unknown characters are dropped
 	fuse           bool
 	fallback       *[256]int32      // byte_fallback
 	whole          map[string]int32 // ignore_merges: words that are tokens as they stand
 	ignoreMerges   bool
 	unkToken       *string
 	fallbackAsked  bool
-	cutMeta        bool // no merge spans the place before "▁": a text can be cut there
+	cutMeta        bool // no merge spans the place before a "▁", so that a text can be cut there
 }
 
-// shortWord is the symbols up to which looking for the least rank beats a heap.
+// shortWord is the number of symbols up to which a linear search for the least rank is faster
+// than a heap.
 const shortWord = 48
 
-// byteRune spells each byte as a printable character, as GPT-2 does: those of
-// Latin-1 that print stand for themselves, the others follow from U+0100.
+// byteRune spells each byte as a printable character, as GPT-2 does: the printable
+// characters of Latin-1 stand for themselves, the other bytes are numbered from U+0100.
 var byteRune, runeByte = func() (to [256]rune, from map[rune]byte) {
 	from = make(map[rune]byte, 256)
 	next := rune(256)
@@ -48,7 +49,7 @@ var byteRune, runeByte = func() (to [256]rune, from map[rune]byte) {
 	return to, from
 }()
 
-// unspell gives the bytes of a piece; false if it is not in the alphabet.
+// unspell gives the bytes of a piece; false if it has other characters than byteRune's.
 func unspell(piece string) (string, bool) {
 	b := make([]byte, 0, len(piece))
 	for _, r := range piece {
@@ -87,7 +88,7 @@ func (m *bpe) build(merged []int32) {
 	}
 }
 
-// symbol gives the token that a character begins as.
+// symbol gives the token of a single character.
 func (m *bpe) symbol(e *encoder, r rune, s string, first, last bool) (int32, bool) {
 	if !first && m.prefix != "" || last && m.suffix != "" {
 		e.key = e.key[:0]
@@ -108,7 +109,7 @@ func (m *bpe) symbol(e *encoder, r rune, s string, first, last bool) (int32, boo
 	return id, ok
 }
 
-// symbols puts what a word begins as into e.symbols.
+// symbols puts the tokens of a word's characters or bytes into e.symbols.
 func (m *bpe) symbols(e *encoder, w string) {
 	list := slices.Grow(e.symbols[:0], len(w))
 	if m.bytes != nil {
@@ -120,7 +121,7 @@ func (m *bpe) symbols(e *encoder, w string) {
 		e.symbols = list
 		return
 	}
-	unk := 0 // bytes of what is unknown and not yet a symbol
+	unk := 0 // bytes of unknown characters that are not a symbol yet
 	has := false
 	flush := func() {
 		if has {
@@ -153,7 +154,7 @@ func (m *bpe) symbols(e *encoder, w string) {
 	e.symbols = list
 }
 
-// byteSize is 1, or with holes what the library counts for a byte.
+// byteSize is 1, or with holes the size of a byte's spelling, as the library counts it.
 func (m *bpe) byteSize(b byte) int32 {
 	if m.holes {
 		return int32(utf8.RuneLen(byteRune[b]))
@@ -171,7 +172,7 @@ func covers(bytes *[256]int32, s string) bool {
 	return true
 }
 
-// metaSpan gives the end of the part of w, from start on, that can be merged on its own.
+// metaSpan gives the end of the part of w from start on that can be merged on its own.
 func (m *bpe) metaSpan(w string, start int) int {
 	i := start
 	for strings.HasPrefix(w[i:], meta) {
@@ -210,7 +211,7 @@ func (m *bpe) encodeSymbols(e *encoder, dst []int32, w string) []int32 {
 		for _, s := range e.symbols {
 			dst = append(dst, s.id)
 		}
-		if len(m.merges) == 0 { // of characters: a whole text is a word
+		if len(m.merges) == 0 { // characters only: a word may be a whole text
 			return dst
 		}
 		return m.mergeShort(dst, n)
@@ -241,8 +242,8 @@ func (m *bpe) tokens(e *encoder, dst []part, w string) []part {
 	return dst
 }
 
-// mergeShort merges the last n of dst: the pair with the least rank, the leftmost
-// of equals, until no pair has one.
+// mergeShort merges the last n tokens of dst: again and again the pair with the least
+// rank, of equals the leftmost, until no pair has a rank.
 func (m *bpe) mergeShort(dst []int32, n int) []int32 {
 	start := len(dst) - n
 	ids := dst[start:]
@@ -277,7 +278,7 @@ func (m *bpe) mergeShort(dst []int32, n int) []int32 {
 // symbol is a token of a word.
 type symbol struct{ id, size int32 } // size: bytes
 
-// placed is a symbol and the number of the first of those that it was merged from.
+// placed is a merged symbol with the index of the first symbol that it was merged from.
 type placed struct {
 	symbol
 	start int32
@@ -294,21 +295,21 @@ type rankAt uint64
 
 func (a rankAt) less(b rankAt) bool { return a < b }
 
-// What mergeLong takes at a time, small enough for the cache: new symbols, and those
-// before them that are merged once more.
+// mergeLong merges this many new symbols at a time, few enough for the cache, together with
+// this many symbols before them.
 const (
 	windowNew   = 1 << 12
 	windowAgain = 1 << 8
 )
 
-// mergeLong merges e.symbols into e.merged as mergeWindow does, in time that is linear
-// in their number: windows that overlap are merged one after the other, and joined where
-// they have a token in common.
+// mergeLong merges e.symbols into e.merged as mergeWindow does, in time linear in their
+// number: it merges overlapping windows one after the other, and joins them at a token that
+// both have.
 //
-// What is joined is what the whole would give. Suppose that the whole had a first merge
-// over a border between two of the joined tokens. What was done inside these two before
-// depends on nothing outside, so the two alone would come to the same merge. But they
-// stand side by side in one of the windows, which did not.
+// The joined result is that of merging the whole. Suppose that merging the whole had a first
+// merge across a border between two of the joined tokens. All merges inside the two tokens
+// before it are independent of what surrounds them, so the two tokens alone would lead to the
+// same merge. But they are neighbours in one of the windows, where it did not happen.
 func (m *bpe) mergeLong(e *encoder, fresh, again int) {
 	e.merged = e.merged[:0]
 	for done := 0; done < len(e.symbols); {
@@ -322,7 +323,7 @@ func (m *bpe) mergeLong(e *encoder, fresh, again int) {
 		at := int32(0)
 		if from > 0 {
 			if from, at = e.common(from, start, done); at < 0 {
-				again *= 2 // and stay so: the whole is then linear still
+				again *= 2 // also for the next windows, so that the time stays linear
 				continue
 			}
 		}
@@ -334,9 +335,9 @@ func (m *bpe) mergeLong(e *encoder, fresh, again int) {
 	}
 }
 
-// common gives the first token that e.merged, from a token on and up to the symbol
-// done, has in common with the window in e.nodes that begins at start: its number in
-// both; at is -1 if there is none.
+// common gives the first token that e.merged, from its token from up to the symbol done,
+// shares with the window in e.nodes, which begins at the symbol start: its index in both. at
+// is -1 if there is none.
 func (e *encoder) common(from, start, done int) (i int, at int32) {
 	for i, at = from, 0; i < len(e.merged) && at >= 0; {
 		switch d := int(e.merged[i].start) - start - int(at); {
@@ -359,8 +360,9 @@ func (e *encoder) common(from, start, done int) (i int, at int32) {
 	return i, -1
 }
 
-// mergeWindow merges symbols into a list in e.nodes that begins with the first: the pair
-// with the least rank, the leftmost of equals, until no pair has one.
+// mergeWindow merges symbols into a linked list in e.nodes that begins with the first node:
+// again and again the pair with the least rank, of equals the leftmost, until no pair has a
+// rank.
 func (m *bpe) mergeWindow(e *encoder, symbols []symbol) {
 	nodes, heap := slices.Grow(e.nodes[:0], len(symbols)), slices.Grow(e.heap[:0], len(symbols))
 	for i, s := range symbols {
@@ -386,7 +388,7 @@ func (m *bpe) mergeWindow(e *encoder, symbols []symbol) {
 		right := &nodes[left.next]
 		p := m.pairs.get(left.id, right.id)
 		if rankAt(p.rank) != top>>32 {
-			continue // this place has changed since
+			continue // outdated: one of the two has been merged since
 		}
 		left.id, right.id = p.id, -1
 		left.size += right.size

@@ -8,9 +8,9 @@ import (
 )
 
 // charsmap is SentencePiece's compiled normalization: a double-array trie from
-// strings to replacements.
+// strings to replacements. The data is:
 //
-//	uint32 size of the trie in bytes, the trie's units, replacements ended by NUL
+//	uint32 size of the trie in bytes, the trie's units, NUL-terminated replacements
 type charsmap struct {
 	units        []uint32
 	replacements string
@@ -34,7 +34,7 @@ func newCharsmap(data []byte) (*charsmap, error) {
 	return m, nil
 }
 
-// unit is zero outside the array: no label matches, and a search ends.
+// unit is zero outside the array, where no label matches and a search ends.
 func (m *charsmap) unit(i uint32) uint32 {
 	if int(i) < len(m.units) {
 		return m.units[i]
@@ -44,8 +44,8 @@ func (m *charsmap) unit(i uint32) uint32 {
 
 func unitOffset(u uint32) uint32 { return u >> 10 << (u & (1 << 9) >> 6) }
 
-// lookup gives the replacement of the shortest key that s begins with; the
-// library that all agree with puts it for the whole of s.
+// lookup gives the replacement of the shortest key that s begins with. As the tokenizers
+// library does, the caller puts it in place of all of s.
 func (m *charsmap) lookup(s string) (string, bool) {
 	at := unitOffset(m.unit(0))
 	for i := range len(s) {
@@ -74,7 +74,7 @@ func (m *charsmap) lookup(s string) (string, bool) {
 	return "", false
 }
 
-// writeAfter is how many changes wait: of a long text they would take many times its size.
+// writeAfter bounds the number of changes that are held in memory.
 const writeAfter = 1 << 12
 
 func (m *charsmap) normalize(t text, e *editor) text {
@@ -83,7 +83,7 @@ func (m *charsmap) normalize(t text, e *editor) text {
 	swap := func(i int, old, new string) {
 		if !modified {
 			modified = true
-			if i > 0 { // the character before waits: it may have to take old's place in
+			if i > 0 { // the character before is held back: a removed old widens its place
 				r, size := lastRune(t.s[:i])
 				e.copyTo(i - size)
 				e.changes = append(e.changes, change{r: r})

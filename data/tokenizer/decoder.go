@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// decoder turns the spellings of tokens into text, token by token. Bytes that
-// are not valid UTF-8 stay if raw; else they become U+FFFD.
+// decoder turns the spellings of tokens into texts, token by token. Bytes that are
+// not valid UTF-8 are kept if raw is set; else they become U+FFFD.
 type decoder interface {
 	decode(list []string, raw bool) []string
 }
@@ -114,7 +114,7 @@ func (byteDecoder) decode(list []string, raw bool) []string {
 	return []string{lossy(b.String())}
 }
 
-// lossy makes U+FFFD of every longest part of s that begins a character and is none.
+// lossy replaces every maximal incomplete character of s by U+FFFD.
 func lossy(s string) string {
 	if utf8.ValidString(s) {
 		return s
@@ -133,7 +133,7 @@ func lossy(s string) string {
 	return b.String()
 }
 
-// brokenLen gives the length of the bytes that could begin a character.
+// brokenLen gives the length of the incomplete character that s begins with.
 func brokenLen(s string) int {
 	low, high, more := byte(0x80), byte(0xbf), 0
 	switch c := s[0]; {
@@ -161,7 +161,7 @@ func brokenLen(s string) int {
 	return n
 }
 
-// fallbackDecoder reads runs of tokens such as <0x0A>.
+// fallbackDecoder turns runs of tokens such as <0x0A> into their bytes.
 type fallbackDecoder struct{}
 
 func (fallbackDecoder) decode(list []string, raw bool) []string {
@@ -233,7 +233,7 @@ func (d suffixDecoder) decode(list []string, _ bool) []string {
 	return list
 }
 
-// replaceDecoder gives nil for some tokens if their text grows beyond bounds.
+// replaceDecoder replaces a pattern. It gives nil if the text grows beyond its limit.
 type replaceDecoder struct {
 	pattern pattern
 	content string
@@ -280,7 +280,8 @@ func (d stripDecoder) decode(list []string, _ bool) []string {
 	return list
 }
 
-// pieceDecoder joins what follows a prefix, and puts blanks before the rest.
+// pieceDecoder appends tokens with the prefix to the token before, and puts blanks before
+// the others.
 type pieceDecoder struct {
 	prefix  string
 	cleanup bool
@@ -303,7 +304,7 @@ func (d pieceDecoder) decode(list []string, _ bool) []string {
 	return list
 }
 
-// cleanUp takes out the blanks before English punctuation and endings.
+// cleanUp removes the blanks before English punctuation and contractions.
 func cleanUp(s string) string {
 	if strings.IndexByte(s, ' ') < 0 {
 		return s
@@ -315,7 +316,7 @@ func cleanUp(s string) string {
 	return s
 }
 
-// ctcDecoder drops repetitions and padding, as speech recognition needs.
+// ctcDecoder drops repetitions and padding, for speech recognition.
 type ctcDecoder struct {
 	pad, delimiter string
 	cleanup        bool

@@ -12,20 +12,20 @@ import (
 	"strings"
 )
 
-// A directory is a model's directory without tokenizer.json. Which tokenizer its files make
-// is said by a class, and what of that class's defaults is otherwise by tokenizer_config.json
-// and two older files beside it. The ids are those that AutoTokenizer of transformers 5.24
-// gives; what would need more than is followed here is refused by name.
+// A directory is a model's directory without tokenizer.json. A class says which tokenizer its
+// files make; tokenizer_config.json and two older files change the defaults of that class. The
+// ids are those that AutoTokenizer of transformers 5.24 gives; what is not supported is refused
+// by name.
 type directory struct {
 	path   string
 	class  string
 	keys   map[string]json.RawMessage // of tokenizer_config.json, over it special_tokens_map.json
-	types  bool                       // the model is fed the types of tokens
-	added  []AddedToken               // by the id that the files give it
+	types  bool                       // the model has token types as an input
+	added  []AddedToken               // tokens with an id in the files, in the order of their ids
 	named  map[string]AddedToken      // tokens with a role: bos_token, cls_token, …
-	others []string                   // roles that are a model's own, in their order
+	others []string                   // roles of the model's own, in their order
 	extra  []AddedToken               // special tokens without a role
-	listed bool                       // extra is as the files have it: a vocabulary adds none of its own
+	listed bool                       // the files list extra: the vocabulary adds nothing to it
 }
 
 const (
@@ -35,10 +35,11 @@ const (
 	addedTokensFile     = "added_tokens.json"
 )
 
-// roles are the special tokens that every class knows, in the order in which they are added.
+// roles are the roles of special tokens that every class has, in the order in which they are
+// added.
 var roles = []string{"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"}
 
-// backend is the class that follows tokenizer.json or a SentencePiece model as they are.
+// backend is the class that follows a tokenizer.json or a SentencePiece model as it is.
 const backend = "TokenizersBackend"
 
 // classes makes a tokenizer of a directory's vocabulary, by class.
@@ -56,14 +57,14 @@ var classes = map[string]func(*directory) (*Pipeline, error){
 	backend:               (*directory).sentencePiece,
 }
 
-// otherNames of classes.
+// otherNames maps further names of classes to those of classes.
 var otherNames = map[string]string{
 	"DistilBertTokenizer": "BertTokenizer", "ElectraTokenizer": "BertTokenizer", "LayoutLMTokenizer": "BertTokenizer",
 	"MobileBertTokenizer": "BertTokenizer", "SqueezeBertTokenizer": "BertTokenizer", "BartTokenizer": "RobertaTokenizer",
 	"LongformerTokenizer": "RobertaTokenizer", "PreTrainedTokenizer": backend, "BloomTokenizer": backend,
 }
 
-// classOf is the class of a model without tokenizer_class, by its model_type.
+// classOf is the class by model_type, for models without tokenizer_class.
 var classOf = map[string]string{
 	"bert": "BertTokenizer", "distilbert": "BertTokenizer", "electra": "BertTokenizer", "ernie": "BertTokenizer",
 	"megatron-bert": "BertTokenizer", "nezha": "BertTokenizer", "nomic_bert": "BertTokenizer", "squeezebert": "BertTokenizer",
@@ -79,8 +80,8 @@ var classOf = map[string]string{
 	"xlnet": "XLNetTokenizer",
 }
 
-// openDirectory reads a model's directory that says what its tokenizer is; nil: it does not,
-// and its files are all there is to go by.
+// openDirectory reads a model's directory that says which tokenizer it has; nil: it does not
+// say, and the vocabulary files alone must do.
 func openDirectory(path string) (*Pipeline, error) {
 	d := &directory{path: path}
 	if err := d.read(tokenizerConfigFile, &d.keys); err != nil {
@@ -100,11 +101,11 @@ func openDirectory(path string) (*Pipeline, error) {
 	return p, nil
 }
 
-// bertInputs are what models are fed that have types of tokens.
+// bertInputs is model_input_names of models that have token types as an input.
 const bertInputs = `["input_ids", "token_type_ids", "attention_mask"]`
 
-// settings is what tokenizer_config.json has to say beside a tokenizer.json: the roles of
-// tokens, and what a class does with batches.
+// settings gives the keys of tokenizer_config.json to be written beside a tokenizer.json: the
+// roles of tokens, and how batches are made.
 func (d *directory) settings() map[string]json.RawMessage {
 	keep := map[string]json.RawMessage{}
 	switch {
@@ -168,14 +169,14 @@ func (d *directory) findClass() error {
 		said, at = c.Class, filepath.Join(d.path, configFile)
 	}
 	if !isNull(d.keys["auto_map"]) {
-		return fmt.Errorf("%s: auto_map names a program of its own, which is not run: convert the tokenizer to tokenizer.json", filepath.Join(d.path, tokenizerConfigFile))
+		return fmt.Errorf("%s: auto_map names a program of the model's own, which is not run (hint: convert the tokenizer to tokenizer.json)", filepath.Join(d.path, tokenizerConfigFile))
 	}
 	registered := classOf[c.ModelType]
 	d.class = strings.TrimSuffix(said, "Fast")
 	if d.class == "PreTrainedTokenizer" { // PreTrainedTokenizerFast
 		d.class = backend
 	}
-	if said != "" && (registered == backend || c.ModelType == "qwen2") { // whose directories often give another
+	if said != "" && (registered == backend || c.ModelType == "qwen2") { // their directories often name a wrong class
 		d.class = registered
 	}
 	distilled := d.class == "DistilBertTokenizer"
@@ -184,15 +185,15 @@ func (d *directory) findClass() error {
 	}
 	defer func() { d.types = d.class == "BertTokenizer" && !distilled }()
 	switch {
-	case said == "" && c.ModelType == "llama": // the class of that name must be asked for
+	case said == "" && c.ModelType == "llama": // LlamaTokenizer is used only where it is named
 		d.class = backend
 	case said == "" && c.ModelType != "" && registered == "":
-		return fmt.Errorf("%s: which tokenizer a model of model_type %q has is not known: set tokenizer_class in %s, or convert it to tokenizer.json",
+		return fmt.Errorf("%s: the tokenizer of model_type %q is not known (hint: set tokenizer_class in %s, or convert the tokenizer to tokenizer.json)",
 			filepath.Join(d.path, configFile), c.ModelType, tokenizerConfigFile)
 	case said == "":
 		d.class = registered
 	case classes[d.class] == nil:
-		return fmt.Errorf("%s: tokenizer_class %q is not followed without a tokenizer.json (known: %s)", at, said, strings.Join(sortedKeys(classes), ", "))
+		return fmt.Errorf("%s: tokenizer_class %q is not supported without a tokenizer.json (known: %s)", at, said, strings.Join(sortedKeys(classes), ", "))
 	}
 	return nil
 }
@@ -206,7 +207,7 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// own are keys that would replace what is read from the directory's files.
+// own are keys that would replace what the directory's other files contain.
 var own = []string{"fast_tokenizer_files", "init_inputs", "merges", "post_processor", "split_special_tokens", "tokenizer_object", "tokenizer_padding", "tokenizer_truncation", "vocab"}
 
 // readTokens reads the special and the added tokens.
@@ -214,14 +215,14 @@ func (d *directory) readTokens() error {
 	at := filepath.Join(d.path, tokenizerConfigFile)
 	for _, key := range own {
 		if raw := d.keys[key]; !isNull(raw) && !slices.Contains([]string{"false", "[]", "{}"}, string(raw)) {
-			return fmt.Errorf("%s: %s is not followed", at, key)
+			return fmt.Errorf("%s: %s is not supported", at, key)
 		}
 	}
 	if isEmpty(d.keys["extra_special_tokens"]) && d.keys["additional_special_tokens"] != nil {
 		d.keys["extra_special_tokens"] = d.keys["additional_special_tokens"]
 		delete(d.keys, "additional_special_tokens")
 	}
-	// A role of a model's own is any key of this form.
+	// extra_special_tokens may be an object: then its keys are roles of the model's own.
 	byRole, err := ordered(d.keys["extra_special_tokens"])
 	if err != nil {
 		return fmt.Errorf("%s: extra_special_tokens: %w", at, err)
@@ -255,7 +256,7 @@ func (d *directory) readTokens() error {
 			case key == "extra_special_tokens" && bytes.HasPrefix(m[key], []byte("[")) || key == "additional_special_tokens":
 			default:
 				if isToken(m[key]) || bytes.HasPrefix(m[key], []byte("{")) {
-					return fmt.Errorf("%s: the role %s is not followed", filepath.Join(d.path, specialTokensFile), key)
+					return fmt.Errorf("%s: the role %s is not supported", filepath.Join(d.path, specialTokensFile), key)
 				}
 				continue
 			}
@@ -307,7 +308,7 @@ func (d *directory) readTokens() error {
 	if err != nil {
 		return err
 	}
-	for role, t := range d.named { // a token is one thing, whatever its role
+	for role, t := range d.named { // a token has the same flags in all its roles
 		for _, a := range d.added {
 			if a.Content == t.Content {
 				d.named[role] = a
@@ -330,7 +331,7 @@ func (d *directory) decoder(raw json.RawMessage) error {
 	}
 	for id, raw := range byID {
 		if !bytes.HasPrefix(raw, []byte("{")) {
-			return fmt.Errorf("%s: %d: %s is no token", at, id, clip(raw))
+			return fmt.Errorf("%s: %d: %s is not a token", at, id, clip(raw))
 		}
 		t, err := readToken(raw, false)
 		if err != nil {
@@ -367,13 +368,13 @@ func (d *directory) addedTokens() error {
 	return nil
 }
 
-// object is a JSON object in its order.
+// object is a JSON object with its names in order.
 type object struct {
 	names  []string
 	values map[string]json.RawMessage
 }
 
-// ordered reads an object; nil: it is none.
+// ordered reads a JSON object; nil: the value is not an object.
 func ordered(raw json.RawMessage) (*object, error) {
 	if !bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) {
 		return nil, nil
@@ -400,7 +401,7 @@ func ordered(raw json.RawMessage) (*object, error) {
 	return o, nil
 }
 
-// orderedKeys are the keys of tokenizer_config.json as they stand there.
+// orderedKeys lists the keys of tokenizer_config.json in their order.
 func (d *directory) orderedKeys() ([]string, error) {
 	text, err := readInput(filepath.Join(d.path, tokenizerConfigFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -416,7 +417,7 @@ func (d *directory) orderedKeys() ([]string, error) {
 	return o.names, nil
 }
 
-// isToken tells whether a value can be a token: a name, or one with its flags.
+// isToken reports whether a value can be a token: a string, or an object with flags.
 func isToken(raw json.RawMessage) bool {
 	var t struct {
 		Type string `json:"__type"`
@@ -424,8 +425,8 @@ func isToken(raw json.RawMessage) bool {
 	return bytes.HasPrefix(raw, []byte(`"`)) || json.Unmarshal(raw, &t) == nil && t.Type == "AddedToken"
 }
 
-// readToken reads a token: a name, or an object with its flags, which is special there
-// (of special_tokens_map.json).
+// readToken reads a token: a string, or an object with flags. In special_tokens_map.json, for
+// which special is set, all tokens are special.
 func readToken(raw json.RawMessage, special bool) (AddedToken, error) {
 	var name string
 	if json.Unmarshal(raw, &name) == nil {
@@ -437,7 +438,7 @@ func readToken(raw json.RawMessage, special bool) (AddedToken, error) {
 		AddedToken
 	}{}
 	if err := json.Unmarshal(raw, &t); err != nil || t.Content == "" {
-		return AddedToken{}, fmt.Errorf("%s is no token", clip(raw))
+		return AddedToken{}, fmt.Errorf("%s is not a token", clip(raw))
 	}
 	a := t.AddedToken
 	if special {
@@ -449,10 +450,10 @@ func readToken(raw json.RawMessage, special bool) (AddedToken, error) {
 	return a, nil
 }
 
-// plain is the special token that a name alone stands for.
+// plain is the special token that a string alone stands for.
 func plain(name string) AddedToken { return AddedToken{Content: name, Special: true} }
 
-// text, flag and count read a key; absent and null are the default.
+// text and flag read a key. Absent and null are the default.
 func (d *directory) text(key string) (s string, err error) { return s, d.value(key, &s) }
 
 func (d *directory) flag(key string, def bool) (bool, error) { return def, d.value(key, &def) }
@@ -466,7 +467,7 @@ func (d *directory) value(key string, v any) error {
 	return nil
 }
 
-// role is the token of a role that the class cannot do without.
+// role gives the token of a role that the class needs.
 func (d *directory) role(name string) (string, error) {
 	if t, ok := d.named[name]; ok {
 		return t.Content, nil
@@ -474,7 +475,8 @@ func (d *directory) role(name string) (string, error) {
 	return "", fmt.Errorf("%s is null", name)
 }
 
-// defaults gives roles the class's tokens where the files say nothing; null is something.
+// defaults sets the class's tokens of roles that the files do not mention. A role whose value
+// is null stays without a token.
 func (d *directory) defaults(tokens ...string) {
 	for i := 0; i < len(tokens); i += 2 {
 		role := tokens[i]
@@ -484,8 +486,8 @@ func (d *directory) defaults(tokens ...string) {
 	}
 }
 
-// place makes the added tokens of a vocabulary: what the files list keeps its id there or
-// takes the next, and so do special tokens.
+// place makes the added tokens, those that the files list first and then the special ones: a
+// token keeps the id that it has in the vocabulary, or takes the next one.
 func (d *directory) place(f *file, v *vocabulary) error {
 	size := int64(max(len(v.ids), len(v.pieces)))
 	ids := v.ids
@@ -495,7 +497,7 @@ func (d *directory) place(f *file, v *vocabulary) error {
 			ids[piece] = int64(id)
 		}
 	}
-	// Of a token that is said twice the last counts, but what is listed stays as it is.
+	// Of two tokens with the same content the last one counts, but listed ones do not change.
 	tokens := slices.Clone(d.added)
 	listed := len(tokens)
 	add := func(t AddedToken) {
@@ -529,7 +531,7 @@ func (d *directory) place(f *file, v *vocabulary) error {
 			size++
 		}
 		if i < listed && int64(t.ID) != id {
-			return fmt.Errorf("the added token %q has id %d in the files, but the vocabulary and the tokens before it make it %d", t.Content, t.ID, id)
+			return fmt.Errorf("the added token %q has id %d in the files, but the vocabulary and the tokens before it give it %d", t.Content, t.ID, id)
 		}
 		if id >= maxSize {
 			return fmt.Errorf("the added token %q has id %d: more than %d tokens", t.Content, id, maxSize)
@@ -541,7 +543,7 @@ func (d *directory) place(f *file, v *vocabulary) error {
 	return nil
 }
 
-// tokenID is the id of a token of f or v.
+// tokenID gives the id of a token of f or v.
 func tokenID(f *file, v *vocabulary) func(name string) (int32, bool) {
 	return func(name string) (int32, bool) {
 		for _, a := range f.AddedTokens {
@@ -554,8 +556,8 @@ func tokenID(f *file, v *vocabulary) func(name string) (int32, bool) {
 	}
 }
 
-// ends is the post-processor of classes that have none of their own: add_bos_token and
-// add_eos_token ask for one.
+// ends makes the post-processor of classes that have none of their own, as add_bos_token and
+// add_eos_token ask.
 func (d *directory) ends(f *file, v *vocabulary) error {
 	bos, err := d.flag("add_bos_token", false)
 	if err != nil {
@@ -576,7 +578,7 @@ func (d *directory) ends(f *file, v *vocabulary) error {
 	return err
 }
 
-// finish adds the tokens, puts the post-processor around texts, and builds.
+// finish adds the tokens, makes the post-processor by post, and builds the tokenizer.
 func (d *directory) finish(f file, v *vocabulary, post func(*file, *vocabulary) error) (*Pipeline, error) {
 	if err := d.place(&f, v); err != nil {
 		return nil, err

@@ -144,16 +144,16 @@ func TestDirectoryRefusals(t *testing.T) {
 		config, tokenizer, added any
 		want                     string
 	}{
-		{keys{"model_type": "canine"}, keys{}, nil, `config.json: which tokenizer a model of model_type "canine" has is not known: set tokenizer_class`},
-		{keys{"model_type": "bert"}, keys{"tokenizer_class": "BertJapaneseTokenizer"}, nil, `tokenizer_config.json: tokenizer_class "BertJapaneseTokenizer" is not followed without a tokenizer.json (known: BertTokenizer, CamembertTokenizer`},
-		{keys{"model_type": "bert"}, keys{"auto_map": keys{"AutoTokenizer": []any{"a.B", nil}}}, nil, "tokenizer_config.json: auto_map names a program of its own"},
-		{keys{"model_type": "bert"}, keys{"split_special_tokens": true}, nil, "tokenizer_config.json: split_special_tokens is not followed"},
+		{keys{"model_type": "canine"}, keys{}, nil, `config.json: the tokenizer of model_type "canine" is not known (hint: set tokenizer_class`},
+		{keys{"model_type": "bert"}, keys{"tokenizer_class": "BertJapaneseTokenizer"}, nil, `tokenizer_config.json: tokenizer_class "BertJapaneseTokenizer" is not supported without a tokenizer.json (known: BertTokenizer, CamembertTokenizer`},
+		{keys{"model_type": "bert"}, keys{"auto_map": keys{"AutoTokenizer": []any{"a.B", nil}}}, nil, "tokenizer_config.json: auto_map names a program of the model's own"},
+		{keys{"model_type": "bert"}, keys{"split_special_tokens": true}, nil, "tokenizer_config.json: split_special_tokens is not supported"},
 		{keys{"model_type": "bert"}, keys{"do_lower_case": "no"}, nil, "tokenizer_config.json: do_lower_case: a JSON string cannot be read as bool"},
 		{keys{"model_type": "bert"}, keys{"unk_token": nil}, nil, "as a BertTokenizer: unk_token is null"},
-		{keys{"model_type": "bert"}, keys{"cls_token": 3}, nil, "tokenizer_config.json: cls_token: 3 is no token"},
-		{keys{"model_type": "bert"}, nil, keys{"new": 1000}, `the added token "new" has id 1000 in the files, but the vocabulary and the tokens before it make it 65`},
+		{keys{"model_type": "bert"}, keys{"cls_token": 3}, nil, "tokenizer_config.json: cls_token: 3 is not a token"},
+		{keys{"model_type": "bert"}, nil, keys{"new": 1000}, `the added token "new" has id 1000 in the files, but the vocabulary and the tokens before it give it 65`},
 		{keys{"model_type": "bert"}, nil, keys{"x": 1 << 40}, "added_tokens.json: "},
-		{keys{"model_type": "gpt2"}, nil, nil, "as a GPT2Tokenizer: neither tokenizer.json nor vocab.json is there"},
+		{keys{"model_type": "gpt2"}, nil, nil, "as a GPT2Tokenizer: the directory has neither tokenizer.json nor vocab.json"},
 	} {
 		c := directoryCase{Files: map[string]json.RawMessage{"vocab.txt": text("lower.txt"), "config.json": text(test.config)}}
 		for name, v := range map[string]any{"tokenizer_config.json": test.tokenizer, "added_tokens.json": test.added} {

@@ -11,7 +11,7 @@ type encoder struct {
 	ordinary bool    // added tokens are text
 	ids      []int32 // the result without offsets
 
-	// The result with offsets, by part of a word.
+	// The result with offsets, and the tokens of the present word.
 	enc   Encoding
 	parts []part
 	words int32 // the number of words so far
@@ -20,8 +20,8 @@ type encoder struct {
 	editors []*editor // one for each stage before the model
 	pieces  [][]piece // the same
 	symbols []symbol  // of a BPE: what a word begins as
-	merged  []placed  // and what they become
-	nodes   []node    // for a window of them
+	merged  []placed  // and after merging
+	nodes   []node    // of a window of them
 	heap    []rankAt
 	hops    []hop
 	cuts    []int32
@@ -32,7 +32,7 @@ type encoder struct {
 type part struct {
 	id   int32
 	size int
-	text string // where it is not the token's spelling
+	text string // its text, where that is not the token's spelling
 }
 
 const (
@@ -48,11 +48,11 @@ type slot struct {
 	ids [cacheIDs]int32
 }
 
-// keptText is the longest text whose encoder is kept. What a longer one needed, up to
-// a hundred times its size, is given back.
+// keptText is the longest text after which an encoder is kept. A longer text needs up to a
+// hundred times its size, which is freed.
 const keptText = 1 << 18
 
-// keep puts an encoder back after a text of some length.
+// keep returns an encoder to the pool, after a text of that length.
 func (p *Pipeline) keep(e *encoder, length int) {
 	if length <= keptText {
 		p.encoders.Put(e)
@@ -70,7 +70,7 @@ func (e *encoder) editorAt(i int) *editor {
 	return e.editors[i]
 }
 
-// editor is that of a pre-tokenizer's stage.
+// editor gives the editor of a stage of the pre-tokenizer.
 func (e *encoder) editor(stage int) *editor { return e.editorAt(len(e.p.norm) + stage) }
 
 // run encodes the whole input.
@@ -82,7 +82,7 @@ func (e *encoder) run(t text) {
 	e.cut(t, e.p.plain, (*encoder).normalized)
 }
 
-// normalized normalizes what no added token has taken.
+// normalized normalizes a part of the text between added tokens.
 func (e *encoder) normalized(t text) {
 	if t.s == "" {
 		return
@@ -111,7 +111,7 @@ func (e *encoder) normalized(t text) {
 
 func (e *encoder) first(t text) { e.stage(t, 0) }
 
-// cut takes the tokens of m out of t, and gives the rest to rest.
+// cut emits the tokens of m in t, and passes the parts between them to rest.
 func (e *encoder) cut(t text, m *matcher, rest func(*encoder, text)) {
 	if m == nil {
 		rest(e, t)
@@ -161,7 +161,7 @@ func (e *encoder) cut(t text, m *matcher, rest func(*encoder, text)) {
 	}
 }
 
-// alone tells whether no word character stands beside s[start:stop].
+// alone reports whether no word character is next to s[start:stop].
 func alone(s string, start, stop int) bool {
 	if start > 0 {
 		if r, _ := lastRune(s[:start]); properties(r)&charWord != 0 {
@@ -176,7 +176,7 @@ func alone(s string, start, stop int) bool {
 	return true
 }
 
-// stage sends a text through the pre-tokenizer from a stage on, to the model.
+// stage passes a text through the pre-tokenizer, from a stage on, to the model.
 func (e *encoder) stage(t text, stage int) {
 	switch {
 	case t.s == "":
@@ -202,12 +202,12 @@ func (e *encoder) stage(t text, stage int) {
 	}
 }
 
-// emit appends the tokens of one word with their places.
+// emit appends the tokens of one word with their offsets.
 func (e *encoder) emit(t text, parts []part) {
 	at, whole := 0, 0
 	for i, p := range parts {
 		size := p.size
-		if size == 0 { // a byte of an unknown part: its place is the whole, whose size the last one has
+		if size == 0 { // a byte of an unknown part: its offsets are those of the part, whose size the last byte has
 			for whole = max(whole, i); whole < len(parts)-1 && parts[whole].size == 0; {
 				whole++
 			}
@@ -222,7 +222,7 @@ func (e *encoder) emit(t text, parts []part) {
 		if s == "" {
 			s = e.p.tokens[p.id].piece
 		} else {
-			s = string(append([]byte(nil), s...)) // an editor's text does not last
+			s = string(append([]byte(nil), s...)) // an editor's memory is reused
 		}
 		e.enc.IDs = append(e.enc.IDs, p.id)
 		e.enc.Tokens = append(e.enc.Tokens, s)
@@ -246,7 +246,7 @@ func (e *encoder) word(w string) {
 	}
 }
 
-// cached appends the ids of a word that may have been met before.
+// cached appends the ids of a word, from the cache if it is there.
 func (e *encoder) cached(dst []int32, w string) []int32 {
 	if len(w) > cacheText {
 		return e.p.model.encode(e, dst, w)
@@ -272,7 +272,7 @@ func (e *encoder) cached(dst []int32, w string) []int32 {
 	return dst
 }
 
-// charOffsets turns places in bytes into places in characters, as s has them.
+// charOffsets turns offsets in bytes of s into offsets in characters.
 func charOffsets(s string, list []Offset) []Offset {
 	ascii := true
 	for i := 0; i < len(s) && ascii; i++ {
@@ -282,7 +282,7 @@ func charOffsets(s string, list []Offset) []Offset {
 	if ascii {
 		return out
 	}
-	chars := make([]int32, len(s)+1) // by byte: the characters that end before it
+	chars := make([]int32, len(s)+1) // by byte: the number of characters that end before it
 	n := int32(0)
 	for i := 0; i < len(s); {
 		_, size := decodeRune(s, i)

@@ -9,18 +9,18 @@ import (
 // Offset is a part of the input: from Start up to End.
 type Offset struct{ Start, End int }
 
-// Encoding is a text as tokens, with where they came from. All slices have an
-// element for each token.
+// Encoding holds the tokens of a text, with their places in it. All slices have one
+// element per token.
 type Encoding struct {
 	IDs     []int32
 	Types   []int32  // 0 for the first text, 1 for the second, or as the post-processor says
-	Tokens  []string // spellings, as the vocabulary has them
-	Words   []int32  // the word that the token is of, counted in each text; -1: none
-	Chars   []Offset // in characters of the text that the token came from; 0, 0: none
-	Bytes   []Offset // the same in bytes
+	Tokens  []string // spellings in the vocabulary
+	Words   []int32  // index of the token's word in its text; -1: none
+	Chars   []Offset // place in the text, in characters; 0, 0: none
+	Bytes   []Offset // place in the text, in bytes; 0, 0: none
 	Special []bool   // added by the post-processor, or padding
 	Padding []bool
-	// What truncation cut off, in windows that overlap by its stride.
+	// Overflow holds what truncation cut off, in windows that overlap by its stride.
 	Overflow []Encoding
 }
 
@@ -43,7 +43,7 @@ func (e *Encoding) append(x Encoding) {
 	e.Padding = append(e.Padding, x.Padding...)
 }
 
-// join appends x and, to each window of what was cut off, each of the other's.
+// join appends x, and combines the overflowing windows of both.
 func (e *Encoding) join(x Encoding) {
 	var over []Encoding
 	with := func(a, b Encoding) {
@@ -74,15 +74,15 @@ func (e *Encoding) setTypes(id int32) {
 	}
 }
 
-// specialToken is one that came from no text.
+// specialToken is the encoding of a token that comes from no text.
 func specialToken(id, kind int32, token string, padding bool) Encoding {
 	return Encoding{IDs: []int32{id}, Types: []int32{kind}, Tokens: []string{token}, Words: []int32{-1},
 		Chars: make([]Offset, 1), Bytes: make([]Offset, 1), Special: []bool{true}, Padding: []bool{padding}}
 }
 
-// Tokenize encodes text with offsets and, if special, with the special tokens
-// that the post-processor adds. The truncation and padding of the file are
-// applied; errors come from truncation alone.
+// Tokenize encodes text with offsets and, if special is set, with the special tokens
+// that the post-processor adds. It applies the truncation and padding of the
+// tokenizer.json. It fails where truncation is impossible, or for the reason of Err.
 func (p *Pipeline) Tokenize(text string, special bool) (Encoding, error) {
 	return p.tokenize([]string{text}, special)
 }
@@ -125,7 +125,7 @@ func (p *Pipeline) tokenize(texts []string, special bool) (Encoding, error) {
 	return out, nil
 }
 
-// Frame is what the post-processor sets around one text.
+// Frame gives the tokens that the post-processor adds before and after a single text.
 func (p *Pipeline) Frame() (before, after []int32) {
 	const text = -1
 	list := []Encoding{specialToken(text, 0, "", false)}
@@ -138,7 +138,7 @@ func (p *Pipeline) Frame() (before, after []int32) {
 		ids = append(ids, x.IDs...)
 	}
 	at := slices.Index(ids, text)
-	if at < 0 { // a template of special tokens alone
+	if at < 0 { // a template of special tokens only
 		return ids, nil
 	}
 	return ids[:at:at], ids[at+1:]
@@ -241,7 +241,7 @@ func (t *truncation) apply(list []Encoding, limit int) error {
 	return t.cut(&list[which], left)
 }
 
-// cut leaves n tokens, and the others in windows.
+// cut truncates e to n tokens, and moves the others into windows.
 func (t *truncation) cut(e *Encoding, n int) error {
 	size := e.Len()
 	if n >= size {
@@ -277,8 +277,8 @@ func (t *truncation) cut(e *Encoding, n int) error {
 	return nil
 }
 
-// padding is the section of that name. Its strategy is "BatchLongest", which for
-// one text is its own length, or {"Fixed": n}.
+// padding is the section of that name. Its strategy is "BatchLongest", which pads a
+// single text to its own length, or {"Fixed": n}.
 type padding struct {
 	Fixed     int // 0: the longest
 	Direction string

@@ -11,13 +11,11 @@ import (
 	"strings"
 )
 
-// What each class makes of its vocabulary.
-
 // file reads a vocabulary file of the directory.
 func (d *directory) file(name string) ([]byte, error) {
 	text, err := readInput(filepath.Join(d.path, name))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("neither tokenizer.json nor %s is there", name)
+		return nil, fmt.Errorf("the directory has neither tokenizer.json nor %s", name)
 	}
 	return text, err
 }
@@ -54,7 +52,7 @@ func (d *directory) bert() (*Pipeline, error) {
 	})
 }
 
-// readVocab reads BERT's vocabulary: a token a line.
+// readVocab reads BERT's vocabulary, which has one token per line.
 func readVocab(text []byte, unk string) (*vocabulary, error) {
 	v := &vocabulary{kind: "WordPiece", ids: make(map[string]int64), prefix: "##", maxRune: 100, unk: &unk}
 	for i, line := range strings.Split(strings.TrimSuffix(string(text), "\n"), "\n") {
@@ -84,7 +82,7 @@ func bertTemplate(cls, sep string, id func(string) (int32, bool)) (json.RawMessa
 	return writeTemplate(pair[:3], pair, id)
 }
 
-// byteBPE reads vocab.json and merges.txt, for a pre-tokenizer that ends in bytes.
+// byteBPE reads vocab.json and merges.txt of a byte-level BPE.
 func (d *directory) byteBPE() (*vocabulary, error) {
 	vocab, err := d.file("vocab.json")
 	if err != nil {
@@ -134,7 +132,7 @@ func (d *directory) qwen2() (*Pipeline, error) {
 		for _, t := range d.extra {
 			special[t.Content] = true
 		}
-		for i, a := range f.AddedTokens { // whatever their flags were
+		for i, a := range f.AddedTokens { // their flags are ignored
 			if special[a.Content] {
 				f.AddedTokens[i] = AddedToken{ID: a.ID, Content: a.Content, Special: true}
 			}
@@ -163,7 +161,7 @@ func (d *directory) roberta() (*Pipeline, error) {
 			}
 			id, ok := tokenID(f, v)(name)
 			if !ok {
-				return fmt.Errorf("no token %q is there to stand around texts", name)
+				return fmt.Errorf("the token %q that is to be added to texts is not in the vocabulary", name)
 			}
 			ends[i] = fmt.Sprintf("[%s, %d]", quote(name), id)
 		}
@@ -202,7 +200,7 @@ func (d *directory) piece(names ...string) (*spModel, error) {
 	return m, nil
 }
 
-// byRank is a BPE whose pieces are merged in the order of their ids.
+// byRank gives the BPE that merges pieces in the order of their ids.
 func (m *spModel) byRank(bytes bool) (*vocabulary, error) {
 	v := &vocabulary{kind: "BPE", fuse: true, bytes: bytes}
 	var err error
@@ -289,7 +287,7 @@ func (d *directory) t5() (*Pipeline, error) {
 	if extra < 0 || extra > maxSize {
 		return nil, fmt.Errorf("extra_ids %d is negative or more than %d", extra, maxSize)
 	}
-	f, v := m.unigram(2) // whatever the model says
+	f, v := m.unigram(2) // as the class has it, whatever the model says
 	for i := extra - 1; i >= 0; i-- {
 		v.pieces, v.scores = append(v.pieces, sentinel(i)), append(v.scores, 0)
 	}
@@ -425,7 +423,7 @@ func (d *directory) xlnet() (*Pipeline, error) {
 	})
 }
 
-// sentencePiece is the class that has none of a model's own: it does as the model says.
+// sentencePiece makes the tokenizer of class backend, which follows the SentencePiece model.
 func (d *directory) sentencePiece() (*Pipeline, error) {
 	m, err := d.piece("tokenizer.model")
 	if err != nil {
@@ -440,7 +438,7 @@ func (d *directory) sentencePiece() (*Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The files may name pieces anew.
+	// The files may rename pieces.
 	names := slices.Clone(m.pieces)
 	for i, t := range d.added {
 		if t.ID >= 0 && int(t.ID) < len(names) {
@@ -451,7 +449,7 @@ func (d *directory) sentencePiece() (*Pipeline, error) {
 		}
 	}
 	m.pieces = names
-	var whole []string // pieces that are never cut nor merged
+	var whole []string // pieces that are neither cut nor merged
 	for id, piece := range m.pieces {
 		if m.types[id] == pieceUser {
 			whole = append(whole, piece)
@@ -501,7 +499,7 @@ func (d *directory) sentencePiece() (*Pipeline, error) {
 	return d.finish(f, v, d.ends)
 }
 
-// escapePattern is a pattern that matches s alone.
+// escapePattern gives a pattern that matches only s.
 func escapePattern(s string) string {
 	var b strings.Builder
 	for _, r := range s {

@@ -27,11 +27,11 @@ func readGGUF(f *os.File) (*Pipeline, error) {
 	return parseGGUF(g.Keys)
 }
 
-// FromGGUF makes the tokenizer that the keys of a GGUF file describe. Of tokenizer.ggml.model
-// it reads gpt2 (byte-level BPE, cut as tokenizer.ggml.pre names), llama (SentencePiece's BPE),
-// bert (WordPiece) and t5 (Unigram); anything else is refused by name, and so is a key that is
-// not followed. [Pipeline.Settings] has the roles of tokens and the chat template. All errors
-// mean that the file is wrong or not supported.
+// FromGGUF makes the tokenizer that the keys of a GGUF file describe. The known values of
+// tokenizer.ggml.model are gpt2 (byte-level BPE with the pre-tokenizer tokenizer.ggml.pre),
+// llama (SentencePiece's BPE), bert (WordPiece) and t5 (Unigram). Other values are refused by
+// name, and so are keys that are not supported. [Pipeline.Settings] has the roles of tokens and
+// the chat template. All errors mean that the file is wrong or not supported (exit code 2).
 func FromGGUF(keys map[string]gguf.Value) (*Pipeline, error) {
 	p, err := parseGGUF(keys)
 	if err != nil {
@@ -56,7 +56,7 @@ func parseGGUF(keys map[string]gguf.Value) (*Pipeline, error) {
 type ggufReader struct {
 	keys   map[string]gguf.Value
 	kind   string
-	tokens []string // by id; "": none, only a row of the embedding
+	tokens []string // by id; "": none, only padding of the embedding
 	types  []int
 	err    error
 }
@@ -70,7 +70,7 @@ var ggufRoles = []struct{ key, role string }{
 	{"padding", "pad_token"}, {"cls", "cls_token"}, {"mask", "mask_token"},
 }
 
-// ggufDefaults are the ids that a kind has where the file is silent, as llama.cpp has them.
+// ggufDefaults are llama.cpp's ids of roles that a file does not set, by kind.
 var ggufDefaults = map[string]map[string]int{
 	"llama": {"bos": 1, "eos": 2, "unknown": 0},
 	"bert":  {"cls": 101, "unknown": 100, "seperator": 102, "padding": 0, "mask": 103},
@@ -81,13 +81,13 @@ var ggufDefaults = map[string]map[string]int{
 // bertTokens are BERT's by their spelling.
 var bertTokens = map[string]string{"padding": "[PAD]", "unknown": "[UNK]", "cls": "[CLS]", "seperator": "[SEP]", "mask": "[MASK]"}
 
-// ggufKnown are the other keys that are followed, or that change no text and no id.
+// ggufKnown are the other supported keys, and those that change neither ids nor text.
 var ggufKnown = []string{"model", "pre", "tokens", "token_type", "token_type_count", "scores", "merges", "add_bos_token", "add_eos_token", "add_sep_token",
 	"add_space_prefix", "remove_extra_whitespaces", "precompiled_charsmap", "normalizer.lowercase", "normalizer.strip_accents",
 	"fim_pre_token_id", "fim_suf_token_id", "fim_mid_token_id", "fim_pad_token_id", "fim_rep_token_id", "fim_sep_token_id",
 	"prefix_token_id", "suffix_token_id", "middle_token_id"}
 
-// fail keeps the first error.
+// fail records the first error.
 func (g *ggufReader) fail(format string, args ...any) {
 	if g.err == nil {
 		g.err = fmt.Errorf(format, args...)
@@ -178,7 +178,7 @@ func (g *ggufReader) id(role string) int {
 	return id
 }
 
-// end is the token that stands before or after every text; "": none.
+// end gives the token that is added before or after every text; "": none.
 func (g *ggufReader) end(role string, def bool) string {
 	key := "add_" + role + "_token"
 	if !g.flag(key, def) {
@@ -197,8 +197,8 @@ func (g *ggufReader) end(role string, def bool) string {
 // ggufPadding is how converters fill a vocabulary up to the rows of the embedding.
 var ggufPadding = regexp.MustCompile(`^\[PAD\d+\]$`)
 
-// endings are tokens that llama.cpp takes for control tokens by their spelling: files are
-// about where they are not typed so.
+// endings are tokens that llama.cpp takes as control tokens by their spelling, because some
+// files give them another type.
 var endings = []string{"<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|endoftext|>", "<|end_of_text|>", "<end_of_turn>",
 	"<end_of_utterance>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]", "<｜end▁of▁sentence｜>"}
 
@@ -249,7 +249,7 @@ func (g *ggufReader) pipeline() (*Pipeline, error) {
 		name, ok := strings.CutPrefix(key, ggufPrefix)
 		role, isID := strings.CutSuffix(name, "_token_id")
 		if ok && !slices.Contains(ggufKnown, name) && !(isID && slices.ContainsFunc(ggufRoles, func(r struct{ key, role string }) bool { return r.key == role })) {
-			return nil, fmt.Errorf("%s is not followed", key)
+			return nil, fmt.Errorf("%s is not supported", key)
 		}
 	}
 	if err := g.readTokens(); err != nil {
@@ -262,7 +262,7 @@ func (g *ggufReader) pipeline() (*Pipeline, error) {
 	return p, g.settings(p)
 }
 
-// settings says the roles of tokens and the chat templates.
+// settings sets the roles of tokens and the chat templates.
 func (g *ggufReader) settings(p *Pipeline) error {
 	p.settings = map[string]json.RawMessage{}
 	for _, r := range ggufRoles {
@@ -296,13 +296,13 @@ func (g *ggufReader) settings(p *Pipeline) error {
 	return g.err
 }
 
-// place is the id of a token.
+// place gives the id of a token.
 func (g *ggufReader) place(name string) (int32, bool) {
 	i := slices.Index(g.tokens, name)
 	return int32(i), i >= 0
 }
 
-// vocabulary is the tokens by id. No two may be equal.
+// vocabulary gives the ids of the tokens, which must all differ.
 func (g *ggufReader) vocabulary() (map[string]int64, error) {
 	ids := make(map[string]int64, len(g.tokens))
 	for i, piece := range g.tokens {
@@ -315,8 +315,9 @@ func (g *ggufReader) vocabulary() (map[string]int64, error) {
 	return ids, nil
 }
 
-// added are the tokens that are found in a text as they stand. That some of them take the white
-// space beside them has no key: as in llama.cpp it is known of some models by their names.
+// added lists the tokens that are found in a text as they are written. GGUF has no flag for
+// tokens that include the white space next to them: as in llama.cpp, models with such tokens
+// are known by name.
 func (g *ggufReader) added() (list []AddedToken) {
 	name, _ := g.keys["general.name"].Text()
 	name = strings.ToLower(name)
@@ -340,7 +341,7 @@ func (g *ggufReader) byteLevel() (*Pipeline, error) {
 	case g.err != nil:
 		return nil, g.err
 	case pre == nil && name == "":
-		return nil, errors.New("no tokenizer.ggml.pre: how words are cut before the merges is not known (hint: convert the model anew)")
+		return nil, errors.New("no tokenizer.ggml.pre, so that the pre-tokenizer is not known (hint: convert the model again with a newer llama.cpp)")
 	case pre == nil:
 		return nil, fmt.Errorf("tokenizer.ggml.pre: unknown %q (known: %s)", name, strings.Join(preNames(), ", "))
 	}
@@ -402,7 +403,7 @@ func (g *ggufReader) sentencePiece() (*Pipeline, error) {
 		case bpe:
 		case g.types[i] == pieceUser:
 			m.scores[i] = 0
-		case m.scores[i] < least: // converters give what they fill in -10000: no measure of what is unknown
+		case m.scores[i] < least: // the -10000 of padding must not become the measure of unknown characters
 			m.scores[i] = least
 		}
 		if g.tokens[i] == "" && !bpe {
@@ -419,7 +420,7 @@ func (g *ggufReader) sentencePiece() (*Pipeline, error) {
 	return m.pipeline(g.added(), post)
 }
 
-// wordPiece reads BERT's vocabulary: "▁the" and "ing" stand for "the" and "##ing" there.
+// wordPiece reads BERT's vocabulary, where "▁the" and "ing" stand for "the" and "##ing".
 func (g *ggufReader) wordPiece() (*Pipeline, error) {
 	cased := false
 	for i, piece := range g.tokens {

@@ -6,21 +6,20 @@ import (
 	"strings"
 )
 
-// A ggufPre is what tokenizer.ggml.pre stands for: how a text is cut before the merges of a
-// byte-level BPE. GGUF has only the name; the rules are those of the tokenizer.json that
-// llama.cpp's converter gave that name, and where llama.cpp has a pattern of its own making,
-// that pattern.
+// A ggufPre is the pre-tokenizer of a byte-level BPE that a value of tokenizer.ggml.pre stands
+// for. GGUF has only the name. The patterns are those of llama.cpp, or where llama.cpp
+// approximates a pattern of the original tokenizer.json, the original.
 type ggufPre struct {
-	names        string // separated by blanks; the first is the one that is written
+	names        string // separated by blanks; the first one is written
 	normalizer   string
-	stages       []string // a pattern to be isolated, or a component where it begins with "{"
-	ignoreMerges bool     // a word that is a token is one, whatever the merges make of it
-	addBOS       bool     // where tokenizer.ggml.add_bos_token is absent
+	stages       []string // each a pattern whose matches are isolated, or a component where it begins with "{"
+	ignoreMerges bool     // a word that is in the vocabulary is one token, without merges
+	addBOS       bool     // default of tokenizer.ggml.add_bos_token
 }
 
 const (
 	digitByDigit = `{"type": "Digits", "individual_digits": true}`
-	// contractions after a word, as o200k and those after it have them.
+	// contractions after a word, as in o200k.
 	contractions = `(?i:'s|'t|'re|'ve|'m|'ll|'d)?`
 	casedWords   = `[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+`
 	upperWords   = `[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*`
@@ -30,13 +29,13 @@ const (
 	japanese     = `[一-龥぀-ゟ゠-ヿ]+`
 	asciiWords   = "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+"
 	deepseek3    = asciiWords + `[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
-	// deepseekLetters are the letters of scripts that have capitals.
+	// deepseekLetters are letters of scripts with two cases.
 	deepseekLetters = `\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+`
 )
 
-// ggufPres are all that is followed. Not there are the names whose rules are a program
-// (kimi-k2, afmoe, whitespace), or whose words are no bytes (gemma4, sarvam-moe,
-// granite-embed-multi-311m).
+// ggufPres are the known pre-tokenizers. Missing are those of llama.cpp that are no list of
+// patterns (kimi-k2, afmoe, whitespace), and those whose vocabulary is not of bytes (gemma4,
+// sarvam-moe, granite-embed-multi-311m).
 var ggufPres = []ggufPre{
 	{names: "gpt-2 phi-2 jina-es jina-de gigachat jina-v2-es jina-v2-de a.x-4.0 mellum modern-bert jina-v1-en jina-v2-code roberta-bpe mpt olmo jais trillion granite-docling exaone4",
 		stages: []string{gpt2Pattern}},
@@ -79,7 +78,7 @@ var ggufPres = []ggufPre{
 	{names: "default", stages: []string{`[\p{P}\$\+<=>\^~\|]+`, gpt2Pattern, `\p{N}+`, `[0-9][0-9][0-9]`}},
 }
 
-// findPre is the pre-tokenizer of a name; nil: it is not known.
+// findPre gives the pre-tokenizer of a name; nil: it is unknown.
 func findPre(name string) *ggufPre {
 	for i := range ggufPres {
 		if slices.Contains(strings.Fields(ggufPres[i].names), name) {
@@ -89,7 +88,7 @@ func findPre(name string) *ggufPre {
 	return nil
 }
 
-// preNames are all names that are known.
+// preNames lists all known names.
 func preNames() (names []string) {
 	for _, p := range ggufPres {
 		names = append(names, strings.Fields(p.names)...)
@@ -98,7 +97,7 @@ func preNames() (names []string) {
 	return names
 }
 
-// section is the pre-tokenizer as a tokenizer.json has it.
+// section gives the pre-tokenizer as a section of tokenizer.json.
 func (p *ggufPre) section() json.RawMessage {
 	var list []string
 	for _, s := range p.stages {

@@ -312,9 +312,9 @@ func TestGGUFRefusals(t *testing.T) {
 		want string
 	}{
 		{"gpt-5", key("token_type_count", uint32(1)), `tokenizer.ggml.pre: unknown "gpt-5" (known: a.x-4.0, bailingmoe, `},
-		{"", key("token_type_count", uint32(1)), "no tokenizer.ggml.pre: how words are cut"},
-		{"gpt-2", key("escape_whitespaces", true), "tokenizer.ggml.escape_whitespaces is not followed"},
-		{"gpt-2", key("suppress_tokens", []int32{1}), "tokenizer.ggml.suppress_tokens is not followed"},
+		{"", key("token_type_count", uint32(1)), "no tokenizer.ggml.pre, so that"},
+		{"gpt-2", key("escape_whitespaces", true), "tokenizer.ggml.escape_whitespaces is not supported"},
+		{"gpt-2", key("suppress_tokens", []int32{1}), "tokenizer.ggml.suppress_tokens is not supported"},
 		{"gpt-2", key("padding_token_id", uint32(99999)), "tokenizer.ggml.padding_token_id is none of the 2435 tokens"},
 		{"gpt-2", key("add_bos_token", "yes"), "tokenizer.ggml.add_bos_token: a value of type string is no bool"},
 	} {
@@ -353,13 +353,13 @@ func TestGGUFRefusals(t *testing.T) {
 		g    GGUF
 		want string
 	}{
-		{"testdata/agree/unigram.json", nil, GGUF{}, "a tokenizer of kind unigram is not written"},
-		{"testdata/agree/wordpiece.json", nil, GGUF{}, "a tokenizer of kind wordpiece is not written"},
+		{"testdata/agree/unigram.json", nil, GGUF{}, "a tokenizer of kind unigram cannot be written"},
+		{"testdata/agree/wordpiece.json", nil, GGUF{}, "a tokenizer of kind wordpiece cannot be written"},
 		{"testdata/agree/prefix.json", nil, GGUF{}, "tokenizer: gguf: "},
 		{"", wider, GGUF{}, `the added token "<mask>" has lstrip`},
-		{"", tiny, GGUF{Rows: 5}, "5 rows have no room for 2048 tokens"},
-		{"", tiny, GGUF{Roles: map[string]string{"head_token": "a"}}, "the role head_token has no key"},
-		{"", tiny, GGUF{Roles: map[string]string{"eos_token": "</s>"}}, `eos_token "</s>" is no token`},
+		{"", tiny, GGUF{Rows: 5}, "5 rows are too few for 2048 tokens"},
+		{"", tiny, GGUF{Roles: map[string]string{"head_token": "a"}}, "there is no key for the role head_token"},
+		{"", tiny, GGUF{Roles: map[string]string{"eos_token": "</s>"}}, `eos_token "</s>" is not in the vocabulary`},
 	} {
 		p := c.p
 		if p == nil {

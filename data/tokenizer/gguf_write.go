@@ -9,16 +9,17 @@ import (
 	"hone/checkpoint/gguf"
 )
 
-// GGUF is what a GGUF file says of a tokenizer beside its rules.
+// GGUF is what a GGUF file says about a tokenizer in addition to its rules.
 type GGUF struct {
 	Rows         int               // of the model's embedding, at least Size; 0: Size
-	Roles        map[string]string // token by role, as transformers names roles: "eos_token": "</s>"
+	Roles        map[string]string // tokens by transformers' names of roles: "eos_token": "</s>"
 	ChatTemplate string            // "": none
 }
 
-// GGUF gives the keys tokenizer.* that make llama.cpp, and FromGGUF, give the ids of this
-// tokenizer: of byte-level BPE and of SentencePiece's BPE with byte fallback. What the keys
-// cannot say is refused by name; such an error means that the tokenizer cannot be exported.
+// GGUF gives the keys tokenizer.* of a GGUF file, with which llama.cpp and FromGGUF give the
+// same ids as this tokenizer. It supports byte-level BPE, and SentencePiece's BPE with byte
+// fallback. What the keys cannot express is refused by name; such an error means that the
+// tokenizer cannot be exported (exit code 2).
 func (p *Pipeline) GGUF(g GGUF) ([]gguf.Key, error) {
 	keys, err := p.gguf(g)
 	if err != nil {
@@ -31,13 +32,13 @@ func (p *Pipeline) gguf(g GGUF) ([]gguf.Key, error) {
 	m, ok := p.model.(*bpe)
 	switch {
 	case !ok || m.bytes == nil && m.fallback == nil:
-		return nil, fmt.Errorf("a tokenizer of kind %s is not written (known: byte_bpe, and bpe with byte_fallback)", p.Info().Kind)
+		return nil, fmt.Errorf("a tokenizer of kind %s cannot be written (known: byte_bpe, and bpe with byte_fallback)", p.Info().Kind)
 	case p.truncation != nil:
-		return nil, errors.New("truncation has no key")
+		return nil, errors.New("there is no key for truncation")
 	case p.padding != nil:
-		return nil, errors.New("padding has no key")
+		return nil, errors.New("there is no key for padding")
 	case g.Rows != 0 && g.Rows < p.Size():
-		return nil, fmt.Errorf("%d rows have no room for %d tokens", g.Rows, p.Size())
+		return nil, fmt.Errorf("%d rows are too few for %d tokens", g.Rows, p.Size())
 	}
 	tokens, types := make([]string, max(g.Rows, p.Size())), make([]int32, max(g.Rows, p.Size()))
 	for id := range tokens {
@@ -49,9 +50,9 @@ func (p *Pipeline) gguf(g GGUF) ([]gguf.Key, error) {
 	for _, a := range p.added {
 		switch {
 		case a.LStrip || a.RStrip || a.SingleWord:
-			return nil, fmt.Errorf("the added token %q has lstrip, rstrip or single_word, which have no key", a.Content)
+			return nil, fmt.Errorf("the added token %q has lstrip, rstrip or single_word, for which there is no key", a.Content)
 		case a.match != a.Content:
-			return nil, fmt.Errorf("the added token %q is found where a text is normalized to %q, which has no key", a.Content, a.match)
+			return nil, fmt.Errorf("the added token %q is matched as %q in normalized text, for which there is no key", a.Content, a.match)
 		}
 		if types[a.ID] = pieceUser; a.Special {
 			types[a.ID] = pieceControl
@@ -76,17 +77,17 @@ func (p *Pipeline) gguf(g GGUF) ([]gguf.Key, error) {
 	return keys, nil
 }
 
-// ggufFrame says the roles of tokens, and which of them stand around every text.
+// ggufFrame gives the keys of roles, and of the tokens that are added to every text.
 func (p *Pipeline) ggufFrame(g GGUF) (keys []gguf.Key, err error) {
 	ids := map[string]int32{}
 	for _, role := range sortedKeys(g.Roles) {
 		i := slices.IndexFunc(ggufRoles, func(r struct{ key, role string }) bool { return r.role == role })
 		if i < 0 {
-			return nil, fmt.Errorf("the role %s has no key", role)
+			return nil, fmt.Errorf("there is no key for the role %s", role)
 		}
 		id := int32(slices.IndexFunc(p.tokens, func(t token) bool { return t.present && t.piece == g.Roles[role] }))
 		if id < 0 {
-			return nil, fmt.Errorf("%s %q is no token", role, g.Roles[role])
+			return nil, fmt.Errorf("%s %q is not in the vocabulary", role, g.Roles[role])
 		}
 		ids[role] = id
 	}
@@ -98,9 +99,9 @@ func (p *Pipeline) ggufFrame(g GGUF) (keys []gguf.Key, err error) {
 		id, named := ids[side.role]
 		switch {
 		case len(side.ids) > 1:
-			return nil, fmt.Errorf("the post-processor sets %d tokens where %s can say one", len(side.ids), side.key)
+			return nil, fmt.Errorf("the post-processor adds %d tokens, but %s stands for one", len(side.ids), side.key)
 		case len(side.ids) == 1 && named && side.ids[0] != id:
-			return nil, fmt.Errorf("the post-processor sets %q where %s is %q", p.Token(side.ids[0]), side.role, p.Token(id))
+			return nil, fmt.Errorf("the post-processor adds %q, but %s is %q", p.Token(side.ids[0]), side.role, p.Token(id))
 		case len(side.ids) == 1:
 			ids[side.role] = side.ids[0]
 		}
@@ -124,13 +125,13 @@ func (p *Pipeline) writeByteLevel(m *bpe, tokens []string, types []int32) ([]ggu
 	}
 	if name == "" {
 		info := p.Info()
-		return nil, fmt.Errorf("tokenizer.ggml.pre has no name for the normalizer %q with the pre-tokenizer %q and ignore_merges %t", info.Normalizer, info.PreTokenizer, m.ignoreMerges)
+		return nil, fmt.Errorf("no value of tokenizer.ggml.pre stands for the normalizer %q with the pre-tokenizer %q and ignore_merges %t", info.Normalizer, info.PreTokenizer, m.ignoreMerges)
 	}
 	merges := make([]string, len(m.merges))
 	for i, pair := range m.merges {
 		left, right := p.tokens[pair[0]].piece, p.tokens[pair[1]].piece
 		if strings.Contains(left+right, " ") {
-			return nil, fmt.Errorf("merges: entry %d: a piece with a blank, %q, cannot be written", i, left+right)
+			return nil, fmt.Errorf("merges: entry %d: %q contains a blank, which cannot be written", i, left+right)
 		}
 		merges[i] = left + " " + right
 	}
@@ -143,12 +144,12 @@ func (p *Pipeline) writeByteLevel(m *bpe, tokens []string, types []int32) ([]ggu
 	}, nil
 }
 
-// cutsAs tells whether texts are normalized and cut as a name says.
+// cutsAs reports whether the tokenizer normalizes and cuts texts as a pre-tokenizer of GGUF.
 func (p *Pipeline) cutsAs(pre *ggufPre) bool {
 	norm, err1 := parseNormalizer(nil, []byte(pre.normalizer), 0)
 	stages, err2 := parsePretokenizer(nil, pre.section(), 0)
 	if err1 != nil || err2 != nil {
-		panic(errors.Join(err1, err2)) // they stand in this package
+		panic(errors.Join(err1, err2)) // the table is in this package
 	}
 	if len(norm) != len(p.norm) || len(stages)-1 != len(p.pre) { // the last one spells bytes, which the model does
 		return false
@@ -198,8 +199,8 @@ func (p *Pipeline) writeSentencePiece(m *bpe, tokens []string, types []int32) ([
 	if m.unk >= 0 {
 		types[m.unk] = pieceUnknown
 	}
-	// The merges must be those that SentencePiece makes of its pieces: every pair that makes a
-	// piece, in the order of the pieces' scores.
+	// SentencePiece merges every pair whose concatenation is a piece, in the order of the
+	// pieces' scores. The tokenizer's merges must be the same.
 	scores := make([]float32, len(tokens))
 	sp := spModel{pieces: tokens, scores: make([]float64, len(tokens))}
 	var last int32 = -1
@@ -207,7 +208,7 @@ func (p *Pipeline) writeSentencePiece(m *bpe, tokens []string, types []int32) ([
 	for i, pair := range m.merges {
 		id := m.pairs.get(pair[0], pair[1]).id
 		if _, done := rank[id]; done && id != last {
-			return nil, fmt.Errorf("merges: entry %d: %q was made before by others, which scores cannot say", i, tokens[id])
+			return nil, fmt.Errorf("merges: entry %d: %q is the result of an earlier merge of lower rank too, which scores cannot express", i, tokens[id])
 		}
 		if id != last {
 			rank[id] = len(rank)
@@ -230,7 +231,7 @@ func (p *Pipeline) writeSentencePiece(m *bpe, tokens []string, types []int32) ([
 	}
 	all := sp.merges(ids, func(id int) bool { return types[id] == pieceNormal || types[id] == pieceUser }, nil, func(ranked, ranked) int { return 0 })
 	if len(all) != len(m.merges) {
-		return nil, fmt.Errorf("%d pairs of pieces make a piece, but %d are merged: SentencePiece, and llama.cpp, merge all", len(all), len(m.merges))
+		return nil, fmt.Errorf("the vocabulary has %d pairs whose concatenation is a piece, but %d merges: llama.cpp would merge all pairs", len(all), len(m.merges))
 	}
 	return []gguf.Key{
 		{Name: ggufPrefix + "model", Value: "llama"},
@@ -242,8 +243,8 @@ func (p *Pipeline) writeSentencePiece(m *bpe, tokens []string, types []int32) ([
 	}, nil
 }
 
-// blankBefore tells whether a text gets a blank before it, of a tokenizer whose blanks become "▁"
-// and that does nothing else to a text.
+// blankBefore reports whether a blank is added before every text. It fails unless the tokenizer
+// replaces blanks by "▁" and changes nothing else.
 func (p *Pipeline) blankBefore() (bool, error) {
 	norm, pre := p.norm, p.pre
 	prefix := false
@@ -267,7 +268,7 @@ func (p *Pipeline) blankBefore() (bool, error) {
 	}
 	if len(norm) > 0 || len(pre) > 0 || !replaced {
 		info := p.Info()
-		return false, fmt.Errorf("the normalizer %q with the pre-tokenizer %q has no key: llama.cpp makes blanks \"▁\", and sets one before every text or none", info.Normalizer, info.PreTokenizer)
+		return false, fmt.Errorf("there is no key for the normalizer %q with the pre-tokenizer %q: llama.cpp replaces blanks by \"▁\" and adds one before every text or before none", info.Normalizer, info.PreTokenizer)
 	}
 	return prefix, nil
 }

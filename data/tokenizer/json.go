@@ -11,12 +11,11 @@ import (
 	"strings"
 )
 
-// maxSize bounds ids. Those of a file may have holes that added tokens fill, but
-// not so many that a damaged one asks for all memory.
+// maxSize is the upper bound of ids, so that a damaged file cannot ask for all memory.
 const maxSize = 1 << 22
 
-// file is tokenizer.json, as Hugging Face's tokenizers 0.23 writes it and older
-// versions did. Components that are kept raw differ by their "type".
+// file is a tokenizer.json as Hugging Face's tokenizers 0.23 and older versions write
+// it. The raw sections are told apart by their "type".
 type file struct {
 	Version       string          `json:"version"`
 	Truncation    json.RawMessage `json:"truncation"`
@@ -48,9 +47,10 @@ type vocabulary struct {
 
 var modelNames = []string{"BPE", "Unigram", "WordLevel", "WordPiece"}
 
-// Parse reads the contents of a tokenizer.json. What would give other ids than
-// Hugging Face is refused by name, and so are ids given twice, or merges of parts
-// that the vocabulary lacks. An id between others may be no token's.
+// Parse reads the content of a tokenizer.json. It refuses by name what would give other
+// ids than Hugging Face's library, ids that are given twice, and merges of pieces that
+// are not in the vocabulary. Ids without a token may lie between others. All errors mean
+// that the file is wrong or not supported (exit code 2).
 func Parse(data []byte) (*Pipeline, error) {
 	p, err := parse(data)
 	if err != nil {
@@ -89,7 +89,7 @@ func component(name string, raw json.RawMessage, known []string) (string, error)
 	return c.Type, nil
 }
 
-// explain rewords errors of encoding/json: with the position, without our types.
+// explain rewords errors of encoding/json: with the position, without the names of Go types.
 func explain(err error) error {
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
@@ -169,7 +169,7 @@ func parseModel(raw json.RawMessage) (*vocabulary, error) {
 		return nil, fmt.Errorf("vocab: %w", explain(err))
 	}
 	if m.Dropout != nil && *m.Dropout != 0 {
-		return nil, fmt.Errorf("dropout %g makes every encoding another: set it to null", *m.Dropout)
+		return nil, fmt.Errorf("dropout %g makes encoding random, which is not supported (hint: set it to null)", *m.Dropout)
 	}
 	v.merges = make([][2]string, len(m.Merges))
 	for i, raw := range m.Merges {
@@ -219,7 +219,7 @@ func clip(raw []byte) []byte {
 	return raw
 }
 
-// build makes a tokenizer from the sections of a file and its model.
+// build makes a tokenizer from the sections of a file and the vocabulary of its model.
 func build(f file, v *vocabulary) (*Pipeline, error) {
 	p := &Pipeline{file: f, byName: make(map[string]*AddedToken)}
 	p.file.AddedTokens = nil
@@ -257,7 +257,7 @@ func build(f file, v *vocabulary) (*Pipeline, error) {
 	return p, nil
 }
 
-// place gives every id its token, those of the model first.
+// place assigns the tokens to their ids, those of the model first.
 func (p *Pipeline) place(v *vocabulary, added []AddedToken) error {
 	size := max(len(v.ids), len(v.pieces))
 	limit := min(maxSize, 1024+4*int64(size+len(added)))
@@ -303,7 +303,7 @@ func (p *Pipeline) place(v *vocabulary, added []AddedToken) error {
 			}
 		}
 	}
-	next := int64(size) // the id that the library gives a token that is not in the vocabulary, whatever holes there are
+	next := int64(size) // the id that the library gives the next token that is not in the vocabulary, even where there are holes
 	for i, a := range added {
 		switch id, inVocab := ids[a.Content]; {
 		case a.Content == "":
@@ -315,7 +315,7 @@ func (p *Pipeline) place(v *vocabulary, added []AddedToken) error {
 		case inVocab:
 			a.inVocab = true
 		case int64(a.ID) != next:
-			return fmt.Errorf("added_tokens: entry %d: %q has id %d, but by the vocabulary and the tokens before it the library gives it %d", i, a.Content, a.ID, next)
+			return fmt.Errorf("added_tokens: entry %d: %q has id %d, but Hugging Face's library would give it %d, after the vocabulary and the tokens before it", i, a.Content, a.ID, next)
 		default:
 			if err := place(a.Content, next); err != nil {
 				return fmt.Errorf("added_tokens: entry %d: %w", i, err)
@@ -390,7 +390,7 @@ func narrow(ids map[string]int64) map[string]int32 {
 	return m
 }
 
-// byteTokens finds <0x00> to <0xFF>; all tells whether none is missing.
+// byteTokens finds the tokens <0x00> to <0xFF>; all reports whether none is missing.
 func byteTokens(ids map[string]int64) (bytes *[256]int32, all bool) {
 	bytes, all = new([256]int32), true
 	for b := range bytes {
@@ -403,9 +403,9 @@ func byteTokens(ids map[string]int64) (bytes *[256]int32, all bool) {
 	return bytes, all
 }
 
-// byteLevel tells whether the model can take the bytes of words as they are: the
-// last stage before it spells them, and it has the whole alphabet or drops what
-// it has not.
+// byteLevel reports whether the model can read the bytes of words directly: the last stage
+// before it spells them, and the vocabulary either has all of byteRune's alphabet or
+// drops what it lacks.
 func (p *Pipeline) byteLevel(v *vocabulary) bool {
 	spelled := 0
 	for _, s := range p.pre {
@@ -478,8 +478,8 @@ func (p *Pipeline) newBPE(v *vocabulary, unk int32) (*bpe, error) {
 
 func utf8Boundary(s string, i int) bool { return i == len(s) || s[i]&0xc0 != 0x80 }
 
-// metaSafe tells whether words can be cut before "▁": that is a token, and no
-// merge has it begin its right side after something else on the left.
+// metaSafe reports whether words can be cut before "▁": it is a token, and no merge joins
+// anything else on the left to a right side that begins with it.
 func (p *Pipeline) metaSafe(m *bpe, v *vocabulary) bool {
 	if _, ok := v.ids[meta]; !ok || m.bytes != nil || m.whole != nil || m.prefix != "" || m.suffix != "" {
 		return false
@@ -618,14 +618,14 @@ func parsePadding(raw json.RawMessage) (*padding, error) {
 	return p, nil
 }
 
-// JSON gives the tokenizer as tokenizer.json, for Hugging Face's tokenizers and
-// transformers; the same tokenizer gives the same bytes. Merges are written
-// "a b", which every version of those libraries reads, where that is possible.
+// JSON gives the tokenizer as the content of a tokenizer.json for Hugging Face's tokenizers
+// and transformers. The same tokenizer always gives the same bytes. Merges are written as
+// "a b", which every version of those libraries reads, unless a piece contains a blank.
 func (p *Pipeline) JSON() []byte { return p.json(p.file.PostProcessor) }
 
-// Framed is JSON with a post-processor that sets special tokens around a text, in place of
-// the tokens that the present one sets; "": none. Of two texts the second gets no token
-// before it where joined, as BERT wants it, else those of the first.
+// Framed is JSON with another post-processor, which adds the tokens before and after to a
+// text instead of those that the present one adds; "": none. Where joined is set, the second
+// of two texts gets no token before it, as for BERT; else both get the same.
 func (p *Pipeline) Framed(before, after string, joined bool) ([]byte, error) {
 	post := p.file.PostProcessor
 	first, last := p.Frame()

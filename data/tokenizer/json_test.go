@@ -43,7 +43,7 @@ func TestReadErrors(t *testing.T) {
 		{`"!":2,`, `"!":-2,`, "id -2 of"},
 		{`"!":2,`, `"!":"2",`, "model: vocab: a JSON string"},
 		{`{"id":0,"content":"<|endoftext|>"`, `{"id":9,"content":"<|endoftext|>"`, "has id 9, but 0"},
-		{`{"id":0,"content":"<|endoftext|>"`, `{"id":9,"content":"<new>"`, `"<new>" has id 9, but by the vocabulary and the tokens before it the library gives it`},
+		{`{"id":0,"content":"<|endoftext|>"`, `{"id":9,"content":"<new>"`, `"<new>" has id 9, but Hugging Face's library would give it`},
 		{`{"id":0,"content":"<|endoftext|>"`, `{"id":0,"content":""`, "empty"},
 		{`{"id":1,"content":"<|user|>"`, `{"id":0,"content":"<|endoftext|>"`, "twice"},
 		{`{"version"`, `["version"`, "byte"},
@@ -220,7 +220,7 @@ func TestHoles(t *testing.T) {
 			t.Error(got)
 		}
 	}
-	if _, err := Parse(fmt.Appendf(nil, text, added(10, "<x>"))); err == nil || !strings.Contains(err.Error(), `"<x>" has id 10, but by the vocabulary and the tokens before it the library gives it 4`) {
+	if _, err := Parse(fmt.Appendf(nil, text, added(10, "<x>"))); err == nil || !strings.Contains(err.Error(), `"<x>" has id 10, but Hugging Face's library would give it 4`) {
 		t.Errorf("%v", err)
 	}
 	more, err := tok.Extend([]AddedToken{{Content: "<z>", Special: true}})

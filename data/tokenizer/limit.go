@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// A tokenizer is read from a file that others wrote: what its sections may do to a text has
-// bounds. Beyond them the text is given up, and Err says why.
+// A tokenizer is read from a file that others wrote, so its sections have limits in time and
+// memory. A text that exceeds them is not encoded, and Err says why.
 
-// growth is how long a text of so many bytes may become while it is normalized or decoded. No
-// character of the normal forms becomes more than 18 others.
+// growth is the greatest length of a text of n bytes while it is normalized or decoded. The
+// Unicode normal forms turn a character into 18 others at most.
 func growth(n int) int { return 1<<20 + 100*n }
 
-// matchTime is how long a pattern may look for one match. Known patterns take microseconds; one
-// such as (a+)+$ takes twice as long for every character more.
+// matchTime is the longest time that a pattern may search for one match. The patterns in use
+// take microseconds; one such as (a+)+$ takes twice as long for each further character.
 const matchTime = 2 * time.Second
 
-// Err is why texts have been given up since the tokenizer was read: a pattern that takes too
-// long, or a section that makes texts grow without bounds. What Encode, Decode and Text have
-// given since is worth nothing then. nil: none has.
+// Err is not nil if a text could not be encoded or decoded since the tokenizer was read: a
+// pattern takes too long, or a section makes texts grow without bounds. The results of Encode,
+// Decode and Text since then are invalid. The tokenizer is at fault (exit code 2).
 func (p *Pipeline) Err() error {
 	if e := p.fault.Load(); e != nil {
 		return *e
@@ -55,7 +55,7 @@ func (p *Pipeline) Err() error {
 	return nil
 }
 
-// Fault is Err of a tokenizer of this package, nil of any other.
+// Fault gives Err of a tokenizer of this package, and nil for any other.
 func Fault(t Tokenizer) error {
 	switch t := t.(type) {
 	case *Pipeline:
@@ -66,13 +66,13 @@ func Fault(t Tokenizer) error {
 	return nil
 }
 
-// fail keeps the first reason.
+// fail records the first fault.
 func (p *Pipeline) fail(format string, args ...any) {
 	err := fmt.Errorf("tokenizer: "+format, args...)
 	p.fault.CompareAndSwap(nil, &err)
 }
 
-// describe names a normalizer or a decoder in an error.
+// describe names a normalizer or a decoder for an error.
 func describe(component any) string {
 	switch c := component.(type) {
 	case replace:

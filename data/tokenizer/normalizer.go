@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// normalizer rewrites a text before it is cut. It gives t back where nothing is
-// to be done; else the result lives in e.
+// normalizer rewrites a text before it is cut. It returns t if nothing changes; else the
+// result is in the memory of e.
 type normalizer interface {
 	normalize(t text, e *editor) text
 }
@@ -117,7 +117,7 @@ func parseNormalizer(list []normalizer, raw json.RawMessage, depth int) ([]norma
 // maxDepth bounds sequences within sequences.
 const maxDepth = 16
 
-// filter writes t without the characters that keep refuses, mapped by m.
+// filter writes the characters of t that keep accepts, mapped by m.
 func filter(t text, e *editor, keep func(rune) bool, m func(rune) rune) text {
 	e.begin(t)
 	removed, pending := 0, false

@@ -15,18 +15,18 @@ import (
 	inputs "hone/checkpoint/file"
 )
 
-// Open reads a tokenizer from a file or a directory that has one. It detects
+// Open reads a tokenizer from a file, or from a directory that contains one. It detects
 //
 //   - tokenizer.json,
 //   - GPT-2's vocab.json beside its merges.txt (give either, or encoder.json and vocab.bpe),
-//   - BERT's vocab.txt: its letters are made lower case and lose their accents
-//     unless the vocabulary has tokens with capitals,
+//   - BERT's vocab.txt: text is lower-cased and stripped of accents unless the
+//     vocabulary has tokens with capitals,
 //   - SentencePiece's .model, of BPE or Unigram,
 //   - a GGUF model with its tokenizer inside.
 //
-// In a directory tokenizer.json goes before the others. Where a directory without it says by
-// tokenizer_config.json or config.json which tokenizer it has, the ids are those that
-// transformers gives, or it is refused by name.
+// In a directory, tokenizer.json has precedence. Where a directory without it says in
+// tokenizer_config.json or config.json which tokenizer it has, the ids are those of
+// transformers, or the tokenizer is refused by name.
 func Open(path string) (*Pipeline, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -76,7 +76,8 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// maxFile bounds what is read of a tokenizer: the largest known are some tens of megabytes.
+// maxFile is the greatest size of a tokenizer's file. The largest known ones have some tens of
+// megabytes.
 const maxFile = 1 << 29
 
 func readInput(path string) ([]byte, error) {
@@ -90,11 +91,11 @@ func readInput(path string) ([]byte, error) {
 
 func readAll(f *os.File) ([]byte, error) {
 	if info, err := f.Stat(); err == nil && info.Size() > maxFile {
-		return nil, fmt.Errorf("it has %d bytes, more than any tokenizer", info.Size())
+		return nil, fmt.Errorf("it has %d bytes, which is too large for a tokenizer", info.Size())
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err == nil && len(data) > maxFile {
-		err = fmt.Errorf("it has more than %d bytes, more than any tokenizer", maxFile)
+		err = fmt.Errorf("it has more than %d bytes, which is too large for a tokenizer", maxFile)
 	}
 	return data, err
 }
@@ -155,7 +156,7 @@ func open(path string) (*Pipeline, error) {
 	return parseSentencePiece(data)
 }
 
-// beside finds a file of one of some names in the directory of path.
+// beside finds the first of some names in the directory of path; "": none is there.
 func beside(path string, names ...string) string {
 	for _, name := range names {
 		if p := filepath.Join(filepath.Dir(path), name); exists(p) {
@@ -171,7 +172,7 @@ const (
 	byteLevelPost = `{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": false, "use_regex": true}`
 )
 
-// parseGPT2 makes what transformers makes of GPT-2's two files.
+// parseGPT2 makes the tokenizer that transformers makes of GPT-2's two files.
 func parseGPT2(vocab, merges []byte) (*Pipeline, error) {
 	v, err := readMerges(vocab, merges)
 	if err != nil {
@@ -206,8 +207,8 @@ func readMerges(vocab, merges []byte) (*vocabulary, error) {
 	return v, nil
 }
 
-// parseVocab makes what transformers makes of BERT's vocabulary; whether capitals count is
-// guessed from it.
+// parseVocab makes the tokenizer that transformers makes of BERT's vocabulary. Whether text is
+// lower-cased is guessed from the vocabulary.
 func parseVocab(data []byte) (*Pipeline, error) {
 	v, err := readVocab(data, "[UNK]")
 	if err != nil {

@@ -10,13 +10,13 @@ import (
 	"github.com/dlclark/regexp2/v2"
 )
 
-// pattern finds what a text is cut at, or what is replaced in it.
+// pattern finds the matches in a text at which it is cut, or which are replaced.
 type pattern interface {
 	// each calls f for the matches in s, in order; they do not overlap.
 	each(s string, f func(start, end int))
 }
 
-// each is p.each by calls that the compiler sees through: f is not allocated, then.
+// each is p.each by static calls, so that the compiler does not allocate f.
 func each(p pattern, s string, f func(start, end int)) {
 	switch p := p.(type) {
 	case literal:
@@ -59,8 +59,8 @@ func parsePattern(raw json.RawMessage) (pattern, error) {
 	return expression{re, *p.Regex, new(atomic.Pointer[error])}, nil
 }
 
-// withSince15 adds to the properties that a pattern asks for the characters of since15. A
-// property that a set of characters negates is left as it is.
+// withSince15 adds the characters of since15 to the properties in a pattern. A negated property
+// within a set of characters is left as it is.
 func withSince15(s string) string {
 	var b strings.Builder
 	class := false // within […]
@@ -195,11 +195,11 @@ func (words) each(s string, f func(start, end int)) {
 	}
 }
 
-// expression is any other regular expression.
+// expression is a regular expression of any other kind.
 type expression struct {
 	*regexp2.Regexp
 	source string
-	fault  *atomic.Pointer[error] // why it is not followed any more
+	fault  *atomic.Pointer[error] // why it is not applied any more
 }
 
 func (p expression) String() string { return p.source }
@@ -213,7 +213,7 @@ func (p expression) each(s string, f func(start, end int)) {
 		found, err = p.FindAllStringIndex(s, -1) // the machine may have slept
 	}
 	if err != nil && !errors.Is(err, regexp2.ErrBacktrackingStackLimit) {
-		err = fmt.Errorf("tokenizer: the pattern %q takes longer than %v to find one match in a text of %d bytes", p.String(), matchTime, len(s))
+		err = fmt.Errorf("tokenizer: the pattern %q needs more than %v to find one match in a text of %d bytes", p.String(), matchTime, len(s))
 		p.fault.CompareAndSwap(nil, &err)
 	}
 	if err != nil {
@@ -224,7 +224,7 @@ func (p expression) each(s string, f func(start, end int)) {
 	}
 }
 
-// behavior says what becomes of a match when a text is cut.
+// behavior says what happens to a match when a text is cut.
 type behavior uint8
 
 const (
@@ -245,16 +245,16 @@ func parseBehavior(s string) (behavior, error) {
 	return 0, fmt.Errorf("behavior: unknown %q (known: %s)", s, strings.Join(names, ", "))
 }
 
-// piece is a part of a text, a match or what lies between.
+// piece is a part of a text: a match, or the text between two matches.
 type piece struct {
 	start, end int
 	match      bool
 }
 
-// pieces appends the parts that s is cut into. Some may be empty.
+// pieces appends the parts that s is cut into. Parts may be empty.
 func pieces(list []piece, s string, p pattern, b behavior, invert bool) []piece {
 	done := 0
-	matches, gaps := b != removed || invert, b != removed || !invert // what is to stay
+	matches, gaps := b != removed || invert, b != removed || !invert // which of them are kept
 	each(p, s, func(start, end int) {
 		if gaps && start > done {
 			list = append(list, piece{done, start, invert})

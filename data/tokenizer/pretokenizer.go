@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// pretokenizer cuts a text and hands each part to the next stage by e.stage.
+// pretokenizer cuts a text and passes each part to the next stage with e.stage.
 type pretokenizer interface {
 	cut(e *encoder, t text, stage int)
 }
@@ -91,7 +91,7 @@ func parsePretokenizer(list []pretokenizer, raw json.RawMessage, depth int) ([]p
 			return nil, fmt.Errorf("pre_tokenizer: Split: %w", err)
 		}
 		if s, ok := p.(scanner); ok && (b == isolated || b == removed && c.Invert) {
-			list = append(list, s) // it covers all text: nothing lies between matches
+			list = append(list, s) // its matches cover the whole text
 		} else {
 			list = append(list, split{p, b, c.Invert})
 		}
@@ -146,7 +146,7 @@ func (p split) cut(e *encoder, t text, stage int) {
 	}
 }
 
-// prefixSpace puts a blank before a text that begins with none.
+// prefixSpace puts a blank before a text that does not begin with one.
 type prefixSpace struct{}
 
 func (prefixSpace) cut(e *encoder, t text, stage int) {
@@ -166,7 +166,7 @@ func (spellBytes) cut(e *encoder, t text, stage int) {
 	e.stage(byteSpelling{}.normalize(t, e.editor(stage)), stage+1)
 }
 
-// metaspace makes blanks visible.
+// metaspace replaces blanks by a visible character.
 type metaspace struct {
 	Replacement string
 	Scheme      string `json:"prepend_scheme"`
@@ -189,7 +189,7 @@ func (p *metaspace) check() error {
 
 func (p metaspace) cut(e *encoder, t text, stage int) {
 	add := p.Scheme == "always" || p.Scheme == "first" && t.start == 0
-	// What begins with a blank begins with the replacement soon.
+	// A text that begins with a blank will begin with the replacement.
 	add = add && t.s[0] != ' ' && !strings.HasPrefix(t.s, p.Replacement)
 	if !add && strings.IndexByte(t.s, ' ') < 0 {
 		e.stage(t, stage+1)
@@ -232,8 +232,8 @@ func (p fixedLength) cut(e *encoder, t text, stage int) {
 	}
 }
 
-// byScript cuts between scripts, where Han, Hiragana and Katakana are one. What
-// stands before the first character of some script is lost, as in the library.
+// byScript cuts between scripts, where Han, Hiragana and Katakana count as one. Characters
+// before the first one that has a script are lost, as in the library.
 type byScript struct{}
 
 func (byScript) cut(e *encoder, t text, stage int) {

@@ -124,7 +124,7 @@ func parseProcessor(list []processor, raw json.RawMessage, depth int) ([]process
 	return list, nil
 }
 
-// trim takes the white space of byte-level tokens out of their offsets.
+// trim removes the white space of byte-level tokens from their offsets.
 type trim struct{ prefixSpace bool }
 
 func (trim) added(bool) int { return 0 }
@@ -151,7 +151,7 @@ func (p trim) trim(e *Encoding) {
 		for _, o := range []*Offset{&e.Chars[i], &e.Bytes[i]} {
 			n := lead
 			if (i == 0 || o.Start == 0) && p.prefixSpace && n == 1 {
-				n = 0 // the blank that was put there
+				n = 0 // the blank that the pre-tokenizer added
 			}
 			if n > 0 {
 				o.Start = min(o.Start+n, o.End)
@@ -178,10 +178,10 @@ func (typeZero) process(list []Encoding, _ bool) []Encoding {
 	return list
 }
 
-// template puts special tokens around the texts.
+// template adds special tokens around the texts.
 type template struct {
 	single, pair []templatePiece
-	keep         bool // without special tokens, types stay as they are
+	keep         bool // without special tokens, types do not change
 }
 
 type templatePiece struct {
@@ -264,7 +264,7 @@ func (t template) process(list []Encoding, special bool) []Encoding {
 	if len(out) == 0 {
 		out = append(out, Encoding{})
 	}
-	// Later steps see one or two encodings, as here, and join them all at the end.
+	// Later steps get the parts as separate encodings; all are joined at the end.
 	return out
 }
 
@@ -275,8 +275,8 @@ type templatePart struct {
 	kind  int
 }
 
-// surround is the post-processor that adds a token before and after every text; "": none. It is
-// nil if there is nothing to add.
+// surround gives the post-processor that adds a token before and after every text; "": none. It
+// is nil if there is nothing to add.
 func surround(before, after string, id func(string) (int32, bool)) (json.RawMessage, error) {
 	if before == "" && after == "" {
 		return nil, nil
@@ -303,7 +303,7 @@ func writeTemplate(single, pair []templatePart, id func(string) (int32, bool)) (
 		}
 		n, ok := id(p.token)
 		if !ok {
-			return nil, fmt.Errorf("no token %q is there to stand around texts", p.token)
+			return nil, fmt.Errorf("the token %q that is to be added to texts is not in the vocabulary", p.token)
 		}
 		specials = append(specials, fmt.Sprintf(`%s: {"id": %[1]s, "ids": [%d], "tokens": [%[1]s]}`, quote(p.token), n))
 	}

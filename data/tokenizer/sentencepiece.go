@@ -23,7 +23,7 @@ const (
 	pieceByte
 )
 
-// spModel is what of a SentencePiece model encoding needs.
+// spModel is the part of a SentencePiece model that encoding needs.
 type spModel struct {
 	pieces   []string
 	scores   []float64
@@ -40,7 +40,7 @@ type spModel struct {
 	bosPiece, eosPiece, unkPiece string
 }
 
-// parseSentencePiece makes a tokenizer of a SentencePiece model alone.
+// parseSentencePiece makes a tokenizer of a SentencePiece model without further files.
 func parseSentencePiece(data []byte) (*Pipeline, error) {
 	m, err := readSentencePiece(data)
 	if err != nil {
@@ -148,8 +148,8 @@ func readSentencePiece(data []byte) (*spModel, error) {
 	return m, nil
 }
 
-// fields calls f for the fields of a protobuf message, with the value of those
-// of fixed size and the bytes of others.
+// fields calls f for the fields of a protobuf message, with the value of numbers and the
+// bytes of other fields.
 func fields(data []byte, f func(n int, v uint64, b []byte) error) error {
 	for at := 0; at < len(data); {
 		tag, n := binary.Uvarint(data[at:])
@@ -270,7 +270,7 @@ const (
 
 const stripBlank = `, {"type": "Strip", "content": " ", "start": 1, "stop": 0}`
 
-// spDecoder is the decoder of BPE models, with what strip says at its end.
+// spDecoder is the decoder of BPE models; strip is a further step at its end, or "".
 func spDecoder(strip string) string {
 	return `{"type": "Sequence", "decoders": [{"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"}` + strip + `]}`
 }
@@ -279,7 +279,7 @@ func metaspaceFile(scheme string, split bool) json.RawMessage {
 	return json.RawMessage(fmt.Sprintf(`{"type": "Metaspace", "replacement": "▁", "prepend_scheme": %q, "split": %t}`, scheme, split))
 }
 
-// sequence is a section of no, one or many components.
+// sequence is a section of any number of components.
 func sequence(key string, list []string) json.RawMessage {
 	switch len(list) {
 	case 0:
@@ -294,7 +294,7 @@ func (m *spModel) precompiled() json.RawMessage {
 	return json.RawMessage(fmt.Sprintf(`{"type": "Precompiled", "precompiled_charsmap": %q}`, base64.StdEncoding.EncodeToString(m.charsmap)))
 }
 
-// cleaning are the normalizers that come first.
+// cleaning lists the normalizers that come first.
 func (m *spModel) cleaning() (steps []string) {
 	if len(m.charsmap) > 0 {
 		steps = append(steps, string(m.precompiled()))
@@ -307,7 +307,7 @@ func (m *spModel) cleaning() (steps []string) {
 	return steps
 }
 
-// ids are the pieces' places. Empty ones are none.
+// ids gives the ids of the pieces. An empty piece has none.
 func (m *spModel) ids() (map[string]int64, error) {
 	ids := make(map[string]int64, len(m.pieces))
 	for id, piece := range m.pieces {
@@ -330,8 +330,8 @@ type ranked struct {
 	left, right int // characters
 }
 
-// merges finds the pairs of pieces that pieces are made of, and puts them in order. Only
-// pieces that whole accepts are made, only of those that part accepts (nil: all).
+// merges lists the pairs of pieces whose concatenation is a piece, in the given order. Only
+// pieces that whole accepts are results, and only those that part accepts (nil: all) are parts.
 func (m *spModel) merges(ids map[string]int64, whole, part func(id int) bool, order func(a, b ranked) int) [][2]string {
 	var all []ranked
 	for id, piece := range m.pieces {

@@ -11,8 +11,8 @@ type span struct{ start, end int }
 // text is a part of the input on its way to the model.
 type text struct {
 	s     string
-	at    []span // for each byte of s the part of the input that it came from; nil: not asked for
-	start int    // where the part began in the input, before anything was added or removed
+	at    []span // for each byte of s, the part of the input that it came from; nil: not wanted
+	start int    // offset of the part in the input, before anything was added or removed
 }
 
 // newText is the whole input.
@@ -39,14 +39,14 @@ func (t text) slice(i, j int) text {
 			u.start = u.at[0].start
 		}
 	} else if i > 0 {
-		u.start += i // only its being zero counts, then
+		u.start += i // without offsets only whether it is zero matters
 	}
 	return u
 }
 
-// decodeRune gives the character at s[i] and its size. A byte b that is not
-// valid UTF-8 is ^b, a negative rune of no class: it is carried through, not
-// made U+FFFD.
+// decodeRune gives the character at s[i] and its size. A byte b that is not valid UTF-8
+// gives ^b, a negative rune without any property, so that it is kept and does not become
+// U+FFFD.
 func decodeRune(s string, i int) (rune, int) {
 	if c := s[i]; c < utf8.RuneSelf {
 		return rune(c), 1
@@ -65,23 +65,23 @@ func appendRune(b []byte, r rune) []byte {
 	return utf8.AppendRune(b, r)
 }
 
-// view is b as a string without a copy: it lasts until b is written again.
+// view gives b as a string without a copy. It is valid until b is written to again.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
-// editor writes a changed copy of a text, and where each byte of it came from.
-// Its result lasts until it begins again.
+// editor writes a changed copy of a text, with the place that each byte came from. Its
+// result is valid until it begins again.
 type editor struct {
 	old     text
-	pos     int // in old: what stands before is done
+	pos     int // offset in old up to which it is done
 	s       []byte
 	at      []span
 	changes []change
-	limit   int  // of bytes that replacements may come to; 0: none
-	over    bool // more were wanted
+	limit   int  // most bytes of the result with replacements; 0: no limit
+	over    bool // the limit was exceeded
 }
 
-// change is a character to write: in place of the next one of the old text (0),
-// in place of that and -by more (negative), or beside the last one (positive).
+// change is a character to write: in place of the next one of the old text (by is 0), in
+// place of that and -by more (negative), or in addition to the last one (positive).
 type change struct {
 	r     rune
 	by    int
@@ -118,7 +118,7 @@ func (e *editor) put(r rune, by int) {
 // skip leaves out n characters of the old text.
 func (e *editor) skip(n int) {
 	if e.old.at == nil {
-		return // nothing depends on pos
+		return // without offsets pos does not matter
 	}
 	for ; n > 0 && e.pos < len(e.old.s); n-- {
 		_, size := decodeRune(e.old.s, e.pos)
@@ -160,7 +160,7 @@ func (e *editor) prepend(s string) {
 	e.s = append(e.s, s...)
 	e.s = append(e.s, e.old.s[:n]...)
 	if e.old.at != nil {
-		a := e.old.at[0] // what is added shares the place of the first character
+		a := e.old.at[0] // the prefix gets the place of the first character
 		if s == "" {
 			a = span{e.old.start, e.old.start}
 		}

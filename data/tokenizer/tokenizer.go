@@ -1,10 +1,13 @@
 // Package tokenizer turns text into token ids and back.
 //
-// A [Pipeline] is what Hugging Face's tokenizer.json describes: added tokens, a
-// normalizer, a pre-tokenizer, a model (BPE, WordPiece, Unigram or WordLevel), a
-// post-processor and a decoder. [Open] reads one from any of the usual files,
-// [Train] learns one. Ids, offsets and decoded text are those of the Python
+// A [Pipeline] has the parts that Hugging Face's tokenizer.json describes: added
+// tokens, a normalizer, a pre-tokenizer, a model (BPE, WordPiece, Unigram or
+// WordLevel), a post-processor and a decoder. [Open] reads one from any of the usual
+// files, [Train] learns one. Ids, offsets and decoded text are those of the Python
 // library tokenizers.
+//
+// Errors of reading and training mean that the user's input is wrong or not supported
+// (exit code 2), except those of the file system, which wrap an *fs.PathError.
 package tokenizer
 
 import (
@@ -14,25 +17,25 @@ import (
 	"sync/atomic"
 )
 
-// Tokenizer is what data preparation and generation need of any family.
+// Tokenizer is the interface that data preparation and generation use.
 // Implementations are safe for concurrent use.
 type Tokenizer interface {
 	// Encode appends the ids of text to dst and returns the longer slice.
 	Encode(dst []int32, text string) []int32
-	// Decode joins the text of ids. Ids that are no token's are skipped.
+	// Decode joins the texts of the tokens. Ids without a token are skipped.
 	Decode(ids []int32) string
 	// Special gives the id of an added token such as "<|endoftext|>".
 	Special(name string) (int32, bool)
-	// Size is one more than the greatest id: the rows that an embedding needs.
+	// Size is the greatest id plus one: the rows that an embedding needs at least.
 	Size() int
 }
 
 // Pipeline is a tokenizer of any kind. It is immutable and safe for concurrent
-// use. It keeps a cache of frequent words for each goroutine that is encoding at
-// the same time, of fixed size (1 MiB).
+// use. For each goroutine that encodes at the same time it keeps a cache of frequent
+// words of fixed size (1 MiB).
 //
 // Byte-level and byte-fallback kinds encode any string of bytes, valid UTF-8 or
-// not; others take a byte that is not for an unknown character.
+// not; other kinds treat an invalid byte as an unknown character.
 type Pipeline struct {
 	tokens []token // by id
 	added  []*AddedToken
@@ -44,11 +47,11 @@ type Pipeline struct {
 	model         model
 	post          []processor
 	dec           []decoder
-	placed        bool // what the model gets depends on offsets
+	placed        bool // the text that the model gets depends on offsets
 	truncation    *truncation
 	padding       *padding
 
-	file     file // as it was read, without its tokens
+	file     file // the sections as they were read, without tokens
 	settings map[string]json.RawMessage
 	encoders sync.Pool
 	fault    atomic.Pointer[error]
@@ -62,11 +65,11 @@ type model interface {
 
 type token struct {
 	piece   string // its spelling in the vocabulary
-	text    string // the bytes that it stands for, if byte-level
+	text    string // byte-level kinds: the bytes that it stands for
 	present bool
 }
 
-// Size is one more than the greatest id.
+// Size is the greatest id plus one.
 func (p *Pipeline) Size() int { return len(p.tokens) }
 
 // Special gives the id of an added token.
@@ -77,7 +80,7 @@ func (p *Pipeline) Special(name string) (int32, bool) {
 	return 0, false
 }
 
-// Added gives the added tokens by id.
+// Added lists the added tokens, in the order of their ids.
 func (p *Pipeline) Added() []AddedToken {
 	list := make([]AddedToken, len(p.added))
 	for i, a := range p.added {
@@ -86,8 +89,8 @@ func (p *Pipeline) Added() []AddedToken {
 	return list
 }
 
-// Token gives the spelling of id in the vocabulary, "Ġthe" for " the"; "" if id
-// is no token's.
+// Token gives the spelling of a token in the vocabulary, for example "Ġthe" for " the";
+// "" where there is no token with that id.
 func (p *Pipeline) Token(id int32) string {
 	if id < 0 || int(id) >= len(p.tokens) {
 		return ""
@@ -95,19 +98,20 @@ func (p *Pipeline) Token(id int32) string {
 	return p.tokens[id].piece
 }
 
-// Settings is what transformers' tokenizer_config.json says beside the tokenizer.json that
-// JSON gives, by key, where the tokenizer was read from a directory without one; else nil.
+// Settings gives keys and values for transformers' tokenizer_config.json, to be written beside
+// the tokenizer.json that JSON gives: the roles of tokens, the chat template and the like. It
+// is nil for a tokenizer that was read from a tokenizer.json.
 func (p *Pipeline) Settings() map[string]json.RawMessage { return p.settings }
 
-// Encode appends the ids of text to dst. As in Hugging Face, added tokens are
-// found in the text: "<|endoftext|>" written there becomes that token. Text
-// that others wrote, above all training text, belongs to EncodeOrdinary. The
-// post-processor's tokens, truncation and padding are Tokenize's.
+// Encode appends the ids of text to dst. As in Hugging Face's library, added tokens
+// are found in the text: "<|endoftext|>" written there becomes that token. Use
+// EncodeOrdinary for text that others wrote, above all training text. Encode adds no
+// tokens of the post-processor, and neither truncates nor pads; Tokenize does.
 func (p *Pipeline) Encode(dst []int32, s string) []int32 { return p.encode(dst, s, false) }
 
-// EncodeOrdinary appends the ids of text to dst and takes every character as
-// text: no content can bring in an added token, unless the vocabulary that was
-// read has words or merges that spell one (Train never makes such).
+// EncodeOrdinary appends the ids of text to dst and does not look for added tokens:
+// no text can produce one, unless the vocabulary itself has words or merges that
+// spell one (Train never makes such a vocabulary).
 func (p *Pipeline) EncodeOrdinary(dst []int32, s string) []int32 { return p.encode(dst, s, true) }
 
 func (p *Pipeline) encode(dst []int32, s string, ordinary bool) []int32 {
@@ -126,16 +130,16 @@ func (p *Pipeline) encode(dst []int32, s string, ordinary bool) []int32 {
 	return dst
 }
 
-// Ordinary is the same tokenizer, whose Encode is EncodeOrdinary.
+// Ordinary gives the same tokenizer with EncodeOrdinary as its Encode.
 func (p *Pipeline) Ordinary() Tokenizer { return ordinary{p} }
 
 type ordinary struct{ *Pipeline }
 
 func (o ordinary) Encode(dst []int32, text string) []int32 { return o.EncodeOrdinary(dst, text) }
 
-// Decode joins the text of ids. Ids that are no token's are skipped, as Hugging
-// Face does; unlike there, bytes that are not valid UTF-8 are kept as they are,
-// and added tokens of byte-level kinds stand for themselves.
+// Decode joins the texts of the tokens. Ids without a token are skipped, as in Hugging
+// Face's library. Unlike there, bytes that are not valid UTF-8 are kept as they are,
+// and added tokens of byte-level kinds are written as they are spelled.
 func (p *Pipeline) Decode(ids []int32) string {
 	if len(p.dec) == 1 && p.dec[0] == (byteDecoder{}) {
 		n := 0
@@ -156,8 +160,8 @@ func (p *Pipeline) Decode(ids []int32) string {
 	return p.decode(ids, false, true)
 }
 
-// Text is what Hugging Face's decode gives: always valid UTF-8, and without
-// special tokens if skipSpecial.
+// Text gives what Hugging Face's decode gives: always valid UTF-8, and without
+// special tokens if skipSpecial is set.
 func (p *Pipeline) Text(ids []int32, skipSpecial bool) string {
 	return p.decode(ids, skipSpecial, false)
 }
@@ -201,7 +205,7 @@ func length(list []string) (n int) {
 	return n
 }
 
-// Info describes a tokenizer.
+// Info is a description of a tokenizer.
 type Info struct {
 	Kind          string          `json:"kind"` // byte_bpe, bpe, wordpiece, unigram, wordlevel
 	VocabSize     int             `json:"vocab_size"`
@@ -242,7 +246,7 @@ func (p *Pipeline) Info() Info {
 	return info
 }
 
-// outline gives the types of a section.
+// outline gives the type of a section, with the types of its parts.
 func outline(raw json.RawMessage) string {
 	var c map[string]json.RawMessage
 	if isNull(raw) || json.Unmarshal(raw, &c) != nil {

@@ -2,11 +2,12 @@ package tokenizer
 
 import "unicode/utf8"
 
-// wordPiece takes the longest token that a word begins with, then the longest
-// that follows it, marked by a prefix; a word that is not all covered is unknown.
+// wordPiece takes the longest token that a word begins with, then again and again the
+// longest token that follows, which has a prefix in the vocabulary. A word that cannot be
+// covered is unknown.
 type wordPiece struct {
 	trie     *trie
-	inside   int32 // the trie's node for tokens inside a word; 0: there are none
+	inside   int32 // node of the trie for tokens inside a word; 0: there are none
 	prefix   string
 	unk      int32
 	maxRune  int // a longer word is unknown
