@@ -51,7 +51,7 @@ func (d *decoder) base(r *Recipe) {
 			d.fault(at, "%s: no such directory", from)
 			continue
 		case r.Base != nil:
-			d.fault(at, "%s is another checkpoint than %s: all stages are of one model", from, r.Base.From)
+			d.fault(at, "an earlier stage starts from another checkpoint, %s: all stages of a recipe share one model", r.Base.From)
 			continue
 		}
 		b, err := openBase(from, dir)
@@ -69,7 +69,7 @@ func (d *decoder) base(r *Recipe) {
 func openBase(from, dir string) (*Base, error) {
 	b := &Base{From: from, Dir: pretrained.Dir(dir)}
 	if !pretrained.IsCheckpoint(dir) {
-		return nil, fmt.Errorf("%s is no checkpoint: it has no %s", from, checkpoint.ManifestFile)
+		return nil, fmt.Errorf("%s is not a checkpoint: it has no %s", from, checkpoint.ManifestFile)
 	}
 	text, err := checkpoint.ReadInput(filepath.Join(b.Dir, checkpoint.ConfigFile))
 	if err != nil {
@@ -101,7 +101,7 @@ func (d *decoder) same(r *Recipe, keys map[string]any, now model.Config) {
 		f, ok := was[k]
 		empty := ok && f.Kind() == reflect.Slice && f.Len()+is[k].Len() == 0 // nil or not
 		if ok && !empty && !reflect.DeepEqual(f.Interface(), is[k].Interface()) {
-			d.fault("model."+k, "%v, but %s has %v; [model] may be left out", is[k], r.Base.From, f)
+			d.fault("model."+k, "%v, but the checkpoint %s has %v (hint: leave the key out)", is[k], r.Base.From, f)
 		}
 	}
 }
@@ -138,7 +138,7 @@ func Framing(tok *tokenizer.Pipeline, c *model.Config) (bos, eos, separator stri
 		}
 	}
 	if len(before) > 1 || len(after) > 1 { // XLNet's <sep><cls>
-		return "", "", "", fmt.Errorf("its post-processor sets %q around a text; hone sets one token on each side: give tokenizer.bos or eos, to go on with another frame than the model has learned",
+		return "", "", "", fmt.Errorf("its post-processor sets %q around a text, and hone can set one token on each side only (hint: tokenizer.bos and eos say which, though the model has learned with others)",
 			slices.Concat(before, after))
 	}
 	bos, eos = strings.Join(before, ""), strings.Join(after, "")
@@ -156,7 +156,7 @@ func Framing(tok *tokenizer.Pipeline, c *model.Config) (bos, eos, separator stri
 		return "", "", bos, nil
 	case bos == "" && eos == "":
 		if _, ok := tok.Special(EndOfText); !ok {
-			return "", "", "", fmt.Errorf("no special token is known to stand between documents: give tokenizer.bos and eos, or separator")
+			return "", "", "", fmt.Errorf("no special token is known that separates documents: set tokenizer.bos and eos, or separator")
 		}
 		return "", "", EndOfText, nil
 	}

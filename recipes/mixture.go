@@ -33,7 +33,7 @@ func (s *Stage) Sources() []string {
 // mixture checks the corpora that a stage mixes.
 func (d *decoder) mixture(s *Stage, at string, corpora []string) {
 	if s.Corpus != "" {
-		d.fault(at+"corpus", "the stage has a mixture: a corpus beside it would not be read")
+		d.fault(at+"corpus", "the stage has a mixture, and so corpus would not be read: leave one of them out")
 	}
 	d.oneOf(at+"mixture_by", s.MixtureBy, mixtureUnits)
 	d.above(at+"mixture_temperature", s.MixtureTemperature)
@@ -56,6 +56,6 @@ func (d *decoder) mixture(s *Stage, at string, corpora []string) {
 		}
 	}
 	if weights > 0 && epochs > 0 || weights+epochs > 0 && weights+epochs < len(s.Mixture) {
-		d.fault(at+"mixture", "%d of %d corpora have a weight and %d have epochs: give each of them a weight, or each epochs, or none of them anything", weights, len(s.Mixture), epochs)
+		d.fault(at+"mixture", "%d of %d corpora have a weight and %d have epochs: give all of them a weight, or all of them epochs, or none of them either", weights, len(s.Mixture), epochs)
 	}
 }

@@ -25,7 +25,7 @@ func override(tree map[string]any, o string, lines map[string]int) error {
 	}
 	path := strings.Split(key, ".")
 	if slices.Contains(path, "") {
-		return errors.New("a word of the key is missing beside a dot")
+		return errors.New("the key has nothing before, between or after its dots")
 	}
 	last := path[len(path)-1]
 	at, walked := tree, ""

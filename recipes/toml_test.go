@@ -194,7 +194,7 @@ func TestNestedOverrides(t *testing.T) {
 		"stage.pretrain.steps.more=8":       "stage.0.steps is a value, and has no keys of its own",
 		"stage.pretrain=8":                  "stage.pretrain is a table: name one of its keys",
 		"stage.steps=8":                     "there are several: name one, as in stage.NAME.steps",
-		"stage..steps=8":                    "a word of the key is missing beside a dot",
+		"stage..steps=8":                    "the key has nothing before, between or after its dots",
 		"model.rope_scaling.facto=8":        "did you mean \"factor\"?",
 		"stage.pretrain.mixture.0.weight=x": "stage.pretrain.mixture.0.weight: want a number, not the string \"x\"",
 	} {

@@ -102,7 +102,7 @@ func (d *decoder) training(r *Recipe, s *Stage, at string) {
 		d.fault(at+"micro_batch_size", "%d rows have more than %d positions", s.MicroBatchSize, maxRow)
 	}
 	if s.MicroBatchSize > 0 && s.BatchSize%s.MicroBatchSize != 0 {
-		d.fault(at+"micro_batch_size", "batch_size, %d, is not a multiple of %d", s.BatchSize, s.MicroBatchSize)
+		d.fault(at+"micro_batch_size", "batch_size is %d, which is not a multiple of %d", s.BatchSize, s.MicroBatchSize)
 	}
 	if r.Model.Family != nil {
 		d.positive(at+"sequence_length", s.SequenceLength, 2)

@@ -52,7 +52,7 @@ func (d *decoder) validate(r *Recipe) {
 		}
 	}
 	if !localName(r.Name) {
-		d.fault("name", "%q must do as the name of the run's directory: no slash, colon or control character, and no . or - at its start", r.Name)
+		d.fault("name", "%q cannot be the name of the run's directory: no slash, colon or control character, and no . or - at its start", r.Name)
 	}
 	d.positive("seed", r.Seed, 0)
 	d.positive("threads", r.Threads, 0)
@@ -68,7 +68,7 @@ func (d *decoder) validate(r *Recipe) {
 		switch t.Kind {
 		case "byte":
 			if t.VocabSize != 0 {
-				d.fault("tokenizer.vocab_size", "a byte tokenizer has no other tokens than bytes and special ones: leave it out")
+				d.fault("tokenizer.vocab_size", "the tokens of a byte tokenizer are the bytes and special tokens: leave the key out")
 			}
 		case "byte_bpe":
 			d.positive("tokenizer.vocab_size", t.VocabSize, 258)
@@ -86,7 +86,7 @@ func (d *decoder) validate(r *Recipe) {
 	}
 
 	if t.Separator != "" && (t.BOS != "" || t.EOS != "") {
-		d.fault("tokenizer.separator", "%q stands between documents already: bos or eos beside it would end or begin each twice", t.Separator)
+		d.fault("tokenizer.separator", "%q already separates documents: with bos or eos beside it each would begin or end twice", t.Separator)
 	}
 
 	if r.Model.Family != nil { // else model_type is a fault already
@@ -125,7 +125,7 @@ func (d *decoder) cleaning(c *Corpus, at string) {
 	d.positive(at+"min_length", c.MinLength, 0)
 	d.positive(at+"max_length", c.MaxLength, 0)
 	if c.MaxLength > 0 && c.MaxLength < c.MinLength {
-		d.fault(at+"max_length", "%d is less than min_length, %d", c.MaxLength, c.MinLength)
+		d.fault(at+"max_length", "%d is less than min_length, which is %d", c.MaxLength, c.MinLength)
 	}
 	for _, s := range c.Scripts {
 		if unicode.Scripts[s] == nil {
@@ -133,7 +133,7 @@ func (d *decoder) cleaning(c *Corpus, at string) {
 			if near == "" {
 				near = "Latin"
 			}
-			d.fault(at+"scripts", "%q is no Unicode script; did you mean %q?", s, near)
+			d.fault(at+"scripts", "%q is not a Unicode script; did you mean %q?", s, near)
 		}
 	}
 	for _, f := range []struct {
@@ -149,14 +149,14 @@ func (d *decoder) cleaning(c *Corpus, at string) {
 		v   float64
 	}{{"validation", c.Validation}, {"test", c.Test}} {
 		if !(f.v >= 0 && c.Validation+c.Test < 1) {
-			d.fault(at+f.key, "%g: validation and test are 0 or more, and together less than 1, so that something is left to train on", f.v)
+			d.fault(at+f.key, "%g: validation and test must be 0 or more, and together less than 1, so that something is left to train on", f.v)
 		}
 	}
 	if c.HoldOut != "" {
 		d.oneOf(at+"hold_out", c.HoldOut, holdOuts)
 	}
 	if c.HoldOut == HoldOutEnd && c.Validation+c.Test == 0 {
-		d.fault(at+"hold_out", "nothing is held out: give validation, or test, a share such as 0.1")
+		d.fault(at+"hold_out", "nothing is held out: set validation, or test, to a share such as 0.1")
 	}
 	if c.Source == corpus.GorootScheme && (!c.Rules().IsZero() || c.Validation != 0 || c.Test != 0 || c.HoldOut != "") {
 		d.fault(at+"source", "goroot: has its own cleaning and splits: leave these keys out, or clean what hone data convert makes of it")
@@ -178,7 +178,7 @@ func (d *decoder) checkStage(r *Recipe, i int, corpora []string) {
 	case s.Name == "":
 		d.fault(at+"name", "missing: what the stage is called")
 	case !PlainName(s.Name):
-		d.fault(at+"name", "%q must do as the name of a directory: no dot, slash, colon, space or control character, and no - at its start", s.Name)
+		d.fault(at+"name", "%q cannot be the name of a directory: no dot, slash, colon, space or control character, and no - at its start", s.Name)
 	}
 	if _, dup := earlier[s.Name]; dup {
 		d.fault(at+"name", "two stages are called %q", s.Name)

@@ -259,13 +259,13 @@ func TestFromFaults(t *testing.T) {
 		{"not/here", "", "x.toml:8: stage.more.from: not/here: no such directory"},
 		{modelsDir + "/bert", "", "x.toml:8: stage.more.from: " + modelsDir + "/bert: no cache directory to import it into"},
 		{"hf:bert", "", `x.toml:8: stage.more.from: "hf:bert": the organisation is missing`},
-		{t.TempDir(), "", "is no checkpoint: it has no manifest.json"},
+		{t.TempDir(), "", "is not a checkpoint: it has no manifest.json"},
 		{importAs(t, "t5-encoder", "t5", nil), "", "is a base encoder: hone's models of a t5 have a decoder too"},
 		{classifier, "", "x.toml:8: stage.more.from: " + classifier + " is a classifier, without the output layer of a language model"},
 		{bert, "[model]\nmodel_type = \"gpt2\"", "model.model_type: \"gpt2\", but " + bert + " is a bert"},
-		{bert, "[model]\nnum_hidden_layers = 7", "model.num_hidden_layers: 7, but " + bert + " has 2; [model] may be left out"},
+		{bert, "[model]\nnum_hidden_layers = 7", "model.num_hidden_layers: 7, but the checkpoint " + bert + " has 2 (hint: leave the key out)"},
 		{bert, "[tokenizer]\nfile = 'testdata/tokenizers/none.json'", "none.json: no such file"},
-		{bert, "[[stage]]\nname = \"b\"\nkind = \"finetune\"\nsteps = 1\nlearning_rate = 1\nfrom = '" + classifier + "'", "stage.b.from: " + classifier + " is another checkpoint than " + bert},
+		{bert, "[[stage]]\nname = \"b\"\nkind = \"finetune\"\nsteps = 1\nlearning_rate = 1\nfrom = '" + classifier + "'", "stage.b.from: an earlier stage starts from another checkpoint, " + bert},
 	} {
 		text, _, _ := strings.Cut(fmt.Sprintf(fromImported, corpus, test.from, "masked", ""), "[[stage]]\nname = \"labels\"")
 		_, err := parsed("x.toml", text+test.more+"\n", nil)
