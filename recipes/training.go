@@ -9,7 +9,7 @@ import (
 
 // Training are the keys of stages that train a model.
 type Training struct {
-	From string `toml:"from" doc:"where the weights come from: the name of an earlier stage, or the directory of a checkpoint; \"\": random weights"`
+	From string `toml:"from" doc:"where the weights come from: the name of an earlier stage, a checkpoint, or a model that hone import reads, which is imported into the cache: a directory of Hugging Face, a GGUF file, hf:ORG/NAME; \"\": random weights"`
 
 	Mixture            []Mix   `toml:"mixture,omitempty" doc:"corpora that are read together, in place of corpus: a [[stage.mixture]] for each"`
 	MixtureBy          string  `toml:"mixture_by" doc:"what the shares of a mixture are of; \"\": token in pretraining, document in fine-tuning"`
