@@ -36,7 +36,7 @@ func complete(root *cobra.Command) {
 		}
 	}
 	for command, by := range map[string]completions{
-		"eval task": completeTask, "run dir": completeDirectory, "export dtype": completeWords(exchange.ExportDTypes...), "export format": completeWords("hf"),
+		"eval task": completeTask, "run dir": completeDirectory, "export dtype": completeWords(exchange.ExportDTypes...), "export format": completeWords("hf", "gguf"),
 		"bench precision": completeWords(cpu.Precisions...),
 	} {
 		name, flag, _ := strings.Cut(command, " ")

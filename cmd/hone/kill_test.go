@@ -3,11 +3,14 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +22,7 @@ import (
 	"time"
 
 	"hone/checkpoint"
+	"hone/data/hub/hubtest"
 	"hone/eval/report"
 )
 
@@ -431,6 +435,79 @@ func TestInterruptBlocked(t *testing.T) {
 	var exit *exec.ExitError
 	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != exitInterrupted || stderr.String() != "hone: interrupted\n" {
 		t.Errorf("%v\n%s", err, stderr)
+	}
+}
+
+// TestKillFetch stops hone while it fetches a model, by an interrupt or without a warning: the
+// next time it goes on where it was.
+func TestKillFetch(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no process can be sent an interrupt on Windows")
+	}
+	for name, signal := range map[string]os.Signal{"SIGINT": os.Interrupt, "SIGKILL": os.Kill} {
+		t.Run(name, func(t *testing.T) {
+			server := hubtest.Start()
+			defer server.Close()
+			weights := strings.Repeat("0123456789abcdef", 1<<16)
+			server.Commit("models/org/name", map[string]string{"model.safetensors": weights, "config.json": "{}"})
+			const part = 1 << 19
+			waits := make(chan bool)
+			server.Answer(func(w http.ResponseWriter, r *http.Request) bool {
+				if "http://"+r.Host != server.Store {
+					return false
+				}
+				w.Header().Set("ETag", fmt.Sprintf("\"%x\"", sha256.Sum256([]byte(weights)))) // as the store has it
+				w.Header().Set("Content-Length", fmt.Sprint(len(weights)))
+				io.WriteString(w, weights[:part])
+				w.(http.Flusher).Flush()
+				close(waits)
+				<-r.Context().Done()
+				return true
+			})
+			dir := t.TempDir()
+			env := []string{"HF_ENDPOINT=" + server.URL}
+			cmd, stderr := hone(t, dir, env, "import", "hf:org/name", "model")
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			<-waits
+			body := func() int64 {
+				list, _ := filepath.Glob(filepath.Join(dir, "cache", "hub", "*", "models", "org", "name", "blobs", "*.incomplete", "body"))
+				if len(list) != 1 {
+					return 0
+				}
+				info, err := os.Stat(list[0])
+				if err != nil {
+					return 0
+				}
+				return info.Size()
+			}
+			for body() < part {
+				time.Sleep(time.Millisecond)
+			}
+			if err := cmd.Process.Signal(signal); err != nil {
+				t.Fatal(err)
+			}
+			var exit *exec.ExitError
+			if err := cmd.Wait(); !errors.As(err, &exit) || signal == os.Interrupt && exit.ExitCode() != exitInterrupted {
+				t.Fatalf("%v\n%s", err, stderr)
+			}
+			server.Answer(func(http.ResponseWriter, *http.Request) bool { return false })
+			server.Requests()
+			cmd, stderr = hone(t, dir, env, "import", "hf:org/name", "model")
+			if err := cmd.Run(); !errors.As(err, &exit) || exit.ExitCode() != exitInput || !strings.Contains(stderr.String(), "model.safetensors") {
+				t.Fatalf("%v\n%s", err, stderr) // the file is there now, and is none of weights
+			}
+			var ranges []string
+			for _, r := range server.Requests() {
+				if "http://"+r.Host == server.Store {
+					ranges = append(ranges, r.Header.Get("Range"))
+				}
+			}
+			if want := fmt.Sprintf("[bytes=%d-]", part); fmt.Sprint(ranges) != want {
+				t.Errorf("it asked for %q, want %s", ranges, want)
+			}
+		})
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"hone/eval/report"
 	"hone/recipes"
 	"hone/recipes/run"
+	"hone/trainer/pretrained"
 )
 
 func newRun(t *terminal) *cobra.Command {
@@ -166,9 +167,12 @@ out. With --card: the same as a data card in Markdown.`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if provenance || card {
-				dir, err := checkpointOf(c.Context(), t, args[0])
-				if err != nil {
-					return err
+				dir := args[0]
+				if !pretrained.IsCheckpoint(dir) {
+					var err error
+					if dir, err = checkpointOf(c.Context(), t, dir); err != nil {
+						return err
+					}
 				}
 				p, err := run.ReadProvenance(dir)
 				if err != nil {

@@ -18,6 +18,7 @@ import (
 
 	"hone/checkpoint"
 	"hone/data/corpus"
+	"hone/data/hub"
 	"hone/data/tokenizer"
 	"hone/recipes"
 	"hone/recipes/exchange"
@@ -113,9 +114,10 @@ func newTokenizerExtend(t *terminal) *cobra.Command {
 		Short: "add tokens to a tokenizer, or to a checkpoint's tokenizer and embedding",
 		Long: `Adds tokens, which are then found in text before it is cut into words.
 
-Of a tokenizer of any kind it writes a tokenizer.json. Of a checkpoint it writes a new
-one, whose embedding has rows for the new tokens: each the mean of the rows that are
-there, as many as make a multiple of --pad-to-multiple-of.`,
+Of a tokenizer of any kind it writes a tokenizer.json. Of a checkpoint, or of the model
+hf:ORG/NAME, it writes a new checkpoint, whose embedding has rows for the new tokens:
+each the mean of the rows that are there, as many as make a multiple of
+--pad-to-multiple-of.`,
 		Example: `  hone tokenizer extend runs/quickstart/tokenizer.json more.json '<|user|>' '<|assistant|>' --special
   hone tokenizer extend runs/quickstart/pretrain runs/more '<|user|>' '<|assistant|>' --special`,
 		Args: cobra.MinimumNArgs(2),
@@ -140,6 +142,12 @@ there, as many as make a multiple of --pad-to-multiple-of.`,
 			}
 			if len(tokens) == 0 {
 				return inputError{errors.New("tokenizer: no tokens to add; name them, or a file of them with --tokens")}
+			}
+			if strings.HasPrefix(args[0], hub.Scheme) {
+				var err error
+				if args[0], err = checkpointOf(c.Context(), t, args[0]); err != nil {
+					return err
+				}
 			}
 			if pretrained.IsCheckpoint(args[0]) {
 				e, err := exchange.ExtendCheckpoint(args[0], args[1], tokens, multiple)

@@ -19,47 +19,46 @@ const defaultEndpoint = "https://huggingface.co"
 
 // A Client talks to one hub and keeps what it fetches in one directory.
 type Client struct {
-	Endpoint string // its address, without a slash at its end
-	Token    string // sent to the endpoint alone; "": none
-	Offline  bool   // only what the cache has
-	Cache    string // the directory
 	// Say is told what the client waits for; may be nil.
 	Say func(notice string)
 
-	tokenFrom string // where the token is from
-	base      *url.URL
-	http      *http.Client
-	sleep     func(ctx context.Context, d time.Duration) error
-	stall     time.Duration // that a body may bring nothing
+	endpoint         string // the hub's address, without a slash at its end
+	base             *url.URL
+	token, tokenFrom string // sent to the endpoint alone, "": none; and where it is from
+	offline          bool   // only what the cache has
+	cache            string
+	http             *http.Client
+	sleep            func(ctx context.Context, d time.Duration) error
+	stall            time.Duration // that a body may bring nothing
 }
 
 // New is a client of the hub that the environment names, as the Python huggingface_hub reads
 // it: HF_ENDPOINT; HF_TOKEN, or the file that HF_TOKEN_PATH names, or the file token in
 // HF_HOME; HF_HUB_OFFLINE. It keeps what it fetches in the directory hub below cache.
 func New(cache string) (*Client, error) {
-	c := &Client{Endpoint: strings.TrimRight(os.Getenv("HF_ENDPOINT"), "/"), Cache: filepath.Join(cache, "hub")}
-	if c.Endpoint == "" {
-		c.Endpoint = defaultEndpoint
+	c := &Client{
+		endpoint: cmp.Or(strings.TrimRight(os.Getenv("HF_ENDPOINT"), "/"), defaultEndpoint),
+		offline:  isTrue(os.Getenv("HF_HUB_OFFLINE")),
+		cache:    filepath.Join(cache, "hub"),
+		sleep:    sleep,
+		stall:    time.Minute,
 	}
-	base, err := url.Parse(c.Endpoint)
-	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" {
-		return nil, fmt.Errorf("HF_ENDPOINT is %q, which is no address of a hub (hint: as in https://huggingface.co)", c.Endpoint)
+	var err error
+	c.base, err = url.Parse(c.endpoint)
+	if err != nil || c.base.Scheme != "http" && c.base.Scheme != "https" || c.base.Host == "" || c.base.User != nil || c.base.RawQuery != "" || c.base.Fragment != "" {
+		return nil, errors.New("HF_ENDPOINT is no address of a hub (hint: as in https://huggingface.co)") // which may hold a password
 	}
-	c.base = base
-	c.Offline = isTrue(os.Getenv("HF_HUB_OFFLINE"))
-	if c.Token, c.tokenFrom, err = token(); err != nil {
+	if c.token, c.tokenFrom, err = token(); err != nil {
 		return nil, err
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.ResponseHeaderTimeout = time.Minute
+	transport.ResponseHeaderTimeout = c.stall
 	c.http = &http.Client{
 		Transport: transport,
 		// Redirects are followed by hand: the library would send the token to every port of
 		// the endpoint's host, and to hosts below it.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	c.sleep = sleep
-	c.stall = time.Minute
 	return c, nil
 }
 

@@ -55,7 +55,7 @@ func (s *Snapshot) Pinned() string {
 	return r.String()
 }
 
-// The cache, below Client.Cache:
+// The cache, below its directory:
 //
 //	ENDPOINT/models/ORG/NAME/refs/REVISION.commit   the commit that a branch was last seen at
 //	ENDPOINT/models/ORG/NAME/COMMIT/listing.json    a Snapshot
@@ -85,12 +85,12 @@ func (c *Client) Open(ctx context.Context, r Ref) (*Snapshot, error) {
 }
 
 func (c *Client) open(ctx context.Context, r Ref) (*Snapshot, error) {
-	repo := filepath.Join(c.Cache, url.QueryEscape(c.Endpoint), r.kind(), filepath.FromSlash(r.Repo))
+	repo := filepath.Join(c.cache, url.QueryEscape(c.endpoint), r.kind(), filepath.FromSlash(r.Repo))
 	ref := filepath.Join(repo, refsDir, url.QueryEscape(r.Revision)+".commit")
-	s := &Snapshot{Ref: r, Endpoint: c.Endpoint, Repo: r.path(), Commit: r.Revision, c: c}
+	s := &Snapshot{Ref: r, Endpoint: c.endpoint, Repo: r.path(), Commit: r.Revision, c: c}
 	switch {
 	case commitHash.MatchString(r.Revision):
-	case c.Offline:
+	case c.offline:
 		text, err := os.ReadFile(ref)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("its revision %s is not in the cache, and HF_HUB_OFFLINE is set", r.Revision)
@@ -114,7 +114,7 @@ func (c *Client) open(ctx context.Context, r Ref) (*Snapshot, error) {
 	if err := s.list(ctx); err != nil {
 		return nil, err
 	}
-	if s.Commit != r.Revision && !c.Offline {
+	if s.Commit != r.Revision && !c.offline {
 		if err := writeFile(ref, []byte(s.Commit)); err != nil {
 			return nil, err
 		}
@@ -141,7 +141,7 @@ func (s *Snapshot) list(ctx context.Context) error {
 		return nil
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
-	case s.c.Offline:
+	case s.c.offline:
 		return fmt.Errorf("its commit %s is not in the cache, and HF_HUB_OFFLINE is set", s.Commit)
 	}
 	if err := s.fetchListing(ctx); err != nil {

@@ -103,8 +103,8 @@ func (c *Client) send(ctx context.Context, address *url.URL, header http.Header)
 		req.Header = header.Clone()
 		req.Header.Set("User-Agent", "hone")
 		req.Header.Set("Accept-Encoding", "identity")
-		if c.Token != "" && origin(address) == origin(c.base) {
-			req.Header.Set("Authorization", "Bearer "+c.Token)
+		if c.token != "" && origin(address) == origin(c.base) {
+			req.Header.Set("Authorization", "Bearer "+c.token)
 		}
 		resp, err := c.http.Do(req)
 		if err != nil {
@@ -165,7 +165,7 @@ func (c *Client) api(ctx context.Context, r Ref, address *url.URL, answer any) (
 // refused says what a status other than success means: to what was asked of a repository, or of
 // a file in it.
 func (c *Client) refused(resp *http.Response, r Ref, ofFile bool) error {
-	page := c.Endpoint + "/" + r.path()
+	page := c.endpoint + "/" + r.path()
 	missing := fmt.Errorf("the hub has no such %s, or it is private (hint: look at %s; for a private one set HF_TOKEN)", r.what(), page)
 	noFile := fmt.Errorf("the hub has no such file at %s", r.Revision)
 	says, host := serverSays(resp), resp.Request.URL.Host
@@ -186,7 +186,7 @@ func (c *Client) refused(resp *http.Response, r Ref, ofFile bool) error {
 		return missing
 	}
 	switch {
-	case status == http.StatusUnauthorized && c.Token != "":
+	case status == http.StatusUnauthorized && c.token != "":
 		return fmt.Errorf("the hub does not accept the token in %s%s", c.tokenFrom, says)
 	case status == http.StatusUnauthorized: // what it answers for repositories that are not there, too
 		return missing

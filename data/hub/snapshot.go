@@ -32,7 +32,7 @@ func (s *Snapshot) Fetch(ctx context.Context, want func(File) bool, progress fun
 	if err := clash(files); err != nil {
 		return "", fmt.Errorf("%s: %w", s.Ref, err)
 	}
-	if s.c.Offline && len(missing) > 0 {
+	if s.c.offline && len(missing) > 0 {
 		const most = 3
 		var names []string
 		for _, f := range missing[:min(most, len(missing))] {
@@ -53,10 +53,13 @@ func (s *Snapshot) Fetch(ctx context.Context, want func(File) bool, progress fun
 		done += f.Size
 		progress(done, total)
 	}
-	return filepath.Join(s.dir, filesDir), nil
+	return s.Dir(), nil
 }
+
+// Dir is the directory in the cache that fetched files are in, each at its path.
+func (s *Snapshot) Dir() string { return filepath.Join(s.dir, filesDir) }
 
 // path is where a file of the snapshot is in the cache.
 func (s *Snapshot) path(f File) string {
-	return filepath.Join(s.dir, filesDir, filepath.FromSlash(f.Path))
+	return filepath.Join(s.Dir(), filepath.FromSlash(f.Path))
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"hone/checkpoint"
@@ -21,7 +22,8 @@ import (
 const cachedVersion = 1
 
 // Importable tells whether a name is that of a model of another library's: on the hub, in a
-// GGUF file, or in a directory that is no checkpoint.
+// GGUF file, or in a directory that is no checkpoint, or one whose weights were exported in
+// shards or in another type.
 func Importable(name string) bool {
 	if strings.HasPrefix(name, hub.Scheme) {
 		return true
@@ -33,8 +35,23 @@ func Importable(name string) bool {
 	if !info.IsDir() {
 		return filepath.Ext(name) == ".gguf"
 	}
-	_, err = os.Stat(filepath.Join(name, checkpoint.ConfigFile))
-	return err == nil && !pretrained.IsCheckpoint(name)
+	if _, err = os.Stat(filepath.Join(name, checkpoint.ConfigFile)); err != nil {
+		return false
+	}
+	return !pretrained.IsCheckpoint(name) || exported(name)
+}
+
+// exported tells whether a checkpoint is one that hone export has written for others alone.
+func exported(dir string) bool {
+	if _, err := os.Stat(filepath.Join(dir, checkpoint.IndexFile)); err == nil {
+		return true
+	}
+	s, err := checkpoint.OpenSafetensors(filepath.Join(dir, checkpoint.ModelFile))
+	if err != nil { // which its opening says
+		return false
+	}
+	defer s.Close()
+	return slices.ContainsFunc(s.Tensors(), func(t checkpoint.Tensor) bool { return t.DType != "F32" })
 }
 
 // Cached returns the checkpoint of an importable model, which is imported into the directory

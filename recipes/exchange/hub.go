@@ -98,7 +98,7 @@ func modelFiles(s *hub.Snapshot) (func(hub.File) bool, error) {
 			return nil, fmt.Errorf("%s: behind the name of a model stands a GGUF file, and %s is none of its: %s", s.Ref, part, cmp.Or(source.Listed(ggufs), "it has none"))
 		}
 		parts := checkpoint.GGUFParts(part)
-		return func(f hub.File) bool { return slices.Contains(parts, f.Path) }, nil
+		return func(f hub.File) bool { return slices.Contains(parts, f.Path) || f.Path == hub.CardFile }, nil
 	}
 	for _, weights := range weightFiles {
 		if slices.ContainsFunc(names, weights.MatchString) {

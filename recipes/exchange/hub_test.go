@@ -9,6 +9,7 @@ import (
 
 	"hone/checkpoint"
 	"hone/data/hub"
+	"hone/data/hub/hubtest"
 )
 
 // Of what repositories have, Import's own files are fetched, and the weights once.
@@ -64,7 +65,7 @@ func TestModelFilesRefused(t *testing.T) {
 	// A GGUF file alone, and one of its parts, stand for the whole model.
 	s := &hub.Snapshot{Ref: hub.Ref{Repo: "org/name", Part: "q/m-00002-of-00002.gguf"}, Files: []hub.File{{Path: "README.md"}, {Path: "q/m-00001-of-00002.gguf"}, {Path: "q/m-00002-of-00002.gguf"}, {Path: "m.gguf"}}}
 	want, err := modelFiles(s)
-	if err != nil || want(s.Files[0]) || !want(s.Files[1]) || !want(s.Files[2]) || want(s.Files[3]) {
+	if err != nil || !want(s.Files[0]) || !want(s.Files[1]) || !want(s.Files[2]) || want(s.Files[3]) {
 		t.Errorf("of a model in parts: %v", err)
 	}
 }
@@ -124,5 +125,35 @@ func TestCached(t *testing.T) {
 	}
 	if _, err := Cached(t.Context(), src, "", o); err == nil || !strings.Contains(err.Error(), "no cache directory to import it into") {
 		t.Error(err)
+	}
+}
+
+// A GGUF file on the hub, too.
+func TestCachedFromHub(t *testing.T) {
+	server := hubtest.Start()
+	defer server.Close()
+	t.Setenv("HF_ENDPOINT", server.URL)
+	t.Setenv("HF_TOKEN", "hf_x")
+	text, err := os.ReadFile("testdata/gguf/llama.gguf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit := server.Commit("models/org/name", map[string]string{"q/llama.gguf": string(text), "other.gguf": "GGUF", "README.md": "---\nlicense: mit\n---\n"})
+	cache := t.TempDir()
+	dir, err := Cached(t.Context(), "hf:org/name/q/llama.gguf", cache, silent())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := checkpoint.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := c.Manifest.Provenance[0].Imported; o.Endpoint != server.URL || o.Repo != "org/name" || o.Commit != commit || o.Licence == "" || len(o.Files) != 1 {
+		t.Errorf("it is said to be from %+v", o)
+	}
+	server.Requests()
+	again, err := Cached(t.Context(), "hf:org/name/q/llama.gguf@"+commit, cache, silent())
+	if n := len(server.Requests()); err != nil || again != dir || n > 0 {
+		t.Errorf("once more: %s after %d requests, %v", again, n, err)
 	}
 }

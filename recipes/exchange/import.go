@@ -136,11 +136,14 @@ func (r *Imported) origin() *checkpoint.Import {
 		r.Name = s.Repo
 	}
 	o.Name = r.Name
+	dir := r.Source
 	if r.gguf != nil {
-		o.Licence = r.gguf.licence
-		return o
+		if o.Licence = r.gguf.licence; o.Licence != "" || r.snapshot == nil {
+			return o
+		}
+		dir = r.snapshot.Dir()
 	}
-	text, err := r.beside(hub.CardFile)
+	text, err := file.Read(filepath.Join(dir, hub.CardFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return o
 	}

@@ -23,12 +23,12 @@ func Checkpoint(ctx context.Context, dir string, o Options) (found, note string,
 	if stages := Stages(dir); len(stages) > 0 {
 		return "", "", recipes.Input(fmt.Errorf("%s is a run: name one of its stages, %s", dir, strings.Join(stages, ", ")))
 	}
-	if pretrained.IsCheckpoint(dir) {
-		return pretrained.Dir(dir), "", nil
-	}
 	if exchange.Importable(dir) {
 		found, err := exchange.Cached(ctx, dir, o.Cache, o.Console)
 		return found, "", err
+	}
+	if pretrained.IsCheckpoint(dir) {
+		return pretrained.Dir(dir), "", nil
 	}
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return "", "", recipes.Input(fmt.Errorf("%s: no such directory", dir))
