@@ -1,6 +1,7 @@
 package model
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"hone/trainer/exec"
@@ -137,42 +138,50 @@ func (m *decoder) norm(b *graph.Builder, name string, x *graph.Node, size int) *
 func (m *decoder) normal() graph.Init   { return graph.Init{Std: m.std} }
 func (m *decoder) residual() graph.Init { return residual(m.std, m.layers) }
 
-// layerTypes are transformers' names of layers by what they see.
-const (
-	seesAll    = "full_attention"
-	seesWindow = "sliding_attention"
-)
-
-// windowsOf are the windows of layers of some types; nil: no layer has one.
-func windowsOf(types []string, window int) []int {
-	var windows []int
-	for i, t := range types {
-		if t == seesWindow {
-			if windows == nil {
-				windows = make([]int, len(types))
-			}
-			windows[i] = window
-		}
-	}
-	return windows
+// decoderSizes are the keys that all families of a decoder have by one name.
+type decoderSizes struct {
+	hidden, inner, layers, heads, dim, positions int // dim 0: hidden / heads
+	eps, theta, std, dropout                     float64
+	scaling                                      RopeScaling
 }
 
-// layerTypes refuses lists that are not of each layer's type, and types that are not known.
-func (f *Faults) layerTypes(types []string, layers, window int) {
-	if len(types) == 0 {
-		return
+// decoder refuses what no decoder can be made of.
+func (f *Faults) decoder(s decoderSizes) {
+	f.positive(count{"hidden_size", s.hidden}, count{"intermediate_size", s.inner}, count{"num_hidden_layers", s.layers},
+		count{"num_attention_heads", s.heads}, count{"max_position_embeddings", s.positions})
+	f.rotary(s.dim, s.hidden, s.heads)
+	f.above0("rms_norm_eps", s.eps)
+	f.above0("rope_theta", s.theta)
+	f.probability("initializer_range", s.std)
+	f.probability("attention_dropout", s.dropout)
+	if s.heads > 0 {
+		s.scaling.check(f, headSize(s.dim, s.hidden, s.heads))
 	}
-	if len(types) != layers {
-		f.add("layer_types", "%d of them, but num_hidden_layers is %d", len(types), layers)
+}
+
+// keyHeads are num_key_value_heads: where a config.json says null, as many as there are heads.
+func keyHeads(b []byte, n, heads int) int {
+	var keys struct {
+		N json.RawMessage `json:"num_key_value_heads"`
 	}
-	for _, t := range types {
-		if t != seesAll && t != seesWindow {
-			f.add("layer_types", "%q is not known; known are %s, %s", t, seesAll, seesWindow)
-			return
-		}
-		if t == seesWindow && window < 1 {
-			f.add("sliding_window", "missing: layers of layer_types are %s", seesWindow)
-			return
-		}
+	if json.Unmarshal(b, &keys) == nil && string(keys.N) == "null" {
+		return heads
 	}
+	return n
+}
+
+// modelBody is what the names of all but the head begin with.
+func modelBody(h Head) string {
+	if h == Base {
+		return ""
+	}
+	return "model."
+}
+
+// decoderTensors are those of a Llama and its like, with the names of the body in full.
+func decoderTensors(h Head, body string) tensors {
+	return tensors{
+		prefix: body, bodies: []string{"model.", "transformer."}, heads: []string{"lm_head.", "score.", "qa_outputs."},
+		ties: outputTie(h, "lm_head.weight", body+"embed_tokens.weight"), buffers: []string{"rotary_emb.inv_freq"},
+	}.of(h)
 }

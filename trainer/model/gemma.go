@@ -81,17 +81,13 @@ func (f Gemma) keys(h Head) keys {
 }
 
 func (f Gemma) check(c Config, faults *Faults) {
-	faults.positive(count{"hidden_size", f.HiddenSize}, count{"intermediate_size", f.IntermediateSize},
-		count{"num_hidden_layers", f.NumHiddenLayers}, count{"num_attention_heads", f.NumAttentionHeads},
-		count{"num_key_value_heads", f.NumKeyValueHeads}, count{"head_dim", f.HeadDim}, count{"max_position_embeddings", f.MaxPositionEmbeddings})
+	faults.decoder(decoderSizes{
+		hidden: f.HiddenSize, inner: f.IntermediateSize, layers: f.NumHiddenLayers, heads: f.NumAttentionHeads, dim: f.HeadDim,
+		positions: f.MaxPositionEmbeddings, eps: f.RMSNormEps, theta: f.RopeTheta, std: f.InitializerRange, dropout: f.AttentionDropout, scaling: f.RopeScaling,
+	})
+	faults.positive(count{"num_key_value_heads", f.NumKeyValueHeads}, count{"head_dim", f.HeadDim})
 	faults.divides("num_attention_heads", f.NumAttentionHeads, "num_key_value_heads", f.NumKeyValueHeads)
-	faults.rotary(f.HeadDim, f.HiddenSize, f.NumAttentionHeads)
-	faults.above0("rms_norm_eps", f.RMSNormEps)
-	faults.above0("rope_theta", f.RopeTheta)
-	faults.probability("initializer_range", f.InitializerRange)
 	faults.oneOf("hidden_act", f.HiddenAct, activations...)
-	faults.probability("attention_dropout", f.AttentionDropout)
-	f.RopeScaling.check(faults, f.HeadDim)
 }
 
 // UnmarshalJSON reads what readRope does.

@@ -85,17 +85,6 @@ func (f Gemma3) layers() []string {
 	return everyNth(6, f.NumHiddenLayers)
 }
 
-// everyNth are the types of layers of which each nth sees everything.
-func everyNth(n, layers int) []string {
-	types := make([]string, layers)
-	for i := range types {
-		if types[i] = seesWindow; (i+1)%n == 0 {
-			types[i] = seesAll
-		}
-	}
-	return types
-}
-
 func (f Gemma3) tensors(h Head) tensors { return decoderTensors(h, modelBody(h)) }
 
 func (f Gemma3) keys(h Head) keys {
@@ -109,24 +98,19 @@ func (f Gemma3) keys(h Head) keys {
 }
 
 func (f Gemma3) check(c Config, faults *Faults) {
-	faults.positive(count{"hidden_size", f.HiddenSize}, count{"intermediate_size", f.IntermediateSize},
-		count{"num_hidden_layers", f.NumHiddenLayers}, count{"num_attention_heads", f.NumAttentionHeads},
-		count{"num_key_value_heads", f.NumKeyValueHeads}, count{"head_dim", f.HeadDim}, count{"query_pre_attn_scalar", f.QueryPreAttnScalar},
-		count{"max_position_embeddings", f.MaxPositionEmbeddings})
+	faults.decoder(decoderSizes{
+		hidden: f.HiddenSize, inner: f.IntermediateSize, layers: f.NumHiddenLayers, heads: f.NumAttentionHeads, dim: f.HeadDim,
+		positions: f.MaxPositionEmbeddings, eps: f.RMSNormEps, theta: f.RopeTheta, std: f.InitializerRange, dropout: f.AttentionDropout, scaling: f.RopeScaling,
+	})
+	faults.positive(count{"num_key_value_heads", f.NumKeyValueHeads}, count{"head_dim", f.HeadDim}, count{"query_pre_attn_scalar", f.QueryPreAttnScalar})
 	faults.divides("hidden_size", f.HiddenSize, "num_attention_heads", f.NumAttentionHeads) // as transformers wants it
 	faults.divides("num_attention_heads", f.NumAttentionHeads, "num_key_value_heads", f.NumKeyValueHeads)
-	faults.rotary(f.HeadDim, f.HiddenSize, f.NumAttentionHeads)
 	faults.natural("sliding_window", int(f.SlidingWindow), "none")
 	if n := f.NumHiddenLayers; n > 0 && n <= 1<<16 { // more is refused
 		faults.layerTypes(f.layers(), n, int(f.SlidingWindow))
 	}
-	faults.above0("rms_norm_eps", f.RMSNormEps)
-	faults.above0("rope_theta", f.RopeTheta)
 	faults.above0("rope_local_base_freq", f.RopeLocalBaseFreq)
-	faults.probability("initializer_range", f.InitializerRange)
 	faults.oneOf("hidden_activation", f.HiddenActivation, activations...)
-	faults.probability("attention_dropout", f.AttentionDropout)
-	f.RopeScaling.check(faults, f.HeadDim)
 	if f.RopeScaling.Truncate != nil && !*f.RopeScaling.Truncate {
 		faults.add("rope_scaling.truncate", "false is not supported: transformers does not read it in a table of each layer's type")
 	}

@@ -106,9 +106,10 @@ func (f Llama) keys(h Head) keys {
 }
 
 func (f Llama) check(c Config, faults *Faults) {
-	faults.positive(count{"hidden_size", f.HiddenSize}, count{"intermediate_size", f.IntermediateSize},
-		count{"num_hidden_layers", f.NumHiddenLayers}, count{"num_attention_heads", f.NumAttentionHeads},
-		count{"max_position_embeddings", f.MaxPositionEmbeddings})
+	faults.decoder(decoderSizes{
+		hidden: f.HiddenSize, inner: f.IntermediateSize, layers: f.NumHiddenLayers, heads: f.NumAttentionHeads, dim: f.HeadDim,
+		positions: f.MaxPositionEmbeddings, eps: f.RMSNormEps, theta: f.RopeTheta, std: f.InitializerRange, dropout: f.AttentionDropout, scaling: f.RopeScaling,
+	})
 	if f.qwen || f.qwen2 { // an absent key would mean another than 0 does
 		faults.positive(count{"num_key_value_heads", f.NumKeyValueHeads})
 	}
@@ -119,18 +120,10 @@ func (f Llama) check(c Config, faults *Faults) {
 	}
 	faults.natural("num_key_value_heads", f.NumKeyValueHeads, "num_attention_heads")
 	faults.divides("num_attention_heads", f.NumAttentionHeads, "num_key_value_heads", f.NumKeyValueHeads)
-	faults.rotary(f.HeadDim, f.HiddenSize, f.NumAttentionHeads)
-	faults.above0("rms_norm_eps", f.RMSNormEps)
-	faults.above0("rope_theta", f.RopeTheta)
-	faults.probability("initializer_range", f.InitializerRange)
 	faults.oneOf("hidden_act", f.HiddenAct, activations...)
-	faults.probability("attention_dropout", f.AttentionDropout)
 	if f.qwen2 { // it has biases of its own, whatever the keys say
 		faults.no("attention_bias", f.AttentionBias)
 		faults.no("mlp_bias", f.MLPBias)
-	}
-	if f.NumAttentionHeads > 0 {
-		f.RopeScaling.check(faults, f.headDim())
 	}
 	if !f.qwen && !f.qwen2 && (f.SlidingWindow != 0 || f.UseSlidingWindow) {
 		faults.add("sliding_window", "%d is not supported", f.SlidingWindow)

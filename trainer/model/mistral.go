@@ -25,23 +25,6 @@ type Mistral struct {
 	InitializerRange      float64     `json:"initializer_range" toml:"initializer_range"`
 }
 
-// Window is how many rows a token sees up to its own; 0, in JSON null: all.
-type Window int
-
-// UnmarshalJSON reads null or a number.
-func (w *Window) UnmarshalJSON(b []byte) error {
-	*w = 0
-	return json.Unmarshal(b, (*int)(w))
-}
-
-// MarshalJSON writes 0 as null.
-func (w Window) MarshalJSON() ([]byte, error) {
-	if w == 0 {
-		return []byte("null"), nil
-	}
-	return json.Marshal(int(w))
-}
-
 // defaultMistral has 7 B parameters.
 func defaultMistral() Config {
 	bos := 1
@@ -90,23 +73,17 @@ func (f Mistral) tensors(h Head) tensors { return decoderTensors(h, modelBody(h)
 func (f Mistral) keys(h Head) keys { return rotaryDecoderKeys(h) }
 
 func (f Mistral) check(c Config, faults *Faults) {
-	faults.positive(count{"hidden_size", f.HiddenSize}, count{"intermediate_size", f.IntermediateSize},
-		count{"num_hidden_layers", f.NumHiddenLayers}, count{"num_attention_heads", f.NumAttentionHeads},
-		count{"num_key_value_heads", f.NumKeyValueHeads}, count{"max_position_embeddings", f.MaxPositionEmbeddings})
-	faults.natural("sliding_window", int(f.SlidingWindow), "none")
+	faults.decoder(decoderSizes{
+		hidden: f.HiddenSize, inner: f.IntermediateSize, layers: f.NumHiddenLayers, heads: f.NumAttentionHeads, dim: f.HeadDim,
+		positions: f.MaxPositionEmbeddings, eps: f.RMSNormEps, theta: f.RopeTheta, std: f.InitializerRange, dropout: f.AttentionDropout, scaling: f.RopeScaling,
+	})
+	faults.positive(count{"num_key_value_heads", f.NumKeyValueHeads})
+	faults.divides("num_attention_heads", f.NumAttentionHeads, "num_key_value_heads", f.NumKeyValueHeads)
 	if f.HeadDim == 0 {
 		faults.divides("hidden_size", f.HiddenSize, "num_attention_heads", f.NumAttentionHeads)
 	}
-	faults.divides("num_attention_heads", f.NumAttentionHeads, "num_key_value_heads", f.NumKeyValueHeads)
-	faults.rotary(f.HeadDim, f.HiddenSize, f.NumAttentionHeads)
-	faults.above0("rms_norm_eps", f.RMSNormEps)
-	faults.above0("rope_theta", f.RopeTheta)
-	faults.probability("initializer_range", f.InitializerRange)
+	faults.natural("sliding_window", int(f.SlidingWindow), "none")
 	faults.oneOf("hidden_act", f.HiddenAct, activations...)
-	faults.probability("attention_dropout", f.AttentionDropout)
-	if f.NumAttentionHeads > 0 {
-		f.RopeScaling.check(faults, f.headDim())
-	}
 }
 
 // UnmarshalJSON reads what readRope does, and num_key_value_heads of null as num_attention_heads.
@@ -117,31 +94,4 @@ func (f *Mistral) UnmarshalJSON(b []byte) error {
 	}
 	f.NumKeyValueHeads = keyHeads(b, f.NumKeyValueHeads, f.NumAttentionHeads)
 	return readRope(b, &f.RopeTheta, &f.RopeScaling, f.MaxPositionEmbeddings)
-}
-
-// keyHeads are num_key_value_heads: where a config.json says null, as many as there are heads.
-func keyHeads(b []byte, n, heads int) int {
-	var keys struct {
-		N json.RawMessage `json:"num_key_value_heads"`
-	}
-	if json.Unmarshal(b, &keys) == nil && string(keys.N) == "null" {
-		return heads
-	}
-	return n
-}
-
-// modelBody is what the names of all but the head begin with.
-func modelBody(h Head) string {
-	if h == Base {
-		return ""
-	}
-	return "model."
-}
-
-// decoderTensors are those of a Llama and its like, with the names of the body in full.
-func decoderTensors(h Head, body string) tensors {
-	return tensors{
-		prefix: body, bodies: []string{"model.", "transformer."}, heads: []string{"lm_head.", "score.", "qa_outputs."},
-		ties: outputTie(h, "lm_head.weight", body+"embed_tokens.weight"), buffers: []string{"rotary_emb.inv_freq"},
-	}.of(h)
 }

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 
@@ -64,29 +65,11 @@ func TestReferencesPacked(t *testing.T) {
 			if h, err := c.Head(); err != nil || h != LanguageModel {
 				t.Skip("no language model among its heads", err)
 			}
-			switch f := c.Family.(type) { // positions for both, though they are counted in each
-			case BERT:
-				f.MaxPositionEmbeddings = 64
-				c.Family = f
-			case RoBERTa:
-				f.MaxPositionEmbeddings = 64
-				c.Family = f
-			case Llama:
-				f.MaxPositionEmbeddings = 64
-				c.Family = f
-			case Mistral:
-				f.MaxPositionEmbeddings = 64
-				c.Family = f
-			case Gemma:
-				f.MaxPositionEmbeddings = 64
-				c.Family = f
-			case Gemma3:
-				f.MaxPositionEmbeddings = 64
-				c.Family = f
-			case DistilBERT:
-				f.MaxPositionEmbeddings = 64
-				c.Family = f
-			}
+			c.Edit(func(_, family any) { // positions for both, though they are counted in each
+				if f := reflect.ValueOf(family).Elem().FieldByName("MaxPositionEmbeddings"); f.IsValid() {
+					f.SetInt(64)
+				}
+			})
 			f, _ := r.feed(LanguageModel)
 			tt := len(r.IDs[0])
 			o := r.options(LanguageModel)
