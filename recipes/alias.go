@@ -39,7 +39,7 @@ var elsewhere = explain(map[string]string{
 	"log_on_each_node logging_nan_inf_filter include_num_input_tokens_seen include_tokens_per_second":                  "hone logs every figure and the tokens seen: leave it out",
 	"log_level log_level_replica disable_tqdm debug":                                                                   "hone says what it does on stderr: leave it out",
 	"report_to project trackio_space_id trackio_bucket_id trackio_static_space_id logging_dir wandb_log wandb_project": "hone writes metrics.jsonl and report.html into the run directory: leave it out",
-	"eval_strategy evaluation_strategy eval_delay eval_on_start do_eval":                                               "hone has eval_every, a number of steps or a time such as \"5m\"; 0 is never",
+	"eval_strategy evaluation_strategy eval_delay eval_on_start do_eval":                                               "hone has eval_every, a number of steps or a time such as \"5m\"; 0 is at the end alone",
 	"save_strategy save_on_each_node":                                                                                  "hone has save_every, a number of steps or a time such as \"5m\"; 0 is at the end alone",
 	"per_device_eval_batch_size eval_batch_size per_gpu_eval_batch_size":                                               "hone validates micro_batch_size rows at a time",
 	"prediction_loss_only eval_do_concat_batches eval_use_gather_object eval_accumulation_steps include_for_metrics include_inputs_for_metrics batch_eval_metrics": "hone has [[stage]] with kind = \"evaluate\"",

@@ -51,7 +51,7 @@ var modelMeanings = map[string]meaning{
 	"rope_theta":                       {"", "base of the wavelengths of rotary positions"},
 	"rope_local_base_freq":             {"", "rope_theta of layers that see a window, sliding_attention"},
 	"rope_scaling":                     {"", "how rotary positions are stretched to longer sequences: a table, [model.rope_scaling]"},
-	"rope_type":                        {"", "way in which rotary positions are stretched; \"\" and default: not"},
+	"rope_type":                        {"", "way in which rotary positions are stretched: linear, dynamic, llama3 and the others of transformers; \"\" and default: not"},
 	"factor":                           {"", "how many times longer sequences become"},
 	"low_freq_factor":                  {"", "wavelengths above original_max_position_embeddings divided by it are stretched in full, of rope_type llama3"},
 	"high_freq_factor":                 {"", "wavelengths below original_max_position_embeddings divided by it are not stretched, of rope_type llama3"},
@@ -68,7 +68,7 @@ var modelMeanings = map[string]meaning{
 	"relative_attention_num_buckets":  {"buckets", "buckets that distances are sorted into, each with a bias of its own"},
 	"relative_attention_max_distance": {"tokens", "distance from which on all are in one bucket"},
 
-	"clamp_len":      {"tokens", "distance beyond which all are taken for it; -1: none"},
+	"clamp_len":      {"tokens", "longest distance that is told from longer ones; -1: none"},
 	"mem_len":        {"tokens", "hidden states that are kept of what came before; 0: none"},
 	"use_mems_train": {"", "keeps these in training; false: nothing is kept, whatever mem_len says"},
 }

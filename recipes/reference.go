@@ -248,8 +248,10 @@ func (s *Section) title() string {
 		return "[[stage]], of every kind"
 	case s.Table == "[[stage]]":
 		return "[[stage]], of kind " + strings.ReplaceAll(s.Of, ", ", " or ")
-	case s.Of != "":
+	case strings.Contains(s.Of, "="):
 		return s.Table + ", " + s.Of
+	case s.Of != "":
+		return s.Table + ", of " + s.Of
 	}
 	return s.Table
 }

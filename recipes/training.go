@@ -20,25 +20,25 @@ type Training struct {
 	BatchSize      int    `toml:"batch_size" unit:"rows" doc:"rows of a step"`
 	MicroBatchSize int    `toml:"micro_batch_size" unit:"rows" doc:"rows that are computed at once, of which batch_size is a multiple: less takes less memory; 0: batch_size"`
 
-	Steps           int     `toml:"steps" need:"yes" unit:"steps" doc:"updates of the weights, by each learning rate"`
+	Steps           int     `toml:"steps" need:"yes" unit:"steps" doc:"updates of the weights, for each learning rate"`
 	LearningRate    Rates   `toml:"learning_rate" need:"yes" doc:"highest learning rate; of a list each is tried, and the best by the validation split is kept"`
-	LRSchedulerType string  `toml:"lr_scheduler_type" doc:"way of the learning rate after the warm-up"`
+	LRSchedulerType string  `toml:"lr_scheduler_type" doc:"course of the learning rate after the warm-up"`
 	WarmupSteps     int     `toml:"warmup_steps" unit:"steps" doc:"steps in which the learning rate rises to its highest"`
 	MinLRRatio      float64 `toml:"min_lr_ratio" doc:"learning rate of the last step, as a share of the highest; constant and inverse_sqrt do not read it"`
 	NumDecaySteps   int     `toml:"num_decay_steps" unit:"steps" doc:"last steps, in which warmup_stable_decay lets the learning rate fall; 0: a fifth of all"`
-	DecayType       string  `toml:"decay_type" doc:"way of that fall"`
+	DecayType       string  `toml:"decay_type" doc:"shape of that fall"`
 
 	Optim       string  `toml:"optim" doc:"optimiser"`
-	WeightDecay float64 `toml:"weight_decay" doc:"decay of the matrices' weights; biases and norms have none"`
+	WeightDecay float64 `toml:"weight_decay" doc:"weight decay of matrices; biases and norms have none"`
 	AdamBeta1   float64 `toml:"adam_beta1" doc:"decay of the mean of gradients, of adamw, lamb and lion, and of muon for the weights outside hidden layers"`
 	AdamBeta2   float64 `toml:"adam_beta2" doc:"decay of the mean of squared gradients, of the same optimisers"`
-	AdamEpsilon float64 `toml:"adam_epsilon" doc:"least denominator, of the same optimisers but lion, and eps1 of adafactor"`
+	AdamEpsilon float64 `toml:"adam_epsilon" doc:"number that is added to denominators, of the same optimisers but lion, and eps1 of adafactor"`
 	Momentum    float64 `toml:"momentum" doc:"momentum of sgd"`
 	MaxGradNorm float64 `toml:"max_grad_norm" doc:"2-norm of the whole gradient above which it is scaled down; 0: never"`
 	EMADecay    float64 `toml:"ema_decay" doc:"decay of an exponential moving average of the weights, which is evaluated and saved in their place; 0: the weights themselves"`
 
-	Dropout          float64 `toml:"dropout" doc:"share of values that a step leaves out, at every place of the model but where attention_dropout acts"`
-	AttentionDropout float64 `toml:"attention_dropout" doc:"share of attention's weights that a step leaves out, in families that have it apart, as GPT-2's attn_pdrop"`
+	Dropout          float64 `toml:"dropout" doc:"share of values that a step leaves out, at every place of the model but where attention_dropout acts; of t5 and xlnet in attention too"`
+	AttentionDropout float64 `toml:"attention_dropout" doc:"share of attention's weights that a step leaves out, in families that have a rate of its own for it, as GPT-2's attn_pdrop"`
 
 	Precision string `toml:"precision,omitempty" doc:"precision of matrix products: fp32; bf16, where the processor has AMX-BF16 or AVX512-BF16; auto: bf16 where it has, else fp32, and the resolved recipe says which; \"\": fp32"`
 	Recompute bool   `toml:"recompute,omitempty" doc:"runs layers again for their gradients: less memory for a third of a step's time, with the same result"`
