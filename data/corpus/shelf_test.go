@@ -110,7 +110,7 @@ func TestReadKeysDisturb(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, o := range []source.Options{{Delimiter: ";"}, {Separator: "\n"}, {ColumnNames: []string{"text"}}, {Quote: "csv"}} {
-		if _, err := Prepare(t.Context(), Spec{From: path, Read: o}, t.TempDir(), nil); err == nil || !strings.Contains(err.Error(), "no file here is of that format") {
+		if _, err := Prepare(t.Context(), Spec{From: path, Read: o}, t.TempDir(), nil); err == nil || !strings.Contains(err.Error(), "no file of the corpus has that format") {
 			t.Errorf("%+v: %v", o, err)
 		}
 	}

@@ -2,9 +2,9 @@ package source
 
 import "runtime"
 
-// Record batches that are compressed are decompressed ahead, beside the one that is read:
-// as many as there are processors, up to a number, and together up to a number of bytes.
-// A batch that is larger than its share is decompressed when it is read.
+// Compressed record batches are decompressed ahead, while an earlier one is read: as many as
+// there are processors, up to these limits of their number and their bytes. A batch that is
+// larger than its share is decompressed when it is read.
 const (
 	aheadBatches = 4
 	aheadBytes   = 128 << 20
@@ -26,7 +26,7 @@ type decompressing struct {
 	done chan struct{} // closed at its end
 }
 
-// window returns record batch k, of which the last one that was returned is read.
+// window returns record batch k. The batch that was returned before must not be in use any more.
 func (a *ahead) window(k int, last *window) (*window, error) {
 	if last != nil {
 		a.spare = append(a.spare, last)
@@ -66,7 +66,7 @@ func (a *ahead) take() *window {
 	return &window{f: a.f, reuse: true}
 }
 
-// wait returns when nothing reads the file any more.
+// wait returns once no goroutine reads the file any more.
 func (a *ahead) wait() {
 	for _, d := range a.queue {
 		<-d.done
@@ -74,8 +74,8 @@ func (a *ahead) wait() {
 	a.queue = nil
 }
 
-// unpackAhead decompresses the selected columns of record batch k. It ends at the first
-// fault, which whoever reads the columns meets again, and says.
+// unpackAhead decompresses the selected columns of record batch k. It stops at the first
+// fault, which reading the columns then reports.
 func (w *window) unpackAhead(k int) {
 	defer func() { _ = recover() }()
 	w.k, w.b = k, nil

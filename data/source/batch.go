@@ -24,8 +24,8 @@ type Message struct {
 }
 
 // Text returns the value of the selected column col in row row of the batch as
-// text: nested values as JSON. ok is false where it is null. The string stays
-// valid as long as the batch does.
+// text: nested values as JSON. ok is false where it is null. The string is valid
+// as long as the batch is.
 func (b *Batch) Text(col, row int) (text string, ok bool) {
 	c := b.columns[col]
 	if c.IsNull(row) {
@@ -61,7 +61,7 @@ func (b *Batch) Text(col, row int) (text string, ok bool) {
 }
 
 // IDs appends the integers of a list to dst. ok is false where the value is
-// null, holds a null or a number beyond 32 bits, or is no such list.
+// null, contains a null or a number beyond 32 bits, or is not a list of integers.
 func (b *Batch) IDs(dst []int32, col, row int) (ids []int32, ok bool) {
 	c, lo, hi, ok := b.list(col, row)
 	if !ok {
@@ -84,7 +84,7 @@ func (b *Batch) IDs(dst []int32, col, row int) (ids []int32, ok bool) {
 }
 
 // Messages returns the turns of a dialogue. ok is false where the value is null
-// or no dialogue.
+// or is not a dialogue.
 func (b *Batch) Messages(col, row int) (turns []Message, ok bool) {
 	c, lo, hi, ok := b.list(col, row)
 	if !ok || !isMessages(b.columns[col].DataType()) {

@@ -10,14 +10,14 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// booleanPages reads the pages of a column of truth values. parquet-go v0.32.0 reads runs
-// of them wrongly: those of a length that is no multiple of 8, and of true.
+// booleanPages reads the pages of a column of booleans. parquet-go v0.32.0 reads runs of
+// them wrongly: runs whose length is not a multiple of 8, and runs of true.
 type booleanPages struct {
 	pages    *parquetPages
 	rep, def int // the highest levels
 	column   int
 
-	// Of the page that is read.
+	// The state of the current page.
 	left       int64 // values, those that are absent too
 	reps, defs hybrid
 	truths     hybrid

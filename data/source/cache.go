@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// Cache keeps decoded record batches, of any number of files, up to a number of
-// bytes; the least recently used go first. The batch in use is kept even where
-// it alone is larger. A nil Cache keeps nothing.
+// Cache keeps decoded record batches of any number of files, up to a number of
+// bytes; the least recently used ones are dropped first. The batch in use is kept
+// even if it is larger. A nil Cache keeps nothing.
 type Cache struct {
 	mu     sync.Mutex
 	budget int64
@@ -51,8 +51,8 @@ func (c *Cache) batch(f *File, k int) (*Batch, error) {
 	}
 	c.mu.Unlock()
 
-	// Two readers may decode the same batch: cheaper than that one waits for
-	// the other's disk.
+	// Two readers may decode the same batch. That is cheaper than one of them waiting
+	// for the other.
 	b, err := f.Batch(k)
 	if err != nil {
 		return nil, err

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// classNames takes the names of classes by column from the features that Hugging Face
-// datasets keeps in the metadata of Arrow and Parquet files. Where they cannot be read,
-// labels stay the numbers that they are.
+// classNames gives the names of classes by column, from the features that Hugging Face
+// datasets writes into the metadata of Arrow and Parquet files. Where these cannot be read,
+// labels remain numbers.
 func classNames(metadata string) map[string][]string {
 	var meta struct{ Info features }
 	if len(metadata) > maxState || json.Unmarshal([]byte(metadata), &meta) != nil {
@@ -19,7 +19,7 @@ func classNames(metadata string) map[string][]string {
 	return meta.Info.classes()
 }
 
-// features are those of a data set.
+// features are the features of a data set.
 type features struct {
 	Features map[string]json.RawMessage
 }
@@ -38,9 +38,9 @@ func (f *features) classes() map[string][]string {
 	return all
 }
 
-// Classes returns the names of the classes that integers stand for, by column, as a data set
-// of Hugging Face says them beside its files: in dataset_info.json, or at the head of
-// README.md. Where several parts of a set disagree about a column, it has none.
+// Classes returns the names of the classes that integers stand for, by column, of a Hugging
+// Face data set in a directory: from dataset_info.json, or from the head of README.md. A
+// column about which several parts of the set disagree is left out.
 func Classes(dir string) map[string][]string {
 	all := map[string][]string{}
 	merge := func(more map[string][]string) {
@@ -126,7 +126,7 @@ func readmeClasses(text string) (all []namedClasses) {
 	return slices.DeleteFunc(all, func(l namedClasses) bool { return l.column == "" || len(l.names) == 0 })
 }
 
-// yamlString is a value of one line, perhaps quoted.
+// yamlString reads a value of one line, which may be quoted.
 func yamlString(s string) string {
 	s = strings.TrimSpace(s)
 	if inner, ok := strings.CutPrefix(s, "'"); ok && strings.HasSuffix(inner, "'") {
@@ -138,7 +138,8 @@ func yamlString(s string) string {
 	return s
 }
 
-// SetClasses names what the integers of a column stand for, where the file does not.
+// SetClasses sets the names of the classes that the integers of a column stand for, if the
+// file has none.
 func (t *Table) SetClasses(column string, names []string) {
 	for i := range t.Columns {
 		if c := &t.Columns[i]; c.Name == column && c.Scalar() && c.classes == nil {
@@ -147,7 +148,7 @@ func (t *Table) SetClasses(column string, names []string) {
 	}
 }
 
-// SetClasses is that of Table.
+// SetClasses is as for a Table.
 func (a *File) SetClasses(column string, names []string) {
 	for i := range a.fields {
 		if f := &a.fields[i]; f.name == column && f.classes == nil {

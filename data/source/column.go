@@ -56,8 +56,8 @@ func isMessages(t arrow.DataType) bool {
 	return true
 }
 
-// decoded returns the type that a column has once it is read, nil where it is
-// not read: dictionaries and views become what they hold.
+// decoded returns the type of a column after reading, in which dictionaries and views are
+// replaced by their values; nil where the type is not supported.
 func (a *arrowField) decoded() arrow.DataType {
 	switch a.typ {
 	case typeUtf8, typeUtf8View:
@@ -157,8 +157,8 @@ func (a *File) Readable(name string) bool {
 	return err == nil && c.Scalar()
 }
 
-// Column returns the column of a name, or the field of a struct that it stands for:
-// "doc.text", where no column has that name.
+// Column returns the column of a name, or if there is none, the field of a struct that the
+// name stands for: "doc.text".
 func (a *File) Column(name string) (Column, error) {
 	_, picks, err := choose(a.path, a.Columns(), []string{name})
 	if err != nil {
@@ -168,8 +168,8 @@ func (a *File) Column(name string) (Column, error) {
 }
 
 // Select chooses the columns that Batch and Row read, by name and in this
-// order. Integers are read as their decimal digits, or as the names of classes
-// where Hugging Face datasets has left these in the file.
+// order. Integers are read as decimal digits, or as the names of classes where the
+// file has those of Hugging Face datasets.
 func (a *File) Select(names ...string) error {
 	read, picks, err := choose(a.path, a.Columns(), names)
 	if err != nil {

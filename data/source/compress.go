@@ -36,7 +36,7 @@ func decompress(dst, b []byte, codec int) (out []byte, err error) {
 	return out, nil
 }
 
-// bufferZSTD is the decoder of buffers, which many may use at once.
+// bufferZSTD is the decoder of buffers, which is safe for concurrent use.
 var bufferZSTD = sync.OnceValue(func() *zstd.Decoder {
 	d, err := zstd.NewReader(nil, zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(maxMaxBatch))
 	if err != nil {
@@ -101,8 +101,8 @@ func zstdBound(b []byte, announced int64) (int64, error) {
 		if h.Skippable {
 			return 0, errCompressed
 		}
-		// The decoder allocates the window; no encoder needs one beyond its
-		// input, but for the 8 MiB that streaming ones take unasked.
+		// The decoder allocates the window. No encoder needs one larger than its
+		// input, except that streaming encoders always use 8 MiB.
 		if h.WindowSize > uint64(max(8<<20, 2*announced)) {
 			return 0, fmt.Errorf("damaged data: a window of %d bytes for %d", h.WindowSize, announced)
 		}

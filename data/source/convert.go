@@ -18,9 +18,9 @@ func (c Column) Renamed(name string) Column {
 // AsText returns a column of text with the column's name.
 func (c Column) AsText() Column { return textColumns(c.Name)[0] }
 
-// Unite returns the readable columns of all tables, in the order of the first
-// that has each, and those of names that are fields of a column's struct. A column
-// of different types gets one that holds all values: wider numbers, or text.
+// Unite returns the readable columns of all tables, each at the place where it first
+// occurs, and those of names that are fields of a struct. A column that has several
+// types gets one that holds all its values: a wider number, or text.
 func Unite(tables []*Table, names ...string) []Column {
 	var all []Column
 	add := func(c Column) {

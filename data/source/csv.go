@@ -13,7 +13,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 )
 
-// What quotes are in a CSV or TSV file.
+// The meanings of quotes in a CSV or TSV file.
 const (
 	QuoteAuto = "auto" // of CSV, CSV's; of TSV, where they are CSV's throughout
 	QuoteNone = "none" // characters of the text
@@ -23,9 +23,9 @@ const (
 // Quotes lists them.
 var Quotes = []string{QuoteAuto, QuoteNone, QuoteCSV}
 
-// csvReader reads delimited values as pandas does: a quote that does not begin a
-// cell is a character, what follows a closing quote belongs to the cell, empty
-// lines are passed over, and a quoted cell keeps its bytes, line ends too.
+// csvReader reads delimited values as pandas does: a quote inside a cell is an
+// ordinary character, text after a closing quote belongs to the cell, empty lines are
+// skipped, and a quoted cell keeps all its bytes, including line ends.
 type csvReader struct {
 	names     []string
 	r         *bufio.Reader
@@ -49,11 +49,11 @@ type csvReader struct {
 const (
 	// maxHeader is the longest name of a column.
 	maxHeader = 64
-	// maxColumns bounds the columns of a file without a schema.
+	// maxColumns is the greatest number of columns of a file without a schema.
 	maxColumns = 1 << 16
 )
 
-// delimiters are looked for in a CSV file that is not said to have one.
+// delimiters are tried for a CSV file whose delimiter is not given.
 const delimiters = ",;|\t"
 
 func newCSVReader(r io.Reader, t *Table) (*csvReader, error) {
@@ -157,7 +157,7 @@ func (c *csvReader) columns() []Column { return textColumns(c.names...) }
 func (c *csvReader) count() int64      { return -1 }
 func (c *csvReader) close() error      { return nil }
 
-// recordError is a fault that leaves the reader at the next record.
+// recordError is a fault of one record, after which reading can continue.
 type recordError struct{ err error }
 
 func (e *recordError) Error() string { return e.err.Error() }
@@ -171,7 +171,7 @@ func (c *csvReader) cell(i int) []byte {
 	return c.text[c.ends[i-1]:c.ends[i]]
 }
 
-// Where in a record the next byte stands.
+// The state of the reader within a record.
 const (
 	cellBegins = iota
 	cellPlain
@@ -309,11 +309,10 @@ func (c *csvReader) next(s *Scanner) (*Batch, error) {
 	return b.batch(), nil
 }
 
-// quotedThroughout reads a TSV file to its end and says whether its quotes are
-// CSV's, as in what pandas writes, and not characters of its texts: they are where
-// its lines do not have as many values each unless quotes hold them together, or
-// where all quotes are around cells and each pair is needed, or around every
-// cell of the column.
+// quotedThroughout reads a TSV file to its end and reports whether its quotes enclose
+// cells, as in files that pandas writes, and are not characters of its texts. They do if
+// the lines have equal numbers of values only with quotes, or if all quotes are around
+// cells and each pair is needed or around every cell of its column.
 func (t *Table) quotedThroughout(ctx context.Context) (bool, error) {
 	open := func(quotes bool) (*unpacked, *csvReader, error) {
 		in, err := openUnpacked(ctx, t.Path, t.Packed)
@@ -385,8 +384,8 @@ func (t *Table) quotedThroughout(ctx context.Context) (bool, error) {
 	}
 }
 
-// quotedCell says whether a cell has quotes; whether they are CSV's; and whether
-// it needs them, having others inside.
+// quotedCell reports whether a cell has quotes, whether they enclose it, and whether it
+// needs them because of quotes or delimiters inside.
 func quotedCell(cell []byte) (quotes, ok, needed bool) {
 	if bytes.IndexByte(cell, '"') < 0 {
 		return false, false, false

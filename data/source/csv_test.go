@@ -82,7 +82,7 @@ func TestCSVErrors(t *testing.T) {
 			t.Errorf("%+v passes", opt)
 		}
 	}
-	if err := (Options{Delimiter: ";"}).Fits([]string{Parquet, Text}); err == nil || !strings.Contains(err.Error(), "delimiter is for csv and tsv") {
+	if err := (Options{Delimiter: ";"}).Fits([]string{Parquet, Text}); err == nil || !strings.Contains(err.Error(), "delimiter applies to csv and tsv") {
 		t.Errorf("a delimiter for Parquet: %v", err)
 	}
 }

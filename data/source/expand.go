@@ -15,23 +15,23 @@ import (
 	"hone/checkpoint/file"
 )
 
-// A Listing is what a pattern names: files of records, and beside them what is left out.
+// A Listing holds the files that a pattern matches, and the files that are left out.
 type Listing struct {
 	Root    string // the directory that was named, or that of the files
 	Files   []Entry
 	LeftOut []LeftOut
 }
 
-// An Entry is a file that a pattern names.
+// An Entry is a file that a pattern matches.
 type Entry struct {
 	Path string
-	// Below is the part of its path, with slashes, that the pattern has not fixed: from a
-	// directory that was named, or from the first element with a wildcard, down to the file;
-	// the name alone of a file that was named. What is above says nothing of the file.
+	// Below is the part of its path, with slashes, that the pattern does not fix: the path
+	// below a named directory, or from the first element with a wildcard on; for a named
+	// file, its name. Splits are recognised by this part only.
 	Below string
 }
 
-// LeftOut is a file that is taken for no data, and why.
+// LeftOut is a file that is not taken as data, with the reason.
 type LeftOut struct {
 	Path, Why string
 }
@@ -96,7 +96,7 @@ func Expand(pattern string) (*Listing, error) {
 	return l, nil
 }
 
-// Paths are those of the files.
+// Paths lists the paths of the files.
 func (l *Listing) Paths() []string {
 	list := make([]string, len(l.Files))
 	for i, f := range l.Files {
@@ -182,7 +182,7 @@ func (l *Listing) directory(dir string) error {
 
 var (
 	aboutText = regexp.MustCompile(`^(readme|license|licence|copying|notice|citation|changelog)(\.md|\.txt|\.text)?$`)
-	// What datasets itself takes for no data, and what it keeps of its own work.
+	// Files that datasets does not take as data, and its working files.
 	aboutJSON = []string{"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "config.json"}
 	derived   = regexp.MustCompile(`^cache-[0-9a-f]{16}(_[0-9]{5}_of_[0-9]{5})?\.arrow$`)
 )
@@ -198,8 +198,8 @@ func FormatByName(name string) string {
 	return format
 }
 
-// noData says why a file is taken for no data, or "". Names alone do not tell where data may
-// have them too: a state.json may be about states.
+// noData gives the reason why a file is not taken as data, or "". For names that data may have
+// too, the content decides: a state.json may be about states.
 func noData(path string) string {
 	name := strings.ToLower(filepath.Base(path))
 	keys := map[string][]string{"state.json": {"_data_files", "_fingerprint"}, "corpus.json": {"format_version", "splits"}}[name]
@@ -226,7 +226,7 @@ func noData(path string) string {
 	return ""
 }
 
-// maxState bounds files that describe a corpus.
+// maxState is the greatest size of a file that describes a corpus.
 const maxState = 16 << 20
 
 // ReadState reads a file that describes a corpus, of at most 16 MiB.

@@ -68,17 +68,15 @@ func (a *File) Cached(c *Cache) { a.cache = c }
 // gibibyte.
 func (a *File) Limit(maxBatch int64) { a.most = bound(maxBatch).or() }
 
-// SkipInvalid makes text that is not UTF-8 null, and counts it, instead of an
-// error.
+// SkipInvalid makes text that is not UTF-8 null and counts it, instead of failing.
 func (a *File) SkipInvalid(s *Skips) { a.skips = s }
 
-// RandomAccess says whether a row can be read without decompressing those
-// around it.
+// RandomAccess reports whether a row can be read without decompressing its neighbours.
 func (a *File) RandomAccess() bool {
 	return !slices.ContainsFunc(a.batches, func(b arrowBlock) bool { return b.codec != codecNone })
 }
 
-// read returns n bytes at offset, which was checked against the size before.
+// read returns n bytes at an offset that has been checked against the size.
 func (a *File) read(offset, n int64) ([]byte, error) {
 	b := make([]byte, n)
 	return b, a.readInto(b, offset)

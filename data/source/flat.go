@@ -28,7 +28,7 @@ type flatTable struct {
 
 var errFlat = errors.New("damaged metadata")
 
-// fieldHeap is about what a table takes of memory once it is read.
+// fieldHeap is the approximate memory of a table after reading.
 const fieldHeap = 256
 
 // newFlat reads b, which is of a file of size bytes.
@@ -36,7 +36,7 @@ func newFlat(b []byte, size int64) *flat {
 	return &flat{b: b, tables: len(b)/4 + 1, heap: size + spareHeap}
 }
 
-// take counts memory that what is read takes.
+// take counts the memory of what is read.
 func (f *flat) take(n int64) {
 	if f.heap -= n; f.heap < 0 {
 		f.fail()

@@ -29,7 +29,7 @@ const (
 	zstdPacked = "zstd"
 )
 
-// kinds names the formats for people.
+// kinds lists the formats for messages.
 const kinds = "Arrow IPC file and stream, Parquet, JSONL, CSV, TSV, FASTA, plain text; each also with gzip or zstd"
 
 var (
@@ -37,7 +37,7 @@ var (
 	continuation = []byte{0xff, 0xff, 0xff, 0xff}
 )
 
-// extensions says what format a name announces.
+// extensions gives the formats by the ends of names.
 var extensions = map[string]string{
 	".arrow": ArrowFile, ".arrows": ArrowStream, ".feather": ArrowFile, ".ipc": ArrowFile,
 	".parquet": Parquet, ".pq": Parquet,
@@ -74,8 +74,8 @@ func packing(head []byte) string {
 	return ""
 }
 
-// detect finds the format by the first bytes, then by the name, then by what
-// text looks like.
+// detect finds the format by the first bytes, then by the name, then by the form of the
+// text.
 func detect(name string, head []byte) (string, error) {
 	switch {
 	case len(head) == 0:
@@ -99,7 +99,7 @@ func detect(name string, head []byte) (string, error) {
 	default:
 		return format, nil
 	}
-	// The last character may be cut.
+	// The last character may be incomplete.
 	whole := head
 	for i := 0; i < utf8.UTFMax-1 && len(whole) > 0 && !utf8.Valid(whole); i++ {
 		whole = whole[:len(whole)-1]
@@ -140,7 +140,7 @@ func notUTF8(head []byte) error {
 	if name == "" {
 		return nil
 	}
-	return fmt.Errorf("is text in %s, and UTF-8 is read (hint: iconv -f %s -t UTF-8 FILE > NEW)", name, name)
+	return fmt.Errorf("is text in %s, not UTF-8 (hint: iconv -f %s -t UTF-8 FILE > NEW)", name, name)
 }
 
 // readHead returns up to n first bytes of r.

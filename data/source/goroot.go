@@ -23,11 +23,11 @@ import (
 // document.
 const MinGorootDoc = 60
 
-// GorootRules numbers what ReadGoroot takes and leaves. It goes into the name
-// of a converted corpus, so raise it with every change of the extraction.
+// GorootRules is the version of the rules of ReadGoroot. It is part of the name of a
+// converted corpus: raise it with every change of the extraction.
 const GorootRules = 1
 
-// Document is one text with what is known about it.
+// Document is a text with its origin.
 type Document struct {
 	Text     string
 	Label    string // set if HasLabel
@@ -36,7 +36,7 @@ type Document struct {
 	Name     string // what it is about, "Server.Serve"
 }
 
-// Drops counts what an extraction left out, by reason.
+// Drops counts the documents and files that an extraction left out, by reason.
 type Drops map[string]int64
 
 // Goroot is a Go source tree.
@@ -61,7 +61,7 @@ func FindGoroot(ctx context.Context) (Goroot, error) {
 		return g, nil
 	}
 	cmd := exec.CommandContext(ctx, "go", "env", "GOROOT")
-	// The local toolchain will do: never download another to read its comments.
+	// The local toolchain suffices: never download another one to read its comments.
 	cmd.Env = append(os.Environ(), "GOTOOLCHAIN=local", "GOWORK=off")
 	cmd.Dir = os.TempDir()
 	out, err := cmd.Output()
@@ -111,8 +111,8 @@ func openGoroot(root string) (Goroot, error) {
 // licences) and tests (their comments speak of bugs and cases, seldom of an
 // API).
 //
-// The label of a document is the first element of its path; documents of cmd
-// have none, for it is many programs, not a subject.
+// The label of a document is the first element of its path. Documents of cmd have none,
+// because cmd is a collection of programs, not a subject.
 //
 // progress is called with bytes of source read so far; it may be nil.
 func ReadGoroot(ctx context.Context, g Goroot, progress func(done, total int64)) ([]Document, Drops, error) {
@@ -211,7 +211,7 @@ func goDocs(src, rel string) ([]Document, Drops, error) {
 	}
 	drops := Drops{}
 	fset := token.NewFileSet()
-	// Some generated files have a megabyte: read the header alone first.
+	// Some generated files have a megabyte: read only the header first.
 	if f, err := parser.ParseFile(fset, rel, text, parser.PackageClauseOnly|parser.ParseComments); err == nil && ast.IsGenerated(f) {
 		drops["generated file"]++
 		return nil, drops, nil
@@ -312,9 +312,9 @@ var licencePhrases = []string{
 	"THE SOFTWARE IS PROVIDED",
 }
 
-// isLicence reports whether a comment holds the text of a licence. A heading
-// glued to a package comment takes the comment with it: a corpus does better
-// without a paragraph than with the same line a thousand times.
+// isLicence reports whether a comment contains the text of a licence. A package comment
+// that a licence heading is attached to is dropped as well: a lost paragraph is better
+// than the same line a thousand times.
 func isLicence(text string) bool {
 	for _, p := range licencePhrases {
 		if strings.Contains(text, p) {

@@ -10,8 +10,8 @@ import (
 	"hone/checkpoint/file"
 )
 
-// maxOpen is how many descriptors the files of corpora hold at once: a corpus
-// may have more files than a process may have descriptors.
+// maxOpen is the greatest number of descriptors of corpus files that are open at once: a
+// corpus may have more files than a process may have descriptors.
 const maxOpen = 64
 
 var open struct {
@@ -19,7 +19,7 @@ var open struct {
 	order list.List // of *handle with a descriptor, the most recently used first
 }
 
-// handle is a file that is opened when it is read, and may be closed between.
+// handle is a file that is opened when it is read, and may be closed in between.
 type handle struct {
 	path  string
 	size  int64
@@ -32,7 +32,7 @@ type handle struct {
 	closed  bool
 }
 
-// openHandle finds the file's size, and that it can be opened.
+// openHandle opens the file once and determines its size.
 func openHandle(path string) (*handle, error) {
 	h := &handle{path: path, size: -1}
 	if _, err := h.acquire(); err != nil {

@@ -113,7 +113,7 @@ func (j *jsonReader) read(s *Scanner) ([]byte, string, error) {
 				err = fmt.Errorf("byte %d: %w", at.Offset, err)
 			}
 		case b[0] != '{':
-			err = errors.New("a value that is no object")
+			err = errors.New("a value that is not an object")
 		}
 		if err != nil {
 			return nil, where, &recordError{fmt.Errorf("%s: %w", where, err)}
@@ -122,8 +122,8 @@ func (j *jsonReader) read(s *Scanner) ([]byte, string, error) {
 	}
 }
 
-// begin finds out the form: lines, unless the text begins with an array or with
-// an object that its first line does not end.
+// begin determines the form: one object per line, unless the text begins with an array, or
+// with an object that goes beyond its first line.
 func (j *jsonReader) begin(s *Scanner) {
 	l := newLineReader(j.in, s.table.opt.bound())
 	head, _ := l.r.Peek(1 << 16)
@@ -178,7 +178,7 @@ func (j *jsonReader) infer(ctx context.Context, s *Scanner) error {
 
 func (j *jsonReader) next(s *Scanner) (*Batch, error) {
 	b := newRowBuilder(s)
-	// Where each column of the file goes.
+	// The selected column of each column of the file.
 	to := make([]int, len(j.root.names))
 	for i := range to {
 		to[i] = -1
@@ -313,7 +313,7 @@ func (v *valueReader) next() (value []byte, line int64, err error) {
 	}
 }
 
-// rest refuses what stands after an array.
+// rest refuses text after an array.
 func (v *valueReader) rest() ([]byte, int64, error) {
 	if err := v.leave(); err != nil {
 		return nil, v.lines.line, err
@@ -329,9 +329,9 @@ func (v *valueReader) rest() ([]byte, int64, error) {
 	}
 }
 
-// maxFields bounds the columns of a file, and maxMembers the members of an object in
-// a column; one with more is a map, kept as JSON text.
-// All together, however nested, maxShapes bounds.
+// maxFields is the greatest number of columns of a file, maxMembers that of members of an
+// object in a column (an object with more is a map, kept as JSON text), and maxShapes that
+// of all of them, at any depth.
 const (
 	maxFields  = 4096
 	maxMembers = 256
@@ -347,7 +347,7 @@ const (
 	sawObject
 )
 
-// shape gathers what values a column has.
+// shape records the kinds of values of a column.
 type shape struct {
 	saw    uint8
 	elem   *shape // of lists
@@ -363,7 +363,7 @@ func (s *shape) new() *shape {
 	return &shape{left: s.left}
 }
 
-// see takes note of a value of valid JSON.
+// see records a value of valid JSON.
 func (s *shape) see(v []byte, depth int) {
 	switch v[0] {
 	case 'n':
@@ -422,8 +422,8 @@ func (s *shape) see(v []byte, depth int) {
 	}
 }
 
-// resolve returns the type that holds all the values; values of several kinds
-// are text, with lists or objects among them JSON text.
+// resolve returns a type for all the values: text where they are of several kinds, and JSON
+// text where lists or objects are among them.
 func (s *shape) resolve(depth int) arrow.DataType {
 	switch {
 	case s.saw == sawBool:
@@ -578,7 +578,7 @@ func skipValue(v []byte, i int) int {
 }
 
 // unquote decodes a string of valid JSON. Half of a surrogate pair becomes
-// U+FFFD, as encoding/json has it.
+// U+FFFD, as in encoding/json.
 func unquote(v []byte) string {
 	inner := v[1 : len(v)-1]
 	if bytes.IndexByte(inner, '\\') < 0 {

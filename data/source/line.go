@@ -7,7 +7,7 @@ import (
 	"io"
 )
 
-// newlines gives every line end of a text, \r\n, \r or \n, as \n.
+// newlines replaces every line end of a text, \r\n, \r or \n, by \n.
 type newlines struct {
 	r  io.Reader
 	cr bool // the last byte was \r

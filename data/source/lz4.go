@@ -9,7 +9,7 @@ var errLZ4 = errors.New("damaged data: an LZ4 frame")
 
 // lz4Decode decodes LZ4 frames
 // (https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md) into dst, which is
-// empty, to exactly its capacity. Checksums are passed over: Arrow's writers put none.
+// empty, to exactly its capacity. Checksums are ignored: Arrow's writers have none.
 func lz4Decode(dst, src []byte) ([]byte, error) {
 	for len(src) > 0 {
 		if len(src) < 7 || binary.LittleEndian.Uint32(src) != lz4Magic {
@@ -75,7 +75,7 @@ func lz4Decode(dst, src []byte) ([]byte, error) {
 }
 
 // lz4Block appends a decoded block to dst, whose capacity is the limit. Matches
-// may reach back into earlier blocks. fast lets assembly do what it can.
+// may reach back into earlier blocks. fast allows assembly.
 func lz4Block(dst, src []byte, fast bool) ([]byte, bool) {
 	out, d, s := dst[:cap(dst)], len(dst), 0
 	for {

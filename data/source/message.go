@@ -65,7 +65,7 @@ var typeNames = [...]string{
 	typeUtf8View: "utf8_view", typeListView: "list_view", typeLargeListView: "large_list_view",
 }
 
-// Nested deeper than this is no table of texts.
+// maxDepth is the greatest depth of nested columns.
 const maxDepth = 64
 
 type arrowField struct {
@@ -89,7 +89,7 @@ type arrowField struct {
 	classes  []string // names of the values of an int, of Hugging Face's ClassLabel
 }
 
-// kind names the type for people: "utf8", "int64", "dictionary<utf8>".
+// kind names the type for messages: "utf8", "int64", "dictionary<utf8>".
 func (a *arrowField) kind() string {
 	s := typeNames[a.typ]
 	switch a.typ {

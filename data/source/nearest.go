@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Nearest is the known name that got most likely stands for, "" if none is near.
+// Nearest gives the known name that is most similar to got; "" if none is similar.
 func Nearest(got string, known []string) string {
 	best, least := "", max(2, len(got)/3)+1
 	for _, k := range known {

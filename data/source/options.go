@@ -8,7 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// Options say what a file does not say of itself. The zero value suits most.
+// Options say how to read a file, where the file itself does not. The zero value suits most
+// files.
 type Options struct {
 	// Format is one of the known formats; "": by the first bytes, then by the name.
 	Format string
@@ -17,29 +18,28 @@ type Options struct {
 	Separator string
 	// ColumnNames of CSV and TSV files without a header line.
 	ColumnNames []string
-	// Delimiter stands between the values of CSV and TSV files, one byte; "": of
-	// TSV a tab, of CSV the one of comma, semicolon, bar and tab that its first
-	// records show.
+	// Delimiter stands between the values of CSV and TSV files, one byte; "": a tab
+	// for TSV; for CSV a comma, semicolon, bar or tab, found from its first records.
 	Delimiter string
-	// Quote is what quotes are in CSV and TSV files; "": QuoteAuto.
+	// Quote is the meaning of quotes in CSV and TSV files; "": QuoteAuto.
 	Quote string
-	// Rows is where in a JSON file the array of its rows is: names of members, with
-	// dots between them; "": the file is rows.
+	// Rows is the place of the array of rows in a JSON file: names of members,
+	// separated by dots; "": the file consists of rows.
 	Rows string
-	// MaxBatch bounds the memory of a record batch: the decoded bytes of its columns,
-	// or of the pages of Parquet that are open at once; a single record or page may
-	// take a quarter of it. 0: a gibibyte.
+	// MaxBatch is the greatest memory of a record batch in bytes: that of its decoded
+	// columns, or of the Parquet pages that are open at once. A single record or page may
+	// take a quarter of it. 0: one gibibyte.
 	MaxBatch int64
-	// Skips counts records that cannot be read, and reading goes on; nil: the
-	// first one is an error. A file that is damaged as such is always one.
+	// Skips counts records that cannot be read and are skipped; nil: the first one is
+	// an error. Damage to the file as a whole is always an error.
 	Skips *Skips
-	// TempDir holds what compressed Arrow and Parquet files are decompressed
-	// to, while they are read; "": os.TempDir.
+	// TempDir is the directory that compressed Arrow and Parquet files are decompressed
+	// to while they are read; "": os.TempDir.
 	TempDir string
 }
 
-// A readKey is an option as recipes write it, "" where it is not set, and the
-// formats that it is for; none: all.
+// A readKey is an option as it is written in recipes, with its value, "" where it is not set,
+// and the formats that it applies to; none: all.
 type readKey struct {
 	name, value string
 	formats     []string
@@ -75,8 +75,7 @@ func (o Options) keys() []readKey {
 	}
 }
 
-// Keys lists the keys that decide how files are read and that are set, as lines of
-// a recipe.
+// Keys lists the options that are set, as lines of a recipe.
 func (o Options) Keys() []string {
 	var lines []string
 	for _, k := range o.keys() {
@@ -87,7 +86,7 @@ func (o Options) Keys() []string {
 	return lines
 }
 
-// Check returns what is wrong with the options, by key.
+// Check returns the faults of the options, by key.
 func (o Options) Check() map[string]error {
 	faults := map[string]error{}
 	if o.Format != "" && !slices.Contains(Formats, o.Format) {
@@ -105,7 +104,7 @@ func (o Options) Check() map[string]error {
 	return faults
 }
 
-// A bound is how many bytes a record batch may have, decoded: memory must not depend
+// A bound is the greatest number of bytes of a decoded record batch: memory must not depend
 // on how a file was written.
 type bound int64
 
@@ -123,8 +122,8 @@ func (b bound) or() bound {
 	return b
 }
 
-// record is what may be kept of one record: a quote that is never closed must not
-// read a corpus into memory.
+// record is the greatest number of bytes of one record: an unclosed quote must not read a
+// whole corpus into memory.
 func (b bound) record() int { return int(b / 4) }
 
 func (b bound) errRecord() error {
@@ -132,7 +131,7 @@ func (b bound) errRecord() error {
 }
 
 func (b bound) errBatch() error {
-	return fmt.Errorf("more than %s in one record batch (hint: write the file with smaller ones, or allow it by a larger max_batch_mib, on the command line --max-batch-mib)", mebibytes(b))
+	return fmt.Errorf("a record batch of more than %s (hint: write the file with smaller record batches, or set a larger max_batch_mib, on the command line --max-batch-mib)", mebibytes(b))
 }
 
 func mebibytes(b bound) string {
@@ -142,12 +141,12 @@ func mebibytes(b bound) string {
 	return fmt.Sprintf("%d MiB", b>>20)
 }
 
-// Fits reports options that are for none of the formats of a corpus: they would
-// change nothing.
+// Fits fails for an option that applies to none of the formats of a corpus, since it would
+// have no effect.
 func (o Options) Fits(formats []string) error {
 	for _, k := range o.keys() {
 		if k.value != "" && k.formats != nil && !slices.ContainsFunc(formats, func(f string) bool { return slices.Contains(k.formats, f) }) {
-			return fmt.Errorf("%s is for %s, and no file here is of that format (hint: leave it out, or say the format)", k.name, strings.Join(k.formats, " and "))
+			return fmt.Errorf("%s applies to %s, but no file of the corpus has that format (hint: leave it out, or set the format)", k.name, strings.Join(k.formats, " and "))
 		}
 	}
 	return nil

@@ -18,8 +18,8 @@ import (
 // compressed alike, and fails at empty pages. It gets to see pages that are not
 // compressed, with headers that are made here.
 
-// maxPageValues bounds the values of a page: what is absent takes no bytes in it,
-// but some in memory.
+// maxPageValues is the greatest number of values of a page: absent values take no bytes in
+// the file, but they take memory.
 const maxPageValues = 1 << 23
 
 // parquetChunk is a column chunk as the footer has it.
@@ -69,7 +69,7 @@ func (p *parquetPages) next() (*parquetPage, error) {
 	}
 }
 
-// read reads a page; nil: one that holds no values.
+// read reads a page; nil: a page without values.
 func (p *parquetPages) read() (*parquetPage, error) {
 	h, err := p.header()
 	if err != nil {
@@ -124,7 +124,7 @@ func (p *parquetPages) read() (*parquetPage, error) {
 	}
 	p.pos += packed
 	if sum, ok := h[4]; ok && crc32.ChecksumIEEE(p.raw) != uint32(sum) {
-		return nil, errors.New("damaged data: its checksum is another")
+		return nil, errors.New("damaged data: its checksum does not match")
 	}
 	if codec == format.Uncompressed {
 		page.body = p.raw
@@ -177,12 +177,12 @@ func readAt(b []byte, r io.ReaderAt, pos, n int64) ([]byte, error) {
 	return b, nil
 }
 
-// unpack appends what b decompresses to, which is size bytes.
+// unpack appends the decompressed content of b, which has size bytes.
 func (p *parquetPages) unpack(dst, b []byte, size int64, codec format.CompressionCodec) ([]byte, error) {
 	if size == 0 && len(b) == 0 {
 		return dst, nil // some writers compress nothing to nothing
 	}
-	// Nothing is allocated for what these bytes cannot hold.
+	// Check before allocating that the compressed bytes can hold that much.
 	most := int64(-1)
 	var err error
 	switch codec {
@@ -405,12 +405,12 @@ func parquetFooter(b []byte, size int64) (footer []byte, codecs []format.Compres
 	return append(footer, b[from:]...), codecs, nil
 }
 
-// spareHeap is what metadata may take of memory beyond the size of its file.
+// spareHeap is the memory that metadata may take in addition to the size of its file.
 const spareHeap = 16 << 20
 
 var errEncrypted = errors.New("is an encrypted Parquet file, which is not read")
 
-// tailed is a file with another end.
+// tailed is a file whose end is replaced.
 type tailed struct {
 	r    io.ReaderAt
 	at   int64

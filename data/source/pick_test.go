@@ -189,7 +189,7 @@ func TestRows(t *testing.T) {
 		{`{"data": [{"a": 1}`, "data", "truncated"},
 		{`{"data": [{"a": 1}], "b": {`, "data", "truncated"},
 		{`{"data": [{"a": 1}]} {"data": []}`, "data", "text after the end"},
-		{`{"data": [{"a": 1}, 2]}`, "data", "a value that is no object"},
+		{`{"data": [{"a": 1}, 2]}`, "data", "a value that is not an object"},
 		{`{"data": [{"a": 1}], "b": }`, "data", "'}' where a value is expected"},
 	} {
 		if err := read(c.content, c.rows); err == nil || !strings.Contains(err.Error(), c.want) {

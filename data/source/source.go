@@ -1,16 +1,18 @@
-// Package source turns files into records: Arrow IPC files and streams, Parquet,
+// Package source reads records from files: Arrow IPC files and streams, Parquet,
 // JSON, CSV, TSV, FASTA and plain text, each also compressed with gzip or zstd,
 // directories of Hugging Face datasets, and a Go source tree. It writes Arrow
 // IPC.
 //
-// A Table describes a file of any format, a Scanner reads it in order and in
-// bounded memory; a File is an Arrow file for random access.
+// A Table describes a file of any format, and a Scanner reads it in order and in
+// bounded memory. A File is an Arrow file for random access.
 //
-// Files are not trusted. Every length in an Arrow file is verified here, and
-// arrow-go gets to see no more than the verified columns: damage gives an error
-// that names the file and the record batch, or data (Arrow IPC carries no
-// checksum), never a panic or a huge allocation. For files with a known SHA-256,
-// see Hash.
+// Files are not trusted. Every length in an Arrow file is verified here before
+// arrow-go sees the columns: damage gives an error with the file and the record batch,
+// or wrong data (Arrow IPC has no checksums), but never a panic or a huge allocation.
+// For files with a known SHA-256, see Hash.
+//
+// Errors mean that the user's file or options are wrong (exit code 2), except those of
+// the file system, which wrap an *fs.PathError or a syscall.Errno.
 package source
 
 import (
@@ -24,7 +26,7 @@ import (
 
 // Open opens an Arrow IPC file or stream for random access and verifies its
 // structure, reading the metadata of all record batches but none of their data.
-// Which of the two it is, its first bytes say, not its name. Its descriptor is
+// Its first bytes, not its name, decide which of the two it is. Descriptors are
 // shared: any number of files may be open.
 func Open(path string) (*File, error) {
 	h, err := openHandle(path)
@@ -49,7 +51,7 @@ func openAt(path string, r io.ReaderAt, size int64) (*File, error) {
 	return a, nil
 }
 
-// index finds out the kind of the file and where its record batches are.
+// index determines the kind of the file and the places of its record batches.
 func (a *File) index() error {
 	head := make([]byte, min(a.size, 8))
 	if err := a.readInto(head, 0); err != nil {

@@ -312,7 +312,7 @@ func (s *Scanner) skip(err error) error {
 	return nil
 }
 
-// bare takes the path from errors of the operating system: it is said already.
+// bare removes the path from errors of the operating system, since the message has it already.
 func bare(err error) error {
 	var p *os.PathError
 	if errors.As(err, &p) {
@@ -429,7 +429,7 @@ func (a *arrowReader) next(s *Scanner) (*Batch, error) {
 // in a core's own cache until it is used.
 const windowBytes = 256 << 10
 
-// unnamed takes the name of the file from an error that says it already.
+// unnamed removes the name of the file from an error, since the message has it already.
 func unnamed(err error, path string) error { return &prefixed{err, "data: " + path + ": "} }
 
 type prefixed struct {
@@ -447,8 +447,8 @@ func (p *prefixed) Error() string {
 
 func (p *prefixed) Unwrap() error { return p.err }
 
-// RandomAccess reports whether Open gives a file random access to its rows: one
-// of Arrow IPC, neither compressed as a whole nor in its buffers.
+// RandomAccess reports whether Open gives random access to the rows of a file: whether it
+// is Arrow IPC, compressed neither as a whole nor in its buffers.
 func RandomAccess(path string) (bool, error) {
 	h, err := openHandle(path)
 	if err != nil {

@@ -22,14 +22,14 @@ import (
 	"hone/checkpoint/file"
 )
 
-// A record batch of tokens is closed when it has as many tokens or rows.
+// A record batch of tokens is closed when it has this many tokens or rows.
 const (
 	tokenBatchTokens = 1 << 20
 	tokenBatchRows   = 1 << 16
 )
 
-// TokenShard describes a file of tokens, and where in it they lie: uncompressed, so that
-// a document is one small read.
+// TokenShard describes a file of tokens and the places of its record batches, which are not
+// compressed, so that a document is one small read.
 type TokenShard struct {
 	Shard
 	Tokens  int64        `json:"tokens"`
@@ -61,7 +61,7 @@ type TokenShards struct {
 
 var tokenSchema = arrow.NewSchema([]arrow.Field{{Name: "tokens", Type: arrow.ListOfNonNullable(arrow.PrimitiveTypes.Int32)}}, nil)
 
-// NewTokenShards begins to write into a directory; shardBytes as in NewShards.
+// NewTokenShards starts to write files into a directory; shardBytes is as for NewShards.
 func NewTokenShards(dir, name string, shardBytes int64) *TokenShards {
 	if shardBytes == 0 {
 		shardBytes = DefaultShardBytes
@@ -267,7 +267,7 @@ func (t *Tokens) Close() error {
 	return first
 }
 
-// int32Bytes is the memory of x, little-endian: hone runs on such machines only.
+// int32Bytes gives the memory of x, which is little-endian on all machines that hone runs on.
 func int32Bytes(x []int32) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), 4*len(x))
 }

@@ -13,11 +13,10 @@ import (
 	"hone/checkpoint/file"
 )
 
-// A window of 128 MiB is what zstd --long makes; more is asked for by no one
-// honest.
+// maxZSTDWindow is the window of zstd --long, 128 MiB. A larger one is refused.
 const maxZSTDWindow = 128 << 20
 
-// unpacked reads what a compressed file holds.
+// unpacked reads the content of a compressed file.
 type unpacked struct {
 	file  *os.File // nil: nothing to close
 	count *countReader
@@ -83,7 +82,7 @@ func (u *unpacked) Close() error {
 	return u.file.Close()
 }
 
-// packedReader says by which compression an error came.
+// packedReader adds the name of the compression to errors.
 type packedReader struct {
 	r      io.Reader
 	packed string
@@ -100,7 +99,7 @@ func (p packedReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// countReader counts what is read.
+// countReader counts the bytes that are read.
 type countReader struct {
 	r io.Reader
 	n int64

@@ -520,7 +520,7 @@ func (w *window) views(i, variadic int, valid []byte, r, n int64) (offsets, text
 			return nil, nil, w.f.most.errBatch()
 		}
 	}
-	// Rows may share a text; that all rows share one long one is no writer's doing.
+	// Rows may share a text, but no writer makes all rows share one long text.
 	if total > 32<<20+32*there {
 		return nil, nil, fmt.Errorf("damaged data: %d bytes of text from buffers of %d", total, there)
 	}
@@ -580,8 +580,8 @@ func (w *window) readAt(b []byte, i int, off int64) error {
 	return err
 }
 
-// startsRunes reports whether no text begins within a character, where all of
-// them together are UTF-8.
+// startsRunes reports whether every text starts at the start of a character, given that all
+// of them together are UTF-8.
 func startsRunes(d *array.Data, text []byte) bool {
 	offsets := d.Buffers()[1].Bytes()
 	if d.DataType().ID() == arrow.LARGE_STRING {
@@ -634,7 +634,7 @@ func (w *window) verify(fd *arrowField, d *array.Data, valid []byte, r int64) (*
 
 var errInvalidUTF8 = errors.New("invalid UTF-8")
 
-// dictionary is the decoded values of a dictionary, as it stands at some batches.
+// dictionary holds the decoded values of a dictionary, as it is for some of the batches.
 type dictionary struct {
 	parts []arrow.Array // first, and deltas
 	rows  []int64       // where each begins, and the sum
@@ -731,13 +731,13 @@ func (w *window) indices(fd *arrowField, l layout, r, n int64) (*array.Data, err
 	return array.NewData(arrow.BinaryTypes.String, int(n), []*memory.Buffer{buffer(valid), buffer(offsets), buffer(out)}, nil, int(nulls), 0), nil
 }
 
-// dictionaryOf reads the dictionary of a column as it stands at this batch.
+// dictionaryOf reads the dictionary of a column as it is for this batch.
 func (w *window) dictionaryOf(fd *arrowField) (*dictionary, error) {
 	a := w.f
 	from, to := -1, 0
 	for i, d := range a.dicts {
-		// In a file, dictionaries stand anywhere; in a stream, those of later
-		// batches may replace earlier ones.
+		// In a file, dictionaries may be anywhere; in a stream, later dictionaries may
+		// replace earlier ones.
 		if d.id != fd.dictID || a.stream && d.block.offset > w.block.offset {
 			continue
 		}

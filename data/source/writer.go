@@ -18,8 +18,8 @@ import (
 	"hone/checkpoint/file"
 )
 
-// A record batch is closed when it has as many rows or bytes: small enough that
-// one row costs one small read, large enough that its header is no burden.
+// A record batch is closed when it has this many rows or bytes: small enough that one row
+// costs one small read, large enough that its header does not matter.
 const (
 	batchRows  = 256
 	batchBytes = 256 << 10
@@ -60,8 +60,8 @@ type Shards struct {
 	err     error
 }
 
-// NewShards begins to write into a directory. shardBytes is about the size of a
-// file, 0: DefaultShardBytes.
+// NewShards starts to write files into a directory. shardBytes is the approximate size of
+// a file; 0: DefaultShardBytes.
 func NewShards(dir, name string, shardBytes int64, columns ...string) *Shards {
 	if shardBytes == 0 {
 		shardBytes = DefaultShardBytes

@@ -11,14 +11,14 @@ import (
 	"unicode/utf8"
 )
 
-// filterNames are what filter knows.
+// filterNames are the names of the filters that filter applies.
 var filterNames = []string{"abs", "attr", "batch", "capitalize", "center", "count", "d", "default", "dictsort", "e",
 	"escape", "first", "float", "format", "groupby", "indent", "int", "items", "join", "last", "length", "list",
 	"lower", "map", "max", "min", "reject", "rejectattr", "replace", "reverse", "round", "safe", "select",
 	"selectattr", "slice", "sort", "string", "sum", "title", "tojson", "trim", "truncate", "unique", "upper",
 	"urlencode", "wordcount"}
 
-// group is what groupby gives for each key.
+// group is an element of the result of groupby.
 type group struct {
 	key   any
 	items []any
@@ -169,7 +169,7 @@ func (r *renderer) filter(line int, name string, x any, args []any, kwargs []arg
 		a := c.take("length", "killwords", "end", "leeway")
 		return r.truncate(c, x, a)
 	}
-	// What follows works on the text of anything.
+	// The other filters work on the text of any value.
 	if _, ok := x.(markup); ok && name != "trim" {
 		fail(line, "the filter %s of a string that is marked safe is not supported", name)
 	}
@@ -228,7 +228,7 @@ func (r *renderer) filter(line int, name string, x any, args []any, kwargs []arg
 
 func generator(items []any) *iterator { return &iterator{next: over(items).next, n: -1} }
 
-// reversible gives the items of what Python's reversed accepts.
+// reversible gives the items of a value that Python's reversed accepts.
 func (r *renderer) reversible(line int, x any) []any {
 	switch x.(type) {
 	case string, markup, []any, tuple, *Dict, *view, *rangeValue, *undefined:
@@ -454,7 +454,7 @@ func (r *renderer) order(c *call, x any) any {
 	})
 }
 
-// mapped is the filter map: a filter, or an attribute, of each item.
+// mapped is the filter map: it applies a filter to each item, or takes an attribute of it.
 func (r *renderer) mapped(c *call, x any) any {
 	if !r.true(c.line, x) {
 		return generator(nil)
@@ -481,7 +481,7 @@ func (r *renderer) mapped(c *call, x any) any {
 	}}
 }
 
-// chained is the depth of a generator that reads from it: each is a call deeper.
+// chained gives the depth of a generator that reads from another: one call deeper.
 func (r *renderer) chained(line int, it *iterator) int {
 	if it.depth >= maxDepth {
 		fail(line, "generators read from generators, more than %d deep", maxDepth)
@@ -489,7 +489,7 @@ func (r *renderer) chained(line int, it *iterator) int {
 	return it.depth + 1
 }
 
-// selected is select, reject and those by attribute.
+// selected is the filters select, reject, selectattr and rejectattr.
 func (r *renderer) selected(c *call, x any) any {
 	if !r.true(c.line, x) {
 		return generator(nil)
@@ -591,7 +591,7 @@ func parseFloat(s string) (float64, bool) {
 	return f, err == nil
 }
 
-// dropUnderscores takes single underscores between digits out.
+// dropUnderscores removes single underscores between digits.
 func dropUnderscores(s string) (string, bool) {
 	if !strings.Contains(s, "_") {
 		return s, true
@@ -803,8 +803,8 @@ func (r *renderer) truncate(c *call, x any, a []any) any {
 	return head + end
 }
 
-// titleFilter is Jinja's: words begin after white space and some signs, not after
-// every character that is no letter.
+// titleFilter is Jinja's title: a word begins after white space and some signs, not after
+// every character that is not a letter.
 func titleFilter(s string) string {
 	start := true
 	return strings.Map(func(c rune) rune {

@@ -12,8 +12,9 @@ import (
 	"strings"
 )
 
-// DecodeJSON reads one JSON document as values that a template accepts: objects
-// become dictionaries in the order of their keys.
+// DecodeJSON reads one JSON document as values for a template: objects become
+// dictionaries that keep the order of their keys. Errors mean that the document is wrong
+// (exit code 2).
 func DecodeJSON(src []byte) (any, error) {
 	d := json.NewDecoder(bytes.NewReader(src))
 	d.UseNumber()
@@ -88,7 +89,7 @@ func decode(d *json.Decoder, depth int) (any, error) {
 	return t, nil
 }
 
-// jsonWriter writes as Python's json.dumps.
+// jsonWriter writes JSON as Python's json.dumps does.
 type jsonWriter struct {
 	*renderer
 	b          strings.Builder

@@ -31,8 +31,8 @@ type token struct {
 	line  int
 }
 
-// lexer follows Jinja's own, which is a list of regular expressions: the order in
-// which it tries them decides what white space a tag takes with it.
+// lexer follows Jinja's lexer, which is a list of regular expressions: the order in
+// which it tries them decides which white space a tag removes.
 type lexer struct {
 	src      string
 	pos      int
@@ -95,8 +95,8 @@ func (l *lexer) sign(i int) byte {
 	return 0
 }
 
-// data gives text up to a tag whose sign is given, without the white space
-// that the tag takes.
+// data gives the text before a tag with the given sign, without the white space that
+// the tag removes.
 func (l *lexer) data(text string, sign byte, fresh, variable bool) {
 	kept := text
 	if sign == '-' {
@@ -137,7 +137,7 @@ func (l *lexer) text() {
 		}
 		end := l.pos + n + 2
 		switch {
-		// "{#-#}": the minus is the opening's, the pattern for the end begins after it.
+		// "{#-#}": the minus belongs to the opening; the pattern of the end starts after it.
 		case n > 0 && l.src[end-3] == '-':
 			end += l.white(end)
 		case n > 0 && l.src[end-3] == '+':
@@ -161,7 +161,7 @@ func (l *lexer) text() {
 	}
 }
 
-// raw tells whether a tag that opened before i is {% raw %}, and where it ends.
+// raw reports whether the tag that was opened before i is {% raw %}, and where it ends.
 func (l *lexer) raw(i int) (end int, ok bool) {
 	i += l.white(i)
 	if !strings.HasPrefix(l.src[i:], "raw") {
@@ -207,8 +207,8 @@ func (l *lexer) rawText() {
 	}
 }
 
-// closing gives the end of the closing mark at i with the white space that it
-// takes; -1 if there is none.
+// closing gives the end of the closing mark at i, including the white space that it
+// removes; -1 if there is none.
 func (l *lexer) closing(i int, mark string, block bool) int {
 	s := l.src[i:]
 	switch {
@@ -401,7 +401,7 @@ func (l *lexer) number() {
 	l.take(n)
 }
 
-// quoted reads a string with the escapes of Python's.
+// quoted reads a string with Python's escapes.
 func (l *lexer) quoted(quote byte) {
 	s := l.src[l.pos:]
 	n := 1
@@ -487,8 +487,8 @@ func unescape(s string, line int) string {
 	return b.String()
 }
 
-// isSpace is Python's notion of white space: Unicode's and the four separators of
-// ASCII.
+// isSpace reports whether a character is white space in Python: that of Unicode, and the
+// four separators of ASCII.
 func isSpace(r rune) bool {
 	return unicode.IsSpace(r) || 0x1c <= r && r <= 0x1f
 }

@@ -17,8 +17,8 @@ var (
 	dictMethods = []string{"items", "keys", "values", "get", "copy"}
 	listMethods = []string{"index", "count", "copy"}
 
-	// Python has these, a template here has not: an error tells, where silence would
-	// make them undefined.
+	// Methods of Python that are not supported here: an error names them, since they would
+	// be undefined otherwise.
 	unknownMembers = map[string][]string{
 		"str":       {"encode", "expandtabs", "format_map", "isidentifier", "isprintable", "istitle", "maketrans", "translate"},
 		"dict":      {"fromkeys"},
@@ -28,14 +28,14 @@ var (
 		"range":     {"start", "stop", "step", "count", "index"},
 		"generator": {"close", "send", "throw"},
 	}
-	// These change what they are of, which templates may not.
+	// Methods that change their value, which templates may not do.
 	mutators = map[string][]string{
 		"dict": {"clear", "pop", "popitem", "setdefault", "update"},
 		"list": {"append", "clear", "extend", "insert", "pop", "remove", "reverse", "sort"},
 	}
 )
 
-// member gives a method or an attribute that a value has beside its keys.
+// member gives a method or an attribute of a value, apart from its keys.
 func (r *renderer) member(line int, x any, name string) (any, bool) {
 	if u, ok := x.(*undefined); ok {
 		r.undefined(line, u)
@@ -121,8 +121,8 @@ type call struct {
 	kwargs []argument
 }
 
-// take gives the arguments in the order of params; what is not given is missing.
-// "name!" must be given.
+// take gives the arguments in the order of params; an absent one is missing. A parameter
+// "name!" is required.
 func (c *call) take(params ...string) []any {
 	values := make([]any, len(params))
 	if len(c.args) > len(params) {
@@ -152,7 +152,7 @@ func (c *call) take(params ...string) []any {
 	return values
 }
 
-// positional is take for Python's own methods, which know no names.
+// positional is take for Python's built-in methods, which have no named arguments.
 func (c *call) positional(params ...string) []any {
 	if len(c.kwargs) > 0 {
 		fail(c.line, "%s takes no named arguments", c.name)
@@ -464,7 +464,7 @@ func (r *renderer) stringMethod(c *call, s string) any {
 	return s != "" && cased(s, c.name == "isupper")
 }
 
-// cased tells whether s has cased letters and all of them are upper, or lower.
+// cased reports whether s has cased letters and all of them are upper, or lower.
 func cased(s string, upper bool) bool {
 	some := false
 	for _, c := range s {
@@ -500,7 +500,7 @@ func capitalize(s string) string {
 	}, s)
 }
 
-// strip takes characters off the ends: white space, or those given.
+// strip removes characters from the ends: white space, or the given ones.
 func strip(c *call, s string, chars any) string {
 	off := isSpace
 	if chars != missing && chars != nil {
@@ -581,7 +581,7 @@ func toList(parts []string) []any {
 	return list
 }
 
-// splitLines cuts at what Python takes for the end of a line.
+// splitLines cuts at the line ends of Python's str.splitlines.
 func splitLines(s string, keep bool) []string {
 	var lines []string
 	for s != "" {
@@ -752,7 +752,7 @@ func (r *renderer) builtin(line int, name string, args []any, kwargs []argument)
 	return nil
 }
 
-// maxRange is the sandbox's bound of a range's length.
+// maxRange is the greatest length of a range in Jinja's sandbox.
 const maxRange = 100_000
 
 func newRange(c *call) any {

@@ -69,7 +69,7 @@ type (
 		body     []node
 		frame    frame
 		slots    int
-		// Special parameters, when the body mentions them.
+		// Special parameters, if the body mentions them.
 		caller, kwargs, varargs *nameExpr
 	}
 	callNode struct {
@@ -187,8 +187,8 @@ type parser struct {
 	buffered   int // macro, call, set and filter blocks
 	generation bool
 	tags       []string
-	// Filters and tests that are not known. Where a condition decides whether they are
-	// reached (soft), they are no fault before that, as in Jinja.
+	// Unknown filters and tests. Where a condition decides whether they are reached (soft),
+	// they are faults only then, as in Jinja.
 	unknown []*Error
 	soft    bool
 }
@@ -306,7 +306,7 @@ func (p *parser) block(ends ...string) ([]node, string) {
 	return p.branch(ends...)
 }
 
-// branch is block where a condition decides whether it is reached.
+// branch is block for a body that is reached only if a condition holds.
 func (p *parser) branch(ends ...string) ([]node, string) {
 	p.skipOp(":")
 	p.expectEnd(blockEnd)
@@ -314,14 +314,14 @@ func (p *parser) branch(ends ...string) ([]node, string) {
 	return body, p.next().text
 }
 
-// soften says whether a condition decides what is reached, until its result is called.
+// soften marks what is parsed as reached only if a condition holds, until its result is called.
 func (p *parser) soften(soft bool) (restore func()) {
 	was := p.soft
 	p.soft = soft
 	return func() { p.soft = was }
 }
 
-// known reports a filter or a test that is not.
+// known fails for an unknown filter or test.
 func (p *parser) known(line int, what, name string, names []string) {
 	if !p.soft && !slices.Contains(names, name) {
 		p.unknown = append(p.unknown, &Error{Line: line, Message: unknown(what, name, names)})
@@ -332,7 +332,7 @@ func unknown(what, name string, names []string) string {
 	return fmt.Sprintf("unknown %s %s (known: %s)", what, name, strings.Join(names, ", "))
 }
 
-// inner is block within a function of its own: a loop outside cannot be left.
+// inner is block for the body of a function, from which an outer loop cannot be left.
 func (p *parser) inner(end string) []node {
 	loops := p.loops
 	p.loops = 0
@@ -477,7 +477,7 @@ func (p *parser) ifElse(line int) node {
 	defer p.soften(true)()
 	n := &ifNode{line: line}
 	first := n
-	// An elif nests in the tree, not in the parser: there may be many.
+	// An elif is nested in the tree, but not parsed by recursion: there may be many.
 	for {
 		n.test = p.tuple(tupleOptions{})
 		var end string
@@ -515,7 +515,7 @@ func (p *parser) signature(n *macroNode) {
 	p.expectOp(")")
 }
 
-// storable makes a name of a token that something is to be assigned to.
+// storable makes a name, as the target of an assignment, of a token.
 func (p *parser) storable(t token) *nameExpr {
 	switch t.text {
 	case "true", "false", "none", "True", "False", "None":
@@ -524,8 +524,8 @@ func (p *parser) storable(t token) *nameExpr {
 	return &nameExpr{line: t.line, name: t.text}
 }
 
-// target reads what an assignment assigns to: a name, names in a tuple or list,
-// with ns also an attribute.
+// target reads the target of an assignment: a name, names in a tuple or list, with ns
+// also an attribute.
 func (p *parser) target(ns bool, end string) expr {
 	line := p.cur().line
 	x := p.tuple(tupleOptions{target: true, ns: ns, end: end})
@@ -547,7 +547,7 @@ func (p *parser) assignable(x expr, line int) {
 	}
 }
 
-// noLoop refuses to assign to loop inside of one.
+// noLoop refuses an assignment to loop inside a loop.
 func (p *parser) noLoop(target expr) {
 	names(target, func(x *nameExpr) {
 		if x.name == "loop" && p.within > 0 {
@@ -561,7 +561,7 @@ type tupleOptions struct {
 	end                      string // a name that ends the tuple
 }
 
-// tuple reads expressions that commas join.
+// tuple reads expressions that are separated by commas.
 func (p *parser) tuple(o tupleOptions) expr {
 	var items []expr
 	comma := false
@@ -617,8 +617,7 @@ func (p *parser) expression() expr {
 	return x
 }
 
-// chain guards against operators without end: their tree is as deep as they are
-// many.
+// chain limits the number of operators in a row, since their tree is that deep.
 func (p *parser) chain(n *int) {
 	if *n++; *n > 1000 {
 		fail(p.cur().line, "more than 1000 operators in a row")

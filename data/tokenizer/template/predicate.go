@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// testNames are what test knows.
+// testNames are the names of the tests that test applies.
 var testNames = []string{"!=", "<", "<=", "==", ">", ">=", "boolean", "callable", "defined", "divisibleby", "eq",
 	"equalto", "escaped", "even", "false", "filter", "float", "ge", "greaterthan", "gt", "in", "integer", "iterable",
 	"le", "lessthan", "lower", "lt", "mapping", "ne", "none", "number", "odd", "sameas", "sequence", "string", "test",

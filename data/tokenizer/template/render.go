@@ -40,10 +40,10 @@ func (a *activation) at(r ref) *any {
 	return &a.slots[r.slot]
 }
 
-// maxCalls bounds macros that call themselves.
+// maxCalls is the greatest depth of recursive macros.
 const maxCalls = 100
 
-// step counts one step against the bound.
+// step counts one step; beyond the limit it fails.
 func (r *renderer) step(line int) { r.work(line, 1) }
 
 func (r *renderer) work(line int, n int64) {
@@ -52,8 +52,8 @@ func (r *renderer) work(line int, n int64) {
 	}
 }
 
-// made counts bytes that were, or will be, allocated. Whoever makes much calls it
-// before.
+// made counts bytes of allocations; beyond the limit it fails. Large allocations are
+// counted before they are made.
 func (r *renderer) made(line, n int) {
 	if r.bytes -= int64(n); r.bytes < 0 {
 		fail(line, "the template makes too much text")
@@ -81,8 +81,7 @@ func (r *renderer) leave(f frame, act *activation) {
 	}
 }
 
-// global looks a name up among the variables that the template was given, then
-// among Jinja's own.
+// global looks up a name among the variables of the caller, then among Jinja's own.
 func (r *renderer) global(name string) any {
 	if x, ok := r.globals[name]; ok {
 		return x
@@ -200,7 +199,7 @@ func (r *renderer) write(line int, s string) {
 	r.out.WriteString(s)
 }
 
-// catch runs statements and gives what they write.
+// catch runs statements and gives their output.
 func (r *renderer) catch(body []node, act *activation) (string, flow) {
 	out := r.out
 	r.out = &strings.Builder{}
@@ -210,7 +209,7 @@ func (r *renderer) catch(body []node, act *activation) (string, flow) {
 	return text, f
 }
 
-// true is truth, of a value that may be forbidden.
+// true is truth, except that it fails for an undefined value where those are forbidden.
 func (r *renderer) true(line int, x any) bool {
 	if u, ok := x.(*undefined); ok && u.unsafe {
 		r.undefined(line, u)
@@ -279,8 +278,8 @@ func (r *renderer) loop(n *forNode, act *activation) flow {
 		if f == breaking {
 			break
 		}
-		// Jinja notes at the end of a turn that there was one: a turn that break or
-		// continue ends does not keep else from running.
+		// Jinja records an iteration at its end: one that ends by break or continue does not
+		// keep else from running.
 		if f == onward {
 			empty = false
 		}
@@ -347,7 +346,7 @@ func (r *renderer) loopAttr(line int, l *loop, name string) (any, bool) {
 	return nil, false
 }
 
-// checkTarget refuses attributes of what is no namespace, before anything is
+// checkTarget refuses attributes of values that are not namespaces, before anything is
 // evaluated.
 func (r *renderer) checkTarget(target expr, act *activation) {
 	switch x := target.(type) {
@@ -480,7 +479,7 @@ func (r *renderer) evalAll(list []expr, act *activation) []any {
 	return values
 }
 
-// put sets a key of a dictionary that is being made.
+// put sets a key of a dictionary under construction.
 func (r *renderer) put(line int, d *Dict, key, value any) {
 	hash, ok := hashKey(key)
 	if !ok {
@@ -552,8 +551,8 @@ func (r *renderer) in(line int, x, y any) bool {
 	return false
 }
 
-// key refuses what Python cannot hash. What it can and hashKey does not, such as a
-// tuple, is a key of no dictionary here.
+// key refuses values that Python cannot hash. Values that Python can hash and hashKey does
+// not support, such as tuples, are never keys of a dictionary here.
 func (r *renderer) key(line int, x any) {
 	switch x.(type) {
 	case []any, *Dict:
@@ -789,8 +788,8 @@ func floatOp(line int, op string, f, g float64) any {
 	return p
 }
 
-// power is f ** g. Where g is a small integer it is rounded once, as C's pow is,
-// which math.Pow is not.
+// power is f ** g. Where g is a small integer it is rounded once, as C's pow is and
+// math.Pow is not.
 func power(f, g float64) float64 {
 	if g != math.Trunc(g) || math.Abs(g) > 64 || f == 0 || math.IsNaN(f) || math.IsInf(f, 0) {
 		return math.Pow(f, g)
@@ -806,7 +805,7 @@ func power(f, g float64) float64 {
 	return v
 }
 
-// concat is the operator ~. Strings that are marked safe are as others to it.
+// concat is the operator ~. It treats strings that are marked safe like others.
 func (r *renderer) concat(x *concatExpr, act *activation) any {
 	var b strings.Builder
 	for _, v := range r.evalAll(x.items, act) {
@@ -909,7 +908,7 @@ func (r *renderer) character(line int, s string, at func(int) (int, bool)) (stri
 	return s[:n], true
 }
 
-// none is what x gives for a name or key that it does not have.
+// none is the value of a name or key that x does not have.
 func (r *renderer) none(x, key any) any {
 	if s, ok := key.(string); ok {
 		return &undefined{what: typeName(x) + " has no attribute '" + s + "'"}
@@ -1010,7 +1009,7 @@ func (r *renderer) slice(line int, x any, s *sliceExpr, act *activation) any {
 	return nil
 }
 
-// filterChain applies filters from the innermost; where that has no value, to x.
+// filterChain applies filters from the innermost on; where that has no value, to x.
 func (r *renderer) filterChain(f *filterExpr, x any, act *activation) any {
 	switch inner := f.x.(type) {
 	case nil:

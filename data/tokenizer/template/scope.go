@@ -7,15 +7,15 @@ import (
 )
 
 // Jinja compiles a template to Python functions: the template itself, each macro,
-// each call block. A name is a local variable of one of them, decided by where it
-// is first read or set: this is its analysis, quirks and all. A variable that is
-// set in a loop's body is new in each turn, one that is set under an if keeps the
-// value from outside when the branch is not taken.
+// each call block. A name is a local variable of one of them, which depends on where it
+// is first read or set. This is Jinja's analysis, with its peculiarities. A variable that
+// is set in a loop's body is new in each iteration; one that is set under an if keeps its
+// outer value when the branch is not taken.
 
-// ref is a variable: a slot of a function so many functions out.
+// ref is a variable: a slot of the function that is up functions out.
 type ref struct{ up, slot int }
 
-// frame is what a scope does as it is entered.
+// frame lists what happens when a scope is entered.
 type frame []load
 
 type load struct {
@@ -119,8 +119,8 @@ func (s *symbols) parameter(name string) {
 	s.define(name, symbolLoad{action: parameter})
 }
 
-// branches adds what the branches of an if name. What only a branch sets keeps the
-// value that it has outside.
+// branches adds the names in the branches of an if. A name that only some branches set
+// keeps its outer value in the others.
 func (s *symbols) branches(list ...func(*symbols)) {
 	var all []*symbols
 	for _, visit := range list {
@@ -155,7 +155,7 @@ func (s *symbols) branches(list ...func(*symbols)) {
 	}
 }
 
-// frame lists the loads; only after all names of the scope are known.
+// frame lists the loads of a scope, once all its names are known.
 func (s *symbols) frame() frame {
 	var f frame
 	for v, l := range s.loads {
@@ -189,7 +189,7 @@ func resolve(body []node) (frame, int) {
 	return s.frame(), len(s.fn.slots)
 }
 
-// visit names what nodes read and set in this scope; it stops at scopes within.
+// visit records the names that nodes read and set in this scope, without inner scopes.
 func (s *symbols) visit(body []node) {
 	for _, n := range body {
 		switch n := n.(type) {
@@ -218,7 +218,7 @@ func (s *symbols) visit(body []node) {
 	}
 }
 
-// visitIf sees if, all elif and else as branches of one.
+// visitIf treats if, all elif and else as branches of one statement.
 func (s *symbols) visitIf(n *ifNode) {
 	s.reads(n.test)
 	elifs := func(b *symbols) {}
@@ -472,7 +472,7 @@ func resolveMacro(n *macroNode, s *symbols) {
 	n.frame, n.slots = in.frame(), len(in.fn.slots)
 }
 
-// mentions tells whether nodes read a name, at any depth.
+// mentions reports whether nodes read a name, at any depth.
 func mentions(body []node, name string) bool {
 	found := false
 	check := func(list ...expr) {

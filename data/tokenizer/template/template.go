@@ -1,19 +1,19 @@
 // Package template renders chat templates: the Jinja programs in a model's
 // tokenizer_config.json that write a conversation as one text.
 //
-// It is the part of Jinja 3.1 that chat templates use, under the settings of
+// It implements the part of Jinja 3.1 that chat templates use, with the settings of
 // Hugging Face's transformers (trim_blocks, lstrip_blocks, loop controls, its own
-// tojson, {% generation %}), and renders what they render. What is left out is
-// named by an error with its line when the template is parsed, or, where only the
-// data can tell, when it is reached: include, import, extends, block, autoescape,
-// recursive loops, filters that make HTML.
+// tojson, {% generation %}), and gives the same text. What is not supported is an error
+// with the line, when the template is parsed or, where that depends on the data, when it
+// is reached: include, import, extends, block, autoescape, recursive loops, filters that
+// make HTML.
 //
-// A template comes from whoever made the model. It can read what it is given and
-// nothing else, and its steps, its depth and the text that it makes are bounded.
+// Templates come from the makers of models and are not trusted. A template can read the
+// variables that it is given and nothing else; its steps, its depth and the size of its
+// text are limited.
 //
-// Known differences: integers are of 64 bits (greater ones in the data can be
-// printed, not computed with); upper and lower map character by character, so
-// that "ß" stays.
+// Known differences: integers have 64 bits (greater ones in the data can be printed but
+// not computed with); upper and lower map character by character, so that "ß" is kept.
 package template
 
 import (
@@ -22,8 +22,8 @@ import (
 	"time"
 )
 
-// Template is a parsed template. It is safe for concurrent use as long as its
-// fields stay.
+// Template is a parsed template. It is safe for concurrent use as long as its fields do
+// not change.
 type Template struct {
 	Now      func() time.Time // the clock of strftime_now; nil: time.Now
 	MaxSteps int64            // nodes evaluated and items visited; 0: 10 million
@@ -34,18 +34,18 @@ type Template struct {
 	slots int // of the outermost function
 }
 
-// maxSource bounds a template's source, in bytes. The longest known are of 40,000.
+// maxSource is the greatest size of a template in bytes. The longest known ones have 40,000.
 const maxSource = 1 << 20
 
-// Values are the variables that a template sees, by name: messages, tools,
-// add_generation_prompt, bos_token and what else the caller knows. Allowed are
-// nil, bool, int, int64, float64, string, []any and [*Dict], nested at will.
+// Values are the variables of a template by name: messages, tools,
+// add_generation_prompt, bos_token and others. The values may be nil, bool, int, int64,
+// float64, string, []any and [*Dict], nested to any depth.
 type Values map[string]any
 
 // Span is a half-open range of bytes of the rendered text.
 type Span struct{ Start, End int }
 
-// Error is a fault of a template, or of its data.
+// Error is a fault of a template or of its data (exit code 2).
 type Error struct {
 	Line    int // from 1; 0 if it is of no line
 	Message string
@@ -59,8 +59,8 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("template: line %d: %s", e.Line, e.Message)
 }
 
-// Parse reads a template. The error names the line and what is unknown there; a filter or a
-// test that a condition may keep from being reached is a fault of Render.
+// Parse reads a template. Its error is an [*Error] with the line. An unknown filter or test
+// that is reached only under a condition is an error of Render.
 func Parse(src string) (t *Template, err error) {
 	defer catch(&err)
 	if len(src) > maxSource {
@@ -77,8 +77,8 @@ func Parse(src string) (t *Template, err error) {
 	return t, nil
 }
 
-// Render gives the text for v, and the spans of it that stood in generation
-// blocks: what the model is to learn to say.
+// Render gives the text for v, and the spans of it that are in generation blocks: the text
+// that the model is trained to write. Its error is an [*Error] with the line.
 func (t *Template) Render(v Values) (text string, generated []Span, err error) {
 	defer catch(&err)
 	r := &renderer{now: t.Now, steps: t.MaxSteps, bytes: t.MaxBytes, globals: make(map[string]any, len(v))}
@@ -101,8 +101,8 @@ func (t *Template) Render(v Values) (text string, generated []Span, err error) {
 	return r.out.String(), r.generated, nil
 }
 
-// catch turns the panic by which the parser and the renderer leave a deep nest of
-// calls into an error.
+// catch turns the panic by which parser and renderer return from deep recursion into an
+// error.
 func catch(err *error) {
 	if x := recover(); x != nil {
 		e, ok := x.(*Error)

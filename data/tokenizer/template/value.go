@@ -13,7 +13,7 @@ import (
 // Inside, a value is one of: nil, bool, int64, *big.Int (beyond int64), float64,
 // string, markup, []any (a list), tuple, *Dict, *view, *iterator, *rangeValue,
 // *group, *namespace, *macro, *method, *builtin, *loop, *cycler, *joiner, *undefined.
-// None is ever changed, but namespaces, iterators, cyclers and joiners.
+// Only namespaces, iterators, cyclers and joiners are ever changed.
 
 // Dict is a dictionary that keeps the order in which its keys were set, as
 // Python's does.
@@ -23,8 +23,8 @@ type Dict struct {
 	index  map[any]int // by the key as hashKey gives it
 }
 
-// NewDict gives a dictionary of alternating keys, which must be strings, and
-// values. It panics if pairs are not that.
+// NewDict makes a dictionary of alternating keys, which must be strings, and values. It
+// panics if pairs has another form.
 func NewDict(pairs ...any) *Dict {
 	d := &Dict{}
 	for i := 0; i < len(pairs); i += 2 {
@@ -33,7 +33,7 @@ func NewDict(pairs ...any) *Dict {
 	return d
 }
 
-// Set sets the value of a key, which keeps its place if it was there.
+// Set sets the value of a key. A key that exists keeps its place.
 func (d *Dict) Set(key string, value any) { d.set(key, key, value) }
 
 // Get gives the value of a key.
@@ -63,7 +63,7 @@ func (d *Dict) get(hash any) (any, bool) {
 	return d.values[i], true
 }
 
-// hashKey maps keys that Python holds for equal, such as 1, 1.0 and true, to one.
+// hashKey maps keys that are equal in Python, such as 1, 1.0 and true, to one key.
 func hashKey(x any) (any, bool) {
 	switch x := x.(type) {
 	case nil, string, int64:
@@ -87,7 +87,7 @@ func hashKey(x any) (any, bool) {
 type (
 	tuple  []any
 	markup string // marked by the filter safe
-	// view is what a dictionary's keys(), values() and items() give.
+	// view is the result of a dictionary's keys(), values() and items().
 	view struct {
 		name  string
 		items []any
@@ -181,7 +181,7 @@ func (r *renderer) adopt(x any, where string, depth int) any {
 	case nil, bool, int64, float64, *big.Int:
 		return x
 	case string:
-		// A lone surrogate has no place in UTF-8, so that all invalid bytes look alike.
+		// UTF-8 cannot express lone surrogates: they are treated as invalid bytes.
 		if !utf8.ValidString(x) {
 			return strings.ToValidUTF8(x, "\ufffd")
 		}
@@ -260,8 +260,8 @@ func length(x any) (int, bool) {
 	return 0, false
 }
 
-// size is the number of bytes of a string, 0 of all else: what looks at a whole
-// string takes steps by it.
+// size is the number of bytes of a string, 0 of other values. An operation on a whole string
+// counts as many steps.
 func size(x any) int64 {
 	switch x := x.(type) {
 	case string:
@@ -535,7 +535,7 @@ func quote(b *strings.Builder, s string) {
 	b.WriteByte(q)
 }
 
-// number gives x as an int64 or a float64; bools count as 0 and 1.
+// number gives x as an int64 or a float64; bools are 0 and 1.
 func number(x any) (i int64, f float64, isFloat, ok bool) {
 	switch x := x.(type) {
 	case bool:
@@ -697,7 +697,7 @@ func cmpOrdered[T int64 | float64](x, y T) int {
 	return 0
 }
 
-// compare orders x and y, for op, which an error names. Unordered (NaN): 2.
+// compare orders x and y; the error names op. Unordered (NaN): 2.
 func (r *renderer) compare(line int, op string, x, y any, depth int) int {
 	if depth > maxDepth {
 		fail(line, "a value is nested more than %d deep", maxDepth)
@@ -742,7 +742,7 @@ func (r *renderer) compare(line int, op string, x, y any, depth int) int {
 	return 0
 }
 
-// defined refuses an undefined value.
+// defined fails for an undefined value.
 func (r *renderer) defined(line int, x any) {
 	if u, ok := x.(*undefined); ok {
 		r.undefined(line, u)
