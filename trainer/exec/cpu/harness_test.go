@@ -365,3 +365,25 @@ func TestOpsRefuse(t *testing.T) {
 		}
 	}
 }
+
+// No op is without a case, but those that a test of their own has.
+func TestEveryOpHasACase(t *testing.T) {
+	own := map[exec.Op]string{
+		exec.OpLinear: "TestLinear", exec.OpLinearGradX: "TestLinear", exec.OpLinearGradW: "TestLinear",
+		exec.OpAttentionCached: "TestCachedAttentionEqualsAttention", exec.OpRemember: "TestRemember",
+		exec.OpActivation: "TestGradientsAgainstDifferences", exec.OpActivationGrad: "TestGradientsAgainstDifferences",
+		exec.OpAdd: "TestElementwiseOps", exec.OpCopy: "TestElementwiseOps", exec.OpConcat: "TestElementwiseOps", exec.OpSplit: "TestElementwiseOps",
+		exec.OpDequantize: "TestQuantized of trainer/model", exec.OpAdamW: "TestAdamWAgainstTorch",
+		exec.OpSGD: "TestTraces of optim", exec.OpLion: "TestTraces of optim", exec.OpLAMBDirection: "TestTraces of optim", exec.OpLAMBUpdate: "TestTraces of optim",
+		exec.OpAdafactorDirection: "TestTraces of optim", exec.OpAdafactorUpdate: "TestTraces of optim", exec.OpEMA: "TestTraces of optim",
+	}
+	has := map[exec.Op]bool{}
+	for _, c := range opCases(rand.New(rand.NewPCG(11, 12))) {
+		has[c.in.Op] = true
+	}
+	for op := exec.OpInvalid + 1; op.String() != fmt.Sprintf("op(%d)", op); op++ {
+		if !has[op] && own[op] == "" {
+			t.Errorf("%v: opCases lacks it", op)
+		}
+	}
+}
