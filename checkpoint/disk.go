@@ -117,7 +117,7 @@ func (d disk) publish(tmp, dir string) error {
 	return nil
 }
 
-// clean removes from parent what interrupted saves and WriteFiles left there, and puts
+// clean removes from parent what interrupted saves and file.Write left there, and puts
 // back a directory whose successor never arrived. Nobody else may be writing there.
 func (d disk) clean(parent string) error {
 	entries, err := os.ReadDir(parent)

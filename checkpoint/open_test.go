@@ -309,7 +309,7 @@ func TestWriteFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "report.json")
 	for _, text := range []string{"long, long ago", "short"} {
-		if err := WriteFile(path, []byte(text)); err != nil {
+		if err := file.WriteBytes(path, []byte(text)); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := os.ReadFile(path); err != nil || string(got) != text {
@@ -319,7 +319,7 @@ func TestWriteFile(t *testing.T) {
 	if l := leftovers(t, dir); l != nil {
 		t.Errorf("left behind: %v", l)
 	}
-	if err := WriteFile(filepath.Join(dir, "none", "f"), nil); err == nil {
+	if err := file.WriteBytes(filepath.Join(dir, "none", "f"), nil); err == nil {
 		t.Error("wrote to a directory that does not exist")
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"hone/checkpoint/file"
 )
 
 func symlink(t *testing.T, to, path string) {
@@ -85,7 +87,7 @@ func TestLeftovers(t *testing.T) {
 	}
 	link := fmt.Sprintf(".recipe.toml.tmp-%d-2", dead)
 	symlink(t, filepath.Join(dir, stays[0]), filepath.Join(dir, link))
-	if err := WriteFile(filepath.Join(dir, "recipe.toml"), []byte("seed = 1")); err != nil {
+	if err := file.WriteBytes(filepath.Join(dir, "recipe.toml"), []byte("seed = 1")); err != nil {
 		t.Fatal(err)
 	}
 	if err := Create(filepath.Join(dir, "model"), Manifest{}, testFiles(1, "x")); err != nil {

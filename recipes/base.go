@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"hone/checkpoint"
+	"hone/checkpoint/file"
 	"hone/data/tokenizer"
 	"hone/trainer/model"
 	"hone/trainer/pretrained"
@@ -71,7 +72,7 @@ func openBase(from, dir string) (*Base, error) {
 	if !pretrained.IsCheckpoint(dir) {
 		return nil, fmt.Errorf("%s is not a checkpoint: it has no %s", from, checkpoint.ManifestFile)
 	}
-	text, err := checkpoint.ReadInput(filepath.Join(b.Dir, checkpoint.ConfigFile))
+	text, err := file.Read(filepath.Join(b.Dir, checkpoint.ConfigFile))
 	if err != nil {
 		return nil, err
 	}

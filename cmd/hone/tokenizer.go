@@ -16,7 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"hone/checkpoint"
+	"hone/checkpoint/file"
 	"hone/data/corpus"
 	"hone/data/hub"
 	"hone/data/tokenizer"
@@ -94,13 +94,13 @@ func newTokenizerTrain(t *terminal) *cobra.Command {
 	return c
 }
 
-func (t *terminal) writeTokenizer(file string, tok *tokenizer.Pipeline) error {
-	if err := checkpoint.WriteFile(file, tok.JSON()); err != nil {
+func (t *terminal) writeTokenizer(path string, tok *tokenizer.Pipeline) error {
+	if err := file.WriteBytes(path, tok.JSON()); err != nil {
 		return err
 	}
-	t.say(fmt.Sprintf("%d tokens, in %s", tok.Size(), file))
+	t.say(fmt.Sprintf("%d tokens, in %s", tok.Size(), path))
 	if t.json {
-		return t.printJSON(map[string]any{"file": file, "vocab_size": tok.Size()})
+		return t.printJSON(map[string]any{"file": path, "vocab_size": tok.Size()})
 	}
 	return nil
 }

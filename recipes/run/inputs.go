@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"hone/checkpoint"
+	"hone/checkpoint/file"
 )
 
 // An Input is what a run reads beside its recipe, as the run's manifest remembers it: a
@@ -109,5 +110,5 @@ func (d *runDir) remember(recipe string, now []Input, accept bool, say func(stri
 	if err := d.writeManifest(); err != nil {
 		return err
 	}
-	return checkpoint.WriteFile(filepath.Join(d.path, runRecipeFile), []byte(recipe))
+	return file.WriteBytes(filepath.Join(d.path, runRecipeFile), []byte(recipe))
 }

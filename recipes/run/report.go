@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"hone/checkpoint"
+	"hone/checkpoint/file"
 	"hone/data"
 	"hone/data/corpus"
 	"hone/data/task"
@@ -300,7 +301,7 @@ func writeReport(dir string, run *report.Run) error {
 	if err := report.WriteJSON(&b, run); err != nil {
 		return err
 	}
-	if err := checkpoint.WriteFile(filepath.Join(dir, report.RunFile), b.Bytes()); err != nil {
+	if err := file.WriteBytes(filepath.Join(dir, report.RunFile), b.Bytes()); err != nil {
 		return err
 	}
 	return writeHTML(dir)
@@ -317,7 +318,7 @@ func writeHTML(dir string) error {
 	if err := report.WriteHTML(&b, dir, run, metrics, samples); err != nil {
 		return err
 	}
-	return checkpoint.WriteFile(filepath.Join(dir, report.HTMLFile), b.Bytes())
+	return file.WriteBytes(filepath.Join(dir, report.HTMLFile), b.Bytes())
 }
 
 // Report reads a run's report, as far as the run has come, and writes its HTML again.

@@ -15,6 +15,7 @@ import (
 	"strconv"
 
 	"hone/checkpoint"
+	"hone/checkpoint/file"
 	"hone/data/corpus"
 	"hone/data/tokenizer"
 	"hone/eval"
@@ -114,7 +115,7 @@ func (w *runner) trainTokenizer(ctx context.Context, path string) error {
 		return err
 	}
 	w.log(fmt.Sprintf("tokenizer: %d tokens learned from corpus %s", t.Size(), w.r.Tokenizer.Corpus))
-	return checkpoint.WriteFile(path, t.JSON())
+	return file.WriteBytes(path, t.JSON())
 }
 
 // TrainTokenizer learns a tokenizer from the texts of a split. The special tokens that
