@@ -125,14 +125,25 @@ func dataFiles(s *hub.Snapshot, card *hub.Card, say func(notice string)) ([]side
 		return undeclared(s, config.Dir, say)
 	}
 	var files []named
+	var others []string
 	for _, f := range config.Files {
 		list, err := f.Match(config.Dir, s.Files)
 		if err != nil {
 			return nil, fmt.Errorf("configuration %s: %w", config.Name, err)
 		}
 		for _, m := range list {
+			if source.FormatByName(m.Path) == "" && !slices.Contains(f.Patterns, m.Path) {
+				others = append(others, m.Path)
+				continue
+			}
 			files = append(files, named{m, f.Split})
 		}
+	}
+	if len(others) > 0 {
+		say(fmt.Sprintf("%s: left out, as no data of a known kind: %s", s.Ref, strings.Join(others, ", ")))
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("configuration %s: it has no data files of a known kind", config.Name)
 	}
 	return bySplit(s, files, say)
 }

@@ -48,6 +48,7 @@ func TestHubSplits(t *testing.T) {
 		"default":                "hf:datasets/org/set: of its 2 configurations, the default is read, default",
 		"called default":         "hf:datasets/org/set: of its 2 configurations, the default is read, one",
 		"mnli":                   "hf:datasets/org/set/mnli: its splits validation_matched and validation_mismatched are read as one, validation",
+		"what is no data":        "hf:datasets/org/set: left out, as no data of a known kind: d/README.md, d/dataset_info.json, d/picture.xyz",
 		"two formats":            "hf:datasets/org/set: 1 file of text left out: the data set is of json",
 	}
 	fails := map[string]string{
@@ -188,6 +189,7 @@ func TestHubRefused(t *testing.T) {
 	server.Commit("datasets/org/mixed", map[string]string{"a.jsonl": "{}", "b.csv": "a"})
 	server.Commit("datasets/org/dirs", map[string]string{"en/train.jsonl": `{"text": "a"}`, "ko/train.jsonl": `{"text": "b"}`, "ko/test.jsonl": `{"text": "c"}`})
 	server.Commit("datasets/org/odd", map[string]string{"data/left-00000-of-00001.jsonl": "{}", "data/right-00000-of-00001.jsonl": "{}"})
+	server.Commit("datasets/org/none-data", map[string]string{"d/a.png": "PNG", "README.md": "---\nconfigs:\n- config_name: c\n  data_files: d/*\n---\n"})
 	server.Commit("datasets/org/card", map[string]string{"a.jsonl": "{}", "README.md": "---\nconfigs: [\n---\n"})
 	server.Branch("datasets/org/dirs", "refs/convert/parquet", server.Commit("datasets/org/dirs", map[string]string{"en/train/0000.jsonl": `{"text": "a"}`, "ko/train/0000.jsonl": `{"text": "b"}`}))
 	cache := t.TempDir()
@@ -200,6 +202,7 @@ func TestHubRefused(t *testing.T) {
 		"hf:datasets/org/mixed":                     "it has as many files of csv as of json, and its README.md does not say which are the data",
 		"hf:datasets/org/dirs/fr":                   "it names no configurations, and has no data files at fr",
 		"hf:datasets/org/odd":                       "it has no split train, validation or test, but left, right",
+		"hf:datasets/org/none-data":                 "configuration c: it has no data files of a known kind",
 		"hf:datasets/org/card":                      "data: hf:datasets/org/card: README.md: its front matter: yaml: ",
 		"hf:datasets/org/dirs@refs/convert/parquet": "it has 2 configurations: en, ko (hint: name one behind the data set, as in /en)",
 	} {

@@ -30,10 +30,7 @@ func claim(blob string) (dir string, err error) {
 	for _, e := range entries {
 		rest, ok := strings.CutPrefix(e.Name(), filepath.Base(blob))
 		rest, end := strings.CutSuffix(rest, incomplete)
-		if !ok || !end || !e.IsDir() {
-			continue
-		}
-		if pid, number, ok := strings.Cut(strings.TrimPrefix(rest, "."), "-"); rest != "" && (!ok || number == "" || file.Alive(pid)) {
+		if !ok || !end || held(rest) {
 			continue
 		}
 		if os.Rename(filepath.Join(filepath.Dir(blob), e.Name()), dir) == nil {
@@ -41,6 +38,13 @@ func claim(blob string) (dir string, err error) {
 		}
 	}
 	return dir, os.Mkdir(dir, 0o777)
+}
+
+// held tells whether a part is a running process's, by what its name has between those of the
+// blob and of the kind: ".PID-NUMBER", or nothing where it was left.
+func held(between string) bool {
+	pid, _, ok := strings.Cut(strings.TrimPrefix(between, "."), "-")
+	return between != "" && (!ok || file.Alive(pid))
 }
 
 // release leaves a part to who comes next. Where another has left one already, that stays.

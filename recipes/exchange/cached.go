@@ -55,15 +55,16 @@ func exported(dir string) bool {
 }
 
 // Cached returns the checkpoint of an importable model, which is imported into the directory
-// cache where it is not there yet. It is named by what the model's files hash to.
+// cache where it is not there yet. It is named by what the model's files hash to, or of one on
+// the hub, by its commit.
 func Cached(ctx context.Context, name, cache string, o recipes.Console) (dir string, err error) {
 	if strings.HasPrefix(name, hub.Scheme) {
-		r, err := fetch(ctx, name, cache, o)
+		s, err := openHub(ctx, name, cache, o)
 		if err != nil {
 			return "", err
 		}
-		key := fmt.Sprintln(r.snapshot.Endpoint, r.snapshot.Repo, r.snapshot.Commit, r.snapshot.Ref.Part)
-		return r.cached(ctx, name, key, cache, o)
+		key := fmt.Sprintln(s.Endpoint, s.Repo, s.Commit, s.Ref.Part)
+		return cached(ctx, name, key, cache, o, func() (*Imported, error) { return fetch(ctx, s, o) })
 	}
 	if err := isCache(name, cache); err != nil {
 		return "", err
@@ -73,7 +74,7 @@ func Cached(ctx context.Context, name, cache string, o recipes.Console) (dir str
 	if err != nil {
 		return "", recipes.Input(err)
 	}
-	return r.cached(ctx, name, key, cache, o)
+	return cached(ctx, name, key, cache, o, func() (*Imported, error) { return r, nil })
 }
 
 // isCache says where there is no cache for a model.
@@ -84,27 +85,32 @@ func isCache(name, cache string) error {
 	return nil
 }
 
-// cached makes the checkpoint, unless there is one of that key.
-func (r *Imported) cached(ctx context.Context, name, key, cache string, o recipes.Console) (string, error) {
+// cached makes the checkpoint of the model that open gives, unless there is one of that key.
+func cached(ctx context.Context, name, key, cache string, o recipes.Console, open func() (*Imported, error)) (string, error) {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s", cachedVersion, key))
-	r.Checkpoint = filepath.Join(cache, "models", hex.EncodeToString(sum[:16]))
-	if pretrained.IsCheckpoint(r.Checkpoint) {
-		return r.Checkpoint, nil
+	dir := filepath.Join(cache, "models", hex.EncodeToString(sum[:16]))
+	if pretrained.IsCheckpoint(dir) {
+		return dir, nil
 	}
-	o.Say(fmt.Sprintf("%s: importing it into %s, once", name, r.Checkpoint))
-	if err := os.MkdirAll(filepath.Dir(r.Checkpoint), 0o777); err != nil {
+	o.Say(fmt.Sprintf("%s: importing it into %s, once", name, dir))
+	r, err := open()
+	if err != nil {
 		return "", err
 	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o777); err != nil {
+		return "", err
+	}
+	r.Checkpoint = dir
 	if _, err := r.make(ctx, o); err != nil {
-		if pretrained.IsCheckpoint(r.Checkpoint) { // another process was faster
-			return r.Checkpoint, nil
+		if pretrained.IsCheckpoint(dir) { // another process was faster
+			return dir, nil
 		}
 		return "", err
 	}
 	for _, note := range r.Notes {
 		o.Say(note)
 	}
-	return r.Checkpoint, nil
+	return dir, nil
 }
 
 // hash is of the files that Import reads, and of the name that the model gets.

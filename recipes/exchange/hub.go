@@ -15,25 +15,30 @@ import (
 	"hone/recipes"
 )
 
-// ImportHub is Import of a model on the hub, hf:ORG/NAME or hf:ORG/NAME@REVISION. What it
-// fetches stays in the directory cache; the checkpoint says which commit it is of.
+// ImportHub is Import of a model on the hub, hf:ORG/NAME or hf:ORG/NAME@REVISION; with
+// /FILE.gguf behind NAME, of that file. What it fetches stays in the directory cache; the
+// checkpoint says which commit it is of.
 func ImportHub(ctx context.Context, name, dst, cache string, o recipes.Console) (*Imported, error) {
 	if err := checkpoint.Vacant(dst); err != nil {
 		return nil, recipes.Input(err)
 	}
-	r, err := fetch(ctx, name, cache, o)
+	s, err := openHub(ctx, name, cache, o)
+	if err != nil {
+		return nil, err
+	}
+	r, err := fetch(ctx, s, o)
 	if err != nil {
 		return nil, err
 	}
 	r.Checkpoint = dst
 	if r, err = r.make(ctx, o); err == nil {
-		r.Source = r.snapshot.Pinned()
+		r.Source = s.Pinned()
 	}
 	return r, err
 }
 
-// fetch fetches the files of a model on the hub that Import reads.
-func fetch(ctx context.Context, name, cache string, o recipes.Console) (*Imported, error) {
+// openHub finds a model on the hub.
+func openHub(ctx context.Context, name, cache string, o recipes.Console) (*hub.Snapshot, error) {
 	ref, err := hub.Parse(name)
 	if err == nil && ref.Dataset {
 		err = fmt.Errorf("%s is a data set (hint: source = %q in a recipe reads it)", name, name)
@@ -50,20 +55,22 @@ func fetch(ctx context.Context, name, cache string, o recipes.Console) (*Importe
 	}
 	c.Say = o.Say
 	s, err := c.Open(ctx, ref)
-	if err != nil {
-		return nil, recipes.Input(err)
-	}
+	return s, recipes.Input(err)
+}
+
+// fetch fetches the files of a model that Import reads.
+func fetch(ctx context.Context, s *hub.Snapshot, o recipes.Console) (*Imported, error) {
 	want, err := modelFiles(s)
 	if err != nil {
 		return nil, recipes.Input(err)
 	}
-	bar := o.Bar("fetch "+ref.Repo, "bytes")
+	bar := o.Bar("fetch "+s.Ref.Repo, "bytes")
 	defer bar.Close()
 	dir, err := s.Fetch(ctx, want, recipes.Progress(bar))
 	if err != nil {
 		return nil, recipes.Input(err)
 	}
-	return &Imported{Source: filepath.Join(dir, filepath.FromSlash(ref.Part)), snapshot: s}, nil
+	return &Imported{Source: filepath.Join(dir, filepath.FromSlash(s.Ref.Part)), snapshot: s}, nil
 }
 
 // weightFiles are the files of the weights in each form that is read, shards and their index

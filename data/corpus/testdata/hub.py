@@ -54,6 +54,7 @@ CASES = [  # name, files, front matter, configuration
     ["sets and marks", "p1.jsonl p2.jsonl px.jsonl q1.jsonl", "configs:\n- config_name: c\n  data_files:\n  - split: train\n    path: p[0-9].jsonl\n  - split: test\n    path: \"?x.jsonl\"\n", None],
     ["deep", "a.jsonl b/a.jsonl b/c/a.jsonl b/c/d.jsonl", "configs:\n- config_name: c\n  data_files: \"**/a.jsonl\"\n", None],
     ["all below", "a.jsonl b/a.jsonl b/c/a.jsonl", "configs:\n- config_name: c\n  data_files: \"b/**\"\n", None],
+    ["what is no data", "d/a.jsonl d/README.md d/picture.xyz d/dataset_info.json", "configs:\n- config_name: c\n  data_files: d/*\n", None],
     ["two formats", "train.jsonl test.jsonl notes.txt", "", None],
     ["two splits in a name", "train/test/a.jsonl b.jsonl", "", None],
 ]
