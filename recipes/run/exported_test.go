@@ -300,7 +300,7 @@ func TestFramed(t *testing.T) {
 		if a, b := tok.Encode(nil, "a b"), framed.Encode(nil, "a b"); !slices.Equal(a, b) {
 			t.Errorf("%s: %v, was %v", test.file, b, a)
 		}
-		if _, err := tok.Framed("<nowhere>", "", false); err == nil || !strings.Contains(err.Error(), `no token "<nowhere>"`) {
+		if _, err := tok.Framed("<nowhere>", "", false); err == nil || !strings.Contains(err.Error(), `the token "<nowhere>" that is to be added to texts is not in the vocabulary`) {
 			t.Errorf("%v", err)
 		}
 	}

@@ -18,7 +18,7 @@ func TestTokenizerKinds(t *testing.T) {
 		want string // vocabulary planned, or fault
 	}{
 		{"kind=byte vocab_size=0", "258"},
-		{"kind=byte vocab_size=258", "leave it out"},
+		{"kind=byte vocab_size=258", "leave the key out"},
 		{"kind=char vocab_size=300", "300"},
 		{"kind=wordpiece vocab_size=0 lowercase=true", "4096"},
 		{"kind=kmer k=4", "8192"},
