@@ -11,7 +11,6 @@ import (
 	"hone/recipes"
 	"hone/recipes/exchange"
 	"hone/recipes/run"
-	"hone/trainer/exec/cpu"
 )
 
 // completions is how cobra asks what may stand where the cursor is.
@@ -37,7 +36,7 @@ func complete(root *cobra.Command) {
 	}
 	for command, by := range map[string]completions{
 		"eval task": completeTask, "run dir": completeDirectory, "export dtype": completeWords(exchange.ExportDTypes...), "export format": completeWords("hf", "gguf"),
-		"bench precision": completeWords(cpu.Precisions...),
+		"bench precision": completeWords(recipes.Precisions...),
 	} {
 		name, flag, _ := strings.Cut(command, " ")
 		c, _, err := root.Find([]string{name})

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"hone/eval/generate"
-	"hone/trainer/exec/cpu"
+	"hone/recipes/run"
 	"hone/trainer/model"
 	"hone/trainer/pretrained"
 )
@@ -28,9 +28,9 @@ Hugging Face directory, a GGUF file or hf:ORG/NAME, which is imported into the c
   hone generate runs/quickstart/pretrain --prompt "Reader is" --temperature 0.8 --top-p 0.9 --seed 7 --stop "."`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			dev, err := cpu.New(cpu.Options{})
+			dev, err := run.OpenDevice(0, false)
 			if err != nil {
-				return inputError{err}
+				return err
 			}
 			defer dev.Close()
 			dir, err := checkpointOf(c.Context(), t, args[0])

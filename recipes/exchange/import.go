@@ -121,7 +121,7 @@ func (r *Imported) make(ctx context.Context, o recipes.Console) (*Imported, erro
 		progress.add(n)
 		return err
 	}))
-	manifest := checkpoint.Manifest{Hone: recipes.Version(), Stage: importStage, Device: "cpu", Provenance: chain}
+	manifest := checkpoint.Manifest{Hone: recipes.Version(), Stage: importStage, Provenance: chain}
 	if err := checkpoint.Create(dst, manifest, files); err != nil {
 		return nil, err
 	}

@@ -14,7 +14,6 @@ import (
 	"hone/recipes"
 	"hone/trainer"
 	"hone/trainer/exec"
-	"hone/trainer/exec/cpu"
 	"hone/trainer/model"
 )
 
@@ -56,9 +55,9 @@ func Check(ctx context.Context, r *recipes.Recipe, o Options) (*Plan, error) {
 	if err := fits(r, o.Say); err != nil {
 		return nil, err
 	}
-	dev, err := cpu.New(deviceOptions(r))
+	dev, err := openDevice(r)
 	if err != nil {
-		return nil, recipes.Input(err)
+		return nil, err
 	}
 	defer dev.Close()
 	corpora, err := openCorpora(ctx, r, o)
@@ -129,7 +128,7 @@ func Programs(ctx context.Context, r *recipes.Recipe, o Options) ([]*exec.Progra
 	return list, nil
 }
 
-func planTrain(r *recipes.Recipe, s *recipes.Stage, corpus *corpus.Corpus, dev *cpu.Device, ps *PlanStage) error {
+func planTrain(r *recipes.Recipe, s *recipes.Stage, corpus *corpus.Corpus, dev Device, ps *PlanStage) error {
 	parts, err := newStageParts(r, s, labelsOf(r, s, corpus))
 	if err != nil {
 		return err

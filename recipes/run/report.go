@@ -21,7 +21,6 @@ import (
 	"hone/eval/metric"
 	"hone/eval/report"
 	"hone/recipes"
-	"hone/trainer/exec/cpu"
 )
 
 func startClock() (seconds func() float64) {
@@ -174,13 +173,13 @@ func lastStep(m *report.Metrics, stage string) (report.Step, bool) {
 // report gathers what the stages before w.at left, and writes report.json and report.html:
 // where others are to follow, as far as the run has come.
 func (w *runner) report() (*report.Run, error) {
-	kind, kernels, _ := strings.Cut(w.dev.Name(), "/")
+	kind, kernels := kindOf(w.dev)
 	run := &report.Run{
 		Recipe: w.r.Name, Description: w.r.Description, Command: w.o.Command, Date: time.Now().UTC().Format(time.DateOnly),
 		Unfinished: w.at < len(w.r.Stages), Seed: uint64(w.r.Seed), Version: recipes.Version(),
 		Model: shape(w.r, w.tok.Size()), RecipeText: w.text, RecipeSet: w.r.SetKeys(w.text),
 		Machine: report.Machine{
-			Description: cpu.Machine(), Device: kind, Kernels: kernels, Threads: w.dev.Threads(),
+			Description: machine(), Device: kind, Kernels: kernels, Threads: w.dev.Threads(),
 			PeakMemory: peakMemory(), PeakFLOPs: metric.Number(w.peak(false, 0)),
 		},
 	}

@@ -18,7 +18,6 @@ import (
 	"hone/eval/report"
 	"hone/recipes"
 	"hone/recipes/exchange"
-	"hone/trainer/exec/cpu"
 )
 
 // Options of a run, beside the recipe.
@@ -44,7 +43,7 @@ func Load(ctx context.Context, nameOrFile string, overrides []string, o Options)
 
 func (o Options) host(ctx context.Context) recipes.Host {
 	return recipes.Host{
-		Precision: func(name string) error { return cpu.CheckPrecision(name, "") },
+		Precision: precision,
 		Model: func(name string) (dir string, err error) {
 			if !exchange.Importable(name) {
 				return "", nil
@@ -59,7 +58,7 @@ type runner struct {
 	r       *recipes.Recipe
 	o       Options
 	dir     *runDir
-	dev     *cpu.Device
+	dev     Device
 	corpora map[string]*corpus.Corpus
 	start   *checkpoint.Checkpoint // of the recipe's base; nil: there is none
 	tok     *tokenizer.Pipeline
@@ -87,8 +86,8 @@ func Run(ctx context.Context, r *recipes.Recipe, o Options) (run *report.Run, er
 	if err := fits(r, w.log); err != nil {
 		return nil, err
 	}
-	if w.dev, err = cpu.New(deviceOptions(r)); err != nil {
-		return nil, recipes.Input(err)
+	if w.dev, err = openDevice(r); err != nil {
+		return nil, err
 	}
 	defer w.dev.Close()
 	text, err := r.Resolved()
@@ -97,12 +96,12 @@ func Run(ctx context.Context, r *recipes.Recipe, o Options) (run *report.Run, er
 	}
 	sum := sha256.Sum256([]byte(text))
 	w.text, w.hash = text, hex.EncodeToString(sum[:])
-	if w.dir, err = openRunDir(r, o, w.dev.Name(), cpu.Machine()); err != nil {
+	if w.dir, err = openRunDir(r, o, w.dev.Name(), machine()); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, w.dir.unlock()) }()
 	w.log(fmt.Sprintf("recipe %s, seed %d, in %s", r.Name, r.Seed, o.Dir))
-	w.log(fmt.Sprintf("%s, %d threads; hone %s; %s", w.dev.Name(), w.dev.Threads(), recipes.Version(), cpu.Machine()))
+	w.log(fmt.Sprintf("%s, %d threads; hone %s; %s", w.dev.Name(), w.dev.Threads(), recipes.Version(), machine()))
 	if i := slices.IndexFunc(r.Stages, func(s recipes.Stage) bool { return s.Auto }); i >= 0 {
 		w.log(fmt.Sprintf("precision auto: %s, by what these kernels have; recipe.toml says so, and only with it does the run go on", r.Stages[i].Precision))
 	}
@@ -149,12 +148,6 @@ func Run(ctx context.Context, r *recipes.Recipe, o Options) (run *report.Run, er
 	}
 	w.at = len(r.Stages)
 	return w.report()
-}
-
-// deviceOptions are those of the device that runs all stages.
-func deviceOptions(r *recipes.Recipe) cpu.Options {
-	bf16 := slices.ContainsFunc(r.Stages, func(s recipes.Stage) bool { return s.BF16() })
-	return cpu.Options{Threads: r.Threads, BF16: bf16}
 }
 
 // openCorpora converts what is not converted yet, and opens every corpus.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"strings"
 
 	"hone/data"
 	"hone/data/corpus"
@@ -14,7 +13,6 @@ import (
 	"hone/eval/metric"
 	"hone/eval/report"
 	"hone/recipes"
-	"hone/trainer/exec/cpu"
 	"hone/trainer/pretrained"
 )
 
@@ -23,9 +21,9 @@ const scoredTogether = 4096
 
 // Evaluate scores a checkpoint on a task; limit 0 takes all documents.
 func Evaluate(ctx context.Context, dir string, t *task.Task, limit int, o Options) (*report.Run, error) {
-	dev, err := cpu.New(cpu.Options{})
+	dev, err := OpenDevice(0, false)
 	if err != nil {
-		return nil, recipes.Input(err)
+		return nil, err
 	}
 	defer dev.Close()
 	m, err := pretrained.Open(dev, dir, 0)
@@ -89,10 +87,10 @@ func Evaluate(ctx context.Context, dir string, t *task.Task, limit int, o Option
 		}
 		y.Config.Consecutive = m.Config.Memory(m.Head) > 0
 	}
-	kind, kernels, _ := strings.Cut(dev.Name(), "/")
+	kind, kernels := kindOf(dev)
 	run := &report.Run{
 		Recipe: "eval " + t.Name, Version: recipes.Version(),
-		Machine:    report.Machine{Description: cpu.Machine(), Device: kind, Kernels: kernels, Threads: dev.Threads(), PeakFLOPs: metric.Missing},
+		Machine:    report.Machine{Description: machine(), Device: kind, Kernels: kernels, Threads: dev.Threads(), PeakFLOPs: metric.Missing},
 		Provenance: []report.Corpus{{Corpus: c.Provenance}},
 	}
 	run.Evaluations, run.Classifications, err = score(ctx, y, m.Checkpoint.Manifest.Stage, m.Net, nil, t.Baselines)

@@ -188,8 +188,9 @@ func (w *runner) trainAt(ctx context.Context, s *recipes.Stage, from *checkpoint
 		return err
 	}
 	origin := checkpoint.Origin{Stage: s.Name, RecipeSHA256: w.hash, Recipe: w.text, Tokenizer: w.tokSum, Corpora: w.provenance(s, read.Mixture)}
+	kind, _ := kindOf(w.dev)
 	manifest := checkpoint.Manifest{
-		Hone: recipes.Version(), Stage: s.Name, Kernels: w.dev.Name(), Device: "cpu",
+		Hone: recipes.Version(), Stage: s.Name, Kernels: w.dev.Name(), Device: kind,
 		Provenance: []checkpoint.Origin{origin},
 	}
 	if from != nil {
