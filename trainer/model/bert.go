@@ -103,8 +103,8 @@ type bertNames struct {
 	pooler, classifier                          string // of a sequence's label
 }
 
-// bert is the encoder of Devlin et al. 2019: a transformer that sees to both sides, with the
-// norms after each sub-layer.
+// bert is the encoder of Devlin et al. 2019: a transformer whose tokens see both sides, with a norm
+// after each sub-layer.
 type bert struct {
 	Config
 	BERT
@@ -124,8 +124,9 @@ func (m *bert) Forward(b *graph.Builder, in Inputs) Outputs {
 	name := m.names.body + "embeddings."
 	b.Scope("embeddings")
 	word := b.Param(name+"word_embeddings.weight", m.normal(), m.VocabSize, m.HiddenSize)
-	// A masked token knows nothing but its place: where positions start as the paper's normal numbers, in place
-	// of waves that outweigh the words, a small model for long sees no neighbours.
+	// Position embeddings start as sinusoids larger than the word embeddings, not as the paper's random numbers:
+	// a masked token knows only its position, and with random ones a small model takes long to learn to look at
+	// its neighbours.
 	position := b.Param(name+"position_embeddings.weight", graph.Init{Std: 3.5 * m.InitializerRange, Positions: true}, m.MaxPositionEmbeddings, m.HiddenSize)
 	x := b.Add(b.Embed(word, in.Tokens), b.Embed(position, in.Positions)) // (R,C)
 	if m.TypeVocabSize > 0 {
@@ -159,7 +160,7 @@ func (m *bert) layer(b *graph.Builder, in Inputs, i int, x *graph.Node) *graph.N
 	return m.norm(b, name+n.norm, b.Add(f, x))
 }
 
-// output is what the head makes of the last hidden states x (R,C).
+// output is the head, applied to the last hidden states x (R,C).
 func (m *bert) output(b *graph.Builder, in Inputs, x, word *graph.Node) (out Outputs) {
 	b.Scope(m.head.String())
 	if m.head == Base {
@@ -190,7 +191,7 @@ func (m *bert) output(b *graph.Builder, in Inputs, x, word *graph.Node) (out Out
 	return perToken(b, in, m.tokens(b, x, word), 0)
 }
 
-// pooled is what stands for each sequence, of its first token, [CLS]: (R,C) -> (S,C).
+// pooled is the pooler's output for each sequence, from its first token, [CLS]: (R,C) -> (S,C).
 func (m *bert) pooled(b *graph.Builder, in Inputs, x *graph.Node) *graph.Node {
 	x = b.Embed(x, in.Pool)
 	if m.names.classifier != "classifier" { // RoBERTa's: dropout before both matrices

@@ -17,15 +17,15 @@ func linear(b *graph.Builder, name string, init graph.Init, x *graph.Node, in, o
 	return b.Linear(x, w, c, false)
 }
 
-// A projection is one matrix of a joint product: its name, and the columns that it makes.
+// A projection is one linear layer of a joint product: its name and the number of columns that it gives.
 type projection struct {
 	name string
 	out  int
 	init graph.Init
 }
 
-// joint is the linear maps of one input side by side, in one product: x (R,in) -> (R, Σ out).
-// The parameters are those of as many linear layers.
+// joint applies several linear layers to one input in a single matrix product: x (R,in) -> (R, Σ out), their
+// outputs side by side. Each layer keeps parameters of its own.
 func joint(b *graph.Builder, x *graph.Node, in int, bias bool, parts ...projection) *graph.Node {
 	var w, c []*graph.Node
 	for _, p := range parts {
@@ -51,18 +51,18 @@ func layerNorm(b *graph.Builder, name string, x *graph.Node, size int, eps float
 	return b.LayerNorm(x, gain, b.Param(name+".bias", graph.Init{}, size), eps)
 }
 
-// residual is how matrices of a decoder start whose output is added to the residual stream: there
-// are two a block, and the sum should keep its variance (GPT-2).
+// residual initialises the matrices of a decoder whose output is added to the residual stream. There are two in
+// each block; they start smaller in deeper models, so that the sum keeps its variance (GPT-2).
 func residual(std float64, layers int) graph.Init {
 	return graph.Init{Std: std / math.Sqrt(2*float64(layers))}
 }
 
-// unordered is the order of rows that all see each other.
+// unordered is an order in which every row sees every other: all zeros.
 func unordered(b *graph.Builder, in Inputs) *graph.Node {
 	return b.Constant("no order", make([]int32, in.B*in.T), in.B*in.T)
 }
 
-// headSize is the width of a head: dim, or with 0 its share of the hidden size.
+// headSize is the size of a head: dim, or hidden/heads where dim is 0.
 func headSize(dim, hidden, heads int) int {
 	if dim > 0 {
 		return dim

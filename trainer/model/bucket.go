@@ -6,8 +6,8 @@ import (
 	"hone/trainer/graph"
 )
 
-// distanceBias is what attention adds for the distance of a key from its query (Raffel et al. 2020, §2.1):
-// (H,2T-1) of a table (buckets,H).
+// distanceBias is T5's relative position bias (Raffel et al. 2020, §2.1): what is added to an attention score for
+// the distance of the key from the query. It is looked up in a table (buckets,H), and gives (H,2T-1).
 func distanceBias(b *graph.Builder, name string, init graph.Init, heads, buckets, farthest, t int, bidirectional bool) *graph.Node {
 	rows := make([]int32, 2*t-1)
 	for s := range rows {
@@ -17,9 +17,9 @@ func distanceBias(b *graph.Builder, name string, init graph.Init, heads, buckets
 	return b.Transpose(b.Embed(table, b.Constant(name+" distances", rows, len(rows))))
 }
 
-// distanceBucket is the row of the table for a distance, negative before the query: one for each small
-// distance, then for ranges that grow as the logarithm, up to the farthest. In float32, since at
-// the ends of ranges a rounding decides.
+// distanceBucket is the table's row for a distance, which is negative for keys before the query: each small
+// distance has a row of its own, larger ones share rows by ranges that grow logarithmically, up to the farthest.
+// It is computed in float32, because at the ends of the ranges the rounding decides.
 func distanceBucket(distance, buckets, farthest int, bidirectional bool) int32 {
 	first := 0
 	if bidirectional {

@@ -14,10 +14,10 @@ import (
 	"strings"
 )
 
-// Config says what a model is, with the keys of Hugging Face's config.json: here those
-// that all families have, in Family the others. Keys that do not change the model's
-// values (use_cache, summary_type…) are not kept. Keys with a toml tag may stand in a
-// recipe too; the other ones follow from its tokenizer, its corpus and its stages.
+// Config describes a model by the keys of Hugging Face's config.json: the keys that all families
+// share are its fields, the others are in Family. Keys that do not change what the model computes
+// (use_cache, summary_type…) are not kept. Keys with a toml tag may be set in a recipe; the others
+// follow from the recipe's tokenizer, corpora and stages.
 type Config struct {
 	ModelType     string   `json:"model_type" toml:"model_type"`
 	Architectures []string `json:"architectures"`
@@ -37,26 +37,25 @@ type Config struct {
 	Family Family `json:"-"`
 }
 
-// A Family is what the models of one model_type have of their own: GPT2, Llama and so
-// on, a struct of the keys of its config.json. It is a value: to change a key, change a
-// copy and set Config.Family to it, or use Config.Edit.
+// A Family has the keys of config.json that models of one model_type have of their own: GPT2,
+// Llama and so on are structs of these keys. It is a value: to change a key, change a copy and set
+// Config.Family to it, or use Config.Edit.
 type Family interface {
 	traits() Traits
 	model(c Config, h Head) Model
-	small() Family // trains in minutes
-	// dropout sets the rates, that of attention's weights by itself; not ok: one is not 0 that the
-	// family lacks.
+	small() Family // with sizes that train in minutes
+	// dropout sets the dropout rates, with one of its own for attention weights. It is not ok if a rate
+	// that the family lacks is not 0.
 	dropout(p, attention float64) (f Family, ok bool)
 	check(c Config, faults *Faults)
 	tensors(h Head) tensors
 	keys(h Head) keys
 }
 
-// ModelTypes are the model_types that there are.
+// ModelTypes are the model_types that are supported.
 var ModelTypes = []string{"gpt2", "llama", "qwen2", "qwen3", "mistral", "gemma", "gemma3_text", "palm", "bert", "roberta", "xlm-roberta", "camembert", "distilbert", "t5", "xlnet"}
 
-// DefaultConfig has the values that the keys stand for which a config.json lacks, as
-// transformers has them.
+// DefaultConfig has the values of keys that a config.json leaves out, those of transformers.
 func DefaultConfig(modelType string) (Config, error) {
 	switch modelType {
 	case "t5":
@@ -93,8 +92,8 @@ func DefaultConfig(modelType string) (Config, error) {
 	return Config{}, fmt.Errorf("model: model_type %q is not known; known are %s", modelType, strings.Join(ModelTypes, ", "))
 }
 
-// SmallConfig is DefaultConfig for a model that trains in minutes: what the keys stand
-// for which a recipe lacks.
+// SmallConfig is DefaultConfig for a model that trains in minutes: the values of keys that a
+// recipe leaves out.
 func SmallConfig(modelType string) (Config, error) {
 	c, err := DefaultConfig(modelType)
 	if err == nil {
@@ -103,8 +102,8 @@ func SmallConfig(modelType string) (Config, error) {
 	return c, err
 }
 
-// Edit calls edit with pointers to the structs of the keys: this one, and a copy of
-// Family that is kept.
+// Edit calls edit with pointers to both structs of keys: this one, and a copy of Family, which then
+// replaces Family.
 func (c *Config) Edit(edit func(common, family any)) {
 	f := reflect.New(reflect.TypeOf(c.Family))
 	f.Elem().Set(reflect.ValueOf(c.Family))
@@ -176,7 +175,7 @@ func (c *Config) UnmarshalJSON(b []byte) error {
 		c.Edit(func(common, family any) {
 			err = errors.Join(json.Unmarshal(b, (*plain)(common.(*Config))), json.Unmarshal(b, family))
 		})
-		// transformers leaves out what has its default: two labels.
+		// transformers leaves the key out where it has its default, two labels.
 		if h, err := c.Head(); err == nil && (h == Classifier || h == TokenClassifier) && len(c.Labels()) == 0 {
 			c.NumLabels = 2
 		}
@@ -208,8 +207,8 @@ func (c Config) MarshalJSON() ([]byte, error) {
 	return append(append(common[:len(common)-1], ','), family[1:]...), nil
 }
 
-// withPoints writes whole numbers of a struct's float64 fields as 1.0 in its JSON: of 1
-// transformers says that it is no float.
+// withPoints writes whole numbers of a struct's float64 fields with a point, 1.0, in its JSON:
+// transformers refuses 1 where it wants a float.
 func withPoints(text []byte, v reflect.Value) []byte {
 	for _, f := range reflect.VisibleFields(v.Type()) {
 		x := v.FieldByIndex(f.Index)
@@ -263,9 +262,9 @@ func (c Config) Labels() []string {
 	return names
 }
 
-// SetDropout sets every dropout that the family has to p, and that of attention's weights to
-// attention. Where these have no rate of their own (T5, XLNet) p is theirs too, and attention is 0;
-// where they have the only one (Llama) p is 0.
+// SetDropout sets the family's dropout rates to p, except that of attention weights, which it sets to
+// attention. A family with one rate for all (T5, XLNet) takes p, and wants attention to be 0; one with
+// dropout of attention weights only (Llama) takes attention, and wants p to be 0.
 func (c *Config) SetDropout(p, attention float64) error {
 	f, ok := c.Family.dropout(p, attention)
 	switch {
@@ -278,7 +277,7 @@ func (c *Config) SetDropout(p, attention float64) error {
 	return nil
 }
 
-// Head is what the architecture says.
+// Head is the head of the architecture.
 func (c Config) Head() (Head, error) {
 	if len(c.Architectures) == 0 {
 		return LanguageModel, nil
@@ -296,7 +295,7 @@ func (c Config) Head() (Head, error) {
 	return 0, fmt.Errorf("model: architecture %s is not known; known are %s", c.Architectures[0], strings.Join(known, ", "))
 }
 
-// Validate reports every fault.
+// Validate gives all faults as one error, nil if there are none.
 func (c Config) Validate() error { return c.Faults().err() }
 
 // A Fault is one thing wrong with a configuration.
@@ -305,7 +304,7 @@ type Fault struct{ Key, Message string }
 // Faults is everything that is wrong with a configuration.
 type Faults []Fault
 
-// Faults are those of the configuration.
+// Faults are everything that is wrong with the configuration.
 func (c Config) Faults() Faults {
 	var f Faults
 	if c.Family == nil {
@@ -345,8 +344,8 @@ func (f *Faults) add(key, format string, args ...any) {
 	*f = append(*f, Fault{key, fmt.Sprintf(format, args...)})
 }
 
-// bounds refuses sizes beyond any real model's, with which products of sizes would not fit an
-// int, or a plan would take more than minutes, and tokens that are no int32.
+// bounds refuses sizes larger than any real model's, with which products of sizes would overflow an
+// int or planning would take minutes, and token ids that do not fit an int32.
 func (f *Faults) bounds(c Config) {
 	const layers, memory, width, rows = 1000, 1 << 16, 1 << 22, 1 << 24
 	for _, s := range []any{plain(c), c.Family} {
@@ -424,28 +423,28 @@ func (f *Faults) oneOf(key, v string, known ...string) {
 	f.add(key, "%q is not known; known are %s", v, strings.Join(known, ", "))
 }
 
-// no refuses a switch to what is not built.
+// no refuses true where only false is implemented.
 func (f *Faults) no(key string, on bool) {
 	if on {
 		f.add(key, "true is not supported")
 	}
 }
 
-// yes refuses the absence of what is always there.
+// yes refuses false where only true is implemented.
 func (f *Faults) yes(key string, on bool) {
 	if !on {
 		f.add(key, "false is not supported")
 	}
 }
 
-// natural refuses less than 0; 0 itself stands for what zero says.
+// natural refuses numbers below 0; zero says what 0 means.
 func (f *Faults) natural(key string, n int, zero string) {
 	if n < 0 {
 		f.add(key, "%d is negative; 0 is %s", n, zero)
 	}
 }
 
-// divides says of a width that heads of one size share it.
+// divides refuses a width that its parts cannot share evenly.
 func (f *Faults) divides(key string, width int, parts string, n int) {
 	if n > 0 && width%n != 0 {
 		f.add(key, "%d is not a multiple of %s, %d", width, parts, n)

@@ -58,8 +58,8 @@ func (m *decoder) Forward(b *graph.Builder, in Inputs) Outputs {
 	return decoded(b, in, m.Config, m.head, "score", m.normal(), x, embed, 0)
 }
 
-// block is x + attention(norm(x)), then x + mlp(norm(x)); with norms behind, x + norm(attention(norm(x))) and
-// so on.
+// block is x + attention(norm(x)), then x + mlp(norm(x)); with norms behind the sub-layers too,
+// x + norm(attention(norm(x))), then x + norm(mlp(norm(x))).
 func (m *decoder) block(b *graph.Builder, in Inputs, i int, x *graph.Node, turns []*graph.Node) *graph.Node {
 	scope := fmt.Sprintf("layers.%d", i)
 	name := m.body + scope
@@ -116,7 +116,7 @@ func (m *decoder) mlp(b *graph.Builder, name string, x *graph.Node) *graph.Node 
 	return linear(b, name+"down_proj", m.residual(), b.GLU(m.act, both, nil), m.inner, m.hidden, m.mlpBias)
 }
 
-// norm is an RMS norm, of all columns or of each size of them.
+// norm is an RMS norm over groups of size columns.
 func (m *decoder) norm(b *graph.Builder, name string, x *graph.Node, size int) *graph.Node {
 	if !m.centred {
 		return rmsNorm(b, name, x, size, m.eps)
@@ -145,7 +145,7 @@ type decoderSizes struct {
 	scaling                                      RopeScaling
 }
 
-// decoder refuses what no decoder can be made of.
+// decoder refuses sizes and numbers of which no decoder can be made.
 func (f *Faults) decoder(s decoderSizes) {
 	f.positive(count{"hidden_size", s.hidden}, count{"intermediate_size", s.inner}, count{"num_hidden_layers", s.layers},
 		count{"num_attention_heads", s.heads}, count{"max_position_embeddings", s.positions})
@@ -159,7 +159,7 @@ func (f *Faults) decoder(s decoderSizes) {
 	}
 }
 
-// keyHeads are num_key_value_heads: where a config.json says null, as many as there are heads.
+// keyHeads is n, or, where num_key_value_heads is null in a config.json, the number of heads.
 func keyHeads(b []byte, n, heads int) int {
 	var keys struct {
 		N json.RawMessage `json:"num_key_value_heads"`
@@ -178,7 +178,7 @@ func modelBody(h Head) string {
 	return "model."
 }
 
-// decoderTensors are those of a Llama and its like, with the names of the body in full.
+// decoderTensors are the tensors of Llama and the families like it; body is the prefix of all but the head.
 func decoderTensors(h Head, body string) tensors {
 	return tensors{
 		prefix: body, bodies: []string{"model.", "transformer."}, heads: []string{"lm_head.", "score.", "qa_outputs."},

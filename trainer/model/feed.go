@@ -6,8 +6,8 @@ import (
 	"hone/trainer/exec"
 )
 
-// A Feed is what the host gives a program; see Inputs. Fields that the program does not
-// take are nil, except Rng and Seed, which only a training program looks at.
+// A Feed has the inputs that the host gives a program; see Inputs. Fields that the program does not
+// take are nil, except Rng and Seed, which only training programs read.
 type Feed struct {
 	Tokens, Segments, Positions, Order, Targets []int32   // (R)
 	Sequences                                   []int32   // (R), in decoding: a row of a negative position is none
@@ -17,16 +17,16 @@ type Feed struct {
 	Types                                       []int32   // (R); nil: all 0
 	Spans, Answers                              []int32   // (S,2)
 	EncoderTokens, EncoderSegments              []int32   // (B·EncoderLength)
-	// Of a model with a memory: how many of the rows before a sequence its first segment goes on
-	// from, at most what is kept (B; nil: none); and which memories to read and write. What one
-	// run wrote the next reads.
+	// For models with a memory. Before is, for each sequence, how many of the remembered rows belong to the
+	// sequence's first segment (B; nil: none). Slots are the memory to read and the one to write: a run reads what
+	// the one before it has written.
 	Before []int32
 	Slots  [2]int32
 	Rng    [4]int32 // seed low, seed high, step, micro-batch
 	Seed   float32  // factor of all gradients, usually 1/NumTargets
 }
 
-// Feed copies the inputs to the device. A field too many or too few is an error.
+// Feed copies the inputs to the device. A missing field, or one that the program does not take, is an error.
 func (n *Network) Feed(x *exec.Executor, f *Feed) error {
 	positions, types := n.positions(f.Positions), f.Types
 	tokens, encoderTokens, encoderSegments := n.twice(f)
@@ -89,7 +89,7 @@ func (n *Network) Feed(x *exec.Executor, f *Feed) error {
 	return nil
 }
 
-// positions are those of the family's table, which may begin with rows of no token.
+// positions are rows of the family's table of positions, whose first rows may belong to no token.
 func (n *Network) positions(p []int32) []int32 {
 	offset := n.traits.PositionOffset
 	if offset == 0 || p == nil {
@@ -102,8 +102,8 @@ func (n *Network) positions(p []int32) []int32 {
 	return n.shifted
 }
 
-// unpadded are the pooled rows. A decoder's classifier reads the last token of a sequence that is
-// not pad_token_id, as transformers has it: a text may end with that very token.
+// unpadded are the pooled rows. Like transformers, a decoder's classifier reads the last token of a sequence that
+// is not pad_token_id, even where the text itself ends with that token.
 func (n *Network) unpadded(f *Feed) []int32 {
 	pad := n.config.PadTokenID
 	if !n.traits.SkipsPadding || n.opts.Head != Classifier || pad == nil || len(f.Segments) != len(f.Tokens) || len(f.Positions) != len(f.Tokens) {
@@ -112,7 +112,7 @@ func (n *Network) unpadded(f *Feed) []int32 {
 	n.pool = append(n.pool[:0], f.Pool...)
 	for i, row := range n.pool {
 		if row < 0 || int(row) >= len(f.Tokens) {
-			return f.Pool // which is found to be wrong
+			return f.Pool // sizes that do not fit are reported later
 		}
 		for f.Tokens[row] == int32(*pad) && f.Positions[row] > 0 && row > 0 && f.Segments[row-1] == f.Segments[row] {
 			row--
@@ -122,8 +122,8 @@ func (n *Network) unpadded(f *Feed) []int32 {
 	return n.pool
 }
 
-// twice is what is fed for a text that both encoder and decoder read, where it is given once:
-// the decoder reads it behind a token that starts it.
+// twice gives the inputs of decoder and encoder where both read the same text, which is given once: the
+// decoder reads it behind the start token.
 func (n *Network) twice(f *Feed) (tokens, encoderTokens, encoderSegments []int32) {
 	t := n.traits
 	if f.EncoderTokens != nil || !t.ReadsTwice[n.opts.Head] {
@@ -140,9 +140,9 @@ func (n *Network) twice(f *Feed) (tokens, encoderTokens, encoderSegments []int32
 	return n.behind, f.Tokens, f.Segments
 }
 
-// remembered are the segments and orders of keys where there is a memory before each sequence,
-// and their types. What belongs to the sequence's first document has its segment, and comes before
-// all; types of it are not known, and 0 as transformers has them.
+// remembered gives the segments, orders and types of keys where a memory stands before each sequence.
+// Remembered rows that belong to the sequence's first document have its segment, and come before all others. Their
+// types are not known, and 0, as in transformers.
 func (n *Network) remembered(x *exec.Executor, f *Feed, own []int32) (segments, order, types []int32) {
 	id, ok := x.Program().Named["memory.0"]
 	if !ok {
@@ -151,7 +151,7 @@ func (n *Network) remembered(x *exec.Executor, f *Feed, own []int32) (segments, 
 	shape := x.Program().Values[id].Shape
 	b, m := shape[1], shape[2]
 	if len(f.Segments)%b != 0 || len(f.Order) != len(f.Segments) || len(own) != len(f.Segments) {
-		return nil, nil, own // which is found to be wrong
+		return nil, nil, own // sizes that do not fit are reported later
 	}
 	t := len(f.Segments) / b
 	n.keys = n.keys[:0]
@@ -176,7 +176,7 @@ func (n *Network) remembered(x *exec.Executor, f *Feed, own []int32) (segments, 
 	return n.keys[:size], n.keys[size : 2*size], n.keys[2*size:]
 }
 
-// zeros are the types of tokens that have none.
+// zeros are the types of tokens where none are given.
 func (n *Network) zeros(rows int) []int32 {
 	if len(n.untyped) < rows {
 		n.untyped = make([]int32, rows)

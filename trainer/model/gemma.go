@@ -8,9 +8,9 @@ import (
 	"hone/trainer/graph"
 )
 
-// Gemma has the keys of a Gemma's config.json (Gemma Team 2024, 2403.08295): a Llama with a feed-forward
-// gated by GELU, heads of a size of their own, embeddings scaled by √C that are the output matrix too,
-// and norms that multiply by 1 + their weights.
+// Gemma has the keys of a Gemma's config.json (Gemma Team 2024, 2403.08295). It differs from Llama in its
+// feed-forward, gated by GELU, the size of its heads, its embeddings, which are scaled by √C and tied to the output
+// matrix, and its norms, which multiply by 1 + their weights.
 type Gemma struct {
 	HiddenSize            int         `json:"hidden_size" toml:"hidden_size"`
 	IntermediateSize      int         `json:"intermediate_size" toml:"intermediate_size"`
@@ -90,7 +90,7 @@ func (f Gemma) check(c Config, faults *Faults) {
 	faults.oneOf("hidden_act", f.HiddenAct, activations...)
 }
 
-// UnmarshalJSON reads what readRope does.
+// UnmarshalJSON also reads the keys of readRope.
 func (f *Gemma) UnmarshalJSON(b []byte) error {
 	type plain Gemma
 	if err := json.Unmarshal(b, (*plain)(f)); err != nil {

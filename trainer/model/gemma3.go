@@ -8,9 +8,9 @@ import (
 	"hone/trainer/graph"
 )
 
-// Gemma3 has the keys of the config.json of a Gemma 3 of texts (Gemma Team 2025, 2503.19786): a Gemma with norms
-// behind each sub-layer and of each query and key, most of whose layers see a window of the tokens
-// before, by frequencies of their own.
+// Gemma3 has the keys of the config.json of a text-only Gemma 3 (Gemma Team 2025, 2503.19786): a Gemma with norms
+// behind each sub-layer too, and of each query and key. Most of its layers see a window of the tokens before, with
+// rotary frequencies of their own.
 type Gemma3 struct {
 	HiddenSize            int         `json:"hidden_size" toml:"hidden_size"`
 	IntermediateSize      int         `json:"intermediate_size" toml:"intermediate_size"`
@@ -18,7 +18,7 @@ type Gemma3 struct {
 	NumAttentionHeads     int         `json:"num_attention_heads" toml:"num_attention_heads"`
 	NumKeyValueHeads      int         `json:"num_key_value_heads" toml:"num_key_value_heads"`
 	HeadDim               int         `json:"head_dim" toml:"head_dim"`
-	QueryPreAttnScalar    int         `json:"query_pre_attn_scalar" toml:"query_pre_attn_scalar"`     // products are divided by its root
+	QueryPreAttnScalar    int         `json:"query_pre_attn_scalar" toml:"query_pre_attn_scalar"`     // scores are divided by its square root
 	MaxPositionEmbeddings int         `json:"max_position_embeddings" toml:"max_position_embeddings"` // longest sequence
 	SlidingWindow         Window      `json:"sliding_window" toml:"sliding_window"`                   // of sliding_attention
 	LayerTypes            []string    `json:"layer_types,omitempty" toml:"layer_types"`               // nil: each sixth is full_attention, the others sliding_attention
@@ -103,7 +103,7 @@ func (f Gemma3) check(c Config, faults *Faults) {
 		positions: f.MaxPositionEmbeddings, eps: f.RMSNormEps, theta: f.RopeTheta, std: f.InitializerRange, dropout: f.AttentionDropout, scaling: f.RopeScaling,
 	})
 	faults.positive(count{"num_key_value_heads", f.NumKeyValueHeads}, count{"head_dim", f.HeadDim}, count{"query_pre_attn_scalar", f.QueryPreAttnScalar})
-	faults.divides("hidden_size", f.HiddenSize, "num_attention_heads", f.NumAttentionHeads) // as transformers wants it
+	faults.divides("hidden_size", f.HiddenSize, "num_attention_heads", f.NumAttentionHeads) // transformers requires it
 	faults.divides("num_attention_heads", f.NumAttentionHeads, "num_key_value_heads", f.NumKeyValueHeads)
 	faults.natural("sliding_window", int(f.SlidingWindow), "none")
 	if n := f.NumHiddenLayers; n > 0 && n <= 1<<16 { // more is refused
@@ -116,9 +116,9 @@ func (f Gemma3) check(c Config, faults *Faults) {
 	}
 }
 
-// UnmarshalJSON reads sliding_window_pattern, which stood for layer_types once, and rotary positions as
-// transformers does: rope_parameters has a table for each type of layer, to whose full_attention the
-// older keys are added.
+// UnmarshalJSON also reads sliding_window_pattern, an older form of layer_types, and rotary positions as
+// transformers does: rope_parameters has a table for each type of layer; the older keys are added to that of
+// full_attention.
 func (f *Gemma3) UnmarshalJSON(b []byte) error {
 	type plain Gemma3
 	if err := json.Unmarshal(b, (*plain)(f)); err != nil {

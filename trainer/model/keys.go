@@ -12,27 +12,27 @@ import (
 	"strings"
 )
 
-// keys are what a family's config.json may hold beside the fields of its structs.
+// keys are the keys that a family's config.json may have beside the fields of its structs.
 type keys struct {
-	aliases map[string]string   // other names of fields; they go before the fields' own
+	aliases map[string]string   // other names of fields; where both are there, these count
 	read    []string            // those that the family's UnmarshalJSON reads
-	inert   []string            // no output depends on them
-	only    map[string][]string // the values, in JSON, that they may have beside null: with others a model would compute something else
+	inert   []string            // without effect on any output
+	only    map[string][]string // supported only with these values, in JSON, or null: others would change what the model computes
 }
 
-// commonKeys are those of every family.
+// commonKeys are the keys of all families.
 func commonKeys() keys {
 	return keys{
 		inert: []string{
 			"transformers_version", "_name_or_path", "name_or_path", "_commit_hash", "commit_message", "model_type", "auto_map", "gguf_file",
-			"dtype", "torch_dtype", // of the stored weights, which say it themselves
+			"dtype", "torch_dtype", // of the stored weights, whose files say it too
 			"return_dict", "output_hidden_states", "output_attentions", "output_cross_attentions", "use_cache", // which outputs, not their values
 			"attn_implementation", "experts_implementation", "chunk_size_feed_forward", "gradient_checkpointing", // how they are computed
 			"vision_aspect_ratio", "vision_feature_layer", "vision_feature_select_strategy",
 		},
 		only: map[string][]string{
 			"is_encoder_decoder": {"false"}, "per_layer_config": {"{}"}, "quantization_config": {}, "transformers_weights": {},
-			"text_config": {}, "text_encoder": {}, "decoder": {}, "generator": {}, // a configuration in its place
+			"text_config": {}, "text_encoder": {}, "decoder": {}, "generator": {}, // a whole configuration in the place of this one
 			"fusion_config": {}, "distributed_config": {}, "kv_sharing_modes": {}, "mtp_layer_types": {}, "mlp_layer_types": {},
 		},
 	}
@@ -49,7 +49,7 @@ func (k keys) of(family keys) keys {
 // rotaryKeys are without effect in families whose positions do not turn.
 var rotaryKeys = []string{"rope_parameters", "rope_scaling", "rope_theta", "partial_rotary_factor"}
 
-// decoderKeys are those of a family whose tokens see what comes before them, by transformers' masks.
+// decoderKeys are the keys of a family with causal attention, as transformers' masks read them.
 func decoderKeys(h Head) keys {
 	k := keys{only: map[string][]string{"is_causal": {"true"}, "sliding_window": {}, "attention_chunk_size": {}, "layer_types": {}}}
 	dropout := map[string][]string{"classifier_dropout": {"0", "0.0"}, "hidden_dropout": {"0", "0.0"}}
@@ -61,7 +61,7 @@ func decoderKeys(h Head) keys {
 	return k
 }
 
-// rotaryDecoderKeys are those of a Llama and its like beside their fields.
+// rotaryDecoderKeys are the keys, beside their fields, of Llama and the families like it.
 func rotaryDecoderKeys(h Head) keys {
 	k := decoderKeys(h)
 	if h == TokenClassifier {
@@ -90,11 +90,11 @@ func (c Config) fields() []string {
 	return append(fieldNames(plain(c), c.Family), c.Family.keys(LanguageModel).read...)
 }
 
-// nullable are the fields, beside those that are pointers or left out where they are zero, of
-// which null is their default.
+// nullable are fields for which null means the default, beside pointers and fields that are left
+// out where they are zero.
 var nullable = []string{"problem_type", "attention_dropout", "mem_len", "reuse_len", "decoder_start_token_id", "rope_scaling", "rope_parameters", "rope_theta", "sliding_window", "num_key_value_heads", "layer_types", "max_window_layers", "sliding_window_pattern", "partial_rotary_factor", "original_max_position_embeddings"}
 
-// settled is a config.json's keys by the names of fields, for the structs of a family.
+// settled gives a config.json's keys by the names of fields, with aliases and nulls resolved.
 func (c Config) settled(raw map[string]json.RawMessage) (map[string]json.RawMessage, error) {
 	known := map[string]json.RawMessage{}
 	for _, name := range c.fields() {
@@ -128,7 +128,7 @@ func (c Config) settled(raw map[string]json.RawMessage) (map[string]json.RawMess
 	return known, errors.Join(errs...)
 }
 
-// keyFaults are those of keys that are no fields.
+// keyFaults are the faults of keys that have no field.
 func (c Config) keyFaults(raw map[string]json.RawMessage) (faults Faults) {
 	h, err := c.Head()
 	if err != nil {
@@ -168,7 +168,7 @@ func (c Config) keyFaults(raw map[string]json.RawMessage) (faults Faults) {
 	return faults
 }
 
-// UnknownKeys are the keys of a config.json that mean nothing to its model_type.
+// UnknownKeys are the keys of a config.json that its model_type does not have.
 func UnknownKeys(text []byte) ([]string, error) {
 	var raw map[string]json.RawMessage
 	if err := json.Unmarshal(text, &raw); err != nil {

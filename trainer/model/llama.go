@@ -27,7 +27,7 @@ type Llama struct {
 	AttentionDropout      float64     `json:"attention_dropout"`
 	InitializerRange      float64     `json:"initializer_range" toml:"initializer_range"`
 
-	// Of a Qwen whose layers do not all see everything; see UnmarshalJSON.
+	// Of a Qwen some of whose layers have a window; see UnmarshalJSON.
 	UseSlidingWindow bool     `json:"use_sliding_window,omitempty"`
 	SlidingWindow    int      `json:"sliding_window,omitempty"` // rows that a token sees up to its own
 	LayerTypes       []string `json:"layer_types,omitempty"`    // nil: full_attention
@@ -110,12 +110,12 @@ func (f Llama) check(c Config, faults *Faults) {
 		hidden: f.HiddenSize, inner: f.IntermediateSize, layers: f.NumHiddenLayers, heads: f.NumAttentionHeads, dim: f.HeadDim,
 		positions: f.MaxPositionEmbeddings, eps: f.RMSNormEps, theta: f.RopeTheta, std: f.InitializerRange, dropout: f.AttentionDropout, scaling: f.RopeScaling,
 	})
-	if f.qwen || f.qwen2 { // an absent key would mean another than 0 does
+	if f.qwen || f.qwen2 { // 0 is not what a missing key means
 		faults.positive(count{"num_key_value_heads", f.NumKeyValueHeads})
 	}
 	if f.qwen {
 		faults.positive(count{"head_dim", f.HeadDim})
-	} else { // as transformers wants it
+	} else { // transformers requires it
 		faults.divides("hidden_size", f.HiddenSize, "num_attention_heads", f.NumAttentionHeads)
 	}
 	faults.natural("num_key_value_heads", f.NumKeyValueHeads, "num_attention_heads")
@@ -132,9 +132,9 @@ func (f Llama) check(c Config, faults *Faults) {
 	faults.layerTypes(f.LayerTypes, f.NumHiddenLayers, f.SlidingWindow)
 }
 
-// UnmarshalJSON reads what readRope does, and which layers of a Qwen see a window: either
-// layer_types says so, or those from max_window_layers on do if use_sliding_window is set. Where
-// none does, no field says anything of windows.
+// UnmarshalJSON also reads the keys of readRope, and which layers of a Qwen have a window: those that
+// layer_types names, or, with use_sliding_window, those from max_window_layers on. Where no layer has
+// one, all fields of windows are left zero.
 func (f *Llama) UnmarshalJSON(b []byte) error {
 	type plain Llama
 	if err := json.Unmarshal(b, (*plain)(f)); err != nil {

@@ -15,34 +15,34 @@ type Stored struct {
 	Shape []int
 }
 
-// A Match says which tensors of a checkpoint the parameters of a model are.
+// A Match says which tensor of a checkpoint each parameter of a model is.
 type Match struct {
 	Config Config // with the architecture of the head
 	Params []exec.ParamInfo
-	From   map[string]int // by the parameter's name, the tensor
-	Unused []string       // tensors of parts that the model lacks
-	Notes  []string       // where the tensors are others than the configuration says
+	From   map[string]int // the index of a tensor, by the parameter's name
+	Unused []string       // tensors of parts that the model does not have
+	Notes  []string       // where the tensors differ from what the configuration says
 
 	copies []copied
 	fresh  []string
 	faults []error
 }
 
-// copied is a tensor that should be a parameter once more.
+// copied is a tensor that should be a copy of a parameter.
 type copied struct {
 	tensor int
 	name   string // of the tensor, in full
 	of     string // the parameter
 }
 
-// MatchTensors finds the parameters of a model among the tensors of a checkpoint, as Load
-// does, without memory for either. Every missing, unexpected or misshapen tensor is an error.
+// MatchTensors finds the parameters of a model among the tensors of a checkpoint, like Load, but
+// without memory for either. Every tensor that is missing, unexpected or of the wrong shape is an error.
 //
-// What the configuration calls tied may be stored twice; same says whether two tensors hold the
-// same values. Where they do not, the output layer is one of its own, as transformers has it, and
-// any other difference is an error.
+// Tied tensors may be stored twice; same says whether two tensors have the same values. Where an output
+// layer has other values than the embedding to which the configuration ties it, it is kept as a layer of its
+// own, as in transformers. Any other difference is an error.
 func MatchTensors(c Config, h Head, tensors []Stored, same func(i, j int) (bool, error)) (*Match, error) {
-	if f, ok := c.Family.(T5); ok { // whose tie_word_embeddings says whether outputs are scaled, and nothing else
+	if f, ok := c.Family.(T5); ok { // tie_word_embeddings only says whether its outputs are scaled
 		if scaled := c.TieWordEmbeddings; f.ScaleDecoderOutputs == nil {
 			f.ScaleDecoderOutputs = &scaled
 		}
@@ -79,7 +79,7 @@ func MatchTensors(c Config, h Head, tensors []Stored, same func(i, j int) (bool,
 	return m, nil
 }
 
-// matchLayout is match without memory for the parameters; all must be there.
+// matchLayout is match without memory for the parameters, all of which must be there.
 func matchLayout(c Config, h Head, tensors []Stored, untied bool) (*Match, error) {
 	b, err := parameters(c, exec.F32, Options{Head: h})
 	if err != nil {
@@ -95,8 +95,8 @@ func matchLayout(c Config, h Head, tensors []Stored, untied bool) (*Match, error
 	return m, errors.Join(m.faults...)
 }
 
-// compare gives the copies of parameters that have other values. A bias is no such: the output layer
-// reads the copy.
+// compare gives the copies that have other values than their parameters. A bias is not among them: there
+// the output layer reads the copy.
 func (m *Match) compare(same func(i, j int) (bool, error)) (differ []copied, err error) {
 	for _, k := range m.copies {
 		equal, err := same(k.tensor, m.From[k.of])
@@ -114,8 +114,8 @@ func (m *Match) compare(same func(i, j int) (bool, error)) (differ []copied, err
 	return differ, nil
 }
 
-// keepPooler adds the pooler of a base. A BERT's classifier begins with it; no other model of hone's
-// reads one, but transformers writes it, and wants it back.
+// keepPooler adds the pooler of a base. In hone only BERT's classifier reads it, but transformers expects to
+// find it where it has written one.
 func (m *Match) keepPooler(tensors []Stored) {
 	for i, t := range tensors {
 		if name := t.Name[max(0, strings.Index(t.Name, "pooler.")):]; strings.HasPrefix(name, "pooler.") && slices.Contains(m.Unused, t.Name) {
@@ -130,8 +130,8 @@ func (m *Match) keepPooler(tensors []Stored) {
 	}
 }
 
-// addPooler adds what a checkpoint of a language model has of a pooler, which a classifier
-// begins with: BERT has learned its own with the next sentence.
+// addPooler adds the pooler of a language model's checkpoint, if it has one, for classifiers that begin
+// with it: BERT has trained it on next sentences.
 func (m *Match) addPooler(c Config, tensors []Stored) error {
 	c.SetLabels([]string{"", ""})
 	b, err := parameters(c, exec.F32, Options{Head: Classifier})
@@ -151,8 +151,8 @@ func (m *Match) addPooler(c Config, tensors []Stored) error {
 	return nil
 }
 
-// match finds the parameters of a layout. untied says that an output layer which the configuration
-// no longer ties may lack a tensor of its own: then it starts as it was tied.
+// match finds the parameters of a layout. With untied, an output layer may lack a tensor of its own: then it
+// starts with the values of the embedding.
 func match(c Config, h Head, l *exec.Layout, tensors []Stored, untied bool) *Match {
 	m := &Match{From: map[string]int{}}
 	fault := func(format string, args ...any) { m.faults = append(m.faults, fmt.Errorf("model: "+format, args...)) }
@@ -210,7 +210,7 @@ func match(c Config, h Head, l *exec.Layout, tensors []Stored, untied bool) *Mat
 	return m
 }
 
-// lacks says that a tensor belongs to a part that a family's models with other heads have.
+// lacks says that a tensor belongs to a part that only models with other heads have.
 func lacks(h Head, names tensors, name string) bool {
 	for _, body := range append([]string{"", names.prefix}, names.bodies...) {
 		if stem, ok := strings.CutPrefix(name, body); ok && hasPrefix(stem, names.others) {
@@ -220,19 +220,18 @@ func lacks(h Head, names tensors, name string) bool {
 	return h != LanguageModel && hasPrefix(name, names.heads)
 }
 
-// tensors says how checkpoints of a family name what is not a parameter of the network
-// at hand.
+// tensors says how checkpoints of a family name their tensors, for a network with one of its heads.
 type tensors struct {
-	prefix  string            // of the parameters that all heads share; a checkpoint may lack it
-	bodies  []string          // what it is with other heads
-	heads   []string          // how the names of the heads' own parameters begin
-	ties    map[string]string // of what a tied model's checkpoint may store once more, the parameter
-	others  []string          // how the names begin, in a body or not, of parts that the head at hand lacks
-	buffers []string          // how the names end of what has no effect: what older versions of transformers saved, parameters that no output depends on
+	prefix  string            // of the body, the parameters that all heads share; names in a checkpoint may lack it
+	bodies  []string          // that prefix in checkpoints with other heads
+	heads   []string          // prefixes of the parameters of heads
+	ties    map[string]string // tensors that a tied model may store twice: of the copy, the parameter
+	others  []string          // prefixes, in the body or not, of parts that the head at hand lacks
+	buffers []string          // suffixes of tensors without effect: buffers of older versions of transformers, parameters that no output reads
 }
 
-// of is the naming of a model with a head: one without has no prefix, and what heads have is other
-// models' to it.
+// of adapts the names to a head: a model without one has no prefix, and all parameters of heads belong to other
+// models.
 func (n tensors) of(h Head) tensors {
 	if h.Headless() {
 		n.bodies = append([]string{n.prefix}, n.bodies...)
@@ -242,8 +241,7 @@ func (n tensors) of(h Head) tensors {
 	return n
 }
 
-// outputTie are the ties of what predicts tokens: of a copy's name and its parameter's, one pair
-// after the other.
+// outputTie are the ties of heads that predict tokens. names are pairs: a copy's name, then its parameter's.
 func outputTie(h Head, names ...string) map[string]string {
 	if h != LanguageModel && h != Pretraining {
 		return nil
@@ -255,8 +253,8 @@ func outputTie(h Head, names ...string) map[string]string {
 	return ties
 }
 
-// full are the names in full that a tensor may mean: of a body with or without its prefix, and
-// with the names of norms that BERT's first checkpoints have.
+// full are the parameters' names that a tensor's name may stand for: with and without the body's prefix, and
+// with today's names of norms for gamma and beta of BERT's first checkpoints.
 func (n *tensors) full(name string) []string {
 	stems := []string{name}
 	for _, body := range n.bodies {
@@ -271,7 +269,7 @@ func (n *tensors) full(name string) []string {
 	return list
 }
 
-// find is the parameter that a tensor is.
+// find is the parameter that a tensor holds.
 func (n *tensors) find(l *exec.Layout, name string) (exec.ParamInfo, bool) {
 	for _, full := range n.full(name) {
 		if p, ok := l.Param(full); ok {
@@ -281,7 +279,7 @@ func (n *tensors) find(l *exec.Layout, name string) (exec.ParamInfo, bool) {
 	return exec.ParamInfo{}, false
 }
 
-// tied is the parameter that a tensor holds once more, and its own name in full.
+// tied is the parameter of which a tensor is a copy, and the full name of the copy.
 func (n *tensors) tied(l *exec.Layout, name string) (full, of string, ok bool) {
 	for _, full := range n.full(name) {
 		if of, ok := n.ties[full]; ok {
@@ -292,7 +290,7 @@ func (n *tensors) tied(l *exec.Layout, name string) (full, of string, ok bool) {
 	return "", "", false
 }
 
-// present is the name that a norm's parameter has today.
+// present is today's name of a norm's parameter.
 func present(name string) string {
 	if stem, ok := strings.CutSuffix(name, ".gamma"); ok {
 		return stem + ".weight"
@@ -303,8 +301,8 @@ func present(name string) string {
 	return name
 }
 
-// InHead says that a parameter of a model is its head's, and not of the body that it shares
-// with models of other heads.
+// InHead says that a parameter belongs to the head, and not to the body, which models with other heads
+// share.
 func (c Config) InHead(name string) bool { return hasPrefix(name, c.Family.tensors(Classifier).heads) }
 
 func hasPrefix(name string, prefixes []string) bool {

@@ -6,9 +6,9 @@ import (
 	"hone/trainer/graph"
 )
 
-// recall is h (R,C) of a layer behind the hidden states that it remembers of the rows before,
-// (R',C), and who sees what of them (Dai et al. 2019, §3.2). No gradient reaches what is
-// remembered. Without a memory it is h itself.
+// recall puts a layer's remembered hidden states before its hidden states h (R,C): (R',C), with the segments and
+// orders that say which rows see which (Dai et al. 2019, §3.2). No gradient flows into the memory. Without one, it
+// gives h itself.
 func recall(b *graph.Builder, in Inputs, layer int, h *graph.Node, c int) (*graph.Node, graph.Attend) {
 	sight, mem := graph.Attend{T: in.T, Segments: in.Segments, Order: in.Order}, in.Memory
 	if mem.Len == 0 {
@@ -19,8 +19,8 @@ func recall(b *graph.Builder, in Inputs, layer int, h *graph.Node, c int) (*grap
 	return b.Remember(h, cache, mem.Slots, mem.rows), sight
 }
 
-// rowsAfter are the rows (R) of sequences among those of what is remembered before each; nil where
-// nothing is.
+// rowsAfter are the indices (R) of the sequences' own rows among all rows with the memory before each sequence;
+// nil without a memory.
 func rowsAfter(b *graph.Builder, in Inputs) *graph.Node {
 	if in.Memory.Len == 0 {
 		return nil
@@ -32,7 +32,7 @@ func rowsAfter(b *graph.Builder, in Inputs) *graph.Node {
 	return b.Constant("rows after memory", rows, len(rows))
 }
 
-// memory refuses one that is to be kept and has no length, or is not kept whole.
+// memory refuses a memory of no length, and one that is kept in part.
 func (f *Faults) memory(kept bool, length, reused int) {
 	if kept && length < 1 {
 		f.add("mem_len", "missing: use_mems_train keeps so many hidden states of what came before")

@@ -6,8 +6,8 @@ import (
 	"hone/trainer/graph"
 )
 
-// Mistral has the keys of a Mistral's config.json (Jiang et al. 2023): a Llama each of whose tokens sees
-// a window of those before it.
+// Mistral has the keys of a Mistral's config.json (Jiang et al. 2023): a Llama whose tokens see a window of
+// the tokens before them.
 type Mistral struct {
 	HiddenSize            int         `json:"hidden_size" toml:"hidden_size"`
 	IntermediateSize      int         `json:"intermediate_size" toml:"intermediate_size"`
@@ -86,7 +86,7 @@ func (f Mistral) check(c Config, faults *Faults) {
 	faults.oneOf("hidden_act", f.HiddenAct, activations...)
 }
 
-// UnmarshalJSON reads what readRope does, and num_key_value_heads of null as num_attention_heads.
+// UnmarshalJSON also reads the keys of readRope; num_key_value_heads of null means num_attention_heads.
 func (f *Mistral) UnmarshalJSON(b []byte) error {
 	type plain Mistral
 	if err := json.Unmarshal(b, (*plain)(f)); err != nil {

@@ -1,5 +1,5 @@
-// Package model has the model families, a file each, and the Network that holds one
-// set of parameters and the programs over it.
+// Package model has the model families, one file each, and the Network, which holds one set of
+// parameters and the programs over it.
 package model
 
 import (
@@ -8,50 +8,50 @@ import (
 	"hone/trainer/graph"
 )
 
-// A Model is a family's mathematics.
+// A Model builds the graph of a family.
 type Model interface {
-	// Forward builds the graph from what the inputs hold; it declares every
-	// parameter, always in the same order.
+	// Forward builds the graph for the inputs that are there. It declares all parameters, always in the
+	// same order.
 	Forward(b *graph.Builder, in Inputs) Outputs
 }
 
-// Inputs of a graph. R = B·T rows, but in decoding; a nil input is absent, and so is what needs it.
+// Inputs of a graph. R = B·T rows, except in decoding. A nil input is absent, and so are outputs that need it.
 type Inputs struct {
 	B, T      int
 	Tokens    *graph.Node // (R)
-	Segments  *graph.Node // (R); nil: decoding of R rows, with caches of B sequences of T
-	Sequences *graph.Node // (R), of the caches; nil but in decoding
+	Segments  *graph.Node // (R); nil: decoding of R rows, with caches of B sequences of T tokens
+	Sequences *graph.Node // (R), the sequence of each row, in decoding only
 	Positions *graph.Node // (R)
 	Order     *graph.Node // (R)
-	Targets   *graph.Node // (R); of a token classifier: labels; of a classifier or Pretraining: tokens, whose loss is added to that of the labels
+	Targets   *graph.Node // (R) tokens, or the labels of a token classifier; a classifier and Pretraining add the loss of these tokens to that of their labels
 	Weights   *graph.Node // (R)
-	Types     *graph.Node // (R), of sentences; nil: the family has none
+	Types     *graph.Node // (R) types of tokens; nil: the family has none
 	Rng       *graph.Node // (4); nil: no dropout
 
-	EncT    int // rows of a sequence of the encoder; 0: there is none
+	EncT    int // rows of each sequence of the encoder; 0: no encoder
 	Encoder struct {
 		Tokens   *graph.Node // (B·EncT)
-		Segments *graph.Node // (B·EncT); the decoder's rows see those of their segment
+		Segments *graph.Node // (B·EncT); rows of the decoder see the rows of their own segment
 	}
 
 	Memory struct {
-		Len   int         // rows kept of what came before a sequence; 0: none
-		Count int         // of slots
-		Slots *graph.Node // (2): which one is read, which one written
-		// Of the B·(Len+T) rows with those of the memory before each sequence; Types are of these too.
+		Len   int         // rows that are remembered before each sequence; 0: no memory
+		Count int         // number of slots
+		Slots *graph.Node // (2): the slot to read, the slot to write
+		// (B·(Len+T)): of all rows, with the memory before each sequence. Types are of these rows too.
 		Segments, Order *graph.Node
-		rows            *graph.Node // (R): where the sequences' own are
+		rows            *graph.Node // (R): the indices of the sequences' own rows
 	}
 
 	S            int
-	Pool         *graph.Node // (S) rows whose logits are wanted, instead of all
+	Pool         *graph.Node // (S) the rows whose logits are wanted; nil: all
 	Labels       *graph.Node // (S) classes
 	LabelWeights *graph.Node // (S)
 	Spans        *graph.Node // (S,2) the first row of a sequence, and the one after its last
 	Answers      *graph.Node // (S,2) the rows of an answer's first and last token; -1: none
 }
 
-// Outputs of a graph: nil is absent. Rows are S where Pool is given, else R.
+// Outputs of a graph; nil is absent. There are S rows where Pool is given, else R.
 type Outputs struct {
 	Logits *graph.Node // (rows,V), (S,labels), (R,labels), or (R,2) of question answering
 	Hidden *graph.Node // (rows,C), of a model without a head
@@ -64,12 +64,12 @@ type Head int
 
 const (
 	LanguageModel     Head = iota // the next token
-	Classifier                    // a label for each sequence, at its last token, or in a BERT its first
+	Classifier                    // a label for each sequence, from its last token, or in BERTs its first
 	TokenClassifier               // a label for each token
-	QuestionAnswering             // the first and the last token of an answer within the sequence
-	Pretraining                   // a BERT's masked tokens, and whether the second half of a sequence follows the first
-	Base                          // nothing: it gives the last hidden states
-	Encoder                       // the same of the encoder alone, where a decoder stands beside it
+	QuestionAnswering             // the first and the last token of the answer in a sequence
+	Pretraining                   // BERT's: masked tokens, and whether the second text of a sequence follows the first
+	Base                          // no head: the last hidden states
+	Encoder                       // no head, and the encoder alone of an encoder and decoder
 
 	numHeads
 )
@@ -94,10 +94,10 @@ func (h Head) String() string {
 	return fmt.Sprintf("Head(%d)", int(h))
 }
 
-// Headless says that a model gives hidden states: it has no loss.
+// Headless says that a model has no head: it gives hidden states, and has no loss.
 func (h Head) Headless() bool { return h == Base || h == Encoder }
 
-// pools says that a head predicts something of sequences, whose number a program fixes.
+// pools says that a head predicts something for each sequence, so that programs need their number.
 func (h Head) pools() bool { return h == Classifier || h == QuestionAnswering || h == Pretraining }
 
 // New gives the model of a configuration.

@@ -14,8 +14,8 @@ import (
 	"hone/trainer/graph"
 )
 
-// A Network is one set of parameters on a device, and the programs over it, which are
-// built when first asked for. It is for one goroutine.
+// A Network is one set of parameters on a device, with the programs over them, which are built when
+// they are first asked for. It is for one goroutine.
 type Network struct {
 	config Config
 	traits Traits
@@ -29,9 +29,9 @@ type Network struct {
 	wide             []float64 // what is fed to a float64 program
 	shifted, untyped []int32   // what is fed for positions, and for types that are not given
 	keys             []int32   // what is fed for keys behind a memory
-	behind           []int32   // what a decoder is fed of a text that it reads with the encoder
+	behind           []int32   // what is fed to a decoder for a text that the encoder reads too
 	pool             []int32   // what is fed for pooled rows
-	narrow           []float32 // what a float32 network starts from
+	narrow           []float32 // initial values of a float32 network
 	seed             [1]float32
 }
 
@@ -66,7 +66,7 @@ func NewNetwork(dev exec.Device, dt exec.DType, c Config, o Options) (*Network, 
 	return n, nil
 }
 
-// Config is the network's, with the architecture of its head.
+// Config is the configuration, with the architecture of the network's head.
 func (n *Network) Config() Config { return n.config }
 
 // PoolsFirst says that a classifier reads the first token of a sequence, [CLS], not its last.
@@ -92,8 +92,8 @@ func (n *Network) Program(k Kind, b, t, s int) (*exec.Program, error) {
 	return p, nil
 }
 
-// Executor is the program of a kind and size, bound to the network's memory. Caches of its
-// own, if it has any, are no other's; see Session.
+// Executor is the program of a kind and size, bound to the network's memory. It shares its caches,
+// if it has any, with no other program; see Session.
 func (n *Network) Executor(k Kind, b, t, s int) (*exec.Executor, error) {
 	key := bucket{k, b, t, s}
 	if x := n.execs[key]; x != nil {
@@ -106,8 +106,8 @@ func (n *Network) Executor(k Kind, b, t, s int) (*exec.Executor, error) {
 	return x, err
 }
 
-// A Session is programs that share caches: the keys and values that one has written for some
-// tokens of a text are there for the next. Like its Network, it is for one goroutine.
+// A Session is a set of programs that share caches: what one writes, the keys and values of some tokens
+// of a text, the next one reads. Like its Network, it is for one goroutine.
 type Session struct {
 	net   *Network
 	mem   *exec.Memory // nil: no program yet
@@ -118,8 +118,8 @@ type Session struct {
 // NewSession is one without programs.
 func (n *Network) NewSession() *Session { return &Session{net: n, execs: map[bucket]*exec.Executor{}} }
 
-// Executor is the program of a kind and size, bound to the network's memory and the
-// session's caches, which all its programs must have alike.
+// Executor is the program of a kind and size, bound to the network's memory and the session's caches,
+// which must be the same size for all programs of the session.
 func (s *Session) Executor(k Kind, b, t, rows int) (*exec.Executor, error) {
 	key := bucket{k, b, t, rows}
 	if x := s.execs[key]; x != nil {
@@ -144,9 +144,8 @@ func (s *Session) Executor(k Kind, b, t, rows int) (*exec.Executor, error) {
 	return x, nil
 }
 
-// Init draws the parameters. A value is a function of the seed, the parameter's name
-// and the element's index, whatever else the model has. Quantised ones stay zero: they come
-// from a checkpoint.
+// Init draws the parameters at random. A value depends only on the seed, the parameter's name and the
+// element's index, not on what else the model has. Quantised parameters stay zero: they come from a checkpoint.
 func (n *Network) Init(seed uint64) error {
 	values := make([]float64, initChunk) // a matrix may be too large to be held twice
 	for _, p := range n.layout.Params {
@@ -176,14 +175,13 @@ func (n *Network) Init(seed uint64) error {
 	return nil
 }
 
-// initChunk is how many values are drawn at a time, and drawPart by one goroutine: even
-// numbers.
+// initChunk is how many values are drawn at a time, drawPart how many by one goroutine. Both are even.
 const (
 	initChunk = 1 << 17
 	drawPart  = 1 << 14
 )
 
-// draw is normal on all processors.
+// draw is normal, on all processors.
 func draw(dst []float64, first int, seed uint64, name string, std float64) {
 	var parts sync.WaitGroup
 	for i := 0; i < len(dst); i += drawPart {
@@ -256,8 +254,8 @@ func (n *Network) SetBlocks(name string, blocks []byte) error {
 	return n.mem.Upload(exec.Param, p.Offset, blocks)
 }
 
-// SetWeight sets a parameter, which is not quantised: to quantise is to lose, and for
-// the caller to do.
+// SetWeight sets a parameter. A quantised one is an error: quantising loses precision, and is up to the
+// caller.
 func (n *Network) SetWeight(name string, src []float32) error {
 	p, err := n.param(name, len(src))
 	if err != nil {
@@ -287,7 +285,7 @@ func (n *Network) param(name string, elems int) (exec.ParamInfo, error) {
 	return p, nil
 }
 
-// upload sets values of a parameter from an element on, rounded to the network's type.
+// upload sets values of a parameter, from element first on, rounded to the network's type.
 func (n *Network) upload(p exec.ParamInfo, first int, values []float64) error {
 	if p.DType == exec.F64 {
 		return n.mem.Upload(exec.Param, p.Offset+8*first, bytesOf(values))
@@ -306,14 +304,13 @@ func bytesOf[N float32 | float64](s []N) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(&s[0])), len(s)*int(unsafe.Sizeof(s[0])))
 }
 
-// Load sets the parameters from a checkpoint; read copies tensor i into dst. Every
-// missing, unexpected or misshapen tensor is reported, and then nothing is loaded.
+// Load sets the parameters from a checkpoint; read copies tensor i into dst. If a tensor is missing,
+// unexpected or of the wrong shape, the error lists all of them, and nothing is loaded.
 //
-// A classifier takes a language model's checkpoint (and its own): the parameters of the
-// head that it lacks keep their values, and are returned as fresh. Names may lack the
-// family's prefix ("transformer."), as those of a model without a head do. Other heads'
-// parameters, copies of tied ones, and buffers that older versions of transformers saved, are
-// skipped: MatchTensors has looked at them.
+// The checkpoint may have another head, or none. Parameters of the network's head that it lacks keep their
+// values, and are returned as fresh; a language model's head must be there whole or not at all. Names may lack
+// the family's prefix ("transformer."), as in models without a head. Parameters of other heads, copies of
+// tied ones, and buffers of older versions of transformers are skipped: MatchTensors has looked at them.
 func (n *Network) Load(tensors []Stored, read func(i int, dst []float32) error) (fresh []string, err error) {
 	m := match(n.config, n.opts.Head, n.layout, tensors, false)
 	if err := errors.Join(m.faults...); err != nil {
@@ -336,8 +333,7 @@ func (n *Network) Load(tensors []Stored, read func(i int, dst []float32) error) 
 	return m.fresh, nil
 }
 
-// LoadBody is Load without the tensors of a head, whose labels are others: but for the
-// pooler, which any head begins with.
+// LoadBody is Load without the tensors of the head, for a head with other labels. The pooler is loaded.
 func (n *Network) LoadBody(tensors []Stored, read func(i int, dst []float32) error) (fresh []string, err error) {
 	var body []Stored
 	var at []int

@@ -2,9 +2,10 @@ package model
 
 import "hone/trainer/graph"
 
-// decoded is what a decoder's head makes of the last hidden states x (R,C): logits over
-// the vocabulary by an output matrix of its own or embed (V,C), over the labels, those of
-// each token by the matrix called labels, or of an answer's start and end; and the loss, where there are targets, with z·log²Z in training.
+// decoded applies a decoder's head to the last hidden states x (R,C). It gives logits over the vocabulary, by an
+// output matrix of the head's own or the embedding embed (V,C); over labels, where those of each token come from
+// the matrix that labels names; or of an answer's start and end. With targets it gives the loss too, in training
+// with z·log²Z.
 func decoded(b *graph.Builder, in Inputs, c Config, h Head, labels string, init graph.Init, x, embed *graph.Node, z float64) (out Outputs) {
 	width := embed.Shape()
 	if width == nil {
@@ -43,7 +44,7 @@ func decoded(b *graph.Builder, in Inputs, c Config, h Head, labels string, init 
 	return perToken(b, in, b.Linear(x, w, nil, false), z)
 }
 
-// perToken is the loss of logits (R,V), or (R,labels), where each token has a target.
+// perToken has a target for each token: logits (R,V) or (R,labels).
 func perToken(b *graph.Builder, in Inputs, logits *graph.Node, z float64) (out Outputs) {
 	out.Logits = logits
 	if in.Targets != nil {
@@ -52,7 +53,7 @@ func perToken(b *graph.Builder, in Inputs, logits *graph.Node, z float64) (out O
 	return out
 }
 
-// perText is that of logits (S,labels), where each text has a label.
+// perText has a label for each text: logits (S,labels).
 func perText(b *graph.Builder, in Inputs, logits *graph.Node) (out Outputs) {
 	out.Logits = logits
 	if in.Labels != nil {

@@ -91,14 +91,14 @@ func (f PaLM) check(c Config, faults *Faults) {
 func (f PaLM) headDim() int { return headSize(f.HeadDim, f.HiddenSize, f.NumAttentionHeads) }
 func (f PaLM) inner() int   { return cmp.Or(f.IntermediateSize, 4*f.HiddenSize) }
 
-// palm is the decoder of Chowdhery et al. 2022 (2204.02311), §2: attention and feed-forward
-// side by side, SwiGLU, one key and value for all heads, rotary positions, no biases, one
-// embedding for input and output; §5: its initialisation, and log²Z in its loss.
+// palm is the decoder of Chowdhery et al. 2022 (2204.02311), §2: attention and feed-forward side by side,
+// SwiGLU, one key and value head for all query heads, rotary positions, no biases, one embedding for input and
+// output; §5: its initialisation, and log²Z in its loss.
 //
-// The paper's embeddings start with deviation 1, and logits are divided by √C. Here they are
-// stored divided by √C, and multiplied where they are looked up: the same model, whose
-// embeddings learn at the rate of the other matrices from optimisers that, unlike the paper's,
-// do not scale the rate by a parameter's size.
+// In the paper embeddings start with deviation 1, and logits are divided by √C. Here embeddings are stored
+// divided by √C, and multiplied by it where they are looked up. It is the same model, but its embeddings learn at
+// the rate of the other matrices with optimisers that, unlike the paper's, do not scale the rate by a parameter's
+// size.
 type palm struct {
 	Config
 	PaLM
@@ -122,7 +122,7 @@ func (m *palm) Forward(b *graph.Builder, in Inputs) Outputs {
 	return decoded(b, in, m.Config, m.head, "score", fanIn(m.HiddenSize), x, embed, m.ZLoss)
 }
 
-// block is x + mlp(norm(x)) + attention(norm(x)): one norm, and neither waits for the other.
+// block is x + mlp(norm(x)) + attention(norm(x)), with one norm for both.
 func (m *palm) block(b *graph.Builder, in Inputs, i int, x, turns *graph.Node) *graph.Node {
 	scope := fmt.Sprintf("layers.%d", i)
 	name := modelBody(m.head) + scope
@@ -153,5 +153,5 @@ func (m *palm) norm(b *graph.Builder, name string, x *graph.Node) *graph.Node {
 	return b.LayerNorm(x, b.Param(name+".weight", graph.Init{Ones: true}, m.HiddenSize), nil, m.LayerNormEps)
 }
 
-// fanIn is how a matrix of so many inputs starts: it keeps their variance.
+// fanIn initialises a matrix of n inputs such that its outputs have their variance.
 func fanIn(n int) graph.Init { return graph.Init{Std: 1 / math.Sqrt(float64(n))} }

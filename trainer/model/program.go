@@ -7,12 +7,12 @@ import (
 	"hone/trainer/graph"
 )
 
-// Kind is what a program does.
+// Kind says what a program computes.
 type Kind int
 
 const (
-	// Train: loss and gradients, with dropout. Outputs: loss, nll; of a classifier
-	// logits too.
+	// Train: loss and gradients, with dropout. Outputs: loss, nll, and with a head other than a language
+	// model's logits.
 	Train Kind = iota
 	// Evaluate: forward only, no dropout. A language model with S = 0 gives loss and
 	// nll (R), with S > 0 the logits (S,V) of the rows in pool; a classifier gives
@@ -21,8 +21,8 @@ const (
 	// tokens and logits (S,2) of sequences; a model without a head the last hidden states, hidden (R,C),
 	// or with S > 0 (S,C) of the rows in pool.
 	Evaluate
-	// Decode: the next S tokens, of B sequences, each with its position and sequence, of whose
-	// T tokens keys and values are kept: many of a prompt at once, or one of each sequence.
+	// Decode: reads the next S tokens of B sequences, each token with its position and sequence: many of one prompt
+	// at once, or one of each sequence. Keys and values of up to T tokens of a sequence are kept.
 	// Output: logits (B,V), of the rows in pool.
 	Decode
 )
@@ -43,26 +43,26 @@ func (k Kind) String() string {
 type Options struct {
 	Head      Head
 	Trainable func(name string) bool // nil: all parameters
-	// EncoderLength is the rows of a sequence of an encoder beside the decoder; 0: as many as the
-	// decoder has. Other families ignore it.
+	// EncoderLength is the number of rows of each sequence of an encoder beside a decoder; 0: as many as
+	// the decoder has. Families without one ignore it.
 	EncoderLength int
-	// MicroBatches is how many batches a step of training has, each with a memory of its own; 0: one.
+	// MicroBatches is the number of batches in a step of training, each of which has a memory of its own; 0: one.
 	MicroBatches int
-	// AuxiliaryLM has a classifier learn the next token too, where it is trained (Radford et
-	// al. 2018, eq. 5): with the output matrix tied to the embedding, whatever the
-	// configuration says, since a classifier's checkpoint has no other.
+	// AuxiliaryLM makes a classifier learn to predict the next token too, in training (Radford et al. 2018,
+	// eq. 5). The output matrix is the embedding, whatever the configuration says, since a classifier's checkpoint
+	// has no other.
 	AuxiliaryLM bool
-	// Recompute has a training program make the results of a layer again for its gradients, with the
-	// same bits: less memory for a third of a step's time.
+	// Recompute makes a training program compute the results of a layer again for its gradients, with the same bits.
+	// It saves memory, and takes about a third of a step's time.
 	Recompute bool
-	// Stored says of which type parameters are kept: a quantised one, exec.Q8_0, of what is
-	// frozen; of others it has no say. nil: all are of the network's type.
+	// Stored gives the type in which a frozen parameter is kept, exec.Q8_0 for one. Trainable parameters are always
+	// of the network's type; with nil, all are.
 	Stored func(name string) exec.DType
 	BF16   bool                          // matrix products of linear layers round their operands to bf16
 	State  func(layout *exec.Layout) int // bytes of the state arena (moments, accumulated gradients); nil: none
 }
 
-// slots are the memories of a program: what a step reads, and what the next one will.
+// slots is the number of memories of a program: those that this step reads, and those that the next one will.
 func (o *Options) slots(k Kind) int {
 	if k == Train {
 		return 2 * max(1, o.MicroBatches)
@@ -184,13 +184,13 @@ func NewLayout(c Config, dt exec.DType, o Options) (*exec.Layout, error) {
 	return exec.NewLayout(dt, b.Params()), nil
 }
 
-// parameters builds the smallest graph, for its parameters: they are the same in all.
+// parameters builds the smallest graph, for its parameters, which are the same in all graphs.
 func parameters(c Config, dt exec.DType, o Options) (*graph.Builder, error) {
 	s := 0
 	if o.Head.pools() {
 		s = 1
 	}
-	if f, ok := c.Family.(XLNet); ok { // whose constants grow with the memory
+	if f, ok := c.Family.(XLNet); ok { // its constants grow with the memory
 		f.MemLen = min(f.MemLen, 1)
 		c.Family = f
 	}
@@ -198,8 +198,8 @@ func parameters(c Config, dt exec.DType, o Options) (*graph.Builder, error) {
 	return b, err
 }
 
-// Program builds a program over the parameters of a layout; it needs no device.
-// B sequences of T tokens; S is the number of pooled rows, of Decode that of tokens.
+// Program builds a program over the parameters of a layout, for b sequences of t tokens; it needs no device.
+// s is the number of pooled rows, or for Decode that of tokens.
 func Program(c Config, l *exec.Layout, o Options, k Kind, b, t, s int) (*exec.Program, error) {
 	g, out, err := builder(c, l.DType, o, k, b, t, s)
 	if err != nil {

@@ -2,8 +2,8 @@ package model
 
 import "cmp"
 
-// RoBERTa has the keys of a RoBERTa's config.json (Liu et al. 2019): a BERT without
-// token types and next sentences, whose positions count from pad_token_id + 1.
+// RoBERTa has the keys of a RoBERTa's config.json (Liu et al. 2019): a BERT without token types and next
+// sentences, whose positions start at pad_token_id + 1.
 type RoBERTa BERT
 
 func defaultRoBERTa() Config {

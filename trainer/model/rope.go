@@ -32,14 +32,15 @@ type RopeScaling struct {
 	PartialRotaryFactor *float64 `json:"partial_rotary_factor,omitempty" toml:"-"` // of proportional: the share of a head that turns; nil: 1
 }
 
-// ropeTypes are those that RopeScaling knows: transformers' of today but axial, which is of pictures.
+// ropeTypes are the types that RopeScaling knows: all of transformers but axial, which is for images.
 var ropeTypes = []string{"linear", "dynamic", "yarn", "longrope", "llama3", "proportional"}
 
-// ropeKeys are what readRope reads beside rope_theta and rope_scaling.
+// ropeKeys are the keys that readRope reads beside rope_theta and rope_scaling.
 var ropeKeys = []string{"rope_parameters", "partial_rotary_factor", "original_max_position_embeddings"}
 
-// readRope reads the keys of rotary position embedding in a config.json: rope_parameters has both rope_theta and
-// rope_scaling since transformers 5, and rope_scaling an older key type. As there, rope_scaling goes first, whole.
+// readRope reads a config.json's keys of rotary position embedding. Since transformers 5, rope_parameters has both
+// rope_theta and the keys of rope_scaling; type is an older name of rope_type. As in transformers, rope_scaling is
+// read instead of rope_parameters where both are there.
 func readRope(b []byte, theta *float64, scaling *RopeScaling, maxPositions int) error {
 	var keys struct {
 		Scaling    json.RawMessage `json:"rope_scaling"`
@@ -97,12 +98,12 @@ func readRopeTable(key string, text []byte, theta *float64, scaling *RopeScaling
 	return nil
 }
 
-// check refuses what rotation cannot make of heads of a size.
+// check refuses keys of which rotation can make nothing, for heads of size dim.
 func (s RopeScaling) check(faults *Faults, dim int) {
 	if s.RopeType == "" {
 		return
 	}
-	if !slices.Contains(ropeTypes, s.RopeType) { // whose keys are others
+	if !slices.Contains(ropeTypes, s.RopeType) { // its keys are not known
 		faults.oneOf("rope_scaling.rope_type", s.RopeType, ropeTypes...)
 		return
 	}
@@ -157,9 +158,9 @@ func (s RopeScaling) check(faults *Faults, dim int) {
 	faults.positive(count{"rope_scaling.original_max_position_embeddings", s.OriginalMaxPositionEmbeddings})
 }
 
-// longest is the longest sequence in tokens of a model with so many positions. transformers takes
-// longrope's long_factor where a sequence is longer than the original context, for all of its
-// tokens, those already in a cache too; here such sequences are refused.
+// longest is the longest sequence, in tokens, of a model with maxPositions positions. For a sequence longer than
+// the original context transformers takes longrope's long_factor for all tokens, but keys that are in a cache
+// already keep the short one. Here such sequences are refused.
 func (s RopeScaling) longest(maxPositions int) int {
 	if s.RopeType == "longrope" {
 		return min(maxPositions, s.OriginalMaxPositionEmbeddings)
@@ -167,15 +168,15 @@ func (s RopeScaling) longest(maxPositions int) int {
 	return maxPositions
 }
 
-// A rotation is how positions turn queries and keys: by radians a position, for each half of a
-// head's columns; the result is scaled.
+// A rotation says how positions turn queries and keys: each pair of columns by so many radians a position. The
+// result is multiplied by scale.
 type rotation struct {
 	freqs []float64
 	scale float64
 }
 
-// rotation is that of heads of a size. A dynamic one changes only sequences longer than the model's
-// positions, which there are none of.
+// rotation is for heads of size dim. Type dynamic changes nothing: it is for sequences longer than
+// max_position_embeddings, which are refused.
 func (s RopeScaling) rotation(dim int, theta float64, maxPositions int) rotation {
 	r := rotation{graph.Frequencies(dim, theta), 1}
 	factor := s.Factor
@@ -185,7 +186,7 @@ func (s RopeScaling) rotation(dim int, theta float64, maxPositions int) rotation
 		}
 	}
 	switch s.RopeType {
-	case "linear": // positions are closer together (kaiokendev 2023; Chen et al. 2023)
+	case "linear": // positions move closer together (kaiokendev 2023; Chen et al. 2023)
 		for i := range r.freqs {
 			r.freqs[i] /= factor
 		}
@@ -193,14 +194,14 @@ func (s RopeScaling) rotation(dim int, theta float64, maxPositions int) rotation
 		graph.Llama3Scaling{
 			Factor: s.Factor, LowFreqFactor: s.LowFreqFactor, HighFreqFactor: s.HighFreqFactor, Context: s.OriginalMaxPositionEmbeddings,
 		}.Apply(r.freqs)
-	case "proportional": // the first pairs of a head turn as they would, the others not
+	case "proportional": // only the first pairs of a head turn
 		turning := int(math.Floor(s.share() * float64(dim) / 2))
 		for i := range r.freqs {
 			if r.freqs[i] /= factor; i >= turning {
 				r.freqs[i] = 0
 			}
 		}
-	case "longrope": // each pair has a factor (Ding et al. 2024)
+	case "longrope": // each pair has a factor of its own (Ding et al. 2024)
 		for i := range r.freqs {
 			r.freqs[i] /= s.ShortFactor[i]
 		}
@@ -226,8 +227,8 @@ func (s RopeScaling) share() float64 {
 	return *s.PartialRotaryFactor
 }
 
-// yarn divides frequencies by a factor that goes from 1 to factor between the pair that turns
-// beta_fast times in the original context and the one that turns beta_slow times (Peng et al. 2023, §3.2).
+// yarn keeps the frequencies of pairs that turn more than beta_fast times in the original context, divides by
+// factor those of pairs that turn less than beta_slow times, and interpolates between them (Peng et al. 2023, §3.2).
 func (s RopeScaling) yarn(freqs []float64, dim int, theta, factor float64) {
 	pair := func(turns float64) float64 {
 		return float64(dim) * math.Log(float64(s.OriginalMaxPositionEmbeddings)/(turns*2*math.Pi)) / (2 * math.Log(theta))
@@ -261,8 +262,8 @@ func mscale(factor, m float64) float64 {
 	return 0.1*m*math.Log(factor) + 1
 }
 
-// rotary refuses sizes of heads that rotary position embedding cannot turn; dim 0 is the hidden
-// size's share, which divides says of whether there is one.
+// rotary refuses head sizes that rotary position embedding cannot turn. With dim 0 the size is hidden/heads; that
+// these divide is for divides to check.
 func (f *Faults) rotary(dim, hidden, heads int) {
 	f.natural("head_dim", dim, "hidden_size / num_attention_heads")
 	if (dim > 0 || dim == 0 && heads > 0 && hidden%heads == 0) && headSize(dim, hidden, heads)%2 != 0 {

@@ -6,8 +6,8 @@ import (
 	"hone/trainer/graph"
 )
 
-// sinusoids are the positions of distances (D,C), of the farthest of so many keys before a query
-// first; none is longer than clamp, if that is above 0.
+// sinusoids are the embeddings of distances (D,C), beginning with that of the farthest key before a query. If clamp is
+// above 0, longer distances count as clamp.
 func sinusoids(c, keys, t, clamp int) []float64 {
 	half, turns := c/2, graph.Frequencies(c, 10000)
 	table := make([]float64, 0, (keys+t-1)*c)
@@ -25,8 +25,8 @@ func sinusoids(c, keys, t, clamp int) []float64 {
 	return table
 }
 
-// waves fills dst with elements first, first+1, … of a table (positions,C): in each row sines at
-// even places, cosines at odd ones, of root mean square std.
+// waves fills dst with elements first, first+1, … of a table (positions,C): sines in the even columns, cosines in
+// the odd ones, of root mean square std.
 func waves(dst []float64, first, c int, std float64) {
 	turns := graph.Frequencies(2*((c+1)/2), 10000)
 	for i := range dst {
@@ -36,7 +36,7 @@ func waves(dst []float64, first, c int, std float64) {
 	}
 }
 
-// pairs refuses a width that sine and cosine cannot share.
+// pairs refuses an odd width, which pairs of sine and cosine cannot fill.
 func (f *Faults) pairs(key string, width int) {
 	if width%2 != 0 {
 		f.add(key, "%d is odd: positions are pairs of sine and cosine", width)

@@ -98,8 +98,8 @@ func (f T5) keys(h Head) keys {
 	k.inert = append(k.inert, rotaryKeys...)
 	delete(k.only, "classifier_dropout")
 	delete(k.only, "hidden_dropout")
-	k.only["is_causal"] = []string{} // it would be of the encoder and of the decoder
-	// What is derived of feed_forward_proj, unless a file says it.
+	k.only["is_causal"] = []string{} // it would apply to both encoder and decoder
+	// They follow from feed_forward_proj, unless a file has them too.
 	function, gated := f.feedForward()
 	k.only["dense_act_fn"], k.only["is_gated_act"] = []string{strconv.Quote(function)}, []string{strconv.FormatBool(gated)}
 	if function == "gelu_new" {
@@ -108,8 +108,8 @@ func (f T5) keys(h Head) keys {
 	return k
 }
 
-// feedForward is the function of the feed-forward, and whether it is gated. gated-gelu means GELU's
-// tanh form, gelu alone does not.
+// feedForward is the function of the feed-forward, and whether it is gated. As in transformers, gated-gelu is GELU's
+// tanh form, and gelu is not.
 func (f T5) feedForward() (function string, gated bool) {
 	if f.FeedForwardProj == "gated-gelu" {
 		return "gelu_new", true
@@ -134,10 +134,9 @@ func (f T5) check(c Config, faults *Faults) {
 	faults.yes("is_encoder_decoder", f.IsEncoderDecoder || err == nil && encodes(h))
 }
 
-// t5 is the encoder and decoder of Raffel et al. 2020: norms without mean and bias before each
-// sub-layer, no positions but a bias of attention by distance that all layers share, no scale
-// of attention. With tied embeddings it is T5 1.0, whose last hidden states are scaled; with an
-// output matrix of its own T5 1.1.
+// t5 is the encoder and decoder of Raffel et al. 2020: RMS norms before each sub-layer, attention scores that are not
+// scaled, and no positions but a bias of attention by distance, which all layers share. With tied embeddings it is
+// T5 1.0, whose last hidden states are scaled; with an output matrix of its own it is T5 1.1.
 type t5 struct {
 	Config
 	T5
@@ -176,8 +175,8 @@ func (m *t5) Forward(b *graph.Builder, in Inputs) Outputs {
 	return decoded(b, in, m.Config, m.head, "", normal, x, shared, 0)
 }
 
-// stack is the encoder, or with the rows of an encoder, encoded, the decoder: x (R,C) -> (R,C). What rows
-// and source say is which rows see each other.
+// stack is the encoder, or, where encoded has the rows of an encoder, the decoder: x (R,C) -> (R,C). rows and source say
+// which rows see each other.
 func (m *t5) stack(b *graph.Builder, in Inputs, name string, layers int, x *graph.Node, rows graph.Attend, encoded *graph.Node, source graph.Attend) *graph.Node {
 	rows.Dropout, rows.Rng = m.DropoutRate, in.Rng
 	cross := rows

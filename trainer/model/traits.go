@@ -1,7 +1,7 @@
 package model
 
-// Traits are everything that sets a family apart for the code that uses it: this struct, not
-// methods that a family may or may not have, so that a misspelt name does not compile.
+// Traits are what the rest of the code needs to know of a family. They are fields of one struct, not optional
+// methods, so that a misspelt name does not compile.
 type Traits struct {
 	// Classes are the names of the family's models in Hugging Face's transformers, the architectures
 	// of a config.json, by head; "": the family has no such head.
@@ -10,28 +10,29 @@ type Traits struct {
 	Writing Writing
 	Learns  Learning
 
-	EncoderDecoder bool // a decoder beside the encoder, but in a token classifier and an Encoder, which have the encoder alone
-	TokenTypes     bool // tokens have types, Feed.Types: of the first text or of the second
+	EncoderDecoder bool // there is an encoder beside the decoder; token classifiers and Encoder have the encoder alone
+	TokenTypes     bool // tokens have types, Feed.Types: whether they are of a first or a second text
 	FirstToken     bool // a classifier reads the first token of a sequence, [CLS], not its last
 	SkipsPadding   bool // a classifier reads the last token that is not pad_token_id
 
 	MaxLength      int // of a sequence, in tokens; 0: any
-	PositionOffset int // the first rows of the table of positions, which no token has
-	Memory         int // rows that a language model keeps of what came before a sequence
+	PositionOffset int // rows of the table of positions before that of the first token
+	Memory         int // rows before a sequence that a language model remembers
 
-	// Heads that read a text twice, by the encoder and by the decoder behind StartToken, are fed it once.
+	// ReadsTwice are the heads that read a text by both the encoder and the decoder, there behind StartToken. They are
+	// fed it once.
 	ReadsTwice [numHeads]bool
 	StartToken int32
 }
 
-// Writing is how a family's language model goes on with a text.
+// Writing is how a family's language model continues a text.
 type Writing int
 
 const (
-	Cached   Writing = iota // Decode
-	Queried                 // Evaluate: the row behind the text has the logits of its own token, not of the next
-	Answered                // Evaluate: the encoder reads the text, and the decoder writes another
-	Never                   // it sees to both sides
+	Cached   Writing = iota // with Decode
+	Queried                 // with Evaluate: a row behind the text predicts its own token, not the next one
+	Answered                // with Evaluate: the encoder reads the text, and the decoder writes another
+	Never                   // not at all: its tokens see both sides
 )
 
 // Learning is what a family's language model is trained to predict.
@@ -57,7 +58,7 @@ func (c Config) Writing() Writing { return c.Traits().Writing }
 // MaxLength is the longest sequence in tokens, 0 where there is no bound.
 func (c Config) MaxLength() int { return c.Traits().MaxLength }
 
-// Memory is how many rows a model of a head keeps of what came before a sequence: XLNet's.
+// Memory is how many rows before a sequence a model with a head remembers: XLNet's language model does.
 func (c Config) Memory(h Head) int {
 	if h != LanguageModel {
 		return 0
@@ -68,8 +69,8 @@ func (c Config) Memory(h Head) int {
 // class is the architecture with a head, "" where the family has none.
 func (c Config) class(h Head) string { return c.Traits().Classes[h] }
 
-// classNames are the names of the classes of a family with the heads that most have; what the name
-// of its language model ends with differs.
+// classNames are the names of a family's classes with the heads that most families have. languageModel is what the
+// name of its language model ends with.
 func classNames(family, languageModel string) [numHeads]string {
 	return [numHeads]string{
 		LanguageModel: family + languageModel, Classifier: family + "ForSequenceClassification",

@@ -19,13 +19,13 @@ func (w Window) MarshalJSON() ([]byte, error) {
 	return json.Marshal(int(w))
 }
 
-// layerTypes are transformers' names of layers by what they see.
+// transformers' names of the types of layers, by what their tokens see.
 const (
 	seesAll    = "full_attention"
 	seesWindow = "sliding_attention"
 )
 
-// windowsOf are the windows of layers of some types; nil: no layer has one.
+// windowsOf gives the window of each layer; nil if no layer has one.
 func windowsOf(types []string, window int) []int {
 	var windows []int
 	for i, t := range types {
@@ -39,7 +39,7 @@ func windowsOf(types []string, window int) []int {
 	return windows
 }
 
-// everyNth are the types of layers of which each nth sees everything.
+// everyNth are the types of layers every nth of which has full attention.
 func everyNth(n, layers int) []string {
 	types := make([]string, layers)
 	for i := range types {
@@ -50,7 +50,7 @@ func everyNth(n, layers int) []string {
 	return types
 }
 
-// layerTypes refuses lists that are not of each layer's type, and types that are not known.
+// layerTypes refuses a list that does not have one known type for each layer.
 func (f *Faults) layerTypes(types []string, layers, window int) {
 	if len(types) == 0 {
 		return

@@ -17,9 +17,9 @@ type XLNet struct {
 	DHead              int     `json:"d_head,omitempty"` // 0: d_model/n_head, and nothing else
 	DInner             int     `json:"d_inner" toml:"d_inner"`
 	FFActivation       string  `json:"ff_activation" toml:"ff_activation"`
-	ClampLen           int     `json:"clamp_len" toml:"clamp_len"`           // the longest distance that is told from others; -1: any
+	ClampLen           int     `json:"clamp_len" toml:"clamp_len"`           // longer distances count as this one; -1: none does
 	MemLen             int     `json:"mem_len" toml:"mem_len"`               // rows kept of what came before
-	UseMemsTrain       bool    `json:"use_mems_train" toml:"use_mems_train"` // else nothing is kept, whatever mem_len says
+	UseMemsTrain       bool    `json:"use_mems_train" toml:"use_mems_train"` // false: there is no memory, whatever mem_len says
 	ReuseLen           int     `json:"reuse_len"`                            // 0 only, if anything is kept
 	Dropout            float64 `json:"dropout"`
 	LayerNormEps       float64 `json:"layer_norm_eps" toml:"layer_norm_eps"`
@@ -101,11 +101,10 @@ func (f XLNet) check(c Config, faults *Faults) {
 	faults.probability("initializer_range", f.InitializerRange)
 }
 
-// xlnet is the model of Yang et al. 2019. It predicts tokens in any order: each row sees the rows
-// before it in the order that Inputs.Order gives. Its content stream h sees the row itself
-// too, and its query stream g, which starts from one vector in all rows, does not, and
-// predicts the row's own token. Positions are distances, as in Transformer-XL (Dai et al. 2019),
-// and so is the memory, which both streams see.
+// xlnet is the model of Yang et al. 2019. It predicts tokens in any order: each row sees the rows before it in the order
+// of Inputs.Order. There are two streams. In the content stream h a row also sees itself. In the query stream g, which
+// starts from the same vector in all rows, it does not, and predicts its own token. Relative positions and the memory,
+// which both streams see, are those of Transformer-XL (Dai et al. 2019).
 type xlnet struct {
 	Config
 	XLNet
@@ -122,7 +121,7 @@ func (m *xlnet) Forward(b *graph.Builder, in Inputs) Outputs {
 	h := b.Dropout(b.Embed(word, in.Tokens), m.Dropout, in.Rng) // (R,C)
 	var g *graph.Node
 	var mask *graph.Node
-	if m.head == LanguageModel || m.head == Base { // which keeps it for a language model that begins with it
+	if m.head == LanguageModel || m.head == Base { // a base keeps it for language models that begin with it
 		mask = b.Stored(b.Param(m.body+"mask_emb", m.normal(), 1, c), 1, 1, c)
 	}
 	if m.head != LanguageModel {
@@ -162,7 +161,7 @@ func (m *xlnet) Forward(b *graph.Builder, in Inputs) Outputs {
 	return perToken(b, in, b.Linear(x, word, b.Param("lm_loss.bias", graph.Init{}, m.VocabSize), false), 0)
 }
 
-// layer is both streams' attention to the content stream, then their feed-forward.
+// layer is attention of both streams to the content stream, then the feed-forward of both.
 func (m *xlnet) layer(b *graph.Builder, in Inputs, i int, h, g, distances *graph.Node) (content, query *graph.Node) {
 	c, name := m.DModel, fmt.Sprintf("%slayer.%d.", m.body, i)
 	part := func(part string, rows ...int) *graph.Node { // (rows…,C), stored by heads
@@ -203,7 +202,7 @@ func (m *xlnet) layer(b *graph.Builder, in Inputs, i int, h, g, distances *graph
 	return feedForward(content), query
 }
 
-// norm declares a norm's parameters, for both streams.
+// norm declares the parameters of a norm that both streams use.
 func (m *xlnet) norm(b *graph.Builder, name string) func(*graph.Node) *graph.Node {
 	gain := b.Param(name+".weight", graph.Init{Ones: true}, m.DModel)
 	bias := b.Param(name+".bias", graph.Init{}, m.DModel)
