@@ -113,7 +113,7 @@ learning_rate = 1e-3
 		"model.hidden_size=66":        `llama.toml:4: model.hidden_size: 66 is not a multiple of num_attention_heads, 4`,
 		"model.num_attention_heads=3": `llama.toml:6: model.hidden_size: 64 is not a multiple of num_attention_heads, 3`,
 		"model.model_type=lama":       `"lama" is not known; did you mean "llama"?`,
-		"stage.pretrain.dropout=0.1":  "stage.pretrain.dropout: llama has no dropout but of attention's weights, attention_dropout",
+		"stage.pretrain.dropout=0.1":  "stage.pretrain.dropout: llama has dropout of attention weights only, attention_dropout",
 
 		"stage.pretrain.attention_dropout=1": "stage.pretrain.attention_dropout: 1 is not 0 or more and below 1",
 	} {
@@ -132,7 +132,7 @@ func TestAttentionDropout(t *testing.T) {
 	if _, err := parse(file, text, []string{"stage.pretrain.dropout=0.1"}); err != nil {
 		t.Error(err)
 	}
-	const want = "stage.pretrain.attention_dropout: t5 has no dropout of attention's weights alone"
+	const want = "stage.pretrain.attention_dropout: t5 has no dropout of attention weights by itself"
 	if _, err := parse(file, text, []string{"stage.pretrain.attention_dropout=0.1"}); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error %v, want %q", err, want)
 	}

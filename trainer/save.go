@@ -15,16 +15,16 @@ import (
 	"hone/trainer/pretrained"
 )
 
-// state is state.json: what a run resumes from, beside weights and moments.
+// state is state.json: what a run needs to resume, beside weights and moments.
 type state struct {
 	Step   int         `json:"step"`
 	Tokens int64       `json:"tokens"`
 	Cursor data.Cursor `json:"cursor"`
-	// Pending is what the hooks of this step have not been called with: the run was interrupted.
+	// Pending is the information of a step whose hooks have not been called: the run was interrupted.
 	Pending *StepInfo `json:"pending,omitempty"`
 }
 
-// save writes a checkpoint of the step just done, and lets go of older ones.
+// save writes a checkpoint of the step just done, and deletes older ones.
 func (t *Trainer) save(pending bool) error {
 	return t.averaged(func() error { return t.publish(pending) })
 }
@@ -92,7 +92,7 @@ func (t *Trainer) moments() []stored {
 	return out
 }
 
-// memories are what the next step reads of the one just done: each layer's, of each micro-batch.
+// memories are what the next step reads from the one just done: the memory of each layer, for each micro-batch.
 func (t *Trainer) memories() []stored {
 	var out []stored
 	for i := 0; ; i++ {
@@ -120,8 +120,8 @@ func (t *Trainer) file(name string, list []stored) checkpoint.File {
 	return checkpoint.StreamFile(name, tensors, func(w io.Writer, x checkpoint.Tensor) error { return t.write(w, from[x.Name]) })
 }
 
-// saveChunk is what a save copies from the device at a time: a multiple of 8. The host
-// need not hold the weights and moments once more.
+// saveChunk is the number of bytes that a save copies from the device at a time, a multiple of 8, so that the
+// host need not hold another copy of weights and moments.
 const saveChunk = 1 << 20
 
 func (t *Trainer) write(w io.Writer, x stored) error {
@@ -199,7 +199,7 @@ func (t *Trainer) resume() error {
 	t.step, t.tokens, t.cursor = st.Step, st.Tokens, st.Cursor
 	chain, changed := c.Manifest.Continue(t.cfg.Manifest.Provenance)
 	t.cfg.Manifest.Provenance = chain
-	if changed { // the cursor is of other data
+	if changed { // the cursor belongs to other data
 		t.cursor = data.Cursor{}
 		if len(t.cfg.Data.Mixture) == 0 {
 			t.cursor.Epoch = st.Cursor.Epoch + 1 // in another order, where much of it is the same
@@ -222,7 +222,7 @@ func (t *Trainer) resume() error {
 	} else if best != nil {
 		t.best, t.hasBest = best.Manifest.Metrics[t.cfg.Retention.Metric], true
 	}
-	// A process that was killed may have saved, and not let go of the older ones yet.
+	// A process that was killed may have saved, but not deleted the older ones yet.
 	if _, err := checkpoint.Retain(t.cfg.Dir, t.cfg.Retention); err != nil {
 		return err
 	}

@@ -25,8 +25,8 @@ func (t *Trainer) forwardBackward(run func() error, b *data.Batch, micro int) er
 	return run()
 }
 
-// slots are the memories that a micro-batch reads and writes, of a model that has any: each has
-// one of its own, and what a step writes the next one reads, so that a step can run again.
+// slots are the memories that a micro-batch reads and writes, in a model that has any. Each micro-batch has its own;
+// a step writes to other slots than it reads, for the next step, so that it can run again.
 func (t *Trainer) slots(micro int) [2]int32 {
 	n, odd := len(t.combine), t.step%2
 	return [2]int32{int32(odd*n + micro), int32((1-odd)*n + micro)}
@@ -61,8 +61,7 @@ func (t *Trainer) clipAndUpdate() (float64, error) {
 	return math.Sqrt(norm2), nil
 }
 
-// A DivergedError says that a training came to a loss, a gradient, weights or a figure that is
-// not finite.
+// A DivergedError says that a loss, a gradient, weights or another figure of a training is not finite.
 type DivergedError struct {
 	Step int
 	What string // the loss is NaN
@@ -78,9 +77,9 @@ func (e *DivergedError) Error() string {
 
 func (e *DivergedError) Unwrap() error { return e.err }
 
-// explain reruns the step in progress with every output checked, and names the
-// first operation that was not finite. The weights are still the step's own, since
-// an update with a gradient that is not finite writes nothing.
+// explain runs the step in progress again with every output checked, and names the first operation whose result is
+// not finite. The weights are still those of the step, since an update with a gradient that is not finite writes
+// nothing.
 func (t *Trainer) explain(what string) error {
 	diverged := func(err error) error { return &DivergedError{t.step + 1, what, err} }
 	loader, err := data.NewLoader(t.cfg.Data, t.start)

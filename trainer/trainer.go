@@ -1,7 +1,6 @@
-// Package trainer trains: it draws batches, runs the step's program on each
-// micro-batch, combines the gradients, updates the weights, and keeps checkpoints.
-// Pretraining and fine-tuning differ only in the objective, the head and the
-// weights that they start from.
+// Package trainer trains models: it takes batches, runs the step's program on each micro-batch, combines the
+// gradients, updates the weights, and keeps checkpoints. Pretraining and fine-tuning differ only in the objective, the
+// head and the initial weights.
 package trainer
 
 import (
@@ -36,11 +35,10 @@ type Config struct {
 	Say         func(line string)   // for the run's log
 }
 
-// Due says whether something that happens every so often happens at a step, given
-// the time since it last did.
+// Due says whether something that happens at intervals is due at a step, given the time since it last happened.
 type Due func(step int, since time.Duration) bool
 
-// A Hook is called after every step whose number it finds due, and after the last.
+// A Hook is called after each step at which it is due, and after the last one.
 type Hook struct {
 	Due Due
 	Do  func(ctx context.Context, t *Trainer, s StepInfo) error
@@ -173,7 +171,7 @@ func (t *Trainer) Executors() []*exec.Executor {
 // Cursor is where the next step begins in the data.
 func (t *Trainer) Cursor() data.Cursor { return t.cursor }
 
-// Read counts what this Trainer has read: nothing, where there was no step to do.
+// Read counts what this Trainer has read: nothing, if there was no step left to do.
 func (t *Trainer) Read() data.Stats {
 	if t.loader == nil {
 		return data.Stats{}
@@ -204,9 +202,8 @@ func (t *Trainer) SetMetric(name string, value float64) {
 	}
 }
 
-// Run trains to the last step. When ctx ends, the step in progress is finished, or its
-// hooks are given up, to be called when the stage is resumed; a checkpoint is saved, and
-// ctx's error is returned.
+// Run trains to the last step. When ctx ends, the step in progress is finished, or its hooks are abandoned, to be
+// called when the stage is resumed; then a checkpoint is saved, and ctx's error is returned.
 func (t *Trainer) Run(ctx context.Context) error {
 	if t.step < t.cfg.Steps {
 		loader, err := data.NewLoader(t.cfg.Data, t.cursor)
@@ -268,8 +265,7 @@ func (t *Trainer) Run(ctx context.Context) error {
 	return nil
 }
 
-// averaged calls do with the averaged weights in the network, where there are some: they
-// are what is evaluated and saved.
+// averaged calls do with the averaged weights in the network, if there are any: these are evaluated and saved.
 func (t *Trainer) averaged(do func() error) error {
 	if t.exchange == nil {
 		return do()

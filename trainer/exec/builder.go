@@ -27,7 +27,7 @@ func (b *Builder) fail(format string, args ...any) {
 	}
 }
 
-// At adds a value that lies at a fixed offset of a param, grad or state arena.
+// At adds a value at a fixed offset of a param, grad or state arena.
 func (b *Builder) At(name string, class Class, offset int, dt DType, shape ...int) ID {
 	if class >= Cache {
 		b.fail("value %s: class %v has no fixed offsets", name, class)
@@ -51,7 +51,7 @@ func (b *Builder) Input(name string, dt DType, shape ...int) ID {
 	return b.next(Input, name, dt, shape)
 }
 
-// next adds a named value behind those of its class.
+// next adds a named value behind the others of its class.
 func (b *Builder) next(class Class, name string, dt DType, shape []int) ID {
 	if _, dup := b.p.Named[name]; dup {
 		b.fail("%v %s is declared twice", class, name)
@@ -82,7 +82,7 @@ func (b *Builder) add(v Value) ID {
 	return ID(len(b.p.Values) - 1)
 }
 
-// Layer says that the instructions that follow are of layer n of the model, from 1; 0: of none.
+// Layer says that the following instructions belong to layer n of the model, counted from 1; 0: to none.
 func (b *Builder) Layer(n int) { b.layer = n }
 
 // Emit appends an instruction.

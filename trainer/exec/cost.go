@@ -1,7 +1,7 @@
 package exec
 
-// Cost of one instruction: its FLOPs, counted as FLOPs does, and the bytes that it
-// cannot but read and write, each operand once.
+// Cost is that of one instruction: its FLOPs, counted as FLOPs does, and the bytes that it has to read
+// and write at least, each operand once.
 func (p *Program) Cost(instr int) (flops, bytes float64) {
 	in := &p.Instrs[instr]
 	for k, id := range in.In {

@@ -14,8 +14,8 @@ const (
 	F32 DType = iota
 	F64
 	I32
-	// Q8_0 is llama.cpp's: blocks of 32 elements along the last dimension, each a scale d in
-	// float16 and 32 int8 q, for d·q. A quantised parameter is read-only, so it is frozen.
+	// Q8_0 is llama.cpp's type: blocks of 32 elements along the last dimension, stored as a scale d in float16
+	// and 32 int8 numbers q; an element is d·q. A quantised parameter is read-only, so it must be frozen.
 	Q8_0
 
 	numDTypes
@@ -28,10 +28,10 @@ var dtypes = [numDTypes]struct {
 
 func (d DType) String() string { return dtypes[d].name }
 
-// Quantized says that elements come in blocks, each with a scale of its own.
+// Quantized says that elements are stored in blocks, each with a scale of its own.
 func (d DType) Quantized() bool { return dtypes[d].elems > 1 }
 
-// Block is how many elements a block has: rows hold whole ones. It is 1 where d is not quantised.
+// Block is the number of elements of a block; rows hold whole blocks. It is 1 where d is not quantised.
 func (d DType) Block() int { return dtypes[d].elems }
 
 // Bytes is the size of n elements, whole blocks of them.

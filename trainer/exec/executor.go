@@ -7,9 +7,8 @@ import (
 	"unsafe"
 )
 
-// Memory is what the programs of one model share: an arena each for parameters,
-// gradients, state and caches. An arena is allocated when first used: a model that only
-// reads has no gradients.
+// Memory is what the programs of one model share: one arena each for parameters, gradients, state and
+// caches. An arena is allocated when it is first used: a model that is only evaluated has no gradients.
 type Memory struct {
 	dev    Device
 	arenas [Input]*arena
@@ -20,7 +19,7 @@ type arena struct {
 	buf   Buffer // nil: not used yet
 }
 
-// NewMemory has shared arenas of so many bytes, and no caches.
+// NewMemory gives a memory with arenas of these sizes, in bytes, and no caches.
 func NewMemory(dev Device, param, grad, state int) *Memory {
 	return &Memory{dev, [Input]*arena{Param: {bytes: param}, Grad: {bytes: grad}, State: {bytes: state}, Cache: {}}}
 }
@@ -289,9 +288,8 @@ func (e *NonFiniteError) Error() string {
 		e.Program, e.Instr, e.Op, e.Note, e.Value, e.Index)
 }
 
-// RunChecked is Run with a look at each instruction's floating-point outputs; it
-// stops at the first that is not finite with a *NonFiniteError. Slow: for finding
-// out why a loss is not finite.
+// RunChecked is Run, but checks the floating-point outputs of each instruction, and stops at the first
+// that is not finite with a *NonFiniteError. It is slow, and meant for finding out why a loss is not finite.
 func (e *Executor) RunChecked() error {
 	var host []byte
 	for i := range e.prog.Instrs {

@@ -7,14 +7,13 @@ import (
 	"strings"
 )
 
-// Fuse joins instructions into one where a kernel does both while the data is in
-// registers or caches. It comes last before Program. Results keep their bits but for two:
-// the gradient of a bias that is summed while its rows are made, and that of a table that
-// is both an embedding and an output layer, are rounded in another order.
+// Fuse joins instructions into one where a kernel can do both while the data is in registers or caches. It
+// comes last, before Program. Results keep their bits, with two exceptions, which are rounded in another order: the
+// gradient of a bias that is summed while its rows are made, and that of a table that is both an embedding and an
+// output layer.
 //
-// A matrix product and its GELU are not among them: the product's blocks lose as much,
-// written twice, as one reading pass less gains (0 to 3 % slower with AVX2 at a
-// transformer's sizes, 20 % at 768 rows of 128).
+// A matrix product and the GELU behind it are not joined: writing the product's blocks twice costs as much as is
+// gained by one reading pass less (0 to 3 % slower with AVX2 at a transformer's sizes, 20 % at 768 rows of 128).
 func (b *Builder) Fuse() {
 	f := &fusion{p: &b.p}
 	f.index()
@@ -22,7 +21,7 @@ func (b *Builder) Fuse() {
 		f.concat, f.split, f.head, f.addNorm, f.normGradResidual, f.normGradSum, f.geluGradSum, f.embedGrad,
 	} {
 		for i := range f.p.Instrs {
-			for f.p.Instrs[i].Op != OpInvalid && pass(i) { // and once more, on what it has become
+			for f.p.Instrs[i].Op != OpInvalid && pass(i) { // again, on the instruction that it has become
 			}
 		}
 	}
@@ -30,8 +29,8 @@ func (b *Builder) Fuse() {
 	f.rename()
 }
 
-// A fusion is a program while it is rewritten. Instructions keep their numbers: one that goes
-// becomes OpInvalid, so that the index is mended where something changes, and not made again.
+// A fusion is a program while it is rewritten. Instructions keep their numbers; a removed one becomes OpInvalid.
+// So the index of readers and writers is updated where something changes, and not built again.
 type fusion struct {
 	p       *Program
 	writers [][]int // of each value: the instructions, in their order
@@ -107,7 +106,7 @@ func (f *fusion) concat(i int) bool {
 	return in.Op == OpConcat && f.view(i, in.Out[0], in.In, Param)
 }
 
-// split has what it would take apart written where the parts lie.
+// split makes the instruction that writes its operand write to the parts instead.
 func (f *fusion) split(i int) bool {
 	in := &f.p.Instrs[i]
 	if in.Op != OpSplit || !f.only(in.In[0], i) || f.writer(in.In[0]) < 0 {
@@ -199,16 +198,15 @@ func (f *fusion) replace(i int, in Instr, gone ...int) {
 	f.set(i, in)
 }
 
-// Rows of logits that the head makes at a time: so many that reading the weight twice and
-// its gradient as well for each part hardly counts, and so few that they may stay in a
-// cache. Of a large vocabulary they are fewer, to save memory.
+// Rows of logits that the head computes at a time: enough that reading the weight and its gradient twice for each
+// part costs little, and few enough to stay in a cache. For a large vocabulary there are fewer, to save memory.
 const (
 	workRows  = 1024
 	workBytes = 128 << 20
 )
 
-// head makes the output layer, its loss and their gradients one instruction, that never
-// holds the logits of all rows.
+// head joins the output layer, its loss and their gradients into one instruction, which never holds the
+// logits of all rows.
 func (f *fusion) head(i int) bool {
 	lin := f.p.Instrs[i]
 	if lin.Op != OpLinear {
@@ -280,7 +278,7 @@ func (f *fusion) head(i int) bool {
 	return true
 }
 
-// addNorm makes a residual's sum and the norm of it one instruction.
+// addNorm joins a residual sum and its norm into one instruction.
 func (f *fusion) addNorm(i int) bool {
 	add := f.p.Instrs[i]
 	if add.Op != OpAdd {
@@ -291,7 +289,7 @@ func (f *fusion) addNorm(i int) bool {
 		return false
 	}
 	for _, op := range [][2]Op{{OpLayerNorm, OpAddLayerNorm}, {OpRMSNorm, OpAddRMSNorm}} {
-		// The first that there is: the norm may run again for its gradient.
+		// The first norm: it may run again for its gradient.
 		k := slices.IndexFunc(f.readers[sum], func(r int) bool { return f.p.Instrs[r].Op == op[0] })
 		if k < 0 {
 			continue
@@ -362,7 +360,7 @@ func (f *fusion) normGradSum(i int) bool {
 	return ok && f.sumRows(i, dsum)
 }
 
-// geluGradSum does so for the bias before a GELU.
+// geluGradSum does the same for the bias before a GELU.
 func (f *fusion) geluGradSum(i int) bool {
 	return f.p.Instrs[i].Op == OpGELUGrad && f.sumRows(i, 1)
 }
@@ -404,7 +402,7 @@ func (f *fusion) embedGrad(i int) bool {
 		if !f.only(base, i) || f.writer(base) < 0 || !f.ready(e, i, g.In...) || !f.unread(i, home) {
 			continue
 		}
-		// What was a term of the sum is written where the sum lies.
+		// The term of the sum is written in the place of the sum.
 		at := f.writer(base)
 		w := f.p.Instrs[at]
 		w.Out = slices.Clone(w.Out)

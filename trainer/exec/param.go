@@ -10,15 +10,15 @@ type ParamInfo struct {
 	Trainable bool
 	// DType is that of the layout's floats, or a quantised one.
 	DType DType
-	// Maps is how many linear maps of a hidden layer lie side by side in the columns of
-	// a matrix: 1, or 3 in GPT-2's c_attn. Muon takes each by itself. It is 0 for what is
-	// no hidden layer's weight: embeddings, output layers, vectors.
+	// Maps is the number of linear maps of a hidden layer that lie side by side in the columns of a matrix: 1, or 3
+	// in GPT-2's c_attn. Muon updates each by itself. It is 0 for parameters that are no weights of hidden layers:
+	// embeddings, output layers, vectors.
 	Maps int
 }
 
-// Layout is the parameters of a model in arena order: those with weight decay
-// first, so that an optimiser's passes run over few long ranges, and else as declared, so
-// that the weights of one joint product lie side by side, and so do its biases.
+// Layout lists the parameters of a model in the order of their arena. Those with weight decay come first, so
+// that an optimiser's passes run over few long ranges. Otherwise they lie as declared, so that the weights of a joint
+// product lie side by side, and its biases too.
 type Layout struct {
 	DType  DType // of floats: what programs compute in, gradients, and parameters that are not quantised
 	Params []ParamInfo

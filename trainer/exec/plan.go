@@ -114,8 +114,7 @@ func (p *Program) plan() error {
 	return nil
 }
 
-// terms is how many of an in-place op's first operands its first result may take the
-// place of.
+// terms is the number of an in-place op's first operands whose place its first result may take.
 func (o Op) terms() int {
 	switch o {
 	case OpAdd, OpAddLayerNorm, OpAddRMSNorm:

@@ -15,14 +15,14 @@ import (
 	"text/tabwriter"
 )
 
-// Class says which arena a value lies in, and how long it lives.
+// Class is the arena in which a value lies; it says how long the value lives.
 type Class uint8
 
 const (
 	Param   Class = iota // weights
 	Grad                 // gradients, at the same offsets as the weights
 	State                // survives runs: moments, accumulated gradients
-	Cache                // survives runs, of the texts at hand: keys and values, a memory
+	Cache                // survives runs, for the texts at hand: keys and values, XLNet's memory
 	Input                // fed by the host
 	Scratch              // planned by liveness
 	numClasses
@@ -87,9 +87,9 @@ type Constant struct {
 // Size is the bytes of an arena.
 func (p *Program) Size(c Class) int { return p.Bytes[c] }
 
-// FLOPs of one run: a multiply and an add count as two; only matrix products,
-// attention included, are counted, as is usual for model FLOPs. Attention counts
-// the full T×T square, whatever the rows see of it, and nothing that is computed twice.
+// FLOPs is the number of floating-point operations of one run; a multiply and an add count as two. As usual for
+// model FLOPs, only matrix products count, those of attention included. Attention counts the full T×T square, whatever
+// the rows see of it, and what is computed twice counts once.
 func (p *Program) FLOPs() float64 {
 	var sum float64
 	for i := range p.Instrs {

@@ -2,16 +2,15 @@ package exec
 
 import "slices"
 
-// Recompute saves memory for time (Chen et al. 2016, gradient checkpointing): of the first
-// instructions, so many, which are the forward pass, it keeps no results of a layer but
-// those that are read outside of it. Before the first gradient that needs one of the others,
-// what it needs of the layer runs again, on the same operands: the same bits.
-// It comes before Fuse.
+// Recompute trades time for memory (Chen et al. 2016, gradient checkpointing). The first forward instructions are
+// the forward pass; of a layer it keeps only results that are read outside of the layer. Before the first gradient
+// that needs one of the others, the part of the layer that it needs runs again, on the same operands, with the same
+// bits. It must come before Fuse.
 func (b *Builder) Recompute(forward int) {
 	p := &b.p
 	f := &fusion{p: p}
 	f.index()
-	// kept reports whether a value stays from the forward pass on, if at all it is needed.
+	// kept reports whether a value of the forward pass is kept for as long as it is needed.
 	kept := func(id ID) bool {
 		w := f.writer(id)
 		if p.Values[id].Class != Scratch || w >= forward || p.Instrs[w].Layer == 0 || f.named[id] {

@@ -1,5 +1,5 @@
-// Package feed lays batches of data into what the programs of a model take: the same way
-// where a model is trained and where it is scored.
+// Package feed turns batches of data into the inputs of a model's programs, in the same way for training and for
+// scoring.
 package feed
 
 import (
@@ -7,7 +7,7 @@ import (
 	"hone/trainer/model"
 )
 
-// A Feed is a model's, filled from batches.
+// A Feed is a model.Feed that is filled from batches.
 type Feed struct {
 	model.Feed
 	first bool // a classifier reads the first token of a text, not its last

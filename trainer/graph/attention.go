@@ -7,7 +7,7 @@ import (
 	"hone/trainer/exec"
 )
 
-// Heads are the sizes of an attention. Every KV head serves Query/KV query heads.
+// Heads are the numbers of heads of an attention. Each KV head serves Query/KV query heads.
 type Heads struct{ Query, KV int }
 
 // size gives the size of a head from the columns of a matrix that holds so many.
@@ -43,11 +43,11 @@ type Attend struct {
 	Segments, Order *Node // (R) int32
 	Strict          bool
 
-	// Window, if not 0, hides keys that lie so many rows or more before a query: it sees its own row
-	// and the Window-1 before. The keys are the queries' rows.
+	// Window, if not 0, limits what a query sees to its own row and the Window-1 rows before it. It is for keys
+	// that are the queries' own rows.
 	Window int
 
-	// Of keys that are other rows than the queries: cross-attention, a memory. Else nil.
+	// For keys that are other rows than the queries: cross-attention, a memory. Else nil.
 	KeySegments, KeyOrder *Node // (S) int32
 	KeyT                  int   // their rows of a sequence
 
@@ -58,7 +58,7 @@ type Attend struct {
 
 	Scale float64 // of the products; 0: 1/√D
 
-	// Dropout is that of the weights, as Builder.Dropout with Rng has it.
+	// Dropout is the rate at which attention weights are dropped, as Builder.Dropout does with Rng.
 	Dropout float64
 	Rng     *Node
 }

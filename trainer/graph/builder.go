@@ -58,8 +58,8 @@ type Node struct {
 // Shape is the node's shape, nil after an error. It must not be changed.
 func (n *Node) Shape() []int { return n.shape }
 
-// Init says how a parameter starts: all zero (the zero Init), all one, normal numbers of
-// mean 0 and standard deviation Std, or a table of positions of that size.
+// Init says how a parameter is initialised: with zeros (the zero Init), ones, normal numbers of mean 0 and
+// standard deviation Std, or a table of positions of that size.
 type Init struct {
 	Std       float64
 	Ones      bool
@@ -93,8 +93,8 @@ func (b *Builder) Freeze(frozen func(name string) bool) {
 	b.frozen = frozen
 }
 
-// Store says of which type the layout is to have parameters: exec.Q8_0, say. Of one that is
-// not quantised it is not asked further: it has the graph's. Call it before Param.
+// Store gives the types in which the layout keeps parameters, exec.Q8_0 for one. Parameters of a type that is
+// not quantised get the graph's type. Call it before Param.
 func (b *Builder) Store(stored func(name string) exec.DType) {
 	if len(b.params) > 0 {
 		b.fail("Store is called after Param")
@@ -102,18 +102,18 @@ func (b *Builder) Store(stored func(name string) exec.DType) {
 	b.stored = stored
 }
 
-// Recompute has the results of a layer computed again for its gradients, but for those that
-// other layers read: less memory for a third of a step's time. See exec.Builder.Recompute.
+// Recompute makes the results of a layer be computed again for its gradients, except those that other layers
+// read. It saves memory, and takes about a third of a step's time. See exec.Builder.Recompute.
 func (b *Builder) Recompute() { b.again = true }
 
-// BF16 has matrix products round their operands to bf16. See exec.Builder.BF16.
+// BF16 makes matrix products round their operands to bf16. See exec.Builder.BF16.
 func (b *Builder) BF16() { b.bf16 = true }
 
 // Scope names the operations that follow, until the next Scope or Layer, in listings and
 // errors: "embed".
 func (b *Builder) Scope(name string) { b.scope, b.layer = name, 0 }
 
-// Layer says that the operations that follow are of layer n, from 0, and names them: "h.3.attn".
+// Layer says that the operations that follow belong to layer n, counted from 0, and names them: "h.3.attn".
 func (b *Builder) Layer(n int, name string) { b.scope, b.layer = name, n+1 }
 
 // Param declares a parameter, trainable unless frozen. Weight decay applies to those
@@ -155,8 +155,8 @@ func (b *Builder) Matrix(name string, init Init, maps int, shape ...int) *Node {
 	return n
 }
 
-// Stored says that checkpoints have the parameter that was declared last, n, in another shape
-// of as many elements: XLNet's matrices are of rank 3.
+// Stored gives the shape that n, the parameter declared last, has in checkpoints, with as many elements: XLNet's
+// matrices have rank 3 there.
 func (b *Builder) Stored(n *Node, shape ...int) *Node {
 	if b.err != nil {
 		return n
@@ -195,8 +195,8 @@ func (b *Builder) Constant(name string, values any, shape ...int) *Node {
 	return node
 }
 
-// Cache declares floats that instructions read and write, that survive runs and that programs
-// share: of class exec.Cache.
+// Cache declares floats of class exec.Cache: instructions read and write them, they survive runs, and programs
+// share them.
 func (b *Builder) Cache(name string, shape ...int) *Node {
 	n := b.leaf("cache", name, b.dt, shape)
 	if n.cache = true; n.n != nil {
@@ -236,7 +236,7 @@ func (b *Builder) Params() []exec.ParamInfo {
 	return infos
 }
 
-// Inits says how the parameters start, in the order of Params.
+// Inits are the initialisations of the parameters, in the order of Params.
 func (b *Builder) Inits() []Init {
 	inits := make([]Init, len(b.params))
 	for i, p := range b.params {

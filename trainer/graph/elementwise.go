@@ -58,7 +58,7 @@ func (b *Builder) Sigmoid(x *Node) *Node { return b.fromOutput(exec.OpSigmoid, e
 // ReLU is max(x, 0), of any shape.
 func (b *Builder) ReLU(x *Node) *Node { return b.fromOutput(exec.OpReLU, exec.OpReLUGrad, x) }
 
-// fromOutput is a function of one operand whose gradient is one of its value.
+// fromOutput is a function of one operand whose gradient is computed from its value.
 func (b *Builder) fromOutput(code, grad exec.Op, x *Node) *Node {
 	if !b.float(code, "x", x) {
 		return &Node{}
@@ -188,7 +188,7 @@ func (b *Builder) Dropout(x *Node, p float64, rng *Node) *Node {
 	return b.apply(forward, x, rng)[0]
 }
 
-// dropout checks what says which elements an op drops.
+// dropout checks the operands that say which elements are dropped.
 func (b *Builder) dropout(code exec.Op, p float64, rng *Node) bool {
 	if !(p > 0 && p < 1) {
 		b.fail("%v: probability %g is not in [0,1)", code, p)

@@ -2,8 +2,8 @@ package graph
 
 import "hone/trainer/exec"
 
-// Embed picks rows: w (V,C), ids (R) int32 -> (R,C). A negative id gives zeros. With
-// activations for w it gathers rows of them.
+// Embed gathers rows: w (V,C), ids (R) int32 -> (R,C). A negative id gives zeros. w may be activations as well as
+// a parameter.
 func (b *Builder) Embed(w, ids *Node) *Node {
 	const code = exec.OpEmbed
 	if !b.shape(code, "w", w, b.dt, -1, -1) || !b.shape(code, "ids", ids, exec.I32, -1) {

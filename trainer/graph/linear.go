@@ -51,9 +51,9 @@ func (b *Builder) Linear(x, w, bias *Node, transposed bool) *Node {
 	}, x, w, bias)[0]
 }
 
-// Concat puts parts, of one shape but for the first dimension, one after another along it.
-// Of parameters that are declared one after another it costs nothing: the rows of several
-// matrices become those of one, for one product.
+// Concat puts parts one after another along the first dimension; their other dimensions are equal. With parameters
+// that are declared one after another it costs nothing: the rows of several matrices become one matrix, for one
+// product.
 func (b *Builder) Concat(parts ...*Node) *Node {
 	const code = exec.OpConcat
 	if b.err == nil && (len(parts) == 0 || parts[0] == nil || len(parts[0].shape) == 0) {

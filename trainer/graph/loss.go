@@ -9,8 +9,8 @@ func (b *Builder) CrossEntropy(logits, targets, weights *Node) (loss, nll *Node)
 	return b.CrossEntropyZ(logits, targets, weights, 0)
 }
 
-// CrossEntropyZ is CrossEntropy with weights·z·log²Z more in the loss, Z being the sum of a
-// row's exponentials: logits that are kept near log-probabilities (Chowdhery et al. 2022, §5).
+// CrossEntropyZ is CrossEntropy with weights·z·log²Z added to the loss, where Z is the sum of a row's exponentials.
+// It keeps logits close to log-probabilities (Chowdhery et al. 2022, §5).
 func (b *Builder) CrossEntropyZ(logits, targets, weights *Node, z float64) (loss, nll *Node) {
 	const code = exec.OpCrossEntropy
 	if !b.shape(code, "logits", logits, b.dt, -1, -1) {
@@ -38,10 +38,10 @@ func (b *Builder) CrossEntropyZ(logits, targets, weights *Node, z float64) (loss
 	return y[0], y[1]
 }
 
-// SpanCrossEntropy predicts rows of sequences: scores (R,K), spans (S,2) int32 (the first row of
-// a sequence and the one after its last), targets (S,K) int32, weights (S) -> loss (1) =
-// Σ weights·nll, and nll (S), the mean of the K columns' negative log likelihoods, each under a
-// softmax over the sequence's rows. A target of -1 has no part.
+// SpanCrossEntropy is the loss of predicting rows within sequences: scores (R,K), spans (S,2) int32 (a sequence's first
+// row, and the row after its last), targets (S,K) int32, weights (S) -> loss (1) = Σ weights·nll, and nll (S), the mean
+// of the K columns' negative log likelihoods, each under a softmax over the rows of the sequence. A target of -1 is not
+// counted.
 func (b *Builder) SpanCrossEntropy(scores, spans, targets, weights *Node) (loss, nll *Node) {
 	const code = exec.OpSpanCrossEntropy
 	if !b.shape(code, "scores", scores, b.dt, -1, -1) || !b.shape(code, "weights", weights, b.dt, -1) {

@@ -10,8 +10,8 @@ import (
 	"hone/trainer/exec"
 )
 
-// Outputs are what a program is for. With a Loss, of one element, it computes the
-// gradient of every trainable parameter, scaled by the input "seed" (1).
+// Outputs are what a program computes. With a Loss, of one element, it computes the gradient of every trainable
+// parameter too, scaled by the input "seed" (1).
 type Outputs struct {
 	Loss  *Node
 	Named []Named
@@ -23,9 +23,8 @@ type Named struct {
 	Node *Node
 }
 
-// Lower differentiates and gives the flat program. Gradients lie in the grad arena at
-// their parameters' offsets. All programs of one model share a layout; nil makes one
-// from Params. A graph is lowered once.
+// Lower differentiates the graph and turns it into a flat program. Gradients lie in the grad arena, at the offsets of
+// their parameters. All programs of one model share a layout; nil makes one from Params. A graph can be lowered once.
 func (b *Builder) Lower(l *exec.Layout, out Outputs) (*exec.Program, error) {
 	if b.lowered {
 		b.fail("the graph is lowered already")
@@ -60,8 +59,8 @@ func (b *Builder) Lower(l *exec.Layout, out Outputs) (*exec.Program, error) {
 	return w.program(out, grads)
 }
 
-// checkTrainable compares the layout's trainable parameters with the graph's: one
-// without a gradient here would be updated by what an earlier program left.
+// checkTrainable compares the trainable parameters of the layout with those of the graph: one that has no gradient
+// here would be updated with what an earlier program has left in its place.
 func (b *Builder) checkTrainable(l *exec.Layout) error {
 	here := map[string]bool{}
 	for _, p := range b.params {
@@ -120,15 +119,14 @@ func (b *Builder) differentiate(loss *Node) (map[string]*gorgonia.Node, error) {
 	return grads, nil
 }
 
-// ErrMerged is the error of a graph in which Gorgonia merged two sums whose hashes
-// collide. Of graphs with n sums it befalls about
-// n² in 2^33; other parameter names help.
+// ErrMerged says that Gorgonia has merged two sums of a graph whose hashes collide. With n sums this happens to
+// about n² of 2^33 graphs; with other names of parameters it goes away.
 var ErrMerged = errors.New("gorgonia merged two different sums of gradients")
 
 const sumOp = "+ false" // what Gorgonia's sum of two tensors calls itself
 
-// checkSums makes sure that each derivative is the left fold of exactly the terms that
-// the operations handed out, since Gorgonia's own sums have no serial numbers.
+// checkSums makes sure that each derivative is the sum, from left to right, of exactly the terms that the operations
+// have given, since Gorgonia's own sums have no serial numbers.
 func (b *Builder) checkSums() error {
 	for _, n := range b.g.AllNodes() { // in this order, for one error message
 		terms := b.terms[n]
@@ -303,8 +301,8 @@ func (w *lowering) param(n *gorgonia.Node, stored []int) error {
 	return nil
 }
 
-// operand is the value of a node for the instruction that comes next. A quantised parameter
-// is dequantised for each that reads it: nothing keeps it as floats longer than needed.
+// operand is the value of a node for the next instruction. A quantised parameter is dequantised for each instruction
+// that reads it, so that it is kept as floats no longer than needed.
 func (w *lowering) operand(n *gorgonia.Node) exec.ID {
 	if !w.quantized[n] {
 		return w.ids[n]
@@ -396,7 +394,7 @@ func (w *lowering) instr(n *gorgonia.Node, selects map[part]*gorgonia.Node) erro
 	return nil
 }
 
-// sumNotes says where the value comes from whose gradient a sum is.
+// sumNotes gives the origin of the values whose gradients are sums.
 func (b *Builder) sumNotes() map[*gorgonia.Node]string {
 	notes := map[*gorgonia.Node]string{}
 	for _, n := range b.g.AllNodes() {

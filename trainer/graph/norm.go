@@ -32,8 +32,8 @@ func (b *Builder) LayerNorm(x, gain, bias *Node, eps float64) *Node {
 	return y[0]
 }
 
-// RMSNorm scales rows by their root mean square (Zhang & Sennrich 2019): x (R,C), gain (C) -> (R,C).
-// With gain (D), C = N·D, each D columns are scaled by their own: the norm of queries or keys.
+// RMSNorm divides rows by their root mean square (Zhang & Sennrich 2019): x (R,C), gain (C) -> (R,C). With gain (D),
+// C = N·D, each group of D columns is divided by its own: the norm of queries or keys by heads.
 func (b *Builder) RMSNorm(x, gain *Node, eps float64) *Node {
 	const code = exec.OpRMSNorm
 	if !b.shape(code, "x", x, b.dt, -1, -1) || !b.shape(code, "gain", gain, b.dt, -1) {

@@ -118,8 +118,8 @@ func (o *op) DiffWRT(int) []bool {
 	return want
 }
 
-// SymDiff extends the graph by the op's gradient, and remembers the terms that it
-// hands to each input: checkSums looks whether Gorgonia added up exactly those.
+// SymDiff adds the op's gradient to the graph, and remembers the terms that it gives to each input: checkSums checks
+// that Gorgonia has summed exactly those.
 func (o *op) SymDiff(inputs gorgonia.Nodes, output, grad *gorgonia.Node) (gorgonia.Nodes, error) {
 	b := o.b
 	dx := []*Node{{n: grad}}
@@ -220,7 +220,7 @@ func (b *Builder) add(o *op) *gorgonia.Node {
 	return n
 }
 
-// differentiable refuses a node through which a gradient would be lost in silence.
+// differentiable refuses a node through which a gradient would be lost without a word.
 func (b *Builder) differentiable(code exec.Op, nodes ...*Node) {
 	for _, n := range nodes {
 		if n != nil && n.saved {

@@ -10,14 +10,13 @@ type Relative struct {
 	T     int     // queries of a sequence
 	Scale float64 // of all products
 
-	// Where tokens have types, each query has a product with Seg (2,H·D) too: with row 0 where
-	// a key is of its type, with row 1 where it is of another. Types are those of the keys, of
-	// which the last T of a sequence are the queries' own rows. Else nil.
+	// Where tokens have types, else nil: each query also has a product with Seg (2,H·D), with row 0 for keys of its own
+	// type, with row 1 for keys of another. Types are those of the keys; the last T keys of a sequence are the queries' own
+	// rows.
 	QSeg, Seg, Types *Node // (R,H·D), (2,H·D), (B·KeyT) int32
 }
 
-// RelativeScores (Dai et al. 2019) gives (R,H,S), the Bias of an Attention whose queries
-// look at distances.
+// RelativeScores (Dai et al. 2019) gives (R,H,S), the Bias of an Attention by relative positions.
 func (b *Builder) RelativeScores(a Relative) *Node {
 	const code = exec.OpRelativeScores
 	if !b.shape(code, "q", a.Q, b.dt, -1, -1) || !b.shape(code, "k", a.K, b.dt, -1, a.Q.shape[1]) {
@@ -57,9 +56,9 @@ func (b *Builder) RelativeScores(a Relative) *Node {
 	}, in...)[0]
 }
 
-// Remember (Dai et al. 2019, §3.2) sets before each sequence of x (B·T,C) what memory (N,B,M,C), a
-// Cache, has of it in slots[0], and keeps the last M rows of the result (B·(M+T),C) in slots[1].
-// rows (B·T) int32 are those of the result that x lies in: the memory has no gradient.
+// Remember (Dai et al. 2019, §3.2) puts before each sequence of x (B·T,C) the rows that memory (N,B,M,C), a Cache, has of
+// it in slot slots[0], and keeps the last M rows of the result (B·(M+T),C) in slot slots[1]. rows (B·T) int32 are the
+// indices of x's rows in the result. The memory has no gradient.
 func (b *Builder) Remember(x, memory, slots, rows *Node) *Node {
 	const code = exec.OpRemember
 	if !b.shape(code, "x", x, b.dt, -1, -1) || !b.shape(code, "memory", memory, b.dt, -1, -1, -1, x.shape[1]) ||

@@ -6,8 +6,8 @@ import (
 	"hone/trainer/exec"
 )
 
-// Frequencies are rotary position embedding's (Su et al. 2021), for heads of an even size
-// dim: theta^(-2i/dim) radians a position, for i < dim/2.
+// Frequencies are those of rotary position embedding (Su et al. 2021) for heads of an even size dim:
+// theta^(-2i/dim) radians a position, for i < dim/2.
 func Frequencies(dim int, theta float64) []float64 {
 	f := make([]float64, dim/2)
 	for i := range f {
@@ -16,10 +16,9 @@ func Frequencies(dim int, theta float64) []float64 {
 	return f
 }
 
-// Llama3Scaling stretches frequencies as Llama 3.1 does (rope_type "llama3" of Hugging
-// Face's config.json): those that turn less than LowFreqFactor times in a Context are
-// divided by Factor, those that turn more than HighFreqFactor times are kept, and between
-// the two it goes smoothly.
+// Llama3Scaling changes frequencies as Llama 3.1 does (rope_type "llama3" of Hugging Face's config.json): those that
+// turn less than LowFreqFactor times in Context positions are divided by Factor, those that turn more than
+// HighFreqFactor times are kept, and those between are interpolated.
 type Llama3Scaling struct {
 	Factor, LowFreqFactor, HighFreqFactor float64
 	Context                               int // original_max_position_embeddings

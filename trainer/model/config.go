@@ -269,9 +269,9 @@ func (c *Config) SetDropout(p, attention float64) error {
 	f, ok := c.Family.dropout(p, attention)
 	switch {
 	case !ok && p != 0:
-		return fmt.Errorf("%s has no dropout but of attention's weights, attention_dropout", c.ModelType)
+		return fmt.Errorf("%s has dropout of attention weights only, attention_dropout", c.ModelType)
 	case !ok:
-		return fmt.Errorf("%s has no dropout of attention's weights alone", c.ModelType)
+		return fmt.Errorf("%s has no dropout of attention weights by itself", c.ModelType)
 	}
 	c.Family = f
 	return nil

@@ -35,7 +35,7 @@ func rowsAfter(b *graph.Builder, in Inputs) *graph.Node {
 // memory refuses a memory of no length, and one that is kept in part.
 func (f *Faults) memory(kept bool, length, reused int) {
 	if kept && length < 1 {
-		f.add("mem_len", "missing: use_mems_train keeps so many hidden states of what came before")
+		f.add("mem_len", "missing: with use_mems_train it is the number of hidden states that are remembered")
 	}
 	if kept && reused != 0 {
 		f.add("reuse_len", "%d is not supported with use_mems_train; want 0", reused)

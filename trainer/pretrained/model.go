@@ -12,7 +12,7 @@ import (
 	"hone/trainer/model"
 )
 
-// A Model model is a checkpoint on a device, with its tokenizer.
+// A Model is a checkpoint on a device, with its tokenizer.
 type Model struct {
 	Checkpoint *checkpoint.Checkpoint
 	Config     model.Config
@@ -40,7 +40,7 @@ func Open(dev exec.Device, dir string, encoderLength int) (*Model, error) {
 	if m.Head, err = m.Config.Head(); err != nil {
 		return nil, fmt.Errorf("checkpoint %s: %w", c.Dir, err)
 	}
-	if m.Head == model.Pretraining { // what it is without its judgement of pairs
+	if m.Head == model.Pretraining { // used without its judgement of pairs
 		m.Head = model.LanguageModel
 	}
 	if m.Net, err = model.NewNetwork(dev, exec.F32, m.Config, model.Options{Head: m.Head, EncoderLength: encoderLength}); err != nil {
