@@ -14,11 +14,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"hone/checkpoint/provenance"
 	"hone/data/clean"
 	"hone/data/corpus"
 	"hone/data/source"
 	"hone/data/tokenizer"
+	"hone/eval/report"
 	"hone/recipes/run"
 )
 
@@ -200,7 +200,7 @@ variables of the environment.`,
 
 // printManifests writes a corpus table for each path, as a recipe has it.
 func printManifests(ctx context.Context, t *terminal, paths []string, text, label string, read *readFlags, cache string) error {
-	list := []provenance.Corpus{}
+	list := []report.Corpus{}
 	spec := corpus.Spec{Text: text, Label: label, Say: t.say}
 	if err := read.set(&spec.Read); err != nil {
 		return err
@@ -221,7 +221,7 @@ func printManifests(ctx context.Context, t *terminal, paths []string, text, labe
 			base := filepath.Base(filepath.Clean(path))
 			p.Name = strings.TrimSuffix(base, filepath.Ext(base))
 		}
-		list = append(list, p)
+		list = append(list, report.Corpus{Corpus: p})
 		if t.json {
 			continue
 		}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"hone/checkpoint/provenance"
 	"hone/eval/metric"
 )
 
@@ -229,6 +230,7 @@ func TestJSONRoundTrip(t *testing.T) {
 		Classifications: []metric.ByLabel{{Task: "family", Labels: []string{"a<b", "c"}, Confusion: metric.Confusion{{3, 1}, {0, 2}},
 			Calibration: metric.Calibration{ECE: .1, Bins: []metric.Bin{{Lo: 0, Hi: 1, N: 6, Confidence: .9, Accuracy: .8}}},
 			Wrong:       []metric.Mistake{{Text: "t", True: "a<b", Predicted: "c", Probability: .99}}}},
+		Provenance: []Corpus{{provenance.Corpus{Name: "godoc", Collected: "2024", Documents: 7, Cleaning: map[string]int64{"too short": 2}}, []Steps{{"pretrain", 1, 3, .5}}}},
 	}
 	var first bytes.Buffer
 	if err := WriteJSON(&first, run); err != nil {
@@ -262,8 +264,11 @@ func TestJSONRoundTrip(t *testing.T) {
 			N                   int
 			Baselines           map[string]float64
 		}
-		Provenance []any
-		Verdicts   []string
+		Provenance []struct {
+			Name, Collected string
+			Documents, Rows int64
+		}
+		Verdicts []string
 	}
 	if err := json.Unmarshal(first.Bytes(), &doc); err != nil {
 		t.Fatal(err)
@@ -277,8 +282,16 @@ func TestJSONRoundTrip(t *testing.T) {
 			t.Errorf("stage has no %s", key)
 		}
 	}
-	if doc.Stages[0]["val_loss"] != nil || doc.Seed != 1<<63 || doc.Provenance == nil || len(doc.Verdicts) != 2 {
+	if doc.Stages[0]["val_loss"] != nil || doc.Seed != 1<<63 || len(doc.Verdicts) != 2 {
 		t.Errorf("%+v", doc)
+	}
+	if p := doc.Provenance[0]; p.Name != "godoc" || p.Collected != "2024" || p.Documents != 7 || p.Rows != 7 {
+		t.Errorf("provenance %+v", p)
+	}
+	// Earlier reports say rows alone.
+	var earlier Corpus
+	if err := json.Unmarshal([]byte(`{"name": "godoc", "rows": 5}`), &earlier); err != nil || earlier.Name != "godoc" || earlier.Documents != 5 {
+		t.Errorf("%+v, error %v", earlier, err)
 	}
 }
 

@@ -6,6 +6,7 @@
 package report
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -107,6 +108,28 @@ type Corpus struct {
 	provenance.Corpus
 	// Steps are those that learned from it.
 	Steps []Steps `json:"steps,omitempty"`
+}
+
+// corpus is a Corpus without its methods, and the number of its documents by the name that
+// report.json had for it first, which other programs read.
+type corpus struct {
+	provenance.Corpus
+	Rows  int64   `json:"rows,omitempty"`
+	Steps []Steps `json:"steps,omitempty"`
+}
+
+// MarshalJSON writes documents as rows too.
+func (c Corpus) MarshalJSON() ([]byte, error) {
+	return json.Marshal(corpus{c.Corpus, c.Documents, c.Steps})
+}
+
+// UnmarshalJSON reads reports that say rows alone.
+func (c *Corpus) UnmarshalJSON(text []byte) error {
+	var in corpus
+	err := json.Unmarshal(text, &in)
+	*c = Corpus{in.Corpus, in.Steps}
+	c.Documents = cmp.Or(c.Documents, in.Rows)
+	return err
 }
 
 // Steps are some of a stage's, First to Last.
