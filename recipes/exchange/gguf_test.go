@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -48,6 +49,9 @@ func TestImportGGUF(t *testing.T) {
 			r, err := Import(t.Context(), "testdata/gguf/"+name+".gguf", dst, silent())
 			if err != nil {
 				t.Fatal(err)
+			}
+			if name == "bert" && !slices.ContainsFunc(r.Notes, func(note string) bool { return strings.Contains(note, "bert.pooling_type is 1") }) {
+				t.Errorf("notes %q", r.Notes)
 			}
 			if r.Name != "tiny "+name || r.Files[0] != name+".gguf" {
 				t.Errorf("%+v", r)
@@ -168,6 +172,10 @@ func TestImportGGUFRefused(t *testing.T) {
 		"no sizes":             {set("llama.embedding_length", nil), "key llama.embedding_length is missing"},
 		"a size of 0":          {set("llama.feed_forward_length", uint32(0)), "key llama.feed_forward_length is no number from 1 on"},
 		"a size of 2^40":       {set("llama.embedding_length", uint64(1<<40)), "key llama.embedding_length is no number"},
+		"a size of 2^30":       {set("llama.embedding_length", uint32(1<<30)), "hidden_size"},
+		"heads of 2^30":        {set("llama.attention.head_count", uint32(1<<30)), "not an even number for each of 1073741824 heads"},
+		"inner of 2^31":        {set("llama.feed_forward_length", uint32(1<<31-1)), "intermediate_size"},
+		"context of 2^31":      {set("llama.context_length", uint32(1<<31-1)), "max_position_embeddings"},
 		"another size":         {set("llama.embedding_length", uint32(64)), "has shape"},
 		"more layers":          {set("llama.block_count", uint32(1e6)), "num_hidden_layers is 1000000, but there are only 11 tensors"},
 		"heads that differ":    {set("llama.attention.head_count", []int32{4, 2}), "key llama.attention.head_count is no number"},
@@ -208,7 +216,13 @@ func TestImportGGUFRefused(t *testing.T) {
 		if err = errors.Join(err, out.Close()); err != nil {
 			t.Fatal(err)
 		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
 		_, err = Import(t.Context(), path, dst, silent())
+		runtime.ReadMemStats(&after)
+		if took := after.TotalAlloc - before.TotalAlloc; took > 16<<20 {
+			t.Errorf("%s: %d bytes of memory", name, took)
+		}
 		if test.want == "" {
 			if err != nil {
 				t.Errorf("%s: %v", name, err)

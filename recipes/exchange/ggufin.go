@@ -23,6 +23,7 @@ type ggufModel struct {
 	weights *checkpoint.Weights // by transformers' names, and as they lie there
 	config  []byte              // config.json, which says the same as the file's keys
 	licence string
+	notes   []string
 	origins []checkpoint.Origin // of a file that hone wrote: what the model has learned from
 }
 
@@ -80,7 +81,7 @@ func openGGUF(path string) (m *ggufModel, err error) {
 		}
 		list = append(list, d)
 	}
-	m = &ggufModel{weights: file.Derive(list), licence: k.text("general.license", "")}
+	m = &ggufModel{weights: file.Derive(list), licence: k.text("general.license", ""), notes: k.notes}
 	if text := k.text(provenanceKey, ""); text != "" {
 		if err := json.Unmarshal([]byte(text), &m.origins); err != nil {
 			return nil, fmt.Errorf("key %s: %w", provenanceKey, err)
@@ -109,6 +110,7 @@ type ggufKeys struct {
 	weights *checkpoint.Weights
 	tensors map[string]int // by name
 	used    map[string]bool
+	notes   []string // what is not kept
 	err     error
 }
 
@@ -393,7 +395,9 @@ func bertConfig(k *ggufKeys) map[string]any {
 	if h.key != h.query {
 		k.fail("key %sattention.head_count_kv is %d of %d heads, which a bert has not", k.arch, h.key, h.query)
 	}
-	k.used[k.arch+"pooling_type"] = true // what is made of the last layer's states, which a recipe says
+	if kind := k.number("pooling_type", 0); kind > 0 { // 1 mean, 2 the first token, 3 the last, 4 a head's
+		k.notes = append(k.notes, fmt.Sprintf("key %spooling_type is %g: how a text's vector is made of its tokens is not kept", k.arch, kind))
+	}
 	c := map[string]any{
 		"hidden_size": k.size("embedding_length"), "intermediate_size": k.size("feed_forward_length"), "num_hidden_layers": k.size("block_count"),
 		"num_attention_heads": h.query, "max_position_embeddings": k.size("context_length"),

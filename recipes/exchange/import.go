@@ -172,6 +172,7 @@ func (r *Imported) open() (w *checkpoint.Weights, config []byte, err error) {
 			if r.gguf, err = openGGUF(r.Source); err != nil {
 				return nil, nil, err
 			}
+			r.Notes = append(r.Notes, r.gguf.notes...)
 			return r.gguf.weights, r.gguf.config, nil
 		case ".safetensors", ".bin", ".pt", ".pth", ".ckpt":
 			return nil, nil, fmt.Errorf("%s is a file of weights; import takes the directory that it is in, with its config.json", r.Source)
