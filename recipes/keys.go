@@ -33,7 +33,10 @@ func Keys(nameOrFile string) []string {
 		Model  struct {
 			ModelType string `toml:"model_type"`
 		}
-		Stage []struct{ Name, Kind, Objective string }
+		Stage []struct {
+			Name, Kind, Objective string
+			Mixture               []map[string]any
+		}
 	}
 	text, _, err := Source(nameOrFile)
 	if err != nil {
@@ -68,6 +71,9 @@ func Keys(nameOrFile string) []string {
 				_, own := tagged(g.in(new(Stage)))
 				add("stage."+name+".", own, "mixture")
 			}
+		}
+		for j := range s.Mixture {
+			add(fmt.Sprintf("stage.%s.mixture.%d.", name, j), tables["[[stage.mixture]]"])
 		}
 	}
 	return keys

@@ -1,0 +1,59 @@
+package recipes
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// A group is the keys that some stages have: a struct within Stage.
+type group struct {
+	name string // of the field
+	of   []string
+}
+
+// groups are those of Stage, in its order.
+func groups() (list []group) {
+	for f := range fields(reflect.TypeFor[Stage]()) {
+		if f.Anonymous {
+			list = append(list, group{f.Name, strings.Fields(f.Tag.Get("of"))})
+		}
+	}
+	return list
+}
+
+// in is the group within a stage.
+func (g *group) in(s *Stage) reflect.Value { return reflect.ValueOf(s).Elem().FieldByName(g.name) }
+
+// has reports whether stages of a kind and an objective have the group. Where one of these
+// is not known, which is a fault of its own, it says nothing against a group.
+func (g *group) has(kind, objective string) bool {
+	if len(g.of) == 0 || !slices.Contains(stageKinds, kind) {
+		return true
+	}
+	known := slices.Contains(objectives(kind), objective)
+	return slices.ContainsFunc(g.of, func(of string) bool {
+		k, o, any := strings.Cut(of, "/")
+		return k == kind && (!any || o == objective || !known)
+	})
+}
+
+// only says to a stage of a kind and an objective which stages have the group.
+func (g *group) only(kind, objective string) string {
+	var stages, learning []string
+	for _, of := range g.of {
+		k, o, learns := strings.Cut(of, "/")
+		if learns && k == kind {
+			learning = append(learning, fmt.Sprintf("%q", o))
+		}
+		if learns {
+			k += fmt.Sprintf(" with objective = %q", o)
+		}
+		stages = append(stages, k)
+	}
+	if len(learning) == len(stages) {
+		return fmt.Sprintf("only objective = %s has it, not %s", strings.Join(learning, " or "), objective)
+	}
+	return fmt.Sprintf("only a stage of kind %s has it", strings.Join(stages, " or "))
+}
