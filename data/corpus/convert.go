@@ -242,7 +242,7 @@ func Convert(ctx context.Context, from, dir string, opt ConvertOptions, progress
 		}
 		return readManifest(dir)
 	}
-	l, err := list(ctx, from, opt.CacheDir, opt.Say, progress)
+	l, err := list(ctx, from, opt.CacheDir, opt.Read, opt.Say, progress)
 	if err != nil {
 		return nil, err
 	}

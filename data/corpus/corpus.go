@@ -565,7 +565,7 @@ func (f *splitFile) fit() error {
 
 // openFiles opens files as they came, where they have random access.
 func openFiles(ctx context.Context, spec Spec, cacheDir string, progress func(done, total int64)) (_ *Corpus, err error) {
-	l, err := list(ctx, spec.From, cacheDir, spec.Say, progress)
+	l, err := list(ctx, spec.From, cacheDir, spec.Read, spec.Say, progress)
 	if err != nil {
 		return nil, err
 	}

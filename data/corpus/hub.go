@@ -32,9 +32,9 @@ func (l *listing) origin(said string) string {
 	return said + " (" + l.source + ")"
 }
 
-// list lists the files that a corpus is of. Those of a data set on the hub are fetched into
-// the cache. say, which may be nil, is told what is left out.
-func list(ctx context.Context, from, cacheDir string, say func(notice string), progress func(done, total int64)) (*listing, error) {
+// list lists the files that a corpus is of, which are read as read says. Those of a data set on
+// the hub are fetched into the cache. say, which may be nil, is told what is left out.
+func list(ctx context.Context, from, cacheDir string, read source.Options, say func(notice string), progress func(done, total int64)) (*listing, error) {
 	if !strings.HasPrefix(from, hub.Scheme) {
 		files, err := expand(from, say)
 		return &listing{files: files}, err
@@ -42,7 +42,7 @@ func list(ctx context.Context, from, cacheDir string, say func(notice string), p
 	if say == nil {
 		say = func(string) {}
 	}
-	l, err := fetch(ctx, from, cacheDir, say, progress)
+	l, err := fetch(ctx, from, cacheDir, read, say, progress)
 	if err != nil && ctx.Err() == nil {
 		err = fmt.Errorf("data: %w", err)
 	}
@@ -55,7 +55,7 @@ type named struct {
 	split string
 }
 
-func fetch(ctx context.Context, from, cacheDir string, say func(notice string), progress func(done, total int64)) (*listing, error) {
+func fetch(ctx context.Context, from, cacheDir string, read source.Options, say func(notice string), progress func(done, total int64)) (*listing, error) {
 	ref, err := hub.Parse(from)
 	if err == nil && !ref.Dataset {
 		err = fmt.Errorf("%s is a model (hint: a data set is hf:datasets/%s)", from, ref.Repo)
@@ -92,13 +92,15 @@ func fetch(ctx context.Context, from, cacheDir string, say func(notice string), 
 			return nil, fmt.Errorf("%s: %w", from, err)
 		}
 	}
-	files, err := dataFiles(s, card, say)
+	files, err := dataFiles(s, card, read, say)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", from, err)
 	}
-	if _, err := s.Fetch(ctx, func(f hub.File) bool {
-		return slices.ContainsFunc(files, func(n sided) bool { return n.path == f.Path })
-	}, progress); err != nil {
+	wanted := map[string]bool{}
+	for _, f := range files {
+		wanted[f.path] = true
+	}
+	if _, err := s.Fetch(ctx, func(f hub.File) bool { return wanted[f.Path] }, progress); err != nil {
 		return nil, err
 	}
 	classes := source.Classes(dir)
@@ -110,7 +112,7 @@ func fetch(ctx context.Context, from, cacheDir string, say func(notice string), 
 
 // dataFiles are the files of a data set that its name stands for, by their paths in the
 // repository: of a configuration that the card names, or else all, or those below a directory.
-func dataFiles(s *hub.Snapshot, card *hub.Card, say func(notice string)) ([]sided, error) {
+func dataFiles(s *hub.Snapshot, card *hub.Card, read source.Options, say func(notice string)) ([]sided, error) {
 	if len(card.Configs) == 0 {
 		return undeclared(s, s.Ref.Part, say)
 	}
@@ -120,6 +122,12 @@ func dataFiles(s *hub.Snapshot, card *hub.Card, say func(notice string)) ([]side
 	}
 	if n := len(card.Configs); n > 1 && s.Ref.Part == "" {
 		say(fmt.Sprintf("%s: of its %d configurations, the default is read, %s", s.Ref, n, config.Name))
+	}
+	if keys := strings.Join(config.Keys, ", "); keys != "" {
+		if len(read.Keys()) == 0 {
+			return nil, fmt.Errorf("configuration %s: its card says how its files are read, which is not followed: %s (hint: say it with the corpus's own keys, such as delimiter, column_names or rows)", config.Name, keys)
+		}
+		say(fmt.Sprintf("%s: not followed of its card, since the corpus says how its files are read: %s", s.Ref, keys))
 	}
 	if config.Files == nil {
 		return undeclared(s, config.Dir, say)

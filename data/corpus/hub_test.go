@@ -14,6 +14,7 @@ import (
 
 	"hone/data/clean"
 	"hone/data/hub/hubtest"
+	"hone/data/source"
 )
 
 func startHub(t *testing.T) *hubtest.Server {
@@ -74,7 +75,7 @@ func TestHubSplits(t *testing.T) {
 			}
 			var said []string
 			cache := t.TempDir()
-			l, err := list(context.Background(), from, cache, func(s string) { said = append(said, s) }, nil)
+			l, err := list(context.Background(), from, cache, source.Options{}, func(s string) { said = append(said, s) }, nil)
 			if fails[c.Name] != "" {
 				if err == nil || !strings.Contains(err.Error(), fails[c.Name]) {
 					t.Fatalf("error %v, want %s", err, fails[c.Name])
@@ -190,6 +191,7 @@ func TestHubRefused(t *testing.T) {
 	server.Commit("datasets/org/dirs", map[string]string{"en/train.jsonl": `{"text": "a"}`, "ko/train.jsonl": `{"text": "b"}`, "ko/test.jsonl": `{"text": "c"}`})
 	server.Commit("datasets/org/odd", map[string]string{"data/left-00000-of-00001.jsonl": "{}", "data/right-00000-of-00001.jsonl": "{}"})
 	server.Commit("datasets/org/none-data", map[string]string{"d/a.png": "PNG", "README.md": "---\nconfigs:\n- config_name: c\n  data_files: d/*\n---\n"})
+	server.Commit("datasets/org/keys", map[string]string{"a.csv": "x|y\n", "README.md": "---\nconfigs:\n- config_name: c\n  data_files: a.csv\n  version: 1.0.0\n  sep: \"|\"\n  names: [text, label]\n---\n"})
 	server.Commit("datasets/org/card", map[string]string{"a.jsonl": "{}", "README.md": "---\nconfigs: [\n---\n"})
 	server.Branch("datasets/org/dirs", "refs/convert/parquet", server.Commit("datasets/org/dirs", map[string]string{"en/train/0000.jsonl": `{"text": "a"}`, "ko/train/0000.jsonl": `{"text": "b"}`}))
 	cache := t.TempDir()
@@ -203,6 +205,7 @@ func TestHubRefused(t *testing.T) {
 		"hf:datasets/org/dirs/fr":                   "it names no configurations, and has no data files at fr",
 		"hf:datasets/org/odd":                       "it has no split train, validation or test, but left, right",
 		"hf:datasets/org/none-data":                 "configuration c: it has no data files of a known kind",
+		"hf:datasets/org/keys":                      "configuration c: its card says how its files are read, which is not followed: names, sep (hint: say it with the corpus's own keys",
 		"hf:datasets/org/card":                      "data: hf:datasets/org/card: README.md: its front matter: yaml: ",
 		"hf:datasets/org/dirs@refs/convert/parquet": "it has 2 configurations: en, ko (hint: name one behind the data set, as in /en)",
 	} {
@@ -215,7 +218,7 @@ func TestHubRefused(t *testing.T) {
 		"hf:datasets/org/dirs/ko@refs/convert/parquet": "[ko/train/0000.jsonl]",
 		"hf:datasets/org/dirs/ko/train/0000.jsonl":     "[ko/train/0000.jsonl]",
 	} {
-		l, err := list(ctx, from, cache, nil, nil)
+		l, err := list(ctx, from, cache, source.Options{}, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -228,6 +231,14 @@ func TestHubRefused(t *testing.T) {
 			t.Errorf("%s: %v, want %s", from, names, want)
 		}
 	}
+	c, err := Prepare(ctx, Spec{From: "hf:datasets/org/keys", Read: source.Options{Delimiter: "|", ColumnNames: []string{"text", "label"}}}, cache, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if r, err := c.Train.Record(0); err != nil || r.Text != "x" || r.Label != "y" {
+		t.Errorf("%+v, %v", r, err)
+	}
 	if _, err := Prepare(ctx, Spec{From: "hf:datasets/org/dirs"}, "", nil); err == nil || !strings.Contains(err.Error(), "no cache directory") {
 		t.Error(err)
 	}
@@ -235,7 +246,7 @@ func TestHubRefused(t *testing.T) {
 	server.Close()
 	t.Setenv("HF_ENDPOINT", "https://127.0.0.1:1")
 	ctx, cancel := context.WithCancel(ctx)
-	_, err := list(ctx, "hf:datasets/org/dirs", cache, func(string) { cancel() }, nil)
+	_, err = list(ctx, "hf:datasets/org/dirs", cache, source.Options{}, func(string) { cancel() }, nil)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted while it waits: %v", err)
 	}

@@ -101,7 +101,7 @@ func Inspect(ctx context.Context, paths []string, opt InspectOptions, progress f
 			p = c.Dir
 			c.Close()
 		}
-		l, err := list(ctx, p, opt.CacheDir, opt.Say, progress)
+		l, err := list(ctx, p, opt.CacheDir, opt.Read, opt.Say, progress)
 		if err != nil {
 			return nil, err
 		}

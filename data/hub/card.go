@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -28,6 +29,8 @@ type Config struct {
 	Default bool
 	Dir     string      // that the patterns begin from; "": the repository's root
 	Files   []DataFiles // in their order; none: all below Dir, by their names
+	// Keys are further ones that it has, sorted: those that say how datasets reads the files.
+	Keys []string
 }
 
 // DataFiles are the files of a split.
@@ -39,6 +42,10 @@ type DataFiles struct {
 // splitName is a name of a split as datasets allows it.
 var splitName = regexp.MustCompile(`^\w+(\.\w+)*$`)
 
+// aboutKeys are keys of configurations that change nothing of what a file says: columns that
+// are not read cost nothing here, and features are what the files themselves say.
+var aboutKeys = []string{"version", "description", "license", "features", "columns", "drop_labels", "drop_metadata", "batch_size", "chunksize"}
+
 // ReadCard reads the front matter of a README.md: YAML between lines of three dashes. Where
 // there is none, the card is empty.
 func ReadCard(readme []byte) (*Card, error) {
@@ -46,10 +53,11 @@ func ReadCard(readme []byte) (*Card, error) {
 		License     yaml.Node
 		LicenseName string `yaml:"license_name"`
 		Configs     []struct {
-			Name    *string   `yaml:"config_name"`
-			Default bool      `yaml:"default"`
-			Dir     string    `yaml:"data_dir"`
-			Files   yaml.Node `yaml:"data_files"`
+			Name    *string              `yaml:"config_name"`
+			Default bool                 `yaml:"default"`
+			Dir     string               `yaml:"data_dir"`
+			Files   yaml.Node            `yaml:"data_files"`
+			Keys    map[string]yaml.Node `yaml:",inline"`
 		}
 	}
 	if err := yaml.Unmarshal(frontMatter(readme), &raw); err != nil {
@@ -76,7 +84,10 @@ func ReadCard(readme []byte) (*Card, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: configs: %s: data_files: %w", CardFile, *r.Name, err)
 		}
-		c.Configs = append(c.Configs, Config{*r.Name, r.Default, r.Dir, files})
+		for _, key := range aboutKeys {
+			delete(r.Keys, key)
+		}
+		c.Configs = append(c.Configs, Config{*r.Name, r.Default, r.Dir, files, slices.Sorted(maps.Keys(r.Keys))})
 	}
 	return c, nil
 }
@@ -118,6 +129,7 @@ func (c *Card) Config(name string) (*Config, error) {
 // before their names, are matched only where a pattern has such a name too.
 func (d DataFiles) Match(dir string, files []File) ([]File, error) {
 	var list []File
+	seen := map[string]bool{}
 	for _, pattern := range d.Patterns {
 		if strings.Contains(pattern, "://") {
 			return nil, fmt.Errorf("split %s: %s is an address, and not a file of the repository", d.Split, pattern)
@@ -126,13 +138,18 @@ func (d DataFiles) Match(dir string, files []File) ([]File, error) {
 		if err != nil {
 			return nil, fmt.Errorf("split %s: %s: %w", d.Split, pattern, err)
 		}
-		n := len(list)
+		matched := false
 		for _, f := range files {
-			if matches(f.Path) && !slices.Contains(list, f) {
+			if !matches(f.Path) {
+				continue
+			}
+			matched = true
+			if !seen[f.Path] {
+				seen[f.Path] = true
 				list = append(list, f)
 			}
 		}
-		if len(list) == n {
+		if !matched {
 			return nil, fmt.Errorf("split %s: no file matches %s", d.Split, pattern)
 		}
 	}

@@ -18,6 +18,8 @@ configs:
     path: [cola/test-*, "more/**/t?st[0-9].jsonl"]
 - config_name: ax
   data_files: ax/*.parquet
+  field: rows
+  version: 1.0.0
 - config_name: all
   data_dir: sub
 ---
@@ -27,7 +29,7 @@ license: none
 
 func TestCard(t *testing.T) {
 	for _, c := range []struct{ readme, want string }{
-		{glue, "{mit, other [{cola false  [{train [cola/train-*]} {test [cola/test-* more/**/t?st[0-9].jsonl]}]} {ax false  [{train [ax/*.parquet]}]} {all false sub []}]}"},
+		{glue, "{mit, other [{cola false  [{train [cola/train-*]} {test [cola/test-* more/**/t?st[0-9].jsonl]}] []} {ax false  [{train [ax/*.parquet]}] [field]} {all false sub [] []}]}"},
 		{"---\nlicense: apache-2.0\r\n---\r\n", "{apache-2.0 []}"},
 		{"\ufeff---\nlicense: mit\n---", "{mit []}"},
 		{"---\nlicense: other\nlicense_name: llama3\n---\n", "{llama3 []}"},
@@ -35,7 +37,7 @@ func TestCard(t *testing.T) {
 		{"# no front matter\n---\nlicense: mit\n---\n", "{ []}"},
 		{"---\nlicense: mit\n", "{ []}"},
 		{"", "{ []}"},
-		{"---\nx: &a [train-*]\nconfigs:\n- config_name: c\n  default: true\n  data_files: *a\n---\n", "{ [{c true  [{train [train-*]}]}]}"},
+		{"---\nx: &a [train-*]\nconfigs:\n- config_name: c\n  default: true\n  data_files: *a\n---\n", "{ [{c true  [{train [train-*]}] []}]}"},
 	} {
 		card, err := ReadCard([]byte(c.readme))
 		if err != nil {
@@ -140,4 +142,25 @@ func TestMatch(t *testing.T) {
 			t.Errorf("%s: %v, %v", pattern, list, err)
 		}
 	}
+}
+
+// FuzzCard: no card ends the program, and what it says can be used.
+func FuzzCard(f *testing.F) {
+	f.Add([]byte(glue))
+	f.Add([]byte("---\nlicense: &a [*a]\n---\n"))
+	f.Add([]byte("---\nconfigs:\n- {config_name: a, data_files: [{split: train, path: '[!a]**'}]}\n---\n"))
+	f.Fuzz(func(t *testing.T, readme []byte) {
+		card, err := ReadCard(readme)
+		if err != nil {
+			return
+		}
+		for _, c := range card.Configs {
+			if _, err := card.Config(c.Name); err != nil {
+				t.Error(err)
+			}
+			for _, d := range c.Files {
+				_, _ = d.Match(c.Dir, []File{{Path: "a/b.txt"}}) // an error is fine
+			}
+		}
+	})
 }
