@@ -60,7 +60,7 @@ func TestKeysOfObjectives(t *testing.T) {
 		{`next_sentence = true`, `next_sentence: only objective = "masked" has it, not causal`},
 		{"objective = \"masked\"\nnext_sentence = true\n[model]\nmodel_type = \"roberta\"", `next_sentence: roberta has no head that judges pairs of texts; bert has`},
 		{"objective = \"masked\"\nnext_sentence = true\n[model]\nmodel_type = \"bert\"\ntype_vocab_size = 1", `next_sentence: two texts have two types of tokens, but model.type_vocab_size is 1`},
-		{"objective = \"permutation\"\nsequence_length = 32\n[model]\nmodel_type = \"xlnet\"\nuse_mems_train = true", `model.mem_len: missing: use_mems_train keeps`},
+		{"objective = \"permutation\"\nsequence_length = 32\n[model]\nmodel_type = \"xlnet\"\nuse_mems_train = true", `model.mem_len: missing: with use_mems_train it is`},
 		{"objective = \"masked\"\nmlm_probability = 1.5", `mlm_probability: 1.5 is not above 0 and below 1`},
 		{"objective = \"masked\"\nrandom_replace_prob = -1", `random_replace_prob: -1 is less than 0`},
 		{"objective = \"masked\"\nmask_replace_prob = 0.9\nrandom_replace_prob = 0.2", `mask_replace_prob: 0.9 and random_replace_prob, 0.2, are together more than 1`},
