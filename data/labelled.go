@@ -2,10 +2,11 @@ package data
 
 import (
 	"fmt"
-	"hone/data/corpus"
-	"hone/data/task"
 	"io"
 	"math"
+
+	"hone/data/corpus"
+	"hone/data/task"
 )
 
 // Labelled learns what a kind of task asks for: the label of each example, at its end.

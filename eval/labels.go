@@ -3,13 +3,14 @@ package eval
 import (
 	"context"
 	"fmt"
+	"math"
+	"slices"
+	"sort"
+
 	"hone/data"
 	"hone/data/corpus"
 	"hone/eval/metric"
 	"hone/trainer/model"
-	"math"
-	"slices"
-	"sort"
 )
 
 // randomInit is the same network, trained by the same steps from random weights.

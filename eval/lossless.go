@@ -3,6 +3,7 @@ package eval
 import (
 	"context"
 	"fmt"
+
 	"hone/data/corpus"
 	"hone/data/tokenizer"
 )

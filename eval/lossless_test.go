@@ -2,9 +2,10 @@ package eval
 
 import (
 	"errors"
+	"testing"
+
 	"hone/data/corpus"
 	"hone/data/tokenizer"
-	"testing"
 )
 
 // sayings is a split of texts.

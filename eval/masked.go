@@ -2,10 +2,11 @@ package eval
 
 import (
 	"context"
+	"slices"
+
 	"hone/data"
 	"hone/eval/metric"
 	"hone/trainer/model"
-	"slices"
 )
 
 // masked scores what a model makes of tokens that a text has lost, in their places.

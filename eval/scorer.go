@@ -3,10 +3,11 @@ package eval
 import (
 	"context"
 	"fmt"
+	"math"
+
 	"hone/data"
 	"hone/eval/metric"
 	"hone/trainer/model"
-	"math"
 )
 
 // A Scorer says in figures how well a model does what it has learned. There is one in a file of

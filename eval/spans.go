@@ -2,11 +2,12 @@ package eval
 
 import (
 	"context"
+	"slices"
+	"sync"
+
 	"hone/data"
 	"hone/eval/metric"
 	"hone/trainer/model"
-	"slices"
-	"sync"
 )
 
 // spans scores the spans that a model writes in the place of those that a text has lost.

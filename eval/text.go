@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"unicode/utf8"
+
 	"hone/data"
 	"hone/eval/metric"
 	"hone/trainer/model"
-	"math"
-	"unicode/utf8"
 )
 
 // text scores what whole texts cost a model.

@@ -3,12 +3,13 @@ package eval
 import (
 	"cmp"
 	"context"
+	"iter"
+	"slices"
+
 	"hone/data"
 	"hone/data/corpus"
 	"hone/data/tokenizer"
 	"hone/eval/metric"
-	"iter"
-	"slices"
 )
 
 // A Yardstick is one split of a corpus, by which models and the baselines beside them are

@@ -100,3 +100,21 @@ func TestSpecialsOfObjectives(t *testing.T) {
 		t.Errorf("special tokens %v", names)
 	}
 }
+
+// What an objective predicts is what models learn, and the head of a kind of task one that they
+// have: both are said in words, for data knows no model.
+func TestWordsOfModels(t *testing.T) {
+	for _, o := range data.Objectives {
+		if !slices.ContainsFunc(model.ModelTypes, func(name string) bool {
+			c, err := model.SmallConfig(name)
+			return err == nil && c.Traits().Learns.String() == o.Predicts()
+		}) {
+			t.Errorf("no family learns %q, which %v predicts", o.Predicts(), o)
+		}
+	}
+	for _, k := range task.Kinds {
+		if k.Head() != model.LanguageModel.String() && k.Head() != model.Classifier.String() {
+			t.Errorf("%v: no model has the head %q", k, k.Head())
+		}
+	}
+}

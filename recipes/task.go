@@ -4,13 +4,14 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"hone/data/corpus"
-	"hone/data/task"
-	"hone/eval"
 	"reflect"
 	"strings"
 
 	"github.com/BurntSushi/toml"
+
+	"hone/data/corpus"
+	"hone/data/task"
+	"hone/eval"
 )
 
 //go:embed tasks/*.toml

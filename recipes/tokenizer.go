@@ -2,9 +2,10 @@ package recipes
 
 import (
 	"cmp"
+	"slices"
+
 	"hone/data"
 	"hone/data/tokenizer"
-	"slices"
 )
 
 // Mask is the special token in the place of hidden ones, of a tokenizer that is trained here.

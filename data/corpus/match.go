@@ -2,10 +2,11 @@ package corpus
 
 import (
 	"fmt"
-	"hone/data/source"
 	"slices"
 	"strconv"
 	"strings"
+
+	"hone/data/source"
 )
 
 // A LabelsError says that labels are not those of a model.
