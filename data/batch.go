@@ -4,9 +4,9 @@ import (
 	"slices"
 )
 
-// A Stream is what a network reads: B rows of T positions, row by row (B,T). Absent
-// fields are nil. Position i attends to position j of its row when their Segments are
-// equal and not negative, and Order[j] ≤ Order[i].
+// A Stream is the input of a network: B rows of T positions; each field has the shape
+// (B,T), row by row. Absent fields are nil. Position i attends to position j of its row
+// when their Segments are equal and not negative, and Order[j] ≤ Order[i].
 type Stream struct {
 	T         int
 	Tokens    []int32 // padding: the end-of-text token
@@ -17,7 +17,7 @@ type Stream struct {
 }
 
 // A Seq is one packed sequence: positions First to Last of row Row of Dec. A document that
-// goes on in the next row is a Seq in each.
+// continues in the next row is a Seq in both.
 type Seq struct {
 	Row, First, Last int32
 	Label            int32 // class, or -1
@@ -36,27 +36,28 @@ type Batch struct {
 	Targets   []int32   // (B,T) of Dec: the token to predict at each position, -1: none; nil where the loss is on labels alone
 	Weights   []float32 // (B,T) loss weights; nil with Targets
 	Seqs      []Seq     // in row order
-	// Before is how many positions the first document of a row has taken of the same row of the
-	// batches before, on end (B); nil where the objective does not go on there.
+	// Before, of shape (B), is the number of positions that the first document of a row has
+	// taken in the same row of the directly preceding batches; nil where documents do not
+	// continue in the next batch.
 	Before     []int32
 	LabelNames []string // by Seq.Label
-	// LabelWeight is that of each label in the loss: 1, or where NumTargets counts tokens, targets
-	// by label of the whole global batch, so that the means of both add up.
+	// LabelWeight is the weight of each label in the loss: 1, or where NumTargets counts tokens,
+	// the number of targets per label of the global batch, so that the two means add up.
 	LabelWeight float32
 	NumTargets  int  // the loss's denominator: targets, or labels, of the whole global batch
 	Last        bool // of its global batch
-	// Cursor is where to resume: after this batch where it is the last of its global
+	// Cursor is the place to resume at: after this batch if it is the last of its global
 	// batch, else at the start of the global batch.
 	Cursor Cursor
 }
 
 // A Cursor is a place between two global batches in the endless stream of documents.
-// It depends on the corpora, the tokenizer, the seed and the objective, not on the number of
-// ranks; nor, but for Lanes, on the size of a batch.
+// It depends on the corpora, the tokenizer, the seed and the objective, but not on the number
+// of ranks and, without Lanes, not on the size of a batch.
 type Cursor struct {
-	// Epoch and Position are the place in the order of a single corpus: of the
-	// document, or of the packing window's first. In a mixture Epoch stays 0, and
-	// Position counts the documents drawn from all of it.
+	// Epoch and Position are the place of the document, or of the first document of the
+	// packing window, in the order of a single corpus. In a mixture Epoch is always 0, and
+	// Position counts the documents drawn from all corpora.
 	Epoch    int64   `json:"epoch"`
 	Position int64   `json:"position"`
 	Offset   int64   `json:"offset"` // inputs of the document, or rows of the window or at random places, that are behind
@@ -64,13 +65,13 @@ type Cursor struct {
 	Lanes    []Lane  `json:"lanes,omitempty"` // by row of a global batch, where documents keep to their rows
 }
 
-// A Lane is the document that a row of the batches is in.
+// A Lane is the document that a row is reading, across batches.
 type Lane struct {
 	At     Cursor `json:"at"`     // of it, with the offset; a Position of -1: none
 	Before int    `json:"before"` // positions that it has taken in the batches before
 }
 
-// Drawn is what a mixture has taken from one of its corpora.
+// Drawn counts what a mixture has taken from one of its corpora.
 type Drawn struct {
 	Position  int64 `json:"position"`  // places of its order, over all epochs
 	Documents int64 `json:"documents"` // of these, those that were not passed over
@@ -85,7 +86,7 @@ func (c Cursor) Equal(o Cursor) bool {
 		})
 }
 
-// clone is c with parts of its own.
+// clone gives a deep copy of c.
 func (c Cursor) clone() Cursor {
 	c.Parts, c.Lanes = slices.Clone(c.Parts), slices.Clone(c.Lanes)
 	for i := range c.Lanes {
@@ -103,7 +104,7 @@ func (b *Batch) Pool(dst []int32) {
 	absent(dst[len(b.Seqs):])
 }
 
-// First is Pool of the sequences' first positions.
+// First is like Pool, for the first positions of the sequences.
 func (b *Batch) First(dst []int32) {
 	for i, s := range b.Seqs {
 		dst[i] = s.Row*int32(b.Dec.T) + s.First

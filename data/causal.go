@@ -2,7 +2,7 @@ package data
 
 import "cmp"
 
-// Causal learns the next token, of every token and of the end.
+// Causal is next-token prediction: of every token, and of the end of the document.
 var Causal Objective = nextToken{}
 
 type nextToken struct{ ofText }
@@ -26,9 +26,10 @@ func (nextToken) rows(_ *reader, _ Cursor, stream func(layer) rowSource) rowSour
 
 func (nextToken) layout() layout { return layout{shifted: true} }
 
-// causal predicts the next token. A document is a = [BOS t1 … tn EOS], its inputs
-// a[0..n], its targets a[1..n+1]: each token and the end is scored once. A piece's first
-// input is the last target of the piece before: nothing is lost, and nothing scored twice.
+// causal predicts the next token. For a document a = [BOS t1 … tn EOS], the inputs are
+// a[0..n] and the targets a[1..n+1]: each token and the end is predicted once. The first
+// input of a piece is the last target of the piece before, so that no target is lost or
+// counted twice.
 type causal struct{}
 
 func (causal) units(ids []int32) int { return len(ids) - 1 }
@@ -46,5 +47,5 @@ func (causal) lay(b *Batch, p *piece) (dec, enc, targets int) {
 	return p.again + p.n, 0, p.n
 }
 
-// again begins a window with what the one before has read: as much as there is room for.
+// again begins a window with tokens of the window before, as many as there is room for.
 func (causal) again(from, room int) int { return min(from, room) }

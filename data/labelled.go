@@ -9,7 +9,7 @@ import (
 	"hone/data/task"
 )
 
-// Labelled learns what a kind of task asks for: the label of each example, at its end.
+// Labelled learns a task: the label of each example, predicted at its end.
 func Labelled(kind task.Kind) Objective { return labelled{kind: kind} }
 
 type labelled struct {
@@ -82,7 +82,7 @@ func (c *exampleRows) load() error {
 			return err
 		}
 		if c.cur.Offset != 0 && c.cur.Offset >= int64(len(c.rows)) {
-			return fmt.Errorf("data: the window of %d records at position %d has %d rows, none to resume at after %d; the corpus, the tokenizer or the packing is another than before",
+			return fmt.Errorf("data: the window of %d records at position %d has %d rows, so that it cannot be resumed after row %d: the corpus, the tokenizer or the packing has changed",
 				c.r.cfg.Window, c.cur.Position, len(c.rows), c.cur.Offset)
 		}
 		if len(c.rows) == 0 {
@@ -126,7 +126,7 @@ func (c *exampleRows) pack() error {
 	c.end.Position = c.cur.Position + int64(c.r.cfg.Window)
 	c.end.Offset = 0
 	c.rows = bestFit(lengths, T, c.r.cfg.MaxSeqs)
-	// Packing puts the longest documents into the first rows: they take turns at random.
+	// Packing puts the longest documents into the first rows, so the rows are shuffled.
 	c.turn = newPermutation(int64(len(c.rows)), c.r.cfg.Shuffle, c.r.cfg.Seed, uint64(c.cur.Epoch), uint64(c.cur.Position), 1)
 	return nil
 }
@@ -162,8 +162,8 @@ func (c *exampleRows) fill(b *Batch, row int) (targets int, err error) {
 	return targets, nil
 }
 
-// drop masks tokens of a document, those around it aside. Which ones is a function of
-// the seed, the epoch, the document and the place.
+// drop masks tokens of a document, except those of its frame. Which ones depends on the
+// seed, the epoch, the document and the place alone.
 func (c *exampleRows) drop(ids []int32, s packed) {
 	cfg := c.r.cfg
 	ids = c.r.frame.inner(ids)

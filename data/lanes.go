@@ -4,9 +4,9 @@ import (
 	"io"
 )
 
-// lanes lay documents into rows such that each goes on in the same row of the next global
-// batch: a row is a lane, and takes the next document that none has when it is through with
-// its own.
+// lanes lays documents into rows so that each continues in the same row of the next global
+// batch. A row is a lane: at the end of its document it takes the next document that no lane
+// has taken.
 type lanes struct {
 	r    *reader
 	next Cursor // of the document that comes next
@@ -14,7 +14,7 @@ type lanes struct {
 	at   int // the row to be filled
 }
 
-// none is the place of no document.
+// none is the place of a lane without a document.
 var none = Cursor{Position: -1}
 
 func newLanes(r *reader, from Cursor, l layer) *lanes {
@@ -39,8 +39,8 @@ func (c *lanes) cursor() Cursor {
 	return now
 }
 
-// fill lays the row that comes next, whatever its place in b. A lane that is through with the
-// last epoch before others stays empty.
+// fill lays the next row, whatever its place in b. A lane that finishes the last epoch before
+// the others stays empty.
 func (c *lanes) fill(b *Batch, row int) (targets int, err error) {
 	if c.at == 0 {
 		err := io.EOF

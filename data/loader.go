@@ -1,5 +1,5 @@
-// Package data turns corpora into batches: splits of records, their order, the
-// packing of token sequences into rows, and the objectives that say what is learned.
+// Package data turns corpora into batches. It has the order of records, the packing of
+// token sequences into rows, mixtures of corpora, and the training objectives.
 package data
 
 import (
@@ -15,27 +15,27 @@ import (
 	"hone/data/tokenizer"
 )
 
-// Config says what a Loader reads and what it makes of it. Zero fields with a default
-// take it.
+// Config is the configuration of a Loader: what it reads, and which batches it makes. Zero
+// fields that have a default take it.
 type Config struct {
 	Records corpus.Records // a single corpus, or
 	Mixture []Part         // several: then Records is nil, and Epochs 0
-	// MixtureBy is what the weights of a mixture share out.
+	// MixtureBy is the unit in which the weights of a mixture are measured.
 	MixtureBy Unit
-	// Tokenizer encodes documents as ordinary text: where it has a method
-	// Ordinary, as tokenizer.BPE, no document can write a special token.
+	// Tokenizer encodes documents. If it has a method Ordinary, as tokenizer.Pipeline has,
+	// documents are encoded as ordinary text, which cannot produce a special token.
 	Tokenizer tokenizer.Tokenizer
 	// Special tokens around documents, by name; "": none. Separator stands once between
-	// two documents, as the last target of one and the first input of the next, so that
-	// it excludes the others; it is "<|endoftext|>" where none of the three is given. EOS
-	// without BOS does the same where the next token is learned: a document's first token
-	// is predicted too, from the end of another.
+	// two documents, as the last target of one and the first input of the next, and
+	// excludes the two others. It is "<|endoftext|>" where none of the three is given. EOS
+	// without BOS acts in the same way in next-token prediction: the first token of a
+	// document is predicted from the end token of the one before.
 	BOS, EOS, Separator string
-	// Pad is the special token that fills rows and that a decoder starts with; "": the last
-	// one given of those above.
+	// Pad is the special token that fills rows and that starts the text of a decoder; "":
+	// the last one given of those above.
 	Pad string
-	// Mask is the special token in the place of a hidden one, where the objective or
-	// TokenDropout hides any; "": [MASK], <mask> or <|mask|>, whichever there is.
+	// Mask is the special token that replaces hidden tokens, if the objective or
+	// TokenDropout hides any; "": the one of [MASK], <mask> and <|mask|> that exists.
 	Mask string
 
 	Objective  Objective
@@ -48,12 +48,12 @@ type Config struct {
 	TargetLength   int // span corruption: positions of the decoder's row; default what a text that fills T needs
 	BatchSize      int // rows of a global batch
 	MicroBatchSize int // rows of a Batch, a divisor of BatchSize; default BatchSize
-	// Rank r of World takes the r-th of World equal parts of each global batch's
-	// micro-batches. World 0 is one rank.
+	// Rank r of World takes the r-th of World equal parts of the micro-batches of each
+	// global batch. World 0 is one rank.
 	Rank, World int
 
-	// Consecutive has a document that does not fit a row go on in the same row of the next global
-	// batch, for a model with a memory, not in the next row.
+	// Consecutive makes a document that does not fit a row continue in the same row of the next
+	// global batch, for models with a memory, instead of in the next row.
 	Consecutive bool
 
 	Seed    uint64
@@ -61,18 +61,18 @@ type Config struct {
 	Epochs  int  // 0: without end
 	Windows bool // rows from random places of a single corpus, without end, in place of epochs
 	// Whole is for scoring: a document that fits a row is not cut, and where a longer one is cut
-	// depends on it alone, so that what stands beside it changes nothing. Documents of a packing
-	// window come in any order. See wholeRows.
+	// depends on that document alone, so that its score does not depend on its neighbours.
+	// The order of the documents within a packing window is not defined. See wholeRows.
 	Whole bool
 
 	MaxDocBytes int // longer documents are passed over and counted; default corpus.MaxDocBytes
 	Window      int // classification, and Whole: records packed together; default 1024
 	MaxSeqs     int // classification: documents of a row at most, or pairs; default max(8, T/8)
 
-	// Against learning few documents by heart, in classification: LMWeight λ gives each
-	// document's mean next-token loss this weight beside that of its label (Radford et al.
-	// 2018, eq. 5), and TokenDropout replaces this share of its tokens by the special token
-	// Mask, other ones in each epoch (Iyyer et al. 2015, word dropout).
+	// Regularisation of classification: LMWeight is the weight λ of each document's mean
+	// next-token loss beside the loss of its label (Radford et al. 2018, eq. 5), and
+	// TokenDropout is the share of its tokens that are replaced by the special token Mask,
+	// different ones in each epoch (Iyyer et al. 2015, word dropout).
 	LMWeight, TokenDropout float64
 }
 
@@ -106,11 +106,12 @@ func setDefault[V int | float64](v *V, d V) {
 	}
 }
 
-// Lengths are the positions of a row of Batch.Dec and Batch.Enc, of a Config with its
-// defaults.
+// Lengths gives the numbers of positions of a row of Batch.Dec and of Batch.Enc, for a Config
+// with its defaults.
 func (c *Config) Lengths() (dec, enc int) { return c.Objective.lengths(c) }
 
-// Slots are how many sequences of a Batch may have labels: 0 where the objective has none.
+// Slots gives the greatest number of sequences with labels in a Batch: 0 where the objective
+// has no labels.
 func (c *Config) Slots() int {
 	if c.Objective.labelled(c) {
 		return c.MicroBatchSize * c.MaxSeqs
@@ -118,7 +119,7 @@ func (c *Config) Slots() int {
 	return 0
 }
 
-// frame looks up the special tokens, which check has found.
+// frame gives the special tokens around documents, after check.
 func (c *Config) frame() frame {
 	f := frame{-1, -1, -1}
 	if c.Tokenizer == nil {
@@ -144,8 +145,8 @@ func (c *Config) frame() frame {
 	return f
 }
 
-// End is the token that is predicted where a document ends. Not ok: none is, since documents
-// have no end, or the objective only reads what is around them.
+// End gives the token that is predicted at the end of a document. ok is false where none is,
+// because documents have no end token or the objective does not predict it.
 func (c Config) End() (id int32, ok bool) {
 	c = c.WithDefaults()
 	if !c.Objective.ends() {
@@ -197,9 +198,8 @@ func (c *Config) check() error {
 	return errors.Join(f.list...)
 }
 
-// Stats counts documents as of the last batch that Next returned, since NewLoader, of
-// all ranks. A
-// document of a packing window counts once the window is packed.
+// Stats counts the documents of all ranks, from NewLoader up to the last batch that Next
+// returned. The documents of a packing window are counted once the window is packed.
 type Stats struct {
 	Documents int64 // encoded
 	Bytes     int64 // of their text
@@ -217,7 +217,7 @@ type Stats struct {
 
 var errClosed = errors.New("data: the loader is closed")
 
-// ahead is how many global batches are made before they are asked for.
+// ahead is the number of global batches that are prepared in advance.
 const ahead = 4
 
 // A Loader makes batches in a goroutine of its own, a few global batches ahead. One
@@ -241,8 +241,8 @@ type globalBatch struct {
 	err   error // in place of a batch: io.EOF or what went wrong
 }
 
-// NewLoader starts at a cursor: the zero Cursor is the beginning. Its error holds
-// every fault of cfg.
+// NewLoader makes a loader that starts at a cursor; the zero Cursor is the beginning. Its
+// error lists every fault of cfg; all of them are faults of the user's input (exit code 2).
 func NewLoader(cfg Config, from Cursor) (*Loader, error) {
 	cfg = cfg.WithDefaults()
 	if err := cfg.check(); err != nil {
@@ -271,7 +271,7 @@ func NewLoader(cfg Config, from Cursor) (*Loader, error) {
 	return l, nil
 }
 
-// ordinary makes the tokenizer take all text as text: none writes a special token.
+// ordinary gives the tokenizer without special tokens in texts.
 func (c *Config) ordinary() {
 	if t, ok := c.Tokenizer.(interface{ Ordinary() tokenizer.Tokenizer }); ok {
 		c.Tokenizer = t.Ordinary()
@@ -335,10 +335,10 @@ func newRowSource(cfg *Config, from Cursor, stats *Stats, stop <-chan struct{}) 
 	return cfg.Objective.rows(r, from, stream)
 }
 
-// Next is the next micro-batch, or io.EOF after the last epoch. A global batch that
-// the epochs do not fill ends in empty rows. The micro-batches of a global batch stay
-// valid until Next is called again after its Last one. An error of the corpus is
-// final; that of ctx is not.
+// Next gives the next micro-batch, or io.EOF after the last epoch. A global batch that
+// the last epoch does not fill ends with empty rows. The micro-batches of a global batch
+// are valid until Next is called after its Last one. Errors of the corpus are permanent
+// and faults of the user's input (exit code 2); an error of ctx is not permanent.
 func (l *Loader) Next(ctx context.Context) (*Batch, error) {
 	if l.err != nil {
 		return nil, l.err
@@ -373,7 +373,7 @@ func (l *Loader) Next(ctx context.Context) (*Batch, error) {
 	return b, nil
 }
 
-// Stats is what has been read for the batches so far.
+// Stats gives the counts of the documents that were read for the batches so far.
 func (l *Loader) Stats() Stats {
 	s := l.stats
 	s.Wait = l.wait
@@ -386,8 +386,8 @@ func (l *Loader) Close() {
 	l.done.Wait()
 }
 
-// A maker fills global batches. It is one goroutine: batches are a function of the
-// cursor, whatever the machine does.
+// A maker fills global batches in one goroutine: batches are a function of the cursor
+// alone.
 type maker struct {
 	cfg   *Config
 	rows  rowSource
@@ -414,7 +414,7 @@ func (m *maker) run(stop <-chan struct{}, free <-chan *globalBatch, full chan<- 
 }
 
 // make fills a global batch. Where rows end depends on the documents before them, so
-// each rank makes them all, and keeps its own.
+// each rank makes all rows, and keeps its own.
 func (m *maker) make(g *globalBatch) error {
 	if g.micro == nil {
 		m.alloc(g)
@@ -470,7 +470,7 @@ func (m *maker) alloc(g *globalBatch) {
 	}
 }
 
-// batch is an empty micro-batch.
+// batch makes an empty micro-batch.
 func (c *Config) batch() Batch {
 	dec, enc := c.Lengths()
 	b := Batch{B: c.MicroBatchSize, Objective: c.Objective, LabelNames: c.Labels, Dec: newStream(c.MicroBatchSize, dec)}

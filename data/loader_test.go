@@ -662,7 +662,7 @@ func TestNewLoaderReportsEveryFault(t *testing.T) {
 			t.Errorf("%v: cursor %+v: %v", o, from, err)
 		}
 	}
-	if _, err := ParseObjective("casual"); err == nil || !strings.Contains(err.Error(), `"casual"; known: causal, prefix_lm`) {
+	if _, err := ParseObjective("casual"); err == nil || !strings.Contains(err.Error(), `"casual" (known: causal, prefix_lm`) {
 		t.Errorf("%v", err)
 	}
 	for _, o := range Objectives {

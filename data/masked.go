@@ -4,7 +4,7 @@ import (
 	"math"
 )
 
-// Masked learns tokens that are hidden, from both sides.
+// Masked predicts hidden tokens from the context on both sides.
 var Masked Objective = hiddenTokens{}
 
 type hiddenTokens struct{ ofText }
@@ -45,23 +45,23 @@ func (hiddenTokens) rows(r *reader, _ Cursor, stream func(layer) rowSource) rowS
 	return stream(newMasker(r.cfg))
 }
 
-// Masking says what the objective Masked hides. The names are those of Hugging Face's
-// DataCollatorForLanguageModeling.
+// Masking says which tokens the objective Masked hides. The names are those of Hugging
+// Face's DataCollatorForLanguageModeling.
 type Masking struct {
 	MLMProbability float64 // share of the tokens to be predicted; default 0.15
-	// Of these, the shares that the special token Mask and that any other token stands in
-	// for; the rest stays as it is. Defaults, where both are 0: 0.8 and 0.1.
+	// The shares of these tokens that are replaced by the special token Mask, and by a random
+	// token; the others stay as they are. Where both are 0: 0.8 and 0.1.
 	MaskReplaceProb, RandomReplaceProb float64
 	WholeWordMask                      bool // words are chosen whole, not token by token
-	// NextSentence lays pairs of texts, and asks too whether the second follows the first.
+	// NextSentence makes pairs of texts, and adds the label whether the second follows the first.
 	NextSentence bool
 }
 
-// masker predicts tokens that a text has lost, from both sides (Devlin et al. 2019,
-// §3.1). Each piece of a document is framed as a whole document is. What becomes of a
-// token is a function of the seed, the epoch, the document and the token's place in it,
-// wherever the document is cut: another in each epoch (Liu et al. 2019, §4.1). Only where
-// none of a piece is chosen, the token or word that came nearest to it is.
+// masker predicts the hidden tokens of a text from both sides (Devlin et al. 2019, §3.1).
+// Each piece of a document is framed like a whole document. Whether and how a token is
+// hidden depends on the seed, the epoch, the document and the token's place in it, not on
+// where the document is cut; it differs between epochs (Liu et al. 2019, §4.1). Where no
+// token of a piece is chosen, the token or word that came closest to it is.
 type masker struct {
 	fresh
 	Masking
@@ -79,10 +79,10 @@ type masker struct {
 	start int
 }
 
-// share is the number below which so large a share of draw's numbers lies.
+// share gives the number below which the given share of draw's numbers lies.
 func share(p float64) uint64 { return uint64(p * (1 << 53)) }
 
-// draw is a random number of 53 bits, of a key and a place.
+// draw gives a random number of 53 bits for a key and a place.
 func draw(key uint64, place int) uint64 { return mix(key+uint64(place)*golden) >> 11 }
 
 func newMasker(cfg *Config) *masker {
@@ -106,8 +106,8 @@ func (m *masker) lay(b *Batch, p *piece) (dec, enc, targets int) {
 	return n, 0, m.hide(b, first, p.document, m.frame.inner(p.ids), p.from, p.from+p.n, p.key(m.seed))
 }
 
-// hide makes targets of tokens from place from to place end of a document's text, which begin
-// at first of the batch.
+// hide makes targets of the tokens from place from to place end of a document's text, whose
+// first one is at index first of the batch.
 func (m *masker) hide(b *Batch, first int, d document, text []int32, from, end int, key uint64) (targets int) {
 	hide := func(i, next int) {
 		for ; i < next; i++ {
@@ -145,7 +145,7 @@ func (m *masker) hide(b *Batch, first int, d document, text []int32, from, end i
 	return targets
 }
 
-// wordStart is where the word begins that a place lies in: it may be in the piece before.
+// wordStart gives the start of the word that a place is in, which may be in the piece before.
 func (m *masker) wordStart(d document, text []int32, from int) int {
 	if from > 0 && d == m.last && from == m.until {
 		if m.words.begins(text[from-1], text[from]) {
@@ -156,7 +156,7 @@ func (m *masker) wordStart(d document, text []int32, from int) int {
 	return m.words.start(text, from)
 }
 
-// other is any token of the vocabulary but the special ones.
+// other gives a random token of the vocabulary that is not special.
 func (m *masker) other(key uint64) int32 {
 	for d := dice(key); ; {
 		id := int32(d.roll(m.size))
@@ -166,8 +166,9 @@ func (m *masker) other(key uint64) int32 {
 	}
 }
 
-// bidirectional writes the inputs of a framed piece that all see each other. It returns
-// where in the batch the text of the piece begins, and the positions that it takes.
+// bidirectional writes the inputs of a framed piece, all of which attend to each other. It
+// returns the index in the batch where the text of the piece begins, and the number of
+// positions of the piece.
 func (p *piece) bidirectional(b *Batch, f *frame) (first, n int) {
 	at := p.row*b.Dec.T + p.first
 	n = b.Dec.framed(p.row, p.first, p.segment, f, f.inner(p.ids)[p.from:p.from+p.n])
@@ -178,7 +179,7 @@ func (p *piece) bidirectional(b *Batch, f *frame) (first, n int) {
 	return at, n
 }
 
-// framed writes a text with its frame as a segment, and returns its length.
+// framed writes a text and its frame as one segment, and returns its length.
 func (s *Stream) framed(row, first int, segment int32, f *frame, text []int32) int {
 	at, n := row*s.T+first, 0
 	if f.first >= 0 {
@@ -197,7 +198,7 @@ func (s *Stream) framed(row, first int, segment int32, f *frame, text []int32) i
 	return n
 }
 
-// inner is what a frame holds.
+// inner gives the text within a frame.
 func (f *frame) inner(ids []int32) []int32 {
 	if f.first >= 0 {
 		ids = ids[1:]

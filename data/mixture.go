@@ -15,7 +15,7 @@ type Part struct {
 	Weight  float64 // its share is Weight over the sum of all
 }
 
-// A Unit is what the weights of a mixture share out.
+// A Unit is the unit in which the weights of a mixture are measured.
 type Unit uint8
 
 const (
@@ -32,19 +32,19 @@ func (u Unit) String() string {
 	return fmt.Sprintf("unit(%d)", uint8(u))
 }
 
-// ParseUnit is the unit of a name.
+// ParseUnit gives the unit of a name.
 func ParseUnit(name string) (Unit, error) {
 	for u, n := range units {
 		if n == name {
 			return Unit(u), nil
 		}
 	}
-	return 0, fmt.Errorf("data: a mixture is weighed by %q; known: %s", name, strings.Join(units, ", "))
+	return 0, fmt.Errorf("data: unknown unit %q of a mixture's weights (known: %s)", name, strings.Join(units, ", "))
 }
 
-// Weights tempers the shares of a mixture: sizes, or weights, to the power of
-// 1/temperature, scaled to sum 1. Temperature 1 leaves the proportions; above it small
-// corpora gain (Arivazhagan et al. 2019).
+// Weights gives the shares of the corpora of a mixture: their sizes, or weights, to the
+// power of 1/temperature, scaled to the sum 1. A temperature of 1 keeps the proportions;
+// higher ones give small corpora more (Arivazhagan et al. 2019).
 func Weights(sizes []float64, temperature float64) []float64 {
 	top := 0.0
 	for _, s := range sizes {
@@ -62,11 +62,12 @@ func Weights(sizes []float64, temperature float64) []float64 {
 	return w
 }
 
-// next is the corpus that the next document of a mixture comes from: stride scheduling
-// (Waldspurger & Weihl 1995). A corpus that has given u units at weight w stands at
-// (u+phase)/w, the phase in documents of its mean size, and the one that stands lowest is
-// next. By document, the choice at a position depends on the weights alone; by token, on
-// the documents drawn so far. The cursor holds the sums, so that resuming replays nothing.
+// next gives the corpus that the next document of a mixture comes from, by stride
+// scheduling (Waldspurger & Weihl 1995): a corpus of weight w from which u units have been
+// drawn has the value (u+phase)/w, with the phase in documents of its mean size, and the
+// corpus with the least value is next. With documents as unit the choice depends on the
+// weights alone; with tokens, also on the documents drawn so far. The cursor contains the
+// sums, so that nothing has to be repeated to resume.
 func (r *reader) next(c *Cursor) int {
 	best, low := 0, math.Inf(1)
 	for i := range r.parts {
@@ -75,7 +76,7 @@ func (r *reader) next(c *Cursor) int {
 		if r.cfg.MixtureBy == ByToken {
 			given, mean = float64(d.Tokens), float64(d.Tokens)/float64(max(1, d.Documents))
 		}
-		// The conversion keeps processors from fusing, which rounds otherwise.
+		// The conversion prevents a fused multiply-add, which rounds differently.
 		if at := (given + float64(p.phase*mean)) * p.stride; at < low {
 			best, low = i, at
 		}
@@ -83,8 +84,8 @@ func (r *reader) next(c *Cursor) int {
 	return best
 }
 
-// phase is where in its first stride a corpus begins: the golden ratio's multiples lie
-// evenly, so that corpora of one weight do not come all at once.
+// phase is the offset of a corpus in its first stride. Multiples of the golden ratio are
+// evenly distributed, so that corpora of equal weight alternate.
 func phase(i int) float64 {
 	_, f := math.Modf((float64(i) + 0.5) * math.Phi)
 	return f

@@ -4,18 +4,19 @@ import (
 	"unicode/utf8"
 )
 
-// nextSentence lays [BOS A EOS B EOS] (Devlin et al. 2019, §3.1, task 2): half of the time B is
-// the text that follows A, else text of another document, and what follows A begins the next
-// pair. Both have masked tokens. Where a piece is cut, which document B is of and where in it
-// that begins are functions of the seed, the epoch, the document and the place in it at which
-// the pair begins. Pairs of both kinds are as long: their length tells nothing.
+// nextSentence makes pairs [BOS A EOS B EOS] (Devlin et al. 2019, §3.1, task 2). In half of them
+// B is the text that follows A; in the others it is text of another document, and the text after
+// A begins the next pair. Tokens of both are masked. Where a piece is cut, which document B is
+// from and where it begins there depend on the seed, the epoch, the document and the start of
+// the pair in it alone. Pairs of both kinds have the same lengths, so that the length does not
+// give the label away.
 type nextSentence struct {
 	*masker
 	r   *reader
 	ids []int32 // of another document
 }
 
-// Labels of pairs, as Hugging Face has them.
+// Labels of pairs, as in Hugging Face's BertForNextSentencePrediction.
 const (
 	follows int32 = iota
 	doesNot
@@ -69,8 +70,8 @@ func (l *nextSentence) lay(b *Batch, p *piece) (dec, enc, targets int) {
 	return n, 0, targets
 }
 
-// another is a document of the same corpus, of so many tokens at least, and its text. Not ok:
-// a few tries have found none.
+// another gives another document of the same corpus with at least n tokens, and its text. ok is
+// false if a few attempts have found none.
 func (l *nextSentence) another(p *piece, d *dice, size int) (doc int64, text []int32, ok bool) {
 	records := l.r.parts[p.part].Records
 	rows := records.Rows()

@@ -11,57 +11,58 @@ import (
 	"hone/data/tokenizer"
 )
 
-// An Objective says what is learned from a document, and all that follows from it. Each is in a
-// file of its own; Objectives has those of text without labels.
+// An Objective is a training objective, with everything that depends on it. Each one is in a
+// file of its own; Objectives lists those of text without labels.
 type Objective interface {
-	// String is what recipes call it.
+	// String gives its name in recipes.
 	String() string
-	// Predicts is what the output layer of a model is to predict, in the words of
+	// Predicts says what the output layer of the model has to predict, by the names of
 	// model.Learning.
 	Predicts() string
-	// OfText says that documents are laid end to end, and records need no labels.
+	// OfText reports whether it learns from text alone: documents are laid end to end, and
+	// records need no labels.
 	OfText() bool
-	// Hides says that what is learned are tokens that the text has lost.
+	// Hides reports whether it predicts tokens that are hidden from the input.
 	Hides() bool
-	// Specials are the special tokens that a tokenizer needs for it, beside those around
-	// documents; mask stands for a hidden token.
+	// Specials lists the special tokens that the tokenizer needs, in addition to those around
+	// documents; mask is the name of the mask token.
 	Specials(mask string) []string
-	// Ends are what stands around a text that a model reads which has learned by it, of what
-	// stood before and after documents: a text to be gone on with has no end.
+	// Ends gives the tokens around a text that a trained model reads, from those around training
+	// documents: a text that is to be continued has no end token.
 	Ends(before, after string) (string, string)
-	// Baselines are those that can stand beside a model, by their names in reports.
+	// Baselines lists the baselines for its models, by their names in reports.
 	Baselines() []string
-	// Validating turns c, by which a model is trained, into what validates it: the probability
-	// of whole texts, where the objective gives one, else its own loss.
+	// Validating turns the training configuration c into the one of validation: by the
+	// probability of whole texts if the objective gives one, else by its own loss.
 	Validating(c *Config) (whole bool)
 
-	// example is what is read of a record.
+	// example gives the part of a record that is read.
 	example(r corpus.Record) task.Example
 	defaults(c *Config)
 	check(c *Config, f *faults)
-	// lengths are the positions of a row, of the decoder and the encoder.
+	// lengths gives the numbers of positions of a row of the decoder and of the encoder.
 	lengths(c *Config) (dec, enc int)
-	// labelled says that sequences have labels, targeted that tokens have targets.
+	// labelled reports whether sequences have labels, targeted whether tokens have targets.
 	labelled(c *Config) bool
 	targeted(c *Config) bool
-	// ends says that the end of a document is a target too.
+	// ends reports whether the end of a document is a target too.
 	ends() bool
 	// rows makes rows of documents; stream lays the pieces of a document into them.
 	rows(r *reader, from Cursor, stream func(layer) rowSource) rowSource
 	layout() layout
 }
 
-// A layout says where the targets of a sequence stand.
+// A layout says where the targets of a sequence are.
 type layout struct {
 	shifted  bool // that of an input is the token that follows it
 	prefixed bool // a prefix is only read
 	ordered  bool // they are predicted in the order that Stream.Order says
 }
 
-// Objectives are those of text without labels.
+// Objectives are the objectives of text without labels.
 var Objectives = []Objective{Causal, PrefixLM, Masked, Permutation, SpanCorruption}
 
-// ParseObjective is the objective of a name.
+// ParseObjective gives the objective of a name.
 func ParseObjective(name string) (Objective, error) {
 	var known []string
 	for _, o := range Objectives {
@@ -70,10 +71,10 @@ func ParseObjective(name string) (Objective, error) {
 		}
 		known = append(known, o.String())
 	}
-	return nil, fmt.Errorf("data: unknown objective %q; known: %s", name, strings.Join(known, ", "))
+	return nil, fmt.Errorf("data: unknown objective %q (known: %s)", name, strings.Join(known, ", "))
 }
 
-// ofText is what most objectives of text have in common.
+// ofText has the methods that most objectives of text share.
 type ofText struct{}
 
 func (ofText) OfText() bool                               { return true }
@@ -90,7 +91,7 @@ func (ofText) targeted(*Config) bool                      { return true }
 func (ofText) ends() bool                                 { return false }
 func (ofText) layout() layout                             { return layout{} }
 
-// faults gathers what is wrong with a Config.
+// faults collects the faults of a Config.
 type faults struct{ list []error }
 
 func (f *faults) add(bad bool, format string, args ...any) {
@@ -103,7 +104,7 @@ func (f *faults) within(share float64, of string) {
 	f.add(!(share > 0 && share < 1), "%s %g: want it above 0 and below 1", of, share)
 }
 
-// masked wants the special token that stands in the place of tokens.
+// masked requires the mask token.
 func (f *faults) masked(c *Config, what string) {
 	if c.Tokenizer != nil {
 		_, ok := c.Tokenizer.Special(c.Mask)
@@ -111,22 +112,22 @@ func (f *faults) masked(c *Config, what string) {
 	}
 }
 
-// framed wants room for a token of text between those around it.
+// framed requires room for at least one token of text within its frame.
 func (f *faults) framed(c *Config) {
 	around := c.frame().size()
 	f.add(c.T < 1+around, "rows of %d tokens: want ≥ %d, a token of text beside the special ones", c.T, 1+around)
 }
 
-// rowSource lays documents into rows; each objective has one. What it gives next is
-// a function of its cursor alone.
+// rowSource lays documents into rows; each objective has one. Its next row is a function
+// of its cursor alone.
 type rowSource interface {
 	// fill writes row row of b and appends its sequences; it returns the number of
-	// loss terms in it. io.EOF: nothing is left, and the row is untouched.
+	// loss terms in it. After io.EOF the row is unchanged.
 	fill(b *Batch, row int) (targets int, err error)
 	cursor() Cursor
 }
 
-// A reader takes documents out of the epochs' orders and encodes them.
+// A reader reads documents in the order of the epochs and encodes them.
 type reader struct {
 	cfg    *Config
 	parts  []partReader // one, or those of the mixture
@@ -160,8 +161,8 @@ func (f frame) size() int {
 	return n
 }
 
-// A document is what has been read at a place: its record and corpus, the epoch of
-// that, and its label, or -1. A document to pass over is not ok.
+// A document is the result of reading at a place: the record, its corpus and the epoch of
+// that corpus, and its label or -1. ok is false for a document that is skipped.
 type document struct {
 	part  int
 	epoch int64
@@ -192,7 +193,7 @@ func newReader(cfg *Config, from Cursor, stats *Stats, stop <-chan struct{}) *re
 	return r
 }
 
-// enter turns to the order of an epoch, at its start or midway.
+// enter changes to the order of an epoch, at its start or in its middle.
 func (p *partReader) enter(cfg *Config, part int, epoch int64, start bool) {
 	p.epoch, p.usable = epoch, -1
 	if start {
@@ -205,8 +206,8 @@ func (p *partReader) enter(cfg *Config, part int, epoch int64, start bool) {
 	}
 }
 
-// turn turns c from the end of a single corpus to its next epoch; ended says that there
-// is none. A mixture has no end: each of its corpora turns by itself.
+// turn moves c from the end of a single corpus to its next epoch; ended reports that there
+// is none. A mixture has no end: each of its corpora starts anew by itself.
 func (r *reader) turn(c *Cursor) (ended bool, err error) {
 	if len(c.Parts) > 0 {
 		return false, nil
@@ -225,8 +226,8 @@ func (r *reader) ended(c Cursor) bool {
 	return r.cfg.Epochs > 0 && c.Epoch >= int64(r.cfg.Epochs)
 }
 
-// enough is an error where a whole epoch of a corpus had nothing to learn from: the
-// next would be the same.
+// enough fails if a whole epoch of a corpus had no usable document, since the next one
+// would have none either.
 func (r *reader) enough(part int) error {
 	p := &r.parts[part]
 	if p.usable != 0 {
@@ -342,7 +343,7 @@ func (r *reader) read(c *Cursor, ids []int32) ([]int32, document, error) {
 	return ids, d, nil
 }
 
-// pass moves c behind a document that has been read, of which tokens were taken.
+// pass moves c past a document that has been read and of which some tokens were used.
 func (r *reader) pass(c *Cursor, d document, tokens int) {
 	c.Position++
 	c.Offset = 0

@@ -5,19 +5,19 @@ import (
 	"math/bits"
 )
 
-// rounds of the Feistel network below. 8 are too few: the 120 orders of 5 elements
-// do not come out even.
+// rounds of the Feistel network below. 8 are too few: with them, the 120 orders of 5
+// elements are not equally frequent.
 const rounds = 12
 
 // A permutation of 0 ≤ i < n that is computed, not stored: a Feistel network over
-// Z_a×Z_b, a·b ≥ n (Black & Rogaway 2002), walked until it comes back below n. Any
-// seed, epoch and purpose give an order of their own.
+// Z_a×Z_b, a·b ≥ n (Black & Rogaway 2002), applied until the result is below n. Each
+// seed, epoch and purpose has an order of its own.
 type permutation struct {
 	n, a, b uint64
 	keys    [rounds]uint64
 }
 
-// newPermutation is the identity for shuffle false.
+// newPermutation makes a permutation, which is the identity if shuffle is false.
 func newPermutation(n int64, shuffle bool, key ...uint64) permutation {
 	p := permutation{n: uint64(n)}
 	if !shuffle || n < 2 {
@@ -49,7 +49,7 @@ func bounded(random uint64, n int) int {
 	return int(h)
 }
 
-// at is the element at position i.
+// at gives the element at position i.
 func (p *permutation) at(i int64) int64 {
 	if p.a == 0 {
 		return i

@@ -4,7 +4,7 @@ import (
 	"math"
 )
 
-// Permutation learns some of the tokens, in a random factorisation order.
+// Permutation predicts some of the tokens in a random factorisation order.
 var Permutation Objective = permuted{}
 
 type permuted struct{ ofText }
@@ -41,20 +41,20 @@ func (permuted) layout() layout { return layout{ordered: true} }
 type Permuting struct {
 	PLMProbability float64 // share of the tokens to be predicted: 1/K; default 1/6
 	MaxSpanLength  int     // of neighbours that are predicted together; default 5
-	// LeftToRight predicts every token in the order in which they stand: what a model makes of
-	// a text is then its probability. Its end is not predicted, as it never is while learning.
+	// LeftToRight predicts every token in the order of the text, which gives the probability of
+	// the text. The end is not predicted, as in training.
 	LeftToRight bool
 }
 
-// permuter predicts tokens in a random factorisation order (Yang et al. 2019). A piece's
-// order is cut in two (§2.3, partial prediction): what comes first is only read, and all
-// of it sees all of it, so that its order does not matter and Order is 0; what comes last
-// is predicted, and Order counts it from 1. The content stream sees Order[j] ≤ Order[i],
-// the query stream Order[j] < Order[i]: all before the token, and not itself. Targets stand
-// at the place of the token, which both streams give. Targets are chosen as spans of up to
-// MaxSpanLength in a context of K times their length (§3.1). The frame is only read.
-// All of it is a function of the seed, the epoch, the document and the place in it at
-// which the piece begins.
+// permuter predicts tokens in a random factorisation order (Yang et al. 2019). The order of
+// a piece has two parts (§2.3, partial prediction). The tokens of the first part are only
+// read; all of them attend to each other, so that their order does not matter and Order is
+// 0. The tokens of the second part are predicted, and Order counts them from 1. The content
+// stream attends to Order[j] ≤ Order[i]; the query stream to Order[j] < Order[i], the tokens
+// before the predicted one without itself. Targets are at the place of the token. They are
+// chosen as spans of up to MaxSpanLength in a context of K times their length (§3.1). The
+// frame is only read. All choices depend on the seed, the epoch, the document and the start
+// of the piece in it alone.
 type permuter struct {
 	fresh
 	Permuting
@@ -96,8 +96,8 @@ func (l *permuter) lay(b *Batch, p *piece) (dec, enc, targets int) {
 	return n, 0, len(l.list)
 }
 
-// inOrder makes targets of a piece's text, that begins at first of the batch. What comes
-// last of the frame is seen by none of them: it would tell how much is to come.
+// inOrder makes targets of a piece's text, which begins at index first of the batch. They do
+// not attend to the end of the frame, which would reveal the length of the text.
 func (l *permuter) inOrder(b *Batch, p *piece, first int) (targets int) {
 	for i, id := range l.frame.inner(p.ids)[p.from : p.from+p.n] {
 		b.Targets[first+i], b.Weights[first+i], b.Dec.Order[first+i] = id, 1, int32(i+1)

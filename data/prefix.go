@@ -1,6 +1,6 @@
 package data
 
-// PrefixLM learns the next token, of each behind a prefix that is read as a whole.
+// PrefixLM predicts the next token of each token after a prefix that is read as a whole.
 var PrefixLM Objective = prefixed{}
 
 type prefixed struct{ nextToken }
@@ -18,11 +18,11 @@ func (prefixed) rows(r *reader, _ Cursor, stream func(layer) rowSource) rowSourc
 
 func (prefixed) layout() layout { return layout{shifted: true, prefixed: true} }
 
-// prefixLM reads a prefix of each piece as a whole, every token of it seeing every
+// prefixLM reads a prefix of each piece as a whole, with all its tokens attending to each
 // other, and predicts the rest from left to right (Raffel et al. 2020, §3.2.3; Liu et al.
-// 2018). The prefix ends anywhere in the piece with the same probability, and leaves one
-// target at least. Where it ends is a function of the seed, the epoch, the document and
-// the place in it at which the piece begins. Inputs and targets are those of causal.
+// 2018). The end of the prefix is uniformly distributed, and leaves at least one target. It
+// depends on the seed, the epoch, the document and the start of the piece in it alone.
+// Inputs and targets are those of causal.
 type prefixLM struct {
 	fresh
 	seed uint64

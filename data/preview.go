@@ -11,14 +11,14 @@ import (
 	"hone/data/tokenizer"
 )
 
-// Preview shows what a batch teaches, sequence by sequence: each token that the loss
-// counts stands in [brackets], or in one of two alternating colours, with its weight
-// where that is not 1; what is only read stands bare, or dim. A label follows its text.
-// A token that ends a line is written out as \n, and ends the line.
+// Preview shows the targets of a batch, sequence by sequence. Each token that the loss
+// counts is in [brackets], or in one of two alternating colours, with its weight if that is
+// not 1; tokens that are only read are plain, or dim. A label follows its text. A token with
+// a line end is written as \n and ends the line.
 //
-// Where tokens are hidden, [<|mask|>→the] is what is read, and what is to be predicted of
-// it; of a permutation [the@3] is predicted third. Of an encoder-decoder, what the encoder
-// reads stands above what the decoder writes. A bar, ┃, ends a prefix.
+// For hidden tokens, [<|mask|>→the] shows the input and the target; in a permutation,
+// [the@3] is predicted third. For an encoder-decoder, the input of the encoder is above the
+// output of the decoder. A bar, ┃, ends a prefix.
 func Preview(w io.Writer, b *Batch, tok tokenizer.Tokenizer, colour bool) error {
 	p := previewer{bufio.NewWriter(w), b, tok, colour}
 	size, filled := len(b.Dec.Segments)+len(b.Enc.Segments), int64(len(b.Dec.Segments)+len(b.Enc.Segments))-b.Dec.padding()-b.Enc.padding()
@@ -62,9 +62,9 @@ type previewer struct {
 	colour bool
 }
 
-// shifted shows a sequence whose targets are the inputs that follow: the first input is
-// no target, each further one is the target before it, unless it is masked; the last
-// target may not be an input.
+// shifted shows a sequence whose targets are the next inputs: the first input is not a
+// target; each other input is the target of the position before it, unless it is masked;
+// the last target may not be an input.
 func (p *previewer) shifted(first, last int) {
 	b := p.b
 	p.show(p.piece(b.Dec.Tokens[first]), 0, false)
@@ -84,7 +84,7 @@ func (p *previewer) shifted(first, last int) {
 	}
 }
 
-// inPlace shows a sequence whose targets stand where the tokens do.
+// inPlace shows a sequence whose targets are at the places of the tokens.
 func (p *previewer) inPlace(first, last int) {
 	b := p.b
 	for i := first; i <= last; i++ {
@@ -102,7 +102,7 @@ func (p *previewer) inPlace(first, last int) {
 	}
 }
 
-// read shows what the encoder reads of a segment.
+// read shows the input of the encoder for a segment.
 func (p *previewer) read(row int, segment int32) {
 	e := &p.b.Enc
 	fmt.Fprint(p.out, "reads: ")
@@ -137,7 +137,7 @@ func (p *previewer) show(text string, weight float32, even bool) {
 	}
 }
 
-// piece is a token's text; a token without one shows its number.
+// piece gives a token's text, or its id if it has none.
 func (p *previewer) piece(id int32) string {
 	if s := printable(tokenText(p.tok, id)); s != "" {
 		return s
@@ -145,8 +145,8 @@ func (p *previewer) piece(id int32) string {
 	return fmt.Sprintf("<%d>", id)
 }
 
-// tokenText is what a token adds to a text: with the blank before it, which decoders leave out
-// where the text begins.
+// tokenText gives the text that a token adds to a text, with the blank before it, which
+// decoders omit at the beginning of a text.
 func tokenText(tok tokenizer.Tokenizer, id int32) string {
 	alone := tok.Decode([]int32{id})
 	if special, ok := tok.Special(alone); ok && special == id {
@@ -158,7 +158,7 @@ func tokenText(tok tokenizer.Tokenizer, id int32) string {
 	return alone
 }
 
-// A BatchPreview is a batch as data: what Preview shows.
+// A BatchPreview is the content of a Preview as data.
 type BatchPreview struct {
 	Rows          int               `json:"rows"`
 	Length        int               `json:"length"`                   // tokens of a row
@@ -168,7 +168,7 @@ type BatchPreview struct {
 	Sequences     []SequencePreview `json:"sequences"`
 }
 
-// A SequencePreview is a sequence of a batch: tokens that see each other.
+// A SequencePreview is a sequence of a batch: tokens that attend to each other.
 type SequencePreview struct {
 	Row    int            `json:"row"`
 	First  int            `json:"first"` // position of its first token in the row
@@ -178,7 +178,7 @@ type SequencePreview struct {
 	Tokens []TokenPreview `json:"tokens"`
 }
 
-// A TokenPreview is an input of a batch, and what is to be predicted at its place.
+// A TokenPreview is an input of a batch, and the target at its place.
 type TokenPreview struct {
 	ID         int32   `json:"id"`
 	Text       string  `json:"text"`
@@ -188,7 +188,7 @@ type TokenPreview struct {
 	Order      *int32  `json:"order,omitempty"`  // of a permutation: it sees what comes earlier
 }
 
-// NewBatchPreview is a batch as data.
+// NewBatchPreview makes the preview of a batch as data.
 func NewBatchPreview(b *Batch, tok tokenizer.Tokenizer) *BatchPreview {
 	v := &BatchPreview{Rows: b.B, Length: b.Dec.T, EncoderLength: b.Enc.T, Targets: b.NumTargets, Sequences: []SequencePreview{}}
 	size := len(b.Dec.Segments) + len(b.Enc.Segments)
@@ -219,8 +219,8 @@ func NewBatchPreview(b *Batch, tok tokenizer.Tokenizer) *BatchPreview {
 	return v
 }
 
-// printable writes out what a terminal would act on or could not show: a token may be
-// a control character, or a part of a character.
+// printable escapes what a terminal would act on or could not show: a token may be a
+// control character, or a part of a character.
 func printable(s string) string {
 	var b strings.Builder
 	for i, r := range s {

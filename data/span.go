@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// SpanCorruption learns hidden spans, written by a decoder.
+// SpanCorruption predicts hidden spans with the decoder of an encoder-decoder.
 var SpanCorruption Objective = corrupted{}
 
 type corrupted struct{ ofText }
@@ -16,7 +16,7 @@ func (corrupted) Hides() bool      { return true }
 
 func (corrupted) Baselines() []string { return []string{"frequent_span", "gap_span", "unigram"} }
 
-// sentinelsTrained are those of a tokenizer that is trained for it: T5's number.
+// sentinelsTrained is the number of sentinels of a tokenizer that is trained for it, as T5's.
 const sentinelsTrained = 100
 
 func (corrupted) Specials(string) []string { return Sentinels(sentinelsTrained) }
@@ -57,18 +57,18 @@ func (corrupted) rows(r *reader, _ Cursor, stream func(layer) rowSource) rowSour
 	return stream(newCorrupter(r.cfg))
 }
 
-// Corruption says what the objective SpanCorruption hides. The names are those of T5.
+// Corruption says which spans the objective SpanCorruption hides. The names are those of T5.
 type Corruption struct {
 	NoiseDensity        float64 // share of the tokens to be predicted; default 0.15
 	MeanNoiseSpanLength float64 // default 3
 }
 
-// corrupter is how T5 learns (Raffel et al. 2020, §3.1.4; random_spans_noise_mask of its
-// code): spans of a text are each replaced by a sentinel in what the encoder reads, and
-// the decoder writes each sentinel and what it stands for, then the end. Text and spans
-// take turns, text first, both cut at random places. It is a function of the seed, the
-// epoch, the document and the place in it at which the piece begins. A text of one token
-// is all span.
+// corrupter is the objective of T5 (Raffel et al. 2020, §3.1.4; random_spans_noise_mask of
+// its code): in the encoder's input each span of a text is replaced by a sentinel, and the
+// decoder writes each sentinel with the tokens that it replaces, then the end. Kept text and
+// spans alternate, starting with text, and both are cut at random places. All choices depend
+// on the seed, the epoch, the document and the start of the piece in it alone. A text of one
+// token is a span as a whole.
 type corrupter struct {
 	fresh
 	Corruption
@@ -78,10 +78,10 @@ type corrupter struct {
 	enc, dec  []int32
 }
 
-// sentinel is the name of a special token, T5's.
+// sentinel gives the name of a sentinel token of T5.
 func sentinel(i int) string { return fmt.Sprintf("<extra_id_%d>", i) }
 
-// Sentinels are the names of the special tokens that stand for n hidden spans.
+// Sentinels gives the names of the special tokens that replace n hidden spans.
 func Sentinels(n int) []string {
 	names := make([]string, n)
 	for i := range names {
@@ -103,7 +103,7 @@ func (c *Corruption) valid() bool {
 	return c.NoiseDensity > 0 && c.NoiseDensity < 1 && c.MeanNoiseSpanLength >= 1
 }
 
-// of is how many tokens of n are noise, in how many spans.
+// of gives the number of hidden tokens among n, and the number of their spans.
 func (c *Corruption) of(n int) (noise, count int) {
 	if n == 1 {
 		return 1, 1
@@ -113,15 +113,15 @@ func (c *Corruption) of(n int) (noise, count int) {
 	return noise, count
 }
 
-// lengths are the tokens of the encoder and of the decoder that n of a text become: a
-// frame's for the encoder, and the end for the decoder.
+// lengths gives the numbers of tokens of the encoder and of the decoder for n tokens of text,
+// with the frame for the encoder and the end for the decoder.
 func (c *Corruption) lengths(n, frame int) (enc, dec int) {
 	noise, count := c.of(n)
 	return n - noise + count + frame, noise + count + 1
 }
 
-// most is the most tokens, n at most, of which no more than so many become. Both
-// lengths grow with n.
+// most gives the greatest number of tokens, at most n, whose lengths do not exceed the given
+// ones. Both lengths grow with n.
 func (c *Corruption) most(n, enc, dec, frame int) int {
 	least := 0
 	for least < n {
@@ -135,13 +135,14 @@ func (c *Corruption) most(n, enc, dec, frame int) int {
 	return least
 }
 
-// full is the text that fills an encoder's row of T.
+// full gives the number of tokens of text that fill an encoder's row of T.
 func (c *Corruption) full(T, frame int) int {
-	// At least n·(1-NoiseDensity) of n tokens stay, but for rounding.
+	// Except for rounding, at least n·(1-NoiseDensity) of n tokens are kept.
 	return c.most(int(float64(T+1)/(1-c.NoiseDensity))+1, T, math.MaxInt, frame)
 }
 
-// sentinels is how many a row of T can need: those of one text; several begin anew.
+// sentinels gives the number of sentinels that a row of T can need: those of one text, since
+// each text of a row counts from the first sentinel.
 func (c *Corruption) sentinels(T, frame int) int {
 	_, count := c.of(max(1, c.full(T, frame)))
 	return count
@@ -182,15 +183,15 @@ func (l *corrupter) lay(b *Batch, p *piece) (dec, enc, targets int) {
 	return len(l.dec), enc, len(l.dec)
 }
 
-// cuts cut n things into so many parts, none of them empty, every way as likely.
+// cuts divides n things into a number of non-empty parts, every division equally likely.
 type cuts struct {
 	*dice
 	n, parts int
 }
 
-// next is the length of the next part.
+// next gives the length of the next part.
 func (c *cuts) next() int {
-	// Each of the n-1 gaps that are left is a cut with the probability of those wanted.
+	// Each of the n-1 remaining gaps is a cut with probability (parts-1)/(n-1).
 	k := 1
 	for ; c.n-k > 0 && c.roll(c.n-k) >= c.parts-1; k++ {
 	}

@@ -6,8 +6,9 @@ import (
 	"math"
 )
 
-// streamRows lays documents end to end, for the objectives that learn from text alone:
-// what does not fit a row goes on in the next, as a sequence of its own.
+// streamRows lays documents end to end, for the objectives that learn from text alone. The
+// part of a document that does not fit a row continues in the next one as a sequence of its
+// own.
 type streamRows struct {
 	r   *reader
 	cur Cursor
@@ -22,26 +23,26 @@ type streamRows struct {
 
 // A layer makes a sequence of each piece of a document; each streaming objective is one.
 type layer interface {
-	// units is how much of a document there is to take: inputs, or tokens of its text.
-	// Cursor.Offset counts them.
+	// units gives the length of a document in the units that Cursor.Offset counts: inputs, or
+	// tokens of its text.
 	units(ids []int32) int
-	// fit is how many of n units a sequence takes that has room for so many positions of
-	// the decoder and the encoder; 0: it takes none.
+	// fit gives how many of n units fit a sequence with the given numbers of positions of
+	// the decoder and the encoder; 0: none.
 	fit(n, dec, enc int) int
-	// lay writes a sequence. It returns the positions that it takes, and its loss terms:
-	// one at least.
+	// lay writes a sequence. It returns the number of positions that it takes, and of its
+	// loss terms, at least one.
 	lay(b *Batch, p *piece) (dec, enc, targets int)
-	// again is how many units before from a window reads once more, where a document is scored
-	// and room for so many is left.
+	// again gives how many units before from a window reads again as context, when a document
+	// is scored and there is room for that many.
 	again(from, room int) int
 }
 
-// fresh layers read nothing again.
+// fresh is embedded by layers that read nothing again.
 type fresh struct{}
 
 func (fresh) again(from, room int) int { return 0 }
 
-// A piece is a part of a document, and the place of a batch that it goes to.
+// A piece is a part of a document, with its place in a batch.
 type piece struct {
 	document
 	ids        []int32 // of the whole document, framed
@@ -52,17 +53,17 @@ type piece struct {
 	segment    int32
 }
 
-// key makes random numbers of a document its own in every epoch.
+// key gives the key of a document's random numbers, which differs in every epoch.
 func (d *document) key(seed uint64) uint64 {
 	return keyOf(seed, uint64(d.part), uint64(d.epoch), uint64(d.doc))
 }
 
-// dice are random numbers of the place in the document at which a piece begins.
+// dice gives random numbers for the place in the document at which a piece begins.
 func (p *piece) dice(seed uint64) dice { return dice(keyOf(p.key(seed), uint64(p.from))) }
 
 func (c *streamRows) cursor() Cursor { return c.cur.clone() }
 
-// load makes ids the document at cur, or at the first usable place after it.
+// load reads the document at cur, or the first usable one after it, into ids.
 func (c *streamRows) load() error {
 	if c.lanes != nil {
 		return c.lanes.load(c)
@@ -89,7 +90,7 @@ func (c *streamRows) load() error {
 }
 
 func cannotResume(d document, at Cursor) error {
-	return fmt.Errorf("data: record %d has nothing at %d to resume at; the corpus, the tokenizer or the objective is another than before", d.doc, at.Offset)
+	return fmt.Errorf("data: record %d is too short to be resumed at %d: the corpus, the tokenizer or the objective has changed", d.doc, at.Offset)
 }
 
 func (c *streamRows) fill(b *Batch, row int) (targets int, err error) {
@@ -134,7 +135,7 @@ func (c *streamRows) fill(b *Batch, row int) (targets int, err error) {
 	return targets, nil
 }
 
-// startRow sets row row of b to padding.
+// startRow fills row row of b with padding.
 func startRow(b *Batch, row int, pad int32) {
 	b.Dec.start(row, pad)
 	b.Enc.start(row, pad)
@@ -170,7 +171,7 @@ func (s *Stream) place(row, first int, segment int32, ids []int32) {
 	}
 }
 
-// dice are random numbers in a row, from a key on.
+// dice is a sequence of random numbers of a key.
 type dice uint64
 
 func (d *dice) next() uint64 {
@@ -178,5 +179,5 @@ func (d *dice) next() uint64 {
 	return mix(uint64(*d))
 }
 
-// roll is a number from 0 to n-1.
+// roll gives a number from 0 to n-1.
 func (d *dice) roll(n int) int { return bounded(d.next(), n) }

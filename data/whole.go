@@ -7,11 +7,11 @@ import (
 	"math"
 )
 
-// wholeRows lay documents out to be scored. One that fits a row is laid whole. A longer one is
-// cut into pieces that fill a row each, from its beginning on, and the rest; of the next token's
-// prediction, the rest reads again as much before it as fills its row (get_rolling_token_windows
-// of lm-evaluation-harness, with a context of one token). Pieces are packed by a window of
-// records, best fit.
+// wholeRows lays out documents for scoring. A document that fits a row is laid as a whole. A
+// longer one is cut, from its beginning on, into pieces that fill a row each, and a rest. In
+// next-token prediction the rest is preceded by as much context as fills its row
+// (get_rolling_token_windows of lm-evaluation-harness, with a context of one token). The pieces
+// of a window of records are packed by best fit.
 type wholeRows struct {
 	layer
 	r       *reader
@@ -22,7 +22,7 @@ type wholeRows struct {
 	scratch Batch   // a row to measure pieces in
 }
 
-// wholeTokens is about the most tokens of a packing window.
+// wholeTokens is the approximate number of tokens of a packing window.
 const wholeTokens = 1 << 20
 
 func (w *wholeRows) cursor() Cursor { return w.cur.clone() }
@@ -39,7 +39,7 @@ func (w *wholeRows) load() error {
 			return err
 		}
 		if w.cur.Offset != 0 && w.cur.Offset >= int64(len(w.rows)) {
-			return fmt.Errorf("data: the window at position %d has %d rows, none to resume at after %d; the corpus or the tokenizer is another than before",
+			return fmt.Errorf("data: the window at position %d has %d rows, so that it cannot be resumed after row %d: the corpus or the tokenizer has changed",
 				w.cur.Position, len(w.rows), w.cur.Offset)
 		}
 		if len(w.rows) == 0 {
@@ -97,11 +97,11 @@ func (w *wholeRows) pack() error {
 	return nil
 }
 
-// shares of a row are what a piece takes of it where it goes into two rows, an encoder's and a
-// decoder's.
+// shares is the capacity of a row where a piece takes room in two rows, an encoder's and a
+// decoder's: lengths are then measured in parts of a row.
 const shares = 1 << 12
 
-// length is how much of a row a piece takes: of the one that it fills more of.
+// length gives the part of a row that a piece takes, in the row of which it takes more.
 func (w *wholeRows) length(dec, enc int) int {
 	d, e := &w.scratch.Dec, &w.scratch.Enc
 	if e.T == 0 {
@@ -131,9 +131,9 @@ func (w *wholeRows) fill(b *Batch, row int) (targets int, err error) {
 	return targets, nil
 }
 
-// Longest looks through the documents of c, a Config of a single corpus with its defaults, for
-// how many positions of a row the longest takes, c.T at most, and how many all of them take.
-// Where one takes all of a row it looks no further, and all is -1.
+// Longest gives the number of positions that the longest document of c takes, at most c.T, and
+// the number that all documents take together. c is a Config of a single corpus with its
+// defaults. If a document fills a row, Longest stops there, and all is -1.
 func (c Config) Longest(ctx context.Context) (longest int, all int64, err error) {
 	if err := c.check(); err != nil {
 		return 0, 0, err

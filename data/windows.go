@@ -7,14 +7,14 @@ import (
 	"sort"
 )
 
-// maxWindowTokens bounds what is kept in memory: 1 GiB of tokens.
+// maxWindowTokens is the greatest number of tokens that are kept in memory: 1 GiB.
 const maxWindowTokens = 1 << 28
 
-// windowRows begins every sequence at a random place of the corpus, in place of going
-// through its documents: each stretch of a document that fills a row is as likely as any
-// other, so that no two epochs are cut at the same places. What a row has room for behind a
-// short document is filled from another place. A row is a function of the seed and its
-// number. The tokens of all documents stay in memory.
+// windowRows begins every sequence at a random place of the corpus, instead of reading the
+// documents in order: every part of a document that fills a row is equally likely, so that no
+// two epochs are cut at the same places. The room after a short document is filled from
+// another place. A row depends on the seed and its number alone. The tokens of all documents
+// are kept in memory.
 type windowRows struct {
 	layer
 	r     *reader
@@ -23,7 +23,7 @@ type windowRows struct {
 	ends  []int64 // units of the texts up to each, itself included; nil: not read yet
 }
 
-// A windowText is a document, framed.
+// A windowText is a document with its frame.
 type windowText struct {
 	document
 	ids []int32
@@ -44,7 +44,7 @@ func (w *windowRows) load() error {
 			continue
 		}
 		if tokens += len(ids); tokens > maxWindowTokens {
-			return fmt.Errorf("data: random windows keep all tokens in memory, %d at most: the corpus has more (hint: without random windows it is read document by document)", maxWindowTokens)
+			return fmt.Errorf("data: random windows keep all tokens in memory, at most %d, but the corpus has more (hint: without random windows it is read document by document)", maxWindowTokens)
 		}
 		total += int64(w.units(ids))
 		w.texts, w.ends = append(w.texts, windowText{doc, ids}), append(w.ends, total)

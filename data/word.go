@@ -8,10 +8,10 @@ import (
 	"hone/data/tokenizer"
 )
 
-// A wordTable knows of each token of a vocabulary how it joins its neighbours to words.
+// A wordTable says for each token of a vocabulary how it forms words with its neighbours.
 type wordTable struct{ joins []joint }
 
-// A joint says what a token's text begins and ends with.
+// A joint says which kinds of characters a token's text begins and ends with.
 type joint struct {
 	continues   bool // as it says itself: WordPiece's ##
 	split       bool // its vocabulary says so of every token that continues
@@ -27,9 +27,9 @@ const (
 	broken               // within a character
 )
 
-// newWordTable looks at every token of a vocabulary. A word is letters, digits and marks
-// in a row; of scripts without spaces, a token. Where the vocabulary writes out what
-// continues a word (##ing), that alone counts.
+// newWordTable makes the table of a vocabulary. A word is a run of letters, digits and marks;
+// in scripts without spaces, a token. Where the vocabulary marks tokens that continue a word
+// (##ing), only these marks count.
 func newWordTable(t tokenizer.Tokenizer) *wordTable {
 	w := &wordTable{make([]joint, t.Size())}
 	p, spelled := t.(interface {
@@ -67,7 +67,7 @@ func edgeOf(r rune, n int) edge {
 	return other
 }
 
-// begins says that a token begins a word, whatever is before it.
+// begins reports whether a token begins a word, whatever is before it.
 func (w *wordTable) begins(before, id int32) bool {
 	a, b := w.joins[before], w.joins[id]
 	switch {
@@ -81,7 +81,7 @@ func (w *wordTable) begins(before, id int32) bool {
 	return a.last != inWord || b.first != inWord
 }
 
-// start is where the word begins that token i is of.
+// start gives the start of the word that token i belongs to.
 func (w *wordTable) start(ids []int32, i int) int {
 	for i > 0 && !w.begins(ids[i-1], ids[i]) {
 		i--
@@ -89,7 +89,7 @@ func (w *wordTable) start(ids []int32, i int) int {
 	return i
 }
 
-// end is behind the last token of the word that token i is of.
+// end gives the end of the word that token i belongs to.
 func (w *wordTable) end(ids []int32, i int) int {
 	for i++; i < len(ids) && !w.begins(ids[i-1], ids[i]); i++ {
 	}

@@ -24,10 +24,10 @@ import (
 
 const manifestName = "corpus.json"
 
-// ManifestVersion is the version of corpus.json that this hone writes and reads.
+// ManifestVersion is the version of corpus.json that this version of hone writes and reads.
 const ManifestVersion = 1
 
-// Manifest is corpus.json, which stands beside the shards of a converted corpus.
+// Manifest is the content of corpus.json, which is beside the shards of a converted corpus.
 type Manifest struct {
 	FormatVersion     int             `json:"format_version"`
 	provenance.Corpus                 // without its counts
@@ -36,18 +36,18 @@ type Manifest struct {
 	Columns           []string        `json:"columns"`
 	Splits            []SplitManifest `json:"splits"`
 	Labels            []LabelCount    `json:"labels"` // sorted by name
-	// Unlabelled is the label that marks rows without one, beside none at all: -1, where
-	// classes are numbered.
+	// Unlabelled is the value that marks rows without a label, such as -1 where classes are
+	// numbered; "": there is none. Rows whose label is null never have one.
 	Unlabelled string `json:"unlabelled,omitempty"`
-	// Drops counts documents that were left out, by reason.
+	// Drops counts the documents that were left out, by reason.
 	Drops      source.Drops `json:"drops"`
 	Duplicates *Duplicates  `json:"duplicates,omitempty"` // absent: not looked for
 	Overlap    []Overlap    `json:"overlap,omitempty"`
-	// Skipped counts records that could not be read, where that was allowed.
+	// Skipped counts the records that could not be read, if skipping was allowed.
 	Skipped *Skipped `json:"skipped,omitempty"`
 }
 
-// provenance is what the manifest says of the corpus.
+// provenance gives the provenance of the corpus from the manifest.
 func (m *Manifest) provenance() provenance.Corpus {
 	p := m.Corpus
 	p.Documents, p.Bytes, p.Cleaning = m.Rows, m.Bytes, map[string]int64{}
@@ -59,7 +59,7 @@ func (m *Manifest) provenance() provenance.Corpus {
 	return p
 }
 
-// SplitManifest describes a split.
+// SplitManifest describes a split of a converted corpus.
 type SplitManifest struct {
 	Name      string         `json:"name"`
 	Rows      int64          `json:"rows"`
@@ -76,7 +76,7 @@ type LabelCount struct {
 	Test       int64  `json:"test"`
 }
 
-// Duplicates counts documents that were left out because they repeat another.
+// Duplicates counts the documents that were left out because they repeat another one.
 type Duplicates struct {
 	Documents int     `json:"documents"` // before
 	Exact     int     `json:"exact"`
@@ -85,8 +85,8 @@ type Duplicates struct {
 	Threshold float64 `json:"threshold"` // of Jaccard similarity
 }
 
-// Overlap is what a held-out split still shares with the training text: distinct
-// n-grams of words.
+// Overlap counts the distinct word n-grams of a held-out split that occur in the training
+// text too.
 type Overlap struct {
 	Split    string  `json:"split"`
 	NGram    int     `json:"ngram"`
@@ -100,26 +100,26 @@ type ConvertOptions struct {
 	// Shares of the held-out splits, taken from the training split. Zero: a twentieth
 	// for validation and a tenth for test from goroot:, else none.
 	Shares clean.Shares
-	// HoldEnds holds out the ends of each file's text, in place of documents by a hash.
+	// HoldEnds holds out the end of each file's text, instead of documents by a hash.
 	HoldEnds bool
-	// Rules for files: what stays, and in what form.
+	// Rules for the texts of files: which are kept, and how they are normalised.
 	Rules clean.Rules
-	// MinLabel is the least number of documents, without duplicates, that make
-	// a package family of goroot: a label; 0: 150.
+	// MinLabel is the least number of documents, without duplicates, for which a package
+	// family of goroot: is a label; 0: 150.
 	MinLabel int
-	// Threshold of near duplicates in goroot:; 0: 0.7 (see clean.Options).
+	// Threshold is the similarity of near duplicates in goroot:; 0: 0.7 (see clean.Options).
 	Threshold float64
 	// Text and Label are the columns of files; "": as in Spec.
 	Text, Label string
-	// Columns are those that stay beside these; nil: all that can be read.
+	// Columns are the other columns that are kept; nil: all that can be read.
 	Columns []string
 	// Name, Source, Licence and Consent of files, for corpus.json.
 	Name, Source, Licence, Consent, Collected string
-	// Read says how files are read.
+	// Read has the options of reading files.
 	Read source.Options
-	// Say is told which files are left out; may be nil.
+	// Say gets messages about files that are left out; it may be nil.
 	Say func(notice string)
-	// CacheDir is what a data set of the hub is fetched into.
+	// CacheDir is the directory that a data set of the hub is downloaded to.
 	CacheDir string
 }
 
@@ -141,15 +141,15 @@ const (
 	overlapNGram = 5 // words, of the overlap that is reported
 )
 
-// gorootDir names the directory of the converted corpus: by Go version, and by
-// a hash of all else that decides about its content.
+// gorootDir gives the name of the directory of the converted corpus: the Go version, and a
+// hash of everything else that its content depends on.
 func gorootDir(cacheDir string, g source.Goroot, opt ConvertOptions) (string, error) {
 	opt = opt.goroot()
 	h := sha256.New()
 	fmt.Fprintln(h, ManifestVersion, source.GorootRules, source.MinGorootDoc, opt.Shares, opt.MinLabel, opt.Threshold, nearNGram)
 	fmt.Fprintln(h, g.Version, g.Src)
 	if !strings.HasPrefix(g.Version, "go") {
-		// A tree under development: its files are its version.
+		// A tree under development has no version: its files are hashed.
 		err := filepath.WalkDir(g.Src, func(p string, d os.DirEntry, err error) error {
 			if err != nil || d.IsDir() || !strings.HasSuffix(p, ".go") {
 				return err
@@ -173,11 +173,11 @@ func gorootDir(cacheDir string, g source.Goroot, opt ConvertOptions) (string, er
 	return filepath.Join(cacheDir, "goroot-"+version+"-"+hex.EncodeToString(h.Sum(nil))[:12]), nil
 }
 
-// convertingPrefix begins the names of directories that are being written, with the number
-// of the process behind it.
+// convertingPrefix begins the names of directories that are being written; the number of the
+// process follows it.
 const convertingPrefix = ".converting-pid"
 
-// temporary makes a directory beside dir that will have its name once it is whole.
+// temporary makes a directory beside dir that gets the name of dir once it is complete.
 func temporary(dir string) (string, error) {
 	parent, name := filepath.Split(filepath.Clean(dir))
 	sweep(filepath.Clean(parent))
@@ -188,7 +188,7 @@ func temporary(dir string) (string, error) {
 	return tmp, err
 }
 
-// sweep removes what conversions that were killed have left.
+// sweep removes the directories that killed conversions have left.
 func sweep(dir string) {
 	entries, _ := os.ReadDir(dir) // what cannot be read now is swept another time
 	for _, e := range entries {
@@ -208,9 +208,9 @@ func sweep(dir string) {
 // Convert writes a corpus as Arrow IPC shards with corpus.json into a new
 // directory: "goroot:" with duplicates removed and in three splits, or other
 // files, a record batch at a time, as uncompressed shards with all columns. Rows without
-// text are left out and counted, and so are those that opt.Rules leaves out. Files keep
-// the splits that their names say; opt.Shares takes others from the training split, by a
-// hash of the text. What a converted corpus says of itself stays where opt says nothing.
+// text and rows that opt.Rules drops are left out and counted. Files belong to the splits
+// that their names say; opt.Shares takes further splits from the training split, by a
+// hash of the text. The description of a converted corpus is kept where opt has none.
 //
 // progress is called with bytes (of source, or of text) and may be nil.
 func Convert(ctx context.Context, from, dir string, opt ConvertOptions, progress func(done, total int64)) (*Manifest, error) {
@@ -264,8 +264,8 @@ func Convert(ctx context.Context, from, dir string, opt ConvertOptions, progress
 
 var corpusColumns = []string{"text", "label", "path", "name"}
 
-// shardSet writes the splits of a corpus into a temporary directory and
-// publishes it whole.
+// shardSet writes the splits of a corpus into a temporary directory, which it
+// publishes when it is complete.
 type shardSet struct {
 	tmp, dir string
 	manifest Manifest
@@ -293,7 +293,7 @@ func (s *shardSet) add(side clean.Split, r source.Document) {
 	s.count(side, len(r.Text), r.Label, r.HasLabel)
 }
 
-// count notes a row in the manifest.
+// count counts a row in the manifest.
 func (s *shardSet) count(side clean.Split, textBytes int, label string, hasLabel bool) {
 	m := &s.manifest.Splits[side]
 	m.Rows++
@@ -306,7 +306,7 @@ func (s *shardSet) count(side clean.Split, textBytes int, label string, hasLabel
 }
 
 // publish closes the shards, writes corpus.json and gives the directory its
-// name. Where another process was first, its result stands: it is the same.
+// name. If another process was first, its result, which is the same, is kept.
 func (s *shardSet) publish() error {
 	sums := sha256.New()
 	m := &s.manifest
@@ -359,7 +359,7 @@ func (s *shardSet) publish() error {
 	return nil
 }
 
-// abandon removes the temporary directory; after publish there is none.
+// abandon removes the temporary directory, unless publish has renamed it.
 func (s *shardSet) abandon() {
 	for _, w := range s.splits {
 		if w != nil {
@@ -383,8 +383,8 @@ func convertGoroot(ctx context.Context, g source.Goroot, dir string, opt Convert
 	if err != nil {
 		return err
 	}
-	// One document of a cluster stays, the first: what repeats teaches little
-	// and flatters every compressor.
+	// Only the first document of a cluster is kept: duplicates teach little, and make
+	// every language model look better than it is.
 	family := map[string]int{}
 	for i, d := range docs {
 		if dup.Cluster[i] == i && d.HasLabel {
@@ -427,7 +427,7 @@ func convertGoroot(ctx context.Context, g source.Goroot, dir string, opt Convert
 	return s.publish()
 }
 
-// cleanGoroot is convertGoroot with the rules applied to what it leaves.
+// cleanGoroot is convertGoroot followed by the rules.
 func cleanGoroot(ctx context.Context, g source.Goroot, dir string, opt ConvertOptions, progress func(done, total int64)) error {
 	tmp, err := temporary(dir)
 	if err != nil {
@@ -456,7 +456,7 @@ func (m *Manifest) files(dir string) (list []sided) {
 	return list
 }
 
-// countDrops says in parentheses what has been left out, or nothing.
+// countDrops lists in parentheses what has been left out; "" if nothing was.
 func countDrops(m *Manifest) string {
 	var list []string
 	for _, reason := range slices.Sorted(maps.Keys(m.Drops)) {
@@ -468,8 +468,8 @@ func countDrops(m *Manifest) string {
 	return " (" + strings.Join(list, ", ") + ")"
 }
 
-// prepareCleaned opens what a spec's rules and shares leave of a corpus: made once, in a
-// directory of cacheDir that is named by the hash of all that decides about it.
+// prepareCleaned opens a corpus after the rules and shares of a spec. It is made once, in a
+// directory of cacheDir that is named by the hash of everything that its content depends on.
 func prepareCleaned(ctx context.Context, spec Spec, cacheDir string, progress func(done, total int64)) (*Corpus, error) {
 	if cacheDir == "" {
 		return nil, errors.New("data: cleaning: no cache directory (hint: set HONE_CACHE)")
@@ -519,18 +519,18 @@ func prepareCleaned(ctx context.Context, spec Spec, cacheDir string, progress fu
 		}
 	}
 	c.cameFrom(from)
-	// Of the files as they came: what a recipe can name, and what this one says. Another
-	// that made the directory may have said more.
+	// The provenance is that of the original files, with the description of this recipe: the
+	// recipe that made the directory may have had another.
 	p := raw.Provenance
 	p.Documents, p.Bytes, p.Cleaning = c.Provenance.Documents, c.Provenance.Bytes, c.Provenance.Cleaning
 	c.Provenance = p
 	return c, nil
 }
 
-// cleanVersion is of the way in which rules are applied.
+// cleanVersion is the version of the way in which rules are applied.
 const cleanVersion = 3
 
-// cleanCorpus writes what the rules and shares of a spec leave of a corpus.
+// cleanCorpus writes a corpus after the rules and shares of a spec.
 func cleanCorpus(ctx context.Context, raw *Corpus, dir string, spec Spec, progress func(done, total int64)) error {
 	p := raw.Provenance
 	opt := ConvertOptions{Shares: spec.Shares, Rules: spec.Rules, Name: p.Name, Source: p.Source, Licence: p.Licence, Consent: p.Consent, Collected: p.Collected}
@@ -539,7 +539,7 @@ func cleanCorpus(ctx context.Context, raw *Corpus, dir string, spec Spec, progre
 		for i := range s.files {
 			f := &s.files[i]
 			files = append(files, sided{f.Path(), clean.Split(slices.Index(splitNames[:], s.Name)), f.classes})
-			// By the names that the columns have by now.
+			// The columns have these names after conversion.
 			if f.text >= 0 {
 				opt.Text = f.columns[f.text]
 			}

@@ -91,7 +91,7 @@ func TestPrepareCleans(t *testing.T) {
 	}
 	c.Close()
 	spec.SHA256 = strings.Repeat("0", 64)
-	if _, err := Prepare(context.Background(), spec, cache, nil); err == nil || !strings.Contains(err.Error(), "another corpus") {
+	if _, err := Prepare(context.Background(), spec, cache, nil); err == nil || !strings.Contains(err.Error(), "not the expected corpus") {
 		t.Errorf("another hash: %v", err)
 	}
 	spec.SHA256, spec.Rules.MinLength = "", 1e6
@@ -171,7 +171,7 @@ func TestConvertCleans(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 	opt.Text, opt.Label = "", ""
-	if _, err := Convert(context.Background(), jsonl, filepath.Join(dir, "no"), opt, nil); err == nil || !strings.Contains(err.Error(), "column of text") {
+	if _, err := Convert(context.Background(), jsonl, filepath.Join(dir, "no"), opt, nil); err == nil || !strings.Contains(err.Error(), "text column") {
 		t.Errorf("no text: %v", err)
 	}
 }

@@ -19,17 +19,16 @@ import (
 	"hone/data/source"
 )
 
-// GorootScheme names the corpus of the Go source tree on this machine.
+// GorootScheme is the name of the corpus of this machine's Go source tree.
 const GorootScheme = "goroot:"
 
-// cacheBudget bounds the decoded record batches that a corpus keeps.
+// cacheBudget is the greatest size of the decoded record batches that a corpus keeps.
 const cacheBudget = 64 << 20
 
-// A label column with more distinct values is taken for a mistake.
+// maxLabels is the greatest number of distinct labels: a column with more is taken as a mistake.
 const maxLabels = 10000
 
-// Spec says which corpus, and for files that say nothing about themselves, what
-// is known of it.
+// Spec says which corpus to open and how, and describes it where its files do not.
 type Spec struct {
 	From  string // "goroot:", a data set of the hub, a file, a directory or a glob pattern
 	Text  string // column of the text; "": "text"
@@ -42,13 +41,13 @@ type Spec struct {
 	Read source.Options      // how the files are read
 	Say  func(notice string) // is told what a conversion will cost; may be nil
 
-	// What is known of it; "" leaves what a converted corpus says of itself.
+	// The description of the corpus; "": that of a converted corpus is kept.
 	Name, Source, Licence, Consent, Collected string
 	SHA256                                    string // that it must have; "": any
 
-	// What stays of the files' texts, and the shares of the training split that are
-	// held out: documents by a hash of their text, or the ends of each file's text. With
-	// any of them, the corpus is converted once into the cache.
+	// Rules for the texts, and the shares of the training split that are held out:
+	// documents by a hash of their text, or the end of each file's text. With any of them,
+	// the corpus is converted once into the cache.
 	Rules    clean.Rules
 	Shares   clean.Shares
 	HoldEnds bool
@@ -65,15 +64,15 @@ type Corpus struct {
 	Validation *Split
 	Test       *Split
 	Dir        string // of a converted corpus, else ""
-	// Manifest holds the figures of a converted corpus (drops, duplicates,
-	// overlap); nil for files that came as they are.
+	// Manifest has the counts of a converted corpus (drops, duplicates, overlap); nil
+	// for files that are read as they are.
 	Manifest *Manifest
 
 	skips *source.Skips // of files that are read as they are
 	none  string        // the label that marks rows without one; "": an empty one alone
 }
 
-// Split is one side of a corpus.
+// Split is one split of a corpus.
 type Split struct {
 	Name      string // train, validation, test
 	SHA256    string // of its files, as they are read; names and places have no part in it
@@ -84,14 +83,14 @@ type Split struct {
 	sources   int   // files that its documents were read from, before any conversion into the cache
 }
 
-// note makes the hash of the next file part of the split's.
+// note adds the hash of the next file to that of the split.
 func (s *Split) note(sum string) {
 	h := sha256.Sum256([]byte(s.SHA256 + sum))
 	s.SHA256 = hex.EncodeToString(h[:])
 }
 
-// splitFile is a file, the number of its first row in the split, and which of
-// the selected columns are what (-1: the file has none).
+// splitFile is a file of a split, with the number of its first row in the split and the
+// indices of its selected columns (-1: the file has none).
 type splitFile struct {
 	*source.File
 	first                            int64
@@ -157,8 +156,8 @@ func (f *splitFile) record(b *source.Batch, row int) (r Record) {
 	return r
 }
 
-// Skipped counts the records that could not be read, so far; nil: none. Those of a
-// conversion are in its manifest, others are met as they are read.
+// Skipped counts the records that could not be read so far; nil: none. Those of a
+// conversion are in its manifest; others are found when they are read.
 func (c *Corpus) Skipped() *Skipped {
 	if k := skipped(c.skips); k != nil {
 		return k
@@ -169,7 +168,7 @@ func (c *Corpus) Skipped() *Skipped {
 	return nil
 }
 
-// Splits returns the splits that there are: train, validation, test.
+// Splits returns the splits of the corpus, in the order train, validation, test.
 func (c *Corpus) Splits() []*Split {
 	var list []*Split
 	for _, s := range []*Split{c.Train, c.Validation, c.Test} {
@@ -180,8 +179,8 @@ func (c *Corpus) Splits() []*Split {
 	return list
 }
 
-// Merge is several corpora as one: the labels of all, and in each split the records
-// of one corpus after those of another. It shares their files, which stay theirs to close.
+// Merge combines several corpora: the labels of all, and in each split the records of the
+// corpora one after the other. Their files are shared; the caller closes the corpora.
 func Merge(corpora ...*Corpus) *Corpus {
 	m := &Corpus{}
 	var names []string
@@ -231,20 +230,21 @@ func (c *Corpus) Close() error {
 // Prepare opens a corpus. "goroot:" is converted on first use, into a directory
 // of cacheDir; later calls, in any process, find it there. A directory written
 // by Convert is opened with its splits, and the SHA-256 of each shard is
-// verified. Other files are opened as they are, where they are Arrow files that
-// are not compressed; else all of them are converted once, into a directory of
-// cacheDir that is named by a hash of what they hold. Files whose directories below what is
-// named, or else whose own names, have a word such as validation, val, dev, eval or test
-// make the splits validation and test, all others the split train.
+// verified. Other files are opened as they are if they are uncompressed Arrow files;
+// else all of them are converted once, into a directory of cacheDir that is named by a
+// hash of their content. The splits validation and test have the files with a word such
+// as validation, val, dev, eval or test in the names of directories below the named one,
+// or else in their own names; all others are in the split train.
 //
-// "hf:datasets/ORG/NAME" is a data set on the hub, "/CONFIG" behind it one of its configurations,
-// "@REVISION" behind all a commit, a branch or a tag. Its files are fetched into cacheDir. Their
-// splits are those that its README.md says, or else as datasets has it, by their names.
+// "hf:datasets/ORG/NAME" is a data set on the hub. "/CONFIG" may follow for one of its
+// configurations, and "@REVISION" at the end for a commit, a branch or a tag. Its files are
+// downloaded to cacheDir. The splits are those of its README.md, or else by the names of the
+// files, as in Hugging Face datasets.
 //
 // progress is called with bytes read and may be nil.
 func Prepare(ctx context.Context, spec Spec, cacheDir string, progress func(done, total int64)) (*Corpus, error) {
 	if spec.From == "" {
-		return nil, errors.New(`data: no corpus is named (a file, a directory, a glob pattern, "goroot:" or "hf:datasets/ORG/NAME")`)
+		return nil, errors.New(`data: no corpus is given (want a file, a directory, a glob pattern, "goroot:" or "hf:datasets/ORG/NAME")`)
 	}
 	if spec.HoldEnds {
 		if err := endsOf(spec.From, spec.Shares); err != nil {
@@ -302,8 +302,8 @@ func Prepare(ctx context.Context, spec Spec, cacheDir string, progress func(done
 	return c, nil
 }
 
-// columns are those that are read beside text and label. What nobody reads is not
-// converted: it costs nothing, and a fault in it does not matter.
+// columns lists the columns that are read in addition to text and label. Other columns are
+// not converted, so that they cost nothing and faults in them do not matter.
 func (spec *Spec) columns() []string {
 	list := []string{"path"}
 	for _, name := range append([]string{spec.Messages, spec.IDs}, spec.Fields...) {
@@ -314,8 +314,8 @@ func (spec *Spec) columns() []string {
 	return list
 }
 
-// cameFrom notes how many files each split came from; one that was held out came from those of
-// the training split.
+// cameFrom records the number of files of each split. Splits that were held out have the
+// files of the training split.
 func (c *Corpus) cameFrom(files [3]int) {
 	for side, s := range []*Split{c.Train, c.Validation, c.Test} {
 		if s == nil {
@@ -327,7 +327,7 @@ func (c *Corpus) cameFrom(files [3]int) {
 	}
 }
 
-// fitsArrow reports keys of other formats than that of the files, which are Arrow's.
+// fitsArrow fails for options of other formats than Arrow.
 func (spec *Spec) fitsArrow() error {
 	if err := spec.Read.Fits([]string{source.ArrowFile}); err != nil {
 		return fmt.Errorf("data: %s: %w", spec.From, err)
@@ -335,7 +335,7 @@ func (spec *Spec) fitsArrow() error {
 	return nil
 }
 
-// released is the day of a Go release, as its file VERSION says, or "".
+// released gives the day of a Go release from its file VERSION, or "".
 func released(g source.Goroot) string {
 	b, _ := os.ReadFile(filepath.Join(filepath.Dir(g.Src), "VERSION")) // a tree under development has none
 	for line := range strings.Lines(string(b)) {
@@ -346,7 +346,7 @@ func released(g source.Goroot) string {
 	return ""
 }
 
-// fileSums are the hashes of a corpus's files, in their order.
+// fileSums has the hashes of a corpus's files, in their order.
 type fileSums struct {
 	lines []byte // "SHA256  FILE", as sha256sum prints them
 	files int
@@ -359,7 +359,7 @@ func (s *fileSums) add(sum, path string) {
 	s.only = sum
 }
 
-// sum is the hash of the corpus: that of its file, or of several, of their lines.
+// sum gives the hash of the corpus: that of its only file, or the hash of the lines of several.
 func (s *fileSums) sum() string {
 	if s.files == 1 {
 		return s.only
@@ -372,8 +372,8 @@ func (s *fileSums) ofLines() string {
 	return hex.EncodeToString(h[:])
 }
 
-// check compares the corpus with the hash that was given for it, which may be of the line of a
-// single file.
+// check compares the corpus with the given hash, which may be that of the line of a single
+// file too.
 func (s *fileSums) check(spec Spec) error {
 	if strings.EqualFold(spec.SHA256, s.ofLines()) {
 		return nil
@@ -381,12 +381,12 @@ func (s *fileSums) check(spec Spec) error {
 	return (&Corpus{Provenance: provenance.Corpus{SHA256: s.sum()}}).checkSHA256(spec)
 }
 
-// checkSHA256 compares a corpus with the hash that was given for it.
+// checkSHA256 compares a corpus with the given hash.
 func (c *Corpus) checkSHA256(spec Spec) error {
 	if spec.SHA256 == "" || strings.EqualFold(spec.SHA256, c.Provenance.SHA256) {
 		return nil
 	}
-	return fmt.Errorf("data: %s: another corpus than was meant: its SHA-256 is %s, not %s", spec.From, c.Provenance.SHA256, spec.SHA256)
+	return fmt.Errorf("data: %s: not the expected corpus: its SHA-256 is %s, not %s", spec.From, c.Provenance.SHA256, spec.SHA256)
 }
 
 // readManifest reads corpus.json of a converted corpus; the error is
@@ -395,7 +395,7 @@ func readManifest(dir string) (*Manifest, error) {
 	path := filepath.Join(dir, manifestName)
 	b, err := source.ReadState(path)
 	if err != nil {
-		// A path below a file is none either.
+		// Nor is there one if the path leads through a file.
 		if info, e := os.Stat(dir); e != nil || !info.IsDir() {
 			err = os.ErrNotExist
 		}
@@ -406,14 +406,14 @@ func readManifest(dir string) (*Manifest, error) {
 		return nil, fmt.Errorf("data: %s: %w", path, err)
 	}
 	if m.FormatVersion != ManifestVersion {
-		return nil, fmt.Errorf("data: %s: format version %d; this hone reads version %d (hint: convert the corpus anew)", path, m.FormatVersion, ManifestVersion)
+		return nil, fmt.Errorf("data: %s: format version %d, but this version of hone reads version %d (hint: convert the corpus again)", path, m.FormatVersion, ManifestVersion)
 	}
 	return m, nil
 }
 
 func openConverted(ctx context.Context, spec Spec, dir string, m *Manifest, progress func(done, total int64)) (_ *Corpus, err error) {
 	c := &Corpus{Dir: dir, Manifest: m, Provenance: m.provenance()}
-	// What the recipe says of a corpus goes before what its converter knew.
+	// The description in the recipe has precedence over that of the conversion.
 	for _, o := range []struct{ to, from *string }{
 		{&c.Provenance.Name, &spec.Name}, {&c.Provenance.Source, &spec.Source},
 		{&c.Provenance.Licence, &spec.Licence}, {&c.Provenance.Consent, &spec.Consent}, {&c.Provenance.Collected, &spec.Collected},
@@ -538,7 +538,7 @@ func (s *Split) add(from sided, spec Spec, cache *source.Cache) error {
 	return nil
 }
 
-// fit checks the types of columns: texts and labels, dialogues, ids.
+// fit checks the types of columns: texts and labels, dialogues, token ids.
 func (f *splitFile) fit() error {
 	for _, at := range []int{f.text, f.label, f.messages, f.ids} {
 		if at < 0 {
@@ -550,9 +550,9 @@ func (f *splitFile) fit() error {
 		}
 		switch {
 		case at == f.messages && !c.Messages():
-			err = fmt.Errorf("column %q is %s, no list<struct<role: utf8, content: utf8>>", c.Name, c.Type)
+			err = fmt.Errorf("column %q is %s, not list<struct<role: utf8, content: utf8>>", c.Name, c.Type)
 		case at == f.ids && !c.IDs():
-			err = fmt.Errorf("column %q is %s, no list of integers", c.Name, c.Type)
+			err = fmt.Errorf("column %q is %s, not a list of integers", c.Name, c.Type)
 		case at == f.text || at == f.label:
 			err = c.NotText()
 		}
@@ -563,7 +563,7 @@ func (f *splitFile) fit() error {
 	return nil
 }
 
-// openFiles opens files as they came, where they have random access.
+// openFiles opens files as they are, which must have random access.
 func openFiles(ctx context.Context, spec Spec, cacheDir string, progress func(done, total int64)) (_ *Corpus, err error) {
 	l, err := list(ctx, spec.From, cacheDir, spec.Read, spec.Say, progress)
 	if err != nil {
@@ -638,7 +638,7 @@ func openFiles(ctx context.Context, spec Spec, cacheDir string, progress func(do
 	return c, nil
 }
 
-// split returns one side of the corpus.
+// split returns a split of the corpus.
 func (c *Corpus) split(side clean.Split) *Split {
 	at := [3]**Split{clean.Train: &c.Train, clean.Validation: &c.Validation, clean.Test: &c.Test}[side]
 	if *at == nil {
@@ -660,7 +660,7 @@ var errManyLabels = fmt.Errorf("the label column has more than %d values (hint: 
 
 func tooManyLabels(path string) error { return fmt.Errorf("data: %s: %w", path, errManyLabels) }
 
-// countLabels reads the label columns, and no others, and counts their values.
+// countLabels reads only the label columns and counts their values.
 func (c *Corpus) countLabels(ctx context.Context) (labelCounts, error) {
 	counts := labelCounts{}
 	for side, s := range []*Split{c.Train, c.Validation, c.Test} {

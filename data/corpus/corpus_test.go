@@ -304,7 +304,7 @@ func TestPrepareErrors(t *testing.T) {
 		spec Spec
 		want string
 	}{
-		{Spec{}, "no corpus is named"},
+		{Spec{}, "no corpus is given"},
 		{Spec{From: filepath.Join(dir, "absent.arrow")}, "absent.arrow"},
 		{Spec{From: filepath.Join(dir, "x*.arrow")}, "no file matches"},
 		{Spec{From: t.TempDir()}, "the directory has no file of a known kind"},
@@ -435,11 +435,11 @@ func TestDamagedShard(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, change := range map[string][2]string{
-		"format version 2; this hone reads version 1": {`"format_version": 1`, `"format_version": 2`},
-		"is not in its directory":                     {`"file": "`, `"file": "../`},
-		"the SHA-256 of its shards is":                {`"sha256": "`, `"sha256": "f`},
-		"unknown split":                               {`"name": "train"`, `"name": "tarin"`},
-		"corpus.json":                                 {`{`, `[`},
+		"format version 2, but this version of hone reads version 1": {`"format_version": 1`, `"format_version": 2`},
+		"is not in its directory":                                    {`"file": "`, `"file": "../`},
+		"the SHA-256 of its shards is":                               {`"sha256": "`, `"sha256": "f`},
+		"unknown split":                                              {`"name": "train"`, `"name": "tarin"`},
+		"corpus.json":                                                {`{`, `[`},
 	} {
 		if err := os.WriteFile(manifest, []byte(strings.Replace(string(b), change[0], change[1], 1)), 0o644); err != nil {
 			t.Fatal(err)

@@ -11,17 +11,18 @@ import (
 	"hone/data/source"
 )
 
-// ends is where the held-out ends of a file begin: first its text for training, then that
-// for validation, then that for testing, in characters. A document on a border is cut.
+// ends has the places, in characters, where the held-out ends of a file begin: its training
+// text is first, then that for validation, then that for testing. A document at a border is
+// cut.
 type ends struct {
 	validation, test int64
 	at               int64 // characters that are behind
 }
 
-// endsOf says why there are no ends of files to hold out of a corpus, or nil.
+// endsOf fails if the ends of files cannot be held out of a corpus.
 func endsOf(from string, s clean.Shares) error {
 	if s == (clean.Shares{}) {
-		return errors.New("data: the ends of files are held out, and no share of them is named: give one for validation or test")
+		return errors.New("data: the ends of files are to be held out, but no share is given (hint: give one for validation or test)")
 	}
 	_, err := readManifest(from)
 	if from == GorootScheme || err == nil {

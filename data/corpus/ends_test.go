@@ -65,7 +65,7 @@ func TestHoldEnds(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "its documents are not of files whose ends can be held out") {
 		t.Errorf("ends of what is converted: %v", err)
 	}
-	if _, err := Convert(t.Context(), filepath.Join(dir, "long.txt"), filepath.Join(cache, "none"), ConvertOptions{HoldEnds: true}, nil); err == nil || !strings.Contains(err.Error(), "no share of them is named") {
+	if _, err := Convert(t.Context(), filepath.Join(dir, "long.txt"), filepath.Join(cache, "none"), ConvertOptions{HoldEnds: true}, nil); err == nil || !strings.Contains(err.Error(), "no share is given") {
 		t.Errorf("ends of no size: %v", err)
 	}
 }

@@ -56,7 +56,7 @@ func TestHubSplits(t *testing.T) {
 		"none named":           "data: hf:datasets/org/set: it has 3 configurations and no default: cola, ax, mnli (hint: name one behind the data set, as in /cola)",
 		"wrong name":           `data: hf:datasets/org/set/sst2: it has no configuration "sst2", but these: cola, ax, mnli`,
 		"no such file":         "data: hf:datasets/org/set: configuration c: split train: no file matches b.jsonl",
-		"two splits in a name": "its name says two splits, train and test",
+		"two splits in a name": "its name stands for two splits, train and test",
 	}
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {

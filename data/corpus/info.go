@@ -14,7 +14,7 @@ import (
 	"hone/data/tokenizer"
 )
 
-// Info says what files hold.
+// Info describes the content of files.
 type Info struct {
 	Files   int               `json:"files"`
 	Rows    int64             `json:"rows"`
@@ -27,13 +27,13 @@ type Info struct {
 	Text    *TextInfo         `json:"text,omitempty"`
 	Labels  []LabelTotal      `json:"labels,omitempty"` // by number, the largest first
 	Skipped *Skipped          `json:"skipped,omitempty"`
-	// Unlabelled is how many rows of files with labels have none.
+	// Unlabelled is the number of rows without a label in files that have labels.
 	Unlabelled int64 `json:"unlabelled,omitempty"`
 	// Corpora are the manifests of converted corpora among the paths.
 	Corpora []*Manifest `json:"corpora,omitempty"`
 }
 
-// SplitInfo says what the files of a split hold.
+// SplitInfo describes the content of the files of a split.
 type SplitInfo struct {
 	Name      string   `json:"name"`
 	Files     []string `json:"files"` // without directories
@@ -41,7 +41,7 @@ type SplitInfo struct {
 	TextBytes int64    `json:"text_bytes"`
 	Labelled  int64    `json:"labelled,omitempty"`
 	Tokens    int64    `json:"tokens,omitempty"` // of InspectOptions.Tokenizer
-	// Shared is what a held-out split has in common with the training split.
+	// Shared counts the texts that a held-out split shares with the training split.
 	Shared *SharedTexts `json:"shared,omitempty"`
 }
 
@@ -63,7 +63,7 @@ type LengthBin struct {
 }
 
 // ScriptTotal is the number of characters of a script of Unicode, such as Latin
-// or Hangul. Digits, spaces and punctuation, which all scripts share, are of none.
+// or Hangul. Digits, spaces and punctuation belong to no script.
 type ScriptTotal struct {
 	Name       string `json:"name"`
 	Characters int64  `json:"characters"`
@@ -75,9 +75,9 @@ type LabelTotal struct {
 	Rows int64  `json:"rows"`
 }
 
-// InspectOptions say how files are read, and which of their columns are what;
-// "": text and label. A column that is named and missing is an error, the
-// default ones may be missing.
+// InspectOptions say how files are read, and which columns are the text and the label;
+// "": the columns text and label. A given column must exist; the default ones may be
+// missing.
 type InspectOptions struct {
 	Text, Label string
 	CacheDir    string // for goroot: and data sets of the hub, see Prepare
@@ -87,8 +87,8 @@ type InspectOptions struct {
 }
 
 // Inspect reads files of any known format, directories, glob patterns and
-// "goroot:" (which it converts into the cache, see Prepare) and says what they
-// hold. progress counts bytes and may be nil.
+// "goroot:" (which it converts into the cache, see Prepare) and describes their
+// content. progress counts bytes and may be nil.
 func Inspect(ctx context.Context, paths []string, opt InspectOptions, progress func(done, total int64)) (*Info, error) {
 	info := &Info{Types: map[string]string{}, Columns: []string{}, Formats: map[string]int{}}
 	var tables []sidedTable
@@ -138,7 +138,7 @@ func Inspect(ctx context.Context, paths []string, opt InspectOptions, progress f
 		sums.add(sum, t.Path)
 	}
 	info.SHA256 = sums.sum()
-	// Held-out texts come first, to be found again in those for training.
+	// Held-out texts come first, so that they are found again in the training texts.
 	slices.SortStableFunc(tables, func(a, b sidedTable) int { return int(b.side) - int(a.side) })
 	count := newCounter(opt)
 	done := int64(0)
@@ -162,7 +162,7 @@ func Inspect(ctx context.Context, paths []string, opt InspectOptions, progress f
 	return info, nil
 }
 
-// counter gathers what Inspect says of texts and labels.
+// counter counts the texts and labels for Inspect.
 type counter struct {
 	opt      InspectOptions
 	text     *TextInfo
@@ -254,7 +254,7 @@ func (c *counter) table(ctx context.Context, t sidedTable, progress func(done in
 					c.text.Null++
 				}
 			}
-			// Too many under the usual name: these are no labels.
+			// The column with the usual name has too many values to be labels.
 			if label != "" && len(c.labels) <= maxLabels {
 				c.labelled++
 				if s, ok := labelAt(b, len(columns)-1, r); ok {

@@ -10,8 +10,8 @@ import (
 	"hone/data/source"
 )
 
-// labelAt is the label of a row; there is none where the value is null, or blank, as CSV
-// writes what is not there.
+// labelAt gives the label of a row. There is none where the value is null or blank, which is
+// how CSV writes a missing value.
 func labelAt(b *source.Batch, col, row int) (label string, ok bool) {
 	label, ok = b.Text(col, row)
 	return label, ok && strings.TrimSpace(label) != ""
@@ -23,14 +23,14 @@ type labelCounts map[string]*LabelCount
 func (c labelCounts) add(label string, side clean.Split) {
 	l := c[label]
 	if l == nil {
-		// Its text is a piece of a record batch, which must not stay in memory for its sake.
+		// Clone it: its text is part of a record batch, which would stay in memory.
 		l = &LabelCount{Name: strings.Clone(label)}
 		c[l.Name] = l
 	}
 	*l.of(side)++
 }
 
-// of is the count of a split.
+// of gives the count of a label in a split.
 func (l *LabelCount) of(side clean.Split) *int64 {
 	return [3]*int64{clean.Train: &l.Train, clean.Validation: &l.Validation, clean.Test: &l.Test}[side]
 }
@@ -48,13 +48,14 @@ func (c labelCounts) list() []LabelCount {
 // minusOne marks rows without a label where datasets numbers the classes.
 const minusOne = "-1"
 
-// fewest rows of a split that are all of label -1 are no chance.
+// fewest is the number of rows of a split from which on it is no coincidence that all have label
+// -1.
 const fewest = 10
 
-// marksNone tells whether -1 is among the labels, beside 0, 1, … alone (numbers), and whether it
-// then marks rows without a label: where it is all that a split has, as in the test splits of
-// GLUE, or where there are three classes or more beside it. With 0 and 1 it may be a class, as
-// in negative, neutral, positive.
+// marksNone reports whether -1 is among the labels and all others are 0, 1, … (numbers), and
+// whether -1 then marks rows without a label: if it is the only label of a split, as in the test
+// splits of GLUE, or if there are three or more other classes. With only 0 and 1 it may be a
+// class, as in negative, neutral, positive.
 func marksNone(labels []LabelCount) (none, numbers bool) {
 	at := slices.IndexFunc(labels, func(l LabelCount) bool { return l.Name == minusOne })
 	if at < 0 {
@@ -82,8 +83,8 @@ func marksNone(labels []LabelCount) (none, numbers bool) {
 	return none, true
 }
 
-// setLabels takes the labels of a corpus, and tells its files which of them marks none; earlier
-// is the one that is known to.
+// setLabels sets the labels of a corpus, and the one that marks rows without a label, which is
+// earlier where that is known.
 func (c *Corpus) setLabels(labels []LabelCount, earlier string, say func(notice string)) {
 	name := c.Provenance.Name
 	none, numbers := marksNone(labels)

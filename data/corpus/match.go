@@ -9,15 +9,15 @@ import (
 	"hone/data/source"
 )
 
-// A LabelsError says that labels are not those of a model.
+// A LabelsError says that the labels of a corpus are not those of a model.
 type LabelsError struct{ what string }
 
 func (e *LabelsError) Error() string { return e.what }
 
-// MatchLabels finds the labels of a corpus among those of a model, by name: it returns the
-// model's, in their order, as the corpus spells them. Case makes no difference where no two
-// names differ by it alone; LABEL_0, LABEL_1…, as transformers calls classes without names,
-// are 0, 1….
+// MatchLabels matches the labels of a corpus with those of a model by name. It returns the
+// labels in the order of the model, spelled as in the corpus. Case is ignored unless two names
+// differ by case alone. LABEL_0, LABEL_1…, which are transformers' names of unnamed classes,
+// match 0, 1….
 func (c *Corpus) MatchLabels(labels []string) ([]string, error) {
 	order := slices.Clone(labels)
 	var missing []string
@@ -42,7 +42,7 @@ func (c *Corpus) MatchLabels(labels []string) ([]string, error) {
 	return order, nil
 }
 
-// onlyIndex is the place of the only string that is meant; -1: there is none, or several.
+// onlyIndex gives the index of the only string that is accepted; -1: there is none, or several.
 func onlyIndex(list []string, meant func(string) bool) int {
 	at := slices.IndexFunc(list, meant)
 	if at >= 0 && slices.ContainsFunc(list[at+1:], meant) {
@@ -51,7 +51,7 @@ func onlyIndex(list []string, meant func(string) bool) int {
 	return at
 }
 
-// unnamed tells whether labels are those of a model whose classes have no names.
+// unnamed reports whether labels are those of a model whose classes have no names.
 func unnamed(labels []string) bool {
 	for i, l := range labels {
 		if l != "LABEL_"+strconv.Itoa(i) {
@@ -61,7 +61,7 @@ func unnamed(labels []string) bool {
 	return true
 }
 
-// Unlabelled is an error where a split that needs labels has none.
+// Unlabelled gives the error for a split without labels that needs them.
 func (c *Corpus) Unlabelled(split *Split, what string) error {
 	if split == nil || split.Labelled() > 0 {
 		return nil

@@ -1,5 +1,7 @@
-// Package corpus makes splits of records of files: converted, cleaned, counted, and of known
-// origin.
+// Package corpus prepares corpora: it opens files as splits of records, converts and cleans
+// them, counts them, and records where they come from. Errors mean that the user's corpus or
+// its description is wrong (exit code 2), except those of the file system, which wrap an
+// *fs.PathError or a syscall.Errno.
 package corpus
 
 import (
@@ -8,7 +10,7 @@ import (
 	"hone/data/source"
 )
 
-// A Record is one document of a corpus, with its label where it has one.
+// A Record is one document of a corpus, with its label if it has one.
 type Record struct {
 	Text     string
 	IDs      []int32 // the tokens of the text, where it comes tokenised; Text is then empty
@@ -22,17 +24,17 @@ type Record struct {
 }
 
 // Records is a split of a corpus with random access by record number, 0 ≤ i < Rows.
-// Record's errors name the file and the place, since a Loader stops with them as they are.
+// Errors of Record name the file and the place.
 type Records interface {
 	Rows() int64
 	Record(i int64) (Record, error)
 }
 
-// MaxDocBytes is the longest document that is read, where nobody says otherwise: longer ones
-// are passed over and counted.
+// MaxDocBytes is the default of the longest document in bytes: longer ones are skipped and
+// counted.
 const MaxDocBytes = 10_000_000
 
-// Place says in messages where a record is from: " (net/x.go:3)", or nothing.
+// Place gives the origin of a record for messages: " (net/x.go:3)", or nothing.
 func (r *Record) Place() string {
 	if r.Path == "" {
 		return ""
@@ -40,7 +42,8 @@ func (r *Record) Place() string {
 	return " (" + r.Path + ")"
 }
 
-// InvalidUTF8 is the first byte of the text that is not valid UTF-8; -1: all are.
+// InvalidUTF8 gives the offset of the first byte of the text that is not valid UTF-8; -1: the
+// text is valid.
 func (r *Record) InvalidUTF8() int {
 	for i, c := range r.Text {
 		if c == utf8.RuneError {

@@ -62,7 +62,7 @@ func (s *scriptCounts) totals() (characters int64, list []ScriptTotal) {
 	return s.runes, list
 }
 
-// scriptOf names the script of a character as Unicode does, "" for what scripts
+// scriptOf gives the Unicode name of a character's script; "" for characters that scripts
 // share.
 func scriptOf(r rune) string {
 	if unicode.Is(unicode.Common, r) || unicode.Is(unicode.Inherited, r) {

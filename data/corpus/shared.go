@@ -6,12 +6,12 @@ import (
 	"math"
 )
 
-// maxHeldOut is how many texts of held-out splits are remembered: some 64 MB.
+// maxHeldOut is the number of texts of held-out splits that are remembered: about 64 MB.
 const maxHeldOut = 1 << 20
 
-// A finder finds out how many texts of held-out splits are texts of a training split too, byte
-// for byte. Of more texts than it can remember, it looks at a sample: those whose hash is
-// small. First come all held-out texts, then those for training.
+// A finder counts the texts of held-out splits that are texts of a training split too, byte
+// for byte. If there are more texts than it can remember, it takes a sample: those with small
+// hashes. All held-out texts must be added before those for training.
 type finder struct {
 	most  int
 	limit uint64           // hashes of the sample are not above it
@@ -24,13 +24,13 @@ type heldText struct {
 	split int
 }
 
-// SharedTexts is what a held-out split shares with the training text.
+// SharedTexts counts the texts that a held-out split shares with the training splits.
 type SharedTexts struct {
 	Rows   int64 `json:"rows"`   // looked at, those without text aside
 	Shared int64 `json:"shared"` // of these, with a text that is in training too
 }
 
-// newFinder knows no text.
+// newFinder makes a finder without texts.
 func newFinder() *finder {
 	return &finder{most: maxHeldOut, limit: math.MaxUint64, held: map[heldText]int{}}
 }
@@ -77,7 +77,7 @@ func (s *finder) train(text string, splits int) {
 	}
 }
 
-// count is what has been found of a held-out split.
+// count gives the result for a held-out split.
 func (s *finder) count(split int) (n SharedTexts) {
 	for k, rows := range s.held {
 		if k.split != split {

@@ -13,12 +13,12 @@ import (
 	"hone/data/source"
 )
 
-// shelfVersion goes into the names of converted files in the cache: raise it
-// with every change of what a conversion writes.
+// shelfVersion is part of the names of converted files in the cache: raise it with every
+// change of what a conversion writes.
 const shelfVersion = 4
 
-// cacheName is what names a file in hashes: of one in the cache, its directory
-// too, which says how it was read and from what.
+// cacheName gives the name of a file in hashes. For a file in the cache it includes the
+// directory, which depends on its sources and how they were read.
 func cacheName(cacheDir, path string) string {
 	if rel, err := filepath.Rel(cacheDir, path); err == nil && filepath.IsLocal(rel) {
 		return filepath.ToSlash(rel)
@@ -33,8 +33,8 @@ func plural(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// openShelved opens files that have no random access as shards in the cache,
-// into which they are converted first where that was not yet done.
+// openShelved opens files without random access as shards in the cache, after converting
+// them if that has not been done.
 func openShelved(ctx context.Context, spec Spec, files []sided, cacheDir string, progress func(done, total int64)) (*Corpus, error) {
 	if cacheDir == "" {
 		return nil, fmt.Errorf("data: %s: no cache directory to convert it into (hint: set HONE_CACHE)", spec.From)
@@ -47,7 +47,7 @@ func openShelved(ctx context.Context, spec Spec, files []sided, cacheDir string,
 		}
 		p.Bytes += info.Size()
 	}
-	// All is read twice, to hash it and to convert it.
+	// Files are read twice: to hash and to convert them.
 	half := func(from int64) func(done, total int64) {
 		return func(done, _ int64) {
 			if progress != nil {

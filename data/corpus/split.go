@@ -13,7 +13,7 @@ import (
 
 var splitNames = [3]string{clean.Train: "train", clean.Validation: "validation", clean.Test: "test"}
 
-// splitWords are the words of a name that say a split.
+// splitWords are the words of names that stand for splits.
 var splitWords = map[string]clean.Split{
 	"train": clean.Train, "training": clean.Train,
 	"validation": clean.Validation, "valid": clean.Validation, "val": clean.Validation, "dev": clean.Validation,
@@ -21,15 +21,15 @@ var splitWords = map[string]clean.Split{
 	"test": clean.Test, "testing": clean.Test,
 }
 
-// A sided file is one of a split.
+// A sided file is a file with its split.
 type sided struct {
 	path    string
 	side    clean.Split
 	classes map[string][]string // what integers stand for, by column, where the file does not say
 }
 
-// expand lists the files that a pattern names, each with its split. say, which may be nil,
-// is told what is left out.
+// expand lists the files that a pattern matches, each with its split. say, which may be nil,
+// gets a message about files that are left out.
 func expand(from string, say func(notice string)) ([]sided, error) {
 	l, err := source.Expand(from)
 	if err != nil {
@@ -50,7 +50,7 @@ func expand(from string, say func(notice string)) ([]sided, error) {
 	return files, nil
 }
 
-// leftOut says which files are no part of a corpus.
+// leftOut gives a message about the files that are not part of a corpus.
 func leftOut(from string, list []source.LeftOut) string {
 	const most = 3
 	var reasons []string
@@ -73,8 +73,8 @@ func leftOut(from string, list []source.LeftOut) string {
 	return fmt.Sprintf("%s: %s left out: %s", from, plural(len(list), "file"), strings.Join(reasons, ", "))
 }
 
-// sideOf is the split that a file's name says: by a whole word of the directories below what
-// was named, or where these have none, of the file's own name. What says nothing is for
+// sideOf gives the split of a file by its name: by a whole word of the directories below the
+// named one, or if these have none, of the file's own name. Without such a word the file is for
 // training.
 func sideOf(f source.Entry) (clean.Split, error) {
 	for _, name := range []string{path.Dir(f.Below), path.Base(f.Below)} {
@@ -89,13 +89,13 @@ func sideOf(f source.Entry) (clean.Split, error) {
 	return clean.Train, nil
 }
 
-// sideSaid is the split that a word of a name says, if one does.
+// sideSaid gives the split that a word of a name stands for, if there is one.
 func sideSaid(name string) (side clean.Split, said bool, err error) {
 	var by string
 	for _, word := range strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return strings.ContainsRune("/-._ 0123456789", r) }) {
 		s, ok := splitWords[word]
 		if ok && said && s != side {
-			return 0, false, fmt.Errorf("its name says two splits, %s and %s", by, word)
+			return 0, false, fmt.Errorf("its name stands for two splits, %s and %s", by, word)
 		}
 		if ok {
 			side, by, said = s, word, true
@@ -104,7 +104,7 @@ func sideSaid(name string) (side clean.Split, said bool, err error) {
 	return side, said, nil
 }
 
-// describe finds out what files hold, in their order.
+// describe describes files, in their order.
 func describe(ctx context.Context, files []sided, read source.Options) (tables []sidedTable, total int64, err error) {
 	var formats []string
 	for _, f := range files {

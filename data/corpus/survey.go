@@ -5,7 +5,7 @@ import (
 	"math/bits"
 )
 
-// A SplitSurvey is what reading all of a split has shown.
+// A SplitSurvey has the results of reading a whole split.
 type SplitSurvey struct {
 	Name       string
 	Files      int
@@ -13,13 +13,13 @@ type SplitSurvey struct {
 	TextBytes  int64
 	TooLong    int64 // documents that a Loader passes over
 	Unlabelled int64 // documents without a label, of a corpus with labels
-	// Shared is what a held-out split has in common with all training splits.
+	// Shared counts the texts that a held-out split shares with all training splits.
 	Shared  *SharedTexts
 	lengths [65]struct{ documents, bytes int64 } // by the bits of the length
 }
 
-// Tokens estimates the tokens of the documents: so many to a byte, some around each, and none
-// beyond the most of a document; 0: any number.
+// Tokens estimates the number of tokens of the documents, from tokens per byte, the tokens
+// around each document, and the greatest number of tokens of a document; 0: no limit.
 func (s *SplitSurvey) Tokens(perByte float64, around, most int) (tokens float64) {
 	for _, l := range s.lengths {
 		if l.documents == 0 {
@@ -34,7 +34,7 @@ func (s *SplitSurvey) Tokens(perByte float64, around, most int) (tokens float64)
 	return tokens
 }
 
-// LongerThan is the share of the text that is in documents of about so many bytes and more.
+// LongerThan gives the share of the text that is in documents of approximately n bytes or more.
 func (s *SplitSurvey) LongerThan(size int64) float64 {
 	long := int64(0)
 	for _, l := range s.lengths {
@@ -45,8 +45,8 @@ func (s *SplitSurvey) LongerThan(size int64) float64 {
 	return float64(long) / float64(max(1, s.TextBytes))
 }
 
-// Survey reads the splits of corpora, the held-out ones first, to find their texts again in
-// any that is for training. progress counts documents and may be nil.
+// Survey reads the splits of corpora, the held-out ones first, so that their texts are found
+// again in the training splits. progress counts documents and may be nil.
 func Survey(ctx context.Context, corpora []*Corpus, progress func(done, total int64)) ([][]SplitSurvey, error) {
 	type turn struct {
 		split  *Split
@@ -110,8 +110,8 @@ func Survey(ctx context.Context, corpora []*Corpus, progress func(done, total in
 	return all, nil
 }
 
-// MeanBytes is about how long the text of a document is: what a conversion has counted, or of
-// a few documents, evenly spaced.
+// MeanBytes gives the approximate mean length of a document's text in bytes: from the counts of a
+// conversion, or from a few evenly spaced documents.
 func (s *Split) MeanBytes() (float64, error) {
 	if s.rows == 0 {
 		return 0, nil

@@ -19,13 +19,14 @@ import (
 	"hone/data/tokenizer"
 )
 
-// tokensVersion is of the cache's layout, and of the way in which text becomes tokens.
+// tokensVersion is the version of the cache's layout and of the way in which text is encoded.
 const tokensVersion = 2
 
-// The manifest is called by the hash of what it holds, and holds those of the shards.
+// The name of the manifest contains the hash of its content, which includes the hashes of the
+// shards.
 const tokensPrefix, tokensSuffix = "tokens-", ".json"
 
-// tokensManifest stands beside the shards.
+// tokensManifest is the manifest beside the shards.
 type tokensManifest struct {
 	Version   int                 `json:"version"`
 	Corpus    string              `json:"corpus_sha256"`
@@ -36,8 +37,8 @@ type tokensManifest struct {
 	Shards    []source.TokenShard `json:"shards"`
 }
 
-// TokenSplit is a split whose documents are tokens on disk. They have no labels, and
-// what has no text or too much of it is empty. It is safe for concurrent use.
+// TokenSplit is a split whose documents are tokens on disk, without labels. Documents
+// without text or with too much of it are empty. It is safe for concurrent use.
 type TokenSplit struct {
 	*source.Tokens
 	Dir   string
@@ -51,9 +52,9 @@ func (s *TokenSplit) Record(i int64) (Record, error) {
 }
 
 // CacheTokens encodes a split of the corpus once, into a directory of cacheDir that is
-// named by the hash of text, tokenizer and version, and opens it. A token is 4 bytes on
-// disk. tokenizerSHA256 is of tokenizer.json. progress counts documents, then bytes
-// verified, and may be nil.
+// named by the hash of text, tokenizer and version, and opens it. A token takes 4 bytes on
+// disk. tokenizerSHA256 is the hash of tokenizer.json. progress counts documents, then
+// verified bytes, and may be nil.
 func (c *Corpus) CacheTokens(ctx context.Context, s *Split, tok tokenizer.Tokenizer, tokenizerSHA256, cacheDir string, progress func(done, total int64)) (*TokenSplit, error) {
 	if t, ok := tok.(interface{ Ordinary() tokenizer.Tokenizer }); ok {
 		tok = t.Ordinary()
@@ -106,7 +107,7 @@ func readTokens(dir string) (*tokensManifest, error) {
 		return nil, fmt.Errorf("data: tokens: %w", err)
 	}
 	if sum := sha256.Sum256(b); names[0] != tokensPrefix+hex.EncodeToString(sum[:])+tokensSuffix {
-		return nil, fmt.Errorf("data: %s: damaged: it is not what was written (hint: remove %s, and it will be made anew)", path, dir)
+		return nil, fmt.Errorf("data: %s: damaged: its content does not match its name (hint: remove %s, and it will be made anew)", path, dir)
 	}
 	m := new(tokensManifest)
 	if err := json.Unmarshal(b, m); err != nil {

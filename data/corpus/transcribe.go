@@ -16,7 +16,7 @@ import (
 	"hone/data/source"
 )
 
-// Skipped counts records that could not be read.
+// Skipped counts the records that could not be read.
 type Skipped struct {
 	Count int64    `json:"count"`
 	First []string `json:"first"` // what was wrong with the first of them
@@ -46,8 +46,8 @@ func newTypedShardSet(dir string, columns []source.Column) (*shardSet, error) {
 }
 
 // convertFiles converts files of any known format, with all columns that can be read;
-// those of the text and the label are named text and label. earlier, or nil, is what a
-// conversion of these files has found already: its counts are added.
+// those of the text and the label are named text and label. earlier, which may be nil, is
+// the manifest of an earlier conversion of these files, whose counts are added.
 func convertFiles(ctx context.Context, files []sided, dir string, opt ConvertOptions, earlier *Manifest, progress func(done, total int64)) error {
 	if err := opt.Rules.Check(); err != nil {
 		return fmt.Errorf("data: %w", err)
@@ -64,13 +64,13 @@ func convertFiles(ctx context.Context, files []sided, dir string, opt ConvertOpt
 		columns, text, label = keep(columns, text, label, opt.Columns)
 	}
 	if text < 0 && !opt.Rules.IsZero() {
-		return fmt.Errorf("data: %s: rules are for a column of text, and none is named (hint: text = \"COLUMN\", or --text COLUMN)", files[0].path)
+		return fmt.Errorf("data: %s: rules need a text column, but none is given (hint: text = \"COLUMN\", or --text COLUMN)", files[0].path)
 	}
 	if opt.HoldEnds && !opt.Rules.IsZero() { // ends are of the texts as they come
 		return convertTwice(ctx, files, dir, opt, earlier, progress)
 	}
 	if opt.Rules.Dedup == "near" {
-		// Candidates are compared by their texts, which are read again.
+		// The texts of candidates are read again to compare them.
 		random, err := randomAccess(ctx, files)
 		if err != nil {
 			return err
@@ -80,7 +80,7 @@ func convertFiles(ctx context.Context, files []sided, dir string, opt ConvertOpt
 		}
 	}
 	if opt.HoldEnds && text < 0 {
-		return fmt.Errorf("data: %s: the end of a text is held out, and no column of text is named (hint: text = \"COLUMN\", or --text COLUMN)", files[0].path)
+		return fmt.Errorf("data: %s: holding out the ends of texts needs a text column, but none is given (hint: text = \"COLUMN\", or --text COLUMN)", files[0].path)
 	}
 	if text >= 0 && (opt.HoldEnds || !opt.Rules.IsZero()) {
 		columns[text] = columns[text].AsText()
@@ -95,7 +95,7 @@ func convertFiles(ctx context.Context, files []sided, dir string, opt ConvertOpt
 	}
 	defer s.abandon()
 	s.manifest.describe(opt, earlier)
-	// Held-out files come first: of two documents alike, the one in training goes.
+	// Held-out files come first: of two duplicates, the one in the training split is dropped.
 	slices.SortStableFunc(tables, func(a, b sidedTable) int { return int(b.side) - int(a.side) })
 	c := &conversion{opt: opt, shards: s, columns: columns, named: named, text: text, label: label}
 	defer c.close()
@@ -138,7 +138,7 @@ func randomAccess(ctx context.Context, files []sided) (bool, error) {
 	return true, nil
 }
 
-// convertTwice converts files as they are, and then applies the rules.
+// convertTwice converts files as they are, then applies the rules.
 func convertTwice(ctx context.Context, files []sided, dir string, opt ConvertOptions, earlier *Manifest, progress func(done, total int64)) error {
 	tmp, err := temporary(dir)
 	if err != nil {
@@ -164,7 +164,7 @@ func convertTwice(ctx context.Context, files []sided, dir string, opt ConvertOpt
 	return convertFiles(ctx, m.files(all), dir, opt, m, part(progress, 1))
 }
 
-// part is the progress of the first (0) or second (1) half of a work.
+// part gives the progress function of the first (0) or second (1) half of the work.
 func part(progress func(done, total int64), half int64) func(done, total int64) {
 	return func(done, total int64) {
 		if progress != nil {
@@ -173,7 +173,7 @@ func part(progress func(done, total int64), half int64) func(done, total int64) 
 	}
 }
 
-// describe takes what is known of the corpus, and the counts of an earlier conversion.
+// describe sets the description of the corpus and the counts of an earlier conversion.
 func (m *Manifest) describe(opt ConvertOptions, earlier *Manifest) {
 	m.Name, m.Source, m.Licence, m.Consent, m.Collected = opt.Name, opt.Source, opt.Licence, opt.Consent, opt.Collected
 	if opt.Rules.Dedup != "" {
@@ -199,12 +199,12 @@ func (m *Manifest) describe(opt ConvertOptions, earlier *Manifest) {
 	if d := earlier.Duplicates; d != nil && m.Duplicates == nil {
 		m.Duplicates = d
 	} else if d != nil {
-		// Of those that an earlier search has left out, the documents are counted too.
+		// The documents that an earlier search has left out are counted too.
 		m.Duplicates.Documents, m.Duplicates.Exact, m.Duplicates.Near = d.Exact+d.Near, d.Exact, d.Near
 	}
 }
 
-// and adds what was skipped later.
+// and adds the records that were skipped later.
 func (k *Skipped) and(more *Skipped) *Skipped {
 	if k == nil || more == nil {
 		return cmp.Or(k, more)
@@ -212,7 +212,7 @@ func (k *Skipped) and(more *Skipped) *Skipped {
 	return &Skipped{k.Count + more.Count, slices.Concat(k.First, more.First)}
 }
 
-// A conversion writes the rows of tables that stay.
+// A conversion writes the rows of tables that are kept.
 type conversion struct {
 	opt         ConvertOptions
 	shards      *shardSet
@@ -226,10 +226,10 @@ type conversion struct {
 	ends        *ends // of the table; nil: documents are held out whole
 }
 
-// rowBits are those of an index's number that hold the row; the others hold the table.
+// rowBits is the number of bits of an index's id that hold the row; the others hold the table.
 const rowBits = 40
 
-// prepare sets up what the rules need.
+// prepare makes the filter and the index of the rules.
 func (c *conversion) prepare(tables []sidedTable) error {
 	if c.opt.Rules.IsZero() {
 		return nil
@@ -326,8 +326,8 @@ func (c *conversion) table(ctx context.Context, i int, t sidedTable, progress fu
 	return err
 }
 
-// batch converts a batch, whose column i of the output is from[i], and whose rows have
-// numbers from first on.
+// batch converts a batch whose rows are numbered from first on. Column i of the output is
+// column from[i] of the batch.
 func (c *conversion) batch(b *source.Batch, from []int, side clean.Split, first int64) error {
 	m := &c.shards.manifest
 	c.clean(b, from)
@@ -379,14 +379,14 @@ func (c *conversion) batch(b *source.Batch, from []int, side clean.Split, first 
 	return nil
 }
 
-// cleaned is a text in the form that stays, or why its row goes.
+// cleaned is a normalised text, or the reason why its row is dropped.
 type cleaned struct {
 	text      string
 	reason    string
 	signature clean.Signature
 }
 
-// clean applies the rules to the texts of a batch, on all processors.
+// clean applies the rules to the texts of a batch on all processors.
 func (c *conversion) clean(b *source.Batch, from []int) {
 	c.rows = slices.Grow(c.rows[:0], b.Rows)[:b.Rows]
 	workers := 1
@@ -425,8 +425,8 @@ func (c *conversion) cleanText(b *source.Batch, from []int, row int) (r cleaned)
 	return r
 }
 
-// arrange finds the columns of all tables, and which of them are the text and
-// the label (-1: none).
+// arrange gives the columns of all tables, and the indices of the text and the label
+// (-1: none).
 func arrange(tables []sidedTable, opt ConvertOptions) (columns []source.Column, text, label int, err error) {
 	all := make([]*source.Table, len(tables))
 	for i, t := range tables {
@@ -483,7 +483,7 @@ func arrange(tables []sidedTable, opt ConvertOptions) (columns []source.Column, 
 	return columns, text, label, nil
 }
 
-// keep leaves the columns of the text, the label and of names.
+// keep selects the columns of the text and the label, and those with the given names.
 func keep(columns []source.Column, text, label int, names []string) (kept []source.Column, keptText, keptLabel int) {
 	keptText, keptLabel = -1, -1
 	for i, c := range columns {
@@ -500,8 +500,8 @@ func keep(columns []source.Column, text, label int, names []string) (kept []sour
 	return kept, keptText, keptLabel
 }
 
-// rename gives the columns of the text and the label their usual names; another
-// column of such a name becomes original_NAME.
+// rename gives the columns of the text and the label their usual names. Another column
+// with such a name becomes original_NAME.
 func rename(columns []source.Column, text, label int) []source.Column {
 	columns = slices.Clone(columns)
 	for i, c := range columns {

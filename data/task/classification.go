@@ -2,7 +2,7 @@ package task
 
 import "hone/data/corpus"
 
-// Classification asks for one of several labels of a text.
+// Classification is the task of assigning one of several labels to a text.
 var Classification Kind = classification{}
 
 type classification struct{}
@@ -14,7 +14,7 @@ func (classification) Metrics() []string { return []string{"accuracy", "macro_f1
 
 func (classification) Baselines() []string { return []string{"majority", "naive_bayes", "random_init"} }
 
-// Example is the text and its label.
+// Example gives the text and its label.
 func (classification) Example(r corpus.Record) Example {
 	return Example{Text: r.Text, IDs: r.IDs, Label: r.Label, HasLabel: r.HasLabel}
 }

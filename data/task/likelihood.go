@@ -2,7 +2,7 @@ package task
 
 import "hone/data/corpus"
 
-// Likelihood asks a language model how probable texts are.
+// Likelihood is the task of predicting whole texts, which measures their probability.
 var Likelihood Kind = likelihood{}
 
 type likelihood struct{}
@@ -14,5 +14,5 @@ func (likelihood) Metrics() []string { return []string{"bits_per_byte"} }
 
 func (likelihood) Baselines() []string { return []string{"zstd_primed", "kneser_ney_5", "markov"} }
 
-// Example is the whole text, all of which is predicted.
+// Example gives the whole text, all of which is predicted.
 func (likelihood) Example(r corpus.Record) Example { return Example{Text: r.Text, IDs: r.IDs} }

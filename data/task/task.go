@@ -1,5 +1,5 @@
-// Package task says what a model is to make of the records of a corpus: a Task is that of one
-// corpus, its Kind how a record becomes an example.
+// Package task has the kinds of tasks. A Kind says how a record becomes an example and how
+// models are evaluated; a Task is a kind with a corpus.
 package task
 
 import (
@@ -9,7 +9,7 @@ import (
 	"hone/data/corpus"
 )
 
-// A Task is what a model is trained for, or evaluated on.
+// A Task is a task that a model is trained for or evaluated on.
 type Task struct {
 	Name        string
 	Description string
@@ -19,25 +19,25 @@ type Task struct {
 	Baselines   []string    // that stand beside the model
 }
 
-// A Kind is a kind of task. Each is in a file of its own, and all that follows from it is said
-// there: training, validation, evaluation and prediction ask it.
+// A Kind is a kind of task. Each one is in a file of its own, with everything that depends on
+// it; training, validation, evaluation and prediction use that.
 type Kind interface {
-	// String is what recipes and tasks call it.
+	// String gives its name in recipes and task files.
 	String() string
-	// Head is that of the models that do it, in the words of model.Head.
+	// Head gives the head of its models, by the names of model.Head.
 	Head() string
-	// Labelled says that records need a label.
+	// Labelled reports whether records need a label.
 	Labelled() bool
-	// Example is what a model reads of a record, and what it is to make of it.
+	// Example turns a record into an example: what the model reads, and what it has to predict.
 	Example(r corpus.Record) Example
-	// Metrics are the figures of an evaluation, the first of which says which of several models
+	// Metrics lists the metrics of an evaluation. The first one decides which of several models
 	// is the best.
 	Metrics() []string
-	// Baselines are those that can stand beside a model, by their names in reports.
+	// Baselines lists the baselines that a model is compared with, by their names in reports.
 	Baselines() []string
 }
 
-// An Example is a record as a model has it.
+// An Example is a record in the form that a model reads and predicts.
 type Example struct {
 	Text     string
 	IDs      []int32 // tokens of the text, where they are there already
@@ -45,20 +45,20 @@ type Example struct {
 	HasLabel bool
 }
 
-// Kinds are all kinds.
+// Kinds lists all kinds.
 var Kinds = []Kind{Likelihood, Classification}
 
-// ParseKind is the kind of a name.
+// ParseKind gives the kind of a name.
 func ParseKind(name string) (Kind, error) {
 	for _, k := range Kinds {
 		if k.String() == name {
 			return k, nil
 		}
 	}
-	return nil, fmt.Errorf("task: unknown kind %q; known: %s", name, strings.Join(Names(), ", "))
+	return nil, fmt.Errorf("task: unknown kind %q (known: %s)", name, strings.Join(Names(), ", "))
 }
 
-// Names are those of the kinds.
+// Names lists the names of the kinds.
 func Names() (list []string) {
 	for _, k := range Kinds {
 		list = append(list, k.String())
