@@ -16,11 +16,10 @@ const finalDir = "final"
 func FinalDir(stageDir string) string { return filepath.Join(stageDir, finalDir) }
 
 // SetFinal makes c the checkpoint that its stage ends with. FinalDir becomes a
-// directory of hard links to the files of c: it costs no room, every tool opens
-// it on every system, and it survives the removal of c. A symbolic link would
-// need privileges on Windows. Where the file system has no hard links, the
-// files are copied. Like a checkpoint, an earlier one stands aside until the
-// new one is in place.
+// directory of hard links to the files of c: it takes no space, every tool can open
+// it on every system, and it is kept when c is removed. (A symbolic link would need
+// privileges on Windows.) Where the file system has no hard links, the files are
+// copied. An earlier final checkpoint is kept until the new one is in place.
 func SetFinal(stageDir string, c *Checkpoint) error {
 	if err := osDisk.setFinal(stageDir, c); err != nil {
 		return fmt.Errorf("checkpoint: final of %s: %w", stageDir, err)

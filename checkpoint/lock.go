@@ -17,11 +17,10 @@ const lockFile = ".lock"
 // errLocked is what tryLock returns when another holds the lock.
 var errLocked = errors.New("locked")
 
-// LockRun takes the lock of a run directory, which is made if need be, and
-// keeps every other process (and every other call of this one) out of it until
-// unlock. The operating system releases it when the process ends, however it
-// ends. The error names the process that holds it. Who empties the directory
-// leaves the file .lock in it.
+// LockRun locks a run directory, which is created if necessary, against every other
+// process and every other call of this one until unlock is called. The operating system
+// releases the lock when the process ends in any way. The error names the process that
+// holds the lock. Whoever empties the directory must keep the file .lock in it.
 func LockRun(dir string) (unlock func() error, err error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err

@@ -16,8 +16,8 @@ import (
 	"hone/checkpoint/provenance"
 )
 
-// The files of a checkpoint directory. Those that other tools read have Hugging
-// Face's names. A checkpoint may hold more, and lack all but the manifest.
+// The files of a checkpoint directory. Those that other tools read have Hugging Face's
+// names. A checkpoint may have further files, and only the manifest is required.
 const (
 	ModelFile     = "model.safetensors"
 	ConfigFile    = "config.json"
@@ -43,8 +43,8 @@ const (
 //	5  where imports are from, and their licences; the size of corpora
 const formatVersion = 5
 
-// Manifest says what a checkpoint is, where it came from, and what each of its
-// files must hash to. It holds no time and no path: the same run gives the
+// Manifest describes a checkpoint: what it is, where it comes from, and the hash of
+// each of its files. It contains no time and no path, so that the same run gives the
 // same manifest.
 type Manifest struct {
 	FormatVersion int                  `json:"format_version"` // set by Save
@@ -61,8 +61,8 @@ type Manifest struct {
 	SHA256 string `json:"sha256"`
 }
 
-// Origin is one stage on the way to a checkpoint: its recipe and its data. A stage that
-// went on with other data than it began with has one for each, in their order.
+// Origin is one stage on the way to a checkpoint, with its recipe and its data. A stage
+// whose data changed while it was resumed has one for each, in their order.
 type Origin struct {
 	Stage        string              `json:"stage"`
 	Step         int                 `json:"step,omitempty"` // that the next one started from; 0: the last, see Manifest.Step
@@ -73,11 +73,11 @@ type Origin struct {
 	Imported     *Import             `json:"imported,omitempty"` // no recipe: the model was made elsewhere
 }
 
-// Import is a model that was made elsewhere; what it learned from is not known here.
+// Import is a model that was made elsewhere, so that its training data is not known.
 type Import struct {
 	Name string `json:"name"` // of the model, as its files say, or of its directory
-	// Where it is from, of one that was fetched from a hub: the hub's address, the repository
-	// there, and its commit.
+	// The origin of a model from a hub: the address of the hub, the repository and the
+	// commit.
 	Endpoint string            `json:"endpoint,omitempty"`
 	Repo     string            `json:"repo,omitempty"`
 	Commit   string            `json:"commit,omitempty"`
@@ -85,8 +85,8 @@ type Import struct {
 	Files    map[string]string `json:"files"`             // the sha256 of each of its files of weights
 }
 
-// Chain returns the provenance of a checkpoint that begins at the one of m and goes on
-// by next.
+// Chain returns the provenance of a checkpoint that is trained from the checkpoint of m
+// in a stage next.
 func (m Manifest) Chain(next Origin) []Origin {
 	chain := slices.Clone(m.Provenance)
 	if n := len(chain); n > 0 {
@@ -95,10 +95,10 @@ func (m Manifest) Chain(next Origin) []Origin {
 	return append(chain, next)
 }
 
-// Continue returns the provenance of a stage that goes on from its checkpoint m, given
-// what it would be from the stage's beginning. Where the stage reads other data by now, or
-// has another tokenizer, the steps so far keep what they had: changed is true, and what is
-// read begins anew.
+// Continue returns the provenance of a stage that is resumed from its checkpoint m, given
+// the provenance that it would have from its beginning. Where its data or its tokenizer have
+// changed, the steps so far keep their own origin, changed is true, and the data is read
+// from its beginning.
 func (m Manifest) Continue(next []Origin) (chain []Origin, changed bool) {
 	if len(m.Provenance) == 0 || len(next) == 0 {
 		return next, false

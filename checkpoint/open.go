@@ -23,9 +23,8 @@ type Checkpoint struct {
 	Manifest Manifest
 }
 
-// Open opens the checkpoint in dir and verifies every file against the
-// manifest. The error names the file that is missing or damaged, or the newer
-// format.
+// Open opens the checkpoint in dir and verifies every file against the manifest. The
+// error names the file that is missing or damaged, or the version of a newer format.
 func Open(dir string) (*Checkpoint, error) {
 	c, err := openManifest(dir)
 	if err != nil {
@@ -93,7 +92,7 @@ func compareHash(name, sum string, want file.Info) error {
 	return nil
 }
 
-// File returns the content of a file, verified again.
+// File returns the content of a file, after verifying it again.
 func (c *Checkpoint) File(name string) ([]byte, error) {
 	want, err := c.info(name)
 	if err != nil {
@@ -172,9 +171,9 @@ func openStep(stageDir string, step int, open func(dir string) (*Checkpoint, err
 	return c, err
 }
 
-// Latest returns the newest good checkpoint of a stage, nil if it has none.
-// For each one that it passes over, log gets the reason, which names it; log
-// may be nil.
+// Latest returns the newest good checkpoint of a stage; nil if it has none. For each
+// checkpoint that it skips, log gets the reason, which names the checkpoint; log may
+// be nil.
 func Latest(stageDir string, log func(string)) (*Checkpoint, error) {
 	steps, err := stepsOf(stageDir)
 	if err != nil {

@@ -9,10 +9,9 @@ import (
 	"slices"
 )
 
-// RemoveStage removes the checkpoints of a stage, its final one, and the directory where
-// they are empty then: the files that manifests list, and what interrupted saves left.
-// What anybody else has put among them stays, and left names it. Symbolic links are
-// neither followed nor removed.
+// RemoveStage removes the checkpoints of a stage, including the final one: the files that
+// their manifests list, what interrupted saves left, and the directories that are empty then.
+// Other files are kept, and left names them. Symbolic links are neither followed nor removed.
 func RemoveStage(stageDir string) (left []string, err error) {
 	if left, err = osDisk.removeStage(filepath.Clean(stageDir)); err != nil {
 		err = fmt.Errorf("checkpoint: remove: %w", err)

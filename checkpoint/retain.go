@@ -5,20 +5,20 @@ import (
 	"path/filepath"
 )
 
-// Retention says which checkpoints of a stage stay.
+// Retention says which checkpoints of a stage are kept.
 type Retention struct {
-	Keep int // so many of the latest, at least 1
-	// Metric is the one of the manifest whose best checkpoint stays too, empty
-	// for none. A checkpoint without it is never the best.
+	Keep int // number of the latest checkpoints to keep, at least 1
+	// Metric is the metric of the manifest whose best checkpoint is kept too; "":
+	// none. A checkpoint without it is never the best.
 	Metric         string
 	HigherIsBetter bool
 }
 
 // Retain removes the checkpoints of a stage that r does not keep and returns
-// their directories. It neither counts nor removes one that does not open: a
-// damaged one keeps no good one from staying, one of a newer hone is not ours
-// to remove. One with files that its manifest does not list stays too: somebody
-// works there. The newest that counts is verified whole, the others by manifest.
+// their directories. Checkpoints that cannot be opened are neither counted nor
+// removed, because they may be damaged or of a newer version of hone. Checkpoints
+// with files that their manifests do not list are not removed either. All files of the
+// newest checkpoint are verified, of the others only the manifest.
 func Retain(stageDir string, r Retention) (removed []string, err error) {
 	removed, err = osDisk.retain(stageDir, r)
 	if err != nil {
@@ -98,9 +98,9 @@ func (r Retention) best(found []*Checkpoint) *Checkpoint {
 	return best
 }
 
-// Best returns the good checkpoint of a stage with the best value of
-// r.Metric, the earliest of equals, nil if none has it. Keep has no meaning
-// here; log is that of Latest.
+// Best returns the good checkpoint of a stage with the best value of r.Metric, of
+// equals the earliest; nil if none has the metric. Keep is not used; log is as for
+// Latest.
 func Best(stageDir string, r Retention, log func(string)) (*Checkpoint, error) {
 	steps, err := stepsOf(stageDir)
 	if err != nil {

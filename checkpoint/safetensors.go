@@ -29,10 +29,10 @@ const (
 	maxHeader = 100_000_000
 )
 
-// WriteSafetensors writes the tensors to w. Their order in the file is that
-// of the reference implementation (wide element types first, so that each is
-// aligned; then by name), whatever the order given: the same tensors give the
-// same bytes. The data is written from where it lies, not copied.
+// WriteSafetensors writes the tensors to w. Their order in the file is that of the
+// reference implementation (wide element types first, so that all are aligned; then
+// by name), whatever the given order: the same tensors give the same bytes. The data
+// is not copied.
 func WriteSafetensors(w io.Writer, tensors []Tensor) error {
 	for _, t := range tensors {
 		if n, err := t.NumBytes(); err == nil && int64(len(t.Data)) != n {
@@ -127,8 +127,8 @@ func quoteJSON(s string) []byte {
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
 }
 
-// Safetensors is an open safetensors file, its header read and verified. One
-// tensor at a time comes into memory. Reads may run concurrently.
+// Safetensors is an open safetensors file with a verified header. Tensors are read
+// one at a time. It is safe for concurrent use.
 type Safetensors struct {
 	name     string
 	r        io.ReaderAt
@@ -139,9 +139,9 @@ type Safetensors struct {
 	index    map[string]int
 }
 
-// OpenSafetensors opens a file and verifies its header: every name once, every
-// tensor's bytes what dtype and shape ask for, and all of them together the
-// file's data without gap, overlap or rest. The caller closes it.
+// OpenSafetensors opens a file and verifies its header: every name occurs once, every
+// tensor has the bytes that its dtype and shape require, and all tensors together cover
+// the file's data without gaps, overlaps or rest. The caller closes it.
 func OpenSafetensors(path string) (*Safetensors, error) {
 	f, err := file.Open(path)
 	if err != nil {
@@ -388,12 +388,12 @@ func token(dec *json.Decoder) (json.Token, error) {
 // without its data.
 func (s *Safetensors) Tensors() []Tensor { return s.tensors }
 
-// Metadata returns the header's strings; nil if it has none.
+// Metadata returns the metadata of the header; nil if it has none.
 func (s *Safetensors) Metadata() map[string]string { return s.metadata }
 
-// Read returns the tensor called name. Its data is read into buf (a part of a
-// parameter arena, say, so that nothing is copied twice), which must have
-// exactly its length, or into new memory where buf is nil.
+// Read returns the tensor with the given name. Its data is read into buf, for example
+// a part of a parameter arena, which must have exactly its length; if buf is nil, into
+// new memory.
 func (s *Safetensors) Read(name string, buf []byte) (Tensor, error) {
 	i, ok := s.index[name]
 	if !ok {

@@ -1,10 +1,14 @@
-// Package checkpoint keeps models on disk, so that what is there is whole.
+// Package checkpoint writes and reads models on disk. A checkpoint is written as a whole
+// or not at all.
 //
-// A checkpoint is a directory in the layout of a Hugging Face model plus the
-// state of its training and a manifest with the hash of each file. It is
-// written beside its place, synced and renamed; one that does not match its
-// manifest does not exist for those who look for the latest. The package
-// interprets no configuration and no state, and of a tensor only its size.
+// A checkpoint is a directory in the layout of a Hugging Face model, with the state of
+// training and a manifest with the hash of each file. It is written to a temporary
+// directory, synced and renamed. A directory that does not match its manifest is never
+// taken as the latest checkpoint. The package does not interpret configurations and
+// states, and knows only the sizes of tensors.
+//
+// Errors about the content of files mean that the user's input is wrong (exit code 2); those
+// of the file system wrap an *fs.PathError.
 package checkpoint
 
 import (
@@ -25,7 +29,7 @@ type File struct {
 	Write func(w io.Writer) error
 }
 
-// BytesFile is a file that holds data.
+// BytesFile is a file with the given content.
 func BytesFile(name string, data []byte) File {
 	return File{name, func(w io.Writer) error {
 		_, err := w.Write(data)
@@ -33,24 +37,23 @@ func BytesFile(name string, data []byte) File {
 	}}
 }
 
-// TensorsFile is a safetensors file of the tensors, which are written from
-// where they lie when the checkpoint is saved.
+// TensorsFile is a safetensors file of the tensors. Their data is written from its
+// place in memory when the checkpoint is saved.
 func TensorsFile(name string, tensors []Tensor) File {
 	return File{name, func(w io.Writer) error { return WriteSafetensors(w, tensors) }}
 }
 
-// StreamFile is a safetensors file of tensors whose Data nobody holds: when the
-// checkpoint is saved, write is called for one after the other.
+// StreamFile is a safetensors file of tensors without Data in memory: when the
+// checkpoint is saved, write is called for one tensor after the other.
 func StreamFile(name string, tensors []Tensor, write func(w io.Writer, t Tensor) error) File {
 	return File{name, func(w io.Writer) error { return writeSafetensors(w, tensors, write) }}
 }
 
-// Save writes a checkpoint to dir (see StepDir), in the place of one that may
-// be there. The fields of m that only saving can know are filled in. The
-// directory appears whole or not at all, whenever the process ends or the power
-// fails; after an error the checkpoint that was there before is still good. It
-// also removes what an interrupted Save left beside dir: one process at a time
-// saves there (see LockRun).
+// Save writes a checkpoint to dir (see StepDir), replacing one that is there. It
+// fills in the fields of m that are known only when saving. The directory appears as
+// a whole or not at all, even if the process is killed or the power fails; after an
+// error the earlier checkpoint is still good. Save also removes what an interrupted
+// Save left beside dir, so only one process at a time may save there (see LockRun).
 func Save(dir string, m Manifest, files []File) error {
 	if err := osDisk.save(filepath.Clean(dir), m, files); err != nil {
 		return fmt.Errorf("checkpoint: save %s: %w", dir, err)
@@ -72,8 +75,8 @@ func (d disk) save(dir string, m Manifest, files []File) error {
 	return d.stage(beside(dir, tmpPrefix), dir, func(tmp string) error { return d.fill(tmp, m, files) })
 }
 
-// Create writes a checkpoint to dir as Save does, anywhere: dir must not be there yet, or
-// be an empty directory, and nothing beside it is touched.
+// Create writes a checkpoint to any directory. dir must not exist or must be an empty
+// directory; nothing beside it is changed.
 func Create(dir string, m Manifest, files []File) error {
 	if err := osDisk.createDir(filepath.Clean(dir), m, files); err != nil {
 		return fmt.Errorf("checkpoint: create %s: %w", dir, err)
@@ -81,7 +84,7 @@ func Create(dir string, m Manifest, files []File) error {
 	return nil
 }
 
-// Vacant says why Create would refuse dir, before the work is done.
+// Vacant returns the error with which Create would refuse dir, to be checked before the work.
 func Vacant(dir string) error {
 	if err := vacant(filepath.Clean(dir)); err != nil {
 		return fmt.Errorf("checkpoint: create %s: %w", dir, err)

@@ -12,17 +12,17 @@ import (
 	"hone/checkpoint/file"
 )
 
-// A sealed file is a JSON object whose last member is the hash of the text before it, so
-// that its own damage shows: whatever is changed in it, it does not open.
+// A sealed file is a JSON object whose last member is the hash of the text before it: a file
+// that was changed in any way cannot be read.
 const (
 	sealHead = ",\n  \"sha256\": \""
 	sealTail = "\"\n}\n"
 )
 
-// ErrDamaged is the fault of a file that is not as hone wrote it.
+// ErrDamaged is the error for a file that is not as hone wrote it.
 var ErrDamaged = errors.New("damaged: it is not as hone wrote it")
 
-// WriteSealed writes v, which is a JSON object, as a sealed file, as file.Write does.
+// WriteSealed writes v, which must be a JSON object, as a sealed file, in the way of file.Write.
 func WriteSealed(path string, v any) error {
 	text, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"hone/checkpoint/gguf"
 )
 
-// A Tensor is a named array as it lies in a file: row-major, little-endian,
-// uninterpreted. Its meaning belongs to whoever reads it.
+// A Tensor is a named array as it is in a file: row-major, little-endian and not
+// interpreted.
 type Tensor struct {
 	Name string
 	// DType is one of the names of safetensors: F32, F64, F16, BF16, I32, I64, U8, …; of a
@@ -42,8 +42,8 @@ func dtypeRank(name string) int {
 	return -1
 }
 
-// NumBytes returns the length of Data that DType and Shape ask for.
-// The error says which of them is wrong.
+// NumBytes returns the length of Data that DType and Shape require. The error says
+// which of them is wrong.
 func (t Tensor) NumBytes() (int64, error) {
 	size, elems := uint64(0), uint64(1) // of a block
 	if rank := dtypeRank(t.DType); rank >= 0 {
@@ -74,7 +74,7 @@ func (t Tensor) NumBytes() (int64, error) {
 	return int64(n / elems * size), nil
 }
 
-// Elems is the number of values of a tensor that is there or was checked.
+// Elems is the number of elements of a tensor whose shape has been checked.
 func (t Tensor) Elems() int64 {
 	n := int64(1)
 	for _, d := range t.Shape {
@@ -83,7 +83,7 @@ func (t Tensor) Elems() int64 {
 	return n
 }
 
-// CheckFloat reports what t is made of, if not of numbers that Weights.Copy converts.
+// CheckFloat fails if t does not have a floating-point type that Weights.Copy converts.
 func (t Tensor) CheckFloat() error {
 	_, err := toFloat32(nil, t.DType, nil)
 	return err

@@ -29,7 +29,7 @@ var layouts = []struct {
 	{"pytorch_model.bin", "pytorch_model.bin.index.json", openPickle},
 }
 
-// Weights are the tensors of a model, in one file or in several. Only headers are held in
+// Weights are the tensors of a model, in one file or in several. Only the headers are in
 // memory.
 type Weights struct {
 	dir     string
@@ -163,20 +163,20 @@ func readIndex(path string) (map[string]string, error) {
 	return index, nil
 }
 
-// Dir is the directory.
+// Dir is the directory of the files.
 func (w *Weights) Dir() string { return w.dir }
 
 // Files are the names of the files.
 func (w *Weights) Files() []string { return w.names }
 
-// Tensors describes every tensor, without its data, a file's together.
+// Tensors describes all tensors without their data, file by file.
 func (w *Weights) Tensors() []Tensor { return w.tensors }
 
 // copyChunk is how many elements are converted at a time: whole blocks of any type.
 const copyChunk = 1 << 18
 
-// Copy writes the data of tensor i as another floating-point type, until ctx ends. Values that
-// are not finite are an error, and those that are not in the new type.
+// Copy writes the data of tensor i as another floating-point type, until ctx ends. A value
+// that is not finite, in the old or in the new type, is an error.
 func (w *Weights) Copy(ctx context.Context, dst io.Writer, i int, dtype string) error {
 	x, err := w.read(i)
 	if err != nil {
@@ -212,7 +212,7 @@ func (w *Weights) Copy(ctx context.Context, dst io.Writer, i int, dtype string) 
 	}
 }
 
-// Equal says that tensors i and j, of one shape, have the same values.
+// Equal reports whether tensors i and j, which have the same shape, have the same values.
 func (w *Weights) Equal(ctx context.Context, i, j int) (bool, error) {
 	x, err := w.read(i)
 	if err != nil {
@@ -339,9 +339,9 @@ func (w *Weights) Close() error {
 	return errors.Join(errs...)
 }
 
-// ModelFiles are the files of a model's tensors: ModelFile, or, where that would hold more
-// than maxBytes of data, shards of at most so much (a tensor is never cut) and IndexFile.
-// When they are saved, write is called for one tensor after the other.
+// ModelFiles gives the files of a model's tensors: ModelFile, or if that would have more than
+// maxBytes of data, IndexFile and shards of at most that size (a tensor is never cut). When they
+// are saved, write is called for one tensor after the other.
 func ModelFiles(tensors []Tensor, maxBytes int64, write func(w io.Writer, t Tensor) error) ([]File, error) {
 	var shards [][]Tensor
 	var filled, total int64

@@ -1,35 +1,35 @@
-// Package eval scores models and the baselines that stand beside them.
+// Package eval scores models and the baselines that they are compared with.
 //
-// A baseline is fitted for real, on the training split alone, and scored on
-// the same items as the model; what it may tune, it tunes on the validation
-// split. Baselines are the yardstick: when there is a choice, the stronger
-// form is taken.
+// A baseline is fitted on the training split alone and scored on the same items as the
+// model; what it has to tune, it tunes on the validation split. Where a baseline has several
+// forms, the strongest one is used.
 //
-// # What a text costs
+// # Bits per byte
 //
-// Bits per byte are what documents cost, -log₂ p, over the bytes of their text. Each token of the
-// text is predicted once, the first too, and the model and every baseline pay for the same:
+// Bits per byte are the sum of -log₂ p over documents, divided by the bytes of their text. Each
+// token of the text is predicted once, including the first one, and the model and every baseline
+// predict the same text:
 //
-//   - The first token is predicted from bos, or from the separator. Where there is neither, from
-//     eos, which begins documents in training too (as lm-evaluation-harness takes bos, else eos,
-//     before a text). An XLNet asks for it without any token before it.
+//   - The first token is predicted from bos or from the separator; where there is neither, from
+//     eos, which documents begin with in training too (as lm-evaluation-harness puts bos, else
+//     eos, before a text). An XLNet predicts it without any token before it.
 //   - The end of a document is predicted where documents have one (eos or separator) and the
-//     objective learns it: causal and prefix_lm do. Where the model does not pay for an end (bos
-//     alone; permutation), no baseline does. What stands for it has no bytes, in any of them. The
-//     Markov model stands beside characters alone, and no end.
-//   - A text that the loader passes over (empty, null, too long, no token) is in neither the sum
-//     nor the bytes.
+//     objective learns it, as causal and prefix_lm do. Where the model does not predict an end
+//     (bos alone; permutation), no baseline does. The end adds no bytes. The Markov model
+//     predicts characters only, without an end.
+//   - A text that the loader skips (empty, null, too long, without tokens) counts neither in the
+//     sum nor in the bytes.
 //
-// A document is scored by itself: what stands beside it, before it or in its batch changes no bit.
-// One that fits a row of the model (sequence_length where it was trained here, else its longest)
-// is not cut. Of a longer one a causal model reads windows, as lm-evaluation-harness has them: the
-// first is as long as a row; each further one begins with the last token of the one before; and the
-// last begins as much earlier as lets it fill its row too, and scores what is left. The other
-// objectives read pieces of a row one after the other, each framed as a document is; a model with
-// a memory remembers those before.
+// A document is scored by itself: its neighbours in a row or batch change no bit of the result. A
+// document that fits a row of the model (sequence_length if it was trained here, else its longest
+// sequence) is not cut. For a longer document a causal model reads windows, as in
+// lm-evaluation-harness: the first is as long as a row; each further one begins with the last token
+// of the one before; the last one begins earlier, so that it fills its row too, and only its new
+// tokens are scored. The other objectives read consecutive pieces of the length of a row, each with
+// the frame of a document; a model with a memory remembers the pieces before.
 //
-// What is hidden of a text (masked, span_corruption) is scored in the same pieces: the same tokens
-// for the model and the baselines.
+// Hidden tokens (masked, span_corruption) are scored in the same pieces: the model and the
+// baselines predict the same tokens.
 package eval
 
 import (
@@ -39,8 +39,8 @@ import (
 	"hone/data/corpus"
 )
 
-// A Baseline is what stands beside a model: its name in reports, and what it is fitted to beside
-// the training split.
+// A Baseline is a baseline of a model: its name in reports, and what it is fitted to in addition
+// to the training split.
 type Baseline struct {
 	Name       string
 	Tunes      bool // on the validation split
@@ -48,12 +48,13 @@ type Baseline struct {
 	OfTraining bool // it is a model that a stage has trained, and is fitted to nothing here
 }
 
-// CanFit checks that a corpus has what baselines are fitted to.
+// CanFit fails if a corpus lacks a split that a baseline is fitted to, which is a fault of the
+// user's input (exit code 2).
 func CanFit(c *corpus.Corpus, names []string) error {
 	for _, name := range names {
 		b, ok := find(name)
 		if !ok {
-			return fmt.Errorf("baseline %s is not known", name)
+			return fmt.Errorf("unknown baseline %s", name)
 		}
 		if b.OfTraining {
 			continue
@@ -79,7 +80,7 @@ func CanFit(c *corpus.Corpus, names []string) error {
 	return nil
 }
 
-// find is the baseline of a name.
+// find gives the baseline of a name.
 func find(name string) (Baseline, bool) {
 	for _, s := range scorers {
 		for _, b := range s.Baselines() {
@@ -91,7 +92,7 @@ func find(name string) (Baseline, bool) {
 	return Baseline{}, false
 }
 
-// Fitted are those of baselines that are fitted to a corpus, and need no model of a stage.
+// Fitted selects the baselines that are fitted to a corpus and need no model of a stage.
 func Fitted(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
 		b, ok := find(name)

@@ -10,20 +10,20 @@ var (
 	gapSpan      = Baseline{Name: "gap_span"}      // the most frequent span between its two neighbours
 )
 
-// FrequentSpan fills every gap of a text with the span that training hid most often between
-// the same two neighbours; failing that, behind the same left one, before the same right
-// one, anywhere.
+// FrequentSpan fills every gap of a text with the span that was hidden most often in training
+// between the same two neighbours; if there is none, after the same left neighbour, before the
+// same right neighbour, or anywhere.
 type FrequentSpan struct {
 	best map[gap][]int32
 }
 
-// A gap is the neighbours of a span; any: whichever.
+// A gap has the neighbours of a span; any stands for every token.
 type gap struct{ left, right int32 }
 
 const anyToken = -2 // no token, and not what stands for none
 
-// FitFrequentSpan counts the spans of training. Of equally frequent ones the shorter is
-// taken, then the one of lower ids.
+// FitFrequentSpan counts the hidden spans of training. Of equally frequent ones it takes the
+// shorter, then the one with lower ids.
 func FitFrequentSpan(spans []Span) (*FrequentSpan, error) {
 	if len(spans) == 0 {
 		return nil, fmt.Errorf("frequent span: no spans to fit")
@@ -72,12 +72,13 @@ func FitFrequentSpan(spans []Span) (*FrequentSpan, error) {
 	return m, nil
 }
 
-// gaps are the kinds of gap that one with such neighbours is, the narrowest first.
+// gaps lists the kinds of gap that a gap with these neighbours belongs to, the most specific
+// first.
 func gaps(left, right int32) [4]gap {
 	return [4]gap{{left, right}, {left, anyToken}, {anyToken, right}, {anyToken, anyToken}}
 }
 
-// Predict is the span for a gap with such neighbours.
+// Predict gives the span for a gap with these neighbours.
 func (m *FrequentSpan) Predict(left, right int32) []int32 {
 	for _, g := range gaps(left, right) {
 		if tokens, ok := m.best[g]; ok {
@@ -87,5 +88,5 @@ func (m *FrequentSpan) Predict(left, right int32) []int32 {
 	return nil // there are spans, so one of any gap is the best
 }
 
-// Anywhere is the span that training hid most often.
+// Anywhere gives the span that was hidden most often in training.
 func (m *FrequentSpan) Anywhere() []int32 { return m.best[gap{anyToken, anyToken}] }

@@ -39,9 +39,8 @@ type history struct {
 // the first given only that a document starts, so end-of-text must be in docs
 // if it is to be scored; contexts never reach across documents.
 //
-// At order 5 it takes about 1 µs and 100 bytes a token, twice that while tables
-// grow. progress, which may be
-// nil, is told the tokens done.
+// At order 5 it takes about 1 µs and 100 bytes per token, twice that while tables
+// grow. progress counts tokens and may be nil.
 func FitKneserNey(docs [][]int32, vocab, order int, progress func(done, total int64)) (*KneserNey, error) {
 	if order < 1 || order > 8 {
 		return nil, fmt.Errorf("kneser-ney: order %d; want 1 to 8", order)
@@ -69,8 +68,8 @@ func FitKneserNey(docs [][]int32, vocab, order int, progress func(done, total in
 	for k := range m.levels {
 		m.levels[k].grams.slots = make([]gram, 1<<10)
 	}
-	// The start of a document is an id of its own, past the vocabulary: a
-	// context only, with no count as a unigram.
+	// The start of a document has an id of its own after the vocabulary. It is only a
+	// context, with no count as a unigram.
 	start, _ := m.levels[0].grams.add(0, int32(vocab))
 	ctx := make([]int32, order+1) // ctx[k]: the context of k ids, ctx[0] the empty one
 	next := make([]int32, order+1)
@@ -188,7 +187,7 @@ func discounts(n [5]float64) [4]float64 {
 	if n[1] > 0 && n[2] > 0 && n[3] > 0 {
 		y := n[1] / (n[1] + 2*n[2])
 		d := [4]float64{0, 1 - 2*y*n[2]/n[1], 2 - 3*y*n[3]/n[2], 3 - 4*y*n[4]/n[3]}
-		// A discount of 0 would leave a context no mass for what it never saw.
+		// A discount of 0 would leave no probability for tokens that a context never had.
 		if d[1] > 0 && d[2] > 0 && d[3] > 0 {
 			return d
 		}
@@ -222,7 +221,7 @@ func (t *table) find(past, id int32) *gram {
 	}
 }
 
-// add finds the n-gram or adds it with count 0. The pointer is good until the
+// add finds the n-gram or adds it with count 0. The pointer is valid until the
 // next add to this table.
 func (t *table) add(past, id int32) (g *gram, added bool) {
 	if t.n >= len(t.slots)/4*3 {

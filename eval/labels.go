@@ -165,14 +165,14 @@ func (y *Yardstick) labelled(ctx context.Context, split *corpus.Split) (Labelled
 		}
 		k := slices.Index(y.Labels, r.Label)
 		if k < 0 {
-			return l, fmt.Errorf("%s: label %q is not known", r.Path, r.Label)
+			return l, fmt.Errorf("%s: unknown label %q", r.Path, r.Label)
 		}
 		l.Texts, l.Labels = append(l.Texts, r.Text), append(l.Labels, k)
 	}
 	return l, nil
 }
 
-// mostWrong is the wrong predictions made with the most confidence.
+// mostWrong lists the wrong predictions with the highest confidence.
 func (y *Yardstick) mostWrong(list []Prediction, n int) ([]metric.Mistake, error) {
 	var wrong []Prediction
 	for _, p := range list {

@@ -8,8 +8,8 @@ import (
 	"hone/data/tokenizer"
 )
 
-// A LossyError says that tokens are not the text: what they cost is then less than what
-// the text costs, and bits per byte would flatter.
+// A LossyError says that a tokenizer does not preserve the text: its tokens then contain less
+// than the text does, and bits per byte would be too low.
 type LossyError struct {
 	lost, of int
 	first    int64 // document
@@ -19,8 +19,8 @@ func (e *LossyError) Error() string {
 	return fmt.Sprintf("the tokenizer does not keep the text of %d of %d documents (the first: %d)", e.lost, e.of, e.first)
 }
 
-// KeepsText looks whether a tokenizer gives back the texts of a split: all, or a thousand
-// evenly spaced.
+// KeepsText checks whether a tokenizer gives back the texts of a split: all texts, or a thousand
+// evenly spaced ones.
 func KeepsText(ctx context.Context, tok tokenizer.Tokenizer, split corpus.Records) error {
 	n := min(split.Rows(), 1000)
 	tok = Ordinary(tok)

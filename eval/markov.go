@@ -10,11 +10,12 @@ const maxMarkov = 10
 
 var markov = Baseline{Name: "markov", Tunes: true} // on the same tokens, the ends of documents apart
 
-// Markov is the k-mer Markov model of sequence analysis: a token's probability given the k
-// before it, as counted in training. Counts of each length are mixed with what one token
-// less tells, which has the weight of α observations (MacKay & Peto 1995), down to uniform;
-// without that, what training lacks would be impossible. k and α are those that
-// predict a validation text best. Contexts begin with the document.
+// Markov is the k-mer Markov model of sequence analysis: the probability of a token given the k
+// tokens before it, from counts of training. The counts of each length are interpolated with the
+// prediction of the next shorter context, which has the weight of α observations (MacKay & Peto
+// 1995), down to the uniform distribution; else sequences that do not occur in training would be
+// impossible. k and α are those that predict the validation text best. Contexts do not cross
+// documents.
 type Markov struct {
 	vocab  int
 	order  int // k
@@ -24,7 +25,7 @@ type Markov struct {
 }
 
 // FitMarkov counts documents of token ids in [0, vocab) and chooses k, up to 10, and α on
-// validation. progress, which may be nil, is told the tokens done.
+// validation. progress counts tokens and may be nil.
 func FitMarkov(train, validation [][]int32, vocab int, progress func(done, total int64)) (*Markov, error) {
 	var total, done int64
 	for i, docs := range [][][]int32{train, validation} {
@@ -100,18 +101,18 @@ func FitMarkov(train, validation [][]int32, vocab int, progress func(done, total
 	return m, nil
 }
 
-// Order is k, and Alpha the weight of what one token less tells.
+// Order is k, and Alpha the weight of the next shorter context.
 func (m *Markov) Order() int     { return m.order }
 func (m *Markov) Alpha() float64 { return m.alpha }
 
-// Nats is what a document costs, -ln P(doc), each of its ids an event. An id outside the
-// vocabulary has probability 0.
+// Nats gives -ln P(doc), the sum over all its ids. An id outside the vocabulary has
+// probability 0.
 func (m *Markov) Nats(doc []int32) (sum float64) {
 	m.walk(doc, m.alpha, func(p *[maxMarkov + 1]float64) { sum -= math.Log(p[m.order]) })
 	return sum
 }
 
-// walk tells each id's probability given 0, 1, 2, … ids before it.
+// walk calls f with each id's probabilities given 0, 1, 2, … ids before it.
 func (m *Markov) walk(doc []int32, alpha float64, tell func(p *[maxMarkov + 1]float64)) {
 	var probs [maxMarkov + 1]float64
 	var ctx, next [maxMarkov + 2]uint32

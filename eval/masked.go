@@ -9,7 +9,7 @@ import (
 	"hone/trainer/model"
 )
 
-// masked scores what a model makes of tokens that a text has lost, in their places.
+// masked scores a model's predictions of masked tokens.
 type masked struct{ ofText }
 
 func (masked) scores(o data.Objective) bool { return o == data.Masked }
@@ -23,8 +23,8 @@ func (masked) what(c *data.Config) string {
 	return "hidden tokens of each"
 }
 
-// Score gives the accuracy and the loss of masked tokens. The mask stands in for each: none gives
-// itself away, none misleads, and the text is as it stands.
+// Score gives the accuracy and the loss of masked tokens. Every chosen token is replaced by the
+// mask, never by a random token or by itself.
 func (masked) Score(ctx context.Context, y *Yardstick, net, _ *model.Network, beside []string) ([]metric.Evaluation, []metric.ByLabel, error) {
 	cfg := y.Config
 	cfg.MaskReplaceProb, cfg.RandomReplaceProb, cfg.NextSentence = 1, 0, false

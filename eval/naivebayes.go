@@ -7,7 +7,7 @@ import (
 	"unicode"
 )
 
-// Labelled is texts with their labels in [0, classes).
+// Labelled has texts with their labels in [0, classes).
 type Labelled struct {
 	Texts  []string
 	Labels []int
@@ -30,9 +30,9 @@ type NaiveBayes struct {
 var alphas = []float64{0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2}
 
 // FitNaiveBayes fits to train, with the additive smoothing α that classifies
-// validation best (of equal ones, that with the higher likelihood of the true
-// labels); validation is used for nothing else. A class that train does not
-// hold has probability 0.
+// validation best (of equal ones, the one with the higher likelihood of the true
+// labels); validation is used for nothing else. A class that does not occur in train
+// has probability 0.
 func FitNaiveBayes(train, validation Labelled, classes int) (*NaiveBayes, error) {
 	for _, s := range []struct {
 		name string
@@ -105,8 +105,8 @@ func FitNaiveBayes(train, validation Labelled, classes int) (*NaiveBayes, error)
 // Alpha returns the smoothing that was chosen.
 func (m *NaiveBayes) Alpha() float64 { return m.alpha }
 
-// Predict returns the most probable label and the probability of each. Words
-// that training never saw say nothing.
+// Predict returns the most probable label and the probability of each. Words that
+// do not occur in training are ignored.
 func (m *NaiveBayes) Predict(text string) (label int, probs []float64) {
 	label, probs = m.score(m.lookup(text))
 	for c := range probs {

@@ -2,14 +2,14 @@ package eval
 
 import "hone/eval/metric"
 
-// perDocument is a figure of tokens, or spans, summed by document.
+// perDocument is a metric of tokens or spans, summed by document.
 type perDocument struct {
 	records []int64
 	sums    []float64
 	n       []int
 }
 
-// add takes the figures of one document after those of another.
+// add adds a token or span of a document; documents come one after the other.
 func (p *perDocument) add(record int64, figure float64) {
 	last := len(p.records) - 1
 	if last < 0 || p.records[last] != record {
@@ -28,7 +28,7 @@ func (p *perDocument) score(e *metric.Evaluation) (err error) {
 	return err
 }
 
-// beside puts a baseline's figures of the same tokens beside the model's.
+// beside compares a baseline on the same tokens with the model.
 func (p *perDocument) beside(e *metric.Evaluation, name string, theirs *perDocument) (err error) {
 	b := metric.Baseline{Name: name}
 	if b.Estimate, err = metric.PerToken(theirs.sums, theirs.n, bootstrapSeed); err != nil {

@@ -17,7 +17,7 @@ import (
 	"hone/trainer/model"
 )
 
-// A Document is what a language model makes of one document.
+// A Document is the score of one document by a language model.
 type Document struct {
 	Record int64   // number in the split
 	Nats   float64 // -log p of the document and its end
@@ -26,10 +26,11 @@ type Document struct {
 	Bytes  int     // of the text; the end has none
 }
 
-// Likelihood scores the documents of a split, in the order of the split; what they cost is
-// said in the package's comment. c is the split's loader configuration: its rows are the
-// longest, and its micro-batches as many positions as may be scored at a time. limit 0 scores
-// all documents, else so many, evenly spaced. longer of them were more than a row holds.
+// Likelihood scores the documents of a split, in the order of the split, as the package's
+// comment says. c is the loader configuration of the split: its rows have the greatest length,
+// and its micro-batches the greatest number of positions that are scored at a time. limit is
+// the number of documents to score, evenly spaced; 0: all. longer is the number of documents
+// that did not fit a row. Errors of the corpus are faults of the user's input (exit code 2).
 func Likelihood(ctx context.Context, net *model.Network, c data.Config, limit int, progress func(done, total int64)) (out []Document, longer int, err error) {
 	records := some(&c, limit)
 	if c, err = fitted(ctx, c, records); err != nil {
@@ -84,14 +85,14 @@ func Likelihood(ctx context.Context, net *model.Network, c data.Config, limit in
 	return out, pieces.longer(), nil
 }
 
-// A Prediction is what a classifier makes of one document.
+// A Prediction is the output of a classifier for one document.
 type Prediction struct {
 	Record int64
 	Label  int       // the true one
 	Probs  []float64 // of each label
 }
 
-// Best is the likeliest label.
+// Best gives the most probable label.
 func (p *Prediction) Best() int {
 	best := 0
 	for i, v := range p.Probs {
@@ -102,9 +103,10 @@ func (p *Prediction) Best() int {
 	return best
 }
 
-// Classify predicts the labelled documents of a split, or of limit evenly spaced ones; or of
-// pairs of texts whether the second follows the first. They are in the order of the split. c is
-// as Likelihood takes it; of the documents that are longer than a row only the beginning is read.
+// Classify predicts the labels of the labelled documents of a split, or of limit evenly spaced
+// ones; or for pairs of texts, whether the second follows the first. The predictions are in the
+// order of the split. c is as for Likelihood. Only the beginning is read of documents that do
+// not fit a row.
 func Classify(ctx context.Context, net *model.Network, c data.Config, limit int, progress func(done, total int64)) (out []Prediction, longer int, err error) {
 	records := some(&c, limit)
 	if c, err = fitted(ctx, c, records); err != nil {
@@ -152,10 +154,10 @@ func softmax(logits []float32) []float64 {
 	return p
 }
 
-// pieces are how many rows a document has a part of.
+// pieces gives the number of rows that a document is in.
 type pieces map[int64]int
 
-// longer are the documents that have more than one.
+// longer gives the number of documents with more than one piece.
 func (p pieces) longer() (n int) {
 	for _, rows := range p {
 		if rows > 1 {
@@ -165,7 +167,7 @@ func (p pieces) longer() (n int) {
 	return n
 }
 
-// some is the records to score: limit of them, or all where it is 0.
+// some gives the records to score: limit of them, or all if it is 0.
 func some(c *data.Config, limit int) spread {
 	n := c.Records.Rows()
 	if limit > 0 {
@@ -174,9 +176,9 @@ func some(c *data.Config, limit int) spread {
 	return spread{c.Records, n}
 }
 
-// fitted is c for scoring records once, each whole, in rows as long as the longest of them
-// needs: a power of two from 64 on, no longer than those of c. A micro-batch has the positions
-// of one of c at most.
+// fitted gives c for scoring records once and as a whole, in rows as long as the longest record
+// needs: a power of two from 64 on, at most the length of c's rows. A micro-batch has at most
+// as many positions as one of c.
 func fitted(ctx context.Context, c data.Config, records spread) (data.Config, error) {
 	c.Records, c.Epochs, c.Shuffle, c.Windows, c.Whole = records, 1, false, false, true
 	c = c.WithDefaults()
@@ -202,7 +204,7 @@ func fitted(ctx context.Context, c data.Config, records spread) (data.Config, er
 	return c, nil
 }
 
-// forward runs a program over the records of c, and says what has been read.
+// forward runs a program over the records of c, and returns the counts of what was read.
 func forward(ctx context.Context, net *model.Network, x *exec.Executor, c data.Config, each func(b *data.Batch) error) (data.Stats, error) {
 	f := feed.New(net, c.Slots())
 	f.Slots = [2]int32{0, 1}
@@ -219,7 +221,7 @@ func forward(ctx context.Context, net *model.Network, x *exec.Executor, c data.C
 	})
 }
 
-// batches goes through the records of c.
+// batches calls f with the batches of c.
 func batches(ctx context.Context, c data.Config, each func(b *data.Batch) error) (data.Stats, error) {
 	loader, err := data.NewLoader(c, data.Cursor{})
 	if err != nil {
@@ -240,8 +242,8 @@ func batches(ctx context.Context, c data.Config, each func(b *data.Batch) error)
 	}
 }
 
-// spread is n records of a split, evenly spaced: a split's order may follow its labels
-// or sources, and its head would not stand for the whole.
+// spread is n evenly spaced records of a split. The order of a split may follow labels or
+// sources, so that its beginning would not be representative.
 type spread struct {
 	corpus.Records
 	n int64
@@ -249,7 +251,7 @@ type spread struct {
 
 func (s spread) Rows() int64 { return s.n }
 
-// at is the record's number in the split.
+// at gives the number of a record in the split.
 func (s spread) at(i int64) int64 { return i * s.Records.Rows() / s.n }
 
 func (s spread) Record(i int64) (corpus.Record, error) { return s.Records.Record(s.at(i)) }

@@ -10,27 +10,27 @@ import (
 	"hone/trainer/model"
 )
 
-// A Scorer says in figures how well a model does what it has learned. There is one in a file of
-// its own for each way to score.
+// A Scorer measures how well a model does what it has learned. Each one is in a file of its
+// own.
 type Scorer interface {
-	// scores tells whether models are scored so that learn by an objective.
+	// scores reports whether it scores models of an objective.
 	scores(o data.Objective) bool
-	// Baselines are those that it knows to put beside a model.
+	// Baselines lists the baselines that it can compare a model with.
 	Baselines() []Baseline
-	// Score gives the figures of a model on a split, and of baselines by their names beside it;
-	// random is the model that is the baseline random_init, or nil.
+	// Score gives the results of a model on a split, with those of the named baselines; random
+	// is the model of the baseline random_init, or nil.
 	Score(ctx context.Context, y *Yardstick, net, random *model.Network, beside []string) ([]metric.Evaluation, []metric.ByLabel, error)
-	// Validate scores a model while it is trained; bits asks for bits per byte too.
+	// Validate scores a model during training, with bits per byte if bits is set.
 	Validate(ctx context.Context, y *Yardstick, net *model.Network, bits bool) (*Validation, error)
-	// Best is the figure of validations by which the best checkpoint is known.
+	// Best gives the metric of validation that decides which checkpoint is the best.
 	Best(bits bool) (name string, higher bool)
-	// what is scored of each document, in words.
+	// what says in words what is scored of each document.
 	what(c *data.Config) string
 }
 
 var scorers = []Scorer{labels{}, masked{}, spans{}, text{}}
 
-// ScorerOf is that of models that learn by an objective.
+// ScorerOf gives the scorer of models of an objective.
 func ScorerOf(o data.Objective) Scorer {
 	for _, s := range scorers {
 		if s.scores(o) {
@@ -40,8 +40,8 @@ func ScorerOf(o data.Objective) Scorer {
 	panic(fmt.Sprintf("eval: nothing scores %v", o)) // each objective has a scorer
 }
 
-// A Validation is a model's figures on the validation split while it is trained: Missing where
-// it has none.
+// A Validation has a model's results on the validation split during training; Missing where it
+// has none.
 type Validation struct {
 	Loss, BitsPerByte, Accuracy metric.Number
 	Metrics                     map[string]float64 // of a checkpoint, by their names
@@ -49,14 +49,14 @@ type Validation struct {
 	Scored                      *metric.Scored
 }
 
-// Names of the figures of a validation, as checkpoints have them.
+// Names of the metrics of a validation in checkpoints.
 const (
 	valLoss        = "val_loss"
 	valBitsPerByte = "val_bits_per_byte"
 	valAccuracy    = "val_accuracy"
 )
 
-// ofText is what scorers of text without labels have in common.
+// ofText has the methods that scorers of text without labels share.
 type ofText struct{}
 
 func (ofText) Best(bits bool) (name string, higher bool) {
@@ -66,8 +66,8 @@ func (ofText) Best(bits bool) (name string, higher bool) {
 	return valLoss, false
 }
 
-// Validate asks for the loss of the objective, and where pairs of texts are laid, how many are
-// told apart.
+// Validate gives the loss of the objective, and for pairs of texts the accuracy of telling
+// whether the second follows the first.
 func (ofText) Validate(ctx context.Context, y *Yardstick, net *model.Network, bits bool) (*Validation, error) {
 	list, longer, err := Likelihood(ctx, net, y.Config, y.Limit, nil)
 	if err != nil {
@@ -94,7 +94,7 @@ func (ofText) Validate(ctx context.Context, y *Yardstick, net *model.Network, bi
 	return v, nil
 }
 
-// scored says what the figures are of: n documents, longer of which are longer than a row.
+// scored describes what was scored: n documents, longer of which do not fit a row.
 func (y *Yardstick) scored(c *data.Config, n, longer int) *metric.Scored {
 	s := &metric.Scored{
 		Split: y.Split.Name, Documents: y.Split.Rows(), Chosen: y.Split.Rows(), Scored: int64(n), Row: c.T, Longer: int64(longer),

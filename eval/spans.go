@@ -10,20 +10,21 @@ import (
 	"hone/trainer/model"
 )
 
-// spans scores the spans that a model writes in the place of those that a text has lost.
+// spans scores the spans that a model writes for the hidden spans of a text.
 type spans struct{ ofText }
 
 func (spans) scores(o data.Objective) bool { return o == data.SpanCorruption }
 
 func (spans) Baselines() []Baseline { return []Baseline{frequentSpan, gapSpan, unigram} }
 
-// hiddenEpochs is how often the training text is gone through for what span corruption
-// hides of it: the baselines then know about as many spans as the text has.
+// hiddenEpochs is the number of epochs of the training text from which the baselines take
+// hidden spans, so that they have seen about as many spans as the text has.
 const hiddenEpochs = 8
 
 func (spans) what(*data.Config) string { return "hidden tokens of each" }
 
-// Score gives the spans that are right as a whole, and the loss of all that a decoder is to write.
+// Score gives the share of spans that are correct as a whole, and the loss of all tokens that the
+// decoder has to write.
 func (spans) Score(ctx context.Context, y *Yardstick, net, _ *model.Network, beside []string) ([]metric.Evaluation, []metric.ByLabel, error) {
 	cfg := y.Config
 	list, scored, err := y.hidden(ctx, net, cfg)

@@ -14,34 +14,35 @@ import (
 	"hone/trainer/model"
 )
 
-// A Target is a token that a text has lost, and what a model makes of its place.
+// A Target is a hidden token of a text, with a model's prediction for it.
 type Target struct {
 	Record int64 // number in the split
 	Token  int32 // the lost one
 	Best   int32 // the model's first choice
 	Nats   float64
-	// Left and Right stand beside the token in what the model reads, or beside the gap that
-	// it is lost in; -1: lost too, or nothing. Beside a masked token, nothing is the size of the
-	// vocabulary.
+	// Left and Right are the neighbours of the token, or of the gap that it is in, in the
+	// model's input; -1: hidden too, or none. For a masked token, the size of the vocabulary
+	// stands for none.
 	Left, Right int32
-	// Mark says that it is no token of the text: it begins what fills a gap, or ends it all.
+	// Mark says that it is not a token of the text: it begins the filling of a gap, or ends the
+	// output.
 	Mark bool
 }
 
-// Correct reports whether the first choice is right.
+// Correct reports whether the most probable token is the right one.
 func (t *Target) Correct() bool { return t.Best == t.Token }
 
-// Targets scores every token that the objective of c hides, in the order of the split: each
-// token of a span given those before it. limit 0 takes all documents, else so many, evenly
-// spaced; longer of them were more than a row holds.
+// Targets scores every token that the objective of c hides, in the order of the split; each
+// token of a span is predicted given the ones before it. limit is the number of documents,
+// evenly spaced; 0: all. longer is the number of documents that did not fit a row.
 func Targets(ctx context.Context, net *model.Network, c data.Config, limit int, progress func(done, total int64)) (out []Target, longer int, err error) {
 	records := some(&c, limit)
 	if c, err = fitted(ctx, c, records); err != nil {
 		return nil, 0, fmt.Errorf("eval: %w", err)
 	}
 	length, _ := c.Lengths()
-	// Hidden tokens are few: only their rows go through the output layer, a quarter of all
-	// at a time.
+	// Few tokens are hidden: only their rows go through the output layer, at most a quarter of
+	// all rows at a time.
 	slots := max(1, c.MicroBatchSize*length/4)
 	vocab := net.Config().VocabSize
 	x, err := net.Executor(model.Evaluate, c.MicroBatchSize, length, slots)
@@ -89,7 +90,7 @@ func Targets(ctx context.Context, net *model.Network, c data.Config, limit int, 
 	return out, seen.longer(), err
 }
 
-// hidden scores the tokens that a text has lost as cfg says, and says what they are of.
+// hidden scores the tokens that cfg hides, and describes what was scored.
 func (y *Yardstick) hidden(ctx context.Context, net *model.Network, cfg data.Config) ([]Target, *metric.Scored, error) {
 	bar := y.watch("scoring hidden tokens", "documents")
 	list, longer, err := Targets(ctx, net, cfg, y.Limit, bar.progress)
@@ -103,7 +104,7 @@ func (y *Yardstick) hidden(ctx context.Context, net *model.Network, cfg data.Con
 	return list, y.scored(&cfg, documents, longer), err
 }
 
-// judge sets what a model's logits make of the target.
+// judge sets the prediction of the target from a model's logits.
 func (t *Target) judge(logits []float32) {
 	for i, v := range logits {
 		if v > logits[t.Best] {
@@ -117,7 +118,7 @@ func (t *Target) judge(logits []float32) {
 	t.Nats = math.Log(sum) - (float64(logits[t.Token]) - top)
 }
 
-// A reading knows the special tokens that stand for what is lost.
+// A reading has the special tokens that replace hidden tokens.
 type reading struct {
 	mask, edge int32          // -1: none
 	gaps       map[int32]bool // sentinels
@@ -140,8 +141,8 @@ func newReading(c *data.Config) reading {
 	return r
 }
 
-// targets appends what a sequence has lost to out, and the rows of the decoder that are to
-// predict it to rows.
+// targets appends the hidden tokens of a sequence to out, and the rows of the decoder that
+// predict them to rows.
 func (r *reading) targets(out []Target, rows []int32, b *data.Batch, s data.Seq, record int64) ([]Target, []int32) {
 	row := s.Row * int32(b.Dec.T)
 	segment := b.Dec.Segments[row+s.First]
@@ -164,7 +165,7 @@ func (r *reading) targets(out []Target, rows []int32, b *data.Batch, s data.Seq,
 	return out, rows
 }
 
-// beside is what a segment has to the left and right of a place; -1: it is lost.
+// beside gives the neighbours of a place in a segment; -1: hidden.
 func (r *reading) beside(s *data.Stream, at, segment int32) (left, right int32) {
 	look := func(i int32) int32 {
 		switch {
@@ -178,17 +179,17 @@ func (r *reading) beside(s *data.Stream, at, segment int32) (left, right int32) 
 	return look(at - 1), look(at + 1)
 }
 
-// A Span is a gap of a text, and what was there.
+// A Span is a gap of a text, with its hidden tokens.
 type Span struct {
 	Record      int64
 	Left, Right int32 // as of a Target
 	Tokens      []int32
-	// Exact says that the model's first choice is right at each of the tokens, given those
-	// before, and that it ends the span there.
+	// Exact says that the most probable token is the right one at each place, given the tokens
+	// before, including the end of the span.
 	Exact bool
 }
 
-// Spans are those of the targets of span corruption.
+// Spans groups the targets of span corruption by span.
 func Spans(list []Target) []Span {
 	var out []Span
 	open := false
@@ -203,7 +204,7 @@ func Spans(list []Target) []Span {
 			s := &out[len(out)-1]
 			s.Exact = s.Exact && t.Correct()
 		}
-		// The last mark of a text is its end, and opens none.
+		// The last mark of a text is its end, which begins no span.
 		if open = i+1 < len(list) && !list[i+1].Mark; open {
 			out = append(out, Span{Record: t.Record, Left: t.Left, Right: t.Right, Exact: true})
 		}
@@ -211,7 +212,8 @@ func Spans(list []Target) []Span {
 	return out
 }
 
-// HiddenTargets is what the objective of c hides in so many epochs; no model looks at it.
+// HiddenTargets gives the tokens that the objective of c hides in a number of epochs, without
+// the predictions of a model.
 func HiddenTargets(ctx context.Context, c data.Config, epochs int, progress func(done, total int64)) ([]Target, error) {
 	c = c.WithDefaults()
 	c.Epochs, c.Shuffle, c.Whole = epochs, false, true

@@ -12,7 +12,7 @@ import (
 	"hone/trainer/model"
 )
 
-// text scores what whole texts cost a model.
+// text scores the probability of whole texts.
 type text struct{ ofText }
 
 func (text) scores(o data.Objective) bool { return o.Validating(new(data.Config)) }
@@ -26,10 +26,10 @@ func (text) what(c *data.Config) string {
 	return "each token of a text"
 }
 
-// Score gives bits per byte, beside baselines on the same documents. The end
-// of a document is part of what is predicted, for all of them but the Markov model, beside
-// which characters alone are scored: where all sequences are of a length, as cuts of a
-// genome, to know it is no knowledge of sequences.
+// Score gives bits per byte, with baselines on the same documents. The end of a document is
+// predicted too, except for the comparison with the Markov model, where only characters are
+// scored: where all sequences have one length, like cuts of a genome, to know the length is
+// not to know sequences.
 func (text) Score(ctx context.Context, y *Yardstick, net, _ *model.Network, beside []string) ([]metric.Evaluation, []metric.ByLabel, error) {
 	if err := KeepsText(ctx, y.Tokenizer, y.Split); err != nil {
 		var lossy *LossyError
@@ -93,7 +93,7 @@ func recordsOf(docs []Document) []int64 {
 	return list
 }
 
-// markov scores the characters of documents beside a k-mer Markov model on the same tokens.
+// markov scores the characters of documents, with a k-mer Markov model on the same tokens.
 func (y *Yardstick) markov(ctx context.Context, docs []Document) (*metric.Evaluation, error) {
 	bar := y.watch("baseline "+markov.Name, "tokens")
 	defer bar.end()

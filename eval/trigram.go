@@ -8,11 +8,10 @@ import (
 
 var bidirectionalTrigram = Baseline{Name: "bidirectional_trigram"} // between a token's two neighbours
 
-// BidirectionalTrigram predicts a token from its left and right neighbour: by the counts
-// of the three together, backing off to what a bigram model makes of the two, P(w|left)·P(right|w),
-// and where a neighbour is not known to what the other says, or to how frequent tokens
-// are. Discounts are those of modified Kneser–Ney smoothing. It is not safe for
-// concurrent use.
+// BidirectionalTrigram predicts a token from its left and right neighbour: by the counts of
+// the three together, backing off to the product of bigrams P(w|left)·P(right|w), and where a
+// neighbour is not known to the other one, or to the frequency of tokens. Discounts are those
+// of modified Kneser–Ney smoothing. It is not safe for concurrent use.
 type BidirectionalTrigram struct {
 	vocab   int
 	unigram []float64 // how often a token is
@@ -36,9 +35,9 @@ type pairs struct {
 // tokenBits hold a token, so that three fit a key.
 const tokenBits = 21
 
-// FitBidirectionalTrigram counts the documents of token ids in [0, vocab). Every id but a
-// document's first and last, which frame it, is an event between two others. progress,
-// which may be nil, is told the tokens done.
+// FitBidirectionalTrigram counts the documents of token ids in [0, vocab). Every id except a
+// document's first and last, which are its frame, is an event between two others. progress
+// counts tokens and may be nil.
 func FitBidirectionalTrigram(docs [][]int32, vocab int, progress func(done, total int64)) (*BidirectionalTrigram, error) {
 	if vocab < 1 || vocab > 1<<tokenBits {
 		return nil, fmt.Errorf("bidirectional trigram: vocabulary of %d; want 1 to %d", vocab, 1<<tokenBits)
@@ -75,7 +74,7 @@ func FitBidirectionalTrigram(docs [][]int32, vocab int, progress func(done, tota
 			progress(int64(i+1)*int64(events)/3, int64(events))
 		}
 	}
-	// One more of every token, shared out evenly: none is impossible.
+	// Add one to the count of every token, so that none is impossible.
 	for w := range m.unigram {
 		m.unigram[w] = (m.unigram[w] + 1/float64(vocab)) / float64(events+1)
 	}
@@ -116,15 +115,15 @@ func count(keys []uint64) pairs {
 	return p
 }
 
-// of are the places of a context's keys.
+// of gives the range of a context's keys.
 func (p *pairs) of(context uint64) (first, end int) {
 	first, _ = slices.BinarySearch(p.keys, context<<tokenBits)
 	n, _ := slices.BinarySearch(p.keys[first:], (context+1)<<tokenBits)
 	return first, first + n
 }
 
-// Predict returns the likeliest token between two neighbours (-1: not known), the lowest
-// of equally likely ones, and what a given token costs there in nats.
+// Predict returns the most probable token between two neighbours (-1: not known), of equally
+// probable ones the lowest, and the negative log-likelihood of a given token there in nats.
 func (m *BidirectionalTrigram) Predict(left, right, token int32) (best int32, nats float64) {
 	p := m.distribution(left, right)
 	for w := range p {
@@ -138,7 +137,7 @@ func (m *BidirectionalTrigram) Predict(left, right, token int32) (best int32, na
 	return best, -math.Log(p[token])
 }
 
-// distribution is the probability of each token, until the next call.
+// distribution gives the probability of each token; it is valid until the next call.
 func (m *BidirectionalTrigram) distribution(left, right int32) []float64 {
 	p := m.probs
 	if left < 0 || int(left) >= m.vocab {
@@ -150,7 +149,7 @@ func (m *BidirectionalTrigram) distribution(left, right int32) []float64 {
 		m.after.add(p, uint64(left))
 	}
 	if right >= 0 && int(right) < m.vocab {
-		// P(right|w) of all w: each backs off, and those that were seen before it add to that.
+		// P(right|w) of all w: the backoff of each, plus the discounted counts of the seen ones.
 		first, end := m.before.of(uint64(right))
 		for w := range p {
 			for first < end && int(m.before.keys[first]&(1<<tokenBits-1)) < w {
@@ -176,7 +175,7 @@ func (m *BidirectionalTrigram) distribution(left, right int32) []float64 {
 	return p
 }
 
-// add adds to p what the discounts leave of a context's counts.
+// add adds the discounted counts of a context to p.
 func (p *pairs) add(probs []float64, context uint64) {
 	first, end := p.of(context)
 	total := 0.0
@@ -189,7 +188,8 @@ func (p *pairs) add(probs []float64, context uint64) {
 	}
 }
 
-// backoff is what the discounts take of a context's counts; of one that was never seen, all.
+// backoff gives the probability that the discounts take from a context; of a context that was
+// never seen, 1.
 func (p *pairs) backoff(context uint64) float64 {
 	first, end := p.of(context)
 	total, taken := 0.0, 0.0

@@ -7,11 +7,11 @@ import (
 
 var unigram = Baseline{Name: "unigram"}
 
-// Unigram gives a token the probability that it has among those of training, wherever it is.
+// Unigram predicts tokens by their frequency in training, without context.
 type Unigram struct{ nats []float64 }
 
-// FitUnigram counts the targets of training, of ids in [0, vocab), each token once more than
-// it was seen.
+// FitUnigram counts the targets of training, of ids in [0, vocab), and adds one to the count of
+// every token.
 func FitUnigram(list []Target, vocab int) (*Unigram, error) {
 	m := &Unigram{make([]float64, vocab)}
 	for i, t := range list {
@@ -26,5 +26,5 @@ func FitUnigram(list []Target, vocab int) (*Unigram, error) {
 	return m, nil
 }
 
-// Nats is what a token of the vocabulary costs.
+// Nats gives the negative log-likelihood of a token of the vocabulary.
 func (m *Unigram) Nats(token int32) float64 { return m.nats[token] }

@@ -12,8 +12,7 @@ import (
 	"hone/eval/metric"
 )
 
-// A Yardstick is one split of a corpus, by which models and the baselines beside them are
-// scored.
+// A Yardstick is a split of a corpus on which models and baselines are scored.
 type Yardstick struct {
 	Corpus    *corpus.Corpus
 	Split     *corpus.Split
@@ -22,11 +21,11 @@ type Yardstick struct {
 	Config    data.Config // how a model reads the split
 	Limit     int         // documents, evenly spaced; 0: all
 	Say       func(line string)
-	// Watch begins to show a piece of work, in its unit.
+	// Watch starts to show the progress of a piece of work, in its unit.
 	Watch func(title, unit string) (progress func(done, total int64), end func())
 }
 
-// A bar shows a piece of work.
+// A bar shows the progress of a piece of work.
 type bar struct {
 	progress func(done, total int64)
 	end      func()
@@ -37,7 +36,7 @@ func (y *Yardstick) watch(title, unit string) bar {
 	return bar{progress, end}
 }
 
-// Ordinary is a tokenizer as a loader uses it: no text can write a special token.
+// Ordinary gives a tokenizer as a loader uses it: texts cannot produce special tokens.
 func Ordinary(tok tokenizer.Tokenizer) tokenizer.Tokenizer {
 	if t, ok := tok.(interface{ Ordinary() tokenizer.Tokenizer }); ok {
 		return t.Ordinary()
@@ -45,7 +44,7 @@ func Ordinary(tok tokenizer.Tokenizer) tokenizer.Tokenizer {
 	return tok
 }
 
-// Texts goes through a split; what stops it early is left in failed.
+// Texts iterates over the texts of a split. An error that ends it early is put into failed.
 func Texts(ctx context.Context, split corpus.Records, failed *error) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for i := range split.Rows() {
@@ -64,7 +63,7 @@ func Texts(ctx context.Context, split corpus.Records, failed *error) iter.Seq[st
 	}
 }
 
-// end is what the model is to predict at the end of a document: a token, or nothing.
+// end gives the token that the model has to predict at the end of a document, or none.
 func (y *Yardstick) end() []int32 {
 	if id, ok := y.Config.End(); ok {
 		return []int32{id}
@@ -72,7 +71,7 @@ func (y *Yardstick) end() []int32 {
 	return nil
 }
 
-// encoded is the tokens of a split, each document's with an end.
+// encoded gives the tokens of a split, with the end of each document.
 func (y *Yardstick) encoded(ctx context.Context, split corpus.Records, end []int32) (docs [][]int32, err error) {
 	for text := range Texts(ctx, split, &err) {
 		if ids := y.Tokenizer.Encode(nil, text); len(ids) > 0 { // as the model has it
@@ -82,8 +81,8 @@ func (y *Yardstick) encoded(ctx context.Context, split corpus.Records, end []int
 	return docs, err
 }
 
-// framed is the tokens of the training split, each document between what a model reads around
-// it: where that is nothing, a token more than the tokenizer has. vocab counts it.
+// framed gives the tokens of the training split, each document with its frame. Where documents
+// have no frame, an additional token is used, which vocab includes.
 func (y *Yardstick) framed(ctx context.Context) (docs [][]int32, vocab int, err error) {
 	c := y.Config.WithDefaults()
 	vocab = y.Tokenizer.Size()

@@ -11,7 +11,7 @@ import (
 
 var zstdPrimed = Baseline{Name: "zstd_primed"} // with the training text as history
 
-// PrimedSize is what a compressor makes of texts after it has seen others.
+// PrimedSize has the compressed size of texts, with other texts as history.
 type PrimedSize struct {
 	Compressed  int     // bytes, the least over the arrangements
 	Bytes       int     // bytes of text, without the marks between texts
@@ -19,15 +19,15 @@ type PrimedSize struct {
 	BitsPerByte float64 // 8·Compressed/Bytes
 }
 
-// primedWindow is the most history that is given to the compressor; it keeps
-// about twice as much in memory. Of a longer training text the end is used.
+// primedWindow is the greatest history of the compressor in bytes; it keeps about twice
+// as much in memory. Of a longer training text the end is used.
 const primedWindow = 1 << 28
 
 // ZstdPrimed compresses texts with zstd at the library's best level after
 // priming it with the training texts, all within reach of its window. The
 // texts are compressed in one stream, so each may also refer to those before
-// it, and frame and block headers cost next to nothing. With ends, a zero byte
-// ends each text, as end-of-text does for a language model.
+// it, and the size of frame and block headers is negligible. With ends, a zero byte
+// ends each text, as the end token does for a language model.
 //
 // Two arrangements are tried and the smaller size is returned: the training
 // texts as a raw dictionary, and one stream of training texts then texts, of
