@@ -2,7 +2,7 @@ package recipes
 
 import "testing"
 
-// A TestSetKeys shows the keys that were set, and no other.
+// SetKeys shows the keys that were set, and no other.
 func TestSetKeys(t *testing.T) {
 	const text = `[corpus.notes]
 source = "goroot:"

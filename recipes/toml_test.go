@@ -240,7 +240,7 @@ func TestKeyLines(t *testing.T) {
 	}
 }
 
-// A TestTextWithoutEnd without end is no recipe, and a pipe may be one.
+// A text without end is not a recipe, and a pipe may have one.
 func TestTextWithoutEnd(t *testing.T) {
 	if _, err := os.Stat("/dev/zero"); err != nil {
 		t.Skip("no /dev/zero here")
@@ -253,7 +253,7 @@ func TestTextWithoutEnd(t *testing.T) {
 	}
 }
 
-// An TestUnknownKeyOfTask key of a task is answered by the keys of tasks, and not by those of recipes.
+// An unknown key of a task is answered by the keys of tasks, and not by those of recipes.
 func TestUnknownKeyOfTask(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "task.toml")
 	for key, want := range map[string]string{"corpus": "corpus: unknown key; known: ", "sorce": `sorce: unknown key; did you mean "source"?`} {

@@ -25,8 +25,9 @@ func newRun(t *terminal) *cobra.Command {
 		Short: "run every stage of a recipe; run again to resume",
 		Long: `Runs every stage of a recipe, built in or from a file, in runs/NAME. Run the same
 command again to resume: from the last checkpoint after an interruption, with
-nothing to do once all is done. KEY=VALUE overrides a key of the recipe; stages
-go by their names.
+nothing to do once all is done. KEY=VALUE overrides a key of the recipe; words
+with dots between them reach keys of tables, stages by their names:
+stage.pretrain.mixture.0.weight=2. hone help recipe lists all keys.
 
 SIGINT, SIGTERM and SIGHUP finish the step, save and exit with 130; a second one ends
 at once.

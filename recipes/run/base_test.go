@@ -275,7 +275,7 @@ func TestFromFaults(t *testing.T) {
 	}
 }
 
-// A TestFromClassifier of other labels keeps its body, not its head.
+// A stage that starts from a classifier of other labels keeps its body, not its head.
 func TestFromClassifier(t *testing.T) {
 	dir := importAs(t, "distilbert-classifier", "bert", nil)
 	text := fmt.Sprintf(fromImported, notes(t), "", "masked", dir)
@@ -299,7 +299,7 @@ func TestFromClassifier(t *testing.T) {
 	}
 }
 
-// A TestFraming with a tokenizer from elsewhere frames its documents as that does.
+// A recipe with a tokenizer from elsewhere frames its documents as that does.
 func TestFraming(t *testing.T) {
 	two, three := 2, 3
 	for _, test := range []struct {

@@ -7,7 +7,7 @@ import (
 	"hone/checkpoint"
 )
 
-// A TestTreeOfImported that begins with an import says that it does not know what came before.
+// A chain that begins with an import says that it does not know what came before.
 func TestTreeOfImported(t *testing.T) {
 	var tree strings.Builder
 	p := Provenance{Stage: "import", Chain: []checkpoint.Origin{{Stage: "import", Imported: &checkpoint.Import{Name: "someone/model"}}}}

@@ -264,7 +264,7 @@ func TestExported(t *testing.T) {
 	}
 }
 
-// A TestFramed that frames texts already is written as it was; another gets what a model reads
+// A tokenizer that frames texts already is written as it was; another gets what a model reads
 // around them, and keeps what it did to offsets.
 func TestFramed(t *testing.T) {
 	for _, test := range []struct {

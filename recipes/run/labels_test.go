@@ -40,7 +40,7 @@ func TestMatchLabels(t *testing.T) {
 	}
 }
 
-// A TestLabelsInTheModelsOrder head stays what it is, whatever the order of its labels: for evaluation and for
+// A trained head stays what it is, whatever the order of its labels: for evaluation and for
 // further training.
 func TestLabelsInTheModelsOrder(t *testing.T) {
 	source := notes(t)
@@ -103,7 +103,7 @@ func TestLabelsInTheModelsOrder(t *testing.T) {
 	}
 }
 
-// A TestTaskWithoutTraining of held-out documents alone is scored, but has nothing to fit baselines to.
+// A task of held-out documents alone is scored, but has nothing to fit baselines to.
 func TestTaskWithoutTraining(t *testing.T) {
 	names := map[string]any{"id2label": map[string]any{"0": "land", "1": "x", "2": "water"}, "label2id": map[string]any{"land": 0, "x": 1, "water": 2}}
 	dir := importAs(t, "distilbert-classifier", "bert", names)

@@ -50,7 +50,7 @@ func (b stopAt) Set(done, _ int64, _ string) {
 	}
 }
 
-// A TestRateThatDiverges rate that diverges is out, and the others are as if it had not been; through an
+// A learning rate that diverges is out, and the others are as if it had not been; through an
 // interruption too.
 func TestRateThatDiverges(t *testing.T) {
 	corpus := notes(t)
