@@ -14,7 +14,7 @@ type Fault struct {
 	err error // that it is of, where it need not be the recipe's: a hub that does not answer
 }
 
-// Faults is every fault of a recipe, in the order of the file.
+// Faults is every fault of a recipe, in the order of the file. It is ErrInput.
 type Faults struct {
 	File string
 	List []Fault
@@ -38,6 +38,9 @@ func (f *Faults) Error() string {
 	}
 	return b.String()
 }
+
+// Is says that faults are the user's to mend.
+func (f *Faults) Is(target error) bool { return target == ErrInput }
 
 // Unwrap gives the errors behind the faults, which may be an interruption's or the machine's.
 func (f *Faults) Unwrap() (list []error) {

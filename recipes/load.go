@@ -30,8 +30,8 @@ type Host struct {
 }
 
 // Load reads a recipe, built in by name or from a file, applies overrides
-// ("stage.pretrain.steps=50"), fills in defaults and validates it whole. The error is a
-// *Faults when the recipe itself is at fault.
+// ("stage.pretrain.steps=50"), fills in defaults and validates it whole. An error is
+// ErrInput; it is a *Faults when the recipe itself is at fault.
 func Load(nameOrFile string, overrides []string, h Host) (*Recipe, error) {
 	text, file, err := Source(nameOrFile)
 	if err != nil {
@@ -50,7 +50,7 @@ func Parse(file, text string, overrides []string, h Host) (*Recipe, error) {
 			faults.List = append(faults.List, Fault{Line: pe.Position.Line, Key: pe.LastKey, Message: pe.Message})
 			return nil, faults
 		}
-		return nil, fmt.Errorf("recipe %s: %w", file, err)
+		return nil, Input(fmt.Errorf("recipe %s: %w", file, err))
 	}
 	r := defaultRecipe()
 	r.Name = strings.TrimSuffix(filepath.Base(file), ".toml")
@@ -92,7 +92,8 @@ func readText(path string) ([]byte, error) {
 	return text, err
 }
 
-// Source is the text of a recipe and the name to call it by in messages.
+// Source is the text of a recipe, built in or in a file, and the name to call it by in messages.
+// An error is ErrInput.
 func Source(nameOrFile string) (text, file string, err error) {
 	if text, ok := builtin(nameOrFile); ok {
 		return text, nameOrFile + ".toml", nil
@@ -102,7 +103,7 @@ func Source(nameOrFile string) (text, file string, err error) {
 		return string(b), nameOrFile, nil
 	}
 	if !strings.ContainsAny(nameOrFile, "./\\") {
-		return "", "", fmt.Errorf("no recipe is called %q%s", nameOrFile, suggest(nameOrFile, Builtin()))
+		return "", "", Input(fmt.Errorf("no recipe is called %q%s", nameOrFile, suggest(nameOrFile, Builtin())))
 	}
-	return "", "", fmt.Errorf("recipe: %w", err)
+	return "", "", Input(fmt.Errorf("recipe: %w", err))
 }

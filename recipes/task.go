@@ -46,7 +46,8 @@ func Tasks() []string {
 	return names
 }
 
-// LoadTask reads a task, built in by name or from a file.
+// LoadTask reads a task, built in by name or from a file. An error is ErrInput; it is a *Faults
+// when the task itself is at fault.
 func LoadTask(nameOrFile string) (*task.Task, error) {
 	text, err := taskFiles.ReadFile("tasks/" + nameOrFile + ".toml")
 	file := nameOrFile + ".toml"
@@ -54,9 +55,9 @@ func LoadTask(nameOrFile string) (*task.Task, error) {
 		file = nameOrFile
 		if text, err = readText(nameOrFile); err != nil {
 			if !strings.ContainsAny(nameOrFile, "./\\") {
-				return nil, fmt.Errorf("no task is called %q%s", nameOrFile, suggest(nameOrFile, Tasks()))
+				return nil, Input(fmt.Errorf("no task is called %q%s", nameOrFile, suggest(nameOrFile, Tasks())))
 			}
-			return nil, fmt.Errorf("task: %w", err)
+			return nil, Input(fmt.Errorf("task: %w", err))
 		}
 	}
 	faults := &Faults{File: file}
@@ -67,7 +68,7 @@ func LoadTask(nameOrFile string) (*task.Task, error) {
 			faults.List = append(faults.List, Fault{Line: pe.Position.Line, Key: pe.LastKey, Message: pe.Message})
 			return nil, faults
 		}
-		return nil, fmt.Errorf("task %s: %w", file, err)
+		return nil, Input(fmt.Errorf("task %s: %w", file, err))
 	}
 	t := defaultTask()
 	t.Name = strings.TrimSuffix(file, ".toml")

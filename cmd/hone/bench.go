@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"hone/recipes"
 	"hone/recipes/bench"
 )
 
@@ -44,18 +45,18 @@ these; of a peer, its autocast to bfloat16.`,
 				for _, name := range configs {
 					config, err := bench.FindConfig(name)
 					if err != nil {
-						return inputError{err}
+						return err
 					}
 					o.Configs = append(o.Configs, config)
 				}
 			}
 			if o.Seconds <= 0 || o.Threads < 0 {
-				return inputError{errors.New("bench: --seconds must be above 0, --threads 0 or more")}
+				return recipes.Input(errors.New("bench: --seconds must be above 0, --threads 0 or more"))
 			}
 			if against != "" {
 				peer, err := bench.ParsePeer(against)
 				if err != nil {
-					return inputError{err}
+					return err
 				}
 				o.Peers, o.Matmuls = []bench.Peer{peer}, false
 				if len(configs) == 0 {
@@ -63,11 +64,11 @@ these; of a peer, its autocast to bfloat16.`,
 				}
 				for _, c := range o.Configs {
 					if err := peer.Check(c); err != nil {
-						return inputError{err}
+						return err
 					}
 				}
 			} else if markdown {
-				return inputError{errors.New("bench: --markdown writes the comparison with a peer: --against is missing")}
+				return recipes.Input(errors.New("bench: --markdown writes the comparison with a peer: --against is missing"))
 			}
 			b, err := bench.Run(c.Context(), o)
 			if err != nil {

@@ -19,6 +19,7 @@ import (
 	"hone/data/source"
 	"hone/data/tokenizer"
 	"hone/eval/report"
+	"hone/recipes"
 	"hone/recipes/run"
 )
 
@@ -58,7 +59,7 @@ What the texts must be, to stay, is said as in a recipe: --normalize, --min-leng
 				return err
 			}
 			if err := o.Rules.Check(); err != nil {
-				return inputError{err}
+				return recipes.Input(err)
 			}
 			o.Say = t.say
 			o.CacheDir, _ = cacheDir() // without one, what needs it says so
@@ -66,7 +67,7 @@ What the texts must be, to stay, is said as in a recipe: --normalize, --min-leng
 			m, err := corpus.Convert(c.Context(), args[0], args[1], o.ConvertOptions, func(done, total int64) { bar.Set(done, total, "") })
 			bar.Close()
 			if err != nil {
-				return inputError{err}
+				return recipes.Input(err)
 			}
 			if t.json {
 				return t.printJSON(m)
@@ -175,14 +176,14 @@ variables of the environment.`,
 			}
 			if tokens != "" {
 				if o.Tokenizer, err = tokenizer.Open(tokens); err != nil {
-					return inputError{err}
+					return recipes.Input(err)
 				}
 			}
 			bar := t.newBar("reading", "bytes")
 			info, err := corpus.Inspect(c.Context(), args, o, func(done, total int64) { bar.Set(done, total, "") })
 			bar.Close()
 			if err != nil {
-				return inputError{err}
+				return recipes.Input(err)
 			}
 			if t.json {
 				return t.printJSON(info)
@@ -211,7 +212,7 @@ func printManifests(ctx context.Context, t *terminal, paths []string, text, labe
 		c, err := corpus.Prepare(ctx, spec, cache, func(done, total int64) { bar.Set(done, total, "") })
 		bar.Close()
 		if err != nil {
-			return inputError{err}
+			return recipes.Input(err)
 		}
 		p := c.Provenance
 		if err := c.Close(); err != nil {
@@ -407,14 +408,14 @@ func (r *readFlags) set(o *source.Options) (err error) {
 	}
 	o.MaxBatch = int64(r.maxBatch) << 20
 	for key, err := range o.Check() {
-		return inputError{fmt.Errorf("--%s: %w", strings.ReplaceAll(key, "_", "-"), err)}
+		return recipes.Input(fmt.Errorf("--%s: %w", strings.ReplaceAll(key, "_", "-"), err))
 	}
 	switch r.onError {
 	case "fail":
 	case "skip":
 		o.Skips = &source.Skips{}
 	default:
-		return inputError{fmt.Errorf("--on-error %s: want fail or skip", r.onError)}
+		return recipes.Input(fmt.Errorf("--on-error %s: want fail or skip", r.onError))
 	}
 	return nil
 }

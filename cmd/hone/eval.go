@@ -24,14 +24,14 @@ Hugging Face directory, a GGUF file or hf:ORG/NAME, which is imported into the c
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if task == "" {
-				return inputError{errors.New("eval: --task is missing; hone ls tasks lists what is built in")}
+				return recipes.Input(errors.New("eval: --task is missing; hone ls tasks lists what is built in"))
 			}
 			if limit < 0 {
-				return inputError{errors.New("eval: --limit is negative")}
+				return recipes.Input(errors.New("eval: --limit is negative"))
 			}
 			tk, err := recipes.LoadTask(task)
 			if err != nil {
-				return inputError{err}
+				return err
 			}
 			cache, err := cacheDir()
 			if err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"hone/data/source"
+	"hone/recipes"
 	"hone/recipes/exchange"
 )
 
@@ -31,11 +32,11 @@ tokenizer and chat template.`,
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			if format != "hf" && format != "gguf" {
-				return inputError{fmt.Errorf("export: format %q is not known; known are hf, gguf", format)}
+				return recipes.Input(fmt.Errorf("export: format %q is not known; known are hf, gguf", format))
 			}
 			var err error
 			if o.MaxShardSize, err = parseSize(size); err != nil {
-				return inputError{fmt.Errorf("export: --max-shard-size: %w", err)}
+				return recipes.Input(fmt.Errorf("export: --max-shard-size: %w", err))
 			}
 			dir, err := checkpointOf(c.Context(), t, args[0])
 			if err != nil {
@@ -44,7 +45,7 @@ tokenizer and chat template.`,
 			var x *exchange.Exported
 			if format == "gguf" {
 				if c.Flags().Changed("max-shard-size") {
-					return inputError{errors.New("export: --max-shard-size is of --format hf; a GGUF file is one")}
+					return recipes.Input(errors.New("export: --max-shard-size is of --format hf; a GGUF file is one"))
 				}
 				x, err = exchange.ExportGGUF(c.Context(), dir, args[1], ggufType(o.DType), t.console())
 			} else {

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"hone/eval/generate"
+	"hone/recipes"
 	"hone/recipes/run"
 	"hone/trainer/model"
 	"hone/trainer/pretrained"
@@ -39,14 +40,14 @@ Hugging Face directory, a GGUF file or hf:ORG/NAME, which is imported into the c
 			}
 			m, err := pretrained.Open(dev, dir, 0)
 			if err != nil {
-				return inputError{err}
+				return recipes.Input(err)
 			}
 			if m.Head != model.LanguageModel {
-				return inputError{fmt.Errorf("generate: %s is a %v, not a %v", args[0], m.Head, model.LanguageModel)}
+				return recipes.Input(fmt.Errorf("generate: %s is a %v, not a %v", args[0], m.Head, model.LanguageModel))
 			}
 			g, s, err := generate.Open(m)
 			if err != nil {
-				return inputError{err}
+				return recipes.Input(err)
 			}
 			if followed := s.Sampling(&o, c.Flags().Changed); len(followed) > 0 {
 				t.say("generation_config.json: " + strings.Join(followed, ", "))
@@ -63,7 +64,7 @@ Hugging Face directory, a GGUF file or hf:ORG/NAME, which is imported into the c
 			}
 			r, err := g.Generate(c.Context(), prompt, o, emit)
 			if err != nil {
-				return inputError{err}
+				return recipes.Input(err)
 			}
 			if t.json {
 				return t.printJSON(r)

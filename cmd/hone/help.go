@@ -52,7 +52,7 @@ tokenizer, model, stage, stage.mixture.`,
 				if near := c.Root().SuggestionsFor(args[0]); len(near) > 0 {
 					err = fmt.Errorf("%w; did you mean %q?", err, near[0])
 				}
-				return inputError{err}
+				return recipes.Input(err)
 			}
 			of.InitDefaultHelpFlag()
 			return of.Help()
@@ -63,11 +63,11 @@ tokenizer, model, stage, stage.mixture.`,
 // printReference prints keys: all that there are, or those that the second argument names.
 func (t *terminal) printReference(keys recipes.Reference, args []string) (err error) {
 	if len(args) > 2 {
-		return inputError{fmt.Errorf("hone help %s: %q is one argument too many", args[0], args[2])}
+		return recipes.Input(fmt.Errorf("hone help %s: %q is one argument too many", args[0], args[2]))
 	}
 	if len(args) == 2 {
 		if keys, err = keys.Find(args[1]); err != nil {
-			return inputError{fmt.Errorf("%w (hint: hone help %s lists all)", err, args[0])}
+			return recipes.Input(fmt.Errorf("%w (hint: hone help %s lists all)", err, args[0]))
 		}
 	}
 	if t.json {

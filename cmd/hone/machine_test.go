@@ -6,13 +6,15 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"hone/recipes"
 )
 
 func TestMachineFails(t *testing.T) {
 	cache := t.TempDir()
 	t.Setenv("HONE_CACHE", cache)
 	at := func(path string, err error) error {
-		return inputError{fmt.Errorf("data: %w", &fs.PathError{Op: "open", Path: path, Err: err})}
+		return recipes.Input(fmt.Errorf("data: %w", &fs.PathError{Op: "open", Path: path, Err: err}))
 	}
 	for _, test := range []struct {
 		err  error

@@ -21,7 +21,6 @@ import (
 
 	"hone/data/hub"
 	"hone/recipes"
-	"hone/recipes/run"
 )
 
 // Exit codes.
@@ -30,12 +29,6 @@ const (
 	exitInput       = 2 // the user's input is wrong
 	exitInterrupted = 130
 )
-
-// An inputError is the user's to mend.
-type inputError struct{ err error }
-
-func (e inputError) Error() string { return e.err.Error() }
-func (e inputError) Unwrap() error { return e.err }
 
 func main() {
 	os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))
@@ -69,11 +62,7 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		fmt.Fprintf(log, "hone: %s\n", printable(line))
 	}
-	var input inputError
-	var theirs *recipes.InputError
-	var faults *recipes.Faults
-	var changed *run.ChangedError
-	if (errors.As(err, &input) || errors.As(err, &theirs) || errors.As(err, &faults) || errors.As(err, &changed)) && !machineFails(err) {
+	if errors.Is(err, recipes.ErrInput) && !machineFails(err) {
 		return exitInput
 	}
 	return exitFailed
@@ -112,7 +101,7 @@ Start with the built-in one, which learns from the Go source tree on this machin
 	root.PersistentPreRunE = func(c *cobra.Command, _ []string) (err error) {
 		c.Flags().Visit(func(f *pflag.Flag) {
 			if v, parseErr := strconv.ParseFloat(f.Value.String(), 64); f.Value.Type() == "float64" && parseErr == nil && (math.IsNaN(v) || math.IsInf(v, 0)) {
-				err = inputError{fmt.Errorf("--%s: %g is no number to compute with", f.Name, v)}
+				err = recipes.Input(fmt.Errorf("--%s: %g is no number to compute with", f.Name, v))
 			}
 		})
 		return err
@@ -121,7 +110,7 @@ Start with the built-in one, which learns from the Go source tree on this machin
 	help := newHelp(t)
 	root.SetHelpCommand(help)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return inputError{fmt.Errorf("%w\nhint: %s --help", err, c.CommandPath())}
+		return recipes.Input(fmt.Errorf("%w\nhint: %s --help", err, c.CommandPath()))
 	})
 	for _, group := range []struct {
 		title    string
@@ -157,7 +146,7 @@ func wrapArgs(c *cobra.Command) {
 			}
 			usage := strings.TrimSuffix(c.UseLine(), " [flags]")
 			if slices.ContainsFunc(args, func(a string) bool { return len(c.ValidArgs) > 0 && !slices.Contains(c.ValidArgs, a) }) {
-				return inputError{fmt.Errorf("%w\nusage: %s", err, usage)}
+				return recipes.Input(fmt.Errorf("%w\nusage: %s", err, usage))
 			}
 			what := "an argument is missing"
 			for n := range args {
@@ -166,7 +155,7 @@ func wrapArgs(c *cobra.Command) {
 					break
 				}
 			}
-			return inputError{fmt.Errorf("%s: %s\nusage: %s", c.CommandPath(), what, usage)}
+			return recipes.Input(fmt.Errorf("%s: %s\nusage: %s", c.CommandPath(), what, usage))
 		}
 	} else if c.HasSubCommands() {
 		c.Args = func(c *cobra.Command, args []string) error {
@@ -177,7 +166,7 @@ func wrapArgs(c *cobra.Command) {
 			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
 				err = fmt.Errorf("%w; did you mean %q?", err, near[0])
 			}
-			return inputError{err}
+			return recipes.Input(err)
 		}
 		if c.RunE == nil && c.Run == nil {
 			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
@@ -203,7 +192,7 @@ func cacheDir() (string, error) {
 	}
 	dir, err := os.UserCacheDir()
 	if err != nil {
-		return "", inputError{fmt.Errorf("no cache directory: %w; set HONE_CACHE", err)}
+		return "", recipes.Input(fmt.Errorf("no cache directory: %w; set HONE_CACHE", err))
 	}
 	return filepath.Join(dir, "hone"), nil
 }

@@ -112,10 +112,6 @@ func load(ctx context.Context, t *terminal, args []string) (*recipes.Recipe, err
 		return nil, err
 	}
 	r, err := run.Load(ctx, args[0], args[1:], run.Options{Cache: cache, Console: t.console()})
-	var faults *recipes.Faults
-	if err != nil && !errors.As(err, &faults) {
-		return nil, inputError{err}
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +186,7 @@ out. With --card: the same as a data card in Markdown.`,
 			}
 			text, _, err := recipes.Source(args[0])
 			if err != nil {
-				return inputError{err}
+				return err
 			}
 			if t.json {
 				return t.printJSON(map[string]string{"recipe": args[0], "toml": text})
@@ -214,14 +210,14 @@ func newCp(t *terminal) *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			text, _, err := recipes.Source(args[0])
 			if err != nil {
-				return inputError{err}
+				return err
 			}
 			f, err := os.OpenFile(args[1], os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 			if errors.Is(err, fs.ErrExist) {
-				return inputError{fmt.Errorf("cp: %s exists already: choose another name", args[1])}
+				return recipes.Input(fmt.Errorf("cp: %s exists already: choose another name", args[1]))
 			}
 			if err != nil {
-				return inputError{fmt.Errorf("cp: %w", err)}
+				return recipes.Input(fmt.Errorf("cp: %w", err))
 			}
 			_, err = f.WriteString(text)
 			if err := errors.Join(err, f.Close()); err != nil {
@@ -247,7 +243,7 @@ what lies there. While the run goes on, these are its results so far.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			run, err := run.Report(args[0])
 			if err != nil {
-				return inputError{err}
+				return err
 			}
 			if t.json {
 				err = report.WriteJSON(t.out, run)
@@ -276,7 +272,7 @@ their figures of the same documents.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			compared, err := run.Compare(args)
 			if err != nil {
-				return inputError{err}
+				return err
 			}
 			format := ""
 			for _, f := range []struct {
@@ -284,7 +280,7 @@ their figures of the same documents.`,
 				set  bool
 			}{{"markdown", markdown}, {"csv", csv}, {"latex", latex}, {"json", t.json}} {
 				if f.set && format != "" {
-					return inputError{fmt.Errorf("compare: --%s and --%s: one table has one form", format, f.name)}
+					return recipes.Input(fmt.Errorf("compare: --%s and --%s: one table has one form", format, f.name))
 				}
 				if f.set {
 					format = f.name

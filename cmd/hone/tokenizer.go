@@ -55,7 +55,7 @@ func newTokenizerTrain(t *terminal) *cobra.Command {
 		Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			if !slices.Contains(tokenizer.TrainKinds, o.Kind) {
-				return inputError{fmt.Errorf("tokenizer: --kind: unknown %q (known: %s)", o.Kind, strings.Join(tokenizer.TrainKinds, ", "))}
+				return recipes.Input(fmt.Errorf("tokenizer: --kind: unknown %q (known: %s)", o.Kind, strings.Join(tokenizer.TrainKinds, ", ")))
 			}
 			if o.Kind == "byte" && !c.Flags().Changed("vocab-size") {
 				o.VocabSize = 0 // the bytes and the special tokens
@@ -68,11 +68,11 @@ func newTokenizerTrain(t *terminal) *cobra.Command {
 			corpus, err := corpus.Prepare(c.Context(), corpus.Spec{From: args[0], Text: column, Say: t.say}, cache, func(done, total int64) { bar.Set(done, total, "") })
 			bar.Close()
 			if err != nil {
-				return inputError{err}
+				return recipes.Input(err)
 			}
 			defer corpus.Close()
 			if corpus.Train == nil || corpus.Train.Rows() == 0 {
-				return inputError{fmt.Errorf("tokenizer: %s has no documents in split train (hint: hone data info shows which file is in which split)", args[0])}
+				return recipes.Input(fmt.Errorf("tokenizer: %s has no documents in split train (hint: hone data info shows which file is in which split)", args[0]))
 			}
 			bar = t.newBar("learning tokenizer", "tokens")
 			tok, err := run.TrainTokenizer(c.Context(), corpus.Train, o, func(done, total int64) { bar.Set(done, total, "") })
@@ -141,7 +141,7 @@ each the mean of the rows that are there, as many as make a multiple of
 				}
 			}
 			if len(tokens) == 0 {
-				return inputError{errors.New("tokenizer: no tokens to add; name them, or a file of them with --tokens")}
+				return recipes.Input(errors.New("tokenizer: no tokens to add; name them, or a file of them with --tokens"))
 			}
 			if strings.HasPrefix(args[0], hub.Scheme) {
 				var err error
@@ -161,14 +161,14 @@ each the mean of the rows that are there, as many as make a multiple of
 				return nil
 			}
 			if c.Flags().Changed("pad-to-multiple-of") {
-				return inputError{fmt.Errorf("tokenizer: %s is no checkpoint, so --pad-to-multiple-of has nothing to pad", args[0])}
+				return recipes.Input(fmt.Errorf("tokenizer: %s is no checkpoint, so --pad-to-multiple-of has nothing to pad", args[0]))
 			}
 			tok, err := readTokenizer(args[0])
 			if err != nil {
 				return err
 			}
 			if tok, err = tok.Extend(tokens); err != nil {
-				return inputError{err}
+				return recipes.Input(err)
 			}
 			return t.writeTokenizer(args[1], tok)
 		},
@@ -186,7 +186,7 @@ func lines(file string, f func(line string) error) error {
 	if file != "" && file != "-" {
 		r, err := os.Open(file)
 		if err != nil {
-			return inputError{fmt.Errorf("tokenizer: %w", err)}
+			return recipes.Input(fmt.Errorf("tokenizer: %w", err))
 		}
 		defer r.Close()
 		in = r
@@ -218,7 +218,7 @@ func fileArg(args []string) string {
 func readTokenizer(path string) (*tokenizer.Pipeline, error) {
 	tok, err := tokenizer.Open(path)
 	if err != nil {
-		return nil, inputError{err}
+		return nil, recipes.Input(err)
 	}
 	return tok, nil
 }
@@ -239,7 +239,7 @@ func newTokenizerEncode(t *terminal) *cobra.Command {
 			var ids []int32
 			err = lines(fileArg(args), func(line string) error {
 				if ids = tok.Encode(ids[:0], line); tok.Err() != nil {
-					return inputError{tok.Err()}
+					return recipes.Input(tok.Err())
 				}
 				if t.json {
 					all = append(all, append([]int32{}, ids...))
@@ -276,13 +276,13 @@ func newTokenizerDecode(t *terminal) *cobra.Command {
 				for _, f := range strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" \t,[]", r) }) {
 					var id int32
 					if _, err := fmt.Sscanf(f, "%d", &id); err != nil || id < 0 || int(id) >= tok.Size() {
-						return inputError{fmt.Errorf("tokenizer: line %d: %q is no token id below %d", n, f, tok.Size())}
+						return recipes.Input(fmt.Errorf("tokenizer: line %d: %q is no token id below %d", n, f, tok.Size()))
 					}
 					ids = append(ids, id)
 				}
 				text := tok.Decode(ids)
 				if tok.Err() != nil {
-					return inputError{tok.Err()}
+					return recipes.Input(tok.Err())
 				}
 				if t.json {
 					all = append(all, text)

@@ -100,7 +100,8 @@ type Options struct {
 
 func (o *Options) bf16() bool { return o.Precision == "bf16" }
 
-// Run measures.
+// Run measures the machine and the training steps of o.Configs. An error is recipes.ErrInput where
+// the machine lacks the precision or a peer's interpreter does not run; others are failures.
 func Run(ctx context.Context, o Options) (*Result, error) {
 	if err := cpu.CheckPrecision(o.Precision, ""); err != nil {
 		return nil, recipes.Input(fmt.Errorf("bench: precision: %w", err))

@@ -57,7 +57,7 @@ var benchPeerConfigs = []Config{
 	{"smollm2-135m", "llama", 30, 9, 3, 576, 1536, 256, 2, 49152},
 }
 
-// FindConfig is a config by name.
+// FindConfig is a config by name. An error is recipes.ErrInput.
 func FindConfig(name string) (Config, error) {
 	var names []string
 	for _, list := range [][]Config{Configs, benchFamilyConfigs, benchPeerConfigs} {
@@ -68,7 +68,7 @@ func FindConfig(name string) (Config, error) {
 			names = append(names, c.Name)
 		}
 	}
-	return Config{}, fmt.Errorf("bench: unknown config %q; known are %s", name, strings.Join(names, ", "))
+	return Config{}, recipes.Input(fmt.Errorf("bench: unknown config %q; known are %s", name, strings.Join(names, ", ")))
 }
 
 // model is the config's, without dropout.

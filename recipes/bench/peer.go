@@ -28,11 +28,11 @@ type Peer struct {
 	Python string // the interpreter that has it
 }
 
-// ParsePeer reads NAME=PYTHON.
+// ParsePeer reads NAME=PYTHON. An error is recipes.ErrInput.
 func ParsePeer(s string) (Peer, error) {
 	name, python, ok := strings.Cut(s, "=")
 	if !ok || python == "" || name != "torch" && name != "transformers" {
-		return Peer{}, fmt.Errorf("bench: peer %q: want torch=PYTHON or transformers=PYTHON, the interpreter of an environment that has it", s)
+		return Peer{}, recipes.Input(fmt.Errorf("bench: peer %q: want torch=PYTHON or transformers=PYTHON, the interpreter of an environment that has it", s))
 	}
 	return Peer{name, python}, nil
 }
@@ -45,14 +45,15 @@ func (p Peer) Configs() []Config {
 	return Configs
 }
 
-// Check refuses a config of a family that the peer's script does not have.
+// Check refuses a config of a family that the peer's script does not have; the error is
+// recipes.ErrInput.
 func (p Peer) Check(c Config) error {
 	has := []string{"gpt2"}
 	if p.Name == "transformers" {
 		has = []string{"gpt2", "bert", "llama"}
 	}
 	if !slices.Contains(has, c.Family) {
-		return fmt.Errorf("bench: config %q is a %s: beside %s there is %s", c.Name, c.Family, p.Name, strings.Join(has, ", "))
+		return recipes.Input(fmt.Errorf("bench: config %q is a %s: beside %s there is %s", c.Name, c.Family, p.Name, strings.Join(has, ", ")))
 	}
 	return nil
 }

@@ -1,4 +1,8 @@
-// Package exchange takes models in from other libraries' formats and gives them out.
+// Package exchange imports models from other libraries' formats, and exports checkpoints to them:
+// Hugging Face directories, GGUF files, and models on the hub.
+//
+// An error is recipes.ErrInput where the user can mend it (exit code 2): what is named is not there,
+// is damaged, or is not supported, or the destination exists. Others are failures (1).
 package exchange
 
 import (

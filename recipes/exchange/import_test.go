@@ -381,8 +381,7 @@ func TestImportOthers(t *testing.T) {
 			src := c.make(t, copyModel(t, c.model))
 			dst := filepath.Join(t.TempDir(), "imported")
 			_, err := Import(t.Context(), src, dst, silent())
-			var theirs *recipes.InputError
-			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") || !errors.As(err, &theirs) {
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") || !errors.Is(err, recipes.ErrInput) {
 				t.Errorf("error %v, want one line with %q", err, c.want)
 			}
 		})

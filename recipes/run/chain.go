@@ -22,7 +22,7 @@ type Provenance struct {
 }
 
 // ReadProvenance reads the chain of a checkpoint: its directory, or a stage's, whose
-// final model is meant then.
+// final model is meant then. An error is recipes.ErrInput.
 func ReadProvenance(dir string) (*Provenance, error) {
 	c, err := checkpoint.Open(pretrained.Dir(dir))
 	if err != nil {

@@ -20,7 +20,7 @@ type Device interface {
 
 // OpenDevice opens the device of this machine, for products of bf16 too if they are asked for;
 // threads 0 is one for each core. This file is the one place that names a device: everything else
-// takes the one that it is given. An error is an *InputError.
+// takes the one that it is given. An error is recipes.ErrInput.
 func OpenDevice(threads int, bf16 bool) (Device, error) {
 	dev, err := cpu.New(cpu.Options{Threads: threads, BF16: bf16})
 	if err != nil {

@@ -327,12 +327,16 @@ func clearStage(dir string, say func(string)) error {
 	return remove(dir)
 }
 
-// A ChangedError refuses to go on with a run whose recipe has changed, or what it reads.
+// A ChangedError refuses to go on with a run whose recipe has changed, or what it reads. It is
+// recipes.ErrInput.
 type ChangedError struct {
 	Dir    string
 	Keys   []string
 	Inputs []string
 }
+
+// Is says that a change is the user's to mend, or to accept.
+func (e *ChangedError) Is(target error) bool { return target == recipes.ErrInput }
 
 func (e *ChangedError) Error() string {
 	if len(e.Inputs) > 0 {

@@ -59,7 +59,7 @@ func TestReopenRun(t *testing.T) {
 	}
 	_, err := openTest(t, dir, "cpu/avx2", false, "stage.pretrain.steps=5", "seed=2", "stage.pretrain.learning_rate=[1e-3]")
 	var changed *ChangedError
-	if !errors.As(err, &changed) {
+	if !errors.As(err, &changed) || !errors.Is(err, recipes.ErrInput) {
 		t.Fatalf("error %v", err)
 	}
 	if got := strings.Join(changed.Keys, "; "); got != "seed (2, was 1); stage.pretrain.steps (5, was 20)" {

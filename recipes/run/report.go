@@ -320,16 +320,17 @@ func writeHTML(dir string) error {
 	return file.WriteBytes(filepath.Join(dir, report.HTMLFile), b.Bytes())
 }
 
-// Report reads a run's report, as far as the run has come, and writes its HTML again.
+// Report reads a run's report, as far as the run has come, and writes its HTML again. An error is
+// recipes.ErrInput.
 func Report(dir string) (*report.Run, error) {
 	run, _, _, err := report.Read(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, noReport(dir)
+		err = noReport(dir)
 	}
 	if err != nil {
-		return nil, err
+		return nil, recipes.Input(err)
 	}
-	return run, writeHTML(dir)
+	return run, recipes.Input(writeHTML(dir))
 }
 
 func noReport(dir string) error {
@@ -339,16 +340,16 @@ func noReport(dir string) error {
 	return fmt.Errorf("%s holds no report, and is no run's directory", dir)
 }
 
-// Compare puts the reports of runs side by side.
+// Compare puts the reports of runs side by side. An error is recipes.ErrInput.
 func Compare(dirs []string) (*report.Comparison, error) {
 	var runs []*report.Run
 	for _, dir := range dirs {
 		run, _, _, err := report.Read(dir)
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, noReport(dir)
+			err = noReport(dir)
 		}
 		if err != nil {
-			return nil, err
+			return nil, recipes.Input(err)
 		}
 		for _, s := range run.Stages {
 			if s.Steps > 0 { // it trained a model, and evaluated none

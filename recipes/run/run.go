@@ -1,5 +1,7 @@
-// Package run plans a recipe and runs its stages with the parts of the other packages; it
-// is the one place that names a device.
+// Package run plans a recipe and runs its stages with the parts of the other packages. Training
+// and evaluation meet here alone, and device.go is the one place that names a device.
+//
+// An error is recipes.ErrInput where the user can mend it (exit code 2); others are failures (1).
 package run
 
 import (
@@ -36,7 +38,7 @@ type Options struct {
 }
 
 // Load is recipes.Load for this machine. Models of other libraries that stages start from are
-// imported into the cache.
+// imported into the cache. An error is recipes.ErrInput.
 func Load(ctx context.Context, nameOrFile string, overrides []string, o Options) (*recipes.Recipe, error) {
 	return recipes.Load(nameOrFile, overrides, o.host(ctx))
 }
@@ -77,7 +79,8 @@ type runner struct {
 }
 
 // Run runs every stage that is not done yet, writes the report and returns it. When
-// ctx ends, the step in progress is finished and saved.
+// ctx ends, the step in progress is finished and saved, and ctx's error is returned. The error is a
+// *ChangedError where the directory holds a run of another recipe or of other data.
 func Run(ctx context.Context, r *recipes.Recipe, o Options) (run *report.Run, err error) {
 	if o.Dir == "" {
 		o.Dir = r.Dir()
