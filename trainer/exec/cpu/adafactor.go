@@ -6,8 +6,8 @@ import (
 	"hone/trainer/exec"
 )
 
-// An adafactorJob goes over a gradient twice, cut over rows: for the sums of its squares,
-// then for the direction. A vector takes one pass, over elements.
+// An adafactorJob goes over a gradient twice, cut over rows: once for the sums of its squares, once for the
+// direction. A vector takes one pass, cut over elements.
 type adafactorJob[T float] struct {
 	direct     bool // the second pass
 	g, u       []T

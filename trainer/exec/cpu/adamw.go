@@ -75,8 +75,8 @@ func (j *adamWJob[T]) start(d *Device, a *exec.Attrs, s step) {
 	*j = adamWJob[T]{}
 }
 
-// lambDirection: p, g, m, v (n), scalars(3), norm2(1) -> m, v, u(n). It is AdamW's step of
-// length -1 from WeightDecay·p.
+// lambDirection: p, g, m, v (n), scalars(3), norm2(1) -> m, v, u(n). It is AdamW's step with a rate of -1, starting
+// from WeightDecay·p.
 func lambDirection[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
 	if err := operands(in, args, 9); err != nil {
 		return err

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tilesGranted asks the kernel, once, to keep AMX's tiles for this process's threads: 8 KB each,
-// which Go's signal stacks have room for.
+// tilesGranted asks the kernel, once, for permission to use AMX's tiles. It then saves them with each thread's
+// registers, 8 KB more, for which Go's signal stacks have room.
 var tilesGranted = sync.OnceValue(func() bool {
 	const (
 		archReqXCompPerm = 0x1023

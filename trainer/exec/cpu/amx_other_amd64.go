@@ -2,5 +2,5 @@
 
 package cpu
 
-// tilesGranted: other systems are not known to keep AMX's tiles when they are not asked.
+// tilesGranted is false: it is not known that other systems save AMX's tiles without being asked.
 func tilesGranted() bool { return false }

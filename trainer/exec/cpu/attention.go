@@ -10,15 +10,15 @@ import (
 // Attention goes over tiles of queries and keys with a running maximum and sum for
 // each query (Milakov & Gimelshein 2018; Dao 2023), so that no (T,T) buffer exists.
 //
-// Key tiles count from the first key of a span, a run of equal segments, and end with
-// it. So a span's results are the same bits wherever it lies in a row, and whatever
-// lies beside it; and a row's are the same with or without the rows after it.
+// Key tiles are counted from the first key of a span, which is a run of equal segments, and end with it. So the results
+// of a span have the same bits wherever it lies in a row and whatever lies beside it, and those of a query have the
+// same bits with or without the queries after it.
 //
-// AVX2 and AVX-512 give the same bits. The portable kernels round the products of a sum, and
-// exp2 otherwise: all are within 5e-6 of the largest value of float64's results.
+// AVX2 and AVX-512 give the same bits. The portable kernels round each product of a sum, and have another exp2. All
+// results are within 5e-6, relative to the largest value, of those of float64.
 //
-// Scores are in units of log 2. Their factor is in the transposed keys, where it costs
-// nothing: s = q·(k·scale·log₂e).
+// Scores are logarithms to base 2. The factor for that is in the transposed keys, where it costs nothing:
+// s = q·(k·scale·log₂e).
 
 // A headMatrix has a head's columns at col + h·d.
 type headMatrix[T float] struct {
@@ -36,13 +36,14 @@ type relativeBias[T float] struct {
 	tq, tk int
 }
 
-// at is the index for a query and a key, numbered among all; the next query's is ldr-1 further.
+// at is the index for a query and a key, both counted from the first of all sequences. For the next query it is ldr-1
+// more.
 func (b *relativeBias[T]) at(query, key, h int) int {
 	return query*b.ldr + h*b.n + key%b.tk - query%b.tq + b.tq - 1
 }
 
-// An attentionJob is attention, cut over units and heads, or its gradient, cut over
-// spans and key heads; with a shared bias's gradient over sequences and key heads.
+// An attentionJob is attention, cut over units and heads, or its gradient, cut over spans and key heads, or, with the
+// gradient of a shared bias, over sequences and key heads.
 type attentionJob[T float] struct {
 	d              *Device
 	phase          attentionPhase
@@ -104,8 +105,8 @@ func (j *attentionJob[T]) chunk(i, worker int) {
 	}
 }
 
-// following is the unit and the head, query or key, that a worker most likely takes after head h
-// of chunk i, of as many parts a unit; nil after the last.
+// following is the unit and the head that a worker most likely takes after head h of chunk i, where each unit has
+// parts chunks; nil after the last. Heads are query heads forward and key heads backward.
 func (j *attentionJob[T]) following(i, h, parts int) (*unit, int) {
 	if h++; h%j.together != 0 {
 		return &j.spans.units[i/parts], h
@@ -116,8 +117,8 @@ func (j *attentionJob[T]) following(i, h, parts int) (*unit, int) {
 	return &j.spans.units[i/parts], i % parts * j.together
 }
 
-// chunks decides how many of the units' heads a chunk takes, such that there are enough
-// chunks for every worker, and gives the number of chunks.
+// chunks decides how many heads of a unit a chunk takes, such that there are enough chunks for all workers, and gives
+// the number of chunks.
 func (j *attentionJob[T]) chunks(heads int) int {
 	j.together = heads
 	for j.together > 1 && (heads%j.together != 0 || len(j.spans.units)*heads < 12*j.d.pool.threads*j.together) {
@@ -126,19 +127,19 @@ func (j *attentionJob[T]) chunks(heads int) int {
 	return len(j.spans.units) * heads / j.together
 }
 
-// A sight tells what the queries of one tile see of the keys of another.
+// A sight says what the queries of one tile see of the keys of another.
 type sight uint8
 
 const (
 	sightNone   sight = iota
-	sightFirst        // each the first seen keys
-	sightSlant        // too, and a square tile's query i at most key i
-	sightMasked       // what the orders tell
-	sightMixed        // the segments too
+	sightFirst        // each query sees the first seen keys
+	sightSlant        // the same, and in this square tile query i sees no key after i
+	sightMasked       // what the orders say
+	sightMixed        // what orders and segments say
 )
 
-// look tells what tile qt of a span's queries sees of tile kt of its keys, and fills
-// seen, and for the masked sights the orders; and near where a window ends within the tile.
+// look says what tile qt of a span's queries sees of tile kt of its keys. It sets seen, for sights by orders query and
+// key, and where a window ends within the tiles banded and near.
 func (j *attentionJob[T]) look(sp *span, qt, kt int, w *tileOrders) sight {
 	q, k := &j.spans.qtiles[int(sp.qtile)+qt], &j.spans.ktiles[int(sp.ktile)+kt]
 	if k.min > q.max {
@@ -199,15 +200,16 @@ func tileOf(row, rows int32, t int) (first, n int) {
 	return int(row) + t*tileRows, min(tileRows, int(rows)-t*tileRows)
 }
 
-// tileOrders are a worker's notes on a pair of tiles.
+// tileOrders say which keys the queries of a pair of tiles see.
 type tileOrders struct {
 	seen, query, key [tileRows]int32
 
-	banded bool            // a window ends within the tiles: query i sees no key c before -near[i]
-	near   [tileRows]int32 // its length - 1 - the rows from the tile's first key to the query
+	banded bool            // a window ends within the tiles: query i does not see the keys c < -near[i]
+	near   [tileRows]int32 // the window's length - 1 - the number of rows from the tile's first key to the query
 }
 
-// backwards are the keys of a tile, counted such that a query with near sees those up to near.
+// backwards are the orders of a tile's keys for which mask hides those beyond a window: key c has -c, and queries have
+// near.
 var backwards = func() (c [tileRows]int32) {
 	for i := range c {
 		c[i] = -int32(i)
@@ -215,7 +217,7 @@ var backwards = func() (c [tileRows]int32) {
 	return
 }()
 
-// hide hides the scores of keys that are beyond a window.
+// hide masks the scores of keys beyond a window.
 func (o *tileWork[T]) hide(m, n int) {
 	if o.orders.banded {
 		o.mask(m, n, o.s, o.orders.near[:], backwards[:])
@@ -279,8 +281,7 @@ func lowest[T float]() T {
 	return T(x)
 }
 
-// softmax turns the scores of a tile of n keys, in o.s, into probabilities, but for a factor of
-// each row.
+// softmax turns the scores of a tile of n keys, in o.s, into probabilities, except for a factor of each row.
 func (u *querier[T]) softmax(o *tileWork[T], n int) {
 	o.softmax(u.m, n, o.s, o.orders.seen[:], u.top, u.sum, u.alpha)
 	if u.started {
@@ -293,7 +294,7 @@ func (u *querier[T]) softmax(o *tileWork[T], n int) {
 	}
 }
 
-// add takes in a tile of n values, whose probabilities lie in o.s.
+// add adds a tile of n values, weighted with the probabilities in o.s.
 func (u *querier[T]) add(o *tileWork[T], n int, values []T, ldv int, part slant) {
 	o.product(u.m, o.d, n, o.s, tileLD, 1, values, ldv, u.y, o.ld, u.started, part)
 	u.started = true
@@ -327,7 +328,7 @@ func (u *querier[T]) end(o *tileWork[T], y []T, ldy int, lse []T, ldl int) {
 	}
 }
 
-// scores computes those of m queries, the first of all is q0, with a tile of keys.
+// scores computes the scores of m queries, from query q0 of all, with the n keys of a tile, from key k0 of all.
 func (j *attentionJob[T]) scores(o *tileWork[T], see sight, m, n int, q []T, ldq int, kt []T, q0, k0, h int) slant {
 	part := square
 	if see == sightSlant {
@@ -354,9 +355,9 @@ func (j *attentionJob[T]) scores(o *tileWork[T], see sight, m, n int, q []T, ldq
 	return part
 }
 
-// dropout zeroes the elements x of a tile that the mask drops, and scales the others: of each of
-// m queries, the first of all is q0, the keys that it sees. The mask counts the keys of a query
-// and head from the first of the span, in whole tiles.
+// dropout zeroes the elements of a tile x that the mask drops, and scales the others. The tile has m queries, from query
+// q0 of all; only the keys that a query sees count. The mask numbers the keys of a query and head from the first key of
+// the span, in whole tiles.
 func (j *attentionJob[T]) dropout(o *tileWork[T], x []T, m, q0, kt, h int) {
 	if j.drop.limit == 0 {
 		return
@@ -370,10 +371,10 @@ func (j *attentionJob[T]) dropout(o *tileWork[T], x []T, m, q0, kt, h int) {
 	}
 }
 
-// unitTiles are the query tiles that pack each key tile once.
+// unitTiles is the number of query tiles for which a key tile is packed once.
 const unitTiles = 4
 
-// forward asks for what head next of the unit ahead reads, if any.
+// forward computes head h of a unit. Meanwhile it prefetches what head next of the unit ahead reads, if any.
 func (j *attentionJob[T]) forward(u *unit, h int, ahead *unit, next int, w *scratch) {
 	sp := &j.spans.list[u.span]
 	d := j.dim
@@ -425,7 +426,7 @@ func (j *attentionJob[T]) forward(u *unit, h int, ahead *unit, next int, w *scra
 	}
 }
 
-// askForward asks for where a head's results go, and for what the next head reads.
+// askForward prefetches the place of a head's results, and what the next head reads.
 func (j *attentionJob[T]) askForward(o *tileWork[T], u *unit, h int, ahead *unit, next int) {
 	row, n := j.spans.queries(u)
 	j.ask(o, &j.y, row, n, h)
@@ -441,7 +442,7 @@ func (j *attentionJob[T]) askForward(o *tileWork[T], u *unit, h int, ahead *unit
 	}
 }
 
-// ask has n rows of a head brought near.
+// ask prefetches n rows of a head.
 func (j *attentionJob[T]) ask(o *tileWork[T], m *headMatrix[T], row, n, h int) {
 	if n > 0 && o.asm() {
 		o.asker.add(f32(m.at(row, h, j.dim)), n, j.dim, m.ld)
@@ -453,11 +454,11 @@ func (j *attentionJob[T]) ask(o *tileWork[T], m *headMatrix[T], row, n, h int) {
 //
 //	dV += Pᵀ·dY,  dS = scale·P∘(dY·Vᵀ - δ),  dQ += dS·K,  dK += dSᵀ·Q
 //
-// where scale comes with the transposed values and δ. With a dropout mask M it is dV += (M∘P)ᵀ·dY
-// and dS = scale·P∘(M∘(dY·Vᵀ) - δ); δ stays. One task does all the queries
-// of a key head, in order, so that nothing is shared.
+// where scale is in the transposed values and in δ. With a dropout mask M, dV += (M∘P)ᵀ·dY and
+// dS = scale·P∘(M∘(dY·Vᵀ) - δ), with the same δ. One chunk takes all queries of a key head, in order, so that nothing is
+// shared.
 //
-// It asks for where its results go, and for what key head next of the span ahead reads, if any.
+// It prefetches the places of its results, and what key head next of the span ahead reads, if any.
 func (j *attentionJob[T]) backward(sp *span, kv int, ahead *span, next int, w *scratch) {
 	d, group := j.dim, j.heads/j.kv
 	nk, ktiles := int(sp.nk), tilesOf(sp.nk)
@@ -562,8 +563,8 @@ func (j *attentionJob[T]) addBias(o *tileWork[T], m, n, q0, k0, h int) {
 	o.add(m, n, dst, at, j.bias.ldr-1, o.dp, 0, tileLD, 1/j.scale)
 }
 
-// sizes reads the op's attributes and checks the operands that both directions have: q, k, v,
-// segments, order, the keys' segments and order, bias, rng.
+// sizes reads the attributes, and checks the operands that the op and its gradient share: q, k, v, segments, order, the
+// keys' segments and order, bias, rng.
 func (j *attentionJob[T]) sizes(in *exec.Instr, args []exec.Arg) error {
 	a := &in.Attrs
 	r, width, err := rowsCols(in, args, 0)
@@ -577,7 +578,7 @@ func (j *attentionJob[T]) sizes(in *exec.Instr, args []exec.Arg) error {
 	if a.Strict {
 		j.strict = 1
 	}
-	// Columns are query heads, key heads, value heads, as far as the operand holds them.
+	// The columns of the operand are query heads, then key heads and value heads if it holds them too.
 	q, k, v := args[0], args[1], args[2]
 	all, kcol, vcol := a.Heads, 0, 0
 	switch {
@@ -610,7 +611,7 @@ func (j *attentionJob[T]) sizes(in *exec.Instr, args []exec.Arg) error {
 		len(j.q.x) != r*width || len(j.k.x) != rk*j.k.ld || len(j.v.x) != rk*j.v.ld {
 		return mismatch(in, args)
 	}
-	// By what is absent: operands may be one matrix, too.
+	// Told by which operands are absent, since two operands may be the same matrix.
 	if beside := args[2].Buffer == nil; args[1].Buffer != nil && (beside && j.k.ld != 2*a.KVHeads*d || !beside && (j.k.ld != a.KVHeads*d || j.v.ld != a.KVHeads*d)) {
 		return mismatch(in, args)
 	}

@@ -7,10 +7,9 @@ import (
 	"hone/trainer/exec"
 )
 
-// A cachedJob is attention of new tokens to what is kept of their sequences and to each
-// other. Its tiles and chains are attention's, so that a token has the same bits among any
-// others. First the keys and values of all rows are written, cut over rows; then queries go
-// over them, cut over stretches and key heads.
+// A cachedJob is attention of new tokens to the cached tokens of their sequences and to each other. It has the tiles and
+// sums of attention, so that a token has the same bits whatever tokens are read with it. First the keys and values of
+// all rows are written to the caches, cut over rows; then the queries attend to them, cut over stretches and key heads.
 type cachedJob[T float] struct {
 	d                    *Device
 	writing              bool
@@ -44,7 +43,7 @@ func (j *cachedJob[T]) chunk(i, worker int) {
 	j.attend(j.stretches[i/j.kv], i%j.kv, j.d.scratch[worker])
 }
 
-// cached is where a row's keys and values are kept; -1: it is none.
+// cached is the index of a row's keys and values in the caches; -1: the row is not used.
 func (j *cachedJob[T]) cached(r int) int {
 	if j.positions[r] < 0 {
 		return -1
@@ -52,8 +51,8 @@ func (j *cachedJob[T]) cached(r int) int {
 	return (int(j.sequences[r])*j.t + int(j.positions[r])) * j.kv * j.dim
 }
 
-// attend goes over the queries of a stretch, of all heads of one key head: query i is of row i/group.
-// unitTiles of them take in each tile of keys together.
+// attend computes the results of a stretch for the query heads of one key head. Query i is of row i/group. Up to
+// unitTiles tiles of queries take in each tile of keys together.
 func (j *cachedJob[T]) attend(r stretch, kv int, w *scratch) {
 	d, group, ld := j.dim, j.heads/j.kv, j.kv*j.dim
 	first := int(j.sequences[r.from])*j.t*ld + kv*d
@@ -125,8 +124,8 @@ func (j *cachedJob[T]) attend(r stretch, kv int, w *scratch) {
 	}
 }
 
-// split finds the stretches, each of so many rows that its queries are a unit's, and clears the
-// results of what is no row.
+// split finds the stretches, each of at most as many rows as make up a unit's queries, and clears the results of unused
+// rows.
 func (j *cachedJob[T]) split() {
 	most := max(1, unitTiles*tileRows*j.kv/j.heads)
 	j.stretches = j.stretches[:0]

@@ -6,8 +6,8 @@ import (
 )
 
 const (
-	// tileRows is the number of keys whose scores a running softmax takes in at once, and so
-	// a part of the result's bits; and the number of queries on their way together, which is not.
+	// tileRows is the number of keys whose scores a running softmax takes in at once, which the bits of a result depend on;
+	// and the number of queries that go over the keys together, which they do not depend on.
 	tileRows = 64
 	// tileLD is the distance of a tile's rows of scores, and of the rows of transposed keys: a
 	// unit of 16 more than a row, and no power of two.
@@ -66,8 +66,8 @@ func newTiler[T float](k *kernels, w *scratch, d int) tiler[T] {
 
 func (t *tiler[T]) asm() bool { return isF32[T]() && t.k.attention.strips != nil }
 
-// A slant is the part of a product that matters where query i sees no key after i, in a
-// square tile. What is left out is 0, or never read.
+// A slant is the part of a product that is needed in a square tile where query i sees no key after i. What is left out
+// is 0, or never read.
 type slant int
 
 const (
@@ -95,7 +95,7 @@ func (t *tiler[T]) product(m, n, kk int, a []T, ars, aks int, b []T, ldb int, c 
 		astep += 4 * mr * aks
 		bstep, kcstep = 4*mr*ldb, -mr
 	}
-	// One look at the last element of each stands for the kernels' bounds checks.
+	// Reading the last element of each is the bounds check for the assembly.
 	_, _ = a[(m-1)*ars+(kk-1)*aks], c[(m-1)*ldc+(n+nr-1)/nr*nr-1]
 	_ = b[(kk-1)*ldb+(n+nr-1)/nr*nr-1]
 	a32, b32, c32 := f32(a), f32(b), f32(c)
@@ -120,12 +120,12 @@ func (t *tiler[T]) product(m, n, kk int, a []T, ars, aks int, b []T, ldb int, c 
 	}
 }
 
-// An asker has what comes soon brought into the second-level cache while products are
-// computed: from rows so short and so far apart no processor fetches ahead by itself.
+// An asker prefetches data into the second-level cache while products are computed: processors do not prefetch by
+// themselves from rows that are so short and so far apart.
 type asker struct {
 	areas     [8]area
-	n, at     int // areas, and the one in turn
-	line, row int // of it
+	n, at     int // number of areas, and the current one
+	line, row int // of the current area
 }
 
 // An area is rows of n elements, over some lines each, ld elements apart.
@@ -134,7 +134,7 @@ type area struct {
 	rows, n, lines, ld int
 }
 
-// add has rows of a head brought.
+// add adds rows of a head to what is prefetched.
 func (a *asker) add(x *float32, rows, dim, ld int) {
 	if rows > 0 && a.n < len(a.areas) {
 		// one line more where the rows begin within a line
@@ -144,8 +144,8 @@ func (a *asker) add(x *float32, rows, dim, ld int) {
 	}
 }
 
-// take gives the next lines, as many as a kernel asks for: from where on, and how far apart.
-// Where there are none, it is one that is there.
+// take gives the next lines that a kernel is to prefetch: the address of the first, and their distance. Where there are
+// none left, it gives an address that is valid anyway.
 func (a *asker) take(lines int, there *float32) (next *float32, step int) {
 	if a.at == a.n {
 		return there, 0
@@ -201,7 +201,7 @@ func (t *tiler[T]) transpose(n int, dst, src []T, lds int, factor T) {
 	if i == n {
 		return
 	}
-	// Rows or columns that are not there: through a block of zeros.
+	// Rows or columns are missing: transpose through a block filled up with zeros.
 	block := lend[T](t.w, slotC, 8*d8)
 	units := (n + t.k.nr - 1) / t.k.nr * t.k.nr
 	for ; i < units; i += 8 {

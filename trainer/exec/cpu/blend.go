@@ -25,8 +25,8 @@ func (j *blendJob[T]) start(d *Device, c, e float64) {
 	*j = blendJob[T]{}
 }
 
-// trustUpdate: p, u (n), scalars(3), norm2(1), psum(1), usum(1) -> p: steps whose length
-// follows the size of the parameter.
+// trustUpdate: p, u (n), scalars(3), norm2(1), psum(1), usum(1) -> p: a step whose length is in proportion to the norm of
+// the parameter.
 func trustUpdate[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
 	if err := operands(in, args, 7); err != nil {
 		return err

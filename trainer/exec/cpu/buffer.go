@@ -17,7 +17,7 @@ type buffer struct {
 
 type mapping struct{ bytes []byte }
 
-// hugePage is the usual size of large pages: a pass over an arena in them misses the TLB less.
+// hugePage is the usual size of large pages, with which a pass over an arena has fewer TLB misses.
 const hugePage = 2 << 20
 
 func newBuffer(n int) (*buffer, error) {

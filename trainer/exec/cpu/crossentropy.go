@@ -33,7 +33,7 @@ func (j *crossEntropyJob[T]) chunk(i, worker int) {
 
 func (j *crossEntropyJob[T]) forward(r int, w *scratch) {
 	target := j.targets[r]
-	if target < 0 { // most rows of masked pretraining: not worth the exponentials
+	if target < 0 { // most rows of masked pretraining: their exponentials are not needed
 		j.nll[r], j.lse[r] = 0, 0
 		return
 	}
@@ -56,7 +56,7 @@ func (j *crossEntropyJob[T]) backward(r int, w *scratch) {
 	at[0] = x[target]
 	scale := 1 + T(2*j.z*j.lse[r])
 	expScale(j.d.kern, dx, x, j.lse[r], T(s*scale))
-	// p-1 before the scaling: the gradient of a sure and right answer is 0.
+	// p-1 before the scaling, so that the gradient of a certain and right prediction is 0.
 	expSub(j.d.kern, at, at, j.lse[r])
 	dx[target] = (T(at[0]*scale) - 1) * s
 }

@@ -17,7 +17,7 @@ func available() []*kernels {
 	return append(have, &genericKernels)
 }
 
-// bf16Sets lists those that this processor and system run beside a kernel set, best first.
+// bf16Sets lists the bf16 sets that this processor and system can run beside a kernel set, best first.
 func bf16Sets(k *kernels) []*bf16Set {
 	var have []*bf16Set
 	x := &cpu.X86

@@ -11,9 +11,9 @@ import (
 // Options choose how a device works.
 type Options struct {
 	Threads int // 0: GOMAXPROCS
-	// "generic", "avx2", "avx512"; "": what the environment's HONE_KERNELS names, or the best that
-	// the processor has. Behind "avx512" may stand what multiplies in bf16: "avx512+amx",
-	// "avx512+vdpbf16ps"; else it is the best, too.
+	// Kernels is "generic", "avx2" or "avx512"; "": the value of the environment variable HONE_KERNELS, or else the best
+	// that the processor has. For bf16, "avx512" may be followed by the instructions to use, "avx512+amx" or
+	// "avx512+vdpbf16ps"; without, it is the best too.
 	Kernels string
 	BF16    bool // instructions may ask for products of bf16
 }
@@ -75,7 +75,7 @@ func (d *Device) Threads() int { return d.pool.threads }
 func (d *Device) Alloc(bytes int) (exec.Buffer, error) {
 	b, err := newBuffer(bytes)
 	if err != nil {
-		return nil, err // not b: a nil *buffer is no nil Buffer
+		return nil, err // not b: a nil *buffer in a Buffer is not nil
 	}
 	return b, nil
 }

@@ -30,9 +30,9 @@ func (k *philoxKey) words(c0, c1, c2, c3 uint32) (uint32, uint32, uint32, uint32
 	return c0, c1, c2, c3
 }
 
-// A mask tells which elements are dropped. Element i takes half-word i%8 of counter
-// (i/8, salt, step, micro-batch) under key (seed low, seed high ^ salt's upper half).
-// Sixteen bits are enough, as kept elements are scaled for the rate that they give.
+// A mask says which elements are dropped. Element i is decided by half-word i%8 of counter (i/8, salt, step, micro-batch)
+// under key (seed low, seed high ^ salt's upper half). Sixteen bits are enough: kept elements are scaled by the rate as
+// rounded to them.
 type mask[T float] struct {
 	k                 *kernels
 	state             maskState
@@ -79,7 +79,7 @@ func (m *mask[T]) set(k *kernels, in *exec.Instr, rng []int32) error {
 
 // apply writes what is left of x to y, which may be x; block is an eighth of the first element's number.
 func (m *mask[T]) apply(y, x []T, block uint32) {
-	// A factor from a table, for a branch would be mispredicted at each dropped element.
+	// The factor comes from a table: a branch would be mispredicted at each dropped element.
 	factor := [2]T{m.scale, 0}
 	limit := m.limit
 	if n := len(y) / 32; isF32[T]() && m.k.dropout != nil && n > 0 {
@@ -137,7 +137,7 @@ func dropout[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) e
 	if err := j.mask.set(d.kern, in, rng); err != nil {
 		return err
 	}
-	if j.mask.limit == 1<<16 { // nothing is kept, and no scale would be a number
+	if j.mask.limit == 1<<16 { // nothing is kept, and the scale would be infinite
 		clear(j.y)
 	} else {
 		d.pool.run(chunks(len(j.y), elemChunk), j)

@@ -25,7 +25,7 @@ func (j *embedJob[T]) chunk(i, _ int) {
 	}
 }
 
-// below checks that every id is less than n; negative ones stand for nothing.
+// below checks that every id is less than n; negative ids mean no row.
 func below(in *exec.Instr, ids []int32, n int) error {
 	for r, id := range ids {
 		if int(id) >= n {
@@ -59,8 +59,7 @@ func embed[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) err
 
 const embedCols = 256 // columns of dw of one chunk
 
-// An embedGradJob is cut over blocks of dw: each looks at all ids and adds the rows
-// that are its own, in order.
+// An embedGradJob is cut over blocks of dw. Each chunk goes over all ids, and adds the rows of its own block, in order.
 type embedGradJob[T float] struct {
 	k      *kernels
 	dy, dw []T

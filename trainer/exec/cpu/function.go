@@ -6,8 +6,8 @@ import (
 	"hone/trainer/exec"
 )
 
-// functionOf is an activation and its derivative, in float64: for the functions that have no op or
-// assembly of their own. Where a function has a corner, the derivative is torch's.
+// functionOf gives an activation and its derivative, in float64, for functions that have no op or assembly of their own.
+// At a corner of a function the derivative is torch's.
 func functionOf(f exec.Activation, x float64) (y, dy float64) {
 	switch f {
 	case exec.SiLU, exec.GELUTanh:
@@ -78,7 +78,7 @@ func functionOf(f exec.Activation, x float64) (y, dy float64) {
 	return x, 1 // exec.Linear
 }
 
-// gelu64Of is x·Φ(x) and its derivative; no infinity meets a zero.
+// gelu64Of is x·Φ(x) and its derivative. x is bounded, so that infinity is not multiplied by zero.
 func gelu64Of(x float64) (y, dy float64) {
 	x = max(x, -40)
 	half := 0.5 * math.Erfc(-x/math.Sqrt2) // Φ(x)

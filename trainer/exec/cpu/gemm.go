@@ -1,10 +1,8 @@
 package cpu
 
-// Matrix products, blocked as in Goto & van de Geijn 2008: columns of C in blocks
-// of nc, k in blocks of kc, rows in blocks of mc; B is packed into panels of nr
-// columns (one panel stays in the first-level cache), A is read in place with two
-// strides. Each block of k loads C into the accumulators, so that an element is
-// one chain over k whatever the blocks are.
+// Matrix products, blocked as in Goto & van de Geijn 2008: columns of C in blocks of nc, k in blocks of kc, rows in blocks
+// of mc. B is packed into panels of nr columns, one of which stays in the first-level cache; A is read in place, with two
+// strides. Each block of k loads C into the accumulators, so that an element is one chain over k, whatever the blocks.
 
 // gemmKernels are the assembly of the matrix product.
 type gemmKernels struct {
@@ -47,8 +45,8 @@ func gemm[T float](k *kernels, w *scratch, transA, transB bool, m, n, kk int, a 
 	gemmBias(k, w, transA, transB, m, n, kk, a, lda, b, ldb, c, ldc, accumulate, nil)
 }
 
-// addBias adds it (n), if there is any, to columns col to col+cols of rows row to row+rows of
-// C, once they are finished and still in the caches.
+// addBias adds the bias (n), if there is one, to columns col to col+cols of rows row to row+rows of C, when they are
+// finished and still in the caches.
 func addBias[T float](k *kernels, bias, c []T, ldc, row, rows, col, cols int) {
 	if bias == nil {
 		return
@@ -64,7 +62,7 @@ func gemmBias[T float](k *kernels, w *scratch, transA, transB bool, m, n, kk int
 	if m <= 0 || n <= 0 {
 		return
 	}
-	// One look at the last element of each stands for the kernels' bounds checks.
+	// Reading the last element of each is the bounds check for the assembly.
 	_ = c[(m-1)*ldc+n-1]
 	if kk <= 0 {
 		for i := range m {
@@ -221,10 +219,9 @@ func microEdge[T float](kc int, a []T, ars, aks int, b, c []T, ldc, rows, cols i
 	}
 }
 
-// gemm32 is the product over an assembly micro-kernel. A block of B (kc,nc) lies packed in
-// the second-level cache; rows of A, as many as a tile has, stay in the first while the
-// micro-kernel walks along them, so that C is read and written in runs. Meanwhile it asks
-// for the next rows of A where they lie apart; to ask for what is packed next gained nothing.
+// gemm32 is the product with an assembly micro-kernel. A block of B (kc,nc) lies packed in the second-level cache. A
+// tile's rows of A stay in the first-level cache while the micro-kernel goes along them, so that C is read and written in
+// runs. Meanwhile it prefetches the next rows of A where they lie apart; prefetching what is packed next gained nothing.
 func gemm32(k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int, accumulate bool, bias []float32) {
 	mr, nr := k.mr, k.nr
 	packed, panels := lend32(k, w, transA, m, n, kk)
@@ -285,7 +282,7 @@ func gemm32(k *kernels, w *scratch, transA, transB bool, m, n, kk int, a []float
 	}
 }
 
-// lend32 is what gemm32 works in: packed A or nil, packed B.
+// lend32 gives the memory that gemm32 works in: packed A or nil, packed B.
 func lend32(k *kernels, w *scratch, transA bool, m, n, kk int) (packed, panels []float32) {
 	// Aᵀ is read in place where too few columns would pay for packing it.
 	if transA && n >= 4*k.nr {

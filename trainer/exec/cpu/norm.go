@@ -131,8 +131,8 @@ func headNorm(r, c int, gain exec.Arg) (int, int) {
 // absentOr says whether an optional operand is absent or has n elements.
 func absentOr[T float](x []T, n int) bool { return x == nil || len(x) == n }
 
-// A normGradJob is the gradient of a norm, cut over rows: a mean that is absent is 0, as
-// is then the average of h. Sums over rows are left in parts.
+// A normGradJob is the gradient of a norm, cut over rows. Without a mean, as in RMS norms, mean and average of h count as
+// 0. Sums over rows are left in parts.
 type normGradJob[T float] struct {
 	d                  *Device
 	dy, x, gain        []T

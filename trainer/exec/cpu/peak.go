@@ -11,14 +11,14 @@ type peakKernels struct {
 	readLoop func(n int, src *float32) // n a multiple of 4·lanes
 }
 
-// PeakFLOPS measures float32 GFLOP/s, a multiply and an add counted as two, of
-// instructions that wait for no memory: the best of rounds within about 0.1 s.
+// PeakFLOPS measures the float32 GFLOP/s, a multiply and an add counted as two, of instructions that do not wait for
+// memory: the best of several rounds in about 0.1 s.
 func (d *Device) PeakFLOPS(threads int) (gflops float64) {
 	threads = min(max(threads, 1), d.pool.threads)
 	return d.peak(threads, &peakJob{k: d.kern, tile: make([]float32, threads*2*peakSteps)})
 }
 
-// PeakBF16 is PeakFLOPS of products of bf16; 0 of a device that has none.
+// PeakBF16 is PeakFLOPS for products of bf16; 0 where the device has none.
 func (d *Device) PeakBF16(threads int) (gflops float64) {
 	if d.bf16 == nil {
 		return 0
@@ -26,12 +26,11 @@ func (d *Device) PeakBF16(threads int) (gflops float64) {
 	return d.peak(min(max(threads, 1), d.pool.threads), &peakJob{k: d.kern, bf16: d.bf16})
 }
 
-// Limits are what the processor gives: GFLOP/s of fused multiply-adds of float32, two for
-// each, and of products of bf16, 0 of a device that has none; GB/s of reading memory.
+// Limits are the rates that the processor reaches: GFLOP/s of float32 fused multiply-adds, each counted as two, and of
+// products of bf16, 0 where the device has none; GB/s of reading memory.
 type Limits struct{ GFLOPS, BF16, Bandwidth float64 }
 
-// A Gauge measures limits now, so that what is measured in turns with it can be told as a
-// share of them.
+// A Gauge measures limits at the time, so that what is measured in turns with it can be given as a share of them.
 type Gauge struct {
 	d    *Device
 	fma  *peakJob
@@ -42,7 +41,7 @@ type Gauge struct {
 // readShare is what a thread reads at a time, in floats: 32 MiB, far more than its cache.
 const readShare = 8 << 20
 
-// Gauge of the device, on all its threads. It holds 32 MiB for each of them.
+// Gauge gives a gauge of the device, on all its threads. It holds 32 MiB for each thread.
 func (d *Device) Gauge() *Gauge {
 	g := &Gauge{
 		d:    d,
@@ -56,7 +55,7 @@ func (d *Device) Gauge() *Gauge {
 		g.bf16 = &peakJob{k: d.kern, bf16: d.bf16, rounds: 1 << 16}
 	}
 	for i := range g.read.src {
-		g.read.src[i] = 1 // else every page would be the same page of zeros
+		g.read.src[i] = 1 // otherwise every page would be the same page of zeros
 	}
 	return g
 }

@@ -30,10 +30,9 @@ type pool struct {
 	closed  bool
 }
 
-// A part is the chunks from lo to hi that are left of a worker's own: lo << 32 | hi. It
-// takes the lowest. Who has none left of his own takes another's highest. The parts are
-// the same in every region of as many chunks, so that rows stay in the caches of the
-// processor that had them last.
+// A part is what is left of a worker's own chunks, from lo to hi: lo << 32 | hi. The worker takes the lowest. One that has
+// none left takes the highest of another. The parts are the same in all regions with as many chunks, so that rows stay in
+// the caches of the processor that had them last.
 type part struct {
 	left atomic.Uint64
 	_    [56]byte
@@ -100,7 +99,7 @@ func (p *pool) run(n int, t task) {
 		}
 	}
 	p.take(0)
-	// A worker that is not inside by now has nothing left to take.
+	// For a worker that is not inside by now nothing is left.
 	if p.state.Add(^uint64(poolOpen-1))&(poolOpen-1) != 0 {
 		for spins := 0; p.state.Load()&(poolOpen-1) != 0; spins++ {
 			if spins%spinLoad == spinLoad-1 {
@@ -139,7 +138,7 @@ func (p *pool) work(w *worker, id int) {
 			continue
 		}
 		w.parked.Store(true)
-		// A region opened before parked was set has woken nobody.
+		// A region that was opened before parked was set has not woken this worker.
 		if s := p.state.Load(); (s&poolOpen != 0 && s>>32 != seen || w.quit.Load()) && w.parked.CompareAndSwap(true, false) {
 			continue
 		}

@@ -9,7 +9,7 @@ import (
 // Precisions are the types of matrix products' operands that a recipe can ask for.
 var Precisions = []string{"fp32", "bf16"}
 
-// CheckPrecision says why the kernels, by their name as in Options, cannot multiply in a precision here.
+// CheckPrecision gives an error if the kernels, named as in Options, cannot multiply in a precision on this machine.
 func CheckPrecision(precision, kernels string) error {
 	if !slices.Contains(Precisions, precision) {
 		return fmt.Errorf("%q is not known; known are %s", precision, strings.Join(Precisions, ", "))
@@ -34,8 +34,8 @@ type bf16Set struct {
 	loopFLOPs float64
 }
 
-// findBF16 gives of those that there are, best first, the set that a name, "avx512+amx", asks
-// for, or the best.
+// findBF16 gives the bf16 set that a name such as "avx512+amx" asks for, or else the best of those that there are, which
+// are listed best first.
 func findBF16(k *kernels, have []*bf16Set, name string) (*bf16Set, error) {
 	_, name, _ = strings.Cut(name, "+")
 	for _, s := range have {

@@ -4,9 +4,8 @@ import (
 	"hone/trainer/exec"
 )
 
-// A relativeJob is what follows the products of queries and keys by distance: the scale, and
-// the terms of equal and of other types; or the gradients of those. It is cut over rows; the
-// last phase, which sums over rows, over heads.
+// A relativeJob does what follows the products of queries with the keys of distances: the scale, and the terms for equal
+// and different types; or the gradients of these. It is cut over rows; its last phase, which sums over rows, over heads.
 type relativeJob[T float] struct {
 	phase         relativePhase
 	y             []T // (R,H,S): the scores, or their gradient

@@ -6,8 +6,7 @@ import (
 	"hone/trainer/exec"
 )
 
-// A rememberJob sets a memory before each sequence, and keeps the end of both. It is cut over
-// sequences.
+// A rememberJob puts a memory before each sequence, and keeps the last rows of the two together. It is cut over sequences.
 type rememberJob[T float] struct {
 	from, to, x, y []T
 	m, t, c        int

@@ -4,7 +4,7 @@ import "unsafe"
 
 // A scratch is one worker's private memory. Its buffers grow on first use and stay.
 type scratch struct {
-	cell  [4]float32 // what a reduction gives: the address of a local variable would escape
+	cell  [4]float32 // results of a reduction; a local variable would escape to the heap
 	wide  [8]float64
 	slots [numSlots][]byte
 	owner [numSlots]*buffer // of the slots that are mapped
@@ -45,7 +45,7 @@ func (s *scratch) grow(at slot, size int) {
 	s.slots[at], s.owner[at] = alignedBytes(size), nil
 }
 
-// alignedBytes is n zero bytes whose first is at a multiple of 64; make promises less.
+// alignedBytes is n zero bytes whose first is at a multiple of 64, which make does not promise.
 func alignedBytes(n int) []byte {
 	b := make([]byte, n+63)
 	off := int(-uintptr(unsafe.Pointer(&b[0])) & 63) // Go's heap does not move

@@ -6,13 +6,13 @@ import (
 	"slices"
 )
 
-// rows are what attention knows of queries or of keys, of sequences of t rows each.
+// rows are the segments and orders of queries or of keys, in sequences of t rows each.
 type rows struct {
 	segments, order []int32
 	t               int
 }
 
-// A span is a run of queries and the run of keys of the same segment: they see nothing else.
+// A span is a run of queries and the run of keys of the same segment. Its queries see no other keys.
 type span struct {
 	q, nq        int32 // the first query, of all, and their number
 	k, nk        int32 // keys; none, or no queries: nothing is seen
@@ -24,9 +24,9 @@ type span struct {
 type spanKind uint8
 
 const (
-	spanSorted  spanKind = iota // the keys' order never falls: each query sees the first so many
+	spanSorted  spanKind = iota // the keys' order never decreases: each query sees the first so many keys
 	spanOrdered                 // any order
-	spanMixed                   // a whole sequence, for one of its segments is in several pieces
+	spanMixed                   // a whole sequence, because one of its segments is in several pieces
 )
 
 func tilesOf(n int32) int { return (int(n) + tileRows - 1) / tileRows }
@@ -34,13 +34,13 @@ func tilesOf(n int32) int { return (int(n) + tileRows - 1) / tileRows }
 // A tile is some tileRows rows of a span, with the least and the largest of their orders.
 type tile struct{ min, max int32 }
 
-// A unit is a part of the work: queries of a span, from one of its tiles up to another.
+// A unit is a part of the work: some consecutive query tiles of a span.
 type unit struct {
 	span, from, to int32
 	cost           int32
 }
 
-// spans are a batch's cut. The lists keep their room, for the number of documents
+// spans are the spans of a batch, with their tiles and units. The lists keep their capacity, since the number of documents
 // changes from batch to batch.
 type spans struct {
 	list           []span
@@ -53,8 +53,8 @@ type spans struct {
 // A run is some equal segments side by side.
 type run struct{ row, n, segment int32 }
 
-// find cuts the batch. Keys may be the queries themselves. A strict query does not see
-// keys of its own order.
+// find cuts a batch into spans. self says that the keys are the queries themselves. With strict, a query does not see keys
+// of its own order.
 func (s *spans) find(q, k rows, self, strict bool) {
 	if n := len(q.segments) + len(k.segments); cap(s.list) < n {
 		s.list, s.first, s.units = make([]span, 0, n), make([]int32, 0, n+1), make([]unit, 0, n)
@@ -166,8 +166,8 @@ func appendRuns(runs []run, segments []int32, row0, n int) ([]run, bool) {
 	return runs, false
 }
 
-// plan cuts the spans into units of so many tiles of queries, the dearest first, so that
-// the workers end together. Keys that no query sees are units too.
+// plan cuts the spans into units of so many query tiles, the most expensive first, so that all workers end at about the
+// same time. Keys that no query sees are units too.
 func (s *spans) plan(tiles int) {
 	s.units = s.units[:0]
 	for i := range s.list {
@@ -192,14 +192,14 @@ func (s *spans) of(u *unit) *span {
 	return &s.list[u.span]
 }
 
-// queries are a unit's: the first and their number.
+// queries are those of a unit: the first, and their number.
 func (s *spans) queries(u *unit) (first, n int) {
 	sp := &s.list[u.span]
 	lo := int(u.from) * tileRows
 	return int(sp.q) + lo, min(int(u.to)*tileRows, int(sp.nq)) - lo
 }
 
-// keys are those of its span up to the last tile that a unit sees.
+// keys are those of a unit's span, up to the last tile that the unit sees: the first, and their number.
 func (s *spans) keys(u *unit) (first, n int) {
 	sp := &s.list[u.span]
 	if sp.nq == 0 {

@@ -7,8 +7,8 @@ import (
 	"hone/trainer/exec"
 )
 
-// A spanLoss has the operands of the loss of spans, whose softmax goes over the rows of a
-// sequence, one for each column of the scores. There is little to do, so one thread does it.
+// A spanLoss has the operands of the loss of spans. Its softmax goes over the rows of a sequence, separately for each
+// column of the scores. It is little work, and one thread does it.
 type spanLoss[T float] struct {
 	scores, weights, lse []T
 	spans, targets       []int32

@@ -6,7 +6,7 @@ import (
 	"hone/trainer/exec"
 )
 
-// A step is what an update is fed.
+// A step has the numbers that an update is fed.
 type step struct {
 	lr, update float64
 	clip       float64 // the gradient's factor
