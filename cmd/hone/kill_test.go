@@ -492,7 +492,7 @@ func TestKillFetch(t *testing.T) {
 			if err := cmd.Wait(); !errors.As(err, &exit) || signal == os.Interrupt && exit.ExitCode() != exitInterrupted {
 				t.Fatalf("%v\n%s", err, stderr)
 			}
-			server.Answer(func(http.ResponseWriter, *http.Request) bool { return false })
+			server.Answer(nil)
 			server.Requests()
 			cmd, stderr = hone(t, dir, env, "import", "hf:org/name", "model")
 			if err := cmd.Run(); !errors.As(err, &exit) || exit.ExitCode() != exitInput || !strings.Contains(stderr.String(), "model.safetensors") {

@@ -246,7 +246,7 @@ func Convert(ctx context.Context, from, dir string, opt ConvertOptions, progress
 	if err != nil {
 		return nil, err
 	}
-	opt.Source, opt.Licence = l.origin(opt.Source), cmp.Or(opt.Licence, l.licence)
+	opt.Name, opt.Source, opt.Licence = cmp.Or(opt.Name, l.name), l.origin(opt.Source), cmp.Or(opt.Licence, l.licence)
 	earlier, err := readManifest(from)
 	if errors.Is(err, os.ErrNotExist) {
 		earlier = nil

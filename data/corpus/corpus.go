@@ -570,7 +570,7 @@ func openFiles(ctx context.Context, spec Spec, cacheDir string, progress func(do
 		return nil, err
 	}
 	files := l.files
-	spec.Source, spec.Licence = l.origin(spec.Source), cmp.Or(spec.Licence, l.licence)
+	spec.Name, spec.Source, spec.Licence = cmp.Or(spec.Name, l.name), l.origin(spec.Source), cmp.Or(spec.Licence, l.licence)
 	for _, f := range files {
 		if err := ctx.Err(); err != nil {
 			return nil, err

@@ -20,8 +20,8 @@ import (
 // A listing is what the name of a corpus stands for: files, each of a split, and what is known
 // of where they are from.
 type listing struct {
-	files           []sided
-	source, licence string
+	files                 []sided
+	name, source, licence string // "": as a recipe has it
 }
 
 // origin is where the files are from, beside what a recipe says of it.
@@ -107,7 +107,11 @@ func fetch(ctx context.Context, from, cacheDir string, read source.Options, say 
 	for i := range files {
 		files[i].path, files[i].classes = filepath.Join(dir, filepath.FromSlash(files[i].path)), classes
 	}
-	return &listing{files, s.Address(), card.Licence}, nil
+	name := path.Base(ref.Repo)
+	if ref.Part != "" {
+		name += "-" + strings.ReplaceAll(ref.Part, "/", "-")
+	}
+	return &listing{files, name, s.Address(), card.Licence}, nil
 }
 
 // dataFiles are the files of a data set that its name stands for, by their paths in the

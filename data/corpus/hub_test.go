@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -179,6 +180,50 @@ func TestHubCorpus(t *testing.T) {
 	m, err := Convert(ctx, "hf:datasets/org/set@"+commit, filepath.Join(t.TempDir(), "out"), ConvertOptions{CacheDir: cache, Name: "set"}, nil)
 	if err != nil || m.Source != address || m.Licence != "cc-by-4.0" || m.Rows != 3 {
 		t.Errorf("%+v, %v", m, err)
+	}
+}
+
+// A set of Parquet files, as the hub writes them, says the same from there as from a directory.
+func TestHubParquet(t *testing.T) {
+	ctx := context.Background()
+	server := startHub(t)
+	text, err := os.ReadFile("../source/testdata/tables/datasets.parquet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	local := filepath.Join(t.TempDir(), "data")
+	if err := os.Mkdir(local, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{}
+	for _, name := range []string{"train-00000-of-00002.parquet", "train-00001-of-00002.parquet", "validation-00000-of-00001.parquet"} {
+		files["data/"+name] = string(text)
+		if err := os.WriteFile(filepath.Join(local, name), text, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server.Commit("datasets/org/set", files)
+	cache := t.TempDir()
+	open := func(from string) *Corpus {
+		t.Helper()
+		c, err := Prepare(ctx, Spec{From: from}, cache, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	a, b := open("hf:datasets/org/set"), open(local)
+	defer a.Close()
+	defer b.Close()
+	if a.Provenance.SHA256 != b.Provenance.SHA256 || a.Provenance.Name != "set" || fmt.Sprint(a.Labels) != fmt.Sprint(b.Labels) || a.Train.Rows() != 12 || a.Validation.Rows() != 6 || a.Train.SHA256 != b.Train.SHA256 {
+		t.Errorf("%+v, want as %+v", a.Provenance, b.Provenance)
+	}
+	for i := range a.Train.Rows() {
+		x, err1 := a.Train.Record(i)
+		y, err2 := b.Train.Record(i)
+		if err1 != nil || err2 != nil || !reflect.DeepEqual(x, y) {
+			t.Errorf("record %d: %+v, %+v, %v, %v", i, x, y, err1, err2)
+		}
 	}
 }
 

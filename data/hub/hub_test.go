@@ -202,6 +202,16 @@ func TestFetch(t *testing.T) {
 	if list := r.Requests(); len(list) != 1 || list[0].Path != "/api/models/org/name/revision/main" {
 		t.Errorf("fetched again, it asked %+v", list)
 	}
+	// Where the hub is down, what the cache has is not taken without a word.
+	r.Answer(func(w http.ResponseWriter, _ *http.Request) bool {
+		hubtest.Fail(w, http.StatusBadGateway, "", "")
+		return true
+	})
+	if _, err := r.fetch("hf:org/name"); err == nil || !strings.Contains(err.Error(), "502 Bad Gateway (tried 6 times) (hint: with HF_HUB_OFFLINE=1, what the cache has of it is used, commit "+commit+")") {
+		t.Errorf("of a hub that is down: %v", err)
+	}
+	r.Answer(nil)
+	r.Requests()
 	// Of a commit, nothing.
 	dir, err = r.fetch("hf:org/name@" + commit)
 	wantFiles(t, dir, err, small)

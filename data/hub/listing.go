@@ -104,6 +104,10 @@ func (c *Client) open(ctx context.Context, r Ref) (*Snapshot, error) {
 	default:
 		var answer struct{ SHA string }
 		if _, err := c.api(ctx, r, c.base.JoinPath("api", r.kind(), r.Repo, "revision").JoinPath(url.PathEscape(r.Revision)), &answer); err != nil {
+			text, noCommit := os.ReadFile(ref)
+			if errors.As(err, new(*Fault)) && noCommit == nil {
+				err = fmt.Errorf("%w (hint: with HF_HUB_OFFLINE=1, what the cache has of it is used, commit %s)", err, text)
+			}
 			return nil, err
 		}
 		if s.Commit = answer.SHA; !commitHash.MatchString(s.Commit) {

@@ -139,7 +139,8 @@ func (s *Server) Branch(name, branch, commit string) {
 	s.repos[name].refs[branch] = commit
 }
 
-// Answer has f answer requests from here on, to the store too, unless it returns false.
+// Answer has f answer requests from here on, to the store too, unless it is nil or returns
+// false.
 func (s *Server) Answer(f func(w http.ResponseWriter, r *http.Request) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
