@@ -30,8 +30,8 @@ type ggufForm int
 
 const (
 	asIs       ggufForm = iota
-	queries             // pairs that turn together lie side by side, in each head
-	keys                // the same of the heads of keys
+	queryRows           // pairs that turn together lie side by side, in each head
+	keyRows             // the same of the heads of keys
 	plusOne             // what transformers adds to a norm's weight is added
 	transposed          // transformers' Conv1D has inputs for rows
 )
@@ -40,9 +40,9 @@ const (
 // they come, or with back the other way round; nil: they are the same.
 func (f ggufForm) make(shape []int, heads ggufHeads, back bool) func(v []float32) []float32 {
 	switch f {
-	case queries, keys:
+	case queryRows, keyRows:
 		n := heads.query
-		if f == keys {
+		if f == keyRows {
 			n = heads.key
 		}
 		return func(v []float32) []float32 { return turned(v, shape[0], n, back) }
@@ -119,7 +119,7 @@ func plainTurns(more ...ggufName) []ggufName {
 // part that predicts tokens or labels by it.
 var ggufArchs = []ggufArch{
 	{name: "llama", modelType: "llama", class: "LlamaForCausalLM", config: llamaConfig, write: writeLlama, tensors: decoderNames(plainNorms(
-		ggufName{"blk.%d.attn_q", "model.layers.%d.self_attn.q_proj", queries}, ggufName{"blk.%d.attn_k", "model.layers.%d.self_attn.k_proj", keys})...)},
+		ggufName{"blk.%d.attn_q", "model.layers.%d.self_attn.q_proj", queryRows}, ggufName{"blk.%d.attn_k", "model.layers.%d.self_attn.k_proj", keyRows})...)},
 	{name: "qwen2", modelType: "qwen2", class: "Qwen2ForCausalLM", config: qwen2Config, write: writeLlama, tensors: decoderNames(plainNorms(plainTurns()...)...)},
 	{name: "qwen3", modelType: "qwen3", class: "Qwen3ForCausalLM", config: decoderConfig, write: writeLlama, tensors: decoderNames(plainNorms(plainTurns(
 		ggufName{"blk.%d.attn_q_norm", "model.layers.%d.self_attn.q_norm", asIs}, ggufName{"blk.%d.attn_k_norm", "model.layers.%d.self_attn.k_norm", asIs})...)...)},

@@ -94,9 +94,9 @@ func openGGUF(path string) (m *ggufModel, err error) {
 // heads is how many heads a form tells apart, if it does.
 func (f ggufForm) heads(h ggufHeads) int {
 	switch f {
-	case queries:
+	case queryRows:
 		return h.query
-	case keys:
+	case keyRows:
 		return h.key
 	}
 	return 0

@@ -1,8 +1,10 @@
 package exchange
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -85,5 +87,64 @@ func TestGreedyGGUF(t *testing.T) {
 			}
 			t.Logf("%d of %d texts are the same", same, len(list))
 		})
+	}
+}
+
+// llama.cpp continues prompts by an exported file as hone does by the model that it was exported of.
+// HONE_LLAMA_CPP names a Python that has llama-cpp-python.
+func TestLlamaCpp(t *testing.T) {
+	python := os.Getenv("HONE_LLAMA_CPP")
+	if python == "" {
+		t.Skip("HONE_LLAMA_CPP names no Python with llama-cpp-python")
+	}
+	dev, err := cpu.New(cpu.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	prompts := []string{"the habit", "th", "abcabc a b", "xyz", "aab d e f", "th tk tm"}
+	for name := range ggufModels(t) {
+		if name == "bert" {
+			continue
+		}
+		dir := t.TempDir()
+		model, path := filepath.Join(dir, "model"), filepath.Join(dir, "m.gguf")
+		if _, err := Import(t.Context(), "testdata/gguf/"+name+".gguf", model, silent()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ExportGGUF(t.Context(), model, path, "F32", silent()); err != nil {
+			t.Fatal(err)
+		}
+		ask, err := json.Marshal(map[string]any{"file": path, "prompts": prompts, "tokens": 16})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(python, "testdata/gguf/llamacpp.py")
+		cmd.Stdin = bytes.NewReader(ask)
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		var want []struct{ Tokens, IDs []int32 }
+		if err := json.Unmarshal(out, &want); err != nil {
+			t.Fatal(err)
+		}
+		m, err := pretrained.Open(dev, model, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, _, err := generate.Open(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, prompt := range prompts {
+			if got := append(slices.Clone(g.Before), m.Tokenizer.Encode(nil, prompt)...); !slices.Equal(got, want[i].Tokens) {
+				t.Errorf("%s: %q is %v, want %v", name, prompt, got, want[i].Tokens)
+			}
+			r, err := g.Generate(t.Context(), prompt, generate.Options{MaxTokens: 16}, nil)
+			if err != nil || !slices.Equal(r.IDs, want[i].IDs) {
+				t.Errorf("%s: %q goes on %v, want %v, %v", name, prompt, r.IDs, want[i].IDs, err)
+			}
+		}
 	}
 }
