@@ -16,27 +16,29 @@ func newBench(t *terminal) *cobra.Command {
 	o := bench.Options{Configs: bench.Configs, Matmuls: true, Say: t.say}
 	c := &cobra.Command{
 		Use:   "bench",
-		Short: "this machine's limit, and how near a training step comes",
-		Long: `Measures this machine's fused multiply-adds and memory, matrix products, and the
-training step of four GPT-2s (nano, char, small, gpt2) on the way that hone run goes:
-loader, forward, backward, clipping, AdamW. The step is split by operation, each beside
-its own limit: arithmetic or memory, whichever binds, and none where operands are still
-in a cache. Shares count 6N + 12LCT FLOPs a token (N parameters without positions), and
-nothing for what is computed twice. They are of the limits as measured in turns with the
-steps, so that a clock that moves changes none; one above 100 % is a fault of the
-measurement, and said as such.
+		Short: "measure this machine, and how near a training step comes to its limits",
+		Long: `Measures this machine's peak of fused multiply-adds, its memory bandwidth, matrix products,
+and the training step of four GPT-2 models (nano, char, small, gpt2) as hone run does it:
+loader, forward, backward, clipping, AdamW. Each operation of a step is shown beside its own
+limit, arithmetic or memory; an operation whose operands are still in a cache has none.
 
---config llama, qwen3, palm, bert, t5 or xlnet, or several, measures model families at
-equal parameters in turns with a GPT-2, and their tokens/s over its.
+The share of the peak counts 6N + 12LCT FLOPs per token (N parameters without positions),
+and nothing for what is computed twice. The peak is measured in turns with the steps, so
+that a changing clock rate does not matter. A share above 100 % is reported as an error of
+the measurement.
 
---against torch=PYTHON trains the same models in PyTorch too, plain and compiled, in
-turns with hone; PYTHON is the interpreter of an environment that has torch. With
---against transformers=PYTHON they are that library's: a BERT base and a Llama of 135 M
-parameters (SmolLM2's) or, by --config, other GPT-2s, BERTs and Llamas. This takes
-minutes, above all until PyTorch has compiled; how many is said first.
+--config takes names of models, or of families (llama, qwen3, palm, bert, t5, xlnet). A
+family is measured in turns with a GPT-2 of as many parameters, and its tokens/s are given
+relative to that one's.
 
---precision bf16 measures steps whose matrix products are of bf16, beside the peak of
-these; of a peer, its autocast to bfloat16.`,
+--against torch=PYTHON trains the same models in PyTorch too, plain and compiled, in turns
+with hone; PYTHON is the interpreter of an environment that has torch. --against
+transformers=PYTHON trains models of that library: a BERT base and a Llama of 135 M
+parameters (SmolLM2's) or, by --config, other GPT-2, BERT and Llama models. Either takes
+minutes, mostly for PyTorch's compiler; hone prints an estimate first.
+
+--precision bf16 measures steps with matrix products in bf16, beside the peak in bf16; a
+peer then runs under autocast to bfloat16.`,
 		Example: "  hone bench --config nano --seconds 1",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -51,7 +53,7 @@ these; of a peer, its autocast to bfloat16.`,
 				}
 			}
 			if o.Seconds <= 0 || o.Threads < 0 {
-				return recipes.Input(errors.New("bench: --seconds must be above 0, --threads 0 or more"))
+				return recipes.Input(errors.New("bench: want --seconds above 0, and --threads 0 or more"))
 			}
 			if against != "" {
 				peer, err := bench.ParsePeer(against)
@@ -68,7 +70,7 @@ these; of a peer, its autocast to bfloat16.`,
 					}
 				}
 			} else if markdown {
-				return recipes.Input(errors.New("bench: --markdown writes the comparison with a peer: --against is missing"))
+				return recipes.Input(errors.New("bench: --markdown prints the comparison with another program: --against is missing"))
 			}
 			b, err := bench.Run(c.Context(), o)
 			if err != nil {
@@ -83,11 +85,11 @@ these; of a peer, its autocast to bfloat16.`,
 			return b.Print(t.out)
 		},
 	}
-	c.Flags().StringSliceVar(&configs, "config", nil, "nano, char, small or gpt2 alone, or a family; several with commas")
-	c.Flags().Float64Var(&o.Seconds, "seconds", 7, "time for the step of each config, about")
-	c.Flags().IntVar(&o.Threads, "threads", 0, "threads; 0: one for each core")
-	c.Flags().StringVar(&o.Precision, "precision", "fp32", "of matrix products: fp32, bf16")
-	c.Flags().StringVar(&against, "against", "", "measure a peer beside: torch=PYTHON or transformers=PYTHON")
-	c.Flags().BoolVar(&markdown, "markdown", false, "write the comparison as a table for a README")
+	c.Flags().StringSliceVar(&configs, "config", nil, "models or families to measure, separated by commas: nano, char, small, gpt2, llama, …")
+	c.Flags().Float64Var(&o.Seconds, "seconds", 7, "seconds to measure each model for, about")
+	c.Flags().IntVar(&o.Threads, "threads", 0, "number of threads; 0: one for each core")
+	c.Flags().StringVar(&o.Precision, "precision", "fp32", "precision of matrix products: fp32 or bf16")
+	c.Flags().StringVar(&against, "against", "", "program to compare with: torch=PYTHON or transformers=PYTHON")
+	c.Flags().BoolVar(&markdown, "markdown", false, "print the comparison as a Markdown table")
 	return c
 }

@@ -12,12 +12,12 @@ func newCheck(t *terminal) *cobra.Command {
 	var program bool
 	c := &cobra.Command{
 		Use:   "check RECIPE [KEY=VALUE…]",
-		Short: "validate a recipe and say what it will take",
-		Long: `Validates a recipe, every fault at once, then plans it: the splits of its corpora with
-files, documents and tokens, and how many held-out texts are in training too; of each
-stage documents a step and epochs, parameters, FLOPs, peak memory and minutes, the speed
-measured by some steps on this machine. What will work and is hardly meant is warned of.
-hone data preview shows what the model will see.`,
+		Short: "validate a recipe, and estimate its memory and time",
+		Long: `Validates a recipe, and reports all its faults at once. Then plans it: the splits of each
+corpus, with files, documents, tokens and the number of held-out texts that are in training
+too; and for each stage documents per step, epochs, parameters, FLOPs, peak memory and
+minutes, by the speed of a few steps on this machine. It warns of what will run but is
+probably not meant. hone data preview shows what the model will read.`,
 		Example: "  hone check quickstart\n  hone check quickstart --program",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -58,6 +58,6 @@ hone data preview shows what the model will see.`,
 			return plan.Print(t.out)
 		},
 	}
-	c.Flags().BoolVar(&program, "program", false, "print the lowered programs instead: every instruction with shapes, bytes and FLOPs")
+	c.Flags().BoolVar(&program, "program", false, "print the programs instead: every instruction with its shapes, bytes and FLOPs")
 	return c
 }

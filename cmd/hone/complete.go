@@ -13,12 +13,12 @@ import (
 	"hone/recipes/run"
 )
 
-// completions is how cobra asks what may stand where the cursor is.
+// completions gives the words that can complete the one at the cursor.
 type completions = func(c *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective)
 
-// complete gives the commands under root what their arguments complete by: the n-th
-// argument by the n-th function, further ones by the last. Those of which nothing is said
-// take files, which a shell completes by itself.
+// complete sets the completions of the commands under root: the n-th argument by the n-th
+// function, further ones by the last. Commands that are not listed take files, which a shell
+// completes by itself.
 func complete(root *cobra.Command) {
 	for command, by := range map[string][]completions{
 		"show": {completeShown, completeNothing}, "cp": {completeRecipe, completeFile},
@@ -71,7 +71,7 @@ func builtInOrFile(kind, toComplete string) (list []string, d cobra.ShellCompDir
 	if len(list) == 0 {
 		return []string{"toml"}, cobra.ShellCompDirectiveFilterFileExt
 	}
-	files, _ := filepath.Glob(toComplete + "*.toml") // a pattern that is none matches none
+	files, _ := filepath.Glob(toComplete + "*.toml") // an invalid pattern matches nothing
 	return append(list, files...), cobra.ShellCompDirectiveNoFileComp
 }
 
@@ -104,8 +104,8 @@ func completeCheckpoint(_ *cobra.Command, _ []string, toComplete string) ([]stri
 	})
 }
 
-// directoriesOr gives what of has for each run in runs/, and where nothing of it begins as
-// the word does, any directory.
+// directoriesOr gives the directories that of lists for each run in runs/; where none of them
+// begins with the word, any directory.
 func directoriesOr(toComplete string, of func(run string) []string) (list []string, d cobra.ShellCompDirective) {
 	runs, _ := filepath.Glob(filepath.Join("runs", "*"))
 	for _, at := range runs {
@@ -124,7 +124,7 @@ func directoriesOr(toComplete string, of func(run string) []string) (list []stri
 	return list, cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeShown gives recipes, or with a flag that asks for one, checkpoints.
+// completeShown gives recipes, or with --provenance or --card checkpoints.
 func completeShown(c *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 	if c.Flags().Changed("provenance") || c.Flags().Changed("card") {
 		return completeCheckpoint(c, args, toComplete)

@@ -25,8 +25,10 @@ import (
 
 func newData(t *terminal) *cobra.Command {
 	c := &cobra.Command{
-		Use:     "data",
-		Short:   "look at, convert and preview corpora",
+		Use:   "data",
+		Short: "inspect, convert and preview corpora",
+		Long: `Inspects corpora, converts them into Arrow shards, and previews what a recipe makes of
+them.`,
 		Example: "  hone data info goroot:\n  hone data convert goroot: godoc\n  hone data preview quickstart",
 	}
 	c.AddCommand(newDataInfo(t), newDataConvert(t), newDataPreview(t))
@@ -40,18 +42,21 @@ func newDataConvert(t *terminal) *cobra.Command {
 	}
 	c := &cobra.Command{
 		Use:   "convert CORPUS DIR",
-		Short: "write a corpus as Arrow shards into a new directory",
-		Long: `Writes a corpus as uncompressed Arrow IPC shards with corpus.json, which holds the
-hash of each. goroot: is the Go source tree on this machine: doc comments without
-duplicates, in three splits. Files may be Arrow IPC, Parquet, JSONL, CSV, TSV, FASTA
-or plain text, each also with gzip or zstd, or directories of Hugging Face datasets;
-hf:datasets/ORG/NAME is a data set on their hub (see hone data info).
-A word of the directories below CORPUS, or else of a file's name, says the split:
-train, training; valid, validation, val, dev, eval, evaluation; test, testing. Without
-one a file is for training. The columns of text and label are named so, all others are kept.
+		Short: "convert a corpus to Arrow shards in a new directory",
+		Long: `Converts a corpus to uncompressed Arrow IPC shards in a new directory, with a corpus.json
+that holds their hashes. CORPUS is a file, a glob or a directory of Arrow IPC, Parquet,
+JSONL, CSV, TSV, FASTA or plain text, each also compressed with gzip or zstd; a directory of
+Hugging Face datasets; hf:datasets/ORG/NAME, a data set on the hub (see hone data info); or
+goroot:, the Go source tree on this machine: its doc comments without duplicates, in three
+splits.
 
-What the texts must be, to stay, is said as in a recipe: --normalize, --min-length,
---max-length, --scripts, --dedup; what goes is counted in corpus.json.`,
+The split of a file is a word of a directory below CORPUS, or else of the file's name:
+train, training; valid, validation, val, dev, eval, evaluation; test, testing. A file
+without such a word is for training. In the shards the columns of text and label are called
+text and label, and all other columns are kept.
+
+--normalize, --min-length, --max-length, --scripts and --dedup clean the texts, as the keys
+of a recipe do. corpus.json counts the documents that are left out.`,
 		Example: "  hone data convert goroot: godoc\n  printf 'document\\tstars\\ngood\\t5\\nbad\\t1\\n' > reviews.tsv && hone data convert reviews.tsv reviews --text document --label stars\n  printf '{\"text\": \"one\"}\\n{\"text\": \"One!\"}\\n{\"text\": \"two\"}\\n' > lines.jsonl && hone data convert lines.jsonl lines --dedup exact",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -91,31 +96,34 @@ What the texts must be, to stay, is said as in a recipe: --normalize, --min-leng
 		},
 	}
 	f := c.Flags()
-	f.Float64Var(&o.Shares.Validation, "validation", 0, "share of documents for the validation split")
-	f.Float64Var(&o.Shares.Test, "test", 0, "share of documents for the test split")
-	f.BoolVar(&o.HoldEnds, "hold-ends", false, "hold out the end of each file's text, not documents by a hash")
+	f.Float64Var(&o.Shares.Validation, "validation", 0, "share of the documents to hold out as the validation split")
+	f.Float64Var(&o.Shares.Test, "test", 0, "share of the documents to hold out as the test split")
+	f.BoolVar(&o.HoldEnds, "hold-ends", false, "hold out the end of each file's text, instead of documents chosen by a hash")
 	o.Read.add(c)
-	f.StringVar(&o.Text, "text", "", "column of the text (default text)")
-	f.StringVar(&o.Label, "label", "", "column of the label (default label)")
-	f.StringVar(&o.Rules.Normalize, "normalize", "", "Unicode form of the texts: "+strings.Join(clean.Forms, ", "))
-	f.IntVar(&o.Rules.MinLength, "min-length", 0, "characters that a text must have")
-	f.IntVar(&o.Rules.MaxLength, "max-length", 0, "characters that it may have (default any number)")
-	f.StringSliceVar(&o.Rules.Scripts, "scripts", nil, "that the letters of a text must be of, as Latin,Hangul")
-	f.Float64Var(&o.Rules.ScriptShare, "script-share", 0, "of the letters that must be of these scripts (default 0.5)")
-	f.StringVar(&o.Rules.Dedup, "dedup", "", "of texts alike one stays: exact, by their words, or near")
-	f.Float64Var(&o.Rules.Threshold, "dedup-threshold", 0, "of near: Jaccard similarity of the sets of word 3-grams (default 0.8)")
+	f.StringVar(&o.Text, "text", "", "name of the column with the text (default text)")
+	f.StringVar(&o.Label, "label", "", "name of the column with the label (default label)")
+	f.StringVar(&o.Rules.Normalize, "normalize", "", "Unicode normal form of the texts: "+strings.Join(clean.Forms, ", "))
+	f.IntVar(&o.Rules.MinLength, "min-length", 0, "least number of characters of a text")
+	f.IntVar(&o.Rules.MaxLength, "max-length", 0, "greatest number of characters of a text (default any)")
+	f.StringSliceVar(&o.Rules.Scripts, "scripts", nil, "scripts that the letters of a text must be in, such as Latin,Hangul")
+	f.Float64Var(&o.Rules.ScriptShare, "script-share", 0, "share of the letters that must be in these scripts (default 0.5)")
+	f.StringVar(&o.Rules.Dedup, "dedup", "", "remove duplicates: exact, texts of the same words; or near, similar ones too")
+	f.Float64Var(&o.Rules.Threshold, "dedup-threshold", 0, "of --dedup near: least Jaccard similarity of duplicates, by their word 3-grams (default 0.8)")
 	f.StringVar(&o.Name, "name", "", "name of the corpus")
-	f.StringVar(&o.Source, "source", "", "where it comes from")
-	f.StringVar(&o.Licence, "licence", "", "SPDX expression")
-	f.StringVar(&o.Consent, "consent", "", "on what basis it may be used")
-	f.StringVar(&o.Collected, "collected", "", "when it was collected: a year, a month or a day")
+	f.StringVar(&o.Source, "source", "", "where the corpus comes from")
+	f.StringVar(&o.Licence, "licence", "", "licence of the corpus, an SPDX expression")
+	f.StringVar(&o.Consent, "consent", "", "consent: the basis on which the corpus may be used")
+	f.StringVar(&o.Collected, "collected", "", "when the corpus was collected: a year, a month or a day")
 	return c
 }
 
 func newDataPreview(t *terminal) *cobra.Command {
 	return &cobra.Command{
-		Use:     "preview RECIPE [KEY=VALUE…]",
-		Short:   "show the first batch of each training stage as the model will see it",
+		Use:   "preview RECIPE [KEY=VALUE…]",
+		Short: "show the first batch of each training stage as the model reads it",
+		Long: `Shows the first batch of each training stage as the model reads it: the rows of tokens, the
+documents packed into them, and the targets with their weights. The tokenizer is trained
+first, unless the recipe names a file.`,
 		Example: "  hone data preview quickstart",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -149,17 +157,18 @@ func newDataInfo(t *terminal) *cobra.Command {
 	var tokens string
 	c := &cobra.Command{
 		Use:   "info PATH…",
-		Short: "show splits, columns, rows, lengths, scripts and labels of corpora",
-		Long: `Shows what corpora hold: splits with their files, columns, rows, lengths and scripts of
-texts, labels, how many held-out texts are in train too, and the file's sha256; of several
-files, of what sha256sum prints for them, one a line, without directories. With
---manifest: the [corpus] tables of a recipe, with these hashes and what converted
-corpora say of themselves; what is not known is left empty, to be filled in.
+		Short: "show splits, columns, lengths, scripts and labels of corpora",
+		Long: `Shows what corpora hold: splits and their files, columns, rows, lengths and scripts of the
+texts, labels, the number of held-out texts that are in train too, and the file's sha256. Of
+several files it is the sha256 of what sha256sum prints for them, without directories.
 
-hf:datasets/ORG/NAME is a data set on Hugging Face's hub, as files of Parquet, JSONL or
-another known format: /CONFIG behind it is one of its configurations, @REVISION behind
-all a commit, a branch or a tag. It is fetched into the cache; hone import --help has the
-variables of the environment.`,
+--manifest prints the [corpus] tables of a recipe, with these hashes and the provenance that
+converted corpora have. What is not known is left empty, to be filled in.
+
+hf:datasets/ORG/NAME is a data set on Hugging Face's hub, in Parquet, JSONL or another known
+format. It can be followed by /CONFIG, one of its configurations, and by @REVISION, a
+commit, a branch or a tag. It is downloaded into the cache; hone import --help lists the
+environment variables for this.`,
 		Example: "  hone data info goroot:\n  hone data info goroot: --manifest\n  hone data info hf:datasets/stanfordnlp/imdb",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -192,14 +201,14 @@ variables of the environment.`,
 		},
 	}
 	read.add(c)
-	c.Flags().StringVar(&text, "text", "", "column of the text (default text)")
-	c.Flags().StringVar(&label, "label", "", "column of the label (default label)")
-	c.Flags().StringVar(&tokens, "tokenizer", "", "tokenizer.json whose tokens are counted (default: an estimate, 3.5 bytes each)")
-	c.Flags().BoolVar(&manifest, "manifest", false, "print [corpus] tables for a recipe")
+	c.Flags().StringVar(&text, "text", "", "name of the column with the text (default text)")
+	c.Flags().StringVar(&label, "label", "", "name of the column with the label (default label)")
+	c.Flags().StringVar(&tokens, "tokenizer", "", "tokenizer.json to count tokens with (default: an estimate of 3.5 bytes a token)")
+	c.Flags().BoolVar(&manifest, "manifest", false, "print the [corpus] tables of a recipe instead")
 	return c
 }
 
-// printManifests writes a corpus table for each path, as a recipe has it.
+// printManifests prints a [corpus] table of a recipe for each path.
 func printManifests(ctx context.Context, t *terminal, paths []string, text, label string, read *readFlags, cache string) error {
 	list := []report.Corpus{}
 	spec := corpus.Spec{Text: text, Label: label, Say: t.say}
@@ -256,7 +265,7 @@ func printManifests(ctx context.Context, t *terminal, paths []string, text, labe
 	return nil
 }
 
-// shownLabels is how many labels fit a screen.
+// shownLabels is the number of labels that fit a screen.
 const shownLabels = 24
 
 func stated(s string) string {
@@ -266,7 +275,7 @@ func stated(s string) string {
 	return s
 }
 
-// clip shortens what a file says of itself, and quotes what would not show as it is.
+// clip shortens a name or a text from a file, and quotes it where it would not show as it is.
 func clip(s string, most int) string {
 	if q := strconv.QuoteToGraphic(s); s == "" || q != `"`+s+`"` || strings.TrimSpace(s) != s {
 		s = q
@@ -373,11 +382,11 @@ func printSplit(w io.Writer, s *corpus.SplitInfo, info *corpus.Info) {
 	}
 	fmt.Fprintf(w, "split %s\t%s: %s\n", s.Name, strings.Join(facts, ", "), clip(names, 100))
 	if x := s.Shared; x != nil && x.Shared > 0 {
-		fmt.Fprintf(w, "\twarning: %d of its %d texts are in train too: what is measured on them is no test (hint: --dedup exact, or the recipe's dedup, leaves out those in train)\n", x.Shared, x.Rows)
+		fmt.Fprintf(w, "\twarning: %d of its %d texts are in train too, so that results on them mean little (hint: --dedup exact, or the key dedup of a recipe, leaves out those in train)\n", x.Shared, x.Rows)
 	}
 }
 
-// readFlags say how files are read.
+// readFlags are the flags that say how files are read.
 type readFlags struct {
 	format, separator, delimiter, quote, rows, onError string
 	columnNames                                        []string
@@ -386,14 +395,14 @@ type readFlags struct {
 
 func (r *readFlags) add(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&r.format, "format", "", "of the files (default: as they show): arrow, parquet, json, csv, tsv, fasta, text")
-	f.StringVar(&r.separator, "separator", "", `between the documents of a plain text, such as "\n" (default: a file is a document)`)
-	f.StringSliceVar(&r.columnNames, "column-names", nil, "of CSV and TSV files without a header line")
-	f.StringVar(&r.delimiter, "delimiter", "", `between the values of CSV and TSV files (default: of TSV "\t", of CSV the one of , ; | and "\t" that its first lines show)`)
-	f.StringVar(&r.quote, "quote", "", "what quotes are in CSV and TSV files: csv (around cells), none (text), auto (default: csv for CSV, and for TSV where all quotes of a file are CSV's)")
-	f.StringVar(&r.rows, "rows", "", "of JSON files: the array of their rows, as data, or a.b for one in an object")
-	f.IntVar(&r.maxBatch, "max-batch-mib", 0, "of memory for a record batch of a file, decoded; a single record may take a quarter (default 1024)")
-	f.StringVar(&r.onError, "on-error", "fail", "what a record that cannot be read does: fail, or skip it and count it")
+	f.StringVar(&r.format, "format", "", "format of the files: "+strings.Join(source.Formats, ", ")+" (default: found out for each)")
+	f.StringVar(&r.separator, "separator", "", `text between two documents of a plain text file, such as "\n" (default: a file is one document)`)
+	f.StringSliceVar(&r.columnNames, "column-names", nil, "names of the columns of CSV and TSV files without a header line")
+	f.StringVar(&r.delimiter, "delimiter", "", `character between the values of CSV and TSV files (default: "\t" for TSV; for CSV the one of , ; | and "\t" that its first lines have)`)
+	f.StringVar(&r.quote, "quote", "", "meaning of quotes in CSV and TSV files: csv, they enclose a value; none, they are text; auto, csv for CSV, and for TSV where all quotes of a file enclose values (default auto)")
+	f.StringVar(&r.rows, "rows", "", "name of the array with the rows in JSON files, such as data, or a.b for one within an object")
+	f.IntVar(&r.maxBatch, "max-batch-mib", 0, "greatest size in memory of a record batch, in MiB; a single record may take a quarter of it (default 1024)")
+	f.StringVar(&r.onError, "on-error", "fail", "what to do with a record that cannot be read: fail, or skip and count it")
 }
 
 func (r *readFlags) set(o *source.Options) (err error) {

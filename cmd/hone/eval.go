@@ -16,10 +16,12 @@ func newEval(t *terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "eval CHECKPOINT --task NAME|FILE",
 		Short: "evaluate a checkpoint on a task",
-		Long: `Evaluates a checkpoint on a task, built in (hone ls tasks) or from a TOML file,
-beside the task's baselines. CHECKPOINT is a checkpoint's directory, or a stage's,
-whose final model is meant then, or its newest checkpoint while it is trained; or a
-Hugging Face directory, a GGUF file or hf:ORG/NAME, which is imported into the cache once.`,
+		Long: `Evaluates a checkpoint on a task, built in (hone ls tasks) or from a TOML file (hone help
+task), beside the task's baselines.
+
+CHECKPOINT is the directory of a checkpoint, or of a stage: its final model or, while it is
+trained, its newest checkpoint. It can also be a Hugging Face directory, a GGUF file or
+hf:ORG/NAME, which is imported into the cache once.`,
 		Example: "  hone eval runs/quickstart/finetune --task godoc_family\n  hone eval runs/quickstart/pretrain --task godoc_text --limit 100",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -27,7 +29,7 @@ Hugging Face directory, a GGUF file or hf:ORG/NAME, which is imported into the c
 				return recipes.Input(errors.New("eval: --task is missing; hone ls tasks lists what is built in"))
 			}
 			if limit < 0 {
-				return recipes.Input(errors.New("eval: --limit is negative"))
+				return recipes.Input(errors.New("eval: --limit is negative; 0 scores all documents"))
 			}
 			tk, err := recipes.LoadTask(task)
 			if err != nil {
@@ -51,7 +53,7 @@ Hugging Face directory, a GGUF file or hf:ORG/NAME, which is imported into the c
 			return report.WriteText(t.out, run)
 		},
 	}
-	c.Flags().StringVar(&task, "task", "", "task to evaluate on")
-	c.Flags().IntVar(&limit, "limit", 0, "so many documents, evenly spaced; 0: all")
+	c.Flags().StringVar(&task, "task", "", "name or file of the task")
+	c.Flags().IntVar(&limit, "limit", 0, "documents to score, evenly spaced in the split; 0: all")
 	return c
 }

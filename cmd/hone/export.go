@@ -19,20 +19,21 @@ func newExport(t *terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "export CHECKPOINT DST",
 		Short: "write a checkpoint for other tools",
-		Long: `Writes a checkpoint as a Hugging Face model directory, which AutoModel… and
-AutoTokenizer of transformers open. CHECKPOINT is a checkpoint's directory, or a
-stage's, whose final model is meant then, or its newest checkpoint while it is
-trained; or a Hugging Face directory, a GGUF file or hf:ORG/NAME, which is imported into
-the cache once. The manifest goes along, and with it what the model has learned from.
+		Long: `Writes a checkpoint as a Hugging Face model directory, which AutoModel… and AutoTokenizer of
+transformers open. The manifest goes along, and with it the provenance of the model.
 
-With --format gguf DST is a file that llama.cpp and what is built on it open: of a
-language model of the families llama, qwen2, qwen3, gemma3 and gpt2, with its
-tokenizer and chat template.`,
+With --format gguf, DST is a file for llama.cpp and the programs built on it. It holds a
+language model of the families llama, qwen2, qwen3, gemma3 or gpt2, with its tokenizer and
+chat template.
+
+CHECKPOINT is the directory of a checkpoint, or of a stage: its final model or, while it is
+trained, its newest checkpoint. It can also be a Hugging Face directory, a GGUF file or
+hf:ORG/NAME, which is imported into the cache once.`,
 		Example: "  hone export runs/quickstart/pretrain my-model\n  hone export runs/quickstart/pretrain my-small-model --dtype bf16 --max-shard-size 500MB\n  hone export runs/quickstart/pretrain my-model.gguf --format gguf --dtype Q8_0",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			if format != "hf" && format != "gguf" {
-				return recipes.Input(fmt.Errorf("export: format %q is not known; known are hf, gguf", format))
+				return recipes.Input(fmt.Errorf("export: --format: unknown %q (known: hf, gguf)", format))
 			}
 			var err error
 			if o.MaxShardSize, err = parseSize(size); err != nil {
@@ -45,7 +46,7 @@ tokenizer and chat template.`,
 			var x *exchange.Exported
 			if format == "gguf" {
 				if c.Flags().Changed("max-shard-size") {
-					return recipes.Input(errors.New("export: --max-shard-size is of --format hf; a GGUF file is one"))
+					return recipes.Input(errors.New("export: --max-shard-size is for --format hf: a GGUF export is one file"))
 				}
 				x, err = exchange.ExportGGUF(c.Context(), dir, args[1], ggufType(o.DType), t.console())
 			} else {
@@ -58,16 +59,16 @@ tokenizer and chat template.`,
 				return t.printJSON(x)
 			}
 			if len(x.AsF16) > 0 {
-				t.say(fmt.Sprintf("in F16, as their rows are no whole blocks: %s", source.Listed(x.AsF16)))
+				t.say(fmt.Sprintf("written in F16, since their rows are not a whole number of blocks: %s", source.Listed(x.AsF16)))
 			}
 			fmt.Fprintf(t.out, "%s: %s, %d parameters of %s in %s\n", x.Directory, x.Architecture, x.Parameters, x.DType, strings.Join(x.Files, ", "))
 			return nil
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&format, "format", "hf", "hf: a Hugging Face model directory; gguf: a file of llama.cpp's")
-	f.StringVar(&o.DType, "dtype", "fp32", "of the weights: "+strings.Join(exchange.ExportDTypes, ", ")+"; of a GGUF file "+strings.Join(exchange.GGUFTypes, ", "))
-	f.StringVar(&size, "max-shard-size", "5GB", "weights in one file, at most: a number of bytes, KB, MB or GB (powers of 1000)")
+	f.StringVar(&format, "format", "hf", "hf: a Hugging Face model directory; gguf: a file for llama.cpp")
+	f.StringVar(&o.DType, "dtype", "fp32", "type of the weights: "+strings.Join(exchange.ExportDTypes, ", ")+"; in a GGUF file "+strings.Join(exchange.GGUFTypes, ", "))
+	f.StringVar(&size, "max-shard-size", "5GB", "greatest size of a file of weights, in bytes, KB, MB or GB (powers of 1000)")
 	return c
 }
 

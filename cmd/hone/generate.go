@@ -19,12 +19,14 @@ func newGenerate(t *terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "generate CHECKPOINT --prompt TEXT",
 		Short: "continue a text with a language model",
-		Long: `Continues a text with a language model. With --temperature 0 it takes the likeliest
-token each time; above, it samples, the same text for the same --seed. Where the model
-comes with a generation_config.json, that one's ends of a text are followed, and what it
-says of options that are not given. CHECKPOINT is a checkpoint's directory, or a stage's,
-whose final model is meant then, or its newest checkpoint while it is trained; or a
-Hugging Face directory, a GGUF file or hf:ORG/NAME, which is imported into the cache once.`,
+		Long: `Continues a text with a language model. With --temperature 0 every token is the likeliest
+one; with a higher temperature tokens are sampled, and the same --seed gives the same text.
+A generation_config.json beside the model says which tokens end a text, and the values of
+options that are not given.
+
+CHECKPOINT is the directory of a checkpoint, or of a stage: its final model or, while it is
+trained, its newest checkpoint. It can also be a Hugging Face directory, a GGUF file or
+hf:ORG/NAME, which is imported into the cache once.`,
 		Example: `  hone generate runs/quickstart/pretrain --prompt "Package http provides" --max-tokens 40
   hone generate runs/quickstart/pretrain --prompt "Reader is" --temperature 0.8 --top-p 0.9 --seed 7 --stop "."`,
 		Args: cobra.ExactArgs(1),
@@ -43,7 +45,7 @@ Hugging Face directory, a GGUF file or hf:ORG/NAME, which is imported into the c
 				return recipes.Input(err)
 			}
 			if m.Head != model.LanguageModel {
-				return recipes.Input(fmt.Errorf("generate: %s is a %v, not a %v", args[0], m.Head, model.LanguageModel))
+				return recipes.Input(fmt.Errorf("generate: %s is a %v; want a %v", args[0], m.Head, model.LanguageModel))
 			}
 			g, s, err := generate.Open(m)
 			if err != nil {
@@ -79,11 +81,11 @@ Hugging Face directory, a GGUF file or hf:ORG/NAME, which is imported into the c
 	}
 	f := c.Flags()
 	f.StringVar(&prompt, "prompt", "", "text to continue")
-	f.IntVar(&o.MaxTokens, "max-tokens", 100, "tokens to generate at most")
-	f.Float64Var(&o.Temperature, "temperature", 0.8, "0: the likeliest token each time")
-	f.IntVar(&o.TopK, "top-k", 0, "sample from the k likeliest tokens; 0: from all")
+	f.IntVar(&o.MaxTokens, "max-tokens", 100, "greatest number of tokens to generate")
+	f.Float64Var(&o.Temperature, "temperature", 0.8, "temperature of the sampling; 0: always the likeliest token")
+	f.IntVar(&o.TopK, "top-k", 0, "sample from so many of the likeliest tokens; 0: from all")
 	f.Float64Var(&o.TopP, "top-p", 0, "sample from the likeliest tokens that together have this probability; 0: from all")
-	f.Uint64Var(&o.Seed, "seed", 1, "of the sampling")
-	f.StringArrayVar(&o.Stop, "stop", nil, "text that ends the generation; may be given again")
+	f.Uint64Var(&o.Seed, "seed", 1, "seed of the sampling")
+	f.StringArrayVar(&o.Stop, "stop", nil, "text at which the generation ends; can be given several times")
 	return c
 }

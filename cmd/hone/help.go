@@ -16,16 +16,16 @@ var references = map[string]func() recipes.Reference{"recipe": recipes.RecipeRef
 func newHelp(t *terminal) *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND | recipe [KEY] | task [KEY]]",
-		Short: "help on a command, or on the keys of recipes and tasks",
-		Long: `Prints the help of a command, or the keys that a recipe or a task can have, each with its
-default, its type, its unit and its meaning. KEY is one of them, or a table: corpus,
-tokenizer, model, stage, stage.mixture.`,
+		Short: "print help on a command, or on the keys of recipes and tasks",
+		Long: `Prints the help of a command, or the keys of recipes or tasks, each with its default, type,
+unit and meaning. KEY is a key, or a table of keys: corpus, tokenizer, model, stage or
+stage.mixture.`,
 		Example: "  hone help run\n  hone help recipe\n  hone help recipe batch_size\n  hone help recipe corpus.text\n  hone help recipe model\n  hone help task",
 		ValidArgsFunction: func(c *cobra.Command, args []string, toComplete string) (list []string, d cobra.ShellCompDirective) {
 			d = cobra.ShellCompDirectiveNoFileComp
 			switch {
 			case len(args) == 0:
-				list = append(list, "recipe\tthe keys of recipes", "task\tthe keys of tasks")
+				list = append(list, "recipe\tkeys of recipes", "task\tkeys of tasks")
 				for _, sub := range c.Root().Commands() {
 					if sub.IsAvailableCommand() {
 						list = append(list, sub.Name()+"\t"+sub.Short)

@@ -15,22 +15,20 @@ import (
 func newImport(t *terminal) *cobra.Command {
 	return &cobra.Command{
 		Use:   "import SRC DST",
-		Short: "make a checkpoint of a Hugging Face model directory, a GGUF file or a model on the hub",
-		Long: `Makes a checkpoint at DST of the Hugging Face model directory SRC: config.json,
-weights in safetensors or pytorch_model.bin (one file, or shards and their index; of
-float32, float16 or bfloat16, which become float32) and the tokenizer. Of PyTorch's
-files nothing is run. Every fault of the weights is reported from their headers,
-before anything is read.
+		Short: "import a Hugging Face model directory, a GGUF file or a model on the hub",
+		Long: `Imports a model: writes a checkpoint at DST from the Hugging Face model directory SRC. It
+reads config.json, the tokenizer, and the weights from safetensors or pytorch_model.bin:
+one file, or shards with their index, in float32, float16 or bfloat16, which become float32.
+Nothing in PyTorch's files is executed. The headers of all weights are checked before the
+weights are read.
 
-SRC can also be a GGUF file of llama.cpp's, of the architectures llama, qwen2, qwen3,
-gemma3, gpt2 and bert; of a model in parts, any of them. Quantised weights become the
-float32 that they stand for.
+SRC can be a GGUF file of the architectures llama, qwen2, qwen3, gemma3, gpt2 or bert; of a
+model in several parts, name any of them. Quantised weights are dequantised to float32.
 
-SRC can also be hf:ORG/NAME or hf:ORG/NAME@REVISION, a model on Hugging Face's hub.
-Its files are fetched into the cache, where an interrupted download goes on, and
-checked; the checkpoint notes which commit it is of. HF_ENDPOINT names another hub,
-HF_TOKEN a token for models that ask for one; with HF_HUB_OFFLINE=1 only what was
-fetched before is used.`,
+SRC can be hf:ORG/NAME or hf:ORG/NAME@REVISION, a model on Hugging Face's hub. Its files are
+downloaded into the cache and checked, an interrupted download is resumed, and the
+checkpoint records the commit. HF_ENDPOINT names another hub, HF_TOKEN is the token for
+models that need one, and HF_HUB_OFFLINE=1 uses only what the cache holds.`,
 		Example: "  hone export runs/quickstart/finetune shared-model --dtype bf16\n  hone import shared-model imported-model\n  hone import hf:HuggingFaceTB/SmolLM2-135M smollm2-135m\n  hone import SmolLM2-135M-Instruct.Q4_1.gguf smollm2",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {

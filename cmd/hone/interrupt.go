@@ -9,22 +9,22 @@ import (
 	"time"
 )
 
-// patience is what a command has, after it is told to stop, to end by itself: some loops
-// look at their context only now and then, or never. Every file is written beside its
-// place and renamed, so nothing is lost where it ends in the midst of its work.
+// patience is the time that an interrupted command has to end by itself: some loops look at
+// their context only now and then, or never. Ending it after that loses nothing, since every
+// file is written under a temporary name and renamed.
 const patience = 600 * time.Millisecond
 
-// listen makes signals end the program with exit code 130: the first cancels ctx, and a
-// command that has not ended by itself soon after is ended, but for a training step, which
-// is finished and saved (see hold). A second signal ends it at once. When over is closed, the
-// program ends as it will: leaving may take a while, under the race detector a second.
+// listen makes signals end the program with exit code 130. The first signal cancels ctx; a
+// command that has not ended after patience is ended, unless there is a training step to finish
+// and save (see hold). A second signal ends the program at once. Once over is closed the program
+// is leaving by itself, which can take a second under the race detector.
 func listen(t *terminal, ctx context.Context, cancel func(), over <-chan struct{}) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	if !signal.Ignored(syscall.SIGHUP) { // under nohup it stays ignored
 		signal.Notify(signals, syscall.SIGHUP)
 	}
-	// A write to a pipe that nobody reads is an error then, not the end.
+	// A write to a closed pipe is then an error, and does not kill the program.
 	signal.Ignore(syscall.SIGPIPE)
 	go func() {
 		select {

@@ -38,7 +38,7 @@ func main() {
 func execute(args []string, stdout, stderr io.Writer) int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	// Who reads no more, as head, wants no more.
+	// A reader that closes the pipe, as head does, ends the program.
 	out, log := &stream{Writer: stdout, broken: cancel, printing: true}, &stream{Writer: stderr, broken: cancel}
 	t := &terminal{args: args, out: out, err: log}
 	over := make(chan struct{})
@@ -68,9 +68,9 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	return exitFailed
 }
 
-// machineFails tells what is the machine's fault whatever the user has asked for: a disk
-// that is full, or cannot be written; a cache that is not open to this user; no more
-// memory, no more files; a hub that does not answer.
+// machineFails reports whether an error is the machine's fault, whatever the user has asked for:
+// a disk that is full or read-only, a cache without permission, no memory or file descriptors
+// left, a hub that does not answer.
 func machineFails(err error) bool {
 	if errors.As(err, new(*hub.Fault)) {
 		return true
@@ -91,7 +91,7 @@ func newRoot(t *terminal) *cobra.Command {
 		Short: "train, fine-tune and evaluate language models from recipes",
 		Long: `hone trains, fine-tunes and evaluates language models from TOML recipes.
 
-Start with the built-in one, which learns from the Go source tree on this machine:
+Start with a built-in recipe, which trains on the Go source tree on this machine:
 
   hone run quickstart`,
 		Version:       recipes.Version(),
@@ -101,12 +101,12 @@ Start with the built-in one, which learns from the Go source tree on this machin
 	root.PersistentPreRunE = func(c *cobra.Command, _ []string) (err error) {
 		c.Flags().Visit(func(f *pflag.Flag) {
 			if v, parseErr := strconv.ParseFloat(f.Value.String(), 64); f.Value.Type() == "float64" && parseErr == nil && (math.IsNaN(v) || math.IsInf(v, 0)) {
-				err = recipes.Input(fmt.Errorf("--%s: %g is no number to compute with", f.Name, v))
+				err = recipes.Input(fmt.Errorf("--%s: %g is not a finite number", f.Name, v))
 			}
 		})
 		return err
 	}
-	root.PersistentFlags().BoolVar(&t.json, "json", false, "one JSON document on stdout; progress stays on stderr")
+	root.PersistentFlags().BoolVar(&t.json, "json", false, "print one JSON document on stdout; progress stays on stderr")
 	help := newHelp(t)
 	root.SetHelpCommand(help)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
@@ -129,14 +129,14 @@ Start with the built-in one, which learns from the Go source tree on this machin
 		help.GroupID = group.title // the last
 		root.SetCompletionCommandGroupID(group.title)
 	}
-	cobra.EnableCommandSorting = false // they stand in the order in which they are met
+	cobra.EnableCommandSorting = false // the order above, in which a user meets them
 	complete(root)
 	root.SetVersionTemplate(versionText())
 	wrapArgs(root)
 	return root
 }
 
-// wrapArgs makes a wrong number of arguments the user's error, as other input is.
+// wrapArgs makes wrong arguments recipes.ErrInput, with the usage.
 func wrapArgs(c *cobra.Command) {
 	if check := c.Args; check != nil {
 		c.Args = func(c *cobra.Command, args []string) error {
@@ -178,21 +178,22 @@ func wrapArgs(c *cobra.Command) {
 	}
 }
 
-// printJSON writes the one document of --json.
+// printJSON prints the one document of --json.
 func (t *terminal) printJSON(v any) error {
 	enc := json.NewEncoder(t.out)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
 }
 
-// cacheDir is where converted corpora lie: HONE_CACHE, or hone in the user's cache directory.
+// cacheDir is the directory of converted corpora and imported models: HONE_CACHE, or hone in the
+// user's cache directory.
 func cacheDir() (string, error) {
 	if dir := os.Getenv("HONE_CACHE"); dir != "" {
 		return dir, nil
 	}
 	dir, err := os.UserCacheDir()
 	if err != nil {
-		return "", recipes.Input(fmt.Errorf("no cache directory: %w; set HONE_CACHE", err))
+		return "", recipes.Input(fmt.Errorf("no cache directory: %w (hint: set HONE_CACHE)", err))
 	}
 	return filepath.Join(dir, "hone"), nil
 }

@@ -17,6 +17,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
@@ -281,6 +283,10 @@ func TestExamples(t *testing.T) {
 	collect = func(c *cobra.Command) {
 		if c.HasParent() && c.Example == "" {
 			t.Errorf("%s --help has no example", c.CommandPath())
+		}
+		// The help begins with a sentence of its own, beside the line in the list of commands.
+		if first, _ := utf8.DecodeRuneInString(c.Long); c.HasParent() && (!unicode.IsUpper(first) || !strings.Contains(c.Long, ".")) {
+			t.Errorf("%s --help begins with no sentence: %q", c.CommandPath(), c.Long)
 		}
 		for line := range strings.Lines(c.Example) {
 			if line = strings.TrimSpace(line); !slices.Contains(lines, line) {

@@ -23,21 +23,22 @@ func newRun(t *terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run RECIPE [KEY=VALUE…]",
 		Short: "run every stage of a recipe; run again to resume",
-		Long: `Runs every stage of a recipe, built in or from a file, in runs/NAME. Run the same
-command again to resume: from the last checkpoint after an interruption, with
-nothing to do once all is done. KEY=VALUE overrides a key of the recipe; words
-with dots between them reach keys of tables, stages by their names:
-stage.pretrain.mixture.0.weight=2. hone help recipe lists all keys.
+		Long: `Runs every stage of a recipe, built in or from a file, in the directory runs/NAME. The
+same command again resumes the run from its last checkpoint; when every stage is done, it
+has nothing to do. KEY=VALUE overrides a key of the recipe; dots lead to the keys of tables,
+and a stage goes by its name: stage.pretrain.mixture.0.weight=2. hone help recipe lists all
+keys.
 
-SIGINT, SIGTERM and SIGHUP finish the step, save and exit with 130; a second one ends
-at once.
-A stage's from can also be a Hugging Face directory, a GGUF file or hf:ORG/NAME, which
-is imported into the cache once, and a corpus hf:datasets/ORG/NAME (see hone import and
-hone data info).
+On SIGINT, SIGTERM or SIGHUP the current step is finished and saved, and the exit code is
+130. A second signal ends the program at once.
 
-HONE_KERNELS=generic|avx2|avx512 forces a set of CPU kernels, avx512+amx or
-avx512+vdpbf16ps what multiplies in bf16 too; HONE_CACHE moves the directory of
-converted corpora.`,
+A stage can start from a Hugging Face directory, a GGUF file or hf:ORG/NAME (key from),
+which is imported into the cache once; a corpus can be hf:datasets/ORG/NAME. See hone
+import and hone data info.
+
+The environment variable HONE_KERNELS chooses the CPU kernels: generic, avx2 or avx512,
+or with matrix products in bf16 avx512+amx or avx512+vdpbf16ps. HONE_CACHE moves the
+cache of converted corpora and imported models.`,
 		Example: "  hone run quickstart\n  hone run quickstart --dir runs/short stage.pretrain.steps=20",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -68,12 +69,12 @@ converted corpora.`,
 		},
 	}
 	c.Flags().StringVar(&o.Dir, "dir", "", "run directory (default runs/NAME)")
-	c.Flags().BoolVar(&o.Fresh, "fresh", false, "remove what an earlier run made there (nothing else), and start over")
-	c.Flags().BoolVar(&o.Accept, "accept-changes", false, "go on although corpora, tokenizer or the checkpoint to start from have changed; the provenance keeps both")
+	c.Flags().BoolVar(&o.Fresh, "fresh", false, "remove what an earlier run has written there, and nothing else, then start over")
+	c.Flags().BoolVar(&o.Accept, "accept-changes", false, "go on although a corpus, the tokenizer or the checkpoint to start from has changed; the provenance keeps both versions")
 	return c
 }
 
-// tellNext says where the report of a run is, and which commands go on from it.
+// tellNext says where the report of a run is, and which commands can follow.
 func (t *terminal) tellNext(dir string, run *report.Run) error {
 	_, _, samples, err := report.Read(dir)
 	if err != nil {
@@ -123,8 +124,10 @@ func load(ctx context.Context, t *terminal, args []string) (*recipes.Recipe, err
 
 func newLs(t *terminal) *cobra.Command {
 	return &cobra.Command{
-		Use:       "ls [recipes|tasks|models]",
-		Short:     "list what is built in",
+		Use:   "ls [recipes|tasks|models]",
+		Short: "list the built-in recipes, tasks and model families",
+		Long: `Lists the built-in recipes, tasks and model families, each with a line on what it is.
+hone show RECIPE prints a recipe; hone eval --task NAME takes a task.`,
 		Example:   "  hone ls\n  hone ls tasks",
 		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: []string{"recipes", "tasks", "models"},
@@ -157,9 +160,11 @@ func newShow(t *terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "show RECIPE | CHECKPOINT --provenance",
 		Short: "print a recipe, or where a checkpoint comes from",
-		Long: `Prints a recipe as it is written. With --provenance: the chain of stages, recipes and
-corpora behind a checkpoint as a tree, with licences, hashes and what cleaning left
-out. With --card: the same as a data card in Markdown.`,
+		Long: `Prints a recipe as it is written, with its comments.
+
+--provenance prints, as a tree, the stages, recipes and corpora that a checkpoint comes
+from, with licences, hashes and the documents that cleaning has left out. --card prints the
+same as a data card in Markdown.`,
 		Example: "  hone show quickstart\n  hone show runs/quickstart/finetune --provenance",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -196,15 +201,17 @@ out. With --card: the same as a data card in Markdown.`,
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&provenance, "provenance", false, "of a checkpoint: the chain of its corpora and recipes as a tree")
-	c.Flags().BoolVar(&card, "card", false, "of a checkpoint: its data card in Markdown")
+	c.Flags().BoolVar(&provenance, "provenance", false, "print the recipes and corpora that a checkpoint comes from, as a tree")
+	c.Flags().BoolVar(&card, "card", false, "print the data card of a checkpoint, in Markdown")
 	return c
 }
 
 func newCp(t *terminal) *cobra.Command {
 	return &cobra.Command{
-		Use:     "cp RECIPE FILE",
-		Short:   "copy a recipe to a file, to change it",
+		Use:   "cp RECIPE FILE",
+		Short: "copy a recipe to a file, to change it",
+		Long: `Copies a recipe, built in or from a file, to a new file, with its comments. The copy can be
+changed and run: hone run FILE.`,
 		Example: "  hone cp quickstart my.toml",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -235,9 +242,9 @@ func newCp(t *terminal) *cobra.Command {
 func newReport(t *terminal) *cobra.Command {
 	return &cobra.Command{
 		Use:   "report RUN",
-		Short: "print a run's results, and write its report.html again",
-		Long: `Prints the results of a run directory as tables, and writes its report.html again from
-what lies there. While the run goes on, these are its results so far.`,
+		Short: "print the results of a run, and write its report.html again",
+		Long: `Prints the results of a run as tables, and writes its report.html again from the files of
+its directory. While the run goes on, these are the results so far.`,
 		Example: "  hone report runs/quickstart",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -262,11 +269,11 @@ func newCompare(t *terminal) *cobra.Command {
 	var markdown, csv, latex bool
 	c := &cobra.Command{
 		Use:   "compare RUN…",
-		Short: "put the results of runs into one table, each figure beside its baselines",
-		Long: `Puts the results of runs into one table, each figure beside its baselines. Runs of which
-the seed alone differs have their mean and standard deviation in a second table; a third
-has each run against the first, with the interval of the difference where both have kept
-their figures of the same documents.`,
+		Short: "compare the results of runs in tables",
+		Long: `Compares the results of runs in up to three tables. The first has every result beside its
+baselines. The second has mean and standard deviation of runs that differ in their seed
+alone. The third has each run against the first one, with the confidence interval of the
+difference where both runs have kept the results of the same documents.`,
 		Example: "  hone compare runs/quickstart\n  hone compare runs/* --markdown\n  hone compare runs/* --csv",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -280,7 +287,7 @@ their figures of the same documents.`,
 				set  bool
 			}{{"markdown", markdown}, {"csv", csv}, {"latex", latex}, {"json", t.json}} {
 				if f.set && format != "" {
-					return recipes.Input(fmt.Errorf("compare: --%s and --%s: one table has one form", format, f.name))
+					return recipes.Input(fmt.Errorf("compare: --%s and --%s: choose one of them", format, f.name))
 				}
 				if f.set {
 					format = f.name
@@ -292,8 +299,8 @@ their figures of the same documents.`,
 			return compared.Write(t.out, format)
 		},
 	}
-	c.Flags().BoolVar(&markdown, "markdown", false, "as tables in Markdown")
-	c.Flags().BoolVar(&csv, "csv", false, "as CSV: a row for each figure and baseline, with all digits")
-	c.Flags().BoolVar(&latex, "latex", false, "as tables in LaTeX")
+	c.Flags().BoolVar(&markdown, "markdown", false, "print the tables in Markdown")
+	c.Flags().BoolVar(&csv, "csv", false, "print CSV: a row for each result and baseline, with all digits")
+	c.Flags().BoolVar(&latex, "latex", false, "print the tables in LaTeX")
 	return c
 }

@@ -19,24 +19,24 @@ import (
 	"hone/recipes"
 )
 
-// A terminal is where the program talks: results to out, progress to err.
+// A terminal is where the program prints: results to out, progress to err.
 type terminal struct {
 	args     []string // of the program
 	out, err io.Writer
 	json     bool
-	resumes  bool // the command goes on where it was interrupted
+	resumes  bool // the same command again goes on
 
 	mu    sync.Mutex
 	bar   *progressbar.ProgressBar // being drawn
 	steps sync.Mutex               // held while there is a training step to save
 }
 
-// A stream is where the program writes. It keeps the first error, for what is printed
-// without a look at it, and calls broken when nobody reads any more.
+// A stream is stdout or stderr. It keeps the first error, since most prints do not check theirs,
+// and calls broken when the reader has closed the pipe.
 type stream struct {
 	io.Writer
 	broken   func()
-	printing bool // control characters are written as printable tells
+	printing bool // control characters are escaped, see printable
 	mu       sync.Mutex
 	err      error
 }
@@ -64,8 +64,8 @@ func (s *stream) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// printable writes control characters as \u001b, so that no name of a corpus, no label and
-// no text of a model moves the cursor or sets a title. In JSON it means the same.
+// printable escapes control characters, ESC as \u001b, so that no name of a corpus, label or
+// text of a model moves the cursor or sets a title. In JSON the escape means the same.
 func printable(s string) string {
 	control := func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }
 	if !strings.ContainsFunc(s, control) {
@@ -78,13 +78,13 @@ func printable(s string) string {
 			continue
 		}
 		_, n := utf8.DecodeRuneInString(s[i:])
-		b.WriteString(s[i : i+n]) // what is no UTF-8 stays what it is
+		b.WriteString(s[i : i+n]) // invalid UTF-8 stays as it is
 	}
 	return b.String()
 }
 
-// verbatim lets what is printed through as it is: the text of a model, a recipe. To a
-// terminal it stays printable.
+// verbatim stops the escaping of control characters, for a model's text or a recipe, unless
+// stdout is a terminal.
 func (t *terminal) verbatim() {
 	if s, ok := t.out.(*stream); ok && !isTerminal(s.Writer) {
 		s.printing = false
@@ -98,7 +98,7 @@ func (s *stream) failed() error {
 	return s.err
 }
 
-// command is what the program was called with, to be pasted into a shell.
+// command is the command line of the program, quoted for a shell.
 func (t *terminal) command() string {
 	line := "hone"
 	for _, a := range t.args {
@@ -107,7 +107,7 @@ func (t *terminal) command() string {
 	return line
 }
 
-// interactive reports whether progress can be drawn over itself.
+// interactive reports whether stderr is a terminal, on which a bar can be redrawn.
 func (t *terminal) interactive() bool {
 	if s, ok := t.err.(*stream); ok {
 		return isTerminal(s.Writer)
@@ -120,7 +120,7 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// say prints a line above the bar that is being drawn.
+// say prints a line on stderr, above the bar that is being drawn.
 func (t *terminal) say(line string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -130,10 +130,10 @@ func (t *terminal) say(line string) {
 	fmt.Fprintln(t.err, printable(line))
 }
 
-// console is the terminal as recipes see it.
+// console is the terminal for the packages of recipes.
 func (t *terminal) console() recipes.Console { return recipes.Console{Say: t.say, Bar: t.newBar} }
 
-// newBar starts showing a piece of work.
+// newBar starts a progress bar for a piece of work, counted in unit.
 func (t *terminal) newBar(title, unit string) recipes.Bar {
 	if !t.interactive() {
 		return &plainBar{t: t, title: title, unit: unit, began: time.Now()}
@@ -156,7 +156,7 @@ func (t *terminal) newBar(title, unit string) recipes.Bar {
 	return &drawnBar{t: t, bar: bar, title: title}
 }
 
-// drawnBar is a bar of a terminal.
+// drawnBar is a bar that is redrawn on a terminal.
 type drawnBar struct {
 	t     *terminal
 	bar   *progressbar.ProgressBar
@@ -183,12 +183,12 @@ func (b *drawnBar) Close() {
 	b.t.bar = nil
 }
 
-// plainBar writes lines, now and then, where stderr is no terminal.
+// plainBar prints a line of progress every plainEvery, where stderr is not a terminal.
 type plainBar struct {
 	t            *terminal
 	title, unit  string
 	began, wrote time.Time
-	first        int64 // done when the work began: a resumed run does not start at 0
+	first        int64 // done at the start, which for a resumed run is not 0
 	started      bool
 }
 
@@ -199,7 +199,7 @@ func (b *plainBar) Set(done, total int64, note string) {
 	if !b.started {
 		b.started, b.first = true, done
 	}
-	// The first line comes soon, so that a reader sees that something happens.
+	// The first line comes after a second, to show that something happens.
 	since, due := b.wrote, plainEvery
 	if since.IsZero() {
 		since, due = b.began, time.Second

@@ -28,8 +28,11 @@ import (
 
 func newTokenizer(t *terminal) *cobra.Command {
 	c := &cobra.Command{
-		Use:     "tokenizer",
-		Short:   "train, use and look at a tokenizer",
+		Use:   "tokenizer",
+		Short: "train, use and inspect tokenizers",
+		Long: `Trains, uses and inspects tokenizers. TOKENIZER is a tokenizer.json, a vocab.json
+beside its merges.txt, a vocab.txt, a SentencePiece model, a GGUF file, or a directory with
+one of them.`,
 		Example: "  hone tokenizer train goroot: go.json --vocab-size 4096\n  echo 'Reader is' | hone tokenizer encode go.json --json",
 	}
 	c.AddCommand(newTokenizerTrain(t), newTokenizerEncode(t), newTokenizerDecode(t), newTokenizerInfo(t), newTokenizerExtend(t), newTokenizerCompare(t))
@@ -41,14 +44,15 @@ func newTokenizerTrain(t *terminal) *cobra.Command {
 	var column string
 	c := &cobra.Command{
 		Use:   "train CORPUS FILE",
-		Short: "learn a tokenizer from a corpus' training split",
-		Long: `Learns a tokenizer from a corpus' training split and writes it as a tokenizer.json:
+		Short: "train a tokenizer on the training split of a corpus",
+		Long: `Trains a tokenizer on the training split of a corpus, and writes it as a tokenizer.json.
+The kinds are:
 
-  byte_bpe   byte-level BPE, as GPT-2's
-  wordpiece  as BERT's
-  unigram    as SentencePiece's
+  byte_bpe   byte-level BPE, as GPT-2 has it
+  wordpiece  WordPiece, as BERT has it
+  unigram    Unigram, as SentencePiece has it
   byte       the 256 bytes
-  char       the characters that are met
+  char       the characters of the corpus
   kmer       runs of --k characters, for DNA and protein`,
 		Example: "  hone tokenizer train goroot: go.json --vocab-size 4096\n" +
 			"  hone tokenizer train goroot: characters.json --kind char --vocab-size 200",
@@ -84,13 +88,13 @@ func newTokenizerTrain(t *terminal) *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.Kind, "kind", "byte_bpe", strings.Join(tokenizer.TrainKinds, ", "))
-	f.IntVar(&o.VocabSize, "vocab-size", 4096, "tokens in all")
-	f.IntVar(&o.MinFrequency, "min-frequency", 0, "do not learn what is met less often")
-	f.IntVar(&o.K, "k", 3, "characters to a token of kind kmer")
-	f.BoolVar(&o.Lowercase, "lowercase", false, "of kind wordpiece: as BERT's uncased models")
-	f.StringArrayVar(&o.Special, "special", nil, "special token, beside "+recipes.EndOfText+" and "+recipes.Pad+"; may be given again")
-	f.StringVar(&column, "text", "", "column of the text (default text)")
+	f.StringVar(&o.Kind, "kind", "byte_bpe", "kind of tokenizer: "+strings.Join(tokenizer.TrainKinds, ", "))
+	f.IntVar(&o.VocabSize, "vocab-size", 4096, "number of tokens, special tokens included")
+	f.IntVar(&o.MinFrequency, "min-frequency", 0, "least number of times that a learned token must occur")
+	f.IntVar(&o.K, "k", 3, "of --kind kmer: number of characters of a token")
+	f.BoolVar(&o.Lowercase, "lowercase", false, "of --kind wordpiece: lowercase the text, as BERT's uncased models do")
+	f.StringArrayVar(&o.Special, "special", nil, "further special token, beside "+recipes.EndOfText+" and "+recipes.Pad+"; can be given several times")
+	f.StringVar(&column, "text", "", "name of the column with the text (default text)")
 	return c
 }
 
@@ -98,7 +102,7 @@ func (t *terminal) writeTokenizer(path string, tok *tokenizer.Pipeline) error {
 	if err := file.WriteBytes(path, tok.JSON()); err != nil {
 		return err
 	}
-	t.say(fmt.Sprintf("%d tokens, in %s", tok.Size(), path))
+	t.say(fmt.Sprintf("wrote %s: %d tokens", path, tok.Size()))
 	if t.json {
 		return t.printJSON(map[string]any{"file": path, "vocab_size": tok.Size()})
 	}
@@ -112,12 +116,12 @@ func newTokenizerExtend(t *terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "extend TOKENIZER|CHECKPOINT TO [TOKEN…]",
 		Short: "add tokens to a tokenizer, or to a checkpoint's tokenizer and embedding",
-		Long: `Adds tokens, which are then found in text before it is cut into words.
+		Long: `Adds tokens to a tokenizer. They are found in a text before it is split into words.
 
-Of a tokenizer of any kind it writes a tokenizer.json. Of a checkpoint, or of the model
-hf:ORG/NAME, it writes a new checkpoint, whose embedding has rows for the new tokens:
-each the mean of the rows that are there, as many as make a multiple of
---pad-to-multiple-of.`,
+From a tokenizer of any kind a new tokenizer.json is written. From a checkpoint, or a model
+hf:ORG/NAME, a new checkpoint is written, whose embedding has rows for the new tokens. Each
+new row is the mean of the present ones, and the number of rows is rounded up to a multiple
+of --pad-to-multiple-of.`,
 		Example: `  hone tokenizer extend runs/quickstart/tokenizer.json more.json '<|user|>' '<|assistant|>' --special
   hone tokenizer extend runs/quickstart/pretrain runs/more '<|user|>' '<|assistant|>' --special`,
 		Args: cobra.MinimumNArgs(2),
@@ -141,7 +145,7 @@ each the mean of the rows that are there, as many as make a multiple of
 				}
 			}
 			if len(tokens) == 0 {
-				return recipes.Input(errors.New("tokenizer: no tokens to add; name them, or a file of them with --tokens"))
+				return recipes.Input(errors.New("tokenizer: no tokens to add: name them, or a file of them with --tokens"))
 			}
 			if strings.HasPrefix(args[0], hub.Scheme) {
 				var err error
@@ -154,14 +158,14 @@ each the mean of the rows that are there, as many as make a multiple of
 				if err != nil {
 					return err
 				}
-				t.say(fmt.Sprintf("%d tokens, %d rows in the embedding, in %s", e.VocabSize, e.Rows, args[1]))
+				t.say(fmt.Sprintf("wrote %s: %d tokens, %d rows in the embedding", args[1], e.VocabSize, e.Rows))
 				if t.json {
 					return t.printJSON(e)
 				}
 				return nil
 			}
 			if c.Flags().Changed("pad-to-multiple-of") {
-				return recipes.Input(fmt.Errorf("tokenizer: %s is no checkpoint, so --pad-to-multiple-of has nothing to pad", args[0]))
+				return recipes.Input(fmt.Errorf("tokenizer: --pad-to-multiple-of is for checkpoints, and %s is a tokenizer", args[0]))
 			}
 			tok, err := readTokenizer(args[0])
 			if err != nil {
@@ -174,9 +178,9 @@ each the mean of the rows that are there, as many as make a multiple of
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&file, "tokens", "", "file with a token a line; - is stdin")
-	f.BoolVar(&special, "special", false, "special tokens: left out of decoded text where that is asked for")
-	f.IntVar(&multiple, "pad-to-multiple-of", 64, "of the rows of the embedding")
+	f.StringVar(&file, "tokens", "", "file with a token on each line; - is stdin")
+	f.BoolVar(&special, "special", false, "add them as special tokens, which decoding can leave out")
+	f.IntVar(&multiple, "pad-to-multiple-of", 64, "number that the rows of the embedding are a multiple of")
 	return c
 }
 
@@ -225,9 +229,10 @@ func readTokenizer(path string) (*tokenizer.Pipeline, error) {
 
 func newTokenizerEncode(t *terminal) *cobra.Command {
 	return &cobra.Command{
-		Use:     "encode TOKENIZER [FILE]",
-		Short:   "print the token ids of each line of a file, or of stdin",
-		Long:    "Prints the token ids of each line; with --json one array of an array of ids for each line.",
+		Use:   "encode TOKENIZER [FILE]",
+		Short: "print the token ids of each line of a file or of stdin",
+		Long: `Prints the token ids of each line of a file, or of stdin. With --json they are one array,
+which has an array of ids for each line.`,
 		Example: "  echo 'Reader is the interface' | hone tokenizer encode runs/quickstart/tokenizer.json",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -258,8 +263,10 @@ func newTokenizerEncode(t *terminal) *cobra.Command {
 
 func newTokenizerDecode(t *terminal) *cobra.Command {
 	return &cobra.Command{
-		Use:     "decode TOKENIZER [FILE]",
-		Short:   "print the text of each line of token ids",
+		Use:   "decode TOKENIZER [FILE]",
+		Short: "print the text of each line of token ids",
+		Long: `Prints the text of each line of token ids in a file, or in stdin. Ids are separated by blanks
+or commas. With --json the texts are one array of strings.`,
 		Example: "  echo '82 69 65 68' | hone tokenizer decode runs/quickstart/tokenizer.json",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -276,7 +283,7 @@ func newTokenizerDecode(t *terminal) *cobra.Command {
 				for _, f := range strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" \t,[]", r) }) {
 					var id int32
 					if _, err := fmt.Sscanf(f, "%d", &id); err != nil || id < 0 || int(id) >= tok.Size() {
-						return recipes.Input(fmt.Errorf("tokenizer: line %d: %q is no token id below %d", n, f, tok.Size()))
+						return recipes.Input(fmt.Errorf("tokenizer: line %d: %q is not a token id below %d", n, f, tok.Size()))
 					}
 					ids = append(ids, id)
 				}
@@ -301,8 +308,10 @@ func newTokenizerDecode(t *terminal) *cobra.Command {
 
 func newTokenizerInfo(t *terminal) *cobra.Command {
 	return &cobra.Command{
-		Use:     "info TOKENIZER",
-		Short:   "show what a tokenizer of any kind holds",
+		Use:   "info TOKENIZER",
+		Short: "show what a tokenizer consists of",
+		Long: `Shows what a tokenizer consists of: its kind, its size, the steps before and after its model,
+its added tokens, and its longest tokens.`,
 		Example: "  hone tokenizer info runs/quickstart/tokenizer.json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -391,9 +400,9 @@ func scriptOf(line string) string {
 func newTokenizerCompare(t *terminal) *cobra.Command {
 	return &cobra.Command{
 		Use:   "compare FILE TOKENIZER…",
-		Short: "count the tokens that tokenizers make of a text, by script",
-		Long: "Counts the tokens that each tokenizer makes of the lines of a file (- is stdin), for a byte and for a word\n" +
-			"(what white space parts), by the script that most letters of a line are of.",
+		Short: "compare how many tokens tokenizers make of a text, by script",
+		Long: `Compares how many tokens tokenizers make of the lines of a file (- is stdin), for each byte
+and for each word, by the script of most letters of a line. White space separates words.`,
 		Example: "  hone show quickstart | hone tokenizer compare - runs/quickstart/tokenizer.json",
 		Args:    cobra.MinimumNArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -466,7 +475,7 @@ func newTokenizerCompare(t *terminal) *cobra.Command {
 	}
 }
 
-// longest is the longest tokens, as text.
+// longest gives the longest tokens, as text.
 func longest(tok *tokenizer.Pipeline, n int) []string {
 	var best []string
 	for id := range int32(tok.Size()) {

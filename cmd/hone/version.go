@@ -16,9 +16,9 @@ type version struct {
 	Hone     string `json:"hone"`
 	Go       string `json:"go"`
 	Platform string `json:"platform"`
-	Revision string `json:"revision,omitempty"` // of the source; "": it was built without
+	Revision string `json:"revision,omitempty"` // of the source; "": not known
 	Time     string `json:"time,omitempty"`     // of the revision
-	Modified bool   `json:"modified,omitempty"` // the source had changes that are in no revision
+	Modified bool   `json:"modified,omitempty"` // the source had uncommitted changes
 }
 
 func thisVersion() version {
@@ -47,7 +47,7 @@ func versionText() string {
 	if v.Revision != "" {
 		fmt.Fprintf(&b, "revision %s of %s", v.Revision, v.Time)
 		if v.Modified {
-			b.WriteString(", with changes")
+			b.WriteString(", with uncommitted changes")
 		}
 		b.WriteByte('\n')
 	}
@@ -56,8 +56,10 @@ func versionText() string {
 
 func newVersion(t *terminal) *cobra.Command {
 	return &cobra.Command{
-		Use:     "version",
-		Short:   "print the program's version, Go's, the platform and the revision",
+		Use:   "version",
+		Short: "print the version of hone and what it was built from",
+		Long: `Prints the version of hone, the version of Go, the platform and the revision of the source
+that it was built from: what a report of a fault should contain.`,
 		Example: "  hone version",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
