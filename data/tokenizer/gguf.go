@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -63,8 +64,11 @@ type ggufReader struct {
 
 const ggufPrefix = "tokenizer.ggml."
 
+// A ggufRole is the role of a special token: its key is tokenizer.ggml.KEY_token_id.
+type ggufRole struct{ key, role string }
+
 // ggufRoles are the special tokens by their keys, with the names that transformers has for them.
-var ggufRoles = []struct{ key, role string }{
+var ggufRoles = []ggufRole{
 	{"bos", "bos_token"}, {"eos", "eos_token"}, {"eot", "eot_token"}, {"eom", "eom_token"}, {"unknown", "unk_token"},
 	{"seperator", "sep_token"}, // so spelt
 	{"padding", "pad_token"}, {"cls", "cls_token"}, {"mask", "mask_token"},
@@ -161,6 +165,9 @@ func (g *ggufReader) numbers(key string) []float64 {
 // id is the token of a role; -1: there is none.
 func (g *ggufReader) id(role string) int {
 	v, ok := g.keys[ggufPrefix+role+"_token_id"]
+	if !ok && role == "cls" && g.kind == "bert" { // some converters name it bos
+		v, ok = g.keys[ggufPrefix+"bos_token_id"]
+	}
 	if !ok {
 		if i := slices.Index(g.tokens, bertTokens[role]); i >= 0 && g.kind == "bert" {
 			return i
@@ -248,16 +255,25 @@ func (g *ggufReader) pipeline() (*Pipeline, error) {
 	for _, key := range sortedKeys(g.keys) {
 		name, ok := strings.CutPrefix(key, ggufPrefix)
 		role, isID := strings.CutSuffix(name, "_token_id")
-		if ok && !slices.Contains(ggufKnown, name) && !(isID && slices.ContainsFunc(ggufRoles, func(r struct{ key, role string }) bool { return r.key == role })) {
+		if ok && !slices.Contains(ggufKnown, name) && !(isID && slices.ContainsFunc(ggufRoles, func(r ggufRole) bool { return r.key == role })) {
 			return nil, fmt.Errorf("%s is not supported", key)
 		}
 	}
 	if err := g.readTokens(); err != nil {
 		return nil, err
 	}
-	p, err := map[string]func() (*Pipeline, error){"bert": g.wordPiece, "gpt2": g.byteLevel, "llama": g.sentencePiece, "t5": g.sentencePiece}[g.kind]()
+	var p *Pipeline
+	var err error
+	switch g.kind {
+	case "bert":
+		p, err = g.wordPiece()
+	case "gpt2":
+		p, err = g.byteLevel()
+	default:
+		p, err = g.sentencePiece()
+	}
 	if err != nil || g.err != nil {
-		return nil, errors.Join(g.err, err)
+		return nil, cmp.Or(g.err, err)
 	}
 	return p, g.settings(p)
 }
@@ -438,9 +454,6 @@ func (g *ggufReader) wordPiece() (*Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !g.has("cls_token_id") && g.has("bos_token_id") { // the name that other converters have for it
-		g.keys = withKey(g.keys, ggufPrefix+"cls_token_id", g.keys[ggufPrefix+"bos_token_id"])
-	}
 	token := func(role string) string {
 		id := g.id(role)
 		if id < 0 || g.tokens[id] == "" {
@@ -465,14 +478,4 @@ func (g *ggufReader) wordPiece() (*Pipeline, error) {
 		return nil, err
 	}
 	return build(f, &vocabulary{kind: "WordPiece", ids: ids, prefix: "##", maxRune: 100, unk: &unk})
-}
-
-// withKey is keys with one more.
-func withKey(keys map[string]gguf.Value, name string, v gguf.Value) map[string]gguf.Value {
-	more := make(map[string]gguf.Value, len(keys)+1)
-	for k, v := range keys {
-		more[k] = v
-	}
-	more[name] = v
-	return more
 }

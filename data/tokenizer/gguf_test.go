@@ -395,3 +395,30 @@ func TestGGUFCased(t *testing.T) {
 		}
 	}
 }
+
+// TestGGUFSettings: roles and chat templates are kept for tokenizer_config.json.
+func TestGGUFSettings(t *testing.T) {
+	v := readPreVectors(t)
+	more := []gguf.Key{{Name: "tokenizer.chat_template", Value: "{{ a }}"}, {Name: ggufPrefix + "padding_token_id", Value: uint32(1)}, {Name: ggufPrefix + "eot_token_id", Value: uint32(2)}}
+	p, err := FromGGUF(v.keys(t, "smollm", more...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]string{"bos_token": quote(v.Tokens[0]), "eos_token": quote(v.Tokens[0]), "pad_token": quote(v.Tokens[1]), "eot_token": quote(v.Tokens[2]), "chat_template": `"{{ a }}"`} {
+		if got := string(p.Settings()[key]); got != want {
+			t.Errorf("%s: %s, want %s", key, got, want)
+		}
+	}
+	for _, key := range []string{"cls_token", "mask_token", "unk_token"} {
+		if got, ok := p.Settings()[key]; ok {
+			t.Errorf("%s is %s", key, got)
+		}
+	}
+	more = append(more, gguf.Key{Name: "tokenizer.chat_template.tool_use", Value: "{{ b }}"}, gguf.Key{Name: "tokenizer.chat_templates", Value: []string{"tool_use"}})
+	if p, err = FromGGUF(v.keys(t, "smollm", more...)); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := string(p.Settings()["chat_template"]), `[{"name": "default", "template": "{{ a }}"}, {"name": "tool_use", "template": "{{ b }}"}]`; got != want {
+		t.Errorf("templates %s, want %s", got, want)
+	}
+}

@@ -81,7 +81,7 @@ func (p *Pipeline) gguf(g GGUF) ([]gguf.Key, error) {
 func (p *Pipeline) ggufFrame(g GGUF) (keys []gguf.Key, err error) {
 	ids := map[string]int32{}
 	for _, role := range sortedKeys(g.Roles) {
-		i := slices.IndexFunc(ggufRoles, func(r struct{ key, role string }) bool { return r.role == role })
+		i := slices.IndexFunc(ggufRoles, func(r ggufRole) bool { return r.role == role })
 		if i < 0 {
 			return nil, fmt.Errorf("there is no key for the role %s", role)
 		}

@@ -53,15 +53,19 @@ def encode(path, texts):
     return [(m.tokenize(t.encode(), add_bos=False, special=True), m.tokenize(t.encode(), add_bos=True, special=True)) for t in texts]
 
 
-def differs(path, text):
-    """Where llama.cpp gives other ids than the tokenizer that the model was trained with."""
+def kind(path):
+    """tokenizer.ggml.model and .pre of a file."""
     from gguf import GGUFReader
 
     fields = GGUFReader(path).fields
-    kind, pre = fields["tokenizer.ggml.model"].contents(), fields["tokenizer.ggml.pre"].contents() if "tokenizer.ggml.pre" in fields else ""
-    if kind == "bert":  # it drops Hangul, and marks beside accents
+    return [fields[k].contents() if k in fields else "" for k in ("tokenizer.ggml.model", "tokenizer.ggml.pre")]
+
+
+def differs(model, pre, text):
+    """Where llama.cpp gives other ids than the tokenizer that the model was trained with."""
+    if model == "bert":  # it drops Hangul, and marks beside accents
         return any(ord(c) > 127 for c in text) or "\x00" in text
-    if kind == "t5":  # where one character of a cluster is replaced, the library replaces the cluster
+    if model == "t5":  # where one character of a cluster is replaced, the library replaces the cluster
         return "\u00a0\u0301" in text
     if pre.startswith("qwen"):  # there "</s>" is an ordinary token
         return unicodedata.normalize("NFC", text) != text or "</s>" in text
@@ -185,5 +189,6 @@ if __name__ == "__main__":
         except Exception as e:
             print(path, e)
             continue
+        model, name = kind(path)
         with open(path + ".tokens.json", "w") as f:
-            json.dump([{"text": t, "ids": a, "framed": b} for t, (a, b) in zip(TEXTS, out) if not differs(path, t)], f, ensure_ascii=False)
+            json.dump([{"text": t, "ids": a, "framed": b} for t, (a, b) in zip(TEXTS, out) if not differs(model, name, t)], f, ensure_ascii=False)
