@@ -100,7 +100,7 @@ func newCSVReader(r io.Reader, t *Table) (*csvReader, error) {
 			fault = "a name that is not UTF-8"
 		}
 		if fault != "" {
-			return nil, fmt.Errorf("line %d is no header line: %s (hint: where there is none, name its %d columns with column_names, on the command line --column-names A,B)", c.at, fault, c.cells)
+			return nil, fmt.Errorf("line %d is not a header line: %s (hint: where there is none, name its %d columns with column_names, on the command line --column-names A,B)", c.at, fault, c.cells)
 		}
 		c.names = append(c.names, h)
 	}

@@ -63,7 +63,7 @@ func TestCSVErrors(t *testing.T) {
 		{"x.csv", "a,b\n\"x,2\n", "line 2: a quote that is not closed", Options{}},
 		{"x.csv", "a,b\nx,\xff\n", `line 2: column "b": invalid UTF-8`, Options{}},
 		{"x.tsv", "a\tb\n\"x\ty\"\t2\nz \"w\"\t3\n", "quote = \"csv\"", Options{}},
-		{"x.csv", "a,,b\n1,2,3\n", "line 1 is no header line: an empty name", Options{}},
+		{"x.csv", "a,,b\n1,2,3\n", "line 1 is not a header line: an empty name", Options{}},
 		{"x.csv", "a,b,a\n1,2,3\n", `two columns are named "a"`, Options{}},
 	} {
 		path := filepath.Join(dir, c.name)

@@ -264,7 +264,7 @@ func datasetFiles(dir string) ([]string, error) {
 		var files []string
 		for _, split := range dict.Splits {
 			if !plainName(split) {
-				return nil, fmt.Errorf("data: %s: dataset_dict.json: split %q is no name of a directory in it", dir, split)
+				return nil, fmt.Errorf("data: %s: dataset_dict.json: split %q is not the name of a directory in it", dir, split)
 			}
 			below, err := datasetFiles(filepath.Join(dir, split))
 			if err != nil {
@@ -301,7 +301,7 @@ func datasetFiles(dir string) ([]string, error) {
 	var files []string
 	for _, f := range state.Files {
 		if !plainName(f.Filename) {
-			return nil, fmt.Errorf("data: %s: state.json: %q is no name of a file in it", dir, f.Filename)
+			return nil, fmt.Errorf("data: %s: state.json: %q is not the name of a file in it", dir, f.Filename)
 		}
 		path := filepath.Join(dir, f.Filename)
 		if _, err := os.Stat(path); err != nil {

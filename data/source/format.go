@@ -92,9 +92,9 @@ func detect(name string, head []byte) (string, error) {
 	format, _ := byName(name)
 	switch format {
 	case ArrowFile, ArrowStream:
-		return "", fmt.Errorf("is no Arrow file: it begins with %q", head[:min(8, len(head))])
+		return "", fmt.Errorf("is not an Arrow file: it begins with %q", head[:min(8, len(head))])
 	case Parquet:
-		return "", fmt.Errorf("is no Parquet file: it begins with %q", head[:min(8, len(head))])
+		return "", fmt.Errorf("is not a Parquet file: it begins with %q", head[:min(8, len(head))])
 	case "":
 	default:
 		return format, nil

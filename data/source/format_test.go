@@ -18,9 +18,9 @@ func TestDetect(t *testing.T) {
 		{"x.tsv", "a\tb\n1\t2\n", TSV},
 		{"x", "", "is empty"},
 		{"x", "\x00\x01\x02", "is of no known kind"},
-		{"x.parquet", "words", "is no Parquet file"},
+		{"x.parquet", "words", "is not a Parquet file"},
 		{"x", "PAR1....PAR1", "Parquet file"},
-		{"x.csv", "1,2\n3,4\n", "line 1 is no header line: a number"},
+		{"x.csv", "1,2\n3,4\n", "line 1 is not a header line: a number"},
 		{"x.csv", "a,a\n", `two columns are named "a"`},
 		{"x.gz", "\x1f\x8b\x08\x00\x00\x00\x00\x00", "gzip"},
 	} {

@@ -86,7 +86,7 @@ func openGoroot(root string) (Goroot, error) {
 		return Goroot{}, fmt.Errorf("no Go source tree in %s: %w (hint: some distributions package the sources apart, as golang-src)", root, err)
 	}
 	if _, err := os.Stat(filepath.Join(src, "fmt", "print.go")); err != nil {
-		return Goroot{}, fmt.Errorf("%s is no Go source tree: %w (hint: some distributions package the sources apart, as golang-src)", src, err)
+		return Goroot{}, fmt.Errorf("%s is not a Go source tree: %w (hint: some distributions package the sources apart, as golang-src)", src, err)
 	}
 	g := Goroot{Src: src, Version: "devel"}
 	if b, err := os.ReadFile(filepath.Join(root, "VERSION")); err == nil {

@@ -65,7 +65,7 @@ func (a *File) index() error {
 	case bytes.HasPrefix(head, continuation):
 		return a.indexStream()
 	}
-	return fmt.Errorf("is no Arrow file: it begins with %q", head)
+	return fmt.Errorf("is not an Arrow file: it begins with %q", head)
 }
 
 // Hash returns the SHA-256, in hexadecimal digits, and the size of a file.

@@ -107,7 +107,7 @@ func (g *ggufReader) has(key string) bool {
 func (g *ggufReader) text(key string) (s string) {
 	if v, ok := g.keys[ggufPrefix+key]; ok {
 		if s, ok = v.Text(); !ok {
-			g.fail("%s%s: a value of type %s is no string", ggufPrefix, key, v.Type())
+			g.fail("%s%s: a value of type %s is not a string", ggufPrefix, key, v.Type())
 		}
 	}
 	return s
@@ -120,7 +120,7 @@ func (g *ggufReader) flag(key string, def bool) bool {
 	}
 	b, ok := v.Bool()
 	if !ok {
-		g.fail("%s%s: a value of type %s is no bool", ggufPrefix, key, v.Type())
+		g.fail("%s%s: a value of type %s is not a bool", ggufPrefix, key, v.Type())
 	}
 	return b
 }
@@ -132,7 +132,7 @@ func (g *ggufReader) texts(key string) []string {
 	}
 	list, ok := v.Texts()
 	if !ok {
-		g.fail("%s%s: a value of type %s is no list of strings", ggufPrefix, key, v.Type())
+		g.fail("%s%s: a value of type %s is not a list of strings", ggufPrefix, key, v.Type())
 		return nil
 	}
 	texts := make([]string, 0, v.Len())
@@ -152,7 +152,7 @@ func (g *ggufReader) numbers(key string) []float64 {
 	}
 	list, ok := v.Numbers()
 	if !ok {
-		g.fail("%s%s: a value of type %s is no list of numbers", ggufPrefix, key, v.Type())
+		g.fail("%s%s: a value of type %s is not a list of numbers", ggufPrefix, key, v.Type())
 		return nil
 	}
 	numbers := make([]float64, 0, v.Len())
@@ -179,7 +179,7 @@ func (g *ggufReader) id(role string) int {
 	}
 	id, ok := v.Int()
 	if !ok || id < 0 || id >= len(g.tokens) {
-		g.fail("%s%s_token_id is none of the %d tokens", ggufPrefix, role, len(g.tokens))
+		g.fail("%s%s_token_id is not one of the %d tokens", ggufPrefix, role, len(g.tokens))
 		return -1
 	}
 	return id
@@ -196,7 +196,7 @@ func (g *ggufReader) end(role string, def bool) string {
 	case id >= 0 && g.tokens[id] != "":
 		return g.tokens[id]
 	case g.has(key):
-		g.fail("%s%s is true, but %s%s_token_id is no token", ggufPrefix, key, ggufPrefix, role)
+		g.fail("%s%s is true, but %s%s_token_id is not a token", ggufPrefix, key, ggufPrefix, role)
 	}
 	return ""
 }
@@ -298,7 +298,7 @@ func (g *ggufReader) settings(p *Pipeline) error {
 		}
 		text, ok := g.keys[key].Text()
 		if !ok {
-			return fmt.Errorf("%s: a value of type %s is no string", key, g.keys[key].Type())
+			return fmt.Errorf("%s: a value of type %s is not a string", key, g.keys[key].Type())
 		}
 		if name == "" {
 			p.settings["chat_template"] = json.RawMessage(quote(text))

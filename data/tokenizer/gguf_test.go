@@ -315,8 +315,8 @@ func TestGGUFRefusals(t *testing.T) {
 		{"", key("token_type_count", uint32(1)), "no tokenizer.ggml.pre, so that"},
 		{"gpt-2", key("escape_whitespaces", true), "tokenizer.ggml.escape_whitespaces is not supported"},
 		{"gpt-2", key("suppress_tokens", []int32{1}), "tokenizer.ggml.suppress_tokens is not supported"},
-		{"gpt-2", key("padding_token_id", uint32(99999)), "tokenizer.ggml.padding_token_id is none of the 2435 tokens"},
-		{"gpt-2", key("add_bos_token", "yes"), "tokenizer.ggml.add_bos_token: a value of type string is no bool"},
+		{"gpt-2", key("padding_token_id", uint32(99999)), "tokenizer.ggml.padding_token_id is not one of the 2435 tokens"},
+		{"gpt-2", key("add_bos_token", "yes"), "tokenizer.ggml.add_bos_token: a value of type string is not a bool"},
 	} {
 		if _, err := FromGGUF(v.keys(t, c.pre, c.more)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q, %s: error %v, want %q in it", c.pre, c.more.Name, err, c.want)
@@ -336,7 +336,7 @@ func TestGGUFRefusals(t *testing.T) {
 		{[]gguf.Key{key("model", "gpt2"), key("pre", "gpt-2"), key("tokens", []string{"a", "b"}), key("token_type", []int32{1})}, "2 tokens, but 1 types"},
 		{[]gguf.Key{key("model", "gpt2"), key("pre", "gpt-2"), key("tokens", []string{"a", "b"})}, "no tokenizer.ggml.merges"},
 		{[]gguf.Key{key("model", "gpt2"), key("pre", "gpt-2"), key("tokens", []string{"a", "b"}), key("merges", []string{}), key("add_eos_token", true)},
-			"tokenizer.ggml.add_eos_token is true, but tokenizer.ggml.eos_token_id is no token"},
+			"tokenizer.ggml.add_eos_token is true, but tokenizer.ggml.eos_token_id is not a token"},
 	} {
 		if _, err := FromGGUF(ggufKeys(t, c.keys...)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("error %v, want %q in it", err, c.want)

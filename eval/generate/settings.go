@@ -82,7 +82,7 @@ func ReadSettings(text []byte) (*Settings, error) {
 	}
 	for _, id := range append(slices.Clone(s.Ends), *cmp.Or(s.BOS, new(int)), *cmp.Or(s.DecoderStart, new(int))) {
 		if int(int32(id)) != id {
-			errs = append(errs, fmt.Errorf("%d is no token", id))
+			errs = append(errs, fmt.Errorf("%d is not a token", id))
 		}
 	}
 	for key, value := range keys {

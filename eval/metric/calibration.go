@@ -42,7 +42,7 @@ func Calibrate(confidence []float64, correct []bool, bins int) (Calibration, err
 	for i, p := range confidence {
 		// A softmax in float32 may sum to a little more than 1.
 		if math.IsNaN(p) || p < 0 || p > 1+1e-5 {
-			return Calibration{}, fmt.Errorf("metric: item %d: confidence %v is no probability", i, p)
+			return Calibration{}, fmt.Errorf("metric: item %d: confidence %v is not a probability", i, p)
 		}
 		k := min(max(int(math.Ceil(p*float64(bins)))-1, 0), bins-1)
 		// p·bins rounds: settle by the bin's own edges.

@@ -34,7 +34,7 @@ func (x *Number) UnmarshalJSON(text []byte) error {
 	// The decoder has seen that text is JSON: what ParseFloat takes of that is a number.
 	v, err := strconv.ParseFloat(string(text), 64)
 	if err != nil {
-		return fmt.Errorf("%s is no number", text)
+		return fmt.Errorf("%s is not a number", text)
 	}
 	*x = Number(v)
 	return nil

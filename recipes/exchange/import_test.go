@@ -375,7 +375,7 @@ func TestImportOthers(t *testing.T) {
 		{"tokens", "llama", func(t *testing.T, dir string) string {
 			write(t, filepath.Join(dir, checkpoint.GenerationFile), []byte(`{"eos_token_id": [1, 4294967298]}`))
 			return dir
-		}, "generation_config.json: 4294967298 is no token"},
+		}, "generation_config.json: 4294967298 is not a token"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			src := c.make(t, copyModel(t, c.model))

@@ -72,7 +72,7 @@ func (r *renderer) filter(line int, name string, x any, args []any, kwargs []arg
 		case *Dict:
 			return generator(r.items(line, d))
 		}
-		fail(line, "items: a %s is no mapping", typeName(x))
+		fail(line, "items: a %s is not a mapping", typeName(x))
 	case "dictsort":
 		return r.dictsort(c, x)
 	case "sort", "min", "max", "unique", "groupby", "sum":

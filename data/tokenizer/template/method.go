@@ -718,7 +718,7 @@ func (r *renderer) builtin(line int, name string, args []any, kwargs []argument)
 				for _, x := range r.list(line, args[0]) {
 					pair := r.list(line, x)
 					if len(pair) != 2 {
-						fail(line, "%s: an item is no pair", name)
+						fail(line, "%s: an item is not a pair", name)
 					}
 					r.put(line, d, pair[0], pair[1])
 				}

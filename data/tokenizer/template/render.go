@@ -352,7 +352,7 @@ func (r *renderer) checkTarget(target expr, act *activation) {
 	switch x := target.(type) {
 	case *nsExpr:
 		if _, ok := (*act.at(x.ns.ref)).(*namespace); !ok {
-			fail(x.line, "cannot assign to an attribute of %s, which is no namespace", x.ns.name)
+			fail(x.line, "cannot assign to an attribute of %s, which is not a namespace", x.ns.name)
 		}
 	case *tupleExpr:
 		for _, y := range x.items {
@@ -1048,12 +1048,12 @@ func (r *renderer) arguments(line int, a *argsExpr, act *activation) (args []any
 	if a.moreKw != nil {
 		d, ok := r.eval(a.moreKw, act).(*Dict)
 		if !ok {
-			fail(line, "what follows ** is no dictionary")
+			fail(line, "the value after ** is not a dictionary")
 		}
 		for i, k := range d.keys {
 			s, ok := k.(string)
 			if !ok {
-				fail(line, "an argument's name is no string")
+				fail(line, "the name of an argument is not a string")
 			}
 			for _, given := range kwargs {
 				if given.name == s {
