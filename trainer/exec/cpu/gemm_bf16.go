@@ -2,18 +2,16 @@ package cpu
 
 import "math"
 
-// Matrix products of operands rounded to bf16 (to the nearest even, subnormals to zero),
-// added in float32. Both operands are packed: A in tiles of 16 rows of 32 k, B in tiles of
-// 16 pairs of k of 16 columns, two tiles of rows or columns side by side and then the next
-// 32 k, filled up with zeros. All workers pack a block of B, which every row needs; then
-// each takes rows of A, packs them for itself and multiplies. Of a long k, as gradients of
-// weights have, each takes a block of C that stays in its cache, and packs both for itself.
+// Matrix products of operands that are rounded to bf16 (to the nearest even, subnormals to zero), with sums in float32.
+// Both operands are packed and filled up with zeros: A in tiles of 16 rows by 32 k, B in tiles of 16 pairs of k by 16
+// columns. Two tiles of rows or columns lie side by side, and behind them the tiles of the next 32 k. All workers
+// together pack a block of B, which all rows need; then each takes rows of A, packs them and multiplies. Where k is long,
+// as in gradients of weights, each worker takes a block of C that stays in its cache, and packs both operands for it.
 //
-// An element begins at its bias, or zero, or what it was, and is a chain over steps of 32 k
-// whatever the blocks are; what a step does, the instruction says. AMX's TDPBF16PS adds the
-// even k in one chain of fused multiply-adds and the odd ones in another, both from zero,
-// then both, then to the element. VDPBF16PS is one chain of fused multiply-adds, of each
-// pair the odd k first. Either flushes subnormals to zero.
+// An element starts with its bias, zero or its old value, and is a chain of steps of 32 k, whatever the blocks are. The
+// instruction decides what a step does. AMX's TDPBF16PS sums the even k in one chain of fused multiply-adds and the odd k
+// in another, both from zero, adds the two, and then their sum to the element. VDPBF16PS is one chain of fused
+// multiply-adds, with the odd k of each pair first. Both flush subnormals to zero.
 
 // bf16Kernels are the assembly of these products.
 type bf16Kernels struct {
@@ -92,7 +90,7 @@ func (j *bf16Job) start(d *Device, g *gemmJob[float32]) {
 	*j = bf16Job{}
 }
 
-// bf16C is how many elements of C a worker keeps in its second-level cache, beside packed operands.
+// bf16C is the number of elements of C that a worker keeps in its second-level cache beside packed operands.
 const bf16C = 160 << 10
 
 // alone cuts C into blocks, each over the whole of k.

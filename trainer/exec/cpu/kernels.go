@@ -71,7 +71,7 @@ type rowsKernels struct {
 
 var genericKernels = kernels{name: "generic"}
 
-// named is what Options say of the kernels, or the environment where they say nothing.
+// named is the kernels of Options, or, where these are empty, of the environment.
 func named(kernels string) string { return cmp.Or(kernels, os.Getenv("HONE_KERNELS")) }
 
 // findKernels gives a set by name, as in Options, or the best one for "".

@@ -11,9 +11,8 @@ import (
 // float is the element type of a kernel.
 type float interface{ float32 | float64 }
 
-// jobs holds one struct for each kind of parallel region, so that Launch
-// allocates nothing. A job is emptied when its region is done: the views in it do
-// not keep their buffers, and must not stay when those are unmapped.
+// jobs holds one struct for each kind of parallel region, so that Launch allocates nothing. A job is emptied when its
+// region is done: the views in it do not keep their buffers alive, and must be gone before these are unmapped.
 type jobs[T float] struct {
 	gemm gemmJob[T]
 	elem elemJob[T]

@@ -16,7 +16,7 @@ type gemmJob[T float] struct {
 	lda, ldb, ldc   int
 	accumulate      bool // add to c
 	bf16            bool // the operands are rounded
-	rows, cols, nby int  // of a block; blocks side by side
+	rows, cols, nby int  // of a block; the number of blocks side by side
 }
 
 func (j *gemmJob[T]) chunk(i, worker int) {
@@ -57,17 +57,16 @@ func (j *gemmJob[T]) start(d *Device) {
 	}
 	j.rows, j.cols = cut(j.m, j.n, j.k, mr, nr, j.transA, d.pool.threads)
 	j.nby = (j.n + j.cols - 1) / j.cols
-	for _, w := range d.scratch { // else a worker that came late the first time would allocate the second
+	for _, w := range d.scratch { // or a worker that came too late the first time would allocate the second time
 		reserve[T](d.kern, w, j.transA, j.rows, j.cols, j.k)
 	}
 	d.pool.run((j.m+j.rows-1)/j.rows*j.nby, j)
 	j.a, j.b, j.c, j.bias = nil, nil, nil, nil
 }
 
-// cut chooses the size of the blocks of C: multiples of the tile, at most four for each
-// thread. A block packs its own parts of the operands, so none waits for another; fewer
-// pack less, more let a thread that is held up hold up the rest for less. A result does
-// not depend on the cut.
+// cut chooses the size of the blocks of C: multiples of the tile, at most four blocks for each thread. A block packs its
+// own parts of the operands, so that none waits for another. With fewer blocks less is packed; with more, a thread that is
+// held up delays the others less. Results do not depend on the cut.
 func cut(m, n, k, mr, nr int, transA bool, threads int) (rows, cols int) {
 	if threads == 1 || m*n*k < 32*32*32 {
 		return m, n
