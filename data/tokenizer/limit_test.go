@@ -65,7 +65,7 @@ func TestNoFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]string{os.DevNull: "is a device", large: "more than any tokenizer"} {
+	for path, want := range map[string]string{os.DevNull: "is a device", large: "too large for a tokenizer"} {
 		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v, want %q", path, err, want)
 		}
