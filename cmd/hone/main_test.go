@@ -364,7 +364,7 @@ func TestWhileARunGoesOn(t *testing.T) {
 	}{
 		{[]string{"report", "r"}, "this run is not finished", "report: r/report.html"},
 		{[]string{"report", "r"}, "pretrain  in progress", ""},
-		{[]string{"generate", "r/pretrain", "--prompt", "the wing", "--max-tokens", "2"}, "the wing", "r/pretrain is not finished: this is its newest checkpoint, of step "},
+		{[]string{"generate", "r/pretrain", "--prompt", "the wing", "--max-tokens", "2"}, "the wing", "r/pretrain is not finished: using its newest checkpoint, of step "},
 	} {
 		cmd, stderr := hone(t, dir, nil, c.args...)
 		stdout, err := cmd.Output()

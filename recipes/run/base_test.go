@@ -177,7 +177,7 @@ func TestFromImported(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if fresh, base := strings.Contains(strings.Join(said, "\n"), "stage more: starts from "+dir+" (step 0); fresh: [cls.predictions.transform.dense.weight "), f.model == "bert-base"; fresh != base {
+			if fresh, base := strings.Contains(strings.Join(said, "\n"), "stage more: starts from "+dir+" (step 0); new parameters: [cls.predictions.transform.dense.weight "), f.model == "bert-base"; fresh != base {
 				t.Errorf("an output layer afresh: %v, of a base: %v: %q", fresh, base, said)
 			}
 			if loss := run.Stages[0].TrainLoss; !(loss > 0 && loss < 20) {
@@ -293,7 +293,7 @@ func TestFromClassifier(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !slices.ContainsFunc(said, func(s string) bool {
-		return strings.Contains(s, "fresh: [pre_classifier.weight classifier.weight pre_classifier.bias classifier.bias]")
+		return strings.Contains(s, "new parameters: [pre_classifier.weight classifier.weight pre_classifier.bias classifier.bias]")
 	}) {
 		t.Errorf("said %q", said)
 	}

@@ -12,7 +12,7 @@ import (
 	"hone/trainer/pretrained"
 )
 
-// A Provenance is the chain of stages behind a checkpoint, the oldest first.
+// A Provenance is the chain of stages that a checkpoint comes from, the oldest first.
 type Provenance struct {
 	Checkpoint string              `json:"checkpoint"`
 	Stage      string              `json:"stage"`
@@ -21,8 +21,8 @@ type Provenance struct {
 	Chain      []checkpoint.Origin `json:"chain"`
 }
 
-// ReadProvenance reads the chain of a checkpoint: its directory, or a stage's, whose
-// final model is meant then. An error is recipes.ErrInput.
+// ReadProvenance reads the chain of a checkpoint: the directory of the checkpoint, or of a stage,
+// which stands for its final model. An error is recipes.ErrInput.
 func ReadProvenance(dir string) (*Provenance, error) {
 	c, err := checkpoint.Open(pretrained.Dir(dir))
 	if err != nil {
@@ -78,7 +78,7 @@ func (p *Provenance) Tree(w io.Writer) error {
 	return err
 }
 
-// otherData says of a stage that went on with other data that this is what it had before.
+// otherData notes that a stage was continued with other data than it had before.
 func (p *Provenance) otherData(i int) string {
 	if p.Chain[i-1].Stage != p.Chain[i].Stage {
 		return ""
@@ -86,12 +86,12 @@ func (p *Provenance) otherData(i int) string {
 	return ", which had other data"
 }
 
-// unknownBefore says of an import that begins a chain that the chain does not begin there.
+// unknownBefore notes that what an imported model was trained on is not known.
 func unknownBefore(i int) string {
 	if i > 0 {
 		return ""
 	}
-	return "; what it learned from is not known here"
+	return "; what it was trained on is not known"
 }
 
 // importFields is what is known of an imported model, name and value.
@@ -110,7 +110,7 @@ func importFields(m *checkpoint.Import) [][2]string {
 // Card writes the chain as a data card in Markdown.
 func (p *Provenance) Card(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Data card: %s\n\nWhat the model of stage %s (step %d, hone %s) has learned from, the first stage first.\n",
+	fmt.Fprintf(&b, "# Data card: %s\n\nWhat the model of stage %s (step %d, hone %s) was trained on, the first stage first.\n",
 		escapeMarkdown(p.Stage), escapeMarkdown(p.Stage), p.Step, escapeMarkdown(p.Hone))
 	for i, o := range p.Chain {
 		fmt.Fprintf(&b, "\n## Stage %s\n", escapeMarkdown(o.Stage))
@@ -149,7 +149,7 @@ func (p *Provenance) Card(w io.Writer) error {
 	return err
 }
 
-// escapeMarkdown keeps what a recipe's author wrote from becoming markup, or a new cell.
+// escapeMarkdown keeps the text of a recipe from becoming markup, or a new cell of a table.
 func escapeMarkdown(s string) string {
 	s = strings.Join(strings.Fields(s), " ")
 	return strings.NewReplacer("\\", "\\\\", "|", "\\|", "<", "&lt;", "&", "&amp;", "`", "\\`", "*", "\\*", "[", "\\[", "_", "\\_").Replace(s)

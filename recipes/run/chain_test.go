@@ -11,7 +11,7 @@ import (
 func TestTreeOfImported(t *testing.T) {
 	var tree strings.Builder
 	p := Provenance{Stage: "import", Chain: []checkpoint.Origin{{Stage: "import", Imported: &checkpoint.Import{Name: "someone/model"}}}}
-	if err := p.Tree(&tree); err != nil || !strings.Contains(tree.String(), "imported: someone/model; what it learned from is not known here") {
+	if err := p.Tree(&tree); err != nil || !strings.Contains(tree.String(), "imported: someone/model; what it was trained on is not known") {
 		t.Errorf("%v: %s", err, &tree)
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"hone/recipes"
 )
 
-// openCorpora opens every corpus of a recipe; goroot: is converted on first use.
+// openCorpora opens every corpus of a recipe, and converts those that need it on first use.
 func openCorpora(ctx context.Context, r *recipes.Recipe, o Options) (map[string]*corpus.Corpus, error) {
 	corpora, origins := map[string]*corpus.Corpus{}, map[string]provenance.Corpus{}
 	for _, name := range slices.Sorted(maps.Keys(r.Corpus)) {
@@ -32,7 +32,7 @@ func openCorpora(ctx context.Context, r *recipes.Recipe, o Options) (map[string]
 			return nil, recipes.Input(err)
 		}
 		if k := corpus.Skipped(); k != nil {
-			o.Say(fmt.Sprintf("corpus %s: %d records skipped, the first: %s", name, k.Count, k.First[0]))
+			o.Say(fmt.Sprintf("corpus %s: skipped %d records that could not be read, the first: %s", name, k.Count, k.First[0]))
 		}
 		corpora[name], origins[name] = corpus, corpus.Provenance
 	}
@@ -48,7 +48,7 @@ func openCorpora(ctx context.Context, r *recipes.Recipe, o Options) (map[string]
 	}
 	if t := r.Tokenizer; t.File == "" && t.Kind != "byte" {
 		if c := corpora[t.Corpus]; c.Train == nil || c.Train.Rows() == 0 {
-			return nil, recipes.Input(fmt.Errorf("tokenizer: corpus %s has no documents in split train to learn from: it has %s", t.Corpus, describeSplits(c)))
+			return nil, recipes.Input(fmt.Errorf("tokenizer: corpus %s has no documents in split train to train it on: it has %s", t.Corpus, describeSplits(c)))
 		}
 	}
 	if err := labelled(r, corpora); err != nil {
@@ -57,7 +57,7 @@ func openCorpora(ctx context.Context, r *recipes.Recipe, o Options) (map[string]
 	return corpora, nil
 }
 
-// suits says what a stage lacks in its corpus, or one of them.
+// suits says which split or label a stage needs that its corpus lacks.
 func suits(c *corpus.Corpus, s *recipes.Stage, name string) error {
 	switch {
 	case s.Trains() && (c.Train == nil || c.Train.Rows() == 0):
@@ -65,7 +65,7 @@ func suits(c *corpus.Corpus, s *recipes.Stage, name string) error {
 	case !s.Trains() && s.Split == "validation" && (c.Validation == nil || c.Validation.Rows() == 0):
 		return fmt.Errorf("stage %s: corpus %s has no split validation", s.Name, name)
 	case s.Trains() && (c.Validation == nil || c.Validation.Rows() == 0):
-		return fmt.Errorf("stage %s: corpus %s has no documents in split validation to watch the training with: it has %s (hint: validation = 0.05 in its table holds some out)", s.Name, name, describeSplits(c))
+		return fmt.Errorf("stage %s: corpus %s has no documents in split validation, on which the training is validated: it has %s (hint: validation = 0.05 in its table holds some out)", s.Name, name, describeSplits(c))
 	case !s.Trains() && s.Split == "test" && (c.Test == nil || c.Test.Rows() == 0):
 		return fmt.Errorf("stage %s: corpus %s has no split test", s.Name, name)
 	}
@@ -88,14 +88,14 @@ func describeSplits(c *corpus.Corpus) string {
 	return strings.Join(list, ", ")
 }
 
-// readTokens makes a stage read the tokens of its corpora from the cache.
+// readTokens makes a stage read the tokens of its corpora from the cache, and fills the cache first.
 func (w *runner) readTokens(ctx context.Context, s *recipes.Stage, read *data.Config) error {
 	sum := sha256.Sum256(w.tokFile)
 	for i, name := range s.Sources() {
 		t := w.cached[name]
 		if t == nil {
 			c := w.corpora[name]
-			w.log(fmt.Sprintf("corpus %s: its tokens take about %.0f MB in the cache, %s", name, 4*float64(c.Provenance.Bytes)/BytesPerToken/1e6, w.o.Cache))
+			w.log(fmt.Sprintf("corpus %s: caching its tokens, about %.0f MB, in %s", name, 4*float64(c.Provenance.Bytes)/BytesPerToken/1e6, w.o.Cache))
 			bar := w.o.Bar("encoding corpus "+name, "documents")
 			var err error
 			t, err = c.CacheTokens(ctx, c.Train, w.tok, hex.EncodeToString(sum[:]), w.o.Cache, recipes.Progress(bar))

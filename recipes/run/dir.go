@@ -14,8 +14,8 @@ import (
 	"hone/recipes"
 )
 
-// runManifest is manifest.json of a run directory, a sealed file: who wrote it, and what,
-// and what it was made from.
+// runManifest is manifest.json of a run directory, a sealed file: which hone wrote the run on
+// which device, the files that it made, and the recipe and inputs that it was made from.
 type runManifest struct {
 	FormatVersion int    `json:"format_version"`
 	Hone          string `json:"hone"`
@@ -31,7 +31,7 @@ type runManifest struct {
 // runFormat is the version of the run directory's layout.
 //
 //	1  the first
-//	2  the manifest lists what hone has made, and remembers the recipe and its inputs
+//	2  the manifest lists the files that hone has made, the recipe and its inputs
 const runFormat = 2
 
 const (
@@ -46,8 +46,8 @@ type runDir struct {
 	unlock   func() error
 }
 
-// openRunDir locks the run's directory, and compares what an earlier run left there
-// with the recipe: a changed key refuses, more steps are welcome.
+// openRunDir locks the directory of a run, and compares the recipe with that of an earlier run
+// there: a changed key is a *ChangedError, but a greater number of steps is not.
 func openRunDir(r *recipes.Recipe, o Options, device, machine string) (*runDir, error) {
 	if err := os.MkdirAll(o.Dir, 0o777); err != nil {
 		return nil, fmt.Errorf("run: %w", err)
@@ -72,7 +72,7 @@ func (d *runDir) prepare(r *recipes.Recipe, o Options, device, machine string) e
 			return d.foreign(strings.TrimPrefix(err.Error(), filepath.Join(d.path, runManifestFile)+": "))
 		}
 		if !o.Accept {
-			return fmt.Errorf("run: %w\nhint: --accept-changes goes on from what the stages hold, which are not compared with the recipe then; --dir NAME starts another run", err)
+			return fmt.Errorf("run: %w\nhint: --accept-changes goes on from the checkpoints of the stages, without comparing the recipe; --dir NAME starts another run", err)
 		}
 		o.Say("accepted: " + err.Error())
 		old = &runManifest{FormatVersion: runFormat, Made: d.manifest.Made}
@@ -110,17 +110,17 @@ func (d *runDir) prepare(r *recipes.Recipe, o Options, device, machine string) e
 			return &ChangedError{Dir: d.path, Keys: changed}
 		}
 	}
-	// The recipe stays the old one until what it reads is known to be what it was, see remember.
+	// The old recipe stays noted until its inputs are known not to have changed, see remember.
 	now := runManifest{runFormat, recipes.Version(), device, machine, d.manifest.Made, old.Recipe, old.Inputs}
 	say := o.Say
 	switch {
 	case old.Device != "" && old.Device != now.Device:
-		say(fmt.Sprintf("warning: this run began on %s and goes on with %s: sums are rounded differently, so the result is not that of either alone, bit for bit", old.Device, now.Device))
+		say(fmt.Sprintf("warning: this run began on %s and goes on with %s: these round sums differently, so that the result has the bits of neither", old.Device, now.Device))
 	case old.Hone != "" && old.Hone != now.Hone:
 		say(fmt.Sprintf("note: this run began with hone %s and goes on with %s", old.Hone, now.Hone))
 	}
 	d.manifest = now
-	// The manifest first: what hone makes is its own from then on.
+	// Written first, so that whatever is made from now on is known to be hone's.
 	return d.writeManifest()
 }
 
@@ -131,8 +131,8 @@ func (d *runDir) writeManifest() error {
 	return nil
 }
 
-// recipe is what the run was begun with: as its manifest has it, or of an older hone
-// recipe.toml.
+// recipe is the recipe that the run was begun with: the one noted in its manifest or, of an
+// older hone, recipe.toml.
 func (d *runDir) recipe(noted string, say func(string)) (string, error) {
 	path := filepath.Join(d.path, runRecipeFile)
 	text, err := os.ReadFile(path)
@@ -143,13 +143,13 @@ func (d *runDir) recipe(noted string, say func(string)) (string, error) {
 		return string(text), nil
 	}
 	if string(text) != noted {
-		say(fmt.Sprintf("note: %s is not as hone wrote it, cut short or edited: it is written again from %s, which counts", path, runManifestFile))
+		say(fmt.Sprintf("note: %s was edited or damaged since hone wrote it: it is written again from %s, which is the one that counts", path, runManifestFile))
 	}
 	return noted, nil
 }
 
 func (d *runDir) recipeDamaged(err error) error {
-	return fmt.Errorf("run: %s: damaged: %w\nhint: remove it to go on without a comparison with the recipe that the run was begun with; --fresh starts over", filepath.Join(d.path, runRecipeFile), err)
+	return fmt.Errorf("run: %s: damaged: %w\nhint: remove it to go on without comparing the recipe; --fresh starts over", filepath.Join(d.path, runRecipeFile), err)
 }
 
 // foreign refuses a directory whose manifest.json is not hone's.
@@ -157,7 +157,7 @@ func (d *runDir) foreign(why string) error {
 	return recipes.Input(fmt.Errorf("run: %s is not the manifest of a run: %s\nhint: choose another run directory with --dir, or move %s away", filepath.Join(d.path, runManifestFile), why, d.path))
 }
 
-// readManifest reads manifest.json; nil: there is none, so that nothing here is hone's.
+// readManifest reads manifest.json; nil: there is none, and hone has made nothing here.
 func (d *runDir) readManifest() (*runManifest, error) {
 	path := filepath.Join(d.path, runManifestFile)
 	info, err := os.Lstat(path)
@@ -168,7 +168,7 @@ func (d *runDir) readManifest() (*runManifest, error) {
 		return nil, fmt.Errorf("run: %w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, d.foreign("it is no regular file")
+		return nil, d.foreign("it is not a regular file")
 	}
 	m := new(runManifest)
 	if err := checkpoint.ReadSealed(path, m); err != nil {
@@ -205,8 +205,8 @@ func makes(r *recipes.Recipe) (files, stages []string) {
 	return files, stages
 }
 
-// adopt lists what a run made whose hone kept no list: its files, and the stages that this
-// recipe or its own has, where they look like stages.
+// adopt makes the list of files for a run of an older hone, which kept none: the files of every
+// run, and the directories that look like stages of this recipe or of the run's own.
 func (d *runDir) adopt(r *recipes.Recipe) {
 	_, stages := makes(r)
 	if text, err := os.ReadFile(filepath.Join(d.path, runRecipeFile)); err == nil {
@@ -232,8 +232,8 @@ func (d *runDir) adopt(r *recipes.Recipe) {
 	}
 }
 
-// claim lists what a run of r makes, and refuses where one of the names is taken by what
-// hone has not made.
+// claim lists the files that a run of r makes, and refuses to go on where hone has not made a
+// file of that name.
 func (d *runDir) claim(r *recipes.Recipe) error {
 	files, stages := makes(r)
 	var taken []string
@@ -255,14 +255,14 @@ func (d *runDir) claim(r *recipes.Recipe) error {
 		}
 	}
 	if len(taken) > 0 {
-		return recipes.Input(fmt.Errorf("run: %s holds what hone did not make, and would be overwritten: %s\nhint: choose another run directory with --dir, or move these away",
+		return recipes.Input(fmt.Errorf("run: %s holds files that hone did not make and would overwrite: %s\nhint: choose another run directory with --dir, or move these away",
 			d.path, strings.Join(taken, ", ")))
 	}
 	return nil
 }
 
-// begun reports whether an earlier run got as far as work that depends on its recipe:
-// one that its corpus stopped can be mended and run again.
+// begun reports whether an earlier run has made anything that depends on its recipe. A run that
+// failed on its corpus has not: the recipe can be changed and run again.
 func (d *runDir) begun() bool {
 	return slices.ContainsFunc(d.manifest.Made, func(name string) bool {
 		_, err := os.Lstat(filepath.Join(d.path, name))
@@ -270,8 +270,8 @@ func (d *runDir) begun() bool {
 	})
 }
 
-// clear removes what the manifest says that hone made. What else lies there stays, in the
-// directories of stages too; symbolic links are neither followed nor removed.
+// clear removes the files that the manifest lists. All others stay, in the directories of stages
+// too; symbolic links are neither followed nor removed.
 func (d *runDir) clear(say func(string)) error {
 	for _, name := range d.manifest.Made {
 		path := filepath.Join(d.path, name)
@@ -293,7 +293,7 @@ func (d *runDir) clear(say func(string)) error {
 	return nil
 }
 
-// clearStage removes what a stage has written, and its directory if nothing else is there.
+// clearStage removes the files of a stage, and its directory if nothing else is in it.
 func clearStage(dir string, say func(string)) error {
 	for _, name := range stageFiles {
 		path := filepath.Join(dir, name)
@@ -312,7 +312,7 @@ func clearStage(dir string, say func(string)) error {
 		left, err := checkpoint.RemoveStage(dir)
 		for _, path := range left {
 			if stays[dir] = true; !stays[path] {
-				say(fmt.Sprintf("%s stays: hone did not make it", path))
+				say(fmt.Sprintf("kept %s: hone did not make it", path))
 			}
 		}
 		return err
@@ -327,7 +327,7 @@ func clearStage(dir string, say func(string)) error {
 	return remove(dir)
 }
 
-// A ChangedError refuses to go on with a run whose recipe has changed, or what it reads. It is
+// A ChangedError refuses to go on with a run whose recipe or inputs have changed. It is
 // recipes.ErrInput.
 type ChangedError struct {
 	Dir    string
@@ -343,6 +343,6 @@ func (e *ChangedError) Error() string {
 		return fmt.Sprintf("run: %s was begun with other data:\n  %s\nhint: --accept-changes goes on, and the provenance keeps both; --fresh starts over; --dir NAME starts another run",
 			e.Dir, strings.Join(e.Inputs, "\n  "))
 	}
-	return fmt.Sprintf("run: %s holds a run of another recipe; changed: %s\nhint: --fresh starts over, --dir NAME keeps both; more steps alone would go on",
+	return fmt.Sprintf("run: %s holds a run of another recipe; changed: %s\nhint: --fresh starts over, --dir NAME keeps both; with more steps and no other change the run would go on",
 		e.Dir, strings.Join(e.Keys, ", "))
 }

@@ -11,12 +11,12 @@ import (
 	"hone/eval/report"
 )
 
-// stageDone is stage.json: what a stage started from, and once it is done, what came of
-// it. Steps is 0 until then.
+// stageDone is stage.json: the model that a stage started from and, once it is done, its results.
+// Steps is 0 until then.
 type stageDone struct {
 	report.Stage
-	// From is the model that the stage started from, by the hash of its file; a
-	// stage whose start has changed is not done.
+	// From is the hash of the model that the stage started from. A stage whose start has
+	// changed since is not done.
 	From string `json:"from,omitempty"`
 }
 
@@ -33,7 +33,7 @@ func readStage(dir string) (*stageDone, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case errors.Is(err, checkpoint.ErrDamaged):
-		return nil, fmt.Errorf("run: %w\nhint: remove it, and the stage goes on from its checkpoints; --fresh starts over", err)
+		return nil, fmt.Errorf("run: %w\nhint: remove it to go on from the stage's checkpoints; --fresh starts over", err)
 	case err != nil:
 		return nil, fmt.Errorf("run: %w", err)
 	}

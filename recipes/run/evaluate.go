@@ -24,10 +24,10 @@ import (
 	"hone/trainer/pretrained"
 )
 
-// evaluated is evaluation.json of an evaluate stage, a sealed file: its share of the
-// report, and what it was made from. Of another model or other data it is made again.
+// evaluated is evaluation.json of an evaluate stage, a sealed file: its results for the report,
+// and the models and data that they are of. When one of these changes it is evaluated again.
 type evaluated struct {
-	Models          map[string]string   `json:"models"` // hash of each evaluated model
+	Models          map[string]string   `json:"models"` // hashes of the evaluated models, by stage
 	Data            string              `json:"data"`   // hash of the corpus and the tokenizer
 	Split           string              `json:"split"`
 	Baselines       []string            `json:"baselines"`
@@ -143,7 +143,7 @@ func (w *runner) yardstick(c *corpus.Corpus, split *corpus.Split, limit int, rea
 	}
 }
 
-// watched shows a piece of work of an evaluation on a console.
+// watched shows the progress of an evaluation on a console.
 func watched(c recipes.Console) func(title, unit string) (progress func(done, total int64), end func()) {
 	return func(title, unit string) (func(done, total int64), func()) {
 		bar := c.Bar(title, unit)
@@ -151,7 +151,7 @@ func watched(c recipes.Console) func(title, unit string) (progress func(done, to
 	}
 }
 
-// score gives the figures of a model, which the report calls stage.
+// score gives the results of a model, under the name of its stage.
 func score(ctx context.Context, y *eval.Yardstick, stage string, net, random *model.Network, beside []string) ([]metric.Evaluation, []metric.ByLabel, error) {
 	figures, tables, err := eval.ScorerOf(y.Config.Objective).Score(ctx, y, net, random, beside)
 	var lossy *eval.LossyError
@@ -168,7 +168,7 @@ func score(ctx context.Context, y *eval.Yardstick, stage string, net, random *mo
 	return figures, tables, err
 }
 
-// samples writes texts of the language model to samples.jsonl.
+// samples has the language model write texts into samples.jsonl.
 func (w *runner) samples(ctx context.Context, s *recipes.Stage, name string, m *pretrained.Model) error {
 	if s.Samples == 0 {
 		return nil

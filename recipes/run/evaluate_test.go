@@ -286,7 +286,7 @@ func TestWhatFiguresAreOf(t *testing.T) {
 		}
 	}
 	if !slices.ContainsFunc(said, func(s string) bool {
-		return strings.HasPrefix(s, "stage labels: of the documents read, ") && strings.HasSuffix(s, " % were longer than the 56 tokens of a row, and cut there")
+		return strings.HasPrefix(s, "stage labels: ") && strings.HasSuffix(s, " % of the documents read were longer than a row of 56 tokens, and were cut")
 	}) {
 		t.Errorf("said %q", said)
 	}

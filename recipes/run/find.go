@@ -16,9 +16,9 @@ import (
 	"hone/trainer/pretrained"
 )
 
-// Checkpoint finds the checkpoint that a name stands for: of a directory itself, a stage's final
-// one, or while the stage is trained its newest, which note then says; of a model of another
-// library's, what it is imported as.
+// Checkpoint finds the checkpoint that a name stands for: the directory itself; of a stage the
+// final model or, while it is trained, the newest checkpoint, which note then says; of a model of
+// another library the checkpoint in the cache, into which it is imported first.
 func Checkpoint(ctx context.Context, dir string, o Options) (found, note string, err error) {
 	if stages := Stages(dir); len(stages) > 0 {
 		return "", "", recipes.Input(fmt.Errorf("%s is a run: name one of its stages, %s", dir, strings.Join(stages, ", ")))
@@ -49,15 +49,15 @@ func Checkpoint(ctx context.Context, dir string, o Options) (found, note string,
 		}
 	}
 	if newest != nil {
-		return newest.Dir, fmt.Sprintf("%s is not finished: this is its newest checkpoint, of step %d", dir, newest.Manifest.Step), nil
+		return newest.Dir, fmt.Sprintf("%s is not finished: using its newest checkpoint, of step %d", dir, newest.Manifest.Step), nil
 	}
 	if _, err := os.Stat(filepath.Join(dir, stageFile)); err == nil {
 		return "", "", recipes.Input(fmt.Errorf("%s has no checkpoint yet", dir))
 	}
-	return dir, "", nil // whose opening says what it lacks
+	return dir, "", nil // opening it will say what it lacks
 }
 
-// Stages are the directories of those stages of a run that train a model; nil: dir is no run's.
+// Stages are the directories of the stages of a run that train a model; nil: dir is not a run.
 func Stages(dir string) (stages []string) {
 	text, err := os.ReadFile(filepath.Join(dir, runRecipeFile))
 	if err != nil {

@@ -126,7 +126,7 @@ func TestFreshRemovesOnlyItsOwn(t *testing.T) {
 			}
 			for _, name := range []string{"README.md", "why.txt", "sub", "step-000024"} {
 				if !slices.ContainsFunc(said, func(line string) bool {
-					return strings.HasSuffix(line, name+" stays: hone did not make it")
+					return strings.HasSuffix(line, name+": hone did not make it")
 				}) {
 					t.Errorf("not said of %s: %q", name, said)
 				}
@@ -140,11 +140,11 @@ func TestRunDirOfOthers(t *testing.T) {
 	for _, test := range []struct {
 		name, file, text, want string
 	}{
-		{"a recipe", "recipe.toml", "title = 'soup'\n", "would be overwritten: recipe.toml"},
+		{"a recipe", "recipe.toml", "title = 'soup'\n", "would overwrite: recipe.toml"},
 		{"the parent as a stage", "recipe.toml", "[[stage]]\nname = '..'\n[[stage]]\nname = '../other'\n", "recipe.toml"},
-		{"a stage's name", "pretrain/essay.txt", "mine", "would be overwritten: pretrain"},
-		{"an empty-handed stage.json", "pretrain/stage.json", "{}", "would be overwritten: pretrain"},
-		{"a tokenizer", "tokenizer.json", "{}", "would be overwritten: tokenizer.json"},
+		{"a stage's name", "pretrain/essay.txt", "mine", "would overwrite: pretrain"},
+		{"an empty-handed stage.json", "pretrain/stage.json", "{}", "would overwrite: pretrain"},
+		{"a tokenizer", "tokenizer.json", "{}", "would overwrite: tokenizer.json"},
 		{"a manifest of something else", "manifest.json", `{"name": "my web page"}`, "is not the manifest of a run"},
 		{"a damaged manifest", "manifest.json", `{"format_version": 2, "ho`, "is not the manifest of a run"},
 		{"a manifest that lists the parent", "manifest.json", `{"format_version": 2, "made": [".."]}`, `".." in its list`},

@@ -12,9 +12,9 @@ import (
 	"hone/checkpoint/file"
 )
 
-// An Input is what a run reads beside its recipe, as the run's manifest remembers it: a
-// split of a corpus, the tokenizer, the checkpoint that stages start from. Its hash is of
-// the content alone, so that what has only moved is the same.
+// An Input is something that a run reads beside its recipe, as the run's manifest notes it: a
+// split of a corpus, the tokenizer, the checkpoint that stages start from. The hash is of the
+// content alone: an input that was only moved has not changed.
 type Input struct {
 	Name   string `json:"name"`
 	Path   string `json:"path"`
@@ -24,7 +24,7 @@ type Input struct {
 
 const tokenizerInput = "tokenizer"
 
-// inputs are those that are there: a tokenizer that is still to be trained is not.
+// inputs are those of the run so far: without a tokenizer that is still to be trained.
 func (w *runner) inputs() []Input {
 	var list []Input
 	for _, name := range slices.Sorted(maps.Keys(w.corpora)) {
@@ -45,7 +45,7 @@ func (w *runner) inputs() []Input {
 	return list
 }
 
-// changedInputs says what of an earlier run's inputs is another now, or gone.
+// changedInputs says which inputs have changed since an earlier run, were removed or added.
 func changedInputs(was, now []Input) []string {
 	var list []string
 	for _, a := range was {
@@ -53,7 +53,7 @@ func changedInputs(was, now []Input) []string {
 		switch {
 		case b == nil && a.Name == tokenizerInput: // will be trained
 		case b == nil:
-			list = append(list, fmt.Sprintf("%s: there is none any more; was %s", a.Name, a.content()))
+			list = append(list, fmt.Sprintf("%s: is gone; was %s", a.Name, a.content()))
 		case a.SHA256 != b.SHA256 && a.Path != b.Path:
 			list = append(list, fmt.Sprintf("%s (%s): %s; was %s (%s)", a.Name, b.Path, b.content(), a.content(), a.Path))
 		case a.SHA256 != b.SHA256:
@@ -62,7 +62,7 @@ func changedInputs(was, now []Input) []string {
 	}
 	for _, b := range now {
 		if inputNamed(was, b.Name) == nil && b.Name != tokenizerInput {
-			list = append(list, fmt.Sprintf("%s (%s): %s; there was none", b.Name, b.Path, b.content()))
+			list = append(list, fmt.Sprintf("%s (%s): %s; is new", b.Name, b.Path, b.content()))
 		}
 	}
 	return list
@@ -85,15 +85,15 @@ func (i *Input) content() string {
 	return rows + "sha256 " + i.SHA256
 }
 
-// remember compares the inputs with those that the run had so far, and notes them and the
-// resolved recipe: a change is refused, unless it is accepted.
+// remember compares the inputs with those noted earlier, and notes them and the resolved recipe.
+// A change is a *ChangedError, unless it is accepted.
 func (d *runDir) remember(recipe string, now []Input, accept bool, say func(string)) error {
 	was := d.manifest.Inputs
 	if d.begun() {
 		changed := changedInputs(was, now)
 		switch {
 		case len(was) == 0:
-			say("note: this run was begun by a hone that did not note the hashes of its inputs: whether they have changed since is not known")
+			say("note: this run was begun by an older hone, which noted no hashes of its inputs: they may have changed since")
 		case len(changed) > 0 && !accept:
 			return &ChangedError{Dir: d.path, Inputs: changed}
 		}
@@ -104,7 +104,7 @@ func (d *runDir) remember(recipe string, now []Input, accept bool, say func(stri
 		}
 	}
 	if old := inputNamed(was, tokenizerInput); old != nil && inputNamed(now, tokenizerInput) == nil {
-		now = append(now, *old) // what is trained anew must be the same
+		now = append(now, *old) // once trained again it must be the same
 	}
 	d.manifest.Recipe, d.manifest.Inputs = recipe, now
 	if err := d.writeManifest(); err != nil {

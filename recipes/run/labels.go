@@ -9,8 +9,8 @@ import (
 	"hone/trainer/model"
 )
 
-// labelsOf are the classes that a stage tells apart, in the order of its model: those of the
-// trained head that it starts from, where they are the corpus's; else those of the corpus.
+// labelsOf are the labels that a stage predicts, in the order of its model: the order of the
+// trained head that it starts from, where it has the corpus's labels; else that of the corpus.
 func labelsOf(r *recipes.Recipe, s *recipes.Stage, c *corpus.Corpus) []string {
 	if order, err := keptLabels(r, s, c); err == nil {
 		return order
@@ -18,17 +18,17 @@ func labelsOf(r *recipes.Recipe, s *recipes.Stage, c *corpus.Corpus) []string {
 	return c.Labels
 }
 
-// keptLabels are the labels of the classifier that a stage starts from, by the corpus's names;
-// an error says why its head is of no use.
+// keptLabels are the labels of the classifier that a stage starts from, by the corpus's names.
+// The error says why its head cannot be kept.
 func keptLabels(r *recipes.Recipe, s *recipes.Stage, c *corpus.Corpus) ([]string, error) {
 	if s.Learns().OfText() || !r.IsBase(s) || r.Base.Head != model.Classifier {
-		return nil, fmt.Errorf("%s has no head for it", s.From)
+		return nil, fmt.Errorf("%s has no head for these labels", s.From)
 	}
 	return c.MatchLabels(r.Base.Config.Labels())
 }
 
-// labelled checks that stages have the labels that they need, and evaluations those of their
-// models.
+// labelled checks that the corpora of stages have the labels that these need, and those of
+// evaluations the labels of the models.
 func labelled(r *recipes.Recipe, corpora map[string]*corpus.Corpus) error {
 	for i := range r.Stages {
 		s := &r.Stages[i]
@@ -38,7 +38,7 @@ func labelled(r *recipes.Recipe, corpora map[string]*corpus.Corpus) error {
 			for _, need := range []struct {
 				split *corpus.Split
 				what  string
-			}{{c.Train, "to learn"}, {c.Validation, "to watch the training with"}} {
+			}{{c.Train, "to learn"}, {c.Validation, "to validate the training"}} {
 				if err := c.Unlabelled(need.split, need.what); err != nil {
 					return fmt.Errorf("stage %s: %w", s.Name, err)
 				}

@@ -86,7 +86,7 @@ func TestLabelsInTheModelsOrder(t *testing.T) {
 	if _, err := Run(context.Background(), r, o); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.ContainsFunc(said, func(s string) bool { return strings.Contains(s, "fresh: []") }) {
+	if !slices.ContainsFunc(said, func(s string) bool { return strings.Contains(s, "new parameters: []") }) {
 		t.Errorf("said %q", said)
 	}
 	dev, err := cpu.New(cpu.Options{})
@@ -122,7 +122,7 @@ func TestTaskWithoutTraining(t *testing.T) {
 	if err != nil || run.Evaluations[0].N != 80 {
 		t.Errorf("%+v, %v", run, err)
 	}
-	if want := "task notes: 1 of the 81 documents of split test have no label: they are left out"; !slices.Contains(said, want) {
+	if want := "task notes: left out 1 of the 81 documents of split test, which have no label"; !slices.Contains(said, want) {
 		t.Errorf("said %q, not %q", said, want)
 	}
 	tk.Baselines = []string{"naive_bayes"}
@@ -167,7 +167,7 @@ split = "%s"
 	for i, c := range []struct{ train, validation, test, split, want string }{
 		{rows(8, with), rows(4, with), rows(4, ""), "test", "stage test: no document of split test of corpus notes has a label to compare with"},
 		{rows(8, with), rows(4, with), rows(4, `, "label": ""`), "test", "no document of split test"},
-		{rows(8, with), rows(4, ""), rows(4, with), "test", "stage labels: no document of split validation of corpus notes has a label to watch the training with"},
+		{rows(8, with), rows(4, ""), rows(4, with), "test", "stage labels: no document of split validation of corpus notes has a label to validate the training"},
 		{rows(8, ""), rows(4, with), rows(4, with), "test", "stage labels: no document of split train of corpus notes has a label to learn"},
 		{rows(8, with), rows(4, with), rows(4, ""), "validation", ""},
 		{"", rows(4, with), rows(4, with), "test", "corpus notes has no documents in split train: it has train 0, validation 4, test 4"},

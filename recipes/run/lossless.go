@@ -10,8 +10,8 @@ import (
 	"hone/recipes"
 )
 
-// bitsPerByte reports whether a stage's validation gives any: the objective must give
-// whole texts a probability, and the tokenizer keep them as they are.
+// bitsPerByte reports whether the validation of a stage can give bits per byte: the objective
+// must give whole texts a probability, and the tokenizer must keep them as they are.
 func (w *runner) bitsPerByte(ctx context.Context, s *recipes.Stage) (bool, error) {
 	c := data.Config{Objective: s.Learns()}
 	if !c.Objective.Validating(&c) {
@@ -20,7 +20,7 @@ func (w *runner) bitsPerByte(ctx context.Context, s *recipes.Stage) (bool, error
 	err := eval.KeepsText(ctx, w.tok, stageCorpus(w.corpora, s).Validation)
 	var lossy *eval.LossyError
 	if errors.As(err, &lossy) {
-		w.log(fmt.Sprintf("stage %s: validated by loss, not bits per byte: %v", s.Name, lossy))
+		w.log(fmt.Sprintf("stage %s: validated by its loss, since there are no bits per byte: %v", s.Name, lossy))
 		return false, nil
 	}
 	return err == nil, err

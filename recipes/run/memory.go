@@ -8,8 +8,8 @@ import (
 	"hone/trainer/exec"
 )
 
-// fits refuses a recipe whose stages need more memory than the machine has, before any
-// work: a process that asks for it would be ended in the midst of it.
+// fits refuses a recipe whose stages need more memory than the machine has, before any work: the
+// system would end the process in the middle of it.
 func fits(r *recipes.Recipe, say func(string)) error {
 	most := int64(0)
 	for i := range r.Stages {
@@ -28,20 +28,20 @@ func fits(r *recipes.Recipe, say func(string)) error {
 		most = max(most, need)
 	}
 	if _, free := machineMemory(); free > 0 && most > free {
-		say(fmt.Sprintf("warning: %s of memory are needed, and %s are free now: the system may end this process", gigabytes(most), gigabytes(free)))
+		say(fmt.Sprintf("warning: the run needs %s of memory, and %s are free now: the system may end this process", gigabytes(most), gigabytes(free)))
 	}
 	return nil
 }
 
-// enough refuses what is more memory than the machine has.
+// enough refuses a need of more memory than the machine has.
 func enough(need int64) error {
 	if total, _ := machineMemory(); need > total {
-		return fmt.Errorf("needs %s of memory, this machine has %s\nhint: a smaller model, micro_batch_size or sequence_length needs less; so does recompute = true", gigabytes(need), gigabytes(total))
+		return fmt.Errorf("needs %s of memory, this machine has %s\nhint: a smaller model, micro_batch_size or sequence_length needs less, and so does recompute = true", gigabytes(need), gigabytes(total))
 	}
 	return nil
 }
 
-// added is a + b, or the most that an int64 holds.
+// added is a + b, or the greatest int64 where that overflows.
 func added(a, b int64) int64 {
 	if a < 0 || b < 0 || a > math.MaxInt64-b {
 		return math.MaxInt64
@@ -49,12 +49,12 @@ func added(a, b int64) int64 {
 	return a + b
 }
 
-// arenas are those that a program has to itself.
+// arenas is the size of the arenas that a program does not share.
 func arenas(p *exec.Program) int64 {
 	return added(int64(p.Size(exec.Cache)), added(int64(p.Size(exec.Input)), int64(p.Size(exec.Scratch))))
 }
 
-// gigabytes writes a number of bytes for people, in powers of 1000.
+// gigabytes formats a number of bytes for people, in powers of 1000.
 func gigabytes(n int64) string {
 	switch {
 	case n == math.MaxInt64:

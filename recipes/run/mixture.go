@@ -9,8 +9,8 @@ import (
 	"hone/recipes"
 )
 
-// stageCorpus is what a stage reads as one corpus: of a mixture, the labels and the
-// held-out splits of all.
+// stageCorpus is the corpus of a stage; of a mixture, one with the labels and the held-out splits
+// of all its corpora.
 func stageCorpus(corpora map[string]*corpus.Corpus, s *recipes.Stage) *corpus.Corpus {
 	if len(s.Mixture) == 0 {
 		return corpora[s.Corpus]
@@ -22,7 +22,7 @@ func stageCorpus(corpora map[string]*corpus.Corpus, s *recipes.Stage) *corpus.Co
 	return corpus.Merge(list...)
 }
 
-// trainConfig is how a stage reads what it trains on.
+// trainConfig is how a stage reads its training split.
 func trainConfig(r *recipes.Recipe, s *recipes.Stage, corpora map[string]*corpus.Corpus, tok tokenizer.Tokenizer) data.Config {
 	c := stageCorpus(corpora, s)
 	cfg := loaderConfig(r, s, c, c.Train, tok)
@@ -39,7 +39,7 @@ func trainConfig(r *recipes.Recipe, s *recipes.Stage, corpora map[string]*corpus
 	for i, m := range s.Mixture {
 		size := float64(corpora[m.Corpus].Train.Rows())
 		if cfg.MixtureBy == data.ByToken {
-			// Tokens are not counted yet; bytes stand for them.
+			// Tokens are not counted yet: bytes are the estimate.
 			size *= float64(corpora[m.Corpus].Provenance.Bytes) / float64(corpora[m.Corpus].Provenance.Documents)
 		}
 		switch {
@@ -58,16 +58,16 @@ func trainConfig(r *recipes.Recipe, s *recipes.Stage, corpora map[string]*corpus
 	return cfg
 }
 
-// A mixLine is a corpus of a mixture in metrics.jsonl.
+// A mixLine is what metrics.jsonl says of a corpus of a mixture.
 type mixLine struct {
 	Documents int64   `json:"documents"`
 	Tokens    int64   `json:"tokens"`
 	Share     float64 `json:"share"`  // of the tokens or documents of all
-	Epochs    float64 `json:"epochs"` // times that it has been gone through
+	Epochs    float64 `json:"epochs"` // passes through the corpus
 }
 
-// mixed is what a mixture has given so far: in fine-tuning, to the windows that are
-// through, and nil before the first is.
+// mixed counts the documents and tokens drawn from each corpus of a mixture so far. Fine-tuning
+// counts whole packing windows; before the first one is done, mixed is nil.
 func mixed(parts []data.Part, by data.Unit, c data.Cursor) map[string]mixLine {
 	if len(c.Parts) == 0 {
 		return nil
@@ -95,7 +95,7 @@ func mixed(parts []data.Part, by data.Unit, c data.Cursor) map[string]mixLine {
 	return out
 }
 
-// wrapped names the corpora that came round between two cursors.
+// wrapped names the corpora that began another epoch between two cursors.
 func wrapped(parts []data.Part, before, now data.Cursor) []string {
 	var names []string
 	for i, d := range now.Parts {
@@ -103,7 +103,7 @@ func wrapped(parts []data.Part, before, now data.Cursor) []string {
 		if len(before.Parts) > 0 {
 			was = before.Parts[i].Position
 		}
-		// The epoch of the last document drawn: one that is just through has not come round.
+		// By the last document drawn: a corpus that has just ended has not begun again.
 		if n := max(0, d.Position-1) / rows; n > max(0, was-1)/rows {
 			names = append(names, fmt.Sprintf("%s (epoch %d)", parts[i].Name, n+1))
 		}

@@ -13,8 +13,8 @@ import (
 	"hone/trainer/model"
 )
 
-// bytes is the memory of a stage's training: weights, gradients, the optimiser's state and
-// what its programs hold in between.
+// bytes is the memory that training a stage needs: weights, gradients, the optimiser's state and
+// the arenas of its programs.
 func (p *stageParts) bytes(s *recipes.Stage) int64 {
 	sum := p.kept(s)
 	for _, program := range p.programs() {
@@ -23,7 +23,7 @@ func (p *stageParts) bytes(s *recipes.Stage) int64 {
 	return sum
 }
 
-// kept is what a step leaves for the next one: known before programs are made.
+// kept is the part of it that lasts from step to step, which is known before programs are made.
 func (p *stageParts) kept(s *recipes.Stage) int64 {
 	sum := added(int64(p.layout.Bytes), int64(p.layout.GradBytes()))
 	return added(sum, int64(trainer.StateBytes(p.layout, p.opt, s.BatchSize/s.MicroBatchSize)))
@@ -48,7 +48,7 @@ func plannedTokenizer(r *recipes.Recipe) (tokenizer.Tokenizer, error) {
 	return planned{size: r.Tokenizer.VocabSize}, nil
 }
 
-// stageParts is what a training stage runs.
+// stageParts are the parts of a training stage.
 type stageParts struct {
 	config model.Config
 	// The positions of a row, of the decoder and the encoder.
@@ -92,14 +92,14 @@ func newStageParts(r *recipes.Recipe, s *recipes.Stage, labels []string) (p stag
 	return p, err
 }
 
-// madeUp is a micro-batch of full rows: one document each, random enough.
+// madeUp is a micro-batch of full rows of one document each, with made-up tokens.
 func madeUp(s *recipes.Stage, p *stageParts) *model.Feed {
 	n := s.MicroBatchSize * p.length
 	f := &model.Feed{
 		Tokens: make([]int32, n), Segments: make([]int32, n), Positions: make([]int32, n), Order: make([]int32, n),
 		Seed: 1 / float32(n), Slots: [2]int32{0, 1},
 	}
-	for range s.MicroBatchSize { // all that a memory holds is seen
+	for range s.MicroBatchSize { // every row of a memory is attended to
 		f.Before = append(f.Before, math.MaxInt32)
 	}
 	for i := range n {

@@ -17,13 +17,13 @@ import (
 	"hone/trainer/model"
 )
 
-// A Plan is what a recipe will take, found out before any work.
+// A Plan is an estimate of the memory and time that a recipe takes, made before any work.
 type Plan struct {
 	Recipe string      `json:"recipe"`
 	Device string      `json:"device"`
 	Splits []PlanSplit `json:"splits"` // of the corpora
 	Stages []PlanStage `json:"stages"`
-	// Warnings are of what will work, and is hardly meant.
+	// Warnings are about what will run and is probably not meant.
 	Warnings []string `json:"warnings"`
 	Memory   int64    `json:"memory_bytes"` // peak of the process
 	Minutes  float64  `json:"minutes"`
@@ -44,9 +44,9 @@ type PlanStage struct {
 	Minutes          float64 `json:"minutes"`
 }
 
-// processBytes is what the process holds beside the arenas of a stage: 18 MB of the
-// program's own pages, the rest Go's heap: corpus and tokenizer, what the loader has made
-// ahead, the kernels' scratch. Measured; it hardly depends on the model.
+// processBytes is the memory of the process beside the arenas of a stage: 18 MB of the program's
+// own pages, and Go's heap: corpus and tokenizer, batches made ahead, scratch of the kernels. It
+// was measured, and hardly depends on the model.
 const processBytes = 40 << 20
 
 // Check plans a recipe. It opens the corpora (and converts them on first use), and
@@ -104,7 +104,7 @@ func Check(ctx context.Context, r *recipes.Recipe, o Options) (*Plan, error) {
 	return p, nil
 }
 
-// Programs is what the stages that train run: step, validation and update.
+// Programs are those of the stages that train: the step, the validation and the update.
 func Programs(ctx context.Context, r *recipes.Recipe, o Options) ([]*exec.Program, error) {
 	corpora, err := openCorpora(ctx, r, o)
 	if err != nil {
@@ -218,7 +218,7 @@ func planEvaluate(r *recipes.Recipe, s *recipes.Stage, corpora map[string]*corpu
 	return nil
 }
 
-// Print writes the plan as a table.
+// Print writes the plan as tables, with its warnings.
 func (p *Plan) Print(w io.Writer) error {
 	fmt.Fprintf(w, "recipe %s on %s\n", p.Recipe, p.Device)
 	if err := printSplits(w, p.Splits); err != nil {

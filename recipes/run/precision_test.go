@@ -131,7 +131,7 @@ func TestPrecisionAuto(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(log, "precision auto: "+want+", ") {
+	if !strings.Contains(log, "precision = \"auto\" is "+want+" with these kernels") {
 		t.Error(log)
 	}
 	auto, err := r.Resolved()

@@ -17,8 +17,8 @@ type StagePreview struct {
 	Batch *data.BatchPreview `json:"batch"`
 }
 
-// Preview shows the first batch of each training stage. The tokenizer is trained first
-// where the recipe does not name a file.
+// Preview gives the first batch of each training stage. Where the recipe names no file of a
+// tokenizer, it is trained first.
 func Preview(ctx context.Context, r *recipes.Recipe, o Options, colour bool) ([]StagePreview, error) {
 	corpora, err := openCorpora(ctx, r, o)
 	if err != nil {
@@ -28,7 +28,7 @@ func Preview(ctx context.Context, r *recipes.Recipe, o Options, colour bool) ([]
 	if r.Tokenizer.File != "" {
 		tok, err = tokenizer.Open(r.Tokenizer.File)
 	} else {
-		bar := o.Bar("learning tokenizer", "tokens")
+		bar := o.Bar("training tokenizer", "tokens")
 		tok, err = TrainTokenizer(ctx, corpora[r.Tokenizer.Corpus].Train, r.TokenizerOptions(), recipes.Progress(bar))
 		bar.Close()
 	}

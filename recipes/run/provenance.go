@@ -12,7 +12,7 @@ import (
 	"hone/recipes"
 )
 
-// provenance is of all that a stage reads.
+// provenance is that of the corpora that a stage reads.
 func (w *runner) provenance(s *recipes.Stage, mixture []data.Part) []provenance.Corpus {
 	var list []provenance.Corpus
 	for i, name := range s.Sources() {
@@ -26,9 +26,8 @@ func (w *runner) provenance(s *recipes.Stage, mixture []data.Part) []provenance.
 	return list
 }
 
-// learned is the provenance of a run's report: its corpora as they are, and what steps of
-// its stages had before they were changed, each with these steps; of tokenizers, where
-// there was more than one.
+// learned is the provenance in a run's report: its corpora, also as they were before a change,
+// each with the steps that were trained on it; and its tokenizers, where there was more than one.
 func (w *runner) learned() []report.Corpus {
 	var list, tokenizers []report.Corpus
 	for _, name := range slices.Sorted(maps.Keys(w.corpora)) {
@@ -57,7 +56,7 @@ func (w *runner) learned() []report.Corpus {
 			before = steps.Last
 			for _, c := range o.Corpora {
 				steps := steps
-				steps.Share, c.Share = metric.Number(c.Share), 0 // which stages may have each their own
+				steps.Share, c.Share = metric.Number(c.Share), 0 // each stage may have another
 				note(&list, report.Corpus{Corpus: c}, steps)
 			}
 			if o.Tokenizer != "" {

@@ -28,9 +28,8 @@ func startClock() (seconds func() float64) {
 	return func() float64 { return time.Since(began).Seconds() }
 }
 
-// peak is the machine's measured limit, of products of bf16 or of fp32, FLOP/s: each
-// measured once a run, and again where the clock has risen since, so that something came to
-// more than it.
+// peak is the measured peak of the machine, FLOP/s, for products in bf16 or in fp32. It is
+// measured once a run, and again when a training was faster, since the clock rate can rise.
 func (w *runner) peak(bf16 bool, flops float64) float64 {
 	if flops >= w.limits[bf16] {
 		rate := w.dev.PeakFLOPS
@@ -42,8 +41,8 @@ func (w *runner) peak(bf16 bool, flops float64) float64 {
 	return w.limits[bf16]
 }
 
-// mfu is a training's share of that limit; Missing where it is above 1, which only a wrong
-// measurement of the limit explains.
+// mfu is the share of that peak that a training reaches; Missing where it is above 1, which can
+// only be an error of the measurement.
 func (w *runner) mfu(bf16 bool, flops float64) metric.Number {
 	share := flops / w.peak(bf16, flops)
 	if share > 1 {
@@ -52,7 +51,7 @@ func (w *runner) mfu(bf16 bool, flops float64) metric.Number {
 	return metric.Number(share)
 }
 
-// summary is a training stage's line of the report.
+// summary is what the report says of a training stage.
 func (w *runner) summary(s *recipes.Stage, dir string, best *checkpoint.Checkpoint) (report.Stage, error) {
 	out := report.Stage{
 		Name: s.Name, Kind: s.Kind, Steps: s.Steps, TrainLoss: metric.Missing, ValLoss: metric.Missing, BitsPerByte: metric.Missing,
@@ -117,8 +116,8 @@ func (w *runner) summary(s *recipes.Stage, dir string, best *checkpoint.Checkpoi
 	return out, nil
 }
 
-// taskOf is the built-in one that the model of a stage can be evaluated on, of the same
-// corpus; "": there is none.
+// taskOf is the built-in task, on the corpus of a stage, that its model can be evaluated on;
+// "": there is none.
 func taskOf(s *recipes.Stage, r *recipes.Recipe) string {
 	for _, name := range recipes.Tasks() {
 		t, err := recipes.LoadTask(name)
@@ -129,8 +128,8 @@ func taskOf(s *recipes.Stage, r *recipes.Recipe) string {
 	return ""
 }
 
-// does tells whether a model that has learned by an objective does a kind of task: the same, or
-// it gives texts a probability.
+// does reports whether a model trained by an objective can do a kind of task: it was trained for
+// that kind, or gives texts a probability.
 func does(kind task.Kind, o data.Objective) bool {
 	if kind.Labelled() {
 		return o == data.Labelled(kind)
@@ -138,8 +137,8 @@ func does(kind task.Kind, o data.Objective) bool {
 	return o.Validating(new(data.Config))
 }
 
-// curve is the name under which metrics.jsonl has a training: the stage's, or of one
-// of its learning rates STAGE/lr-RATE.
+// curve is the name of a training in metrics.jsonl: the stage's or, where it tries several
+// learning rates, STAGE/lr-RATE.
 func (w *runner) curve(dir string) string {
 	rel, err := filepath.Rel(w.o.Dir, dir)
 	if err != nil {
@@ -170,8 +169,8 @@ func lastStep(m *report.Metrics, stage string) (report.Step, bool) {
 	return report.Step{}, false
 }
 
-// report gathers what the stages before w.at left, and writes report.json and report.html:
-// where others are to follow, as far as the run has come.
+// report gathers the results of the stages before w.at, and writes report.json and report.html.
+// While stages are still to come, these are the results so far.
 func (w *runner) report() (*report.Run, error) {
 	kind, kernels := kindOf(w.dev)
 	run := &report.Run{
@@ -209,7 +208,7 @@ func (w *runner) report() (*report.Run, error) {
 			return nil, err
 		}
 		if d == nil || d.Steps == 0 {
-			return nil, fmt.Errorf("stage %s: is not done", s.Name)
+			return nil, fmt.Errorf("stage %s is not done", s.Name)
 		}
 		run.Stages = append(run.Stages, d.Stage)
 	}
@@ -223,7 +222,7 @@ func (w *runner) report() (*report.Run, error) {
 	return run, writeReport(w.o.Dir, run)
 }
 
-// shape is the model of a recipe in a few figures.
+// shape describes the model of a recipe in a few figures.
 func shape(r *recipes.Recipe, vocabulary int) report.Model {
 	first := func(keys ...string) int {
 		for _, k := range keys {
@@ -239,7 +238,7 @@ func shape(r *recipes.Recipe, vocabulary int) report.Model {
 	}
 }
 
-// races puts stages beside those that they run against.
+// races compares stages with those that they are set against.
 func (w *runner) races(run *report.Run) error {
 	var m *report.Metrics
 	for i := range run.Stages {
@@ -306,8 +305,8 @@ func writeReport(dir string, run *report.Run) error {
 	return writeHTML(dir)
 }
 
-// writeHTML writes report.html from all that the directory holds. It leaves report.json,
-// which a run that goes on writes, alone.
+// writeHTML writes report.html from the files of the directory. It does not touch report.json,
+// which a run that goes on writes.
 func writeHTML(dir string) error {
 	run, metrics, samples, err := report.Read(dir)
 	if err != nil {
@@ -320,8 +319,8 @@ func writeHTML(dir string) error {
 	return file.WriteBytes(filepath.Join(dir, report.HTMLFile), b.Bytes())
 }
 
-// Report reads a run's report, as far as the run has come, and writes its HTML again. An error is
-// recipes.ErrInput.
+// Report reads the report of a run, finished or not, and writes its report.html again. An error
+// is recipes.ErrInput.
 func Report(dir string) (*report.Run, error) {
 	run, _, _, err := report.Read(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -335,12 +334,12 @@ func Report(dir string) (*report.Run, error) {
 
 func noReport(dir string) error {
 	if Stages(dir) != nil {
-		return fmt.Errorf("%s has nothing to report yet: none of its stages has begun", dir)
+		return fmt.Errorf("%s has nothing to report yet: no stage has begun", dir)
 	}
-	return fmt.Errorf("%s holds no report, and is no run's directory", dir)
+	return fmt.Errorf("%s is not the directory of a run: it has no report", dir)
 }
 
-// Compare puts the reports of runs side by side. An error is recipes.ErrInput.
+// Compare compares the results of runs in their directories. An error is recipes.ErrInput.
 func Compare(dirs []string) (*report.Comparison, error) {
 	var runs []*report.Run
 	for _, dir := range dirs {
@@ -352,7 +351,7 @@ func Compare(dirs []string) (*report.Comparison, error) {
 			return nil, recipes.Input(err)
 		}
 		for _, s := range run.Stages {
-			if s.Steps > 0 { // it trained a model, and evaluated none
+			if s.Steps > 0 { // it trained a model
 				continue
 			}
 			// Without its documents a figure is compared by its interval.

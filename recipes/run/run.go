@@ -25,15 +25,15 @@ import (
 // Options of a run, beside the recipe.
 type Options struct {
 	Dir     string // the run directory; "": runs/NAME
-	Fresh   bool   // remove what an earlier run left
-	Command string // that the user gave, for the report
-	// Accept goes on with a run whose corpora, tokenizer or checkpoint to start from have
-	// changed; the provenance keeps what each of its steps had.
+	Fresh   bool   // remove what an earlier run has made
+	Command string // command line of the user, for the report
+	// Accept goes on with a run although its corpora, its tokenizer or the checkpoint to start
+	// from have changed; the provenance keeps which steps had which.
 	Accept bool
 	Cache  string // where converted corpora lie
 	recipes.Console
-	// Hold is called before a stage is trained, and release after: in between, a program
-	// that is interrupted has a step to finish and save. It may be nil.
+	// Hold is called before a stage is trained, and release after it. In between, a program
+	// that is interrupted must wait for a step to be finished and saved. It may be nil.
 	Hold func() (release func())
 }
 
@@ -106,7 +106,7 @@ func Run(ctx context.Context, r *recipes.Recipe, o Options) (run *report.Run, er
 	w.log(fmt.Sprintf("recipe %s, seed %d, in %s", r.Name, r.Seed, o.Dir))
 	w.log(fmt.Sprintf("%s, %d threads; hone %s; %s", w.dev.Name(), w.dev.Threads(), recipes.Version(), machine()))
 	if i := slices.IndexFunc(r.Stages, func(s recipes.Stage) bool { return s.Auto }); i >= 0 {
-		w.log(fmt.Sprintf("precision auto: %s, by what these kernels have; recipe.toml says so, and only with it does the run go on", r.Stages[i].Precision))
+		w.log(fmt.Sprintf("precision = \"auto\" is %s with these kernels; recipe.toml says so, and the run can only go on with it", r.Stages[i].Precision))
 	}
 	if w.metrics, err = report.OpenLog(filepath.Join(o.Dir, report.MetricsFile)); err != nil {
 		return nil, err
@@ -147,13 +147,13 @@ func Run(ctx context.Context, r *recipes.Recipe, o Options) (run *report.Run, er
 		}
 	}
 	if did == 0 {
-		w.log(fmt.Sprintf("nothing to do: every stage of %s is done; --fresh starts over", o.Dir))
+		w.log(fmt.Sprintf("nothing to do: every stage of %s is done (--fresh starts over)", o.Dir))
 	}
 	w.at = len(r.Stages)
 	return w.report()
 }
 
-// openCorpora converts what is not converted yet, and opens every corpus.
+// openCorpora opens every corpus, and says what it holds.
 func (w *runner) openCorpora(ctx context.Context) (err error) {
 	w.corpora, err = openCorpora(ctx, w.r, w.o)
 	if err != nil {
@@ -166,5 +166,5 @@ func (w *runner) openCorpora(ctx context.Context) (err error) {
 	return nil
 }
 
-// remember compares the inputs with those of the run so far.
+// remember compares the inputs with those that the run was begun with, and notes them.
 func (w *runner) remember() error { return w.dir.remember(w.text, w.inputs(), w.o.Accept, w.log) }

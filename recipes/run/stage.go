@@ -10,7 +10,7 @@ import (
 	"hone/trainer/model"
 )
 
-// setObjective makes a loader hide what the stage says.
+// setObjective sets the objective of a stage in a loader's configuration.
 func setObjective(s *recipes.Stage, c *data.Config, t *recipes.Tokenizer, tok tokenizer.Tokenizer) {
 	c.Objective = s.Learns()
 	s.Hide(c)
@@ -32,7 +32,7 @@ func stageConfig(r *recipes.Recipe, s *recipes.Stage, tok tokenizer.Tokenizer, l
 	if err := c.SetDropout(s.Dropout, s.AttentionDropout); err != nil {
 		panic(err) // the recipe is validated
 	}
-	if r.Base == nil { // a base keeps its own, and rows of its embedding that are of no token
+	if r.Base == nil { // a base keeps its own, and also rows of its embedding without a token
 		c.VocabSize = tok.Size()
 		c.BOSTokenID, c.EOSTokenID, c.PadTokenID = nil, nil, nil
 		ends := r.Tokenizer
@@ -53,7 +53,7 @@ func stageConfig(r *recipes.Recipe, s *recipes.Stage, tok tokenizer.Tokenizer, l
 	}
 	if !s.Learns().OfText() {
 		c.SetLabels(labels)
-		if id, ok := tok.Special(padding(tok)); ok && c.PadTokenID == nil { // by which batches are filled up
+		if id, ok := tok.Special(padding(tok)); ok && c.PadTokenID == nil { // which fills up batches
 			c.PadTokenID = new(int(id))
 		}
 	}
@@ -70,7 +70,7 @@ func head(s *recipes.Stage) model.Head {
 	return model.LanguageModel
 }
 
-// modelOptions are those of a stage's network, but for its state.
+// modelOptions are the options of a stage's network, without State.
 func modelOptions(s *recipes.Stage, c model.Config) model.Options {
 	o := model.Options{
 		Head: head(s), AuxiliaryLM: s.LMWeight > 0, MicroBatches: s.BatchSize / s.MicroBatchSize,
@@ -83,14 +83,14 @@ func modelOptions(s *recipes.Stage, c model.Config) model.Options {
 	return o
 }
 
-// encoderLength is the length of an encoder's rows beside a decoder's of its own; 0: there
-// are none.
+// encoderLength is the length of the encoder's rows, of models that have one beside the decoder;
+// else 0.
 func encoderLength(s *recipes.Stage) int {
 	_, encoder := (&data.Config{Objective: s.Learns(), T: s.SequenceLength}).Lengths()
 	return encoder
 }
 
-// loaderConfig is the stage's view of a split.
+// loaderConfig is how a stage reads a split.
 func loaderConfig(r *recipes.Recipe, s *recipes.Stage, c *corpus.Corpus, split *corpus.Split, tok tokenizer.Tokenizer) data.Config {
 	cfg := data.Config{
 		Records: split, Tokenizer: tok,

@@ -29,16 +29,16 @@ type PlanSplit struct {
 	Compared int64 `json:"compared,omitempty"`
 }
 
-// A surveyed recipe knows what its corpora hold.
+// A surveyed recipe is one whose corpora have been read through.
 type surveyed struct {
 	r       *recipes.Recipe
 	names   []string
 	splits  [][]corpus.SplitSurvey // of each corpus
 	perByte []float64              // tokens, of each corpus
-	around  int                    // tokens that are set around each document
+	around  int                    // special tokens around each document
 }
 
-// survey reads all corpora of a recipe.
+// survey reads through all corpora of a recipe.
 func survey(ctx context.Context, r *recipes.Recipe, corpora map[string]*corpus.Corpus, o Options) (*surveyed, error) {
 	v := &surveyed{r: r, names: slices.Sorted(maps.Keys(corpora)), around: 1}
 	if t := r.Tokenizer; t.BOS != "" && t.EOS != "" {
@@ -64,8 +64,8 @@ func survey(ctx context.Context, r *recipes.Recipe, corpora map[string]*corpus.C
 	return v, recipes.Input(err)
 }
 
-// tokensPerByte of the documents of a split: counted in some, where the tokenizer is there or
-// its tokens are of so many characters.
+// tokensPerByte estimates the tokens per byte of a split. They are counted in some documents where
+// the tokenizer is there, or where its tokens have a fixed number of characters.
 func tokensPerByte(r *recipes.Recipe, ctx context.Context, tok tokenizer.Tokenizer, split *corpus.Split) (float64, error) {
 	const most, enough = 256, 1 << 20 // documents, bytes
 	count := func(text string) int { return len(tok.Encode(nil, text)) }
@@ -115,16 +115,16 @@ func (v *surveyed) plan() (list []PlanSplit) {
 	return list
 }
 
-// warnings are of the corpora, whatever the stages do with them.
+// warnings are about the corpora, whatever the stages do with them.
 func (v *surveyed) warnings() (list []string) {
 	for i, splits := range v.splits {
 		for _, s := range splits {
 			if x := s.Shared; x != nil && x.Shared > 0 {
-				list = append(list, fmt.Sprintf("corpus %s: %d of the %d texts of split %s are in a training split too: a model may know them by heart (hint: dedup = \"exact\" leaves them out of training)",
+				list = append(list, fmt.Sprintf("corpus %s: %d of the %d texts of split %s are in a training split too: a model may have memorised them (hint: dedup = \"exact\" leaves them out of training)",
 					v.names[i], x.Shared, x.Rows, s.Name))
 			}
 			if s.TooLong > 0 {
-				list = append(list, fmt.Sprintf("corpus %s: %d of the %d documents of split %s are longer than %d bytes: they are passed over (hint: separator cuts plain text into documents)",
+				list = append(list, fmt.Sprintf("corpus %s: %d of the %d documents of split %s are longer than %d bytes, and are left out (hint: separator cuts plain text into documents)",
 					v.names[i], s.TooLong, s.Documents, s.Name, corpus.MaxDocBytes))
 			}
 		}
@@ -132,8 +132,8 @@ func (v *surveyed) warnings() (list []string) {
 	return list
 }
 
-// stage says how many documents of its training splits a step sees, and how often all of
-// its steps go through them; and what is wrong with that.
+// stage estimates how many documents a step of a stage sees, and how many epochs its steps are.
+// warning says what is wrong with that; "": nothing.
 func (v *surveyed) stage(s *recipes.Stage, windows bool) (documentsPerStep, epochs float64, warning string) {
 	step := float64(s.BatchSize * s.SequenceLength)
 	documents, tokens, long, bytes := 0.0, 0.0, 0.0, 0.0
@@ -156,7 +156,7 @@ func (v *surveyed) stage(s *recipes.Stage, windows bool) (documentsPerStep, epoc
 		}
 	}
 	if documents == 0 || tokens == 0 {
-		return 0, 0, fmt.Sprintf("stage %s: there is no document to train on", s.Name)
+		return 0, 0, fmt.Sprintf("stage %s: there are no documents to train on", s.Name)
 	}
 	documentsPerStep = step / (tokens / documents)
 	if !s.Learns().OfText() {
@@ -166,18 +166,18 @@ func (v *surveyed) stage(s *recipes.Stage, windows bool) (documentsPerStep, epoc
 	if windows { // a row is of one document, at least
 		documentsPerStep = max(documentsPerStep, min(documents, float64(s.BatchSize)))
 	} else if s.Learns().OfText() && v.r.Model.Memory(head(s)) == 0 && long > bytes/2 {
-		warning = fmt.Sprintf("stage %s: a step of %.0f tokens sees about %.2g documents, of %.0f tokens each: its %d rows are mostly neighbours in one of them (hint: separator = \"\\n\\n\" makes documents of the paragraphs of plain text; random_windows = true begins rows at random places)",
+		warning = fmt.Sprintf("stage %s: a step of %.0f tokens sees about %.2g documents of %.0f tokens each, so that its %d rows come mostly from one document (hint: separator = \"\\n\\n\" makes documents of the paragraphs of plain text; random_windows = true begins rows at random places)",
 			s.Name, step, documentsPerStep, tokens/documents, s.BatchSize)
 	}
 	return documentsPerStep, epochs, warning
 }
 
-// maxWindowBytes bounds the text whose tokens are kept in memory without being asked.
+// maxWindowBytes is the greatest text whose tokens are kept in memory without a key that says so.
 const maxWindowBytes = 256 << 20
 
-// windows tells whether the rows of a stage begin at random places of its corpus: where it
-// says so, and where it says nothing and a document on average is longer than a step, whose
-// rows would all be of one.
+// windows reports whether the rows of a stage begin at random places of its corpus: where
+// random_windows says so; and where it is not given and documents are longer on average than a
+// step, so that all rows of a step would come from one.
 func windows(r *recipes.Recipe, s *recipes.Stage, c *corpus.Corpus) bool {
 	switch {
 	case s.RandomWindows != nil:
@@ -187,18 +187,18 @@ func windows(r *recipes.Recipe, s *recipes.Stage, c *corpus.Corpus) bool {
 	}
 	mean, err := c.Train.MeanBytes()
 	if err != nil {
-		return false // the loader meets it too
+		return false // the loader will report it
 	}
 	return mean/BytesPerToken > float64(s.BatchSize*s.SequenceLength) && mean*float64(c.Train.Rows()) <= maxWindowBytes
 }
 
-// windowsNote says that a stage does not read document by document, though no key asks for it.
+// windowsNote says that the rows of a stage begin at random places although no key asks for it.
 func windowsNote(s *recipes.Stage) string {
-	return fmt.Sprintf("stage %s: documents are longer than a step of %d tokens, whose %d rows would all be of one: rows begin at random places of the text instead (random_windows = false reads documents in order)",
+	return fmt.Sprintf("stage %s: documents are longer than a step of %d tokens, so that its %d rows would all come from one document: rows begin at random places of the text instead (random_windows = false reads documents in order)",
 		s.Name, s.BatchSize*s.SequenceLength, s.BatchSize)
 }
 
-// printSplits writes the splits as a table.
+// printSplits prints the splits as a table.
 func printSplits(w io.Writer, list []PlanSplit) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(t, "corpus\tsplit\tfiles\tdocuments\twithout label\ttokens, about\ttokens/document\tin training too")

@@ -127,7 +127,7 @@ func TestLongDocuments(t *testing.T) {
 	}{
 		{"", "rows begin at random places of the text instead", false},
 		{"stage.text.random_windows=true", "", false},
-		{"stage.text.random_windows=false", "its 4 rows are mostly neighbours in one of them", true},
+		{"stage.text.random_windows=false", "its 4 rows come mostly from one document", true},
 		{`corpus.notes.separator="\n"`, "", false},
 	} {
 		var set []string

@@ -16,10 +16,10 @@ import (
 	"hone/trainer/pretrained"
 )
 
-// scoredTogether is how many positions are scored at a time, or those of one document.
+// scoredTogether is the number of positions that are scored at a time, if one document has fewer.
 const scoredTogether = 4096
 
-// Evaluate scores a checkpoint on a task; limit 0 takes all documents.
+// Evaluate scores a checkpoint on a task, on limit documents evenly spaced; 0: on all.
 func Evaluate(ctx context.Context, dir string, t *task.Task, limit int, o Options) (*report.Run, error) {
 	dev, err := OpenDevice(0, false)
 	if err != nil {
@@ -58,7 +58,7 @@ func Evaluate(ctx context.Context, dir string, t *task.Task, limit int, o Option
 		}
 	}
 	if m.Head.String() != t.Kind.Head() {
-		return nil, recipes.Input(fmt.Errorf("task %s is of kind %s, and %s is a %v", t.Name, t.Kind, dir, m.Head))
+		return nil, recipes.Input(fmt.Errorf("task %s: a task of kind %s needs a %s, and %s is a %v", t.Name, t.Kind, t.Kind.Head(), dir, m.Head))
 	}
 	length := cmp.Or(m.Config.MaxLength(), 512)
 	y := &eval.Yardstick{
@@ -76,14 +76,14 @@ func Evaluate(ctx context.Context, dir string, t *task.Task, limit int, o Option
 			return nil, recipes.Input(fmt.Errorf("task %s: %w", t.Name, err))
 		}
 		if n := split.Rows() - split.Labelled(); n > 0 {
-			o.Say(fmt.Sprintf("task %s: %d of the %d documents of split %s have no label: they are left out", t.Name, n, split.Rows(), split.Name))
+			o.Say(fmt.Sprintf("task %s: left out %d of the %d documents of split %s, which have no label", t.Name, n, split.Rows(), split.Name))
 		}
 		y.Config.Objective, y.Config.Labels = data.Labelled(t.Kind), y.Labels
 	} else {
 		learned := recipes.Objectives(m.Config)[0]
 		y.Config.Objective = learned
 		if !learned.Validating(&y.Config) {
-			return nil, recipes.Input(fmt.Errorf("task %s: a %s learns by %s, which gives no text a probability", t.Name, m.Config.ModelType, learned))
+			return nil, recipes.Input(fmt.Errorf("task %s: a %s is trained by the objective %s, which gives texts no probability", t.Name, m.Config.ModelType, learned))
 		}
 		y.Config.Consecutive = m.Config.Memory(m.Head) > 0
 	}

@@ -24,7 +24,7 @@ import (
 	"hone/trainer/model"
 )
 
-// masking is the name of the special token that stands for hidden ones; "": there is none.
+// masking is the name of the special token that replaces hidden tokens; "": there is none.
 func masking(tok tokenizer.Tokenizer) string {
 	for _, name := range []string{recipes.Mask, "<mask>", "[MASK]"} {
 		if _, ok := tok.Special(name); ok {
@@ -44,17 +44,16 @@ func padding(tok tokenizer.Tokenizer) string {
 	return ""
 }
 
-// endsOf are what stands around a text that the model of a stage reads, and so what the
-// tokenizer of its checkpoint sets there: what a document was framed by, but that a text to be
-// continued has no end. One of documents that have an end alone starts with that, see
-// data.Config.
+// endsOf are the special tokens around a text that the model of a stage reads, which the tokenizer
+// of its checkpoint sets there: those around a document in training, but without an end where the
+// model is to continue the text.
 func endsOf(t *recipes.Tokenizer, s *recipes.Stage) (before, after string) {
 	before, after = cmp.Or(t.BOS, t.Separator), cmp.Or(t.EOS, t.Separator)
 	return s.Learns().Ends(before, after)
 }
 
-// settings are what transformers is to know of a tokenizer beside tokenizer.json: the roles of
-// the special tokens, and how batches are filled up.
+// settings are the keys of tokenizer_config.json: the roles of the special tokens, and the side on
+// which rows are padded.
 func settings(t *recipes.Tokenizer, tok tokenizer.Tokenizer, c model.Config) map[string]any {
 	first, last := cmp.Or(t.BOS, t.Separator), cmp.Or(t.EOS, t.Separator)
 	keys := map[string]any{"bos_token": first, "eos_token": last, "pad_token": padding(tok), "mask_token": masking(tok)}
@@ -69,11 +68,12 @@ func settings(t *recipes.Tokenizer, tok tokenizer.Tokenizer, c model.Config) map
 	return keys
 }
 
-// joins says that two texts share the token at their start.
+// joins reports whether the two texts of a pair share the token at their start.
 func joins(c model.Config) bool { return c.Traits().FirstToken }
 
-// openTokenizer opens the tokenizer, which it trains first where there is none; what the
-// run remembers of its inputs is compared before any work with them, and with all of them.
+// openTokenizer opens the tokenizer, and trains it first where there is none. The inputs are
+// compared with those that the run was begun with before the tokenizer is trained, and again with
+// the tokenizer among them.
 func (w *runner) openTokenizer(ctx context.Context) error {
 	w.tokPath = w.r.Tokenizer.File
 	if w.tokPath == "" {
@@ -100,7 +100,7 @@ func (w *runner) openTokenizer(ctx context.Context) error {
 	t := w.r.Tokenizer
 	for _, name := range []string{t.BOS, t.EOS, t.Separator} {
 		if _, ok := w.tok.Special(name); name != "" && !ok {
-			return recipes.Input(fmt.Errorf("tokenizer %s: has no special token %s", w.tokPath, name))
+			return recipes.Input(fmt.Errorf("tokenizer %s: no special token is called %s", w.tokPath, name))
 		}
 	}
 	return w.remember()
@@ -108,18 +108,18 @@ func (w *runner) openTokenizer(ctx context.Context) error {
 
 func (w *runner) trainTokenizer(ctx context.Context, path string) error {
 	train := w.corpora[w.r.Tokenizer.Corpus].Train
-	bar := w.o.Bar("learning tokenizer", "tokens")
+	bar := w.o.Bar("training tokenizer", "tokens")
 	defer bar.Close()
 	t, err := TrainTokenizer(ctx, train, w.r.TokenizerOptions(), recipes.Progress(bar))
 	if err != nil {
 		return err
 	}
-	w.log(fmt.Sprintf("tokenizer: %d tokens learned from corpus %s", t.Size(), w.r.Tokenizer.Corpus))
+	w.log(fmt.Sprintf("tokenizer: trained on corpus %s, %d tokens", w.r.Tokenizer.Corpus, t.Size()))
 	return file.WriteBytes(path, t.JSON())
 }
 
-// TrainTokenizer learns a tokenizer from the texts of a split. The special tokens that
-// every recipe needs come before those of the options.
+// TrainTokenizer trains a tokenizer on the texts of a split. The special tokens that every recipe
+// needs come before those of the options.
 func TrainTokenizer(ctx context.Context, split corpus.Records, o tokenizer.TrainOptions, progress func(done, total int64)) (*tokenizer.Pipeline, error) {
 	var failed error
 	o.Special = append([]string{recipes.EndOfText, recipes.Pad}, o.Special...)
@@ -130,9 +130,9 @@ func TrainTokenizer(ctx context.Context, split corpus.Records, o tokenizer.Train
 	return t, err
 }
 
-// tokenizerFiles are the files of a tokenizer in a checkpoint of a stage: those of the base,
-// where there is one. Its tokenizer.json sets around a text what the model has learned to see
-// there.
+// tokenizerFiles are the files of the tokenizer in a checkpoint of a stage, taken from the base
+// where there is one. Its tokenizer.json sets around a text the special tokens that stood there in
+// training.
 func (w *runner) tokenizerFiles(s *recipes.Stage, c model.Config) ([]checkpoint.File, error) {
 	before, after := endsOf(&w.r.Tokenizer, s)
 	text := w.tokFile
@@ -164,7 +164,7 @@ func (w *runner) tokenizerFiles(s *recipes.Stage, c model.Config) ([]checkpoint.
 	return files, nil
 }
 
-// framedBy tells whether a tokenizer sets these tokens around a text; "": none.
+// framedBy reports whether a tokenizer sets exactly these tokens around a text; "": none.
 func framedBy(tok *tokenizer.Pipeline, before, after string) bool {
 	first, last := tok.Frame()
 	is := func(ids []int32, name string) bool {
@@ -177,9 +177,9 @@ func framedBy(tok *tokenizer.Pipeline, before, after string) bool {
 	return is(first, before) && is(last, after)
 }
 
-// adapted is tokenizer_config.json of a base, for its tokenizer as a stage writes it. Where that
-// sets other tokens around texts, the class that would set its own makes room for one that does
-// what tokenizer.json says.
+// adapted is the tokenizer_config.json of a base, for its tokenizer as a stage writes it. Where that
+// sets other tokens around texts (anew), a class of transformers that would set its own is replaced
+// by one that follows tokenizer.json.
 func (w *runner) adapted(text []byte, anew bool, c model.Config) ([]byte, error) {
 	keys := map[string]json.RawMessage{}
 	if err := json.Unmarshal(text, &keys); err != nil {

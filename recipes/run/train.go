@@ -19,12 +19,13 @@ import (
 	"hone/trainer/pretrained"
 )
 
-// trialPrefix begins the directories of a stage's learning rates, where it has several.
+// trialPrefix begins the names of the directories of a stage's trials, one for each of its learning
+// rates, where it has several.
 const trialPrefix = "lr-"
 
 func (w *runner) stageDir(name string) string { return filepath.Join(w.o.Dir, name) }
 
-// from opens the model that a stage starts from: nil for random weights.
+// from opens the model that a stage starts from; nil: it starts from random weights.
 func (w *runner) from(s *recipes.Stage) (from *checkpoint.Checkpoint, hash string, err error) {
 	if s.From == "" {
 		return nil, "", nil
@@ -38,7 +39,7 @@ func (w *runner) from(s *recipes.Stage) (from *checkpoint.Checkpoint, hash strin
 	return c, c.Manifest.Files[checkpoint.ModelFile].SHA256, nil
 }
 
-// train does a pretraining or fine-tuning stage; worked is false if it was done.
+// train trains a stage. worked is false if it was done already.
 func (w *runner) train(ctx context.Context, s *recipes.Stage) (worked bool, err error) {
 	dir := w.stageDir(s.Name)
 	from, fromHash, err := w.from(s)
@@ -49,9 +50,9 @@ func (w *runner) train(ctx context.Context, s *recipes.Stage) (worked bool, err 
 	if err != nil {
 		return false, err
 	}
-	// Another base is one of the run's inputs: where it is accepted, what has begun goes on.
+	// A changed base is a changed input of the run: once accepted, the stage goes on.
 	if done != nil && done.From != fromHash && !w.r.IsBase(s) {
-		w.log(fmt.Sprintf("stage %s: its start, %s, has changed since: the stage is done again", s.Name, s.From))
+		w.log(fmt.Sprintf("stage %s: starts over, since the model that it starts from, %s, has changed", s.Name, s.From))
 		if err := clearStage(dir, w.log); err != nil {
 			return false, fmt.Errorf("stage %s: %w", s.Name, err)
 		}
@@ -62,11 +63,11 @@ func (w *runner) train(ctx context.Context, s *recipes.Stage) (worked bool, err 
 			w.final[s.Name] = c.Manifest
 			return false, nil
 		}
-		w.log(fmt.Sprintf("stage %s: its final model is damaged: taken from its checkpoints again", s.Name))
+		w.log(fmt.Sprintf("stage %s: its final model is damaged, and is taken from its checkpoints again", s.Name))
 	}
 
 	if done == nil {
-		// Noted before the first step: another start must not go on with these checkpoints.
+		// Noted before the first step: from another start these checkpoints must not go on.
 		if err := writeStage(dir, &stageDone{From: fromHash}); err != nil {
 			return true, err
 		}
@@ -87,10 +88,10 @@ func (w *runner) train(ctx context.Context, s *recipes.Stage) (worked bool, err 
 	ret := retention(s, bits)
 	var won *try
 	var trials []report.Trial
-	var out []string // rates that came to nothing, and why
+	var out []string // rates that diverged, and why
 	for _, rate := range s.LearningRate {
-		// Go's heap is small beside the arenas of the training before, which only a
-		// collection gives back: without it they would pile up.
+		// Only a collection frees the arenas of the training before, and Go's heap is too
+		// small beside them to start one.
 		runtime.GC()
 		t := &try{rate: rate, dir: dir}
 		if len(s.LearningRate) > 1 {
@@ -106,7 +107,7 @@ func (w *runner) train(ctx context.Context, s *recipes.Stage) (worked bool, err 
 		}
 		var diverged *trainer.DivergedError
 		if errors.As(err, &diverged) && len(s.LearningRate) > 1 {
-			w.log(fmt.Sprintf("stage %s: learning rate %g is out: step %d: %s", s.Name, rate, diverged.Step, diverged.What))
+			w.log(fmt.Sprintf("stage %s: learning rate %g diverged at step %d: %s", s.Name, rate, diverged.Step, diverged.What))
 			e := report.Event{Event: "diverged", Step: diverged.Step, Stage: trial.Curve, Detail: diverged.What}
 			if err := w.metrics.Write(e); err != nil {
 				return true, err
@@ -126,7 +127,7 @@ func (w *runner) train(ctx context.Context, s *recipes.Stage) (worked bool, err 
 		trials = append(trials, trial)
 	}
 	if won == nil {
-		return true, fmt.Errorf("stage %s: every learning rate diverged: %s (hint: try lower ones, or a longer warmup)", s.Name, strings.Join(out, ", "))
+		return true, fmt.Errorf("stage %s: every learning rate diverged: %s (hint: try lower rates, or more warmup_steps)", s.Name, strings.Join(out, ", "))
 	}
 	for i := range trials {
 		trials[i].Chosen = trials[i].LearningRate == won.rate
@@ -150,7 +151,7 @@ func (w *runner) train(ctx context.Context, s *recipes.Stage) (worked bool, err 
 	return true, writeStage(dir, &d)
 }
 
-// retention keeps the latest checkpoints and the best by the validation metric.
+// retention keeps the latest checkpoints, and the best one by the validation metric.
 func retention(s *recipes.Stage, bits bool) checkpoint.Retention {
 	r := checkpoint.Retention{Keep: s.SaveTotalLimit}
 	r.Metric, r.HigherIsBetter = eval.ScorerOf(s.Learns()).Best(bits)
@@ -197,7 +198,7 @@ func (w *runner) trainAt(ctx context.Context, s *recipes.Stage, from *checkpoint
 		load := pretrained.Load
 		if _, other := keptLabels(w.r, s, corpus); other != nil && w.r.IsBase(s) && w.r.Base.Head != model.LanguageModel {
 			if w.r.Base.Head == model.Classifier {
-				w.log(fmt.Sprintf("stage %s: the trained head of %s is left out: %v", s.Name, s.From, other))
+				w.log(fmt.Sprintf("stage %s: does not use the trained head of %s: %v", s.Name, s.From, other))
 			}
 			load = pretrained.LoadBody
 		}
@@ -205,7 +206,7 @@ func (w *runner) trainAt(ctx context.Context, s *recipes.Stage, from *checkpoint
 		if err != nil {
 			return fmt.Errorf("stage %s: %w", s.Name, err)
 		}
-		w.log(fmt.Sprintf("stage %s: starts from %s (step %d); fresh: %v", s.Name, s.From, from.Manifest.Step, fresh))
+		w.log(fmt.Sprintf("stage %s: starts from %s (step %d); new parameters: %v", s.Name, s.From, from.Manifest.Step, fresh))
 		manifest.Provenance = from.Manifest.Chain(origin)
 	}
 	w.params[s.Name] = net.Layout().Elems()
@@ -251,7 +252,7 @@ func (w *runner) trainAt(ctx context.Context, s *recipes.Stage, from *checkpoint
 		return fmt.Errorf("stage %s: %w", s.Name, err)
 	}
 	if n := t.Read(); n.Truncated > 0 {
-		w.log(fmt.Sprintf("stage %s: of the documents read, %.1f %% were longer than the %d tokens of a row, and cut there",
+		w.log(fmt.Sprintf("stage %s: %.1f %% of the documents read were longer than a row of %d tokens, and were cut",
 			s.Name, 100*float64(n.Truncated)/float64(n.Documents), read.T))
 	}
 	return nil

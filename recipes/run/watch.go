@@ -15,28 +15,28 @@ import (
 	"hone/trainer/model"
 )
 
-// A watch logs and evaluates one training.
+// A watch logs and validates one training.
 type watch struct {
 	w       *runner
 	s       *recipes.Stage
 	net     *model.Network
 	corpus  *corpus.Corpus
 	read    data.Config // of the training
-	place   data.Cursor // at the last line
+	place   data.Cursor // at the last line of metrics.jsonl
 	padding float64     // of the steps since
 	bar     recipes.Bar
 	flops   float64 // of a token, forward and backward
 	name    string  // of the curve in metrics.jsonl
 	rate    float64 // peak learning rate
 	bits    bool    // validation gives bits per byte
-	before  float64 // seconds that earlier processes spent up to where this one resumed
+	before  float64 // seconds of the training in earlier processes, up to where this one resumed
 	seconds float64 // since then, in steps
 	loss    []float64
 	tokens  int64 // at the last line
 	at      float64
 	waited  float64
 	val     string
-	told    bool // of what validation is
+	told    bool // what is validated has been said
 }
 
 func (w *runner) watch(net *model.Network, s *recipes.Stage, corpus *corpus.Corpus, read data.Config, name string, rate float64, bits bool, bar recipes.Bar) (*watch, error) {
@@ -51,7 +51,7 @@ func (w *runner) watch(net *model.Network, s *recipes.Stage, corpus *corpus.Corp
 	}, nil
 }
 
-// began looks up where a resumed training stands.
+// began finds the last line of metrics.jsonl of a training that resumes.
 func (h *watch) began(t *trainer.Trainer) error {
 	step := t.Step()
 	h.place = t.Cursor()
@@ -72,7 +72,7 @@ func (h *watch) began(t *trainer.Trainer) error {
 	return h.w.metrics.Write(report.Event{Event: "resumed", Step: step, Stage: h.name})
 }
 
-// A stepLine is a line of metrics.jsonl with what a report does not draw.
+// A stepLine is a line of metrics.jsonl, with figures that the report does not draw.
 type stepLine struct {
 	report.Step
 	DataWait     float64            `json:"data_wait"` // share of the time that steps waited for data
@@ -81,7 +81,7 @@ type stepLine struct {
 	Mixture      map[string]mixLine `json:"mixture,omitempty"` // by corpus
 }
 
-// log is the hook that writes metrics and moves the bar.
+// log is the hook that writes metrics.jsonl and moves the progress bar.
 func (h *watch) log() trainer.Hook {
 	return trainer.Hook{
 		Due: func(int, time.Duration) bool { return true },
