@@ -125,13 +125,13 @@ func dataFiles(s *hub.Snapshot, card *hub.Card, read source.Options, say func(no
 		return nil, err
 	}
 	if n := len(card.Configs); n > 1 && s.Ref.Part == "" {
-		say(fmt.Sprintf("%s: of its %d configurations, the default is read, %s", s.Ref, n, config.Name))
+		say(fmt.Sprintf("%s: it has %d configurations; the default one is read, %s", s.Ref, n, config.Name))
 	}
 	if keys := strings.Join(config.Keys, ", "); keys != "" {
 		if len(read.Keys()) == 0 {
-			return nil, fmt.Errorf("configuration %s: its card says how its files are read, which is not followed: %s (hint: say it with the corpus's own keys, such as delimiter, column_names or rows)", config.Name, keys)
+			return nil, fmt.Errorf("configuration %s: keys of its card that are not followed: %s (hint: say how its files are read by keys of the corpus, such as delimiter, column_names or rows)", config.Name, keys)
 		}
-		say(fmt.Sprintf("%s: not followed of its card, since the corpus says how its files are read: %s", s.Ref, keys))
+		say(fmt.Sprintf("%s: keys of its card that are not followed, since keys of the corpus say how its files are read: %s", s.Ref, keys))
 	}
 	if config.Files == nil {
 		return undeclared(s, config.Dir, say)
@@ -152,7 +152,7 @@ func dataFiles(s *hub.Snapshot, card *hub.Card, read source.Options, say func(no
 		}
 	}
 	if len(others) > 0 {
-		say(fmt.Sprintf("%s: left out, as no data of a known kind: %s", s.Ref, strings.Join(others, ", ")))
+		say(fmt.Sprintf("%s: files of no known kind left out: %s", s.Ref, strings.Join(others, ", ")))
 	}
 	if len(files) == 0 {
 		return nil, fmt.Errorf("configuration %s: it has no data files of a known kind", config.Name)
@@ -267,7 +267,7 @@ func bySplit(s *hub.Snapshot, files []named, say func(notice string)) ([]sided, 
 		return nil, fmt.Errorf("it has no split train, validation or test, but %s", strings.Join(unknown, ", "))
 	}
 	if len(unknown) > 0 {
-		say(fmt.Sprintf("%s: left out, as no name of a split for training, validation or testing: %s", s.Ref, strings.Join(unknown, ", ")))
+		say(fmt.Sprintf("%s: splits left out, since their names do not say train, validation or test: %s", s.Ref, strings.Join(unknown, ", ")))
 	}
 	for side, names := range splitNames {
 		if said := splits[clean.Split(side)]; len(said) > 1 {

@@ -46,11 +46,11 @@ func TestHubSplits(t *testing.T) {
 	}
 	says := map[string]string{
 		"sharded":                "hf:datasets/org/set: 1 file left out: the data is in data/SPLIT-00000-of-00001",
-		"sharded, another split": "hf:datasets/org/set: left out, as no name of a split for training, validation or testing: unsupervised",
-		"default":                "hf:datasets/org/set: of its 2 configurations, the default is read, default",
-		"called default":         "hf:datasets/org/set: of its 2 configurations, the default is read, one",
+		"sharded, another split": "hf:datasets/org/set: splits left out, since their names do not say train, validation or test: unsupervised",
+		"default":                "hf:datasets/org/set: it has 2 configurations; the default one is read, default",
+		"called default":         "hf:datasets/org/set: it has 2 configurations; the default one is read, one",
 		"mnli":                   "hf:datasets/org/set/mnli: its splits validation_matched and validation_mismatched are read as one, validation",
-		"what is no data":        "hf:datasets/org/set: left out, as no data of a known kind: d/README.md, d/dataset_info.json, d/picture.xyz",
+		"what is no data":        "hf:datasets/org/set: files of no known kind left out: d/README.md, d/dataset_info.json, d/picture.xyz",
 		"two formats":            "hf:datasets/org/set: 1 file of text left out: the data set is of json",
 	}
 	fails := map[string]string{
@@ -250,7 +250,7 @@ func TestHubRefused(t *testing.T) {
 		"hf:datasets/org/dirs/fr":                   "it names no configurations, and has no data files at fr",
 		"hf:datasets/org/odd":                       "it has no split train, validation or test, but left, right",
 		"hf:datasets/org/none-data":                 "configuration c: it has no data files of a known kind",
-		"hf:datasets/org/keys":                      "configuration c: its card says how its files are read, which is not followed: names, sep (hint: say it with the corpus's own keys",
+		"hf:datasets/org/keys":                      "configuration c: keys of its card that are not followed: names, sep (hint: say how its files are read by keys of the corpus",
 		"hf:datasets/org/card":                      "data: hf:datasets/org/card: README.md: its front matter: yaml: ",
 		"hf:datasets/org/dirs@refs/convert/parquet": "it has 2 configurations: en, ko (hint: name one behind the data set, as in /en)",
 	} {

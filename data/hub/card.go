@@ -77,7 +77,7 @@ func ReadCard(readme []byte) (*Card, error) {
 			return nil, fmt.Errorf("%s: configs: entry %d has no config_name", CardFile, i+1)
 		}
 		if seen[*r.Name] {
-			return nil, fmt.Errorf("%s: configs: %s stands there twice", CardFile, *r.Name)
+			return nil, fmt.Errorf("%s: configs: %s is listed twice", CardFile, *r.Name)
 		}
 		seen[*r.Name] = true
 		files, err := dataFiles(&r.Files)
@@ -275,7 +275,7 @@ func dataFiles(n *yaml.Node) ([]DataFiles, error) {
 			}
 			for _, f := range list {
 				if f.Split == raw.Split {
-					return nil, fmt.Errorf("split %s stands there twice", raw.Split)
+					return nil, fmt.Errorf("split %s is listed twice", raw.Split)
 				}
 			}
 			list = append(list, DataFiles{raw.Split, patterns})

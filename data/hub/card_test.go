@@ -51,10 +51,10 @@ func TestCard(t *testing.T) {
 		"license: {}":   "README.md: license: ",
 		"configs: {}":   "README.md: its front matter: ",
 		"configs: [{}]": "README.md: configs: entry 1 has no config_name",
-		"configs: [{config_name: a}, {config_name: a}]":                                                                    "configs: a stands there twice",
+		"configs: [{config_name: a}, {config_name: a}]":                                                                    "configs: a is listed twice",
 		"configs: [{config_name: a, data_files: [{split: a}]}]":                                                            "configs: a: data_files: an entry lacks a split with a name, or a path",
 		"configs: [{config_name: a, data_files: [{split: a-b, path: x}]}]":                                                 "lacks a split with a name",
-		"configs: [{config_name: a, data_files: [{split: a, path: x}, {split: a, path: y}]}]":                              "split a stands there twice",
+		"configs: [{config_name: a, data_files: [{split: a, path: x}, {split: a, path: y}]}]":                              "split a is listed twice",
 		"configs: [{config_name: a, data_files: {train: x}}]":                                                              "configs: a: data_files: ",
 		"a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b]\nlicense: [*c,*c,*c,*c]": "README.md: license: ",
 	} {

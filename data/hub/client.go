@@ -46,7 +46,7 @@ func New(cache string) (*Client, error) {
 	var err error
 	c.base, err = url.Parse(c.endpoint)
 	if err != nil || c.base.Scheme != "http" && c.base.Scheme != "https" || c.base.Host == "" || c.base.User != nil || c.base.RawQuery != "" || c.base.Fragment != "" {
-		return nil, errors.New("HF_ENDPOINT is no address of a hub (hint: as in https://huggingface.co)") // which may hold a password
+		return nil, errors.New("HF_ENDPOINT is not the address of a hub (hint: as in https://huggingface.co)") // which may hold a password
 	}
 	if c.token, c.tokenFrom, err = token(); err != nil {
 		return nil, err

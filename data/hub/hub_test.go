@@ -684,7 +684,7 @@ func TestNobodyThere(t *testing.T) {
 	r.wantError(err, "(tried 6 times)")
 	for _, endpoint := range []string{"huggingface.co", "ftp://x", "https://user:secret@x", "https://x/?a", "http://", "https://%"} {
 		t.Setenv("HF_ENDPOINT", endpoint)
-		if _, err := New(r.cache); err == nil || !strings.Contains(err.Error(), "HF_ENDPOINT is no address") || strings.Contains(err.Error(), "secret") {
+		if _, err := New(r.cache); err == nil || !strings.Contains(err.Error(), "HF_ENDPOINT is not the address") || strings.Contains(err.Error(), "secret") {
 			t.Errorf("HF_ENDPOINT %s: %v", endpoint, err)
 		}
 	}
@@ -701,7 +701,7 @@ func TestNobodyThere(t *testing.T) {
 		return true
 	})
 	_, err = r.fetch("hf:org/name")
-	r.wantError(err, `revision main is "../../x", which is no commit`)
+	r.wantError(err, `revision main is "../../x", which is not a commit`)
 }
 
 // The token goes to the endpoint, and not to the host that it sends on to.
@@ -793,7 +793,7 @@ func TestRedirects(t *testing.T) {
 		if _, err = r.fetch("hf:org/name"); location == "" {
 			r.wantError(err, "redirects") // to itself
 		} else {
-			r.wantError(err, "sends on to ")
+			r.wantError(err, "redirects to ")
 		}
 	}
 	// From an endpoint with https, only to https.
@@ -847,8 +847,8 @@ func TestHostileListing(t *testing.T) {
 		{entry(`"c:x"`), `has an absolute path`},
 		{entry(`"..\\x"`), `has a backslash in its name`},
 		{entry(`"\\\\host\\x"`), `has a backslash in its name`},
-		{entry(`"a\u0000b"`), `has characters in its name`},
-		{entry(`"a\u001b[2Jb"`), `has characters in its name`},
+		{entry(`"a\u0000b"`), `has control characters in its name`},
+		{entry(`"a\u001b[2Jb"`), `has control characters in its name`},
 		{entry(`""`), `has a path that leaves its directory or has empty parts`},
 		{entry(`"."`), `has a path that leaves`},
 		{entry(`"a//b"`), `empty parts`},

@@ -99,7 +99,7 @@ func (c *Client) open(ctx context.Context, r Ref) (*Snapshot, error) {
 			return nil, err
 		}
 		if s.Commit = string(text); !commitHash.MatchString(s.Commit) {
-			return nil, fmt.Errorf("%s holds no commit (hint: remove it)", ref)
+			return nil, fmt.Errorf("%s does not hold a commit (hint: remove it)", ref)
 		}
 	default:
 		var answer struct{ SHA string }
@@ -111,7 +111,7 @@ func (c *Client) open(ctx context.Context, r Ref) (*Snapshot, error) {
 			return nil, err
 		}
 		if s.Commit = answer.SHA; !commitHash.MatchString(s.Commit) {
-			return nil, fault("%s says that revision %s is %q, which is no commit", c.base.Host, r.Revision, s.Commit)
+			return nil, fault("%s says that revision %s is %q, which is not a commit", c.base.Host, r.Revision, s.Commit)
 		}
 	}
 	s.dir = filepath.Join(repo, s.Commit)
@@ -194,7 +194,7 @@ func (s *Snapshot) fetchListing(ctx context.Context) error {
 			return checkNames(s.Files)
 		}
 		if address, err = address.Parse(next); err != nil {
-			return fault("%s: the address of the listing's next page is none: %w", s.c.base.Host, err)
+			return fault("%s: the address of the listing's next page cannot be read: %w", s.c.base.Host, err)
 		}
 	}
 	return fault("%s: the listing has more than %d pages", s.c.base.Host, maxPages)
@@ -235,15 +235,15 @@ func badName(name string) string {
 	drive := len(name) > 1 && name[1] == ':'
 	switch {
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(c rune) bool { return c < ' ' || c == 0x7f }):
-		return "has characters in its name that no name has"
+		return "has control characters in its name"
 	case strings.Contains(name, `\`):
-		return "has a backslash in its name, which is a directory's on some systems"
+		return "has a backslash in its name, which separates directories on some systems"
 	case drive || strings.HasPrefix(name, "/"):
 		return "has an absolute path"
 	case !fs.ValidPath(name) || name == ".":
 		return "has a path that leaves its directory or has empty parts"
 	case !filepath.IsLocal(filepath.FromSlash(name)):
-		return "has a name that this system keeps for something else"
+		return "has a name that this system reserves"
 	}
 	return ""
 }

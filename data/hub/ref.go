@@ -39,7 +39,7 @@ func Parse(name string) (Ref, error) {
 	path, revision, pinned := strings.Cut(path, "@")
 	if pinned {
 		if revision == "" || revision[0] == '.' || strings.Contains(revision, "..") || strings.ContainsFunc(revision, func(c rune) bool { return c <= ' ' || c == 0x7f }) {
-			return wrong("what is behind @ is no name of a revision")
+			return wrong("what follows @ is not the name of a revision")
 		}
 		r.Revision = revision
 	}
@@ -51,11 +51,11 @@ func Parse(name string) (Ref, error) {
 	repo, part, _ := strings.Cut(rest, "/")
 	for _, s := range []string{org, repo} {
 		if !repoName.MatchString(s) || len(s) > 96 || strings.Contains(s, "--") || strings.Contains(s, "..") || strings.HasSuffix(s, ".git") {
-			return wrong(fmt.Sprintf("%q is no name that the hub allows", s))
+			return wrong(fmt.Sprintf("%q is not a name that the hub allows", s))
 		}
 	}
 	if !r.Dataset && (org == "datasets" || org == "spaces" || org == "models") {
-		return wrong(org + "/ is no organisation")
+		return wrong(org + "/ is not an organisation")
 	}
 	if strings.HasSuffix(rest, "/") || strings.HasPrefix(part, "/") || strings.Contains(part, "//") {
 		return wrong("it has an empty part")

@@ -94,7 +94,7 @@ func origin(u *url.URL) string {
 func (c *Client) send(ctx context.Context, address *url.URL, header http.Header) (*http.Response, error) {
 	for range redirects {
 		if address.Scheme != "https" && (address.Scheme != "http" || c.base.Scheme != "http") {
-			return nil, fault("%s sends on to %s://%s, which is not https", c.base.Host, address.Scheme, address.Host)
+			return nil, fault("%s redirects to %s://%s, which is not https", c.base.Host, address.Scheme, address.Host)
 		}
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
 		if err != nil {
@@ -125,7 +125,7 @@ func (c *Client) send(ctx context.Context, address *url.URL, header http.Header)
 		resp.Body.Close()
 		next, err := address.Parse(resp.Header.Get("Location"))
 		if err != nil || next.Host == "" {
-			return nil, fault("%s sends on to no address", address.Host)
+			return nil, fault("%s redirects to no address", address.Host)
 		}
 		address = next
 	}

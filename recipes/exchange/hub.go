@@ -102,7 +102,7 @@ func modelFiles(s *hub.Snapshot) (func(hub.File) bool, error) {
 	}
 	if part := s.Ref.Part; part != "" {
 		if !slices.Contains(ggufs, part) {
-			return nil, fmt.Errorf("%s: behind the name of a model stands a GGUF file, and %s is none of its: %s", s.Ref, part, cmp.Or(source.Listed(ggufs), "it has none"))
+			return nil, fmt.Errorf("%s: %s is not one of its GGUF files: %s", s.Ref, part, cmp.Or(source.Listed(ggufs), "it has none"))
 		}
 		parts := checkpoint.GGUFParts(part)
 		return func(f hub.File) bool { return slices.Contains(parts, f.Path) || f.Path == hub.CardFile }, nil

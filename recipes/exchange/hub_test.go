@@ -47,8 +47,8 @@ func TestModelFilesRefused(t *testing.T) {
 		{"hf:org/name", "a.txt", "hf:org/name: it has no weights that are read, model.safetensors or pytorch_model.bin: it has a.txt"},
 		{"hf:org/name", "adapter_config.json adapter_model.safetensors", "hf:org/name is an adapter of PEFT"},
 		{"hf:org/name", "config.json name.Q4_0.gguf name.Q8_0.gguf", "hf:org/name: its weights are in GGUF files: name.Q4_0.gguf, name.Q8_0.gguf (hint: name one behind the model, as in hf:org/name/name.Q4_0.gguf)"},
-		{"hf:org/name/x.gguf", "name.Q4_0.gguf", "hf:org/name/x.gguf: behind the name of a model stands a GGUF file, and x.gguf is none of its: name.Q4_0.gguf"},
-		{"hf:org/name/model.safetensors", "model.safetensors", "model.safetensors is none of its: it has none"},
+		{"hf:org/name/x.gguf", "name.Q4_0.gguf", "hf:org/name/x.gguf: x.gguf is not one of its GGUF files: name.Q4_0.gguf"},
+		{"hf:org/name/model.safetensors", "model.safetensors", "model.safetensors is not one of its GGUF files: it has none"},
 	} {
 		ref, err := hub.Parse(c.name)
 		if err != nil {
