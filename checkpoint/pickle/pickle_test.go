@@ -399,3 +399,50 @@ func readAll(t *testing.T, data []byte) {
 		}
 	}
 }
+
+// Sizes and places beyond 32 bits stand in a field of their own, and the directory's in a record
+// of its own.
+func TestZip64(t *testing.T) {
+	data := archived(t, plain)
+	end := bytes.LastIndex(data, []byte("PK\x05\x06"))
+	at := bytes.LastIndex(data, []byte("PK\x01\x02")) // of a/data/0
+	head, name := bytes.Clone(data[at:at+directorySize]), data[at+directorySize:][:len("a/data/0")]
+	extra := []byte{1, 0, 24, 0}
+	for _, field := range []int{24, 20, 42} { // size, packed size, place
+		extra = le.AppendUint64(extra, uint64(le.Uint32(head[field:])))
+		le.PutUint32(head[field:], 1<<32-1)
+	}
+	le.PutUint16(head[30:], uint16(len(extra)))
+	out := slices.Concat(data[:at], head, name, extra)
+	directory := int64(le.Uint32(data[end+16:]))
+	record := int64(len(out))
+	out = append(out, "PK\x06\x06"...)
+	out = le.AppendUint64(out, end64Size-12)
+	out = append(out, make([]byte, 12)...)
+	for _, n := range []int64{3, 3, record - directory, directory} {
+		out = le.AppendUint64(out, uint64(n))
+	}
+	out = append(out, "PK\x06\x07\x00\x00\x00\x00"...)
+	out = le.AppendUint32(le.AppendUint64(out, uint64(record)), 1)
+	last := bytes.Clone(data[end:])
+	for i := 8; i < 20; i++ {
+		last[i] = 0xff
+	}
+	out = append(out, last...)
+	f, err := read("x.bin", bytes.NewReader(out), int64(len(out)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := f.Reader(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := iotest.TestReader(r, make([]byte, 16)); err != nil {
+		t.Error(err)
+	}
+	bad := bytes.Clone(out)
+	le.PutUint64(bad[at+directorySize+len(name)+4:], 1<<62)
+	if _, err := read("x.bin", bytes.NewReader(bad), int64(len(bad))); err == nil || !strings.Contains(err.Error(), `entry "a/data/0"`) {
+		t.Errorf("a size of 2^62: %v", err)
+	}
+}
