@@ -25,10 +25,11 @@ weights are read.
 SRC can be a GGUF file of the architectures llama, qwen2, qwen3, gemma3, gpt2 or bert; of a
 model in several parts, name any of them. Quantised weights are dequantised to float32.
 
-SRC can be hf:ORG/NAME or hf:ORG/NAME@REVISION, a model on Hugging Face's hub. Its files are
-downloaded into the cache and checked, an interrupted download is resumed, and the
-checkpoint records the commit. HF_ENDPOINT names another hub, HF_TOKEN is the token for
-models that need one, and HF_HUB_OFFLINE=1 uses only what the cache holds.`,
+SRC can be hf:ORG/NAME or hf:ORG/NAME@REVISION, a model on Hugging Face's hub, or
+hf:ORG/NAME/FILE.gguf, a GGUF file there. Its files are downloaded into the cache and
+checked, an interrupted download is resumed, and the checkpoint records the commit.
+HF_ENDPOINT names another hub, HF_TOKEN is the token for models that need one, and
+HF_HUB_OFFLINE=1 uses only what the cache holds.`,
 		Example: "  hone export runs/quickstart/finetune shared-model --dtype bf16\n  hone import shared-model imported-model\n  hone import hf:HuggingFaceTB/SmolLM2-135M smollm2-135m\n  hone import SmolLM2-135M-Instruct.Q4_1.gguf smollm2",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
