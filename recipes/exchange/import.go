@@ -87,13 +87,20 @@ func (r *Imported) make(ctx context.Context, o recipes.Console) (*Imported, erro
 	origin := checkpoint.Origin{Stage: importStage, Imported: r.origin()}
 	bar := o.Bar("import "+filepath.Base(r.Name), "bytes")
 	defer bar.Close()
-	var total int64
-	for _, t := range w.Tensors() {
-		n, err := t.NumBytes()
+	var total int64 // of the files, which are hashed, and then of the tensors, which are converted
+	for _, name := range w.Files() {
+		info, err := os.Stat(filepath.Join(w.Dir(), name))
 		if err != nil {
 			return nil, recipes.Input(err)
 		}
-		total += 2 * n // hashed, and then converted
+		total += info.Size()
+	}
+	for _, p := range m.Params {
+		n, err := w.Tensors()[m.From[p.Name]].NumBytes()
+		if err != nil {
+			return nil, recipes.Input(err)
+		}
+		total += n
 	}
 	progress := &counter{set: func(done int64) { bar.Set(done, total, "") }}
 	for _, name := range w.Files() {
