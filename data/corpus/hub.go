@@ -92,7 +92,16 @@ func fetch(ctx context.Context, from, cacheDir string, read source.Options, say 
 			return nil, fmt.Errorf("%s: %w", from, err)
 		}
 	}
-	files, err := dataFiles(s, card, read, say)
+	var config *hub.Config
+	if n := len(card.Configs); n > 0 {
+		if config, err = card.Config(ref.Part); err != nil {
+			return nil, fmt.Errorf("%s: %w", from, err)
+		}
+		if n > 1 && ref.Part == "" {
+			say(fmt.Sprintf("%s: it has %d configurations; the default one is read, %s", ref, n, config.Name))
+		}
+	}
+	files, err := dataFiles(s, config, read, say)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", from, err)
 	}
@@ -104,6 +113,9 @@ func fetch(ctx context.Context, from, cacheDir string, read source.Options, say 
 		return nil, err
 	}
 	classes := source.Classes(dir)
+	if len(card.Configs) > 1 { // of which each may have its own
+		classes = config.Classes
+	}
 	for i := range files {
 		files[i].path, files[i].classes = filepath.Join(dir, filepath.FromSlash(files[i].path)), classes
 	}
@@ -115,17 +127,10 @@ func fetch(ctx context.Context, from, cacheDir string, read source.Options, say 
 }
 
 // dataFiles are the files of a data set that its name stands for, by their paths in the
-// repository: of a configuration that the card names, or else all, or those below a directory.
-func dataFiles(s *hub.Snapshot, card *hub.Card, read source.Options, say func(notice string)) ([]sided, error) {
-	if len(card.Configs) == 0 {
+// repository: of a configuration that the card has, or of nil all, or those below a directory.
+func dataFiles(s *hub.Snapshot, config *hub.Config, read source.Options, say func(notice string)) ([]sided, error) {
+	if config == nil {
 		return undeclared(s, s.Ref.Part, say)
-	}
-	config, err := card.Config(s.Ref.Part)
-	if err != nil {
-		return nil, err
-	}
-	if n := len(card.Configs); n > 1 && s.Ref.Part == "" {
-		say(fmt.Sprintf("%s: it has %d configurations; the default one is read, %s", s.Ref, n, config.Name))
 	}
 	if keys := strings.Join(config.Keys, ", "); keys != "" {
 		if len(read.Keys()) == 0 {

@@ -183,6 +183,48 @@ func TestHubCorpus(t *testing.T) {
 	}
 }
 
+// Where configurations have classes of their own, integers stand for those of the one that is
+// read, and for none where it names none.
+func TestHubClasses(t *testing.T) {
+	server := startHub(t)
+	rows := `{"text": "a", "label": 0}` + "\n" + `{"text": "b", "label": 1}` + "\n"
+	server.Commit("datasets/org/set", map[string]string{"a.jsonl": rows, "b.jsonl": rows, "c.jsonl": rows, "README.md": `---
+configs:
+- {config_name: a, data_files: a.jsonl}
+- {config_name: b, data_files: b.jsonl}
+- {config_name: c, data_files: c.jsonl}
+dataset_info:
+- config_name: a
+  features:
+  - name: label
+    dtype:
+      class_label:
+        names:
+          '0': bad
+          '1': good
+- config_name: b
+  features:
+  - name: label
+    dtype: {class_label: {names: {'0': fish, '1': bird}}}
+- config_name: c
+  features:
+  - name: label
+    dtype: int64
+---
+`})
+	cache := t.TempDir()
+	for part, want := range map[string]string{"a": "[bad good]", "b": "[bird fish]", "c": "[0 1]"} {
+		c, err := Prepare(context.Background(), Spec{From: "hf:datasets/org/set/" + part}, cache, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if fmt.Sprint(c.Labels) != want {
+			t.Errorf("%s: labels %v, want %s", part, c.Labels, want)
+		}
+		c.Close()
+	}
+}
+
 // A set of Parquet files, as the hub writes them, says the same from there as from a directory.
 func TestHubParquet(t *testing.T) {
 	ctx := context.Background()

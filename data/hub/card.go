@@ -8,6 +8,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -31,6 +32,8 @@ type Config struct {
 	Files   []DataFiles // in their order; none: all below Dir, by their names
 	// Keys are further ones that it has, sorted: those that say how datasets reads the files.
 	Keys []string
+	// Classes are what integers stand for, by column, as dataset_info says of it.
+	Classes map[string][]string
 }
 
 // DataFiles are the files of a split.
@@ -51,7 +54,8 @@ var aboutKeys = []string{"version", "description", "license", "features", "colum
 func ReadCard(readme []byte) (*Card, error) {
 	var raw struct {
 		License     yaml.Node
-		LicenseName string `yaml:"license_name"`
+		LicenseName string    `yaml:"license_name"`
+		Info        yaml.Node `yaml:"dataset_info"`
 		Configs     []struct {
 			Name    *string              `yaml:"config_name"`
 			Default bool                 `yaml:"default"`
@@ -71,6 +75,7 @@ func ReadCard(readme []byte) (*Card, error) {
 	if c.Licence = strings.Join(licences, ", "); raw.LicenseName != "" && (c.Licence == "" || c.Licence == "other") {
 		c.Licence = raw.LicenseName
 	}
+	classes := classNames(&raw.Info)
 	seen := map[string]bool{}
 	for i, r := range raw.Configs {
 		if r.Name == nil || *r.Name == "" {
@@ -87,7 +92,7 @@ func ReadCard(readme []byte) (*Card, error) {
 		for _, key := range aboutKeys {
 			delete(r.Keys, key)
 		}
-		c.Configs = append(c.Configs, Config{*r.Name, r.Default, r.Dir, files, slices.Sorted(maps.Keys(r.Keys))})
+		c.Configs = append(c.Configs, Config{*r.Name, r.Default, r.Dir, files, slices.Sorted(maps.Keys(r.Keys)), classes[*r.Name]})
 	}
 	return c, nil
 }
@@ -213,6 +218,53 @@ func asides(name string) int {
 		}
 	}
 	return n
+}
+
+// classNames reads the names of classes from dataset_info, which is of one configuration or a
+// list of them: by configuration, and column. Where it cannot be read, classes stay numbers.
+func classNames(n *yaml.Node) map[string]map[string][]string {
+	type info struct {
+		Config   string `yaml:"config_name"`
+		Features []struct {
+			Name string
+			Type yaml.Node `yaml:"dtype"`
+		}
+	}
+	var list []info
+	if n.Decode(&list) != nil {
+		var one info
+		if n.Decode(&one) != nil {
+			return nil
+		}
+		list = []info{one}
+	}
+	all := map[string]map[string][]string{}
+	for _, i := range list {
+		all[i.Config] = map[string][]string{}
+		for _, f := range i.Features {
+			var label struct {
+				Class struct{ Names yaml.Node } `yaml:"class_label"`
+			}
+			if f.Type.Kind != yaml.MappingNode || f.Type.Decode(&label) != nil {
+				continue
+			}
+			var names []string
+			byNumber := map[string]string{}
+			if label.Class.Names.Decode(&byNumber) == nil {
+				for k := range len(byNumber) {
+					if name, ok := byNumber[strconv.Itoa(k)]; ok {
+						names = append(names, name)
+					}
+				}
+			} else if label.Class.Names.Decode(&names) != nil {
+				continue
+			}
+			if len(names) > 0 && len(names) >= len(byNumber) {
+				all[i.Config][f.Name] = names
+			}
+		}
+	}
+	return all
 }
 
 // frontMatter is the text between a first line of three dashes and the next one; nil where the

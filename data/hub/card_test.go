@@ -22,6 +22,25 @@ configs:
   version: 1.0.0
 - config_name: all
   data_dir: sub
+dataset_info:
+- config_name: cola
+  features:
+  - name: label
+    dtype:
+      class_label:
+        names:
+          '1': good
+          '0': bad
+  - name: more
+    dtype: {class_label: {names: [x, y]}}
+  - name: text
+    dtype: string
+  - name: holes
+    dtype: {class_label: {names: {'0': x, '2': y}}}
+- config_name: ax
+  features:
+  - name: label
+    dtype: int64
 ---
 # GLUE
 license: none
@@ -29,7 +48,7 @@ license: none
 
 func TestCard(t *testing.T) {
 	for _, c := range []struct{ readme, want string }{
-		{glue, "{mit, other [{cola false  [{train [cola/train-*]} {test [cola/test-* more/**/t?st[0-9].jsonl]}] []} {ax false  [{train [ax/*.parquet]}] [field]} {all false sub [] []}]}"},
+		{glue, "{mit, other [{cola false  [{train [cola/train-*]} {test [cola/test-* more/**/t?st[0-9].jsonl]}] [] map[label:[bad good] more:[x y]]} {ax false  [{train [ax/*.parquet]}] [field] map[]} {all false sub [] [] map[]}]}"},
 		{"---\nlicense: apache-2.0\r\n---\r\n", "{apache-2.0 []}"},
 		{"\ufeff---\nlicense: mit\n---", "{mit []}"},
 		{"---\nlicense: other\nlicense_name: llama3\n---\n", "{llama3 []}"},
@@ -37,7 +56,7 @@ func TestCard(t *testing.T) {
 		{"# no front matter\n---\nlicense: mit\n---\n", "{ []}"},
 		{"---\nlicense: mit\n", "{ []}"},
 		{"", "{ []}"},
-		{"---\nx: &a [train-*]\nconfigs:\n- config_name: c\n  default: true\n  data_files: *a\n---\n", "{ [{c true  [{train [train-*]}] []}]}"},
+		{"---\nx: &a [train-*]\nconfigs:\n- config_name: c\n  default: true\n  data_files: *a\n---\n", "{ [{c true  [{train [train-*]}] [] map[]}]}"},
 	} {
 		card, err := ReadCard([]byte(c.readme))
 		if err != nil {
