@@ -1,5 +1,5 @@
-// Package bench measures what this machine can do, and how near training comes to it, alone
-// or in turns with other programs.
+// Package bench measures the limits of this machine and how near a training step comes to them,
+// alone or in turns with other programs.
 package bench
 
 import (
@@ -29,7 +29,7 @@ import (
 	"hone/trainer/model"
 )
 
-// A Result is what this machine can do, and how near hone comes.
+// A Result has the limits of this machine, and how near hone comes to them.
 type Result struct {
 	Hone      string   `json:"hone"`
 	Machine   string   `json:"machine"`
@@ -49,7 +49,7 @@ type Result struct {
 }
 
 // A Matmul is a matrix product of M×K by K×N, GFLOP/s by layout: NN is x·w, NT is
-// x·wᵀ, TN is xᵀ·y. Shares are of the limit in turns with it.
+// x·wᵀ, TN is xᵀ·y. Shares are of the limit measured in turns with it.
 type Matmul struct {
 	M     int                `json:"m"`
 	K     int                `json:"k"`
@@ -58,7 +58,7 @@ type Matmul struct {
 	Share map[string]float64 `json:"share_of_limit"`
 }
 
-// A Step is the training step of a config: medians over its steps.
+// A Step is the training step of a config, as medians over its steps.
 type Step struct {
 	Config
 	Parameters      int     `json:"parameters"` // N, without positions
@@ -73,7 +73,7 @@ type Step struct {
 	Ops             []Op    `json:"ops"`
 }
 
-// A Op is the part of a step that one kind of instruction takes.
+// An Op is the part of a step that one kind of instruction takes.
 type Op struct {
 	Phase        string  `json:"phase"` // forward, backward, update
 	Op           string  `json:"op"`
@@ -87,7 +87,7 @@ type Op struct {
 	Share        float64 `json:"share_of_limit"`
 }
 
-// Options say what to measure.
+// Options are what to measure, and how.
 type Options struct {
 	Configs   []Config
 	Seconds   float64 // to spend on the step of a config, about
@@ -153,7 +153,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	return b, nil
 }
 
-// arithmetic names the limits of products.
+// arithmetic describes the peak of the machine.
 func (b *Result) arithmetic() string {
 	s := fmt.Sprintf("%.0f GFLOP/s of fused multiply-adds", b.GFLOPS)
 	if b.BF16 > 0 {
@@ -162,17 +162,17 @@ func (b *Result) arithmetic() string {
 	return s
 }
 
-// errMeasured ends a training once enough steps are timed: nothing is saved.
+// errMeasured ends a training once enough steps are timed, before anything is saved.
 var errMeasured = errors.New("measured")
 
-// A point is a step that a training has made.
+// A point is a step of a training, as its hook sees it.
 type point struct {
 	t    *trainer.Trainer
 	info trainer.StepInfo
 }
 
-// timedSteps trains a config as a stage of a recipe does, on a loader's batches of made-up
-// text, a step for each that is asked for.
+// timedSteps trains a config as a stage of a recipe does, on batches of made-up text from a
+// loader, step by step as they are asked for.
 func timedSteps(ctx context.Context, dev *cpu.Device, c Config, bf16 bool) iter.Seq2[point, error] {
 	return func(yield func(point, error) bool) {
 		err := train(ctx, dev, c, bf16, func(t *trainer.Trainer, i trainer.StepInfo) error {
@@ -249,8 +249,8 @@ func train(ctx context.Context, dev *cpu.Device, c Config, bf16 bool, each func(
 	return nil
 }
 
-// text is made-up text: characters drawn alike from the alphabet, in documents that
-// fill four rows, so that every row is one sequence.
+// text is made-up text: characters drawn uniformly from the alphabet, in documents that fill four
+// rows, so that every row is one sequence.
 type text struct{ c Config }
 
 func (b *text) Rows() int64 { return 1 << 16 }
@@ -264,11 +264,11 @@ func (b *text) Record(i int64) (corpus.Record, error) {
 	return corpus.Record{Text: string(text)}, nil
 }
 
-// words has a token for each character of the alphabet, and the special tokens of
+// words is a tokenizer with a token for each character of the alphabet, and the special tokens of
 // a config's objective.
 type words struct{ c Config }
 
-// firstRune is the character of token 0. All of a vocabulary of 50,257 lie below the
+// firstRune is the character of token 0: those of a vocabulary of 50,257 all lie below the
 // surrogates.
 const firstRune = 0x100
 
@@ -294,10 +294,10 @@ func (t words) Special(name string) (int32, bool) {
 
 func (t words) Size() int { return t.c.V }
 
-// warmUp is how many steps are not timed.
+// warmUp is the number of steps that are not timed.
 const warmUp = 2
 
-// A meter times the steps of one training, and their instructions.
+// A meter times the steps of a training, and their instructions.
 type meter struct {
 	config        Config
 	params        int
@@ -307,11 +307,11 @@ type meter struct {
 	ops           []*ops
 }
 
-// add takes a step; the first ones warm up.
+// add notes a step, unless it is one of the first, which warm up.
 func (m *meter) add(p point) {
 	if p.info.Step <= warmUp {
-		// The time of an instruction is taken within the steps that are timed: two looks
-		// at the clock each, which is nothing beside them.
+		// Instructions are timed within the timed steps: reading the clock twice for each
+		// takes no time beside them.
 		if p.info.Step == warmUp {
 			m.params = m.config.params(p.t.Network().Layout())
 			for _, x := range p.t.Executors() {
@@ -325,7 +325,7 @@ func (m *meter) add(p point) {
 	m.total, m.waited = m.total+p.info.Seconds, m.waited+p.info.DataWait
 }
 
-// result is what was measured, beside the limits in turns with it.
+// result gives the step that was measured, beside the limits measured in turns with it.
 func (m *meter) result(b *Result, turns *turns) *Step {
 	ofSteps, ofOps := turns.limits()
 	took := median(m.steps)
@@ -371,7 +371,7 @@ func measureStep(ctx context.Context, dev *cpu.Device, c Config, b *Result, seco
 	return m.result(b, turns), nil
 }
 
-// ops holds how long each instruction of a program took, run by run.
+// ops has the times of each instruction of a program, run by run.
 type ops struct {
 	p    *exec.Program
 	took [][]float64 // seconds, of each instruction
@@ -386,7 +386,7 @@ func watchOps(x *exec.Executor) *ops {
 	return o
 }
 
-// lines adds up the instructions of one kind; they come in the order of the program.
+// lines adds up the instructions of each kind, in the order of the program.
 func (o *ops) lines(c Config, b *Result, limits cpu.Limits) []Op {
 	type key struct{ phase, op, from string }
 	at := map[key]int{}
@@ -449,7 +449,7 @@ func (o *ops) lines(c Config, b *Result, limits cpu.Limits) []Op {
 	return list
 }
 
-// layerNumber is what tells a layer's instructions from the next one's: "h.3.attn".
+// layerNumber matches the number of a layer, in which the notes of instructions differ: "h.3.attn".
 var layerNumber = regexp.MustCompile(`\.[0-9]+\.`)
 
 func median(v []float64) float64 {
@@ -461,7 +461,7 @@ func median(v []float64) float64 {
 	return (v[n/2] + v[(n-1)/2]) / 2
 }
 
-// matmulShapes are products of the standard configs, and a small one: M, K, N.
+// matmulShapes are products of the standard configs, and a small product: M, K, N.
 var matmulShapes = [][3]int{
 	{256, 256, 256},
 	{768, 128, 512},
@@ -470,7 +470,7 @@ var matmulShapes = [][3]int{
 	{1024, 768, 3072}, {1024, 768, 50257},
 }
 
-// measureMatmuls times the products through the instructions that training runs.
+// measureMatmuls times products by the instructions that training runs.
 func measureMatmuls(ctx context.Context, dev *cpu.Device, of *Result) ([]Matmul, error) {
 	var list []Matmul
 	for _, s := range matmulShapes {
@@ -509,7 +509,7 @@ func measureMatmuls(ctx context.Context, dev *cpu.Device, of *Result) ([]Matmul,
 	return list, nil
 }
 
-// timeProgram is the median time of a run, of 3 at least, within 0.1 s or so, in turns with
+// timeProgram is the median time of at least 3 runs of a program, in about 0.1 s, in turns with
 // the limits.
 func timeProgram(dev *cpu.Device, b *exec.Builder, turns *turns) (seconds float64, err error) {
 	p, err := b.Program()
@@ -546,10 +546,10 @@ func timeProgram(dev *cpu.Device, b *exec.Builder, turns *turns) (seconds float6
 	return median(took[1:]), nil
 }
 
-// Print writes the tables.
+// Print writes the result as tables.
 func (b *Result) Print(w io.Writer) error {
 	fmt.Fprintf(w, "%s\n%s, %d threads: %s, %.1f GB/s of reading memory\n", b.Machine, b.Device, b.Threads, b.arithmetic(), b.Bandwidth)
-	fmt.Fprintln(w, "the best that was seen; shares below are of the limits as they were in turns with what is measured")
+	fmt.Fprintln(w, "these are the best values; the shares below are of the limits measured in turns with each thing")
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
 	if len(b.Matmuls) > 0 {
 		fmt.Fprintln(t, "\nmatmul, GFLOP/s\tM\tK\tN\tNN\t%\tNT\t%\tTN\t%\t")
@@ -567,7 +567,7 @@ func (b *Result) Print(w io.Writer) error {
 	for _, s := range b.Steps {
 		fmt.Fprintf(w, "\n%s: %s %d layers of %d, T=%d B=%d V=%d, %.3g M parameters without positions\n",
 			s.Name, s.Family, s.Layers, s.Dim, s.T, s.B, s.V, float64(s.Parameters)/1e6)
-		fmt.Fprintf(w, "%.1f ms a step (median of %d), %.0f tokens/s, %.1f GFLOP/s, %s %% of the %.0f in turns with the steps; %.2f %% waiting for data\n",
+		fmt.Fprintf(w, "%.1f ms a step (median of %d), %.0f tokens/s, %.1f GFLOP/s, %s %% of the %.0f measured in turns with the steps; %.2f %% waiting for data\n",
 			s.Milliseconds, s.Steps, s.TokensPerSecond, s.GFLOPS, percent(s.Share, 1), s.Limit, 100*s.DataWait)
 		t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 		fmt.Fprintln(t, "phase\top\tfrom\tcount\tms\t% of step\tGFLOP\tMB\tlimit\t% of it")

@@ -10,9 +10,8 @@ import (
 	"hone/trainer/model"
 )
 
-// A Config is a model whose training step is measured: Layers of Dim channels, B rows
-// of T tokens a step, a vocabulary of V. A T5 has as many layers in its encoder as in its
-// decoder, Layers in all.
+// A Config is a model whose training step is measured: Layers of Dim channels, B rows of T tokens
+// per step, a vocabulary of V. A T5 has Layers in all, half of them in its encoder.
 type Config struct {
 	Name    string `json:"name"`
 	Family  string `json:"family"` // model_type
@@ -38,8 +37,8 @@ var Configs = []Config{
 	gpt("gpt2", 12, 12, 768, 256, 4, 50257),
 }
 
-// benchFamilyConfigs are the families at equal parameters, 10.7 M, GPT's first: the width
-// of the feed-forward makes up for what else differs.
+// benchFamilyConfigs are the families at 10.7 M parameters each, GPT first: the width of the
+// feed-forward makes up for other differences.
 var benchFamilyConfigs = []Config{
 	gpt("gpt", 6, 6, 384, 256, 8, 256),
 	{"llama", "llama", 6, 6, 6, 384, 1024, 256, 8, 256},
@@ -50,14 +49,14 @@ var benchFamilyConfigs = []Config{
 	{"xlnet", "xlnet", 6, 6, 6, 384, 1344, 256, 8, 256},
 }
 
-// benchPeerConfigs are the steps that are measured beside transformers: BERT base, and
-// SmolLM2's 135 M.
+// benchPeerConfigs are the models that are measured beside transformers: BERT base and SmolLM2
+// of 135 M parameters.
 var benchPeerConfigs = []Config{
 	{"bert-base", "bert", 12, 12, 12, 768, 3072, 128, 8, 30522},
 	{"smollm2-135m", "llama", 30, 9, 3, 576, 1536, 256, 2, 49152},
 }
 
-// FindConfig is a config by name. An error is recipes.ErrInput.
+// FindConfig finds a config by its name. An error is recipes.ErrInput.
 func FindConfig(name string) (Config, error) {
 	var names []string
 	for _, list := range [][]Config{Configs, benchFamilyConfigs, benchPeerConfigs} {
@@ -71,7 +70,7 @@ func FindConfig(name string) (Config, error) {
 	return Config{}, recipes.Input(fmt.Errorf("bench: unknown config %q; known are %s", name, strings.Join(names, ", ")))
 }
 
-// model is the config's, without dropout.
+// model is the configuration of the model, without dropout.
 func (c Config) model() (model.Config, error) {
 	m, err := model.DefaultConfig(c.Family)
 	if err != nil {
@@ -103,7 +102,7 @@ func (c Config) model() (model.Config, error) {
 	return m, m.SetDropout(0, 0)
 }
 
-// program is the config's step without its update.
+// program is that of the config's step, without the update.
 func (c Config) program() (*exec.Layout, *exec.Program, error) {
 	config, err := c.model()
 	if err != nil {
@@ -127,7 +126,7 @@ func (c Config) specials() []string {
 	return append([]string{recipes.EndOfText}, c.objective().Specials(recipes.Mask)...)
 }
 
-// objective is what the family usually learns by.
+// objective is the usual objective of the family.
 func (c Config) objective() data.Objective {
 	m, err := model.SmallConfig(c.Family)
 	if err != nil {
@@ -136,10 +135,10 @@ func (c Config) objective() data.Objective {
 	return recipes.Objectives(m)[0]
 }
 
-// alphabet is the number of other tokens.
+// alphabet is the number of tokens that are not special.
 func (c Config) alphabet() int { return c.V - len(c.specials()) }
 
-// rows of a step in the decoder, and the encoder.
+// rows are the positions of a step in the decoder and in the encoder.
 func (c Config) rows() (dec, enc int) {
 	read := data.Config{Tokenizer: words{c}, Separator: recipes.EndOfText, T: c.T, Objective: c.objective()}
 	read = read.WithDefaults()
@@ -152,7 +151,7 @@ func (c Config) tokens() int {
 	return dec + enc
 }
 
-// params is N, the parameters that multiply: those of learned positions do not.
+// params is N, the number of parameters without those of learned positions, which multiply nothing.
 func (c Config) params(l *exec.Layout) int {
 	n := l.Elems()
 	switch c.Family {
@@ -162,10 +161,10 @@ func (c Config) params(l *exec.Layout) int {
 	return n
 }
 
-// flops of a step, forward and backward. Of a GPT-2 they are as usually counted: 6N + 12LCT
-// for each token, the full square of attention, nothing for what is computed twice. Of
-// other families they are those of its matrix products, which come to the same but
-// for biases and norms.
+// flops are the FLOPs of a step, forward and backward. For a GPT-2 they are counted as usual:
+// 6N + 12LCT per token, with the full square of attention and nothing for what is computed twice.
+// For other families they are those of the matrix products, which gives the same without biases
+// and norms.
 func (c Config) flops(params int, products float64) float64 {
 	if c.Family != "gpt2" {
 		return products
@@ -173,7 +172,7 @@ func (c Config) flops(params int, products float64) float64 {
 	return float64(c.B*c.T) * (6*float64(params) + 12*float64(c.Layers*c.Dim*c.T))
 }
 
-// seen is the share of an attention's square that cannot be left out.
+// seen is the share of attention's square that has to be computed.
 func (c Config) seen(scope string) float64 {
 	t := float64(c.T)
 	switch {

@@ -12,8 +12,7 @@ import (
 	"hone/trainer/exec/cpu"
 )
 
-// A Family is the step of a model family beside that of a GPT-2 with as many
-// parameters.
+// A Family is the step of a model family, compared with that of a GPT-2 with as many parameters.
 type Family struct {
 	Name            string  `json:"name"`
 	Parameters      int     `json:"parameters"`
@@ -25,8 +24,8 @@ type Family struct {
 	Formula         string  `json:"formula,omitempty"` // of the FLOPs, of a family that has another than GPT's
 }
 
-// splitFamilies tells sizes of GPT-2, and those that peers have, from families at equal
-// parameters, which come with GPT.
+// splitFamilies separates the models that are measured alone or beside a peer from families at
+// equal parameters, which come with a GPT-2.
 func splitFamilies(list []Config) (sizes, families []Config) {
 	gpt := benchFamilyConfigs[0]
 	for _, c := range list {
@@ -44,8 +43,8 @@ func splitFamilies(list []Config) (sizes, families []Config) {
 	return sizes, families
 }
 
-// measureFamilies times the steps of families in turns, so that what else the machine does
-// meets all of them.
+// measureFamilies times the steps of families in turns, so that other work of the machine affects
+// all of them alike.
 func measureFamilies(ctx context.Context, dev *cpu.Device, list []Config, b *Result, o Options) error {
 	meters := make([]meter, len(list))
 	next := make([]func() (point, error, bool), len(list))
@@ -93,7 +92,7 @@ func measureFamilies(ctx context.Context, dev *cpu.Device, list []Config, b *Res
 	return nil
 }
 
-// formula of a step's FLOPs, with its value, where it is not GPT's 6N + 12LCT for each token.
+// formula is that of a step's FLOPs with its value, where it is not 6N + 12LCT per token.
 func (c Config) formula() (text string, flops float64) {
 	decRows, encRows := c.rows()
 	d, e := float64(decRows), float64(encRows)
@@ -124,7 +123,7 @@ func (b *Result) printFamilies(w io.Writer) error {
 	}
 	for _, f := range b.Families {
 		if f.Formula != "" {
-			if _, err := fmt.Fprintf(w, "%s: FLOPs of a step, with all of attention's squares: %s\n", f.Name, f.Formula); err != nil {
+			if _, err := fmt.Fprintf(w, "%s: FLOPs of a step, with the full square of attention: %s\n", f.Name, f.Formula); err != nil {
 				return err
 			}
 		}

@@ -7,24 +7,23 @@ import (
 	"hone/trainer/exec/cpu"
 )
 
-// turns are the limits of the machine as they were in turns with something that is
-// measured. A share of them says what the program makes of the processor, whatever its
-// clock and its company.
+// turns are the limits of the machine, measured in turns with something else. A share of them says
+// how well a program uses the processor, whatever its clock rate and other load.
 type turns struct {
 	measure    func(seconds float64) (mean, best cpu.Limits)
 	spent      float64 // seconds since the last measurement
 	mean, best []cpu.Limits
 }
 
-// The limits take a twentieth of the time of what is measured, in turns that are long beside
-// a scheduler's.
+// Measuring the limits takes a twentieth of the time, in turns that are long compared to those of
+// the scheduler.
 const (
 	turnEvery = 0.25 // seconds
 	turnPart  = 1. / 20
 	turnMost  = 0.2 // seconds
 )
 
-// add takes what was measured, in seconds, and measures the limits when it is their turn.
+// add notes a measurement, in seconds, and measures the limits when it is their turn.
 func (t *turns) add(seconds float64) {
 	if t.spent += seconds; t.spent >= turnEvery {
 		t.take(min(t.spent*turnPart, turnMost))
@@ -36,9 +35,9 @@ func (t *turns) take(seconds float64) {
 	t.mean, t.best, t.spent = append(t.mean, mean), append(t.best, best), 0
 }
 
-// limits are the medians: of steps, which share the cores with whatever else runs, and of
-// single operations, most of which are over before they would share them. What was over
-// before the first turn came is measured now.
+// limits are the medians of the limits for steps, which share the cores with other load, and for
+// single operations, most of which end before they have to share them. If no turn has come yet,
+// they are measured now.
 func (t *turns) limits() (ofSteps, ofOps cpu.Limits) {
 	if len(t.mean) == 0 {
 		t.take(turnEvery * turnPart)
@@ -61,8 +60,8 @@ func medianLimits(seen []cpu.Limits) cpu.Limits {
 	}
 }
 
-// turns begins to measure the limits in turns with something. The best of all that are
-// seen are the machine's.
+// turns begins to measure the limits in turns with something. The best values are those of the
+// machine.
 func (b *Result) turns() *turns {
 	return &turns{measure: func(seconds float64) (mean, best cpu.Limits) {
 		mean, best = b.gauge.Measure(seconds)
@@ -71,7 +70,7 @@ func (b *Result) turns() *turns {
 	}}
 }
 
-// products is the limit of the matrix products of the precision that is measured.
+// products is the limit of matrix products in the precision of the measurement.
 func (b *Result) products(l cpu.Limits) float64 {
 	if b.Precision == "bf16" {
 		return l.BF16
@@ -79,17 +78,17 @@ func (b *Result) products(l cpu.Limits) float64 {
 	return l.GFLOPS
 }
 
-// share of a limit, both in GFLOP/s. Nothing is faster than the limit, so a share above 1 is
-// a fault of the measurement: it is kept as one, and 0 stands in its place.
+// share is the share of a limit, both in GFLOP/s. Nothing is faster than the limit, so that a share
+// above 1 is an error of the measurement: it is noted in Faults, and 0 is returned.
 func (b *Result) share(what string, rate, limit float64) float64 {
 	if rate > limit {
-		b.Faults = append(b.Faults, fmt.Sprintf("%s: %.1f GFLOP/s, where multiply-adds alone came to %.1f in turns with it", what, rate, limit))
+		b.Faults = append(b.Faults, fmt.Sprintf("%s: %.1f GFLOP/s, while multiply-adds alone reached %.1f in turns with it", what, rate, limit))
 		return 0
 	}
 	return rate / limit
 }
 
-// percent is a share as it is printed; of one that is not known, nothing.
+// percent formats a share; one that is not known is empty.
 func percent(share float64, digits int) string {
 	if share == 0 {
 		return "–"
@@ -97,15 +96,15 @@ func percent(share float64, digits int) string {
 	return fmt.Sprintf("%.*f", digits, 100*share)
 }
 
-// printFaults says what was measured wrongly.
+// printFaults lists the errors of the measurement.
 func (b *Result) printFaults(w io.Writer) error {
 	if len(b.Faults) == 0 {
 		return nil
 	}
-	fmt.Fprintln(w, "\nmeasured wrongly, so that the share is left out:")
+	fmt.Fprintln(w, "\nerrors of the measurement, whose shares are left out:")
 	for _, f := range b.Faults {
 		fmt.Fprintf(w, "  %s\n", f)
 	}
-	_, err := fmt.Fprintln(w, "Something else took the processor, or its clock moved: measure again on a quiet machine, or with more --seconds.")
+	_, err := fmt.Fprintln(w, "The processor was busy or changed its clock rate: measure again on an idle machine, or with more --seconds.")
 	return err
 }

@@ -38,7 +38,7 @@ func TestBenchSharesAreOfTurns(t *testing.T) {
 	}
 	var out strings.Builder
 	b.Steps = []Step{*s}
-	if err := b.Print(&out); err != nil || !strings.Contains(out.String(), ", 76.7 % of the 100 in turns with the steps;") {
+	if err := b.Print(&out); err != nil || !strings.Contains(out.String(), ", 76.7 % of the 100 measured in turns with the steps;") {
 		t.Errorf("%v: %s", err, out.String())
 	}
 	b.Precision = "bf16"
@@ -47,14 +47,14 @@ func TestBenchSharesAreOfTurns(t *testing.T) {
 	}
 }
 
-// A TestBenchShareAboveOneIsAFault that seems to be faster than the processor is a fault and no share.
+// A program that seems to be faster than the processor is an error of the measurement, and has no share.
 func TestBenchShareAboveOneIsAFault(t *testing.T) {
 	c := Configs[0]
 	b := &Result{Precision: "fp32", GFLOPS: 300}
 	m := meter{config: c, params: 800_000, steps: []float64{0.052}, total: 0.052}
 	b.Steps = []Step{*m.result(b, madeUpTurns(50))}
 	b.Peers = []Beside{{Config: c, Name: "hone"}, {Config: c, Name: "torch", TokensPerSecond: 1}}
-	const fault = "the step of nano: 76.7 GFLOP/s, where multiply-adds alone came to 50.0 in turns with it"
+	const fault = "the step of nano: 76.7 GFLOP/s, while multiply-adds alone reached 50.0 in turns with it"
 	if b.Steps[0].Share != 0 || len(b.Faults) != 1 || b.Faults[0] != fault {
 		t.Fatalf("a share of %g, %q", b.Steps[0].Share, b.Faults)
 	}
@@ -70,7 +70,7 @@ func TestBenchShareAboveOneIsAFault(t *testing.T) {
 			t.Errorf("a share is printed, or its fault is not: %s", text)
 		}
 	}
-	if !strings.Contains(table.String(), ", – % of the 50 in turns") {
+	if !strings.Contains(table.String(), ", – % of the 50 measured in turns") {
 		t.Error(table.String())
 	}
 }

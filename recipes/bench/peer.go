@@ -22,7 +22,7 @@ import (
 	"hone/trainer/exec/cpu"
 )
 
-// A Peer is another program whose training step is measured beside hone's.
+// A Peer is another program whose training step is compared with hone's.
 type Peer struct {
 	Name   string // torch or transformers
 	Python string // the interpreter that has it
@@ -37,7 +37,7 @@ func ParsePeer(s string) (Peer, error) {
 	return Peer{name, python}, nil
 }
 
-// Configs are what is measured beside the peer if nothing else is asked for.
+// Configs are the configs that are measured beside the peer by default.
 func (p Peer) Configs() []Config {
 	if p.Name == "transformers" {
 		return benchPeerConfigs
@@ -53,12 +53,12 @@ func (p Peer) Check(c Config) error {
 		has = []string{"gpt2", "bert", "llama"}
 	}
 	if !slices.Contains(has, c.Family) {
-		return recipes.Input(fmt.Errorf("bench: config %q is a %s: beside %s there is %s", c.Name, c.Family, p.Name, strings.Join(has, ", ")))
+		return recipes.Input(fmt.Errorf("bench: config %q is a %s, which is not measured beside %s; known are %s", c.Name, c.Family, p.Name, strings.Join(has, ", ")))
 	}
 	return nil
 }
 
-// A Beside is a config as hone and its peers train it, in turns on one machine.
+// A Beside is a config as hone or a peer trains it, in turns on one machine.
 type Beside struct {
 	Config
 	Name            string    `json:"program"` // hone, torch, torch compiled, transformers, …
@@ -75,7 +75,7 @@ type Beside struct {
 //go:embed torch.py
 var torchScript []byte
 
-// A torchProcess makes steps when asked to.
+// A torchProcess is the process of a peer, which makes steps when asked to.
 type torchProcess struct {
 	name    string
 	version string
@@ -130,12 +130,12 @@ func (t *torchProcess) read(v any) error {
 		err = json.Unmarshal(line, v)
 	}
 	if err != nil {
-		return fmt.Errorf("bench: %s: its answer: %w; what it said stands above", t.name, err)
+		return fmt.Errorf("bench: %s: no valid answer: %w (its own messages are above)", t.name, err)
 	}
 	return nil
 }
 
-// steps makes n of them.
+// steps makes n steps, and gives their seconds.
 func (t *torchProcess) steps(n int) (seconds []float64, err error) {
 	if _, err := fmt.Fprintln(t.in, n); err != nil {
 		return nil, fmt.Errorf("bench: %s: %w", t.name, err)
@@ -157,15 +157,15 @@ func (t *torchProcess) close() error {
 	return nil
 }
 
-// rounds is how often hone and its peers take turns.
+// rounds is the number of turns of hone and its peers.
 const rounds = 4
 
-// turnSteps is how many steps of a config each program makes in its turn.
+// turnSteps is the number of steps of a config that each program makes in its turn.
 func turnSteps(seconds, step float64) int { return max(1, int(seconds/rounds/step)) }
 
-// What a comparison takes beyond hone's own steps, about, as seen on two cores: seconds until a
-// peer has started, and until it has compiled; its step's time over hone's; and the part
-// of the multiply-adds that hone's step comes to.
+// Estimates for the duration of a comparison, from two cores: the seconds that a peer takes to
+// start and to compile, the time of its step relative to hone's, and the share of the peak that
+// hone's step reaches.
 const (
 	peerStarts    = 6
 	peerCompiles  = 35
@@ -173,15 +173,15 @@ const (
 	honeMultiples = 0.6
 )
 
-// peerSeconds is about how long a comparison takes, of a config whose step has that many
-// FLOPs, on a machine of that many GFLOP/s: hone, and the peer plain and compiled.
+// peerSeconds estimates the duration of a comparison of hone with a peer, plain and compiled, for a
+// config whose step has that many FLOPs on a machine of that many GFLOP/s.
 func peerSeconds(flops, gflops, seconds float64) float64 {
 	step := flops / (honeMultiples * gflops * 1e9)
 	steps := float64(rounds * turnSteps(seconds, step))
 	return 2*peerStarts + peerCompiles + (warmUp+steps)*step*(1+2*peerStep)
 }
 
-// sayPeers says before anything is measured how long it takes.
+// sayPeers says how long the comparison will take, before it begins.
 func (b *Result) sayPeers(list []Config, o Options) error {
 	total := 0.0
 	for _, c := range list {
@@ -192,13 +192,13 @@ func (b *Result) sayPeers(list []Config, o Options) error {
 		total += peerSeconds(p.FLOPs(), b.GFLOPS, o.Seconds)
 	}
 	total *= float64(len(o.Peers))
-	o.Say(fmt.Sprintf("bench: %d models, each in hone and in %s plain and compiled: about %d minutes; --config or fewer --seconds make it shorter",
+	o.Say(fmt.Sprintf("bench: comparing %d models in hone and in %s, plain and compiled, will take about %d minutes (hint: --config or fewer --seconds make it shorter)",
 		len(list), o.Peers[0].Name, int(math.Ceil(total/60))))
 	return nil
 }
 
-// measurePeers measures a config in hone, PyTorch, and PyTorch compiled, in turns: what
-// else the machine does meets all of them.
+// measurePeers measures a config in hone, PyTorch and PyTorch compiled, in turns, so that other
+// work of the machine affects all of them alike.
 func measurePeers(ctx context.Context, dev *cpu.Device, c Config, b *Result, o Options) (list []Beside, err error) {
 	dir, err := os.MkdirTemp("", "hone-bench-")
 	if err != nil {
@@ -305,7 +305,7 @@ func (b *Result) versions() []string {
 // Markdown writes the comparison with the peers as a table of one line for each config.
 func (b *Result) Markdown(w io.Writer) error {
 	if len(b.Peers) == 0 {
-		return errors.New("bench: --markdown writes the comparison with a peer: --against is missing")
+		return errors.New("bench: --markdown prints the comparison with another program: --against is missing")
 	}
 	var heads, rule string
 	for _, p := range b.Peers {

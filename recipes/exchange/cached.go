@@ -17,13 +17,13 @@ import (
 	"hone/trainer/pretrained"
 )
 
-// cachedVersion goes into the names of imported models in the cache: raise it with every
-// change of what an import makes of the same files.
+// cachedVersion is part of the names of imported models in the cache: raise it whenever an import
+// makes something else of the same files.
 const cachedVersion = 1
 
-// Importable tells whether a name is that of a model of another library's: on the hub, in a
-// GGUF file, or in a directory that is no checkpoint, or one whose weights were exported in
-// shards or in another type.
+// Importable reports whether a name is that of a model which has to be imported: a model on the
+// hub, a GGUF file, a Hugging Face directory, or a checkpoint that was exported in shards or in
+// another type.
 func Importable(name string) bool {
 	if strings.HasPrefix(name, hub.Scheme) {
 		return true
@@ -41,7 +41,7 @@ func Importable(name string) bool {
 	return !pretrained.IsCheckpoint(name) || exported(name)
 }
 
-// exported tells whether a checkpoint is one that hone export has written for others alone.
+// exported reports whether a checkpoint was exported in a form that only other programs read.
 func exported(dir string) bool {
 	if _, err := os.Stat(filepath.Join(dir, checkpoint.IndexFile)); err == nil {
 		return true
@@ -54,9 +54,9 @@ func exported(dir string) bool {
 	return slices.ContainsFunc(s.Tensors(), func(t checkpoint.Tensor) bool { return t.DType != "F32" })
 }
 
-// Cached returns the checkpoint of an importable model, which is imported into the directory
-// cache where it is not there yet. It is named by what the model's files hash to, or of one on
-// the hub, by its commit.
+// Cached returns the checkpoint of an importable model in the directory cache, and imports it
+// first if it is not there. Its name is a hash of the model's files or, for a model on the hub,
+// of its commit.
 func Cached(ctx context.Context, name, cache string, o recipes.Console) (dir string, err error) {
 	if strings.HasPrefix(name, hub.Scheme) {
 		s, err := openHub(ctx, name, cache, o)
@@ -77,7 +77,7 @@ func Cached(ctx context.Context, name, cache string, o recipes.Console) (dir str
 	return cached(ctx, name, key, cache, o, func() (*Imported, error) { return r, nil })
 }
 
-// isCache says where there is no cache for a model.
+// isCache refuses to import a model without a cache directory.
 func isCache(name, cache string) error {
 	if cache == "" {
 		return recipes.Input(fmt.Errorf("%s: no cache directory to import it into (hint: set HONE_CACHE)", name))
@@ -85,7 +85,7 @@ func isCache(name, cache string) error {
 	return nil
 }
 
-// cached makes the checkpoint of the model that open gives, unless there is one of that key.
+// cached returns the checkpoint with a key; if there is none, it imports the model by open.
 func cached(ctx context.Context, name, key, cache string, o recipes.Console, open func() (*Imported, error)) (string, error) {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s", cachedVersion, key))
 	dir := filepath.Join(cache, "models", hex.EncodeToString(sum[:16]))
@@ -113,7 +113,7 @@ func cached(ctx context.Context, name, key, cache string, o recipes.Console, ope
 	return dir, nil
 }
 
-// hash is of the files that Import reads, and of the name that the model gets.
+// hash is a hash of the files that Import reads, and of the name of the model.
 func (r *Imported) hash(ctx context.Context, o recipes.Console) (string, error) {
 	w, _, err := r.open()
 	if err != nil {

@@ -16,16 +16,16 @@ import (
 	"hone/trainer/pretrained"
 )
 
-// ExportOptions say how a checkpoint is written for others.
+// ExportOptions are the options of Export.
 type ExportOptions struct {
 	DType        string // fp32, bf16 or fp16
 	MaxShardSize int64  // bytes of weights in a file, but for a tensor that is larger
 }
 
-// ExportDTypes are the types that weights are written in.
+// ExportDTypes are the types in which Export can write weights.
 var ExportDTypes = []string{"fp32", "bf16", "fp16"}
 
-// An Exported model is what Export has made.
+// An Exported model is the result of Export or ExportGGUF.
 type Exported struct {
 	Checkpoint   string   `json:"checkpoint"`
 	Directory    string   `json:"directory"`
@@ -36,9 +36,9 @@ type Exported struct {
 	AsF16        []string `json:"as_f16,omitempty"` // tensors of a GGUF file whose rows are no whole blocks
 }
 
-// Export makes a Hugging Face model directory at dst, which must not be there yet, of a
-// checkpoint (its directory, or a stage's, whose final model is meant then). It keeps the
-// manifest, and with it the provenance.
+// Export writes a checkpoint (its directory, or that of a stage, which stands for its final model)
+// as a Hugging Face model directory at dst, which must not exist. The manifest goes along, and
+// with it the provenance.
 func Export(ctx context.Context, dir, dst string, e ExportOptions, o recipes.Console) (*Exported, error) {
 	dtype, ok := map[string][2]string{"fp32": {"F32", "float32"}, "bf16": {"BF16", "bfloat16"}, "fp16": {"F16", "float16"}}[e.DType]
 	if !ok {
@@ -65,11 +65,11 @@ func Export(ctx context.Context, dir, dst string, e ExportOptions, o recipes.Con
 	}
 	if config.ModelType == "qwen2" {
 		if tok, err := tokenizer.Open(filepath.Join(c.Dir, checkpoint.TokenizerFile)); err == nil && (tok.Info().Normalizer != "NFC" || tok.Info().PreTokenizer != "Sequence(Split, ByteLevel)") {
-			o.Say("transformers reads the tokenizer of every qwen2 as Qwen's own, whatever its files say: it will give other ids of this one, unless it is loaded by PreTrainedTokenizerFast.from_pretrained")
+			o.Say("transformers reads the tokenizer of every qwen2 as Qwen's own, whatever its files say: of this one it gives other ids, unless it is loaded by PreTrainedTokenizerFast.from_pretrained")
 		}
 	}
 	if config.ModelType == "palm" {
-		o.Say("transformers has no PaLM: the directory is laid out as its models are, with names of parameters like Llama's, and nothing but hone reads it")
+		o.Say("transformers has no PaLM: only hone can read this directory, which is laid out like those of its models, with names of parameters like Llama's")
 	}
 	if text, err = withDType(text, dtype[1]); err != nil {
 		return nil, fmt.Errorf("checkpoint %s: %s: %w", c.Dir, checkpoint.ConfigFile, err)
@@ -122,8 +122,8 @@ func Export(ctx context.Context, dir, dst string, e ExportOptions, o recipes.Con
 	return x, nil
 }
 
-// withDType sets the type that from_pretrained loads the weights in, by its present name
-// and by the one before it.
+// withDType sets the type in which from_pretrained loads the weights, under the present name of
+// the key and under its earlier name.
 func withDType(config []byte, name string) ([]byte, error) {
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(config, &keys); err != nil {

@@ -25,7 +25,7 @@ import (
 	"hone/trainer/pretrained"
 )
 
-// Extended is a tokenizer with more tokens than before, and the model that follows it.
+// Extended is the result of ExtendCheckpoint.
 type Extended struct {
 	Checkpoint string                 `json:"checkpoint"`
 	VocabSize  int                    `json:"vocab_size"` // tokens
@@ -33,18 +33,17 @@ type Extended struct {
 	Added      []tokenizer.AddedToken `json:"added"`      // those asked for
 }
 
-// ExtendCheckpoint writes to dst, which must not exist, the checkpoint of src with
-// tokens added to its tokenizer. What has a row for each token in the model (the
-// embedding, an output matrix or bias of its own) gets rows for them, rounded up to a
-// multiple; every new row is the mean of those of the tokens before (Hewitt 2021).
-// Provenance goes on by a stage "extend", whose recipe lists the tokens; the state of
-// training does not go on.
+// ExtendCheckpoint writes the checkpoint src to dst, which must not exist, with tokens added to
+// its tokenizer. The parameters with a row for each token (the embedding, an output matrix or bias
+// of its own) get rows for the new ones, and their number is rounded up to a multiple. Each new row
+// is the mean of the rows of the earlier tokens (Hewitt 2021). The provenance gets a stage
+// "extend", whose recipe lists the tokens; the state of the training is not kept.
 func ExtendCheckpoint(src, dst string, tokens []tokenizer.AddedToken, multiple int) (*Extended, error) {
 	if multiple < 1 {
-		return nil, recipes.Input(fmt.Errorf("extend: rows to a multiple of %d: want 1 or more", multiple))
+		return nil, recipes.Input(fmt.Errorf("extend: a multiple of %d rows: want 1 or more", multiple))
 	}
 	if _, err := os.Lstat(dst); !errors.Is(err, fs.ErrNotExist) {
-		return nil, recipes.Input(fmt.Errorf("extend: %s exists already (%v): name a new directory", dst, err))
+		return nil, recipes.Input(fmt.Errorf("extend: %s exists already (%v) (hint: name a new directory)", dst, err))
 	}
 	c, err := checkpoint.Open(pretrained.Dir(src))
 	if err != nil {
@@ -67,7 +66,7 @@ func ExtendCheckpoint(src, dst string, tokens []tokenizer.AddedToken, multiple i
 	return e, nil
 }
 
-// An extension is a checkpoint in the making.
+// An extension is a checkpoint that is being extended.
 type extension struct {
 	from   *checkpoint.Checkpoint
 	model  *checkpoint.Safetensors
@@ -92,7 +91,7 @@ func newExtension(c *checkpoint.Checkpoint, tokens []tokenizer.AddedToken, multi
 		return nil, err
 	}
 	if x.known = old.Size(); x.known > x.config.VocabSize {
-		return nil, fmt.Errorf("checkpoint %s: the tokenizer has %d tokens, the model only %d", c.Dir, x.known, x.config.VocabSize)
+		return nil, fmt.Errorf("checkpoint %s: the tokenizer has %d tokens, but the model only %d", c.Dir, x.known, x.config.VocabSize)
 	}
 	if x.tok, err = old.Extend(tokens); err != nil {
 		return nil, err
@@ -108,7 +107,7 @@ func newExtension(c *checkpoint.Checkpoint, tokens []tokenizer.AddedToken, multi
 	if err != nil {
 		return nil, err
 	}
-	// Rows that are there stay, so that a model never shrinks.
+	// A model never loses rows.
 	x.config.VocabSize = max(x.config.VocabSize, (x.tok.Size()+multiple-1)/multiple*multiple)
 	if x.layout, err = model.NewLayout(x.config, exec.F32, model.Options{Head: head}); err != nil {
 		return nil, err
@@ -123,7 +122,7 @@ func newExtension(c *checkpoint.Checkpoint, tokens []tokenizer.AddedToken, multi
 	return x, nil
 }
 
-// extendOrigin says in a checkpoint's provenance what was added.
+// extendOrigin is the stage of the provenance that says which tokens were added.
 func extendOrigin(tokens []tokenizer.AddedToken, multiple int) (checkpoint.Origin, error) {
 	text := struct {
 		Tokens   []string `toml:"tokens"`
@@ -140,8 +139,8 @@ func extendOrigin(tokens []tokenizer.AddedToken, multiple int) (checkpoint.Origi
 	return checkpoint.Origin{Stage: "extend", RecipeSHA256: hex.EncodeToString(sum[:]), Recipe: b.String()}, nil
 }
 
-// check holds the tensors of the file against the model's, before and after: only rows
-// may be new.
+// check compares the tensors of the file with the model's, before and after: they may differ in
+// the number of rows only.
 func (x *extension) check(before *exec.Layout) error {
 	for _, p := range before.Params {
 		if !slices.ContainsFunc(x.model.Tensors(), func(t checkpoint.Tensor) bool { return t.Name == p.Name }) {
@@ -151,7 +150,7 @@ func (x *extension) check(before *exec.Layout) error {
 	for _, t := range x.model.Tensors() {
 		old, ok := before.Param(t.Name)
 		if !ok {
-			return fmt.Errorf("tensor %s is none of the model's", t.Name)
+			return fmt.Errorf("tensor %s is not one of the model's", t.Name)
 		}
 		new, ok := x.layout.Param(t.Name)
 		switch {
@@ -161,7 +160,7 @@ func (x *extension) check(before *exec.Layout) error {
 			return fmt.Errorf("tensor %s is of type %s; only F32 can be extended", t.Name, t.DType)
 		case ok && slices.Equal(new.Shape, old.Shape):
 		case !ok || len(new.Shape) != len(old.Shape) || !slices.Equal(new.Shape[1:], old.Shape[1:]):
-			return fmt.Errorf("tensor %s of shape %v grows to %v, not by rows", t.Name, old.Shape, new.Shape)
+			return fmt.Errorf("tensor %s of shape %v would become %v, with other columns", t.Name, old.Shape, new.Shape)
 		}
 	}
 	return nil
@@ -196,7 +195,7 @@ func (x *extension) save(dst string) error {
 	return checkpoint.Create(dst, m, files)
 }
 
-// write copies a tensor, and after it the rows that it lacks.
+// write copies a tensor, followed by its new rows.
 func (x *extension) write(w io.Writer, t checkpoint.Tensor) error {
 	old, err := x.model.Read(t.Name, nil)
 	if err != nil {
@@ -214,8 +213,8 @@ func (x *extension) write(w io.Writer, t checkpoint.Tensor) error {
 	return nil
 }
 
-// meanRow is the mean of the first n rows; those after them are padding that no token
-// has trained.
+// meanRow is the mean of the first n rows. The rows after them are padding, which no token has
+// trained.
 func meanRow(data []byte, rows, n int) []byte {
 	size := len(data) / rows
 	row := make([]byte, size)

@@ -165,37 +165,37 @@ func TestImportGGUFRefused(t *testing.T) {
 		want   string
 	}{
 		"as it is":             {func(*file) {}, ""},
-		"another architecture": {set("general.architecture", "mamba"), `general.architecture "mamba" is not read (known: llama, qwen2, qwen3, gemma3, gpt2, bert)`},
-		"no architecture":      {set("general.architecture", nil), `general.architecture "" is not read`},
+		"another architecture": {set("general.architecture", "mamba"), `general.architecture "mamba" is not supported (known: llama, qwen2, qwen3, gemma3, gpt2, bert)`},
+		"no architecture":      {set("general.architecture", nil), `general.architecture "" is not supported`},
 		"a number for one":     {set("general.architecture", uint32(1)), "key general.architecture is of type uint32, not a string"},
-		"an adapter":           {set("general.type", "adapter"), `general.type is "adapter"; a model is read`},
+		"an adapter":           {set("general.type", "adapter"), `general.type is "adapter", not a model`},
 		"no sizes":             {set("llama.embedding_length", nil), "key llama.embedding_length is missing"},
-		"a size of 0":          {set("llama.feed_forward_length", uint32(0)), "key llama.feed_forward_length is no number from 1 on"},
-		"a size of 2^40":       {set("llama.embedding_length", uint64(1<<40)), "key llama.embedding_length is no number"},
+		"a size of 0":          {set("llama.feed_forward_length", uint32(0)), "key llama.feed_forward_length is not a whole number of at least 1"},
+		"a size of 2^40":       {set("llama.embedding_length", uint64(1<<40)), "key llama.embedding_length is not a whole number"},
 		"a size of 2^30":       {set("llama.embedding_length", uint32(1<<30)), "hidden_size"},
 		"heads of 2^30":        {set("llama.attention.head_count", uint32(1<<30)), "not an even number for each of 1073741824 heads"},
 		"inner of 2^31":        {set("llama.feed_forward_length", uint32(1<<31-1)), "intermediate_size"},
 		"context of 2^31":      {set("llama.context_length", uint32(1<<31-1)), "max_position_embeddings"},
 		"another size":         {set("llama.embedding_length", uint32(64)), "has shape"},
 		"more layers":          {set("llama.block_count", uint32(1e6)), "num_hidden_layers is 1000000, but there are only 11 tensors"},
-		"heads that differ":    {set("llama.attention.head_count", []int32{4, 2}), "key llama.attention.head_count is no number"},
+		"heads that differ":    {set("llama.attention.head_count", []int32{4, 2}), "key llama.attention.head_count is not a whole number"},
 		"more heads":           {set("llama.attention.head_count", uint32(5)), "tensor \"blk.0.attn_q.weight\" has 32 rows, not an even number for each of 5 heads"},
 		"heads of one row":     {set("llama.attention.head_count", uint32(32)), "not an even number for each of 32 heads"},
 		"experts":              {set("llama.expert_count", uint32(8)), "key llama.expert_count is not supported"},
 		"a window":             {set("llama.attention.sliding_window", uint32(8)), "key llama.attention.sliding_window is not supported"},
-		"turned in part":       {set("llama.rope.dimension_count", uint32(4)), "heads that turn in part are not supported"},
+		"turned in part":       {set("llama.rope.dimension_count", uint32(4)), "heads that rotate in part are not supported"},
 		"values of a size":     {set("llama.attention.value_length", uint32(4)), "attention.value_length is 4, but key_length is 8"},
 		"another stretch":      {set("llama.rope.scaling.type", "longrope"), `rope.scaling.type is "longrope" (known: none, linear, yarn)`},
-		"a stretch of none":    {set("llama.rope.scaling.factor", float32(2)), "rope.scaling.factor is 2, but rope.scaling.type is not there"},
+		"a stretch of none":    {set("llama.rope.scaling.factor", float32(2)), "rope.scaling.factor is 2, but rope.scaling.type is missing"},
 		"sees ahead":           {set("llama.attention.causal", false), "key llama.attention.causal is not true, which is not supported"},
 		"more tokens":          {set("llama.vocab_size", uint32(300)), "llama.vocab_size is 300, but token_embd.weight has 257 rows"},
 		"no embedding":         {tensor("token_embd.weight"), `tensor "token_embd.weight" is missing`},
 		"an embedding's row":   {tensor("token_embd.weight", 32), `tensor "token_embd.weight" has shape [32], not rows and columns`},
 		"fewer rows":           {tensor("token_embd.weight", 100, 32), "the tokenizer has 257 tokens, but vocab_size is 100"},
 		"no norm":              {tensor("output_norm.weight"), "tensor model.norm.weight is missing"},
-		"a tensor too many":    {tensor("blk.0.ffn_gate_exps.weight", 4, 4), `tensor "blk.0.ffn_gate_exps.weight" is not known of llama`},
+		"a tensor too many":    {tensor("blk.0.ffn_gate_exps.weight", 4, 4), `tensor "blk.0.ffn_gate_exps.weight" is not a tensor of llama`},
 		"a layer too many":     {tensor("blk.1.attn_norm.weight", 32), "unexpected tensor model.layers.1.input_layernorm.weight"},
-		"a layer named twice":  {tensor("blk.00.attn_norm.weight", 32), `tensor "blk.00.attn_norm.weight" is not known`},
+		"a layer named twice":  {tensor("blk.00.attn_norm.weight", 32), `tensor "blk.00.attn_norm.weight" is not a tensor`},
 		"other factors":        {tensor("rope_freqs.weight", 4), "tensor rope_freqs.weight: its factors are not those of a Llama 3"},
 		"a token too far":      {set("tokenizer.ggml.eos_token_id", uint32(1<<31)), "eos_token_id"},
 		"no tokenizer":         {set("tokenizer.ggml.model", nil), "tokenizer"},
@@ -271,7 +271,7 @@ func TestExportGGUF(t *testing.T) {
 		}
 		x, err := ExportGGUF(t.Context(), first, path, "F32", silent())
 		if name == "bert" {
-			if err == nil || !strings.Contains(err.Error(), "a GGUF file of BertModel is not written (known: LlamaForCausalLM, Qwen2ForCausalLM") {
+			if err == nil || !strings.Contains(err.Error(), "BertModel cannot be written as a GGUF file (known: LlamaForCausalLM, Qwen2ForCausalLM") {
 				t.Errorf("bert: %v", err)
 			}
 			continue
@@ -282,7 +282,7 @@ func TestExportGGUF(t *testing.T) {
 		if len(x.AsF16) > 0 || x.Parameters == 0 {
 			t.Errorf("%s: %+v", name, x)
 		}
-		if _, err := ExportGGUF(t.Context(), first, path, "F32", silent()); err == nil || !strings.Contains(err.Error(), "is there already") {
+		if _, err := ExportGGUF(t.Context(), first, path, "F32", silent()); err == nil || !strings.Contains(err.Error(), "exists already") {
 			t.Errorf("%s: written over: %v", name, err)
 		}
 		if _, err := Import(t.Context(), path, again, silent()); err != nil {
@@ -386,7 +386,7 @@ func TestExportGGUFRefused(t *testing.T) {
 		"llama":             {decoder("llama", "LlamaForCausalLM", nil), ""},
 		"linear":            {decoder("llama", "LlamaForCausalLM", map[string]any{"rope_scaling": map[string]any{"rope_type": "linear", "factor": 2.}}), ""},
 		"dynamic":           {decoder("llama", "LlamaForCausalLM", map[string]any{"rope_scaling": map[string]any{"rope_type": "dynamic", "factor": 2.}}), `llama: rope_type "dynamic", which GGUF's llama cannot say`},
-		"classifier":        {decoder("llama", "LlamaForSequenceClassification", map[string]any{"num_labels": 2}), "a GGUF file of LlamaForSequenceClassification is not written"},
+		"classifier":        {decoder("llama", "LlamaForSequenceClassification", map[string]any{"num_labels": 2}), "LlamaForSequenceClassification cannot be written as a GGUF file"},
 		"qwen2":             {decoder("qwen2", "Qwen2ForCausalLM", nil), ""},
 		"qwen2's window":    {decoder("qwen2", "Qwen2ForCausalLM", map[string]any{"use_sliding_window": true, "sliding_window": 8, "max_window_layers": 2}), "qwen2: layers that see a window"},
 		"qwen3's bias":      {decoder("qwen3", "Qwen3ForCausalLM", map[string]any{"attention_bias": true}), "qwen3: attention_bias"},
@@ -396,7 +396,7 @@ func TestExportGGUFRefused(t *testing.T) {
 		"gemma3's scale":    {gemma("query_pre_attn_scalar", 16), "query_pre_attn_scalar 16 and not 8"},
 		"gemma3's function": {gemma("hidden_activation", "gelu"), "hidden_activation gelu"},
 		"gpt2's function":   {map[string]any{"model_type": "gpt2", "architectures": []string{"GPT2LMHeadModel"}, "vocab_size": 300, "n_embd": 32, "n_head": 4, "n_layer": 1, "n_positions": 64, "bos_token_id": 0, "eos_token_id": 0, "activation_function": "relu"}, "activation_function relu"},
-		"another family":    {map[string]any{"model_type": "roberta", "architectures": []string{"RobertaForMaskedLM"}}, "a GGUF file of RobertaForMaskedLM is not written"},
+		"another family":    {map[string]any{"model_type": "roberta", "architectures": []string{"RobertaForMaskedLM"}}, "RobertaForMaskedLM cannot be written as a GGUF file"},
 	} {
 		text, err := json.Marshal(test.config)
 		if err != nil {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// A ggufArch is an architecture of llama.cpp's: which model of transformers it is, and what
-// its tensors are there.
+// A ggufArch is an architecture of llama.cpp: the model of transformers that it is, and the names
+// of its tensors in both.
 type ggufArch struct {
 	name      string // general.architecture
 	modelType string // config.json's model_type
@@ -18,14 +18,14 @@ type ggufArch struct {
 	write     func(m *ggufWriter) // nil: none is written
 }
 
-// A ggufName is a part of a model by both names, which end in .weight or .bias; %d is the
+// A ggufName is a part of a model by both names, to which .weight or .bias is added; %d is the
 // number of a layer.
 type ggufName struct {
 	gguf, hf string
 	form     ggufForm
 }
 
-// A ggufForm says how a GGUF file lays out the values of a part differently.
+// A ggufForm says how the values of a part differ in a GGUF file.
 type ggufForm int
 
 const (
@@ -36,8 +36,8 @@ const (
 	transposed          // transformers' Conv1D has inputs for rows
 )
 
-// make gives the values of a tensor of transformers of those in a GGUF file, in whose shape
-// they come, or with back the other way round; nil: they are the same.
+// make converts the values of a tensor from a GGUF file, in that file's shape, to those of
+// transformers, or with back the other way; nil: they are the same.
 func (f ggufForm) make(shape []int, heads ggufHeads, back bool) func(v []float32) []float32 {
 	switch f {
 	case queryRows, keyRows:
@@ -65,11 +65,11 @@ func (f ggufForm) make(shape []int, heads ggufHeads, back bool) func(v []float32
 	return nil
 }
 
-// A ggufHeads is how many heads share the rows of queries and of keys.
+// ggufHeads are the numbers of heads of queries and of keys.
 type ggufHeads struct{ query, key int }
 
-// turned puts the rows of n heads in another order. A head's rows j and j+D/2 turn together in
-// transformers; llama.cpp has them at 2j and 2j+1.
+// turned reorders the rows of n heads. The rows j and j+D/2 of a head, which rotate together in
+// transformers, are rows 2j and 2j+1 in llama.cpp.
 func turned(v []float32, rows, n int, back bool) []float32 {
 	out := make([]float32, len(v))
 	width, d := len(v)/rows, rows/n
@@ -96,7 +96,7 @@ func transpose(v []float32, rows, columns int) []float32 {
 	return out
 }
 
-// decoderNames are the parts that the decoders after Llama have.
+// decoderNames are the parts of Llama and the decoders built like it.
 func decoderNames(more ...ggufName) []ggufName {
 	return append(more,
 		ggufName{"token_embd", "model.embed_tokens", asIs}, ggufName{"output", "lm_head", asIs},
@@ -105,7 +105,7 @@ func decoderNames(more ...ggufName) []ggufName {
 		ggufName{"blk.%d.ffn_down", "model.layers.%d.mlp.down_proj", asIs})
 }
 
-// plainNorms and plainTurns are a Llama's norms, and queries and keys as transformers lays them.
+// plainNorms are a Llama's norms, and plainTurns queries and keys in the order of transformers.
 func plainNorms(more ...ggufName) []ggufName {
 	return append(more, ggufName{"output_norm", "model.norm", asIs}, ggufName{"blk.%d.attn_norm", "model.layers.%d.input_layernorm", asIs},
 		ggufName{"blk.%d.ffn_norm", "model.layers.%d.post_attention_layernorm", asIs})
@@ -115,8 +115,8 @@ func plainTurns(more ...ggufName) []ggufName {
 	return append(more, ggufName{"blk.%d.attn_q", "model.layers.%d.self_attn.q_proj", asIs}, ggufName{"blk.%d.attn_k", "model.layers.%d.self_attn.k_proj", asIs})
 }
 
-// ggufArchs are those that are read and written. Of BERT none is written: llama.cpp has no
-// part that predicts tokens or labels by it.
+// ggufArchs are the architectures that are read and written. BERT is not written: llama.cpp has no
+// part of it that predicts tokens or labels.
 var ggufArchs = []ggufArch{
 	{name: "llama", modelType: "llama", class: "LlamaForCausalLM", config: llamaConfig, write: writeLlama, tensors: decoderNames(plainNorms(
 		ggufName{"blk.%d.attn_q", "model.layers.%d.self_attn.q_proj", queryRows}, ggufName{"blk.%d.attn_k", "model.layers.%d.self_attn.k_proj", keyRows})...)},
@@ -145,7 +145,7 @@ var ggufArchs = []ggufArch{
 	}},
 }
 
-// archNamed is the architecture of a GGUF file.
+// archNamed finds an architecture by its name in GGUF files.
 func archNamed(name string) (*ggufArch, error) {
 	var known []string
 	for i := range ggufArchs {
@@ -154,10 +154,10 @@ func archNamed(name string) (*ggufArch, error) {
 		}
 		known = append(known, ggufArchs[i].name)
 	}
-	return nil, fmt.Errorf("general.architecture %q is not read (known: %s)", name, strings.Join(known, ", "))
+	return nil, fmt.Errorf("general.architecture %q is not supported (known: %s)", name, strings.Join(known, ", "))
 }
 
-// splitName takes a name of a tensor apart: "blk.3.attn_q.weight" is blk.%d.attn_q of layer 3.
+// splitName splits the name of a tensor: "blk.3.attn_q.weight" is blk.%d.attn_q of layer 3.
 func splitName(name string) (stem, end string, layer int) {
 	layer = -1
 	i := strings.LastIndexByte(name, '.')
@@ -180,7 +180,7 @@ func joinName(stem, end string, layer int) string {
 	return strings.Replace(stem, "%d", strconv.Itoa(layer), 1) + end
 }
 
-// hf is the name in transformers of a tensor of a GGUF file.
+// hf is the name in transformers of a tensor in a GGUF file.
 func (a *ggufArch) hf(name string) (string, ggufForm, bool) {
 	stem, end, layer := splitName(name)
 	i := slices.IndexFunc(a.tensors, func(t ggufName) bool { return t.gguf == stem })
@@ -190,7 +190,7 @@ func (a *ggufArch) hf(name string) (string, ggufForm, bool) {
 	return joinName(a.tensors[i].hf, end, layer), a.tensors[i].form, true
 }
 
-// gguf is the name in a GGUF file of a tensor of transformers'.
+// gguf is the name in a GGUF file of a tensor in transformers.
 func (a *ggufArch) gguf(name string) (string, ggufForm, bool) {
 	stem, end, layer := splitName(name)
 	i := slices.IndexFunc(a.tensors, func(t ggufName) bool { return t.hf == stem })

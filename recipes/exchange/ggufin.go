@@ -27,7 +27,7 @@ type ggufModel struct {
 	origins []checkpoint.Origin // of a file that hone wrote: what the model has learned from
 }
 
-// openGGUF opens a file. Its error names it.
+// openGGUF opens a file. Errors name it.
 func openGGUF(path string) (m *ggufModel, err error) {
 	file, values, err := checkpoint.OpenGGUF(path)
 	if err != nil {
@@ -44,7 +44,7 @@ func openGGUF(path string) (m *ggufModel, err error) {
 		k.tensors[t.Name] = i
 	}
 	if kind := k.text("general.type", "model"); kind != "model" {
-		return nil, fmt.Errorf("general.type is %q; a model is read", kind)
+		return nil, fmt.Errorf("general.type is %q, not a model", kind)
 	}
 	name := k.text("general.architecture", "")
 	if k.err != nil {
@@ -70,7 +70,7 @@ func openGGUF(path string) (m *ggufModel, err error) {
 		}
 		name, form, ok := arch.hf(t.Name)
 		if !ok {
-			return nil, fmt.Errorf("tensor %q is not known of %s", t.Name, arch.name)
+			return nil, fmt.Errorf("tensor %q is not a tensor of %s", t.Name, arch.name)
 		}
 		d := checkpoint.Derived{Name: name, Shape: t.Shape, From: i, Make: form.make(t.Shape, heads, false)}
 		if n := form.heads(heads); n > 0 && (t.Shape[0]%n != 0 || t.Shape[0]/n%2 != 0) {
@@ -91,7 +91,7 @@ func openGGUF(path string) (m *ggufModel, err error) {
 	return m, err
 }
 
-// heads is how many heads a form tells apart, if it does.
+// heads is the number of heads that a form depends on, if it does.
 func (f ggufForm) heads(h ggufHeads) int {
 	switch f {
 	case queryRows:
@@ -102,8 +102,8 @@ func (f ggufForm) heads(h ggufHeads) int {
 	return 0
 }
 
-// ggufKeys reads the keys of a file, keeps the first error, and knows which were read: of the
-// architecture's own each must be.
+// ggufKeys reads the keys of a file, keeps the first error, and notes which keys were read: of those
+// of the architecture all must be.
 type ggufKeys struct {
 	arch    string // with a point at its end
 	values  map[string]gguf.Value
@@ -120,14 +120,14 @@ func (k *ggufKeys) fail(format string, args ...any) {
 	}
 }
 
-// own is the value of one of the architecture's keys.
+// own is the value of a key of the architecture.
 func (k *ggufKeys) own(key string) (v gguf.Value, ok bool) {
 	k.used[k.arch+key] = true
 	v, ok = k.values[k.arch+key]
 	return v, ok
 }
 
-// size is a number that must be there, from 1 on.
+// size is the value of a required key, a whole number of at least 1.
 func (k *ggufKeys) size(key string) int {
 	v, ok := k.own(key)
 	if !ok {
@@ -136,13 +136,13 @@ func (k *ggufKeys) size(key string) int {
 	}
 	n, ok := v.Int()
 	if !ok || n < 1 || n > math.MaxInt32 {
-		k.fail("key %s%s is no number from 1 on", k.arch, key)
+		k.fail("key %s%s is not a whole number of at least 1", k.arch, key)
 		return 1
 	}
 	return n
 }
 
-// sizeOr is size where the key may be absent.
+// sizeOr is size of a key that may be absent.
 func (k *ggufKeys) sizeOr(key string, otherwise int) int {
 	if _, ok := k.own(key); !ok {
 		return otherwise
@@ -150,8 +150,8 @@ func (k *ggufKeys) sizeOr(key string, otherwise int) int {
 	return k.size(key)
 }
 
-// number is a number that may be absent. Files have float32; the shortest number that it
-// stands for is meant: 1e-05, not 9.999999747378752e-06.
+// number is the value of a key that may be absent. Files have float32, of which the shortest
+// decimal is taken: 1e-05, not 9.999999747378752e-06.
 func (k *ggufKeys) number(key string, otherwise float64) float64 {
 	v, ok := k.own(key)
 	if !ok {
@@ -159,7 +159,7 @@ func (k *ggufKeys) number(key string, otherwise float64) float64 {
 	}
 	x, ok := v.Number()
 	if !ok {
-		k.fail("key %s%s is no number", k.arch, key)
+		k.fail("key %s%s is not a number", k.arch, key)
 		return otherwise
 	}
 	short, err := strconv.ParseFloat(strconv.FormatFloat(x, 'g', -1, 32), 64)
@@ -169,7 +169,7 @@ func (k *ggufKeys) number(key string, otherwise float64) float64 {
 	return short
 }
 
-// flag says that a truth value is what the architecture has without it.
+// flag refuses a truth value other than the architecture's default.
 func (k *ggufKeys) flag(key string, want bool) {
 	if v, ok := k.own(key); ok {
 		if b, ok := v.Bool(); !ok || b != want {
@@ -178,7 +178,7 @@ func (k *ggufKeys) flag(key string, want bool) {
 	}
 }
 
-// text is a string of any key.
+// text is the value of any key, a string.
 func (k *ggufKeys) text(key, otherwise string) string {
 	v, ok := k.values[key]
 	if !ok {
@@ -196,13 +196,13 @@ func (k *ggufKeys) heads() ggufHeads {
 	return ggufHeads{n, k.sizeOr("attention.head_count_kv", n)}
 }
 
-// has says that there is a tensor.
+// has reports whether there is a tensor.
 func (k *ggufKeys) has(name string) bool {
 	_, ok := k.tensors[name]
 	return ok
 }
 
-// rows is the number of rows of a tensor that must be there.
+// rows is the number of rows of a required tensor.
 func (k *ggufKeys) rows(name string) int {
 	i, ok := k.tensors[name]
 	if !ok {
@@ -217,7 +217,7 @@ func (k *ggufKeys) rows(name string) int {
 	return shape[0]
 }
 
-// values32 are those of a small tensor.
+// values32 are the values of a small tensor.
 func (k *ggufKeys) values32(name string) ([]float32, error) {
 	i := k.tensors[name]
 	if n := k.weights.Tensors()[i].Elems(); n > 1<<16 {
@@ -232,7 +232,7 @@ func (k *ggufKeys) values32(name string) ([]float32, error) {
 	return values, err
 }
 
-// tokens sets the tokens that have a part.
+// tokens sets the ids of the tokens with a role.
 func (k *ggufKeys) tokens(c map[string]any) {
 	id := func(role string) (int, bool) {
 		v, ok := k.values["tokenizer.ggml."+role+"_token_id"]
@@ -241,7 +241,7 @@ func (k *ggufKeys) tokens(c map[string]any) {
 		}
 		n, ok := v.Int()
 		if !ok || n < 0 {
-			k.fail("key tokenizer.ggml.%s_token_id is no token", role)
+			k.fail("key tokenizer.ggml.%s_token_id is not a token id", role)
 		}
 		return n, ok
 	}
@@ -266,7 +266,7 @@ func (k *ggufKeys) tokens(c map[string]any) {
 	}
 }
 
-// finish says what is wrong, and of the architecture's keys what was not followed.
+// finish gives the first error, or else names a key of the architecture that was not read.
 func (k *ggufKeys) finish() error {
 	if k.err != nil {
 		return k.err
@@ -279,7 +279,7 @@ func (k *ggufKeys) finish() error {
 	return nil
 }
 
-// decoderConfig are the keys that the decoders after Llama have.
+// decoderConfig are the keys of Llama and the decoders built like it.
 func decoderConfig(k *ggufKeys) map[string]any {
 	h := k.heads()
 	hidden := k.size("embedding_length")
@@ -288,7 +288,7 @@ func decoderConfig(k *ggufKeys) map[string]any {
 		k.fail("key %sattention.value_length is %d, but key_length is %d", k.arch, n, dim)
 	}
 	if n := k.sizeOr("rope.dimension_count", dim); n != dim {
-		k.fail("key %srope.dimension_count is %d of heads of %d: heads that turn in part are not supported", k.arch, n, dim)
+		k.fail("key %srope.dimension_count is %d, but heads have %d: heads that rotate in part are not supported", k.arch, n, dim)
 	}
 	k.flag("attention.causal", true)
 	c := map[string]any{
@@ -303,7 +303,7 @@ func decoderConfig(k *ggufKeys) map[string]any {
 	return c
 }
 
-// ropeScaling are the keys of positions that are stretched.
+// ropeScaling are the keys of scaled rotary positions.
 func (k *ggufKeys) ropeScaling() map[string]any {
 	k.used[k.arch+"rope.scaling.type"], k.used[k.arch+"rope.scaling.finetuned"] = true, true
 	kind := k.text(k.arch+"rope.scaling.type", "none")
@@ -312,7 +312,7 @@ func (k *ggufKeys) ropeScaling() map[string]any {
 	switch kind {
 	case "none":
 		if factor != 1 {
-			k.fail("key %srope.scaling.factor is %g, but rope.scaling.type is not there", k.arch, factor)
+			k.fail("key %srope.scaling.factor is %g, but rope.scaling.type is missing", k.arch, factor)
 		}
 		return nil
 	case "linear":
@@ -340,14 +340,15 @@ func llamaConfig(k *ggufKeys) map[string]any {
 func qwen2Config(k *ggufKeys) map[string]any {
 	c := decoderConfig(k)
 	if c["head_dim"].(int)*c["num_attention_heads"].(int) != c["hidden_size"] {
-		k.fail("heads of %v are not the %v-th part of %v, as a qwen2 has them", c["head_dim"], c["num_attention_heads"], c["hidden_size"])
+		k.fail("heads have %v channels: a qwen2 with %v heads of %v channels in all cannot have them", c["head_dim"], c["num_attention_heads"], c["hidden_size"])
 	}
 	delete(c, "head_dim")
 	return c
 }
 
-// gemma3Config has what llama.cpp has in its code: every sixth layer sees all, the others turn by
-// a base of 10000, and the model of 62 layers scales its queries by another size.
+// gemma3Config sets what llama.cpp has in its code and not in the file: every sixth layer sees all
+// tokens, the others rotate by a base of 10000, and the model of 62 layers scales its queries
+// differently.
 func gemma3Config(k *ggufKeys) map[string]any {
 	c := decoderConfig(k)
 	c["hidden_activation"], c["rope_local_base_freq"], c["query_pre_attn_scalar"] = "gelu_pytorch_tanh", k.number("rope.freq_base_swa", 10000), c["head_dim"]
@@ -377,7 +378,7 @@ func gpt2Config(k *ggufKeys) map[string]any {
 		"activation_function": "gelu_new", "tie_word_embeddings": true,
 	}
 	if h := k.heads(); h.key != h.query {
-		k.fail("key %sattention.head_count_kv is %d of %d heads, which a gpt2 has not", k.arch, h.key, h.query)
+		k.fail("key %sattention.head_count_kv is %d of %d heads: a gpt2 has keys for every head", k.arch, h.key, h.query)
 	}
 	if c["n_inner"] == 4*c["n_embd"].(int) {
 		delete(c, "n_inner")
@@ -388,15 +389,15 @@ func gpt2Config(k *ggufKeys) map[string]any {
 
 func bertConfig(k *ggufKeys) map[string]any {
 	if kind := k.text("tokenizer.ggml.model", "bert"); kind != "bert" {
-		k.fail("an encoder with a tokenizer of kind %q, so a RoBERTa, whose positions begin elsewhere; a BERT is read", kind)
+		k.fail("an encoder with a tokenizer of kind %q is a RoBERTa, whose positions begin elsewhere: only BERT is supported", kind)
 	}
 	k.flag("attention.causal", false)
 	h := k.heads()
 	if h.key != h.query {
-		k.fail("key %sattention.head_count_kv is %d of %d heads, which a bert has not", k.arch, h.key, h.query)
+		k.fail("key %sattention.head_count_kv is %d of %d heads: a bert has keys for every head", k.arch, h.key, h.query)
 	}
 	if kind := k.number("pooling_type", 0); kind > 0 { // 1 mean, 2 the first token, 3 the last, 4 a head's
-		k.notes = append(k.notes, fmt.Sprintf("key %spooling_type is %g: how a text's vector is made of its tokens is not kept", k.arch, kind))
+		k.notes = append(k.notes, fmt.Sprintf("key %spooling_type is %g: the pooling of a text's tokens into one vector is not kept", k.arch, kind))
 	}
 	c := map[string]any{
 		"hidden_size": k.size("embedding_length"), "intermediate_size": k.size("feed_forward_length"), "num_hidden_layers": k.size("block_count"),
@@ -406,11 +407,11 @@ func bertConfig(k *ggufKeys) map[string]any {
 	return c
 }
 
-// ropeFreqs is the tensor of the factors that stretch a Llama 3's positions.
+// ropeFreqs is the tensor of the factors that scale a Llama 3's positions.
 const ropeFreqs = "rope_freqs.weight"
 
-// llama3 is the configuration that the factors of a Llama 3 were made of. They do not say it
-// whole: what all models have in common is taken, and must give these factors.
+// llama3 is the configuration that the factors of a Llama 3 were made from. They do not determine
+// all of it: the rest is that of all Llama 3 models, and the whole must give these factors.
 func (k *ggufKeys) llama3(dim int, theta float64) map[string]any {
 	factors, err := k.values32(ropeFreqs)
 	if err != nil {
@@ -423,7 +424,7 @@ func (k *ggufKeys) llama3(dim int, theta float64) map[string]any {
 	}
 	want := llama3Factors(s, dim, theta)
 	if !slices.EqualFunc(want, factors, func(a, b float32) bool { return math.Abs(float64(a-b)) <= 1e-4*float64(b) }) {
-		k.fail("tensor %s: its factors are not those of a Llama 3, and no others are supported", ropeFreqs)
+		k.fail("tensor %s: its factors are not those of a Llama 3, the only ones that are supported", ropeFreqs)
 	}
 	return map[string]any{
 		"rope_type": "llama3", "factor": s.Factor, "low_freq_factor": s.LowFreqFactor, "high_freq_factor": s.HighFreqFactor,
@@ -431,7 +432,7 @@ func (k *ggufKeys) llama3(dim int, theta float64) map[string]any {
 	}
 }
 
-// llama3Factors are what frequencies are divided by: (dim/2).
+// llama3Factors are the numbers that frequencies are divided by: (dim/2).
 func llama3Factors(s graph.Llama3Scaling, dim int, theta float64) []float32 {
 	plain := graph.Frequencies(dim, theta)
 	scaled := slices.Clone(plain)

@@ -27,26 +27,26 @@ import (
 	"hone/trainer/pretrained"
 )
 
-// provenanceKey holds a checkpoint's provenance in a GGUF file, as JSON; others ignore it.
+// provenanceKey is the key of the provenance in a GGUF file, as JSON. Other programs ignore it.
 const provenanceKey = "hone.provenance"
 
-// fileTypes are llama.cpp's numbers for files most of whose weights are of a type.
+// fileTypes are llama.cpp's numbers of the types of files, by the type of most weights.
 var fileTypes = map[gguf.Type]uint32{gguf.F32: 0, gguf.F16: 1, gguf.Q4_0: 2, gguf.Q8_0: 7, gguf.BF16: 32}
 
-// GGUFTypes are the types that weights are written in.
+// GGUFTypes are the types in which ExportGGUF can write weights.
 var GGUFTypes = gguf.WriteTypes
 
-// ExportGGUF writes the language model of a checkpoint (its directory, or a stage's, whose
-// final model is meant then) as a GGUF file, which must not be there yet. Vectors and
-// positions stay float32; where a row is no whole number of blocks it is written in F16, and
-// named in the result. The provenance goes along in a key of its own.
+// ExportGGUF writes the language model of a checkpoint (its directory, or that of a stage, which
+// stands for its final model) as a GGUF file, which must not exist. Vectors and positions stay
+// float32. Tensors whose rows are not a whole number of blocks are written in F16, and listed in
+// the result. The provenance goes along in a key of its own.
 func ExportGGUF(ctx context.Context, dir, path, dtype string, o recipes.Console) (*Exported, error) {
 	kind, err := gguf.TypeNamed(dtype)
 	if err != nil || !slices.Contains(gguf.WriteTypes, dtype) {
 		return nil, recipes.Input(fmt.Errorf("export: dtype %q of a GGUF file is not known; known are %s", dtype, strings.Join(GGUFTypes, ", ")))
 	}
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		return nil, recipes.Input(cmp.Or(err, fmt.Errorf("%s is there already", path)))
+		return nil, recipes.Input(cmp.Or(err, fmt.Errorf("%s exists already", path)))
 	}
 	c, err := checkpoint.Open(pretrained.Dir(dir))
 	if err != nil {
@@ -111,7 +111,7 @@ func ExportGGUF(ctx context.Context, dir, path, dtype string, o recipes.Console)
 	return x, nil
 }
 
-// A blockWriter takes float32 and writes blocks of them.
+// A blockWriter takes float32 and writes quantised blocks.
 type blockWriter struct {
 	w      io.Writer
 	kind   gguf.Type
@@ -135,7 +135,7 @@ func (b *blockWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A ggufWriter is a model on its way into a GGUF file.
+// A ggufWriter writes a model as a GGUF file.
 type ggufWriter struct {
 	config  model.Config
 	arch    *ggufArch
@@ -147,21 +147,21 @@ type ggufWriter struct {
 	err     error
 }
 
-// fail keeps the first error: what llama.cpp's architecture does not have.
+// fail keeps the first error: a property of the model that llama.cpp's architecture lacks.
 func (m *ggufWriter) fail(format string, args ...any) {
 	if m.err == nil {
 		m.err = fmt.Errorf(m.config.ModelType+": "+format+", which GGUF's "+m.arch.name+" cannot say", args...)
 	}
 }
 
-// unlike is fail where something is so.
+// unlike is fail if a condition holds.
 func (m *ggufWriter) unlike(is bool, format string, args ...any) {
 	if is {
 		m.fail(format, args...)
 	}
 }
 
-// own adds a key of the architecture's. Numbers from 0 on are uint32 there.
+// own adds a key of the architecture. Numbers that are not negative are uint32.
 func (m *ggufWriter) own(key string, v any) {
 	switch x := v.(type) {
 	case int:
@@ -172,7 +172,7 @@ func (m *ggufWriter) own(key string, v any) {
 	m.keys = append(m.keys, gguf.Key{Name: m.arch.name + "." + key, Value: v})
 }
 
-// writeModel says in keys what a configuration says.
+// writeModel writes a configuration as keys.
 func writeModel(c *checkpoint.Checkpoint, kind gguf.Type) (*ggufWriter, error) {
 	text, err := c.File(checkpoint.ConfigFile)
 	if err != nil {
@@ -194,13 +194,13 @@ func writeModel(c *checkpoint.Checkpoint, kind gguf.Type) (*ggufWriter, error) {
 		}
 	}
 	if m.arch == nil {
-		return nil, fmt.Errorf("a GGUF file of %s is not written (known: %s)", strings.Join(config.Architectures, ", "), strings.Join(known, ", "))
+		return nil, fmt.Errorf("%s cannot be written as a GGUF file (known: %s)", strings.Join(config.Architectures, ", "), strings.Join(known, ", "))
 	}
 	m.arch.write(m)
 	return m, m.err
 }
 
-// layOut gives the tensors of the file, and where they come from.
+// layOut gives the tensors of the file, and those of the model that they are made from.
 func (m *ggufWriter) layOut(w *checkpoint.Weights, x *Exported) (*checkpoint.Weights, error) {
 	var list []checkpoint.Derived
 	if m.factors != nil {
@@ -230,7 +230,7 @@ func (m *ggufWriter) layOut(w *checkpoint.Weights, x *Exported) (*checkpoint.Wei
 	return w.Derive(list), nil
 }
 
-// sizes are the keys that all have.
+// sizes writes the keys of all architectures.
 func (m *ggufWriter) sizes(context, hidden, inner, layers int, heads ggufHeads) {
 	m.heads = heads
 	m.own("context_length", context)
@@ -242,7 +242,7 @@ func (m *ggufWriter) sizes(context, hidden, inner, layers int, heads ggufHeads) 
 	m.own("vocab_size", m.config.VocabSize)
 }
 
-// turns are the keys of the heads of decoders with rotary positions.
+// turns writes the keys of the heads of decoders with rotary positions.
 func (m *ggufWriter) turns(dim int, theta float64, s model.RopeScaling) {
 	m.own("attention.key_length", dim)
 	m.own("attention.value_length", dim)
@@ -306,7 +306,7 @@ func writeGPT2(m *ggufWriter) {
 	m.unlike(!slices.Contains([]string{"gelu_new", "gelu_pytorch_tanh", "gelu_fast"}, f.ActivationFunction), "activation_function %s", f.ActivationFunction)
 }
 
-// tokenizerKeys say the tokenizer of a checkpoint, and what its texts start and end with.
+// tokenizerKeys are the keys of the tokenizer of a checkpoint, and of the start and end of texts.
 func tokenizerKeys(c *checkpoint.Checkpoint, config model.Config) ([]gguf.Key, error) {
 	tok, err := tokenizer.Open(filepath.Join(c.Dir, checkpoint.TokenizerFile))
 	if err != nil {
@@ -338,7 +338,7 @@ func tokenizerKeys(c *checkpoint.Checkpoint, config model.Config) ([]gguf.Key, e
 	}
 	ends := []string{"eos_token", "eot_token", "eom_token"}
 	if len(frame.Ends) > len(ends) {
-		return nil, fmt.Errorf("texts end with any of %d tokens, but a GGUF file can say %d", len(frame.Ends), len(ends))
+		return nil, fmt.Errorf("texts can end with %d tokens, but a GGUF file can name only %d", len(frame.Ends), len(ends))
 	}
 	for i, id := range frame.Ends {
 		g.Roles[ends[i]] = tok.Token(id)
@@ -346,7 +346,7 @@ func tokenizerKeys(c *checkpoint.Checkpoint, config model.Config) ([]gguf.Key, e
 	return tok.GGUF(g)
 }
 
-// readRoles reads which tokens a tokenizer_config.json gives a part, and the chat template.
+// readRoles reads the roles of tokens in a tokenizer_config.json, and the chat template.
 func readRoles(c *checkpoint.Checkpoint, roles map[string]string) (chat string, err error) {
 	read := func(name string) ([]byte, error) {
 		if _, ok := c.Manifest.Files[name]; !ok {

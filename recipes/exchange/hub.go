@@ -15,9 +15,9 @@ import (
 	"hone/recipes"
 )
 
-// ImportHub is Import of a model on the hub, hf:ORG/NAME or hf:ORG/NAME@REVISION; with
-// /FILE.gguf behind NAME, of that file. What it fetches stays in the directory cache; the
-// checkpoint says which commit it is of.
+// ImportHub imports a model on the hub, hf:ORG/NAME or hf:ORG/NAME@REVISION, or one of its GGUF
+// files, hf:ORG/NAME/FILE.gguf. The downloaded files stay in the directory cache, and the checkpoint
+// records the commit.
 func ImportHub(ctx context.Context, name, dst, cache string, o recipes.Console) (*Imported, error) {
 	if err := checkpoint.Vacant(dst); err != nil {
 		return nil, recipes.Input(err)
@@ -58,7 +58,7 @@ func openHub(ctx context.Context, name, cache string, o recipes.Console) (*hub.S
 	return s, recipes.Input(err)
 }
 
-// fetch fetches the files of a model that Import reads.
+// fetch downloads the files of a model that Import reads.
 func fetch(ctx context.Context, s *hub.Snapshot, o recipes.Console) (*Imported, error) {
 	want, err := modelFiles(s)
 	if err != nil {
@@ -73,25 +73,25 @@ func fetch(ctx context.Context, s *hub.Snapshot, o recipes.Console) (*Imported, 
 	return &Imported{Source: filepath.Join(dir, filepath.FromSlash(s.Ref.Part)), snapshot: s}, nil
 }
 
-// weightFiles are the files of the weights in each form that is read, shards and their index
-// too; the first form that a repository has is taken, as transformers does. Beside them
-// repositories have other precisions and other layouts of the same weights.
+// weightFiles are the files of the weights in each form that is read, with the index of shards. As
+// in transformers, the first form that a repository has is taken: repositories can have the same
+// weights in several precisions and layouts.
 var weightFiles = []*regexp.Regexp{
 	regexp.MustCompile(`^model(-[0-9]{5}-of-[0-9]{5})?\.safetensors(\.index\.json)?$`),
 	regexp.MustCompile(`^pytorch_model(-[0-9]{5}-of-[0-9]{5})?\.bin(\.index\.json)?$`),
 }
 
-// vocabularyFile is one that a tokenizer is made of where there is no tokenizer.json.
+// vocabularyFile matches the files that a tokenizer is made from without a tokenizer.json.
 var vocabularyFile = regexp.MustCompile(`^(vocab\.(json|txt|bpe)|encoder\.json|merges\.txt|[a-z.]*\.model)$`)
 
-// isAside tells whether Import reads a file beside the weights.
+// isAside reports whether Import reads a file, other than those of the weights.
 func isAside(name string) bool {
 	return vocabularyFile.MatchString(name) || slices.Contains(TokenizerFiles, name) ||
 		slices.Contains([]string{checkpoint.ConfigFile, checkpoint.TokenizerFile, hub.CardFile}, name)
 }
 
-// modelFiles tells which files of a repository Import reads. Where its weights are not read, it
-// says what it has instead, before any is fetched.
+// modelFiles lists the files of a repository that Import reads. Where it cannot read the weights,
+// the error lists what the repository has instead, before anything is downloaded.
 func modelFiles(s *hub.Snapshot) (func(hub.File) bool, error) {
 	var names, ggufs []string
 	for _, f := range s.Files {
@@ -102,7 +102,7 @@ func modelFiles(s *hub.Snapshot) (func(hub.File) bool, error) {
 	}
 	if part := s.Ref.Part; part != "" {
 		if !slices.Contains(ggufs, part) {
-			return nil, fmt.Errorf("%s: %s is not one of its GGUF files: %s", s.Ref, part, cmp.Or(source.Listed(ggufs), "it has none"))
+			return nil, fmt.Errorf("%s: the model has no GGUF file %s: it has %s", s.Ref, part, cmp.Or(source.Listed(ggufs), "none"))
 		}
 		parts := checkpoint.GGUFParts(part)
 		return func(f hub.File) bool { return slices.Contains(parts, f.Path) || f.Path == hub.CardFile }, nil
@@ -113,10 +113,10 @@ func modelFiles(s *hub.Snapshot) (func(hub.File) bool, error) {
 		}
 	}
 	if len(ggufs) > 0 {
-		return nil, fmt.Errorf("%s: its weights are in GGUF files: %s (hint: name one behind the model, as in hf:%s/%s)", s.Ref, source.Listed(ggufs), s.Ref.Repo, ggufs[0])
+		return nil, fmt.Errorf("%s: its weights are in GGUF files: %s (hint: name one of them, as in hf:%s/%s)", s.Ref, source.Listed(ggufs), s.Ref.Repo, ggufs[0])
 	}
 	if err := foreign(s.Ref.String(), names); err != nil {
 		return nil, err
 	}
-	return nil, fmt.Errorf("%s: it has no weights that are read, %s or pytorch_model.bin: it has %s", s.Ref, checkpoint.ModelFile, source.Listed(names))
+	return nil, fmt.Errorf("%s: it has no %s or pytorch_model.bin with its weights: it has %s", s.Ref, checkpoint.ModelFile, source.Listed(names))
 }

@@ -44,11 +44,11 @@ func TestModelFiles(t *testing.T) {
 // What is not read is refused by what there is, before anything is fetched.
 func TestModelFilesRefused(t *testing.T) {
 	for _, c := range []struct{ name, files, want string }{
-		{"hf:org/name", "a.txt", "hf:org/name: it has no weights that are read, model.safetensors or pytorch_model.bin: it has a.txt"},
-		{"hf:org/name", "adapter_config.json adapter_model.safetensors", "hf:org/name is an adapter of PEFT"},
-		{"hf:org/name", "config.json name.Q4_0.gguf name.Q8_0.gguf", "hf:org/name: its weights are in GGUF files: name.Q4_0.gguf, name.Q8_0.gguf (hint: name one behind the model, as in hf:org/name/name.Q4_0.gguf)"},
-		{"hf:org/name/x.gguf", "name.Q4_0.gguf", "hf:org/name/x.gguf: x.gguf is not one of its GGUF files: name.Q4_0.gguf"},
-		{"hf:org/name/model.safetensors", "model.safetensors", "model.safetensors is not one of its GGUF files: it has none"},
+		{"hf:org/name", "a.txt", "hf:org/name: it has no model.safetensors or pytorch_model.bin with its weights: it has a.txt"},
+		{"hf:org/name", "adapter_config.json adapter_model.safetensors", "hf:org/name is a PEFT adapter"},
+		{"hf:org/name", "config.json name.Q4_0.gguf name.Q8_0.gguf", "hf:org/name: its weights are in GGUF files: name.Q4_0.gguf, name.Q8_0.gguf (hint: name one of them, as in hf:org/name/name.Q4_0.gguf)"},
+		{"hf:org/name/x.gguf", "name.Q4_0.gguf", "hf:org/name/x.gguf: the model has no GGUF file x.gguf: it has name.Q4_0.gguf"},
+		{"hf:org/name/model.safetensors", "model.safetensors", "the model has no GGUF file model.safetensors: it has none"},
 	} {
 		ref, err := hub.Parse(c.name)
 		if err != nil {

@@ -27,7 +27,7 @@ import (
 	"hone/trainer/model"
 )
 
-// An Imported model is what Import has made.
+// An Imported model is the result of Import.
 type Imported struct {
 	Source       string   `json:"source"`
 	Checkpoint   string   `json:"checkpoint"`
@@ -43,13 +43,13 @@ type Imported struct {
 	gguf     *ggufModel                 // that Source is; nil: a directory
 }
 
-// importStage is the stage that an imported checkpoint says it is of.
+// importStage is the stage of an imported checkpoint.
 const importStage = "import"
 
-// Import makes a checkpoint at dst, which must not be there yet, of a Hugging Face model
-// directory (config.json, weights in safetensors or files of PyTorch's, whole or in shards, of
-// any floating-point type, and a tokenizer of any kind) or of a GGUF file. The weights become
-// float32. Everything is verified from the headers before any memory is taken for a tensor.
+// Import writes a checkpoint at dst, which must not exist, from a GGUF file or a Hugging Face model
+// directory: config.json, a tokenizer of any kind, and weights in safetensors or PyTorch's files,
+// whole or in shards, of any floating-point type. The weights become float32. The headers of all
+// files are checked before memory is taken for a tensor.
 func Import(ctx context.Context, src, dst string, o recipes.Console) (*Imported, error) {
 	return (&Imported{Source: src, Checkpoint: dst}).make(ctx, o)
 }
@@ -139,7 +139,7 @@ func (r *Imported) make(ctx context.Context, o recipes.Console) (*Imported, erro
 	return r, nil
 }
 
-// origin is what is known of where the model is from.
+// origin is the provenance of the imported model.
 func (r *Imported) origin() *checkpoint.Import {
 	o := &checkpoint.Import{Files: map[string]string{}}
 	if s := r.snapshot; s != nil {
@@ -163,15 +163,15 @@ func (r *Imported) origin() *checkpoint.Import {
 		card, err = hub.ReadCard(text)
 	}
 	if err != nil { // which says nothing of the weights
-		r.Notes = append(r.Notes, fmt.Sprintf("the licence is not known: %v", err))
+		r.Notes = append(r.Notes, fmt.Sprintf("the licence of the model is not known: %v", err))
 		return o
 	}
 	o.Licence = card.Licence
 	return o
 }
 
-// open opens the weights, by transformers' names, and gives the configuration. Both are closed
-// or complete.
+// open opens the weights, under transformers' names, and gives the configuration. With an error
+// nothing is left open.
 func (r *Imported) open() (w *checkpoint.Weights, config []byte, err error) {
 	info, err := os.Stat(r.Source)
 	if err != nil {
@@ -186,9 +186,9 @@ func (r *Imported) open() (w *checkpoint.Weights, config []byte, err error) {
 			r.Notes = append(r.Notes, r.gguf.notes...)
 			return r.gguf.weights, r.gguf.config, nil
 		case ".safetensors", ".bin", ".pt", ".pth", ".ckpt":
-			return nil, nil, fmt.Errorf("%s is a file of weights; import takes the directory that it is in, with its config.json", r.Source)
+			return nil, nil, fmt.Errorf("%s is a file of weights: import its directory, which has its config.json too", r.Source)
 		}
-		return nil, nil, fmt.Errorf("%s is a file; import takes a directory, or a GGUF file", r.Source)
+		return nil, nil, fmt.Errorf("%s is a file: import takes a directory or a GGUF file", r.Source)
 	}
 	if err := otherModel(r.Source); err != nil {
 		return nil, nil, err
@@ -203,8 +203,7 @@ func (r *Imported) open() (w *checkpoint.Weights, config []byte, err error) {
 	return w, config, nil
 }
 
-// otherModel says of a directory that is no model of transformers' what it is, where that is
-// known.
+// otherModel says what a directory is that is not a model of transformers', where that is known.
 func otherModel(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -217,7 +216,7 @@ func otherModel(dir string) error {
 	return foreign(dir, names)
 }
 
-// foreign says so where the files of a model are not such that Import reads them.
+// foreign refuses models whose files Import does not read, by what they are.
 func foreign(src string, names []string) error {
 	found := map[string]string{} // of each name or ending, one
 	for _, name := range names {
@@ -225,7 +224,7 @@ func foreign(src string, names []string) error {
 	}
 	const adapter = "adapter_config.json"
 	if found[adapter] != "" { // transformers takes it before a model beside it
-		return fmt.Errorf("%s is an adapter of PEFT (%s), no whole model; merge it into its base (merge_and_unload), save that, and import it", src, adapter)
+		return fmt.Errorf("%s is a PEFT adapter (%s), not a whole model (hint: merge it into its base with merge_and_unload, save that, and import it)", src, adapter)
 	}
 	if gguf := found[".gguf"]; gguf != "" && found[".safetensors"] == "" {
 		return fmt.Errorf("%s has its weights in a GGUF file, %s (hint: import that file itself)", src, gguf)
@@ -233,7 +232,7 @@ func foreign(src string, names []string) error {
 	return nil
 }
 
-// beside reads a file of the model's directory; the error is fs.ErrNotExist where it is not there.
+// beside reads a file of the model's directory; without such a file the error is fs.ErrNotExist.
 func (r *Imported) beside(name string) ([]byte, error) {
 	if r.gguf != nil {
 		return nil, fs.ErrNotExist
@@ -241,7 +240,7 @@ func (r *Imported) beside(name string) ([]byte, error) {
 	return file.Read(filepath.Join(r.Source, name))
 }
 
-// configPath is where the configuration is.
+// configPath is the file of the configuration.
 func (r *Imported) configPath() string {
 	if r.gguf != nil {
 		return r.Source
@@ -249,7 +248,7 @@ func (r *Imported) configPath() string {
 	return filepath.Join(r.Source, checkpoint.ConfigFile)
 }
 
-// match reads a config.json and finds the model's parameters among the tensors.
+// match reads the config.json, and finds the parameters of the model among the tensors.
 func (r *Imported) match(ctx context.Context, w *checkpoint.Weights, text []byte) (*model.Match, error) {
 	inFile := func(err error) error { return fmt.Errorf("%s: %w", r.configPath(), err) }
 	var raw map[string]json.RawMessage
@@ -264,7 +263,7 @@ func (r *Imported) match(ctx context.Context, w *checkpoint.Weights, text []byte
 		}
 		r.Name = filepath.Base(abs)
 	}
-	// A graph is built a layer at a time, so that a layer that no tensor is of must not count.
+	// A graph is built layer by layer, so that layers without tensors are refused before.
 	for _, key := range []string{"n_layer", "num_hidden_layers", "n_layers", "num_layers", "num_decoder_layers"} {
 		var n float64
 		if json.Unmarshal(raw[key], &n) == nil && n > float64(len(w.Tensors())) {
@@ -284,7 +283,7 @@ func (r *Imported) match(ctx context.Context, w *checkpoint.Weights, text []byte
 		return nil, inFile(err)
 	}
 	if unknown = slices.DeleteFunc(unknown, generate.KnownSetting); len(unknown) > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("%s: keys that a %s does not know, and that are ignored: %s", checkpoint.ConfigFile, c.ModelType, source.Listed(unknown)))
+		r.Notes = append(r.Notes, fmt.Sprintf("%s: ignored keys, which a %s does not have: %s", checkpoint.ConfigFile, c.ModelType, source.Listed(unknown)))
 	}
 	var stored []model.Stored
 	for _, t := range w.Tensors() {
@@ -301,13 +300,13 @@ func (r *Imported) match(ctx context.Context, w *checkpoint.Weights, text []byte
 	}
 	r.Notes = append(r.Notes, m.Notes...)
 	if n := len(m.Unused); n > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("left out, as a %v has no such part: %s", h, source.Listed(m.Unused)))
+		r.Notes = append(r.Notes, fmt.Sprintf("left out, since a %v has no such part: %s", h, source.Listed(m.Unused)))
 	}
 	r.ModelType, r.Architecture = m.Config.ModelType, m.Config.Architectures[0]
 	return m, nil
 }
 
-// modelName is what a model calls itself, if it is a name and no path.
+// modelName is the name that a model gives itself, unless it is a path.
 func modelName(raw map[string]json.RawMessage) string {
 	var name string
 	if json.Unmarshal(raw["_name_or_path"], &name) != nil || filepath.IsAbs(name) || strings.HasPrefix(name, ".") {
@@ -316,8 +315,8 @@ func modelName(raw map[string]json.RawMessage) string {
 	return name
 }
 
-// generation checks generation_config.json, or makes it of what config.json has of its keys, as
-// transformers does.
+// generation checks generation_config.json, or makes it from the keys of it that config.json has,
+// as transformers does.
 func (r *Imported) generation() ([]checkpoint.File, error) {
 	path := filepath.Join(r.Source, checkpoint.GenerationFile)
 	text, err := r.beside(checkpoint.GenerationFile)

@@ -341,7 +341,7 @@ func TestImportOthers(t *testing.T) {
 			remove(t, dir, checkpoint.ConfigFile)
 			write(t, filepath.Join(dir, "adapter_config.json"), []byte("{}"))
 			return dir
-		}, "is an adapter of PEFT (adapter_config.json), no whole model"},
+		}, "is a PEFT adapter (adapter_config.json), not a whole model"},
 		{"GGUF", "llama", func(t *testing.T, dir string) string {
 			write(t, filepath.Join(dir, "m.gguf"), []byte("GGUF"))
 			return filepath.Join(dir, "m.gguf")
@@ -354,13 +354,13 @@ func TestImportOthers(t *testing.T) {
 		{"PyTorch", "llama", func(t *testing.T, dir string) string {
 			write(t, filepath.Join(dir, "pytorch_model.bin"), []byte("PK"))
 			return filepath.Join(dir, "pytorch_model.bin")
-		}, "import takes the directory that it is in"},
+		}, "is a file of weights: import its directory"},
 		{"directory of PyTorch", "llama", func(t *testing.T, dir string) string {
 			remove(t, dir, checkpoint.ModelFile)
 			write(t, filepath.Join(dir, "pytorch_model.bin"), []byte("PK"))
 			return dir
 		}, "pytorch_model.bin: not a file of weights that torch.save wrote"},
-		{"weights alone", "llama", func(t *testing.T, dir string) string { return filepath.Join(dir, checkpoint.ModelFile) }, "import takes the directory that it is in"},
+		{"weights alone", "llama", func(t *testing.T, dir string) string { return filepath.Join(dir, checkpoint.ModelFile) }, "is a file of weights: import its directory"},
 		{"nothing", "llama", func(t *testing.T, dir string) string { return filepath.Join(dir, "absent") }, "no such file"},
 		{"quantised", "llama", keys(map[string]any{"quantization_config": map[string]any{"quant_method": "gptq", "bits": 4}}), "quantization_config: quantised weights (gptq) are not supported"},
 		{"one label", "bert-classifier-fp16", keys(map[string]any{"id2label": map[string]string{"0": "x"}, "label2id": map[string]int{"x": 0}}), "num_labels: a head of 1 label is a regression, which is not supported"},
@@ -371,7 +371,7 @@ func TestImportOthers(t *testing.T) {
 		{"adapter beside a model", "llama", func(t *testing.T, dir string) string {
 			write(t, filepath.Join(dir, "adapter_config.json"), []byte("{}"))
 			return dir
-		}, "is an adapter of PEFT"},
+		}, "is a PEFT adapter"},
 		{"tokens", "llama", func(t *testing.T, dir string) string {
 			write(t, filepath.Join(dir, checkpoint.GenerationFile), []byte(`{"eos_token_id": [1, 4294967298]}`))
 			return dir
@@ -434,11 +434,11 @@ func TestImportAsTransformers(t *testing.T) {
 		t.Errorf("classifier_dropout is lost: %+v", c.Family)
 	}
 	r, _ := read(t, "llama", nil, map[string]any{"made_up_key": 3, "temperature": 0.5})
-	if want := "config.json: keys that a llama does not know, and that are ignored: made_up_key"; !slices.Contains(r.Notes, want) {
+	if want := "config.json: ignored keys, which a llama does not have: made_up_key"; !slices.Contains(r.Notes, want) {
 		t.Errorf("notes %q, want %q in them", r.Notes, want)
 	}
 	if r, _ = read(t, "bert-pretraining", nil, map[string]any{"architectures": []string{"BertForMaskedLM"}}); !slices.ContainsFunc(r.Notes, func(n string) bool {
-		return strings.HasPrefix(n, "left out, as a language model has no such part: cls.seq_relationship.")
+		return strings.HasPrefix(n, "left out, since a language model has no such part: cls.seq_relationship.")
 	}) {
 		t.Errorf("notes %q", r.Notes)
 	}

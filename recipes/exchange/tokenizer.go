@@ -13,7 +13,8 @@ import (
 	"hone/trainer/model"
 )
 
-// PaddingSide is where rows are filled up: XLNet's classifier reads the last position.
+// PaddingSide is the side on which rows are padded: left for XLNet, whose classifier reads the last
+// position.
 func PaddingSide(c model.Config) string {
 	if c.ModelType == "xlnet" {
 		return "left"
@@ -21,12 +22,12 @@ func PaddingSide(c model.Config) string {
 	return "right"
 }
 
-// TokenizerFiles are copied as they are, where they are there: AutoTokenizer reads them.
+// TokenizerFiles are the files that AutoTokenizer reads. Those that there are, are copied unchanged.
 var TokenizerFiles = []string{
 	checkpoint.TokenizerConfigFile, "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", checkpoint.GenerationFile,
 }
 
-// tokenizer reads the tokenizer and gives the files that it takes in a checkpoint.
+// tokenizer reads the tokenizer, and gives its files for a checkpoint.
 func (r *Imported) tokenizer(c model.Config) ([]checkpoint.File, error) {
 	tok, err := tokenizer.Open(r.Source)
 	if err != nil {
@@ -78,8 +79,8 @@ func (r *Imported) tokenizer(c model.Config) ([]checkpoint.File, error) {
 	return files, nil
 }
 
-// settingsOf are the settings of a tokenizer that has none beside its tokenizer.json: what the
-// model's configuration knows of its special tokens.
+// settingsOf are the settings of a tokenizer without a tokenizer_config.json: the special tokens
+// that the model's configuration names.
 func settingsOf(tok *tokenizer.Pipeline, c model.Config) map[string]json.RawMessage {
 	keys := map[string]json.RawMessage{"padding_side": json.RawMessage(strconv.Quote(PaddingSide(c)))}
 	role := func(name string, id int) {
@@ -102,13 +103,13 @@ func settingsOf(tok *tokenizer.Pipeline, c model.Config) map[string]json.RawMess
 	return keys
 }
 
-// madeTokenizerFiles are those of tokenizerFiles that a tokenizer.json which is made says in
-// their place: beside it they would say it of another class's tokenizer.
+// madeTokenizerFiles are those of TokenizerFiles that a tokenizer.json made here replaces: beside
+// it they would be those of a tokenizer of another class.
 var madeTokenizerFiles = []string{checkpoint.TokenizerConfigFile, "special_tokens_map.json", "added_tokens.json"}
 
-// TokenizerConfig is what AutoTokenizer wants beside tokenizer.json: the class that follows
-// it, the roles of special tokens and what else of settings, and how much text the model
-// takes, if that has a limit.
+// TokenizerConfig is the tokenizer_config.json that AutoTokenizer needs beside tokenizer.json: a
+// class that follows it, the given settings such as the roles of special tokens, and the longest
+// sequence of the model, if that has a limit.
 func TokenizerConfig[V any](c model.Config, settings map[string]V) ([]byte, error) {
 	keys := map[string]any{}
 	if n := c.MaxLength(); n > 0 {
