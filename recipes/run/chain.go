@@ -65,8 +65,12 @@ func (p *Provenance) Tree(w io.Writer) error {
 		for k, c := range o.Corpora {
 			head, body := fork(k == len(o.Corpora)-1)
 			fmt.Fprintf(&b, "%scorpus %s\n", head, c.Name)
-			for _, f := range c.Fields() {
-				fmt.Fprintf(&b, "%s   %-9s  %s\n", body, f[0], f[1])
+			fields, width := c.Fields(), 0
+			for _, f := range fields {
+				width = max(width, len(f[0]))
+			}
+			for _, f := range fields {
+				fmt.Fprintf(&b, "%s   %-*s  %s\n", body, width, f[0], f[1])
 			}
 		}
 		if i > 0 {
