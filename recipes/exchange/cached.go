@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,7 +20,7 @@ import (
 
 // cachedVersion is part of the names of imported models in the cache: raise it whenever an import
 // makes something else of the same files.
-const cachedVersion = 1
+const cachedVersion = 2
 
 // Importable reports whether a name is that of a model which has to be imported: a model on the
 // hub, a GGUF file, a Hugging Face directory, or a checkpoint that was exported in shards or in
@@ -126,14 +127,12 @@ func (r *Imported) hash(ctx context.Context, o recipes.Console) (string, error) 
 	}
 	names := w.Files()
 	if r.gguf == nil {
-		entries, err := os.ReadDir(r.Source)
-		if err != nil {
-			return "", err
-		}
-		for _, e := range entries {
-			if isAside(e.Name()) {
-				names = append(names, e.Name())
+		for _, pattern := range []string{"*", "*/" + checkpoint.ConfigFile} { // the second: of sentence-transformers
+			found, err := fs.Glob(os.DirFS(r.Source), pattern)
+			if err != nil {
+				return "", err
 			}
+			names = append(names, slices.DeleteFunc(found, func(name string) bool { return !isAside(name) })...)
 		}
 	}
 	bar := o.Bar("hash "+filepath.Base(abs), "bytes")

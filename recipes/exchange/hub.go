@@ -86,7 +86,7 @@ var vocabularyFile = regexp.MustCompile(`^(vocab\.(json|txt|bpe)|encoder\.json|m
 
 // isAside reports whether Import reads a file, other than those of the weights.
 func isAside(name string) bool {
-	return vocabularyFile.MatchString(name) || slices.Contains(TokenizerFiles, name) ||
+	return vocabularyFile.MatchString(name) || sentenceFile.MatchString(name) || slices.Contains(TokenizerFiles, name) ||
 		slices.Contains([]string{checkpoint.ConfigFile, checkpoint.TokenizerFile, hub.CardFile}, name)
 }
 

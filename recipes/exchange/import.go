@@ -25,6 +25,7 @@ import (
 	"hone/eval/generate"
 	"hone/recipes"
 	"hone/trainer/model"
+	"hone/trainer/pretrained"
 )
 
 // An Imported model is the result of Import.
@@ -37,6 +38,8 @@ type Imported struct {
 	Parameters   int64    `json:"parameters"`
 	Files        []string `json:"files"`
 	Notes        []string `json:"notes"` // what was changed on the way
+	// Sentence says how it makes vectors of texts, where it is a model of sentence-transformers.
+	Sentence *pretrained.Sentence `json:"sentence,omitempty"`
 
 	config   map[string]json.RawMessage // config.json
 	snapshot *hub.Snapshot              // that Source is of; nil: a directory of the user's
@@ -83,6 +86,19 @@ func (r *Imported) make(ctx context.Context, o recipes.Console) (*Imported, erro
 		return nil, recipes.Input(err)
 	}
 	files = append(files, settings...)
+	if r.gguf == nil {
+		if r.Sentence, err = r.sentence(src); err != nil {
+			return nil, recipes.Input(err)
+		}
+	}
+	if r.Sentence != nil {
+		text, err := json.MarshalIndent(r.Sentence, "", "  ")
+		if err != nil {
+			return nil, err
+		}
+		r.Notes = append(r.Notes, r.Sentence.String())
+		files = append(files, checkpoint.BytesFile(pretrained.SentenceFile, append(text, '\n')))
+	}
 
 	origin := checkpoint.Origin{Stage: importStage, Imported: r.origin()}
 	bar := o.Bar("import "+filepath.Base(r.Name), "bytes")
