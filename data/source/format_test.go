@@ -10,6 +10,7 @@ import (
 
 func TestDetect(t *testing.T) {
 	dir := t.TempDir()
+	detected := map[string]bool{ArrowFile: true, ArrowStream: true, Parquet: true} // by tests with whole files
 	for _, c := range []struct{ name, content, want string }{
 		{"x", `{"text": "a"}`, JSON},
 		{"x", ">id\nACGT\n", FASTA},
@@ -29,11 +30,19 @@ func TestDetect(t *testing.T) {
 			t.Fatal(err)
 		}
 		table, err := Describe(context.Background(), path, Options{})
+		if err == nil {
+			detected[table.Format] = true
+		}
 		switch {
 		case err == nil && table.Format != c.want:
 			t.Errorf("%s %q: %s, want %s", c.name, c.content, table.Format, c.want)
 		case err != nil && !(strings.Contains(err.Error(), c.want) && strings.Contains(err.Error(), path)):
 			t.Errorf("%s %q: %v, want %s", c.name, c.content, err, c.want)
+		}
+	}
+	for _, format := range Formats {
+		if !detected[format] {
+			t.Errorf("no file of %s is detected here", format)
 		}
 	}
 	if _, err := Describe(context.Background(), dir, Options{}); err == nil || !strings.Contains(err.Error(), "directory") {

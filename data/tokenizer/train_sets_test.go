@@ -114,6 +114,7 @@ func TestTrainSetsAgree(t *testing.T) {
 func TestTrainKinds(t *testing.T) {
 	docs := readJSON[[]string](t, "docs.json")
 	dna := []string{"ACGTACGTAC", "TTGACA", "ACGTTT"}
+	trained := map[string]bool{}
 	for _, c := range []struct {
 		opts TrainOptions
 		docs []string
@@ -127,6 +128,7 @@ func TestTrainKinds(t *testing.T) {
 		{TrainOptions{Kind: "kmer", K: 3}, dna, "ACGTACGTAC"},
 		{TrainOptions{Kind: "kmer", K: 1}, dna, "GATTACA"},
 	} {
+		trained[c.opts.Kind] = true
 		c.opts.Special = []string{"<s>"}
 		p, err := Train(slices.Values(c.docs), c.opts, nil)
 		if err != nil {
@@ -164,6 +166,11 @@ func TestTrainKinds(t *testing.T) {
 			t.Errorf("%s: the order of documents changes the result (%v)", c.opts.Kind, err)
 		}
 		slices.Reverse(c.docs)
+	}
+	for _, kind := range TrainKinds {
+		if !trained[kind] {
+			t.Errorf("no %s is trained here", kind)
+		}
 	}
 	for _, c := range []struct {
 		opts TrainOptions

@@ -2,9 +2,11 @@ package graph
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"gorgonia.org/gorgonia"
@@ -197,6 +199,14 @@ var ints = map[string][]int32{
 func TestGradients(t *testing.T) {
 	dev := device(t)
 	const c = 4
+	checked := map[exec.Op]bool{}
+	check := func(b *Builder, out Outputs) {
+		r := start(t, dev, b, out, ints)
+		r.checkGradients(2e-9)
+		for _, in := range r.x.Program().Instrs {
+			checked[in.Op] = true
+		}
+	}
 	w := func(b *Builder, name string, shape ...int) *Node { return b.Param(name, Init{}, shape...) }
 	for name, op := range map[string]func(b *Builder, x *Node) *Node{
 		"cross_entropy": func(b *Builder, x *Node) *Node { return x },
@@ -300,22 +310,27 @@ func TestGradients(t *testing.T) {
 		b := New(name, exec.F64)
 		y := op(b, w(b, "x", rows, c))
 		l, nll := b.CrossEntropy(y, b.Input("targets", exec.I32, rows), b.Input("weights", exec.F64, rows))
-		start(t, dev, b, Outputs{l, []Named{{"loss", l}, {"nll", nll}}}, ints).checkGradients(2e-9)
+		check(b, Outputs{l, []Named{{"loss", l}, {"nll", nll}}})
 	}
 	for _, fused := range []bool{false, true} { // of log Z
 		b := New("z", exec.F64)
 		b.unfused = !fused
 		y := b.Linear(w(b, "x", rows, c), w(b, "w", 5, c), nil, false)
 		l, _ := b.CrossEntropyZ(y, b.Input("targets", exec.I32, rows), b.Input("weights", exec.F64, rows), 0.3)
-		start(t, dev, b, Outputs{l, []Named{{"loss", l}}}, ints).checkGradients(2e-9)
+		check(b, Outputs{l, []Named{{"loss", l}}})
 	}
 	b := New("span_cross_entropy", exec.F64)
 	l, nll := b.SpanCrossEntropy(w(b, "x", rows, 2), b.Input("spans", exec.I32, 3, 2), b.Input("span targets", exec.I32, 3, 2), b.Input("weights", exec.F64, 3))
-	start(t, dev, b, Outputs{l, []Named{{"loss", l}, {"nll", nll}}}, ints).checkGradients(2e-9)
+	check(b, Outputs{l, []Named{{"loss", l}, {"nll", nll}}})
 	b = New("pool", exec.F64)
 	y := b.Embed(w(b, "x", rows, c), b.Input("pool", exec.I32, 3))
 	l, _ = b.CrossEntropy(y, b.Input("ptargets", exec.I32, 3), b.Input("weights", exec.F64, 3))
-	start(t, dev, b, Outputs{l, []Named{{"loss", l}}}, ints).checkGradients(2e-9)
+	check(b, Outputs{l, []Named{{"loss", l}}})
+	for op := exec.OpInvalid + 1; op.String() != fmt.Sprintf("op(%d)", op); op++ {
+		if strings.Contains(op.String(), "_grad") && !checked[op] {
+			t.Errorf("no operation above has %v", op)
+		}
+	}
 }
 
 // block is a transformer block with everything in it.
