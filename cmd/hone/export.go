@@ -94,7 +94,7 @@ func parseSize(s string) (int64, error) {
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
 	if err != nil || n < 1 || n > (1<<62)/factor {
-		return 0, fmt.Errorf("%q is no size, such as 500MB or 5GB", s)
+		return 0, fmt.Errorf("%q is not a size such as 500MB or 5GB", s)
 	}
 	return n * factor, nil
 }

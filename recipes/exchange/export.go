@@ -33,7 +33,7 @@ type Exported struct {
 	DType        string   `json:"dtype"`
 	Parameters   int64    `json:"parameters"`
 	Files        []string `json:"files"`
-	AsF16        []string `json:"as_f16,omitempty"` // tensors of a GGUF file whose rows are no whole blocks
+	AsF16        []string `json:"as_f16,omitempty"` // tensors of a GGUF file whose rows are not a whole number of blocks
 }
 
 // Export writes a checkpoint (its directory, or that of a stage, which stands for its final model)

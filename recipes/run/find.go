@@ -63,7 +63,7 @@ func Stages(dir string) (stages []string) {
 	if err != nil {
 		return nil
 	}
-	list, _ := recipes.Outlines(string(text)) // what cannot be read is no recipe
+	list, _ := recipes.Outlines(string(text)) // a file that cannot be read has no stages
 	for _, s := range list {
 		if s.Trains() {
 			stages = append(stages, filepath.Join(dir, s.Name))
