@@ -59,17 +59,19 @@ func (s *Stage) fillObjective() {
 	}
 }
 
-// objectives are those of a kind of stage.
-func objectives(kind string) (names []string) {
-	switch kind {
-	case "pretrain":
-		for _, o := range data.Objectives {
-			names = append(names, o.String())
-		}
-	case "finetune":
-		for _, k := range task.Kinds {
-			if k.Labelled() {
-				names = append(names, k.String())
+// objectives are those of kinds of stages.
+func objectives(kinds ...string) (names []string) {
+	for _, kind := range kinds {
+		switch kind {
+		case "pretrain":
+			for _, o := range data.Objectives {
+				names = append(names, o.String())
+			}
+		case "finetune":
+			for _, k := range task.Kinds {
+				if k.Labelled() {
+					names = append(names, k.String())
+				}
 			}
 		}
 	}

@@ -16,7 +16,7 @@ func (s *Stage) fillPacking() {
 
 func (d *decoder) packing(s *Stage, at string) {
 	switch {
-	case s.Kind == "finetune" || s.NextSentence:
+	case !s.Learns().OfText() || s.NextSentence:
 		d.positive(at+"max_sequences", s.MaxSequences, 1)
 	case !d.absent(at + "max_sequences"):
 		d.fault(at+"max_sequences", "only next_sentence = true has it: other rows take as many documents as they hold")

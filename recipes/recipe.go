@@ -49,9 +49,12 @@ func (r *Recipe) resolve(precision func(name string) error) {
 	}
 	for i := range r.Stages {
 		s := &r.Stages[i]
+		if s.Objective == "" {
+			s.Objective = defaultObjective(s.Kind)
+		}
 		if len(s.Mixture) > 0 && s.MixtureBy == "" {
 			s.MixtureBy = data.ByToken.String()
-			if s.Kind == "finetune" {
+			if !s.Learns().OfText() {
 				s.MixtureBy = data.ByDocument.String()
 			}
 		}
@@ -74,9 +77,6 @@ func (r *Recipe) resolve(precision func(name string) error) {
 			if precision("bf16") == nil {
 				s.Precision = "bf16"
 			}
-		}
-		if s.Objective == "" {
-			s.Objective = defaultObjective(s.Kind)
 		}
 		s.fillObjective()
 	}

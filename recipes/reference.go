@@ -40,7 +40,7 @@ type Key struct {
 
 // choices are the values of keys that have few, by table and key.
 var choices = map[string][]string{
-	"[[stage]].kind": stageKinds, "[[stage]].objective": slices.Concat(objectives("pretrain"), objectives("finetune")),
+	"[[stage]].kind": stageKinds, "[[stage]].objective": objectives(stageKinds...),
 	"[[stage]].lr_scheduler_type": optim.Schedules, "[[stage]].optim": optim.Names, "[[stage]].decay_type": optim.DecayTypes,
 	"[[stage]].precision": append(slices.Clone(Precisions), "auto"), "[[stage]].trainable": trainables, "[[stage]].mixture_by": mixtureUnits,
 	"[[stage]].split": evaluatedSplits, "[[stage]].baselines": baselines(),

@@ -34,6 +34,9 @@ type Common struct {
 	EvalDocuments int    `toml:"eval_documents" unit:"documents" doc:"documents of the split that are scored, at most, by validation while training and by a stage of kind evaluate; 0: all"`
 }
 
+// stageKinds are the kinds of stages.
+var stageKinds = []string{"pretrain", "finetune", evaluate}
+
 // evaluate is the kind of the stages that train nothing.
 const evaluate = "evaluate"
 

@@ -20,8 +20,6 @@ import (
 	"hone/trainer/model"
 )
 
-var stageKinds = []string{"pretrain", "finetune", evaluate}
-
 // validate notes everything that is wrong with a recipe that has been decoded and resolved.
 func (d *decoder) validate(r *Recipe) {
 	if len(r.Corpus) == 0 {
@@ -225,13 +223,17 @@ func (d *decoder) checkStage(r *Recipe, i int, corpora []string) {
 		trained(at+"from", s.From, "pretrain")
 	}
 	d.training(r, s, at)
-	switch s.Kind {
-	case "pretrain":
-		d.pretraining(r, s, at, trained)
-	case "finetune":
-		d.finetuning(s, at)
-	default:
+	if !slices.Contains(stageKinds, s.Kind) {
 		return // which is a fault already
+	}
+	for _, g := range groups() {
+		switch {
+		case !g.has(s.Kind, s.Objective):
+		case g.name == "Pretraining":
+			d.pretraining(r, s, at, trained)
+		case g.name == "Finetuning":
+			d.finetuning(s, at)
+		}
 	}
 	d.objective(r, s, at)
 }
