@@ -20,7 +20,7 @@ import (
 
 // cachedVersion is part of the names of imported models in the cache: raise it whenever an import
 // makes something else of the same files.
-const cachedVersion = 2
+const cachedVersion = 3
 
 // Importable reports whether a name is that of a model which has to be imported: a model on the
 // hub, a GGUF file, a Hugging Face directory, or a checkpoint that was exported in shards or in

@@ -24,6 +24,7 @@ type ggufModel struct {
 	config  []byte              // config.json, which says the same as the file's keys
 	licence string
 	notes   []string
+	pooling string              // as pretrained.Sentence has it; "": it does not say
 	origins []checkpoint.Origin // of a file that hone wrote: what the model has learned from
 }
 
@@ -81,7 +82,7 @@ func openGGUF(path string) (m *ggufModel, err error) {
 		}
 		list = append(list, d)
 	}
-	m = &ggufModel{weights: file.Derive(list), licence: k.text("general.license", ""), notes: k.notes}
+	m = &ggufModel{weights: file.Derive(list), licence: k.text("general.license", ""), notes: k.notes, pooling: k.pooling}
 	if text := k.text(provenanceKey, ""); text != "" {
 		if err := json.Unmarshal([]byte(text), &m.origins); err != nil {
 			return nil, fmt.Errorf("key %s: %w", provenanceKey, err)
@@ -111,6 +112,7 @@ type ggufKeys struct {
 	tensors map[string]int // by name
 	used    map[string]bool
 	notes   []string // what is not kept
+	pooling string   // of a bert
 	err     error
 }
 
@@ -396,8 +398,12 @@ func bertConfig(k *ggufKeys) map[string]any {
 	if h.key != h.query {
 		k.fail("key %sattention.head_count_kv is %d of %d heads: a bert has keys for every head", k.arch, h.key, h.query)
 	}
-	if kind := k.number("pooling_type", 0); kind > 0 { // 1 mean, 2 the first token, 3 the last, 4 a head's
-		k.notes = append(k.notes, fmt.Sprintf("key %spooling_type is %g: the pooling of a text's tokens into one vector is not kept", k.arch, kind))
+	switch kind := k.number("pooling_type", 0); kind {
+	case 0: // none
+	case 1, 2, 3:
+		k.pooling = [...]string{"mean", "cls", "lasttoken"}[int(kind)-1]
+	default:
+		k.fail("key %spooling_type is %g, which is not read: hone knows 0 (none), 1 (mean), 2 (the first token) and 3 (the last)", k.arch, kind)
 	}
 	c := map[string]any{
 		"hidden_size": k.size("embedding_length"), "intermediate_size": k.size("feed_forward_length"), "num_hidden_layers": k.size("block_count"),

@@ -86,10 +86,14 @@ func (r *Imported) make(ctx context.Context, o recipes.Console) (*Imported, erro
 		return nil, recipes.Input(err)
 	}
 	files = append(files, settings...)
-	if r.gguf == nil {
+	switch {
+	case r.gguf == nil:
 		if r.Sentence, err = r.sentence(src); err != nil {
 			return nil, recipes.Input(err)
 		}
+	case r.gguf.pooling != "":
+		r.Sentence = &pretrained.Sentence{Pooling: []string{r.gguf.pooling}, IncludePrompt: true}
+		r.Notes = append(r.Notes, "the file does not say whether vectors of texts are normalised: they are not")
 	}
 	if r.Sentence != nil {
 		text, err := json.MarshalIndent(r.Sentence, "", "  ")
