@@ -66,7 +66,7 @@ func TestKeysOfObjectives(t *testing.T) {
 		{"objective = \"masked\"\nmask_replace_prob = 0.9\nrandom_replace_prob = 0.2", `mask_replace_prob: 0.9 and random_replace_prob, 0.2, are together more than 1`},
 		{"objective = \"permutation\"\nmax_span_length = -2", `max_span_length: -2 is less than 1`},
 		{"objective = \"span_corruption\"\nmean_noise_span_length = 0.5", `mean_noise_span_length: 0.5 is less than 1`},
-		{"objective = \"span_corruption\"\nnoise_density = nan", `noise_density: NaN is no number to compute with`},
+		{"objective = \"span_corruption\"\nnoise_density = nan", `noise_density: NaN is not a finite number`},
 		{"objective = \"span_corruption\"\n[tokenizer]\nbos = \"<|endoftext|>\"", `tokenizer.eos: missing`},
 		{"objective = \"masked\"\n[[stage]]\nname = \"e\"\nkind = \"evaluate\"\nmodels = [\"pretrain\"]\nbaselines = [\"zstd_primed\"]", `zstd_primed is not for these models, which learn "pretrain" by masked`},
 		{"[[stage]]\nname = \"f\"\nkind = \"finetune\"\nsteps = 1\nlearning_rate = 1\ntrainable = \"body\"", `trainable: "body" is not known`},

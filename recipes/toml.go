@@ -135,7 +135,7 @@ func (d *decoder) value(f reflect.Value, x any, path string) {
 	}
 	for _, n := range numbers {
 		if n, ok := n.(float64); ok && !(math.Abs(n) <= math.MaxFloat32) { // what is computed in fp32 would be infinite
-			d.fault(path, "%g is no number to compute with", n)
+			d.fault(path, "%g is not a finite number", n)
 			return
 		}
 	}

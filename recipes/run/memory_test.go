@@ -17,12 +17,12 @@ func TestNumbersAndBounds(t *testing.T) {
 		return strings.Replace(minimal+"[model]\nn_head = 1\n", table+"\n", table+"\n"+line+"\n", 1)
 	}
 	for _, test := range []struct{ line, want string }{
-		{"[[stage]]: adam_epsilon = inf", "bad.toml:5: stage.pretrain.adam_epsilon: +Inf is no number to compute with"},
-		{"[[stage]]: weight_decay = nan", "bad.toml:5: stage.pretrain.weight_decay: NaN is no number to compute with"},
-		{"[[stage]]: max_grad_norm = 1e39", "bad.toml:5: stage.pretrain.max_grad_norm: 1e+39 is no number to compute with"},
-		{"[[stage]]: weight_decay = -inf", "bad.toml:5: stage.pretrain.weight_decay: -Inf is no number to compute with"},
-		{"[corpus.c]: validation = nan", "bad.toml:3: corpus.c.validation: NaN is no number to compute with"},
-		{"[model]: layer_norm_epsilon = inf", "bad.toml:11: model.layer_norm_epsilon: +Inf is no number to compute with"},
+		{"[[stage]]: adam_epsilon = inf", "bad.toml:5: stage.pretrain.adam_epsilon: +Inf is not a finite number"},
+		{"[[stage]]: weight_decay = nan", "bad.toml:5: stage.pretrain.weight_decay: NaN is not a finite number"},
+		{"[[stage]]: max_grad_norm = 1e39", "bad.toml:5: stage.pretrain.max_grad_norm: 1e+39 is not a finite number"},
+		{"[[stage]]: weight_decay = -inf", "bad.toml:5: stage.pretrain.weight_decay: -Inf is not a finite number"},
+		{"[corpus.c]: validation = nan", "bad.toml:3: corpus.c.validation: NaN is not a finite number"},
+		{"[model]: layer_norm_epsilon = inf", "bad.toml:11: model.layer_norm_epsilon: +Inf is not a finite number"},
 		{"[model]: n_layer = 1001", "bad.toml:11: model.n_layer: 1001 is more than 1000"},
 		{"[corpus.c]: threads = 4097", "unknown key"}, // a key of the recipe itself; below
 		{"[[stage]]: batch_size = 2147483647", "bad.toml:5: stage.pretrain.micro_batch_size: 2147483647 rows have more than 2147483647 positions"},
@@ -34,7 +34,7 @@ func TestNumbersAndBounds(t *testing.T) {
 		}
 	}
 	_, err := parsed("bad.toml", "threads = 4097\n"+strings.Replace(minimal, "learning_rate = 1e-3", "learning_rate = [1e-3, inf]", 1), nil)
-	if want := "bad.toml:1: threads: 4097 is more than 4096\nbad.toml:9: stage.pretrain.learning_rate: +Inf is no number to compute with"; err == nil || err.Error() != want {
+	if want := "bad.toml:1: threads: 4097 is more than 4096\nbad.toml:9: stage.pretrain.learning_rate: +Inf is not a finite number"; err == nil || err.Error() != want {
 		t.Errorf("%v", err)
 	}
 }
