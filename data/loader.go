@@ -79,7 +79,7 @@ type Config struct {
 // WithDefaults fills in the zero fields that have a default.
 func (c Config) WithDefaults() Config {
 	if c.Objective == nil {
-		c.Objective = Causal
+		c.Objective = Objectives[0]
 	}
 	setDefault(&c.MicroBatchSize, c.BatchSize)
 	setDefault(&c.MaxDocBytes, corpus.MaxDocBytes)

@@ -59,7 +59,8 @@ type layout struct {
 	ordered  bool // they are predicted in the order that Stream.Order says
 }
 
-// Objectives are the objectives of text without labels.
+// Objectives are the objectives of text without labels; the first is what is learned where
+// nobody says.
 var Objectives = []Objective{Causal, PrefixLM, Masked, Permutation, SpanCorruption}
 
 // ParseObjective gives the objective of a name.

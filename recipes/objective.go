@@ -30,7 +30,7 @@ func (s *Stage) Learns() data.Objective {
 	if o, err := data.ParseObjective(s.Objective); err == nil {
 		return o
 	}
-	return data.Causal
+	return data.Objectives[0]
 }
 
 // Hide sets how much of a text a loader hides.
@@ -57,25 +57,6 @@ func (s *Stage) fillObjective() {
 	} else {
 		s.MaxSequences = 0 // documents fill a row
 	}
-}
-
-// objectives are those of kinds of stages.
-func objectives(kinds ...string) (names []string) {
-	for _, kind := range kinds {
-		switch kind {
-		case "pretrain":
-			for _, o := range data.Objectives {
-				names = append(names, o.String())
-			}
-		case "finetune":
-			for _, k := range task.Kinds {
-				if k.Labelled() {
-					names = append(names, k.String())
-				}
-			}
-		}
-	}
-	return names
 }
 
 // objective checks what a training stage learns.

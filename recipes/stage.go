@@ -51,11 +51,30 @@ func defaultStage() Stage {
 	}
 }
 
+// objectives are those of kinds of stages.
+func objectives(kinds ...string) (names []string) {
+	for _, kind := range kinds {
+		switch kind {
+		case "pretrain":
+			for _, o := range data.Objectives {
+				names = append(names, o.String())
+			}
+		case "finetune":
+			for _, k := range task.Kinds {
+				if k.Labelled() {
+					names = append(names, k.String())
+				}
+			}
+		}
+	}
+	return names
+}
+
 // defaultObjective is what a stage of a kind learns that does not say.
 func defaultObjective(kind string) string {
 	switch kind {
 	case "pretrain":
-		return data.Causal.String()
+		return data.Objectives[0].String()
 	case "finetune":
 		return task.Classification.String()
 	}
