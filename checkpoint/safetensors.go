@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strconv"
 	"unicode/utf8"
@@ -143,22 +144,14 @@ type Safetensors struct {
 // tensor has the bytes that its dtype and shape require, and all tensors together cover
 // the file's data without gaps, overlaps or rest. The caller closes it.
 func OpenSafetensors(path string) (*Safetensors, error) {
-	f, err := file.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	s, err := newSafetensors(path, f, info.Size())
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	s.close = f.Close
-	return s, nil
+	return file.OpenWith(path, func(f *os.File, size int64) (*Safetensors, error) {
+		s, err := newSafetensors(path, f, size)
+		if err != nil {
+			return nil, err
+		}
+		s.close = f.Close
+		return s, nil
+	})
 }
 
 func newSafetensors(name string, r io.ReaderAt, size int64) (*Safetensors, error) {

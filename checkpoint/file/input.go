@@ -55,6 +55,25 @@ func regular(m fs.FileMode) error {
 	return errOther
 }
 
+// OpenWith opens a file as Open does and gives it, with its size, to read, which keeps it open.
+// Where read fails, the file is closed.
+func OpenWith[T any](path string, read func(f *os.File, size int64) (T, error)) (v T, err error) {
+	f, err := Open(path)
+	if err != nil {
+		return v, err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+		}
+	}()
+	info, err := f.Stat()
+	if err != nil {
+		return v, err
+	}
+	return read(f, info.Size())
+}
+
 // Read reads a file that a user brings, as Open opens it.
 func Read(path string) ([]byte, error) {
 	f, err := Open(path)

@@ -12,6 +12,7 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
+	"os"
 	"slices"
 	"sync"
 
@@ -42,22 +43,14 @@ type Tensor struct {
 // Open opens a file. It takes no more memory than its directory and its pickle have bytes, and
 // 16 MiB. The caller closes it.
 func Open(path string) (*File, error) {
-	f, err := file.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	p, err := read(path, f, info.Size())
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	p.close = f.Close
-	return p, nil
+	return file.OpenWith(path, func(f *os.File, size int64) (*File, error) {
+		p, err := read(path, f, size)
+		if err != nil {
+			return nil, err
+		}
+		p.close = f.Close
+		return p, nil
+	})
 }
 
 // Close closes the file.
