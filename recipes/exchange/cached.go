@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"hone/checkpoint"
-	"hone/checkpoint/file"
 	"hone/data/hub"
 	"hone/recipes"
 	"hone/trainer/pretrained"
@@ -140,11 +139,11 @@ func (r *Imported) hash(ctx context.Context, o recipes.Console) (string, error) 
 	var b strings.Builder
 	fmt.Fprintln(&b, filepath.Base(abs))
 	for _, name := range names {
-		info, err := file.Hash(ctx, filepath.Join(w.Dir(), name), recipes.Progress(bar))
+		sum, err := r.sum(ctx, w.Dir(), name, recipes.Progress(bar))
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintln(&b, info.SHA256, name)
+		fmt.Fprintln(&b, sum, name)
 	}
 	return b.String(), nil
 }

@@ -23,7 +23,6 @@ type ggufModel struct {
 	weights *checkpoint.Weights // by transformers' names, and as they lie there
 	config  []byte              // config.json, which says the same as the file's keys
 	licence string
-	notes   []string
 	pooling string              // as pretrained.Sentence has it; "": it does not say
 	origins []checkpoint.Origin // of a file that hone wrote: what the model has learned from
 }
@@ -82,7 +81,7 @@ func openGGUF(path string) (m *ggufModel, err error) {
 		}
 		list = append(list, d)
 	}
-	m = &ggufModel{weights: file.Derive(list), licence: k.text("general.license", ""), notes: k.notes, pooling: k.pooling}
+	m = &ggufModel{weights: file.Derive(list), licence: k.text("general.license", ""), pooling: k.pooling}
 	if text := k.text(provenanceKey, ""); text != "" {
 		if err := json.Unmarshal([]byte(text), &m.origins); err != nil {
 			return nil, fmt.Errorf("key %s: %w", provenanceKey, err)
@@ -111,8 +110,7 @@ type ggufKeys struct {
 	weights *checkpoint.Weights
 	tensors map[string]int // by name
 	used    map[string]bool
-	notes   []string // what is not kept
-	pooling string   // of a bert
+	pooling string // of a bert
 	err     error
 }
 

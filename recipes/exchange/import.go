@@ -44,6 +44,7 @@ type Imported struct {
 	config   map[string]json.RawMessage // config.json
 	snapshot *hub.Snapshot              // that Source is of; nil: a directory of the user's
 	gguf     *ggufModel                 // that Source is; nil: a directory
+	sums     map[string]string          // sha256 of files that have been hashed, by name
 }
 
 // importStage is the stage of an imported checkpoint.
@@ -109,6 +110,9 @@ func (r *Imported) make(ctx context.Context, o recipes.Console) (*Imported, erro
 	defer bar.Close()
 	var total int64 // of the files, which are hashed, and then of the tensors, which are converted
 	for _, name := range w.Files() {
+		if r.sums[name] != "" {
+			continue
+		}
 		info, err := os.Stat(filepath.Join(w.Dir(), name))
 		if err != nil {
 			return nil, recipes.Input(err)
@@ -125,11 +129,11 @@ func (r *Imported) make(ctx context.Context, o recipes.Console) (*Imported, erro
 	progress := &counter{set: func(done int64) { bar.Set(done, total, "") }}
 	for _, name := range w.Files() {
 		before := progress.n
-		info, err := file.Hash(ctx, filepath.Join(w.Dir(), name), func(done, _ int64) { progress.add(before + done - progress.n) })
+		sum, err := r.sum(ctx, w.Dir(), name, func(done, _ int64) { progress.add(before + done - progress.n) })
 		if err != nil {
 			return nil, recipes.Input(err)
 		}
-		origin.Imported.Files[name] = info.SHA256
+		origin.Imported.Files[name] = sum
 	}
 	chain := []checkpoint.Origin{origin}
 	if r.gguf != nil { // what was exported from here: what is known of it stays known
@@ -157,6 +161,22 @@ func (r *Imported) make(ctx context.Context, o recipes.Console) (*Imported, erro
 		return nil, err
 	}
 	return r, nil
+}
+
+// sum is the sha256 of a file of the model, which is read for it once.
+func (r *Imported) sum(ctx context.Context, dir, name string, progress func(done, total int64)) (string, error) {
+	if sum := r.sums[name]; sum != "" {
+		return sum, nil
+	}
+	info, err := file.Hash(ctx, filepath.Join(dir, name), progress)
+	if err != nil {
+		return "", err
+	}
+	if r.sums == nil {
+		r.sums = map[string]string{}
+	}
+	r.sums[name] = info.SHA256
+	return info.SHA256, nil
 }
 
 // origin is the provenance of the imported model.
@@ -203,7 +223,6 @@ func (r *Imported) open() (w *checkpoint.Weights, config []byte, err error) {
 			if r.gguf, err = openGGUF(r.Source); err != nil {
 				return nil, nil, err
 			}
-			r.Notes = append(r.Notes, r.gguf.notes...)
 			return r.gguf.weights, r.gguf.config, nil
 		case ".safetensors", ".bin", ".pt", ".pth", ".ckpt":
 			return nil, nil, fmt.Errorf("%s is a file of weights: import its directory, which has its config.json too", r.Source)
