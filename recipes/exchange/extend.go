@@ -185,12 +185,15 @@ func (x *extension) save(dst string) error {
 		checkpoint.BytesFile(checkpoint.ConfigFile, config),
 		checkpoint.BytesFile(checkpoint.TokenizerFile, x.tok.JSON()),
 	}
-	if _, ok := x.from.Manifest.Files[checkpoint.GenerationFile]; ok {
-		text, err := x.from.File(checkpoint.GenerationFile)
+	for _, name := range []string{checkpoint.GenerationFile, pretrained.SentenceFile} {
+		if _, ok := x.from.Manifest.Files[name]; !ok {
+			continue
+		}
+		text, err := x.from.File(name)
 		if err != nil {
 			return err
 		}
-		files = append(files, checkpoint.BytesFile(checkpoint.GenerationFile, text))
+		files = append(files, checkpoint.BytesFile(name, text))
 	}
 	return checkpoint.Create(dst, m, files)
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"hone/checkpoint"
+	"hone/data/tokenizer"
 	"hone/trainer/pretrained"
 )
 
@@ -106,5 +107,25 @@ func TestImportSentenceRefused(t *testing.T) {
 				t.Error("a checkpoint is there")
 			}
 		})
+	}
+}
+
+// A model with more tokens makes vectors of texts as before.
+func TestExtendKeepsSentence(t *testing.T) {
+	dir := sentenceDir(t, map[string]string{"modules.json": oldModules, "1_Pooling/config.json": oldPooling})
+	src, dst := filepath.Join(t.TempDir(), "imported"), filepath.Join(t.TempDir(), "extended")
+	r, err := Import(t.Context(), dir, src, silent())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ExtendCheckpoint(src, dst, []tokenizer.AddedToken{{Content: "<new>", Special: true}}, 1); err != nil {
+		t.Fatal(err)
+	}
+	made, err := checkpoint.Open(dst)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kept, err := pretrained.ReadSentence(made); err != nil || !reflect.DeepEqual(kept, r.Sentence) {
+		t.Errorf("kept %+v, %v, want %+v", kept, err, r.Sentence)
 	}
 }
