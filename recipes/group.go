@@ -39,21 +39,28 @@ func (g *group) has(kind, objective string) bool {
 	})
 }
 
+// stages are those that have the group, in words: of each a kind, and an objective.
+func (g *group) stages() (list []string) {
+	for _, of := range g.of {
+		kind, objective, learns := strings.Cut(of, "/")
+		if learns {
+			kind += fmt.Sprintf(" with objective = %q", objective)
+		}
+		list = append(list, kind)
+	}
+	return list
+}
+
 // only says to a stage of a kind and an objective which stages have the group.
 func (g *group) only(kind, objective string) string {
-	var stages, learning []string
+	var learning []string
 	for _, of := range g.of {
-		k, o, learns := strings.Cut(of, "/")
-		if learns && k == kind {
+		if k, o, learns := strings.Cut(of, "/"); learns && k == kind {
 			learning = append(learning, fmt.Sprintf("%q", o))
 		}
-		if learns {
-			k += fmt.Sprintf(" with objective = %q", o)
-		}
-		stages = append(stages, k)
 	}
-	if len(learning) == len(stages) {
+	if len(learning) == len(g.of) {
 		return fmt.Sprintf("only objective = %s has it, not %s", strings.Join(learning, " or "), objective)
 	}
-	return fmt.Sprintf("only a stage of kind %s has it", strings.Join(stages, " or "))
+	return fmt.Sprintf("only a stage of kind %s has it", strings.Join(g.stages(), " or "))
 }

@@ -40,18 +40,28 @@ func Load(nameOrFile string, overrides []string, h Host) (*Recipe, error) {
 	return Parse(file, text, overrides, h)
 }
 
+// treeOf reads the TOML of a recipe or a task, kind saying which. An error has the line of what
+// is no TOML.
+func treeOf(kind, file, text string) (map[string]any, error) {
+	tree := map[string]any{}
+	_, err := toml.Decode(text, &tree)
+	var pe toml.ParseError
+	switch {
+	case errors.As(err, &pe):
+		return nil, &Faults{File: file, List: []Fault{{Line: pe.Position.Line, Key: pe.LastKey, Message: pe.Message}}}
+	case err != nil:
+		return nil, Input(fmt.Errorf("%s %s: %w", kind, file, err))
+	}
+	return tree, nil
+}
+
 // Parse is Load of a recipe's text; messages call it file.
 func Parse(file, text string, overrides []string, h Host) (*Recipe, error) {
-	tree := map[string]any{}
-	faults := &Faults{File: file}
-	if _, err := toml.Decode(text, &tree); err != nil {
-		var pe toml.ParseError
-		if errors.As(err, &pe) {
-			faults.List = append(faults.List, Fault{Line: pe.Position.Line, Key: pe.LastKey, Message: pe.Message})
-			return nil, faults
-		}
-		return nil, Input(fmt.Errorf("recipe %s: %w", file, err))
+	tree, err := treeOf("recipe", file, text)
+	if err != nil {
+		return nil, err
 	}
+	faults := &Faults{File: file}
 	r := defaultRecipe()
 	r.Name = strings.TrimSuffix(filepath.Base(file), ".toml")
 	r.origin = origin{file: file, lines: keyLines(text)}

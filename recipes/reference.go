@@ -39,16 +39,18 @@ type Key struct {
 }
 
 // choices are the values of keys that have few, by table and key.
-var choices = map[string][]string{
-	"[[stage]].kind": stageKinds, "[[stage]].objective": objectives(stageKinds...),
-	"[[stage]].lr_scheduler_type": optim.Schedules, "[[stage]].optim": optim.Names, "[[stage]].decay_type": optim.DecayTypes,
-	"[[stage]].precision": append(slices.Clone(Precisions), "auto"), "[[stage]].trainable": trainables, "[[stage]].mixture_by": mixtureUnits,
-	"[[stage]].split": evaluatedSplits, "[[stage]].baselines": baselines(),
-	"[corpus.NAME].format": source.Formats, "[corpus.NAME].on_error": onErrors, "[corpus.NAME].normalize": clean.Forms, "[corpus.NAME].dedup": clean.Dedups,
-	"[corpus.NAME].hold_out": holdOuts, "[corpus.NAME].quote": source.Quotes,
-	"[tokenizer].kind":   tokenizer.TrainKinds,
-	"[model].model_type": model.ModelTypes,
-	"task.kind":          task.Names(), "task.split": taskSplits, "task.baselines": eval.Fitted(baselines()),
+func choices() map[string][]string {
+	return map[string][]string{
+		"[[stage]].kind": stageKinds, "[[stage]].objective": objectives(stageKinds...),
+		"[[stage]].lr_scheduler_type": optim.Schedules, "[[stage]].optim": optim.Names, "[[stage]].decay_type": optim.DecayTypes,
+		"[[stage]].precision": append(slices.Clone(Precisions), "auto"), "[[stage]].trainable": trainables, "[[stage]].mixture_by": mixtureUnits,
+		"[[stage]].split": evaluatedSplits, "[[stage]].baselines": baselines(),
+		"[corpus.NAME].format": source.Formats, "[corpus.NAME].on_error": onErrors, "[corpus.NAME].normalize": clean.Forms, "[corpus.NAME].dedup": clean.Dedups,
+		"[corpus.NAME].hold_out": holdOuts, "[corpus.NAME].quote": source.Quotes,
+		"[tokenizer].kind":   tokenizer.TrainKinds,
+		"[model].model_type": model.ModelTypes,
+		"task.kind":          task.Names(), "task.split": taskSplits, "task.baselines": eval.Fitted(baselines()),
+	}
 }
 
 // RecipeReference lists the keys of recipes: those of stages by their kind and objective,
@@ -61,7 +63,7 @@ func RecipeReference() Reference {
 		{"[tokenizer]", "", keysOf("[tokenizer]", &r.Tokenizer)},
 	}
 	for _, g := range groups() {
-		ref = append(ref, Section{"[[stage]]", g.stages(), keysOf("[[stage]]", g.in(&s).Addr().Interface())})
+		ref = append(ref, Section{"[[stage]]", strings.Join(g.stages(), ", "), keysOf("[[stage]]", g.in(&s).Addr().Interface())})
 	}
 	ref = append(ref, Section{"[[stage.mixture]]", "", keysOf("[[stage.mixture]]", new(Mix))})
 	scaling := Section{Table: "[model.rope_scaling]"}
@@ -87,21 +89,9 @@ func TaskReference() Reference {
 	return Reference{{"task", "", keysOf("task", &t)}}
 }
 
-// stages says which stages have a group.
-func (g *group) stages() string {
-	var list []string
-	for _, of := range g.of {
-		kind, objective, learns := strings.Cut(of, "/")
-		if learns {
-			kind += fmt.Sprintf(" with objective = %q", objective)
-		}
-		list = append(list, kind)
-	}
-	return strings.Join(list, ", ")
-}
-
 // keysOf are the keys of structs that hold their defaults.
 func keysOf(table string, structs ...any) (keys []Key) {
+	values := choices()
 	for _, of := range structs {
 		v := reflect.ValueOf(of).Elem()
 		for f := range fields(v.Type()) {
@@ -111,7 +101,7 @@ func keysOf(table string, structs ...any) (keys []Key) {
 			}
 			k := Key{
 				Name: name, Type: typeOf(f.Type), Unit: f.Tag.Get("unit"), Meaning: f.Tag.Get("doc"),
-				Needed: f.Tag.Get("need") != "", Values: choices[table+"."+name],
+				Needed: f.Tag.Get("need") != "", Values: values[table+"."+name],
 			}
 			if m, ok := modelMeanings[name]; ok && strings.HasPrefix(table, "[model") {
 				k.Unit, k.Meaning = m.unit, m.doc

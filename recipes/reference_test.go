@@ -66,7 +66,7 @@ func TestReferenceOfEveryKey(t *testing.T) {
 			t.Errorf("no family has %s", name)
 		}
 	}
-	for name := range choices {
+	for name := range choices() {
 		if !chosen[name] {
 			t.Errorf("%s is no key", name)
 		}

@@ -2,12 +2,9 @@ package recipes
 
 import (
 	"embed"
-	"errors"
 	"fmt"
 	"reflect"
 	"strings"
-
-	"github.com/BurntSushi/toml"
 
 	"hone/data/corpus"
 	"hone/data/task"
@@ -60,16 +57,11 @@ func LoadTask(nameOrFile string) (*task.Task, error) {
 			return nil, Input(fmt.Errorf("task: %w", err))
 		}
 	}
-	faults := &Faults{File: file}
-	tree := map[string]any{}
-	if _, err := toml.Decode(string(text), &tree); err != nil {
-		var pe toml.ParseError
-		if errors.As(err, &pe) {
-			faults.List = append(faults.List, Fault{Line: pe.Position.Line, Key: pe.LastKey, Message: pe.Message})
-			return nil, faults
-		}
-		return nil, Input(fmt.Errorf("task %s: %w", file, err))
+	tree, err := treeOf("task", file, string(text))
+	if err != nil {
+		return nil, err
 	}
+	faults := &Faults{File: file}
 	t := defaultTask()
 	t.Name = strings.TrimSuffix(file, ".toml")
 	d := decoder{faults: faults, lines: keyLines(string(text)), task: true}
