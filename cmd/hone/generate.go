@@ -49,7 +49,11 @@ options that are not given.
 			if err := c.Context().Err(); err != nil {
 				return err
 			}
-			t.say(fmt.Sprintf("%d tokens, %.0f tokens/s, ended by %s", len(r.IDs), r.TokensPerSecond, r.Reason))
+			by := r.Reason
+			if r.ContextFull {
+				by = fmt.Sprintf("the context of %d tokens, which is full", w.Context())
+			}
+			t.say(fmt.Sprintf("%d tokens, %.0f tokens/s, ended by %s", len(r.IDs), r.TokensPerSecond, by))
 			return nil
 		},
 	}

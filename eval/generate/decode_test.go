@@ -2,6 +2,7 @@ package generate
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -103,15 +104,12 @@ func forward(t *testing.T, net *model.Network, ids []int32) []float32 {
 // model's positions and far beyond, where the context is its newer half.
 func TestGreedy(t *testing.T) {
 	g, net := generator(t)
-	for _, prompt := range []string{"", "abc", strings.Repeat("hone", 3) + "abc", strings.Repeat("hone", 9)} {
-		r, err := g.Generate(t.Context(), prompt, Options{MaxTokens: 3 * window}, nil)
+	for _, prompt := range []string{"", "abc", strings.Repeat("hone", 3) + "abc", "abcx"} {
+		r, err := g.Generate(t.Context(), prompt, Options{MaxTokens: 3 * window, Slide: true}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		context := letters{}.Encode([]int32{0}, prompt)
-		if len(context) >= window {
-			context = context[len(context)-window/2:]
-		}
 		for i, id := range append(slices.Clone(r.IDs), -1) {
 			logits := forward(t, net, context)
 			best := int32(0)
@@ -146,11 +144,11 @@ func TestPieces(t *testing.T) {
 	text := letters{}.Encode([]int32{0}, "abcdefghijklm")
 	var want []float32
 	for _, piece := range []int{512, 1, 3, 5, 13} {
-		g.piece = piece
+		g.piece, g.held = piece, nil
 		if err := g.fit(window); err != nil {
 			t.Fatal(err)
 		}
-		if err := g.read(t.Context(), text, 0); err != nil {
+		if err := g.read(t.Context(), text); err != nil {
 			t.Fatal(err)
 		}
 		if want == nil {
@@ -203,14 +201,14 @@ func TestGreedyWithoutCache(t *testing.T) {
 		g.window = 23
 		answers := c.Writing() == model.Answered
 		const prompt, n = "hone", 40
-		r, err := g.Generate(t.Context(), prompt, Options{MaxTokens: n, Sampler: Sampler{Temperature: 1, Seed: 3}}, nil)
+		r, err := g.Generate(t.Context(), prompt, Options{MaxTokens: n, Slide: true, Sampler: Sampler{Temperature: 1, Seed: 3}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if r.Reason == "end of text" && len(r.IDs) < 10 {
 			t.Fatalf("%s: only %d tokens: %s", name, len(r.IDs), r.Reason)
 		}
-		r, err = g.Generate(t.Context(), prompt, Options{MaxTokens: n}, nil)
+		r, err = g.Generate(t.Context(), prompt, Options{MaxTokens: n, Slide: true}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -232,7 +230,7 @@ func TestGreedyWithoutCache(t *testing.T) {
 			t.Errorf("%s: %v: a test that sees nothing", name, r.IDs)
 		}
 		if answers {
-			if _, err := g.Generate(t.Context(), strings.Repeat("hone", 9), Options{MaxTokens: 1}, nil); err == nil || !strings.Contains(err.Error(), "the prompt has 37 tokens including its end token; want at most 23") {
+			if _, err := g.Generate(t.Context(), strings.Repeat("hone", 9), Options{MaxTokens: 1}, nil); err == nil || !strings.Contains(err.Error(), "the prompt has 37 tokens, with those that the model puts around it; the context is 23") {
 				t.Errorf("a prompt that is too long: %v", err)
 			}
 		}
@@ -302,7 +300,7 @@ func TestSeedAndPieces(t *testing.T) {
 	g, _ := generator(t)
 	text := func(seed uint64) string {
 		var pieces strings.Builder
-		r, err := g.Generate(t.Context(), "go", Options{MaxTokens: 20, Sampler: Sampler{Temperature: 1, Seed: seed}},
+		r, err := g.Generate(t.Context(), "go", Options{MaxTokens: 20, Slide: true, Sampler: Sampler{Temperature: 1, Seed: seed}},
 			func(piece string) { pieces.WriteString(piece) })
 		if err != nil {
 			t.Fatal(err)
@@ -350,5 +348,70 @@ func TestInterrupted(t *testing.T) {
 	r, err := g.Generate(ctx, "go", Options{MaxTokens: 50}, func(string) { cancel() })
 	if err != nil || r.Reason != "interrupted" || len(r.IDs) != 1 {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// A text that fills the context ends there, and says so; one that has to slide says how much it dropped.
+func TestContext(t *testing.T) {
+	g, _ := generator(t)
+	r, err := g.Generate(t.Context(), "hone", Options{MaxTokens: 50}, nil)
+	// The last token is never read: it may stand behind the context.
+	if err != nil || len(r.IDs) != window+1-5 || r.Reason != "length" || !r.ContextFull {
+		t.Errorf("%+v, %v", r, err)
+	}
+	whole, err := g.Generate(t.Context(), "hone", Options{MaxTokens: 50, Slide: true}, nil)
+	if err != nil || len(whole.IDs) != 50 || whole.ContextFull || whole.Dropped == 0 || 5+50-1-whole.Dropped > window {
+		t.Errorf("%+v, %v", whole, err)
+	}
+	if r, err := g.Generate(t.Context(), "hone", Options{MaxTokens: window + 1 - 5}, nil); err != nil || r.ContextFull {
+		t.Errorf("%+v, %v", r, err)
+	}
+	for _, slide := range []bool{false, true} {
+		_, err := g.Generate(t.Context(), strings.Repeat("hone", 4), Options{MaxTokens: 1, Slide: slide}, nil)
+		if err == nil || err.Error() != "generate: the prompt has 17 tokens, with those that the model puts around it; the context is 16" {
+			t.Errorf("a prompt that is too long: %v", err)
+		}
+	}
+	if _, err := g.Continue(t.Context(), []int32{3, 27}, Options{MaxTokens: 1}, nil); err == nil || !strings.Contains(err.Error(), "token 27, but the model only 27 tokens") {
+		t.Errorf("a token that the model does not have: %v", err)
+	}
+}
+
+// Weights that are no numbers are an error, not a text of the first token.
+func TestNaN(t *testing.T) {
+	g, net := generator(t)
+	bias := []float32{float32(math.NaN()), 15: 0}
+	if err := net.SetWeight("transformer.ln_f.bias", bias); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.Generate(t.Context(), "go", Options{MaxTokens: 1}, nil); err == nil || !strings.Contains(err.Error(), "not numbers") {
+		t.Errorf("a text of NaN: %v", err)
+	}
+}
+
+// A generator reads of a prompt what it does not remember, and writes what a new one writes.
+func TestRemembers(t *testing.T) {
+	g, net := generator(t)
+	for _, prompt := range []string{"abcdefg", "abcdefg", "abcxyz", "q", "qabcd", "abc"} {
+		fresh, err := New(net, letters{}, Settings{Starts: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids, err := g.Prompt(prompt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := Options{MaxTokens: 4, Sampler: Sampler{Temperature: 1, Seed: 9}}
+		want, err := fresh.Continue(t.Context(), ids, o, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := g.Continue(t.Context(), ids, o, nil)
+		if err != nil || got.Text != want.Text || !slices.Equal(got.IDs, want.IDs) || !slices.Equal(g.logits, fresh.logits) {
+			t.Errorf("%q: %+v, %v; a new generator: %+v", prompt, got, err, want)
+		}
+		if !slices.Equal(g.held, append(ids, got.IDs[:3]...)) {
+			t.Errorf("%q: holds %v", prompt, g.held)
+		}
 	}
 }

@@ -3,7 +3,9 @@ package generate
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"math"
 
 	"hone/trainer/exec"
 	"hone/trainer/model"
@@ -17,6 +19,7 @@ type decoder struct {
 	x      *exec.Executor // without caches: a program for size tokens
 	cached *model.Session // with caches for size tokens
 	size   int
+	held   []int32   // the tokens whose keys and values the caches have
 	piece  int       // the most tokens that are read at once
 	source []int32   // the input of an encoder
 	logits []float32 // (V)
@@ -50,8 +53,8 @@ func (d *decoder) fit(tokens int) (err error) {
 	size = min(size, d.window)
 	switch d.how {
 	case model.Cached:
-		if d.size != size {
-			d.cached, d.size = d.net.NewSession(), size
+		if d.size < size {
+			d.cached, d.size, d.held = d.net.NewSession(), size, nil
 		}
 	case model.Queried:
 		d.x, err = d.net.Executor(model.Evaluate, 1, size+1, 1)
@@ -64,14 +67,18 @@ func (d *decoder) fit(tokens int) (err error) {
 	return nil
 }
 
-// read computes the logits of the token after a text, whose first seen tokens are in the
-// caches already. When ctx ends, it stops between pieces of the text, and the logits are not
-// those of the whole text.
-func (d *decoder) read(ctx context.Context, text []int32, seen int) error {
+// read computes the logits of the token after a text. Of what the caches have, it reads again only what differs. When
+// ctx ends, it stops between pieces of the text, and the logits are not those of the whole text.
+func (d *decoder) read(ctx context.Context, text []int32) error {
 	if d.how != model.Cached {
 		d.lay(text)
 		return d.run()
 	}
+	seen := 0 // the last token is read in any case: its logits are wanted
+	for seen < min(len(text)-1, len(d.held)) && text[seen] == d.held[seen] {
+		seen++
+	}
+	d.held = d.held[:seen]
 	f := &d.feed
 	for seen < len(text) && ctx.Err() == nil {
 		piece := text[seen:min(len(text), seen+d.piece)]
@@ -95,7 +102,7 @@ func (d *decoder) read(ctx context.Context, text []int32, seen int) error {
 		if err := d.run(); err != nil {
 			return err
 		}
-		seen += len(piece)
+		d.held, seen = append(d.held, piece...), seen+len(piece)
 	}
 	return nil
 }
@@ -143,6 +150,11 @@ func (d *decoder) run() error {
 	}
 	if err := exec.Read(d.x, "logits", d.logits); err != nil {
 		return fmt.Errorf("generate: %w", err)
+	}
+	for _, v := range d.logits {
+		if !(v <= math.MaxFloat32) {
+			return errors.New("generate: the model's logits are not numbers: its weights are damaged, or too large for float32")
+		}
 	}
 	return nil
 }

@@ -20,7 +20,8 @@ import (
 type Options struct {
 	MaxTokens int // 1 or more
 	Sampler
-	Stop []string // the text ends before the first of these strings
+	Stop  []string // the text ends before the first of these strings
+	Slide bool     // a text that has filled the context goes on without its older half; else it ends there
 }
 
 // Result is a generated text.
@@ -28,7 +29,9 @@ type Result struct {
 	Text            string  `json:"text"` // without the prompt
 	IDs             []int32 `json:"ids"`
 	TokensPerSecond float64 `json:"tokens_per_second"`
-	Reason          string  `json:"reason"` // why it ended: "end of text", "stop", "length", "interrupted"
+	Reason          string  `json:"reason"`                 // why it ended: "end of text", "stop", "length", "interrupted"
+	ContextFull     bool    `json:"context_full,omitempty"` // the context ended it, not MaxTokens
+	Dropped         int     `json:"dropped,omitempty"`      // tokens, of prompt and text, that were dropped to make room
 }
 
 // A Generator writes with one network. It keeps the memory of its caches between calls, and is
@@ -57,11 +60,36 @@ func New(net *model.Network, tok tokenizer.Tokenizer, s Settings) (*Generator, e
 // Generate continues a prompt. emit, which may be nil, gets the text piece by piece as it is
 // written. When ctx ends, Generate returns the text so far, with the reason "interrupted".
 //
-// When the text reaches the model's longest sequence, its older half is dropped and the newer
-// half is read again as a sequence that starts at position 0.
+// A text that has filled the model's longest sequence, the context, ends there. With Options.Slide
+// its older half is dropped, and the newer half is read again as a sequence that starts at position 0.
 //
 // Errors about options and prompt are faults of the user's input (exit code 2).
 func (g *Generator) Generate(ctx context.Context, prompt string, o Options, emit func(piece string)) (*Result, error) {
+	ids, err := g.Prompt(prompt)
+	if err != nil {
+		return nil, err
+	}
+	return g.Continue(ctx, ids, o, emit)
+}
+
+// Prompt gives the tokens of a prompt, with those that the frame puts around it.
+func (g *Generator) Prompt(prompt string) ([]int32, error) {
+	ids := g.tok.Encode(slices.Clone(g.Before), prompt)
+	if err := tokenizer.Fault(g.tok); err != nil {
+		return nil, fmt.Errorf("generate: %w", err)
+	}
+	if g.Starts && len(ids) > 1 && ids[1] == g.Start { // written in the prompt
+		ids = ids[1:]
+	}
+	return append(ids, g.After...), nil
+}
+
+// Context is the longest sequence in tokens: prompt and text together, but for an encoder-decoder each for itself.
+func (g *Generator) Context() int { return g.window }
+
+// Continue is Generate for a prompt of ready tokens, to which none are added. What the prompt has in common with
+// the text before it is not read again; the results are the same.
+func (g *Generator) Continue(ctx context.Context, prompt []int32, o Options, emit func(piece string)) (*Result, error) {
 	if err := o.Sampler.validate(); err != nil {
 		return nil, fmt.Errorf("generate: %w", err)
 	}
@@ -72,18 +100,15 @@ func (g *Generator) Generate(ctx context.Context, prompt string, o Options, emit
 		emit = func(string) {}
 	}
 	began := time.Now()
-	pick := o.Sampler.start()
 	history, err := g.begin(prompt)
 	if err != nil {
 		return nil, err
 	}
-	if len(history) >= g.window {
-		history = history[len(history)-g.window/2:]
-	}
+	pick := o.Sampler.picker(history)
 	if err := g.fit(max(len(history)+o.MaxTokens, len(g.source))); err != nil {
 		return nil, err
 	}
-	if err := g.read(ctx, history, 0); err != nil {
+	if err := g.read(ctx, history); err != nil {
 		return nil, err
 	}
 	r := &Result{Reason: "length", IDs: []int32{}}
@@ -93,7 +118,10 @@ func (g *Generator) Generate(ctx context.Context, prompt string, o Options, emit
 			r.Reason = "interrupted"
 			break
 		}
-		id := pick(g.logits[:min(len(g.logits), g.tok.Size())]) // rows beyond the vocabulary are padding
+		id, err := pick.next(g.logits[:min(len(g.logits), g.tok.Size())]) // rows beyond the vocabulary are padding
+		if err != nil {
+			return nil, fmt.Errorf("generate: %w", err)
+		}
 		if slices.Contains(g.Ends, id) {
 			r.Reason = "end of text"
 			break
@@ -112,11 +140,15 @@ func (g *Generator) Generate(ctx context.Context, prompt string, o Options, emit
 		if len(r.IDs) == o.MaxTokens {
 			break
 		}
-		seen := len(history) - 1
-		if seen == g.window {
-			history, seen = history[len(history)-g.window/2:], 0
+		if len(history) > g.window {
+			if !o.Slide {
+				r.ContextFull = true
+				break
+			}
+			drop := len(history) - g.window/2
+			history, r.Dropped = history[drop:], r.Dropped+drop
 		}
-		if err := g.read(ctx, history, seen); err != nil {
+		if err := g.read(ctx, history); err != nil {
 			return nil, err
 		}
 	}
@@ -129,20 +161,18 @@ func (g *Generator) Generate(ctx context.Context, prompt string, o Options, emit
 
 // begin gives the tokens that the text begins with: the prompt, or for an encoder-decoder,
 // whose encoder reads the prompt, the first token of the answer.
-func (g *Generator) begin(prompt string) ([]int32, error) {
-	text := g.tok.Encode(slices.Clone(g.Before), prompt)
-	if err := tokenizer.Fault(g.tok); err != nil {
-		return nil, fmt.Errorf("generate: %w", err)
+func (g *Generator) begin(prompt []int32) ([]int32, error) {
+	for _, id := range prompt {
+		if vocab := g.net.Config().VocabSize; id < 0 || int(id) >= vocab {
+			return nil, fmt.Errorf("generate: the prompt has token %d, but the model only %d tokens", id, vocab)
+		}
 	}
-	if g.Starts && len(text) > 1 && text[1] == g.Start { // written in the prompt
-		text = text[1:]
+	if n := len(prompt); n > g.window {
+		return nil, fmt.Errorf("generate: the prompt has %d tokens, with those that the model puts around it; the context is %d", n, g.window)
 	}
-	text = append(text, g.After...)
+	text := slices.Clone(prompt)
 	if g.how == model.Answered {
 		g.source, text = text, nil
-		if n := len(g.source); n > g.window {
-			return nil, fmt.Errorf("generate: the prompt has %d tokens including its end token; want at most %d", n, g.window)
-		}
 	}
 	if len(text) > 0 {
 		return text, nil

@@ -12,14 +12,13 @@ import (
 
 func TestSampler(t *testing.T) {
 	logits := []float32{0, 2, 1, -1}
-	pick := (&Sampler{}).start()
-	if got := pick(logits); got != 1 {
+	if got := (&Sampler{}).picker(nil).pick(logits); got != 1 {
 		t.Errorf("greedy picked %d", got)
 	}
 	count := func(s Sampler) (n [4]int) {
-		pick := s.start()
+		p := s.picker(nil)
 		for range 20000 {
-			n[pick(logits)]++
+			n[p.pick(logits)]++
 		}
 		return n
 	}

@@ -33,51 +33,69 @@ type candidate struct {
 	p  float64
 }
 
-// start returns the function that chooses the tokens of one text.
-func (s *Sampler) start() func(logits []float32) int32 {
-	r := rand.New(rand.NewPCG(s.Seed, 0x9e3779b97f4a7c15))
-	var list []candidate
-	return func(logits []float32) int32 {
-		top := int32(0)
-		for i, v := range logits {
-			if v > logits[top] {
-				top = int32(i)
-			}
+// A picker chooses the tokens of one text. It keeps what it has chosen.
+type picker struct {
+	Sampler
+	rng    *rand.Rand
+	prompt []int32
+	chosen []int32
+	list   []candidate
+}
+
+// picker starts a text with the tokens that are read before its first: the prompt's, or for an encoder-decoder those
+// that the decoder starts with.
+func (s *Sampler) picker(prompt []int32) *picker {
+	return &picker{Sampler: *s, rng: rand.New(rand.NewPCG(s.Seed, 0x9e3779b97f4a7c15)), prompt: slices.Clone(prompt)}
+}
+
+// next chooses a token by its logits (V), which are numbers, and may be changed here.
+func (p *picker) next(logits []float32) (int32, error) {
+	id := p.pick(logits)
+	p.chosen = append(p.chosen, id)
+	return id, nil
+}
+
+func (p *picker) pick(logits []float32) int32 {
+	top := int32(0)
+	for i, v := range logits {
+		if v > logits[top] {
+			top = int32(i)
 		}
-		if s.Temperature == 0 {
-			return top
-		}
-		list = list[:0]
-		for i, v := range logits {
-			list = append(list, candidate{int32(i), math.Exp((float64(v) - float64(logits[top])) / s.Temperature)})
-		}
-		// The most likely first; equals by id, so that the order is the same on every machine.
-		slices.SortFunc(list, func(a, b candidate) int {
-			return cmp.Or(cmp.Compare(b.p, a.p), cmp.Compare(a.id, b.id))
-		})
-		if s.TopK > 0 && s.TopK < len(list) {
-			list = list[:s.TopK]
-		}
-		sum := total(list)
-		if s.TopP > 0 && s.TopP < 1 {
-			acc := 0.0
-			for i, c := range list {
-				acc += c.p
-				if acc >= s.TopP*sum {
-					list = list[:i+1]
-					break
-				}
-			}
-			sum = total(list)
-		}
-		x := r.Float64() * sum
-		for _, c := range list {
-			if x -= c.p; x < 0 {
-				return c.id
-			}
-		}
-		return list[len(list)-1].id
 	}
+	if p.Temperature == 0 {
+		return top
+	}
+	list := p.list[:0]
+	for i, v := range logits {
+		list = append(list, candidate{int32(i), math.Exp((float64(v) - float64(logits[top])) / p.Temperature)})
+	}
+	p.list = list
+	// The most likely first; equals by id, so that the order is the same on every machine.
+	slices.SortFunc(list, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(b.p, a.p), cmp.Compare(a.id, b.id))
+	})
+	if p.TopK > 0 && p.TopK < len(list) {
+		list = list[:p.TopK]
+	}
+	sum := total(list)
+	if p.TopP > 0 && p.TopP < 1 {
+		acc := 0.0
+		for i, c := range list {
+			acc += c.p
+			if acc >= p.TopP*sum {
+				list = list[:i+1]
+				break
+			}
+		}
+		sum = total(list)
+	}
+	x := p.rng.Float64() * sum
+	for _, c := range list {
+		if x -= c.p; x < 0 {
+			return c.id
+		}
+	}
+	return list[len(list)-1].id
 }
 
 func total(list []candidate) float64 {

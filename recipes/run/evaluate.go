@@ -189,7 +189,7 @@ func (w *runner) samples(ctx context.Context, s *recipes.Stage, name string, m *
 	bar := w.o.Bar("writing samples", "texts")
 	defer bar.Close()
 	for i := range s.Samples {
-		o := generate.Options{MaxTokens: 80, Sampler: generate.Sampler{Temperature: 0.8, TopP: 0.95, Seed: uint64(w.r.Seed + i)}}
+		o := generate.Options{MaxTokens: 80, Slide: true, Sampler: generate.Sampler{Temperature: 0.8, TopP: 0.95, Seed: uint64(w.r.Seed + i)}}
 		prompt := prompts[i%len(prompts)]
 		r, err := g.Generate(ctx, prompt, o, nil)
 		if err != nil {
