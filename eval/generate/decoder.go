@@ -74,10 +74,7 @@ func (d *decoder) read(ctx context.Context, text []int32) error {
 		d.lay(text)
 		return d.run()
 	}
-	seen := 0 // the last token is read in any case: its logits are wanted
-	for seen < min(len(text)-1, len(d.held)) && text[seen] == d.held[seen] {
-		seen++
-	}
+	seen := d.has(text)
 	d.held = d.held[:seen]
 	f := &d.feed
 	for seen < len(text) && ctx.Err() == nil {
@@ -105,6 +102,15 @@ func (d *decoder) read(ctx context.Context, text []int32) error {
 		d.held, seen = append(d.held, piece...), seen+len(piece)
 	}
 	return nil
+}
+
+// has is how many of a text's tokens the caches have and read does not read again. The last one is
+// read in any case: its logits are wanted.
+func (d *decoder) has(text []int32) (n int) {
+	for n < min(len(text)-1, len(d.held)) && text[n] == d.held[n] {
+		n++
+	}
+	return n
 }
 
 // lay fills the feed with a text; for XLNet a placeholder of the next token follows it.

@@ -28,7 +28,10 @@ type Options struct {
 type Result struct {
 	Text            string  `json:"text"` // without the prompt
 	IDs             []int32 `json:"ids"`
-	TokensPerSecond float64 `json:"tokens_per_second"`
+	TokensPerSecond float64 `json:"tokens_per_second"` // with the prompt read
+	PromptTokens    int     `json:"prompt_tokens"`
+	PromptRead      int     `json:"prompt_tokens_read"`     // the others are in the caches from the text before
+	PromptSeconds   float64 `json:"prompt_seconds"`         // of reading them
 	Reason          string  `json:"reason"`                 // why it ended: "end of text", "stop", "length", "interrupted"
 	ContextFull     bool    `json:"context_full,omitempty"` // the context ended it, not MaxTokens
 	Dropped         int     `json:"dropped,omitempty"`      // tokens, of prompt and text, that were dropped to make room
@@ -99,7 +102,6 @@ func (g *Generator) Continue(ctx context.Context, prompt []int32, o Options, emi
 	if emit == nil {
 		emit = func(string) {}
 	}
-	began := time.Now()
 	history, err := g.begin(prompt)
 	if err != nil {
 		return nil, err
@@ -108,11 +110,14 @@ func (g *Generator) Continue(ctx context.Context, prompt []int32, o Options, emi
 	if err := g.fit(max(len(history)+o.MaxTokens, len(g.source))); err != nil {
 		return nil, err
 	}
+	r := &Result{Reason: "length", IDs: []int32{}, PromptTokens: len(prompt), PromptRead: len(prompt) - g.has(history)}
+	began := time.Now()
 	if err := g.read(ctx, history); err != nil {
 		return nil, err
 	}
-	r := &Result{Reason: "length", IDs: []int32{}}
-	shown := 0
+	r.PromptSeconds = time.Since(began).Seconds()
+	began = time.Now()
+	shown, reads := 0, 0
 	for len(r.IDs) < o.MaxTokens {
 		if ctx.Err() != nil {
 			r.Reason = "interrupted"
@@ -151,11 +156,14 @@ func (g *Generator) Continue(ctx context.Context, prompt []int32, o Options, emi
 		if err := g.read(ctx, history); err != nil {
 			return nil, err
 		}
+		reads++
 	}
 	if len(r.Text) > shown {
 		emit(r.Text[shown:])
 	}
-	r.TokensPerSecond = float64(len(r.IDs)) / time.Since(began).Seconds()
+	if reads > 0 { // the first token needs none
+		r.TokensPerSecond = float64(reads) / time.Since(began).Seconds()
+	}
 	return r, nil
 }
 
