@@ -29,6 +29,7 @@ const (
 	// What transformers writes beside its own of these.
 	TokenizerConfigFile = "tokenizer_config.json"
 	GenerationFile      = "generation_config.json"
+	ChatTemplateFile    = "chat_template.jinja"
 )
 
 // formatVersion is what this package writes. A hone that meets a higher one

@@ -50,13 +50,13 @@ const order = `
 	# Training and evaluation meet in recipes/run alone.
 	data, trainer/model < trainer/feed;
 	optim, eval/metric, trainer/comm, trainer/feed, trainer/pretrained < trainer;
-	trainer/pretrained, data/tokenizer/template < eval/generate;
+	trainer/pretrained, data/tokenizer/template < eval/generate < eval/chat;
 	eval/generate, eval/metric, trainer/feed < eval;
 	eval/metric < eval/report;
 
 	# What is asked for, and what does it. A recipe is values; one place names a device.
 	eval, optim, trainer/pretrained < recipes;
-	recipes, eval/generate < recipes/exchange < recipes/run;
+	recipes, eval/generate, eval/chat < recipes/exchange < recipes/run;
 	recipes, trainer, eval/report, trainer/exec/cpu, trainer/exec/cuda < recipes/run;
 	recipes, trainer, trainer/exec/cpu < recipes/bench;
 	recipes/run, recipes/bench, recipes/exchange < cmd/hone;

@@ -20,6 +20,7 @@ import (
 	"hone/checkpoint/file"
 	"hone/checkpoint/gguf"
 	"hone/data/tokenizer"
+	"hone/eval/chat"
 	"hone/eval/generate"
 	"hone/recipes"
 	"hone/trainer/graph"
@@ -320,8 +321,12 @@ func tokenizerKeys(c *checkpoint.Checkpoint, config model.Config) ([]gguf.Key, e
 	if err != nil {
 		return nil, err
 	}
-	g := tokenizer.GGUF{Rows: config.VocabSize, Roles: map[string]string{}}
-	if g.ChatTemplate, err = readRoles(c, g.Roles); err != nil {
+	g := tokenizer.GGUF{Rows: config.VocabSize}
+	if g.Roles, err = chat.Roles(c); err != nil {
+		return nil, err
+	}
+	delete(g.Roles, "eos_token") // of the frame's ends
+	if g.ChatTemplate, err = chat.Source(c); err != nil {
 		return nil, err
 	}
 	if frame.Starts { // which its tokenizer.json does not say
@@ -344,43 +349,4 @@ func tokenizerKeys(c *checkpoint.Checkpoint, config model.Config) ([]gguf.Key, e
 		g.Roles[ends[i]] = tok.Token(id)
 	}
 	return tok.GGUF(g)
-}
-
-// readRoles reads the roles of tokens in a tokenizer_config.json, and the chat template.
-func readRoles(c *checkpoint.Checkpoint, roles map[string]string) (chat string, err error) {
-	read := func(name string) ([]byte, error) {
-		if _, ok := c.Manifest.Files[name]; !ok {
-			return nil, nil
-		}
-		return c.File(name)
-	}
-	template, err := read("chat_template.jinja")
-	if err != nil {
-		return "", err
-	}
-	text, err := read(checkpoint.TokenizerConfigFile)
-	if err != nil || text == nil {
-		return string(template), err
-	}
-	var config map[string]json.RawMessage
-	if err := json.Unmarshal(text, &config); err != nil {
-		return "", fmt.Errorf("%s: %w", checkpoint.TokenizerConfigFile, err)
-	}
-	for _, role := range []string{"bos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"} {
-		var token struct{ Content string }
-		if json.Unmarshal(config[role], &token.Content) == nil || json.Unmarshal(config[role], &token) == nil {
-			if token.Content != "" {
-				roles[role] = token.Content
-			}
-		}
-	}
-	var named []struct{ Name, Template string }
-	if template == nil && json.Unmarshal(config["chat_template"], &chat) != nil && json.Unmarshal(config["chat_template"], &named) == nil {
-		for _, n := range named {
-			if n.Name == "default" {
-				chat = n.Template
-			}
-		}
-	}
-	return cmp.Or(string(template), chat), nil
 }

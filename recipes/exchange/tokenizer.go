@@ -24,7 +24,7 @@ func PaddingSide(c model.Config) string {
 
 // TokenizerFiles are the files that AutoTokenizer reads. Those that there are, are copied unchanged.
 var TokenizerFiles = []string{
-	checkpoint.TokenizerConfigFile, "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", checkpoint.GenerationFile,
+	checkpoint.TokenizerConfigFile, "special_tokens_map.json", "added_tokens.json", checkpoint.ChatTemplateFile, checkpoint.GenerationFile,
 }
 
 // tokenizer reads the tokenizer, and gives its files for a checkpoint.
