@@ -93,7 +93,7 @@ func (g *Generator) Context() int { return g.window }
 // Continue is Generate for a prompt of ready tokens, to which none are added. What the prompt has in common with
 // the text before it is not read again; the results are the same.
 func (g *Generator) Continue(ctx context.Context, prompt []int32, o Options, emit func(piece string)) (*Result, error) {
-	if err := o.Sampler.validate(); err != nil {
+	if err := o.Sampler.Validate(g.net.Config().VocabSize); err != nil {
 		return nil, fmt.Errorf("generate: %w", err)
 	}
 	if o.MaxTokens < 1 {
@@ -106,7 +106,7 @@ func (g *Generator) Continue(ctx context.Context, prompt []int32, o Options, emi
 	if err != nil {
 		return nil, err
 	}
-	pick := o.Sampler.picker(history)
+	pick := o.Sampler.picker(history, g.Ends)
 	if err := g.fit(max(len(history)+o.MaxTokens, len(g.source))); err != nil {
 		return nil, err
 	}

@@ -3,52 +3,13 @@ package generate
 import (
 	"encoding/json"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"hone/trainer/model"
 )
-
-func TestSampler(t *testing.T) {
-	logits := []float32{0, 2, 1, -1}
-	if got := (&Sampler{}).picker(nil).pick(logits); got != 1 {
-		t.Errorf("greedy picked %d", got)
-	}
-	count := func(s Sampler) (n [4]int) {
-		p := s.picker(nil)
-		for range 20000 {
-			n[p.pick(logits)]++
-		}
-		return n
-	}
-	if n := count(Sampler{Temperature: 1, TopK: 2}); n[0]+n[3] != 0 || n[1] == 0 || n[2] == 0 {
-		t.Errorf("top-k 2 picked %v", n)
-	}
-	// Probabilities are .237 .644 .087 .032 for logits 1 2 0 -1: the first two reach .8.
-	if n := count(Sampler{Temperature: 1, TopP: 0.8}); n[0]+n[3] != 0 || n[2] == 0 {
-		t.Errorf("top-p 0.8 picked %v", n)
-	}
-	n := count(Sampler{Temperature: 2})
-	sum := 0.0
-	for _, v := range logits {
-		sum += math.Exp(float64(v) / 2)
-	}
-	for i, v := range logits {
-		p := math.Exp(float64(v)/2) / sum
-		if d := math.Abs(float64(n[i])/20000 - p); d > 4*math.Sqrt(p*(1-p)/20000) {
-			t.Errorf("token %d: share %g, want %g", i, float64(n[i])/20000, p)
-		}
-	}
-	if a, b := count(Sampler{Temperature: 1, Seed: 3}), count(Sampler{Temperature: 1, Seed: 3}); a != b {
-		t.Error("the same seed gave other tokens")
-	}
-	for _, s := range []Sampler{{Temperature: -1}, {TopK: -1}, {TopP: 2}, {Temperature: math.NaN()}} {
-		if s.validate() == nil {
-			t.Errorf("%+v was accepted", s)
-		}
-	}
-}
 
 func TestComplete(t *testing.T) {
 	for _, c := range []struct {
@@ -70,15 +31,15 @@ func TestComplete(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	s, err := ReadSettings([]byte(`{"eos_token_id": [1, 2], "bos_token_id": 0, "do_sample": true, "temperature": 0.6, "top_p": 0.9, "max_new_tokens": 7,
-		"repetition_penalty": 1.2, "num_beams": 1, "typical_p": 1.0, "guidance_scale": null, "suppress_tokens": [], "new_key": 3, "max_length": 4096,
-		"transformers_version": "5.24.0", "bad_words_ids": [[3]], "forced_eos_token_id": 2}`))
+		"encoder_repetition_penalty": 1.2, "num_beams": 1, "typical_p": 1.0, "guidance_scale": null, "suppress_tokens": [], "new_key": 3, "max_length": 4096,
+		"transformers_version": "5.24.0", "begin_suppress_tokens": [3], "forced_eos_token_id": 2}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(s.Ends, model.TokenIDs{1, 2}) || *s.BOS != 0 {
 		t.Errorf("ends %v, bos %v", s.Ends, *s.BOS)
 	}
-	if want := []string{"bad_words_ids [[3]]", "forced_eos_token_id 2", "new_key 3", "repetition_penalty 1.2"}; !slices.Equal(s.Ignored, want) {
+	if want := []string{"begin_suppress_tokens [3]", "encoder_repetition_penalty 1.2", "forced_eos_token_id 2", "new_key 3"}; !slices.Equal(s.Ignored, want) {
 		t.Errorf("ignored %q, want %q", s.Ignored, want)
 	}
 	for _, c := range []struct {
@@ -93,6 +54,15 @@ func TestSettings(t *testing.T) {
 			Options{MaxTokens: 7, Sampler: Sampler{Temperature: 0.6}}, "temperature 0.6, top-k 0, max-tokens 7"},
 		{`{"do_sample": false, "temperature": 0.6}`, nil, Options{MaxTokens: 100}, "temperature 0"},
 		{`{"do_sample": false, "max_new_tokens": 7}`, []string{"temperature", "max-tokens"}, Options{MaxTokens: 100, Sampler: Sampler{Temperature: 0.8}}, ""},
+		{`{"min_p": 0.1, "typical_p": 0.9, "repetition_penalty": 1.1, "no_repeat_ngram_size": 3, "bad_words_ids": [[3, 4]], "min_new_tokens": 2, "min_length": 5,
+			"sequence_bias": [[[5], 1.5], [[6, 7], -2]], "suppress_tokens": [8], "stop_strings": "END"}`, nil,
+			Options{MaxTokens: 100, Stop: []string{"END"}, Sampler: Sampler{Temperature: 0.8, MinP: 0.1, TypicalP: 0.9, RepetitionPenalty: 1.1, NoRepeatNGram: 3,
+				BadWords: [][]int32{{3, 4}}, MinTokens: 2, MinLength: 5, Bias: []Bias{{[]int32{5}, 1.5}, {[]int32{6, 7}, -2}, {[]int32{8}, math.Inf(-1)}}}},
+			`min-p 0.1, typical-p 0.9, repetition-penalty 1.1, no-repeat-ngram 3, logit-bias [[[5], 1.5], [[6, 7], -2]], logit-bias [8], bad-words [[3, 4]], ` +
+				`min-length 5, min-tokens 2, stop "END"`},
+		{`{"min_p": 0, "typical_p": 1.0, "repetition_penalty": 1.0, "no_repeat_ngram_size": 0, "bad_words_ids": null, "stop_strings": ["a", "b"]}`, nil,
+			Options{MaxTokens: 100, Stop: []string{"a", "b"}, Sampler: Sampler{Temperature: 0.8}}, `stop ["a", "b"]`},
+		{`{"do_sample": true, "top_p": 0}`, nil, Options{MaxTokens: 100, Sampler: Sampler{Temperature: 1, TopK: 50, TopP: math.SmallestNonzeroFloat64}}, "temperature 1, top-k 50, top-p 0"},
 		{`{"temperature": 0.6}`, nil, Options{MaxTokens: 100, Sampler: Sampler{Temperature: 0.6}}, "temperature 0.6"},
 	} {
 		s, err := ReadSettings([]byte(c.settings))
@@ -101,7 +71,7 @@ func TestSettings(t *testing.T) {
 		}
 		o := Options{MaxTokens: 100, Sampler: Sampler{Temperature: 0.8}}
 		followed := strings.Join(s.Sampling(&o, func(option string) bool { return slices.Contains(c.given, option) }), ", ")
-		if o.MaxTokens != c.want.MaxTokens || o.Sampler != c.want.Sampler || followed != c.followed {
+		if !reflect.DeepEqual(o, c.want) || followed != c.followed {
 			t.Errorf("%s with %v: %+v, followed %q; want %+v, %q", c.settings, c.given, o, followed, c.want, c.followed)
 		}
 	}
@@ -110,7 +80,7 @@ func TestSettings(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	text, err := SettingsOfConfig(map[string]json.RawMessage{
-		"repetition_penalty": []byte("1.2"), "eos_token_id": []byte("3"), "vocab_size": []byte("9"), "num_beams": []byte("1"), "decoder_start_token_id": []byte("0"),
+		"encoder_repetition_penalty": []byte("1.2"), "eos_token_id": []byte("3"), "vocab_size": []byte("9"), "num_beams": []byte("1"), "decoder_start_token_id": []byte("0"),
 	})
 	if s, err2 := ReadSettings(text); err != nil || err2 != nil || len(s.Ends) != 1 || len(s.Ignored) != 1 || strings.Contains(string(text), "vocab") {
 		t.Errorf("%v, %v: %s", err, err2, text)

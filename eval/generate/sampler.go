@@ -1,107 +1,157 @@
 package generate
 
 import (
-	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sync"
 )
 
-// Sampler chooses the next token from logits.
+// A Sampler says how the next token is chosen from logits. The zero Sampler always takes the
+// most likely token.
+//
+// A choice goes through the steps of transformers' generate, in its order: first those that
+// change logits or forbid tokens (Bias, RepetitionPenalty, FrequencyPenalty and
+// PresencePenalty, NoRepeatNGram, BadWords, MinLength and MinTokens), which a text that is
+// written without chance follows too, then Temperature, then those that leave only some of the
+// tokens to draw from: TopK, TopP, MinP, TypicalP. Each of the latter sees the probabilities of
+// the tokens that the one before it has left.
 type Sampler struct {
 	Temperature float64 // 0: always the most likely token
-	TopK        int     // sample from the K most likely tokens; 0: from all
-	TopP        float64 // sample from the most likely tokens whose probabilities sum to P (Holtzman et al. 2020); 0 or 1: from all
-	Seed        uint64  // the same seed gives the same text
+	TopK        int     // keep the K most likely tokens, and those as likely as the last of them; 0: all
+	TopP        float64 // keep the most likely tokens whose probabilities reach P (Holtzman et al. 2020); 0 or 1: all
+	MinP        float64 // keep tokens at least P times as likely as the most likely one (Nguyen et al. 2024); 0: all
+	TypicalP    float64 // keep tokens of information near the entropy whose probabilities reach P (Meister et al. 2022); 0 or 1: all
+
+	RepetitionPenalty float64 // divides the positive logits of tokens in prompt and text, multiplies negative ones (Keskar et al. 2019); 0 or 1: none
+	FrequencyPenalty  float64 // subtracted from a token's logit for each time that it was written; the prompt does not count
+	PresencePenalty   float64 // subtracted once from the logits of tokens that were written
+	NoRepeatNGram     int     // no so many tokens stand a second time in prompt and text; 0: they may
+
+	Bias      []Bias    // added to the logits of tokens
+	BadWords  [][]int32 // tokens that are not written in this order; a list of one end token has no effect
+	MinTokens int       // no end token before so many tokens are written
+	MinLength int       // the same with the prompt counted
+
+	Seed uint64 // the same seed draws the same tokens
 }
 
-func (s *Sampler) validate() error {
-	switch {
-	case !(s.Temperature >= 0) || math.IsInf(s.Temperature, 0):
-		return fmt.Errorf("temperature %g: want 0 or more", s.Temperature)
-	case s.TopK < 0:
-		return fmt.Errorf("top-k %d: want 0 (all) or more", s.TopK)
-	case !(s.TopP >= 0 && s.TopP <= 1):
-		return fmt.Errorf("top-p %g: want 0 to 1", s.TopP)
+// A Bias is added to the logit of the last of some tokens where the others stand before it.
+type Bias struct {
+	IDs []int32
+	Add float64 // −Inf forbids the token
+}
+
+// The range of temperatures other than 0: beyond it, logits divided by the temperature could
+// exceed float32, or all become equal.
+const coldest, hottest = 1e-6, 1000
+
+// Validate reports every value that is out of its range, for a vocabulary of so many tokens;
+// 0: one that is not known yet. Errors are faults of the user's input (exit code 2).
+func (s *Sampler) Validate(vocabulary int) error {
+	var errs []error
+	within := func(name string, v, low, high float64, want string) {
+		if !(v >= low && v <= high) {
+			errs = append(errs, fmt.Errorf("%s %g: want %s", name, v, want))
+		}
 	}
-	return nil
+	if s.Temperature != 0 {
+		within("temperature", s.Temperature, coldest, hottest, fmt.Sprintf("0, or %g to %d", coldest, hottest))
+	}
+	within("top-k", float64(s.TopK), 0, math.MaxInt32, "0 (all tokens) or more")
+	within("top-p", s.TopP, 0, 1, "0 to 1")
+	within("min-p", s.MinP, 0, 1, "0 to 1")
+	within("typical-p", s.TypicalP, 0, 1, "0 to 1")
+	if s.RepetitionPenalty != 0 {
+		within("repetition penalty", s.RepetitionPenalty, 0.01, 100, "0 (none), or 0.01 to 100")
+	}
+	within("frequency penalty", s.FrequencyPenalty, -2, 2, "-2 to 2")
+	within("presence penalty", s.PresencePenalty, -2, 2, "-2 to 2")
+	within("no-repeat n-gram", float64(s.NoRepeatNGram), 0, math.MaxInt32, "0 (none) or more")
+	within("min tokens", float64(s.MinTokens), 0, math.MaxInt32, "0 or more")
+	within("min length", float64(s.MinLength), 0, math.MaxInt32, "0 or more")
+	known := func(what string, ids []int32) {
+		if len(ids) == 0 {
+			errs = append(errs, fmt.Errorf("%s: no token", what))
+		}
+		for _, id := range ids {
+			if id < 0 || vocabulary > 0 && int(id) >= vocabulary {
+				errs = append(errs, fmt.Errorf("%s: token %d: want 0 to %d", what, id, vocabulary-1))
+			}
+		}
+	}
+	for i, b := range s.Bias {
+		known("logit bias", b.IDs)
+		if math.IsNaN(b.Add) || b.Add > math.MaxFloat32 {
+			errs = append(errs, fmt.Errorf("logit bias %g of token %d: want a number", b.Add, b.IDs))
+		}
+		if slices.ContainsFunc(s.Bias[:i], func(o Bias) bool { return slices.Equal(o.IDs, b.IDs) }) {
+			errs = append(errs, fmt.Errorf("logit bias: token %d is given twice", b.IDs))
+		}
+	}
+	for _, ids := range s.BadWords {
+		known("bad words", ids)
+	}
+	return errors.Join(errs...)
 }
 
-type candidate struct {
-	id int32
-	p  float64
-}
-
-// A picker chooses the tokens of one text. It keeps what it has chosen.
+// A picker chooses the tokens of one text, which it keeps.
 type picker struct {
 	Sampler
-	rng    *rand.Rand
-	prompt []int32
-	chosen []int32
-	list   []candidate
+	text   []int32 // the prompt and what was chosen behind it
+	prompt int     // tokens of the prompt
+	ends   []int32
 }
 
-// picker starts a text with the tokens that are read before its first: the prompt's, or for an encoder-decoder those
-// that the decoder starts with.
-func (s *Sampler) picker(prompt []int32) *picker {
-	return &picker{Sampler: *s, rng: rand.New(rand.NewPCG(s.Seed, 0x9e3779b97f4a7c15)), prompt: slices.Clone(prompt)}
+// picker starts a text with the tokens that are read before its first: the prompt's, or for an
+// encoder-decoder those that the decoder starts with. The text can end at the ends.
+func (s *Sampler) picker(prompt, ends []int32) *picker {
+	return &picker{Sampler: *s, text: slices.Clone(prompt), prompt: len(prompt), ends: ends}
 }
 
-// next chooses a token by its logits (V), which are numbers, and may be changed here.
+// workspaces are what choosing a token needs in memory. One serves any number of texts.
+var workspaces = sync.Pool{New: func() any { return new(workspace) }}
+
+type workspace struct {
+	counts []int32 // (V) zeros between uses
+	candidates
+}
+
+// next chooses a token by its logits (V), which are numbers, and may be changed here. What it
+// draws depends on the logits, the seed and the length of the text alone.
 func (p *picker) next(logits []float32) (int32, error) {
-	id := p.pick(logits)
-	p.chosen = append(p.chosen, id)
+	w := workspaces.Get().(*workspace)
+	defer workspaces.Put(w)
+	p.process(w, logits)
+	id := highest(logits)
+	if logits[id] == never {
+		return 0, errors.New("every token is forbidden: by a logit bias, bad words, repeated n-grams or the least length")
+	}
+	if p.Temperature != 0 {
+		w.fill(logits, logits[id], &p.Sampler)
+		id = w.draw(uniform(p.Seed, len(p.text)))
+	}
+	p.text = append(p.text, id)
 	return id, nil
 }
 
-func (p *picker) pick(logits []float32) int32 {
-	top := int32(0)
+// highest is the first of the most likely tokens.
+func highest(logits []float32) int32 {
+	at, high := 0, never
 	for i, v := range logits {
-		if v > logits[top] {
-			top = int32(i)
+		if v > high {
+			at, high = i, v
 		}
 	}
-	if p.Temperature == 0 {
-		return top
-	}
-	list := p.list[:0]
-	for i, v := range logits {
-		list = append(list, candidate{int32(i), math.Exp((float64(v) - float64(logits[top])) / p.Temperature)})
-	}
-	p.list = list
-	// The most likely first; equals by id, so that the order is the same on every machine.
-	slices.SortFunc(list, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(b.p, a.p), cmp.Compare(a.id, b.id))
-	})
-	if p.TopK > 0 && p.TopK < len(list) {
-		list = list[:p.TopK]
-	}
-	sum := total(list)
-	if p.TopP > 0 && p.TopP < 1 {
-		acc := 0.0
-		for i, c := range list {
-			acc += c.p
-			if acc >= p.TopP*sum {
-				list = list[:i+1]
-				break
-			}
-		}
-		sum = total(list)
-	}
-	x := p.rng.Float64() * sum
-	for _, c := range list {
-		if x -= c.p; x < 0 {
-			return c.id
-		}
-	}
-	return list[len(list)-1].id
+	return int32(at)
 }
 
-func total(list []candidate) float64 {
-	sum := 0.0
-	for _, c := range list {
-		sum += c.p
-	}
-	return sum
+// uniform is a number from 0 up to 1 that depends on a seed and a position alone.
+func uniform(seed uint64, position int) float64 {
+	var r rand.PCG
+	r.Seed(seed, uint64(position))
+	r.Uint64() // the first number is not far enough from the seed
+	return float64(r.Uint64()>>11) / (1 << 53)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -23,28 +24,104 @@ type Settings struct {
 	BOS          *int           // first token where the prompt is empty; nil: the configuration's
 	DecoderStart *int           // first token of the decoder of an encoder-decoder; nil: the configuration's
 
-	DoSample    *bool
-	Temperature *float64
-	TopK        *int
-	TopP        *float64
-	MaxTokens   *int
-
 	Ignored []string // "key value" of the keys that would change a text and are not followed
+
+	values map[string]json.RawMessage // of do_sample and the keys of options
 }
 
-// settingsKeys are the keys of a generation_config.json that are followed.
-var settingsKeys = []string{
-	"eos_token_id", "bos_token_id", "decoder_start_token_id", "do_sample", "temperature", "top_k", "top_p", "max_new_tokens",
+// An optionKey is a key of a generation_config.json that sets an option of the command line.
+type optionKey struct {
+	key, option string
+	neutral     []string // values that change no text
+	field       func(o *Options) any
+}
+
+var optionKeys = []optionKey{
+	{"temperature", "temperature", nil, func(o *Options) any { return &o.Temperature }},
+	{"top_k", "top-k", nil, func(o *Options) any { return &o.TopK }},
+	{"top_p", "top-p", nil, func(o *Options) any { return (*topP)(&o.TopP) }},
+	{"min_p", "min-p", []string{"0"}, func(o *Options) any { return &o.MinP }},
+	{"typical_p", "typical-p", []string{"1"}, func(o *Options) any { return &o.TypicalP }},
+	{"repetition_penalty", "repetition-penalty", []string{"1"}, func(o *Options) any { return &o.RepetitionPenalty }},
+	{"no_repeat_ngram_size", "no-repeat-ngram", []string{"0"}, func(o *Options) any { return &o.NoRepeatNGram }},
+	{"sequence_bias", "logit-bias", []string{"[]", "{}"}, func(o *Options) any { return (*sequenceBias)(&o.Bias) }},
+	{"suppress_tokens", "logit-bias", []string{"[]"}, func(o *Options) any { return (*suppressed)(&o.Bias) }},
+	{"bad_words_ids", "bad-words", []string{"[]"}, func(o *Options) any { return &o.BadWords }},
+	{"min_length", "min-length", []string{"0"}, func(o *Options) any { return &o.MinLength }},
+	{"min_new_tokens", "min-tokens", []string{"0"}, func(o *Options) any { return &o.MinTokens }},
+	{"max_new_tokens", "max-tokens", nil, func(o *Options) any { return &o.MaxTokens }},
+	{"stop_strings", "stop", []string{"[]", `""`}, func(o *Options) any { return (*stopStrings)(&o.Stop) }},
+}
+
+// topP is a top_p, of which 0 leaves the most likely token alone.
+type topP float64
+
+func (p *topP) UnmarshalJSON(value []byte) error {
+	err := json.Unmarshal(value, (*float64)(p))
+	if *p == 0 {
+		*p = math.SmallestNonzeroFloat64
+	}
+	return err
+}
+
+// sequenceBias is a list of pairs: tokens, and what is added to the logit of the last of them.
+type sequenceBias []Bias
+
+func (s *sequenceBias) UnmarshalJSON(value []byte) error {
+	var pairs [][2]json.RawMessage
+	if err := json.Unmarshal(value, &pairs); err != nil {
+		return err
+	}
+	for _, p := range pairs {
+		var b Bias
+		if err := errors.Join(json.Unmarshal(p[0], &b.IDs), json.Unmarshal(p[1], &b.Add)); err != nil {
+			return err
+		}
+		*s = append(*s, b)
+	}
+	return nil
+}
+
+// suppressed are tokens that are never written.
+type suppressed []Bias
+
+func (s *suppressed) UnmarshalJSON(value []byte) error {
+	var ids []int32
+	err := json.Unmarshal(value, &ids)
+	for _, id := range ids {
+		*s = append(*s, Bias{IDs: []int32{id}, Add: math.Inf(-1)})
+	}
+	return err
+}
+
+// stopStrings are one or a list.
+type stopStrings []string
+
+func (s *stopStrings) UnmarshalJSON(value []byte) error {
+	var one string
+	if json.Unmarshal(value, &one) == nil {
+		*s = append(*s, one)
+		return nil
+	}
+	return json.Unmarshal(value, (*[]string)(s))
+}
+
+// Keys that are followed otherwise.
+var ownKeys = []string{"eos_token_id", "bos_token_id", "decoder_start_token_id", "do_sample"}
+
+// followed reports whether a key is followed.
+func followed(key string) bool {
+	return slices.Contains(ownKeys, key) || slices.ContainsFunc(optionKeys, func(k optionKey) bool { return k.key == key })
 }
 
 // neutral lists the keys that are not followed, with the values at which they change no text.
 // A nil list: the key never changes a text. The value null never does.
 var neutral = map[string][]string{
-	"min_length": {"0"}, "min_new_tokens": {"0"}, "num_beams": {"1"}, "early_stopping": nil, "length_penalty": nil, "num_return_sequences": {"1"},
-	"max_time": {}, "stop_strings": {"[]"}, "min_p": {"0"}, "top_h": {}, "typical_p": {"1"}, "epsilon_cutoff": {"0"}, "eta_cutoff": {"0"},
-	"repetition_penalty": {"1"}, "encoder_repetition_penalty": {"1"}, "no_repeat_ngram_size": {"0"}, "encoder_no_repeat_ngram_size": {"0"},
-	"bad_words_ids": {"[]"}, "force_words_ids": {"[]"}, "forced_bos_token_id": {}, "forced_eos_token_id": {}, "exponential_decay_length_penalty": {},
-	"suppress_tokens": {"[]"}, "begin_suppress_tokens": {"[]"}, "sequence_bias": {"[]", "{}"}, "token_healing": {"false"}, "guidance_scale": {"1"},
+	"num_beams": {"1"}, "early_stopping": nil, "length_penalty": nil, "num_return_sequences": {"1"},
+	"max_time": {}, "top_h": {}, "epsilon_cutoff": {"0"}, "eta_cutoff": {"0"},
+	"encoder_repetition_penalty": {"1"}, "encoder_no_repeat_ngram_size": {"0"},
+	"force_words_ids": {"[]"}, "forced_bos_token_id": {}, "forced_eos_token_id": {}, "exponential_decay_length_penalty": {},
+	"begin_suppress_tokens": {"[]"}, "token_healing": {"false"}, "guidance_scale": {"1"},
 	"watermarking_config": {}, "penalty_alpha": {"0"}, "dola_layers": {}, "diversity_penalty": {"0"}, "num_beam_groups": {"1"}, "constraints": {},
 	"renormalize_logits": nil, "remove_invalid_values": nil, "prompt_lookup_num_tokens": nil,
 	"max_length": nil, // --max-tokens, which always says something, goes first
@@ -59,34 +136,36 @@ var neutral = map[string][]string{
 // KnownSetting reports whether a key is one of generation_config.json.
 func KnownSetting(key string) bool {
 	_, ok := neutral[key]
-	return ok || slices.Contains(settingsKeys, key)
+	return ok || followed(key)
 }
 
 // ReadSettings reads a generation_config.json. Keys that would change a text and are not
 // followed are listed in Ignored. Errors mean that the file is wrong (exit code 2).
 func ReadSettings(text []byte) (*Settings, error) {
-	var keys map[string]json.RawMessage
-	if err := json.Unmarshal(text, &keys); err != nil {
+	s := &Settings{}
+	if err := json.Unmarshal(text, &s.values); err != nil {
 		return nil, err
 	}
-	s := &Settings{}
-	into := map[string]any{
-		"eos_token_id": &s.Ends, "bos_token_id": &s.BOS, "decoder_start_token_id": &s.DecoderStart, "do_sample": &s.DoSample,
-		"temperature": &s.Temperature, "top_k": &s.TopK, "top_p": &s.TopP, "max_new_tokens": &s.MaxTokens,
-	}
 	var errs []error
-	for _, key := range settingsKeys {
-		if value, ok := keys[key]; ok && json.Unmarshal(value, into[key]) != nil {
+	read := func(key string, into any) {
+		if value, ok := s.values[key]; ok && json.Unmarshal(value, into) != nil {
 			errs = append(errs, fmt.Errorf("%s: %s is not a valid value", key, value))
 		}
+	}
+	read("eos_token_id", &s.Ends)
+	read("bos_token_id", &s.BOS)
+	read("decoder_start_token_id", &s.DecoderStart)
+	read("do_sample", new(bool))
+	for _, k := range optionKeys {
+		read(k.key, k.field(&Options{}))
 	}
 	for _, id := range append(slices.Clone(s.Ends), *cmp.Or(s.BOS, new(int)), *cmp.Or(s.DecoderStart, new(int))) {
 		if int(int32(id)) != id {
 			errs = append(errs, fmt.Errorf("%d is not a token", id))
 		}
 	}
-	for key, value := range keys {
-		if !slices.Contains(settingsKeys, key) && changes(key, value) {
+	for key, value := range s.values {
+		if !followed(key) && changes(key, value) {
 			s.Ignored = append(s.Ignored, key+" "+string(value))
 		}
 	}
@@ -99,14 +178,14 @@ func ReadSettings(text []byte) (*Settings, error) {
 func SettingsOfConfig(keys map[string]json.RawMessage) ([]byte, error) {
 	kept := map[string]json.RawMessage{}
 	for key, value := range keys {
-		if slices.Contains(settingsKeys, key) && !strings.HasSuffix(key, "_token_id") || KnownSetting(key) && !slices.Contains(settingsKeys, key) && changes(key, value) {
+		if KnownSetting(key) && !strings.HasSuffix(key, "_token_id") && changes(key, value) {
 			kept[key] = value
 		}
 	}
 	if len(kept) == 0 {
 		return nil, nil
 	}
-	for _, key := range settingsKeys {
+	for _, key := range ownKeys {
 		if value, ok := keys[key]; ok {
 			kept[key] = value
 		}
@@ -115,54 +194,50 @@ func SettingsOfConfig(keys map[string]json.RawMessage) ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// changes reports whether a key that is not followed would change a text; of unknown keys that
-// is assumed.
+// changes reports whether a key would change a text; of unknown keys that is assumed.
 func changes(key string, value json.RawMessage) bool {
 	values, known := neutral[key]
-	if known && values == nil || string(value) == "null" {
+	if i := slices.IndexFunc(optionKeys, func(k optionKey) bool { return k.key == key }); i >= 0 {
+		values = optionKeys[i].neutral
+	} else if known && values == nil {
 		return false
 	}
+	return string(value) != "null" && !slices.Contains(values, plain(value))
+}
+
+// plain writes numbers in one way: 1.0 is 1.
+func plain(value json.RawMessage) string {
 	var number float64
-	text := string(value)
 	if json.Unmarshal(value, &number) == nil {
-		text = fmt.Sprint(number) // 1.0 is 1
+		return fmt.Sprint(number)
 	}
-	return !slices.Contains(values, text)
+	return string(value)
 }
 
 // Sampling copies the settings of sampling and length into o, except the options for which
 // given reports true, by their names on the command line. Where the settings ask for
 // sampling, the values that they leave out are those of transformers: temperature 1, top-k 50.
-func (s *Settings) Sampling(o *Options, given func(option string) bool) (followed []string) {
-	sample := s.DoSample != nil && *s.DoSample
-	set := func(option string, value *float64, otherwise float64, put func(v float64)) {
-		switch {
-		case given(option):
-			return
-		case value != nil:
-		case sample:
-			value = &otherwise
-		default:
-			return
+// They have been read without errors.
+func (s *Settings) Sampling(o *Options, given func(option string) bool) (said []string) {
+	values := map[string]json.RawMessage{}
+	var sample *bool
+	json.Unmarshal(s.values["do_sample"], &sample)
+	if sample != nil && *sample {
+		values["temperature"], values["top_k"], values["top_p"] = json.RawMessage("1"), json.RawMessage("50"), json.RawMessage("1")
+	}
+	for _, k := range optionKeys {
+		if value, ok := s.values[k.key]; ok && changes(k.key, value) {
+			values[k.key] = value
 		}
-		put(*value)
-		followed = append(followed, fmt.Sprintf("%s %g", option, *value))
 	}
-	temperature := s.Temperature
-	if s.DoSample != nil && !*s.DoSample {
-		temperature = new(float64)
+	if sample != nil && !*sample {
+		values["temperature"] = json.RawMessage("0")
 	}
-	var k *float64
-	if s.TopK != nil {
-		v := float64(*s.TopK)
-		k = &v
+	for _, k := range optionKeys {
+		if value, ok := values[k.key]; ok && !given(k.option) {
+			json.Unmarshal(value, k.field(o))
+			said = append(said, k.option+" "+plain(value))
+		}
 	}
-	set("temperature", temperature, 1, func(v float64) { o.Temperature = v })
-	set("top-k", k, 50, func(v float64) { o.TopK = int(v) })
-	set("top-p", s.TopP, 1, func(v float64) { o.TopP = v })
-	if s.MaxTokens != nil && !given("max-tokens") {
-		o.MaxTokens = *s.MaxTokens
-		followed = append(followed, fmt.Sprintf("max-tokens %d", o.MaxTokens))
-	}
-	return followed
+	return said
 }
