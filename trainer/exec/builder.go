@@ -29,14 +29,23 @@ func (b *Builder) fail(format string, args ...any) {
 
 // At adds a value at a fixed offset of a param, grad or state arena.
 func (b *Builder) At(name string, class Class, offset int, dt DType, shape ...int) ID {
-	if class >= Cache {
-		b.fail("value %s: class %v has no fixed offsets", name, class)
+	return b.at(Value{Name: name, Shape: shape, DType: dt, Class: class, Offset: offset})
+}
+
+// Param adds a parameter where its layout has it. Its shape has as many elements as in the layout.
+func (b *Builder) Param(p ParamInfo, shape ...int) ID {
+	return b.at(Value{Name: p.Name, Shape: shape, DType: p.DType, Form: p.Form, Class: Param, Offset: p.Offset})
+}
+
+func (b *Builder) at(v Value) ID {
+	if v.Class >= Cache {
+		b.fail("value %s: class %v has no fixed offsets", v.Name, v.Class)
 	}
-	if offset%align != 0 {
-		b.fail("value %s: offset %d is not a multiple of %d", name, offset, align)
+	if v.Offset%align != 0 {
+		b.fail("value %s: offset %d is not a multiple of %d", v.Name, v.Offset, align)
 	}
-	id := b.add(Value{Name: name, Shape: shape, DType: dt, Class: class, Offset: offset})
-	b.p.Bytes[class] = max(b.p.Bytes[class], alignUp(offset+b.p.Values[id].Bytes()))
+	id := b.add(v)
+	b.p.Bytes[v.Class] = max(b.p.Bytes[v.Class], alignUp(v.Offset+v.Bytes()))
 	return id
 }
 
@@ -60,6 +69,27 @@ func (b *Builder) next(class Class, name string, dt DType, shape []int) ID {
 	b.p.Bytes[class] += alignUp(b.p.Values[id].Bytes())
 	b.p.Named[name] = id
 	return id
+}
+
+// Joined says that parameters follow one another in their arena as if they were one matrix, so that Fuse makes a
+// view of their concatenation.
+func (b *Builder) Joined(ids ...ID) bool { return b.p.joined(Param, ids) }
+
+// joined says that of values of a class, whose first dimensions are put one after another.
+func (p *Program) joined(c Class, ids []ID) bool {
+	for k, id := range ids {
+		if id == None || p.Values[id].Class != c {
+			return false
+		}
+		if k == 0 {
+			continue
+		}
+		v, before := &p.Values[id], &p.Values[ids[k-1]]
+		if v.Offset != before.Offset+before.Bytes() || v.DType != before.DType || v.Form != before.Form || !before.Form.joins(before.Shape) {
+			return false
+		}
+	}
+	return true
 }
 
 // Constant gives an input values, []float64 or []int32, that executors set once.

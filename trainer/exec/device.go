@@ -6,12 +6,13 @@ type Buffer interface {
 	Slice(offset, bytes int) Buffer // shares memory; offset is a multiple of 64
 }
 
-// An Arg is an operand of an instruction as the device sees it: contiguous, row-major.
+// An Arg is an operand of an instruction as the device sees it: contiguous, and row-major unless Form says otherwise.
 // The zero Arg stands for an absent operand.
 type Arg struct {
 	Buffer
 	Shape []int
 	DType DType
+	Form  Form
 }
 
 // A Device runs instructions one after the other. Launch may return before the

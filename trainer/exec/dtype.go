@@ -17,6 +17,10 @@ const (
 	// Q8_0 is llama.cpp's type: blocks of 32 elements along the last dimension, stored as a scale d in float16
 	// and 32 int8 numbers q; an element is d·q. A quantised parameter is read-only, so it must be frozen.
 	Q8_0
+	// BF16 is the upper half of a float32. Like a quantised type it is one in which parameters are stored, not computed.
+	BF16
+	// F16 is IEEE 754's binary16, stored likewise.
+	F16
 
 	numDTypes
 )
@@ -24,12 +28,15 @@ const (
 var dtypes = [numDTypes]struct {
 	name         string
 	elems, bytes int // of a block: of one element, where it is not quantised
-}{F32: {"f32", 1, 4}, F64: {"f64", 1, 8}, I32: {"i32", 1, 4}, Q8_0: {"q8_0", 32, 34}}
+}{F32: {"f32", 1, 4}, F64: {"f64", 1, 8}, I32: {"i32", 1, 4}, Q8_0: {"q8_0", 32, 34}, BF16: {"bf16", 1, 2}, F16: {"f16", 1, 2}}
 
 func (d DType) String() string { return dtypes[d].name }
 
 // Quantized says that elements are stored in blocks, each with a scale of its own.
 func (d DType) Quantized() bool { return dtypes[d].elems > 1 }
+
+// Stored says that only parameters have the type, read-only: instructions compute with their values as floats.
+func (d DType) Stored() bool { return d.Quantized() || d == BF16 || d == F16 }
 
 // Block is the number of elements of a block; rows hold whole blocks. It is 1 where d is not quantised.
 func (d DType) Block() int { return dtypes[d].elems }
@@ -48,8 +55,19 @@ func (d DType) Size() int {
 // Dequantize gives the elements of whole blocks: the definition that OpDequantize follows
 // bit for bit. Each product of scale and element is exact in float32.
 func Dequantize(d DType, dst []float32, blocks []byte) error {
-	if d != Q8_0 || len(dst)%d.Block() != 0 || len(blocks) != d.Bytes(len(dst)) {
+	if !d.Stored() || len(dst)%d.Block() != 0 || len(blocks) != d.Bytes(len(dst)) {
 		return fmt.Errorf("exec: %d bytes are not %d elements of %v", len(blocks), len(dst), d)
+	}
+	value := float.FromF16
+	switch d {
+	case BF16:
+		value = float.FromBF16
+		fallthrough
+	case F16:
+		for i := range dst {
+			dst[i] = value(binary.LittleEndian.Uint16(blocks[2*i:]))
+		}
+		return nil
 	}
 	for i := 0; i < len(dst); i += 32 {
 		b := blocks[i/32*34:][:34]

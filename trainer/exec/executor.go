@@ -132,7 +132,7 @@ func NewExecutor(mem *Memory, p *Program) (*Executor, error) {
 		if arena == nil || v.Offset+v.Bytes() > arena.Len() {
 			return nil, fmt.Errorf("exec: program %s: %s does not fit the %v arena", p.Name, v.Name, v.Class)
 		}
-		e.vals[i] = Arg{Buffer: arena.Slice(v.Offset, v.Bytes()), Shape: v.Shape, DType: v.DType}
+		e.vals[i] = Arg{Buffer: arena.Slice(v.Offset, v.Bytes()), Shape: v.Shape, DType: v.DType, Form: v.Form}
 	}
 	for _, c := range p.Constants {
 		if err := e.set(&p.Values[c.ID], c); err != nil {

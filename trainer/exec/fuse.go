@@ -122,19 +122,13 @@ func (f *fusion) split(i int) bool {
 
 // view puts a scratch value where parts of a class lie side by side, in place of instruction i.
 func (f *fusion) view(i int, whole ID, parts []ID, c Class) bool {
-	end := 0
-	for k, id := range parts {
-		if id == None || f.p.Values[id].Class != c || k > 0 && f.p.Values[id].Offset != end {
-			return false
-		}
-		end = f.p.Values[id].Offset + f.p.Values[id].Bytes()
-	}
 	v := &f.p.Values[whole]
-	if v.Class != Scratch || f.named[whole] {
+	if !f.p.joined(c, parts) || v.Class != Scratch || f.named[whole] {
 		return false
 	}
-	v.Class, v.Offset = c, f.p.Values[parts[0]].Offset
-	v.Name = fmt.Sprintf("%s+%d", f.p.Values[parts[0]].Name, len(parts)-1)
+	first := &f.p.Values[parts[0]]
+	v.Class, v.Offset, v.DType, v.Form = c, first.Offset, first.DType, first.Form
+	v.Name = fmt.Sprintf("%s+%d", first.Name, len(parts)-1)
 	f.set(i, Instr{})
 	return true
 }

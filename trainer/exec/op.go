@@ -13,14 +13,15 @@ const (
 	OpInvalid Op = iota
 
 	// Embed: w(V,C) T, ids(R) int32 -> y(R,C). A negative id gives a row of zeros.
-	// It serves as row gather too: w is then any matrix.
+	// It serves as row gather too: w is then any matrix. w may be in panels, as in OpLinear.
 	OpEmbed
 	// EmbedGrad: dy(R,C), ids(R), [base(V,C)] -> dw(V,C): base, or zeros, to which rows are added
 	// in row order. base may be dw itself.
 	OpEmbedGrad
 
 	// Linear: x(R,K), w, [bias(N)] -> y(R,N) = x·wᵀ + bias.
-	// w is (N,K) as in torch.nn.Linear, or (K,N) as in GPT-2's Conv1D when Attrs.Transposed.
+	// w is (N,K) as in torch.nn.Linear, or (K,N) as in GPT-2's Conv1D when Attrs.Transposed. It may be in panels of T or of
+	// BF16, and is read so: an element has the same bits.
 	OpLinear
 	// LinearGradX: dy(R,N), w -> dx(R,K).
 	OpLinearGradX
@@ -139,7 +140,8 @@ const (
 	// LinearCrossEntropy is OpLinear, OpCrossEntropy and their gradients, on some rows at a
 	// time, so that there are never more logits than work holds: x(R,C), w(V,C), targets(R) int32,
 	// weights(R), [dloss(1)] -> loss(1), nll(R), lse(R), [dx(R,C)], [dw(V,C)], work(P,V), P ≤ R. With a bias(V)
-	// after dloss, [dbias(V)] follows work. The results, but for dbias, have the bits of the separate ops. w is (C,V) when Attrs.Transposed. dloss is needed for dx and dw.
+	// after dloss, [dbias(V)] follows work. The results, but for dbias, have the bits of the separate ops. w is (C,V) when Attrs.Transposed. dloss is needed for dx and dw. Without
+	// these, w may be in panels.
 	OpLinearCrossEntropy
 
 	// SpanCrossEntropy: scores(R,K), spans(S,2) int32, targets(S,K) int32, weights(S) -> loss(1) = Σ weights·nll,
@@ -150,8 +152,8 @@ const (
 	// SpanCrossEntropyGrad: scores, spans, targets, weights, lse, dloss(1) -> dscores(R,K).
 	OpSpanCrossEntropyGrad
 
-	// Dequantize: w of a quantised type -> y T, in w's shape. A program reads a quantised
-	// parameter by it alone, before each instruction that uses the parameter.
+	// Dequantize: w of a stored type, or in panels -> y T, row-major, in w's shape. What does not read such a parameter
+	// as it is stored has it from this op, before each instruction that uses it.
 	OpDequantize
 	// Copy: x -> y, any type.
 	OpCopy

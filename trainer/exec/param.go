@@ -10,11 +10,16 @@ type ParamInfo struct {
 	Trainable bool
 	// DType is that of the layout's floats, or a quantised one.
 	DType DType
+	// Form is how it lies in the arena. Only networks for inference have others than Rows.
+	Form Form
 	// Maps is the number of linear maps of a hidden layer that lie side by side in the columns of a matrix: 1, or 3
 	// in GPT-2's c_attn. Muon updates each by itself. It is 0 for parameters that are no weights of hidden layers:
 	// embeddings, output layers, vectors.
 	Maps int
 }
+
+// Bytes is the size of the tensor in its arena.
+func (p *ParamInfo) Bytes() int { return p.DType.Bytes(p.Form.Elems(p.Shape)) }
 
 // Layout lists the parameters of a model in the order of their arena. Those with weight decay come first, so
 // that an optimiser's passes run over few long ranges. Otherwise they lie as declared, so that the weights of a joint
@@ -25,8 +30,8 @@ type Layout struct {
 	Bytes  int // of the param arena
 }
 
-// NewLayout places parameters (name, shape, Decay, Trainable and Maps set, and DType where
-// one is quantised) in an arena.
+// NewLayout places parameters (name, shape, Decay, Trainable, Maps and Form set, and DType where
+// one is stored in another type) in an arena.
 // Frozen ones come last: the gradient arena ends before them.
 func NewLayout(dt DType, params []ParamInfo) *Layout {
 	l := &Layout{DType: dt}
@@ -42,15 +47,12 @@ func NewLayout(dt DType, params []ParamInfo) *Layout {
 			if r != rank {
 				continue
 			}
-			p.Elems = 1
-			for _, d := range p.Shape {
-				p.Elems *= d
-			}
-			if !p.DType.Quantized() {
+			p.Elems = Rows.Elems(p.Shape)
+			if !p.DType.Stored() {
 				p.DType = dt
 			}
 			p.Offset = l.Bytes
-			l.Bytes += alignUp(p.DType.Bytes(p.Elems))
+			l.Bytes += alignUp(p.Bytes())
 			l.Params = append(l.Params, p)
 		}
 	}
@@ -72,7 +74,7 @@ func (l *Layout) GradBytes() int {
 	n := 0
 	for _, p := range l.Params {
 		if p.Trainable {
-			n = p.Offset + alignUp(p.DType.Bytes(p.Elems))
+			n = p.Offset + alignUp(p.Bytes())
 		}
 	}
 	return n

@@ -42,21 +42,16 @@ type Value struct {
 	Name   string
 	Shape  []int
 	DType  DType
+	Form   Form
 	Class  Class
 	Offset int // bytes, within the arena of its class
 }
 
 // Elems is the number of elements.
-func (v *Value) Elems() int {
-	n := 1
-	for _, d := range v.Shape {
-		n *= d
-	}
-	return n
-}
+func (v *Value) Elems() int { return Rows.Elems(v.Shape) }
 
 // Bytes is the size of the buffer.
-func (v *Value) Bytes() int { return v.DType.Bytes(v.Elems()) }
+func (v *Value) Bytes() int { return v.DType.Bytes(v.Form.Elems(v.Shape)) }
 
 // An Instr is one launch of a kernel.
 type Instr struct {
@@ -231,8 +226,11 @@ func (p *Program) operands(ids []ID) string {
 		}
 		v := &p.Values[id]
 		s += fmt.Sprintf("%s%v", v.Name, v.Shape)
-		if v.DType.Quantized() {
+		if v.DType.Stored() {
 			s += ":" + v.DType.String()
+		}
+		if v.Form != Rows {
+			s += ":" + v.Form.String()
 		}
 		if v.Class == Scratch {
 			s += fmt.Sprintf("@%d", v.Offset)

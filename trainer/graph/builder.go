@@ -40,6 +40,7 @@ type Builder struct {
 	lowered bool
 	again   bool // layers run again for their gradients
 	bf16    bool // matrix products round their operands
+	packed  bool // weights are kept as products read them
 	unfused bool // set by tests: each node stays an instruction
 
 	do func(o *op, values []gorgonia.Value) (gorgonia.Value, error) // set by tests: runs an op on Gorgonia's machine
@@ -94,7 +95,7 @@ func (b *Builder) Freeze(frozen func(name string) bool) {
 }
 
 // Store gives the types in which the layout keeps parameters, exec.Q8_0 for one. Parameters of a type that is
-// not quantised get the graph's type. Call it before Param.
+// not a stored one get the graph's type, and so do vectors of BF16. Call it before Param.
 func (b *Builder) Store(stored func(name string) exec.DType) {
 	if len(b.params) > 0 {
 		b.fail("Store is called after Param")
@@ -108,6 +109,9 @@ func (b *Builder) Recompute() { b.again = true }
 
 // BF16 makes matrix products round their operands to bf16. See exec.Builder.BF16.
 func (b *Builder) BF16() { b.bf16 = true }
+
+// Pack keeps parameters that only products and embeddings read in the form that products read. They must be frozen.
+func (b *Builder) Pack() { b.packed = true }
 
 // Scope names the operations that follow, until the next Scope or Layer, in listings and
 // errors: "embed".
@@ -126,12 +130,12 @@ func (b *Builder) Param(name string, init Init, shape ...int) *Node {
 	}
 	info := exec.ParamInfo{Name: name, Shape: n.shape, Decay: len(shape) > 1, Trainable: trainable, DType: b.dt}
 	if b.stored != nil {
-		if dt := b.stored(name); dt.Quantized() {
+		if dt := b.stored(name); dt.Quantized() || dt.Stored() && len(shape) > 1 {
 			info.DType = dt
 		}
 	}
 	switch last := shape[len(shape)-1]; {
-	case info.DType.Quantized() && trainable:
+	case info.DType.Stored() && trainable:
 		return b.fail("parameter %s: of type %v, which cannot be trained: freeze it", name, info.DType)
 	case last%info.DType.Block() != 0:
 		return b.fail("parameter %s: rows of %d are not whole blocks of %v, %d each", name, last, info.DType, info.DType.Block())
@@ -232,8 +236,46 @@ func (b *Builder) Params() []exec.ParamInfo {
 	infos := make([]exec.ParamInfo, len(b.params))
 	for i, p := range b.params {
 		infos[i] = p.info
+		infos[i].Form = b.form(p)
 	}
 	return infos
+}
+
+// form is how a parameter is kept.
+func (b *Builder) form(p param) exec.Form {
+	if !b.packed || b.bf16 || b.dt != exec.F32 || b.err != nil || p.info.Trainable || p.info.DType.Quantized() ||
+		len(p.info.Shape) != 2 || !slices.Equal(p.info.Shape, p.node.shape) {
+		return exec.Rows
+	}
+	return b.readAs(p.node.n)
+}
+
+// readAs is the form in which all operations that read a matrix want it; rows, where they differ.
+func (b *Builder) readAs(n *gorgonia.Node) exec.Form {
+	form := exec.Rows
+	for readers := b.g.To(n.ID()); readers.Next(); {
+		reader := readers.Node().(*gorgonia.Node)
+		o, ok := reader.Op().(*op)
+		if !ok {
+			return exec.Rows
+		}
+		f := o.form(n)
+		if o.code == exec.OpConcat { // which the product behind it reads, without a copy if all panels are full
+			if f = b.readAs(reader); f != exec.Panels {
+				return exec.Rows
+			}
+			for _, part := range o.in[:len(o.in)-1] {
+				if part.shape[0]%exec.PanelWidth != 0 {
+					return exec.Rows
+				}
+			}
+		}
+		if f == exec.Rows || form != exec.Rows && f != form {
+			return exec.Rows
+		}
+		form = f
+	}
+	return form
 }
 
 // Inits are the initialisations of the parameters, in the order of Params.

@@ -54,7 +54,7 @@ func (b *Builder) Lower(l *exec.Layout, out Outputs) (*exec.Program, error) {
 	w := lowering{
 		b: b, nodes: forward, l: l, x: exec.NewBuilder(b.name), notes: b.sumNotes(),
 		ids: map[*gorgonia.Node]exec.ID{}, parts: map[part]exec.ID{}, homes: map[*gorgonia.Node]exec.ParamInfo{},
-		quantized: map[*gorgonia.Node]bool{},
+		stored: map[*gorgonia.Node]bool{},
 	}
 	return w.program(out, grads)
 }
@@ -183,7 +183,7 @@ type lowering struct {
 	notes map[*gorgonia.Node]string         // of sums
 	homes map[*gorgonia.Node]exec.ParamInfo // gradients that are computed in place: of which parameter
 
-	quantized map[*gorgonia.Node]bool // parameters
+	stored map[*gorgonia.Node]bool // parameters of a stored type, or in panels
 }
 
 type part struct {
@@ -291,25 +291,41 @@ func (w *lowering) param(n *gorgonia.Node, stored []int) error {
 	if !ok {
 		return fmt.Errorf("parameter %s is not in the layout", n.Name())
 	}
-	if p.DType != w.b.dt && !p.DType.Quantized() || !slices.Equal(p.Shape, stored) {
+	if p.DType != w.b.dt && !p.DType.Stored() || !slices.Equal(p.Shape, stored) {
 		return fmt.Errorf("parameter %s: %v%s, but %v%s in the layout", p.Name, w.b.dt, dims(stored), p.DType, dims(p.Shape))
 	}
-	w.ids[n] = w.x.At(p.Name, exec.Param, p.Offset, p.DType, n.Shape()...)
-	if p.DType.Quantized() {
-		w.quantized[n] = true
+	w.ids[n] = w.x.Param(p, n.Shape()...)
+	if p.DType.Stored() || p.Form != exec.Rows {
+		w.stored[n] = true
 	}
 	return nil
 }
 
-// operand is the value of a node for the next instruction. A quantised parameter is dequantised for each instruction
-// that reads it, so that it is kept as floats no longer than needed.
-func (w *lowering) operand(n *gorgonia.Node) exec.ID {
-	if !w.quantized[n] {
+// operand is the value of a node for the next instruction. Where the instruction does not read it as it is stored, a
+// parameter is expanded for each instruction, so that it is kept as floats no longer than needed.
+func (w *lowering) operand(n *gorgonia.Node, asStored bool) exec.ID {
+	if !w.stored[n] || asStored {
 		return w.ids[n]
 	}
 	y := w.x.Scratch(fmt.Sprintf("%%%d", w.count), w.b.dt, n.Shape()...)
 	w.emit(exec.OpDequantize, []exec.ID{w.ids[n]}, []exec.ID{y}, exec.Attrs{}, n.Name())
 	return y
+}
+
+// readsStored says that an instruction reads a parameter as it is stored.
+func (w *lowering) readsStored(o *op, n *gorgonia.Node) bool {
+	p, ok := w.l.Param(n.Name())
+	if !ok || p.Form == exec.Rows || o.form(n) != p.Form {
+		return false
+	}
+	if o.code != exec.OpConcat {
+		return true
+	}
+	var parts []exec.ID
+	for _, in := range o.in {
+		parts = append(parts, w.ids[in.n])
+	}
+	return w.x.Joined(parts...)
 }
 
 func (w *lowering) gradOf(p exec.ParamInfo, shape []int) exec.ID {
@@ -349,7 +365,7 @@ func (w *lowering) instr(n *gorgonia.Node, selects map[part]*gorgonia.Node) erro
 			return fmt.Errorf("gorgonia brought in an operation of its own: %v", n.Op())
 		}
 		for _, c := range children {
-			in = append(in, w.operand(c))
+			in = append(in, w.operand(c, false))
 		}
 		w.ids[n] = w.value(n, result{"y", n.Shape()}, 0)
 		w.emit(exec.OpAdd, in, []exec.ID{w.ids[n]}, exec.Attrs{}, w.notes[n])
@@ -360,7 +376,7 @@ func (w *lowering) instr(n *gorgonia.Node, selects map[part]*gorgonia.Node) erro
 		return nil
 	}
 	for _, c := range children {
-		in = append(in, w.operand(c))
+		in = append(in, w.operand(c, w.readsStored(o, c)))
 	}
 	var out []exec.ID
 	if len(o.out) == 1 {

@@ -228,3 +228,22 @@ func (b *Builder) differentiable(code exec.Op, nodes ...*Node) {
 		}
 	}
 }
+
+// form is the form in which an op reads an input best.
+func (o *op) form(n *gorgonia.Node) exec.Form {
+	form := exec.Rows
+	for k, in := range o.in {
+		if in.n != n {
+			continue
+		}
+		switch {
+		case o.code == exec.OpLinear && k == 1 && o.attrs.Transposed:
+			form = exec.PanelsT
+		case o.code == exec.OpLinear && k == 1, o.code == exec.OpEmbed && k == 0, o.code == exec.OpConcat:
+			form = exec.Panels
+		default:
+			return exec.Rows
+		}
+	}
+	return form
+}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"unsafe"
 
+	"hone/checkpoint/float"
 	"hone/trainer/exec"
 	"hone/trainer/graph"
 )
@@ -153,6 +154,7 @@ func (n *Network) Init(seed uint64) error {
 			continue
 		}
 		init := n.inits[p.Name]
+		var whole []float32 // of one that is not laid out as its elements are numbered
 		for first := 0; first < p.Elems; first += initChunk {
 			v := values[:min(initChunk, p.Elems-first)]
 			switch {
@@ -167,7 +169,22 @@ func (n *Network) Init(seed uint64) error {
 			default:
 				clear(v)
 			}
+			if p.DType.Stored() || p.Form != exec.Rows {
+				for _, x := range v {
+					y := float32(x)
+					if p.DType == exec.BF16 {
+						y = float.FromBF16(float.ToBF16(y))
+					}
+					whole = append(whole, y)
+				}
+				continue
+			}
 			if err := n.upload(p, first, v); err != nil {
+				return err
+			}
+		}
+		if whole != nil {
+			if err := n.SetWeight(p.Name, whole); err != nil {
 				return err
 			}
 		}
@@ -222,23 +239,27 @@ func (n *Network) Weight(name string, dst []float32) error {
 	if err != nil {
 		return err
 	}
-	if p.DType.Quantized() {
-		blocks := make([]byte, p.DType.Bytes(p.Elems))
-		if err := n.mem.Download(exec.Param, p.Offset, blocks); err != nil {
-			return err
-		}
-		return exec.Dequantize(p.DType, dst, blocks)
-	}
-	if p.DType == exec.F32 {
+	if p.DType == exec.F32 && p.Form == exec.Rows {
 		return n.mem.Download(exec.Param, p.Offset, bytesOf(dst))
 	}
-	wide := make([]float64, len(dst))
-	if err := n.mem.Download(exec.Param, p.Offset, bytesOf(wide)); err != nil {
+	data := make([]byte, p.Bytes())
+	if err := n.mem.Download(exec.Param, p.Offset, data); err != nil {
 		return err
 	}
-	for i, v := range wide {
-		dst[i] = float32(v)
+	switch {
+	case p.DType == exec.F64:
+		for i, v := range elementsOf[float64](data) {
+			dst[i] = float32(v)
+		}
+		return nil
+	case p.Form == exec.Rows:
+		return exec.Dequantize(p.DType, dst, data)
+	case p.DType == exec.BF16, p.DType == exec.F16:
+		rows := make([]uint16, len(dst))
+		exec.Unpack(p.Form, p.Shape, rows, elementsOf[uint16](data))
+		return exec.Dequantize(p.DType, dst, bytesOf(rows))
 	}
+	exec.Unpack(p.Form, p.Shape, dst, elementsOf[float32](data))
 	return nil
 }
 
@@ -254,24 +275,50 @@ func (n *Network) SetBlocks(name string, blocks []byte) error {
 	return n.mem.Upload(exec.Param, p.Offset, blocks)
 }
 
-// SetWeight sets a parameter. A quantised one is an error: quantising loses precision, and is up to the
-// caller.
+// SetWeight sets a parameter. One that is kept in a type that cannot hold the values is an error: losing precision is up
+// to the caller.
 func (n *Network) SetWeight(name string, src []float32) error {
 	p, err := n.param(name, len(src))
 	if err != nil {
 		return err
 	}
-	if p.DType.Quantized() {
+	to16, from16 := float.ToBF16, float.FromBF16
+	if p.DType == exec.F16 {
+		to16, from16 = float.ToF16, float.FromF16
+	}
+	var data []byte
+	switch p.DType {
+	case exec.F32:
+		data = packed(p, src)
+	case exec.F64:
+		wide := make([]float64, len(src))
+		for i, v := range src {
+			wide[i] = float64(v)
+		}
+		data = packed(p, wide)
+	case exec.BF16, exec.F16:
+		half := make([]uint16, len(src))
+		for i, v := range src {
+			half[i] = to16(v)
+			if from16(half[i]) != v && v == v {
+				return fmt.Errorf("model: parameter %s is kept as %v, which cannot hold its element %d, %g", name, p.DType, i, v)
+			}
+		}
+		data = packed(p, half)
+	default:
 		return fmt.Errorf("model: parameter %s is kept as %v: it takes blocks, not floats", name, p.DType)
 	}
-	if p.DType == exec.F32 {
-		return n.mem.Upload(exec.Param, p.Offset, bytesOf(src))
+	return n.mem.Upload(exec.Param, p.Offset, data)
+}
+
+// packed are the bytes of a parameter as the arena has them.
+func packed[E element](p exec.ParamInfo, rows []E) []byte {
+	if p.Form == exec.Rows {
+		return bytesOf(rows)
 	}
-	wide := make([]float64, len(src))
-	for i, v := range src {
-		wide[i] = float64(v)
-	}
-	return n.mem.Upload(exec.Param, p.Offset, bytesOf(wide))
+	all := make([]E, p.Form.Elems(p.Shape))
+	exec.Pack(p.Form, p.Shape, all, rows)
+	return bytesOf(all)
 }
 
 func (n *Network) param(name string, elems int) (exec.ParamInfo, error) {
@@ -297,11 +344,18 @@ func (n *Network) upload(p exec.ParamInfo, first int, values []float64) error {
 	return n.mem.Upload(exec.Param, p.Offset+4*first, bytesOf(n.narrow))
 }
 
-func bytesOf[N float32 | float64](s []N) []byte {
+type element interface{ uint16 | float32 | float64 }
+
+func bytesOf[E element](s []E) []byte {
 	if len(s) == 0 {
 		return nil
 	}
 	return unsafe.Slice((*byte)(unsafe.Pointer(&s[0])), len(s)*int(unsafe.Sizeof(s[0])))
+}
+
+// elementsOf is the reverse, of bytes that make allocated.
+func elementsOf[E element](b []byte) []E {
+	return unsafe.Slice((*E)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/int(unsafe.Sizeof(*new(E))))
 }
 
 // Load sets the parameters from a checkpoint; read copies tensor i into dst. If a tensor is missing,

@@ -58,8 +58,11 @@ type Options struct {
 	// Stored gives the type in which a frozen parameter is kept, exec.Q8_0 for one. Trainable parameters are always
 	// of the network's type; with nil, all are.
 	Stored func(name string) exec.DType
-	BF16   bool                          // matrix products of linear layers round their operands to bf16
-	State  func(layout *exec.Layout) int // bytes of the state arena (moments, accumulated gradients); nil: none
+	// Inference makes a network without gradients: no parameter is trainable, and the weights of matrix products
+	// lie in panels, as the products read them. Results keep their bits.
+	Inference bool
+	BF16      bool                          // matrix products of linear layers round their operands to bf16
+	State     func(layout *exec.Layout) int // bytes of the state arena (moments, accumulated gradients); nil: none
 }
 
 // slots is the number of memories of a program: those that this step reads, and those that the next one will.
@@ -70,7 +73,9 @@ func (o *Options) slots(k Kind) int {
 	return 2
 }
 
-func (o *Options) frozen(name string) bool { return o.Trainable != nil && !o.Trainable(name) }
+func (o *Options) frozen(name string) bool {
+	return o.Inference || o.Trainable != nil && !o.Trainable(name)
+}
 
 // builder declares the inputs of a program and builds the model's graph.
 func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*graph.Builder, Outputs, error) {
@@ -89,6 +94,8 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 		err = fmt.Errorf("%s: want B and T above 0, S 0 or more", name)
 	case c.MaxLength() > 0 && t > c.MaxLength():
 		err = fmt.Errorf("%s: sequences longer than the model's %d", name, c.MaxLength())
+	case k == Train && o.Inference:
+		err = fmt.Errorf("%s: the network is one for inference", name)
 	case k == Train && o.Head.Headless():
 		err = fmt.Errorf("%s: a %v has no loss to learn from", name, o.Head)
 	case k == Decode && o.Head != LanguageModel:
@@ -116,6 +123,9 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 	b.Freeze(o.frozen)
 	if o.Stored != nil {
 		b.Store(o.Stored)
+	}
+	if o.Inference {
+		b.Pack()
 	}
 	if o.Recompute && k == Train {
 		b.Recompute()

@@ -21,7 +21,7 @@ type Model struct {
 	Tokenizer  tokenizer.Tokenizer
 }
 
-// Open loads a checkpoint: its directory, or a stage's or a run's, whose final
+// Open loads a checkpoint for inference: its directory, or a stage's or a run's, whose final
 // model is meant then. encoderLength is the length of an encoder's rows; 0: that of the
 // decoder's.
 func Open(dev exec.Device, dir string, encoderLength int) (*Model, error) {
@@ -43,7 +43,7 @@ func Open(dev exec.Device, dir string, encoderLength int) (*Model, error) {
 	if m.Head == model.Pretraining { // used without its judgement of pairs
 		m.Head = model.LanguageModel
 	}
-	if m.Net, err = model.NewNetwork(dev, exec.F32, m.Config, model.Options{Head: m.Head, EncoderLength: encoderLength}); err != nil {
+	if m.Net, err = model.NewNetwork(dev, exec.F32, m.Config, model.Options{Head: m.Head, EncoderLength: encoderLength, Inference: true}); err != nil {
 		return nil, fmt.Errorf("checkpoint %s: %w", c.Dir, err)
 	}
 	fresh, err := Load(m.Net, c)

@@ -155,11 +155,11 @@ func linearCrossEntropy[T float](d *Device, js *jobs[T], in *exec.Instr, args []
 	if err != nil {
 		return err
 	}
-	transposed := in.Attrs.Transposed
+	transposed, packed := in.Attrs.Transposed, args[1].Form != exec.Rows
 	x, w, targets, weights, dloss := view[T](args[0]), view[T](args[1]), view[int32](args[2]), view[T](args[3]), view[T](args[4])
 	loss, nll, lse, dx, dw, work := view[T](outs[0]), view[T](outs[1]), view[T](outs[2]), view[T](outs[3]), view[T](outs[4]), view[T](outs[5])
 	if transposed && (w0 != c || w1 != v) || !transposed && (w0 != v || w1 != c) || p == 0 && r > 0 || p > r ||
-		len(x) != r*c || len(w) != v*c || len(targets) != r || len(weights) != r || len(loss) != 1 || len(nll) != r || len(lse) != r ||
+		len(x) != r*c || !packed && len(w) != v*c || packed && (dx != nil || dw != nil) || len(targets) != r || len(weights) != r || len(loss) != 1 || len(nll) != r || len(lse) != r ||
 		len(work) != p*v || !absentOr(dx, r*c) || !absentOr(dw, v*c) || !absentOr(bias, v) || !absentOr(dbias, v) ||
 		len(args) == 13 && bias == nil || (dx != nil || dw != nil || dbias != nil) && len(dloss) != 1 {
 		return mismatch(in, args)
@@ -171,8 +171,15 @@ func linearCrossEntropy[T float](d *Device, js *jobs[T], in *exec.Instr, args []
 		r1 := min(r, r0+p)
 		rows := r1 - r0
 		xs, logits := x[r0*c:r1*c], work[:rows*v]
-		js.gemm = gemmJob[T]{transB: !transposed, m: rows, n: v, k: c, a: xs, lda: c, b: w, ldb: w1, c: logits, ldc: v, bias: bias, bf16: in.Attrs.BF16}
-		js.gemm.start(d)
+		if packed {
+			err := d.linearPanels(in, args, panelJob{m: rows, n: v, k: c, a: cast[float32](xs), c: cast[float32](logits), bias: cast[float32](bias)})
+			if err != nil {
+				return err
+			}
+		} else {
+			js.gemm = gemmJob[T]{transB: !transposed, m: rows, n: v, k: c, a: xs, lda: c, b: w, ldb: w1, c: logits, ldc: v, bias: bias, bf16: in.Attrs.BF16}
+			js.gemm.start(d)
+		}
 		j := &js.crossEntropy
 		*j = crossEntropyJob[T]{
 			d: d, op: in.Op, rows: rows, v: v, rowsPer: rowsPerChunk(v), logits: logits,

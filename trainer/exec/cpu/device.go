@@ -26,6 +26,7 @@ type Device struct {
 	jobs64  jobs[float64]
 	bf16    *bf16Set // nil: no products of bf16
 	bf16Job bf16Job
+	panels  panelJob
 	shared  scratch // of all workers
 	copy    copyJob
 	scratch []*scratch // of each worker

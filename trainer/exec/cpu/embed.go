@@ -8,9 +8,11 @@ import (
 
 // An embedJob gathers rows.
 type embedJob[T float] struct {
-	w, y []T
-	ids  []int32
-	c    int
+	w, y   []T
+	packed []byte // instead of w: elements of dt, in panels
+	dt     exec.DType
+	ids    []int32
+	c      int
 }
 
 func (j *embedJob[T]) chunk(i, _ int) {
@@ -19,6 +21,8 @@ func (j *embedJob[T]) chunk(i, _ int) {
 		y := j.y[r*j.c : (r+1)*j.c]
 		if id := int(j.ids[r]); id < 0 {
 			clear(y)
+		} else if j.packed != nil {
+			panelRow(j.dt, cast[float32](y), j.packed, id)
 		} else {
 			copy(y, j.w[id*j.c:(id+1)*j.c])
 		}
@@ -45,8 +49,20 @@ func embed[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) err
 		return err
 	}
 	j := &js.embed
-	*j = embedJob[T]{w: view[T](args[0]), ids: view[int32](args[1]), y: view[T](args[2]), c: c}
-	if len(j.w) != v*c || len(j.y) != len(j.ids)*c {
+	*j = embedJob[T]{ids: view[int32](args[1]), y: view[T](args[2]), c: c, dt: args[0].DType}
+	fits := len(j.y) == len(j.ids)*c
+	if form := args[0].Form; form == exec.Panels && isF32[T]() {
+		b, err := bufferOf(args[0].Buffer)
+		if err != nil {
+			return err
+		}
+		j.packed = b.bytes
+		fits = fits && len(j.packed) == j.dt.Bytes(form.Elems(args[0].Shape))
+	} else {
+		j.w = view[T](args[0])
+		fits = fits && form == exec.Rows && len(j.w) == v*c
+	}
+	if !fits {
 		return mismatch(in, args)
 	}
 	if err := below(in, j.ids, v); err != nil {

@@ -21,6 +21,7 @@ type kernels struct {
 	bf16      bf16Kernels
 	elementwiseKernels
 	gemmKernels
+	panels panelKernels
 	peakKernels
 	rowsKernels
 }

@@ -7,6 +7,7 @@ var avx2Kernels = kernels{
 	attention:          attention_avx2,
 	elementwiseKernels: elementwise_avx2,
 	gemmKernels:        gemm_avx2,
+	panels:             panel_avx2,
 	peakKernels:        peak_avx2,
 	rowsKernels:        rows_avx2,
 }
@@ -17,6 +18,7 @@ var avx512Kernels = kernels{
 	bf16:               bf16_avx512,
 	elementwiseKernels: elementwise_avx512,
 	gemmKernels:        gemm_avx512,
+	panels:             panel_avx512,
 	peakKernels:        peak_avx512,
 	rowsKernels:        rows_avx512,
 }

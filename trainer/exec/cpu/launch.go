@@ -50,12 +50,12 @@ func (d *Device) Launch(in *exec.Instr, args []exec.Arg) error {
 	}
 	var err error
 	dt := args[0].DType
-	if in.Op == exec.OpRotations || in.Op == exec.OpDequantize { // of integers, of blocks
+	if in.Op == exec.OpRotations || in.Op == exec.OpDequantize || in.Op == exec.OpEmbed { // of integers, of what is stored
 		dt = args[len(args)-1].DType
 	}
 	switch {
-	case in.Op != exec.OpDequantize && quantized(args):
-		err = fmt.Errorf("cpu: %v %s: a quantised operand", in.Op, in.Note)
+	case in.Op != exec.OpDequantize && !readable(in.Op, args):
+		err = fmt.Errorf("cpu: %v %s: an operand that is stored in a form or a type that it does not read", in.Op, in.Note)
 	case in.Attrs.BF16 && (d.bf16 == nil || dt != exec.F32):
 		err = fmt.Errorf("cpu: %v: a product of bf16, on a device of other products", in.Op)
 	case in.Op == exec.OpCopy: // of any type
@@ -73,13 +73,21 @@ func (d *Device) Launch(in *exec.Instr, args []exec.Arg) error {
 	return err
 }
 
-func quantized(args []exec.Arg) bool {
+// readable says that each operand is plain, or what a product or an embedding reads in panels.
+func readable(op exec.Op, args []exec.Arg) bool {
+	weight := -1
+	switch op {
+	case exec.OpLinear, exec.OpLinearCrossEntropy:
+		weight = 1
+	case exec.OpEmbed:
+		weight = 0
+	}
 	for i := range args {
-		if args[i].DType.Quantized() {
-			return true
+		if a := &args[i]; (a.DType.Stored() || a.Form != exec.Rows) && (i != weight || a.Form == exec.Rows || a.DType.Quantized()) {
+			return false
 		}
 	}
-	return false
+	return true
 }
 
 func launch[T float](d *Device, j *jobs[T], in *exec.Instr, args []exec.Arg) error {

@@ -133,6 +133,9 @@ func linear[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) er
 	if y0 != r || in.Attrs.Transposed && (w0 != k || w1 != n) || !in.Attrs.Transposed && (w0 != n || w1 != k) || bias != nil && len(bias) != n {
 		return mismatch(in, args)
 	}
+	if args[1].Form != exec.Rows {
+		return d.linearPanels(in, args, panelJob{m: r, n: n, k: k, a: view[float32](args[0]), c: view[float32](args[3]), bias: view[float32](args[2])})
+	}
 	js.gemm = gemmJob[T]{
 		transB: !in.Attrs.Transposed, m: r, n: n, k: k,
 		a: view[T](args[0]), lda: k,

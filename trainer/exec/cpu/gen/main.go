@@ -42,6 +42,7 @@ var nouns = []struct {
 	{"bf16", "avx512", (*asm).bf16},
 	{"elementwise", "", (*asm).elementwise},
 	{"gemm", "", (*asm).gemm},
+	{"panel", "", (*asm).panels},
 	{"peak", "", (*asm).peak},
 	{"rows", "", (*asm).rows},
 }
@@ -128,7 +129,7 @@ func (a *asm) declare(name, params string) {
 		if !typed {
 			continue
 		}
-		width := map[string]int{"int": 8, "*float32": 8, "*int32": 8, "*uint16": 8, "*uint32": 8, "*float64": 8, "float32": 4, "int32": 4, "uint32": 4, "float64": 8, "uint64": 8, "bool": 1}[kind]
+		width := map[string]int{"int": 8, "*float32": 8, "*int32": 8, "*uint16": 8, "*byte": 8, "*uint32": 8, "*float64": 8, "float32": 4, "int32": 4, "uint32": 4, "float64": 8, "uint64": 8, "bool": 1}[kind]
 		if width == 0 {
 			panic("parameter " + p)
 		}

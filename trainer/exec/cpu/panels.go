@@ -1,0 +1,202 @@
+package cpu
+
+import (
+	"fmt"
+	"unsafe"
+
+	"hone/trainer/exec"
+)
+
+// Products of rows with a weight in panels (exec.Panels), which are read in place: nothing is packed. A panel's 32 columns
+// stay in the accumulators while k goes along it, so that a decoding step streams its weights from memory once, several
+// panels side by side. Stored types are widened exactly in registers; where there are many rows, a block of them first.
+//
+// An element is one chain of fused multiply-adds over k in order, as in gemm: its bits depend neither on the number of
+// rows, nor on how the product is cut.
+
+// panelKernels are the assembly of these products.
+type panelKernels struct {
+	f32  []panelKernel
+	bf16 []panelKernel
+	f16  []panelKernel
+}
+
+// A panelKernel computes rows of n ≥ 1 panels, for 1, 2, … rows: c = (or +=) a·b over kc ≥ 1 steps. Row i of a is at
+// a + i·lda, of c at c + i·ldc; the panels are bstep bytes apart. Strides are in bytes.
+type panelKernel func(kc, n int, a *float32, lda int, b *byte, bstep int, c *float32, ldc int, accumulate bool)
+
+// of gives the kernels that read a type; nil: there are none.
+func (k *panelKernels) of(dt exec.DType) []panelKernel {
+	switch dt {
+	case exec.F32:
+		return k.f32
+	case exec.BF16:
+		return k.bf16
+	case exec.F16:
+		return k.f16
+	}
+	return nil
+}
+
+// linearPanels runs a product whose second operand is in panels.
+func (d *Device) linearPanels(in *exec.Instr, args []exec.Arg, j panelJob) error {
+	w := args[1]
+	if args[0].DType != exec.F32 || in.Attrs.BF16 || in.Attrs.Transposed != (w.Form == exec.PanelsT) {
+		return fmt.Errorf("cpu: %v %s: %v in %v does not fit here", in.Op, in.Note, w.DType, w.Form)
+	}
+	b, err := bufferOf(w.Buffer)
+	if err != nil {
+		return err
+	}
+	j.b, j.dt = b.bytes, w.DType
+	if len(j.b) != w.DType.Bytes(w.Form.Elems(w.Shape)) || len(j.a) != j.m*j.k || len(j.c) != j.m*j.n {
+		return mismatch(in, args)
+	}
+	d.panels = j
+	d.panels.start(d)
+	return nil
+}
+
+// A panelJob is a product x·wᵀ + bias, cut into blocks of rows and panels, each over the whole of k.
+type panelJob struct {
+	d            *Device
+	m, n, k      int
+	a, c, bias   []float32 // (m,k), (m,n), (n) or nil
+	b            []byte    // n·k elements of dt, in panels
+	dt           exec.DType
+	rows, panels int // of a block
+	across       int // blocks side by side
+}
+
+const panelSide = exec.PanelWidth
+
+// panelBlock is the steps and panels that many rows take in together: as in gemm, they stay in the second-level cache.
+const panelSteps, panelBlock = 384, 12
+
+// panelsOf is how many panels hold n outputs.
+func panelsOf(n int) int { return (n + panelSide - 1) / panelSide }
+
+// start runs the product on all workers.
+func (j *panelJob) start(d *Device) {
+	if j.m == 0 || j.n == 0 {
+		return
+	}
+	j.d = d
+	all := panelsOf(j.n)
+	j.rows, j.panels = j.m, all
+	if threads := d.pool.threads; threads > 1 && j.m*j.n*j.k >= 32*32*32 {
+		// Four blocks for each thread, so that one that is held up delays the others little: of panels, by fours, since the
+		// kernels of few rows take as many at once; of rows too where that leaves too few.
+		j.panels = min(all, (all+16*threads-1)/(16*threads)*4)
+		blocks := (all + j.panels - 1) / j.panels
+		if tile := max(1, len(d.kern.panels.of(j.dt))); blocks < 2*threads && j.m > 2*tile {
+			parts := (2*threads + blocks - 1) / blocks
+			j.rows = (j.m + parts*tile - 1) / (parts * tile) * tile
+		}
+	}
+	j.across = (all + j.panels - 1) / j.panels
+	for _, w := range d.scratch { // see gemmJob.start
+		lend[float32](w, slotRows, panelSide*max(1, len(d.kern.panels.of(j.dt))))
+	}
+	d.pool.run((j.m+j.rows-1)/j.rows*j.across, j)
+	*j = panelJob{}
+}
+
+func (j *panelJob) chunk(i, worker int) {
+	row, panel := i/j.across*j.rows, i%j.across*j.panels
+	rows, panels := min(j.rows, j.m-row), min(j.panels, panelsOf(j.n)-panel)
+	w := j.d.scratch[worker]
+	if k := j.d.kern.panels.of(j.dt); k != nil {
+		j.multiply(w, k, row, rows, panel, panels)
+	} else {
+		j.generic(row, rows, panel, panels)
+	}
+	if j.bias != nil {
+		from := panel * panelSide
+		addBias(j.d.kern, j.bias, j.c, j.n, row, rows, from, min(panels*panelSide, j.n-from))
+	}
+}
+
+// multiply computes a block by assembly.
+func (j *panelJob) multiply(w *scratch, kernel []panelKernel, row, rows, panel, panels int) {
+	tile := len(kernel)
+	size := j.dt.Bytes(panelSide) // of a step of a panel
+	steps := j.k
+	if rows > tile {
+		steps = panelSteps
+	}
+	if j.k == 0 {
+		for i := row; i < row+rows; i++ {
+			clear(j.c[i*j.n+panel*panelSide:][:min(panels*panelSide, j.n-panel*panelSide)])
+		}
+		return
+	}
+	for k0 := 0; k0 < j.k; k0 += steps {
+		kc := min(steps, j.k-k0)
+		for p := panel; p < panel+panels; p += panelBlock {
+			n := min(panelBlock, panel+panels-p)
+			if rows <= tile {
+				n = panel + panels - p
+			}
+			whole := min(n, j.n/panelSide-p) // panels that C has all columns of
+			for i := row; i < row+rows; i += tile {
+				m := min(tile, row+rows-i)
+				a := &j.a[i*j.k+k0]
+				if whole > 0 {
+					kernel[m-1](kc, whole, a, 4*j.k, &j.b[(p*j.k+k0)*size], j.k*size, &j.c[i*j.n+p*panelSide], 4*j.n, k0 > 0)
+				}
+				if whole < n { // the last
+					c, from := lend[float32](w, slotRows, m*panelSide), (p+whole)*panelSide
+					if k0 > 0 {
+						for r := range m {
+							copy(c[r*panelSide:], j.c[(i+r)*j.n+from:][:j.n-from])
+						}
+					}
+					kernel[m-1](kc, 1, a, 4*j.k, &j.b[((p+whole)*j.k+k0)*size], j.k*size, &c[0], 4*panelSide, k0 > 0)
+					for r := range m {
+						copy(j.c[(i+r)*j.n+from:][:j.n-from], c[r*panelSide:])
+					}
+				}
+			}
+			if rows <= tile {
+				break
+			}
+		}
+	}
+}
+
+// generic computes a block in portable code. As in microGeneric, products are rounded before the sum.
+func (j *panelJob) generic(row, rows, panel, panels int) {
+	size := j.dt.Bytes(panelSide)
+	for p := panel; p < panel+panels; p++ {
+		cols := min(panelSide, j.n-p*panelSide)
+		for i := row; i < row+rows; i++ {
+			var sum, w [panelSide]float32
+			for k, x := range j.a[i*j.k : (i+1)*j.k] {
+				widen(j.dt, w[:], j.b[(p*j.k+k)*size:][:size])
+				for q := range sum {
+					sum[q] += float32(x * w[q])
+				}
+			}
+			copy(j.c[i*j.n+p*panelSide:][:cols], sum[:])
+		}
+	}
+}
+
+// widen gives the values of stored elements.
+func widen(dt exec.DType, dst []float32, src []byte) {
+	if dt == exec.F32 {
+		copy(dst, unsafe.Slice((*float32)(unsafe.Pointer(&src[0])), len(src)/4))
+		return
+	}
+	exec.Dequantize(dt, dst, src)
+}
+
+// panelRow gives row r of a matrix (N,K) in panels.
+func panelRow(dt exec.DType, dst []float32, b []byte, r int) {
+	size := dt.Bytes(1)
+	at := (r/panelSide*len(dst)*panelSide + r%panelSide) * size
+	for k := range dst {
+		widen(dt, dst[k:k+1], b[at+k*panelSide*size:][:size])
+	}
+}
