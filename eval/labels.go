@@ -57,22 +57,15 @@ func (labels) Score(ctx context.Context, y *Yardstick, net, random *model.Networ
 	for _, p := range list {
 		right.add(p.Record, share(p.Best() == p.Label))
 	}
-	acc := metric.Evaluation{
-		Task: task, Metric: "accuracy", Estimate: mine.Accuracy, Scored: of,
-		Items: &metric.Items{Records: right.records, Sums: right.sums, Sizes: right.n},
-	}
-	f1 := metric.Evaluation{Task: task, Metric: "macro_f1", Estimate: mine.MacroF1, Scored: of}
+	acc, f1 := mine.Accuracy.Evaluation(task, of), mine.MacroF1.Evaluation(task, of)
+	acc.Items = &metric.Items{Records: right.records, Sums: right.sums, Sizes: right.n}
 	add := func(name string, other []Prediction) error {
 		theirs, err := score(other)
 		if err != nil {
 			return err
 		}
-		a, b := correct(list), correct(other)
-		diff, lo, hi := metric.PairedDiff(a, b)
-		acc.Baselines = append(acc.Baselines, metric.Baseline{
-			Name: name, Estimate: theirs.Accuracy, Diff: metric.Estimate{Value: diff, Lo: lo, Hi: hi, N: len(a)},
-		})
-		f1.Baselines = append(f1.Baselines, metric.Baseline{Name: name, Estimate: theirs.MacroF1})
+		acc.Baselines = append(acc.Baselines, mine.Accuracy.Against(name, &theirs.Accuracy))
+		f1.Baselines = append(f1.Baselines, mine.MacroF1.Against(name, &theirs.MacroF1))
 		return nil
 	}
 	for _, name := range beside {
@@ -204,7 +197,7 @@ func score(list []Prediction) (metric.Classification, error) {
 	if len(list) > 0 {
 		classes = len(list[0].Probs)
 	}
-	return metric.Classify(truth, predicted, classes, 1)
+	return metric.Classify(truth, predicted, classes, nil)
 }
 
 func correct(list []Prediction) []bool {

@@ -44,13 +44,7 @@ func Calibrate(confidence []float64, correct []bool, bins int) (Calibration, err
 		if math.IsNaN(p) || p < 0 || p > 1+1e-5 {
 			return Calibration{}, fmt.Errorf("metric: item %d: confidence %v is not a probability", i, p)
 		}
-		k := min(max(int(math.Ceil(p*float64(bins)))-1, 0), bins-1)
-		// p·bins rounds: settle by the bin's own edges.
-		if k > 0 && p <= c.Bins[k].Lo {
-			k--
-		} else if k < bins-1 && p > c.Bins[k].Hi {
-			k++
-		}
+		k := c.bin(p)
 		b := &c.Bins[k]
 		b.N++
 		b.Confidence += p
@@ -68,4 +62,53 @@ func Calibrate(confidence []float64, correct []bool, bins int) (Calibration, err
 		c.ECE += float64(b.N) / float64(len(confidence)) * math.Abs(b.Accuracy-b.Confidence)
 	}
 	return c, nil
+}
+
+// bin gives the number of the bin of a confidence.
+func (c *Calibration) bin(p float64) int {
+	n := len(c.Bins)
+	k := min(max(int(math.Ceil(p*float64(n)))-1, 0), n-1)
+	// p·bins rounds: settle by the bin's own edges.
+	if k > 0 && p <= c.Bins[k].Lo {
+		k--
+	} else if k < n-1 && p > c.Bins[k].Hi {
+		k++
+	}
+	return k
+}
+
+// ECE is the expected calibration error of [Calibrate] with its interval. Chance alone makes it
+// larger in every sample, and twice as much in a resample: the interval is the basic bootstrap's, which
+// takes that off.
+func ECE(confidence []float64, correct []bool, bins int, groups Groups) (Figure, error) {
+	c, err := Calibrate(confidence, correct, bins)
+	if err != nil {
+		return Figure{}, err
+	}
+	if err := groups.check(len(confidence)); err != nil {
+		return Figure{}, err
+	}
+	in, gap := make([]int, len(confidence)), make([]float64, len(confidence))
+	for i, p := range confidence {
+		in[i], gap[i] = c.bin(p), -p
+		if correct[i] {
+			gap[i]++
+		}
+	}
+	f := Figure{Name: "ece", LowerIsBetter: true, Definition: fmt.Sprintf("expected calibration error in %d bins of equal width, each with its upper edge; the interval is the basic bootstrap's", bins)}
+	sums := make([]float64, bins)
+	f.estimate(len(confidence), groups, func(weight []int) float64 {
+		clear(sums)
+		total, n := 0.0, 0
+		for i, w := range weight {
+			sums[in[i]] += float64(w) * gap[i]
+			n += w
+		}
+		for _, s := range sums {
+			total += math.Abs(s)
+		}
+		return total / float64(n)
+	})
+	f.Lo, f.Hi = max(0, min(f.Value, 2*f.Value-f.Hi)), max(f.Value, 2*f.Value-f.Lo)
+	return f, nil
 }

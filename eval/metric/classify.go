@@ -10,20 +10,18 @@ type Confusion [][]int
 
 // Classification is what single-label classification is judged by.
 type Classification struct {
-	Confusion Confusion
-	Accuracy  Estimate // Wilson interval
-	MacroF1   Estimate // bootstrap interval over items
-	MCC       Estimate // bootstrap interval over items
+	Confusion                          Confusion
+	Accuracy, MacroF1, WeightedF1, MCC Figure
 }
 
 // Classify scores predicted against true labels, both in [0, classes). It
 // fails if the slices differ in length, are empty or hold another label.
-func Classify(truth, predicted []int, classes int, seed uint64) (Classification, error) {
+func Classify(truth, predicted []int, classes int, groups Groups) (Classification, error) {
 	if len(truth) != len(predicted) {
 		return Classification{}, fmt.Errorf("metric: %d true labels, %d predicted", len(truth), len(predicted))
 	}
-	if len(truth) == 0 {
-		return Classification{}, fmt.Errorf("metric: no items to score")
+	if err := groups.check(len(truth)); err != nil {
+		return Classification{}, err
 	}
 	for i := range truth {
 		if t := truth[i]; t < 0 || t >= classes {
@@ -33,32 +31,36 @@ func Classify(truth, predicted []int, classes int, seed uint64) (Classification,
 			return Classification{}, fmt.Errorf("metric: item %d: predicted label %d outside [0, %d)", i, p, classes)
 		}
 	}
-	n := len(truth)
-	c := newConfusion(classes)
+	right := make([]bool, len(truth))
 	for i := range truth {
-		c[truth[i]][predicted[i]]++
+		right[i] = truth[i] == predicted[i]
 	}
-	correct := 0
-	for k := range c {
-		correct += c[k][k]
+	count := func(c Confusion, weight []int) {
+		for k := range c {
+			clear(c[k])
+		}
+		for i, w := range weight {
+			c[truth[i]][predicted[i]] += w
+		}
 	}
 	out := Classification{
-		Confusion: c,
-		Accuracy:  Wilson(correct, n),
-		MacroF1:   Estimate{Value: c.MacroF1(), N: n},
-		MCC:       Estimate{Value: c.MCC(), N: n},
+		Confusion:  newConfusion(classes),
+		MacroF1:    Figure{Name: "macro_f1", Definition: "mean of the classes' F1, as in scikit-learn: a class that is neither true nor predicted is left out, and one that is never hit counts 0"},
+		WeightedF1: Figure{Name: "weighted_f1", Definition: "mean of the classes' F1, each with the weight of its true items, as in scikit-learn"},
+		MCC:        Figure{Name: "mcc", Definition: "Matthews' correlation coefficient, for more than two classes Gorodkin's; 0 where all items have one true or one predicted label, as in scikit-learn"},
 	}
-	re := newConfusion(classes)
-	resample := func(sample []int) {
-		for k := range re {
-			clear(re[k])
-		}
-		for _, i := range sample {
-			re[truth[i]][predicted[i]]++
-		}
+	count(out.Confusion, once(len(truth)))
+	var err error
+	if out.Accuracy, err = Share("accuracy", "share of right labels; of equally probable labels the first is predicted", right, groups); err != nil {
+		return Classification{}, err
 	}
-	out.MacroF1.Lo, out.MacroF1.Hi = Bootstrap(n, seed, func(s []int) float64 { resample(s); return re.MacroF1() })
-	out.MCC.Lo, out.MCC.Hi = Bootstrap(n, seed, func(s []int) float64 { resample(s); return re.MCC() })
+	for _, m := range []struct {
+		figure *Figure
+		of     func(Confusion) float64
+	}{{&out.MacroF1, Confusion.MacroF1}, {&out.WeightedF1, Confusion.WeightedF1}, {&out.MCC, Confusion.MCC}} {
+		c := newConfusion(classes)
+		m.figure.estimate(len(truth), groups, func(weight []int) float64 { count(c, weight); return m.of(c) })
+	}
 	return out, nil
 }
 
@@ -85,6 +87,16 @@ func (c Confusion) MacroF1() float64 {
 		classes++
 	}
 	return sum / float64(classes)
+}
+
+// WeightedF1 is the mean of the classes' F1, each with the weight of its true items.
+func (c Confusion) WeightedF1() float64 {
+	row, col, n := c.margins()
+	sum := 0.0
+	for k := range c {
+		sum += f1(float64(c[k][k]), float64(col[k]), float64(row[k])) * float64(row[k])
+	}
+	return sum / float64(n)
 }
 
 // MCC is Matthews' correlation coefficient for any number of classes

@@ -8,7 +8,8 @@ type Evaluation struct {
 	Task   string
 	Metric string // accuracy, macro_f1, bits_per_byte, …
 	Estimate
-	LowerIsBetter bool // as of losses and bits per byte
+	Definition    string // what exactly Metric is, of a [Figure]
+	LowerIsBetter bool   // as of losses and bits per byte
 	Baselines     []Baseline
 	Items         *Items  // nil: not kept, as in report.json
 	Scored        *Scored // nil: not known
@@ -88,6 +89,7 @@ type evaluation struct {
 	Stage       string            `json:"stage"`
 	Task        string            `json:"task"`
 	Metric      string            `json:"metric"`
+	Definition  string            `json:"definition,omitempty"`
 	Value       Number            `json:"value"`
 	CI95        [2]Number         `json:"ci95"`
 	N           int               `json:"n"`
@@ -114,7 +116,7 @@ var Outcomes = [...]string{Undecided: "undecided", Better: "beats", Worse: "lose
 func Limits(e Estimate) [2]Number { return [2]Number{Number(e.Lo), Number(e.Hi)} }
 
 func (e Evaluation) MarshalJSON() ([]byte, error) {
-	out := evaluation{Stage: e.Stage, Task: e.Task, Metric: e.Metric,
+	out := evaluation{Stage: e.Stage, Task: e.Task, Metric: e.Metric, Definition: e.Definition,
 		Value: Number(e.Value), CI95: Limits(e.Estimate), N: e.N, Better: "higher", Scored: e.Scored, Baselines: map[string]Number{}, Items: e.Items}
 	if e.LowerIsBetter {
 		out.Better = "lower"
@@ -136,7 +138,7 @@ func (e *Evaluation) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &in); err != nil {
 		return err
 	}
-	*e = Evaluation{Stage: in.Stage, Task: in.Task, Metric: in.Metric,
+	*e = Evaluation{Stage: in.Stage, Task: in.Task, Metric: in.Metric, Definition: in.Definition,
 		Estimate:      Estimate{Value: float64(in.Value), Lo: float64(in.CI95[0]), Hi: float64(in.CI95[1]), N: in.N},
 		LowerIsBetter: in.Better == "lower", Items: in.Items, Scored: in.Scored}
 	for _, c := range in.Comparisons {

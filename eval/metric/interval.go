@@ -3,6 +3,9 @@
 //
 // Everything is a pure function of its arguments: resampling uses a generator with a
 // given seed, so that the same items and seed give the same values.
+//
+// Each metric equals an outside implementation, which its definition names, on the vectors in
+// testdata. Items that share a passage are resampled together ([Groups]).
 package metric
 
 import (
@@ -33,19 +36,25 @@ func Wilson(correct, n int) Estimate {
 	if n == 0 {
 		return Estimate{Value: math.NaN(), Lo: 0, Hi: 1}
 	}
-	p, m := float64(correct)/float64(n), float64(n)
+	p := float64(correct) / float64(n)
+	lo, hi := wilson(p, float64(n))
+	return Estimate{Value: p, Lo: lo, Hi: hi, N: n}
+}
+
+// wilson is the interval of a proportion p of m items.
+func wilson(p, m float64) (lo, hi float64) {
 	centre := p + z95*z95/(2*m)
 	half := z95 * math.Sqrt(p*(1-p)/m+z95*z95/(4*m*m))
 	scale := 1 + z95*z95/m
 	// Rounding alone would leave 1e-17 where the limit is exactly 0 or 1.
-	lo, hi := max(0, (centre-half)/scale), min(1, (centre+half)/scale)
-	if correct == 0 {
+	lo, hi = max(0, (centre-half)/scale), min(1, (centre+half)/scale)
+	if p == 0 {
 		lo = 0
 	}
-	if correct == n {
+	if p == 1 {
 		hi = 1
 	}
-	return Estimate{Value: p, Lo: lo, Hi: hi, N: n}
+	return lo, hi
 }
 
 // Bootstrap returns the 95 % percentile interval (Efron 1979) of a statistic

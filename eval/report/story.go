@@ -167,6 +167,9 @@ func (p *page) result(group []*metric.Evaluation) result {
 	}
 	r := result{Metric: inWords(metrics, best.Metric), Better: "Higher is better.", Task: best.Task, Value: minus(figure(best.Value))}
 	r.Metric.Name = upperFirst(r.Metric.Name)
+	if best.Definition != "" {
+		r.Metric.What = strings.TrimSpace(r.Metric.What + " Computed as: " + best.Definition + ".")
+	}
 	if best.LowerIsBetter {
 		r.Better = "Lower is better."
 	}

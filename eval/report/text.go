@@ -67,6 +67,14 @@ func WriteText(w io.Writer, run *Run) error {
 				said = line
 			}
 		}
+		var defined []string
+		for _, e := range run.Evaluations {
+			if e.Definition == "" || slices.Contains(defined, e.Metric) {
+				continue
+			}
+			defined = append(defined, e.Metric)
+			fmt.Fprintf(&b, "%s: %s\n", metricName(e.Metric), e.Definition)
+		}
 	}
 	for i := range run.Data {
 		d := &run.Data[i]
