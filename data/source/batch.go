@@ -2,6 +2,7 @@ package source
 
 import (
 	"encoding/json"
+	"fmt"
 	"strconv"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -15,6 +16,21 @@ type Batch struct {
 	Bytes   int64 // decoded
 	columns []arrow.Array
 	classes [][]string // by column, nil: none
+	rows    *rowsOf    // of a scan of rows; else nil
+}
+
+// rowsOf is what a Batch of a scan of rows has besides its columns.
+type rowsOf struct {
+	objects [][]byte // of JSON
+	lines   []int64  // at which the rows begin; nil: they are not on lines
+}
+
+// Where names the place of a row in the file, for messages: its line, or its number, from 1.
+func (b *Batch) Where(row int) string {
+	if b.rows != nil && b.rows.lines != nil {
+		return fmt.Sprintf("line %d", b.rows.lines[row])
+	}
+	return fmt.Sprintf("row %d", b.First+int64(row)+1)
 }
 
 // Message is a turn of a dialogue.

@@ -2,6 +2,7 @@ package source
 
 import (
 	"math"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 )
@@ -13,7 +14,35 @@ type Column struct {
 	Nullable bool   `json:"nullable"`
 
 	arrow   arrow.DataType // of decoded values; nil: not read
+	carried arrow.DataType // of values that are copied from file to file; nil: as arrow
 	classes []string       // names of the values of an integer
+}
+
+// as returns a column of decoded values of a type.
+func (c Column) as(t arrow.DataType) Column {
+	if t != nil && opaque(t) {
+		c.carried = t
+		return c
+	}
+	c.arrow = t
+	return c
+}
+
+// opaque reports whether values of a type, or values in them, are not read, but only carried from
+// one file into another.
+func opaque(t arrow.DataType) bool {
+	switch t := t.(type) {
+	case arrow.ListLikeType:
+		return opaque(t.Elem())
+	case *arrow.StructType:
+		return slices.ContainsFunc(t.Fields(), func(f arrow.Field) bool { return opaque(f.Type) })
+	}
+	switch t.ID() {
+	case arrow.NULL, arrow.BINARY, arrow.LARGE_BINARY, arrow.FIXED_SIZE_BINARY, arrow.DECIMAL128, arrow.DECIMAL256,
+		arrow.FLOAT16, arrow.TIME32, arrow.TIME64, arrow.DURATION:
+		return true
+	}
+	return false
 }
 
 // Scalar reports whether the values are text or are read as text: numbers,
@@ -74,8 +103,36 @@ func (a *arrowField) decoded() arrow.DataType {
 	switch a.typ {
 	case typeInt:
 		return intType(a.bits, a.signed)
+	case typeNull:
+		return arrow.Null
+	case typeBinary, typeBinaryView:
+		return arrow.BinaryTypes.Binary
+	case typeLargeBinary:
+		return arrow.BinaryTypes.LargeBinary
+	case typeFixedSizeBinary:
+		if a.size > 0 {
+			return &arrow.FixedSizeBinaryType{ByteWidth: a.size}
+		}
+	case typeDecimal:
+		switch p, s := int32(a.decimal.precision), int32(a.decimal.scale); {
+		case a.bits == 128 && p > 0 && p <= 38:
+			return &arrow.Decimal128Type{Precision: p, Scale: s}
+		case a.bits == 256 && p > 0 && p <= 76:
+			return &arrow.Decimal256Type{Precision: p, Scale: s}
+		}
+	case typeTime:
+		switch unit := arrow.TimeUnit(a.unit); {
+		case a.bits == 32 && unit <= arrow.Millisecond:
+			return &arrow.Time32Type{Unit: unit}
+		case a.bits == 64 && unit >= arrow.Microsecond:
+			return &arrow.Time64Type{Unit: unit}
+		}
+	case typeDuration:
+		return &arrow.DurationType{Unit: arrow.TimeUnit(a.unit)}
 	case typeFloat:
 		switch a.unit {
+		case 0:
+			return arrow.FixedWidthTypes.Float16
 		case 1:
 			return arrow.PrimitiveTypes.Float32
 		case 2:
@@ -145,7 +202,7 @@ func (a *File) Columns() []Column {
 	list := make([]Column, len(a.fields))
 	for i := range a.fields {
 		fd := &a.fields[i]
-		list[i] = Column{fd.name, fd.kind(), fd.nullable, fd.decoded(), fd.classes}
+		list[i] = Column{Name: fd.name, Type: fd.kind(), Nullable: fd.nullable, classes: fd.classes}.as(fd.decoded())
 	}
 	return list
 }

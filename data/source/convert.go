@@ -1,12 +1,14 @@
 package source
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strconv"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/float16"
 )
 
 // Renamed returns the column under another name.
@@ -95,8 +97,12 @@ func copyValue(to array.Builder, b *Batch, col, row int, bytes *int) error {
 	return copyArray(to, c, row, bytes)
 }
 
+// isNull reports whether value i of an array is null, as all are of arrow-go's array of nulls, which
+// says otherwise.
+func isNull(c arrow.Array, i int) bool { return c.IsNull(i) || c.DataType().ID() == arrow.NULL }
+
 func copyArray(to array.Builder, c arrow.Array, i int, bytes *int) error {
-	if c.IsNull(i) {
+	if isNull(c, i) {
 		to.AppendNull()
 		return nil
 	}
@@ -146,6 +152,45 @@ func copyArray(to array.Builder, c arrow.Array, i int, bytes *int) error {
 		return nil
 	case *array.Uint64Builder:
 		to.Append(c.(*array.Uint64).Value(i))
+		return nil
+	case *array.BinaryBuilder:
+		var v []byte
+		if l, ok := c.(*array.LargeBinary); ok {
+			v = l.Value(i)
+		} else {
+			v = c.(*array.Binary).Value(i)
+		}
+		to.Append(v)
+		*bytes += len(v)
+		return nil
+	case *array.FixedSizeBinaryBuilder:
+		to.Append(c.(*array.FixedSizeBinary).Value(i))
+		return nil
+	case *array.Decimal128Builder:
+		to.Append(c.(*array.Decimal128).Value(i))
+		return nil
+	case *array.Decimal256Builder:
+		to.Append(c.(*array.Decimal256).Value(i))
+		return nil
+	case *array.Float16Builder:
+		if b, ok := c.(*array.FixedSizeBinary); ok {
+			to.Append(float16.FromBits(binary.LittleEndian.Uint16(b.Value(i))))
+		} else {
+			to.Append(c.(*array.Float16).Value(i))
+		}
+		return nil
+	case *array.Time32Builder:
+		to.Append(c.(*array.Time32).Value(i))
+		return nil
+	case *array.Time64Builder:
+		to.Append(c.(*array.Time64).Value(i))
+		return nil
+	case *array.DurationBuilder:
+		if n, ok := c.(*array.Int64); ok {
+			to.Append(arrow.Duration(n.Value(i)))
+		} else {
+			to.Append(c.(*array.Duration).Value(i))
+		}
 		return nil
 	}
 	v, ok := integer(c, i)

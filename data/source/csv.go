@@ -304,6 +304,9 @@ func (c *csvReader) next(s *Scanner) (*Batch, error) {
 			b.Field(i).(*array.StringBuilder).BinaryBuilder.Append(v)
 			b.bytes += len(v)
 		}
+		if b.whole != nil {
+			b.whole.lines = append(b.whole.lines, c.at)
+		}
 		b.rows++
 	}
 	return b.batch(), nil

@@ -25,6 +25,7 @@ type jsonReader struct {
 	values *valueReader
 	root   *shape
 	record int64
+	line   int64 // of the object that was read
 }
 
 func newJSONReader(in io.Reader, root *shape) *jsonReader {
@@ -95,6 +96,7 @@ func (j *jsonReader) read(s *Scanner) ([]byte, string, error) {
 			}
 		}
 		j.record++
+		j.line = line
 		where := fmt.Sprintf("line %d", line)
 		if err != nil {
 			return nil, where, fmt.Errorf("%s: %w", where, err)
@@ -220,6 +222,15 @@ func (j *jsonReader) next(s *Scanner) (*Batch, error) {
 			if err := appendJSON(b.Field(i), cells[i], j.root.fields[c]); err != nil {
 				return nil, fmt.Errorf("%s: column %q: %w", where, j.root.names[c], err)
 			}
+		}
+		if b.whole != nil {
+			for _, p := range s.picks[len(s.selected):] {
+				if v := cells[p.at]; len(p.path) == 0 && len(v) > 0 && v[0] != '"' && v[0] != 'n' {
+					return nil, fmt.Errorf("%s: column %q: %.40s is not a string", where, p.column.Name, v)
+				}
+			}
+			b.whole.objects = append(b.whole.objects, bytes.Clone(text))
+			b.whole.lines = append(b.whole.lines, j.line)
 		}
 		b.bytes += len(text)
 		b.rows++

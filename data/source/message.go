@@ -73,12 +73,13 @@ type arrowField struct {
 	number   int // in the order of the schema, children after their parent
 	nullable bool
 	typ      int
-	bits     int  // of an int
+	bits     int  // of an int, a decimal or a time
 	signed   bool // of an int
 	dense    bool // of a union
-	unit     int  // of a float: its precision; of a date or a timestamp
+	unit     int  // of a float: its precision; of a date, a time, a duration or a timestamp
 	zone     string
-	size     int // of a fixed size list
+	size     int // of a fixed size list, or of fixed size binary
+	decimal  struct{ precision, scale int }
 	dict     bool
 	dictID   int64
 	index    struct { // of a dictionary
@@ -206,7 +207,20 @@ func parseField(f *flat, t flatTable, depth int) (arrowField, error) {
 		}
 	case typeTimestamp:
 		a.unit, a.zone = f.int16(typ, 0), f.string(typ, 1)
-	case typeFixedSizeList:
+	case typeTime, typeDuration:
+		a.unit, a.bits = 1, 32 // milliseconds, the format's default
+		if f.field(typ, 0, 2) != 0 {
+			a.unit = f.int16(typ, 0)
+		}
+		if a.typ == typeTime && f.field(typ, 1, 4) != 0 {
+			a.bits = f.int32(typ, 1)
+		}
+	case typeDecimal:
+		a.decimal.precision, a.decimal.scale, a.bits = f.int32(typ, 0), f.int32(typ, 1), 128
+		if f.field(typ, 2, 4) != 0 {
+			a.bits = f.int32(typ, 2)
+		}
+	case typeFixedSizeList, typeFixedSizeBinary:
 		if a.size = f.int32(typ, 0); a.size < 0 {
 			f.fail()
 		}

@@ -1,15 +1,21 @@
 package source
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"math"
+	"math/big"
 	"unicode/utf8"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/decimal128"
+	"github.com/apache/arrow/go/v15/arrow/decimal256"
+	"github.com/apache/arrow/go/v15/arrow/float16"
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
 )
@@ -36,8 +42,8 @@ type parquetReader struct {
 // (https://parquet.apache.org/docs/file-format/nestedencoding/).
 type parquetNode struct {
 	name     string
-	typ      arrow.DataType // nil: not read
-	kind     string         // where typ is nil
+	typ      arrow.DataType // nil: not known
+	kind     string         // of what is not read
 	def      int            // level at which the node itself is there
 	list     int            // repetition level of the elements of a list, 0: no list
 	listDef  int            // definition level at which a list has an element
@@ -167,8 +173,10 @@ func parquetField(c *parquet.Column, def, rep int, leaf *int, depth int) (*parqu
 
 func (n *parquetNode) listType() {
 	elem := n.children[0]
-	if elem.typ == nil {
+	if elem.kind != "" {
 		n.kind = "list<" + elem.kind + ">"
+	}
+	if elem.typ == nil {
 		return
 	}
 	n.typ = arrow.ListOfField(arrow.Field{Name: "element", Type: elem.typ, Nullable: true})
@@ -181,6 +189,9 @@ func (n *parquetNode) content(c *parquet.Column, def, rep int, leaf *int, depth 
 		n.leaf, n.rep = *leaf, rep
 		*leaf++
 		n.typ, n.kind = parquetType(c.Type())
+		if n.typ == nil {
+			n.typ = carriedType(c.Type())
+		}
 		return nil
 	}
 	children := c.Columns()
@@ -202,21 +213,23 @@ func (n *parquetNode) content(c *parquet.Column, def, rep int, leaf *int, depth 
 		return nil
 	}
 	var fields []arrow.Field
+	known := len(children) > 0
 	for _, ch := range children {
 		f, err := parquetField(ch, def, rep, leaf, depth+1)
 		if err != nil {
 			return err
 		}
 		n.children = append(n.children, f)
-		if f.typ == nil {
+		if f.kind != "" {
 			n.kind = "struct<" + f.name + ": " + f.kind + ">"
 		}
+		known = known && f.typ != nil
 		fields = append(fields, arrow.Field{Name: f.name, Type: f.typ, Nullable: true})
 	}
 	if len(fields) == 0 {
 		n.kind = "struct"
 	}
-	if n.kind == "" {
+	if known {
 		n.typ = arrow.StructOf(fields...)
 	}
 	return nil
@@ -224,6 +237,61 @@ func (n *parquetNode) content(c *parquet.Column, def, rep int, leaf *int, depth 
 
 func isListName(c *parquet.Column) bool {
 	return c.Name() == "list" && !c.Leaf() && len(c.Columns()) == 1
+}
+
+// carriedType maps the type of a leaf that is not read, but copied; nil: neither.
+func carriedType(t parquet.Type) arrow.DataType {
+	if _, ok := logical(t).(*format.NullType); ok {
+		return arrow.Null
+	}
+	size := 0
+	switch t.Kind() {
+	case parquet.FixedLenByteArray:
+		size = t.Length()
+	case parquet.Int32, parquet.Int64, parquet.ByteArray:
+	default:
+		return nil
+	}
+	switch lt := logical(t).(type) {
+	case nil:
+		switch {
+		case t.Kind() == parquet.ByteArray:
+			return arrow.BinaryTypes.Binary
+		case size > 0 && t.ConvertedType() == nil: // an INTERVAL is no more than that
+			return &arrow.FixedSizeBinaryType{ByteWidth: size}
+		}
+	case *format.BsonType:
+		return arrow.BinaryTypes.Binary
+	case *format.UUIDType:
+		return &arrow.FixedSizeBinaryType{ByteWidth: 16}
+	case *format.Float16Type:
+		if size == 2 {
+			return arrow.FixedWidthTypes.Float16
+		}
+	case *format.DecimalType:
+		switch {
+		case lt.Precision > 0 && lt.Precision <= 38 && size <= 16:
+			return &arrow.Decimal128Type{Precision: lt.Precision, Scale: lt.Scale}
+		case lt.Precision > 0 && lt.Precision <= 76 && size <= 32:
+			return &arrow.Decimal256Type{Precision: lt.Precision, Scale: lt.Scale}
+		}
+	case *format.TimeType:
+		switch lt.Unit.Value.(type) {
+		case *format.MilliSeconds:
+			if t.Kind() == parquet.Int32 {
+				return arrow.FixedWidthTypes.Time32ms
+			}
+		case *format.MicroSeconds:
+			if t.Kind() == parquet.Int64 {
+				return arrow.FixedWidthTypes.Time64us
+			}
+		case *format.NanoSeconds:
+			if t.Kind() == parquet.Int64 {
+				return arrow.FixedWidthTypes.Time64ns
+			}
+		}
+	}
+	return nil
 }
 
 // parquetType maps the type of a leaf, or names the one that is not read.
@@ -292,16 +360,64 @@ func (p *parquetReader) columns() []Column {
 	list := make([]Column, len(p.nodes))
 	metadata, _ := p.file.Lookup("huggingface")
 	classes := classNames(metadata)
+	was := p.arrowTypes()
 	for i, n := range p.nodes {
-		list[i] = Column{Name: n.name, Type: n.kind, Nullable: true, arrow: n.typ}
-		if n.typ != nil {
+		list[i] = Column{Name: n.name, Type: n.kind, Nullable: true}.as(n.typ)
+		if n.kind == "" {
 			list[i].Type = typeName(n.typ)
 			if arrow.IsInteger(n.typ.ID()) {
 				list[i].classes = classes[n.name]
 			}
 		}
+		if n.typ != nil && sameValues(n.typ, was[n.name]) {
+			list[i].carried = was[n.name]
+		}
 	}
 	return list
+}
+
+// arrowTypes gives the types of columns that the file was written from, where its writer has kept
+// an Arrow schema in the metadata.
+func (p *parquetReader) arrowTypes() map[string]arrow.DataType {
+	text, _ := p.file.Lookup("ARROW:schema")
+	b, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || len(b) < 8 || !bytes.HasPrefix(b, continuation) {
+		return nil
+	}
+	m, err := parseMessage(b[8:], p.size)
+	if err != nil || m.kind != headerSchema {
+		return nil
+	}
+	types := map[string]arrow.DataType{}
+	for i := range m.fields {
+		if f := &m.fields[i]; !f.dict {
+			types[f.name] = f.decoded()
+		}
+	}
+	return types
+}
+
+// sameValues reports whether values as they are stored in Parquet were of another Arrow type, which
+// copyArray can restore.
+func sameValues(stored, was arrow.DataType) bool {
+	switch was := was.(type) {
+	case *arrow.TimestampType:
+		s, ok := stored.(*arrow.TimestampType)
+		return ok && s.Unit == was.Unit && (s.TimeZone != "") == (was.TimeZone != "")
+	case *arrow.DurationType:
+		return stored.ID() == arrow.INT64
+	case *arrow.Float16Type:
+		s, ok := stored.(*arrow.FixedSizeBinaryType)
+		return ok && s.ByteWidth == 2
+	case *arrow.LargeStringType:
+		return stored.ID() == arrow.STRING
+	case *arrow.LargeBinaryType:
+		return stored.ID() == arrow.BINARY
+	case *arrow.LargeListType, *arrow.FixedSizeListType:
+		s, ok := stored.(*arrow.ListType)
+		return ok && arrow.TypeEqual(s.Elem(), was.(arrow.ListLikeType).Elem())
+	}
+	return false
 }
 
 func (p *parquetReader) count() int64 { return p.rows }
@@ -603,9 +719,55 @@ func (p *parquetReader) value(n *parquetNode, b array.Builder, size *int) (inval
 		b.Append(arrow.Date32(v.Int32()))
 	case *array.TimestampBuilder:
 		b.Append(arrow.Timestamp(v.Int64()))
+	case *array.Time32Builder:
+		b.Append(arrow.Time32(v.Int32()))
+	case *array.Time64Builder:
+		b.Append(arrow.Time64(v.Int64()))
+	case *array.Float16Builder:
+		b.Append(float16.FromBits(binary.LittleEndian.Uint16(v.ByteArray())))
+	case *array.BinaryBuilder:
+		if *size += len(v.ByteArray()); *size > int(p.most) {
+			return false, p.most.errBatch()
+		}
+		b.Append(v.ByteArray())
+	case *array.FixedSizeBinaryBuilder:
+		*size += len(v.ByteArray())
+		b.Append(v.ByteArray())
+	case *array.Decimal128Builder:
+		d, err := parquetDecimal(v)
+		if err != nil {
+			return false, err
+		}
+		b.Append(decimal128.FromBigInt(d))
+	case *array.Decimal256Builder:
+		d, err := parquetDecimal(v)
+		if err != nil {
+			return false, err
+		}
+		b.Append(decimal256.FromBigInt(d))
 	default:
 		return false, fmt.Errorf("no column of type %s", b.Type())
 	}
 	*size += 8
 	return false, nil
+}
+
+// parquetDecimal returns the digits of a decimal, an integer of either width or, in bytes, in two's
+// complement, the highest first.
+func parquetDecimal(v *parquet.Value) (*big.Int, error) {
+	switch v.Kind() {
+	case parquet.Int32:
+		return big.NewInt(int64(v.Int32())), nil
+	case parquet.Int64:
+		return big.NewInt(v.Int64()), nil
+	}
+	digits := v.ByteArray()
+	if len(digits) > 32 {
+		return nil, fmt.Errorf("damaged data: a decimal of %d bytes", len(digits))
+	}
+	d := new(big.Int).SetBytes(digits)
+	if len(digits) > 0 && digits[0] >= 0x80 {
+		d.Sub(d, new(big.Int).Lsh(big.NewInt(1), uint(8*len(digits))))
+	}
+	return d, nil
 }

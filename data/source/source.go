@@ -1,7 +1,7 @@
 // Package source reads records from files: Arrow IPC files and streams, Parquet,
 // JSON, CSV, TSV, FASTA and plain text, each also compressed with gzip or zstd,
-// directories of Hugging Face datasets, and a Go source tree. It writes Arrow
-// IPC.
+// directories of Hugging Face datasets, and a Go source tree. It writes shards of
+// Arrow IPC, and rows with columns added to them as JSON, CSV, Arrow or Parquet.
 //
 // A Table describes a file of any format, and a Scanner reads it in order and in
 // bounded memory. A File is an Arrow file for random access.

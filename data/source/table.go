@@ -143,6 +143,7 @@ type Scanner struct {
 	temp     *os.File  // what a compressed file was decompressed to
 	selected []int     // columns that are read
 	picks    []pick    // of them; nil: they as they are
+	whole    bool      // rows are kept as they are too, see rowsOf
 	at       int64     // rows read
 	err      error
 }
@@ -176,6 +177,56 @@ func (t *Table) Scan(ctx context.Context, names ...string) (*Scanner, error) {
 		a.f.columns = read
 	}
 	return s, nil
+}
+
+// ScanRows opens a table to read all of its columns, and behind these, so that Batch.Text finds the
+// first of them at column len(t.Columns), the named ones, which must be of text: a value of another
+// type is an error. Its batches can be written by Rows.
+func (t *Table) ScanRows(ctx context.Context, texts ...string) (*Scanner, error) {
+	if _, err := t.carried(); err != nil {
+		return nil, err
+	}
+	read, picks, err := t.choose(texts)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]pick, len(t.Columns), len(t.Columns)+len(picks))
+	for i, c := range t.Columns {
+		all[i] = pick{column: c, at: i}
+	}
+	for _, p := range picks {
+		if !isText(p.column.arrow) {
+			return nil, fmt.Errorf("data: %s: column %q is %s, not text%s", t.Path, p.column.Name, p.column.Type, t.textHint())
+		}
+		p.at = read[p.at]
+		all = append(all, p)
+	}
+	s, err := t.open(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("data: %s: %w", t.Path, bare(err))
+	}
+	s.whole, s.picks = true, all
+	for i := range t.Columns {
+		s.selected = append(s.selected, i)
+	}
+	if a, ok := s.rows.(*arrowReader); ok {
+		a.f.columns = s.selected
+	}
+	return s, nil
+}
+
+// textHint names the columns of text.
+func (t *Table) textHint() string {
+	var names []string
+	for _, c := range t.Columns {
+		if c.arrow != nil && isText(c.arrow) {
+			names = append(names, c.Name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return " (columns of text: " + Listed(names) + ")"
 }
 
 // open opens the file without saying which columns are read.
@@ -333,10 +384,14 @@ type rowBuilder struct {
 	*array.RecordBuilder
 	first, rows int64
 	bytes       int
+	whole       *rowsOf // nil: not wanted
 }
 
 func newRowBuilder(s *Scanner) *rowBuilder {
 	b := &rowBuilder{first: s.at}
+	if s.whole {
+		b.whole = new(rowsOf)
+	}
 	for _, i := range s.selected {
 		b.columns = append(b.columns, s.table.Columns[i])
 	}
@@ -348,6 +403,9 @@ func arrowSchema(columns []Column) *arrow.Schema {
 	fields := make([]arrow.Field, len(columns))
 	for i, c := range columns {
 		fields[i] = arrow.Field{Name: c.Name, Type: c.arrow, Nullable: true}
+		if c.arrow == nil {
+			fields[i].Type = c.carried
+		}
 	}
 	return arrow.NewSchema(fields, nil)
 }
@@ -356,7 +414,7 @@ func (b *rowBuilder) full() bool { return b.rows >= scanRows || b.bytes >= scanB
 
 func (b *rowBuilder) batch() *Batch {
 	rec := b.NewRecord()
-	batch := &Batch{First: b.first, Rows: int(b.rows), Bytes: int64(b.bytes), columns: rec.Columns()}
+	batch := &Batch{First: b.first, Rows: int(b.rows), Bytes: int64(b.bytes), columns: rec.Columns(), rows: b.whole}
 	for _, c := range b.columns {
 		batch.classes = append(batch.classes, c.classes)
 	}

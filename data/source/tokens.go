@@ -1,9 +1,7 @@
 package source
 
 import (
-	"bufio"
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -95,7 +93,7 @@ func (s *TokenShards) flush() {
 		if s.file, s.err = os.Create(filepath.Join(s.dir, s.temporary(len(s.shards)))); s.err != nil {
 			return
 		}
-		s.out = &hashWriter{w: bufio.NewWriterSize(s.file, 1<<20), h: sha256.New()}
+		s.out = newHashWriter(s.file)
 		s.now = TokenShard{}
 		if s.writer, s.err = ipc.NewFileWriter(s.out, ipc.WithSchema(tokenSchema)); s.err != nil {
 			return
@@ -128,7 +126,7 @@ func (s *TokenShards) end() {
 		s.err = s.writer.Close()
 	}
 	if s.err == nil {
-		s.err = s.out.w.Flush()
+		s.err = s.out.buf.Flush()
 	}
 	if s.err == nil {
 		s.err = s.file.Sync()

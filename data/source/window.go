@@ -289,6 +289,9 @@ func (w *window) column(fd *arrowField, l layout, r, n int64) (*array.Data, erro
 	if fd.dict {
 		return w.indices(fd, l, r, n)
 	}
+	if fd.typ == typeNull {
+		return array.NewData(arrow.Null, int(n), []*memory.Buffer{nil}, nil, int(n), 0), nil
+	}
 	var valid []byte
 	var nulls int64
 	var err error
@@ -306,8 +309,8 @@ func (w *window) column(fd *arrowField, l layout, r, n int64) (*array.Data, erro
 	child := l // of a nested type's first child
 	child.node++
 	switch fd.typ {
-	case typeUtf8, typeLargeUtf8:
-		offsets, lo, hi, err := w.offsets(l.buffer+1, r, n, fd.typ == typeLargeUtf8)
+	case typeUtf8, typeLargeUtf8, typeBinary, typeLargeBinary:
+		offsets, lo, hi, err := w.offsets(l.buffer+1, r, n, fd.typ == typeLargeUtf8 || fd.typ == typeLargeBinary)
 		if err != nil {
 			return nil, err
 		}
@@ -319,17 +322,17 @@ func (w *window) column(fd *arrowField, l layout, r, n int64) (*array.Data, erro
 			text = []byte{}
 		}
 		d := data(nil, offsets, text)
-		if validUTF8(text) && startsRunes(d, text) {
+		if fd.typ == typeBinary || fd.typ == typeLargeBinary || validUTF8(text) && startsRunes(d, text) {
 			return d, nil
 		}
 		return w.verify(fd, d, valid, r)
-	case typeUtf8View:
+	case typeUtf8View, typeBinaryView:
 		offsets, text, err := w.views(l.buffer+1, l.variadic, valid, r, n)
 		if err != nil {
 			return nil, err
 		}
 		d := data(nil, offsets, text)
-		if validUTF8(text) && startsRunes(d, text) {
+		if fd.typ == typeBinaryView || validUTF8(text) && startsRunes(d, text) {
 			return d, nil
 		}
 		return w.verify(fd, d, valid, r)
@@ -406,8 +409,12 @@ func (a *arrowField) width() int64 {
 		return int64(2) << a.unit
 	case typeDate:
 		return 4 + 4*int64(a.unit)
+	case typeTime, typeDecimal:
+		return int64(a.bits / 8)
+	case typeFixedSizeBinary:
+		return int64(a.size)
 	}
-	return 8 // a timestamp
+	return 8 // a timestamp or a duration
 }
 
 // inList gives a fault in an element of a list the row of the list.
@@ -820,9 +827,9 @@ func (w *window) extent(fd *arrowField, l layout, r, n int64) int64 {
 			return 16 * n
 		}
 		return n * (16 + dict.bytes/max(1, dict.rows[len(dict.rows)-1]))
-	case fd.typ == typeUtf8, fd.typ == typeLargeUtf8, fd.typ == typeList, fd.typ == typeLargeList:
+	case fd.typ == typeUtf8, fd.typ == typeLargeUtf8, fd.typ == typeBinary, fd.typ == typeLargeBinary, fd.typ == typeList, fd.typ == typeLargeList:
 		width := int64(4)
-		if fd.typ == typeLargeUtf8 || fd.typ == typeLargeList {
+		if fd.typ == typeLargeUtf8 || fd.typ == typeLargeBinary || fd.typ == typeLargeList {
 			width = 8
 		}
 		at := func(r int64) int64 {
@@ -841,7 +848,7 @@ func (w *window) extent(fd *arrowField, l layout, r, n int64) int64 {
 			return n*width + w.extent(&fd.children[0], child, lo, hi-lo)
 		}
 		return n*width + hi - lo
-	case fd.typ == typeUtf8View:
+	case fd.typ == typeUtf8View, fd.typ == typeBinaryView:
 		raw, _, err := w.read(l.buffer+1, 16*r, 16*n)
 		total := int64(len(raw))
 		for j := 0; err == nil && j < len(raw); j += 16 {
@@ -864,6 +871,8 @@ func (w *window) extent(fd *arrowField, l layout, r, n int64) int64 {
 			}
 		}
 		return total
+	case fd.typ == typeFixedSizeBinary:
+		return n * int64(fd.size)
 	}
 	return n * 8
 }

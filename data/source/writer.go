@@ -161,7 +161,7 @@ func (s *Shards) begin() (err error) {
 	if s.file, err = os.Create(s.temporary(len(s.shards))); err != nil {
 		return err
 	}
-	s.out = &hashWriter{w: bufio.NewWriterSize(s.file, 1<<20), h: sha256.New()}
+	s.out = newHashWriter(s.file)
 	s.writer, err = ipc.NewFileWriter(s.out, ipc.WithSchema(s.schema))
 	return err
 }
@@ -172,7 +172,7 @@ func (s *Shards) end() {
 		s.err = s.writer.Close()
 	}
 	if s.err == nil {
-		s.err = s.out.w.Flush()
+		s.err = s.out.buf.Flush()
 	}
 	if s.err == nil {
 		s.err = s.file.Sync()
@@ -215,24 +215,15 @@ func (s *Shards) Close() ([]Shard, error) {
 	return s.shards, nil
 }
 
-// hashWriter hashes what it writes. arrow-go asks a file for its position and
-// never moves it.
+// hashWriter hashes what it writes.
 type hashWriter struct {
-	w *bufio.Writer
-	h hash.Hash
-	n int64
+	position
+	buf *bufio.Writer
+	h   hash.Hash
 }
 
-func (w *hashWriter) Write(b []byte) (int, error) {
-	n, err := w.w.Write(b)
-	w.h.Write(b[:n])
-	w.n += int64(n)
-	return n, err
-}
-
-func (w *hashWriter) Seek(offset int64, whence int) (int64, error) {
-	if offset != 0 || whence != io.SeekCurrent {
-		return 0, fmt.Errorf("seek to %d (%d) in a file written in order", offset, whence)
-	}
-	return w.n, nil
+func newHashWriter(w io.Writer) *hashWriter {
+	h := &hashWriter{buf: bufio.NewWriterSize(w, 1<<20), h: sha256.New()}
+	h.position.w = io.MultiWriter(h.buf, h.h)
+	return h
 }
