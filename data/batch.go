@@ -27,6 +27,10 @@ type Seq struct {
 	Doc              int64 // record number in it
 }
 
+// A Question is the choices of one example: sequences First to End, End not included, of which
+// Right is the right one.
+type Question struct{ First, End, Right int32 }
+
 // A Batch is a micro-batch: B rows of a global batch.
 type Batch struct {
 	B         int
@@ -36,6 +40,8 @@ type Batch struct {
 	Targets   []int32   // (B,T) of Dec: the token to predict at each position, -1: none; nil where the loss is on labels alone
 	Weights   []float32 // (B,T) loss weights; nil with Targets
 	Seqs      []Seq     // in row order
+	Questions []Question
+	Goals     []float32 // (sequences, labels): 1 where a label applies, else 0; of tasks with any number of labels
 	// Before, of shape (B), is the number of positions that the first document of a row has
 	// taken in the same row of the directly preceding batches; nil where documents do not
 	// continue in the next batch.

@@ -39,13 +39,16 @@ type Config struct {
 	Mask string
 
 	Objective  Objective
-	Masking             // masked
-	Permuting           // permutation
-	Corruption          // span corruption
-	Labels     []string // classification: the classes, in the order of their numbers
+	Masking               // masked
+	Permuting             // permutation
+	Corruption            // span corruption
+	Labels     []string   // of tasks whose labels are of a set: these, in the order of their numbers
+	Pair       *PairFrame // special tokens of two texts in one sequence
+	Encoder    bool       // the model has an encoder, which reads the text that is to be answered
+	Unlabelled bool       // records of a task need no label: nothing is compared with it
 
 	T              int // positions of a row; of the encoder, where there is one
-	TargetLength   int // span corruption: positions of the decoder's row; default what a text that fills T needs
+	TargetLength   int // span corruption, and answers beside an encoder: positions of the decoder's row; default what a text that fills T needs
 	BatchSize      int // rows of a global batch
 	MicroBatchSize int // rows of a Batch, a divisor of BatchSize; default BatchSize
 	// Rank r of World takes the r-th of World equal parts of the micro-batches of each
@@ -427,7 +430,7 @@ func (m *maker) make(g *globalBatch) error {
 		if i >= first && i < first+len(g.micro) {
 			b = &g.micro[i-first]
 		}
-		b.Seqs = b.Seqs[:0]
+		b.Seqs, b.Questions, b.Goals = b.Seqs[:0], b.Questions[:0], b.Goals[:0]
 		for row := range b.B {
 			n, err := 0, io.EOF
 			if !ended {
@@ -483,6 +486,9 @@ func (c *Config) batch() Batch {
 	}
 	if c.Consecutive {
 		b.Before = make([]int32, b.B)
+	}
+	if c.Pair != nil {
+		b.Dec.Types = make([]int32, b.B*b.Dec.T)
 	}
 	if c.NextSentence {
 		b.LabelNames, b.Dec.Types = nextSentenceLabels, make([]int32, b.B*b.Dec.T)

@@ -6,7 +6,6 @@ import (
 	"unicode/utf8"
 
 	"hone/data/corpus"
-	"hone/data/source"
 	"hone/data/task"
 	"hone/data/tokenizer"
 )
@@ -37,7 +36,7 @@ type Objective interface {
 	Validating(c *Config) (whole bool)
 
 	// example gives the part of a record that is read.
-	example(r corpus.Record) task.Example
+	example(r *corpus.Record) (task.Example, error)
 	defaults(c *Config)
 	check(c *Config, f *faults)
 	// lengths gives the numbers of positions of a row of the decoder and of the encoder.
@@ -75,6 +74,8 @@ func ParseObjective(name string) (Objective, error) {
 	return nil, fmt.Errorf("data: unknown objective %q (known: %s)", name, strings.Join(known, ", "))
 }
 
+var wholeTexts = task.Of(task.Likelihood)
+
 // ofText has the methods that most objectives of text share.
 type ofText struct{}
 
@@ -84,13 +85,15 @@ func (ofText) Specials(string) []string                   { return nil }
 func (ofText) Ends(before, after string) (string, string) { return before, after }
 func (ofText) Validating(*Config) bool                    { return false }
 func (ofText) Baselines() []string                        { return task.Likelihood.Baselines() }
-func (ofText) example(r corpus.Record) task.Example       { return task.Likelihood.Example(r) }
-func (ofText) defaults(*Config)                           {}
-func (ofText) lengths(c *Config) (dec, enc int)           { return c.T, 0 }
-func (ofText) labelled(*Config) bool                      { return false }
-func (ofText) targeted(*Config) bool                      { return true }
-func (ofText) ends() bool                                 { return false }
-func (ofText) layout() layout                             { return layout{} }
+func (ofText) example(r *corpus.Record) (task.Example, error) {
+	return wholeTexts.Example(r)
+}
+func (ofText) defaults(*Config)                 {}
+func (ofText) lengths(c *Config) (dec, enc int) { return c.T, 0 }
+func (ofText) labelled(*Config) bool            { return false }
+func (ofText) targeted(*Config) bool            { return true }
+func (ofText) ends() bool                       { return false }
+func (ofText) layout() layout                   { return layout{} }
 
 // faults collects the faults of a Config.
 type faults struct{ list []error }
@@ -133,7 +136,9 @@ type reader struct {
 	cfg    *Config
 	parts  []partReader // one, or those of the mixture
 	frame  frame
-	labels map[string]int32 // nil: not wanted
+	rec    corpus.Record // the last one read
+	labels map[string]int32
+	needs  bool // documents without a label are passed over
 	stats  *Stats
 	stop   <-chan struct{} // Close: heeded between documents, since any number may be passed over
 }
@@ -186,7 +191,7 @@ func newReader(cfg *Config, from Cursor, stats *Stats, stop <-chan struct{}) *re
 		r.parts[0].enter(cfg, 0, from.Epoch, from.Position == 0 && from.Offset == 0)
 	}
 	if !cfg.Objective.OfText() {
-		r.labels = map[string]int32{}
+		r.needs, r.labels = !cfg.Unlabelled, map[string]int32{}
 		for i, name := range cfg.Labels {
 			r.labels[name] = int32(i)
 		}
@@ -244,14 +249,16 @@ func (r *reader) enough(part int) error {
 		p.Records.Rows(), of, s.Null, s.Empty, s.TooLong, r.cfg.MaxDocBytes, s.Unlabelled)
 }
 
-// read appends the framed tokens of the document at c to ids.
-func (r *reader) read(c *Cursor, ids []int32) ([]int32, document, error) {
+// record reads the record at c, and its example. ok is false for one that is passed over. d has
+// no label yet.
+func (r *reader) record(c *Cursor, d *document) (rec *corpus.Record, ex task.Example, ok bool, err error) {
+	rec = &r.rec
 	select {
 	case <-r.stop:
-		return ids, document{}, errClosed
+		return rec, ex, false, errClosed
 	default:
 	}
-	d := document{label: -1}
+	*d = document{label: -1}
 	position := c.Position
 	if len(c.Parts) > 0 {
 		d.part = r.next(c)
@@ -261,7 +268,7 @@ func (r *reader) read(c *Cursor, ids []int32) ([]int32, document, error) {
 		if p := &r.parts[d.part]; p.epoch != epoch {
 			if p.epoch >= 0 { // it has come round
 				if err := r.enough(d.part); err != nil {
-					return ids, d, err
+					return rec, ex, false, err
 				}
 			}
 			p.enter(r.cfg, d.part, epoch, position == 0)
@@ -269,45 +276,59 @@ func (r *reader) read(c *Cursor, ids []int32) ([]int32, document, error) {
 	}
 	p := &r.parts[d.part]
 	d.epoch, d.doc = p.epoch, p.order.at(position)
-	rec, err := p.Records.Record(d.doc)
-	if err != nil {
-		return ids, d, err // names the place, as Records promises
+	if *rec, err = p.Records.Record(d.doc); err != nil {
+		return rec, ex, false, err // names the place, as Records promises
 	}
-	ex := r.cfg.Objective.example(rec)
-	start := len(ids)
-	skip := func(count *int64) ([]int32, document, error) {
-		*count++
-		return ids[:start], d, nil
+	if ex, err = r.cfg.Objective.example(rec); err != nil {
+		return rec, ex, false, r.fault(d, rec, "%v", err)
 	}
 	switch {
-	case rec.Null:
-		return skip(&r.stats.Null)
+	case rec.Null || ex.Null:
+		r.stats.Null++
 	case ex.Text == "" && len(ex.IDs) == 0:
-		return skip(&r.stats.Empty)
-	case len(ex.Text) > r.cfg.MaxDocBytes:
-		return skip(&r.stats.TooLong)
-	case r.labels != nil && !ex.HasLabel:
-		return skip(&r.stats.Unlabelled)
+		r.stats.Empty++
+	case len(ex.Text)+len(ex.Pair)+len(ex.Answer) > r.cfg.MaxDocBytes:
+		r.stats.TooLong++
+	case r.needs && !ex.HasLabel:
+		r.stats.Unlabelled++
+	case !utf8.ValidString(rec.Text):
+		return rec, ex, false, r.fault(d, rec, "invalid UTF-8 at byte %d", rec.InvalidUTF8())
+	default:
+		return rec, ex, true, nil
+	}
+	return rec, ex, false, nil
+}
+
+// fault is an error of a document, with its place.
+func (r *reader) fault(d *document, rec *corpus.Record, format string, args ...any) error {
+	p, of := &r.parts[d.part], ""
+	if p.Name != "" {
+		of = "corpus " + p.Name + ": "
+	}
+	return fmt.Errorf("data: %s%s: %s", of, corpus.Where(p.Records, d.doc, rec), fmt.Sprintf(format, args...))
+}
+
+// usable counts a document of the present epoch that is not passed over.
+func (r *reader) usable(part int) {
+	if p := &r.parts[part]; p.usable >= 0 {
+		p.usable++
+	}
+}
+
+// read appends the framed tokens of the document at c to ids.
+func (r *reader) read(c *Cursor, ids []int32) ([]int32, document, error) {
+	var d document
+	rec, ex, ok, err := r.record(c, &d)
+	if err != nil || !ok {
+		return ids, d, err
+	}
+	start := len(ids)
+	skip := func() ([]int32, document, error) {
+		r.stats.Empty++
+		return ids[:start], d, nil
 	}
 	fail := func(format string, args ...any) ([]int32, document, error) {
-		of := ""
-		if p.Name != "" {
-			of = "corpus " + p.Name + ": "
-		}
-		return ids[:start], d, fmt.Errorf("data: %srecord %d%s: %s", of, d.doc, rec.Place(), fmt.Sprintf(format, args...))
-	}
-	if !utf8.ValidString(rec.Text) {
-		return fail("invalid UTF-8 at byte %d", rec.InvalidUTF8())
-	}
-	if r.labels != nil {
-		var known bool
-		if d.label, known = r.labels[ex.Label]; !known {
-			near := ""
-			if n := source.Nearest(ex.Label, r.cfg.Labels); n != "" {
-				near = fmt.Sprintf(" (did you mean %q?)", n)
-			}
-			return fail("label %q is not one of the %d known%s", ex.Label, len(r.labels), near)
-		}
+		return ids[:start], d, r.fault(&d, rec, format, args...)
 	}
 	if r.frame.first >= 0 {
 		ids = append(ids, r.frame.first)
@@ -323,20 +344,18 @@ func (r *reader) read(c *Cursor, ids []int32) ([]int32, document, error) {
 	}
 	n := len(ids) - text
 	if n == 0 {
-		return skip(&r.stats.Empty)
+		return skip()
 	}
 	if ids[text] == r.frame.first || ids[len(ids)-1] == r.frame.last {
-		return fail("its tokens already begin or end with the special token that would be set around them: it would stand doubled (hint: leave bos, eos or separator to one of the two)")
+		return fail("%v", errDoubled)
 	}
 	if r.frame.last >= 0 {
 		ids = append(ids, r.frame.last)
 	}
 	if r.cfg.Objective.layout().shifted && len(ids)-start < 2 {
-		return skip(&r.stats.Empty)
+		return skip()
 	}
-	if p.usable >= 0 {
-		p.usable++
-	}
+	r.usable(d.part)
 	r.stats.Documents++
 	r.stats.Bytes += int64(len(ex.Text))
 	r.stats.Tokens += int64(n)

@@ -107,7 +107,13 @@ func (w *wholeRows) length(dec, enc int) int {
 	if e.T == 0 {
 		return dec
 	}
-	return max((dec*shares+d.T-1)/d.T, (enc*shares+e.T-1)/e.T)
+	return partOf(dec, d.T, enc, e.T)
+}
+
+// partOf gives the part of a row that dec of decT and enc of encT positions are, in the row of
+// which they are more.
+func partOf(dec, decT, enc, encT int) int {
+	return max((dec*shares+decT-1)/decT, (enc*shares+encT-1)/encT)
 }
 
 func (w *wholeRows) fill(b *Batch, row int) (targets int, err error) {
@@ -141,9 +147,17 @@ func (c Config) Longest(ctx context.Context) (longest int, all int64, err error)
 	c.ordinary()
 	r := newReader(&c, Cursor{}, new(Stats), ctx.Done())
 	var ids []int32
+	of, tasked := c.Objective.(tasked)
 	for at := (Cursor{}); at.Position < c.Records.Rows(); {
 		var doc document
-		if ids, doc, err = r.read(&at, ids[:0]); err != nil {
+		if tasked {
+			w, p := exampleRows{r: r, of: of, ids: ids[:0]}, packed{}
+			_, err = w.next(&at, &p)
+			ids, doc = w.ids, p.document
+		} else {
+			ids, doc, err = r.read(&at, ids[:0])
+		}
+		if err != nil {
 			if ctx.Err() != nil {
 				err = ctx.Err()
 			}

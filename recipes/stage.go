@@ -61,7 +61,7 @@ func objectives(kinds ...string) (names []string) {
 			}
 		case "finetune":
 			for _, k := range task.Kinds {
-				if k.Labelled() {
+				if task.Labelled(k) {
 					names = append(names, k.String())
 				}
 			}

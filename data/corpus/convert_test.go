@@ -161,7 +161,7 @@ func TestConvertCleans(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := all(t, c.Train)
-			if len(r) != 2 || r[0].Text != long || r[0].Label != "0" || r[1].Fields["id"] != "2" || r[1].Text != "Caf\u00e9 is a word with a mark that NFC joins" {
+			if len(r) != 2 || r[0].Text != long || r[0].Label != "0" || fmt.Sprint(r[1].Fields["id"]) != "2" || r[1].Text != "Caf\u00e9 is a word with a mark that NFC joins" {
 				t.Errorf("%s: %+v", from.path, r)
 			}
 			c.Close()

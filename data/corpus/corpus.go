@@ -79,8 +79,9 @@ type Split struct {
 	files     []splitFile
 	rows      int64
 	labelled  int64
-	textBytes int64 // counted by a conversion; 0: not counted
-	sources   int   // files that its documents were read from, before any conversion into the cache
+	textBytes int64  // counted by a conversion; 0: not counted
+	origin    string // of files in the cache: what they were converted from
+	sources   int    // files that its documents were read from, before any conversion into the cache
 }
 
 // note adds the hash of the next file to that of the split.
@@ -113,14 +114,28 @@ func (s *Split) Record(i int64) (Record, error) {
 	if i < 0 || i >= s.rows {
 		return Record{}, fmt.Errorf("data: %s: record %d of %d", s.Name, i, s.rows)
 	}
-	f := &s.files[sort.Search(len(s.files), func(k int) bool {
-		return s.files[k].first+s.files[k].Rows() > i
-	})]
+	f := s.file(i)
 	b, row, err := f.Row(i - f.first)
 	if err != nil {
 		return Record{}, err
 	}
 	return f.record(b, row), nil
+}
+
+// Where says for messages where record i is.
+func (s *Split) Where(i int64) string {
+	if s.origin != "" || i < 0 || i >= s.rows {
+		return fmt.Sprintf("%s: record %d of split %s", s.origin, i, s.Name)
+	}
+	f := s.file(i)
+	return fmt.Sprintf("%s: record %d", f.Path(), i-f.first)
+}
+
+// file gives the file of a record.
+func (s *Split) file(i int64) *splitFile {
+	return &s.files[sort.Search(len(s.files), func(k int) bool {
+		return s.files[k].first+s.files[k].Rows() > i
+	})]
 }
 
 func (f *splitFile) record(b *source.Batch, row int) (r Record) {
@@ -146,9 +161,9 @@ func (f *splitFile) record(b *source.Batch, row int) (r Record) {
 		}
 	}
 	for i, name := range f.fieldNames {
-		if v, ok := b.Text(f.fields+i, row); ok {
+		if v := b.Value(f.fields+i, row); v != nil {
 			if r.Fields == nil {
-				r.Fields = map[string]string{}
+				r.Fields = map[string]any{}
 			}
 			r.Fields[name] = v
 		}

@@ -5,6 +5,7 @@
 package corpus
 
 import (
+	"fmt"
 	"unicode/utf8"
 
 	"hone/data/source"
@@ -19,8 +20,8 @@ type Record struct {
 	HasLabel bool
 	Null     bool // the text is null, not empty
 
-	Messages []source.Message  // of the column Spec.Messages; nil: null
-	Fields   map[string]string // of the columns Spec.Fields, those that are not null
+	Messages []source.Message // of the column Spec.Messages; nil: null
+	Fields   map[string]any   // of the columns Spec.Fields, those that are not null, as source.Batch.Value gives them
 }
 
 // Records is a split of a corpus with random access by record number, 0 ≤ i < Rows.
@@ -40,6 +41,14 @@ func (r *Record) Place() string {
 		return ""
 	}
 	return " (" + r.Path + ")"
+}
+
+// Where says for messages where a record of a split is.
+func Where(records Records, i int64, r *Record) string {
+	if s, ok := records.(interface{ Where(i int64) string }); ok {
+		return s.Where(i) + r.Place()
+	}
+	return fmt.Sprintf("record %d%s", i, r.Place())
 }
 
 // InvalidUTF8 gives the offset of the first byte of the text that is not valid UTF-8; -1: the

@@ -112,6 +112,17 @@ func openShelved(ctx context.Context, spec Spec, files []sided, cacheDir string,
 		from[f.side]++
 	}
 	c.cameFrom(from)
+	for side, s := range []*Split{c.Train, c.Validation, c.Test} {
+		if s == nil {
+			continue
+		}
+		s.origin = spec.From
+		for _, f := range files {
+			if int(f.side) == side && from[side] == 1 {
+				s.origin = f.path
+			}
+		}
+	}
 	p.Documents, p.Cleaning = c.Provenance.Documents, c.Provenance.Cleaning
 	c.Provenance, c.Dir = p, ""
 	return c, nil

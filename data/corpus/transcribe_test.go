@@ -69,7 +69,7 @@ func TestPrepareColumns(t *testing.T) {
 	if want := []source.Message{{Role: "user", Content: "hi"}, {Role: "assistant", Content: "안녕"}}; !slices.Equal(r.Messages, want) {
 		t.Errorf("messages %v", r.Messages)
 	}
-	if !slices.Equal(r.IDs, []int32{1, 2, 50256}) || r.Fields["score"] != "0.5" || r.Fields["flag"] != "true" {
+	if !slices.Equal(r.IDs, []int32{1, 2, 50256}) || r.Fields["score"] != 0.5 || r.Fields["flag"] != true {
 		t.Errorf("%+v", r)
 	}
 	if _, err := Prepare(context.Background(), Spec{From: tables + "pyarrow_plain.arrow", Messages: "ids"}, "", nil); err == nil || !strings.Contains(err.Error(), "list<struct<role") {

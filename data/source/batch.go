@@ -76,6 +76,38 @@ func (b *Batch) Text(col, row int) (text string, ok bool) {
 	return names[class], true
 }
 
+// Value returns the value of the selected column col in row row of the batch: nil where it is
+// null, a string, an int64, a float64, a bool, or JSON of a nested value. The name of a class
+// stands for its number. Values of other types are text.
+func (b *Batch) Value(col, row int) any {
+	c := b.columns[col]
+	if c.IsNull(row) {
+		return nil
+	}
+	if b.classes[col] == nil {
+		switch c := c.(type) {
+		case *array.Boolean:
+			return c.Value(row)
+		case *array.Float32:
+			return float64(c.Value(row))
+		case *array.Float64:
+			return c.Value(row)
+		}
+		if v, ok := integer(c, row); ok {
+			return v
+		}
+	}
+	text, ok := b.Text(col, row)
+	if !ok {
+		return nil
+	}
+	switch c.(type) {
+	case array.ListLike, *array.Struct:
+		return json.RawMessage(text)
+	}
+	return text
+}
+
 // IDs appends the integers of a list to dst. ok is false where the value is
 // null, contains a null or a number beyond 32 bits, or is not a list of integers.
 func (b *Batch) IDs(dst []int32, col, row int) (ids []int32, ok bool) {

@@ -9,12 +9,18 @@ type classification struct{}
 
 func (classification) String() string    { return "classification" }
 func (classification) Head() string      { return "classifier" }
-func (classification) Labelled() bool    { return true }
+func (classification) Problem() string   { return "single_label_classification" }
+func (classification) Labels() Labels    { return OneOf }
+func (classification) Keys() []string    { return []string{"text", "?label"} }
 func (classification) Metrics() []string { return []string{"accuracy", "macro_f1"} }
 
 func (classification) Baselines() []string { return []string{"majority", "naive_bayes", "random_init"} }
 
 // Example gives the text and its label.
-func (classification) Example(r corpus.Record) Example {
-	return Example{Text: r.Text, IDs: r.IDs, Label: r.Label, HasLabel: r.HasLabel}
+func (classification) Example(t *Task, r *corpus.Record) (Example, error) {
+	e, err := t.text(r)
+	if err != nil {
+		return e, err
+	}
+	return e, t.labelled(&e, r)
 }

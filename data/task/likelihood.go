@@ -9,10 +9,12 @@ type likelihood struct{}
 
 func (likelihood) String() string    { return "likelihood" }
 func (likelihood) Head() string      { return "language model" }
-func (likelihood) Labelled() bool    { return false }
+func (likelihood) Problem() string   { return "" }
+func (likelihood) Labels() Labels    { return None }
+func (likelihood) Keys() []string    { return []string{"text"} }
 func (likelihood) Metrics() []string { return []string{"bits_per_byte"} }
 
 func (likelihood) Baselines() []string { return []string{"zstd_primed", "kneser_ney_5", "markov"} }
 
 // Example gives the whole text, all of which is predicted.
-func (likelihood) Example(r corpus.Record) Example { return Example{Text: r.Text, IDs: r.IDs} }
+func (likelihood) Example(t *Task, r *corpus.Record) (Example, error) { return t.text(r) }

@@ -1,5 +1,6 @@
 // Package task has the kinds of tasks. A Kind says how a record becomes an example and how
-// models are evaluated; a Task is a kind with a corpus.
+// models are evaluated; a Task is a kind with a corpus, and says where its records have the parts
+// of an example.
 package task
 
 import (
@@ -9,15 +10,35 @@ import (
 	"hone/data/corpus"
 )
 
-// A Task is a task that a model is trained for or evaluated on.
+// A Task is a task that a model is trained for, is evaluated on, or predicts by.
 type Task struct {
 	Name        string
 	Description string
 	Kind        Kind
-	Spec        corpus.Spec // of the corpus
+	Spec        corpus.Spec // of the corpus; it has the columns that Columns need, see Read
 	Split       string      // that an evaluation is of: train, validation, test
+	Metrics     []string    // of an evaluation; none: those of the kind
 	Baselines   []string    // that stand beside the model
+	Columns     Columns
+	Labels      []string // that there are, in the order of their numbers; none: those of the corpus
+	Limits      Limits
 }
+
+// Of gives a task without a corpus of its own, whose records have their text and label in the
+// usual places.
+func Of(k Kind) *Task { return &Task{Kind: k, Limits: NoLimits} }
+
+// Limits say which data a task refuses.
+type Limits struct {
+	Truncated float64 // largest share of the texts of a split that are longer than a row
+	Seen      float64 // largest share of the texts of a held-out split that are in training too
+}
+
+// NoLimits refuse nothing.
+var NoLimits = Limits{Truncated: 1, Seen: 1}
+
+// Example turns a record into an example. An error is a fault of the record, without its place.
+func (t *Task) Example(r *corpus.Record) (Example, error) { return t.Kind.Example(t, r) }
 
 // A Kind is a kind of task. Each one is in a file of its own, with everything that depends on
 // it; training, validation, evaluation and prediction use that.
@@ -26,10 +47,16 @@ type Kind interface {
 	String() string
 	// Head gives the head of its models, by the names of model.Head.
 	Head() string
-	// Labelled reports whether records need a label.
-	Labelled() bool
-	// Example turns a record into an example: what the model reads, and what it has to predict.
-	Example(r corpus.Record) Example
+	// Problem gives the problem_type of its models' config.json; "": they have none.
+	Problem() string
+	// Labels says what the labels of records are.
+	Labels() Labels
+	// Keys lists the keys of a task that say where its records have what; those that begin with
+	// "?" may be left out.
+	Keys() []string
+	// Example turns a record of a task into an example: what the model reads, and what it has to
+	// predict.
+	Example(t *Task, r *corpus.Record) (Example, error)
 	// Metrics lists the metrics of an evaluation. The first one decides which of several models
 	// is the best.
 	Metrics() []string
@@ -37,12 +64,40 @@ type Kind interface {
 	Baselines() []string
 }
 
-// An Example is a record in the form that a model reads and predicts.
+// Labels are what a kind of task has for labels.
+type Labels int
+
+const (
+	None   Labels = iota // there are none: the text itself is predicted
+	OneOf                // one of a set
+	AnyOf                // any number of a set
+	Values               // none of a set: a number, the right one of a record's own choices, a text
+)
+
+// Labelled reports whether records need something beside their text that is predicted.
+func Labelled(k Kind) bool { return k.Labels() != None }
+
+// Classes reports whether a kind's labels are of a set, which its models have names for.
+func Classes(k Kind) bool { return k.Labels() == OneOf || k.Labels() == AnyOf }
+
+// An Example is a record in the form that a model reads and predicts. Which fields it has depends
+// on its kind.
 type Example struct {
-	Text     string
-	IDs      []int32 // tokens of the text, where they are there already
-	Label    string
-	HasLabel bool
+	Text string
+	IDs  []int32 // tokens of the text, where they are there already
+	Pair string  // a second text, which is read behind the first
+	// Choices are texts of which one is right. Each is read behind the first text, in a sequence
+	// of its own.
+	Choices []string
+
+	Null     bool // a text is null: there is nothing to read
+	HasLabel bool // there is something to compare a prediction with
+
+	Label  string   // one of a set
+	Labels []string // any number of a set
+	Value  float64  // a number
+	Right  int      // of Choices
+	Answer string   // a text that is to be written behind the first
 }
 
 // Kinds lists all kinds.

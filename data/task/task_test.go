@@ -33,8 +33,8 @@ func TestExamples(t *testing.T) {
 		{Likelihood, Example{Text: "good", IDs: []int32{7}}},
 		{Classification, Example{Text: "good", IDs: []int32{7}, Label: "yes", HasLabel: true}},
 	} {
-		if got := c.of.Example(r); !reflect.DeepEqual(got, c.want) {
-			t.Errorf("%v: %+v, want %+v", c.of, got, c.want)
+		if got, err := Of(c.of).Example(&r); err != nil || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%v: %+v, %v, want %+v", c.of, got, err, c.want)
 		}
 	}
 }

@@ -131,7 +131,7 @@ func taskOf(s *recipes.Stage, r *recipes.Recipe) string {
 // does reports whether a model trained by an objective can do a kind of task: it was trained for
 // that kind, or gives texts a probability.
 func does(kind task.Kind, o data.Objective) bool {
-	if kind.Labelled() {
+	if task.Labelled(kind) {
 		return o == data.Labelled(kind)
 	}
 	return o.Validating(new(data.Config))

@@ -68,7 +68,7 @@ func Evaluate(ctx context.Context, dir string, t *task.Task, limit int, o Option
 			BatchSize: max(1, scoredTogether/length), BOS: ends.BOS, EOS: ends.EOS, Separator: ends.Separator,
 		},
 	}
-	if t.Kind.Labelled() {
+	if task.Labelled(t.Kind) {
 		if err := c.Unlabelled(split, "to compare with"); err != nil {
 			return nil, recipes.Input(fmt.Errorf("task %s: %w", t.Name, err))
 		}

@@ -152,6 +152,15 @@ const (
 	// SpanCrossEntropyGrad: scores, spans, targets, weights, lse, dloss(1) -> dscores(R,K).
 	OpSpanCrossEntropyGrad
 
+	// SquaredError: x(R,K), goals(R,K), weights(R) -> loss(1) = Σ weights·error, error(R), the mean over the K
+	// columns of (x-goal)². BinaryCrossEntropy likewise, with -log σ(x) where the goal is 1, and -log(1-σ(x)) where it
+	// is 0.
+	OpSquaredError
+	OpBinaryCrossEntropy
+	// SquaredErrorGrad, BinaryCrossEntropyGrad: x, goals, weights, dloss(1) -> dx(R,K).
+	OpSquaredErrorGrad
+	OpBinaryCrossEntropyGrad
+
 	// Dequantize: w of a stored type, or in panels -> y T, row-major, in w's shape. What does not read such a parameter
 	// as it is stored has it from this op, before each instruction that uses it.
 	OpDequantize
@@ -229,6 +238,8 @@ var opNames = [numOps]string{
 	OpAdd: "add", OpAddBias: "add_bias", OpScale: "scale", OpTranspose: "transpose", OpDropout: "dropout",
 	OpRelativeScores: "relative_scores", OpRelativeScoresGrad: "relative_scores_grad", OpRemember: "remember",
 	OpSpanCrossEntropy: "span_cross_entropy", OpSpanCrossEntropyGrad: "span_cross_entropy_grad",
+	OpSquaredError: "squared_error", OpSquaredErrorGrad: "squared_error_grad",
+	OpBinaryCrossEntropy: "binary_cross_entropy", OpBinaryCrossEntropyGrad: "binary_cross_entropy_grad",
 	OpCrossEntropy: "cross_entropy", OpCrossEntropyGrad: "cross_entropy_grad", OpLinearCrossEntropy: "linear_cross_entropy",
 	OpDequantize: "dequantize", OpCopy: "copy", OpConcat: "concat", OpSplit: "split", OpSumSquares: "sum_squares", OpAdamW: "adamw",
 	OpMuonMomentum: "muon_momentum", OpNormalize: "normalize", OpMatrixPolynomial: "matrix_polynomial", OpMuonUpdate: "muon_update",

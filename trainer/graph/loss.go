@@ -67,3 +67,35 @@ func (b *Builder) SpanCrossEntropy(scores, spans, targets, weights *Node) (loss,
 	}, scores, spans, targets, weights)
 	return y[0], y[1]
 }
+
+// SquaredError of x (R,K) to goals (R,K), weights (R) -> loss (1) = Σ weights·error, and error (R), the mean over the K
+// columns of the squared differences, to be read, not differentiated.
+func (b *Builder) SquaredError(x, goals, weights *Node) (loss, errs *Node) {
+	return b.goalLoss(exec.OpSquaredError, exec.OpSquaredErrorGrad, x, goals, weights)
+}
+
+// BinaryCrossEntropy is like SquaredError, of logits x that are each a yes or a no of its own: a goal is 1 or 0.
+func (b *Builder) BinaryCrossEntropy(x, goals, weights *Node) (loss, nll *Node) {
+	return b.goalLoss(exec.OpBinaryCrossEntropy, exec.OpBinaryCrossEntropyGrad, x, goals, weights)
+}
+
+func (b *Builder) goalLoss(code, grad exec.Op, x, goals, weights *Node) (loss, errs *Node) {
+	if !b.shape(code, "x", x, b.dt, -1, -1) {
+		return &Node{}, &Node{}
+	}
+	rows := x.shape[0]
+	if !b.shape(code, "goals", goals, b.dt, rows, x.shape[1]) || !b.shape(code, "weights", weights, b.dt, rows) {
+		return &Node{}, &Node{}
+	}
+	b.differentiable(code, x, weights)
+	if weights.diff || goals.diff {
+		return b.fail("%v: goals and weights cannot depend on trainable parameters", code), &Node{}
+	}
+	y := b.apply(op{
+		code: code, out: []result{{"loss", []int{1}}, {"nll", []int{rows}}},
+		grad: func(dloss *Node) []*Node {
+			return []*Node{b.apply(op{code: grad, out: []result{{"dx", x.shape}}}, x, goals, weights, dloss)[0], nil, nil}
+		},
+	}, x, goals, weights)
+	return y[0], y[1]
+}

@@ -86,11 +86,19 @@ func (r *renderer) global(name string) any {
 	if x, ok := r.globals[name]; ok {
 		return x
 	}
-	switch name {
-	case "range", "dict", "namespace", "cycler", "joiner", "raise_exception", "strftime_now", "lipsum", "self":
+	if isBuiltin(name) {
 		return &builtin{name}
 	}
 	return missing
+}
+
+// isBuiltin tells of a name whether it is one of Jinja's own.
+func isBuiltin(name string) bool {
+	switch name {
+	case "range", "dict", "namespace", "cycler", "joiner", "raise_exception", "strftime_now", "lipsum", "self":
+		return true
+	}
+	return false
 }
 
 // flow says how a list of statements ended.

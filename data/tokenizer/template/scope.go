@@ -54,7 +54,8 @@ type symbols struct {
 	refs   map[string]variable
 	loads  map[variable]symbolLoad
 	stores map[string]bool
-	work   *int // names copied for branches, bounded
+	work   *int            // names copied for branches, bounded
+	free   map[string]bool // of the whole template: names that no scope sets
 }
 
 type symbolLoad struct {
@@ -71,9 +72,9 @@ type binding struct {
 func newSymbols(parent *symbols, fn *function) *symbols {
 	s := &symbols{parent: parent, fn: fn, refs: map[string]variable{}, loads: map[variable]symbolLoad{}, stores: map[string]bool{}}
 	if parent != nil {
-		s.level, s.work = parent.level+1, parent.work
+		s.level, s.work, s.free = parent.level+1, parent.work, parent.free
 	} else {
-		s.work = new(int)
+		s.work, s.free = new(int), map[string]bool{}
 	}
 	return s
 }
@@ -98,6 +99,7 @@ func (s *symbols) define(name string, l symbolLoad) {
 
 func (s *symbols) load(name string) {
 	if _, ok := s.find(name); !ok {
+		s.free[name] = true
 		s.define(name, symbolLoad{action: resolveName})
 	}
 }
@@ -182,11 +184,12 @@ func (s *symbols) bind(x *nameExpr) {
 }
 
 // resolve binds every name of the tree.
-func resolve(body []node) (frame, int) {
+func resolve(body []node) (f frame, slots int, free []string) {
 	s := newSymbols(nil, &function{slots: map[variable]int{}})
 	s.visit(body)
 	resolveBody(body, s)
-	return s.frame(), len(s.fn.slots)
+	free = slices.DeleteFunc(slices.Sorted(maps.Keys(s.free)), isBuiltin)
+	return s.frame(), len(s.fn.slots), free
 }
 
 // visit records the names that nodes read and set in this scope, without inner scopes.

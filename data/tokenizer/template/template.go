@@ -32,6 +32,7 @@ type Template struct {
 	body  []node
 	frame frame
 	slots int // of the outermost function
+	free  []string
 }
 
 // maxSource is the greatest size of a template in bytes. The longest known ones have 40,000.
@@ -73,9 +74,12 @@ func Parse(src string) (t *Template, err error) {
 		panic(p.unknown[0])
 	}
 	t = &Template{body: body}
-	t.frame, t.slots = resolve(body)
+	t.frame, t.slots, t.free = resolve(body)
 	return t, nil
 }
+
+// Variables lists the names that the template reads and does not set itself.
+func (t *Template) Variables() []string { return t.free }
 
 // Render gives the text for v, and the spans of it that are in generation blocks: the text
 // that the model is trained to write. Its error is an [*Error] with the line.

@@ -142,6 +142,10 @@ func launch[T float](d *Device, j *jobs[T], in *exec.Instr, args []exec.Arg) err
 		return spanCrossEntropy[T](d, in, args)
 	case exec.OpSpanCrossEntropyGrad:
 		return spanCrossEntropyGrad[T](d, in, args)
+	case exec.OpSquaredError, exec.OpBinaryCrossEntropy:
+		return goalLoss[T](d, in, args)
+	case exec.OpSquaredErrorGrad, exec.OpBinaryCrossEntropyGrad:
+		return goalLossGrad[T](d, in, args)
 	case exec.OpLinearCrossEntropy:
 		return linearCrossEntropy(d, j, in, args)
 	case exec.OpDequantize:

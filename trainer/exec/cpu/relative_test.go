@@ -98,4 +98,29 @@ func rowOps(add addCase, r *rand.Rand) {
 	}
 	add(1e-6, exec.Instr{Op: exec.OpSpanCrossEntropy}, []tensor{scores, spans, targets, weights}, outputs([]int{1}, []int{3}, []int{3, 2}), []float64{loss}, nll, lse)
 	add(5e-6, exec.Instr{Op: exec.OpSpanCrossEntropyGrad}, []tensor{scores, spans, targets, weights, floats(lse, 3, 2), dloss}, outputs(scores.shape), d)
+	x, w := random(r, 5, 3), random(r, 5)
+	for _, squared := range []bool{true, false} {
+		op, grad, goals := exec.OpSquaredError, exec.OpSquaredErrorGrad, random(r, 5, 3)
+		if !squared {
+			op, grad = exec.OpBinaryCrossEntropy, exec.OpBinaryCrossEntropyGrad
+			for i := range goals.f {
+				goals.f[i] = float64(i % 2)
+			}
+		}
+		loss, errs, d := 0.0, make([]float64, 5), make([]float64, 15)
+		for i, v := range x.f {
+			p, goal := 1/(1+math.Exp(-v)), goals.f[i]
+			e, slope := (v-goal)*(v-goal), 2*(v-goal)
+			if !squared {
+				e, slope = -goal*math.Log(p)-(1-goal)*math.Log(1-p), p-goal
+			}
+			errs[i/3] += e / 3
+			d[i] = slope / 3 * w.f[i/3] * dloss.f[0]
+		}
+		for i, e := range errs {
+			loss += w.f[i] * e
+		}
+		add(1e-6, exec.Instr{Op: op}, []tensor{x, goals, w}, outputs([]int{1}, []int{5}), []float64{loss}, errs)
+		add(5e-6, exec.Instr{Op: grad}, []tensor{x, goals, w, dloss}, outputs(x.shape), d)
+	}
 }

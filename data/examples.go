@@ -1,0 +1,542 @@
+package data
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"unicode/utf8"
+
+	"hone/data/corpus"
+	"hone/data/task"
+	"hone/data/tokenizer"
+)
+
+// Labelled learns a kind of task of records that have their text and label in the usual places.
+func Labelled(kind task.Kind) Objective { return tasked{kind: kind} }
+
+// OfTask learns a task: what belongs to each example, at its end or behind its text.
+func OfTask(t *task.Task) Objective { return tasked{kind: t.Kind, task: t} }
+
+// TaskOf gives the task that an objective learns; nil: it is one of text alone.
+func TaskOf(o Objective) *task.Task {
+	switch t, ok := o.(tasked); {
+	case !ok:
+		return nil
+	case t.task == nil:
+		return task.Of(t.kind)
+	default:
+		return t.task
+	}
+}
+
+type tasked struct {
+	ofText
+	kind task.Kind
+	task *task.Task // nil: task.Of(kind)
+}
+
+func (l tasked) String() string      { return l.kind.String() }
+func (l tasked) Baselines() []string { return l.kind.Baselines() }
+func (tasked) OfText() bool          { return false }
+func (l tasked) writes() bool        { return l.kind == task.TextToText }
+
+// paired reports whether each sequence has two texts.
+func (l tasked) paired() bool {
+	return l.kind == task.PairClassification || l.kind == task.MultipleChoice || l.task != nil && l.task.Columns.Pair != (task.Part{})
+}
+
+func (l tasked) Predicts() string {
+	if l.writes() {
+		return "answers"
+	}
+	return "labels"
+}
+
+func (l tasked) labelled(*Config) bool   { return !l.writes() }
+func (l tasked) targeted(c *Config) bool { return c.LMWeight > 0 || l.writes() }
+
+// Ends gives the tokens around the text of an example: one that is to be answered has no end, but
+// for an encoder.
+func (l tasked) Ends(before, after string) (string, string) {
+	if l.writes() {
+		return before, ""
+	}
+	return before, after
+}
+
+func (l tasked) lengths(c *Config) (dec, enc int) {
+	if l.writes() && c.Encoder {
+		return c.TargetLength, c.T
+	}
+	return c.T, 0
+}
+
+func (l tasked) defaults(c *Config) {
+	if l.writes() && c.Encoder {
+		setDefault(&c.TargetLength, c.T)
+	}
+}
+
+func (l tasked) example(r *corpus.Record) (task.Example, error) {
+	if l.task != nil {
+		return l.task.Example(r)
+	}
+	return task.Of(l.kind).Example(r)
+}
+
+func (l tasked) check(c *Config, f *faults) {
+	f.add(c.Consecutive, "%v takes documents whole: none goes on in the next batch", l.kind)
+	f.framed(c)
+	f.add(c.Window < 1, "packing window of %d records: want ≥ 1", c.Window)
+	f.add(c.MaxSeqs < 1, "%d documents a row: want ≥ 1", c.MaxSeqs)
+	f.add(task.Classes(l.kind) && len(c.Labels) == 0, "%s without labels", l.kind)
+	f.add(!(c.LMWeight >= 0) || math.IsInf(c.LMWeight, 0), "weight %g of the language-model loss: want a number ≥ 0", c.LMWeight)
+	f.add(!(c.TokenDropout >= 0 && c.TokenDropout < 1), "token dropout %g: want it in [0,1)", c.TokenDropout)
+	if c.TokenDropout > 0 {
+		f.masked(c, "dropped")
+	}
+	f.add(l.paired() && c.Pair == nil, "%s without the special tokens around two texts", l.kind)
+	f.add(l.paired() && c.TokenDropout > 0, "token dropout of two texts")
+	f.add(l.kind == task.MultipleChoice && c.LMWeight > 0, "%s with a language-model loss beside its own", l.kind)
+	if l.writes() {
+		f.add(c.TokenDropout > 0 || c.LMWeight > 0, "%s with token dropout or a language-model loss beside its own", l.kind)
+		f.add(c.Tokenizer != nil && c.frame().last < 0, "%s ends what is written with eos or separator: give one of them", l.kind)
+		f.add(c.Encoder && c.TargetLength < 2, "rows of %d tokens for the decoder: want ≥ 2", c.TargetLength)
+	}
+	seen := map[string]bool{}
+	for _, l := range c.Labels {
+		f.add(seen[l], "label %q is listed twice", l)
+		seen[l] = true
+	}
+}
+
+func (l tasked) rows(r *reader, from Cursor, _ func(layer) rowSource) rowSource {
+	return &exampleRows{r: r, of: l, cur: from}
+}
+
+func (tasked) layout() layout { return layout{shifted: true} }
+
+// A PairFrame is the special tokens of two texts in one sequence, as the post-processor of a
+// tokenizer sets them, with the types of all tokens.
+type PairFrame struct {
+	Before, Between, After []int32
+	// Types of the tokens of Before, of the first text, of Between, of the second text, of After.
+	Types [5]int32
+}
+
+// size is the number of tokens that a frame adds.
+func (f *PairFrame) size() int { return len(f.Before) + len(f.Between) + len(f.After) }
+
+// exampleRows packs whole examples, each a sequence [BOS t1 … tk EOS] that is cut to fit T, or
+// several of the choices of one. Packing works on windows: of a single corpus, positions
+// kW … (k+1)W of the epoch's order; of a mixture, W documents drawn. A cursor is the
+// window's start and a row of it.
+type exampleRows struct {
+	r    *reader
+	of   tasked
+	cur  Cursor
+	end  Cursor     // of the window
+	rows [][]int    // examples of the window at cur, by row; nil: not packed yet
+	list []packed   // the examples
+	seqs []sequence // of all of them
+	ids  []int32    // of all of these
+	turn permutation
+}
+
+// packed is an example of a window.
+type packed struct {
+	first, last int // of seqs, last not included
+	document
+	value float32   // a number
+	goals []float32 // 0 or 1 for each label
+	right int       // of the sequences, where they are choices
+}
+
+// A sequence is what a model reads at once.
+type sequence struct {
+	first, last int // of ids, last not included
+	second      int // of ids, from which on tokens have the types of a second text; last: none
+	answer      int // of ids, the first one that is to be written; last: none
+	written     int // of ids: from there on, what a decoder writes beside an encoder; last: nothing
+}
+
+func (c *exampleRows) cursor() Cursor { return c.cur.clone() }
+
+// load packs the window at cur, or the first that has a row.
+func (c *exampleRows) load() error {
+	for c.rows == nil {
+		if ended, err := c.r.turn(&c.cur); err != nil {
+			return err
+		} else if ended {
+			return io.EOF
+		}
+		if err := c.pack(); err != nil {
+			return err
+		}
+		if c.cur.Offset != 0 && c.cur.Offset >= int64(len(c.rows)) {
+			return fmt.Errorf("data: the window of %d records at position %d has %d rows, so that it cannot be resumed after row %d: the corpus, the tokenizer or the packing has changed",
+				c.r.cfg.Window, c.cur.Position, len(c.rows), c.cur.Offset)
+		}
+		if len(c.rows) == 0 {
+			c.cur, c.rows = c.end, nil
+		}
+	}
+	return nil
+}
+
+func (c *exampleRows) pack() error {
+	cfg := c.r.cfg
+	c.ids, c.seqs, c.list = c.ids[:0], c.seqs[:0], c.list[:0]
+	dec, enc := cfg.Lengths()
+	capacity := dec
+	if enc > 0 {
+		capacity = shares
+	}
+	var lengths []int
+	most := 1 // sequences of an example
+	c.end = c.cur.clone()
+	for range cfg.Window {
+		if len(c.end.Parts) == 0 && c.end.Position >= cfg.Records.Rows() {
+			break
+		}
+		var p packed
+		length, err := c.next(&c.end, &p)
+		if err != nil {
+			return err
+		}
+		c.r.pass(&c.end, p.document, length)
+		if !p.ok {
+			continue
+		}
+		most = max(most, p.last-p.first)
+		if enc > 0 {
+			s := c.seqs[p.first]
+			length = partOf(s.last-s.written, dec, s.written-s.first, enc)
+		}
+		c.list, lengths = append(c.list, p), append(lengths, length)
+	}
+	c.end.Position = c.cur.Position + int64(cfg.Window)
+	c.end.Offset = 0
+	if most > cfg.MaxSeqs {
+		return fmt.Errorf("data: an example of %d choices, and rows of at most %d sequences (hint: max_sequences)", most, cfg.MaxSeqs)
+	}
+	c.rows = bestFit(lengths, capacity, cfg.MaxSeqs/most)
+	// Packing puts the longest documents into the first rows, so the rows are shuffled.
+	c.turn = newPermutation(int64(len(c.rows)), cfg.Shuffle, cfg.Seed, uint64(c.cur.Epoch), uint64(c.cur.Position), 1)
+	return nil
+}
+
+func (c *exampleRows) fill(b *Batch, row int) (targets int, err error) {
+	if err := c.load(); err != nil {
+		return 0, err
+	}
+	startRow(b, row, c.r.frame.pad)
+	cfg := c.r.cfg
+	at, first, enc, segment := row*b.Dec.T, 0, 0, int32(0)
+	for _, i := range c.rows[c.turn.at(c.cur.Offset)] {
+		p := &c.list[i]
+		choices := c.of.kind == task.MultipleChoice
+		if choices {
+			slot := int32(len(b.Seqs))
+			b.Questions = append(b.Questions, Question{First: slot, End: slot + int32(p.last-p.first), Right: slot + int32(p.right)})
+			targets++
+		}
+		for _, s := range c.seqs[p.first:p.last] {
+			segment++
+			ids := c.ids[s.first:s.written]
+			size := len(ids)
+			switch {
+			case b.Enc.T > 0:
+				written := c.ids[s.written:s.last]
+				b.Enc.place(row, enc, segment, ids)
+				clear(b.Enc.Order[row*b.Enc.T+enc:][:size])
+				enc += size
+				size = len(written)
+				b.Dec.place(row, first, segment, written)
+				b.Dec.Tokens[at+first] = c.r.frame.pad // behind which decoding starts
+				copy(b.Dec.Tokens[at+first+1:at+first+size], written)
+				targets += b.target(at+first, written, 1)
+			case c.of.writes():
+				b.Dec.place(row, first, segment, ids)
+				targets += b.target(at+first+s.answer-s.first-1, c.ids[s.answer:s.last], 1)
+			default:
+				b.Dec.place(row, first, segment, ids)
+				if λ := cfg.LMWeight; λ > 0 {
+					b.target(at+first, ids[1:], float32(λ/float64(size-1)))
+				}
+				if cfg.TokenDropout > 0 {
+					c.drop(b.Dec.Tokens[at+first:at+first+size], p.document)
+				}
+				if !choices {
+					targets++
+				}
+			}
+			if b.Dec.Types != nil && cfg.Pair != nil {
+				cfg.Pair.types(b.Dec.Types[at+first:at+first+size], s.second-s.first, s.second < s.last)
+			}
+			b.Seqs = append(b.Seqs, Seq{
+				Row: int32(row), First: int32(first), Last: int32(first + size - 1), Label: p.label, Pair: -1,
+				Value: p.value, Part: int32(p.part), Doc: p.doc,
+			})
+			if p.goals != nil {
+				b.Goals = append(b.Goals, p.goals...)
+			}
+			first += size
+		}
+	}
+	if c.cur.Offset++; c.cur.Offset == int64(len(c.rows)) {
+		c.cur, c.rows = c.end, nil
+	}
+	return targets, nil
+}
+
+// types sets the types of the tokens of a sequence, whose second text, if it has one, begins at
+// second.
+func (f *PairFrame) types(dst []int32, second int, paired bool) {
+	if !paired {
+		return // 0
+	}
+	n := len(dst) - len(f.After)
+	for i := range dst {
+		k := 1
+		switch {
+		case i < len(f.Before):
+			k = 0
+		case i >= n:
+			k = 4
+		case i >= second:
+			k = 3
+		case i >= second-len(f.Between):
+			k = 2
+		}
+		dst[i] = f.Types[k]
+	}
+}
+
+// target sets the targets of consecutive positions from at on, and gives their number.
+func (b *Batch) target(at int, ids []int32, weight float32) int {
+	for i, id := range ids {
+		b.Targets[at+i], b.Weights[at+i] = id, weight
+	}
+	return len(ids)
+}
+
+// drop masks tokens of a document, except those of its frame. Which ones depends on the
+// seed, the epoch, the document and the place alone.
+func (c *exampleRows) drop(ids []int32, d document) {
+	cfg := c.r.cfg
+	ids = c.r.frame.inner(ids)
+	mask, _ := cfg.Tokenizer.Special(cfg.Mask) // checked
+	key, below := d.key(cfg.Seed), share(cfg.TokenDropout)
+	for i := range ids {
+		if draw(key, i) < below {
+			ids[i] = mask
+		}
+	}
+}
+
+// next reads the example at a cursor, and adds its sequences to the window. n is the number of its
+// tokens.
+func (c *exampleRows) next(at *Cursor, p *packed) (n int, err error) {
+	r := c.r
+	start := len(c.ids)
+	p.first = len(c.seqs)
+	defer func() {
+		if !p.ok {
+			c.ids, c.seqs = c.ids[:start], c.seqs[:p.first]
+		}
+		p.last = len(c.seqs)
+	}()
+	rec, ex, ok, err := r.record(at, &p.document)
+	if err != nil || !ok {
+		return 0, err
+	}
+	for _, text := range append([]string{ex.Text, ex.Pair, ex.Answer}, ex.Choices...) {
+		if !utf8.ValidString(text) {
+			return 0, r.fault(&p.document, rec, "invalid UTF-8 in a text")
+		}
+	}
+	if ex.HasLabel {
+		if err := c.label(&ex, p); err != nil {
+			return 0, r.fault(&p.document, rec, "%v", err)
+		}
+	}
+	tokens, cut, err := c.encode(&ex)
+	if err != nil {
+		return 0, r.fault(&p.document, rec, "%v", err)
+	}
+	if tokens == 0 {
+		r.stats.Empty++
+		return 0, nil
+	}
+	if cut > 0 {
+		r.stats.Truncated++
+		r.stats.TruncatedTokens += int64(cut)
+	}
+	r.usable(p.part)
+	r.stats.Documents++
+	r.stats.Bytes += int64(len(ex.Text) + len(ex.Pair) + len(ex.Answer))
+	r.stats.Tokens += int64(tokens)
+	p.ok = true
+	return len(c.ids) - start, nil
+}
+
+// label sets what belongs to an example.
+func (c *exampleRows) label(ex *task.Example, p *packed) error {
+	class := func(name string) (int32, error) {
+		k, known := c.r.labels[name]
+		if !known {
+			return 0, task.UnknownLabel(name, c.r.cfg.Labels)
+		}
+		return k, nil
+	}
+	var err error
+	switch c.of.kind.Labels() {
+	case task.OneOf:
+		p.document.label, err = class(ex.Label)
+	case task.AnyOf:
+		p.goals = make([]float32, len(c.r.cfg.Labels))
+		for _, name := range ex.Labels {
+			k, err := class(name)
+			if err != nil {
+				return err
+			}
+			p.goals[k] = 1
+		}
+	default:
+		p.value, p.right = float32(ex.Value), ex.Right
+	}
+	return err
+}
+
+// errDoubled is the error of a text that has the token already that is set around it.
+var errDoubled = errors.New("its tokens already begin or end with the special token that would be set around them: it would stand doubled (hint: leave bos, eos or separator to one of the two)")
+
+// encode adds the sequences of an example. It gives the number of tokens of its texts, and of
+// these the number that did not fit.
+func (c *exampleRows) encode(ex *task.Example) (tokens, cut int, err error) {
+	cfg, f := c.r.cfg, c.r.frame
+	dec, enc := cfg.Lengths()
+	text := ex.IDs
+	if len(text) == 0 {
+		text = cfg.Tokenizer.Encode(nil, ex.Text)
+	}
+	if len(text) > 0 && (text[0] == f.first || text[len(text)-1] == f.last) {
+		return 0, 0, errDoubled
+	}
+	tokens = len(text)
+	switch {
+	case len(ex.Choices) > 0:
+		for _, choice := range ex.Choices {
+			second := cfg.Tokenizer.Encode(nil, choice)
+			tokens += len(second)
+			cut += c.pair(text, second, dec/len(ex.Choices))
+		}
+	case c.of.paired():
+		second := cfg.Tokenizer.Encode(nil, ex.Pair)
+		tokens += len(second)
+		cut = c.pair(text, second, dec)
+	case c.of.writes():
+		answer := cfg.Tokenizer.Encode(nil, ex.Answer)
+		tokens += len(answer)
+		cut = c.answered(text, answer, dec, enc)
+	case tokens > 0:
+		cut = c.single(text, dec)
+	}
+	return tokens, cut, tokenizer.Fault(cfg.Tokenizer)
+}
+
+// add adds a sequence of pieces, of which the second text is number second, the answer number
+// answer, and what a decoder writes beside an encoder from number written on; -1: none.
+func (c *exampleRows) add(second, answer, written int, pieces ...[]int32) {
+	s := sequence{first: len(c.ids)}
+	at := []*int{&s.second, &s.answer, &s.written}
+	for i, piece := range pieces {
+		for k, n := range []int{second, answer, written} {
+			if i == n {
+				*at[k] = len(c.ids)
+			}
+		}
+		c.ids = append(c.ids, piece...)
+	}
+	s.last = len(c.ids)
+	for k, n := range []int{second, answer, written} {
+		if n < 0 {
+			*at[k] = s.last
+		}
+	}
+	c.seqs = append(c.seqs, s)
+}
+
+// token is a piece of one special token; -1: of none.
+func token(id int32) []int32 {
+	if id < 0 {
+		return nil
+	}
+	return []int32{id}
+}
+
+func (c *exampleRows) single(text []int32, limit int) (cut int) {
+	f := c.r.frame
+	room := limit - f.size()
+	cut = max(0, len(text)-room)
+	c.add(-1, -1, -1, token(f.first), text[:len(text)-cut], token(f.last))
+	return cut
+}
+
+// pair adds two texts in one sequence. Where they are too long, tokens of the longer one go first,
+// as transformers' truncation "longest_first" does.
+func (c *exampleRows) pair(first, second []int32, limit int) (cut int) {
+	f := c.r.cfg.Pair
+	a, b := longestFirst(len(first), len(second), max(2, limit-f.size()))
+	cut = len(first) - a + len(second) - b
+	c.add(3, -1, -1, f.Before, first[:a], f.Between, second[:b], f.After)
+	return cut
+}
+
+// longestFirst gives the numbers of tokens that are left of two texts of n and m in room for both:
+// those of the longer one are cut until it is as short as the other, then those of both in turn.
+func longestFirst(n, m, room int) (int, int) {
+	short := min(n, m)
+	switch {
+	case n+m <= room:
+		return n, m
+	case 2*short <= room && n > m:
+		return room - short, m
+	case 2*short <= room:
+		return n, room - short
+	case n > m: // the odd token is of the longer one
+		return room - room/2, room / 2
+	}
+	return room / 2, room - room/2
+}
+
+// answered adds a text and the one that is written behind it. Where both are too long, the first
+// one loses its beginning, since the answer goes on from its end; an encoder's loses its end.
+func (c *exampleRows) answered(text, answer []int32, dec, enc int) (cut int) {
+	f := c.r.frame
+	first, last := token(f.first), token(f.last)
+	if enc > 0 {
+		cut = max(0, len(text)-(enc-f.size()))
+		over := max(0, len(answer)-(dec-1))
+		if over > 0 { // it does not end there
+			answer, last = answer[:dec], nil
+		}
+		c.add(-1, 3, 3, first, text[:len(text)-cut], token(f.last), slices.Concat(answer, last))
+		return cut + over
+	}
+	if f.first < 0 {
+		first = last // a text begins where another ends
+	}
+	room := dec - len(first) - 1 // a token of the text at least
+	over := 0
+	if len(answer)+1 > room {
+		over = len(answer) - room
+		answer, last = answer[:min(len(answer), room)], nil
+	}
+	cut = max(0, len(text)-(dec-len(first)-len(answer)-len(last)))
+	c.add(-1, 2, -1, first, text[cut:], slices.Concat(answer, last))
+	return cut + max(0, over)
+}

@@ -1,0 +1,222 @@
+package task
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"hone/data/corpus"
+	"hone/data/source"
+	"hone/data/tokenizer/template"
+)
+
+// Columns say where the records of a task have the parts of an example.
+type Columns struct {
+	Text, Pair, Answer Part
+	Choices            []string           // columns of a choice each; or one, of lists
+	Choice             *template.Template // writes a choice, the variable choice; nil: as it is
+	Label              string             // column; "": that of the corpus
+	LabelColumns       []string           // columns of 0 and 1, one for each label, which has the column's name
+	Separator          string             // between the labels of a text; "": the column has lists
+}
+
+// A Part is where a record has a text of its example: a column or, if there is a template, what
+// that writes of the record's columns.
+type Part struct {
+	Column   string
+	Template *template.Template
+}
+
+// Read completes the Spec of a task: which columns of its corpus are read.
+func (t *Task) Read() {
+	c, s := &t.Columns, &t.Spec
+	s.Fields = nil
+	add := func(names ...string) {
+		for _, name := range names {
+			if name != "" && !slices.Contains(s.Fields, name) {
+				s.Fields = append(s.Fields, name)
+			}
+		}
+	}
+	s.Text = c.Text.Column
+	if c.Text.Template != nil {
+		names := c.Text.Template.Variables()
+		add(names...)
+		if s.Text == "" && len(names) > 0 {
+			s.Text = names[0]
+		}
+	}
+	for _, p := range []Part{c.Pair, c.Answer} {
+		if p.Template != nil {
+			add(p.Template.Variables()...)
+		} else {
+			add(p.Column)
+		}
+	}
+	add(c.Choices...)
+	if c.Choice != nil {
+		add(slices.DeleteFunc(slices.Clone(c.Choice.Variables()), func(name string) bool { return name == choiceName })...)
+	}
+	add(c.LabelColumns...)
+	if t.Kind.Labels() == OneOf {
+		s.Label = c.Label
+	} else {
+		add(c.Label)
+	}
+}
+
+// choiceName is the variable of a template of choices.
+const choiceName = "choice"
+
+// text begins an example with its text.
+func (t *Task) text(r *corpus.Record) (Example, error) {
+	if t.Columns.Text.Template == nil {
+		return Example{Text: r.Text, IDs: r.IDs, Null: r.Null}, nil
+	}
+	e := Example{Null: r.Null}
+	var err error
+	e.Text, err = write(t.Columns.Text.Template, r, nil)
+	return e, err
+}
+
+// part gives a further text of a record; ok is false where it is null.
+func (p *Part) read(r *corpus.Record) (text string, ok bool, err error) {
+	if p.Template != nil {
+		text, err = write(p.Template, r, nil)
+		return text, true, err
+	}
+	text, ok = asText(r.Fields[p.Column])
+	return text, ok, nil
+}
+
+// write gives what a template writes of a record's columns, and of one more variable.
+func write(t *template.Template, r *corpus.Record, choice any) (string, error) {
+	v := template.Values{}
+	for name, x := range r.Fields {
+		if raw, ok := x.(json.RawMessage); ok {
+			var err error
+			if x, err = template.DecodeJSON(raw); err != nil {
+				return "", fmt.Errorf("column %s: %w", name, err)
+			}
+		}
+		v[name] = x
+	}
+	if choice != nil {
+		v[choiceName] = choice
+	}
+	text, _, err := t.Render(v)
+	return text, err
+}
+
+// asText gives the value of a column as text; ok is false for null.
+func asText(x any) (text string, ok bool) {
+	switch x := x.(type) {
+	case nil:
+		return "", false
+	case string:
+		return x, true
+	case json.RawMessage:
+		return string(x), true
+	}
+	return fmt.Sprint(x), true
+}
+
+// class gives the label that a value of a column stands for: itself, or the one of that number
+// where the labels of the task are names.
+func (t *Task) class(x any) (label string, ok bool) {
+	label, ok = asText(x)
+	if label = strings.TrimSpace(label); !ok || label == "" {
+		return "", false
+	}
+	if i, err := strconv.Atoi(label); err == nil && len(t.Labels) > 0 && !slices.Contains(t.Labels, label) {
+		if i == -1 {
+			return "", false // how datasets marks a row without label
+		}
+		if i >= 0 && i < len(t.Labels) {
+			return t.Labels[i], true
+		}
+	}
+	return label, true
+}
+
+// known checks a label against those of the task, if it has a list.
+func (t *Task) known(label string) error {
+	if len(t.Labels) == 0 || slices.Contains(t.Labels, label) {
+		return nil
+	}
+	return UnknownLabel(label, t.Labels)
+}
+
+// UnknownLabel is the error of a label that is none of a set.
+func UnknownLabel(label string, known []string) error {
+	near := ""
+	if n := source.Nearest(label, known); n != "" {
+		near = fmt.Sprintf(" (did you mean %q?)", n)
+	}
+	return fmt.Errorf("label %q is not one of the %d known%s", label, len(known), near)
+}
+
+// labelled sets the label of an example that has one of a set.
+func (t *Task) labelled(e *Example, r *corpus.Record) error {
+	if e.HasLabel = r.HasLabel; !r.HasLabel {
+		return nil
+	}
+	if len(t.Labels) == 0 { // as it is written
+		e.Label = r.Label
+		return nil
+	}
+	e.Label, e.HasLabel = t.class(r.Label)
+	if !e.HasLabel {
+		return nil
+	}
+	return t.known(e.Label)
+}
+
+// list gives the elements of a column of lists; ok is false for null.
+func list(x any, column string) (elements []any, ok bool, err error) {
+	switch x := x.(type) {
+	case nil:
+		return nil, false, nil
+	case string: // as CSV has it
+		if !strings.HasPrefix(strings.TrimSpace(x), "[") {
+			return nil, false, fmt.Errorf("column %s: %q is not a list", column, x)
+		}
+		return list(json.RawMessage(x), column)
+	case json.RawMessage:
+		v, err := template.DecodeJSON(x)
+		elements, ok = v.([]any)
+		if err != nil || !ok {
+			return nil, false, fmt.Errorf("column %s: %s is not a list", column, x)
+		}
+		return elements, true, nil
+	}
+	return nil, false, fmt.Errorf("column %s: %v is not a list", column, x)
+}
+
+// number gives the value of a column as a finite number; ok is false for null.
+func number(x any, column string) (v float64, ok bool, err error) {
+	switch x := x.(type) {
+	case nil:
+		return 0, false, nil
+	case int64:
+		return float64(x), true, nil
+	case float64:
+		v = x
+	case string:
+		if strings.TrimSpace(x) == "" {
+			return 0, false, nil
+		}
+		if v, err = strconv.ParseFloat(strings.TrimSpace(x), 64); err != nil {
+			return 0, false, fmt.Errorf("column %s: %q is not a number", column, x)
+		}
+	default:
+		return 0, false, fmt.Errorf("column %s: %v is not a number", column, x)
+	}
+	if math.IsNaN(v) || math.IsInf(v, 0) || math.Abs(v) > math.MaxFloat32 {
+		return 0, false, fmt.Errorf("column %s: %g is not a finite number (hint: leave the cell empty where there is no value)", column, v)
+	}
+	return v, true, nil
+}
