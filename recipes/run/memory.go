@@ -6,6 +6,7 @@ import (
 
 	"hone/recipes"
 	"hone/trainer/exec"
+	"hone/trainer/exec/cpu"
 )
 
 // fits refuses a recipe whose stages need more memory than the machine has, before any work: the
@@ -27,7 +28,7 @@ func fits(r *recipes.Recipe, say func(string)) error {
 		}
 		most = max(most, need)
 	}
-	if _, free := machineMemory(); free > 0 && most > free {
+	if _, free := cpu.Memory(); free > 0 && most > free {
 		say(fmt.Sprintf("warning: the run needs %s of memory, and %s are free now: the system may end this process", gigabytes(most), gigabytes(free)))
 	}
 	return nil
@@ -35,7 +36,7 @@ func fits(r *recipes.Recipe, say func(string)) error {
 
 // enough refuses a need of more memory than the machine has.
 func enough(need int64) error {
-	if total, _ := machineMemory(); need > total {
+	if total, _ := cpu.Memory(); need > total {
 		return fmt.Errorf("needs %s of memory, this machine has %s\nhint: a smaller model, micro_batch_size or sequence_length needs less, and so does recompute = true", gigabytes(need), gigabytes(total))
 	}
 	return nil

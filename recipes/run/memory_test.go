@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"hone/recipes"
+	"hone/trainer/exec/cpu"
 )
 
 // TestNumbersAndBounds gives keys what no computation can use, and sizes that no machine
@@ -40,7 +41,7 @@ func TestNumbersAndBounds(t *testing.T) {
 }
 
 func TestFits(t *testing.T) {
-	total, _ := machineMemory()
+	total, _ := cpu.Memory()
 	if total == math.MaxInt64 {
 		t.Skip("how much memory there is, is not known on this system")
 	}

@@ -21,6 +21,7 @@ import (
 	"hone/eval/metric"
 	"hone/eval/report"
 	"hone/recipes"
+	"hone/trainer/exec/cpu"
 )
 
 func startClock() (seconds func() float64) {
@@ -179,7 +180,7 @@ func (w *runner) report() (*report.Run, error) {
 		Model: shape(w.r, w.tok.Size()), RecipeText: w.text, RecipeSet: w.r.SetKeys(w.text),
 		Machine: report.Machine{
 			Description: machine(), Device: kind, Kernels: kernels, Threads: w.dev.Threads(),
-			PeakMemory: peakMemory(), PeakFLOPs: metric.Number(w.peak(false, 0)),
+			PeakMemory: cpu.PeakMemory(), PeakFLOPs: metric.Number(w.peak(false, 0)),
 		},
 	}
 	if before, _, _, err := report.Read(w.o.Dir); err == nil {

@@ -23,6 +23,7 @@ type Arg struct {
 // earlier work. Launch must not allocate once an instruction has run before.
 type Device interface {
 	Name() string                    // kind and kernel set, as the log names it: "cpu/avx2"
+	Memory() (total, free int64)     // bytes that there are for this process, and that are free now; 0: not known
 	Alloc(bytes int) (Buffer, error) // zeroed, aligned to 64 bytes
 	Upload(dst Buffer, src []byte) error
 	Download(dst []byte, src Buffer) error

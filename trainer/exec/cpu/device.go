@@ -71,6 +71,9 @@ func (d *Device) Name() string {
 // Threads is the number of workers.
 func (d *Device) Threads() int { return d.pool.threads }
 
+// Memory is the machine's; see the function of that name.
+func (d *Device) Memory() (total, free int64) { return Memory() }
+
 // Alloc gives zeroed memory from the operating system, outside Go's heap. It goes
 // back when neither the buffer nor a slice of it is reachable.
 func (d *Device) Alloc(bytes int) (exec.Buffer, error) {

@@ -1,4 +1,4 @@
-package run
+package cpu
 
 import (
 	"math"
@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// peakMemory is the most memory that the process has held at once, in bytes.
-func peakMemory() int64 {
+// PeakMemory is the most memory that the process has held at once, in bytes.
+func PeakMemory() int64 {
 	return kilobytes("/proc/self/status", "VmHWM:")
 }
 
-// machineMemory is what there is for this process: the machine's memory, or what its
+// Memory is what there is for this process: the machine's memory, or what its
 // control groups leave of it, and what of the machine's is free now; 0: not known.
-func machineMemory() (total, free int64) {
+func Memory() (total, free int64) {
 	total = math.MaxInt64
 	if n := kilobytes("/proc/meminfo", "MemTotal:"); n > 0 {
 		total = n
