@@ -138,27 +138,6 @@ func TestGreedy(t *testing.T) {
 	}
 }
 
-// A prompt that is read in pieces has the logits of one read at once, in every bit.
-func TestPieces(t *testing.T) {
-	g, _ := generator(t)
-	text := letters{}.Encode([]int32{0}, "abcdefghijklm")
-	var want []float32
-	for _, piece := range []int{512, 1, 3, 5, 13} {
-		g.piece, g.held = piece, nil
-		if err := g.fit(window); err != nil {
-			t.Fatal(err)
-		}
-		if err := g.read(t.Context(), text); err != nil {
-			t.Fatal(err)
-		}
-		if want == nil {
-			want = slices.Clone(g.logits)
-		} else if !slices.Equal(want, g.logits) {
-			t.Errorf("pieces of %d give other logits", piece)
-		}
-	}
-}
-
 // XLNet and T5 write what one pass over the whole text finds likeliest at each place, from left
 // to right; and where the context is cut, what a pass over its newer half does.
 func TestGreedyWithoutCache(t *testing.T) {
@@ -410,8 +389,8 @@ func TestRemembers(t *testing.T) {
 		if err != nil || got.Text != want.Text || !slices.Equal(got.IDs, want.IDs) || !slices.Equal(g.logits, fresh.logits) {
 			t.Errorf("%q: %+v, %v; a new generator: %+v", prompt, got, err, want)
 		}
-		if !slices.Equal(g.held, append(ids, got.IDs[:3]...)) {
-			t.Errorf("%q: holds %v", prompt, g.held)
+		if !slices.Equal(g.slots[0].held, append(ids, got.IDs[:3]...)) {
+			t.Errorf("%q: holds %v", prompt, g.slots[0].held)
 		}
 	}
 }

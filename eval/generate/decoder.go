@@ -2,7 +2,6 @@ package generate
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -11,131 +10,282 @@ import (
 	"hone/trainer/model"
 )
 
-// A decoder computes the logits of the next token. It handles tokens, not text.
+// A decoder reads texts in slots, side by side, and computes the logits of the tokens behind them. It handles tokens,
+// not text. Logits have the same bits whatever else is read with them, in pieces of any size.
 type decoder struct {
-	net    *model.Network
-	how    model.Writing
-	window int            // the longest context
-	x      *exec.Executor // without caches: a program for size tokens
-	cached *model.Session // with caches for size tokens
-	size   int
-	held   []int32   // the tokens whose keys and values the caches have
-	piece  int       // the most tokens that are read at once
+	net     *model.Network
+	how     model.Writing
+	window  int            // the longest context
+	piece   int            // the most tokens that are read in a round
+	session *model.Session // nil: the family has no caches
+	slots   []slot
+	rounds  int
+	feed    model.Feed
+	logits  []float32 // of a round
+}
+
+// A slot is the place of one text, and what the caches have of it.
+type slot struct {
+	held []int32 // the tokens whose keys and values there are
+	used int     // the last round that has read something here
+}
+
+// A reading is a text that is read in a slot.
+type reading struct {
+	slot   int
 	source []int32   // the input of an encoder
-	logits []float32 // (V)
-	feed   model.Feed
+	ids    []int32   // the text
+	logits []float32 // (V) of the token behind it, valid until the next round; nil: not all is read
+	seen   int       // how much of it the slot held before this round
+	count  int       // how many tokens are read in this round
 }
 
 // unbounded is the longest context of families without a bound of their own: the length that
 // T5 and XLNet were trained with.
 const unbounded = 512
 
+// worthwhile is how many tokens a text must be able to copy from another one to wait until they are read there.
+const worthwhile = 32
+
 func newDecoder(net *model.Network) (*decoder, error) {
 	c := net.Config()
-	d := &decoder{net: net, how: c.Writing(), window: cmp.Or(c.MaxLength(), unbounded), piece: 512, logits: make([]float32, c.VocabSize)}
+	d := &decoder{net: net, how: c.Writing(), window: cmp.Or(c.MaxLength(), unbounded), piece: 512}
 	switch d.how {
 	case model.Never:
 		return nil, fmt.Errorf("generate: a %s attends to both sides of a token and cannot write text", c.ModelType)
 	case model.Queried:
 		d.window-- // the next token has a row too
 	}
-	d.feed.Pool, d.feed.Slots = make([]int32, 1), [2]int32{0, 1}
 	return d, nil
 }
 
-// fit chooses programs for at least so many tokens, rounded up to a power of two, so that
-// there are few of them.
-func (d *decoder) fit(tokens int) (err error) {
-	size := 64
-	for size < tokens {
+// bucket is a power of two from least on, so that there are few programs.
+func bucket(n, least int) int {
+	size := least
+	for size < n {
 		size *= 2
 	}
-	size = min(size, d.window)
-	switch d.how {
-	case model.Cached:
-		if d.size < size {
-			d.cached, d.size, d.held = d.net.NewSession(), size, nil
-		}
-	case model.Queried:
-		d.x, err = d.net.Executor(model.Evaluate, 1, size+1, 1)
-	default:
-		d.x, err = d.net.Executor(model.Evaluate, 1, size, 1)
+	return size
+}
+
+// reserve makes room for so many texts of so many tokens. What slots hold, they keep.
+func (d *decoder) reserve(slots, tokens int) error {
+	slots = max(slots, len(d.slots))
+	if d.how != model.Cached {
+		d.slots = append(d.slots, make([]slot, slots-len(d.slots))...)
+		return nil
 	}
+	size := min(bucket(tokens, 64), d.window)
+	if d.session != nil {
+		size = max(size, d.session.Size())
+		if slots == len(d.slots) && size == d.session.Size() {
+			return nil
+		}
+	}
+	s, err := d.net.NewSession(slots, size)
 	if err != nil {
 		return fmt.Errorf("generate: %w", err)
 	}
-	return nil
-}
-
-// read computes the logits of the token after a text. Of what the caches have, it reads again only what differs. When
-// ctx ends, it stops between pieces of the text, and the logits are not those of the whole text.
-func (d *decoder) read(ctx context.Context, text []int32) error {
-	if d.how != model.Cached {
-		d.lay(text)
-		return d.run()
+	weights := int64(d.net.Memory().Bytes())
+	if total, _ := d.net.Memory().Device().Memory(); total > 0 && int64(s.Bytes()) > total-weights {
+		return fmt.Errorf("generate: the keys and values of %d texts of %d tokens need %.1f GB of memory, and the model has %.1f GB; this machine has %.1f GB\nhint: fewer texts at once, or fewer tokens, need less",
+			slots, size, float64(s.Bytes())/1e9, float64(weights)/1e9, float64(total)/1e9)
 	}
-	seen := d.has(text)
-	d.held = d.held[:seen]
-	f := &d.feed
-	for seen < len(text) && ctx.Err() == nil {
-		piece := text[seen:min(len(text), seen+d.piece)]
-		rows := 1
-		for rows < len(piece) {
-			rows *= 2
-		}
-		f.Tokens, f.Positions, f.Sequences = f.Tokens[:0], f.Positions[:0], f.Sequences[:0]
-		for i := range rows {
-			token, position := int32(-1), int32(-1) // no row
-			if i < len(piece) {
-				token, position = piece[i], int32(seen+i)
-			}
-			f.Tokens, f.Positions, f.Sequences = append(f.Tokens, token), append(f.Positions, position), append(f.Sequences, 0)
-		}
-		f.Pool[0] = int32(len(piece) - 1)
-		var err error
-		if d.x, err = d.cached.Executor(model.Decode, 1, d.size, rows); err != nil {
+	for i := range d.slots {
+		if err := s.Copy(i, d.session, i, 0, len(d.slots[i].held)); err != nil {
 			return fmt.Errorf("generate: %w", err)
 		}
-		if err := d.run(); err != nil {
-			return err
-		}
-		d.held, seen = append(d.held, piece...), seen+len(piece)
+	}
+	d.session = s
+	d.slots = append(d.slots, make([]slot, slots-len(d.slots))...)
+	for i := range d.slots {
+		d.slots[i].held = append(make([]int32, 0, size), d.slots[i].held...)
 	}
 	return nil
 }
 
-// has is how many of a text's tokens the caches have and read does not read again. The last one is
-// read in any case: its logits are wanted.
-func (d *decoder) has(text []int32) (n int) {
-	for n < min(len(text)-1, len(d.held)) && text[n] == d.held[n] {
+// common is how many tokens two texts begin with together.
+func common(a, b []int32) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
 		n++
 	}
 	return n
 }
 
-// lay fills the feed with a text; for XLNet a placeholder of the next token follows it.
-func (d *decoder) lay(text []int32) {
-	f, n := &d.feed, len(text)
-	if d.how == model.Queried {
-		n++
-	} else {
-		f.EncoderTokens, f.EncoderSegments = d.rows(f.EncoderTokens, f.EncoderSegments, "encoder_tokens", d.source, len(d.source))
+// read is a round: it reads of the texts as many tokens as fit, and gives those that have been read to their end their
+// logits. Of what the slots hold, only what differs is read again, but the last token always.
+func (d *decoder) read(texts []*reading) error {
+	d.rounds++
+	if d.how != model.Cached {
+		return d.readWhole(texts)
 	}
-	f.Tokens, f.Segments = d.rows(f.Tokens, f.Segments, "tokens", text, n)
+	for i, r := range texts {
+		if err := d.share(r); err != nil {
+			return err
+		}
+		r.count = len(r.ids) - r.seen
+		for _, before := range texts[:i] {
+			if before.count > 1 && min(common(before.ids, r.ids), len(r.ids)-1)-r.seen >= worthwhile {
+				r.count = 0 // waits
+			}
+		}
+	}
+	rows := allot(texts, d.piece)
+	size := bucket(rows, 1)
+	if size > 64 && size-rows > size/8 { // less is left empty if half of it goes first
+		size /= 2
+		allot(texts, size)
+	}
+	d.lay(texts, size)
+	x, err := d.session.Executor(size)
+	if err != nil {
+		return fmt.Errorf("generate: %w", err)
+	}
+	if err := d.run(x, texts); err != nil {
+		return err
+	}
+	for _, r := range texts {
+		s := &d.slots[r.slot]
+		s.held = append(s.held, r.ids[r.seen:r.seen+r.count]...)
+		if r.count > 0 {
+			s.used = d.rounds
+		}
+	}
+	return nil
+}
+
+// share finds out how much of a text its slot holds, after it has copied there what another one holds.
+func (d *decoder) share(r *reading) error {
+	own := &d.slots[r.slot]
+	most := r.ids[:len(r.ids)-1] // the last token is read in any case: its logits are wanted
+	r.seen = common(own.held, most)
+	best, from := r.seen, r.slot
+	if r.seen < len(most) {
+		for i := range d.slots {
+			if n := common(d.slots[i].held, most); n > best {
+				best, from = n, i
+			}
+		}
+	}
+	own.held = own.held[:r.seen]
+	if err := d.session.Copy(r.slot, d.session, from, r.seen, best); err != nil {
+		return fmt.Errorf("generate: %w", err)
+	}
+	own.held, r.seen = append(own.held, most[r.seen:best]...), best
+	return nil
+}
+
+// allot says how many tokens of each text are read: one of those that have one, and of the others, in order, what fits
+// into a round of size tokens. It gives their sum.
+func allot(texts []*reading, size int) (rows int) {
+	for _, whole := range []bool{true, false} {
+		for _, r := range texts {
+			if (r.count == 1) == whole {
+				r.count = min(r.count, size-rows)
+				rows += r.count
+			}
+		}
+	}
+	return rows
+}
+
+// lay fills the feed with the round's tokens, and with rows of nothing up to size.
+func (d *decoder) lay(texts []*reading, size int) {
+	f := &d.feed
+	f.Tokens, f.Positions, f.Sequences, f.Pool = f.Tokens[:0], f.Positions[:0], f.Sequences[:0], f.Pool[:0]
+	for _, r := range texts {
+		for i, id := range r.ids[r.seen : r.seen+r.count] {
+			f.Tokens, f.Positions, f.Sequences = append(f.Tokens, id), append(f.Positions, int32(r.seen+i)), append(f.Sequences, int32(r.slot))
+		}
+		if r.count > 0 && r.seen+r.count == len(r.ids) {
+			f.Pool = append(f.Pool, int32(len(f.Tokens)-1))
+		}
+	}
+	for len(f.Tokens) < size {
+		f.Tokens, f.Positions, f.Sequences = append(f.Tokens, -1), append(f.Positions, -1), append(f.Sequences, 0)
+	}
+	for len(f.Pool) < min(size, len(d.slots)) {
+		f.Pool = append(f.Pool, -1)
+	}
+}
+
+// run feeds the program, and gives the texts that it reads to their end, in order, the logits.
+func (d *decoder) run(x *exec.Executor, texts []*reading) error {
+	if err := d.net.Feed(x, &d.feed); err != nil {
+		return fmt.Errorf("generate: %w", err)
+	}
+	if err := x.Run(); err != nil {
+		return fmt.Errorf("generate: %w", err)
+	}
+	v := d.net.Config().VocabSize
+	if n := len(d.feed.Pool) * v; cap(d.logits) < n {
+		d.logits = make([]float32, n)
+	} else {
+		d.logits = d.logits[:n]
+	}
+	if err := exec.Read(x, "logits", d.logits); err != nil {
+		return fmt.Errorf("generate: %w", err)
+	}
+	rows := 0
+	for _, r := range texts {
+		if r.logits = nil; r.count > 0 && r.seen+r.count == len(r.ids) {
+			r.logits = d.logits[rows*v : (rows+1)*v]
+			rows++
+		}
+	}
+	return nil
+}
+
+// finite refuses logits that are no numbers.
+func finite(logits []float32) error {
+	for _, v := range logits {
+		if !(v <= math.MaxFloat32) {
+			return errors.New("the model's logits are not numbers: its weights are damaged, or too large for float32")
+		}
+	}
+	return nil
+}
+
+// readWhole reads a text without caches, the first one of which nothing has been read in this turn.
+func (d *decoder) readWhole(texts []*reading) error {
+	first := texts[0]
+	for _, r := range texts {
+		r.logits, r.count = nil, 0
+		if d.slots[r.slot].used < d.slots[first.slot].used {
+			first = r
+		}
+	}
+	n := len(first.ids)
+	if d.how == model.Queried {
+		n++ // a placeholder of the next token
+	}
+	size := min(bucket(max(n, len(first.source)), 64), d.window+n-len(first.ids))
+	x, err := d.net.Executor(model.Evaluate, 1, size, 1)
+	if err != nil {
+		return fmt.Errorf("generate: %w", err)
+	}
+	f := &d.feed
+	if d.how == model.Answered {
+		f.EncoderTokens, f.EncoderSegments = pad(f.EncoderTokens, f.EncoderSegments, first.source, len(first.source), inputRows(x, "encoder_tokens"))
+	}
+	f.Tokens, f.Segments = pad(f.Tokens, f.Segments, first.ids, n, inputRows(x, "tokens"))
 	f.Positions = f.Positions[:0]
 	for i := range f.Tokens {
 		f.Positions = append(f.Positions, int32(i))
 	}
-	f.Order, f.Pool[0] = f.Positions, int32(n-1)
+	f.Order, f.Pool, f.Slots = f.Positions, append(f.Pool[:0], int32(n-1)), [2]int32{0, 1}
+	first.seen, first.count = 0, len(first.ids)
+	d.slots[first.slot].used = d.rounds
+	return d.run(x, []*reading{first})
 }
 
-// rows fills an input's tokens and segments with a text of n tokens and padding.
-func (d *decoder) rows(tokens, segments []int32, input string, text []int32, n int) (_, _ []int32) {
-	p := d.x.Program()
+// pad fills an input's tokens and segments with a text of n tokens, and with padding, which nothing attends to.
+func pad(tokens, segments, text []int32, n, size int) (_, _ []int32) {
 	tokens, segments = append(tokens[:0], text...), segments[:0]
-	for i := range p.Values[p.Named[input]].Elems() {
+	for i := range size {
 		if i >= len(text) {
-			tokens = append(tokens, 0) // padding, which nothing attends to
+			tokens = append(tokens, 0)
 		}
 		segment := int32(0)
 		if i >= n {
@@ -146,21 +296,7 @@ func (d *decoder) rows(tokens, segments []int32, input string, text []int32, n i
 	return tokens, segments
 }
 
-// run feeds the program and reads the logits.
-func (d *decoder) run() error {
-	if err := d.net.Feed(d.x, &d.feed); err != nil {
-		return fmt.Errorf("generate: %w", err)
-	}
-	if err := d.x.Run(); err != nil {
-		return fmt.Errorf("generate: %w", err)
-	}
-	if err := exec.Read(d.x, "logits", d.logits); err != nil {
-		return fmt.Errorf("generate: %w", err)
-	}
-	for _, v := range d.logits {
-		if !(v <= math.MaxFloat32) {
-			return errors.New("generate: the model's logits are not numbers: its weights are damaged, or too large for float32")
-		}
-	}
-	return nil
+func inputRows(x *exec.Executor, input string) int {
+	p := x.Program()
+	return p.Values[p.Named[input]].Elems()
 }

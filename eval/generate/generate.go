@@ -1,6 +1,6 @@
 // Package generate continues texts with a language model. It reads the prompt at once, then
-// samples one token at a time from the model's distribution, with cached keys and values for
-// the families that support them.
+// samples one token at a time from the model's distribution, of several texts side by side, with
+// cached keys and values for the families that support them.
 package generate
 
 import (
@@ -8,9 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"hone/data/tokenizer"
 	"hone/trainer/model"
@@ -24,26 +22,44 @@ type Options struct {
 	Slide bool     // a text that has filled the context goes on without its older half; else it ends there
 }
 
+// validate refuses options that a vocabulary of so many tokens cannot follow.
+func (o *Options) validate(vocab int) error {
+	if err := o.Sampler.Validate(vocab); err != nil {
+		return fmt.Errorf("generate: %w", err)
+	}
+	if o.MaxTokens < 1 {
+		return fmt.Errorf("generate: %d tokens: want 1 or more", o.MaxTokens)
+	}
+	return nil
+}
+
 // Result is a generated text.
 type Result struct {
 	Text            string  `json:"text"` // without the prompt
 	IDs             []int32 `json:"ids"`
-	TokensPerSecond float64 `json:"tokens_per_second"` // with the prompt read
+	TokensPerSecond float64 `json:"tokens_per_second"` // without the reading of the prompt, which gives the first one
 	PromptTokens    int     `json:"prompt_tokens"`
-	PromptRead      int     `json:"prompt_tokens_read"`     // the others are in the caches from the text before
+	PromptRead      int     `json:"prompt_tokens_read"`     // the others had been read already, for another text
 	PromptSeconds   float64 `json:"prompt_seconds"`         // of reading them
 	Reason          string  `json:"reason"`                 // why it ended: "end of text", "stop", "length", "interrupted"
 	ContextFull     bool    `json:"context_full,omitempty"` // the context ended it, not MaxTokens
 	Dropped         int     `json:"dropped,omitempty"`      // tokens, of prompt and text, that were dropped to make room
 }
 
-// A Generator writes with one network. It keeps the memory of its caches between calls, and is
-// for one goroutine.
+// A Generator writes with one network, several texts at once: each has a slot, which it takes with Add and leaves with
+// Remove, and each Step reads a token of every text, or the next pieces of prompts. The texts do not depend on each
+// other. What a slot has read is kept until it is needed, and not read again for a text that begins in the same way.
+// A Generator is for one goroutine.
 type Generator struct {
 	decoder
 	Frame
-	tok tokenizer.Tokenizer
+	tok   tokenizer.Tokenizer
+	texts []*Text // that are in slots, in the order in which they came
+	round []*reading
 }
+
+// maxSlots is the number of texts that Write writes at once.
+const maxSlots = 8
 
 // New prepares decoding with a language model and its tokenizer. Errors mean that model,
 // tokenizer and settings do not go together (exit code 2).
@@ -58,6 +74,21 @@ func New(net *model.Network, tok tokenizer.Tokenizer, s Settings) (*Generator, e
 		return nil, err
 	}
 	return &Generator{decoder: *d, tok: tok, Frame: f}, nil
+}
+
+// Context is the longest sequence in tokens: prompt and text together, but for an encoder-decoder each for itself.
+func (g *Generator) Context() int { return g.window }
+
+// Prompt gives the tokens of a prompt, with those that the frame puts around it.
+func (g *Generator) Prompt(prompt string) ([]int32, error) {
+	ids := g.tok.Encode(slices.Clone(g.Before), prompt)
+	if err := tokenizer.Fault(g.tok); err != nil {
+		return nil, fmt.Errorf("generate: %w", err)
+	}
+	if g.Starts && len(ids) > 1 && ids[1] == g.Start { // written in the prompt
+		ids = ids[1:]
+	}
+	return append(ids, g.After...), nil
 }
 
 // Generate continues a prompt. emit, which may be nil, gets the text piece by piece as it is
@@ -75,154 +106,141 @@ func (g *Generator) Generate(ctx context.Context, prompt string, o Options, emit
 	return g.Continue(ctx, ids, o, emit)
 }
 
-// Prompt gives the tokens of a prompt, with those that the frame puts around it.
-func (g *Generator) Prompt(prompt string) ([]int32, error) {
-	ids := g.tok.Encode(slices.Clone(g.Before), prompt)
-	if err := tokenizer.Fault(g.tok); err != nil {
-		return nil, fmt.Errorf("generate: %w", err)
-	}
-	if g.Starts && len(ids) > 1 && ids[1] == g.Start { // written in the prompt
-		ids = ids[1:]
-	}
-	return append(ids, g.After...), nil
-}
-
-// Context is the longest sequence in tokens: prompt and text together, but for an encoder-decoder each for itself.
-func (g *Generator) Context() int { return g.window }
-
-// Continue is Generate for a prompt of ready tokens, to which none are added. What the prompt has in common with
-// the text before it is not read again; the results are the same.
+// Continue is Generate for a prompt of ready tokens, to which none are added.
 func (g *Generator) Continue(ctx context.Context, prompt []int32, o Options, emit func(piece string)) (*Result, error) {
-	if err := o.Sampler.Validate(g.net.Config().VocabSize); err != nil {
-		return nil, fmt.Errorf("generate: %w", err)
-	}
-	if o.MaxTokens < 1 {
-		return nil, fmt.Errorf("generate: %d tokens: want 1 or more", o.MaxTokens)
-	}
-	if emit == nil {
-		emit = func(string) {}
-	}
-	history, err := g.begin(prompt)
+	r, err := g.Write(ctx, []Request{{prompt, o, emit}})
 	if err != nil {
 		return nil, err
 	}
-	pick := o.Sampler.picker(history, g.Ends)
-	if err := g.fit(max(len(history)+o.MaxTokens, len(g.source))); err != nil {
-		return nil, err
-	}
-	r := &Result{Reason: "length", IDs: []int32{}, PromptTokens: len(prompt), PromptRead: len(prompt) - g.has(history)}
-	began := time.Now()
-	if err := g.read(ctx, history); err != nil {
-		return nil, err
-	}
-	r.PromptSeconds = time.Since(began).Seconds()
-	began = time.Now()
-	shown, reads := 0, 0
-	for len(r.IDs) < o.MaxTokens {
-		if ctx.Err() != nil {
-			r.Reason = "interrupted"
-			break
-		}
-		id, err := pick.next(g.logits[:min(len(g.logits), g.tok.Size())]) // rows beyond the vocabulary are padding
+	return r[0], nil
+}
+
+// Write does many requests, several at once, with the results of doing each alone. The results are in the order of the
+// requests. Those that can be wrong are refused before any work, with an error that names the first.
+func (g *Generator) Write(ctx context.Context, requests []Request) ([]*Result, error) {
+	texts := make([]*Text, len(requests))
+	longest := 0
+	for i, r := range requests {
+		t, err := g.text(r)
 		if err != nil {
-			return nil, fmt.Errorf("generate: %w", err)
-		}
-		if slices.Contains(g.Ends, id) {
-			r.Reason = "end of text"
-			break
-		}
-		r.IDs = append(r.IDs, id)
-		history = append(history, id)
-		r.Text = g.tok.Decode(r.IDs)
-		if at := firstStop(r.Text, o.Stop); at >= 0 {
-			r.Text, r.Reason = r.Text[:at], "stop"
-			break
-		}
-		if ready := complete(r.Text, o.Stop); ready > shown {
-			emit(r.Text[shown:ready])
-			shown = ready
-		}
-		if len(r.IDs) == o.MaxTokens {
-			break
-		}
-		if len(history) > g.window {
-			if !o.Slide {
-				r.ContextFull = true
-				break
+			if len(requests) > 1 {
+				err = fmt.Errorf("request %d: %w", i+1, err)
 			}
-			drop := len(history) - g.window/2
-			history, r.Dropped = history[drop:], r.Dropped+drop
-		}
-		if err := g.read(ctx, history); err != nil {
 			return nil, err
 		}
-		reads++
+		texts[i], longest = t, max(longest, t.room())
 	}
-	if len(r.Text) > shown {
-		emit(r.Text[shown:])
+	if err := g.reserve(len(g.texts)+min(maxSlots, len(texts)), longest); err != nil {
+		return nil, err
 	}
-	if reads > 0 { // the first token needs none
-		r.TokensPerSecond = float64(reads) / time.Since(began).Seconds()
-	}
-	return r, nil
-}
-
-// begin gives the tokens that the text begins with: the prompt, or for an encoder-decoder,
-// whose encoder reads the prompt, the first token of the answer.
-func (g *Generator) begin(prompt []int32) ([]int32, error) {
-	for _, id := range prompt {
-		if vocab := g.net.Config().VocabSize; id < 0 || int(id) >= vocab {
-			return nil, fmt.Errorf("generate: the prompt has token %d, but the model only %d tokens", id, vocab)
+	defer func() {
+		for _, t := range texts {
+			g.Remove(t)
+		}
+	}()
+	next := 0
+	for done := 0; done < len(texts); {
+		for next < len(texts) && len(g.texts) < len(g.slots) {
+			g.seat(texts[next])
+			next++
+		}
+		if err := g.Step(ctx); err != nil {
+			return nil, err
+		}
+		for _, t := range texts[:next] {
+			if t.slot >= 0 && t.Done() {
+				if t.err != nil {
+					return nil, t.err
+				}
+				g.Remove(t)
+				done++
+			}
+		}
+		if ctx.Err() != nil {
+			for _, t := range texts[next:] {
+				t.end("interrupted")
+			}
+			done, next = done+len(texts)-next, len(texts)
 		}
 	}
-	if n := len(prompt); n > g.window {
-		return nil, fmt.Errorf("generate: the prompt has %d tokens, with those that the model puts around it; the context is %d", n, g.window)
+	results := make([]*Result, len(texts))
+	for i, t := range texts {
+		results[i] = &t.result
 	}
-	text := slices.Clone(prompt)
-	if g.how == model.Answered {
-		g.source, text = text, nil
-	}
-	if len(text) > 0 {
-		return text, nil
-	}
-	if g.Start < 0 {
-		return nil, errors.New("generate: the prompt is empty, and neither the model's configuration nor its tokenizer names a token that texts start with")
-	}
-	return []int32{g.Start}, nil
+	return results, nil
 }
 
-func firstStop(text string, stop []string) int {
-	first := -1
-	for _, s := range stop {
-		if s == "" {
+// Reserve makes room for so many texts at once, each of up to so many tokens with its prompt. An error says that the
+// machine has not the memory (exit code 2).
+func (g *Generator) Reserve(texts, tokens int) error { return g.reserve(texts, min(tokens, g.window)) }
+
+// ErrNoSlot says that there are as many texts as there is room for.
+var ErrNoSlot = errors.New("generate: all slots are taken")
+
+// Add begins a text in a free slot. Errors other than ErrNoSlot are faults of the user's input (exit code 2).
+func (g *Generator) Add(r Request) (*Text, error) {
+	t, err := g.text(r)
+	if err != nil {
+		return nil, err
+	}
+	if len(g.slots) > 0 && len(g.texts) == len(g.slots) {
+		return nil, ErrNoSlot
+	}
+	if err := g.reserve(1, t.room()); err != nil {
+		return nil, err
+	}
+	g.seat(t)
+	return t, nil
+}
+
+// seat gives a text the free slot that holds most of its beginning, or else the one that has been idle for longest.
+func (g *Generator) seat(t *Text) {
+	best, most := -1, -1
+	for i := range g.slots {
+		if slices.ContainsFunc(g.texts, func(t *Text) bool { return t.slot == i }) {
 			continue
 		}
-		if i := strings.Index(text, s); i >= 0 && (first < 0 || i < first) {
-			first = i
+		n := common(g.slots[i].held, t.ids)
+		if n > most || n == most && g.slots[i].used < g.slots[best].used {
+			best, most = i, n
 		}
 	}
-	return first
+	t.slot, t.began = best, time.Now()
+	g.texts = append(g.texts, t)
 }
 
-// complete gives how many bytes of text can be shown: whole characters, without an end that
-// may be the beginning of a stop string.
-func complete(text string, stop []string) int {
-	n := len(text)
-	for k := 1; k <= min(utf8.UTFMax-1, n); k++ {
-		if utf8.RuneStart(text[n-k]) {
-			if !utf8.FullRuneInString(text[n-k:]) {
-				n -= k
-			}
-			break
+// Step reads a token of each text, or the next pieces of prompts, and writes tokens where they are known. When ctx ends,
+// all texts end, with the reason "interrupted". An error is one of the machine; that of a text is its own.
+func (g *Generator) Step(ctx context.Context) error {
+	g.round = g.round[:0]
+	for _, t := range g.texts {
+		switch {
+		case t.done:
+		case ctx.Err() != nil:
+			t.end("interrupted")
+		default:
+			g.round = append(g.round, &t.reading)
 		}
 	}
-	for _, s := range stop {
-		for k := min(len(s)-1, n); k > 0; k-- {
-			if strings.HasSuffix(text[:n], s[:k]) {
-				n -= k
-				break
-			}
+	if len(g.round) == 0 {
+		return nil
+	}
+	if err := g.read(g.round); err != nil {
+		return err
+	}
+	for _, t := range g.texts {
+		if !t.done {
+			t.step()
 		}
 	}
-	return n
+	return nil
+}
+
+// Remove ends a text, if it has not ended, and frees its slot.
+func (g *Generator) Remove(t *Text) {
+	if !t.done {
+		t.end("interrupted")
+	}
+	g.texts = slices.DeleteFunc(g.texts, func(o *Text) bool { return o == t })
+	t.slot = -1
 }

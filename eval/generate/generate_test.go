@@ -20,11 +20,11 @@ func TestComplete(t *testing.T) {
 		{"abc", nil, 3}, {"ab\xe4\xb8", nil, 2}, {"ab\xe4\xb8\xad", nil, 5}, {"ab\xff", nil, 3},
 		{"ab\n", []string{"\n\n"}, 2}, {"abEN", []string{"END"}, 2}, {"", []string{"x"}, 0},
 	} {
-		if got := complete(c.text, c.stop); got != c.want {
+		if got := complete([]byte(c.text), c.stop); got != c.want {
 			t.Errorf("complete(%q, %q) = %d, want %d", c.text, c.stop, got, c.want)
 		}
 	}
-	if got := firstStop("one two", []string{"two", "", "e"}); got != 2 {
+	if got := firstStop([]byte("one two"), 0, []string{"two", "", "e"}); got != 2 {
 		t.Errorf("firstStop = %d", got)
 	}
 }

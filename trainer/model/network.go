@@ -100,48 +100,15 @@ func (n *Network) Executor(k Kind, b, t, s int) (*exec.Executor, error) {
 	if x := n.execs[key]; x != nil {
 		return x, nil
 	}
-	x, err := n.NewSession().Executor(k, b, t, s)
-	if err == nil {
-		n.execs[key] = x
-	}
-	return x, err
-}
-
-// A Session is a set of programs that share caches: what one writes, the keys and values of some tokens
-// of a text, the next one reads. Like its Network, it is for one goroutine.
-type Session struct {
-	net   *Network
-	mem   *exec.Memory // nil: no program yet
-	bytes int          // of caches
-	execs map[bucket]*exec.Executor
-}
-
-// NewSession is one without programs.
-func (n *Network) NewSession() *Session { return &Session{net: n, execs: map[bucket]*exec.Executor{}} }
-
-// Executor is the program of a kind and size, bound to the network's memory and the session's caches,
-// which must be the same size for all programs of the session.
-func (s *Session) Executor(k Kind, b, t, rows int) (*exec.Executor, error) {
-	key := bucket{k, b, t, rows}
-	if x := s.execs[key]; x != nil {
-		return x, nil
-	}
-	p, err := s.net.Program(k, b, t, rows)
+	p, err := n.Program(k, b, t, s)
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case s.mem == nil:
-		s.bytes = p.Size(exec.Cache)
-		s.mem = s.net.mem.WithCache(s.bytes)
-	case p.Size(exec.Cache) != s.bytes:
-		return nil, fmt.Errorf("model: program %s has caches of %d bytes, others of its session of %d", p.Name, p.Size(exec.Cache), s.bytes)
-	}
-	x, err := exec.NewExecutor(s.mem, p)
+	x, err := exec.NewExecutor(n.mem.WithCache(p.Size(exec.Cache)), p)
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
-	s.execs[key] = x
+	n.execs[key] = x
 	return x, nil
 }
 

@@ -321,13 +321,16 @@ func checkDecode(t *testing.T, f *fixture) {
 		exact := map[[2]int][]float64{} // of a sequence and position
 		for _, cuts := range [][]int{slices.Repeat([]int{1}, tt), {12}, {5, 7}, {8, 1, 3}} {
 			for _, together := range []bool{true, false} {
-				s := n.NewSession()
+				s, err := n.NewSession(b, 16)
+				if err != nil {
+					t.Fatal(err)
+				}
 				read1 := func(feed *Feed) []float64 {
 					rows := len(feed.Tokens)
 					for len(feed.Tokens) < (rows+3)/4*4 { // up to a size that there is a program of
 						feed.Tokens, feed.Positions, feed.Sequences = append(feed.Tokens, -1), append(feed.Positions, -1), append(feed.Sequences, 0)
 					}
-					x, err := s.Executor(Decode, b, 16, len(feed.Tokens))
+					x, err := s.Executor(len(feed.Tokens))
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -22,8 +22,8 @@ const (
 	// or with S > 0 (S,C) of the rows in pool.
 	Evaluate
 	// Decode: reads the next S tokens of B sequences, each token with its position and sequence: many of one prompt
-	// at once, or one of each sequence. Keys and values of up to T tokens of a sequence are kept.
-	// Output: logits (B,V), of the rows in pool.
+	// at once, or one of each of some sequences. Keys and values of up to T tokens of a sequence are kept.
+	// Output: logits (P,V), of the rows in pool, P = min(B,S).
 	Decode
 )
 
@@ -136,7 +136,7 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 	in := Inputs{B: batch, T: t, S: s, EncT: encoderT}
 	rows := batch * t
 	if k == Decode {
-		rows, in.S = s, batch
+		rows, in.S = s, min(batch, s)
 	}
 	in.Tokens = b.Input("tokens", exec.I32, rows)
 	in.Positions = b.Input("positions", exec.I32, rows)

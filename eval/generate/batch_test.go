@@ -1,0 +1,169 @@
+package generate
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"hone/trainer/exec"
+	"hone/trainer/exec/cpu"
+	"hone/trainer/model"
+)
+
+// writers are small models of every family that writes, by their model_type and what is special.
+var writers = map[string]string{
+	"gpt2":              `"n_layer": 2, "n_head": 4, "n_embd": 32, "n_positions": 160, "initializer_range": 0.3`,
+	"llama":             decoderKeys + `, "initializer_range": 0.3`,
+	"llama, one key":    decoderKeys + `, "initializer_range": 0.3, "num_key_value_heads": 1, "mlp_bias": true`,
+	"qwen2":             decoderKeys + `, "initializer_range": 0.3`,
+	"qwen3":             decoderKeys + `, "initializer_range": 0.3, "head_dim": 12`,
+	"mistral":           decoderKeys + `, "initializer_range": 0.3, "sliding_window": 70`,
+	"gemma":             decoderKeys + `, "initializer_range": 0.2, "head_dim": 8`,
+	"gemma3_text":       decoderKeys + `, "initializer_range": 0.2, "head_dim": 8, "sliding_window": 9, "layer_types": ["sliding_attention", "full_attention"], "query_pre_attn_scalar": 8`,
+	"palm":              `"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 160`,
+	"xlnet":             `"d_model": 32, "n_layer": 2, "n_head": 4, "d_inner": 48, "initializer_range": 0.4`,
+	"xlnet, remembers":  `"d_model": 32, "n_layer": 2, "n_head": 4, "d_inner": 48, "initializer_range": 0.4, "use_mems_train": true, "mem_len": 7`,
+	"t5":                t5Keys + `, "initializer_factor": 3`,
+	"t5, output matrix": t5Keys + `, "initializer_factor": 2, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": false, "num_decoder_layers": 3`,
+}
+
+const (
+	decoderKeys = `"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 160`
+	t5Keys      = `"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4`
+)
+
+// writer is a generator with one of the writers.
+func writer(t testing.TB, name string, o cpu.Options) *Generator {
+	t.Helper()
+	dev, err := cpu.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dev.Close() })
+	kind, _, _ := strings.Cut(name, ",")
+	c, err := model.ReadConfig(strings.NewReader(fmt.Sprintf(`{"model_type": %q, "vocab_size": 27, "bos_token_id": null, "eos_token_id": null, "pad_token_id": null, %s}`, kind, writers[name])))
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, err := model.NewNetwork(dev, exec.F32, c, model.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := net.Init(4); err != nil {
+		t.Fatal(err)
+	}
+	g, err := New(net, letters{}, Settings{Starts: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g.Ends = []int32{26}; g.how == model.Answered {
+		g.After = g.Ends
+	}
+	return g
+}
+
+// A trace is a text and the logits of each of its tokens.
+type trace struct {
+	result Result
+	logits []float32
+}
+
+// traces writes texts, up to so many at once. Each text comes when there is a slot, and goes when it is done.
+func traces(t *testing.T, g *Generator, requests []Request, together int) []trace {
+	t.Helper()
+	if err := g.Reserve(together, 160); err != nil {
+		t.Fatal(err)
+	}
+	list := make([]trace, len(requests))
+	at := map[*Text]int{}
+	for next := 0; next < len(requests) || len(g.texts) > 0; {
+		for next < len(requests) && len(g.texts) < together {
+			text, err := g.Add(requests[next])
+			if err != nil {
+				t.Fatal(err)
+			}
+			at[text] = next
+			next++
+		}
+		if err := g.Step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range slices.Clone(g.texts) {
+			l := &list[at[text]]
+			l.logits = append(l.logits, text.logits...)
+			if text.Done() {
+				r, err := text.Result()
+				if err != nil {
+					t.Fatal(err)
+				}
+				l.result = *r
+				g.Remove(text)
+			}
+		}
+	}
+	return list
+}
+
+// A text and all its logits are the same in every bit whether it is written alone or beside others, however its prompt
+// is cut into pieces, with any number of threads.
+func TestTextsAreApart(t *testing.T) {
+	for _, kind := range model.ModelTypes {
+		if c, err := model.DefaultConfig(kind); err != nil || c.Writing() != model.Never && writers[kind] == "" {
+			t.Errorf("%s: there is no model to try, %v", kind, err)
+		}
+	}
+	for name := range writers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			checkApart(t, name)
+		})
+	}
+}
+
+func checkApart(t *testing.T, name string) {
+	g := writer(t, name, cpu.Options{Threads: 1})
+	var requests []Request
+	long := strings.Repeat("thequickbrownfoxjumpsoverthelazydog", 4)
+	for i, prompt := range []string{"hone", "", "thequick", long[:130], "a", long[:70], "hone", "thequickbrown", long[:97], long[:71]} {
+		ids, err := g.Prompt(prompt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := Options{MaxTokens: 5 + 3*(i%4)}
+		if i%3 > 0 {
+			o.Temperature, o.Seed = 1, uint64(i)
+		}
+		requests = append(requests, Request{Prompt: ids, Options: o})
+	}
+	want := make([]trace, len(requests))
+	for i, r := range requests { // each by a new generator
+		want[i] = traces(t, writer(t, name, cpu.Options{Threads: 1}), []Request{r}, 1)[0]
+	}
+	if kinds := map[string]bool{}; true {
+		for _, w := range want {
+			kinds[w.result.Text] = true
+		}
+		if len(kinds) < 6 {
+			t.Errorf("only the texts %v: a test that sees nothing", kinds)
+		}
+	}
+	for _, c := range []struct{ together, piece, threads int }{{1, 512, 2}, {2, 512, 1}, {3, 7, 3}, {8, 1, 2}, {8, 512, 2}, {8, 50, 1}} {
+		g := writer(t, name, cpu.Options{Threads: c.threads})
+		g.piece = c.piece
+		order := slices.Clone(requests)
+		if c.together == 8 {
+			slices.Reverse(order)
+		}
+		got := traces(t, g, order, c.together)
+		if c.together == 8 {
+			slices.Reverse(got)
+		}
+		for i, w := range want {
+			if w.result.Text != got[i].result.Text || w.result.Reason != got[i].result.Reason || !slices.Equal(w.logits, got[i].logits) {
+				t.Errorf("%d together, pieces of %d, %d threads: request %d writes %q, %s; alone %q, %s; %d and %d logits", c.together, c.piece, c.threads,
+					i, got[i].result.Text, got[i].result.Reason, w.result.Text, w.result.Reason, len(got[i].logits), len(w.logits))
+			}
+		}
+	}
+}

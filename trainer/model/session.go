@@ -1,0 +1,90 @@
+package model
+
+import (
+	"fmt"
+
+	"hone/trainer/exec"
+)
+
+// A Session is the memory of texts that are read piece by piece, side by side: the keys and values of some tokens of
+// each, which one program writes and the next one reads. Each text has a slot. Like its Network, it is for one goroutine.
+type Session struct {
+	net         *Network
+	mem         *exec.Memory
+	slots, size int
+	caches      []exec.Value
+	bytes       int
+	execs       map[int]*exec.Executor
+	copied      []byte // on the way from slot to slot
+}
+
+// NewSession has slots for so many texts of size tokens. Their memory is allocated when the first program is bound to it.
+func (n *Network) NewSession(slots, size int) (*Session, error) {
+	p, err := n.Program(Decode, slots, size, 1)
+	if err != nil {
+		return nil, err
+	}
+	s := &Session{net: n, slots: slots, size: size, bytes: p.Size(exec.Cache), execs: map[int]*exec.Executor{}}
+	s.mem = n.mem.WithCache(s.bytes)
+	for _, v := range p.Values {
+		if v.Class == exec.Cache {
+			s.caches = append(s.caches, v)
+		}
+	}
+	return s, nil
+}
+
+// Slots is the number of texts, and Size that of tokens of each.
+func (s *Session) Slots() int { return s.slots }
+func (s *Session) Size() int  { return s.size }
+
+// Bytes is the size of the caches.
+func (s *Session) Bytes() int { return s.bytes }
+
+// Executor is the program that reads so many tokens, bound to the network's memory and the session's caches.
+func (s *Session) Executor(rows int) (*exec.Executor, error) {
+	if x := s.execs[rows]; x != nil {
+		return x, nil
+	}
+	p, err := s.net.Program(Decode, s.slots, s.size, rows)
+	if err != nil {
+		return nil, err
+	}
+	if p.Size(exec.Cache) != s.bytes {
+		return nil, fmt.Errorf("model: program %s has caches of %d bytes, others of its session of %d", p.Name, p.Size(exec.Cache), s.bytes)
+	}
+	x, err := exec.NewExecutor(s.mem, p)
+	if err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	s.execs[rows] = x
+	return x, nil
+}
+
+// Copy copies what a session of the same network, which may be s itself, has in a slot of the tokens from first on up
+// to last, not with it, into another slot.
+func (s *Session) Copy(slot int, of *Session, from, first, last int) error {
+	if of.net != s.net || first < 0 || last > min(s.size, of.size) || min(slot, from) < 0 || slot >= s.slots || from >= of.slots {
+		return fmt.Errorf("model: a session of %d texts of %d tokens has no copy of tokens %d to %d of text %d of one of %d of %d as text %d",
+			s.slots, s.size, first, last, from, of.slots, of.size, slot)
+	}
+	if first >= last {
+		return nil
+	}
+	for i := range s.caches {
+		to, src := &s.caches[i], &of.caches[i]
+		row := to.DType.Bytes(to.Shape[2])
+		if n := (last - first) * row; cap(s.copied) < n {
+			s.copied = make([]byte, n)
+		} else {
+			s.copied = s.copied[:n]
+		}
+		if err := of.mem.Download(exec.Cache, src.Offset+(from*of.size+first)*row, s.copied); err != nil {
+			return fmt.Errorf("model: %w", err)
+		}
+		if err := s.mem.Upload(exec.Cache, to.Offset+(slot*s.size+first)*row, s.copied); err != nil {
+			return fmt.Errorf("model: %w", err)
+		}
+	}
+	return nil
+}
