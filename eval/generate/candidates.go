@@ -8,35 +8,57 @@ import (
 // Candidates are the tokens to draw from, in the order of their ids. Filters drop some; none
 // of them sorts a whole vocabulary.
 type candidates struct {
-	ids     []int32
+	all     bool      // every token, in weights alone
+	ids     []int32   // the tokens otherwise
 	scores  []float32 // logits divided by the temperature
 	weights []float64 // e to the power of score − highest score: probabilities, but for their sum
 
-	keys  []uint32 // of boundary
-	among []int32  // of boundary
+	keys   []uint32  // of boundary
+	among  []int32   // of boundary
+	blocks []float64 // of draw
 }
 
 // fill takes the tokens that the sampler leaves of all, of whose logits highest is one.
 func (c *candidates) fill(logits []float32, highest float32, s *Sampler) {
 	t := float32(s.Temperature)
 	c.ids, c.scores = c.ids[:0], c.scores[:0]
-	if s.TopK > 0 && s.TopK < len(logits) {
-		c.topK(logits, s.TopK, t)
+	if c.all = s.TopK == 0 || s.TopK >= len(logits); c.all {
+		c.weights = weigh(c.weights, logits, highest, s.Temperature)
 	} else {
-		for i, v := range logits {
-			c.ids, c.scores = append(c.ids, int32(i)), append(c.scores, v/t)
-		}
+		c.topK(logits, s.TopK, t)
+		c.weights = weigh(c.weights, c.scores, highest/t, 1)
 	}
-	c.weights = weigh(c.weights[:0], c.scores, highest/t)
 	if s.TopP > 0 && s.TopP < 1 {
-		c.topP(s.TopP)
+		c.topP(s.TopP, logits, t)
 	}
 	if s.MinP > 0 {
-		c.keep(func(i int) bool { return c.weights[i] >= s.MinP })
+		c.heavy(s.MinP, logits, t)
 	}
 	if s.TypicalP > 0 && s.TypicalP < 1 {
+		c.heavy(0, logits, t)
 		c.typical(s.TypicalP)
 	}
+}
+
+// heavy drops the tokens of less than a weight, and gives the weight of all of them.
+func (c *candidates) heavy(least float64, logits []float32, temperature float32) (dropped float64) {
+	n := 0
+	for i, w := range c.weights {
+		if w < least {
+			dropped += w
+			continue
+		}
+		if c.all {
+			c.ids, c.scores = append(c.ids, int32(i)), append(c.scores, logits[i]/temperature)
+		} else {
+			c.ids[n], c.scores[n] = c.ids[i], c.scores[i]
+		}
+		c.weights[n] = w
+		n++
+	}
+	c.all = false
+	c.cut(n)
+	return dropped
 }
 
 // topK takes the tokens of the k highest scores, and those whose scores equal the last of them.
@@ -83,19 +105,10 @@ func (c *candidates) topK(logits []float32, k int, temperature float32) {
 
 // topP drops the least likely tokens while those dropped have at most 1 − p together; of
 // equally likely ones, those with lower ids first.
-func (c *candidates) topP(p float64) {
+func (c *candidates) topP(p float64, logits []float32, temperature float32) {
 	total, rest := sum(c.weights), float32(1-p)
 	// Those below an equal share of the rest go in any order: they are the most of a vocabulary.
-	share, dropped, n := float64(rest)*(1-1e-6)*total/float64(len(c.weights)), 0.0, 0
-	for i, w := range c.weights {
-		if w < share {
-			dropped += w
-			continue
-		}
-		c.ids[n], c.scores[n], c.weights[n] = c.ids[i], c.scores[i], w
-		n++
-	}
-	c.cut(n)
+	dropped := c.heavy(float64(rest)*(1-1e-6)*total/float64(len(c.weights)), logits, temperature)
 	c.keys = c.keys[:0]
 	for _, v := range c.scores {
 		c.keys = append(c.keys, ordered(v))
@@ -193,17 +206,34 @@ func (c *candidates) cut(n int) { c.ids, c.scores, c.weights = c.ids[:n], c.scor
 
 // draw chooses the candidate at which the weights reach the share x, from 0 up to 1, of their sum.
 func (c *candidates) draw(x float64) int32 {
-	x *= sum(c.weights)
-	last := c.ids[0]
-	for i, w := range c.weights {
+	const block = 256
+	c.blocks = c.blocks[:0]
+	for part := range slices.Chunk(c.weights, block) {
+		c.blocks = append(c.blocks, sum(part))
+	}
+	x *= sum(c.blocks)
+	at := 0
+	for i, w := range c.blocks {
 		if w > 0 {
-			if last = c.ids[i]; x < w {
+			if at = i * block; x < w {
 				break
 			}
 			x -= w
 		}
 	}
-	return last
+	last := at
+	for i := at; i < min(at+block, len(c.weights)); i++ {
+		if w := c.weights[i]; w > 0 {
+			if last = i; x < w {
+				break
+			}
+			x -= w
+		}
+	}
+	if c.all {
+		return int32(last)
+	}
+	return c.ids[last]
 }
 
 // sum adds four numbers at a time.

@@ -140,11 +140,21 @@ func (p *picker) next(logits []float32) (int32, error) {
 // highest is the first of the most likely tokens.
 func highest(logits []float32) int32 {
 	at, high := 0, never
-	for i, v := range logits {
-		if v > high {
-			at, high = i, v
+	look := func(from int, part []float32) {
+		for i, v := range part {
+			if v > high {
+				at, high = from+i, v
+			}
 		}
 	}
+	n := len(logits) &^ 7
+	for i := 0; i < n; i += 8 { // a higher one among eight is rare
+		p := logits[i : i+8 : i+8]
+		if p[0] > high || p[1] > high || p[2] > high || p[3] > high || p[4] > high || p[5] > high || p[6] > high || p[7] > high {
+			look(i, p)
+		}
+	}
+	look(n, logits[n:])
 	return int32(at)
 }
 

@@ -105,6 +105,7 @@ func processed(s *Sampler, v *vector) []float32 {
 		return scores
 	}
 	w.fill(scores, scores[highest(scores)], s)
+	w.heavy(0, scores, float32(s.Temperature)) // list them all
 	for i := range scores {
 		scores[i] = never
 	}
@@ -206,9 +207,29 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+func TestWeigh(t *testing.T) {
+	logits := append(spread(10000, 5, 250), 125, -200, never)
+	for _, temperature := range []float64{0.3, 1, 7} {
+		for i, got := range weigh(nil, logits, 125, temperature) {
+			x := (float64(logits[i]) - 125) / temperature
+			if want := math.Exp(x); x < -103 && got != 0 || x >= -103 && math.Abs(got-want) > 1e-12*want {
+				t.Fatalf("e^%g: %g, want %g", x, got, want)
+			}
+		}
+	}
+}
+
 // The sampler must be small beside a decode step, which takes 10 ms of SmolLM2-135M.
 func BenchmarkSampler(b *testing.B) {
-	logits := spread(49152, 3, 24)
+	logits := make([]float32, 49152) // as those of language models: near a normal distribution, and a few above it
+	for seed := range uint64(8) {
+		for i, v := range spread(49152, seed*1e6, 9) {
+			logits[i] += v
+		}
+	}
+	for i := range 40 {
+		logits[i*997] = 20 - float32(i)/4
+	}
 	text := make([]int32, 1000)
 	for i := range text {
 		text[i] = int32(i * 37 % 5000)
