@@ -89,6 +89,7 @@ var foreign = map[string][]string{
 	"github.com/spf13/cobra":            {"cmd/hone"},
 	"github.com/spf13/pflag":            {"cmd/hone"},
 	"golang.org/x/term":                 {"cmd/hone"},
+	"github.com/rivo/uniseg":            {"cmd/hone"},
 	"github.com/dlclark/regexp2/v2":     {"data/tokenizer"},
 	"go.yaml.in/yaml/v3":                {"data/hub"},
 	"golang.org/x/text/unicode/norm":    {"data/tokenizer", "data/clean"},

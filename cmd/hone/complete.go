@@ -23,7 +23,7 @@ func complete(root *cobra.Command) {
 	for command, by := range map[string][]completions{
 		"show": {completeShown, completeNothing}, "cp": {completeRecipe, completeFile},
 		"check": {completeRecipe, completeKey}, "run": {completeRecipe, completeKey}, "data preview": {completeRecipe, completeKey},
-		"eval": {completeCheckpoint, completeNothing}, "generate": {completeCheckpoint, completeNothing}, "export": {completeCheckpoint, completeDirectory},
+		"eval": {completeCheckpoint, completeNothing}, "generate": {completeCheckpoint, completeNothing}, "chat": {completeCheckpoint, completeNothing}, "export": {completeCheckpoint, completeDirectory},
 		"report": {completeRun, completeNothing}, "compare": {completeRun}, "import": {completeDirectory},
 	} {
 		c, _, err := root.Find(strings.Fields(command))
@@ -35,7 +35,7 @@ func complete(root *cobra.Command) {
 		}
 	}
 	for command, by := range map[string]completions{
-		"eval task": completeTask, "run dir": completeDirectory, "export dtype": completeWords(exchange.ExportDTypes...), "export format": completeWords("hf", "gguf"),
+		"eval task": completeTask, "run dir": completeDirectory, "generate context": completeWords("stop", "slide"), "chat context": completeWords("stop", "slide"), "export dtype": completeWords(exchange.ExportDTypes...), "export format": completeWords("hf", "gguf"),
 		"bench precision": completeWords(recipes.Precisions...),
 	} {
 		name, flag, _ := strings.Cut(command, " ")

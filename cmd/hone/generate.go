@@ -26,7 +26,14 @@ options that are not given.
   hone generate runs/quickstart/pretrain --prompt "Reader is" --temperature 0.8 --top-p 0.9 --seed 7 --stop "."`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			w, err := openWriter(c.Context(), t, args[0], &o, c.Flags().Changed)
+			if err := o.Validate(0); err != nil { // before the model is opened
+				return recipes.Input(err)
+			}
+			dir, err := checkpointOf(c.Context(), t, args[0])
+			if err != nil {
+				return err
+			}
+			w, err := openWriter(t, dir, &o, c.Flags().Changed)
 			if err != nil {
 				return err
 			}
@@ -59,6 +66,6 @@ options that are not given.
 	}
 	f := c.Flags()
 	f.StringVar(&prompt, "prompt", "", "text to continue")
-	f.AddFlagSet(samplingFlags(&o))
+	f.AddFlagSet(samplingFlags(&o, 100))
 	return c
 }

@@ -27,10 +27,16 @@ func listen(t *terminal, ctx context.Context, cancel func(), over <-chan struct{
 	// A write to a closed pipe is then an error, and does not kill the program.
 	signal.Ignore(syscall.SIGPIPE)
 	go func() {
-		select {
-		case <-signals:
-			cancel()
-		case <-ctx.Done():
+		for waiting := true; waiting; {
+			select {
+			case by := <-signals:
+				if by == os.Interrupt && t.takesInterrupt() {
+					continue
+				}
+				cancel()
+			case <-ctx.Done():
+			}
+			waiting = false
 		}
 		go func() {
 			time.Sleep(patience)
@@ -42,12 +48,43 @@ func listen(t *terminal, ctx context.Context, cancel func(), over <-chan struct{
 			case <-over:
 			default:
 				t.sayInterrupted()
-				os.Exit(exitInterrupted)
+				t.leave()
 			}
 		}()
 		<-signals
-		os.Exit(exitInterrupted)
+		t.leave()
 	}()
+}
+
+// leave ends an interrupted program at once.
+func (t *terminal) leave() {
+	t.mu.Lock() // nobody switches the terminal any more
+	if t.cooked != nil {
+		t.cooked()
+	}
+	os.Exit(exitInterrupted)
+}
+
+// interrupts makes an interrupt (Ctrl-C) call take, until restore is called. The program ends where
+// take does not report true.
+func (t *terminal) interrupts(take func() bool) (restore func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	before := t.take
+	t.take = take
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.take = before
+	}
+}
+
+// takesInterrupt reports whether an interrupt was taken, so that the program goes on.
+func (t *terminal) takesInterrupt() bool {
+	t.mu.Lock()
+	take := t.take
+	t.mu.Unlock()
+	return take != nil && take()
 }
 
 // hold keeps an interrupted program alive until release is called.

@@ -100,8 +100,8 @@ Start with a built-in recipe, which trains on the Go source tree on this machine
 	}
 	root.PersistentPreRunE = func(c *cobra.Command, _ []string) (err error) {
 		c.Flags().Visit(func(f *pflag.Flag) {
-			if v, parseErr := strconv.ParseFloat(f.Value.String(), 64); f.Value.Type() == "float64" && parseErr == nil && (math.IsNaN(v) || math.IsInf(v, 0)) {
-				err = recipes.Input(fmt.Errorf("--%s: %g is not a finite number", f.Name, v))
+			if fault := finite(f); fault != nil {
+				err = recipes.Input(fmt.Errorf("--%s: %w", f.Name, fault))
 			}
 		})
 		return err
@@ -117,7 +117,7 @@ Start with a built-in recipe, which trains on the Go source tree on this machine
 		commands []*cobra.Command
 	}{
 		{"Recipes and runs:", []*cobra.Command{newLs(t), newShow(t), newCp(t), newCheck(t), newRun(t), newReport(t), newCompare(t)}},
-		{"Models:", []*cobra.Command{newGenerate(t), newEval(t), newExport(t), newImport(t)}},
+		{"Models:", []*cobra.Command{newChat(t), newGenerate(t), newEval(t), newExport(t), newImport(t)}},
 		{"Data:", []*cobra.Command{newData(t), newTokenizer(t)}},
 		{"The program and its machine:", []*cobra.Command{newBench(t), newVersion(t)}},
 	} {
@@ -134,6 +134,14 @@ Start with a built-in recipe, which trains on the Go source tree on this machine
 	root.SetVersionTemplate(versionText())
 	wrapArgs(root)
 	return root
+}
+
+// finite refuses a number that is none.
+func finite(f *pflag.Flag) error {
+	if v, err := strconv.ParseFloat(f.Value.String(), 64); f.Value.Type() == "float64" && err == nil && (math.IsNaN(v) || math.IsInf(v, 0)) {
+		return fmt.Errorf("%g is not a finite number", v)
+	}
+	return nil
 }
 
 // wrapArgs makes wrong arguments recipes.ErrInput, with the usage.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -300,6 +301,7 @@ func TestExamples(t *testing.T) {
 	collect(newRoot(&terminal{}))
 	gguf, err := os.ReadFile("../../recipes/exchange/testdata/gguf/llama.gguf")
 	if err == nil {
+		gguf = withTemplate(gguf, "{% for m in messages %}{{ m.content }} {% endfor %}")
 		err = os.WriteFile(filepath.Join(dir, "SmolLM2-135M-Instruct.Q4_1.gguf"), gguf, 0o666)
 	}
 	if err != nil {
@@ -322,6 +324,7 @@ func TestExamples(t *testing.T) {
 		}
 		cmd := exec.Command(shell, "-e", "-c", run)
 		cmd.Dir = dir
+		cmd.Stdin = strings.NewReader("Hello\n") // of a reader who types
 		cmd.Env = append(os.Environ(), "HONE_CACHE="+filepath.Join(dir, "cache"), "GOROOT="+filepath.Join(dir, "go"), "HF_ENDPOINT="+server.URL)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", line, err, out)
@@ -332,6 +335,19 @@ func TestExamples(t *testing.T) {
 	if len(lines) < 15 {
 		t.Errorf("only %d examples: %q", len(lines), lines)
 	}
+}
+
+// withTemplate adds a chat template to a GGUF file.
+func withTemplate(file []byte, jinja string) []byte {
+	const count, keys, name, text, align = 16, 24, "tokenizer.chat_template", 8, 32
+	size := 8 + len(name) + 4 + 8 + len(jinja)
+	jinja += strings.Repeat(" ", (align-size%align)%align) // the tensors stay aligned
+	out := slices.Clone(file[:keys])
+	binary.LittleEndian.PutUint64(out[count:], binary.LittleEndian.Uint64(out[count:])+1)
+	out = append(binary.LittleEndian.AppendUint64(out, uint64(len(name))), name...)
+	out = binary.LittleEndian.AppendUint32(out, text)
+	out = append(binary.LittleEndian.AppendUint64(out, uint64(len(jinja))), jinja...)
+	return append(out, file[keys:]...)
 }
 
 // While a run goes on its report says how far it has come, and its newest checkpoint

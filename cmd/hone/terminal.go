@@ -26,9 +26,11 @@ type terminal struct {
 	json     bool
 	resumes  bool // the same command again goes on
 
-	mu    sync.Mutex
-	bar   *progressbar.ProgressBar // being drawn
-	steps sync.Mutex               // held while there is a training step to save
+	mu     sync.Mutex
+	bar    *progressbar.ProgressBar // being drawn
+	take   func() bool              // see interrupts
+	cooked func()                   // leaves the raw mode in which a line is being edited
+	steps  sync.Mutex               // held while there is a training step to save
 }
 
 // A stream is stdout or stderr. It keeps the first error, since most prints do not check theirs,

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"strings"
 
@@ -24,9 +23,9 @@ const writerArgument = `CHECKPOINT is the directory of a checkpoint, or of a sta
 trained, its newest checkpoint. It can also be a Hugging Face directory, a GGUF file or
 hf:ORG/NAME, which is imported into the cache once.`
 
-// openWriter opens the language model that an argument names. What its files say of sampling goes
+// openWriter opens a language model, the checkpoint in a directory. What its files say of sampling goes
 // into o, except for the options for which given reports true, and is said.
-func openWriter(ctx context.Context, t *terminal, name string, o *generate.Options, given func(option string) bool) (_ *writer, err error) {
+func openWriter(t *terminal, dir string, o *generate.Options, given func(option string) bool) (_ *writer, err error) {
 	dev, err := run.OpenDevice(0, false)
 	if err != nil {
 		return nil, err
@@ -36,16 +35,12 @@ func openWriter(ctx context.Context, t *terminal, name string, o *generate.Optio
 			dev.Close()
 		}
 	}()
-	dir, err := checkpointOf(ctx, t, name)
-	if err != nil {
-		return nil, err
-	}
 	m, err := pretrained.Open(dev, dir, 0)
 	if err != nil {
 		return nil, recipes.Input(err)
 	}
 	if m.Head != model.LanguageModel {
-		return nil, recipes.Input(fmt.Errorf("%s is a %v; want a %v", name, m.Head, model.LanguageModel))
+		return nil, recipes.Input(fmt.Errorf("%s is a %v; want a %v", dir, m.Head, model.LanguageModel))
 	}
 	g, s, err := generate.Open(m)
 	if err != nil {

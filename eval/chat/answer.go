@@ -68,7 +68,7 @@ func (p *Partner) Answer(ctx context.Context, c *Conversation, emit func(piece s
 		return nil, err
 	}
 	p.answers++
-	a := &Answer{Result: r, Used: len(ids) + len(r.IDs), Context: p.Context(), Dropped: fits.Dropped - c.Dropped}
+	a := &Answer{Result: r, Used: min(len(ids)+len(r.IDs), p.Context()), Context: p.Context(), Dropped: fits.Dropped - c.Dropped}
 	c.Dropped = fits.Dropped
 	c.Messages = append(c.Messages, Message{Role: Assistant, Content: r.Text, Unfinished: r.Reason == "interrupted" || r.Reason == "length"})
 	return a, nil

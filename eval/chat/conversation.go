@@ -43,6 +43,9 @@ func (c *Conversation) Read() []Message {
 	return slices.Concat(c.Messages[:n], c.Messages[n+c.Dropped:])
 }
 
+// Reads reports whether the model reads message i, which was not dropped.
+func (c *Conversation) Reads(i int) bool { return i < c.systems() || i >= c.systems()+c.Dropped }
+
 // Ask appends a question.
 func (c *Conversation) Ask(text string) {
 	c.Messages = append(c.Messages, Message{Role: User, Content: text})

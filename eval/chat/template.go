@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"strings"
 	"unicode"
 
@@ -26,23 +28,19 @@ type Template struct {
 	tok   *tokenizer.Pipeline
 }
 
-// ErrNoTemplate is the error of a model without a chat template.
-var ErrNoTemplate = errors.New("the model has no chat template")
-
-// Open makes the template of a checkpoint: of source, which is a Jinja program, or where that is
-// "" of the checkpoint's own one. Errors are faults of the user's input (exit code 2).
-func Open(c *checkpoint.Checkpoint, tok *tokenizer.Pipeline, source string) (*Template, error) {
-	roles, err := Roles(c)
+// Open makes the template of a checkpoint, which has the tokenizer. Errors are faults of the user's
+// input (exit code 2).
+func Open(c *checkpoint.Checkpoint, tok *tokenizer.Pipeline) (*Template, error) {
+	source, err := Source(c)
 	if err != nil {
 		return nil, err
 	}
 	if source == "" {
-		if source, err = Source(c); err != nil {
-			return nil, err
-		}
-		if source == "" {
-			return nil, ErrNoTemplate
-		}
+		return nil, errors.New("the model has no chat template")
+	}
+	roles, err := Roles(c)
+	if err != nil {
+		return nil, err
 	}
 	return New(source, roles, tok)
 }
@@ -88,6 +86,9 @@ func (t *Template) Tokens(messages []Message) ([]int32, error) {
 		return nil, err
 	}
 	ids := t.tok.Encode(nil, text)
+	if len(ids) == 0 {
+		return nil, errors.New("template: it writes nothing for this conversation")
+	}
 	return ids, tokenizer.Fault(t.tok)
 }
 
@@ -123,6 +124,9 @@ func Source(c *checkpoint.Checkpoint) (string, error) {
 	text, err := read(c, checkpoint.ChatTemplateFile)
 	if err != nil || text != nil {
 		return string(text), err
+	}
+	if path := filepath.Join(c.Dir, checkpoint.ChatTemplateFile); exists(path) {
+		return "", fmt.Errorf("%s is no file of the checkpoint's manifest", path)
 	}
 	config, err := keys(c, checkpoint.TokenizerConfigFile)
 	if err != nil {
@@ -190,6 +194,11 @@ func keys(c *checkpoint.Checkpoint, name string) (keys map[string]json.RawMessag
 		err = fmt.Errorf("%s: %w", name, err)
 	}
 	return keys, err
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // read reads a file; nil: the checkpoint has no such file.

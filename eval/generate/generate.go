@@ -22,15 +22,14 @@ type Options struct {
 	Slide bool     // a text that has filled the context goes on without its older half; else it ends there
 }
 
-// validate refuses options that a vocabulary of so many tokens cannot follow.
-func (o *Options) validate(vocab int) error {
-	if err := o.Sampler.Validate(vocab); err != nil {
-		return fmt.Errorf("generate: %w", err)
-	}
+// Validate reports every value that is out of its range, for a vocabulary of so many tokens; 0: one
+// that is not known yet. Errors are faults of the user's input (exit code 2).
+func (o *Options) Validate(vocabulary int) error {
+	err := o.Sampler.Validate(vocabulary)
 	if o.MaxTokens < 1 {
-		return fmt.Errorf("generate: %d tokens: want 1 or more", o.MaxTokens)
+		err = errors.Join(fmt.Errorf("max tokens %d: want 1 or more", o.MaxTokens), err)
 	}
-	return nil
+	return err
 }
 
 // Result is a generated text.

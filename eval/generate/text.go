@@ -50,8 +50,8 @@ func (t *Text) Result() (*Result, error) {
 // text checks a request, and makes a text without a slot of it.
 func (g *Generator) text(r Request) (*Text, error) {
 	vocab := g.net.Config().VocabSize
-	if err := r.Options.validate(vocab); err != nil {
-		return nil, err
+	if err := r.Options.Validate(vocab); err != nil {
+		return nil, fmt.Errorf("generate: %w", err)
 	}
 	for _, id := range r.Prompt {
 		if id < 0 || int(id) >= vocab {
