@@ -148,6 +148,18 @@ func checkApart(t *testing.T, name string) {
 			t.Errorf("only the texts %v: a test that sees nothing", kinds)
 		}
 	}
+	for i, w := range want { // of a pass over the whole, without caches
+		text, source := slices.Clone(requests[i].Prompt), []int32(nil)
+		if g.how == model.Answered {
+			text, source = []int32{0}, text
+		}
+		for k, id := range append(w.result.IDs[:len(w.result.IDs):len(w.result.IDs)], -1) {
+			if logits := w.logits[min(k*27, len(w.logits)):]; len(logits) >= 27 && !slices.Equal(logits[:27], pass(t, g.net, text, source)) {
+				t.Errorf("request %d: token %d has other logits in a pass over the whole", i, k)
+			}
+			text = append(text, id)
+		}
+	}
 	for _, c := range []struct{ together, piece, threads int }{{1, 512, 2}, {2, 512, 1}, {3, 7, 3}, {8, 1, 2}, {8, 512, 2}, {8, 50, 1}} {
 		g := writer(t, name, cpu.Options{Threads: c.threads})
 		g.piece = c.piece

@@ -1,6 +1,7 @@
 package generate
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -72,34 +73,6 @@ func generator(t *testing.T) (*Generator, *model.Network) {
 	return g, net
 }
 
-// forward is the logits behind the last of the ids, all read at once.
-func forward(t *testing.T, net *model.Network, ids []int32) []float32 {
-	t.Helper()
-	n := len(ids)
-	x, err := net.Executor(model.Evaluate, 1, n, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := &model.Feed{
-		Tokens: ids, Segments: make([]int32, n), Positions: make([]int32, n), Order: make([]int32, n),
-		Pool: []int32{int32(n - 1)},
-	}
-	for i := range n {
-		f.Positions[i], f.Order[i] = int32(i), int32(i)
-	}
-	if err := net.Feed(x, f); err != nil {
-		t.Fatal(err)
-	}
-	if err := x.Run(); err != nil {
-		t.Fatal(err)
-	}
-	logits := make([]float32, letters{}.Size())
-	if err := exec.Read(x, "logits", logits); err != nil {
-		t.Fatal(err)
-	}
-	return logits
-}
-
 // TestGreedy compares each token with the argmax of a whole forward pass, within the
 // model's positions and far beyond, where the context is its newer half.
 func TestGreedy(t *testing.T) {
@@ -111,13 +84,7 @@ func TestGreedy(t *testing.T) {
 		}
 		context := letters{}.Encode([]int32{0}, prompt)
 		for i, id := range append(slices.Clone(r.IDs), -1) {
-			logits := forward(t, net, context)
-			best := int32(0)
-			for k, v := range logits {
-				if v > logits[best] {
-					best = int32(k)
-				}
-			}
+			best := likeliest(t, net, context, nil)
 			if id < 0 {
 				if r.Reason == "end of text" && best != 0 {
 					t.Errorf("prompt %q: ended where %d was likelier", prompt, best)
@@ -140,7 +107,7 @@ func TestGreedy(t *testing.T) {
 
 // XLNet and T5 write what one pass over the whole text finds likeliest at each place, from left
 // to right; and where the context is cut, what a pass over its newer half does.
-func TestGreedyWithoutCache(t *testing.T) {
+func TestGreedyOfOtherFamilies(t *testing.T) {
 	dev, err := cpu.New(cpu.Options{Threads: 2, Kernels: "generic"})
 	if err != nil {
 		t.Fatal(err)
@@ -230,32 +197,44 @@ func TestGreedyWithoutCache(t *testing.T) {
 	}
 }
 
-// likeliest is the token behind a text by a pass of exactly its length. XLNet's has a
-// row for it, whose own token does not matter.
+// likeliest is the likeliest token behind a text.
 func likeliest(t *testing.T, net *model.Network, text, source []int32) (best int32) {
 	t.Helper()
-	if source == nil {
-		text = append(slices.Clone(text), 7)
-	} else { // the encoder's program is as long as the decoder's
-		for len(source) < len(text) {
-			source = append(source, 3)
+	logits := pass(t, net, text, source)
+	for i, v := range logits {
+		if v > logits[best] {
+			best = int32(i)
 		}
 	}
-	n, real := max(len(text), len(source)), len(text)
-	x, err := net.Executor(model.Evaluate, 1, n, 1)
+	return best
+}
+
+// pass computes the logits behind a text by a pass of little more than its length, without caches. XLNet's has a row for
+// the token behind it, whose own token does not matter. A source is what an encoder reads.
+func pass(t *testing.T, net *model.Network, text, source []int32) []float32 {
+	t.Helper()
+	n := len(text)
+	if net.Config().Writing() == model.Queried {
+		n++
+	}
+	size := min((max(n, len(source))+15)/16*16, cmp.Or(net.Config().MaxLength(), 512)) // few programs
+	x, err := net.Executor(model.Evaluate, 1, size, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &model.Feed{Segments: make([]int32, n), Positions: make([]int32, n), Order: make([]int32, n), Pool: []int32{int32(real - 1)}, Slots: [2]int32{1, 0}}
-	f.Tokens = append(slices.Clone(text), make([]int32, n-real)...)
-	for i := range n {
-		f.Positions[i], f.Order[i] = int32(i), int32(i)
+	f := &model.Feed{Pool: []int32{int32(n - 1)}, Slots: [2]int32{1, 0}}
+	lay := func(ids []int32, n int) (tokens, segments []int32) {
+		tokens, segments = slices.Repeat([]int32{7}, size), slices.Repeat([]int32{-1}, size)
+		copy(tokens, ids)
+		clear(segments[:n])
+		return tokens, segments
 	}
-	if source != nil {
-		f.EncoderTokens, f.EncoderSegments = source, make([]int32, n)
-		for i := 5; i < n; i++ {
-			f.EncoderSegments[i] = -1
-		}
+	f.Tokens, f.Segments = lay(text, n)
+	for i := range size {
+		f.Positions = append(f.Positions, int32(i))
+	}
+	if f.Order = f.Positions; source != nil {
+		f.EncoderTokens, f.EncoderSegments = lay(source, len(source))
 	}
 	if err := net.Feed(x, f); err != nil {
 		t.Fatal(err)
@@ -267,12 +246,7 @@ func likeliest(t *testing.T, net *model.Network, text, source []int32) (best int
 	if err := exec.Read(x, "logits", logits); err != nil {
 		t.Fatal(err)
 	}
-	for i, v := range logits {
-		if v > logits[best] {
-			best = int32(i)
-		}
-	}
-	return best
+	return logits
 }
 
 func TestSeedAndPieces(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"hone/trainer/exec"
 	"hone/trainer/model"
@@ -21,13 +22,15 @@ type decoder struct {
 	slots   []slot
 	rounds  int
 	feed    model.Feed
+	last    []int32   // of the feed: EncoderLast
 	logits  []float32 // of a round
 }
 
 // A slot is the place of one text, and what the caches have of it.
 type slot struct {
-	held []int32 // the tokens whose keys and values there are
-	used int     // the last round that has read something here
+	source []int32 // what the encoder has read
+	held   []int32 // the tokens of the text whose keys and values there are, for this source
+	used   int     // the last round that has read something here
 }
 
 // A reading is a text that is read in a slot.
@@ -38,6 +41,7 @@ type reading struct {
 	logits []float32 // (V) of the token behind it, valid until the next round; nil: not all is read
 	seen   int       // how much of it the slot held before this round
 	count  int       // how many tokens are read in this round
+	behind int       // how many tokens the encoder reads in this round
 }
 
 // unbounded is the longest context of families without a bound of their own: the length that
@@ -71,7 +75,7 @@ func bucket(n, least int) int {
 // reserve makes room for so many texts of so many tokens. What slots hold, they keep.
 func (d *decoder) reserve(slots, tokens int) error {
 	slots = max(slots, len(d.slots))
-	if d.how != model.Cached {
+	if d.how == model.Queried {
 		d.slots = append(d.slots, make([]slot, slots-len(d.slots))...)
 		return nil
 	}
@@ -92,7 +96,8 @@ func (d *decoder) reserve(slots, tokens int) error {
 			slots, size, float64(s.Bytes())/1e9, float64(weights)/1e9, float64(total)/1e9)
 	}
 	for i := range d.slots {
-		if err := s.Copy(i, d.session, i, 0, len(d.slots[i].held)); err != nil {
+		held := d.slots[i]
+		if err := errors.Join(s.Copy(i, d.session, i, 0, len(held.held)), s.CopyEncoded(i, d.session, i, len(held.source))); err != nil {
 			return fmt.Errorf("generate: %w", err)
 		}
 	}
@@ -117,10 +122,18 @@ func common(a, b []int32) int {
 // logits. Of what the slots hold, only what differs is read again, but the last token always.
 func (d *decoder) read(texts []*reading) error {
 	d.rounds++
-	if d.how != model.Cached {
+	if d.how == model.Queried {
 		return d.readWhole(texts)
 	}
+	if d.how == model.Answered {
+		if err := d.encode(texts); err != nil {
+			return err
+		}
+	}
 	for i, r := range texts {
+		if r.count = 0; !slices.Equal(d.slots[r.slot].source, r.source) {
+			continue // waits for the encoder
+		}
 		if err := d.share(r); err != nil {
 			return err
 		}
@@ -138,7 +151,7 @@ func (d *decoder) read(texts []*reading) error {
 		allot(texts, size)
 	}
 	d.lay(texts, size)
-	x, err := d.session.Executor(size)
+	x, err := d.session.Executor(model.Decode, size)
 	if err != nil {
 		return fmt.Errorf("generate: %w", err)
 	}
@@ -155,6 +168,59 @@ func (d *decoder) read(texts []*reading) error {
 	return nil
 }
 
+// encode has the encoder read what texts answer, of those whose slots do not hold it: several in a run if they are
+// short. The others wait for the next round.
+func (d *decoder) encode(texts []*reading) error {
+	f := &d.feed
+	f.Tokens, f.Positions, f.Sequences, f.Segments, f.EncoderLast = f.Tokens[:0], f.Positions[:0], f.Sequences[:0], f.Segments[:0], nil
+	for _, r := range texts {
+		s := &d.slots[r.slot]
+		if r.behind = 0; slices.Equal(s.source, r.source) {
+			continue
+		}
+		if from := slices.IndexFunc(d.slots, func(s slot) bool { return slices.Equal(s.source, r.source) }); from >= 0 {
+			if err := d.session.CopyEncoded(r.slot, d.session, from, len(r.source)); err != nil {
+				return fmt.Errorf("generate: %w", err)
+			}
+			s.source, s.held = append(s.source[:0], r.source...), s.held[:0]
+			continue
+		}
+		if n := len(f.Tokens); n > 0 && n+len(r.source) > d.piece || slices.ContainsFunc(texts, func(o *reading) bool { return o.behind > 0 && slices.Equal(o.source, r.source) }) {
+			continue
+		}
+		s.source, s.held = s.source[:0], s.held[:0] // until it is read
+		for i, id := range r.source {
+			f.Tokens, f.Positions = append(f.Tokens, id), append(f.Positions, int32(i))
+			f.Sequences, f.Segments = append(f.Sequences, int32(r.slot)), append(f.Segments, int32(r.slot))
+		}
+		r.behind = len(r.source)
+	}
+	if len(f.Tokens) == 0 {
+		return nil
+	}
+	x, err := d.session.Executor(model.Encode, bucket(len(f.Tokens), 1))
+	if err != nil {
+		return fmt.Errorf("generate: %w", err)
+	}
+	for len(f.Tokens) < inputRows(x, "tokens") {
+		f.Tokens, f.Positions, f.Sequences, f.Segments = append(f.Tokens, -1), append(f.Positions, -1), append(f.Sequences, 0), append(f.Segments, -1)
+	}
+	f.Pool, f.Order = nil, nil
+	if err := d.net.Feed(x, f); err != nil {
+		return fmt.Errorf("generate: %w", err)
+	}
+	if err := x.Run(); err != nil {
+		return fmt.Errorf("generate: %w", err)
+	}
+	for _, r := range texts {
+		if r.behind > 0 {
+			s := &d.slots[r.slot]
+			s.source, s.used = append(s.source, r.source...), d.rounds
+		}
+	}
+	return nil
+}
+
 // share finds out how much of a text its slot holds, after it has copied there what another one holds.
 func (d *decoder) share(r *reading) error {
 	own := &d.slots[r.slot]
@@ -163,7 +229,7 @@ func (d *decoder) share(r *reading) error {
 	best, from := r.seen, r.slot
 	if r.seen < len(most) {
 		for i := range d.slots {
-			if n := common(d.slots[i].held, most); n > best {
+			if n := common(d.slots[i].held, most); n > best && slices.Equal(d.slots[i].source, r.source) {
 				best, from = n, i
 			}
 		}
@@ -194,16 +260,21 @@ func allot(texts []*reading, size int) (rows int) {
 func (d *decoder) lay(texts []*reading, size int) {
 	f := &d.feed
 	f.Tokens, f.Positions, f.Sequences, f.Pool = f.Tokens[:0], f.Positions[:0], f.Sequences[:0], f.Pool[:0]
+	f.Segments, d.last = nil, d.last[:0]
 	for _, r := range texts {
 		for i, id := range r.ids[r.seen : r.seen+r.count] {
 			f.Tokens, f.Positions, f.Sequences = append(f.Tokens, id), append(f.Positions, int32(r.seen+i)), append(f.Sequences, int32(r.slot))
+			d.last = append(d.last, int32(len(r.source)-1))
 		}
 		if r.count > 0 && r.seen+r.count == len(r.ids) {
 			f.Pool = append(f.Pool, int32(len(f.Tokens)-1))
 		}
 	}
 	for len(f.Tokens) < size {
-		f.Tokens, f.Positions, f.Sequences = append(f.Tokens, -1), append(f.Positions, -1), append(f.Sequences, 0)
+		f.Tokens, f.Positions, f.Sequences, d.last = append(f.Tokens, -1), append(f.Positions, -1), append(f.Sequences, 0), append(d.last, -1)
+	}
+	if d.how == model.Answered {
+		f.EncoderLast = d.last
 	}
 	for len(f.Pool) < min(size, len(d.slots)) {
 		f.Pool = append(f.Pool, -1)
@@ -247,7 +318,8 @@ func finite(logits []float32) error {
 	return nil
 }
 
-// readWhole reads a text without caches, the first one of which nothing has been read in this turn.
+// readWhole reads a text without caches, the one for which that was longest ago. A placeholder of the next token
+// follows it.
 func (d *decoder) readWhole(texts []*reading) error {
 	first := texts[0]
 	for _, r := range texts {
@@ -256,44 +328,27 @@ func (d *decoder) readWhole(texts []*reading) error {
 			first = r
 		}
 	}
-	n := len(first.ids)
-	if d.how == model.Queried {
-		n++ // a placeholder of the next token
-	}
-	size := min(bucket(max(n, len(first.source)), 64), d.window+n-len(first.ids))
-	x, err := d.net.Executor(model.Evaluate, 1, size, 1)
+	n := len(first.ids) + 1
+	x, err := d.net.Executor(model.Evaluate, 1, min(bucket(n, 64), d.window+1), 1)
 	if err != nil {
 		return fmt.Errorf("generate: %w", err)
 	}
 	f := &d.feed
-	if d.how == model.Answered {
-		f.EncoderTokens, f.EncoderSegments = pad(f.EncoderTokens, f.EncoderSegments, first.source, len(first.source), inputRows(x, "encoder_tokens"))
-	}
-	f.Tokens, f.Segments = pad(f.Tokens, f.Segments, first.ids, n, inputRows(x, "tokens"))
-	f.Positions = f.Positions[:0]
-	for i := range f.Tokens {
-		f.Positions = append(f.Positions, int32(i))
+	f.Tokens, f.Segments, f.Positions = append(f.Tokens[:0], first.ids...), f.Segments[:0], f.Positions[:0]
+	for i := range inputRows(x, "tokens") {
+		if i >= n-1 {
+			f.Tokens = append(f.Tokens, 0)
+		}
+		segment := int32(0)
+		if i >= n {
+			segment = -1 // padding, which nothing attends to
+		}
+		f.Segments, f.Positions = append(f.Segments, segment), append(f.Positions, int32(i))
 	}
 	f.Order, f.Pool, f.Slots = f.Positions, append(f.Pool[:0], int32(n-1)), [2]int32{0, 1}
 	first.seen, first.count = 0, len(first.ids)
 	d.slots[first.slot].used = d.rounds
 	return d.run(x, []*reading{first})
-}
-
-// pad fills an input's tokens and segments with a text of n tokens, and with padding, which nothing attends to.
-func pad(tokens, segments, text []int32, n, size int) (_, _ []int32) {
-	tokens, segments = append(tokens[:0], text...), segments[:0]
-	for i := range size {
-		if i >= len(text) {
-			tokens = append(tokens, 0)
-		}
-		segment := int32(0)
-		if i >= n {
-			segment = -1
-		}
-		segments = append(segments, segment)
-	}
-	return tokens, segments
 }
 
 func inputRows(x *exec.Executor, input string) int {

@@ -79,12 +79,18 @@ func (g *Generator) text(r Request) (*Text, error) {
 }
 
 // room is how many tokens the text will have at most.
-func (t *Text) room() int { return min(len(t.ids)+min(t.MaxTokens, t.window), t.window) }
+func (t *Text) room() int {
+	return max(len(t.source), min(len(t.ids)+min(t.MaxTokens, t.window), t.window))
+}
 
 // step goes on after a round in which something of the text has been read.
 func (t *Text) step() {
 	if t.first.IsZero() {
-		t.result.PromptRead += t.count
+		if t.source != nil {
+			t.result.PromptRead += t.behind
+		} else {
+			t.result.PromptRead += t.count
+		}
 	}
 	if t.logits == nil {
 		return

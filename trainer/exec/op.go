@@ -76,12 +76,17 @@ const (
 	// AttentionGrad: attention's inputs, y, lse, dy(R,H·D) -> dq, [dk], [dv], [dbias], in the inputs'
 	// shapes; dbias may be absent where bias is not. It has attention's attributes.
 	OpAttentionGrad
-	// AttentionCached: q(R,H·D), keys(B,T,KV·D), values(B,T,KV·D), positions(R), sequences(R) int32, k(R,KV·D),
-	// v(R,KV·D) -> y(R,H·D): first each row's k and v are written to row positions[r] of keys and values of
-	// its sequence, then it attends to rows 0..positions[r] of these, the last Window of them. Without k and v,
-	// q(R,(H+2·KV)·D) holds both. A row whose position is negative is none: y is 0. Keys and values are of class Cache, and listed
-	// as outputs too. A row has the bits of OpAttention, whatever other rows there are.
+	// AttentionCached: q(R,H·D), keys(B,T,KV·D), values(B,T,KV·D), positions(R), sequences(R) int32, [k(R,KV·D),
+	// v(R,KV·D)], [bias] -> y(R,H·D), [keys, values]: first each row's k and v are written to row positions[r] of keys and
+	// values of its sequence, then it attends to rows 0..positions[r] of these, the last Window of them. Without k and v,
+	// q(R,(H+2·KV)·D) holds both. A row whose position is negative is none: y is 0. Keys and values are of class Cache, and
+	// listed as outputs too; where they are not, nothing is written: k and v are absent, and q(R,H·D) attends to what CacheRows
+	// has written. bias(H,T) or (R,H,T) is added to the scaled products: bias[h][j-i+T-1] for the row at position i and key
+	// j. A row has the bits of OpAttention, whatever other rows there are.
 	OpAttentionCached
+	// CacheRows: x(R,2·W), keys(B,T,W), values(B,T,W), positions(R), sequences(R) int32 -> keys, values: writes the halves
+	// of row r to row positions[r] of keys and of values of its sequence. A row whose position is negative is none.
+	OpCacheRows
 
 	// RelativeScores (Dai et al. 2019): q(R,H·D), k(S,H·D), [qs(R,H·D), seg(2,H·D), types(B·T') int32] ->
 	// y(R,H,S), an attention's bias: the products of a query's heads with those of the distances, k, times
@@ -232,7 +237,7 @@ var opNames = [numOps]string{
 	OpLayerNorm: "layer_norm", OpAddLayerNorm: "add_layer_norm", OpLayerNormGrad: "layer_norm_grad",
 	OpRMSNorm: "rms_norm", OpAddRMSNorm: "add_rms_norm", OpRMSNormGrad: "rms_norm_grad",
 	OpRotations: "rotations", OpRoPE: "rope",
-	OpAttention: "attention", OpAttentionGrad: "attention_grad", OpAttentionCached: "attention_cached",
+	OpAttention: "attention", OpAttentionGrad: "attention_grad", OpAttentionCached: "attention_cached", OpCacheRows: "cache_rows",
 	OpGELU: "gelu", OpGELUGrad: "gelu_grad", OpActivation: "activation", OpActivationGrad: "activation_grad", OpGLU: "glu", OpGLUGrad: "glu_grad",
 	OpTanh: "tanh", OpSigmoid: "sigmoid", OpReLU: "relu", OpTanhGrad: "tanh_grad", OpSigmoidGrad: "sigmoid_grad", OpReLUGrad: "relu_grad",
 	OpAdd: "add", OpAddBias: "add_bias", OpScale: "scale", OpTranspose: "transpose", OpDropout: "dropout",

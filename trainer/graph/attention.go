@@ -167,9 +167,11 @@ type AttendCached struct {
 	Q, K, V      *Node // (R,H·D), (R,KV·D), (R,KV·D); or, with K and V nil, Q (R,(H+2·KV)·D) holds all three
 	Heads        Heads
 	Keys, Values *Node // (B,T,KV·D), made by Cache
+	Kept         bool  // they are in the caches already, by CacheRows: Q is (R,H·D), and nothing is written
 
 	Positions, Sequences *Node // (R) int32
 
+	Bias   *Node   // if any, added to the scaled scores: (H,T) or (R,H,T), for the row at position i and key j at j-i+T-1
 	Window int     // as Attend has it
 	Scale  float64 // of the products; 0: 1/√D
 }
@@ -184,33 +186,68 @@ func (b *Builder) AttentionCached(a AttendCached) *Node {
 	}
 	h := a.Heads
 	n, heads := a.Q.shape[0], h.Query
-	if a.K == nil {
+	if a.K == nil && !a.Kept {
 		heads += 2 * h.KV
 	}
 	d, ok := h.size(b, code, a.Q.shape[1], heads)
-	in := []*Node{a.Q, a.Keys, a.Values, a.Positions, a.Sequences}
 	if a.K != nil {
-		in = append(in, a.K, a.V)
 		ok = ok && b.shape(code, "k", a.K, b.dt, n, h.KV*d) && b.shape(code, "v", a.V, b.dt, n, h.KV*d)
 	}
-	if !ok || !b.shape(code, "keys", a.Keys, b.dt, -1, -1, h.KV*d) ||
-		!b.shape(code, "values", a.Values, b.dt, a.Keys.shape...) ||
+	if !ok || !b.twoCaches(code, a.Keys, a.Values, h.KV*d) ||
 		!b.shape(code, "positions", a.Positions, exec.I32, n) || !b.shape(code, "sequences", a.Sequences, exec.I32, n) {
 		return &Node{}
 	}
-	if !a.Keys.cache || !a.Values.cache || a.Keys == a.Values {
-		return b.fail("%v: keys and values must be two caches", code)
+	t := a.Keys.shape[1]
+	if a.Bias != nil {
+		if len(a.Bias.shape) == 3 {
+			ok = b.shape(code, "bias", a.Bias, b.dt, n, h.Query, t)
+		} else {
+			ok = b.shape(code, "bias", a.Bias, b.dt, h.Query, t)
+		}
+		if !ok {
+			return &Node{}
+		}
 	}
-	if a.Window < 0 {
-		return b.fail("%v: a window of %d", code, a.Window)
+	if a.Window < 0 || a.Kept && a.K != nil {
+		return b.fail("%v: a window of %d, or keys that are kept and given", code, a.Window)
 	}
 	if a.Scale == 0 {
 		a.Scale = 1 / math.Sqrt(float64(d))
 	}
-	return b.apply(op{
-		code:   code,
-		attrs:  exec.Attrs{B: a.Keys.shape[0], T: a.Keys.shape[1], Heads: h.Query, KVHeads: h.KV, Scale: a.Scale, Window: a.Window},
-		out:    []result{{"y", []int{n, h.Query * d}}},
-		writes: []int{1, 2},
-	}, in...)[0]
+	o := op{
+		code:  code,
+		attrs: exec.Attrs{B: a.Keys.shape[0], T: t, Heads: h.Query, KVHeads: h.KV, Scale: a.Scale, Window: a.Window},
+		out:   []result{{"y", []int{n, h.Query * d}}},
+	}
+	if !a.Kept {
+		o.writes = []int{1, 2}
+	}
+	return b.apply(o, a.Q, a.Keys, a.Values, a.Positions, a.Sequences, a.K, a.V, a.Bias)[0]
+}
+
+// CacheRows writes the halves of the rows of x (R,2·W) to rows positions[r] (R) int32 of sequences[r] (R) int32 of keys
+// and values (B,T,W), two caches. A row of a negative position is none.
+func (b *Builder) CacheRows(x, keys, values, positions, sequences *Node) {
+	const code = exec.OpCacheRows
+	if !b.shape(code, "x", x, b.dt, -1, -1) || !b.twoCaches(code, keys, values, x.shape[1]/2) ||
+		!b.shape(code, "positions", positions, exec.I32, x.shape[0]) || !b.shape(code, "sequences", sequences, exec.I32, x.shape[0]) {
+		return
+	}
+	if x.shape[1]%2 != 0 {
+		b.fail("%v: %d columns have no halves", code, x.shape[1])
+		return
+	}
+	b.apply(op{code: code, writes: []int{1, 2}}, x, keys, values, positions, sequences)
+}
+
+// twoCaches wants two caches of keys and values of some width.
+func (b *Builder) twoCaches(code exec.Op, keys, values *Node, width int) bool {
+	if !b.shape(code, "keys", keys, b.dt, -1, -1, width) || !b.shape(code, "values", values, b.dt, keys.shape...) {
+		return false
+	}
+	if !keys.cache || !values.cache || keys == values {
+		b.fail("%v: keys and values must be two caches", code)
+		return false
+	}
+	return true
 }

@@ -197,6 +197,11 @@ func (w *lowering) program(out Outputs, grads map[string]*gorgonia.Node) (*exec.
 	for _, o := range out.Named {
 		roots = append(roots, o.Node.n)
 	}
+	for _, n := range b.g.AllNodes() {
+		if o, ok := n.Op().(*op); ok && len(o.writes) > 0 {
+			roots = append(roots, n)
+		}
+	}
 	copies := map[string]*gorgonia.Node{}
 	for _, p := range w.l.Params {
 		g := grads[p.Name]
@@ -236,7 +241,7 @@ func (w *lowering) program(out Outputs, grads map[string]*gorgonia.Node) (*exec.
 		if id == w.nodes {
 			forward = w.count
 		}
-		if !live[n] {
+		if !live[n] && !b.caches[n] { // caches lie at the same places in all programs
 			continue
 		}
 		switch {

@@ -95,6 +95,9 @@ func (o *op) shape() tensor.Shape {
 		return o.out[0].shape
 	}
 	n := 0
+	if len(o.out) == 0 { // it only writes: nothing reads the node
+		n = 1
+	}
 	for _, r := range o.out {
 		n += r.elems()
 	}

@@ -20,7 +20,7 @@ type Inputs struct {
 	B, T      int
 	Tokens    *graph.Node // (R)
 	Segments  *graph.Node // (R); nil: decoding of R rows, with caches of B sequences of T tokens
-	Sequences *graph.Node // (R), the sequence of each row, in decoding only
+	Sequences *graph.Node // (R), the sequence of each row, in decoding, and in encoding for it
 	Positions *graph.Node // (R)
 	Order     *graph.Node // (R)
 	Targets   *graph.Node // (R) tokens, or the labels of a token classifier; a classifier and Pretraining add the loss of these tokens to that of their labels
@@ -28,10 +28,11 @@ type Inputs struct {
 	Types     *graph.Node // (R) types of tokens; nil: the family has none
 	Rng       *graph.Node // (4); nil: no dropout
 
-	EncT    int // rows of each sequence of the encoder; 0: no encoder
+	EncT    int // rows of each sequence of the encoder, or in Encode of all together; 0: no encoder
 	Encoder struct {
 		Tokens   *graph.Node // (B·EncT)
 		Segments *graph.Node // (B·EncT); rows of the decoder see the rows of their own segment
+		Last     *graph.Node // (R) in decoding: the last row of the encoder that each row sees, of those that are kept
 	}
 
 	Memory struct {

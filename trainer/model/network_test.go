@@ -330,7 +330,7 @@ func checkDecode(t *testing.T, f *fixture) {
 					for len(feed.Tokens) < (rows+3)/4*4 { // up to a size that there is a program of
 						feed.Tokens, feed.Positions, feed.Sequences = append(feed.Tokens, -1), append(feed.Positions, -1), append(feed.Sequences, 0)
 					}
-					x, err := s.Executor(len(feed.Tokens))
+					x, err := s.Executor(Decode, len(feed.Tokens))
 					if err != nil {
 						t.Fatal(err)
 					}

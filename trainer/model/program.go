@@ -25,6 +25,9 @@ const (
 	// at once, or one of each of some sequences. Keys and values of up to T tokens of a sequence are kept.
 	// Output: logits (P,V), of the rows in pool, P = min(B,S).
 	Decode
+	// Encode: reads S tokens with an encoder, of one or several of B sequences, each whole: tokens of a sequence have its
+	// segment. Keeps what the layers of the decoder read of them, up to T tokens of a sequence. No output.
+	Encode
 )
 
 func (k Kind) String() string {
@@ -35,6 +38,8 @@ func (k Kind) String() string {
 		return "evaluate"
 	case Decode:
 		return "decode"
+	case Encode:
+		return "encode"
 	}
 	return fmt.Sprintf("Kind(%d)", int(k))
 }
@@ -87,8 +92,9 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 	if s > 0 {
 		name += fmt.Sprintf(" S=%d", s)
 	}
+	cached := k == Decode || k == Encode // with caches of what came before
 	switch {
-	case k != Train && k != Evaluate && k != Decode:
+	case k < Train || k > Encode:
 		err = fmt.Errorf("%v is not known", k)
 	case batch < 1 || t < 1 || s < 0:
 		err = fmt.Errorf("%s: want B and T above 0, S 0 or more", name)
@@ -98,13 +104,13 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 		err = fmt.Errorf("%s: the network is one for inference", name)
 	case k == Train && o.Head.Headless():
 		err = fmt.Errorf("%s: a %v has no loss to learn from", name, o.Head)
-	case k == Decode && o.Head != LanguageModel:
-		err = fmt.Errorf("%s: a %v does not decode", name, o.Head)
-	case k == Decode && c.Writing() != Cached:
-		err = fmt.Errorf("%s: %s does not decode", name, c.ModelType)
-	case k == Decode && s == 0:
+	case cached && o.Head != LanguageModel:
+		err = fmt.Errorf("%s: a %v does not %v", name, o.Head, k)
+	case k == Decode && c.Writing() != Cached && c.Writing() != Answered, k == Encode && c.Writing() != Answered:
+		err = fmt.Errorf("%s: %s does not %v", name, c.ModelType, k)
+	case cached && s == 0:
 		err = fmt.Errorf("%s: want S, the number of tokens, above 0", name)
-	case k != Decode && s > 0 && (k == Train && o.Head == LanguageModel || o.Head == TokenClassifier):
+	case !cached && s > 0 && (k == Train && o.Head == LanguageModel || o.Head == TokenClassifier):
 		err = fmt.Errorf("%s: a %v has no pooled rows here: want S = 0", name, o.Head)
 	case o.Head.pools() && s == 0:
 		err = fmt.Errorf("%s: a %v needs S, the number of sequences, above 0", name, o.Head)
@@ -114,7 +120,9 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 	}
 
 	encoderT := 0
-	if c.Traits().EncoderDecoder && o.Head != TokenClassifier && o.Head != Encoder {
+	if k == Encode {
+		encoderT = s
+	} else if !cached && c.Traits().EncoderDecoder && o.Head != TokenClassifier && o.Head != Encoder {
 		if encoderT = o.EncoderLength; encoderT == 0 {
 			encoderT = t
 		}
@@ -135,16 +143,18 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 	}
 	in := Inputs{B: batch, T: t, S: s, EncT: encoderT}
 	rows := batch * t
-	if k == Decode {
+	if cached {
 		rows, in.S = s, min(batch, s)
 	}
 	in.Tokens = b.Input("tokens", exec.I32, rows)
 	in.Positions = b.Input("positions", exec.I32, rows)
-	if k == Decode {
+	if cached {
 		in.Sequences = b.Input("sequences", exec.I32, rows)
 	} else {
-		in.Segments = b.Input("segments", exec.I32, rows)
 		in.Order = b.Input("order", exec.I32, rows)
+	}
+	if k != Decode {
+		in.Segments = b.Input("segments", exec.I32, rows)
 	}
 	if c.Traits().TokenTypes {
 		keys := rows
@@ -155,7 +165,12 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 		}
 		in.Types = b.Input("types", exec.I32, keys)
 	}
-	if encoderT > 0 {
+	switch {
+	case k == Encode:
+		in.S = 0
+	case k == Decode && c.Traits().EncoderDecoder:
+		in.Encoder.Last = b.Input("encoder_last", exec.I32, rows)
+	case encoderT > 0:
 		in.Encoder.Tokens = b.Input("encoder_tokens", exec.I32, batch*encoderT)
 		in.Encoder.Segments = b.Input("encoder_segments", exec.I32, batch*encoderT)
 	}
@@ -163,7 +178,7 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 		in.Pool = b.Input("pool", exec.I32, in.S)
 	}
 	switch {
-	case k == Decode, o.Head.Headless():
+	case cached, o.Head.Headless():
 	case o.Head == QuestionAnswering:
 		in.Spans, in.Answers = b.Input("spans", exec.I32, s, 2), b.Input("answers", exec.I32, s, 2)
 		in.LabelWeights = b.Input("label_weights", dt, s)
@@ -209,7 +224,7 @@ func parameters(c Config, dt exec.DType, o Options) (*graph.Builder, error) {
 }
 
 // Program builds a program over the parameters of a layout, for b sequences of t tokens; it needs no device.
-// s is the number of pooled rows, or for Decode that of tokens.
+// s is the number of pooled rows, or for Decode and Encode that of tokens.
 func Program(c Config, l *exec.Layout, o Options, k Kind, b, t, s int) (*exec.Program, error) {
 	g, out, err := builder(c, l.DType, o, k, b, t, s)
 	if err != nil {

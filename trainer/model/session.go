@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"strings"
 
 	"hone/trainer/exec"
 )
@@ -14,7 +15,7 @@ type Session struct {
 	slots, size int
 	caches      []exec.Value
 	bytes       int
-	execs       map[int]*exec.Executor
+	execs       map[reader]*exec.Executor
 	copied      []byte // on the way from slot to slot
 }
 
@@ -24,7 +25,7 @@ func (n *Network) NewSession(slots, size int) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{net: n, slots: slots, size: size, bytes: p.Size(exec.Cache), execs: map[int]*exec.Executor{}}
+	s := &Session{net: n, slots: slots, size: size, bytes: p.Size(exec.Cache), execs: map[reader]*exec.Executor{}}
 	s.mem = n.mem.WithCache(s.bytes)
 	for _, v := range p.Values {
 		if v.Class == exec.Cache {
@@ -41,12 +42,20 @@ func (s *Session) Size() int  { return s.size }
 // Bytes is the size of the caches.
 func (s *Session) Bytes() int { return s.bytes }
 
-// Executor is the program that reads so many tokens, bound to the network's memory and the session's caches.
-func (s *Session) Executor(rows int) (*exec.Executor, error) {
-	if x := s.execs[rows]; x != nil {
+// reader is a program that reads so many tokens.
+type reader struct {
+	kind Kind
+	rows int
+}
+
+// Executor is the program of a kind, Decode or Encode, that reads so many tokens, bound to the network's memory and the
+// session's caches.
+func (s *Session) Executor(k Kind, rows int) (*exec.Executor, error) {
+	key := reader{k, rows}
+	if x := s.execs[key]; x != nil {
 		return x, nil
 	}
-	p, err := s.net.Program(Decode, s.slots, s.size, rows)
+	p, err := s.net.Program(k, s.slots, s.size, rows)
 	if err != nil {
 		return nil, err
 	}
@@ -57,13 +66,25 @@ func (s *Session) Executor(rows int) (*exec.Executor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
-	s.execs[rows] = x
+	s.execs[key] = x
 	return x, nil
 }
 
+// encoded is what the names of caches begin with that have what an encoder has read.
+const encoded = "encoded."
+
 // Copy copies what a session of the same network, which may be s itself, has in a slot of the tokens from first on up
-// to last, not with it, into another slot.
+// to last, not with it, into another slot
 func (s *Session) Copy(slot int, of *Session, from, first, last int) error {
+	return s.copy(slot, of, from, first, last, false)
+}
+
+// CopyEncoded copies what a session of the same network has in a slot of the first tokens of an encoder.
+func (s *Session) CopyEncoded(slot int, of *Session, from, tokens int) error {
+	return s.copy(slot, of, from, 0, tokens, true)
+}
+
+func (s *Session) copy(slot int, of *Session, from, first, last int, ofEncoder bool) error {
 	if of.net != s.net || first < 0 || last > min(s.size, of.size) || min(slot, from) < 0 || slot >= s.slots || from >= of.slots {
 		return fmt.Errorf("model: a session of %d texts of %d tokens has no copy of tokens %d to %d of text %d of one of %d of %d as text %d",
 			s.slots, s.size, first, last, from, of.slots, of.size, slot)
@@ -73,6 +94,9 @@ func (s *Session) Copy(slot int, of *Session, from, first, last int) error {
 	}
 	for i := range s.caches {
 		to, src := &s.caches[i], &of.caches[i]
+		if strings.HasPrefix(to.Name, encoded) != ofEncoder {
+			continue
+		}
 		row := to.DType.Bytes(to.Shape[2])
 		if n := (last - first) * row; cap(s.copied) < n {
 			s.copied = make([]byte, n)

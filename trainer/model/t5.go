@@ -150,18 +150,37 @@ func (m *t5) Forward(b *graph.Builder, in Inputs) Outputs {
 	b.Scope("embed")
 	normal := graph.Init{Std: m.InitializerFactor}
 	shared := b.Param(m.body+"shared.weight", normal, m.VocabSize, m.DModel)
-	tokens, source := in.Encoder.Tokens, graph.Attend{T: in.EncT, Segments: in.Encoder.Segments}
-	if encodes(m.head) {
-		tokens, source = in.Tokens, graph.Attend{T: in.T, Segments: in.Segments}
+	layers := cmp.Or(m.NumDecoderLayers, m.NumLayers)
+	var source t5Source
+	if in.Sequences != nil {
+		source.kept = m.caches(b, in, layers)
 	}
-	source.Order = b.Constant("encoder order", make([]int32, in.B*source.T), in.B*source.T)
-	encoded := m.stack(b, in, "encoder", m.NumLayers, b.Embed(shared, tokens), source, nil, source)
-	if encodes(m.head) {
+	if in.Segments != nil { // else the encoder has read the text already
+		tokens := in.Encoder.Tokens
+		source.sight = graph.Attend{T: in.EncT, Segments: in.Encoder.Segments}
+		switch {
+		case source.kept != nil: // one after another, of any sequences
+			tokens, source.sight.Segments = in.Tokens, in.Segments
+		case encodes(m.head):
+			tokens, source.sight = in.Tokens, graph.Attend{T: in.T, Segments: in.Segments}
+		}
+		rows := in.B * source.sight.T
+		if source.kept != nil {
+			rows = in.EncT
+		}
+		source.sight.Order = b.Constant("encoder order", make([]int32, rows), rows)
+		source.rows = m.stack(b, in, "encoder", m.NumLayers, b.Embed(shared, tokens), source.sight, nil)
+	}
+	switch {
+	case source.kept != nil && source.rows != nil:
+		m.keep(b, in, source)
+		return Outputs{}
+	case encodes(m.head):
 		b.Scope(m.head.String())
-		return decoded(b, in, m.Config, m.head, "classifier", normal, b.Dropout(encoded, m.ClassifierDropout, in.Rng), shared, 0)
+		return decoded(b, in, m.Config, m.head, "classifier", normal, b.Dropout(source.rows, m.ClassifierDropout, in.Rng), shared, 0)
 	}
 	rows := graph.Attend{T: in.T, Segments: in.Segments, Order: in.Order}
-	x := m.stack(b, in, "decoder", cmp.Or(m.NumDecoderLayers, m.NumLayers), b.Embed(shared, in.Tokens), rows, encoded, source)
+	x := m.stack(b, in, "decoder", layers, b.Embed(shared, in.Tokens), rows, &source)
 	if m.head == Classifier { // of the last token
 		b.Scope(m.head.String())
 		x = b.Dropout(b.Embed(x, in.Pool), m.ClassifierDropout, in.Rng) // (S,C)
@@ -175,30 +194,68 @@ func (m *t5) Forward(b *graph.Builder, in Inputs) Outputs {
 	return decoded(b, in, m.Config, m.head, "", normal, x, shared, 0)
 }
 
-// stack is the encoder, or, where encoded has the rows of an encoder, the decoder: x (R,C) -> (R,C). rows and source say
-// which rows see each other.
-func (m *t5) stack(b *graph.Builder, in Inputs, name string, layers int, x *graph.Node, rows graph.Attend, encoded *graph.Node, source graph.Attend) *graph.Node {
+// A t5Source is what a decoder has of an encoder: its rows, and which of them see each other; or, in decoding, caches.
+type t5Source struct {
+	rows  *graph.Node // (R',C)
+	sight graph.Attend
+	kept  []t5Caches // by layer of the decoder
+}
+
+// t5Caches are those of a layer of the decoder, (B,T,C) each: of its own rows, and of the encoder's.
+type t5Caches struct{ keys, values, encodedKeys, encodedValues *graph.Node }
+
+func (m *t5) caches(b *graph.Builder, in Inputs, layers int) []t5Caches {
+	kept := make([]t5Caches, layers)
+	for i := range kept {
+		cache := func(name string) *graph.Node {
+			return b.Cache(fmt.Sprintf(name, i), in.B, in.T, m.NumHeads*m.DKV)
+		}
+		kept[i] = t5Caches{cache("decoder.%d.keys"), cache("decoder.%d.values"), cache(encoded + "%d.keys"), cache(encoded + "%d.values")}
+	}
+	return kept
+}
+
+// keep keeps the keys and values that the decoder's layers make of the encoder's rows.
+func (m *t5) keep(b *graph.Builder, in Inputs, source t5Source) {
+	for i, c := range source.kept {
+		b.Layer(m.NumLayers+i, fmt.Sprintf("decoder.%d.cross", i))
+		_, k, v := m.projections(fmt.Sprintf("%sdecoder.block.%d.layer.1.EncDecAttention.", m.body, i))
+		b.CacheRows(joint(b, source.rows, m.DModel, false, k, v), c.encodedKeys, c.encodedValues, in.Positions, in.Sequences)
+	}
+}
+
+// stack is the encoder, or, where there is a source, the decoder: x (R,C) -> (R,C). rows says which rows see each other.
+func (m *t5) stack(b *graph.Builder, in Inputs, name string, layers int, x *graph.Node, rows graph.Attend, source *t5Source) *graph.Node {
 	rows.Dropout, rows.Rng = m.DropoutRate, in.Rng
 	cross := rows
-	cross.KeyT, cross.KeySegments, cross.KeyOrder = source.T, source.Segments, source.Order
+	distances := 2*rows.T - 1
+	first := 0
+	if source != nil { // the decoder's layers come after the encoder's
+		first = m.NumLayers
+		if cross.KeyT, cross.KeySegments, cross.KeyOrder = source.sight.T, source.sight.Segments, source.sight.Order; source.kept != nil {
+			distances = rows.T
+		}
+	}
 	b.Scope(name + ".bias")
 	rows.Bias = distanceBias(b, m.body+name+".block.0.layer.0.SelfAttention.relative_attention_bias", m.init(1/math.Sqrt(float64(m.DModel))),
-		m.NumHeads, m.RelativeAttentionNumBuckets, m.RelativeAttentionMaxDistance, rows.T, encoded == nil)
+		m.NumHeads, m.RelativeAttentionNumBuckets, m.RelativeAttentionMaxDistance, rows.T, distances, source == nil)
 	x = b.Dropout(x, m.DropoutRate, in.Rng)
-	first := 0
-	if encoded != nil { // the decoder's layers come after the encoder's
-		first = m.NumLayers
-	}
 	for i := range layers {
 		block := fmt.Sprintf("%s%s.block.%d.layer.", m.body, name, i)
 		b.Layer(first+i, fmt.Sprintf("%s.%d.attention", name, i))
+		var own, ofSource *graph.AttendCached // in decoding
+		if source != nil && source.kept != nil {
+			c := source.kept[i]
+			own = &graph.AttendCached{Keys: c.keys, Values: c.values, Positions: in.Positions, Sequences: in.Sequences, Bias: rows.Bias}
+			ofSource = &graph.AttendCached{Keys: c.encodedKeys, Values: c.encodedValues, Positions: in.Encoder.Last, Sequences: in.Sequences, Kept: true}
+		}
 		a := m.norm(b, block+"0.layer_norm", x)
-		a = m.attention(b, block+"0.SelfAttention.", a, a, rows)
+		a = m.attention(b, block+"0.SelfAttention.", a, a, rows, own)
 		x = b.Add(x, b.Dropout(a, m.DropoutRate, in.Rng))
 		last := block + "1."
-		if encoded != nil {
+		if source != nil {
 			b.Layer(first+i, fmt.Sprintf("%s.%d.cross", name, i))
-			a = m.attention(b, block+"1.EncDecAttention.", m.norm(b, block+"1.layer_norm", x), encoded, cross)
+			a = m.attention(b, block+"1.EncDecAttention.", m.norm(b, block+"1.layer_norm", x), source.rows, cross, ofSource)
 			x = b.Add(x, b.Dropout(a, m.DropoutRate, in.Rng))
 			last = block + "2."
 		}
@@ -210,19 +267,34 @@ func (m *t5) stack(b *graph.Builder, in Inputs, name string, layers int, x *grap
 	return b.Dropout(m.norm(b, m.body+name+".final_layer_norm", x), m.DropoutRate, in.Rng)
 }
 
-// attention of x (R,C) to keys (R',C).
-func (m *t5) attention(b *graph.Builder, name string, x, keys *graph.Node, a graph.Attend) *graph.Node {
+// projections make an attention's queries, keys and values.
+func (m *t5) projections(name string) (q, k, v projection) {
+	inner, perC := m.NumHeads*m.DKV, 1/math.Sqrt(float64(m.DModel))
+	return projection{name + "q", inner, m.init(perC / math.Sqrt(float64(m.DKV)))},
+		projection{name + "k", inner, m.init(perC)}, projection{name + "v", inner, m.init(perC)}
+}
+
+// attention of x (R,C) to keys (R',C); in decoding to those of caches.
+func (m *t5) attention(b *graph.Builder, name string, x, keys *graph.Node, a graph.Attend, cached *graph.AttendCached) *graph.Node {
 	c, inner := m.DModel, m.NumHeads*m.DKV
-	perC := 1 / math.Sqrt(float64(c))
-	q := projection{name + "q", inner, m.init(perC / math.Sqrt(float64(m.DKV)))}
-	k, v := projection{name + "k", inner, m.init(perC)}, projection{name + "v", inner, m.init(perC)}
-	if keys == x {
+	q, k, v := m.projections(name)
+	a.Heads, a.Scale = graph.Heads{Query: m.NumHeads, KV: m.NumHeads}, 1
+	switch {
+	case keys == x:
 		a.Q = joint(b, x, c, false, q, k, v)
-	} else {
+	case keys == nil: // kept
+		a.Q = joint(b, x, c, false, q)
+	default:
 		a.Q, a.K = joint(b, x, c, false, q), joint(b, keys, c, false, k, v)
 	}
-	a.Heads, a.Scale = graph.Heads{Query: m.NumHeads, KV: m.NumHeads}, 1
-	return linear(b, name+"o", m.init(1/math.Sqrt(float64(inner))), b.Attention(a), inner, c, false)
+	var y *graph.Node
+	if cached != nil {
+		cached.Q, cached.Heads, cached.Scale = a.Q, a.Heads, a.Scale
+		y = b.AttentionCached(*cached)
+	} else {
+		y = b.Attention(a)
+	}
+	return linear(b, name+"o", m.init(1/math.Sqrt(float64(inner))), y, inner, c, false)
 }
 
 // mlp is wo·f(wi·x), or gated wo·(f(wi_0·x)∘(wi_1·x)).

@@ -19,6 +19,8 @@ type cachedJob[T float] struct {
 	positions, sequences []int32
 	t, heads, kv, dim    int
 	window               int // rows that a query sees up to its own; 0: all
+	bias                 []T // (H,T) or (R,H,T), ldr elements a row; nil: none
+	ldr                  int
 	scale                T
 	stretches            []stretch // kept between launches
 }
@@ -31,7 +33,7 @@ const writeRows = 16
 
 func (j *cachedJob[T]) chunk(i, worker int) {
 	if j.writing {
-		ld := j.kv * j.dim
+		ld := j.kv * j.dim // of a row
 		for r := i * writeRows; r < min(len(j.positions), (i+1)*writeRows); r++ {
 			if at := j.cached(r); at >= 0 {
 				copy(j.keys[at:at+ld], j.k[r*j.ldk:])
@@ -108,6 +110,15 @@ func (j *cachedJob[T]) attend(r stretch, kv int, w *scratch) {
 					continue
 				}
 				o.product(u.m, n, d, u.q, o.ld, 1, o.kt, tileLD, o.s, tileLD, false, square)
+				if j.bias != nil {
+					for k := range u.m {
+						row, h := of(q0 + i*tileRows + k)
+						if seen := int(o.orders.seen[k]); seen > 0 {
+							at := row*j.ldr + (h+1)*j.t - 1 - int(j.positions[row]) + k0
+							o.add(1, seen, o.s, k*tileLD, tileLD, j.bias, at, 0, math.Log2E)
+						}
+					}
+				}
 				o.hide(u.m, n)
 				u.softmax(&o, n)
 				u.add(&o, n, v, ldv, square)
@@ -144,55 +155,105 @@ func (j *cachedJob[T]) split() {
 	}
 }
 
-// attentionCached: q(R,H·D), keys(B,T,KV·D), values, positions(R), sequences(R), k(R,KV·D), v -> y(R,H·D), keys,
-// values; or, without k and v, q(R,(H+2·KV)·D).
-func attentionCached[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
-	inputs := 5
-	if len(args) == 10 {
-		inputs = 7
-	} else if err := operands(in, args, 8); err != nil {
-		return err
+// cacheOf sets the caches, and where rows lie in them.
+func (j *cachedJob[T]) cacheOf(in *exec.Instr, keys, values, positions, sequences exec.Arg, rows int) error {
+	if len(keys.Shape) != 3 {
+		return fmt.Errorf("cpu: %v: keys of shape %v", in.Op, keys.Shape)
 	}
-	a := &in.Attrs
-	rows, w, err := rowsCols(in, args, 0)
-	if err != nil {
-		return err
-	}
-	heads := a.Heads // in q
-	if inputs == 5 {
-		heads += 2 * a.KVHeads
-	}
-	if a.Heads < 1 || a.KVHeads < 1 || a.Heads%a.KVHeads != 0 || a.Window < 0 || w%heads != 0 || len(args[1].Shape) != 3 {
-		return mismatch(in, args)
-	}
-	j := &js.cached
-	*j = cachedJob[T]{
-		d: d, t: args[1].Shape[1], heads: a.Heads, kv: a.KVHeads, dim: w / heads, window: a.Window, scale: T(a.Scale),
-		q: view[T](args[0]), keys: view[T](args[1]), values: view[T](args[2]),
-		positions: view[int32](args[3]), sequences: view[int32](args[4]), y: view[T](args[inputs]), ldq: w, ldk: w, stretches: j.stretches,
-	}
-	defer func() { *j = cachedJob[T]{stretches: j.stretches} }()
-	if inputs == 5 {
-		j.k, j.v = j.q[a.Heads*j.dim:], j.q[(a.Heads+a.KVHeads)*j.dim:]
-	} else {
-		j.k, j.v, j.ldk = view[T](args[5]), view[T](args[6]), a.KVHeads*j.dim
-		if len(j.k) != rows*j.ldk || len(j.v) != rows*j.ldk {
-			return mismatch(in, args)
-		}
-	}
-	b := args[1].Shape[0]
-	if n := b * j.t * j.kv * j.dim; len(j.keys) != n || len(j.values) != n || len(j.positions) != rows || len(j.sequences) != rows || len(j.y) != rows*j.heads*j.dim {
-		return mismatch(in, args)
+	j.keys, j.values, j.positions, j.sequences = view[T](keys), view[T](values), view[int32](positions), view[int32](sequences)
+	b, n := keys.Shape[0], keys.Shape[0]*keys.Shape[1]*j.kv*j.dim
+	if j.t = keys.Shape[1]; len(j.keys) != n || len(j.values) != n || len(j.positions) != rows || len(j.sequences) != rows {
+		return fmt.Errorf("cpu: %v: caches %v and %v do not fit %d rows of %d heads of %d", in.Op, keys.Shape, values.Shape, rows, j.kv, j.dim)
 	}
 	for r, p := range j.positions {
 		if s := j.sequences[r]; p >= 0 && (int(p) >= j.t || s < 0 || int(s) >= b) {
 			return fmt.Errorf("cpu: %v %s: row %d: position %d of sequence %d is outside the caches of %d sequences of %d", in.Op, in.Note, r, p, s, b, j.t)
 		}
 	}
+	return nil
+}
+
+// attentionCached: q(R,H·D), keys(B,T,KV·D), values, positions(R), sequences(R), k(R,KV·D), v, bias -> y(R,H·D), keys,
+// values; or, without k and v, q(R,(H+2·KV)·D); or, without keys and values as results, q(R,H·D) alone.
+func attentionCached[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
+	const inputs = 8
+	if len(args) != inputs+1 {
+		if err := operands(in, args, inputs+3); err != nil {
+			return err
+		}
+	}
+	a := &in.Attrs
+	rows, w, err := rowsCols(in, args, 0)
+	if err != nil {
+		return err
+	}
+	writes, apart := len(args) == inputs+3, args[5].Buffer != nil
+	heads := a.Heads // in q
+	if writes && !apart {
+		heads += 2 * a.KVHeads
+	}
+	if a.Heads < 1 || a.KVHeads < 1 || a.Heads%a.KVHeads != 0 || a.Window < 0 || w%heads != 0 || apart && !writes {
+		return mismatch(in, args)
+	}
+	j := &js.cached
+	*j = cachedJob[T]{
+		d: d, heads: a.Heads, kv: a.KVHeads, dim: w / heads, window: a.Window, scale: T(a.Scale), bias: view[T](args[7]),
+		q: view[T](args[0]), y: view[T](args[inputs]), ldq: w, ldk: w, stretches: j.stretches,
+	}
+	defer func() { *j = cachedJob[T]{stretches: j.stretches} }()
+	if err := j.cacheOf(in, args[1], args[2], args[3], args[4], rows); err != nil {
+		return err
+	}
+	if len(args[7].Shape) == 3 {
+		j.ldr = j.heads * j.t
+	}
+	if len(j.y) != rows*j.heads*j.dim || j.bias != nil && len(j.bias) != max(1, rows*min(1, j.ldr))*j.heads*j.t {
+		return mismatch(in, args)
+	}
+	switch {
+	case apart:
+		if j.k, j.v, j.ldk = view[T](args[5]), view[T](args[6]), a.KVHeads*j.dim; len(j.k) != rows*j.ldk || len(j.v) != rows*j.ldk {
+			return mismatch(in, args)
+		}
+	case writes:
+		j.k, j.v = j.q[a.Heads*j.dim:], j.q[(a.Heads+a.KVHeads)*j.dim:]
+	}
 	j.split()
-	j.writing = true
-	d.pool.run(chunks(rows, writeRows), j)
-	j.writing = false
+	if writes {
+		j.write()
+	}
 	d.pool.run(len(j.stretches)*j.kv, j)
+	return nil
+}
+
+// write writes the rows' keys and values to the caches.
+func (j *cachedJob[T]) write() {
+	j.writing = true
+	j.d.pool.run(chunks(len(j.positions), writeRows), j)
+	j.writing = false
+}
+
+// cacheRows: x(R,2·W), keys(B,T,W), values, positions(R), sequences(R) -> keys, values.
+func cacheRows[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
+	if err := operands(in, args, 7); err != nil {
+		return err
+	}
+	rows, w, err := rowsCols(in, args, 0)
+	if err != nil {
+		return err
+	}
+	if w == 0 || w%2 != 0 {
+		return mismatch(in, args)
+	}
+	j := &js.cached
+	*j = cachedJob[T]{d: d, kv: 1, dim: w / 2, k: view[T](args[0]), ldk: w, stretches: j.stretches}
+	defer func() { *j = cachedJob[T]{stretches: j.stretches} }()
+	if err := j.cacheOf(in, args[1], args[2], args[3], args[4], rows); err != nil {
+		return err
+	}
+	if rows > 0 {
+		j.v = j.k[w/2:]
+		j.write()
+	}
 	return nil
 }

@@ -443,12 +443,18 @@ func TestCachedAttentionEqualsAttention(t *testing.T) {
 	everyKernels(t, func(t *testing.T, k *kernels) {
 		r := rand.New(rand.NewPCG(33, 34))
 		d := testDevice(t, 2, k.name)
-		for _, s := range []struct{ kv, window int }{{1, 0}, {2, 0}, {4, 0}, {2, 1}, {1, 50}, {4, 64}, {2, 97}} {
+		for _, s := range []struct {
+			kv, window int
+			biased     bool
+		}{{1, 0, false}, {2, 0, false}, {4, 0, false}, {2, 1, false}, {1, 50, false}, {4, 64, false}, {2, 97, false}, {4, 0, true}, {1, 50, true}} {
 			const b, n, heads, dim = 2, 140, 4, 24
 			whole := newAttention(r, b, n, heads, s.kv, dim).windowed(s.window)
+			if s.biased {
+				whole.bias = fill[float64](r, heads*(2*n-1))
+			}
 			want := whole.run(t, d, make([]float64, b*n*heads*dim))[0]
 			for _, most := range []int{1, 7, 64, n} { // rows of a sequence read at once
-				t.Run(fmt.Sprintf("%d key heads, window %d, %d rows", s.kv, s.window, most), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%d key heads, window %d, bias %v, %d rows", s.kv, s.window, s.biased, most), func(t *testing.T) {
 					checkCached(t, r, d, whole, want, b, n, most)
 				})
 			}
@@ -467,6 +473,22 @@ func checkCached(t *testing.T, r *rand.Rand, d *Device, whole *attentionCase, wa
 	}
 	keys, values := place[float32](t, d, cache), place[float32](t, d, cache)
 	in := &exec.Instr{Op: exec.OpAttentionCached, Attrs: exec.Attrs{Heads: heads, KVHeads: kv, Scale: whole.attrs.Scale, Window: whole.attrs.Window}}
+	bias := func(rows int) tensor { // of all, or of each of so many rows
+		if whole.bias == nil {
+			return absent
+		}
+		span := n + 3
+		x := make([]float64, 0, heads*span)
+		for h := range heads {
+			for c := range span { // c - (span-1) keys from the query
+				x = append(x, whole.bias[h*(2*n-1)+max(0, c-(span-1)+n-1)])
+			}
+		}
+		if rows == 0 {
+			return floats(x, heads, span)
+		}
+		return tensor{shape: []int{rows, heads, span}, f: slices.Repeat(x, rows)}
+	}
 	done := make([]int, b)
 	for slices.Min(done) < n {
 		var rows, positions, sequences []int32
@@ -493,7 +515,7 @@ func checkCached(t *testing.T, r *rand.Rand, d *Device, whole *attentionCase, wa
 		step := tensor{shape: []int{len(rows), w}, f: qkv}
 		at, of := place[float32](t, d, ints(positions...)), place[float32](t, d, ints(sequences...))
 		y := place[float32](t, d, outputs([]int{len(rows), heads * dim})[0])
-		if err := d.Launch(in, []exec.Arg{place[float32](t, d, step), keys, values, at, of, y, keys, values}); err != nil {
+		if err := d.Launch(in, []exec.Arg{place[float32](t, d, step), keys, values, at, of, {}, {}, place[float32](t, d, bias(0)), y, keys, values}); err != nil {
 			t.Fatal(err)
 		}
 		got := fetch[float32](t, d, y)
@@ -507,7 +529,7 @@ func checkCached(t *testing.T, r *rand.Rand, d *Device, whole *attentionCase, wa
 		}
 		apart := place[float32](t, d, outputs([]int{len(rows), heads * dim})[0])
 		if err := d.Launch(in, []exec.Arg{place[float32](t, d, parts[0]), keys, values, at, of,
-			place[float32](t, d, parts[1]), place[float32](t, d, parts[2]), apart, keys, values}); err != nil {
+			place[float32](t, d, parts[1]), place[float32](t, d, parts[2]), place[float32](t, d, bias(len(rows))), apart, keys, values}); err != nil {
 			t.Fatal(err)
 		}
 		sameBits(t, "apart", fetch[float32](t, d, apart), got)
@@ -522,7 +544,7 @@ func checkCached(t *testing.T, r *rand.Rand, d *Device, whole *attentionCase, wa
 	args := func(position, sequence int32) []exec.Arg {
 		y := place[float32](t, d, outputs([]int{2, heads * dim})[0])
 		return []exec.Arg{place[float32](t, d, tensor{shape: []int{2, w}, f: make([]float64, 2*w)}), keys, values,
-			place[float32](t, d, ints(5, position)), place[float32](t, d, ints(1, sequence)), y, keys, values}
+			place[float32](t, d, ints(5, position)), place[float32](t, d, ints(1, sequence)), {}, {}, place[float32](t, d, bias(0)), y, keys, values}
 	}
 	good := args(int32(n), 2)
 	if n := testing.AllocsPerRun(5, func() { d.Launch(in, good) }); n != 0 {
@@ -533,6 +555,50 @@ func checkCached(t *testing.T, r *rand.Rand, d *Device, whole *attentionCase, wa
 			t.Errorf("wrote position %d of sequence %d", bad[0], bad[1])
 		}
 	}
+}
+
+// Keys and values that were written by themselves, in pieces, give the bits of attention to other rows.
+func TestCacheRows(t *testing.T) {
+	everyKernels(t, func(t *testing.T, k *kernels) {
+		r := rand.New(rand.NewPCG(37, 38))
+		d := testDevice(t, 2, k.name)
+		const b, n, tk, heads, kv, dim = 2, 5, 90, 4, 2, 24
+		whole := newCross(r, b, n, tk, heads, kv, dim, fusedKV)
+		want := whole.run(t, d, make([]float64, b*n*heads*dim))[0]
+		cache := tensor{shape: []int{b, tk + 9, kv * dim}, f: make([]float64, b*(tk+9)*kv*dim)}
+		for i := range cache.f {
+			cache.f[i] = math.NaN()
+		}
+		keys, values := place[float32](t, d, cache), place[float32](t, d, cache)
+		for from := 0; from < b*tk; from += 37 {
+			var positions, sequences []int32
+			var x []float64
+			for row := from; row < min(b*tk, from+37); row++ {
+				positions, sequences = append(positions, int32(row%tk), -1), append(sequences, int32(row/tk), 5)
+				x = append(append(x, whole.k[row*2*kv*dim:(row+1)*2*kv*dim]...), slices.Repeat([]float64{math.NaN()}, 2*kv*dim)...)
+			}
+			in := &exec.Instr{Op: exec.OpCacheRows}
+			args := []exec.Arg{place[float32](t, d, floats(x, len(positions), 2*kv*dim)), keys, values, place[float32](t, d, ints(positions...)), place[float32](t, d, ints(sequences...)), keys, values}
+			if err := d.Launch(in, args); err != nil {
+				t.Fatal(err)
+			}
+			if n := testing.AllocsPerRun(5, func() { d.Launch(in, args) }); n != 0 {
+				t.Errorf("%v allocations a launch", n)
+			}
+		}
+		var last, sequences []int32
+		for i := range b * n {
+			last, sequences = append(last, tk-1), append(sequences, int32(i/n))
+		}
+		y := place[float32](t, d, outputs([]int{b * n, heads * dim})[0])
+		in := &exec.Instr{Op: exec.OpAttentionCached, Attrs: whole.attrs}
+		err := d.Launch(in, []exec.Arg{place[float32](t, d, floats(whole.qkv, b*n, heads*dim)), keys, values,
+			place[float32](t, d, ints(last...)), place[float32](t, d, ints(sequences...)), {}, {}, {}, y})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sameBits(t, "attention", fetch[float32](t, d, y), want)
+	})
 }
 
 // A score that is no number shows, also beside masks.

@@ -370,7 +370,7 @@ func TestOpsRefuse(t *testing.T) {
 func TestEveryOpHasACase(t *testing.T) {
 	own := map[exec.Op]string{
 		exec.OpLinear: "TestLinear", exec.OpLinearGradX: "TestLinear", exec.OpLinearGradW: "TestLinear",
-		exec.OpAttentionCached: "TestCachedAttentionEqualsAttention", exec.OpRemember: "TestRemember",
+		exec.OpAttentionCached: "TestCachedAttentionEqualsAttention", exec.OpCacheRows: "TestCacheRows", exec.OpRemember: "TestRemember",
 		exec.OpActivation: "TestGradientsAgainstDifferences", exec.OpActivationGrad: "TestGradientsAgainstDifferences",
 		exec.OpAdd: "TestElementwiseOps", exec.OpCopy: "TestElementwiseOps", exec.OpConcat: "TestElementwiseOps", exec.OpSplit: "TestElementwiseOps",
 		exec.OpDequantize: "TestQuantized of trainer/model", exec.OpAdamW: "TestAdamWAgainstTorch",

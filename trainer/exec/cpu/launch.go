@@ -132,6 +132,8 @@ func launch[T float](d *Device, j *jobs[T], in *exec.Instr, args []exec.Arg) err
 		return attentionGrad(d, j, in, args)
 	case exec.OpAttentionCached:
 		return attentionCached(d, j, in, args)
+	case exec.OpCacheRows:
+		return cacheRows(d, j, in, args)
 	case exec.OpDropout:
 		return dropout(d, j, in, args)
 	case exec.OpCrossEntropy:
