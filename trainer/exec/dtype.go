@@ -1,11 +1,6 @@
 package exec
 
-import (
-	"encoding/binary"
-	"fmt"
-
-	"hone/checkpoint/float"
-)
+import "fmt"
 
 // DType is the type of a value's elements.
 type DType uint8
@@ -17,6 +12,10 @@ const (
 	// Q8_0 is llama.cpp's type: blocks of 32 elements along the last dimension, stored as a scale d in float16
 	// and 32 int8 numbers q; an element is d·q. A quantised parameter is read-only, so it must be frozen.
 	Q8_0
+	// Q4_0 has numbers of 4 bits: an element is d·(q-8).
+	Q4_0
+	// Q4_1 has a minimum m too: an element is d·q + m.
+	Q4_1
 	// BF16 is the upper half of a float32. Like a quantised type it is one in which parameters are stored, not computed.
 	BF16
 	// F16 is IEEE 754's binary16, stored likewise.
@@ -28,7 +27,7 @@ const (
 var dtypes = [numDTypes]struct {
 	name         string
 	elems, bytes int // of a block: of one element, where it is not quantised
-}{F32: {"f32", 1, 4}, F64: {"f64", 1, 8}, I32: {"i32", 1, 4}, Q8_0: {"q8_0", 32, 34}, BF16: {"bf16", 1, 2}, F16: {"f16", 1, 2}}
+}{F32: {"f32", 1, 4}, F64: {"f64", 1, 8}, I32: {"i32", 1, 4}, Q8_0: {"q8_0", 32, 34}, Q4_0: {"q4_0", 32, 18}, Q4_1: {"q4_1", 32, 20}, BF16: {"bf16", 1, 2}, F16: {"f16", 1, 2}}
 
 func (d DType) String() string { return dtypes[d].name }
 
@@ -50,31 +49,4 @@ func (d DType) Size() int {
 		panic(fmt.Sprintf("exec: an element of %v has no size of its own", d))
 	}
 	return dtypes[d].bytes
-}
-
-// Dequantize gives the elements of whole blocks: the definition that OpDequantize follows
-// bit for bit. Each product of scale and element is exact in float32.
-func Dequantize(d DType, dst []float32, blocks []byte) error {
-	if !d.Stored() || len(dst)%d.Block() != 0 || len(blocks) != d.Bytes(len(dst)) {
-		return fmt.Errorf("exec: %d bytes are not %d elements of %v", len(blocks), len(dst), d)
-	}
-	value := float.FromF16
-	switch d {
-	case BF16:
-		value = float.FromBF16
-		fallthrough
-	case F16:
-		for i := range dst {
-			dst[i] = value(binary.LittleEndian.Uint16(blocks[2*i:]))
-		}
-		return nil
-	}
-	for i := 0; i < len(dst); i += 32 {
-		b := blocks[i/32*34:][:34]
-		scale := float.FromF16(binary.LittleEndian.Uint16(b))
-		for k, q := range b[2:] {
-			dst[i+k] = scale * float32(int8(q))
-		}
-	}
-	return nil
 }

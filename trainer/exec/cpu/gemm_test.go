@@ -10,26 +10,6 @@ import (
 	"time"
 )
 
-// fma32 is a·b+c rounded once: float64 holds the product of two float32 exactly, but
-// not always the sum, so that is rounded to odd first (Boldo & Melquiond 2008).
-func fma32(a, b, c float32) float32 {
-	p, x := float64(a)*float64(b), float64(c)
-	s := p + x
-	if math.IsInf(s, 0) || s != s {
-		return float32(s)
-	}
-	bb := s - p
-	err := (p - (s - bb)) + (x - bb) // the exact rest (Knuth)
-	if err != 0 && math.Float64bits(s)&1 == 0 {
-		if (err > 0) == (s > 0) {
-			s = math.Float64frombits(math.Float64bits(s) + 1)
-		} else {
-			s = math.Float64frombits(math.Float64bits(s) - 1)
-		}
-	}
-	return float32(s)
-}
-
 func TestFMA32(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 20000 {

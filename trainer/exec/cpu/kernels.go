@@ -23,6 +23,7 @@ type kernels struct {
 	gemmKernels
 	panels panelKernels
 	peakKernels
+	quantKernels
 	rowsKernels
 }
 

@@ -9,6 +9,7 @@ var avx2Kernels = kernels{
 	gemmKernels:        gemm_avx2,
 	panels:             panel_avx2,
 	peakKernels:        peak_avx2,
+	quantKernels:       quant_avx2,
 	rowsKernels:        rows_avx2,
 }
 
@@ -20,5 +21,6 @@ var avx512Kernels = kernels{
 	gemmKernels:        gemm_avx512,
 	panels:             panel_avx512,
 	peakKernels:        peak_avx512,
+	quantKernels:       quant_avx512,
 	rowsKernels:        rows_avx512,
 }

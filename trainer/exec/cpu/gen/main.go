@@ -44,6 +44,7 @@ var nouns = []struct {
 	{"gemm", "", (*asm).gemm},
 	{"panel", "", (*asm).panels},
 	{"peak", "", (*asm).peak},
+	{"quant", "", (*asm).quant},
 	{"rows", "", (*asm).rows},
 }
 
@@ -121,7 +122,10 @@ func (a *asm) zero(r string) {
 
 // declare begins a function with Go parameters like "n int, dst, src *float32" and no
 // results, and writes its Go declaration.
-func (a *asm) declare(name, params string) {
+func (a *asm) declare(name, params string) { a.declareFrame(name, params, 0) }
+
+// declareFrame is declare of a function with bytes on the stack, from (SP) on.
+func (a *asm) declareFrame(name, params string, frame int) {
 	size, names := 0, 0
 	for _, p := range strings.Split(params, ", ") {
 		names++
@@ -136,7 +140,11 @@ func (a *asm) declare(name, params string) {
 		size = (size+width-1)/width*width + names*width
 		names = 0
 	}
-	a.f("TEXT ·%s_%s(SB), NOSPLIT, $0-%d", name, a.name, size)
+	flags := "NOSPLIT"
+	if frame > 0 {
+		flags = "0" // it may be more than is left
+	}
+	a.f("TEXT ·%s_%s(SB), %s, $%d-%d", name, a.name, flags, frame, size)
 	a.protos = append(a.protos, fmt.Sprintf("//go:noescape\nfunc %s_%s(%s)", name, a.name, params))
 }
 
