@@ -27,28 +27,29 @@ func Dequantize(d DType, dst []float32, blocks []byte) error {
 		}
 		return nil
 	}
-	var zero float32
-	if d == Q4_0 {
-		zero = 8
-	}
+	dequantize(d, dst, blocks)
+	return nil
+}
+
+func dequantize(d DType, dst []float32, blocks []byte) {
 	for ; len(dst) > 0; dst, blocks = dst[blockLen:], blocks[dtypes[d].bytes:] {
 		scale := float.FromF16(binary.LittleEndian.Uint16(blocks))
-		if d == Q8_0 {
+		switch d {
+		case Q8_0:
 			for k, q := range blocks[2:34] {
 				dst[k] = scale * float32(int8(q))
 			}
-			continue
-		}
-		q, m := blocks[2:18], float32(0)
-		if d == Q4_1 {
-			q, m = blocks[4:20], float.FromF16(binary.LittleEndian.Uint16(blocks[2:]))
-		}
-		for k, b := range q {
-			dst[k] = float32(scale*(float32(b&15)-zero)) + m
-			dst[k+16] = float32(scale*(float32(b>>4)-zero)) + m
+		case Q4_0:
+			for k, b := range blocks[2:18] {
+				dst[k], dst[k+16] = scale*(float32(b&15)-8), scale*(float32(b>>4)-8)
+			}
+		case Q4_1:
+			m := float.FromF16(binary.LittleEndian.Uint16(blocks[2:]))
+			for k, b := range blocks[4:20] {
+				dst[k], dst[k+16] = float32(scale*float32(b&15))+m, float32(scale*float32(b>>4))+m
+			}
 		}
 	}
-	return nil
 }
 
 // The blocks of 32 rows of a quantised matrix, at the same k, lie in its panels as one: the 32 scales; of Q4_1 the 32
@@ -85,19 +86,22 @@ func PackBlocks(d DType, n, k int, dst, rows []byte) {
 
 // UnpackBlocks is the reverse of PackBlocks.
 func UnpackBlocks(d DType, n, k int, rows, src []byte) {
-	eachBlock(d, n, k, src, rows, func(panel, row []byte, lane int) { unpackBlock(d, row, panel, lane) })
+	eachBlock(d, n, k, src, rows, func(panel, row []byte, lane int) { UnpackBlock(d, row, panel, lane) })
 }
 
-// UnpackRow gives the blocks of one row of a matrix in panels.
-func UnpackRow(d DType, k, row int, dst, src []byte) {
+// DequantizeRow gives the elements of one row of a matrix in panels: len(dst) is K.
+func DequantizeRow(d DType, dst []float32, src []byte, row int) {
+	var b [34]byte // the largest block
 	size := d.Bytes(blockLen)
-	panels := src[row/PanelWidth*PanelWidth*d.Bytes(k):]
-	for b := range k / blockLen {
-		unpackBlock(d, dst[b*size:(b+1)*size], panels[b*PanelWidth*size:], row%PanelWidth)
+	panel := src[row/PanelWidth*PanelWidth*d.Bytes(len(dst)):]
+	for ; len(dst) > 0; dst, panel = dst[blockLen:], panel[PanelWidth*size:] {
+		UnpackBlock(d, b[:size], panel, row%PanelWidth)
+		dequantize(d, dst[:blockLen], b[:size])
 	}
 }
 
-func unpackBlock(d DType, row, panel []byte, lane int) {
+// UnpackBlock is the block of one of 32 rows, of those of a panel at the same k.
+func UnpackBlock(d DType, row, panel []byte, lane int) {
 	le := binary.LittleEndian
 	head := d.head()
 	for at := 0; at < head; at += 2 {

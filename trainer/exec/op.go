@@ -21,7 +21,7 @@ const (
 
 	// Linear: x(R,K), w, [bias(N)] -> y(R,N) = x·wᵀ + bias.
 	// w is (N,K) as in torch.nn.Linear, or (K,N) as in GPT-2's Conv1D when Attrs.Transposed. It may be in panels of T or of
-	// BF16, and is read so: an element has the same bits.
+	// BF16, F16 or a quantised type, and is read so: an element has the same bits.
 	OpLinear
 	// LinearGradX: dy(R,N), w -> dx(R,K).
 	OpLinearGradX
@@ -290,6 +290,7 @@ type Attrs struct {
 	Activation                Activation // of OpActivation, and of a gated linear unit
 	Erf                       bool       // GELU by the error function
 	BF16                      bool       // of matrix products: the operands are rounded to bf16, and added in float32
+	Int8                      bool       // of products with a quantised weight: rows of x are rounded to 8 bits
 }
 
 // Activation is a function of one number.

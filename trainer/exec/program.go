@@ -179,8 +179,13 @@ func (p *Program) Print(w io.Writer) error {
 
 func (in *Instr) suffix() string {
 	s := in.Attrs.suffix(in.Op)
-	if in.Attrs.BF16 {
-		s = strings.Replace("["+strings.Trim(s, "[]")+" bf16]", "[ ", "[", 1)
+	for _, rounded := range []struct {
+		name string
+		is   bool
+	}{{"bf16", in.Attrs.BF16}, {"int8", in.Attrs.Int8}} {
+		if rounded.is {
+			s = strings.Replace("["+strings.Trim(s, "[]")+" "+rounded.name+"]", "[ ", "[", 1)
+		}
 	}
 	return s
 }

@@ -40,6 +40,7 @@ type Builder struct {
 	lowered bool
 	again   bool // layers run again for their gradients
 	bf16    bool // matrix products round their operands
+	int8    bool // products with quantised weights round their other operand
 	packed  bool // weights are kept as products read them
 	unfused bool // set by tests: each node stays an instruction
 
@@ -109,6 +110,9 @@ func (b *Builder) Recompute() { b.again = true }
 
 // BF16 makes matrix products round their operands to bf16. See exec.Builder.BF16.
 func (b *Builder) BF16() { b.bf16 = true }
+
+// Int8 makes products with quantised weights round their other operand to 8 bits. See exec.Builder.Int8.
+func (b *Builder) Int8() { b.int8 = true }
 
 // Pack keeps parameters that only products and embeddings read in the form that products read. They must be frozen.
 func (b *Builder) Pack() { b.packed = true }
@@ -243,11 +247,15 @@ func (b *Builder) Params() []exec.ParamInfo {
 
 // form is how a parameter is kept.
 func (b *Builder) form(p param) exec.Form {
-	if !b.packed || b.bf16 || b.dt != exec.F32 || b.err != nil || p.info.Trainable || p.info.DType.Quantized() ||
+	if !b.packed || b.bf16 || b.dt != exec.F32 || b.err != nil || p.info.Trainable ||
 		len(p.info.Shape) != 2 || !slices.Equal(p.info.Shape, p.node.shape) {
 		return exec.Rows
 	}
-	return b.readAs(p.node.n)
+	form := b.readAs(p.node.n)
+	if form == exec.PanelsT && p.info.DType.Quantized() { // whose blocks are of outputs
+		return exec.Rows
+	}
+	return form
 }
 
 // readAs is the form in which all operations that read a matrix want it; rows, where they differ.

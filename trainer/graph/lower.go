@@ -279,6 +279,9 @@ func (w *lowering) program(out Outputs, grads map[string]*gorgonia.Node) (*exec.
 	if !b.unfused {
 		w.x.Fuse()
 	}
+	if b.int8 {
+		w.x.Int8()
+	}
 	return w.x.Program()
 }
 

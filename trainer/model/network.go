@@ -221,6 +221,10 @@ func (n *Network) Weight(name string, dst []float32) error {
 		return nil
 	case p.Form == exec.Rows:
 		return exec.Dequantize(p.DType, dst, data)
+	case p.DType.Quantized():
+		blocks := make([]byte, p.DType.Bytes(p.Elems))
+		exec.UnpackBlocks(p.DType, p.Shape[0], p.Shape[1], blocks, data)
+		return exec.Dequantize(p.DType, dst, blocks)
 	case p.DType == exec.BF16, p.DType == exec.F16:
 		rows := make([]uint16, len(dst))
 		exec.Unpack(p.Form, p.Shape, rows, elementsOf[uint16](data))
@@ -230,7 +234,7 @@ func (n *Network) Weight(name string, dst []float32) error {
 	return nil
 }
 
-// SetBlocks sets a quantised parameter from its blocks.
+// SetBlocks sets a quantised parameter from its blocks, row by row.
 func (n *Network) SetBlocks(name string, blocks []byte) error {
 	p, ok := n.layout.Param(name)
 	if !ok {
@@ -238,6 +242,11 @@ func (n *Network) SetBlocks(name string, blocks []byte) error {
 	}
 	if !p.DType.Quantized() || len(blocks) != p.DType.Bytes(p.Elems) {
 		return fmt.Errorf("model: parameter %s is %v of %d bytes, not blocks of %d bytes", name, p.DType, p.DType.Bytes(p.Elems), len(blocks))
+	}
+	if p.Form != exec.Rows {
+		packed := make([]byte, p.Bytes())
+		exec.PackBlocks(p.DType, p.Shape[0], p.Shape[1], packed, blocks)
+		blocks = packed
 	}
 	return n.mem.Upload(exec.Param, p.Offset, blocks)
 }

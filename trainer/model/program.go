@@ -66,8 +66,10 @@ type Options struct {
 	// Inference makes a network without gradients: no parameter is trainable, and the weights of matrix products
 	// lie in panels, as the products read them. Results keep their bits.
 	Inference bool
-	BF16      bool                          // matrix products of linear layers round their operands to bf16
-	State     func(layout *exec.Layout) int // bytes of the state arena (moments, accumulated gradients); nil: none
+	// Int8 makes products with quantised weights round their other operand to 8 bits, which is faster, and loses precision.
+	Int8  bool
+	BF16  bool                          // matrix products of linear layers round their operands to bf16
+	State func(layout *exec.Layout) int // bytes of the state arena (moments, accumulated gradients); nil: none
 }
 
 // slots is the number of memories of a program: those that this step reads, and those that the next one will.
@@ -140,6 +142,9 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 	}
 	if o.BF16 {
 		b.BF16()
+	}
+	if o.Int8 {
+		b.Int8()
 	}
 	in := Inputs{B: batch, T: t, S: s, EncT: encoderT}
 	rows := batch * t

@@ -2,11 +2,15 @@ package model
 
 import (
 	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 
+	"hone/checkpoint/float"
 	"hone/trainer/exec"
 	"hone/trainer/exec/cpu"
 )
@@ -125,6 +129,134 @@ func checkQuantized(t *testing.T, c Config, o cpu.Options, frozen func(name stri
 	}
 	if !strings.Contains(listing.String(), "dequantize") || !strings.Contains(listing.String(), ":q8_0") {
 		t.Errorf("the listing does not show it:\n%s", listing.String())
+	}
+}
+
+// A network for inference that keeps its matrices in blocks gives the loss, the logits and the decoded logits of one that
+// has their values as floats, bit for bit, whatever the number of rows. With activations of 8 bits it gives others, which
+// do not depend on it either.
+func TestQuantizedInference(t *testing.T) {
+	for _, c := range families(64, 16) {
+		c.VocabSize = 95
+		for _, kernels := range kernelSets(t) {
+			for _, dt := range []exec.DType{exec.Q8_0, exec.Q4_0, exec.Q4_1} {
+				t.Run(fmt.Sprint(c.ModelType, "/", kernels, "/", dt), func(t *testing.T) {
+					checkQuantizedInference(t, c, cpu.Options{Threads: 2, Kernels: kernels}, dt)
+				})
+			}
+		}
+	}
+}
+
+func checkQuantizedInference(t *testing.T, c Config, o cpu.Options, dt exec.DType) {
+	plain := network(t, o, exec.F32, c, Options{Inference: true})
+	if err := plain.Init(3); err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for _, p := range plain.Layout().Params {
+		names[p.Name] = p.Form == exec.Panels && p.Shape[1]%dt.Block() == 0
+	}
+	stored := func(name string) exec.DType {
+		if names[name] {
+			return dt
+		}
+		return exec.F32
+	}
+	exact := network(t, o, exec.F32, c, Options{Inference: true, Stored: stored})
+	rounded := network(t, o, exec.F32, c, Options{Inference: true, Stored: stored, Int8: true})
+	r := rand.New(rand.NewPCG(7, 8))
+	some := 0
+	for _, p := range exact.Layout().Params {
+		values := make([]float32, p.Elems)
+		if !p.DType.Quantized() {
+			if err := plain.Weight(p.Name, values); err != nil {
+				t.Fatal(err)
+			}
+			for _, n := range []*Network{exact, rounded} {
+				if err := n.SetWeight(p.Name, values); err != nil {
+					t.Fatal(err)
+				}
+			}
+			continue
+		}
+		some++
+		blocks := make([]byte, dt.Bytes(p.Elems))
+		for i := range blocks {
+			blocks[i] = byte(r.Uint32())
+		}
+		for i := 0; i < len(blocks); i += dt.Bytes(32) { // scales of about 0.1 over the largest number
+			shift := map[exec.DType]int{exec.Q8_0: 10, exec.Q4_0: 6, exec.Q4_1: 7}[dt]
+			binary.LittleEndian.PutUint16(blocks[i:], float.ToF16(float32(math.Ldexp(1+r.Float64(), -shift))))
+			if dt == exec.Q4_1 {
+				binary.LittleEndian.PutUint16(blocks[i+2:], float.ToF16(float32(r.NormFloat64()/10)))
+			}
+		}
+		for _, n := range []*Network{exact, rounded} {
+			if err := n.SetBlocks(p.Name, blocks); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := exact.Weight(p.Name, values); err != nil {
+			t.Fatal(err)
+		}
+		want := make([]float32, p.Elems)
+		if err := exec.Dequantize(dt, want, blocks); err != nil || !slices.Equal(values, want) {
+			t.Fatalf("%s comes back with other values (%v)", p.Name, err)
+		}
+		if err := plain.SetWeight(p.Name, values); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if some == 0 {
+		if c.ModelType == "gpt2" { // whose matrices are transposed, and here it has no other
+			return
+		}
+		t.Fatal("nothing is quantised")
+	}
+	f := random(c, 2, 16, 5)
+	outputs := func(n *Network) (loss, decoded []float64) {
+		x := executor(t, n, Evaluate, 2, 16, 0)
+		run(t, n, x, f)
+		loss = append(read(t, x, "loss"), read(t, x, "nll")...)
+		// A text at once, and a token at a time.
+		s, err := n.NewSession(1, 16)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, parts := range [][]int32{{13}, {1, 9, 2, 1}} {
+			at := int32(0)
+			for _, rows := range parts {
+				x, err := s.Executor(Decode, int(rows))
+				if err != nil {
+					t.Fatal(err)
+				}
+				feed := &Feed{Pool: []int32{rows - 1}}
+				for i := range rows {
+					feed.Tokens, feed.Positions, feed.Sequences = append(feed.Tokens, f.Tokens[at+i]), append(feed.Positions, at+i), append(feed.Sequences, 0)
+				}
+				run(t, n, x, feed)
+				if at += rows; at == 13 {
+					decoded = append(decoded, read(t, x, "logits")...)
+				}
+			}
+		}
+		if half := len(decoded) / 2; !slices.Equal(decoded[:half], decoded[half:]) {
+			t.Error("logits depend on how many tokens are read at once")
+		}
+		return loss, decoded
+	}
+	wantLoss, want := outputs(plain)
+	loss, got := outputs(exact)
+	if !slices.Equal(loss, wantLoss) || !slices.Equal(got, want) {
+		t.Errorf("other bits than of floats: loss %v, want %v", loss[0], wantLoss[0])
+	}
+	loss, got = outputs(rounded)
+	if slices.Equal(got, want) {
+		t.Error("activations are not rounded to 8 bits")
+	}
+	if d := math.Abs(loss[0] - wantLoss[0]); d > 0.02*wantLoss[0] {
+		t.Errorf("loss %v with activations of 8 bits, %v without", loss[0], wantLoss[0])
 	}
 }
 

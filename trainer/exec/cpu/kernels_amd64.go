@@ -2,6 +2,8 @@
 
 package cpu
 
+import "golang.org/x/sys/cpu"
+
 var avx2Kernels = kernels{
 	name: "avx2", lanes: 8,
 	attention:          attention_avx2,
@@ -21,6 +23,15 @@ var avx512Kernels = kernels{
 	gemmKernels:        gemm_avx512,
 	panels:             panel_avx512,
 	peakKernels:        peak_avx512,
-	quantKernels:       quant_avx512,
+	quantKernels:       quantAVX512(),
 	rowsKernels:        rows_avx512,
+}
+
+// quantAVX512 takes the sums of 8 bits from AVX2 where the processor has no VPDPBUSD; they are the same bits.
+func quantAVX512() quantKernels {
+	k := quant_avx512
+	if !cpu.X86.HasAVX512VNNI {
+		k.dot8 = quant_avx2.dot8
+	}
+	return k
 }

@@ -83,7 +83,7 @@ func readable(op exec.Op, args []exec.Arg) bool {
 		weight = 0
 	}
 	for i := range args {
-		if a := &args[i]; (a.DType.Stored() || a.Form != exec.Rows) && (i != weight || a.Form == exec.Rows || a.DType.Quantized()) {
+		if a := &args[i]; (a.DType.Stored() || a.Form != exec.Rows) && (i != weight || a.Form == exec.Rows) {
 			return false
 		}
 	}

@@ -28,7 +28,7 @@ type panelKernel func(kc, n int, a *float32, lda int, b *byte, bstep int, c *flo
 // of gives the kernels that read a type; nil: there are none.
 func (k *panelKernels) of(dt exec.DType) []panelKernel {
 	switch dt {
-	case exec.F32:
+	case exec.F32, exec.Q8_0, exec.Q4_0, exec.Q4_1: // these as floats, see quantised
 		return k.f32
 	case exec.BF16:
 		return k.bf16
@@ -48,8 +48,9 @@ func (d *Device) linearPanels(in *exec.Instr, args []exec.Arg, j panelJob) error
 	if err != nil {
 		return err
 	}
-	j.b, j.dt = b.bytes, w.DType
-	if len(j.b) != w.DType.Bytes(w.Form.Elems(w.Shape)) || len(j.a) != j.m*j.k || len(j.c) != j.m*j.n {
+	j.b, j.dt, j.int8 = b.bytes, w.DType, in.Attrs.Int8
+	if w.DType.Quantized() && (j.k%w.DType.Block() != 0 || w.Form != exec.Panels) || j.int8 && !w.DType.Quantized() ||
+		len(j.b) != w.DType.Bytes(w.Form.Elems(w.Shape)) || len(j.a) != j.m*j.k || len(j.c) != j.m*j.n {
 		return mismatch(in, args)
 	}
 	d.panels = j
@@ -64,8 +65,11 @@ type panelJob struct {
 	a, c, bias   []float32 // (m,k), (m,n), (n) or nil
 	b            []byte    // n·k elements of dt, in panels
 	dt           exec.DType
-	rows, panels int // of a block
-	across       int // blocks side by side
+	int8         bool   // rows are rounded to 8 bits
+	rounded      []byte // the rows then
+	rounding     bool   // the region that does it
+	rows, panels int    // of a block
+	across       int    // blocks side by side
 }
 
 const panelSide = exec.PanelWidth
@@ -88,6 +92,9 @@ func (j *panelJob) start(d *Device) {
 		// Four blocks for each thread, so that one that is held up delays the others little: of panels, by fours, since the
 		// kernels of few rows take as many at once; of rows too where that leaves too few.
 		j.panels = min(all, (all+16*threads-1)/(16*threads)*4)
+		if j.dt.Quantized() { // whose kernels take one
+			j.panels = (all + 4*threads - 1) / (4 * threads)
+		}
 		blocks := (all + j.panels - 1) / j.panels
 		if tile := max(1, len(d.kern.panels.of(j.dt))); blocks < 2*threads && j.m > 2*tile {
 			parts := (2*threads + blocks - 1) / blocks
@@ -97,16 +104,28 @@ func (j *panelJob) start(d *Device) {
 	j.across = (all + j.panels - 1) / j.panels
 	for _, w := range d.scratch { // see gemmJob.start
 		lend[float32](w, slotRows, panelSide*max(1, len(d.kern.panels.of(j.dt))))
+		if j.dt.Quantized() {
+			j.reserve(w)
+		}
+	}
+	if j.int8 {
+		j.round()
 	}
 	d.pool.run((j.m+j.rows-1)/j.rows*j.across, j)
 	*j = panelJob{}
 }
 
 func (j *panelJob) chunk(i, worker int) {
+	if j.rounding {
+		j.roundRows(i)
+		return
+	}
 	row, panel := i/j.across*j.rows, i%j.across*j.panels
 	rows, panels := min(j.rows, j.m-row), min(j.panels, panelsOf(j.n)-panel)
 	w := j.d.scratch[worker]
-	if k := j.d.kern.panels.of(j.dt); k != nil {
+	if j.dt.Quantized() {
+		j.quantised(w, row, rows, panel, panels)
+	} else if k := j.d.kern.panels.of(j.dt); k != nil {
 		j.multiply(w, k, row, rows, panel, panels)
 	} else {
 		j.generic(row, rows, panel, panels)
@@ -138,28 +157,33 @@ func (j *panelJob) multiply(w *scratch, kernel []panelKernel, row, rows, panel, 
 			if rows <= tile {
 				n = panel + panels - p
 			}
-			whole := min(n, j.n/panelSide-p) // panels that C has all columns of
-			for i := row; i < row+rows; i += tile {
-				m := min(tile, row+rows-i)
-				a := &j.a[i*j.k+k0]
-				if whole > 0 {
-					kernel[m-1](kc, whole, a, 4*j.k, &j.b[(p*j.k+k0)*size], j.k*size, &j.c[i*j.n+p*panelSide], 4*j.n, k0 > 0)
-				}
-				if whole < n { // the last
-					c, from := lend[float32](w, slotRows, m*panelSide), (p+whole)*panelSide
-					if k0 > 0 {
-						for r := range m {
-							copy(c[r*panelSide:], j.c[(i+r)*j.n+from:][:j.n-from])
-						}
-					}
-					kernel[m-1](kc, 1, a, 4*j.k, &j.b[((p+whole)*j.k+k0)*size], j.k*size, &c[0], 4*panelSide, k0 > 0)
-					for r := range m {
-						copy(j.c[(i+r)*j.n+from:][:j.n-from], c[r*panelSide:])
-					}
-				}
-			}
+			j.tiles(w, kernel, row, rows, p, n, k0, kc, j.b[(p*j.k+k0)*size:], j.k*size)
 			if rows <= tile {
 				break
+			}
+		}
+	}
+}
+
+// tiles adds kc steps from k0 on to rows of n panels from panel p on, which lie in b, bstep bytes apart.
+func (j *panelJob) tiles(w *scratch, kernel []panelKernel, row, rows, p, n, k0, kc int, b []byte, bstep int) {
+	whole := min(n, j.n/panelSide-p) // panels that C has all columns of
+	for i := row; i < row+rows; i += len(kernel) {
+		m := min(len(kernel), row+rows-i)
+		a := &j.a[i*j.k+k0]
+		if whole > 0 {
+			kernel[m-1](kc, whole, a, 4*j.k, &b[0], bstep, &j.c[i*j.n+p*panelSide], 4*j.n, k0 > 0)
+		}
+		if whole < n { // the last
+			c, from := lend[float32](w, slotRows, m*panelSide), (p+whole)*panelSide
+			if k0 > 0 {
+				for r := range m {
+					copy(c[r*panelSide:], j.c[(i+r)*j.n+from:][:j.n-from])
+				}
+			}
+			kernel[m-1](kc, 1, a, 4*j.k, &b[whole*bstep], bstep, &c[0], 4*panelSide, k0 > 0)
+			for r := range m {
+				copy(j.c[(i+r)*j.n+from:][:j.n-from], c[r*panelSide:])
 			}
 		}
 	}
@@ -194,6 +218,10 @@ func widen(dt exec.DType, dst []float32, src []byte) {
 
 // panelRow gives row r of a matrix (N,K) in panels.
 func panelRow(dt exec.DType, dst []float32, b []byte, r int) {
+	if dt.Quantized() {
+		exec.DequantizeRow(dt, dst, b, r)
+		return
+	}
 	size := dt.Bytes(1)
 	at := (r/panelSide*len(dst)*panelSide + r%panelSide) * size
 	for k := range dst {

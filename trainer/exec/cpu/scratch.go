@@ -24,7 +24,7 @@ const (
 )
 
 // lend gives n elements of a slot, aligned to 64 bytes, with whatever was left in them.
-func lend[T float | uint16](s *scratch, at slot, n int) []T {
+func lend[T float | uint16 | byte](s *scratch, at slot, n int) []T {
 	size := n * int(unsafe.Sizeof(*new(T)))
 	if len(s.slots[at]) < size {
 		s.grow(at, size)
