@@ -21,7 +21,7 @@ type labels struct{}
 
 func (labels) scores(o data.Objective) bool { return !o.OfText() }
 
-func (labels) Baselines() []Baseline { return []Baseline{majority, naiveBayes, randomInit} }
+func (labels) Baselines() []Baseline { return []Baseline{majority, naiveBayes, tfidf, randomInit} }
 
 func (labels) what(*data.Config) string { return "the label of each" }
 
@@ -96,6 +96,21 @@ func (labels) Score(ctx context.Context, y *Yardstick, net, random *model.Networ
 			}
 			y.Say(fmt.Sprintf("%s: α = %g, chosen on validation", name, nb.Alpha()))
 			predict = nb.Predict
+		case tfidf.Name:
+			train, err := y.labelled(ctx, y.Corpus.Train)
+			if err != nil {
+				return nil, nil, err
+			}
+			val, err := y.labelled(ctx, y.Corpus.Validation)
+			if err != nil {
+				return nil, nil, err
+			}
+			m, err := FitTFIDF(train, val, len(labels))
+			if err != nil {
+				return nil, nil, err
+			}
+			y.Say(fmt.Sprintf("%s: %s", name, m.Chosen()))
+			predict = func(text string) (int, []float64) { return m.Predict(text, "") }
 		case randomInit.Name:
 			if random == nil {
 				continue

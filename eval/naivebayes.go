@@ -7,10 +7,35 @@ import (
 	"unicode"
 )
 
-// Labelled has texts with their labels in [0, classes).
+// Labelled has texts, or pairs of them, with their labels in [0, classes).
 type Labelled struct {
-	Texts  []string
-	Labels []int
+	Texts   []string
+	Seconds []string // of pairs; else nil
+	Labels  []int
+}
+
+// second gives the second text of item i.
+func (l *Labelled) second(i int) string {
+	if l.Seconds == nil {
+		return ""
+	}
+	return l.Seconds[i]
+}
+
+// check fails if there is no text, or not a label in [0, classes) for each. of says which texts.
+func (l *Labelled) check(of string, classes int) error {
+	if len(l.Texts) != len(l.Labels) || l.Seconds != nil && len(l.Seconds) != len(l.Texts) {
+		return fmt.Errorf("%s: %d texts, %d labels", of, len(l.Texts), len(l.Labels))
+	}
+	if len(l.Texts) == 0 {
+		return fmt.Errorf("%s: no texts", of)
+	}
+	for i, k := range l.Labels {
+		if k < 0 || k >= classes {
+			return fmt.Errorf("%s: item %d: label %d outside [0, %d)", of, i, k, classes)
+		}
+	}
+	return nil
 }
 
 var naiveBayes = Baseline{Name: "naive_bayes", Tunes: true, Labels: true}
@@ -34,21 +59,11 @@ var alphas = []float64{0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 
 // labels); validation is used for nothing else. A class that does not occur in train
 // has probability 0.
 func FitNaiveBayes(train, validation Labelled, classes int) (*NaiveBayes, error) {
-	for _, s := range []struct {
-		name string
-		Labelled
-	}{{"train", train}, {"validation", validation}} {
-		if len(s.Texts) != len(s.Labels) {
-			return nil, fmt.Errorf("naive bayes: %s: %d texts, %d labels", s.name, len(s.Texts), len(s.Labels))
-		}
-		if len(s.Texts) == 0 {
-			return nil, fmt.Errorf("naive bayes: %s: no texts", s.name)
-		}
-		for i, l := range s.Labels {
-			if l < 0 || l >= classes {
-				return nil, fmt.Errorf("naive bayes: %s: item %d: label %d outside [0, %d)", s.name, i, l, classes)
-			}
-		}
+	if err := train.check("naive bayes: train", classes); err != nil {
+		return nil, err
+	}
+	if err := validation.check("naive bayes: validation", classes); err != nil {
+		return nil, err
 	}
 
 	m := &NaiveBayes{words: map[string]int32{}, prior: make([]float64, classes), counts: make([][]float64, classes), sums: make([]float64, classes)}
