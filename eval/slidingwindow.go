@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 	"unicode"
+
+	"hone/eval/metric"
 )
 
 var slidingWindow = Baseline{Name: "sliding_window", Labels: true}
@@ -18,61 +20,50 @@ type Question struct {
 // A SlidingWindow answers a question with the words of its context around which most of the words of
 // the question stand, after the baseline of Richardson et al. 2013: each word of the question counts
 // by its rarity in the context, and less the farther it is from the answer: divided by its distance, and
-// by 2 for each end of a sentence between them. The answer has as many words as most answers in
-// training.
+// by 2 for each end of a sentence between them.
 type SlidingWindow struct {
-	words      int  // of an answer
+	words      int  // of an answer, or fewer where the context has no more
 	characters bool // the question's pairs of characters are looked for, for languages with endings
 }
 
 // reach is the number of words on each side of an answer that are looked at.
 const reach = 10
 
-// FitSlidingWindow counts the words of the training answers, and chooses between words and pairs of
-// characters by how many of the answers overlap a true one: on questions of training, at most so many,
-// evenly spaced.
-func FitSlidingWindow(train []Question, most int) (*SlidingWindow, error) {
-	lengths, longest := map[int]int{}, 0
+// FitSlidingWindow chooses the number of words of an answer, and words or pairs of characters, by the
+// F1 of the script: on questions of training, at most so many, evenly spaced.
+func FitSlidingWindow(train []Question, most int, script metric.QAScript) (*SlidingWindow, error) {
 	var some []Question
 	for _, q := range train {
-		if len(q.Answers) == 0 {
-			continue
+		if len(q.Answers) > 0 {
+			some = append(some, q)
 		}
-		some = append(some, q)
-		n := 0
-		for range tokens(q.Answers[0]) {
-			n++
-		}
-		lengths[n]++
-		longest = max(longest, n)
 	}
 	if len(some) == 0 {
 		return nil, fmt.Errorf("sliding window: no answers in %d questions", len(train))
 	}
-	words := 1
-	for n := 1; n <= longest; n++ {
-		if lengths[n] > lengths[words] {
-			words = n
-		}
+	n := min(most, len(some))
+	answers := make([][]string, n)
+	for i := range answers {
+		some[i] = some[i*len(some)/n]
+		answers[i] = some[i].Answers
 	}
 	var best *SlidingWindow
-	bestHits := -1
-	for _, characters := range []bool{false, true} {
-		m := &SlidingWindow{words, characters}
-		hits := 0
-		for i, n := 0, min(most, len(some)); i < n; i++ {
-			q := &some[i*len(some)/n]
-			first, last := m.Predict(q.Text, q.Context)
-			mine := strings.ToLower(q.Context[first:last])
-			for _, a := range q.Answers {
-				if a = strings.ToLower(a); mine != "" && (strings.Contains(a, mine) || strings.Contains(mine, a)) {
-					hits++
-					break
-				}
+	bestF1 := -1.0
+	for _, words := range []int{1, 2, 3, 5, 10} {
+		for _, characters := range []bool{false, true} {
+			m := &SlidingWindow{words, characters}
+			mine := make([]string, n)
+			for i := range mine {
+				first, last := m.Predict(some[i].Text, some[i].Context)
+				mine[i] = some[i].Context[first:last]
 			}
-		}
-		if hits > bestHits {
-			best, bestHits = m, hits
+			score, err := metric.ScoreAnswers(mine, answers, script, nil)
+			if err != nil {
+				return nil, fmt.Errorf("sliding window: %w", err)
+			}
+			if score.F1.Value > bestF1 {
+				best, bestF1 = m, score.F1.Value
+			}
 		}
 	}
 	return best, nil
@@ -140,15 +131,14 @@ func (m *SlidingWindow) Predict(question, context string) (first, last int) {
 	}
 	best := -1.0
 	for i := range list {
-		if i+m.words > len(list) && i > 0 {
-			break
+		end := i
+		for end < len(list) && end < i+m.words && !own[end] {
+			if end++; list[end-1].ends {
+				break
+			}
 		}
-		end, fits := min(i+m.words, len(list)), true
-		for j := i; j < end; j++ {
-			fits = fits && !own[j] && (j == end-1 || !list[j].ends)
-		}
-		if !fits {
-			continue
+		if end == i || i > 0 && !list[i-1].ends && !own[i-1] && end-i < m.words {
+			continue // none, or a part of the one before
 		}
 		score, before, after := 0.0, 1.0, 1.0
 		for d := 1; d <= reach; d++ {

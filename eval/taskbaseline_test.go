@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"hone/eval/metric"
 )
 
 func TestFitMean(t *testing.T) {
@@ -78,7 +80,7 @@ func TestSlidingWindow(t *testing.T) {
 		{"Who is the mayor today?", context, []string{"Otto Lund"}},
 		{"What does it cost?", context, nil},
 	}
-	m, err := FitSlidingWindow(train, 100)
+	m, err := FitSlidingWindow(train, 100, metric.SQuAD)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +101,7 @@ func TestSlidingWindow(t *testing.T) {
 	if first, last := m.Predict("시장의 이름은?", korean); korean[first:last] != "김철수이다" {
 		t.Errorf("answer %q", korean[first:last])
 	}
-	if _, err := FitSlidingWindow(train[2:], 100); err == nil || !strings.Contains(err.Error(), "no answers in 1 questions") {
+	if _, err := FitSlidingWindow(train[2:], 100, metric.SQuAD); err == nil || !strings.Contains(err.Error(), "no answers in 1 questions") {
 		t.Error(err)
 	}
 }

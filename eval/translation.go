@@ -29,11 +29,11 @@ func FitDictionary(source, target []string, steps int) (*Dictionary, error) {
 	if len(source) != len(target) {
 		return nil, fmt.Errorf("word dictionary: %d sentences, %d translations", len(source), len(target))
 	}
-	number := func(texts []string, from int32) (ids [][]int32, words []string) {
+	number := func(texts []string, from int32, lower func(text string) string) (ids [][]int32, words []string) {
 		index := map[string]int32{}
 		ids = make([][]int32, len(texts))
 		for i, text := range texts {
-			for _, w := range wordsAndMarks(text) {
+			for _, w := range wordsAndMarks(lower(text)) {
 				k, ok := index[w]
 				if !ok {
 					k = int32(len(words)) + from
@@ -46,8 +46,12 @@ func FitDictionary(source, target []string, steps int) (*Dictionary, error) {
 		return ids, words
 	}
 	// Source word 0 is none, which target words without a source word come from.
-	from, fromWords := number(source, 1)
-	to, toWords := number(target, 0)
+	from, fromWords := number(source, 1, strings.ToLower)
+	// A translation has the case of its language, but for the beginning of a sentence.
+	to, toWords := number(target, 0, func(text string) string {
+		r, size := utf8.DecodeRuneInString(text)
+		return string(unicode.ToLower(r)) + text[size:]
+	})
 	if len(fromWords) == 0 || len(toWords) == 0 {
 		return nil, fmt.Errorf("word dictionary: no words in %d pairs of sentences", len(source))
 	}
@@ -66,29 +70,30 @@ func FitDictionary(source, target []string, steps int) (*Dictionary, error) {
 			unique = len(pairs)
 		}
 	}
-	index := make(map[uint64]int32, len(pairs))
-	for k, p := range pairs {
-		index[p] = int32(k)
+	// For each target word of each sentence, the pairs with no source word and with each one.
+	at := make([][]int32, len(from))
+	for i := range from {
+		for _, e := range to[i] {
+			for _, f := range append([]int32{0}, from[i]...) {
+				k, _ := slices.BinarySearch(pairs, uint64(f)<<32|uint64(e))
+				at[i] = append(at[i], int32(k))
+			}
+		}
 	}
 	share, expected := make([]float64, len(pairs)), make([]float64, len(pairs))
 	for k := range share {
 		share[k] = 1
 	}
 	sums := make([]float64, len(fromWords)+1)
-	var at []int32
 	for range steps {
 		clear(expected)
 		for i := range from {
-			for _, e := range to[i] {
-				at = append(at[:0], index[uint64(e)])
-				for _, f := range from[i] {
-					at = append(at, index[uint64(f)<<32|uint64(e)])
-				}
+			for ks := range slices.Chunk(at[i], len(from[i])+1) {
 				sum := 0.0
-				for _, k := range at {
+				for _, k := range ks {
 					sum += share[k]
 				}
-				for _, k := range at {
+				for _, k := range ks {
 					expected[k] += share[k] / sum
 				}
 			}
@@ -117,7 +122,7 @@ func FitDictionary(source, target []string, steps int) (*Dictionary, error) {
 // Predict translates a text.
 func (m *Dictionary) Predict(text string) string {
 	var b strings.Builder
-	for i, w := range wordsAndMarks(text) {
+	for i, w := range wordsAndMarks(strings.ToLower(text)) {
 		e := w
 		if t, ok := m.best[w]; ok {
 			e = t.word
@@ -135,10 +140,9 @@ func (m *Dictionary) Predict(text string) string {
 	return b.String()
 }
 
-// wordsAndMarks gives the words of a text in lower case, and its punctuation marks one by one.
+// wordsAndMarks gives the words of a text, and its punctuation marks one by one.
 func wordsAndMarks(text string) (out []string) {
 	start := -1
-	text = strings.ToLower(text)
 	for i, r := range text + " " {
 		if wordRune(r) {
 			if start < 0 {

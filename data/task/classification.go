@@ -14,7 +14,9 @@ func (classification) Labels() Labels    { return OneOf }
 func (classification) Keys() []string    { return []string{"text", "?label"} }
 func (classification) Metrics() []string { return []string{"accuracy", "macro_f1"} }
 
-func (classification) Baselines() []string { return []string{"majority", "naive_bayes", "tfidf", "random_init"} }
+func (classification) Baselines() []string {
+	return []string{"majority", "naive_bayes", "tfidf", "random_init"}
+}
 
 // Example gives the text and its label.
 func (classification) Example(t *Task, r *corpus.Record) (Example, error) {
