@@ -41,7 +41,7 @@ type Batch struct {
 	Weights   []float32 // (B,T) loss weights; nil with Targets
 	Seqs      []Seq     // in row order
 	Questions []Question
-	Goals     []float32 // (sequences, labels): 1 where a label applies, else 0; of tasks with any number of labels
+	Goals     []float32 // (sequences, labels): 1 where a label applies, else 0; or (sequences): a number. Of tasks that have these
 	// Before, of shape (B), is the number of positions that the first document of a row has
 	// taken in the same row of the directly preceding batches; nil where documents do not
 	// continue in the next batch.

@@ -149,8 +149,7 @@ type exampleRows struct {
 type packed struct {
 	first, last int // of seqs, last not included
 	document
-	value float32   // a number
-	goals []float32 // 0 or 1 for each label
+	goals []float32 // a number, or 1 for each label that applies, else 0
 	right int       // of the sequences, where they are choices
 }
 
@@ -278,11 +277,9 @@ func (c *exampleRows) fill(b *Batch, row int) (targets int, err error) {
 			}
 			b.Seqs = append(b.Seqs, Seq{
 				Row: int32(row), First: int32(first), Last: int32(first + size - 1), Label: p.label, Pair: -1,
-				Value: p.value, Part: int32(p.part), Doc: p.doc,
+				Part: int32(p.part), Doc: p.doc,
 			})
-			if p.goals != nil {
-				b.Goals = append(b.Goals, p.goals...)
-			}
+			b.Goals = append(b.Goals, p.goals...)
 			first += size
 		}
 	}
@@ -406,7 +403,7 @@ func (c *exampleRows) label(ex *task.Example, p *packed) error {
 			p.goals[k] = 1
 		}
 	default:
-		p.value, p.right = float32(ex.Value), ex.Right
+		p.goals, p.right = []float32{float32(ex.Value)}, ex.Right
 	}
 	return err
 }

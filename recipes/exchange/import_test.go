@@ -363,7 +363,7 @@ func TestImportOthers(t *testing.T) {
 		{"weights alone", "llama", func(t *testing.T, dir string) string { return filepath.Join(dir, checkpoint.ModelFile) }, "is a file of weights: import its directory"},
 		{"nothing", "llama", func(t *testing.T, dir string) string { return filepath.Join(dir, "absent") }, "no such file"},
 		{"quantised", "llama", keys(map[string]any{"quantization_config": map[string]any{"quant_method": "gptq", "bits": 4}}), "quantization_config: quantised weights (gptq) are not supported"},
-		{"one label", "bert-classifier-fp16", keys(map[string]any{"id2label": map[string]string{"0": "x"}, "label2id": map[string]int{"x": 0}}), "num_labels: a head of 1 label is a regression, which is not supported"},
+		{"one label", "bert-classifier-fp16", keys(map[string]any{"id2label": map[string]string{"0": "x"}, "label2id": map[string]int{"x": 0}, "problem_type": "single_label_classification"}), "num_labels: 1 label leaves nothing to choose; want 2 or more"},
 		{"axial", "llama", rope("axial"), `rope_scaling.rope_type: "axial" is not known`},
 		{"decoder", "bert", keys(map[string]any{"is_decoder": true}), "is_decoder: true is not supported; want false"},
 		{"sight", "llama", keys(map[string]any{"is_causal": false}), "is_causal: false is not supported; want true"},

@@ -10,15 +10,30 @@ import (
 // A Feed is a model.Feed that is filled from batches.
 type Feed struct {
 	model.Feed
-	first bool // a classifier reads the first token of a text, not its last
+	first   bool // a classifier reads the first token of a text, not its last
+	typed   bool // tokens have types
+	choices bool // the choices of a question are scored against each other
+	goals   int  // a text has so many numbers, or marks of labels, in place of a label
 }
 
 // New makes a feed of a network's programs whose batches have labels of so many sequences,
 // data.Config.Slots; 0: of none.
 func New(net *model.Network, slots int) *Feed {
-	f := &Feed{first: net.PoolsFirst()}
-	if slots > 0 { // what is empty of them weighs nothing
-		f.Pool, f.Labels, f.LabelWeights = make([]int32, slots), make([]int32, slots), make([]float32, slots)
+	c := net.Config()
+	h, _ := c.Head() // which a network has
+	f := &Feed{first: net.PoolsFirst(), typed: c.Traits().TokenTypes, choices: h == model.MultipleChoice}
+	if slots == 0 {
+		return f
+	}
+	f.Pool, f.LabelWeights = make([]int32, slots), make([]float32, slots) // what is empty of them weighs nothing
+	switch {
+	case f.choices:
+		f.Spans, f.Answers = make([]int32, 2*slots), make([]int32, slots)
+	case h == model.Classifier && c.Problem() != model.SingleLabel:
+		f.goals = len(c.Labels())
+		f.Goals = make([]float32, slots*f.goals)
+	default:
+		f.Labels = make([]int32, slots)
 	}
 	return f
 }
@@ -33,7 +48,10 @@ func (f *Feed) Streams(b *data.Batch) {
 // written, the random numbers, the factor of gradients.
 func (f *Feed) Batch(b *data.Batch) {
 	f.Streams(b)
-	f.Targets, f.Weights, f.Types, f.Before = b.Targets, b.Weights, b.Dec.Types, b.Before
+	f.Targets, f.Weights, f.Before = b.Targets, b.Weights, b.Before
+	if f.typed {
+		f.Types = b.Dec.Types
+	}
 	if f.Pool == nil {
 		return
 	}
@@ -42,8 +60,24 @@ func (f *Feed) Batch(b *data.Batch) {
 	} else {
 		b.Pool(f.Pool)
 	}
-	b.Labels(f.Labels)
-	for i := range f.LabelWeights {
+	clear(f.LabelWeights)
+	switch {
+	case f.choices:
+		clear(f.Spans)
+		for i := range f.Answers {
+			f.Answers[i] = -1
+		}
+		for i, q := range b.Questions {
+			f.Spans[2*i], f.Spans[2*i+1], f.Answers[i], f.LabelWeights[i] = q.First, q.End, q.Right, b.LabelWeight
+		}
+		return
+	case f.goals > 0:
+		clear(f.Goals)
+		copy(f.Goals, b.Goals)
+	default:
+		b.Labels(f.Labels)
+	}
+	for i := range f.LabelWeights[:len(b.Seqs)] {
 		f.LabelWeights[i] = b.LabelWeight
 	}
 }

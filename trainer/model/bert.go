@@ -50,7 +50,7 @@ func (f BERT) traits() Traits {
 		Classes: classNames("Bert", "ForMaskedLM"), Writing: Never, Learns: MaskedTokens, FirstToken: true,
 		TokenTypes: f.TypeVocabSize > 0, MaxLength: f.MaxPositionEmbeddings,
 	}
-	t.Classes[Pretraining] = "BertForPreTraining"
+	t.Classes[Pretraining], t.Classes[MultipleChoice] = "BertForPreTraining", "BertForMultipleChoice"
 	return t
 }
 
@@ -177,7 +177,10 @@ func (m *bert) output(b *graph.Builder, in Inputs, x, word *graph.Node) (out Out
 		return perToken(b, in, scores(b, "classifier", m.normal(), x, len(m.Labels())), 0)
 	case Classifier:
 		x = b.Dropout(m.pooled(b, in, x), m.classifierDropout, in.Rng) // (S,C)
-		return perText(b, in, scores(b, m.names.classifier, m.normal(), x, len(m.Labels())))
+		return perText(b, in, m.Config, scores(b, m.names.classifier, m.normal(), x, len(m.Labels())))
+	case MultipleChoice:
+		x = b.Dropout(m.pooled(b, in, x), m.classifierDropout, in.Rng) // (S,C)
+		return choices(b, in, scores(b, m.names.classifier, m.normal(), x, 1))
 	case Pretraining: // the loss is that of both
 		out.Logits = scores(b, "cls.seq_relationship", m.normal(), m.pooled(b, in, x), 2) // (S,2): follows, does not
 		next, _ := b.CrossEntropy(out.Logits, in.Labels, in.LabelWeights)

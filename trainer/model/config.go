@@ -32,7 +32,7 @@ type Config struct {
 	NumLabels   int               `json:"num_labels,omitempty"` // of a classifier; written as id2label
 	ID2Label    map[string]string `json:"id2label,omitempty"`
 	Label2ID    map[string]int    `json:"label2id,omitempty"`
-	ProblemType string            `json:"problem_type,omitempty"` // "" or single_label_classification
+	ProblemType string            `json:"problem_type,omitempty"` // of a classifier; "": see Problem
 
 	Family Family `json:"-"`
 }
@@ -250,6 +250,25 @@ func (c *Config) SetLabels(names []string) {
 	}
 }
 
+// What a classifier predicts, problem_type of config.json.
+const (
+	SingleLabel = "single_label_classification" // one of the labels
+	MultiLabel  = "multi_label_classification"  // any number of them, each by itself
+	Regression  = "regression"                  // a number
+)
+
+// Problem is what a classifier predicts: problem_type or, where that is not given, a number if there is one label,
+// as in transformers.
+func (c Config) Problem() string {
+	switch {
+	case c.ProblemType != "":
+		return c.ProblemType
+	case len(c.Labels()) == 1:
+		return Regression
+	}
+	return SingleLabel
+}
+
 // Labels are the names of the classes; LABEL_0 and so on where only their number is known.
 func (c Config) Labels() []string {
 	names := make([]string, max(c.NumLabels, len(c.ID2Label)))
@@ -315,8 +334,10 @@ func (c Config) Faults() Faults {
 	c.Family.check(c, &f)
 	f.bounds(c)
 	h, err := c.Head()
-	if err == nil && (h == Classifier || h == TokenClassifier) && len(c.Labels()) == 1 {
-		f.add("num_labels", "a head of 1 label is a regression, which is not supported")
+	if n := len(c.Labels()); err == nil && n == 1 && (h == TokenClassifier || h == Classifier && c.Problem() == SingleLabel) {
+		f.add("num_labels", "1 label leaves nothing to choose; want 2 or more")
+	} else if err == nil && h == Classifier && c.Problem() == Regression && n > 1 {
+		f.add("num_labels", "a regression of %d numbers is not supported; want 1", n)
 	}
 	if c.NumLabels < 0 || c.NumLabels > 0 && len(c.ID2Label) > 0 && c.NumLabels != len(c.ID2Label) {
 		f.add("num_labels", "%d, but id2label has %d", c.NumLabels, len(c.ID2Label))
@@ -326,8 +347,8 @@ func (c Config) Faults() Faults {
 			f.add("id2label", "lacks %d of 0…%d", i, len(c.ID2Label)-1)
 		}
 	}
-	if c.ProblemType != "" && c.ProblemType != "single_label_classification" && h == Classifier {
-		f.add("problem_type", "%q is not known; known is single_label_classification", c.ProblemType)
+	if c.ProblemType != "" && h == Classifier {
+		f.oneOf("problem_type", c.ProblemType, SingleLabel, MultiLabel, Regression)
 	}
 	return f
 }

@@ -38,10 +38,12 @@ func (f DistilBERT) dropout(p, attention float64) (Family, bool) {
 }
 
 func (f DistilBERT) traits() Traits {
-	return Traits{
+	t := Traits{
 		Classes: classNames("DistilBert", "ForMaskedLM"), Writing: Never, Learns: MaskedTokens, FirstToken: true,
 		MaxLength: f.MaxPositionEmbeddings,
 	}
+	t.Classes[MultipleChoice] = "DistilBertForMultipleChoice"
+	return t
 }
 
 func (f DistilBERT) tensors(h Head) tensors {

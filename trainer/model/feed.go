@@ -15,7 +15,8 @@ type Feed struct {
 	Pool, Labels                                []int32   // (S)
 	LabelWeights                                []float32 // (S)
 	Types                                       []int32   // (R); nil: all 0
-	Spans, Answers                              []int32   // (S,2)
+	Goals                                       []float32 // (S,labels)
+	Spans, Answers                              []int32   // (S,2); answers of multiple choice (S)
 	EncoderTokens, EncoderSegments              []int32   // (B·EncoderLength)
 	EncoderLast                                 []int32   // (R), in decoding: the last token of the sequence's encoder
 	// For models with a memory. Before is, for each sequence, how many of the remembered rows belong to the
@@ -61,7 +62,7 @@ func (n *Network) Feed(x *exec.Executor, f *Feed) error {
 		name string
 		data []float32
 	}{
-		{"weights", f.Weights}, {"label_weights", f.LabelWeights},
+		{"weights", f.Weights}, {"label_weights", f.LabelWeights}, {"goals", f.Goals},
 	} {
 		if use, err := takes(x, v.name, v.data != nil); err != nil {
 			return err

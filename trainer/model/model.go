@@ -47,14 +47,15 @@ type Inputs struct {
 	S            int
 	Pool         *graph.Node // (S) the rows whose logits are wanted; nil: all
 	Labels       *graph.Node // (S) classes
+	Goals        *graph.Node // (S,labels) numbers, or 1 for each label that applies and else 0; in place of Labels
 	LabelWeights *graph.Node // (S)
-	Spans        *graph.Node // (S,2) the first row of a sequence, and the one after its last
-	Answers      *graph.Node // (S,2) the rows of an answer's first and last token; -1: none
+	Spans        *graph.Node // (S,2) the first row of a sequence, and the one after its last; or of the choices of a question
+	Answers      *graph.Node // (S,2) the rows of an answer's first and last token, or (S,1) the right choice; -1: none
 }
 
 // Outputs of a graph; nil is absent. There are S rows where Pool is given, else R.
 type Outputs struct {
-	Logits *graph.Node // (rows,V), (S,labels), (R,labels), or (R,2) of question answering
+	Logits *graph.Node // (rows,V), (S,labels), (R,labels), (R,2) of question answering, or (S,1) of multiple choice
 	Hidden *graph.Node // (rows,C), of a model without a head
 	Loss   *graph.Node // (1): Σ weights·nll
 	NLL    *graph.Node // (rows)
@@ -71,6 +72,7 @@ const (
 	Pretraining                   // BERT's: masked tokens, and whether the second text of a sequence follows the first
 	Base                          // no head: the last hidden states
 	Encoder                       // no head, and the encoder alone of an encoder and decoder
+	MultipleChoice                // a score for each sequence, under a softmax over the choices of a question
 
 	numHeads
 )
@@ -91,6 +93,8 @@ func (h Head) String() string {
 		return "base"
 	case Encoder:
 		return "base encoder"
+	case MultipleChoice:
+		return "multiple choice"
 	}
 	return fmt.Sprintf("Head(%d)", int(h))
 }
@@ -99,7 +103,9 @@ func (h Head) String() string {
 func (h Head) Headless() bool { return h == Base || h == Encoder }
 
 // pools says that a head predicts something for each sequence, so that programs need their number.
-func (h Head) pools() bool { return h == Classifier || h == QuestionAnswering || h == Pretraining }
+func (h Head) pools() bool {
+	return h == Classifier || h == QuestionAnswering || h == Pretraining || h == MultipleChoice
+}
 
 // New gives the model of a configuration.
 func New(c Config, h Head) (Model, error) {
@@ -112,8 +118,12 @@ func New(c Config, h Head) (Model, error) {
 	if c.class(h) == "" {
 		return nil, fmt.Errorf("model: %s has no %v", c.ModelType, h)
 	}
-	if n := len(c.Labels()); (h == Classifier || h == TokenClassifier) && n < 2 {
-		return nil, fmt.Errorf("model: a %v of %d labels; want 2 or more", h, n)
+	least := 2
+	if h == Classifier && c.Problem() != SingleLabel {
+		least = 1
+	}
+	if n := len(c.Labels()); (h == Classifier || h == TokenClassifier) && n < least {
+		return nil, fmt.Errorf("model: a %v of %d labels; want %d or more", h, n, least)
 	}
 	return c.Family.model(c, h), nil
 }

@@ -50,7 +50,7 @@ func NewNetwork(dev exec.Device, dt exec.DType, c Config, o Options) (*Network, 
 	}
 	c.Architectures = []string{c.class(o.Head)}
 	if o.Head == Classifier {
-		c.ProblemType = "single_label_classification"
+		c.ProblemType = c.Problem()
 	}
 	n := &Network{
 		config: c, traits: c.Traits(), opts: o, layout: exec.NewLayout(dt, b.Params()), inits: map[string]graph.Init{},

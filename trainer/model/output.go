@@ -29,7 +29,7 @@ func decoded(b *graph.Builder, in Inputs, c Config, h Head, labels string, init 
 		return answers(b, in, init, x)
 	case Classifier:
 		w := b.Param("score.weight", init, len(c.Labels()), width[1])
-		out = perText(b, in, b.Linear(x, w, nil, false))
+		out = perText(b, in, c, b.Linear(x, w, nil, false))
 		if in.Targets != nil {
 			b.Scope(LanguageModel.String())
 			lm, _ := b.CrossEntropyZ(b.Linear(last, embed, nil, false), in.Targets, in.Weights, z)
@@ -53,11 +53,25 @@ func perToken(b *graph.Builder, in Inputs, logits *graph.Node, z float64) (out O
 	return out
 }
 
-// perText has a label for each text: logits (S,labels).
-func perText(b *graph.Builder, in Inputs, logits *graph.Node) (out Outputs) {
+// perText has a label for each text, any number of labels, or a number: logits (S,labels).
+func perText(b *graph.Builder, in Inputs, c Config, logits *graph.Node) (out Outputs) {
 	out.Logits = logits
-	if in.Labels != nil {
+	switch {
+	case in.Labels != nil:
 		out.Loss, out.NLL = b.CrossEntropy(logits, in.Labels, in.LabelWeights)
+	case in.Goals != nil && c.Problem() == Regression:
+		out.Loss, out.NLL = b.SquaredError(logits, in.Goals, in.LabelWeights)
+	case in.Goals != nil:
+		out.Loss, out.NLL = b.BinaryCrossEntropy(logits, in.Goals, in.LabelWeights)
+	}
+	return out
+}
+
+// choices has the right one of several texts for each question: logits (S,1).
+func choices(b *graph.Builder, in Inputs, logits *graph.Node) (out Outputs) {
+	out.Logits = logits
+	if in.Answers != nil {
+		out.Loss, out.NLL = b.SpanCrossEntropy(logits, in.Spans, in.Answers, in.LabelWeights)
 	}
 	return out
 }

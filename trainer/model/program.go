@@ -18,7 +18,7 @@ const (
 	// nll (R), with S > 0 the logits (S,V) of the rows in pool; a classifier gives
 	// loss, nll (S) and logits (S,labels); a token classifier loss, nll (R) and logits
 	// (R,labels); question answering loss, nll (S) and logits (R,2); pretraining loss, nll (R) of
-	// tokens and logits (S,2) of sequences; a model without a head the last hidden states, hidden (R,C),
+	// tokens and logits (S,2) of sequences; multiple choice loss, nll (S) of questions and logits (S,1) of their choices; a model without a head the last hidden states, hidden (R,C),
 	// or with S > 0 (S,C) of the rows in pool.
 	Evaluate
 	// Decode: reads the next S tokens of B sequences, each token with its position and sequence: many of one prompt
@@ -187,8 +187,15 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 	case o.Head == QuestionAnswering:
 		in.Spans, in.Answers = b.Input("spans", exec.I32, s, 2), b.Input("answers", exec.I32, s, 2)
 		in.LabelWeights = b.Input("label_weights", dt, s)
+	case o.Head == MultipleChoice:
+		in.Spans, in.Answers = b.Input("spans", exec.I32, s, 2), b.Input("answers", exec.I32, s, 1)
+		in.LabelWeights = b.Input("label_weights", dt, s)
 	case o.Head == Classifier, o.Head == Pretraining:
-		in.Labels = b.Input("labels", exec.I32, s)
+		if o.Head == Classifier && c.Problem() != SingleLabel {
+			in.Goals = b.Input("goals", dt, s, len(c.Labels()))
+		} else {
+			in.Labels = b.Input("labels", exec.I32, s)
+		}
 		in.LabelWeights = b.Input("label_weights", dt, s)
 		if o.Head == Pretraining || k == Train && o.AuxiliaryLM {
 			in.Targets = b.Input("targets", exec.I32, rows)

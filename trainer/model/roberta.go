@@ -33,15 +33,17 @@ func (f RoBERTa) keys(h Head) keys { return BERT(f).keys(h) }
 
 func (f RoBERTa) traits() Traits {
 	const offset = robertaPad + 1
-	return Traits{
+	t := Traits{
 		Classes: classNames(cmp.Or(f.class, "Roberta"), "ForMaskedLM"), Writing: Never, Learns: MaskedTokens, FirstToken: true,
 		PositionOffset: offset, MaxLength: f.MaxPositionEmbeddings - offset,
 	}
+	t.Classes[MultipleChoice] = cmp.Or(f.class, "Roberta") + "ForMultipleChoice"
+	return t
 }
 
 func (f RoBERTa) tensors(h Head) tensors {
 	return tensors{
-		prefix: "roberta.", heads: []string{"lm_head.", "classifier.", "qa_outputs."},
+		prefix: "roberta.", heads: []string{"lm_head.", "roberta.pooler.", "classifier.", "qa_outputs."},
 		ties:   outputTie(h, "lm_head.decoder.weight", "roberta.embeddings.word_embeddings.weight", "lm_head.decoder.bias", "lm_head.bias"),
 		others: []string{"pooler."}, buffers: []string{".position_ids", "lm_head.bias"},
 	}.of(h)
@@ -62,6 +64,10 @@ func (f RoBERTa) model(c Config, h Head) Model {
 	m.transformAct = "gelu" // whatever the others are
 	n := &m.names
 	n.body, n.transform, n.transformNorm, n.bias, n.output = f.tensors(h).prefix, "lm_head.dense", "lm_head.layer_norm", "lm_head.bias", "lm_head.decoder"
-	n.pooler, n.classifier = "classifier.dense", "classifier.out_proj"
+	if h == MultipleChoice {
+		n.pooler = n.body + "pooler.dense" // as BERT's
+	} else {
+		n.pooler, n.classifier = "classifier.dense", "classifier.out_proj"
+	}
 	return m
 }

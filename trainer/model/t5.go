@@ -186,7 +186,7 @@ func (m *t5) Forward(b *graph.Builder, in Inputs) Outputs {
 		x = b.Dropout(b.Embed(x, in.Pool), m.ClassifierDropout, in.Rng) // (S,C)
 		x = b.Tanh(linear(b, "classification_head.dense", normal, x, m.DModel, m.DModel, true))
 		x = b.Dropout(x, m.ClassifierDropout, in.Rng)
-		return perText(b, in, scores(b, "classification_head.out_proj", normal, x, len(m.Labels())))
+		return perText(b, in, m.Config, scores(b, "classification_head.out_proj", normal, x, len(m.Labels())))
 	}
 	if scaled := m.ScaleDecoderOutputs; m.head == LanguageModel && (scaled == nil && m.TieWordEmbeddings || scaled != nil && *scaled) {
 		x = b.Scale(x, 1/math.Sqrt(float64(m.DModel)))

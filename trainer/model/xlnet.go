@@ -51,6 +51,7 @@ func (f XLNet) model(c Config, h Head) Model { return &xlnet{c, f, h, f.tensors(
 func (f XLNet) traits() Traits {
 	t := Traits{Classes: classNames("XLNet", "LMHeadModel"), Writing: Queried, Learns: PermutedTokens, TokenTypes: true}
 	t.Classes[QuestionAnswering] += "Simple"
+	t.Classes[MultipleChoice] = "XLNetForMultipleChoice"
 	if f.UseMemsTrain {
 		t.Memory = f.MemLen
 	}
@@ -78,7 +79,7 @@ func (f XLNet) keys(h Head) keys {
 	summary := map[string][]string{
 		"summary_type": {`"last"`}, "summary_use_proj": {"true"}, "summary_activation": {`"tanh"`}, "summary_proj_to_labels": {"false"}, "summary_first_dropout": {"0", "0.0"},
 	}
-	if h == Classifier {
+	if h == Classifier || h == MultipleChoice {
 		maps.Copy(k.only, summary)
 	} else {
 		k.inert = append(k.inert, slices.Sorted(maps.Keys(summary))...)
@@ -146,10 +147,14 @@ func (m *xlnet) Forward(b *graph.Builder, in Inputs) Outputs {
 		return answers(b, in, m.normal(), b.Dropout(h, m.Dropout, in.Rng))
 	case TokenClassifier:
 		return perToken(b, in, scores(b, "classifier", m.normal(), b.Dropout(h, m.Dropout, in.Rng), len(m.Labels())), 0)
-	case Classifier: // of the last token
+	case Classifier, MultipleChoice: // of the last token
 		x := b.Dropout(b.Embed(h, in.Pool), m.Dropout, in.Rng) // (S,C)
 		x = b.Tanh(linear(b, "sequence_summary.summary", m.normal(), x, c, c, true))
-		return perText(b, in, scores(b, "logits_proj", m.normal(), b.Dropout(x, m.SummaryLastDropout, in.Rng), len(m.Labels())))
+		x = b.Dropout(x, m.SummaryLastDropout, in.Rng)
+		if m.head == MultipleChoice {
+			return choices(b, in, scores(b, "logits_proj", m.normal(), x, 1))
+		}
+		return perText(b, in, m.Config, scores(b, "logits_proj", m.normal(), x, len(m.Labels())))
 	}
 	x := b.Dropout(g, m.Dropout, in.Rng)
 	if in.Pool != nil {
