@@ -61,7 +61,7 @@ func (l tasked) targeted(c *Config) bool { return c.LMWeight > 0 || l.writes() }
 // for an encoder.
 func (l tasked) Ends(before, after string) (string, string) {
 	if l.writes() {
-		return before, ""
+		return Causal.Ends(before, after)
 	}
 	return before, after
 }
@@ -84,6 +84,12 @@ func (l tasked) example(r *corpus.Record) (task.Example, error) {
 		return l.task.Example(r)
 	}
 	return task.Of(l.kind).Example(r)
+}
+
+// Paired reports whether examples have two texts in one sequence, so that Pair is needed.
+func (c *Config) Paired() bool {
+	t, ok := c.Objective.(tasked)
+	return ok && t.paired()
 }
 
 func (l tasked) check(c *Config, f *faults) {

@@ -137,6 +137,23 @@ func (w *wholeRows) fill(b *Batch, row int) (targets int, err error) {
 	return targets, nil
 }
 
+// Count reads all documents of a single corpus once, and counts them.
+func Count(ctx context.Context, c Config) (Stats, error) {
+	c.Epochs, c.Shuffle, c.Whole = 1, false, false
+	l, err := NewLoader(c, Cursor{})
+	if err != nil {
+		return Stats{}, err
+	}
+	defer l.Close()
+	for {
+		if _, err := l.Next(ctx); err == io.EOF {
+			return l.Stats(), nil
+		} else if err != nil {
+			return Stats{}, err
+		}
+	}
+}
+
 // Longest gives the number of positions that the longest document of c takes, at most c.T, and
 // the number that all documents take together. c is a Config of a single corpus with its
 // defaults. If a document fills a row, Longest stops there, and all is -1.

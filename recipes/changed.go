@@ -40,7 +40,7 @@ func (r *Recipe) Changed(old string, remembered bool) ([]string, error) {
 		last := k[strings.LastIndexByte(k, '.')+1:]
 		x, before := was[k]
 		y, after := now[k]
-		place := k == "tokenizer.file" || strings.HasPrefix(k, "corpus.") && last == "source" ||
+		place := k == "tokenizer.file" || (strings.HasPrefix(k, "corpus.") || strings.HasPrefix(k, "task.")) && last == "source" ||
 			strings.HasPrefix(k, "stage.") && last == "from" && !stage(was, x) && !stage(now, y)
 		if strings.HasPrefix(k, "corpus.") && last == "label" { // whose default was once written as "label"
 			if x == "label" {
@@ -75,7 +75,9 @@ func (r *Recipe) readEarlier(text string) (map[string]any, error) {
 	o := defaultRecipe()
 	o.Base = r.Base
 	d := decoder{faults: &Faults{}, earlier: true}
+	d.readTasks(tree)
 	d.table(tree, "", reflect.ValueOf(&o).Elem())
+	o.Tasks = d.usedTasks(o.Stages)
 	d.model(&o)
 	if t := &o.Tokenizer; t.BOS == "" && t.EOS == "" && t.Separator == "" { // which was not a key yet
 		t.Separator = EndOfText

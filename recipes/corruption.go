@@ -4,7 +4,6 @@ package recipes
 type Corruption struct {
 	NoiseDensity        float64 `toml:"noise_density" doc:"share of the tokens that are hidden, and written by the decoder; 0: 0.15"`
 	MeanNoiseSpanLength float64 `toml:"mean_noise_span_length" unit:"tokens" doc:"mean length of a hidden span; 0: 3"`
-	MaxTargetLength     int     `toml:"max_target_length" unit:"tokens" doc:"length of a decoder's row; 0: what a row of one text needs"`
 }
 
 func (d *decoder) corruption(r *Recipe, s *Stage, at string) {

@@ -72,7 +72,9 @@ func Parse(file, text string, overrides []string, h Host) (*Recipe, error) {
 	}
 	r.origin.set = setPaths("", tree)
 	d := decoder{faults: faults, lines: r.origin.lines, set: r.origin.set, host: h}
+	d.readTasks(tree)
 	d.table(tree, "", reflect.ValueOf(&r).Elem())
+	r.Tasks = d.usedTasks(r.Stages)
 	d.base(&r)
 	d.model(&r)
 	r.resolve(h.Precision)

@@ -25,6 +25,9 @@ func Objectives(c model.Config) (list []data.Objective) {
 // that learns nothing, or nothing known, the next token.
 func (s *Stage) Learns() data.Objective {
 	if kind, err := task.ParseKind(s.Objective); err == nil {
+		if s.task != nil && s.task.Kind == kind {
+			return data.OfTask(s.task)
+		}
 		return data.Labelled(kind)
 	}
 	if o, err := data.ParseObjective(s.Objective); err == nil {
@@ -67,6 +70,9 @@ func (d *decoder) objective(r *Recipe, s *Stage, at string) {
 		return
 	}
 	o := s.Learns()
+	if t := data.TaskOf(o); t != nil && s.Kind == "finetune" {
+		d.learnsTask(r, s, t, at)
+	}
 	if r.Model.Family != nil && o.OfText() && !slices.Contains(Objectives(r.Model), o) {
 		can := Objectives(r.Model)
 		var names, others []string
@@ -128,4 +134,55 @@ func baselines() (names []string) {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// learnsTask checks the task of a stage against its other keys and its model.
+func (d *decoder) learnsTask(r *Recipe, s *Stage, t *task.Task, at string) {
+	switch {
+	case s.task != nil && s.task.Kind.String() != s.Objective:
+		d.fault(at+"objective", "task %s is of kind %s: leave objective out", s.Task, s.task.Kind)
+		return
+	case s.task == nil && s.Task == "" && t.Kind != task.Classification:
+		d.fault(at+"task", "missing: objective = %q wants a task, which says which columns it reads", s.Objective)
+		return
+	}
+	writes := t.Kind.Head() == model.LanguageModel.String()
+	if r.Model.Family != nil {
+		if _, err := HeadOf(r.Model, t.Kind); err != nil {
+			d.fault(at+"task", "%v", err)
+		}
+	}
+	if s.LMWeight != 0 && t.Kind != task.Classification && t.Kind != task.PairClassification {
+		d.fault(at+"lm_weight", "a loss beside that of %s is not supported", t.Kind)
+	}
+	if s.TokenDropout != 0 && (writes || slices.Contains(t.Kind.Keys(), "text_pair") || t.Columns.Pair != (task.Part{}) || t.Kind == task.MultipleChoice) {
+		d.fault(at+"token_dropout", "only a task of single texts with labels has it")
+	}
+	if s.Trainable == TrainableHead && writes {
+		d.fault(at+"trainable", "%q leaves nothing to train: %s has no head of its own", TrainableHead, t.Kind)
+	}
+}
+
+// HeadOf is the head that does a kind of task, of a model that has one.
+func HeadOf(c model.Config, k task.Kind) (model.Head, error) {
+	does := func(c model.Config) (model.Head, bool) {
+		for _, h := range model.Heads() {
+			if h.String() == k.Head() && c.Has(h) && (k != task.TextToText || c.Traits().Learns == model.NextTokens || c.Traits().EncoderDecoder) {
+				return h, true
+			}
+		}
+		return 0, false
+	}
+	if h, ok := does(c); ok {
+		return h, nil
+	}
+	var others []string
+	for _, family := range model.ModelTypes {
+		if c, err := model.SmallConfig(family); err == nil {
+			if _, ok := does(c); ok {
+				others = append(others, family)
+			}
+		}
+	}
+	return 0, fmt.Errorf("%s does not do %s; models that do: %s", c.ModelType, k, strings.Join(others, ", "))
 }

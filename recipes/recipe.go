@@ -20,6 +20,7 @@ type Recipe struct {
 	RequireProvenance bool              `toml:"require_provenance" doc:"refuses corpora that do not state origin, licence, consent and date"`
 	TokenCache        bool              `toml:"token_cache" doc:"makes pretraining read tokens from a cache on disk, in place of text"`
 	Corpus            map[string]Corpus `toml:"corpus" doc:"corpora by name: a [corpus.NAME] for each"`
+	Tasks             map[string]Task   `toml:"task,omitempty" doc:"tasks by name, which stages call by it: a [task.NAME] for each, with the keys of a task's file"`
 	Tokenizer         Tokenizer         `toml:"tokenizer" doc:"tokenizer of all stages"`
 	ModelKeys         map[string]any    `toml:"model" doc:"model of all stages: the keys of its family's config.json"`
 	Stages            []Stage           `toml:"stage" doc:"stages in their order: a [[stage]] for each"`
@@ -47,6 +48,7 @@ func (r *Recipe) resolve(precision func(name string) error) {
 	if t.K == 0 && t.Kind == "kmer" {
 		t.K = 3
 	}
+	r.taskCorpora()
 	for i := range r.Stages {
 		s := &r.Stages[i]
 		if s.Objective == "" {
@@ -89,3 +91,42 @@ func (r *Recipe) resolve(precision func(name string) error) {
 
 // Dir is the directory of a run that is given none.
 func (r *Recipe) Dir() string { return filepath.Join("runs", r.Name) }
+
+// taskCorpora gives the stages of a task that has a source, and that name no corpus, a corpus of
+// it, and corpora of tasks the columns of these, unless they name others.
+func (r *Recipe) taskCorpora() {
+	for i := range r.Stages {
+		s := &r.Stages[i]
+		t, ok := r.Tasks[s.Task]
+		if s.Task == "" || !ok || s.task == nil || len(s.Mixture) > 0 {
+			continue
+		}
+		if s.Corpus == "" && t.Source != "" {
+			s.Corpus = s.Task
+			if _, ok := r.Corpus[s.Corpus]; !ok {
+				c := defaultCorpus()
+				c.Source, c.Validation, c.Test = t.Source, t.Validation, t.Test
+				if r.Corpus == nil {
+					r.Corpus = map[string]Corpus{}
+				}
+				r.Corpus[s.Corpus] = c
+			}
+		}
+		if s.Corpus == "" && len(r.Corpus) == 1 {
+			for name := range r.Corpus {
+				s.Corpus = name
+			}
+		}
+		c, ok := r.Corpus[s.Corpus]
+		if !ok {
+			continue // a fault
+		}
+		if text := s.task.Spec.Text; text != "" && c.Text == defaultCorpus().Text {
+			c.Text = text
+		}
+		if label := s.task.Spec.Label; label != "" && c.Label == "" {
+			c.Label = label
+		}
+		r.Corpus[s.Corpus] = c
+	}
+}

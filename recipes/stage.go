@@ -20,10 +20,14 @@ type Stage struct {
 	Masking     `of:"pretrain/masked"`
 	Permuting   `of:"pretrain/permutation"`
 	Corruption  `of:"pretrain/span_corruption"`
+	Targets     `of:"pretrain/span_corruption finetune/text_to_text"`
+	Tasked      `of:"finetune evaluate"`
 	Finetuning  `of:"finetune"`
 	Evaluating  `of:"evaluate"`
 
 	Auto bool `toml:"-"` // Precision was "auto"
+
+	task *task.Task // that Task names; nil: none
 }
 
 // Common are the keys of every stage.
@@ -33,6 +37,22 @@ type Common struct {
 	Corpus        string `toml:"corpus" doc:"name of the corpus that the stage reads, NAME of its [corpus.NAME]; may be left out where the recipe has one corpus"`
 	EvalDocuments int    `toml:"eval_documents" unit:"documents" doc:"documents of the split that are scored, at most, by validation while training and by a stage of kind evaluate; 0: all"`
 }
+
+// Tasked are the keys of stages of a task.
+type Tasked struct {
+	Task string `toml:"task,omitempty" doc:"task that is learned, or that models are evaluated on: the name of a built-in one or of a [task.NAME] of the recipe, or a TOML file; \"\": labels of the column label in fine-tuning, and in an evaluation what the models have learned"`
+}
+
+// Targets are the keys of stages that write texts with a decoder of its own.
+type Targets struct {
+	MaxTargetLength int `toml:"max_target_length" unit:"tokens" doc:"length of a decoder's row, in models that have an encoder beside it; 0: what a row of one text needs, or that of the encoder"`
+}
+
+// SetTask makes a stage one of another task of the same kind.
+func (s *Stage) SetTask(t *task.Task) { s.task = t }
+
+// TaskOf is the task that a stage names; nil: it names none.
+func (s *Stage) TaskOf() *task.Task { return s.task }
 
 // stageKinds are the kinds of stages.
 var stageKinds = []string{"pretrain", "finetune", evaluate}
@@ -85,6 +105,11 @@ func defaultObjective(kind string) string {
 func (d *decoder) stage(tree map[string]any, at string) Stage {
 	kind, _ := tree["kind"].(string)
 	objective, _ := tree["objective"].(string)
+	name, _ := tree["task"].(string)
+	t, ofTask := d.tasks[taskName(name)]
+	if ofTask && objective == "" && kind == "finetune" {
+		objective = t.Kind
+	}
 	if objective == "" {
 		objective = defaultObjective(kind)
 	}
@@ -106,6 +131,16 @@ func (d *decoder) stage(tree map[string]any, at string) Stage {
 		f.SetZero()
 	}
 	d.table(own, at, structs...)
+	if ofTask && s.Task != "" {
+		s.Task = taskName(name)
+		var err error
+		if s.task, err = t.Compile(); err != nil && !d.earlier {
+			d.fault(join(at, "task"), "%v", err)
+		}
+		if kind == "finetune" && s.Objective == "" {
+			s.Objective = t.Kind
+		}
+	}
 	return s
 }
 
@@ -118,6 +153,8 @@ type written struct {
 	*Masking
 	*Permuting
 	*Corruption
+	*Targets
+	*Tasked
 	*Finetuning
 	*Evaluating
 }

@@ -29,8 +29,9 @@ type decoder struct {
 	set     []string          // keys that are there, by their paths
 	names   map[string]string // of a stage's path, for messages: "stage.0" -> "stage.pretrain"
 	host    Host
-	task    bool // it is no recipe: what keys are called there, or by other tools, does not help
-	earlier bool // an earlier hone wrote it, which gave all stages all keys: those of other kinds had no effect
+	task    bool            // it is no recipe: what keys are called there, or by other tools, does not help
+	tasks   map[string]Task // that stages name
+	earlier bool            // an earlier hone wrote it, which gave all stages all keys: those of other kinds had no effect
 }
 
 func (d *decoder) fault(path, format string, args ...any) {
@@ -239,6 +240,9 @@ func (d *decoder) value(f reflect.Value, x any, path string) {
 			d.table(t, join(path, name), reflect.ValueOf(&c).Elem())
 			(*p)[name] = c
 		}
+		return
+	case *map[string]Task:
+		*p = d.tasks // which have been read, for stages need them
 		return
 	case *[]Stage:
 		list, ok := x.([]map[string]any)

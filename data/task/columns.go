@@ -68,18 +68,27 @@ func (t *Task) Read() {
 	}
 }
 
+// Needs lists the columns that a task reads of a corpus whose text is in the column text, beside
+// that and the label.
+func (t *Task) Needs(text string) []string {
+	fields := t.Spec.Fields
+	if c := t.Columns.Text.Column; c != "" && c != text && !slices.Contains(fields, c) {
+		fields = append(slices.Clone(fields), c)
+	}
+	return fields
+}
+
 // choiceName is the variable of a template of choices.
 const choiceName = "choice"
 
 // text begins an example with its text.
 func (t *Task) text(r *corpus.Record) (Example, error) {
-	if t.Columns.Text.Template == nil {
+	p := &t.Columns.Text
+	if text, ok := r.Fields[p.Column]; p.Template == nil && !ok || text == nil && p.Column != "" {
 		return Example{Text: r.Text, IDs: r.IDs, Null: r.Null}, nil
 	}
-	e := Example{Null: r.Null}
-	var err error
-	e.Text, err = write(t.Columns.Text.Template, r, nil)
-	return e, err
+	text, ok, err := p.read(r)
+	return Example{Text: text, Null: !ok}, err
 }
 
 // part gives a further text of a record; ok is false where it is null.

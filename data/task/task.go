@@ -31,11 +31,11 @@ func Of(k Kind) *Task { return &Task{Kind: k, Limits: NoLimits} }
 // Limits say which data a task refuses.
 type Limits struct {
 	Truncated float64 // largest share of the texts of a split that are longer than a row
-	Seen      float64 // largest share of the texts of a held-out split that are in training too
+	Overlap   float64 // largest share of the texts of a held-out split that are in training too
 }
 
 // NoLimits refuse nothing.
-var NoLimits = Limits{Truncated: 1, Seen: 1}
+var NoLimits = Limits{Truncated: 1, Overlap: 1}
 
 // Example turns a record into an example. An error is a fault of the record, without its place.
 func (t *Task) Example(r *corpus.Record) (Example, error) { return t.Kind.Example(t, r) }
@@ -101,7 +101,7 @@ type Example struct {
 }
 
 // Kinds lists all kinds.
-var Kinds = []Kind{Likelihood, Classification}
+var Kinds = []Kind{Likelihood, Classification, PairClassification}
 
 // ParseKind gives the kind of a name.
 func ParseKind(name string) (Kind, error) {

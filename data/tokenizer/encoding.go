@@ -144,6 +144,46 @@ func (p *Pipeline) Frame() (before, after []int32) {
 	return ids[:at:at], ids[at+1:]
 }
 
+// A PairFrame is the tokens that a post-processor adds around two texts in one sequence.
+type PairFrame struct {
+	Before, Between, After []int32
+	Types                  [5]int32 // of Before, of the first text, of Between, of the second text, of After
+}
+
+// PairFrame gives the tokens that the post-processor adds to two texts. It fails where that does
+// not set the first text before the second, once each.
+func (p *Pipeline) PairFrame() (f PairFrame, err error) {
+	const first, second = -1, -2
+	list := []Encoding{specialToken(first, 0, "", false), specialToken(second, 1, "", false)}
+	for i := range list {
+		list[i].Special[0] = false
+	}
+	for _, s := range p.post {
+		list = s.process(list, true)
+	}
+	at := 0
+	for _, e := range list {
+		for i, id := range e.IDs {
+			switch {
+			case id == first && at == 0 || id == second && at == 2:
+				at++
+				f.Types[at] = e.Types[i]
+				at++
+				continue
+			case id == first || id == second:
+				return f, errors.New("tokenizer: the post-processor sets two texts in another order than first, second")
+			}
+			part := [...]*[]int32{0: &f.Before, 2: &f.Between, 4: &f.After}[at]
+			*part = append(*part, id)
+			f.Types[at] = e.Types[i]
+		}
+	}
+	if at != 4 {
+		return f, errors.New("tokenizer: the post-processor leaves out one of two texts")
+	}
+	return f, nil
+}
+
 // trace encodes one text with offsets.
 func (p *Pipeline) trace(s string) Encoding {
 	e := p.encoders.Get().(*encoder)

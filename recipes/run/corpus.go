@@ -23,7 +23,7 @@ func openCorpora(ctx context.Context, r *recipes.Recipe, o Options) (map[string]
 		c := r.Corpus[name]
 		b := o.Bar("reading corpus "+name, "bytes")
 		corpus, err := corpus.Prepare(ctx, corpus.Spec{
-			From: c.Source, Text: c.Text, Label: c.Label, Read: c.Read(), Say: o.Say,
+			From: c.Source, Text: c.Text, Label: c.Label, Fields: fieldsOf(r, name), Read: c.Read(), Say: o.Say,
 			Name: name, Source: c.Origin, Licence: c.Licence, Consent: c.Consent, Collected: c.Collected, SHA256: c.SHA256,
 			Rules: c.Rules(), Shares: clean.Shares{Validation: c.Validation, Test: c.Test}, HoldEnds: c.HoldOut == recipes.HoldOutEnd,
 		}, o.Cache, recipes.Progress(b))
@@ -50,6 +50,9 @@ func openCorpora(ctx context.Context, r *recipes.Recipe, o Options) (map[string]
 		if c := corpora[t.Corpus]; c.Train == nil || c.Train.Rows() == 0 {
 			return nil, recipes.Input(fmt.Errorf("tokenizer: corpus %s has no documents in split train to train it on: it has %s", t.Corpus, describeSplits(c)))
 		}
+	}
+	if err := surveyTasks(ctx, r, corpora, o.Say); err != nil {
+		return nil, recipes.Input(err)
 	}
 	if err := labelled(r, corpora); err != nil {
 		return nil, recipes.Input(err)

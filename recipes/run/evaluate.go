@@ -107,17 +107,24 @@ func (w *runner) evaluateModel(ctx context.Context, s *recipes.Stage, name strin
 	if s.Split == "test" {
 		split = corpus.Test
 	}
-	m, err := pretrained.Open(w.dev, w.stageDir(name), encoderLength(trained))
+	if t := s.TaskOf(); t != nil {
+		of := *trained // which reads its own task
+		of.SetTask(t)
+		trained = &of
+	}
+	m, err := pretrained.Open(w.dev, w.stageDir(name), encoderLength(trained, w.r.Model))
 	if err != nil {
 		return err
 	}
 	y := w.yardstick(corpus, split, s.EvalDocuments, evalConfig(w.r, trained, corpus, split, w.tok))
 	var random *model.Network
-	if len(y.Config.Labels) > 0 {
-		if y.Labels, err = corpus.MatchLabels(m.Config.Labels()); err != nil {
-			return recipes.Input(err)
+	if data.TaskOf(y.Config.Objective) != nil {
+		if len(y.Config.Labels) > 0 {
+			if y.Labels, err = corpus.MatchLabels(m.Config.Labels()); err != nil {
+				return recipes.Input(err)
+			}
+			y.Config.Labels = y.Labels
 		}
-		y.Config.Labels = y.Labels
 		if s.RandomInit != "" {
 			r, err := pretrained.Open(w.dev, w.stageDir(s.RandomInit), 0)
 			if err != nil {

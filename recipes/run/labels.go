@@ -3,7 +3,9 @@ package run
 import (
 	"fmt"
 
+	"hone/data"
 	"hone/data/corpus"
+	"hone/data/task"
 	"hone/eval"
 	"hone/recipes"
 	"hone/trainer/model"
@@ -12,7 +14,7 @@ import (
 // labelsOf are the labels that a stage predicts, in the order of its model: the order of the
 // trained head that it starts from, where it has the corpus's labels; else that of the corpus.
 func labelsOf(r *recipes.Recipe, s *recipes.Stage, c *corpus.Corpus) []string {
-	if order, err := keptLabels(r, s, c); err == nil {
+	if order, err := keptLabels(r, s, c); err == nil && order != nil {
 		return order
 	}
 	return c.Labels
@@ -21,8 +23,14 @@ func labelsOf(r *recipes.Recipe, s *recipes.Stage, c *corpus.Corpus) []string {
 // keptLabels are the labels of the classifier that a stage starts from, by the corpus's names.
 // The error says why its head cannot be kept.
 func keptLabels(r *recipes.Recipe, s *recipes.Stage, c *corpus.Corpus) ([]string, error) {
-	if s.Learns().OfText() || !r.IsBase(s) || r.Base.Head != model.Classifier {
+	t := data.TaskOf(s.Learns())
+	switch {
+	case t == nil || !r.IsBase(s) || r.Base.Head != head(s):
 		return nil, fmt.Errorf("%s has no head for these labels", s.From)
+	case r.Base.Head == model.Classifier && r.Base.Config.Problem() != t.Kind.Problem():
+		return nil, fmt.Errorf("it is of %s, not of %s", r.Base.Config.Problem(), t.Kind.Problem())
+	case !task.Classes(t.Kind):
+		return nil, nil
 	}
 	return c.MatchLabels(r.Base.Config.Labels())
 }
@@ -34,6 +42,10 @@ func labelled(r *recipes.Recipe, corpora map[string]*corpus.Corpus) error {
 		s := &r.Stages[i]
 		c := stageCorpus(corpora, s)
 		switch {
+		case s.Trains() && s.TaskOf() != nil: // whose examples have been read
+			if t := s.TaskOf(); task.Classes(t.Kind) && len(c.Labels) < 2 && (t.Kind.Labels() == task.OneOf || len(c.Labels) == 0) {
+				return fmt.Errorf("stage %s: corpus %s has %d labels; %v needs 2 or more", s.Name, c.Provenance.Name, len(c.Labels), t.Kind)
+			}
 		case !s.Learns().OfText():
 			for _, need := range []struct {
 				split *corpus.Split
@@ -52,15 +64,18 @@ func labelled(r *recipes.Recipe, corpora map[string]*corpus.Corpus) error {
 			}
 			for _, name := range s.Models {
 				m, err := r.Stage(name)
-				if err != nil || m.Learns().OfText() {
+				t := data.TaskOf(m.Learns())
+				if err != nil || t == nil || !task.Classes(t.Kind) {
 					continue
 				}
 				split := c.Validation
 				if s.Split == "test" {
 					split = c.Test
 				}
-				if err := c.Unlabelled(split, "to compare with"); err != nil {
-					return fmt.Errorf("stage %s: %w", s.Name, err)
+				if len(tasksOf(r, s)) == 0 { // else the examples have been read
+					if err := c.Unlabelled(split, "to compare with"); err != nil {
+						return fmt.Errorf("stage %s: %w", s.Name, err)
+					}
 				}
 				if _, err := c.MatchLabels(labelsOf(r, m, stageCorpus(corpora, m))); err != nil {
 					return fmt.Errorf("stage %s: %s: %w", s.Name, name, err)

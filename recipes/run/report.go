@@ -133,7 +133,8 @@ func taskOf(s *recipes.Stage, r *recipes.Recipe) string {
 // that kind, or gives texts a probability.
 func does(kind task.Kind, o data.Objective) bool {
 	if task.Labelled(kind) {
-		return o == data.Labelled(kind)
+		t := data.TaskOf(o)
+		return t != nil && t.Kind == kind
 	}
 	return o.Validating(new(data.Config))
 }

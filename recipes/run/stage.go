@@ -5,14 +5,15 @@ import (
 
 	"hone/data"
 	"hone/data/corpus"
+	"hone/data/task"
 	"hone/data/tokenizer"
 	"hone/recipes"
 	"hone/trainer/model"
 )
 
 // setObjective sets the objective of a stage in a loader's configuration.
-func setObjective(s *recipes.Stage, c *data.Config, t *recipes.Tokenizer, tok tokenizer.Tokenizer) {
-	c.Objective = s.Learns()
+func setObjective(s *recipes.Stage, c *data.Config, t *recipes.Tokenizer, tok tokenizer.Tokenizer, m model.Config) {
+	c.Objective, c.Encoder = s.Learns(), m.Family != nil && m.Traits().EncoderDecoder
 	s.Hide(c)
 	c.TargetLength, c.Mask = s.MaxTargetLength, t.Mask
 	if _, encoder := c.Lengths(); encoder > 0 {
@@ -51,8 +52,13 @@ func stageConfig(r *recipes.Recipe, s *recipes.Stage, tok tokenizer.Tokenizer, l
 			})
 		}
 	}
-	if !s.Learns().OfText() {
-		c.SetLabels(labels)
+	if t := data.TaskOf(s.Learns()); t != nil {
+		switch c.ProblemType = t.Kind.Problem(); {
+		case task.Classes(t.Kind):
+			c.SetLabels(labels)
+		case t.Kind == task.Regression:
+			c.SetLabels([]string{"LABEL_0"}) // as transformers names it
+		}
 		if id, ok := tok.Special(padding(tok)); ok && c.PadTokenID == nil { // which fills up batches
 			c.PadTokenID = new(int(id))
 		}
@@ -61,8 +67,12 @@ func stageConfig(r *recipes.Recipe, s *recipes.Stage, tok tokenizer.Tokenizer, l
 }
 
 func head(s *recipes.Stage) model.Head {
-	if !s.Learns().OfText() {
-		return model.Classifier
+	if t := data.TaskOf(s.Learns()); t != nil {
+		for _, h := range model.Heads() {
+			if h.String() == t.Kind.Head() {
+				return h
+			}
+		}
 	}
 	if s.NextSentence {
 		return model.Pretraining
@@ -79,14 +89,14 @@ func modelOptions(s *recipes.Stage, c model.Config) model.Options {
 	if s.Trainable == recipes.TrainableHead {
 		o.Trainable = c.InHead
 	}
-	o.EncoderLength = encoderLength(s)
+	o.EncoderLength = encoderLength(s, c)
 	return o
 }
 
 // encoderLength is the length of the encoder's rows, of models that have one beside the decoder;
 // else 0.
-func encoderLength(s *recipes.Stage) int {
-	_, encoder := (&data.Config{Objective: s.Learns(), T: s.SequenceLength}).Lengths()
+func encoderLength(s *recipes.Stage, c model.Config) int {
+	_, encoder := (&data.Config{Objective: s.Learns(), T: s.SequenceLength, Encoder: c.Traits().EncoderDecoder}).Lengths()
 	return encoder
 }
 
@@ -98,10 +108,14 @@ func loaderConfig(r *recipes.Recipe, s *recipes.Stage, c *corpus.Corpus, split *
 		Seed: uint64(r.Seed), Shuffle: true, MaxSeqs: s.MaxSequences,
 		BOS: r.Tokenizer.BOS, EOS: r.Tokenizer.EOS, Separator: r.Tokenizer.Separator,
 	}
-	setObjective(s, &cfg, &r.Tokenizer, tok)
-	cfg.Consecutive = r.Model.Memory(head(s)) > 0
-	if !cfg.Objective.OfText() {
+	setObjective(s, &cfg, &r.Tokenizer, tok, r.Model)
+	cfg.Consecutive = cfg.Objective.OfText() && r.Model.Memory(head(s)) > 0
+	if t := data.TaskOf(cfg.Objective); t != nil && task.Classes(t.Kind) {
 		cfg.Labels = labelsOf(r, s, c)
+	}
+	if p, ok := tok.(*tokenizer.Pipeline); ok && cfg.Paired() {
+		before, after := endsOf(r, s)
+		cfg.Pair, _ = pairFrame(p, before, after, r.Model) // without one, the loader says what it lacks
 	}
 	return cfg
 }

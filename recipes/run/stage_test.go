@@ -6,6 +6,7 @@ import (
 	"hone/data"
 	"hone/data/tokenizer"
 	"hone/recipes"
+	"hone/trainer/model"
 )
 
 // The keys reach the loader.
@@ -16,7 +17,7 @@ func TestObjectiveReachesTheLoader(t *testing.T) {
 	}
 	var keys recipes.Tokenizer
 	var c data.Config
-	setObjective(&s, &c, &keys, planned{size: 300})
+	setObjective(&s, &c, &keys, planned{size: 300}, model.Config{})
 	if want := (data.Masking{MLMProbability: 0.15, RandomReplaceProb: 0.5, WholeWordMask: true}); c.Objective != data.Masked || c.Masking != want {
 		t.Errorf("%v, %+v", c.Objective, c.Masking)
 	}
@@ -33,7 +34,7 @@ func TestObjectiveReachesTheLoader(t *testing.T) {
 	var tok tokenizer.Tokenizer = planned{size: 300}
 	s.Objective = "span_corruption"
 	c = data.Config{T: 64}
-	if setObjective(&s, &c, &keys, tok); c.Pad != recipes.Pad {
+	if setObjective(&s, &c, &keys, tok, model.Config{}); c.Pad != recipes.Pad {
 		t.Errorf("a decoder starts with %q", c.Pad)
 	}
 }

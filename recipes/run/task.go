@@ -30,6 +30,9 @@ func Evaluate(ctx context.Context, dir string, t *task.Task, limit int, o Option
 	if err != nil {
 		return nil, recipes.Input(err)
 	}
+	if t.Spec.From == "" {
+		return nil, recipes.Input(fmt.Errorf("task %s: source is missing: where the documents are", t.Name))
+	}
 	bar := o.Bar("reading corpus "+t.Name, "bytes")
 	spec := t.Spec
 	spec.Say = o.Say
@@ -46,47 +49,16 @@ func Evaluate(ctx context.Context, dir string, t *task.Task, limit int, o Option
 		}
 	}
 	if split == nil {
-		return nil, recipes.Input(fmt.Errorf("task %s: %s has no split %s", t.Name, t.Spec.From, t.Split))
+		return nil, recipes.Input(fmt.Errorf("task %s: %s has no split %s: it has %s (hint: test = 0.1 in the task holds some out, as in training)", t.Name, t.Spec.From, t.Split, describeSplits(c)))
 	}
 	if err := eval.CanFit(c, t.Baselines); err != nil {
 		return nil, recipes.Input(fmt.Errorf("task %s: %w", t.Name, err))
 	}
-	var ends recipes.Tokenizer
-	if tok, ok := m.Tokenizer.(*tokenizer.Pipeline); ok {
-		if ends.BOS, ends.EOS, ends.Separator, err = recipes.Framing(tok, &m.Config); err != nil {
-			return nil, recipes.Input(fmt.Errorf("checkpoint %s: %w", m.Checkpoint.Dir, err))
-		}
+	y, err := taskYardstick(ctx, m, t, c, split, o)
+	if err != nil {
+		return nil, recipes.Input(fmt.Errorf("task %s: %w", t.Name, err))
 	}
-	if m.Head.String() != t.Kind.Head() {
-		return nil, recipes.Input(fmt.Errorf("task %s: a task of kind %s needs a %s, and %s is a %v", t.Name, t.Kind, t.Kind.Head(), dir, m.Head))
-	}
-	length := cmp.Or(m.Config.MaxLength(), 512)
-	y := &eval.Yardstick{
-		Corpus: c, Split: split, Tokenizer: eval.Ordinary(m.Tokenizer), Limit: limit, Say: o.Say, Watch: watched(o.Console),
-		Config: data.Config{
-			Records: split, Tokenizer: m.Tokenizer, T: length,
-			BatchSize: max(1, scoredTogether/length), BOS: ends.BOS, EOS: ends.EOS, Separator: ends.Separator,
-		},
-	}
-	if task.Labelled(t.Kind) {
-		if err := c.Unlabelled(split, "to compare with"); err != nil {
-			return nil, recipes.Input(fmt.Errorf("task %s: %w", t.Name, err))
-		}
-		if y.Labels, err = c.MatchLabels(m.Config.Labels()); err != nil {
-			return nil, recipes.Input(fmt.Errorf("task %s: %w", t.Name, err))
-		}
-		if n := split.Rows() - split.Labelled(); n > 0 {
-			o.Say(fmt.Sprintf("task %s: left out %d of the %d documents of split %s, which have no label", t.Name, n, split.Rows(), split.Name))
-		}
-		y.Config.Objective, y.Config.Labels = data.Labelled(t.Kind), y.Labels
-	} else {
-		learned := recipes.Objectives(m.Config)[0]
-		y.Config.Objective = learned
-		if !learned.Validating(&y.Config) {
-			return nil, recipes.Input(fmt.Errorf("task %s: a %s is trained by the objective %s, which gives texts no probability", t.Name, m.Config.ModelType, learned))
-		}
-		y.Config.Consecutive = m.Config.Memory(m.Head) > 0
-	}
+	y.Limit = limit
 	kind, kernels := kindOf(dev)
 	run := &report.Run{
 		Recipe: "eval " + t.Name, Version: recipes.Version(),
@@ -98,4 +70,81 @@ func Evaluate(ctx context.Context, dir string, t *task.Task, limit int, o Option
 		return nil, err
 	}
 	return run, nil
+}
+
+// taskYardstick is a split of a corpus on which a checkpoint is scored, or which it labels.
+func taskYardstick(ctx context.Context, m *pretrained.Model, t *task.Task, c *corpus.Corpus, split *corpus.Split, o Options) (*eval.Yardstick, error) {
+	cfg, err := taskConfig(m, t, split)
+	if err != nil {
+		return nil, err
+	}
+	y := &eval.Yardstick{
+		Corpus: c, Split: split, Tokenizer: eval.Ordinary(m.Tokenizer), Say: o.Say, Watch: watched(o.Console), Config: cfg,
+	}
+	if !task.Labelled(t.Kind) {
+		return y, nil
+	}
+	if t.Kind != task.Classification || len(t.Labels) > 0 || t.Columns.Text.Template != nil {
+		if err := surveyTask(ctx, t, c, nil, o.Say); err != nil {
+			return nil, err
+		}
+	} else {
+		if err := c.Unlabelled(split, "to compare with"); err != nil {
+			return nil, err
+		}
+		if n := split.Rows() - split.Labelled(); n > 0 {
+			o.Say(fmt.Sprintf("task %s: left out %d of the %d documents of split %s, which have no label", t.Name, n, split.Rows(), split.Name))
+		}
+	}
+	if task.Classes(t.Kind) {
+		if y.Labels, err = c.MatchLabels(m.Config.Labels()); err != nil {
+			return nil, err
+		}
+		y.Config.Labels = y.Labels
+	}
+	return y, nil
+}
+
+// taskConfig is how a checkpoint reads records of a task; its labels are the model's.
+func taskConfig(m *pretrained.Model, t *task.Task, records corpus.Records) (data.Config, error) {
+	var ends recipes.Tokenizer
+	var err error
+	tok, ok := m.Tokenizer.(*tokenizer.Pipeline)
+	if ok {
+		if ends.BOS, ends.EOS, ends.Separator, err = recipes.Framing(tok, &m.Config); err != nil {
+			return data.Config{}, fmt.Errorf("checkpoint %s: %w", m.Checkpoint.Dir, err)
+		}
+	}
+	if m.Head.String() != t.Kind.Head() {
+		return data.Config{}, fmt.Errorf("a task of kind %s needs a %s, and %s is a %v", t.Kind, t.Kind.Head(), m.Checkpoint.Dir, m.Head)
+	}
+	if p := t.Kind.Problem(); p != "" && p != m.Config.Problem() {
+		return data.Config{}, fmt.Errorf("a task of kind %s needs a model of %s, and %s is of %s", t.Kind, p, m.Checkpoint.Dir, m.Config.Problem())
+	}
+	length := cmp.Or(m.Config.MaxLength(), 512)
+	cfg := data.Config{
+		Records: records, Tokenizer: m.Tokenizer, T: length, BatchSize: max(1, scoredTogether/length),
+		BOS: ends.BOS, EOS: ends.EOS, Separator: ends.Separator, Encoder: m.Config.Traits().EncoderDecoder,
+	}
+	if !task.Labelled(t.Kind) {
+		learned := recipes.Objectives(m.Config)[0]
+		cfg.Objective = learned
+		if !learned.Validating(&cfg) {
+			return data.Config{}, fmt.Errorf("a %s is trained by the objective %s, which gives texts no probability", m.Config.ModelType, learned)
+		}
+		cfg.Consecutive = m.Config.Memory(m.Head) > 0
+		return cfg, nil
+	}
+	cfg.Objective = data.OfTask(t)
+	if task.Classes(t.Kind) {
+		cfg.Labels = m.Config.Labels()
+	}
+	if cfg.Encoder {
+		cfg.Pad = padding(tok)
+	}
+	if ok && cfg.Paired() {
+		before, after := cmp.Or(ends.BOS, ends.Separator), cmp.Or(ends.EOS, ends.Separator)
+		cfg.Pair, err = pairFrame(tok, before, after, m.Config)
+	}
+	return cfg, err
 }

@@ -47,8 +47,12 @@ func padding(tok tokenizer.Tokenizer) string {
 // endsOf are the special tokens around a text that the model of a stage reads, which the tokenizer
 // of its checkpoint sets there: those around a document in training, but without an end where the
 // model is to continue the text.
-func endsOf(t *recipes.Tokenizer, s *recipes.Stage) (before, after string) {
+func endsOf(r *recipes.Recipe, s *recipes.Stage) (before, after string) {
+	t := &r.Tokenizer
 	before, after = cmp.Or(t.BOS, t.Separator), cmp.Or(t.EOS, t.Separator)
+	if r.Model.Traits().EncoderDecoder { // which reads a text to its end
+		return before, after
+	}
 	return s.Learns().Ends(before, after)
 }
 
@@ -134,7 +138,7 @@ func TrainTokenizer(ctx context.Context, split corpus.Records, o tokenizer.Train
 // where there is one. Its tokenizer.json sets around a text the special tokens that stood there in
 // training.
 func (w *runner) tokenizerFiles(s *recipes.Stage, c model.Config) ([]checkpoint.File, error) {
-	before, after := endsOf(&w.r.Tokenizer, s)
+	before, after := endsOf(w.r, s)
 	text := w.tokFile
 	anew := !framedBy(w.tok, before, after)
 	if anew {

@@ -66,6 +66,17 @@ func (c Config) Memory(h Head) int {
 	return c.Traits().Memory
 }
 
+// Heads lists all heads.
+func Heads() (list []Head) {
+	for h := range numHeads {
+		list = append(list, h)
+	}
+	return list
+}
+
+// Has says that the family has models with a head.
+func (c Config) Has(h Head) bool { return c.class(h) != "" }
+
 // class is the architecture with a head, "" where the family has none.
 func (c Config) class(h Head) string { return c.Traits().Classes[h] }
 

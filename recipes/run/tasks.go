@@ -1,0 +1,174 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"hone/data"
+	"hone/data/corpus"
+	"hone/data/task"
+	"hone/data/tokenizer"
+	"hone/recipes"
+	"hone/trainer/model"
+)
+
+// fieldsOf are the columns of a corpus that the tasks of stages read, beside its text and label.
+func fieldsOf(r *recipes.Recipe, name string) (fields []string) {
+	for i := range r.Stages {
+		s := &r.Stages[i]
+		for _, t := range tasksOf(r, s) {
+			if !slices.Contains(s.Sources(), name) {
+				continue
+			}
+			for _, f := range t.Needs(r.Corpus[name].Text) {
+				if !slices.Contains(fields, f) {
+					fields = append(fields, f)
+				}
+			}
+		}
+	}
+	return fields
+}
+
+// tasksOf are the tasks by which a stage reads its corpus: its own, or those that its models have
+// learned.
+func tasksOf(r *recipes.Recipe, s *recipes.Stage) (list []*task.Task) {
+	if t := s.TaskOf(); t != nil {
+		return []*task.Task{t}
+	}
+	for _, name := range s.Models {
+		if m, err := r.Stage(name); err == nil && m.TaskOf() != nil {
+			list = append(list, m.TaskOf())
+		}
+	}
+	return list
+}
+
+// surveyTasks reads the examples of every task of a recipe, so that what cannot be read is said
+// before anything is trained, and sets the labels of corpora whose tasks find them.
+func surveyTasks(ctx context.Context, r *recipes.Recipe, corpora map[string]*corpus.Corpus, say func(string)) error {
+	done := map[string]bool{}
+	for i := range r.Stages {
+		s := &r.Stages[i]
+		for _, t := range tasksOf(r, s) {
+			for _, name := range s.Sources() {
+				if key := fmt.Sprintf("%p %s", t, name); !done[key] {
+					done[key] = true
+					if err := surveyTask(ctx, t, corpora[name], s, say); err != nil {
+						return fmt.Errorf("stage %s: corpus %s: %w", s.Name, name, err)
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// surveyTask reads the examples of a task in all splits of a corpus. s is the stage that trains or
+// evaluates by it; nil: none.
+func surveyTask(ctx context.Context, t *task.Task, c *corpus.Corpus, s *recipes.Stage, say func(string)) error {
+	all, train := map[string]int64{}, &task.Counts{}
+	trains := s != nil && s.Trains()
+	for _, split := range c.Splits() {
+		n, err := t.Survey(ctx, split)
+		if err != nil {
+			return err
+		}
+		for l, k := range n.Labels {
+			all[l] += k
+		}
+		if n.Null+n.Unlabelled > 0 && task.Labelled(t.Kind) {
+			say(fmt.Sprintf("corpus %s: split %s: %d of %d documents are left out: %d without a text, %d without a label", c.Provenance.Name, split.Name, n.Null+n.Unlabelled, split.Rows(), n.Null, n.Unlabelled))
+		}
+		needed := trains && split != c.Test || s != nil && !trains && split.Name == s.Split
+		if n.Examples == 0 && split.Rows() > 0 && needed && task.Labelled(t.Kind) {
+			return fmt.Errorf("no document of split %s has what %s predicts (hint: label names the column)", split.Name, t.Kind)
+		}
+		if split != c.Train || !trains {
+			continue
+		}
+		train = n
+		for _, l := range t.Labels {
+			if n.Labels[l] == 0 {
+				return fmt.Errorf("no document of split train has the label %q: a model cannot learn it (hint: leave it out of labels, or add examples)", l)
+			}
+		}
+		if t.Kind == task.Regression && n.Least == n.Greatest {
+			return fmt.Errorf("all %d numbers of split train are %g: there is nothing to learn", n.Examples, n.Least)
+		}
+	}
+	if !task.Classes(t.Kind) {
+		return nil
+	}
+	if t.Kind.Labels() == task.AnyOf || len(t.Labels) > 0 {
+		c.Labels = slices.Sorted(maps.Keys(all))
+		if len(t.Labels) > 0 {
+			c.Labels = t.Labels
+		}
+	}
+	if c.Train != nil && trains {
+		for _, l := range c.Labels {
+			if train.Labels[l] == 0 {
+				return fmt.Errorf("label %q is in other splits and not in split train: a model cannot learn it", l)
+			}
+		}
+	}
+	return nil
+}
+
+// limits refuses corpora of which more documents are cut, or have been seen in training, than the
+// task of a stage allows. read is how the stage reads its training split.
+func limits(ctx context.Context, t *task.Task, c *corpus.Corpus, read data.Config) error {
+	if t.Limits.Overlap < 1 && c.Train != nil {
+		for _, split := range []*corpus.Split{c.Validation, c.Test} {
+			if split == nil || split.Rows() == 0 {
+				continue
+			}
+			n, err := t.Shared(ctx, c.Train, split)
+			if err != nil {
+				return err
+			}
+			if share := float64(n) / float64(split.Rows()); share > t.Limits.Overlap {
+				return fmt.Errorf("%d of the %d texts of split %s are in split train too, %.1f %%: more than max_overlap = %g of task %s (hint: dedup = \"exact\" of the corpus leaves them out of training)",
+					n, split.Rows(), split.Name, 100*share, t.Limits.Overlap, t.Name)
+			}
+		}
+	}
+	if t.Limits.Truncated == 1 {
+		return nil
+	}
+	for _, split := range c.Splits() {
+		cfg := read
+		cfg.Records, cfg.Mixture, cfg.Unlabelled = split, nil, true
+		n, err := data.Count(ctx, cfg)
+		if err != nil {
+			return err
+		}
+		if share := float64(n.Truncated) / float64(max(1, n.Documents)); share > t.Limits.Truncated {
+			return fmt.Errorf("%d of the %d documents of split %s are longer than a row of %d tokens, %.1f %%: more than max_truncated = %g of task %s (hint: a longer sequence_length)",
+				n.Truncated, n.Documents, split.Name, cfg.T, 100*share, t.Limits.Truncated, t.Name)
+		}
+	}
+	return nil
+}
+
+// pairFrame is the special tokens of two texts in one sequence, as the tokenizer of a checkpoint
+// sets them whose frame of a single text is before and after.
+func pairFrame(tok *tokenizer.Pipeline, before, after string, c model.Config) (*data.PairFrame, error) {
+	if !framedBy(tok, before, after) {
+		text, err := tok.Framed(before, after, joins(c))
+		if err != nil {
+			return nil, err
+		}
+		if tok, err = tokenizer.Parse(text); err != nil {
+			return nil, err
+		}
+	}
+	f, err := tok.PairFrame()
+	if err != nil {
+		return nil, err
+	}
+	return &data.PairFrame{Before: f.Before, Between: f.Between, After: f.After, Types: f.Types}, nil
+}
