@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -131,6 +132,14 @@ func TestScript(t *testing.T) {
 				text, err := os.ReadFile(path)
 				ts.Check(err)
 				text[len(text)/2] ^= 1
+				ts.Check(os.WriteFile(path, text, 0o666))
+			},
+			// nan FILE makes the last value of a safetensors file NaN.
+			"nan": func(ts *testscript.TestScript, _ bool, args []string) {
+				path := ts.MkAbs(args[0])
+				text, err := os.ReadFile(path)
+				ts.Check(err)
+				binary.LittleEndian.PutUint32(text[len(text)-4:], math.Float32bits(float32(math.NaN())))
 				ts.Check(os.WriteFile(path, text, 0o666))
 			},
 			// corpus DIR WRONG makes a corpus with something wrong.
