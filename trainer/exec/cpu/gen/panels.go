@@ -84,6 +84,10 @@ func (a *asm) panel(s storage, rows int) {
 				}
 			}
 		}
+		fetch := "R13"
+		if most == 4 {
+			fetch = "R11"
+		}
 		a.i("MOVQ", "a+16(FP)", "SI")
 		for g := 1; g < len(groups); g++ {
 			a.i("LEAQ", fmt.Sprintf("(%s)(R8*2)", groups[g-1]), groups[g])
@@ -102,7 +106,7 @@ func (a *asm) panel(s storage, rows int) {
 		one := func(p int) {
 			for q := range panels {
 				for line := 0; line < step && first == 0; line += 64 {
-					a.i("PREFETCHT0", fmt.Sprintf("%d%s", p*step+line+panelAhead, cells[q]))
+					a.i("PREFETCHT0", fmt.Sprintf("%d%s", p*step+line, strings.Replace(cells[q], "DI", fetch, 1)))
 				}
 			}
 			row := func(r int) string {
@@ -152,10 +156,22 @@ func (a *asm) panel(s storage, rows int) {
 				a.i("ADDQ", fmt.Sprintf("$%d", 4*steps), g)
 			}
 			a.i("ADDQ", fmt.Sprintf("$%d", steps*step), "DI")
+			if first == 0 {
+				a.i("ADDQ", fmt.Sprintf("$%d", steps*step), fetch)
+			}
 		}
-		a.i("MOVQ", "CX", "AX")
-		a.i("SHRQ", "$2", "AX")
+		// Memory is asked for some steps ahead; in the last steps of these panels, for the first of the next.
+		ahead := panelAhead / panels / step &^ 3
+		a.i("MOVQ", "CX", "R15")
+		a.i("SHRQ", "$2", "R15")
 		a.i("JZ", "rest"+label)
+		if first == 0 {
+			a.i("LEAQ", fmt.Sprintf("%d(DI)", ahead*step), fetch)
+		}
+		a.i("MOVQ", "R15", "AX")
+		a.i("SUBQ", fmt.Sprintf("$%d", ahead/4), "AX")
+		a.i("JLE", "turn"+label)
+		a.i("SUBQ", "AX", "R15")
 		a.f("\tPCALIGN $64")
 		a.f("four%s:", label)
 		for p := range 4 {
@@ -163,6 +179,18 @@ func (a *asm) panel(s storage, rows int) {
 		}
 		next(4)
 		a.i("DECQ", "AX")
+		a.i("JNZ", "four"+label)
+		a.f("turn%s:", label)
+		if first == 0 { // from the end of a panel to the beginning of the next that comes in its place
+			for range panels {
+				a.i("ADDQ", "R9", fetch)
+			}
+			a.i("IMUL3Q", fmt.Sprintf("$%d", step), "CX", "AX")
+			a.i("SUBQ", "AX", fetch)
+		}
+		a.i("MOVQ", "R15", "AX")
+		a.i("XORQ", "R15", "R15")
+		a.i("TESTQ", "AX", "AX")
 		a.i("JNZ", "four"+label)
 		a.f("rest%s:", label)
 		a.i("MOVQ", "CX", "AX")
@@ -207,16 +235,18 @@ func (a *asm) panel(s storage, rows int) {
 	if most == 4 {
 		a.i("LEAQ", "(R9)(R9*2)", "R13")
 	}
-	if most > 1 {
-		all("side", most)
+	for _, panels := range []int{4, 2} {
+		if panels <= most {
+			all(fmt.Sprintf("by%d", panels), panels)
+		}
 	}
 	all("last", 1)
 	a.i("VZEROUPPER")
 	a.i("RET")
 }
 
-// panelAhead is how many bytes ahead a panel is asked for.
-const panelAhead = 2048
+// panelAhead is how many bytes ahead memory is asked for, of all panels side by side.
+const panelAhead = 8192
 
 // numRegisters is the number of vector registers.
 func numRegisters(a *asm) int {
