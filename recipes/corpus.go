@@ -14,7 +14,7 @@ type Corpus struct {
 	// How files are read.
 	Format      string   `toml:"format,omitempty" doc:"format of the files; \"\": as they show"`
 	Separator   string   `toml:"separator,omitempty" doc:"text between the documents of a plain text, such as \"\\n\\n\"; \"\": a file is one document"`
-	ColumnNames []string `toml:"column_names,omitempty" doc:"names of the columns of CSV and TSV files that have no header line"`
+	ColumnNames []string `toml:"column_names,omitempty" doc:"names of the columns of CSV and TSV files that have no header line, and of files in CoNLL columns"`
 	Delimiter   string   `toml:"delimiter,omitempty" doc:"character between the values of CSV and TSV files; \"\": of TSV a tab, of CSV the one of comma, semicolon, bar and tab that its first lines show"`
 	Quote       string   `toml:"quote,omitempty" doc:"what quotes are in CSV and TSV files: csv (around cells), none (text), auto; \"\": auto, which is csv for CSV, and for TSV where all quotes of a file are CSV's"`
 	Rows        string   `toml:"rows,omitempty" doc:"name of the array that holds the rows of a JSON file, as data, or a.b within an object; \"\": the file is rows"`

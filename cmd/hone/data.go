@@ -45,8 +45,8 @@ func newDataConvert(t *terminal) *cobra.Command {
 		Short: "convert a corpus to Arrow shards in a new directory",
 		Long: `Converts a corpus to uncompressed Arrow IPC shards in a new directory, with a corpus.json
 that holds their hashes. CORPUS is a file, a glob or a directory of Arrow IPC, Parquet,
-JSONL, CSV, TSV, FASTA or plain text, each also compressed with gzip or zstd; a directory of
-Hugging Face datasets; hf:datasets/ORG/NAME, a data set on the hub (see hone data info); or
+JSONL, SQuAD JSON, CSV, TSV, FASTA, CoNLL columns, CoNLL-U or plain text, each also
+compressed with gzip or zstd; a directory of Hugging Face datasets; hf:datasets/ORG/NAME, a data set on the hub (see hone data info); or
 goroot:, the Go source tree on this machine: its doc comments without duplicates, in three
 splits.
 

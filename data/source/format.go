@@ -18,11 +18,14 @@ const (
 	CSV         = "csv"
 	TSV         = "tsv"
 	FASTA       = "fasta"
+	CoNLL       = "conll"  // a word on each line, with its tags in columns
+	CoNLLU      = "conllu" // of Universal Dependencies
+	SQuAD       = "squad"  // JSON of articles with questions
 	Text        = "text"
 )
 
 // Formats lists them.
-var Formats = []string{ArrowFile, ArrowStream, Parquet, JSON, CSV, TSV, FASTA, Text}
+var Formats = []string{ArrowFile, ArrowStream, Parquet, JSON, CSV, TSV, FASTA, CoNLL, CoNLLU, SQuAD, Text}
 
 const (
 	gzipPacked = "gzip"
@@ -30,7 +33,7 @@ const (
 )
 
 // kinds lists the formats for messages.
-const kinds = "Arrow IPC file and stream, Parquet, JSONL, CSV, TSV, FASTA, plain text; each also with gzip or zstd"
+const kinds = "Arrow IPC file and stream, Parquet, JSONL, SQuAD JSON, CSV, TSV, FASTA, CoNLL columns, CoNLL-U, plain text; each also with gzip or zstd"
 
 var (
 	arrowMagic   = []byte("ARROW1")
@@ -44,6 +47,7 @@ var extensions = map[string]string{
 	".jsonl": JSON, ".ndjson": JSON, ".json": JSON,
 	".csv": CSV, ".tsv": TSV, ".tab": TSV,
 	".fasta": FASTA, ".fa": FASTA, ".fna": FASTA, ".faa": FASTA, ".ffn": FASTA,
+	".conll": CoNLL, ".iob": CoNLL, ".iob2": CoNLL, ".bio": CoNLL, ".conllu": CoNLLU,
 	".txt": Text, ".text": Text, ".md": Text,
 }
 
@@ -95,6 +99,11 @@ func detect(name string, head []byte) (string, error) {
 		return "", fmt.Errorf("is not an Arrow file: it begins with %q", head[:min(8, len(head))])
 	case Parquet:
 		return "", fmt.Errorf("is not a Parquet file: it begins with %q", head[:min(8, len(head))])
+	case JSON:
+		if looksSQuAD(head) {
+			return SQuAD, nil
+		}
+		return JSON, nil
 	case "":
 	default:
 		return format, nil
@@ -108,6 +117,10 @@ func detect(name string, head []byte) (string, error) {
 		return "", fmt.Errorf("is of no known kind: it begins with %q (known kinds: %s)", head[:min(8, len(head))], kinds)
 	}
 	switch first := bytes.TrimLeft(head, " \t\r\n"); {
+	case looksSQuAD(head):
+		return SQuAD, nil
+	case looksCoNLL(head):
+		return CoNLL, nil
 	case bytes.HasPrefix(first, []byte(`{"`)):
 		return JSON, nil
 	case bytes.HasPrefix(head, []byte(">")):

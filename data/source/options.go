@@ -16,7 +16,7 @@ type Options struct {
 	// Separator stands between the documents of a plain text; "": the file is
 	// one document. Documents that are empty or only white space are left out.
 	Separator string
-	// ColumnNames of CSV and TSV files without a header line.
+	// ColumnNames of CSV and TSV files without a header line, and of files in CoNLL columns.
 	ColumnNames []string
 	// Delimiter stands between the values of CSV and TSV files, one byte; "": a tab
 	// for TSV; for CSV a comma, semicolon, bar or tab, found from its first records.
@@ -67,7 +67,7 @@ func (o Options) keys() []readKey {
 	return []readKey{
 		{"format", quote(o.Format), nil},
 		{"separator", quote(o.Separator), []string{Text}},
-		{"column_names", names, cells},
+		{"column_names", names, []string{CSV, TSV, CoNLL}},
 		{"delimiter", quote(o.Delimiter), cells},
 		{"quote", quote(o.Quote), cells},
 		{"rows", quote(o.Rows), []string{JSON}},

@@ -1,5 +1,5 @@
 // Package source reads records from files: Arrow IPC files and streams, Parquet,
-// JSON, CSV, TSV, FASTA and plain text, each also compressed with gzip or zstd,
+// JSON, also of SQuAD's form, CSV, TSV, FASTA, CoNLL columns, CoNLL-U and plain text, each also compressed with gzip or zstd,
 // directories of Hugging Face datasets, and a Go source tree. It writes shards of
 // Arrow IPC, and rows with columns added to them as JSON, CSV, Arrow or Parquet.
 //

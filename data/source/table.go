@@ -70,6 +70,9 @@ func describe(ctx context.Context, path string, opt Options) (*Table, error) {
 		if t.Format, err = detect(path, head); err != nil {
 			return nil, err
 		}
+		if t.Format == SQuAD && opt.Rows != "" {
+			t.Format = JSON // whose rows are where that says
+		}
 	}
 	t.quoted = opt.Quote == QuoteCSV || t.Format == CSV && opt.Quote != QuoteNone
 	if t.Format == TSV && (opt.Quote == "" || opt.Quote == QuoteAuto) {
@@ -269,6 +272,12 @@ func (s *Scanner) readRows() (err error) {
 		s.rows, err = newCSVReader(s.in, t)
 	case FASTA:
 		s.rows = newFASTAReader(s.in, t.opt.bound())
+	case CoNLL:
+		s.rows, err = newCoNLLReader(s.in, t.opt.ColumnNames, t.opt.bound())
+	case CoNLLU:
+		s.rows = newCoNLLUReader(s.in, t.opt.bound())
+	case SQuAD:
+		s.rows = newSQuADReader(s.in)
 	case Text:
 		s.rows = newTextReader(s.in, t.opt.Separator, t.opt.bound())
 	default:
