@@ -18,19 +18,41 @@ import (
 type Options struct {
 	MaxTokens int // 1 or more
 	Sampler
-	Stop  []string // the text ends before the first of these strings
-	Slide bool     // a text that has filled the context goes on without its older half; else it ends there
+	Beams
+	N          int      // results: the text of Seed and those of the seeds after it, or the best of the beams; 0 is 1
+	Stop       []string // the text ends before the first of these strings
+	StopTokens []int32  // and before any of these tokens
+	Slide      bool     // a text that has filled the context goes on without its older half; else it ends there
 }
 
-// Validate reports every value that is out of its range, for a vocabulary of so many tokens; 0: one
-// that is not known yet. Errors are faults of the user's input (exit code 2).
+// Validate reports every value that is out of its range, and those that contradict each other, for a vocabulary of so
+// many tokens; 0: one that is not known yet. Errors are faults of the user's input (exit code 2).
 func (o *Options) Validate(vocabulary int) error {
-	err := o.Sampler.Validate(vocabulary)
-	if o.MaxTokens < 1 {
-		err = errors.Join(fmt.Errorf("max tokens %d: want 1 or more", o.MaxTokens), err)
+	errs := []error{o.Sampler.Validate(vocabulary), o.Beams.validate()}
+	refuse := func(wrong bool, format string, args ...any) {
+		if wrong {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
 	}
-	return err
+	refuse(o.MaxTokens < 1, "max tokens %d: want 1 or more", o.MaxTokens)
+	refuse(o.MaxTokens >= 1 && o.MinTokens > o.MaxTokens, "min tokens %d: want at most max tokens, %d", o.MinTokens, o.MaxTokens)
+	refuse(o.N < 0 || o.N > mostResults, "%d results: want 1 to %d", o.N, mostResults)
+	switch {
+	case o.NumBeams > 1:
+		refuse(o.Temperature != 0, "%d beams with temperature %g: a beam search draws nothing\nhint: temperature 0, or 1 beam", o.NumBeams, o.Temperature)
+		refuse(o.N > o.NumBeams, "%d results of %d beams: want at most as many", o.N, o.NumBeams)
+		refuse(o.Slide, "%d beams with a context that slides: want one or the other", o.NumBeams)
+	case o.Temperature == 0:
+		refuse(o.N > 1, "%d results with temperature 0: all would be the same\nhint: a temperature above 0, or as many beams", o.N)
+	}
+	for _, id := range o.StopTokens {
+		refuse(id < 0 || vocabulary > 0 && int(id) >= vocabulary, "stop token %d: want 0 to %d", id, vocabulary-1)
+	}
+	return errors.Join(errs...)
 }
+
+// The most results of a request.
+const mostResults = 1024
 
 // Result is a generated text.
 type Result struct {
@@ -43,6 +65,8 @@ type Result struct {
 	Reason          string  `json:"reason"`                 // why it ended: "end of text", "stop", "length", "interrupted"
 	ContextFull     bool    `json:"context_full,omitempty"` // the context ended it, not MaxTokens
 	Dropped         int     `json:"dropped,omitempty"`      // tokens, of prompt and text, that were dropped to make room
+
+	Score *float64 `json:"score,omitempty"` // of a beam search: see Beams.LengthPenalty
 }
 
 // A Generator writes with one network, several texts at once: each has a slot, which it takes with Add and leaves with
@@ -115,23 +139,56 @@ func (g *Generator) Continue(ctx context.Context, prompt []int32, o Options, emi
 }
 
 // Write does many requests, several at once, with the results of doing each alone. The results are in the order of the
-// requests. Those that can be wrong are refused before any work, with an error that names the first.
+// requests, all of one together. Requests that can be wrong are refused before any work, with an error that names the
+// first.
 func (g *Generator) Write(ctx context.Context, requests []Request) ([]*Result, error) {
-	texts := make([]*Text, len(requests))
-	longest := 0
+	var texts, searches []*Text
+	slots, longest := 0, 0
 	for i, r := range requests {
-		t, err := g.text(r)
-		if err != nil {
-			if len(requests) > 1 {
-				err = fmt.Errorf("request %d: %w", i+1, err)
+		for k := range max(1, r.N) {
+			one := r
+			if one.Seed += uint64(k); k > 0 {
+				one.Emit = nil
 			}
-			return nil, err
+			t, err := g.text(one)
+			if err != nil {
+				if len(requests) > 1 {
+					err = fmt.Errorf("request %d: %w", i+1, err)
+				}
+				return nil, err
+			}
+			longest = max(longest, t.room())
+			if r.NumBeams > 1 {
+				slots, searches = max(slots, r.NumBeams), append(searches, t)
+				break
+			}
+			texts = append(texts, t)
 		}
-		texts[i], longest = t, max(longest, t.room())
 	}
-	if err := g.reserve(len(g.texts)+min(maxSlots, len(texts)), longest); err != nil {
+	if err := g.reserve(len(g.texts)+max(slots, min(maxSlots, len(texts))), longest); err != nil {
 		return nil, err
 	}
+	results, err := g.write(ctx, texts)
+	if err != nil || len(searches) == 0 {
+		return results, err
+	}
+	var all []*Result
+	for _, r := range requests {
+		if n := max(1, r.N); r.NumBeams <= 1 {
+			all, results = append(all, results[:n]...), results[n:]
+			continue
+		}
+		best, err := g.search(ctx, searches[0])
+		if err != nil {
+			return nil, err
+		}
+		all, searches = append(all, best...), searches[1:]
+	}
+	return all, nil
+}
+
+// write writes texts, for at least one of which there is room.
+func (g *Generator) write(ctx context.Context, texts []*Text) ([]*Result, error) {
 	defer func() {
 		for _, t := range texts {
 			g.Remove(t)
@@ -176,8 +233,11 @@ func (g *Generator) Reserve(texts, tokens int) error { return g.reserve(texts, m
 // ErrNoSlot says that there are as many texts as there is room for.
 var ErrNoSlot = errors.New("generate: all slots are taken")
 
-// Add begins a text in a free slot. Errors other than ErrNoSlot are faults of the user's input (exit code 2).
+// Add begins a text in a free slot: one, without a beam search. Errors other than ErrNoSlot are faults of the user's input (exit code 2).
 func (g *Generator) Add(r Request) (*Text, error) {
+	if r.N > 1 || r.NumBeams > 1 {
+		return nil, fmt.Errorf("generate: %d results of %d beams: want a single text", max(1, r.N), max(1, r.NumBeams))
+	}
 	t, err := g.text(r)
 	if err != nil {
 		return nil, err

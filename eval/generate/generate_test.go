@@ -63,6 +63,11 @@ func TestSettings(t *testing.T) {
 		{`{"min_p": 0, "typical_p": 1.0, "repetition_penalty": 1.0, "no_repeat_ngram_size": 0, "bad_words_ids": null, "stop_strings": ["a", "b"]}`, nil,
 			Options{MaxTokens: 100, Stop: []string{"a", "b"}, Sampler: Sampler{Temperature: 0.8}}, `stop ["a", "b"]`},
 		{`{"do_sample": true, "top_p": 0}`, nil, Options{MaxTokens: 100, Sampler: Sampler{Temperature: 1, TopK: 50, TopP: math.SmallestNonzeroFloat64}}, "temperature 1, top-k 50, top-p 0"},
+		{`{"num_beams": 4, "length_penalty": 0.6, "early_stopping": true, "num_return_sequences": 2, "top_k": 7}`, nil,
+			Options{MaxTokens: 100, N: 2, Beams: Beams{4, 0.6, First}}, "temperature 0, num-beams 4, length-penalty 0.6, early-stopping true, n 2"},
+		{`{"num_beams": 4, "early_stopping": "never"}`, []string{"temperature"}, Options{MaxTokens: 100, Sampler: Sampler{Temperature: 0.8}}, ""},
+		{`{"num_beams": 4, "do_sample": true}`, nil, Options{MaxTokens: 100, Beams: Beams{NumBeams: 4}, Sampler: Sampler{Temperature: 1, TopK: 50, TopP: 1}},
+			"temperature 1, top-k 50, top-p 1, num-beams 4"}, // which Validate refuses
 		{`{"temperature": 0.6}`, nil, Options{MaxTokens: 100, Sampler: Sampler{Temperature: 0.6}}, "temperature 0.6"},
 	} {
 		s, err := ReadSettings([]byte(c.settings))
@@ -75,8 +80,8 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%s with %v: %+v, followed %q; want %+v, %q", c.settings, c.given, o, followed, c.want, c.followed)
 		}
 	}
-	if _, err := ReadSettings([]byte(`{"eos_token_id": "</s>", "top_k": 0.5}`)); err == nil || !strings.Contains(err.Error(), `eos_token_id: "</s>" is not a valid value`) ||
-		!strings.Contains(err.Error(), "top_k: 0.5") {
+	if _, err := ReadSettings([]byte(`{"eos_token_id": "</s>", "top_k": 0.5, "early_stopping": 3}`)); err == nil || !strings.Contains(err.Error(), `eos_token_id: "</s>" is not a valid value`) ||
+		!strings.Contains(err.Error(), "top_k: 0.5") || !strings.Contains(err.Error(), "early_stopping: 3 is not") {
 		t.Errorf("error %v", err)
 	}
 	text, err := SettingsOfConfig(map[string]json.RawMessage{

@@ -49,6 +49,10 @@ var optionKeys = []optionKey{
 	{"bad_words_ids", "bad-words", []string{"[]"}, func(o *Options) any { return &o.BadWords }},
 	{"min_length", "min-length", []string{"0"}, func(o *Options) any { return &o.MinLength }},
 	{"min_new_tokens", "min-tokens", []string{"0"}, func(o *Options) any { return &o.MinTokens }},
+	{"num_beams", "num-beams", []string{"1"}, func(o *Options) any { return &o.NumBeams }},
+	{"length_penalty", "length-penalty", []string{"1"}, func(o *Options) any { return &o.LengthPenalty }},
+	{"early_stopping", "early-stopping", []string{"false"}, func(o *Options) any { return &o.EarlyStopping }},
+	{"num_return_sequences", "n", []string{"1"}, func(o *Options) any { return &o.N }},
 	{"max_new_tokens", "max-tokens", nil, func(o *Options) any { return &o.MaxTokens }},
 	{"stop_strings", "stop", []string{"[]", `""`}, func(o *Options) any { return (*stopStrings)(&o.Stop) }},
 }
@@ -117,7 +121,6 @@ func followed(key string) bool {
 // neutral lists the keys that are not followed, with the values at which they change no text.
 // A nil list: the key never changes a text. The value null never does.
 var neutral = map[string][]string{
-	"num_beams": {"1"}, "early_stopping": nil, "length_penalty": nil, "num_return_sequences": {"1"},
 	"max_time": {}, "top_h": {}, "epsilon_cutoff": {"0"}, "eta_cutoff": {"0"},
 	"encoder_repetition_penalty": {"1"}, "encoder_no_repeat_ngram_size": {"0"},
 	"force_words_ids": {"[]"}, "forced_bos_token_id": {}, "forced_eos_token_id": {}, "exponential_decay_length_penalty": {},
@@ -214,14 +217,16 @@ func plain(value json.RawMessage) string {
 	return string(value)
 }
 
-// Sampling copies the settings of sampling and length into o, except the options for which
-// given reports true, by their names on the command line. Where the settings ask for
-// sampling, the values that they leave out are those of transformers: temperature 1, top-k 50.
-// They have been read without errors.
+// Sampling copies the settings of options into o, except of the options for which given
+// reports true, by their names on the command line, and says what it has copied. Where the
+// settings ask for sampling, the values that they leave out are those of transformers:
+// temperature 1, top-k 50. A beam search draws nothing: where the command line asks for one,
+// the settings of sampling are left out, as those of a beam search are where it asks for a
+// temperature; and settings that ask for one and not for sampling mean temperature 0.
 func (s *Settings) Sampling(o *Options, given func(option string) bool) (said []string) {
 	values := map[string]json.RawMessage{}
 	var sample *bool
-	json.Unmarshal(s.values["do_sample"], &sample)
+	json.Unmarshal(s.values["do_sample"], &sample) // read before without errors, as all values
 	if sample != nil && *sample {
 		values["temperature"], values["top_k"], values["top_p"] = json.RawMessage("1"), json.RawMessage("50"), json.RawMessage("1")
 	}
@@ -232,6 +237,19 @@ func (s *Settings) Sampling(o *Options, given func(option string) bool) (said []
 	}
 	if sample != nil && !*sample {
 		values["temperature"] = json.RawMessage("0")
+	}
+	_, searches := values["num_beams"]
+	switch {
+	case given("num-beams") && o.NumBeams > 1, searches && !given("num-beams") && !given("temperature") && (sample == nil || !*sample):
+		for _, key := range []string{"top_k", "top_p", "min_p", "typical_p"} {
+			delete(values, key)
+		}
+		values["temperature"] = json.RawMessage("0")
+	case searches && given("temperature") && o.Temperature != 0:
+		for _, key := range []string{"num_beams", "length_penalty", "early_stopping"} {
+			delete(values, key)
+		}
+		s.Ignored = append(s.Ignored, "num_beams "+string(s.values["num_beams"]))
 	}
 	for _, k := range optionKeys {
 		if value, ok := values[k.key]; ok && !given(k.option) {

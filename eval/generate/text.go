@@ -15,7 +15,7 @@ import (
 type Request struct {
 	Prompt []int32
 	Options
-	Emit func(piece string) // gets the text piece by piece as it is written, in whole characters; may be nil
+	Emit func(piece string) // gets the text, of several the first, piece by piece as it is written, in whole characters; may be nil
 }
 
 // A Text is one that a Generator writes.
@@ -73,7 +73,7 @@ func (g *Generator) text(r Request) (*Text, error) {
 		t.ids = []int32{g.Start}
 	}
 	t.ids = slices.Grow(t.ids, min(r.MaxTokens, g.window))
-	t.pick = r.Sampler.picker(t.ids, g.Ends)
+	t.pick = r.Sampler.picker(t.ids, append(slices.Clone(g.Ends), r.StopTokens...))
 	t.result = Result{IDs: []int32{}, PromptTokens: len(r.Prompt)}
 	return t, nil
 }
@@ -86,11 +86,7 @@ func (t *Text) room() int {
 // step goes on after a round in which something of the text has been read.
 func (t *Text) step() {
 	if t.first.IsZero() {
-		if t.source != nil {
-			t.result.PromptRead += t.behind
-		} else {
-			t.result.PromptRead += t.count
-		}
+		t.countPrompt()
 	}
 	if t.logits == nil {
 		return
@@ -114,10 +110,23 @@ func (t *Text) step() {
 	t.write(id)
 }
 
+// countPrompt counts what of the prompt has been read in a round.
+func (t *Text) countPrompt() {
+	if t.source != nil {
+		t.result.PromptRead += t.behind
+	} else {
+		t.result.PromptRead += t.count
+	}
+}
+
 // write adds a token.
 func (t *Text) write(id int32) {
 	if slices.Contains(t.frame.Ends, id) {
 		t.end("end of text")
+		return
+	}
+	if slices.Contains(t.StopTokens, id) {
+		t.end("stop")
 		return
 	}
 	r := &t.result
