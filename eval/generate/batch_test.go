@@ -1,7 +1,9 @@
 package generate
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -177,5 +179,126 @@ func checkApart(t *testing.T, name string) {
 					i, got[i].result.Text, got[i].result.Reason, w.result.Text, w.result.Reason, len(got[i].logits), len(w.logits))
 			}
 		}
+	}
+}
+
+// A round allocates nothing, but what grows with a text.
+func TestRoundAllocatesNothing(t *testing.T) {
+	for name := range writers {
+		g := writer(t, name, cpu.Options{Threads: 2})
+		if g.how == model.Queried {
+			continue
+		}
+		if err := g.Reserve(3, 160); err != nil {
+			t.Fatal(err)
+		}
+		var texts []*reading
+		for i := range 3 {
+			ids := append(make([]int32, 0, 160), int32(i+1), 2, 3)
+			texts = append(texts, &reading{slot: i, ids: ids})
+		}
+		round := func() {
+			for _, r := range texts {
+				r.ids = append(r.ids, 4)
+			}
+			if err := g.read(texts); err != nil {
+				t.Fatal(err)
+			}
+		}
+		round()
+		round()
+		if n := testing.AllocsPerRun(100, round); n != 0 {
+			t.Errorf("%s: %v allocations a round", name, n)
+		}
+	}
+}
+
+// Caches that the machine cannot hold are an error before any work.
+func TestMemory(t *testing.T) {
+	if total, _ := cpu.Memory(); total == math.MaxInt64 {
+		t.Skip("how much memory there is is not known here")
+	}
+	g := writer(t, "llama", cpu.Options{Threads: 1})
+	err := g.Reserve(1<<32, 160)
+	if err == nil || !strings.Contains(err.Error(), "texts of 160 tokens need") || !strings.Contains(err.Error(), "hint: fewer texts at once") {
+		t.Errorf("%v", err)
+	}
+	if _, err := g.Generate(t.Context(), "hone", Options{MaxTokens: 3}, nil); err != nil {
+		t.Errorf("after that: %v", err)
+	}
+}
+
+// Texts that begin alike share what is read, whether the first is done or not, and slots keep what they hold when
+// there come to be more and longer ones.
+func TestSharing(t *testing.T) {
+	for _, name := range []string{"llama", "t5"} {
+		g := writer(t, name, cpu.Options{Threads: 1})
+		prompt := letters{}.Encode(nil, strings.Repeat("thequickbrownfox", 4))
+		var requests []Request
+		for i := range 4 {
+			requests = append(requests, Request{Prompt: prompt, Options: Options{MaxTokens: 5, Sampler: Sampler{Temperature: 1, Seed: uint64(i)}}})
+		}
+		results, err := g.Write(t.Context(), requests)
+		if err != nil {
+			t.Fatal(err)
+		}
+		least := 1 // the last token is read in any case: its logits are wanted
+		if name == "t5" {
+			least = 0
+		}
+		if results[0].PromptRead != len(prompt) || results[1].PromptRead != least || results[3].PromptRead != least {
+			t.Errorf("%s: four texts read %d, %d, %d and %d tokens of %d", name, results[0].PromptRead, results[1].PromptRead, results[2].PromptRead, results[3].PromptRead, len(prompt))
+		}
+		if err := g.Reserve(9, 159); err != nil {
+			t.Fatal(err)
+		}
+		r, err := g.Continue(t.Context(), prompt, requests[2].Options, nil)
+		if err != nil || r.PromptRead != least || r.Text != results[2].Text {
+			t.Errorf("%s: %+v, %v; want %q", name, r, err, results[2].Text)
+		}
+	}
+}
+
+// A text can be removed while it is written; others go on.
+func TestRemove(t *testing.T) {
+	g := writer(t, "llama", cpu.Options{Threads: 1})
+	if err := g.Reserve(2, 100); err != nil {
+		t.Fatal(err)
+	}
+	request := func(id int32) Request { return Request{Prompt: []int32{id}, Options: Options{MaxTokens: 20}} }
+	first, err := g.Add(request(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := g.Add(request(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.Add(request(3)); !errors.Is(err, ErrNoSlot) {
+		t.Errorf("a third text in two slots: %v", err)
+	}
+	for range 3 {
+		if err := g.Step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g.Remove(first)
+	if r, err := first.Result(); err != nil || r.Reason != "interrupted" || len(r.IDs) != 3 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if _, err := g.Add(request(3)); err != nil {
+		t.Error(err)
+	}
+	for !second.Done() {
+		if err := g.Step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := writer(t, "llama", cpu.Options{Threads: 1}).Continue(t.Context(), []int32{2}, request(2).Options, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, _ := second.Result(); r.Text != want.Text {
+		t.Errorf("%q, alone %q", r.Text, want.Text)
 	}
 }

@@ -60,6 +60,8 @@ func TestGreedyGGUF(t *testing.T) {
 				t.Fatal(err)
 			}
 			same := 0
+			var requests []generate.Request
+			var alone [][]int32
 			for _, w := range list {
 				if got := append(slices.Clone(g.Before), m.Tokenizer.Encode(nil, w.Prompt)...); !slices.Equal(got, w.Tokens) {
 					t.Errorf("%q is %v, want %v", w.Prompt, got, w.Tokens)
@@ -68,6 +70,8 @@ func TestGreedyGGUF(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				requests = append(requests, generate.Request{Prompt: w.Tokens, Options: generate.Options{MaxTokens: 32}})
+				alone = append(alone, r.IDs)
 				ids := w.IDs // the reference has the token that ends a text too
 				if n := len(ids); n > 0 && slices.Contains(g.Ends, ids[n-1]) {
 					ids = ids[:n-1]
@@ -86,6 +90,15 @@ func TestGreedyGGUF(t *testing.T) {
 				}
 			}
 			t.Logf("%d of %d texts are the same", same, len(list))
+			results, err := g.Write(t.Context(), requests)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, r := range results {
+				if !slices.Equal(r.IDs, alone[i]) {
+					t.Errorf("%q: side by side with others %v, alone %v", list[i].Prompt, r.IDs, alone[i])
+				}
+			}
 		})
 	}
 }
