@@ -41,6 +41,9 @@ func bf16Panels5_avx2(kc, n int, a *float32, lda int, b *byte, bstep int, c *flo
 func bf16Panels6_avx2(kc, n int, a *float32, lda int, b *byte, bstep int, c *float32, ldc int, accumulate bool)
 
 //go:noescape
+func bf16Wide_avx2(n int, src *byte, dst *float32)
+
+//go:noescape
 func f16Panels1_avx2(kc, n int, a *float32, lda int, b *byte, bstep int, c *float32, ldc int, accumulate bool)
 
 //go:noescape
@@ -58,8 +61,13 @@ func f16Panels5_avx2(kc, n int, a *float32, lda int, b *byte, bstep int, c *floa
 //go:noescape
 func f16Panels6_avx2(kc, n int, a *float32, lda int, b *byte, bstep int, c *float32, ldc int, accumulate bool)
 
+//go:noescape
+func f16Wide_avx2(n int, src *byte, dst *float32)
+
 var panel_avx2 = panelKernels{
-	f32:  []panelKernel{f32Panels1_avx2, f32Panels2_avx2, f32Panels3_avx2, f32Panels4_avx2, f32Panels5_avx2, f32Panels6_avx2},
-	bf16: []panelKernel{bf16Panels1_avx2, bf16Panels2_avx2, bf16Panels3_avx2, bf16Panels4_avx2, bf16Panels5_avx2, bf16Panels6_avx2},
-	f16:  []panelKernel{f16Panels1_avx2, f16Panels2_avx2, f16Panels3_avx2, f16Panels4_avx2, f16Panels5_avx2, f16Panels6_avx2},
+	f32:      []panelKernel{f32Panels1_avx2, f32Panels2_avx2, f32Panels3_avx2, f32Panels4_avx2, f32Panels5_avx2, f32Panels6_avx2},
+	bf16:     []panelKernel{bf16Panels1_avx2, bf16Panels2_avx2, bf16Panels3_avx2, bf16Panels4_avx2, bf16Panels5_avx2, bf16Panels6_avx2},
+	bf16Wide: bf16Wide_avx2,
+	f16:      []panelKernel{f16Panels1_avx2, f16Panels2_avx2, f16Panels3_avx2, f16Panels4_avx2, f16Panels5_avx2, f16Panels6_avx2},
+	f16Wide:  f16Wide_avx2,
 }

@@ -3322,6 +3322,33 @@ lastEnd:
 	VZEROUPPER
 	RET
 
+// dst = src, for n elements of bf16, a positive multiple of 32.
+TEXT ·bf16Wide_avx2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), CX
+	MOVQ src+8(FP), SI
+	MOVQ dst+16(FP), DI
+	PCALIGN $32
+loop:
+	PREFETCHT0 1024(SI)
+	VPMOVZXWD (SI), Y0
+	VPSLLD $16, Y0, Y0
+	VMOVUPS Y0, (DI)
+	VPMOVZXWD 16(SI), Y1
+	VPSLLD $16, Y1, Y1
+	VMOVUPS Y1, 32(DI)
+	VPMOVZXWD 32(SI), Y2
+	VPSLLD $16, Y2, Y2
+	VMOVUPS Y2, 64(DI)
+	VPMOVZXWD 48(SI), Y3
+	VPSLLD $16, Y3, Y3
+	VMOVUPS Y3, 96(DI)
+	ADDQ $64, SI
+	ADDQ $128, DI
+	SUBQ $32, CX
+	JNZ loop
+	VZEROUPPER
+	RET
+
 // c(1,32·n) = or += a·b over kc ≥ 1 steps, n ≥ 1; b is f16.
 TEXT ·f16Panels1_avx2(SB), NOSPLIT, $0-65
 	MOVQ kc+0(FP), CX
@@ -4903,5 +4930,28 @@ donelast1:
 	SUBQ $1, R14
 	JMP last
 lastEnd:
+	VZEROUPPER
+	RET
+
+// dst = src, for n elements of f16, a positive multiple of 32.
+TEXT ·f16Wide_avx2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), CX
+	MOVQ src+8(FP), SI
+	MOVQ dst+16(FP), DI
+	PCALIGN $32
+loop:
+	PREFETCHT0 1024(SI)
+	VCVTPH2PS (SI), Y0
+	VMOVUPS Y0, (DI)
+	VCVTPH2PS 16(SI), Y1
+	VMOVUPS Y1, 32(DI)
+	VCVTPH2PS 32(SI), Y2
+	VMOVUPS Y2, 64(DI)
+	VCVTPH2PS 48(SI), Y3
+	VMOVUPS Y3, 96(DI)
+	ADDQ $64, SI
+	ADDQ $128, DI
+	SUBQ $32, CX
+	JNZ loop
 	VZEROUPPER
 	RET

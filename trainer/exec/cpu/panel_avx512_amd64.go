@@ -65,6 +65,9 @@ func bf16Panels7_avx512(kc, n int, a *float32, lda int, b *byte, bstep int, c *f
 func bf16Panels8_avx512(kc, n int, a *float32, lda int, b *byte, bstep int, c *float32, ldc int, accumulate bool)
 
 //go:noescape
+func bf16Wide_avx512(n int, src *byte, dst *float32)
+
+//go:noescape
 func f16Panels1_avx512(kc, n int, a *float32, lda int, b *byte, bstep int, c *float32, ldc int, accumulate bool)
 
 //go:noescape
@@ -88,8 +91,13 @@ func f16Panels7_avx512(kc, n int, a *float32, lda int, b *byte, bstep int, c *fl
 //go:noescape
 func f16Panels8_avx512(kc, n int, a *float32, lda int, b *byte, bstep int, c *float32, ldc int, accumulate bool)
 
+//go:noescape
+func f16Wide_avx512(n int, src *byte, dst *float32)
+
 var panel_avx512 = panelKernels{
-	f32:  []panelKernel{f32Panels1_avx512, f32Panels2_avx512, f32Panels3_avx512, f32Panels4_avx512, f32Panels5_avx512, f32Panels6_avx512, f32Panels7_avx512, f32Panels8_avx512, f32Panels9_avx512, f32Panels10_avx512, f32Panels11_avx512, f32Panels12_avx512},
-	bf16: []panelKernel{bf16Panels1_avx512, bf16Panels2_avx512, bf16Panels3_avx512, bf16Panels4_avx512, bf16Panels5_avx512, bf16Panels6_avx512, bf16Panels7_avx512, bf16Panels8_avx512},
-	f16:  []panelKernel{f16Panels1_avx512, f16Panels2_avx512, f16Panels3_avx512, f16Panels4_avx512, f16Panels5_avx512, f16Panels6_avx512, f16Panels7_avx512, f16Panels8_avx512},
+	f32:      []panelKernel{f32Panels1_avx512, f32Panels2_avx512, f32Panels3_avx512, f32Panels4_avx512, f32Panels5_avx512, f32Panels6_avx512, f32Panels7_avx512, f32Panels8_avx512, f32Panels9_avx512, f32Panels10_avx512, f32Panels11_avx512, f32Panels12_avx512},
+	bf16:     []panelKernel{bf16Panels1_avx512, bf16Panels2_avx512, bf16Panels3_avx512, bf16Panels4_avx512, bf16Panels5_avx512, bf16Panels6_avx512, bf16Panels7_avx512, bf16Panels8_avx512},
+	bf16Wide: bf16Wide_avx512,
+	f16:      []panelKernel{f16Panels1_avx512, f16Panels2_avx512, f16Panels3_avx512, f16Panels4_avx512, f16Panels5_avx512, f16Panels6_avx512, f16Panels7_avx512, f16Panels8_avx512},
+	f16Wide:  f16Wide_avx512,
 }

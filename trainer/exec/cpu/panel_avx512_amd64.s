@@ -8282,6 +8282,27 @@ lastEnd:
 	VZEROUPPER
 	RET
 
+// dst = src, for n elements of bf16, a positive multiple of 32.
+TEXT ·bf16Wide_avx512(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), CX
+	MOVQ src+8(FP), SI
+	MOVQ dst+16(FP), DI
+	PCALIGN $32
+loop:
+	PREFETCHT0 1024(SI)
+	VPMOVZXWD (SI), Z0
+	VPSLLD $16, Z0, Z0
+	VMOVUPS Z0, (DI)
+	VPMOVZXWD 32(SI), Z1
+	VPSLLD $16, Z1, Z1
+	VMOVUPS Z1, 64(DI)
+	ADDQ $64, SI
+	ADDQ $128, DI
+	SUBQ $32, CX
+	JNZ loop
+	VZEROUPPER
+	RET
+
 // c(1,32·n) = or += a·b over kc ≥ 1 steps, n ≥ 1; b is f16.
 TEXT ·f16Panels1_avx512(SB), NOSPLIT, $0-65
 	MOVQ kc+0(FP), CX
@@ -11537,5 +11558,24 @@ donelast0:
 	SUBQ $1, R14
 	JMP last
 lastEnd:
+	VZEROUPPER
+	RET
+
+// dst = src, for n elements of f16, a positive multiple of 32.
+TEXT ·f16Wide_avx512(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), CX
+	MOVQ src+8(FP), SI
+	MOVQ dst+16(FP), DI
+	PCALIGN $32
+loop:
+	PREFETCHT0 1024(SI)
+	VCVTPH2PS (SI), Z0
+	VMOVUPS Z0, (DI)
+	VCVTPH2PS 32(SI), Z1
+	VMOVUPS Z1, 64(DI)
+	ADDQ $64, SI
+	ADDQ $128, DI
+	SUBQ $32, CX
+	JNZ loop
 	VZEROUPPER
 	RET

@@ -19,6 +19,8 @@ type panelKernels struct {
 	f32  []panelKernel
 	bf16 []panelKernel
 	f16  []panelKernel
+	// These give the values of n elements, a multiple of 32.
+	bf16Wide, f16Wide func(n int, src *byte, dst *float32)
 }
 
 // A panelKernel computes rows of n ≥ 1 panels, for 1, 2, … rows: c = (or +=) a·b over kc ≥ 1 steps. Row i of a is at
@@ -60,16 +62,16 @@ func (d *Device) linearPanels(in *exec.Instr, args []exec.Arg, j panelJob) error
 
 // A panelJob is a product x·wᵀ + bias, cut into blocks of rows and panels, each over the whole of k.
 type panelJob struct {
-	d            *Device
-	m, n, k      int
-	a, c, bias   []float32 // (m,k), (m,n), (n) or nil
-	b            []byte    // n·k elements of dt, in panels
-	dt           exec.DType
-	int8         bool   // rows are rounded to 8 bits
-	rounded      []byte // the rows then
-	rounding     bool   // the region that does it
-	rows, panels int    // of a block
-	across       int    // blocks side by side
+	d          *Device
+	m, n, k    int
+	a, c, bias []float32 // (m,k), (m,n), (n) or nil
+	b          []byte    // n·k elements of dt, in panels
+	dt         exec.DType
+	int8       bool   // rows are rounded to 8 bits
+	rounded    []byte // the rows then
+	rounding   bool   // the region that does it
+	rows       int    // of a block
+	across     int    // blocks side by side, of as many panels or one more
 }
 
 const panelSide = exec.PanelWidth
@@ -87,25 +89,30 @@ func (j *panelJob) start(d *Device) {
 	}
 	j.d = d
 	all := panelsOf(j.n)
-	j.rows, j.panels = j.m, all
+	tile := max(1, len(d.kern.panels.of(j.dt)))
+	j.rows, j.across = j.m, 1
 	if threads := d.pool.threads; threads > 1 && j.m*j.n*j.k >= 32*32*32 {
-		// Four blocks for each thread, so that one that is held up delays the others little: of panels, by fours, since the
-		// kernels of few rows take as many at once; of rows too where that leaves too few.
-		j.panels = min(all, (all+16*threads-1)/(16*threads)*4)
-		if j.dt.Quantized() { // whose kernels take one
-			j.panels = (all + 4*threads - 1) / (4 * threads)
+		// As many blocks of panels for each thread, so that all end together, and several, so that one that is held up
+		// delays the others little. Few rows take four panels at once; many read all rows again for each block.
+		most := 4 * threads
+		switch {
+		case j.m > tile:
+			most = 2 * threads
+		case !j.dt.Quantized():
+			most = max(1, min(4, all/(4*threads))) * threads
 		}
-		blocks := (all + j.panels - 1) / j.panels
-		if tile := max(1, len(d.kern.panels.of(j.dt))); blocks < 2*threads && j.m > 2*tile {
-			parts := (2*threads + blocks - 1) / blocks
+		j.across = min(all, most)
+		if j.across < most && j.m > 2*tile { // too few: of rows too
+			parts := (most + j.across - 1) / j.across
 			j.rows = (j.m + parts*tile - 1) / (parts * tile) * tile
 		}
 	}
-	j.across = (all + j.panels - 1) / j.panels
 	for _, w := range d.scratch { // see gemmJob.start
-		lend[float32](w, slotRows, panelSide*max(1, len(d.kern.panels.of(j.dt))))
+		lend[float32](w, slotRows, panelSide*tile)
 		if j.dt.Quantized() {
 			j.reserve(w)
+		} else if j.widens() != nil {
+			lend[float32](w, slotPanels, panelBlock*panelSteps*panelSide)
 		}
 	}
 	if j.int8 {
@@ -115,13 +122,27 @@ func (j *panelJob) start(d *Device) {
 	*j = panelJob{}
 }
 
+// widens gives the function that writes the values of a type of 16 bits, where so many rows read them that it pays.
+func (j *panelJob) widens() func(n int, src *byte, dst *float32) {
+	k := &j.d.kern.panels
+	switch {
+	case j.m <= 2*len(k.of(j.dt)):
+	case j.dt == exec.BF16:
+		return k.bf16Wide
+	case j.dt == exec.F16:
+		return k.f16Wide
+	}
+	return nil
+}
+
 func (j *panelJob) chunk(i, worker int) {
 	if j.rounding {
 		j.roundRows(i)
 		return
 	}
-	row, panel := i/j.across*j.rows, i%j.across*j.panels
-	rows, panels := min(j.rows, j.m-row), min(j.panels, panelsOf(j.n)-panel)
+	row, all := i/j.across*j.rows, panelsOf(j.n)
+	panel, end := i%j.across*all/j.across, (i%j.across+1)*all/j.across
+	rows, panels := min(j.rows, j.m-row), end-panel
 	w := j.d.scratch[worker]
 	if j.dt.Quantized() {
 		j.quantised(w, row, rows, panel, panels)
@@ -138,12 +159,12 @@ func (j *panelJob) chunk(i, worker int) {
 
 // multiply computes a block by assembly.
 func (j *panelJob) multiply(w *scratch, kernel []panelKernel, row, rows, panel, panels int) {
-	tile := len(kernel)
 	size := j.dt.Bytes(panelSide) // of a step of a panel
 	steps := j.k
-	if rows > tile {
+	if rows > len(kernel) {
 		steps = panelSteps
 	}
+	wide := j.widens()
 	if j.k == 0 {
 		for i := row; i < row+rows; i++ {
 			clear(j.c[i*j.n+panel*panelSide:][:min(panels*panelSide, j.n-panel*panelSide)])
@@ -154,13 +175,15 @@ func (j *panelJob) multiply(w *scratch, kernel []panelKernel, row, rows, panel, 
 		kc := min(steps, j.k-k0)
 		for p := panel; p < panel+panels; p += panelBlock {
 			n := min(panelBlock, panel+panels-p)
-			if rows <= tile {
-				n = panel + panels - p
+			if wide == nil {
+				j.tiles(w, kernel, row, rows, p, n, k0, kc, j.b[(p*j.k+k0)*size:], j.k*size)
+				continue
 			}
-			j.tiles(w, kernel, row, rows, p, n, k0, kc, j.b[(p*j.k+k0)*size:], j.k*size)
-			if rows <= tile {
-				break
+			floats := lend[float32](w, slotPanels, panelBlock*panelSteps*panelSide)
+			for q := range n {
+				wide(kc*panelSide, &j.b[((p+q)*j.k+k0)*size], &floats[q*kc*panelSide])
 			}
+			j.tiles(w, j.d.kern.panels.f32, row, rows, p, n, k0, kc, bytesOf(floats), 4*kc*panelSide)
 		}
 	}
 }
@@ -168,8 +191,10 @@ func (j *panelJob) multiply(w *scratch, kernel []panelKernel, row, rows, panel, 
 // tiles adds kc steps from k0 on to rows of n panels from panel p on, which lie in b, bstep bytes apart.
 func (j *panelJob) tiles(w *scratch, kernel []panelKernel, row, rows, p, n, k0, kc int, b []byte, bstep int) {
 	whole := min(n, j.n/panelSide-p) // panels that C has all columns of
-	for i := row; i < row+rows; i += len(kernel) {
-		m := min(len(kernel), row+rows-i)
+	parts := (rows + len(kernel) - 1) / len(kernel)
+	tile := (rows + parts - 1) / parts // 16 rows are twice eight, not twelve and four
+	for i := row; i < row+rows; i += tile {
+		m := min(tile, row+rows-i)
 		a := &j.a[i*j.k+k0]
 		if whole > 0 {
 			kernel[m-1](kc, whole, a, 4*j.k, &b[0], bstep, &j.c[i*j.n+p*panelSide], 4*j.n, k0 > 0)
@@ -187,6 +212,10 @@ func (j *panelJob) tiles(w *scratch, kernel []panelKernel, row, rows, p, n, k0, 
 			}
 		}
 	}
+}
+
+func bytesOf(s []float32) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), 4*len(s))
 }
 
 // generic computes a block in portable code. As in microGeneric, products are rounded before the sum.

@@ -26,7 +26,45 @@ func (a *asm) panels() {
 			names = append(names, fmt.Sprintf("%sPanels%d_%s", s.name, rows, a.name))
 		}
 		a.entry("%s: []panelKernel{%s}", s.name, strings.Join(names, ", "))
+		if s.rows > 0 {
+			a.wide(s)
+		}
 	}
+}
+
+// load widens a vector of stored elements.
+func (a *asm) load(s storage, at, r string) {
+	switch s.name {
+	case "f32":
+		a.i("VMOVUPS", at, r)
+	case "bf16":
+		a.i("VPMOVZXWD", at, r)
+		a.i("VPSLLD", "$16", r, r)
+	case "f16":
+		a.i("VCVTPH2PS", at, r)
+	}
+}
+
+// wide writes the function that widens elements in memory.
+func (a *asm) wide(s storage) {
+	a.f("\n// dst = src, for n elements of %s, a positive multiple of %d.", s.name, panelWidth)
+	a.fn(s.name+"Wide", "n int, src *byte, dst *float32")
+	a.i("MOVQ", "n+0(FP)", "CX")
+	a.i("MOVQ", "src+8(FP)", "SI")
+	a.i("MOVQ", "dst+16(FP)", "DI")
+	a.f("\tPCALIGN $32")
+	a.f("loop:")
+	a.i("PREFETCHT0", "1024(SI)")
+	for v := range panelWidth / a.lanes {
+		a.load(s, at(v*a.lanes*s.size, "SI"), a.v(v))
+		a.i("VMOVUPS", a.v(v), at(4*v*a.lanes, "DI"))
+	}
+	a.i("ADDQ", fmt.Sprintf("$%d", panelWidth*s.size), "SI")
+	a.i("ADDQ", fmt.Sprintf("$%d", panelWidth*4), "DI")
+	a.i("SUBQ", fmt.Sprintf("$%d", panelWidth), "CX")
+	a.i("JNZ", "loop")
+	a.i("VZEROUPPER")
+	a.i("RET")
 }
 
 // panelShape is how many panels, and how many vectors of each, a kernel of so many rows takes at once: enough
@@ -60,17 +98,6 @@ func (a *asm) panel(s storage, rows int) {
 	pass := func(label string, panels, first int) {
 		acc := func(r, q, h int) string { return a.v((r*panels+q)*vectors + h) }
 		free := rows * panels * vectors
-		load := func(at, r string) {
-			switch s.name {
-			case "f32":
-				a.i("VMOVUPS", at, r)
-			case "bf16":
-				a.i("VPMOVZXWD", at, r)
-				a.i("VPSLLD", "$16", r, r)
-			case "f16":
-				a.i("VCVTPH2PS", at, r)
-			}
-		}
 		eachCell := func(do func(cell, acc string)) {
 			a.i("MOVQ", "DX", "R15")
 			for r := range rows {
@@ -124,7 +151,7 @@ func (a *asm) panel(s storage, rows int) {
 				}
 				for q := range panels {
 					for h := range vectors {
-						load(element(q, h), a.v(b))
+						a.load(s, element(q, h), a.v(b))
 						for r := range rows {
 							a.i("VFMADD231PS", a.v(b), a.v(free+r), acc(r, q, h))
 						}
@@ -137,7 +164,7 @@ func (a *asm) panel(s storage, rows int) {
 			}
 			for q := range panels {
 				for h := range vectors {
-					load(element(q, h), a.v(free+q*vectors+h))
+					a.load(s, element(q, h), a.v(free+q*vectors+h))
 				}
 			}
 			spare := numRegisters(a) - free - panels*vectors
