@@ -224,6 +224,9 @@ func (c *exampleRows) pack() error {
 	}
 	c.end.Position = c.cur.Position + int64(cfg.Window)
 	c.end.Offset = 0
+	if least := dec / max(1, most); c.of.kind == task.MultipleChoice && len(c.list) > 0 && least < cfg.Pair.size()+2 {
+		return fmt.Errorf("data: an example of %d choices in rows of %d tokens: %d for each, want ≥ %d (hint: sequence_length)", most, dec, least, cfg.Pair.size()+2)
+	}
 	if most > cfg.MaxSeqs {
 		return fmt.Errorf("data: an example of %d choices, and rows of at most %d sequences (hint: max_sequences)", most, cfg.MaxSeqs)
 	}
@@ -432,10 +435,18 @@ func (c *exampleRows) encode(ex *task.Example) (tokens, cut int, err error) {
 	tokens = len(text)
 	switch {
 	case len(ex.Choices) > 0:
-		for _, choice := range ex.Choices {
-			second := cfg.Tokenizer.Encode(nil, choice)
-			tokens += len(second)
-			cut += c.pair(text, second, dec/len(ex.Choices))
+		limit, all := dec, 0
+		seconds := make([][]int32, len(ex.Choices))
+		for i, choice := range ex.Choices {
+			seconds[i] = cfg.Tokenizer.Encode(nil, choice)
+			tokens += len(seconds[i])
+			all += len(text) + len(seconds[i]) + cfg.Pair.size()
+		}
+		if all > dec { // they share the row
+			limit = dec / len(ex.Choices)
+		}
+		for _, second := range seconds {
+			cut += c.pair(text, second, limit)
 		}
 	case c.of.paired():
 		second := cfg.Tokenizer.Encode(nil, ex.Pair)

@@ -50,7 +50,9 @@ type Baseline struct {
 
 // CanFit fails if a corpus lacks a split that a baseline is fitted to, which is a fault of the
 // user's input (exit code 2).
-func CanFit(c *corpus.Corpus, names []string) error {
+//
+// read says that the examples of a task have been read already, and have labels.
+func CanFit(c *corpus.Corpus, names []string, read bool) error {
 	for _, name := range names {
 		b, ok := find(name)
 		if !ok {
@@ -68,7 +70,7 @@ func CanFit(c *corpus.Corpus, names []string) error {
 				return fmt.Errorf("baseline %s is fitted to split %s, where corpus %s has no documents", name, []string{"train", "validation"}[i], c.Provenance.Name)
 			}
 		}
-		if !b.Labels {
+		if !b.Labels || read {
 			continue
 		}
 		for _, s := range need {

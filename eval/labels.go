@@ -9,6 +9,7 @@ import (
 
 	"hone/data"
 	"hone/data/corpus"
+	"hone/data/task"
 	"hone/eval/metric"
 	"hone/trainer/model"
 )
@@ -19,7 +20,10 @@ var randomInit = Baseline{Name: "random_init", OfTraining: true}
 // labels scores classifiers.
 type labels struct{}
 
-func (labels) scores(o data.Objective) bool { return !o.OfText() }
+func (labels) scores(o data.Objective) bool {
+	t := data.TaskOf(o)
+	return t != nil && t.Kind.Labels() == task.OneOf
+}
 
 func (labels) Baselines() []Baseline { return []Baseline{majority, naiveBayes, tfidf, randomInit} }
 
@@ -52,12 +56,12 @@ func (labels) Score(ctx context.Context, y *Yardstick, net, random *model.Networ
 	if err != nil {
 		return nil, nil, err
 	}
-	task, of := y.Split.Name+" labels", y.scored(&y.Config, len(list), longer)
+	name, of := y.Split.Name+" labels", y.scored(&y.Config, len(list), longer)
 	var right perDocument
 	for _, p := range list {
 		right.add(p.Record, share(p.Best() == p.Label))
 	}
-	acc, f1 := mine.Accuracy.Evaluation(task, of), mine.MacroF1.Evaluation(task, of)
+	acc, f1 := mine.Accuracy.Evaluation(name, of), mine.MacroF1.Evaluation(name, of)
 	acc.Items = &metric.Items{Records: right.records, Sums: right.sums, Sizes: right.n}
 	add := func(name string, other []Prediction) error {
 		theirs, err := score(other)
@@ -69,7 +73,7 @@ func (labels) Score(ctx context.Context, y *Yardstick, net, random *model.Networ
 		return nil
 	}
 	for _, name := range beside {
-		var predict func(text string) (int, []float64)
+		var predict func(text, second string) (int, []float64)
 		switch name {
 		case majority.Name:
 			train, err := y.labelled(ctx, y.Corpus.Train)
@@ -80,7 +84,7 @@ func (labels) Score(ctx context.Context, y *Yardstick, net, random *model.Networ
 			if err != nil {
 				return nil, nil, err
 			}
-			predict = m.Predict
+			predict = func(text, _ string) (int, []float64) { return m.Predict(text) }
 		case naiveBayes.Name:
 			train, err := y.labelled(ctx, y.Corpus.Train)
 			if err != nil {
@@ -90,12 +94,12 @@ func (labels) Score(ctx context.Context, y *Yardstick, net, random *model.Networ
 			if err != nil {
 				return nil, nil, err
 			}
-			nb, err := FitNaiveBayes(train, val, len(labels))
+			nb, err := FitNaiveBayes(train.joined(), val.joined(), len(labels))
 			if err != nil {
 				return nil, nil, err
 			}
 			y.Say(fmt.Sprintf("%s: α = %g, chosen on validation", name, nb.Alpha()))
-			predict = nb.Predict
+			predict = func(text, second string) (int, []float64) { return nb.Predict(both(text, second)) }
 		case tfidf.Name:
 			train, err := y.labelled(ctx, y.Corpus.Train)
 			if err != nil {
@@ -110,7 +114,7 @@ func (labels) Score(ctx context.Context, y *Yardstick, net, random *model.Networ
 				return nil, nil, err
 			}
 			y.Say(fmt.Sprintf("%s: %s", name, m.Chosen()))
-			predict = func(text string) (int, []float64) { return m.Predict(text, "") }
+			predict = m.Predict
 		case randomInit.Name:
 			if random == nil {
 				continue
@@ -132,11 +136,11 @@ func (labels) Score(ctx context.Context, y *Yardstick, net, random *model.Networ
 		}
 		other := make([]Prediction, len(list))
 		for i, p := range list {
-			r, err := y.Split.Record(p.Record)
+			e, _, err := y.example(y.Split, p.Record)
 			if err != nil {
 				return nil, nil, err
 			}
-			_, probs := predict(r.Text)
+			_, probs := predict(e.Text, e.Pair)
 			other[i] = Prediction{Record: p.Record, Label: p.Label, Probs: probs}
 		}
 		if err := add(name, other); err != nil {
@@ -144,7 +148,7 @@ func (labels) Score(ctx context.Context, y *Yardstick, net, random *model.Networ
 		}
 	}
 
-	c := &metric.ByLabel{Task: task, Labels: labels, Confusion: mine.Confusion}
+	c := &metric.ByLabel{Task: name, Labels: labels, Confusion: mine.Confusion}
 	conf := make([]float64, len(list))
 	for i, p := range list {
 		conf[i] = p.Probs[p.Best()]
@@ -164,20 +168,36 @@ func (y *Yardstick) labelled(ctx context.Context, split *corpus.Split) (Labelled
 		if err := ctx.Err(); err != nil {
 			return l, err
 		}
-		r, err := split.Record(i)
+		e, r, err := y.example(split, i)
 		if err != nil {
 			return l, err
 		}
-		if !r.HasLabel || r.Text == "" {
+		if !e.HasLabel || e.Null || e.Text == "" {
 			continue
 		}
-		k := slices.Index(y.Labels, r.Label)
+		k := slices.Index(y.Labels, e.Label)
 		if k < 0 {
-			return l, fmt.Errorf("%s: unknown label %q", r.Path, r.Label)
+			return l, fmt.Errorf("%s: %w", corpus.Where(split, i, r), task.UnknownLabel(e.Label, y.Labels))
 		}
-		l.Texts, l.Labels = append(l.Texts, r.Text), append(l.Labels, k)
+		l.Texts, l.Labels = append(l.Texts, e.Text), append(l.Labels, k)
+		if y.Config.Paired() {
+			l.Seconds = append(l.Seconds, e.Pair)
+		}
 	}
 	return l, nil
+}
+
+// example gives an example of a split, with its record.
+func (y *Yardstick) example(split *corpus.Split, i int64) (task.Example, *corpus.Record, error) {
+	r, err := split.Record(i)
+	if err != nil {
+		return task.Example{}, &r, err
+	}
+	e, err := data.TaskOf(y.Config.Objective).Example(&r)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", corpus.Where(split, i, &r), err)
+	}
+	return e, &r, err
 }
 
 // mostWrong lists the wrong predictions with the highest confidence.
@@ -191,12 +211,16 @@ func (y *Yardstick) mostWrong(list []Prediction, n int) ([]metric.Mistake, error
 	sort.SliceStable(wrong, func(a, b int) bool { return wrong[a].Probs[wrong[a].Best()] > wrong[b].Probs[wrong[b].Best()] })
 	var out []metric.Mistake
 	for _, p := range wrong[:min(n, len(wrong))] {
-		r, err := y.Split.Record(p.Record)
+		e, r, err := y.example(y.Split, p.Record)
 		if err != nil {
 			return nil, err
 		}
+		text := e.Text
+		if e.Pair != "" {
+			text += "\n" + e.Pair
+		}
 		out = append(out, metric.Mistake{
-			Text: r.Text, Path: r.Path, True: y.Labels[p.Label], Predicted: y.Labels[p.Best()],
+			Text: text, Path: r.Path, True: y.Labels[p.Label], Predicted: y.Labels[p.Best()],
 			Probability: metric.Number(p.Probs[p.Best()]),
 		})
 	}

@@ -22,6 +22,25 @@ func (l *Labelled) second(i int) string {
 	return l.Seconds[i]
 }
 
+// joined gives both texts of pairs as one.
+func (l Labelled) joined() Labelled {
+	if l.Seconds == nil {
+		return l
+	}
+	pair := Labelled{Labels: l.Labels}
+	for i, text := range l.Texts {
+		pair.Texts = append(pair.Texts, both(text, l.Seconds[i]))
+	}
+	return pair
+}
+
+func both(text, second string) string {
+	if second == "" {
+		return text
+	}
+	return text + "\n" + second
+}
+
 // check fails if there is no text, or not a label in [0, classes) for each. of says which texts.
 func (l *Labelled) check(of string, classes int) error {
 	if len(l.Texts) != len(l.Labels) || l.Seconds != nil && len(l.Seconds) != len(l.Texts) {

@@ -12,6 +12,7 @@ import (
 
 	"hone/data"
 	"hone/data/corpus"
+	"hone/data/task"
 	"hone/trainer/exec"
 	"hone/trainer/feed"
 	"hone/trainer/model"
@@ -112,29 +113,87 @@ func Classify(ctx context.Context, net *model.Network, c data.Config, limit int,
 	if c, err = fitted(ctx, c, records); err != nil {
 		return nil, 0, fmt.Errorf("eval: %w", err)
 	}
-	slots, labels := c.Slots(), len(net.Config().Labels())
+	labels := len(net.Config().Labels())
 	if c.NextSentence {
 		labels = 2
 	}
-	x, err := net.Executor(model.Evaluate, c.MicroBatchSize, c.T, slots)
-	if err != nil {
-		return nil, 0, fmt.Errorf("eval: %w", err)
-	}
-	logits := make([]float32, slots*labels)
-	stats, err := forward(ctx, net, x, c, func(b *data.Batch) error {
-		if err := exec.Read(x, "logits", logits); err != nil {
-			return err
-		}
+	longer, err = pooled(ctx, net, c, labels, func(b *data.Batch, logits, _ []float32) {
 		for k, s := range b.Seqs {
 			out = append(out, Prediction{records.at(s.Doc), int(s.Label), softmax(logits[k*labels : (k+1)*labels])})
 		}
 		if progress != nil {
 			progress(int64(len(out)), records.n)
 		}
-		return nil
 	})
 	slices.SortStableFunc(out, func(a, b Prediction) int { return cmp.Compare(a.Record, b.Record) })
-	return out, int(stats.Truncated), err
+	return out, longer, err
+}
+
+// pooled runs a model with so many outputs for each sequence over the records of c. each gets them
+// batch by batch, with the losses of sequences or questions. longer is the number of examples that
+// were cut.
+func pooled(ctx context.Context, net *model.Network, c data.Config, outputs int, each func(b *data.Batch, logits, losses []float32)) (longer int, err error) {
+	slots := c.Slots()
+	x, err := net.Executor(model.Evaluate, c.MicroBatchSize, c.T, slots)
+	if err != nil {
+		return 0, fmt.Errorf("eval: %w", err)
+	}
+	logits, losses := make([]float32, slots*outputs), make([]float32, slots)
+	stats, err := forward(ctx, net, x, c, func(b *data.Batch) error {
+		if err := exec.Read(x, "logits", logits); err != nil {
+			return err
+		}
+		if b.Targets == nil { // else losses are of tokens
+			if err := exec.Read(x, "nll", losses); err != nil {
+				return err
+			}
+		}
+		each(b, logits, losses)
+		return nil
+	})
+	return int(stats.Truncated), err
+}
+
+// An Output is what a model gives for an example of a task.
+type Output struct {
+	Record int64
+	Logits []float32 // of its labels, of its choices, or its number
+	Goals  []float32 // the true number, or 1 for each label that applies; nil: it has none
+	Right  int       // of choices
+	Loss   float64
+}
+
+// Outputs gives the outputs of a model for the examples of a split, or of limit evenly spaced ones,
+// in their order. c is as for Likelihood; longer is the number of examples that were cut.
+func Outputs(ctx context.Context, net *model.Network, c data.Config, limit int, progress func(done, total int64)) (out []Output, longer int, err error) {
+	records := some(&c, limit)
+	if c, err = fitted(ctx, c, records); err != nil {
+		return nil, 0, fmt.Errorf("eval: %w", err)
+	}
+	width, choices := len(net.Config().Labels()), data.TaskOf(c.Objective).Kind == task.MultipleChoice
+	if choices {
+		width = 1
+	}
+	longer, err = pooled(ctx, net, c, width, func(b *data.Batch, logits, losses []float32) {
+		if choices {
+			for k, q := range b.Questions {
+				out = append(out, Output{Record: records.at(b.Seqs[q.First].Doc), Logits: slices.Clone(logits[q.First:q.End]), Right: int(q.Right - q.First), Loss: float64(losses[k])})
+			}
+		} else {
+			for k, s := range b.Seqs {
+				o := Output{Record: records.at(s.Doc), Logits: slices.Clone(logits[k*width : (k+1)*width]), Loss: float64(losses[k])}
+				if len(b.Goals) == len(b.Seqs)*width {
+					o.Goals = slices.Clone(b.Goals[k*width : (k+1)*width])
+				}
+				out = append(out, o)
+			}
+		}
+		if progress != nil {
+			progress(int64(len(out)), records.n)
+		}
+	})
+	slices.SortStableFunc(out, func(a, b Output) int { return cmp.Compare(a.Record, b.Record) })
+	return out, longer, err
 }
 
 func softmax(logits []float32) []float64 {

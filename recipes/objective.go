@@ -55,7 +55,7 @@ func (s *Stage) fillObjective() {
 	s.MLMProbability, s.MaskReplaceProb, s.RandomReplaceProb = c.MLMProbability, c.MaskReplaceProb, c.RandomReplaceProb
 	s.PLMProbability, s.MaxSpanLength = c.PLMProbability, c.MaxSpanLength
 	s.NoiseDensity, s.MeanNoiseSpanLength = c.NoiseDensity, c.MeanNoiseSpanLength
-	if c.Slots() > 0 {
+	if c.Slots() > 0 || !c.Objective.OfText() {
 		s.fillPacking()
 	} else {
 		s.MaxSequences = 0 // documents fill a row

@@ -507,10 +507,14 @@ func prepareCleaned(ctx context.Context, spec Spec, cacheDir string, progress fu
 	if err != nil {
 		return nil, err
 	}
-	rest.SHA256, rest.Text, rest.Label, rest.Say = "", "", "", nil // which has been told
+	rest = rest.renamed()
+	rest.Say = nil // it has been told
 	c, err := openConverted(ctx, rest, dir, m, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%w (hint: remove %s, and it will be made anew)", err, dir)
+	}
+	for _, s := range c.Splits() {
+		s.origin = spec.From
 	}
 	var from [3]int
 	for side, s := range []*Split{raw.Train, raw.Validation, raw.Test} {

@@ -52,6 +52,8 @@ type Spec struct {
 	Shares   clean.Shares
 	HoldEnds bool
 
+	converted map[string]string // names of columns in files of the cache that have another than in the original
+
 	Convert ConvertOptions // for goroot:
 }
 
@@ -317,6 +319,19 @@ func Prepare(ctx context.Context, spec Spec, cacheDir string, progress func(done
 	return c, nil
 }
 
+// renamed gives spec for files that it was converted into, where text and label have these names.
+func (spec Spec) renamed() Spec {
+	spec.converted = map[string]string{}
+	if spec.Text != "" {
+		spec.converted[spec.Text] = "text"
+	}
+	if spec.Label != "" {
+		spec.converted[spec.Label] = "label"
+	}
+	spec.SHA256, spec.Text, spec.Label = "", "", ""
+	return spec
+}
+
 // columns lists the columns that are read in addition to text and label. Other columns are
 // not converted, so that they cost nothing and faults in them do not matter.
 func (spec *Spec) columns() []string {
@@ -533,7 +548,9 @@ func (s *Split) add(from sided, spec Spec, cache *source.Cache) error {
 	take(spec.Messages, "", &sf.messages)
 	take(spec.IDs, "", &sf.ids)
 	sf.fields, sf.fieldNames = len(sf.columns), spec.Fields
-	sf.columns = append(sf.columns, spec.Fields...)
+	for _, name := range spec.Fields {
+		sf.columns = append(sf.columns, cmp.Or(spec.converted[name], name))
+	}
 	if err := f.Select(sf.columns...); err != nil {
 		f.Close()
 		return err

@@ -101,8 +101,7 @@ func openShelved(ctx context.Context, spec Spec, files []sided, cacheDir string,
 	if err != nil {
 		return nil, err
 	}
-	inner := spec
-	inner.SHA256, inner.Text, inner.Label = "", "", ""
+	inner := spec.renamed()
 	c, err := openConverted(ctx, inner, dir, m, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%w (hint: remove %s, and it will be made anew)", err, dir)

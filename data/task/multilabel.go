@@ -18,8 +18,8 @@ func (multiLabel) Head() string        { return "classifier" }
 func (multiLabel) Problem() string     { return "multi_label_classification" }
 func (multiLabel) Labels() Labels      { return AnyOf }
 func (multiLabel) Keys() []string      { return []string{"text", "?text_pair", "?label", "?label_columns"} }
-func (multiLabel) Metrics() []string   { return []string{"micro_f1", "macro_f1"} }
-func (multiLabel) Baselines() []string { return []string{"label_rate", "random_init"} }
+func (multiLabel) Metrics() []string   { return []string{"micro_f1", "macro_f1", "exact_match"} }
+func (multiLabel) Baselines() []string { return []string{"majority", "random_init"} }
 
 // Example gives the text and its labels: those of a list, those of a text with a separator, or
 // those whose columns are 1.

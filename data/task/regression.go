@@ -12,8 +12,8 @@ func (regression) Head() string        { return "classifier" }
 func (regression) Problem() string     { return "regression" }
 func (regression) Labels() Labels      { return Values }
 func (regression) Keys() []string      { return []string{"text", "?text_pair", "label"} }
-func (regression) Metrics() []string   { return []string{"spearman", "pearson", "mean_squared_error"} }
-func (regression) Baselines() []string { return []string{"mean", "random_init"} }
+func (regression) Metrics() []string   { return []string{"spearman", "pearson", "mse"} }
+func (regression) Baselines() []string { return []string{"mean", "word_overlap", "random_init"} }
 
 // Example gives the text, or both, and their number.
 func (regression) Example(t *Task, r *corpus.Record) (Example, error) {

@@ -101,7 +101,7 @@ type Example struct {
 }
 
 // Kinds lists all kinds.
-var Kinds = []Kind{Likelihood, Classification, PairClassification}
+var Kinds = []Kind{Likelihood, Classification, PairClassification, MultiLabel, Regression, MultipleChoice, TextToText}
 
 // ParseKind gives the kind of a name.
 func ParseKind(name string) (Kind, error) {

@@ -7,13 +7,15 @@ var TextToText Kind = textToText{}
 
 type textToText struct{}
 
-func (textToText) String() string      { return "text_to_text" }
-func (textToText) Head() string        { return "language model" }
-func (textToText) Problem() string     { return "" }
-func (textToText) Labels() Labels      { return Values }
-func (textToText) Keys() []string      { return []string{"text", "answer"} }
-func (textToText) Metrics() []string   { return []string{"loss", "exact_match", "chrf", "bleu"} }
-func (textToText) Baselines() []string { return []string{"copy"} }
+func (textToText) String() string    { return "text_to_text" }
+func (textToText) Head() string      { return "language model" }
+func (textToText) Problem() string   { return "" }
+func (textToText) Labels() Labels    { return Values }
+func (textToText) Keys() []string    { return []string{"text", "answer"} }
+func (textToText) Metrics() []string { return []string{"loss", "exact_match", "chrf", "bleu"} }
+func (textToText) Baselines() []string {
+	return []string{"copy", "word_dictionary", "lead_1", "lead_3"}
+}
 
 // Example gives the text that is read, and the one that is written.
 func (textToText) Example(t *Task, r *corpus.Record) (Example, error) {

@@ -42,7 +42,7 @@ var metrics = map[string]term{
 	"rougelsum":           {"ROUGE-Lsum", "The F1 score of the longest sequences of words that lines of a text share with those of a reference."},
 	"mcc":                 {"MCC", "Matthews' correlation coefficient between true and predicted labels: 0 is chance, 1 is perfect."},
 	"loss":                {"loss", "Nats per predicted token: minus the natural logarithm of the probability that the model gives the correct token."},
-	"exact_match":         {"exact match", "The share of answers in which every token is correct."},
+	"exact_match":         {"exact match", "The share of answers that are right as a whole."},
 }
 
 // baselines are the baselines that recipes compare models with.

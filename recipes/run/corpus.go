@@ -83,7 +83,7 @@ func describeSplits(c *corpus.Corpus) string {
 	var list []string
 	for _, s := range c.Splits() {
 		text := fmt.Sprintf("%s %d", s.Name, s.Rows())
-		if n := s.Rows() - s.Labelled(); len(c.Labels) > 0 && n > 0 {
+		if n := s.Rows() - s.Labelled(); len(c.Labels) > 0 && s.Labelled() > 0 && n > 0 {
 			text += fmt.Sprintf(" (%d without a label)", n)
 		}
 		list = append(list, text)

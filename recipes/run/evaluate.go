@@ -166,6 +166,9 @@ func score(ctx context.Context, y *eval.Yardstick, stage string, net, random *mo
 	if errors.As(err, &lossy) || errors.As(err, &other) {
 		err = recipes.Input(err)
 	}
+	if t := data.TaskOf(y.Config.Objective); t != nil && len(t.Metrics) > 0 {
+		figures = slices.DeleteFunc(figures, func(e metric.Evaluation) bool { return !slices.Contains(t.Metrics, e.Metric) })
+	}
 	for i := range figures {
 		figures[i].Stage = stage
 	}

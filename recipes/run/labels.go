@@ -59,7 +59,7 @@ func labelled(r *recipes.Recipe, corpora map[string]*corpus.Corpus) error {
 				return fmt.Errorf("stage %s: corpus %s has %d labels; %v needs 2 or more", s.Name, c.Provenance.Name, len(c.Labels), s.Learns())
 			}
 		case !s.Trains():
-			if err := eval.CanFit(c, s.Baselines); err != nil {
+			if err := eval.CanFit(c, s.Baselines, len(tasksOf(r, s)) > 0); err != nil {
 				return fmt.Errorf("stage %s: %w", s.Name, err)
 			}
 			for _, name := range s.Models {

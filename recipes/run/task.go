@@ -51,7 +51,7 @@ func Evaluate(ctx context.Context, dir string, t *task.Task, limit int, o Option
 	if split == nil {
 		return nil, recipes.Input(fmt.Errorf("task %s: %s has no split %s: it has %s (hint: test = 0.1 in the task holds some out, as in training)", t.Name, t.Spec.From, t.Split, describeSplits(c)))
 	}
-	if err := eval.CanFit(c, t.Baselines); err != nil {
+	if err := eval.CanFit(c, t.Baselines, t.Kind.Labels() != task.OneOf); err != nil {
 		return nil, recipes.Input(fmt.Errorf("task %s: %w", t.Name, err))
 	}
 	y, err := taskYardstick(ctx, m, t, c, split, o)

@@ -1,0 +1,63 @@
+package eval
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"hone/data"
+	"hone/data/task"
+	"hone/eval/metric"
+	"hone/trainer/model"
+)
+
+// marks scores models that give a text any number of labels.
+type marks struct{}
+
+var labelSets = judge{kind: task.MultiLabel, of: "labels", figures: func(list []Output) ([]metric.Figure, error) {
+	truth, predicted := make([][]bool, len(list)), make([][]bool, len(list))
+	for i, o := range list {
+		for k, v := range o.Logits {
+			truth[i], predicted[i] = append(truth[i], o.Goals[k] == 1), append(predicted[i], v > 0)
+		}
+	}
+	m, err := metric.MultiLabels(truth, predicted, nil)
+	return []metric.Figure{m.MicroF1, m.MacroF1, m.ExactMatch}, err
+}}
+
+func (marks) scores(o data.Objective) bool         { return labelSets.scores(o) }
+func (marks) Baselines() []Baseline                { return []Baseline{majority, randomInit} }
+func (marks) Best(bool) (name string, higher bool) { return labelSets.best(), true }
+func (marks) what(*data.Config) string             { return "the labels of each, those above probability 0.5" }
+
+func (marks) Validate(ctx context.Context, y *Yardstick, net *model.Network, _ bool) (*Validation, error) {
+	return labelSets.validate(ctx, y, net)
+}
+
+// Score gives F1 and the share of texts with all labels right. The baseline is the most frequent set
+// of labels.
+func (marks) Score(ctx context.Context, y *Yardstick, net, random *model.Network, beside []string) ([]metric.Evaluation, []metric.ByLabel, error) {
+	return labelSets.score(ctx, y, net, random, beside, func(name string, list []task.Example) ([]Output, error) {
+		if name != majority.Name {
+			return nil, nil
+		}
+		train, err := y.examples(ctx, y.Corpus.Train)
+		if err != nil {
+			return nil, err
+		}
+		counts, best := map[string]int{}, ""
+		for _, e := range train {
+			key := strings.Join(slices.Sorted(slices.Values(e.Labels)), "\x00")
+			if counts[key]++; counts[key] > counts[best] || counts[key] == counts[best] && key < best {
+				best = key
+			}
+		}
+		logits := make([]float32, len(y.Labels))
+		for k, l := range y.Labels {
+			if logits[k] = -1; slices.Contains(strings.Split(best, "\x00"), l) {
+				logits[k] = 1
+			}
+		}
+		return slices.Repeat([]Output{{Logits: logits}}, len(list)), nil
+	})
+}

@@ -1,0 +1,133 @@
+package eval
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"hone/data"
+	"hone/data/corpus"
+	"hone/data/task"
+	"hone/eval/metric"
+	"hone/trainer/model"
+)
+
+// A judge turns the outputs of a model for examples of a kind of task into figures. The first one
+// decides which checkpoint is the best.
+type judge struct {
+	kind    task.Kind
+	of      string // what is scored, in words
+	figures func(list []Output) ([]metric.Figure, error)
+}
+
+func (j *judge) scores(o data.Objective) bool {
+	t := data.TaskOf(o)
+	return t != nil && t.Kind == j.kind
+}
+
+// best is the name of the metric of checkpoints.
+func (j *judge) best() string { return "val_" + j.kind.Metrics()[0] }
+
+func (j *judge) validate(ctx context.Context, y *Yardstick, net *model.Network) (*Validation, error) {
+	list, longer, err := Outputs(ctx, net, y.Config, y.Limit, nil)
+	if err != nil {
+		return nil, err
+	}
+	figures, err := j.figures(list)
+	if err != nil {
+		return nil, err
+	}
+	loss := 0.0
+	for _, o := range list {
+		loss += o.Loss / float64(len(list))
+	}
+	first := figures[0].Value
+	if math.IsNaN(first) { // not defined, as the correlation of equal predictions: nothing has been learned
+		first = 0
+	}
+	v := &Validation{
+		Loss: metric.Number(loss), BitsPerByte: metric.Missing, Accuracy: metric.Missing, Metrics: map[string]float64{j.best(): first},
+		Note: fmt.Sprintf("validation %s %.3f", figures[0].Name, first), Scored: y.scored(&y.Config, len(list), longer),
+	}
+	if j.best() == valAccuracy {
+		v.Accuracy = metric.Number(first)
+	}
+	return v, nil
+}
+
+// score gives the figures of a model. baseline gives the outputs of a baseline for examples.
+func (j *judge) score(ctx context.Context, y *Yardstick, net, random *model.Network, beside []string, baseline func(name string, list []task.Example) ([]Output, error)) ([]metric.Evaluation, []metric.ByLabel, error) {
+	bar := y.watch("scoring "+j.of, "documents")
+	list, longer, err := Outputs(ctx, net, y.Config, y.Limit, bar.progress)
+	bar.end()
+	if err != nil {
+		return nil, nil, err
+	}
+	mine, err := j.figures(list)
+	if err != nil {
+		return nil, nil, err
+	}
+	scored := y.scored(&y.Config, len(list), longer)
+	var out []metric.Evaluation
+	for i := range mine {
+		e := mine[i].Evaluation(y.Split.Name+" "+j.of, scored)
+		if mine[i].Scores != nil {
+			e.Items = &metric.Items{Sums: mine[i].Scores}
+			for _, o := range list {
+				e.Items.Records, e.Items.Sizes = append(e.Items.Records, o.Record), append(e.Items.Sizes, 1)
+			}
+		}
+		out = append(out, e)
+	}
+	examples := make([]task.Example, len(list))
+	for i, o := range list {
+		if examples[i], _, err = y.example(y.Split, o.Record); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, name := range beside {
+		var other []Output
+		if name == randomInit.Name {
+			if random == nil {
+				continue
+			}
+			other, _, err = Outputs(ctx, random, y.Config, y.Limit, nil)
+		} else {
+			other, err = baseline(name, examples)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if other == nil {
+			continue
+		}
+		for i := range other {
+			other[i].Goals, other[i].Right = list[i].Goals, list[i].Right
+		}
+		theirs, err := j.figures(other)
+		if err != nil {
+			return nil, nil, err
+		}
+		for i := range out {
+			out[i].Baselines = append(out[i].Baselines, mine[i].Against(name, &theirs[i]))
+		}
+	}
+	return out, nil, nil
+}
+
+// examples reads the examples of a split that can be compared with predictions.
+func (y *Yardstick) examples(ctx context.Context, split *corpus.Split) (list []task.Example, err error) {
+	for i := range split.Rows() {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		e, _, err := y.example(split, i)
+		if err != nil {
+			return nil, err
+		}
+		if e.HasLabel && !e.Null && e.Text != "" {
+			list = append(list, e)
+		}
+	}
+	return list, nil
+}
