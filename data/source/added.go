@@ -1,6 +1,7 @@
 package source
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -98,4 +99,56 @@ func appendValue(to array.Builder, v any) error {
 		}
 	}
 	return fmt.Errorf("a value of the Go type %T for a column of type %s", v, to.Type())
+}
+
+// Value reads a value of an added column from the JSON that encoding/json has made of it.
+func (c Column) Value(text json.RawMessage) (any, error) { return valueOf(c.arrow, text) }
+
+func valueOf(t arrow.DataType, text json.RawMessage) (any, error) {
+	if string(text) == "null" {
+		return nil, nil
+	}
+	switch t := t.(type) {
+	case *arrow.StringType:
+		return as[string](text)
+	case *arrow.Float64Type:
+		return as[float64](text)
+	case *arrow.Int64Type:
+		return as[int64](text)
+	case *arrow.BooleanType:
+		return as[bool](text)
+	case *arrow.ListType:
+		if t.Elem().ID() == arrow.FLOAT32 {
+			return as[[]float32](text)
+		}
+		return valuesOf(text, -1, func(int) arrow.DataType { return t.Elem() })
+	case *arrow.StructType:
+		return valuesOf(text, t.NumFields(), func(i int) arrow.DataType { return t.Field(i).Type })
+	}
+	return nil, fmt.Errorf("no added column has the type %s", t)
+}
+
+// valuesOf reads n values, or if n is negative, any number.
+func valuesOf(text json.RawMessage, n int, of func(i int) arrow.DataType) (any, error) {
+	var list []json.RawMessage
+	if err := json.Unmarshal(text, &list); err != nil {
+		return nil, err
+	}
+	if n >= 0 && len(list) != n {
+		return nil, fmt.Errorf("%d values for %d fields", len(list), n)
+	}
+	out := make([]any, len(list))
+	for i, e := range list {
+		var err error
+		if out[i], err = valueOf(of(i), e); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func as[T any](text json.RawMessage) (any, error) {
+	var v T
+	err := json.Unmarshal(text, &v)
+	return v, err
 }

@@ -49,6 +49,9 @@ func opaque(t arrow.DataType) bool {
 // truth values, dates.
 func (c *Column) Scalar() bool { return c.arrow != nil && !nested(c.arrow) }
 
+// Text reports whether the values are text as they are.
+func (c *Column) Text() bool { return c.arrow != nil && isText(c.arrow) }
+
 // Readable reports whether the values can be read at all.
 func (c *Column) Readable() bool { return c.arrow != nil }
 

@@ -198,7 +198,7 @@ func (t *Table) ScanRows(ctx context.Context, texts ...string) (*Scanner, error)
 		all[i] = pick{column: c, at: i}
 	}
 	for _, p := range picks {
-		if !isText(p.column.arrow) {
+		if !p.column.Text() {
 			return nil, fmt.Errorf("data: %s: column %q is %s, not text%s", t.Path, p.column.Name, p.column.Type, t.textHint())
 		}
 		p.at = read[p.at]
@@ -222,7 +222,7 @@ func (t *Table) ScanRows(ctx context.Context, texts ...string) (*Scanner, error)
 func (t *Table) textHint() string {
 	var names []string
 	for _, c := range t.Columns {
-		if c.arrow != nil && isText(c.arrow) {
+		if c.Text() {
 			names = append(names, c.Name)
 		}
 	}

@@ -258,9 +258,10 @@ func (b *Builder) form(p param) exec.Form {
 	return form
 }
 
-// readAs is the form in which all operations that read a matrix want it; rows, where they differ.
+// readAs is the form in which all operations that read a matrix want it; rows, where they differ, or where rows are
+// looked up in it and no product reads it.
 func (b *Builder) readAs(n *gorgonia.Node) exec.Form {
-	form := exec.Rows
+	form, multiplied := exec.Rows, false
 	for readers := b.g.To(n.ID()); readers.Next(); {
 		reader := readers.Node().(*gorgonia.Node)
 		o, ok := reader.Op().(*op)
@@ -281,7 +282,10 @@ func (b *Builder) readAs(n *gorgonia.Node) exec.Form {
 		if f == exec.Rows || form != exec.Rows && f != form {
 			return exec.Rows
 		}
-		form = f
+		form, multiplied = f, multiplied || o.code != exec.OpEmbed
+	}
+	if !multiplied {
+		return exec.Rows
 	}
 	return form
 }

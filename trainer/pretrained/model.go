@@ -25,6 +25,27 @@ type Model struct {
 // model is meant then. encoderLength is the length of an encoder's rows; 0: that of the
 // decoder's.
 func Open(dev exec.Device, dir string, encoderLength int) (*Model, error) {
+	return open(dev, dir, encoderLength, func(_ model.Config, h model.Head) model.Head {
+		if h == model.Pretraining { // used without its judgement of pairs
+			return model.LanguageModel
+		}
+		return h
+	})
+}
+
+// OpenBase loads a checkpoint for its last hidden states, without the head that it may have; of an
+// encoder and decoder, those of the encoder.
+func OpenBase(dev exec.Device, dir string) (*Model, error) {
+	return open(dev, dir, 0, func(c model.Config, _ model.Head) model.Head {
+		if c.Traits().Classes[model.Encoder] != "" {
+			return model.Encoder
+		}
+		return model.Base
+	})
+}
+
+// open loads a checkpoint with the head that as gives, for the one that it has.
+func open(dev exec.Device, dir string, encoderLength int, as func(model.Config, model.Head) model.Head) (*Model, error) {
 	c, err := checkpoint.Open(Dir(dir))
 	if err != nil {
 		return nil, err
@@ -40,9 +61,7 @@ func Open(dev exec.Device, dir string, encoderLength int) (*Model, error) {
 	if m.Head, err = m.Config.Head(); err != nil {
 		return nil, fmt.Errorf("checkpoint %s: %w", c.Dir, err)
 	}
-	if m.Head == model.Pretraining { // used without its judgement of pairs
-		m.Head = model.LanguageModel
-	}
+	m.Head = as(m.Config, m.Head)
 	if m.Net, err = model.NewNetwork(dev, exec.F32, m.Config, model.Options{Head: m.Head, EncoderLength: encoderLength, Inference: true}); err != nil {
 		return nil, fmt.Errorf("checkpoint %s: %w", c.Dir, err)
 	}
