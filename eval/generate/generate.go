@@ -45,6 +45,7 @@ func (o *Options) Validate(vocabulary int) error {
 	case o.Temperature == 0:
 		refuse(o.N > 1, "%d results with temperature 0: all would be the same\nhint: a temperature above 0, or as many beams", o.N)
 	}
+	refuse(slices.Contains(o.Stop, ""), "stop: an empty text")
 	for _, id := range o.StopTokens {
 		refuse(id < 0 || vocabulary > 0 && int(id) >= vocabulary, "stop token %d: want 0 to %d", id, vocabulary-1)
 	}

@@ -239,16 +239,19 @@ func (s *Settings) Sampling(o *Options, given func(option string) bool) (said []
 		values["temperature"] = json.RawMessage("0")
 	}
 	_, searches := values["num_beams"]
-	switch {
-	case given("num-beams") && o.NumBeams > 1, searches && !given("num-beams") && !given("temperature") && (sample == nil || !*sample):
-		for _, key := range []string{"top_k", "top_p", "min_p", "typical_p"} {
+	leave := func(keys ...string) {
+		for _, key := range keys {
 			delete(values, key)
 		}
+	}
+	switch {
+	case given("num-beams") && o.NumBeams > 1:
+		leave("temperature", "top_k", "top_p", "min_p", "typical_p")
+	case searches && !given("num-beams") && !given("temperature") && (sample == nil || !*sample):
+		leave("top_k", "top_p", "min_p", "typical_p")
 		values["temperature"] = json.RawMessage("0")
 	case searches && given("temperature") && o.Temperature != 0:
-		for _, key := range []string{"num_beams", "length_penalty", "early_stopping"} {
-			delete(values, key)
-		}
+		leave("num_beams", "length_penalty", "early_stopping")
 		s.Ignored = append(s.Ignored, "num_beams "+string(s.values["num_beams"]))
 	}
 	for _, k := range optionKeys {
