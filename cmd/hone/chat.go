@@ -32,7 +32,7 @@ const chatCommands = `  /retry              answer the last message again
   /undo               take the last message back, with its answer
   /reset              begin anew; the system message stays
   /system [TEXT]      set the system message, or remove it
-  /set [NAME VALUE]   set an option, named as the flag of the command; list them
+  /set [NAME VALUE]   set an option, named as the flag of the command; list them ("" is none)
   /show               show the conversation
   /save FILE          write the conversation to a JSON file
   /load FILE          go on with one that was saved
@@ -73,7 +73,7 @@ files and lists of messages.
   echo "What is the capital of Korea?" | hone chat SmolLM2-135M-Instruct.Q4_1.gguf --temperature 0 --system "Answer in one line."`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := o.Validate(0); err != nil {
+			if err := settle(&o, c.Flags().Changed); err != nil {
 				return recipes.Input(err)
 			}
 			dir, err := checkpointOf(c.Context(), t, args[0])
@@ -89,6 +89,13 @@ files and lists of messages.
 				return err
 			}
 			defer w.Close()
+			if o.N > 1 {
+				t.say(fmt.Sprintf("generation_config.json: %d results are not followed: a message has one answer", o.N))
+				o.N = 1
+			}
+			if err := settle(&o, c.Flags().Changed); err != nil { // with what the model's files say
+				return recipes.Input(err)
+			}
 			t.verbatim()
 			s := &talk{t: t, partner: chat.NewPartner(w.Generator, template), template: template, options: &o, flags: sampling, vocabulary: w.model.Config.VocabSize}
 			if system != "" {
@@ -102,6 +109,7 @@ files and lists of messages.
 			return s.run(c.Context())
 		},
 	}
+	sampling.Lookup("context").Usage = "what becomes of a conversation that fills the model's context: no message fits any more (stop), or the oldest ones are dropped (slide)"
 	f := c.Flags()
 	f.StringVar(&system, "system", "", "system message, which the conversation begins with")
 	f.StringVar(&templateFile, "template", "", "file of a chat template (Jinja) to be used in place of the model's own")
@@ -462,7 +470,12 @@ func (s *talk) set(text string) error {
 	was := []string{f.Value.String()}
 	list, several := f.Value.(pflag.SliceValue)
 	if several { // or Set would append to it
-		put = func(v string) error { return list.Replace([]string{v}) }
+		put = func(v string) error {
+			if v == `""` {
+				return list.Replace(nil)
+			}
+			return list.Replace([]string{v})
+		}
 		was = list.GetSlice()
 	}
 	err := put(value)

@@ -28,9 +28,9 @@ func NewPartner(g *generate.Generator, t *Template) *Partner {
 // An Answer is what a model has answered.
 type Answer struct {
 	*generate.Result
-	Used    int `json:"context_used"` // tokens of the conversation with the answer
-	Context int `json:"context"`      // the most tokens that the model reads
-	Dropped int `json:"dropped"`      // messages that the model does not read any more since this answer
+	Used    int `json:"context_used"`               // tokens of the conversation with the answer
+	Context int `json:"context"`                    // the most tokens that the model reads
+	Dropped int `json:"dropped_messages,omitempty"` // that the model does not read any more since this answer
 }
 
 // A FullError says that a conversation leaves no room for an answer.
