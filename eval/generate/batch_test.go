@@ -186,9 +186,6 @@ func checkApart(t *testing.T, name string) {
 func TestRoundAllocatesNothing(t *testing.T) {
 	for name := range writers {
 		g := writer(t, name, cpu.Options{Threads: 2})
-		if g.how == model.Queried {
-			continue
-		}
 		if err := g.Reserve(3, 160); err != nil {
 			t.Fatal(err)
 		}

@@ -18,11 +18,12 @@ type decoder struct {
 	how     model.Writing
 	window  int            // the longest context
 	piece   int            // the most tokens that are read in a round
-	session *model.Session // nil: the family has no caches
+	session *model.Session // nil: there are no slots
 	slots   []slot
 	rounds  int
 	feed    model.Feed
 	last    []int32   // of the feed: EncoderLast
+	ends    int       // logits of a round: of the texts that are read to their end, and of nothing
 	logits  []float32 // of a round
 }
 
@@ -75,11 +76,11 @@ func bucket(n, least int) int {
 // reserve makes room for so many texts of so many tokens. What slots hold, they keep.
 func (d *decoder) reserve(slots, tokens int) error {
 	slots = max(slots, len(d.slots))
+	longest := d.window
 	if d.how == model.Queried {
-		d.slots = append(d.slots, make([]slot, slots-len(d.slots))...)
-		return nil
+		tokens, longest = tokens+1, longest+1
 	}
-	size := min(bucket(tokens, 64), d.window)
+	size := min(bucket(tokens, 64), longest)
 	if d.session != nil {
 		size = max(size, d.session.Size())
 		if slots == len(d.slots) && size == d.session.Size() {
@@ -122,9 +123,6 @@ func common(a, b []int32) int {
 // logits. Of what the slots hold, only what differs is read again, but the last token always.
 func (d *decoder) read(texts []*reading) error {
 	d.rounds++
-	if d.how == model.Queried {
-		return d.readWhole(texts)
-	}
 	if d.how == model.Answered {
 		if err := d.encode(texts); err != nil {
 			return err
@@ -205,7 +203,7 @@ func (d *decoder) encode(texts []*reading) error {
 	for len(f.Tokens) < inputRows(x, "tokens") {
 		f.Tokens, f.Positions, f.Sequences, f.Segments = append(f.Tokens, -1), append(f.Positions, -1), append(f.Sequences, 0), append(f.Segments, -1)
 	}
-	f.Pool, f.Order = nil, nil
+	f.Pool = nil
 	if err := d.net.Feed(x, f); err != nil {
 		return fmt.Errorf("generate: %w", err)
 	}
@@ -259,15 +257,23 @@ func allot(texts []*reading, size int) (rows int) {
 // lay fills the feed with the round's tokens, and with rows of nothing up to size.
 func (d *decoder) lay(texts []*reading, size int) {
 	f := &d.feed
-	f.Tokens, f.Positions, f.Sequences, f.Pool = f.Tokens[:0], f.Positions[:0], f.Sequences[:0], f.Pool[:0]
-	f.Segments, d.last = nil, d.last[:0]
+	f.Tokens, f.Positions, f.Sequences = f.Tokens[:0], f.Positions[:0], f.Sequences[:0]
+	f.Segments, d.last, d.ends = nil, d.last[:0], 0
+	end := func(row, position, slot int32) { // the token behind a text is wanted
+		if d.ends++; d.how == model.Queried {
+			f.QueryPositions, f.QuerySequences = append(f.QueryPositions, position), append(f.QuerySequences, slot)
+		} else {
+			f.Pool = append(f.Pool, row)
+		}
+	}
+	f.Pool, f.QueryPositions, f.QuerySequences = f.Pool[:0], f.QueryPositions[:0], f.QuerySequences[:0]
 	for _, r := range texts {
 		for i, id := range r.ids[r.seen : r.seen+r.count] {
 			f.Tokens, f.Positions, f.Sequences = append(f.Tokens, id), append(f.Positions, int32(r.seen+i)), append(f.Sequences, int32(r.slot))
 			d.last = append(d.last, int32(len(r.source)-1))
 		}
 		if r.count > 0 && r.seen+r.count == len(r.ids) {
-			f.Pool = append(f.Pool, int32(len(f.Tokens)-1))
+			end(int32(len(f.Tokens)-1), int32(len(r.ids)), int32(r.slot))
 		}
 	}
 	for len(f.Tokens) < size {
@@ -276,8 +282,8 @@ func (d *decoder) lay(texts []*reading, size int) {
 	if d.how == model.Answered {
 		f.EncoderLast = d.last
 	}
-	for len(f.Pool) < min(size, len(d.slots)) {
-		f.Pool = append(f.Pool, -1)
+	for d.ends < min(size, len(d.slots)) {
+		end(-1, -1, 0)
 	}
 }
 
@@ -290,7 +296,7 @@ func (d *decoder) run(x *exec.Executor, texts []*reading) error {
 		return fmt.Errorf("generate: %w", err)
 	}
 	v := d.net.Config().VocabSize
-	if n := len(d.feed.Pool) * v; cap(d.logits) < n {
+	if n := d.ends * v; cap(d.logits) < n {
 		d.logits = make([]float32, n)
 	} else {
 		d.logits = d.logits[:n]
@@ -316,39 +322,6 @@ func finite(logits []float32) error {
 		}
 	}
 	return nil
-}
-
-// readWhole reads a text without caches, the one for which that was longest ago. A placeholder of the next token
-// follows it.
-func (d *decoder) readWhole(texts []*reading) error {
-	first := texts[0]
-	for _, r := range texts {
-		r.logits, r.count = nil, 0
-		if d.slots[r.slot].used < d.slots[first.slot].used {
-			first = r
-		}
-	}
-	n := len(first.ids) + 1
-	x, err := d.net.Executor(model.Evaluate, 1, min(bucket(n, 64), d.window+1), 1)
-	if err != nil {
-		return fmt.Errorf("generate: %w", err)
-	}
-	f := &d.feed
-	f.Tokens, f.Segments, f.Positions = append(f.Tokens[:0], first.ids...), f.Segments[:0], f.Positions[:0]
-	for i := range inputRows(x, "tokens") {
-		if i >= n-1 {
-			f.Tokens = append(f.Tokens, 0)
-		}
-		segment := int32(0)
-		if i >= n {
-			segment = -1 // padding, which nothing attends to
-		}
-		f.Segments, f.Positions = append(f.Segments, segment), append(f.Positions, int32(i))
-	}
-	f.Order, f.Pool, f.Slots = f.Positions, append(f.Pool[:0], int32(n-1)), [2]int32{0, 1}
-	first.seen, first.count = 0, len(first.ids)
-	d.slots[first.slot].used = d.rounds
-	return d.run(x, []*reading{first})
 }
 
 func inputRows(x *exec.Executor, input string) int {

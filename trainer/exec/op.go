@@ -82,10 +82,12 @@ const (
 	// q(R,(H+2·KV)·D) holds both. A row whose position is negative is none: y is 0. Keys and values are of class Cache, and
 	// listed as outputs too; where they are not, nothing is written: k and v are absent, and q(R,H·D) attends to what CacheRows
 	// has written. bias(H,T) or (R,H,T) is added to the scaled products: bias[h][j-i+T-1] for the row at position i and key
-	// j. A row has the bits of OpAttention, whatever other rows there are.
+	// j. With Attrs.Strict a row attends to rows 0..positions[r]-1 alone. A row has the bits of OpAttention, whatever other
+	// rows there are.
 	OpAttentionCached
 	// CacheRows: x(R,2·W), keys(B,T,W), values(B,T,W), positions(R), sequences(R) int32 -> keys, values: writes the halves
-	// of row r to row positions[r] of keys and of values of its sequence. A row whose position is negative is none.
+	// of row r to row positions[r] of keys and of values of its sequence. A row whose position is negative is none. Without
+	// values, x(R,W) goes to keys(B,T,W), or (T,W) of a single sequence.
 	OpCacheRows
 
 	// RelativeScores (Dai et al. 2019): q(R,H·D), k(S,H·D), [qs(R,H·D), seg(2,H·D), types(B·T') int32] ->

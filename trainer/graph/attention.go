@@ -171,6 +171,7 @@ type AttendCached struct {
 
 	Positions, Sequences *Node // (R) int32
 
+	Strict bool    // a row does not see the row of its own position, of another stream
 	Bias   *Node   // if any, added to the scaled scores: (H,T) or (R,H,T), for the row at position i and key j at j-i+T-1
 	Window int     // as Attend has it
 	Scale  float64 // of the products; 0: 1/√D
@@ -216,7 +217,7 @@ func (b *Builder) AttentionCached(a AttendCached) *Node {
 	}
 	o := op{
 		code:  code,
-		attrs: exec.Attrs{B: a.Keys.shape[0], T: t, Heads: h.Query, KVHeads: h.KV, Scale: a.Scale, Window: a.Window},
+		attrs: exec.Attrs{B: a.Keys.shape[0], T: t, Heads: h.Query, KVHeads: h.KV, Scale: a.Scale, Window: a.Window, Strict: a.Strict},
 		out:   []result{{"y", []int{n, h.Query * d}}},
 	}
 	if !a.Kept {
@@ -226,18 +227,28 @@ func (b *Builder) AttentionCached(a AttendCached) *Node {
 }
 
 // CacheRows writes the halves of the rows of x (R,2·W) to rows positions[r] (R) int32 of sequences[r] (R) int32 of keys
-// and values (B,T,W), two caches. A row of a negative position is none.
+// and values (B,T,W), two caches; or, with values nil, the rows of x (R,W) to keys (T,W) alone. A row of a negative
+// position is none.
 func (b *Builder) CacheRows(x, keys, values, positions, sequences *Node) {
 	const code = exec.OpCacheRows
-	if !b.shape(code, "x", x, b.dt, -1, -1) || !b.twoCaches(code, keys, values, x.shape[1]/2) ||
-		!b.shape(code, "positions", positions, exec.I32, x.shape[0]) || !b.shape(code, "sequences", sequences, exec.I32, x.shape[0]) {
+	o := op{code: code, writes: []int{1}}
+	if !b.shape(code, "x", x, b.dt, -1, -1) || !b.shape(code, "positions", positions, exec.I32, x.shape[0]) || !b.shape(code, "sequences", sequences, exec.I32, x.shape[0]) {
 		return
 	}
-	if x.shape[1]%2 != 0 {
-		b.fail("%v: %d columns have no halves", code, x.shape[1])
-		return
+	switch width := x.shape[1]; {
+	case values == nil:
+		if !b.shape(code, "keys", keys, b.dt, -1, width) {
+			return
+		}
+		if !keys.cache {
+			b.fail("%v: keys must be a cache", code)
+		}
+	case width%2 != 0:
+		b.fail("%v: %d columns have no halves", code, width)
+	case b.twoCaches(code, keys, values, width/2):
+		o.writes = []int{1, 2}
 	}
-	b.apply(op{code: code, writes: []int{1, 2}}, x, keys, values, positions, sequences)
+	b.apply(o, x, keys, values, positions, sequences)
 }
 
 // twoCaches wants two caches of keys and values of some width.

@@ -19,6 +19,7 @@ type Feed struct {
 	Spans, Answers                              []int32   // (S,2); answers of multiple choice (S)
 	EncoderTokens, EncoderSegments              []int32   // (B·EncoderLength)
 	EncoderLast                                 []int32   // (R), in decoding: the last token of the sequence's encoder
+	QueryPositions, QuerySequences              []int32   // (P), in decoding: of the tokens that are to be predicted, XLNet's
 	// For models with a memory. Before is, for each sequence, how many of the remembered rows belong to the
 	// sequence's first segment (B; nil: none). Slots are the memory to read and the one to write: a run reads what
 	// the one before it has written.
@@ -44,7 +45,7 @@ func (n *Network) Feed(x *exec.Executor, f *Feed) error {
 		{"tokens", tokens}, {"segments", f.Segments}, {"sequences", f.Sequences}, {"positions", positions}, {"order", f.Order},
 		{"targets", f.Targets}, {"pool", pool}, {"labels", f.Labels}, {"types", types}, {"spans", f.Spans}, {"answers", f.Answers},
 		{"encoder_tokens", encoderTokens}, {"encoder_segments", encoderSegments},
-		{"encoder_last", f.EncoderLast}, {"key_segments", segments}, {"key_order", order},
+		{"encoder_last", f.EncoderLast}, {"query_positions", f.QueryPositions}, {"query_sequences", f.QuerySequences}, {"key_segments", segments}, {"key_order", order},
 	} {
 		if _, ok := x.Program().Named[v.name]; !ok && (v.name == "positions" || v.name == "order") {
 			continue // a family of distances alone, or one that sees to both sides

@@ -19,7 +19,7 @@ type Model interface {
 type Inputs struct {
 	B, T      int
 	Tokens    *graph.Node // (R)
-	Segments  *graph.Node // (R); nil: decoding of R rows, with caches of B sequences of T tokens
+	Segments  *graph.Node // (R); nil: decoding of R rows, with caches of B sequences of T tokens, or what is kept before it
 	Sequences *graph.Node // (R), the sequence of each row, in decoding, and in encoding for it
 	Positions *graph.Node // (R)
 	Order     *graph.Node // (R)
@@ -33,6 +33,12 @@ type Inputs struct {
 		Tokens   *graph.Node // (B·EncT)
 		Segments *graph.Node // (B·EncT); rows of the decoder see the rows of their own segment
 		Last     *graph.Node // (R) in decoding: the last row of the encoder that each row sees, of those that are kept
+	}
+
+	Queries struct { // in decoding, of models that predict a row's own token
+		Count                int         // P
+		Positions, Sequences *graph.Node // (P) of the rows behind the texts
+		types                *graph.Node // (P·T) of the keys before them
 	}
 
 	Memory struct {

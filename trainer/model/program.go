@@ -23,11 +23,13 @@ const (
 	Evaluate
 	// Decode: reads the next S tokens of B sequences, each token with its position and sequence: many of one prompt
 	// at once, or one of each of some sequences. Keys and values of up to T tokens of a sequence are kept.
-	// Output: logits (P,V), of the rows in pool, P = min(B,S).
+	// Output: logits (P,V), of the rows in pool, P = min(B,S); XLNet's are of rows of their own, behind the texts.
 	Decode
 	// Encode: reads S tokens with an encoder, of one or several of B sequences, each whole: tokens of a sequence have its
 	// segment. Keeps what the layers of the decoder read of them, up to T tokens of a sequence. No output.
 	Encode
+	// Prepare: keeps what Decode reads of distances alone, for XLNet. It has neither inputs nor outputs.
+	Prepare
 )
 
 func (k Kind) String() string {
@@ -40,6 +42,8 @@ func (k Kind) String() string {
 		return "decode"
 	case Encode:
 		return "encode"
+	case Prepare:
+		return "prepare"
 	}
 	return fmt.Sprintf("Kind(%d)", int(k))
 }
@@ -94,9 +98,9 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 	if s > 0 {
 		name += fmt.Sprintf(" S=%d", s)
 	}
-	cached := k == Decode || k == Encode // with caches of what came before
+	cached := k == Decode || k == Encode || k == Prepare // with caches of what came before
 	switch {
-	case k < Train || k > Encode:
+	case k < Train || k > Prepare:
 		err = fmt.Errorf("%v is not known", k)
 	case batch < 1 || t < 1 || s < 0:
 		err = fmt.Errorf("%s: want B and T above 0, S 0 or more", name)
@@ -108,7 +112,7 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 		err = fmt.Errorf("%s: a %v has no loss to learn from", name, o.Head)
 	case cached && o.Head != LanguageModel:
 		err = fmt.Errorf("%s: a %v does not %v", name, o.Head, k)
-	case k == Decode && c.Writing() != Cached && c.Writing() != Answered, k == Encode && c.Writing() != Answered:
+	case k == Decode && c.Writing() == Never, k == Encode && c.Writing() != Answered, k == Prepare && c.Writing() != Queried:
 		err = fmt.Errorf("%s: %s does not %v", name, c.ModelType, k)
 	case cached && s == 0:
 		err = fmt.Errorf("%s: want S, the number of tokens, above 0", name)
@@ -153,15 +157,16 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 	}
 	in.Tokens = b.Input("tokens", exec.I32, rows)
 	in.Positions = b.Input("positions", exec.I32, rows)
-	if cached {
+	if k == Decode || k == Encode {
 		in.Sequences = b.Input("sequences", exec.I32, rows)
-	} else {
+	}
+	if !cached {
 		in.Order = b.Input("order", exec.I32, rows)
 	}
-	if k != Decode {
+	if !cached || k == Encode {
 		in.Segments = b.Input("segments", exec.I32, rows)
 	}
-	if c.Traits().TokenTypes {
+	if c.Traits().TokenTypes && !cached {
 		keys := rows
 		if in.Memory.Len = c.Memory(o.Head); in.Memory.Len > 0 {
 			keys = batch * (in.Memory.Len + t)
@@ -171,8 +176,16 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 		in.Types = b.Input("types", exec.I32, keys)
 	}
 	switch {
-	case k == Encode:
+	case k == Encode, k == Prepare:
 		in.S = 0
+	case k == Decode && c.Writing() == Queried:
+		in.Queries.Count = in.S
+		in.Queries.Positions, in.Queries.Sequences = b.Input("query_positions", exec.I32, in.S), b.Input("query_sequences", exec.I32, in.S)
+		in.S = 0
+		if c.Traits().TokenTypes { // all are of the first type
+			in.Types = b.Constant("kinds of keys", make([]int32, rows*t), rows*t)
+			in.Queries.types = b.Constant("kinds of keys before queries", make([]int32, in.Queries.Count*t), in.Queries.Count*t)
+		}
 	case k == Decode && c.Traits().EncoderDecoder:
 		in.Encoder.Last = b.Input("encoder_last", exec.I32, rows)
 	case encoderT > 0:

@@ -16,6 +16,7 @@ type Session struct {
 	caches      []exec.Value
 	bytes       int
 	execs       map[reader]*exec.Executor
+	prepared    bool
 	copied      []byte // on the way from slot to slot
 }
 
@@ -67,6 +68,16 @@ func (s *Session) Executor(k Kind, rows int) (*exec.Executor, error) {
 		return nil, fmt.Errorf("model: %w", err)
 	}
 	s.execs[key] = x
+	if !s.prepared && s.net.traits.Writing == Queried {
+		s.prepared = true
+		x, err := s.Executor(Prepare, 1)
+		if err != nil {
+			return nil, err
+		}
+		if err := x.Run(); err != nil {
+			return nil, fmt.Errorf("model: %w", err)
+		}
+	}
 	return x, nil
 }
 
@@ -94,8 +105,8 @@ func (s *Session) copy(slot int, of *Session, from, first, last int, ofEncoder b
 	}
 	for i := range s.caches {
 		to, src := &s.caches[i], &of.caches[i]
-		if strings.HasPrefix(to.Name, encoded) != ofEncoder {
-			continue
+		if strings.HasPrefix(to.Name, encoded) != ofEncoder || len(to.Shape) != 3 {
+			continue // of the other kind, or of no text
 		}
 		row := to.DType.Bytes(to.Shape[2])
 		if n := (last - first) * row; cap(s.copied) < n {

@@ -30,7 +30,7 @@ type Writing int
 
 const (
 	Cached   Writing = iota // with Decode
-	Queried                 // with Evaluate: a row behind the text predicts its own token, not the next one
+	Queried                 // with Prepare and Decode: a row behind the text predicts its own token, not the next one
 	Answered                // with Encode and Decode: the encoder reads the text, and the decoder writes another
 	Never                   // not at all: its tokens see both sides
 )

@@ -117,6 +117,14 @@ type xlnet struct {
 
 func (m *xlnet) Forward(b *graph.Builder, in Inputs) Outputs {
 	rows, c := in.B*in.T, m.DModel
+	var kept []xlnetCaches
+	if in.Segments == nil {
+		kept, rows = m.caches(b, in), in.Queries.Count
+	}
+	if kept != nil && in.Sequences == nil {
+		m.prepare(b, in, kept)
+		return Outputs{}
+	}
 	b.Scope("embed")
 	word := b.Param(m.body+"word_embedding.weight", m.normal(), m.VocabSize, c)
 	h := b.Dropout(b.Embed(word, in.Tokens), m.Dropout, in.Rng) // (R,C)
@@ -130,11 +138,17 @@ func (m *xlnet) Forward(b *graph.Builder, in Inputs) Outputs {
 	} else {
 		g = b.Dropout(b.Embed(mask, b.Constant("no token", make([]int32, rows), rows)), m.Dropout, in.Rng) // (R,C)
 	}
-	keys := in.Memory.Len + in.T
-	distances := b.Dropout(b.Constant("distances", sinusoids(c, keys, in.T, m.ClampLen), keys+in.T-1, c), m.Dropout, in.Rng) // (D,C)
-	in.Memory.rows = rowsAfter(b, in)
-	for i := range m.NLayer {
-		h, g = m.layer(b, in, i, h, g, distances)
+	if kept != nil {
+		for i := range m.NLayer {
+			h, g = m.layer(b, in, i, h, g, nil, &kept[i])
+		}
+	} else {
+		keys := in.Memory.Len + in.T
+		distances := b.Dropout(b.Constant("distances", sinusoids(c, keys, in.T, m.ClampLen), keys+in.T-1, c), m.Dropout, in.Rng) // (D,C)
+		in.Memory.rows = rowsAfter(b, in)
+		for i := range m.NLayer {
+			h, g = m.layer(b, in, i, h, g, distances, nil)
+		}
 	}
 	b.Scope(m.head.String())
 	switch m.head {
@@ -166,32 +180,88 @@ func (m *xlnet) Forward(b *graph.Builder, in Inputs) Outputs {
 	return perToken(b, in, b.Linear(x, word, b.Param("lm_loss.bias", graph.Init{}, m.VocabSize), false), 0)
 }
 
-// layer is attention of both streams to the content stream, then the feed-forward of both.
-func (m *xlnet) layer(b *graph.Builder, in Inputs, i int, h, g, distances *graph.Node) (content, query *graph.Node) {
-	c, name := m.DModel, fmt.Sprintf("%slayer.%d.", m.body, i)
-	part := func(part string, rows ...int) *graph.Node { // (rows…,C), stored by heads
-		return b.Stored(b.Param(name+"rel_attn."+part, m.normal(), append(rows, c)...), append(rows, m.NHead, c/m.NHead)...)
+// xlnetCaches are those of a layer: the keys and values of the content stream (B,T,C), whose tokens see none after
+// them, so that they stay as they are; and the keys of distances (T,C).
+type xlnetCaches struct{ keys, values, distances *graph.Node }
+
+func (m *xlnet) caches(b *graph.Builder, in Inputs) []xlnetCaches {
+	kept := make([]xlnetCaches, m.NLayer)
+	for i := range kept {
+		name := fmt.Sprintf("layer.%d.", i)
+		kept[i] = xlnetCaches{b.Cache(name+"keys", in.B, in.T, m.DModel), b.Cache(name+"values", in.B, in.T, m.DModel), b.Cache(name+"distances", in.T, m.DModel)}
 	}
+	return kept
+}
+
+// prepare keeps the keys of the distances from T-1 keys before a query to its own row (T,C).
+func (m *xlnet) prepare(b *graph.Builder, in Inputs, kept []xlnetCaches) {
+	distances := b.Constant("distances", sinusoids(m.DModel, in.T, 1, m.ClampLen), in.T, m.DModel)
+	rows := make([]int32, in.T)
+	for i := range rows {
+		rows[i] = int32(i)
+	}
+	positions, sequence := b.Constant("rows", rows, in.T), b.Constant("sequence", make([]int32, in.T), in.T)
+	for i, c := range kept {
+		b.Layer(i, fmt.Sprintf("layer.%d.attention", i))
+		b.CacheRows(b.Linear(distances, m.part(b, i, "r", m.DModel), nil, true), c.distances, nil, positions, sequence)
+	}
+}
+
+// part is a parameter (rows…,C) of a layer's attention, stored by heads.
+func (m *xlnet) part(b *graph.Builder, layer int, part string, rows ...int) *graph.Node {
+	c := m.DModel
+	name := fmt.Sprintf("%slayer.%d.rel_attn.%s", m.body, layer, part)
+	return b.Stored(b.Param(name, m.normal(), append(rows, c)...), append(rows, m.NHead, c/m.NHead)...)
+}
+
+// layer is attention of both streams to the content stream, then the feed-forward of both; in decoding with caches.
+func (m *xlnet) layer(b *graph.Builder, in Inputs, i int, h, g, distances *graph.Node, kept *xlnetCaches) (content, query *graph.Node) {
+	c, name := m.DModel, fmt.Sprintf("%slayer.%d.", m.body, i)
+	part := func(part string, rows ...int) *graph.Node { return m.part(b, i, part, rows...) }
 	b.Layer(i, fmt.Sprintf("layer.%d.attention", i))
 	q, k, v, o, r := part("q", c), part("k", c), part("v", c), part("o", c), part("r", c)
-	forDistance, forType, forContent, types := part("r_r_bias"), part("r_s_bias"), part("r_w_bias"), part("seg_embed", 2)
+	forDistance, forType, forContent, kinds := part("r_r_bias"), part("r_s_bias"), part("r_w_bias"), part("seg_embed", 2)
 	seen, sight := recall(b, in, i, h, c) // (R',C)
-	keys, values, far := b.Linear(seen, k, nil, true), b.Linear(seen, v, nil, true), b.Linear(distances, r, nil, true)
+	keys, values, t := b.Linear(seen, k, nil, true), b.Linear(seen, v, nil, true), in.T
+	var far *graph.Node
+	if kept != nil {
+		far, t = kept.distances, 1
+	} else {
+		far = b.Linear(distances, r, nil, true)
+	}
 	norm := m.norm(b, name+"rel_attn.layer_norm")
 	attend := func(x *graph.Node, strict bool) *graph.Node {
-		queries, a := b.Linear(x, q, nil, true), sight
-		a.Q, a.K, a.V, a.Heads, a.Strict = b.AddBias(queries, forContent), keys, values, graph.Heads{Query: m.NHead, KV: m.NHead}, strict
-		a.Dropout, a.Rng = m.Dropout, in.Rng
-		a.Bias = b.RelativeScores(graph.Relative{
-			Q: b.AddBias(queries, forDistance), K: far, Heads: m.NHead, T: in.T, Scale: 1 / math.Sqrt(float64(c/m.NHead)),
-			QSeg: b.AddBias(queries, forType), Seg: types, Types: in.Types,
+		queries, heads, types, y := b.Linear(x, q, nil, true), graph.Heads{Query: m.NHead, KV: m.NHead}, in.Types, (*graph.Node)(nil)
+		if strict && kept != nil {
+			types = in.Queries.types
+		}
+		own := b.AddBias(queries, forContent)
+		bias := b.RelativeScores(graph.Relative{
+			Q: b.AddBias(queries, forDistance), K: far, Heads: m.NHead, T: t, Scale: 1 / math.Sqrt(float64(c/m.NHead)),
+			QSeg: b.AddBias(queries, forType), Seg: kinds, Types: types,
 		})
-		return norm(b.Add(x, b.Dropout(b.Linear(b.Attention(a), o, nil, false), m.Dropout, in.Rng)))
+		if kept != nil {
+			a := graph.AttendCached{Q: own, Heads: heads, Keys: kept.keys, Values: kept.values, Strict: strict, Bias: bias}
+			if a.K, a.V, a.Positions, a.Sequences = keys, values, in.Positions, in.Sequences; strict {
+				a.K, a.V, a.Kept, a.Positions, a.Sequences = nil, nil, true, in.Queries.Positions, in.Queries.Sequences
+			}
+			y = b.AttentionCached(a)
+		} else {
+			a := sight
+			a.Q, a.K, a.V, a.Heads, a.Strict, a.Bias = own, keys, values, heads, strict, bias
+			a.Dropout, a.Rng = m.Dropout, in.Rng
+			y = b.Attention(a)
+		}
+		return norm(b.Add(x, b.Dropout(b.Linear(y, o, nil, false), m.Dropout, in.Rng)))
 	}
-	if g != nil {
-		query = attend(g, true)
+	if kept != nil { // what the queries see is written first
+		content, query = attend(h, false), attend(g, true)
+	} else {
+		if g != nil {
+			query = attend(g, true)
+		}
+		content = attend(h, false)
 	}
-	content = attend(h, false)
 
 	b.Layer(i, fmt.Sprintf("layer.%d.ff", i))
 	w1, b1 := b.Matrix(name+"ff.layer_1.weight", m.normal(), 1, m.DInner, c), b.Param(name+"ff.layer_1.bias", graph.Init{}, m.DInner)

@@ -19,6 +19,7 @@ type cachedJob[T float] struct {
 	positions, sequences []int32
 	t, heads, kv, dim    int
 	window               int // rows that a query sees up to its own; 0: all
+	strict               int // 1: a query does not see the row of its own position
 	bias                 []T // (H,T) or (R,H,T), ldr elements a row; nil: none
 	ldr                  int
 	scale                T
@@ -37,7 +38,9 @@ func (j *cachedJob[T]) chunk(i, worker int) {
 		for r := i * writeRows; r < min(len(j.positions), (i+1)*writeRows); r++ {
 			if at := j.cached(r); at >= 0 {
 				copy(j.keys[at:at+ld], j.k[r*j.ldk:])
-				copy(j.values[at:at+ld], j.v[r*j.ldk:])
+				if j.values != nil {
+					copy(j.values[at:at+ld], j.v[r*j.ldk:])
+				}
 			}
 		}
 		return
@@ -73,7 +76,7 @@ func (j *cachedJob[T]) attend(r stretch, kv int, w *scratch) {
 			for k := range m {
 				row, h := of(at + k)
 				o.load(1, q[k*o.ld:], j.q[row*j.ldq+h*d:], d)
-				first, last = min(first, int(j.positions[row])), max(last, int(j.positions[row]))
+				first, last = min(first, int(j.positions[row])), max(last, int(j.positions[row])-j.strict)
 			}
 			tiles[i] = o.querier(m, q, o.ld)
 		}
@@ -95,7 +98,7 @@ func (j *cachedJob[T]) attend(r stretch, kv int, w *scratch) {
 				for k := range u.m {
 					row, _ := of(q0 + i*tileRows + k)
 					at := int(j.positions[row]) - k0 // from the tile's first key
-					seen := max(0, min(n, at+1))
+					seen := max(0, min(n, at+1-j.strict))
 					o.orders.seen[k] = int32(seen)
 					if j.window > 0 {
 						o.orders.near[k] = int32(j.window - 1 - at)
@@ -157,12 +160,16 @@ func (j *cachedJob[T]) split() {
 
 // cacheOf sets the caches, and where rows lie in them.
 func (j *cachedJob[T]) cacheOf(in *exec.Instr, keys, values, positions, sequences exec.Arg, rows int) error {
-	if len(keys.Shape) != 3 {
-		return fmt.Errorf("cpu: %v: keys of shape %v", in.Op, keys.Shape)
+	shape := keys.Shape
+	if len(shape) == 2 {
+		shape = append([]int{1}, shape...)
+	}
+	if len(shape) != 3 {
+		return fmt.Errorf("cpu: %v: keys of shape %v", in.Op, shape)
 	}
 	j.keys, j.values, j.positions, j.sequences = view[T](keys), view[T](values), view[int32](positions), view[int32](sequences)
-	b, n := keys.Shape[0], keys.Shape[0]*keys.Shape[1]*j.kv*j.dim
-	if j.t = keys.Shape[1]; len(j.keys) != n || len(j.values) != n || len(j.positions) != rows || len(j.sequences) != rows {
+	b, n := shape[0], shape[0]*shape[1]*j.kv*j.dim
+	if j.t = shape[1]; len(j.keys) != n || values.Buffer != nil && len(j.values) != n || len(j.positions) != rows || len(j.sequences) != rows {
 		return fmt.Errorf("cpu: %v: caches %v and %v do not fit %d rows of %d heads of %d", in.Op, keys.Shape, values.Shape, rows, j.kv, j.dim)
 	}
 	for r, p := range j.positions {
@@ -201,13 +208,16 @@ func attentionCached[T float](d *Device, js *jobs[T], in *exec.Instr, args []exe
 		q: view[T](args[0]), y: view[T](args[inputs]), ldq: w, ldk: w, stretches: j.stretches,
 	}
 	defer func() { *j = cachedJob[T]{stretches: j.stretches} }()
+	if a.Strict {
+		j.strict = 1
+	}
 	if err := j.cacheOf(in, args[1], args[2], args[3], args[4], rows); err != nil {
 		return err
 	}
 	if len(args[7].Shape) == 3 {
 		j.ldr = j.heads * j.t
 	}
-	if len(j.y) != rows*j.heads*j.dim || j.bias != nil && len(j.bias) != max(1, rows*min(1, j.ldr))*j.heads*j.t {
+	if len(j.values) == 0 || len(j.y) != rows*j.heads*j.dim || j.bias != nil && len(j.bias) != max(1, rows*min(1, j.ldr))*j.heads*j.t {
 		return mismatch(in, args)
 	}
 	switch {
@@ -233,26 +243,29 @@ func (j *cachedJob[T]) write() {
 	j.writing = false
 }
 
-// cacheRows: x(R,2·W), keys(B,T,W), values, positions(R), sequences(R) -> keys, values.
+// cacheRows: x(R,2·W), keys(B,T,W), values, positions(R), sequences(R) -> keys, values; or x(R,W), without values.
 func cacheRows[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
-	if err := operands(in, args, 7); err != nil {
+	halves := 2
+	if len(args) == 6 {
+		halves = 1
+	} else if err := operands(in, args, 7); err != nil {
 		return err
 	}
 	rows, w, err := rowsCols(in, args, 0)
 	if err != nil {
 		return err
 	}
-	if w == 0 || w%2 != 0 {
+	if w == 0 || w%halves != 0 || (args[2].Buffer != nil) != (halves == 2) {
 		return mismatch(in, args)
 	}
 	j := &js.cached
-	*j = cachedJob[T]{d: d, kv: 1, dim: w / 2, k: view[T](args[0]), ldk: w, stretches: j.stretches}
+	*j = cachedJob[T]{d: d, kv: 1, dim: w / halves, k: view[T](args[0]), ldk: w, stretches: j.stretches}
 	defer func() { *j = cachedJob[T]{stretches: j.stretches} }()
 	if err := j.cacheOf(in, args[1], args[2], args[3], args[4], rows); err != nil {
 		return err
 	}
 	if rows > 0 {
-		j.v = j.k[w/2:]
+		j.v = j.k[w/halves:]
 		j.write()
 	}
 	return nil
