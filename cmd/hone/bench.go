@@ -1,18 +1,25 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"hone/recipes"
 	"hone/recipes/bench"
+	"hone/recipes/exchange"
 )
 
 func newBench(t *terminal) *cobra.Command {
 	var configs []string
 	var against string
 	var markdown bool
+	var decode bench.DecodeOptions
 	o := bench.Options{Configs: bench.Configs, Matmuls: true, Say: t.say}
 	c := &cobra.Command{
 		Use:   "bench",
@@ -37,11 +44,28 @@ transformers=PYTHON trains models of that library: a BERT base and a Llama of 13
 parameters (SmolLM2's) or, by --config, other GPT-2, BERT and Llama models. Either takes
 minutes, mostly for PyTorch's compiler; hone prints an estimate first.
 
+--config decode measures how fast a language model reads a prompt and writes, one text and
+eight side by side, beside what the machine's memory and multiply-adds allow. --model is the
+model, else random weights in the shape of SmolLM2-135M; --types are types of weights, which
+it is rounded to: f32, bf16, f16, q8_0, q4_0, and q8_0+int8 or q4_0+int8, whose products
+round their other operand to 8 bits too. --against llama=PYTHON reads and writes with the same
+weights in llama.cpp, in turns; PYTHON is an interpreter that has llama-cpp-python.
+
 --precision bf16 measures steps with matrix products in bf16, beside the peak in bf16; a
 peer then runs under autocast to bfloat16.`,
 		Example: "  hone bench --config nano --seconds 1",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if slices.Contains(configs, "decode") {
+				if len(configs) > 1 || c.Flags().Changed("precision") || c.Flags().Changed("seconds") {
+					return recipes.Input(errors.New("bench: --config decode goes with --model, --types, --threads, --against and --markdown alone"))
+				}
+				decode.Threads, decode.Say = o.Threads, t.say
+				return runDecode(c.Context(), t, decode, against, markdown)
+			}
+			if c.Flags().Changed("model") || c.Flags().Changed("types") {
+				return recipes.Input(errors.New("bench: --model and --types are for --config decode"))
+			}
 			if len(configs) > 0 {
 				o.Configs, o.Matmuls = nil, false
 				for _, name := range configs {
@@ -59,6 +83,9 @@ peer then runs under autocast to bfloat16.`,
 				peer, err := bench.ParsePeer(against)
 				if err != nil {
 					return err
+				}
+				if peer.Name == "llama" {
+					return recipes.Input(errors.New("bench: --against llama does not train: it is for --config decode"))
 				}
 				o.Peers, o.Matmuls = []bench.Peer{peer}, false
 				if len(configs) == 0 {
@@ -89,7 +116,60 @@ peer then runs under autocast to bfloat16.`,
 	c.Flags().Float64Var(&o.Seconds, "seconds", 7, "seconds to measure each model for, about")
 	c.Flags().IntVar(&o.Threads, "threads", 0, "number of threads; 0: one for each core")
 	c.Flags().StringVar(&o.Precision, "precision", "fp32", "precision of matrix products: fp32 or bf16")
-	c.Flags().StringVar(&against, "against", "", "program to compare with: torch=PYTHON or transformers=PYTHON")
+	c.Flags().StringVar(&against, "against", "", "program to compare with: torch=PYTHON, transformers=PYTHON or llama=PYTHON")
+	c.Flags().StringVar(&decode.Model, "model", "", "model to decode with: a checkpoint, a GGUF file or hf:ORG/NAME")
+	c.Flags().StringSliceVar(&decode.Types, "types", []string{"f32"}, "types of weights to decode with, separated by commas: "+strings.Join(bench.DecodeTypes, ", "))
 	c.Flags().BoolVar(&markdown, "markdown", false, "print the comparison as a Markdown table")
 	return c
+}
+
+// runDecode measures decoding. A model is exported to temporary files for the peer.
+func runDecode(ctx context.Context, t *terminal, o bench.DecodeOptions, against string, markdown bool) error {
+	if o.Threads < 0 {
+		return recipes.Input(errors.New("bench: want --threads 0 or more"))
+	}
+	if markdown && against == "" {
+		return recipes.Input(errors.New("bench: --markdown prints the comparison with another program: --against is missing"))
+	}
+	if o.Model != "" {
+		dir, err := checkpointOf(ctx, t, o.Model)
+		if err != nil {
+			return err
+		}
+		o.Model = dir
+	}
+	if against != "" {
+		peer, err := bench.ParsePeer(against)
+		if err != nil {
+			return err
+		}
+		if peer.Name != "llama" || o.Model == "" {
+			return recipes.Input(errors.New("bench: --config decode is compared with llama=PYTHON, and takes --model then"))
+		}
+		temporary, err := os.MkdirTemp("", "hone-bench-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(temporary)
+		o.Against = &peer
+		o.Export = func(dtype string) (string, error) {
+			path := filepath.Join(temporary, dtype+".gguf")
+			if _, err := os.Stat(path); err == nil {
+				return path, nil
+			}
+			_, err := exchange.ExportGGUF(ctx, o.Model, path, dtype, t.console())
+			return path, err
+		}
+	}
+	b, err := bench.RunDecode(ctx, o)
+	if err != nil {
+		return err
+	}
+	switch {
+	case t.json:
+		return t.printJSON(b)
+	case markdown:
+		return b.Markdown(t.out)
+	}
+	return b.Print(t.out)
 }

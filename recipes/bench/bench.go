@@ -43,6 +43,7 @@ type Result struct {
 	Steps     []Step   `json:"steps,omitempty"`
 	Families  []Family `json:"families,omitempty"`
 	Peers     []Beside `json:"peers,omitempty"`
+	Decodes   []Decode `json:"decodes,omitempty"`
 	Faults    []string `json:"faults,omitempty"` // of the measurement: shares above 1, which are 0 in their places
 
 	gauge *cpu.Gauge
@@ -593,6 +594,9 @@ func (b *Result) Print(w io.Writer) error {
 		if err := b.printPeers(w); err != nil {
 			return err
 		}
+	}
+	if err := b.printDecodes(w); err != nil {
+		return err
 	}
 	return b.printFaults(w)
 }

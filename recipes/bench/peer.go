@@ -11,7 +11,6 @@ import (
 	"math"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -22,17 +21,17 @@ import (
 	"hone/trainer/exec/cpu"
 )
 
-// A Peer is another program whose training step is compared with hone's.
+// A Peer is another program that is compared with hone.
 type Peer struct {
-	Name   string // torch or transformers
+	Name   string // torch or transformers, which train; llama, which decodes
 	Python string // the interpreter that has it
 }
 
 // ParsePeer reads NAME=PYTHON. An error is recipes.ErrInput.
 func ParsePeer(s string) (Peer, error) {
 	name, python, ok := strings.Cut(s, "=")
-	if !ok || python == "" || name != "torch" && name != "transformers" {
-		return Peer{}, recipes.Input(fmt.Errorf("bench: peer %q: want torch=PYTHON or transformers=PYTHON, the interpreter of an environment that has it", s))
+	if !ok || python == "" || !slices.Contains([]string{"torch", "transformers", "llama"}, name) {
+		return Peer{}, recipes.Input(fmt.Errorf("bench: peer %q: want torch=PYTHON, transformers=PYTHON or llama=PYTHON, the interpreter of an environment that has it", s))
 	}
 	return Peer{name, python}, nil
 }
@@ -75,8 +74,11 @@ type Beside struct {
 //go:embed torch.py
 var torchScript []byte
 
-// A torchProcess is the process of a peer, which makes steps when asked to.
-type torchProcess struct {
+//go:embed llama.py
+var llamaScript []byte
+
+// A process is that of a peer. It answers each line with a line of JSON.
+type process struct {
 	name    string
 	version string
 	cmd     *exec.Cmd
@@ -84,60 +86,75 @@ type torchProcess struct {
 	out     *bufio.Reader
 }
 
-// startTorch starts the script, and returns when it has compiled and warmed up.
-func startTorch(ctx context.Context, p Peer, dir string, c Config, threads int, compile, bf16 bool) (*torchProcess, error) {
-	script := filepath.Join(dir, "torch.py")
-	if err := os.WriteFile(script, torchScript, 0o666); err != nil {
-		return nil, fmt.Errorf("bench: %w", err)
+// A torchProcess makes training steps when asked to.
+type torchProcess struct{ process }
+
+// A llamaProcess reads and writes.
+type llamaProcess struct{ process }
+
+// start runs a script, and returns when it has said what it is.
+func (t *process) start(ctx context.Context, python string, script []byte, arg any) (err error) {
+	text, err := json.Marshal(arg)
+	if err != nil {
+		return err
 	}
-	arg, err := json.Marshal(struct {
+	t.cmd = exec.CommandContext(ctx, python, "-c", string(script), string(text))
+	t.cmd.Stderr = os.Stderr
+	if t.in, err = t.cmd.StdinPipe(); err != nil {
+		return fmt.Errorf("bench: %w", err)
+	}
+	out, err := t.cmd.StdoutPipe()
+	if err != nil {
+		return fmt.Errorf("bench: %w", err)
+	}
+	t.out = bufio.NewReader(out)
+	if err := t.cmd.Start(); err != nil {
+		return recipes.Input(fmt.Errorf("bench: %s: %w", t.name, err))
+	}
+	var about struct{ Version, Python string }
+	if err := t.read(&about); err != nil {
+		return errors.Join(err, t.close())
+	}
+	t.version = about.Version
+	if about.Python != "" {
+		t.version += ", Python " + about.Python
+	}
+	return nil
+}
+
+// startTorch starts the script, and returns when it has compiled and warmed up.
+func startTorch(ctx context.Context, p Peer, c Config, threads int, compile, bf16 bool) (*torchProcess, error) {
+	t := &torchProcess{process{name: p.Name}}
+	if compile {
+		t.name += " compiled"
+	}
+	return t, t.start(ctx, p.Python, torchScript, struct {
 		Config
 		Program string `json:"program"`
 		Threads int    `json:"threads"`
 		Compile bool   `json:"compile"`
 		BF16    bool   `json:"bf16"`
 	}{c, p.Name, threads, compile, bf16})
+}
+
+// startLlama opens a GGUF file in llama.cpp.
+func startLlama(ctx context.Context, p Peer, path string, threads int) (*llamaProcess, error) {
+	t := &llamaProcess{process{name: "llama.cpp"}}
+	return t, t.start(ctx, p.Python, llamaScript, map[string]any{"path": path, "threads": threads, "context": decodeContext})
+}
+
+// turn makes the steps of a reading, and gives their seconds.
+func (t *llamaProcess) turn(r Reading, steps int) (seconds []float64, err error) {
+	ask, err := json.Marshal(map[string]int{"sequences": r.Sequences, "tokens": r.Tokens, "position": r.Position, "steps": steps})
 	if err != nil {
 		return nil, err
 	}
-	t := &torchProcess{name: p.Name, cmd: exec.CommandContext(ctx, p.Python, script, string(arg))}
-	if compile {
-		t.name += " compiled"
-	}
-	t.cmd.Stderr = os.Stderr
-	if t.in, err = t.cmd.StdinPipe(); err != nil {
-		return nil, fmt.Errorf("bench: %w", err)
-	}
-	out, err := t.cmd.StdoutPipe()
-	if err != nil {
-		return nil, fmt.Errorf("bench: %w", err)
-	}
-	t.out = bufio.NewReader(out)
-	if err := t.cmd.Start(); err != nil {
-		return nil, recipes.Input(fmt.Errorf("bench: %s: %w", p.Name, err))
-	}
-	var about struct{ Version, Python string }
-	if err := t.read(&about); err != nil {
-		return nil, errors.Join(err, t.close())
-	}
-	t.version = about.Version + ", Python " + about.Python
-	return t, nil
+	return t.ask(string(ask), steps)
 }
 
-func (t *torchProcess) read(v any) error {
-	line, err := t.out.ReadBytes('\n')
-	if err == nil {
-		err = json.Unmarshal(line, v)
-	}
-	if err != nil {
-		return fmt.Errorf("bench: %s: no valid answer: %w (its own messages are above)", t.name, err)
-	}
-	return nil
-}
-
-// steps makes n steps, and gives their seconds.
-func (t *torchProcess) steps(n int) (seconds []float64, err error) {
-	if _, err := fmt.Fprintln(t.in, n); err != nil {
+// ask gives the answer to a line: so many seconds.
+func (t *process) ask(line string, n int) (seconds []float64, err error) {
+	if _, err := fmt.Fprintln(t.in, line); err != nil {
 		return nil, fmt.Errorf("bench: %s: %w", t.name, err)
 	}
 	if err := t.read(&seconds); err != nil {
@@ -149,13 +166,27 @@ func (t *torchProcess) steps(n int) (seconds []float64, err error) {
 	return seconds, nil
 }
 
-func (t *torchProcess) close() error {
+func (t *process) read(v any) error {
+	line, err := t.out.ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, v)
+	}
+	if err != nil {
+		return fmt.Errorf("bench: %s: no valid answer: %w (its own messages are above)", t.name, err)
+	}
+	return nil
+}
+
+func (t *process) close() error {
 	t.in.Close()
 	if err := t.cmd.Wait(); err != nil {
 		return fmt.Errorf("bench: %s: %w", t.name, err)
 	}
 	return nil
 }
+
+// steps makes n steps, and gives their seconds.
+func (t *torchProcess) steps(n int) (seconds []float64, err error) { return t.ask(fmt.Sprint(n), n) }
 
 // rounds is the number of turns of hone and its peers.
 const rounds = 4
@@ -200,11 +231,6 @@ func (b *Result) sayPeers(list []Config, o Options) error {
 // measurePeers measures a config in hone, PyTorch and PyTorch compiled, in turns, so that other
 // work of the machine affects all of them alike.
 func measurePeers(ctx context.Context, dev *cpu.Device, c Config, b *Result, o Options) (list []Beside, err error) {
-	dir, err := os.MkdirTemp("", "hone-bench-")
-	if err != nil {
-		return nil, fmt.Errorf("bench: %w", err)
-	}
-	defer os.RemoveAll(dir)
 	list = []Beside{{Config: c, Name: "hone", Version: "hone " + recipes.Version()}}
 	var others []*torchProcess
 	defer func() {
@@ -219,7 +245,7 @@ func measurePeers(ctx context.Context, dev *cpu.Device, c Config, b *Result, o O
 				what = ", compiling"
 			}
 			o.Say(fmt.Sprintf("bench: %s: starting %s%s", c.Name, p.Name, what))
-			t, err := startTorch(ctx, p, dir, c, dev.Threads(), compile, o.bf16())
+			t, err := startTorch(ctx, p, c, dev.Threads(), compile, o.bf16())
 			if err != nil {
 				return nil, err
 			}
@@ -304,6 +330,9 @@ func (b *Result) versions() []string {
 
 // Markdown writes the comparison with the peers as a table of one line for each config.
 func (b *Result) Markdown(w io.Writer) error {
+	if len(b.Decodes) > 0 {
+		return b.markdownDecodes(w)
+	}
 	if len(b.Peers) == 0 {
 		return errors.New("bench: --markdown prints the comparison with another program: --against is missing")
 	}

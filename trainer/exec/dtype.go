@@ -29,6 +29,16 @@ var dtypes = [numDTypes]struct {
 	elems, bytes int // of a block: of one element, where it is not quantised
 }{F32: {"f32", 1, 4}, F64: {"f64", 1, 8}, I32: {"i32", 1, 4}, Q8_0: {"q8_0", 32, 34}, Q4_0: {"q4_0", 32, 18}, Q4_1: {"q4_1", 32, 20}, BF16: {"bf16", 1, 2}, F16: {"f16", 1, 2}}
 
+// DTypeNamed is the type of a name, as String gives it.
+func DTypeNamed(name string) (DType, bool) {
+	for d := range numDTypes {
+		if dtypes[d].name == name {
+			return d, true
+		}
+	}
+	return 0, false
+}
+
 func (d DType) String() string { return dtypes[d].name }
 
 // Quantized says that elements are stored in blocks, each with a scale of its own.
