@@ -40,6 +40,9 @@ type Batch struct {
 	Targets   []int32   // (B,T) of Dec: the token to predict at each position, -1: none; nil where the loss is on labels alone
 	Weights   []float32 // (B,T) loss weights; nil with Targets
 	Seqs      []Seq     // in row order
+	// Words, of shape (B,T) of Dec, is the word of its example that begins at each position, -1: none; of
+	// tasks with labels of words.
+	Words     []int32
 	Questions []Question
 	Goals     []float32 // (sequences, labels): 1 where a label applies, else 0; or (sequences): a number. Of tasks that have these
 	// Before, of shape (B), is the number of positions that the first document of a row has

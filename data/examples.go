@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"hone/data/corpus"
@@ -41,6 +42,7 @@ func (l tasked) String() string      { return l.kind.String() }
 func (l tasked) Baselines() []string { return l.kind.Baselines() }
 func (tasked) OfText() bool          { return false }
 func (l tasked) writes() bool        { return l.kind == task.TextToText }
+func (l tasked) words() bool         { return l.kind == task.TokenLabels }
 
 // paired reports whether each sequence has two texts.
 func (l tasked) paired() bool {
@@ -54,8 +56,8 @@ func (l tasked) Predicts() string {
 	return "labels"
 }
 
-func (l tasked) labelled(*Config) bool   { return !l.writes() }
-func (l tasked) targeted(c *Config) bool { return c.LMWeight > 0 || l.writes() }
+func (l tasked) labelled(*Config) bool   { return !l.writes() && !l.words() }
+func (l tasked) targeted(c *Config) bool { return c.LMWeight > 0 || l.writes() || l.words() }
 
 // Ends gives the tokens around the text of an example: one that is to be answered has no end, but
 // for an encoder.
@@ -105,7 +107,8 @@ func (l tasked) check(c *Config, f *faults) {
 	}
 	f.add(l.paired() && c.Pair == nil, "%s without the special tokens around two texts", l.kind)
 	f.add(l.paired() && c.TokenDropout > 0, "token dropout of two texts")
-	f.add(l.kind == task.MultipleChoice && c.LMWeight > 0, "%s with a language-model loss beside its own", l.kind)
+	f.add((l.kind == task.MultipleChoice || l.words()) && c.LMWeight > 0, "%s with a language-model loss beside its own", l.kind)
+	f.add(l.words() && c.TokenDropout > 0, "%s with token dropout", l.kind)
 	if l.writes() {
 		f.add(c.TokenDropout > 0 || c.LMWeight > 0, "%s with token dropout or a language-model loss beside its own", l.kind)
 		f.add(c.Tokenizer != nil && c.frame().last < 0, "%s ends what is written with eos or separator: give one of them", l.kind)
@@ -122,7 +125,7 @@ func (l tasked) rows(r *reader, from Cursor, _ func(layer) rowSource) rowSource 
 	return &exampleRows{r: r, of: l, cur: from}
 }
 
-func (tasked) layout() layout { return layout{shifted: true} }
+func (l tasked) layout() layout { return layout{shifted: !l.words()} }
 
 // A PairFrame is the special tokens of two texts in one sequence, as the post-processor of a
 // tokenizer sets them, with the types of all tokens.
@@ -148,6 +151,7 @@ type exampleRows struct {
 	list []packed   // the examples
 	seqs []sequence // of all of them
 	ids  []int32    // of all of these
+	word []int32    // of each of ids, the number of the word that begins with it, or -1; of tasks with labels of words
 	turn permutation
 }
 
@@ -157,6 +161,7 @@ type packed struct {
 	document
 	goals []float32 // a number, or 1 for each label that applies, else 0
 	right int       // of the sequences, where they are choices
+	tags  []int32   // labels of the words
 }
 
 // A sequence is what a model reads at once.
@@ -193,7 +198,7 @@ func (c *exampleRows) load() error {
 
 func (c *exampleRows) pack() error {
 	cfg := c.r.cfg
-	c.ids, c.seqs, c.list = c.ids[:0], c.seqs[:0], c.list[:0]
+	c.ids, c.seqs, c.list, c.word = c.ids[:0], c.seqs[:0], c.list[:0], c.word[:0]
 	dec, enc := cfg.Lengths()
 	capacity := dec
 	if enc > 0 {
@@ -266,6 +271,15 @@ func (c *exampleRows) fill(b *Batch, row int) (targets int, err error) {
 				b.Dec.Tokens[at+first] = c.r.frame.pad // behind which decoding starts
 				copy(b.Dec.Tokens[at+first+1:at+first+size], written)
 				targets += b.target(at+first, written, 1)
+			case c.of.words():
+				b.Dec.place(row, first, segment, ids)
+				words := c.word[s.first:s.written]
+				copy(b.Words[at+first:], words)
+				for i, w := range words {
+					if w >= 0 && p.tags != nil {
+						targets += b.target(at+first+i, p.tags[w:w+1], 1)
+					}
+				}
 			case c.of.writes():
 				b.Dec.place(row, first, segment, ids)
 				targets += b.target(at+first+s.answer-s.first-1, c.ids[s.answer:s.last], 1)
@@ -351,7 +365,7 @@ func (c *exampleRows) next(at *Cursor, p *packed) (n int, err error) {
 	p.first = len(c.seqs)
 	defer func() {
 		if !p.ok {
-			c.ids, c.seqs = c.ids[:start], c.seqs[:p.first]
+			c.ids, c.seqs, c.word = c.ids[:start], c.seqs[:p.first], c.word[:min(start, len(c.word))]
 		}
 		p.last = len(c.seqs)
 	}()
@@ -359,7 +373,7 @@ func (c *exampleRows) next(at *Cursor, p *packed) (n int, err error) {
 	if err != nil || !ok {
 		return 0, err
 	}
-	for _, text := range append([]string{ex.Text, ex.Pair, ex.Answer}, ex.Choices...) {
+	for _, text := range slices.Concat([]string{ex.Text, ex.Pair, ex.Answer}, ex.Choices, ex.Words) {
 		if !utf8.ValidString(text) {
 			return 0, r.fault(&p.document, rec, "invalid UTF-8 in a text")
 		}
@@ -411,6 +425,14 @@ func (c *exampleRows) label(ex *task.Example, p *packed) error {
 			}
 			p.goals[k] = 1
 		}
+	case task.EachOf:
+		for _, name := range ex.Labels {
+			k, err := class(name)
+			if err != nil {
+				return err
+			}
+			p.tags = append(p.tags, k)
+		}
 	default:
 		p.goals, p.right = []float32{float32(ex.Value)}, ex.Right
 	}
@@ -426,7 +448,11 @@ func (c *exampleRows) encode(ex *task.Example) (tokens, cut int, err error) {
 	cfg, f := c.r.cfg, c.r.frame
 	dec, enc := cfg.Lengths()
 	text := ex.IDs
-	if len(text) == 0 {
+	var begins []int32 // see exampleRows.word
+	switch {
+	case c.of.words():
+		text, begins = encodeWords(cfg.Tokenizer, ex.Words)
+	case len(text) == 0:
 		text = cfg.Tokenizer.Encode(nil, ex.Text)
 	}
 	if len(text) > 0 && (text[0] == f.first || text[len(text)-1] == f.last) {
@@ -459,6 +485,15 @@ func (c *exampleRows) encode(ex *task.Example) (tokens, cut int, err error) {
 	case tokens > 0:
 		cut = c.single(text, dec)
 	}
+	if tokens > 0 && c.of.words() {
+		for range token(f.first) {
+			c.word = append(c.word, -1)
+		}
+		c.word = append(c.word, begins[:tokens-cut]...)
+		for range token(f.last) {
+			c.word = append(c.word, -1)
+		}
+	}
 	return tokens, cut, tokenizer.Fault(cfg.Tokenizer)
 }
 
@@ -482,6 +517,31 @@ func (c *exampleRows) add(second, answer, written int, pieces ...[]int32) {
 		}
 	}
 	c.seqs = append(c.seqs, s)
+}
+
+// encodeWords encodes each word by itself, as transformers does with is_split_into_words. begins has, for
+// each token, the number of the word that begins with it, or -1. A tokenizer whose tokens carry the
+// blank before a word, as GPT-2's, is given one.
+func encodeWords(tok tokenizer.Tokenizer, words []string) (ids, begins []int32) {
+	one, two := tok.Encode(nil, "x"), tok.Encode(nil, "x x")
+	blank := ""
+	if !slices.Equal(two, append(one, one...)) {
+		blank = " "
+	}
+	for w, word := range words {
+		before := len(ids)
+		if blank != "" && strings.TrimSpace(word) != "" {
+			word = blank + word
+		}
+		ids = tok.Encode(ids, word)
+		for k := range ids[before:] {
+			begins = append(begins, -1)
+			if k == 0 {
+				begins[before] = int32(w)
+			}
+		}
+	}
+	return ids, begins
 }
 
 // token is a piece of one special token; -1: of none.

@@ -484,6 +484,9 @@ func (c *Config) batch() Batch {
 		n := b.B * b.Dec.T
 		b.Targets, b.Weights = make([]int32, n), make([]float32, n)
 	}
+	if t, ok := c.Objective.(tasked); ok && t.words() {
+		b.Words = make([]int32, b.B*b.Dec.T)
+	}
 	if c.Consecutive {
 		b.Before = make([]int32, b.B)
 	}

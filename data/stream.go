@@ -143,6 +143,9 @@ func startRow(b *Batch, row int, pad int32) {
 		absent(b.Targets[row*T : (row+1)*T])
 		clear(b.Weights[row*T : (row+1)*T])
 	}
+	if T := b.Dec.T; b.Words != nil {
+		absent(b.Words[row*T : (row+1)*T])
+	}
 }
 
 func (s *Stream) start(row int, pad int32) {

@@ -25,12 +25,13 @@ var taskFiles embed.FS
 type Task struct {
 	Name        string `toml:"name,omitempty" doc:"name of the task in reports; without it the file's name"`
 	Description string `toml:"description,omitempty" doc:"what the task is, in one line, for hone ls"`
-	Kind        string `toml:"kind" need:"yes" doc:"what is predicted: text itself (likelihood), one label of a text (classification) or of two (pair_classification), any number of labels (multi_label), a number (regression), the right one of several texts (multiple_choice), a text (text_to_text)"`
+	Kind        string `toml:"kind" need:"yes" doc:"what is predicted: text itself (likelihood), one label of a text (classification) or of two (pair_classification), any number of labels (multi_label), one of each word (token_labels), a number (regression), the right one of several texts (multiple_choice), a text (text_to_text)"`
 	Source      string `toml:"source,omitempty" doc:"where the documents are, as source of a corpus in a recipe; a stage that names a corpus reads that"`
 
 	Text           string       `toml:"text,omitempty" doc:"name of the column with the text; \"\": text"`
 	TextPair       string       `toml:"text_pair,omitempty" doc:"name of the column with the second of two texts"`
-	Label          string       `toml:"label,omitempty" doc:"name of the column with the label: a text, an integer or a boolean; a list of multi_label; a number of regression; of multiple_choice the right one's number from 0, letter from A, or text; \"\": label, where there is one"`
+	Words          string       `toml:"words,omitempty" doc:"name of the column with the list of the words of token_labels"`
+	Label          string       `toml:"label,omitempty" doc:"name of the column with the label: a text, an integer or a boolean; a list of multi_label; a list, one for each word, of token_labels; a number of regression; of multiple_choice the right one's number from 0, letter from A, or text; \"\": label, where there is one"`
 	LabelColumns   []string     `toml:"label_columns,omitempty" doc:"columns of 0 and 1, one for each label of multi_label, in place of label"`
 	LabelSeparator string       `toml:"label_separator,omitempty" doc:"what stands between the labels of multi_label in one text, such as \",\"; \"\": the column has lists"`
 	Labels         []string     `toml:"labels,omitempty" doc:"labels that there are: any other is an error, and integers in the column stand for these in their order; none: those of the documents"`
@@ -166,10 +167,10 @@ func (d *decoder) taskKeys(t *Task, at string) {
 	}
 	given := map[string]bool{
 		"text": true, "text_pair": t.TextPair != "" || t.Template.TextPair != "", "label": t.Label != "", "label_columns": len(t.LabelColumns) > 0,
-		"choices": len(t.Choices) > 0, "answer": t.Answer != "" || t.Template.Answer != "",
+		"words": t.Words != "", "choices": len(t.Choices) > 0, "answer": t.Answer != "" || t.Template.Answer != "",
 	}
 	takes := kind.Keys()
-	for _, key := range []string{"text_pair", "label", "label_columns", "choices", "answer"} {
+	for _, key := range []string{"words", "text_pair", "label", "label_columns", "choices", "answer"} {
 		switch {
 		case slices.Contains(takes, key) && !given[key]:
 			d.fault(at+key, "missing: %s needs it", t.Kind)
@@ -240,7 +241,7 @@ func (t *Task) Compile() (*task.Task, error) {
 		Limits: task.Limits{Truncated: t.MaxTruncated, Overlap: t.MaxOverlap},
 		Columns: task.Columns{
 			Text: task.Part{Column: t.Text}, Pair: task.Part{Column: t.TextPair}, Answer: task.Part{Column: t.Answer},
-			Choices: t.Choices, Label: t.Label, LabelColumns: t.LabelColumns, Separator: t.LabelSeparator,
+			Words: t.Words, Choices: t.Choices, Label: t.Label, LabelColumns: t.LabelColumns, Separator: t.LabelSeparator,
 		},
 	}
 	if len(t.LabelColumns) > 0 {

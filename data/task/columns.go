@@ -18,6 +18,7 @@ type Columns struct {
 	Text, Pair, Answer Part
 	Choices            []string           // columns of a choice each; or one, of lists
 	Choice             *template.Template // writes a choice, the variable choice; nil: as it is
+	Words              string             // column of lists of words
 	Label              string             // column; "": that of the corpus
 	LabelColumns       []string           // columns of 0 and 1, one for each label, which has the column's name
 	Separator          string             // between the labels of a text; "": the column has lists
@@ -56,6 +57,7 @@ func (t *Task) Read() {
 			add(p.Column)
 		}
 	}
+	add(c.Words)
 	add(c.Choices...)
 	if c.Choice != nil {
 		add(slices.DeleteFunc(slices.Clone(c.Choice.Variables()), func(name string) bool { return name == choiceName })...)

@@ -43,7 +43,7 @@ func (t *Task) Survey(ctx context.Context, split corpus.Records) (*Counts, error
 		switch t.Kind.Labels() {
 		case OneOf:
 			c.Labels[e.Label]++
-		case AnyOf:
+		case AnyOf, EachOf:
 			for _, l := range e.Labels {
 				c.Labels[l]++
 			}

@@ -71,6 +71,7 @@ const (
 	None   Labels = iota // there are none: the text itself is predicted
 	OneOf                // one of a set
 	AnyOf                // any number of a set
+	EachOf               // one of a set for each word
 	Values               // none of a set: a number, the right one of a record's own choices, a text
 )
 
@@ -78,7 +79,7 @@ const (
 func Labelled(k Kind) bool { return k.Labels() != None }
 
 // Classes reports whether a kind's labels are of a set, which its models have names for.
-func Classes(k Kind) bool { return k.Labels() == OneOf || k.Labels() == AnyOf }
+func Classes(k Kind) bool { return k.Labels() == OneOf || k.Labels() == AnyOf || k.Labels() == EachOf }
 
 // An Example is a record in the form that a model reads and predicts. Which fields it has depends
 // on its kind.
@@ -89,19 +90,20 @@ type Example struct {
 	// Choices are texts of which one is right. Each is read behind the first text, in a sequence
 	// of its own.
 	Choices []string
+	Words   []string // of the text, where each one has a label
 
 	Null     bool // a text is null: there is nothing to read
 	HasLabel bool // there is something to compare a prediction with
 
 	Label  string   // one of a set
-	Labels []string // any number of a set
+	Labels []string // any number of a set; or one for each word
 	Value  float64  // a number
 	Right  int      // of Choices
 	Answer string   // a text that is to be written behind the first
 }
 
 // Kinds lists all kinds.
-var Kinds = []Kind{Likelihood, Classification, PairClassification, MultiLabel, Regression, MultipleChoice, TextToText}
+var Kinds = []Kind{Likelihood, Classification, PairClassification, MultiLabel, TokenLabels, Regression, MultipleChoice, TextToText}
 
 // ParseKind gives the kind of a name.
 func ParseKind(name string) (Kind, error) {

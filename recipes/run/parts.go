@@ -53,6 +53,7 @@ type stageParts struct {
 	config model.Config
 	// The positions of a row, of the decoder and the encoder.
 	length, encoder int
+	slots           int // sequences with labels of a micro-batch, at most
 	layout          *exec.Layout
 	opt             *optim.Optimizer
 	// The programs: a micro-batch's step, validation, the optimiser's update.
@@ -78,12 +79,12 @@ func newStageParts(r *recipes.Recipe, s *recipes.Stage, labels []string) (p stag
 		return p, err
 	}
 	read := loaderConfig(r, s, &corpus.Corpus{Labels: labels}, nil, tok)
-	slots := read.Slots()
+	p.slots = read.Slots()
 	p.length, p.encoder = read.Lengths()
-	if p.train, err = model.Program(p.config, p.layout, o, model.Train, s.MicroBatchSize, p.length, slots); err != nil {
+	if p.train, err = model.Program(p.config, p.layout, o, model.Train, s.MicroBatchSize, p.length, p.slots); err != nil {
 		return p, err
 	}
-	if p.val, err = model.Program(p.config, p.layout, o, model.Evaluate, s.MicroBatchSize, p.length, slots); err != nil {
+	if p.val, err = model.Program(p.config, p.layout, o, model.Evaluate, s.MicroBatchSize, p.length, p.slots); err != nil {
 		return p, err
 	}
 	b := exec.NewBuilder("update")
@@ -112,10 +113,9 @@ func madeUp(s *recipes.Stage, p *stageParts) *model.Feed {
 		f.EncoderTokens = append(f.EncoderTokens, int32(i*7919%p.config.VocabSize))
 		f.EncoderSegments = append(f.EncoderSegments, 1)
 	}
-	if !s.Learns().OfText() || s.NextSentence {
-		slots := s.MicroBatchSize * s.MaxSequences
-		f.Pool, f.Labels, f.LabelWeights = make([]int32, slots), make([]int32, slots), make([]float32, slots)
-		for i := range slots {
+	if p.slots > 0 {
+		f.Pool, f.Labels, f.LabelWeights = make([]int32, p.slots), make([]int32, p.slots), make([]float32, p.slots)
+		for i := range p.slots {
 			f.Pool[i], f.LabelWeights[i] = int32(i%s.MicroBatchSize*p.length), 1
 		}
 		if s.LMWeight == 0 && !s.NextSentence {
@@ -123,6 +123,9 @@ func madeUp(s *recipes.Stage, p *stageParts) *model.Feed {
 		}
 	}
 	f.Targets, f.Weights = f.Tokens, make([]float32, n)
+	if head(s) == model.TokenClassifier {
+		f.Targets = make([]int32, n)
+	}
 	for i := range f.Weights {
 		f.Weights[i] = 1
 	}

@@ -10,7 +10,9 @@ import (
 	"text/tabwriter"
 	"unicode/utf8"
 
+	"hone/data"
 	"hone/data/corpus"
+	"hone/data/task"
 	"hone/data/tokenizer"
 	"hone/recipes"
 )
@@ -146,8 +148,11 @@ func (v *surveyed) stage(s *recipes.Stage, windows bool) (documentsPerStep, epoc
 				continue
 			}
 			share, most := 1.0, 0
-			if !s.Learns().OfText() { // the end of a longer document is cut
-				share, most = 1-float64(t.Unlabelled)/float64(max(1, t.Documents)), s.SequenceLength
+			if of := data.TaskOf(s.Learns()); of != nil { // the end of a longer document is cut
+				most = s.SequenceLength
+				if of.Kind.Labels() == task.OneOf { // others are in columns of their own
+					share = 1 - float64(t.Unlabelled)/float64(max(1, t.Documents))
+				}
 			}
 			documents += float64(t.Documents-t.TooLong) * share
 			tokens += t.Tokens(v.perByte[i], v.around, most) * share

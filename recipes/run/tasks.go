@@ -102,7 +102,7 @@ func surveyTask(ctx context.Context, t *task.Task, c *corpus.Corpus, s *recipes.
 	if !task.Classes(t.Kind) {
 		return nil
 	}
-	if t.Kind.Labels() == task.AnyOf || len(t.Labels) > 0 {
+	if t.Kind.Labels() != task.OneOf || len(t.Labels) > 0 {
 		c.Labels = slices.Sorted(maps.Keys(all))
 		if len(t.Labels) > 0 {
 			c.Labels = t.Labels

@@ -1,0 +1,107 @@
+package task
+
+import (
+	"fmt"
+	"strings"
+
+	"hone/data/corpus"
+	"hone/data/source"
+)
+
+// TokenLabels is the task of assigning a label to each word of a text, such as the tags of entities
+// or parts of speech.
+var TokenLabels Kind = tokenLabels{}
+
+type tokenLabels struct{}
+
+func (tokenLabels) String() string  { return "token_labels" }
+func (tokenLabels) Head() string    { return "token classifier" }
+func (tokenLabels) Problem() string { return "" }
+func (tokenLabels) Labels() Labels  { return EachOf }
+func (tokenLabels) Keys() []string  { return []string{"words", "label"} }
+func (tokenLabels) Metrics() []string {
+	return []string{"entity_f1", "entity_f1_iob2", "entity_macro_f1_iob2", "klue_entity_macro_f1", "klue_char_macro_f1", "accuracy"}
+}
+func (tokenLabels) Baselines() []string { return []string{"frequent_label", "random_init"} }
+
+// Example gives the words and the label of each. Tags of entities of any of the schemes IOB1, IOB2 and
+// IOBES become those of IOB2.
+func (tokenLabels) Example(t *Task, r *corpus.Record) (Example, error) {
+	var e Example
+	words, ok, err := t.texts(r, t.Columns.Words)
+	if err != nil || !ok {
+		e.Null = !ok
+		return e, err
+	}
+	e.Words, e.Text = words, source.JoinWords(words)
+	labels, ok, err := t.texts(r, t.Columns.Label)
+	if err != nil || !ok {
+		return e, err
+	}
+	if len(labels) != len(words) {
+		return e, fmt.Errorf("%d words, and %d labels in column %s", len(words), len(labels), t.Columns.Label)
+	}
+	for i, l := range labels {
+		if labels[i], ok = t.class(l); !ok {
+			return e, fmt.Errorf("word %d, %q, has no label", i+1, words[i])
+		}
+	}
+	e.Labels, e.HasLabel = IOB2(labels), len(words) > 0
+	for i, l := range e.Labels {
+		if err := t.known(l); err != nil {
+			return e, fmt.Errorf("word %d, %q: %w", i+1, words[i], err)
+		}
+	}
+	return e, nil
+}
+
+// texts gives the elements of a column of lists of texts; ok is false for null.
+func (t *Task) texts(r *corpus.Record, column string) (texts []string, ok bool, err error) {
+	values, ok, err := list(r.Fields[column], column)
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	for i, v := range values {
+		text, ok := asText(v)
+		if !ok {
+			return nil, false, fmt.Errorf("column %s: element %d is null", column, i+1)
+		}
+		texts = append(texts, text)
+	}
+	return texts, true, nil
+}
+
+// Tag splits the tag of an entity into the letter before its hyphen and the type; ok is false for what
+// is none. O has no type.
+func Tag(label string) (prefix byte, kind string, ok bool) {
+	if label == "O" {
+		return 'O', "", true
+	}
+	p, kind, hyphen := strings.Cut(label, "-")
+	if !hyphen || len(p) != 1 || kind == "" || !strings.Contains("BIES", p) {
+		return 0, "", false
+	}
+	return p[0], kind, true
+}
+
+// IOB2 gives tags of entities of any of the schemes IOB1, IOB2 and IOBES as IOB2 has them: an entity
+// begins with B-, and I- continues it. Labels that are no tags stay as they are.
+func IOB2(labels []string) []string {
+	out := make([]string, len(labels))
+	before, inside := "", false // the type of the entity that may go on
+	for i, label := range labels {
+		prefix, kind, ok := Tag(label)
+		out[i] = label
+		switch {
+		case !ok || prefix == 'O':
+			inside = false
+			continue
+		case (prefix == 'I' || prefix == 'E') && inside && kind == before:
+			out[i] = "I-" + kind
+		default:
+			out[i] = "B-" + kind
+		}
+		before, inside = kind, prefix != 'E' && prefix != 'S'
+	}
+	return out
+}

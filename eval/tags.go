@@ -1,0 +1,290 @@
+package eval
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"hone/data"
+	"hone/data/task"
+	"hone/eval/metric"
+	"hone/trainer/exec"
+	"hone/trainer/model"
+)
+
+// tags scores models that give each word a label.
+type tags struct{}
+
+func (tags) scores(o data.Objective) bool {
+	t := data.TaskOf(o)
+	return t != nil && t.Kind == task.TokenLabels
+}
+
+func (tags) Baselines() []Baseline { return []Baseline{frequentLabel, randomInit} }
+
+func (tags) what(*data.Config) string { return "the label of each word" }
+
+// A Tagged is the output of a token classifier for one document.
+type Tagged struct {
+	Record int64
+	Probs  [][]float64 // of the labels, by word; nil: the word has no token, or is behind the row's end
+	Nats   float64     // -log p of the true labels, of those words
+	Words  int         // that have tokens
+}
+
+// TagWords predicts the labels of the words of a split, or of limit evenly spaced documents, from the
+// first token of each. c is as for Likelihood.
+func TagWords(ctx context.Context, net *model.Network, c data.Config, limit int, progress func(done, total int64)) (out []Tagged, longer int, err error) {
+	records := some(&c, limit)
+	if c, err = fitted(ctx, c, records); err != nil {
+		return nil, 0, fmt.Errorf("eval: %w", err)
+	}
+	x, err := net.Executor(model.Evaluate, c.MicroBatchSize, c.T, 0)
+	if err != nil {
+		return nil, 0, fmt.Errorf("eval: %w", err)
+	}
+	labels := len(net.Config().Labels())
+	logits, nll := make([]float32, c.MicroBatchSize*c.T*labels), make([]float32, c.MicroBatchSize*c.T)
+	stats, err := forward(ctx, net, x, c, func(b *data.Batch) error {
+		if err := exec.Read(x, "logits", logits); err != nil {
+			return err
+		}
+		if err := exec.Read(x, "nll", nll); err != nil {
+			return err
+		}
+		for _, s := range b.Seqs {
+			d := Tagged{Record: records.at(s.Doc)}
+			for i := int(s.Row)*c.T + int(s.First); i <= int(s.Row)*c.T+int(s.Last); i++ {
+				w := int(b.Words[i])
+				if w < 0 {
+					continue
+				}
+				for len(d.Probs) <= w {
+					d.Probs = append(d.Probs, nil)
+				}
+				d.Probs[w] = softmax(logits[i*labels : (i+1)*labels])
+				d.Words++
+				if b.Targets[i] >= 0 {
+					d.Nats += float64(nll[i])
+				}
+			}
+			out = append(out, d)
+		}
+		if progress != nil {
+			progress(int64(len(out)), records.n)
+		}
+		return nil
+	})
+	slices.SortStableFunc(out, func(a, b Tagged) int { return cmp.Compare(a.Record, b.Record) })
+	return out, int(stats.Truncated), err
+}
+
+// Labels gives the most probable label of each of words. A word without a token continues the entity of
+// its neighbours, or has none: O, or without such a label nothing, which is no label at all. So has a
+// word behind the end of the row.
+func (d *Tagged) Labels(words, names []string) []string {
+	out := make([]string, len(words))
+	none := ""
+	if slices.Contains(names, "O") {
+		none = "O"
+	}
+	for w := range words {
+		out[w] = none
+		if w < len(d.Probs) && d.Probs[w] != nil {
+			p := Prediction{Probs: d.Probs[w]}
+			out[w] = names[p.Best()]
+		}
+	}
+	for w := 1; w+1 < len(words); w++ { // a blank that is a word, where each character is one
+		if w+1 >= len(d.Probs) || d.Probs[w] != nil || d.Probs[w+1] == nil {
+			continue
+		}
+		if _, kind, ok := task.Tag(out[w-1]); ok && kind != "" && out[w+1] == "I-"+kind && slices.Contains(names, "I-"+kind) {
+			out[w] = "I-" + kind
+		}
+	}
+	return out
+}
+
+// A tagging has the words of documents with two labels of each.
+type tagging struct {
+	words, truth, predicted [][]string
+	names                   []string
+	metrics                 []string // that are wanted; none: all
+}
+
+// figures are those that suit the labels: of entities, if they are tags of IOB2; of characters, if each
+// word is one; and the share of right labels.
+func (g *tagging) figures() ([]metric.Figure, error) {
+	var out []metric.Figure
+	entities, characters := true, true
+	for _, l := range g.names {
+		prefix, _, ok := task.Tag(l)
+		entities = entities && ok && prefix != 'E' && prefix != 'S'
+	}
+	var right []bool
+	var groups metric.Groups
+	for i, words := range g.words {
+		for j, w := range words {
+			characters = characters && utf8.RuneCountInString(w) == 1
+			right = append(right, g.truth[i][j] == g.predicted[i][j])
+			groups = append(groups, i)
+		}
+	}
+	if entities {
+		lenient, err := metric.ScoreTags(g.truth, g.predicted, metric.Conlleval, nil)
+		if err != nil {
+			return nil, err
+		}
+		strict, err := metric.ScoreTags(g.truth, g.predicted, metric.IOB2, nil)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, lenient.F1, strict.F1, strict.MacroF1)
+		if characters {
+			entity, char, err := metric.KLUE(g.truth, g.predicted, g.names, nil)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, entity, char)
+		}
+	}
+	acc, err := metric.Share("accuracy", "share of words with the right label; of equally probable labels the first is predicted; the interval is over documents", right, groups)
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, acc)
+	if len(g.metrics) == 0 {
+		return out, nil
+	}
+	var some []metric.Figure
+	for _, name := range g.metrics {
+		k := slices.IndexFunc(out, func(f metric.Figure) bool { return f.Name == name })
+		if k < 0 {
+			return nil, fmt.Errorf("eval: %s is not for these labels: %s", name, strings.Join(g.names, ", "))
+		}
+		some = append(some, out[k])
+	}
+	return some, nil
+}
+
+// tagging reads the words and labels of documents, whose predictions are to follow.
+func (y *Yardstick) tagging(records []int64) (*tagging, error) {
+	g := &tagging{names: y.Config.Labels, metrics: data.TaskOf(y.Config.Objective).Metrics}
+	for _, i := range records {
+		e, _, err := y.example(y.Split, i)
+		if err != nil {
+			return nil, err
+		}
+		g.words, g.truth = append(g.words, e.Words), append(g.truth, e.Labels)
+	}
+	return g, nil
+}
+
+// tagWords gives the figures of a network on a split.
+func (y *Yardstick) tagWords(ctx context.Context, net *model.Network, progress func(done, total int64)) (g *tagging, figures []metric.Figure, list []Tagged, scored *metric.Scored, err error) {
+	list, longer, err := TagWords(ctx, net, y.Config, y.Limit, progress)
+	if err != nil {
+		return nil, nil, nil, nil, err
+	}
+	records := make([]int64, len(list))
+	for i := range list {
+		records[i] = list[i].Record
+	}
+	if g, err = y.tagging(records); err != nil {
+		return nil, nil, nil, nil, err
+	}
+	for i := range list {
+		g.predicted = append(g.predicted, list[i].Labels(g.words[i], g.names))
+	}
+	figures, err = g.figures()
+	return g, figures, list, y.scored(&y.Config, len(list), longer), err
+}
+
+func (tags) Best(bool) (name string, higher bool) { return valScore, true }
+
+// valScore is, in checkpoints, the first of the figures that suit the labels: F1 of entities, or the share
+// of right labels.
+const valScore = "val_score"
+
+func (tags) Validate(ctx context.Context, y *Yardstick, net *model.Network, _ bool) (*Validation, error) {
+	_, figures, list, scored, err := y.tagWords(ctx, net, nil)
+	if err != nil {
+		return nil, err
+	}
+	nats, words := 0.0, 0
+	for _, d := range list {
+		nats, words = nats+d.Nats, words+d.Words
+	}
+	acc := figures[len(figures)-1].Value
+	v := &Validation{
+		Loss: metric.Number(nats / float64(words)), BitsPerByte: metric.Missing, Accuracy: metric.Missing,
+		Metrics: map[string]float64{valScore: figures[0].Value}, Note: fmt.Sprintf("validation %s %.3f", strings.ReplaceAll(figures[0].Name, "_", " "), figures[0].Value), Scored: scored,
+	}
+	if figures[len(figures)-1].Name == "accuracy" {
+		v.Accuracy = metric.Number(acc)
+	}
+	return v, nil
+}
+
+// Score gives the figures of labels of words, beside baselines on the same documents.
+func (tags) Score(ctx context.Context, y *Yardstick, net, random *model.Network, beside []string) ([]metric.Evaluation, []metric.ByLabel, error) {
+	bar := y.watch("labelling words", "documents")
+	g, mine, list, scored, err := y.tagWords(ctx, net, bar.progress)
+	bar.end()
+	if err != nil {
+		return nil, nil, err
+	}
+	var out []metric.Evaluation
+	for i := range mine {
+		out = append(out, mine[i].Evaluation(y.Split.Name+" words", scored))
+	}
+	for _, name := range beside {
+		var theirs []metric.Figure
+		switch {
+		case name == frequentLabel.Name:
+			m, err := y.frequentLabel(ctx)
+			if err != nil {
+				return nil, nil, err
+			}
+			other := *g
+			other.predicted = nil
+			for _, words := range g.words {
+				other.predicted = append(other.predicted, m.Predict(words))
+			}
+			if theirs, err = other.figures(); err != nil {
+				return nil, nil, err
+			}
+		case name == randomInit.Name && random != nil:
+			var others []Tagged
+			if _, theirs, others, _, err = y.tagWords(ctx, random, nil); err != nil {
+				return nil, nil, err
+			}
+			if len(others) != len(list) {
+				return nil, nil, fmt.Errorf("eval: the model of %s scores %d documents, not %d", name, len(others), len(list))
+			}
+		default:
+			continue
+		}
+		for i := range out {
+			out[i].Baselines = append(out[i].Baselines, mine[i].Against(name, &theirs[i]))
+		}
+	}
+	return out, nil, nil
+}
+
+// frequentLabel is fitted to the training split.
+func (y *Yardstick) frequentLabel(ctx context.Context) (*FrequentLabel, error) {
+	list, err := y.examples(ctx, y.Corpus.Train)
+	var words, labels [][]string
+	for _, e := range list {
+		words, labels = append(words, e.Words), append(labels, e.Labels)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return FitFrequentLabel(words, labels)
+}
