@@ -45,8 +45,8 @@ func Classify(truth, predicted []int, classes int, groups Groups) (Classificatio
 	}
 	out := Classification{
 		Confusion:  newConfusion(classes),
-		MacroF1:    Figure{Name: "macro_f1", Definition: "mean of the classes' F1, as in scikit-learn: a class that is neither true nor predicted is left out, and one that is never hit counts 0"},
-		WeightedF1: Figure{Name: "weighted_f1", Definition: "mean of the classes' F1, each with the weight of its true items, as in scikit-learn"},
+		MacroF1:    Figure{part: true, Name: "macro_f1", Definition: "mean of the classes' F1, as in scikit-learn: a class that is neither true nor predicted is left out, and one that is never hit counts 0"},
+		WeightedF1: Figure{part: true, Name: "weighted_f1", Definition: "mean of the classes' F1, each with the weight of its true items, as in scikit-learn"},
 		MCC:        Figure{Name: "mcc", Definition: "Matthews' correlation coefficient, for more than two classes Gorodkin's; 0 where all items have one true or one predicted label, as in scikit-learn"},
 	}
 	count(out.Confusion, once(len(truth)))

@@ -197,6 +197,7 @@ func scoreEntities(truth, predicted [][]Entity, mode, suffix string, groups Grou
 		{&out.WeightedF1, Figure{Name: "entity_weighted_f1", Definition: "mean of the F1 of the types of entity, each with the weight of its true ones, " + mode + none}, weightedF1},
 	} {
 		*m.figure = m.f
+		m.figure.part = true
 		m.figure.Name += suffix
 		m.figure.estimate(len(rows), groups, summed(rows, m.of))
 	}

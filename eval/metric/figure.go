@@ -18,6 +18,7 @@ type Figure struct {
 	Scores []float64
 
 	n      int
+	part   bool // it lies between 0 and 1, and resamples that are all alike make neither certain
 	groups Groups
 	stat   statistic
 }
@@ -90,8 +91,12 @@ func (f *Figure) estimate(n int, groups Groups, stat statistic) {
 	f.n, f.groups, f.stat = n, groups, stat
 	f.Estimate = Estimate{Value: stat(once(n)), N: n}
 	f.Lo, f.Hi = groups.resampled(n, stat)
-	if math.IsNaN(f.Value) {
+	switch {
+	case math.IsNaN(f.Value):
 		f.Lo, f.Hi = math.NaN(), math.NaN()
+	case f.part && f.Lo == f.Hi && (f.Value == 0 || f.Value == 1): // all resamples are alike
+		_, independent := groups.number(n)
+		f.Lo, f.Hi = wilson(f.Value, float64(independent))
 	}
 }
 

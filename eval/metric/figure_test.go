@@ -420,6 +420,14 @@ func TestGroups(t *testing.T) {
 	}
 	near(t, "macro F1", thrice.MacroF1.Lo, once.MacroF1.Lo, 1e-12)
 	near(t, "macro F1", thrice.MacroF1.Hi, once.MacroF1.Hi, 1e-12)
+	// Nothing found is no certainty that nothing can be.
+	none, err := ScoreTags([][]string{{"B-X"}, {"B-X"}, {"O"}}, [][]string{{"O"}, {"O"}, {"O"}}, IOB2, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := Wilson(0, 3); none.F1.Lo != 0 || none.F1.Hi != want.Hi {
+		t.Errorf("no entity is found: %+v", none.F1.Estimate)
+	}
 	// All right, in few groups: no certainty.
 	f, err := Share("accuracy", "", []bool{true, true, true, true}, Groups{0, 0, 1, 1})
 	if err != nil {

@@ -48,7 +48,7 @@ func KLUE(truth, predicted [][]string, labels []string, groups Groups) (entityF1
 	const klue = "KLUE-NER's script, by character"
 	entityF1 = scoreEntities(of[0], of[1], "", "", groups).MacroF1
 	entityF1.Name, entityF1.Definition = "klue_entity_macro_f1", "mean of the F1 of the types of entity that are true or predicted, "+klue+": seqeval's strict mode with the scheme IOB2, all sentences read as one sequence"
-	charF1 = Figure{Name: "klue_char_macro_f1", Definition: "mean of the F1 of all tags, O among them, " + klue + ": a tag that is neither true nor predicted counts 1"}
+	charF1 = Figure{part: true, Name: "klue_char_macro_f1", Definition: "mean of the F1 of all tags, O among them, " + klue + ": a tag that is neither true nor predicted counts 1"}
 	charF1.estimate(len(rows), groups, summed(rows, func(sums []float64) float64 {
 		total := 0.0
 		for k := 0; k < len(sums); k += 3 {

@@ -46,9 +46,9 @@ func MultiLabels(truth, predicted [][]bool, groups Groups) (MultiLabel, error) {
 	}
 	const zero = "; a label that is neither true nor predicted counts 0"
 	out := MultiLabel{
-		MicroF1:    Figure{Name: "micro_f1", Definition: "F1 of all decisions of all labels, as scikit-learn's f1_score of a matrix of labels"},
-		MacroF1:    Figure{Name: "macro_f1", Definition: "mean of the labels' F1, as scikit-learn's f1_score of a matrix of labels" + zero},
-		WeightedF1: Figure{Name: "weighted_f1", Definition: "mean of the labels' F1, each with the weight of its true items, as scikit-learn's f1_score of a matrix of labels"},
+		MicroF1:    Figure{part: true, Name: "micro_f1", Definition: "F1 of all decisions of all labels, as scikit-learn's f1_score of a matrix of labels"},
+		MacroF1:    Figure{part: true, Name: "macro_f1", Definition: "mean of the labels' F1, as scikit-learn's f1_score of a matrix of labels" + zero},
+		WeightedF1: Figure{part: true, Name: "weighted_f1", Definition: "mean of the labels' F1, each with the weight of its true items, as scikit-learn's f1_score of a matrix of labels"},
 	}
 	n := len(truth)
 	out.MicroF1.estimate(n, groups, summed(rows, microF1))
