@@ -434,7 +434,9 @@ func (c *exampleRows) label(ex *task.Example, p *packed) error {
 			p.tags = append(p.tags, k)
 		}
 	default:
-		p.goals, p.right = []float32{float32(ex.Value)}, ex.Right
+		if p.right = ex.Right; c.of.kind == task.Regression {
+			p.goals = []float32{float32(ex.Value)}
+		}
 	}
 	return err
 }

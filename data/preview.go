@@ -27,7 +27,7 @@ func Preview(w io.Writer, b *Batch, tok tokenizer.Tokenizer, colour bool) error 
 		fmt.Fprintf(p.out, " to read and %d to write", b.Dec.T)
 	}
 	fmt.Fprintf(p.out, ", %.1f %% filled, %d sequences; the global batch has %d targets\n", 100*float64(filled)/float64(max(1, size)), len(b.Seqs), b.NumTargets)
-	for _, s := range b.Seqs {
+	for k, s := range b.Seqs {
 		at := int(s.Row) * b.Dec.T
 		first, last := at+int(s.First), at+int(s.Last)
 		fmt.Fprintf(p.out, "── row %d, segment %d, positions %d–%d, record %d\n", s.Row, b.Dec.Segments[first], s.First, s.Last, s.Doc)
@@ -50,9 +50,44 @@ func Preview(w io.Writer, b *Batch, tok tokenizer.Tokenizer, colour bool) error 
 			}
 			p.show(name, 1, false)
 		}
+		if goals := p.b.goals(k); goals != "" {
+			fmt.Fprint(p.out, " → ")
+			p.show(printable(goals), 1, false)
+		}
 		fmt.Fprintln(p.out)
 	}
 	return p.out.Flush()
+}
+
+// goals says what belongs to sequence k beside its label: the labels that apply, a number, whether
+// a choice is right; "": nothing.
+func (b *Batch) goals(k int) string {
+	for _, q := range b.Questions {
+		switch {
+		case int32(k) == q.Right:
+			return "right"
+		case int32(k) >= q.First && int32(k) < q.End:
+			return "wrong"
+		}
+	}
+	if len(b.Seqs) == 0 || len(b.Goals) == 0 || len(b.Goals)%len(b.Seqs) != 0 {
+		return ""
+	}
+	width := len(b.Goals) / len(b.Seqs)
+	goals := b.Goals[k*width : (k+1)*width]
+	if len(b.LabelNames) != width {
+		return fmt.Sprint(goals[0])
+	}
+	var names []string
+	for i, v := range goals {
+		if v == 1 {
+			names = append(names, b.LabelNames[i])
+		}
+	}
+	if len(names) == 0 {
+		return "no label"
+	}
+	return strings.Join(names, ", ")
 }
 
 type previewer struct {

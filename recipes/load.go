@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"sort"
 	"strings"
 
@@ -36,6 +37,9 @@ func Load(nameOrFile string, overrides []string, h Host) (*Recipe, error) {
 	text, file, err := Source(nameOrFile)
 	if err != nil {
 		return nil, err
+	}
+	if IsTask(nameOrFile) {
+		return nil, Input(fmt.Errorf("%s is a task, not a recipe (hint: task = %q in a [[stage]], or hone eval MODEL --task %s)", nameOrFile, nameOrFile, nameOrFile))
 	}
 	return Parse(file, text, overrides, h)
 }
@@ -104,18 +108,20 @@ func readText(path string) ([]byte, error) {
 	return text, err
 }
 
-// Source is the text of a recipe, built in or in a file, and the name to call it by in messages.
+// Source is the text of a recipe or a task, which share one name space, built in or in a file, and the name to call it by in messages.
 // An error is ErrInput.
 func Source(nameOrFile string) (text, file string, err error) {
-	if text, ok := builtin(nameOrFile); ok {
-		return text, nameOrFile + ".toml", nil
+	for _, find := range []func(string) (string, bool){builtin, builtinTask} {
+		if text, ok := find(nameOrFile); ok {
+			return text, nameOrFile + ".toml", nil
+		}
 	}
 	b, err := readText(nameOrFile)
 	if err == nil {
 		return string(b), nameOrFile, nil
 	}
 	if !strings.ContainsAny(nameOrFile, "./\\") {
-		return "", "", Input(fmt.Errorf("no recipe is called %q%s", nameOrFile, suggest(nameOrFile, Builtin())))
+		return "", "", Input(fmt.Errorf("no recipe is called %q%s", nameOrFile, suggest(nameOrFile, slices.Concat(Builtin(), Tasks()))))
 	}
 	return "", "", Input(fmt.Errorf("recipe: %w", err))
 }

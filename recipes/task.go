@@ -12,6 +12,8 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"hone/checkpoint"
+	"hone/data"
 	"hone/data/corpus"
 	"hone/data/task"
 	"hone/data/tokenizer/template"
@@ -332,4 +334,52 @@ func (d *decoder) usedTasks(stages []Stage) map[string]Task {
 		}
 	}
 	return used
+}
+
+// StageTask is the task that a stage trains its model for, as a file of the model's checkpoints:
+// without what belongs to the corpus. nil: it learns from text alone.
+func (r *Recipe) StageTask(s *Stage) *Task {
+	learned := data.TaskOf(s.Learns())
+	if learned == nil {
+		return nil
+	}
+	t, ok := r.Tasks[s.Task]
+	if !ok {
+		c := r.Corpus[s.Corpus]
+		t = defaultTask()
+		t.Kind, t.Text, t.Label = learned.Kind.String(), c.Text, c.Label
+	}
+	t.Source, t.Validation, t.Test = "", 0, 0
+	return &t
+}
+
+// CheckpointTask is the task that the model of a checkpoint was trained for; nil: none is kept.
+func CheckpointTask(c *checkpoint.Checkpoint) (*task.Task, error) {
+	if _, ok := c.Manifest.Files[TaskFile]; !ok {
+		return nil, nil
+	}
+	text, err := c.File(TaskFile)
+	if err != nil {
+		return nil, err
+	}
+	t, err := ParseTask(filepath.Join(c.Dir, TaskFile), string(text))
+	if err != nil {
+		return nil, err
+	}
+	return t.Compile()
+}
+
+// IsTask reports whether a name, or a file, is that of a task, and not of a recipe.
+func IsTask(nameOrFile string) bool {
+	if _, ok := builtin(nameOrFile); ok {
+		return false
+	}
+	text, file, err := taskSource(nameOrFile)
+	if err != nil {
+		return false
+	}
+	tree, err := treeOf("task", file, text)
+	_, kind := tree["kind"]
+	_, stages := tree["stage"]
+	return err == nil && kind && !stages
 }

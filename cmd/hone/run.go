@@ -158,9 +158,9 @@ hone show RECIPE prints a recipe; hone eval --task NAME takes a task.`,
 func newShow(t *terminal) *cobra.Command {
 	var provenance, card bool
 	c := &cobra.Command{
-		Use:   "show RECIPE | CHECKPOINT --provenance",
-		Short: "print a recipe, or where a checkpoint comes from",
-		Long: `Prints a recipe as it is written, with its comments.
+		Use:   "show RECIPE|TASK | CHECKPOINT --provenance",
+		Short: "print a recipe or a task, or where a checkpoint comes from",
+		Long: `Prints a recipe or a task as it is written, with its comments.
 
 --provenance prints, as a tree, the stages, recipes and corpora that a checkpoint comes
 from, with licences, hashes and the documents that cleaning has left out. --card prints the
@@ -208,10 +208,10 @@ same as a data card in Markdown.`,
 
 func newCp(t *terminal) *cobra.Command {
 	return &cobra.Command{
-		Use:   "cp RECIPE FILE",
-		Short: "copy a recipe to a file, to change it",
-		Long: `Copies a recipe, built in or from a file, to a new file, with its comments. The copy can be
-changed and run: hone run FILE.`,
+		Use:   "cp RECIPE|TASK FILE",
+		Short: "copy a recipe or a task to a file, to change it",
+		Long: `Copies a recipe or a task, built in or from a file, to a new file, with its comments. The copy
+can be changed and run: hone run FILE; of a task, hone check FILE.`,
 		Example: "  hone cp quickstart my.toml",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -230,7 +230,11 @@ changed and run: hone run FILE.`,
 			if err := errors.Join(err, f.Close()); err != nil {
 				return fmt.Errorf("cp: %w", err)
 			}
-			t.say("wrote " + args[1] + "; hone run " + args[1])
+			next := "run "
+			if recipes.IsTask(args[1]) {
+				next = "check "
+			}
+			t.say("wrote " + args[1] + "; hone " + next + args[1])
 			if t.json {
 				return t.printJSON(map[string]string{"recipe": args[0], "file": args[1]})
 			}

@@ -219,6 +219,13 @@ func (w *runner) trainAt(ctx context.Context, s *recipes.Stage, from *checkpoint
 		return err
 	}
 	files = append(files, checkpoint.BytesFile(checkpoint.ConfigFile, configJSON))
+	if t := w.r.StageTask(s); t != nil {
+		text, err := t.TOML()
+		if err != nil {
+			return err
+		}
+		files = append(files, checkpoint.BytesFile(recipes.TaskFile, text))
+	}
 
 	bar := w.o.Bar(s.Name+rateNote(s, rate), "steps")
 	defer bar.Close()
