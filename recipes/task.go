@@ -85,15 +85,15 @@ func builtinTask(name string) (string, bool) {
 // LoadTask reads a task, built in by name or from a file. An error is ErrInput; it is a *Faults
 // when the task itself is at fault.
 func LoadTask(nameOrFile string) (*task.Task, error) {
-	t, err := readTask(nameOrFile)
+	t, err := ReadTask(nameOrFile)
 	if err != nil {
 		return nil, err
 	}
 	return t.Compile()
 }
 
-// readTask reads and validates the file of a task.
-func readTask(nameOrFile string) (*Task, error) {
+// ReadTask reads and validates the file of a task.
+func ReadTask(nameOrFile string) (*Task, error) {
 	text, file, err := taskSource(nameOrFile)
 	if err != nil {
 		return nil, err
@@ -267,12 +267,19 @@ func (t *Task) Compile() (*task.Task, error) {
 const TaskFile = "task.toml"
 
 // TOML is the task as a file.
-func (t *Task) TOML() ([]byte, error) {
+func (t *Task) TOML() ([]byte, error) { return encodeTask(t.Name, t) }
+
+// Table is the task as a table of a recipe, [task.NAME].
+func (t *Task) Table(name string) ([]byte, error) {
+	return encodeTask(name, map[string]map[string]*Task{"task": {name: t}})
+}
+
+func encodeTask(name string, v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := toml.NewEncoder(&b)
 	enc.Indent = ""
-	if err := enc.Encode(t); err != nil {
-		return nil, fmt.Errorf("task %s: %w", t.Name, err)
+	if err := enc.Encode(v); err != nil {
+		return nil, fmt.Errorf("task %s: %w", name, err)
 	}
 	return b.Bytes(), nil
 }
@@ -306,7 +313,7 @@ func (d *decoder) readTasks(tree map[string]any) {
 		if _, ok := d.tasks[taskName(name)]; ok {
 			continue
 		}
-		t, err := readTask(name)
+		t, err := ReadTask(name)
 		if err != nil {
 			d.fault(fmt.Sprintf("stage.%d.task", i), "%v", err)
 			continue

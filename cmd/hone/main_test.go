@@ -316,6 +316,13 @@ func TestExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	reviews := "review,stars,liked\n"
+	for i := range 200 {
+		reviews += fmt.Sprintf("a film of %d minutes,%g,%v\n", 80+i, float64(i%7)/2, i%2 == 0)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "reviews.csv"), []byte(reviews), 0o666); err != nil {
+		t.Fatal(err)
+	}
 	server := hubtest.Start()
 	defer server.Close()
 	server.Commit("datasets/stanfordnlp/imdb", map[string]string{"train.jsonl": `{"text": "a film", "label": 1}`})
