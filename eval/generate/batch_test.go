@@ -43,6 +43,11 @@ func writer(t testing.TB, name string, o cpu.Options) *Generator {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { dev.Close() })
+	return writerOn(t, dev, name)
+}
+
+func writerOn(t testing.TB, dev exec.Device, name string) *Generator {
+	t.Helper()
 	kind, _, _ := strings.Cut(name, ",")
 	c, err := model.ReadConfig(strings.NewReader(fmt.Sprintf(`{"model_type": %q, "vocab_size": 27, "bos_token_id": null, "eos_token_id": null, "pad_token_id": null, %s}`, kind, writers[name])))
 	if err != nil {
@@ -217,11 +222,53 @@ func TestMemory(t *testing.T) {
 	}
 	g := writer(t, "llama", cpu.Options{Threads: 1})
 	err := g.Reserve(1<<32, 160)
-	if err == nil || !strings.Contains(err.Error(), "texts of 160 tokens need") || !strings.Contains(err.Error(), "hint: fewer texts at once") {
+	if err == nil || !strings.Contains(err.Error(), "not enough memory: the keys and values of 4294967296 texts of 160 tokens need") || !strings.Contains(err.Error(), "hint: fewer texts at once") {
 		t.Errorf("%v", err)
 	}
 	if _, err := g.Generate(t.Context(), "hone", Options{MaxTokens: 3}, nil); err != nil {
 		t.Errorf("after that: %v", err)
+	}
+}
+
+// small is a machine of little memory.
+type small struct {
+	exec.Device
+	bytes int64
+}
+
+func (s small) Memory() (total, free int64) { return s.bytes, s.bytes }
+
+// Where there is not the memory for all texts at once, some are written after others.
+func TestFewerAtOnce(t *testing.T) {
+	dev, err := cpu.New(cpu.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	requests := make([]Request, 8)
+	for i := range requests {
+		requests[i] = Request{Prompt: []int32{int32(i + 1)}, Options: Options{MaxTokens: 10}}
+	}
+	want, err := writerOn(t, dev, "llama").Write(t.Context(), requests)
+	if err != nil {
+		t.Fatal(err)
+	}
+	weights := int64(writerOn(t, dev, "llama").net.Memory().Bytes())
+	const slot = 2 * 2 * 16 * 64 * 4 // layers, keys and values, columns, tokens, bytes
+	for slots, n := range map[int64]int{8: 8, 7: 4, 2: 2, 1: 1} {
+		g := writerOn(t, small{dev, weights + slots*slot}, "llama")
+		got, err := g.Write(t.Context(), requests)
+		if err != nil || len(g.slots) != n {
+			t.Fatalf("memory for %d: %d at once, want %d, %v", slots, len(g.slots), n, err)
+		}
+		for i, r := range got {
+			if !slices.Equal(r.IDs, want[i].IDs) {
+				t.Errorf("memory for %d: request %d writes %v, want %v", slots, i, r.IDs, want[i].IDs)
+			}
+		}
+	}
+	if _, err := writerOn(t, small{dev, weights + slot - 1}, "llama").Write(t.Context(), requests); !errors.Is(err, errMemory) {
+		t.Errorf("memory for none: %v", err)
 	}
 }
 

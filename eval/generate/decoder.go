@@ -49,6 +49,8 @@ type reading struct {
 // T5 and XLNet were trained with.
 const unbounded = 512
 
+var errMemory = errors.New("not enough memory")
+
 // worthwhile is how many tokens a text must be able to copy from another one to wait until they are read there.
 const worthwhile = 32
 
@@ -93,8 +95,8 @@ func (d *decoder) reserve(slots, tokens int) error {
 	}
 	weights := int64(d.net.Memory().Bytes())
 	if total, _ := d.net.Memory().Device().Memory(); total > 0 && int64(s.Bytes()) > total-weights {
-		return fmt.Errorf("generate: the keys and values of %d texts of %d tokens need %.1f GB of memory, and the model has %.1f GB; this machine has %.1f GB\nhint: fewer texts at once, or fewer tokens, need less",
-			slots, size, float64(s.Bytes())/1e9, float64(weights)/1e9, float64(total)/1e9)
+		return fmt.Errorf("generate: %w: the keys and values of %d texts of %d tokens need %.1f GB, beside a model of %.1f GB, and this machine has %.1f GB\nhint: fewer texts at once, or fewer tokens, need less",
+			errMemory, slots, size, float64(s.Bytes())/1e9, float64(weights)/1e9, float64(total)/1e9)
 	}
 	for i := range d.slots {
 		held := d.slots[i]

@@ -166,8 +166,14 @@ func (g *Generator) Write(ctx context.Context, requests []Request) ([]*Result, e
 			texts = append(texts, t)
 		}
 	}
-	if err := g.reserve(len(g.texts)+max(slots, min(maxSlots, len(texts))), longest); err != nil {
-		return nil, err
+	for together := min(maxSlots, len(texts)); ; together /= 2 { // fewer at once, if the machine has not the memory for so many
+		err := g.reserve(len(g.texts)+max(1, slots, together), longest)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, errMemory) || together <= 1 || together <= slots {
+			return nil, err
+		}
 	}
 	results, err := g.write(ctx, texts)
 	if err != nil || len(searches) == 0 {
