@@ -21,9 +21,9 @@ type Beams struct {
 type Early string
 
 const (
-	Likely Early = "false" // when no running text is better, were it to end at its present length; also ""
-	First  Early = "true"  // at once
-	Never  Early = "never" // when none can become better, were it to go on to the greatest length
+	EarlyLikely Early = "false" // when no running text is better, were it to end at its present length; also ""
+	EarlyFirst  Early = "true"  // at once
+	EarlyNever  Early = "never" // when none can become better, were it to go on to the greatest length
 )
 
 // UnmarshalJSON reads false, true or "never".
@@ -37,8 +37,8 @@ func (e *Early) UnmarshalJSON(text []byte) error {
 }
 
 func (e Early) validate() error {
-	if !slices.Contains([]Early{"", Likely, First, Never}, e) {
-		return fmt.Errorf("early stopping %q: want %s, %s or %s", string(e), Likely, First, Never)
+	if !slices.Contains([]Early{"", EarlyLikely, EarlyFirst, EarlyNever}, e) {
+		return fmt.Errorf("early stopping %q: want %s, %s or %s", string(e), EarlyLikely, EarlyFirst, EarlyNever)
 	}
 	return nil
 }
@@ -90,7 +90,7 @@ func newSearch(b Beams, ends, max int) *search {
 func (s *search) step(scores [][]float32, ended func(ids []int32) string) {
 	s.choose(scores)
 	length := len(s.running[0].ids) + 1
-	full := len(s.finished) == s.NumBeams && s.EarlyStopping == First
+	full := len(s.finished) == s.NumBeams && s.EarlyStopping == EarlyFirst
 	parents := s.running
 	s.running = nil
 	for i, c := range s.candidates {
@@ -112,7 +112,7 @@ func (s *search) step(scores [][]float32, ended func(ids []int32) string) {
 			s.finished = s.finished[:min(len(s.finished), s.NumBeams)]
 		}
 	}
-	s.done = len(s.running) == 0 || len(s.finished) == s.NumBeams && (s.EarlyStopping == First || !s.improves(length))
+	s.done = len(s.running) == 0 || len(s.finished) == s.NumBeams && (s.EarlyStopping == EarlyFirst || !s.improves(length))
 }
 
 // penalty is what the sums of texts of a length are divided by.
@@ -123,7 +123,7 @@ func (s *search) penalty(length int) float32 {
 // improves guesses whether the best running beam can still become better than the worst of the
 // finished texts.
 func (s *search) improves(length int) bool {
-	if s.EarlyStopping == Never && s.LengthPenalty > 0 {
+	if s.EarlyStopping == EarlyNever && s.LengthPenalty > 0 {
 		length = s.max
 	}
 	return s.running[0].score/s.penalty(length) > s.finished[len(s.finished)-1].score

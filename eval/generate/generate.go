@@ -47,7 +47,7 @@ func (o *Options) Validate(vocabulary int) error {
 	}
 	refuse(slices.Contains(o.Stop, ""), "stop: an empty text")
 	for _, id := range o.StopTokens {
-		refuse(id < 0 || vocabulary > 0 && int(id) >= vocabulary, "stop token %d: want 0 to %d", id, vocabulary-1)
+		refuse(id < 0 || vocabulary > 0 && int(id) >= vocabulary, "stop %w", unknown(id, vocabulary))
 	}
 	return errors.Join(errs...)
 }
@@ -132,6 +132,7 @@ func (g *Generator) Generate(ctx context.Context, prompt string, o Options, emit
 
 // Continue is Generate for a prompt of ready tokens, to which none are added.
 func (g *Generator) Continue(ctx context.Context, prompt []int32, o Options, emit func(piece string)) (*Result, error) {
+	o.N = 1 // the first or best one is the same
 	r, err := g.Write(ctx, []Request{{prompt, o, emit}})
 	if err != nil {
 		return nil, err

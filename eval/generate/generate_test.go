@@ -64,7 +64,7 @@ func TestSettings(t *testing.T) {
 			Options{MaxTokens: 100, Stop: []string{"a", "b"}, Sampler: Sampler{Temperature: 0.8}}, `stop ["a", "b"]`},
 		{`{"do_sample": true, "top_p": 0}`, nil, Options{MaxTokens: 100, Sampler: Sampler{Temperature: 1, TopK: 50, TopP: math.SmallestNonzeroFloat64}}, "temperature 1, top-k 50, top-p 0"},
 		{`{"num_beams": 4, "length_penalty": 0.6, "early_stopping": true, "num_return_sequences": 2, "top_k": 7}`, nil,
-			Options{MaxTokens: 100, N: 2, Beams: Beams{4, 0.6, First}}, "temperature 0, num-beams 4, length-penalty 0.6, early-stopping true, n 2"},
+			Options{MaxTokens: 100, N: 2, Beams: Beams{4, 0.6, EarlyFirst}}, "temperature 0, num-beams 4, length-penalty 0.6, early-stopping true, n 2"},
 		{`{"num_beams": 4, "early_stopping": "never"}`, []string{"temperature"}, Options{MaxTokens: 100, Sampler: Sampler{Temperature: 0.8}}, ""},
 		{`{"num_beams": 4, "do_sample": true}`, nil, Options{MaxTokens: 100, Beams: Beams{NumBeams: 4}, Sampler: Sampler{Temperature: 1, TopK: 50, TopP: 1}},
 			"temperature 1, top-k 50, top-p 1, num-beams 4"}, // which Validate refuses

@@ -78,14 +78,14 @@ func (s *Sampler) Validate(vocabulary int) error {
 		}
 		for _, id := range ids {
 			if id < 0 || vocabulary > 0 && int(id) >= vocabulary {
-				errs = append(errs, fmt.Errorf("%s: token %d: want 0 to %d", what, id, vocabulary-1))
+				errs = append(errs, fmt.Errorf("%s: %w", what, unknown(id, vocabulary)))
 			}
 		}
 	}
 	for i, b := range s.Bias {
 		known("logit bias", b.IDs)
-		if math.IsNaN(b.Add) || b.Add > math.MaxFloat32 {
-			errs = append(errs, fmt.Errorf("logit bias %g of token %d: want a number", b.Add, b.IDs))
+		if !math.IsInf(b.Add, -1) {
+			within(fmt.Sprintf("logit bias of token %d:", b.IDs), b.Add, -1e6, 1e6, "-inf, or -1e+06 to 1e+06")
 		}
 		if slices.ContainsFunc(s.Bias[:i], func(o Bias) bool { return slices.Equal(o.IDs, b.IDs) }) {
 			errs = append(errs, fmt.Errorf("logit bias: token %d is given twice", b.IDs))
@@ -95,6 +95,14 @@ func (s *Sampler) Validate(vocabulary int) error {
 		known("bad words", ids)
 	}
 	return errors.Join(errs...)
+}
+
+// unknown says that a token is none of a vocabulary's; 0: one that is not known yet.
+func unknown(id int32, vocabulary int) error {
+	if vocabulary == 0 {
+		return fmt.Errorf("token %d: want 0 or more", id)
+	}
+	return fmt.Errorf("token %d: want 0 to %d", id, vocabulary-1)
 }
 
 // A picker chooses the tokens of one text, which it keeps.

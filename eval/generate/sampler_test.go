@@ -194,12 +194,15 @@ func TestValidate(t *testing.T) {
 		{Sampler{FrequencyPenalty: 3}, "frequency penalty 3: want -2 to 2"}, {Sampler{PresencePenalty: -3, TopP: 7}, "top-p 7: want 0 to 1\npresence penalty -3: want -2 to 2"},
 		{Sampler{NoRepeatNGram: -1}, "no-repeat n-gram -1"}, {Sampler{MinTokens: -1}, "min tokens -1"}, {Sampler{MinLength: -1}, "min length -1"},
 		{Sampler{Bias: []Bias{{[]int32{40}, 1}}}, "logit bias: token 40: want 0 to 39"}, {Sampler{Bias: []Bias{{nil, 1}}}, "logit bias: no token"},
-		{Sampler{Bias: []Bias{{[]int32{4}, math.Inf(1)}}}, "logit bias +Inf of token [4]: want a number"},
+		{Sampler{Bias: []Bias{{[]int32{4}, math.Inf(1)}}}, "logit bias of token [4]: +Inf: want -inf, or -1e+06 to 1e+06"},
 		{Sampler{Bias: []Bias{{[]int32{4}, 1}, {[]int32{4}, 2}}}, "logit bias: token [4] is given twice"}, {Sampler{BadWords: [][]int32{{3, -1}}}, "bad words: token -1: want 0 to 39"},
 	} {
 		if err := c.s.Validate(40); (err == nil) != (c.want == "") || err != nil && !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%+v: %v, want %s", c.s, err, c.want)
 		}
+	}
+	if err := (&Options{MaxTokens: 1, StopTokens: []int32{-4}}).Validate(0); err == nil || err.Error() != "stop token -4: want 0 or more" {
+		t.Errorf("a stop token: %v", err)
 	}
 	p := (&Sampler{MinTokens: 1}).picker([]int32{1}, []int32{0, 1})
 	if _, err := p.next([]float32{1, 2}); err == nil || !strings.HasPrefix(err.Error(), "every token is forbidden") {
