@@ -73,7 +73,9 @@ func (e *Embedder) Embed(ctx context.Context, texts []string) (vectors [][]float
 	for i, text := range texts {
 		list[i] = sequence{text: i, first: len(ids)}
 		ids, cut[i] = e.encode(ids, text)
-		list[i].n = len(ids) - list[i].first
+		if list[i].n = len(ids) - list[i].first; list[i].n == 0 {
+			return nil, nil, &NoTokensError{i}
+		}
 	}
 	// Longest first: texts of equal length fill rows well, and what has room for one has room for
 	// those that follow.
@@ -91,6 +93,11 @@ func (e *Embedder) Embed(ctx context.Context, texts []string) (vectors [][]float
 	}
 	return vectors, cut, nil
 }
+
+// A NoTokensError says that a text has no tokens of which a vector could be made.
+type NoTokensError struct{ Text int } // its number
+
+func (e *NoTokensError) Error() string { return fmt.Sprintf("eval: text %d has no tokens", e.Text) }
 
 // A sequence is a text as tokens, and its place in a batch.
 type sequence struct {

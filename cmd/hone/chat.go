@@ -174,7 +174,7 @@ func (s *talk) run(ctx context.Context) error {
 		switch {
 		case err == io.EOF || err == errInterrupt:
 			if !asked && !s.typed {
-				return recipes.Input(errors.New("stdin is empty: no message to answer"))
+				return recipes.Input(errors.New("stdin has no message to answer"))
 			}
 			return nil
 		case err != nil:

@@ -125,11 +125,16 @@ func readPrompts(prompt, file string) ([]string, error) {
 
 // continueOne continues a prompt, and shows the text as it is written.
 func (t *terminal) continueOne(ctx context.Context, w *writer, prompt string, o generate.Options) error {
-	emit := func(piece string) { fmt.Fprint(t.out, piece) }
+	shown := w.model.Config.Writing() == model.Answered
+	emit := func(piece string) {
+		if !shown { // now that the prompt is accepted
+			fmt.Fprint(t.out, prompt)
+			shown = true
+		}
+		fmt.Fprint(t.out, piece)
+	}
 	if t.json {
 		emit = nil
-	} else if w.model.Config.Writing() != model.Answered {
-		emit(prompt)
 	}
 	r, err := w.Generate(ctx, prompt, o, emit)
 	if err != nil {
@@ -138,6 +143,7 @@ func (t *terminal) continueOne(ctx context.Context, w *writer, prompt string, o 
 	if t.json {
 		return t.printJSON(r)
 	}
+	emit("") // of a text that ended at once
 	fmt.Fprintln(t.out)
 	if err := ctx.Err(); err != nil {
 		return err

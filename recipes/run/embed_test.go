@@ -324,6 +324,10 @@ func TestEmbedRefuses(t *testing.T) {
 	if _, err := exchange.Import(t.Context(), modelCopy(t, "bert"), without, quiet()); err != nil {
 		t.Fatal(err)
 	}
+	unframed := filepath.Join(t.TempDir(), "imported") // no special tokens stand around a text
+	if _, err := exchange.Import(t.Context(), modelCopy(t, "gpt2-base"), unframed, quiet()); err != nil {
+		t.Fatal(err)
+	}
 	no := "no"
 	in := filepath.Join(t.TempDir(), "in.jsonl")
 	for _, c := range []struct {
@@ -343,6 +347,7 @@ func TestEmbedRefuses(t *testing.T) {
 		{with, "{\"text\": \"a\"}\n{\"text\": \"\xff\"}", EmbedOptions{}, "in.jsonl: line 2: invalid UTF-8"},
 		{with, `{"a": "a", "b": "b"}`, EmbedOptions{}, "in.jsonl: several columns are text: a, b (hint: --text a"},
 		{with, `{"a": 1}`, EmbedOptions{}, "in.jsonl: no column is text"},
+		{unframed, "{\"text\": \"a\"}\n{\"text\": \"\"}", EmbedOptions{Pooling: "mean"}, "in.jsonl: line 2: the text has no tokens"},
 		{with, `{"text": "a"}`, EmbedOptions{RowsOptions: RowsOptions{Out: "o.xlsx"}}, "o.xlsx: the end of the name says no format"},
 	} {
 		writeFile(t, in, []byte(c.rows))

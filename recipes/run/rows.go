@@ -14,6 +14,7 @@ import (
 
 	"hone/checkpoint/file"
 	"hone/data/source"
+	"hone/eval"
 	"hone/recipes"
 )
 
@@ -238,6 +239,9 @@ func (r *rowsRun) label(ctx context.Context, b *source.Batch, first, n int) (row
 		texts = append(texts, one)
 	}
 	more, err := r.l.label(ctx, texts)
+	if none := (*eval.NoTokensError)(nil); errors.As(err, &none) {
+		return nil, recipes.Input(fmt.Errorf("data: %s: %s: the text has no tokens (hint: leave the row out)", r.table.Path, b.Where(first+len(rows)+none.Text)))
+	}
 	if err != nil {
 		return nil, err
 	}
