@@ -8,6 +8,9 @@ type Derived struct {
 	// Make gives the values, row-major, of those of From, which are its own to change. Where it
 	// is nil they are the same, in the same order.
 	Make func(values []float32) []float32
+	// Rows, in place of Make, gives for each row the one of From that it is; the values stay as
+	// they are stored.
+	Rows []int
 }
 
 // Derive gives the weights w as a list says: the tensors are made as they are read, one at a
@@ -17,6 +20,7 @@ func (w *Weights) Derive(list []Derived) *Weights {
 	for _, x := range list {
 		of, at := w.tensors[x.From], w.at[x.From]
 		t := Tensor{Name: x.Name, DType: of.DType, Shape: x.Shape}
+		at.rows = x.Rows
 		if x.Make != nil {
 			t.DType, at.of, at.make = "F32", of, x.Make
 		}

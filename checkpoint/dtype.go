@@ -10,6 +10,11 @@ import (
 	"hone/checkpoint/gguf"
 )
 
+// Floats are the values of a tensor of a floating-point type, or of blocks.
+func Floats(t Tensor) ([]float32, error) {
+	return toFloat32(make([]float32, 0, t.Elems()), t.DType, t.Data)
+}
+
 // toFloat32 appends the values of src, of a floating-point dtype.
 func toFloat32(dst []float32, dtype string, src []byte) ([]float32, error) {
 	le := binary.LittleEndian

@@ -13,8 +13,9 @@ import (
 // interpreted.
 type Tensor struct {
 	Name string
-	// DType is one of the names of safetensors: F32, F64, F16, BF16, I32, I64, U8, …; of a
-	// tensor in a GGUF file, one of gguf.Type's, whose rows may be of blocks: Q8_0, Q4_K, …
+	// DType is one of the names of safetensors: F32, F64, F16, BF16, I32, I64, U8, …; or, in a
+	// GGUF file and in what was imported from one, one of gguf.Type's, whose rows may be of
+	// blocks: Q8_0, Q4_K, … Other programs do not read a safetensors file that has such.
 	DType string
 	Shape []int  // empty: a scalar
 	Data  []byte // nil where only the description was read
@@ -98,8 +99,6 @@ func (t Tensor) check() error {
 		return fmt.Errorf("the name is reserved by the format")
 	case !utf8.ValidString(t.Name):
 		return fmt.Errorf("the name is not valid UTF-8")
-	case dtypeRank(t.DType) < 0:
-		return fmt.Errorf("unknown dtype %q", t.DType)
 	}
 	_, err := t.NumBytes()
 	return err

@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,6 +48,7 @@ type place struct {
 	// Of one that is made of another one (see Derive), that one, and how.
 	of   Tensor
 	make func(values []float32) []float32
+	rows []int // of one whose rows are in another order, see Derive
 }
 
 func newWeights(dir string) *Weights { return &Weights{dir: dir, in: map[string]string{}} }
@@ -175,8 +177,9 @@ func (w *Weights) Tensors() []Tensor { return w.tensors }
 // copyChunk is how many elements are converted at a time: whole blocks of any type.
 const copyChunk = 1 << 18
 
-// Copy writes the data of tensor i as another floating-point type, until ctx ends. A value
-// that is not finite, in the old or in the new type, is an error.
+// Copy writes the data of tensor i as another floating-point type, until ctx ends; as its own
+// type, whatever that is, byte by byte. A value that is not finite, in the old or in the new
+// type, is an error.
 func (w *Weights) Copy(ctx context.Context, dst io.Writer, i int, dtype string) error {
 	x, err := w.read(i)
 	if err != nil {
@@ -195,10 +198,12 @@ func (w *Weights) Copy(ctx context.Context, dst io.Writer, i int, dtype string) 
 		if k := firstNonFinite(values); k >= 0 {
 			return x.fail(fmt.Errorf("element %d is %v", first+int64(k), values[k]))
 		}
-		if out, err = fromFloat32(out[:0], dtype, values); err != nil {
+		if dtype == x.dtype && x.made == nil {
+			out = append(out[:0], x.raw...)
+		} else if out, err = fromFloat32(out[:0], dtype, values); err != nil {
 			return x.fail(err)
 		}
-		if dtype != "F32" {
+		if dtype != "F32" && dtype != x.dtype {
 			if back, err = toFloat32(back[:0], dtype, out); err != nil {
 				return x.fail(err)
 			}
@@ -256,7 +261,10 @@ func (w *Weights) read(i int) (*reading, error) {
 	t, at := w.tensors[i], w.at[i]
 	x := &reading{file: filepath.Join(w.dir, w.names[at.file]), name: t.Name}
 	if at.make == nil {
-		return x, x.open(t, w.files[at.file], at.tensor)
+		if err := x.open(t, w.files[at.file], at.tensor); err != nil || at.rows == nil {
+			return x, err
+		}
+		return x, x.reorder(at.rows)
 	}
 	x.name = at.of.Name
 	if err := x.open(at.of, w.files[at.file], at.tensor); err != nil {
@@ -294,6 +302,21 @@ func (x *reading) open(t Tensor, f container, i int) (err error) {
 	x.dtype, x.raw = t.DType, make([]byte, min(x.left, part))
 	x.r, err = f.reader(i)
 	return err
+}
+
+// reorder puts the rows in another order.
+func (x *reading) reorder(rows []int) error {
+	all := make([]byte, x.left)
+	if _, err := io.ReadFull(x.r, all); err != nil {
+		return x.fail(err)
+	}
+	out := make([]byte, 0, len(all))
+	size := len(all) / len(rows)
+	for _, from := range rows {
+		out = append(out, all[from*size:][:size]...)
+	}
+	x.r = bytes.NewReader(out)
+	return nil
 }
 
 func (x *reading) fail(err error) error {

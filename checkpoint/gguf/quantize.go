@@ -4,12 +4,13 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"hone/checkpoint/float"
 )
 
 // WriteTypes are the types that Quantize writes.
-var WriteTypes = []string{"F32", "F16", "BF16", "Q8_0", "Q4_0"}
+var WriteTypes = []string{"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1"}
 
 // Quantize writes elements, whole blocks of them, with the bytes of llama.cpp's gguf package.
 // A number that is not finite, or that F16 or a block's scale cannot hold, is an error.
@@ -65,6 +66,17 @@ func Quantize(t Type, dst []byte, src []float32) error {
 			}
 			le.PutUint16(b, h)
 		}
+	case Q4_1:
+		for i := range len(src) / k.elems {
+			d, m := q41(dst[i*k.bytes+4:], src[i*k.elems:(i+1)*k.elems])
+			for at, v := range []float32{d, m} {
+				h, err := fits(i*k.elems, v)
+				if err != nil {
+					return err
+				}
+				le.PutUint16(dst[i*k.bytes+2*at:], h)
+			}
+		}
 	default:
 		return fmt.Errorf("gguf: elements of %v cannot be written (known: %v)", t, WriteTypes)
 	}
@@ -110,4 +122,16 @@ func q4(q []byte, x []float32) (d float32) {
 		q[i] = level(x[i]) | level(x[i+16])<<4
 	}
 	return d
+}
+
+// q41 writes 32 elements as ⌊(x-m)/d + 0.5⌋, at most 15, where m is the least.
+func q41(q []byte, x []float32) (d, m float32) {
+	m = slices.Min(x)
+	d = (slices.Max(x) - m) / 15
+	by := inverse(d)
+	level := func(v float32) byte { return byte(min(15, int(float32((v-m)*by)+0.5))) }
+	for i := range 16 {
+		q[i] = level(x[i]) | level(x[i+16])<<4
+	}
+	return d, m
 }

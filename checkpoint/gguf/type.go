@@ -9,7 +9,7 @@ import (
 // Type is the type of a tensor's elements, by llama.cpp's number.
 type Type uint32
 
-// The types that can be read; F32, F16, BF16, Q8_0 and Q4_0 can be written too.
+// The types that can be read; F32, F16, BF16, Q8_0, Q4_0 and Q4_1 can be written too.
 const (
 	F32    Type = 0
 	F16    Type = 1

@@ -46,6 +46,7 @@ const chatMessages = `A message is a line. One that ends in a backslash goes on 
 func newChat(t *terminal) *cobra.Command {
 	var system, templateFile string
 	o := generate.Options{}
+	load := pretrained.Options{}
 	sampling := samplingFlags(&o, 1000)
 	c := &cobra.Command{
 		Use:   "chat CHECKPOINT",
@@ -84,7 +85,7 @@ files and lists of messages.
 			if err != nil {
 				return recipes.Input(err)
 			}
-			w, err := openWriter(t, dir, &o, c.Flags().Changed)
+			w, err := openWriter(t, dir, load, &o, c.Flags().Changed)
 			if err != nil {
 				return err
 			}
@@ -114,6 +115,7 @@ files and lists of messages.
 	f.StringVar(&system, "system", "", "system message, which the conversation begins with")
 	f.StringVar(&templateFile, "template", "", "file of a chat template (Jinja) to be used in place of the model's own")
 	f.AddFlagSet(sampling)
+	f.AddFlagSet(weightFlags(&load))
 	return c
 }
 

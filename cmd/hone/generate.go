@@ -15,11 +15,13 @@ import (
 	"hone/eval/generate"
 	"hone/recipes"
 	"hone/trainer/model"
+	"hone/trainer/pretrained"
 )
 
 func newGenerate(t *terminal) *cobra.Command {
 	var prompt, file string
 	o := generate.Options{}
+	load := pretrained.Options{}
 	c := &cobra.Command{
 		Use:   "generate CHECKPOINT --prompt TEXT",
 		Short: "continue texts with a language model",
@@ -58,7 +60,7 @@ the order of the prompts, each with its prompt.
 			if err != nil {
 				return err
 			}
-			w, err := openWriter(t, dir, &o, c.Flags().Changed)
+			w, err := openWriter(t, dir, load, &o, c.Flags().Changed)
 			if err != nil {
 				return err
 			}
@@ -85,6 +87,7 @@ the order of the prompts, each with its prompt.
 	f.IntVar(&o.N, "n", 1, "number of results of each prompt")
 	f.AddFlagSet(samplingFlags(&o, 100))
 	f.AddFlagSet(beamFlags(&o))
+	f.AddFlagSet(weightFlags(&load))
 	return c
 }
 

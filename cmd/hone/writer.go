@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/spf13/pflag"
+
 	"hone/eval/generate"
 	"hone/recipes"
 	"hone/recipes/run"
@@ -25,7 +27,7 @@ hf:ORG/NAME, which is imported into the cache once.`
 
 // openWriter opens a language model, the checkpoint in a directory. What its files say of sampling goes
 // into o, except for the options for which given reports true, and is said.
-func openWriter(t *terminal, dir string, o *generate.Options, given func(option string) bool) (_ *writer, err error) {
+func openWriter(t *terminal, dir string, load pretrained.Options, o *generate.Options, given func(option string) bool) (_ *writer, err error) {
 	dev, err := run.OpenDevice(0, false)
 	if err != nil {
 		return nil, err
@@ -35,9 +37,12 @@ func openWriter(t *terminal, dir string, o *generate.Options, given func(option 
 			dev.Close()
 		}
 	}()
-	m, err := pretrained.Open(dev, dir, 0)
+	m, err := pretrained.OpenWith(dev, dir, load)
 	if err != nil {
 		return nil, recipes.Input(err)
+	}
+	for _, note := range m.Storage.Notes() {
+		t.say(note)
 	}
 	if m.Head != model.LanguageModel {
 		return nil, recipes.Input(fmt.Errorf("%s is a %v; want a %v", dir, m.Head, model.LanguageModel))
@@ -56,3 +61,11 @@ func openWriter(t *terminal, dir string, o *generate.Options, given func(option 
 }
 
 func (w *writer) Close() error { return w.dev.Close() }
+
+// weightFlags are the flags of how a model's weights are kept and multiplied.
+func weightFlags(o *pretrained.Options) *pflag.FlagSet {
+	f := pflag.NewFlagSet("", pflag.ContinueOnError)
+	f.StringVar(&o.Quantize, "quantize", "", "round matrices of floats to a type as they are loaded: "+strings.Join(pretrained.Quantizations, ", ")+"; this loses precision")
+	f.Var(&choice{&o.Int8, "f32", "int8"}, "activations", "multiply quantised matrices with numbers as they are (f32), or rounded to 8 bits (int8), which is faster and loses precision")
+	return f
+}

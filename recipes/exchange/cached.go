@@ -19,11 +19,10 @@ import (
 
 // cachedVersion is part of the names of imported models in the cache: raise it whenever an import
 // makes something else of the same files.
-const cachedVersion = 3
+const cachedVersion = 4
 
 // Importable reports whether a name is that of a model which has to be imported: a model on the
-// hub, a GGUF file, a Hugging Face directory, or a checkpoint that was exported in shards or in
-// another type.
+// hub, a GGUF file, a Hugging Face directory, or a checkpoint that was exported in shards.
 func Importable(name string) bool {
 	if strings.HasPrefix(name, hub.Scheme) {
 		return true
@@ -38,20 +37,11 @@ func Importable(name string) bool {
 	if _, err = os.Stat(filepath.Join(name, checkpoint.ConfigFile)); err != nil {
 		return false
 	}
-	return !pretrained.IsCheckpoint(name) || exported(name)
-}
-
-// exported reports whether a checkpoint was exported in a form that only other programs read.
-func exported(dir string) bool {
-	if _, err := os.Stat(filepath.Join(dir, checkpoint.IndexFile)); err == nil {
+	if !pretrained.IsCheckpoint(name) {
 		return true
 	}
-	s, err := checkpoint.OpenSafetensors(filepath.Join(dir, checkpoint.ModelFile))
-	if err != nil { // which its opening says
-		return false
-	}
-	defer s.Close()
-	return slices.ContainsFunc(s.Tensors(), func(t checkpoint.Tensor) bool { return t.DType != "F32" })
+	_, err = os.Stat(filepath.Join(name, checkpoint.IndexFile))
+	return err == nil
 }
 
 // Cached returns the checkpoint of an importable model in the directory cache, and imports it
@@ -100,7 +90,7 @@ func cached(ctx context.Context, name, key, cache string, o recipes.Console, ope
 	if err := os.MkdirAll(filepath.Dir(dir), 0o777); err != nil {
 		return "", err
 	}
-	r.Checkpoint = dir
+	r.Checkpoint, r.asStored = dir, true
 	if _, err := r.make(ctx, o); err != nil {
 		if pretrained.IsCheckpoint(dir) { // another process was faster
 			return dir, nil

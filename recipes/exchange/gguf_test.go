@@ -359,7 +359,7 @@ func TestExportGGUFTypes(t *testing.T) {
 		}
 	}
 	_, err := ExportGGUF(t.Context(), model, filepath.Join(dir, "x.gguf"), "Q6_K", silent())
-	if err == nil || !strings.Contains(err.Error(), `dtype "Q6_K" of a GGUF file is not known; known are F32, F16, BF16, Q8_0, Q4_0`) {
+	if err == nil || !strings.Contains(err.Error(), `dtype "Q6_K" of a GGUF file is not known; known are F32, F16, BF16, Q8_0, Q4_0, Q4_1`) {
 		t.Error(err)
 	}
 }

@@ -38,14 +38,8 @@ const (
 
 // make converts the values of a tensor from a GGUF file, in that file's shape, to those of
 // transformers, or with back the other way; nil: they are the same.
-func (f ggufForm) make(shape []int, heads ggufHeads, back bool) func(v []float32) []float32 {
+func (f ggufForm) make(shape []int, back bool) func(v []float32) []float32 {
 	switch f {
-	case queryRows, keyRows:
-		n := heads.query
-		if f == keyRows {
-			n = heads.key
-		}
-		return func(v []float32) []float32 { return turned(v, shape[0], n, back) }
 	case plusOne:
 		by := float32(-1)
 		if back {
@@ -65,14 +59,23 @@ func (f ggufForm) make(shape []int, heads ggufHeads, back bool) func(v []float32
 	return nil
 }
 
+// rows gives the rows of a tensor from a GGUF file in the order of transformers, or with back the
+// other way; nil: it is the same.
+func (f ggufForm) rows(shape []int, heads ggufHeads, back bool) []int {
+	if n := f.heads(heads); n > 0 {
+		return turned(shape[0], n, back)
+	}
+	return nil
+}
+
 // ggufHeads are the numbers of heads of queries and of keys.
 type ggufHeads struct{ query, key int }
 
-// turned reorders the rows of n heads. The rows j and j+D/2 of a head, which rotate together in
+// turned is the order of the rows of n heads. The rows j and j+D/2 of a head, which rotate together in
 // transformers, are rows 2j and 2j+1 in llama.cpp.
-func turned(v []float32, rows, n int, back bool) []float32 {
-	out := make([]float32, len(v))
-	width, d := len(v)/rows, rows/n
+func turned(rows, n int, back bool) []int {
+	order := make([]int, rows)
+	d := rows / n
 	for h := range n {
 		for j := range d {
 			pair, half := h*d+2*(j%(d/2))+j/(d/2), h*d+j
@@ -80,10 +83,10 @@ func turned(v []float32, rows, n int, back bool) []float32 {
 			if back {
 				from, to = half, pair
 			}
-			copy(out[to*width:][:width], v[from*width:])
+			order[to] = from
 		}
 	}
-	return out
+	return order
 }
 
 func transpose(v []float32, rows, columns int) []float32 {

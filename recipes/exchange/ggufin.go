@@ -72,10 +72,10 @@ func openGGUF(path string) (m *ggufModel, err error) {
 		if !ok {
 			return nil, fmt.Errorf("tensor %q is not a tensor of %s", t.Name, arch.name)
 		}
-		d := checkpoint.Derived{Name: name, Shape: t.Shape, From: i, Make: form.make(t.Shape, heads, false)}
 		if n := form.heads(heads); n > 0 && (t.Shape[0]%n != 0 || t.Shape[0]/n%2 != 0) {
 			return nil, fmt.Errorf("tensor %q has %d rows, not an even number for each of %d heads", t.Name, t.Shape[0], n)
 		}
+		d := checkpoint.Derived{Name: name, Shape: t.Shape, From: i, Make: form.make(t.Shape, false), Rows: form.rows(t.Shape, heads, false)}
 		if form == transposed && len(t.Shape) == 2 {
 			d.Shape = []int{t.Shape[1], t.Shape[0]}
 		}

@@ -32,7 +32,7 @@ import (
 const provenanceKey = "hone.provenance"
 
 // fileTypes are llama.cpp's numbers of the types of files, by the type of most weights.
-var fileTypes = map[gguf.Type]uint32{gguf.F32: 0, gguf.F16: 1, gguf.Q4_0: 2, gguf.Q8_0: 7, gguf.BF16: 32}
+var fileTypes = map[gguf.Type]uint32{gguf.F32: 0, gguf.F16: 1, gguf.Q4_0: 2, gguf.Q4_1: 3, gguf.Q8_0: 7, gguf.BF16: 32}
 
 // GGUFTypes are the types in which ExportGGUF can write weights.
 var GGUFTypes = gguf.WriteTypes
@@ -212,7 +212,7 @@ func (m *ggufWriter) layOut(w *checkpoint.Weights, x *Exported) (*checkpoint.Wei
 		if !ok {
 			return nil, fmt.Errorf("tensor %q has no name in GGUF's %s", t.Name, m.arch.name)
 		}
-		d := checkpoint.Derived{Name: name, Shape: t.Shape, From: i, Make: form.make(t.Shape, m.heads, true)}
+		d := checkpoint.Derived{Name: name, Shape: t.Shape, From: i, Make: form.make(t.Shape, true), Rows: form.rows(t.Shape, m.heads, true)}
 		if form == transposed && len(t.Shape) == 2 {
 			d.Shape = []int{t.Shape[1], t.Shape[0]}
 		}

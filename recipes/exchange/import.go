@@ -41,6 +41,7 @@ type Imported struct {
 	// Sentence says how it makes vectors of texts, where it is a model of sentence-transformers.
 	Sentence *pretrained.Sentence `json:"sentence,omitempty"`
 
+	asStored bool                       // tensors keep their types, blocks and 16 bits; other programs then do not read the checkpoint
 	config   map[string]json.RawMessage // config.json
 	snapshot *hub.Snapshot              // that Source is of; nil: a directory of the user's
 	gguf     *ggufModel                 // that Source is; nil: a directory
@@ -52,7 +53,8 @@ const importStage = "import"
 
 // Import writes a checkpoint at dst, which must not exist, from a GGUF file or a Hugging Face model
 // directory: config.json, a tokenizer of any kind, and weights in safetensors or PyTorch's files,
-// whole or in shards, of any floating-point type. The weights become float32. The headers of all
+// whole or in shards, of any floating-point type. The weights become float32, so that other programs
+// read the checkpoint too; Cached keeps their types. The headers of all
 // files are checked before memory is taken for a tensor.
 func Import(ctx context.Context, src, dst string, o recipes.Console) (*Imported, error) {
 	return (&Imported{Source: src, Checkpoint: dst}).make(ctx, o)
@@ -145,11 +147,11 @@ func (r *Imported) make(ctx context.Context, o recipes.Console) (*Imported, erro
 	var tensors []checkpoint.Tensor
 	for _, p := range m.Params {
 		r.Parameters += int64(p.Elems)
-		tensors = append(tensors, checkpoint.Tensor{Name: p.Name, DType: "F32", Shape: p.Shape})
+		tensors = append(tensors, checkpoint.Tensor{Name: p.Name, DType: r.dtype(w.Tensors()[m.From[p.Name]]), Shape: p.Shape})
 	}
 	files = append(files, checkpoint.StreamFile(checkpoint.ModelFile, tensors, func(out io.Writer, t checkpoint.Tensor) error {
 		i := m.From[t.Name]
-		if err := w.Copy(ctx, out, i, "F32"); err != nil {
+		if err := w.Copy(ctx, out, i, t.DType); err != nil {
 			return recipes.Input(err)
 		}
 		n, err := w.Tensors()[i].NumBytes()
@@ -161,6 +163,14 @@ func (r *Imported) make(ctx context.Context, o recipes.Console) (*Imported, erro
 		return nil, err
 	}
 	return r, nil
+}
+
+// dtype is the type that a tensor becomes.
+func (r *Imported) dtype(t checkpoint.Tensor) string {
+	if !r.asStored || t.DType == "F64" {
+		return "F32"
+	}
+	return t.DType
 }
 
 // sum is the sha256 of a file of the model, which is read for it once.

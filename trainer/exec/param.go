@@ -12,6 +12,9 @@ type ParamInfo struct {
 	DType DType
 	// Form is how it lies in the arena. Only networks for inference have others than Rows.
 	Form Form
+	// Joint is the number of the matrix that it is a part of, counted from 1; 0: it is one by itself. Products read the parts
+	// as one where they are of the same type and form.
+	Joint int
 	// Maps is the number of linear maps of a hidden layer that lie side by side in the columns of a matrix: 1, or 3
 	// in GPT-2's c_attn. Muon updates each by itself. It is 0 for parameters that are no weights of hidden layers:
 	// embeddings, output layers, vectors.

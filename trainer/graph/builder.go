@@ -241,6 +241,11 @@ func (b *Builder) Params() []exec.ParamInfo {
 	for i, p := range b.params {
 		infos[i] = p.info
 		infos[i].Form = b.form(p)
+		for readers := b.g.To(p.node.n.ID()); readers.Next(); {
+			if o, ok := readers.Node().(*gorgonia.Node).Op().(*op); ok && o.code == exec.OpConcat {
+				infos[i].Joint = int(readers.Node().ID()) + 1
+			}
+		}
 	}
 	return infos
 }

@@ -335,7 +335,8 @@ func elementsOf[E element](b []byte) []E {
 }
 
 // Load sets the parameters from a checkpoint; read copies tensor i into dst. If a tensor is missing,
-// unexpected or of the wrong shape, the error lists all of them, and nothing is loaded.
+// unexpected or of the wrong shape, the error lists all of them, and nothing is loaded. Quantised parameters are left to
+// SetBlocks.
 //
 // The checkpoint may have another head, or none. Parameters of the network's head that it lacks keep their
 // values, and are returned as fresh; a language model's head must be there whole or not at all. Names may lack
@@ -349,7 +350,7 @@ func (n *Network) Load(tensors []Stored, read func(i int, dst []float32) error) 
 	var buf []float32
 	for _, p := range n.layout.Params {
 		i, ok := m.From[p.Name]
-		if !ok {
+		if !ok || p.DType.Quantized() {
 			continue
 		}
 		buf = slices.Grow(buf[:0], p.Elems)[:p.Elems]

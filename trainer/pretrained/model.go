@@ -12,6 +12,16 @@ import (
 	"hone/trainer/model"
 )
 
+// Options say how Open loads a checkpoint.
+type Options struct {
+	EncoderLength int // of an encoder's rows; 0: that of the decoder's
+	// Quantize is the type that matrices of floats are rounded to, one of Quantizations; "": they stay as they are.
+	Quantize string
+	// Int8 rounds what is multiplied with quantised matrices to 8 bits, as llama.cpp does. It is faster, and loses
+	// precision.
+	Int8 bool
+}
+
 // A Model is a checkpoint on a device, with its tokenizer.
 type Model struct {
 	Checkpoint *checkpoint.Checkpoint
@@ -19,13 +29,19 @@ type Model struct {
 	Head       model.Head
 	Net        *model.Network
 	Tokenizer  tokenizer.Tokenizer
+	Storage    *Storage
 }
 
 // Open loads a checkpoint for inference: its directory, or a stage's or a run's, whose final
-// model is meant then. encoderLength is the length of an encoder's rows; 0: that of the
-// decoder's.
+// model is meant then. Matrices keep the types that they have there, where products read these.
+// encoderLength is the length of an encoder's rows; 0: that of the decoder's.
 func Open(dev exec.Device, dir string, encoderLength int) (*Model, error) {
-	return open(dev, dir, encoderLength, func(_ model.Config, h model.Head) model.Head {
+	return OpenWith(dev, dir, Options{EncoderLength: encoderLength})
+}
+
+// OpenWith is Open with options.
+func OpenWith(dev exec.Device, dir string, o Options) (*Model, error) {
+	return open(dev, dir, o, func(_ model.Config, h model.Head) model.Head {
 		if h == model.Pretraining { // used without its judgement of pairs
 			return model.LanguageModel
 		}
@@ -36,7 +52,7 @@ func Open(dev exec.Device, dir string, encoderLength int) (*Model, error) {
 // OpenBase loads a checkpoint for its last hidden states, without the head that it may have; of an
 // encoder and decoder, those of the encoder.
 func OpenBase(dev exec.Device, dir string) (*Model, error) {
-	return open(dev, dir, 0, func(c model.Config, _ model.Head) model.Head {
+	return open(dev, dir, Options{}, func(c model.Config, _ model.Head) model.Head {
 		if c.Traits().Classes[model.Encoder] != "" {
 			return model.Encoder
 		}
@@ -45,7 +61,7 @@ func OpenBase(dev exec.Device, dir string) (*Model, error) {
 }
 
 // open loads a checkpoint with the head that as gives, for the one that it has.
-func open(dev exec.Device, dir string, encoderLength int, as func(model.Config, model.Head) model.Head) (*Model, error) {
+func open(dev exec.Device, dir string, o Options, as func(model.Config, model.Head) model.Head) (*Model, error) {
 	c, err := checkpoint.Open(Dir(dir))
 	if err != nil {
 		return nil, err
@@ -62,15 +78,35 @@ func open(dev exec.Device, dir string, encoderLength int, as func(model.Config, 
 		return nil, fmt.Errorf("checkpoint %s: %w", c.Dir, err)
 	}
 	m.Head = as(m.Config, m.Head)
-	if m.Net, err = model.NewNetwork(dev, exec.F32, m.Config, model.Options{Head: m.Head, EncoderLength: encoderLength, Inference: true}); err != nil {
+	file, err := c.Tensors(checkpoint.ModelFile)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	options := model.Options{Head: m.Head, EncoderLength: o.EncoderLength, Inference: true, Int8: o.Int8}
+	layout, err := model.NewLayout(m.Config, exec.F32, options)
+	if err != nil {
 		return nil, fmt.Errorf("checkpoint %s: %w", c.Dir, err)
 	}
-	fresh, err := Load(m.Net, c)
+	if m.Storage, err = newStorage(layout, file.Tensors(), o); err != nil {
+		return nil, fmt.Errorf("checkpoint %s: %w", c.Dir, err)
+	}
+	if o.Int8 && !m.Storage.quantised() {
+		return nil, fmt.Errorf("checkpoint %s: activations cannot be rounded to 8 bits: no matrix is quantised", c.Dir)
+	}
+	options.Stored = m.Storage.of
+	if m.Net, err = model.NewNetwork(dev, exec.F32, m.Config, options); err != nil {
+		return nil, fmt.Errorf("checkpoint %s: %w", c.Dir, err)
+	}
+	fresh, err := load(m.Net.Load, c, m.Storage)
 	if err != nil {
 		return nil, err
 	}
 	if len(fresh) > 0 {
 		return nil, fmt.Errorf("checkpoint %s: lacks %v", c.Dir, fresh)
+	}
+	if err := m.Storage.load(m.Net, file); err != nil {
+		return nil, fmt.Errorf("checkpoint %s: %w", c.Dir, err)
 	}
 	if m.Tokenizer, err = tokenizer.Open(filepath.Join(c.Dir, checkpoint.TokenizerFile)); err != nil {
 		return nil, err

@@ -31,7 +31,7 @@ for t in [T.F32, T.F16, T.BF16, *scales]:
     y = np.ascontiguousarray(y, dtype=np.float32)
     assert y.size == n * elems and b.size == n * size and np.isfinite(y).all(), t
     out.write(struct.pack("<II", t, y.size) + b.tobytes() + y.tobytes())
-for t in [T.F32, T.F16, T.BF16, T.Q8_0, T.Q4_0]:
+for t in [T.F32, T.F16, T.BF16, T.Q8_0, T.Q4_0, T.Q4_1]:
     n = 40 * 32
     x = (rng.normal(size=(1, n)) * 2.0 ** rng.integers(-20, 8, (1, n))).astype(np.float32)
     x[0, 64:96] = 0
