@@ -112,7 +112,10 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		return nil, recipes.Input(err)
 	}
 	defer dev.Close()
-	b := &Result{Hone: recipes.Version(), Machine: cpu.Machine(), Device: dev.Name(), Threads: dev.Threads(), Precision: o.Precision, gauge: dev.Gauge()}
+	b := newResult(dev, o.Precision)
+	if b.gauge, err = dev.Gauge(dev.Threads() * cpu.ReadShare); err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
 	first := b.turns()
 	for range 10 { // what else the machine does can only hide its limits
 		first.add(1)
@@ -152,6 +155,10 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		}
 	}
 	return b, nil
+}
+
+func newResult(dev *cpu.Device, precision string) *Result {
+	return &Result{Hone: recipes.Version(), Machine: cpu.Machine(), Device: dev.Name(), Threads: dev.Threads(), Precision: precision}
 }
 
 // arithmetic describes the peak of the machine.

@@ -37,12 +37,15 @@ type DecodeOptions struct {
 
 // A Decode is how fast a model reads and writes with one type of weights.
 type Decode struct {
-	Model   string    `json:"model"`
-	Type    string    `json:"type"`
-	Bytes   int       `json:"bytes"` // of the weights
-	Reads   []Reading `json:"reads"`
-	Version string    `json:"peer_version,omitempty"`
-	Ops     []Op      `json:"ops"` // of a token of one sequence
+	Model string `json:"model"`
+	Type  string `json:"type"`
+	Bytes int    `json:"bytes"` // of the weights
+	// Bandwidth is that of reading as many bytes, measured in turns: where processors share a large cache, a small model
+	// comes faster.
+	Bandwidth float64   `json:"bandwidth_gb_s"`
+	Reads     []Reading `json:"reads"`
+	Version   string    `json:"peer_version,omitempty"`
+	Ops       []Op      `json:"ops"` // of a token of one sequence
 }
 
 // A Reading is one program at work, alone or in turns with a peer.
@@ -85,11 +88,7 @@ func RunDecode(ctx context.Context, o DecodeOptions) (*Result, error) {
 		return nil, recipes.Input(err)
 	}
 	defer dev.Close()
-	b := &Result{Hone: recipes.Version(), Machine: cpu.Machine(), Device: dev.Name(), Threads: dev.Threads(), Precision: "fp32", gauge: dev.Gauge()}
-	first := b.turns()
-	for range 10 {
-		first.add(1)
-	}
+	b := newResult(dev, "fp32")
 	source, err := weightsOf(dev, o.Model)
 	if err != nil {
 		return nil, err
@@ -381,6 +380,9 @@ func (b *Result) decode(ctx context.Context, dev *cpu.Device, source *weights, n
 		}()
 		out.Version = peer.version
 	}
+	if b.gauge, err = dev.Gauge(out.Bytes); err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
 	turns := b.turns()
 	var all []*stepper
 	for _, r := range readings {
@@ -410,6 +412,7 @@ func (b *Result) decode(ctx context.Context, dev *cpu.Device, source *weights, n
 		}
 	}
 	_, limits := turns.limits()
+	out.Bandwidth = limits.Bandwidth
 	for _, s := range all {
 		out.Reads = append(out.Reads, s.result(b, limits))
 	}
@@ -419,7 +422,8 @@ func (b *Result) decode(ctx context.Context, dev *cpu.Device, source *weights, n
 		return nil, err
 	}
 	one.x.Profile(nil)
-	out.Ops = watched.lines(Config{Name: "decode"}, b, limits)
+	// Of an attention to caches, not all is read: a share of its limit would be wrong.
+	out.Ops = watched.lines(Config{Name: "decode"}, &Result{}, limits)
 	for i := range out.Ops {
 		out.Ops[i].OfStep = out.Ops[i].Milliseconds / 1e3 * out.Reads[0].Rate
 	}
@@ -428,7 +432,7 @@ func (b *Result) decode(ctx context.Context, dev *cpu.Device, source *weights, n
 
 func (b *Result) printDecodes(w io.Writer) error {
 	for _, d := range b.Decodes {
-		fmt.Fprintf(w, "\n%s, %s: %.0f MB of weights\n", d.Model, d.Type, float64(d.Bytes)/1e6)
+		fmt.Fprintf(w, "\n%s, %s: %.0f MB of weights; as many bytes are read at %.1f GB/s\n", d.Model, d.Type, float64(d.Bytes)/1e6, d.Bandwidth)
 		t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
 		head := "reading\ttokens/s\tlimit\tof\t% of it\t"
 		if d.Version != "" {

@@ -3,6 +3,7 @@ package cpu
 import (
 	"math"
 	"time"
+	"unsafe"
 )
 
 // peakKernels are the loops that measure the processor.
@@ -38,15 +39,21 @@ type Gauge struct {
 	read *readJob
 }
 
-// readShare is what a thread reads at a time, in floats: 32 MiB, far more than its cache.
-const readShare = 8 << 20
+// ReadShare is what a thread of most gauges reads at a time, in bytes: far more than its own caches.
+const ReadShare = 32 << 20
 
-// Gauge gives a gauge of the device, on all its threads. It holds 32 MiB for each thread.
-func (d *Device) Gauge() *Gauge {
+// Gauge gives a gauge of the device, on all its threads, that reads so many bytes of memory again and again. Where
+// processors share a large cache, fewer bytes come faster.
+func (d *Device) Gauge(bytes int) (*Gauge, error) {
+	share := max(1<<20, bytes/d.pool.threads) &^ (1<<12 - 1)
+	b, err := newBuffer(d.pool.threads * share)
+	if err != nil {
+		return nil, err
+	}
 	g := &Gauge{
 		d:    d,
 		fma:  &peakJob{k: d.kern, tile: make([]float32, d.pool.threads*2*peakSteps), rounds: 1 << 16},
-		read: &readJob{k: d.kern, src: make([]float32, d.pool.threads*readShare)},
+		read: &readJob{k: d.kern, buf: b, src: unsafe.Slice((*float32)(unsafe.Pointer(&b.bytes[0])), len(b.bytes)/4), share: share / 4},
 	}
 	if d.kern.fmaLoop == nil {
 		g.fma.rounds = peakSteps
@@ -57,7 +64,7 @@ func (d *Device) Gauge() *Gauge {
 	for i := range g.read.src {
 		g.read.src[i] = 1 // otherwise every page would be the same page of zeros
 	}
-	return g
+	return g, nil
 }
 
 // Measure takes about that many seconds, the same time for each limit. It returns their
@@ -148,12 +155,14 @@ func (j *peakJob) chunk(i, _ int) {
 }
 
 type readJob struct {
-	k   *kernels
-	src []float32
+	k     *kernels
+	buf   *buffer // that src is in
+	src   []float32
+	share int // of a thread
 }
 
 func (j *readJob) chunk(i, _ int) {
-	src := j.src[i*readShare:][:readShare]
+	src := j.src[i*j.share:][:j.share]
 	if j.k.readLoop != nil {
 		j.k.readLoop(len(src), &src[0])
 		return
