@@ -49,11 +49,21 @@ func writer(t testing.TB, name string, o cpu.Options) *Generator {
 func writerOn(t testing.TB, dev exec.Device, name string) *Generator {
 	t.Helper()
 	kind, _, _ := strings.Cut(name, ",")
-	c, err := model.ReadConfig(strings.NewReader(fmt.Sprintf(`{"model_type": %q, "vocab_size": 27, "bos_token_id": null, "eos_token_id": null, "pad_token_id": null, %s}`, kind, writers[name])))
+	g := random(t, dev, fmt.Sprintf(`"model_type": %q, "vocab_size": 27, %s`, kind, writers[name]), model.Options{})
+	if g.Ends = []int32{26}; g.how == model.Answered {
+		g.After = g.Ends
+	}
+	return g
+}
+
+// random is a generator with a model of random weights.
+func random(t testing.TB, dev exec.Device, keys string, o model.Options) *Generator {
+	t.Helper()
+	c, err := model.ReadConfig(strings.NewReader(fmt.Sprintf(`{"bos_token_id": null, "eos_token_id": null, "pad_token_id": null, %s}`, keys)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, err := model.NewNetwork(dev, exec.F32, c, model.Options{})
+	net, err := model.NewNetwork(dev, exec.F32, c, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,9 +73,6 @@ func writerOn(t testing.TB, dev exec.Device, name string) *Generator {
 	g, err := New(net, letters{}, Settings{Starts: true})
 	if err != nil {
 		t.Fatal(err)
-	}
-	if g.Ends = []int32{26}; g.how == model.Answered {
-		g.After = g.Ends
 	}
 	return g
 }

@@ -3,10 +3,8 @@ package generate
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 
-	"hone/trainer/exec"
 	"hone/trainer/exec/cpu"
 	"hone/trainer/model"
 )
@@ -19,22 +17,8 @@ func smolLM2(b *testing.B) *Generator {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { dev.Close() })
-	c, err := model.ReadConfig(strings.NewReader(`{"model_type": "llama", "vocab_size": 49152, "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30,
-		"num_attention_heads": 9, "num_key_value_heads": 3, "max_position_embeddings": 8192, "tie_word_embeddings": true}`))
-	if err != nil {
-		b.Fatal(err)
-	}
-	net, err := model.NewNetwork(dev, exec.F32, c, model.Options{Inference: true})
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := net.Init(1); err != nil {
-		b.Fatal(err)
-	}
-	g, err := New(net, letters{}, Settings{Starts: true})
-	if err != nil {
-		b.Fatal(err)
-	}
+	g := random(b, dev, `"model_type": "llama", "vocab_size": 49152, "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30,
+		"num_attention_heads": 9, "num_key_value_heads": 3, "max_position_embeddings": 8192, "tie_word_embeddings": true`, model.Options{Inference: true})
 	g.Ends = nil
 	return g
 }

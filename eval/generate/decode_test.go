@@ -105,82 +105,47 @@ func TestGreedy(t *testing.T) {
 	}
 }
 
-// XLNet and T5 write what one pass over the whole text finds likeliest at each place, from left
-// to right; and where the context is cut, what a pass over its newer half does.
-func TestGreedyOfOtherFamilies(t *testing.T) {
-	dev, err := cpu.New(cpu.Options{Threads: 2, Kernels: "generic"})
+// Where the context slides, each token has the logits of a pass over the newer half alone.
+func TestSlide(t *testing.T) {
+	for name := range writers {
+		g := writer(t, name, cpu.Options{Threads: 2})
+		g.window, g.Ends = 23, nil
+		prompt, err := g.Prompt("hone")
+		if err != nil {
+			t.Fatal(err)
+		}
+		const n = 60
+		w := traces(t, g, []Request{{Prompt: prompt, Options: Options{MaxTokens: n, Slide: true, Sampler: Sampler{Temperature: 1, Seed: 3}}}}, 1)[0]
+		text, source, dropped := prompt, []int32(nil), 0
+		if g.how == model.Answered {
+			text, source = []int32{0}, prompt
+		}
+		kinds := map[int32]bool{}
+		for i, id := range w.result.IDs {
+			if drop := len(text) - g.window/2; len(text) > g.window {
+				text, dropped = text[drop:], dropped+drop
+			}
+			if !slices.Equal(w.logits[i*27:(i+1)*27], pass(t, g.net, text, source)) {
+				t.Fatalf("%s: token %d has other logits in a pass over its context", name, i)
+			}
+			text, kinds[id] = append(slices.Clone(text), id), true
+		}
+		if len(kinds) < 3 || len(w.result.IDs) != n || w.result.Dropped != dropped || dropped == 0 {
+			t.Errorf("%s: %+v, dropped %d", name, w.result, dropped)
+		}
+		if _, err := g.Generate(t.Context(), strings.Repeat("hone", 9), Options{MaxTokens: 1}, nil); err == nil || !strings.Contains(err.Error(), "the prompt has 37 tokens, with those that the model puts around it; the context is 23") {
+			t.Errorf("%s: a prompt that is too long: %v", name, err)
+		}
+	}
+}
+
+// A BERT cannot write.
+func TestNever(t *testing.T) {
+	dev, err := cpu.New(cpu.Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { dev.Close() })
-	for _, name := range []string{"xlnet", "xlnet with a memory", "t5"} {
-		c, err := model.DefaultConfig(strings.Fields(name)[0])
-		if err != nil {
-			t.Fatal(err)
-		}
-		switch f := c.Family.(type) {
-		case model.XLNet:
-			f.DModel, f.NLayer, f.NHead, f.DInner, f.InitializerRange = 16, 2, 2, 32, 0.6
-			if name != "xlnet" {
-				f.UseMemsTrain, f.MemLen = true, 5
-			}
-			c.Family = f
-		case model.T5:
-			f.DModel, f.DKV, f.DFF, f.NumLayers, f.NumHeads, f.InitializerFactor = 16, 8, 32, 2, 2, 3
-			c.Family = f
-		}
-		c.VocabSize, c.BOSTokenID, c.EOSTokenID = letters{}.Size(), nil, nil
-		net, err := model.NewNetwork(dev, exec.F32, c, model.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := net.Init(4); err != nil {
-			t.Fatal(err)
-		}
-		g, err := New(net, letters{}, Settings{Starts: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if g.Ends = []int32{26}; c.Writing() == model.Answered {
-			g.After = g.Ends
-		} // z ends a text; which T5 is not told by another token
-		g.window = 23
-		answers := c.Writing() == model.Answered
-		const prompt, n = "hone", 40
-		r, err := g.Generate(t.Context(), prompt, Options{MaxTokens: n, Slide: true, Sampler: Sampler{Temperature: 1, Seed: 3}}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if r.Reason == "end of text" && len(r.IDs) < 10 {
-			t.Fatalf("%s: only %d tokens: %s", name, len(r.IDs), r.Reason)
-		}
-		r, err = g.Generate(t.Context(), prompt, Options{MaxTokens: n, Slide: true}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, source := letters{}.Encode([]int32{0}, prompt), []int32(nil)
-		if answers {
-			text, source = []int32{0}, append(letters{}.Encode(nil, prompt), 26)
-		}
-		kinds := map[int32]bool{}
-		for i, id := range r.IDs {
-			if len(text) > g.window {
-				text = text[len(text)-g.window/2:]
-			}
-			if best := likeliest(t, net, text, source); best != id {
-				t.Fatalf("%s: token %d is %d, the likeliest of a whole pass %d", name, i, id, best)
-			}
-			text, kinds[id] = append(text, id), true
-		}
-		if len(kinds) < 3 {
-			t.Errorf("%s: %v: a test that sees nothing", name, r.IDs)
-		}
-		if answers {
-			if _, err := g.Generate(t.Context(), strings.Repeat("hone", 9), Options{MaxTokens: 1}, nil); err == nil || !strings.Contains(err.Error(), "the prompt has 37 tokens, with those that the model puts around it; the context is 23") {
-				t.Errorf("a prompt that is too long: %v", err)
-			}
-		}
-	}
+	defer dev.Close()
 	c, err := model.DefaultConfig("bert")
 	if err != nil {
 		t.Fatal(err)

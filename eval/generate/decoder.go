@@ -174,8 +174,11 @@ func (d *decoder) encode(texts []*reading) error {
 	f := &d.feed
 	f.Tokens, f.Positions, f.Sequences, f.Segments, f.EncoderLast = f.Tokens[:0], f.Positions[:0], f.Sequences[:0], f.Segments[:0], nil
 	for _, r := range texts {
+		r.behind = 0
+	}
+	for _, r := range texts {
 		s := &d.slots[r.slot]
-		if r.behind = 0; slices.Equal(s.source, r.source) {
+		if slices.Equal(s.source, r.source) {
 			continue
 		}
 		if from := slices.IndexFunc(d.slots, func(s slot) bool { return slices.Equal(s.source, r.source) }); from >= 0 {

@@ -85,7 +85,7 @@ func (s *Session) Executor(k Kind, rows int) (*exec.Executor, error) {
 const encoded = "encoded."
 
 // Copy copies what a session of the same network, which may be s itself, has in a slot of the tokens from first on up
-// to last, not with it, into another slot
+// to last, not with it, into another slot.
 func (s *Session) Copy(slot int, of *Session, from, first, last int) error {
 	return s.copy(slot, of, from, first, last, false)
 }
