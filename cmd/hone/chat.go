@@ -163,6 +163,7 @@ type talk struct {
 	read       func(prompt string) (string, error)
 	typed      bool            // stdin is a terminal
 	number     int             // of the line that was read last
+	lost       bool            // stdin cannot be read any more
 	own        map[string]bool // files that the conversation was saved to or loaded from
 }
 
@@ -196,6 +197,8 @@ func (s *talk) run(ctx context.Context) error {
 		case err == nil:
 		case err == errQuit:
 			return nil
+		case s.lost:
+			return fmt.Errorf("stdin: %w", err)
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case !s.typed:
@@ -221,7 +224,11 @@ func (s *talk) message() (text string, literal bool, err error) {
 			}
 			return text, false, nil // the last line ends in a backslash
 		}
+		if err == errInterrupt && prompt != "> " {
+			return "", false, nil // the lines so far are dropped
+		}
 		if err != nil {
+			s.lost = err != io.EOF && err != errInterrupt && err != errNoUTF8
 			return "", false, err
 		}
 		if !utf8.ValidString(line) {

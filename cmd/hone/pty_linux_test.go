@@ -185,6 +185,10 @@ func TestChatAtTerminal(t *testing.T) {
 	y.press("/save talk.json\r")
 	y.await("saved: 2 messages in talk.json")
 	y.await(prompt)
+	y.press("\"\"\"of several\r")
+	y.await(". \r\x1b[2C")
+	y.press("\x03") // drops them
+	y.await(prompt)
 	y.press("half a line\x03") // is emptied
 	y.await(prompt[len(pasteOn):])
 	y.press("\x03")
