@@ -25,7 +25,13 @@ type Seq struct {
 	Value, RefLogp   float32
 	Part             int32 // corpus of the mixture
 	Doc              int64 // record number in it
+	Window           Window
 }
+
+// A Window is what a sequence has of a context, of questions: from position Second of the row on, the tokens
+// of the context from From on. Start and End are the positions of the first and the last token of its
+// answer, or the first position of the sequence, where it has none.
+type Window struct{ Second, Tokens, From, Start, End int32 }
 
 // A Question is the choices of one example: sequences First to End, End not included, of which
 // Right is the right one.

@@ -43,10 +43,11 @@ func (l tasked) Baselines() []string { return l.kind.Baselines() }
 func (tasked) OfText() bool          { return false }
 func (l tasked) writes() bool        { return l.kind == task.TextToText }
 func (l tasked) words() bool         { return l.kind == task.TokenLabels }
+func (l tasked) asks() bool          { return l.kind == task.QuestionAnswering }
 
 // paired reports whether each sequence has two texts.
 func (l tasked) paired() bool {
-	return l.kind == task.PairClassification || l.kind == task.MultipleChoice || l.task != nil && l.task.Columns.Pair != (task.Part{})
+	return l.kind == task.PairClassification || l.kind == task.MultipleChoice || l.asks() || l.task != nil && l.task.Columns.Pair != (task.Part{})
 }
 
 func (l tasked) Predicts() string {
@@ -107,7 +108,12 @@ func (l tasked) check(c *Config, f *faults) {
 	}
 	f.add(l.paired() && c.Pair == nil, "%s without the special tokens around two texts", l.kind)
 	f.add(l.paired() && c.TokenDropout > 0, "token dropout of two texts")
-	f.add((l.kind == task.MultipleChoice || l.words()) && c.LMWeight > 0, "%s with a language-model loss beside its own", l.kind)
+	if l.asks() && c.Tokenizer != nil {
+		_, ok := c.Tokenizer.(placer)
+		f.add(!ok, "the tokenizer does not say where in a text its tokens are, which %s needs", l.kind)
+		f.add(c.Pair != nil && c.T < c.Pair.size()+8, "rows of %d tokens for a question and its context: want ≥ 8 beside the special ones", c.T)
+	}
+	f.add((l.kind == task.MultipleChoice || l.words() || l.asks()) && c.LMWeight > 0, "%s with a language-model loss beside its own", l.kind)
 	f.add(l.words() && c.TokenDropout > 0, "%s with token dropout", l.kind)
 	if l.writes() {
 		f.add(c.TokenDropout > 0 || c.LMWeight > 0, "%s with token dropout or a language-model loss beside its own", l.kind)
@@ -166,10 +172,11 @@ type packed struct {
 
 // A sequence is what a model reads at once.
 type sequence struct {
-	first, last int // of ids, last not included
-	second      int // of ids, from which on tokens have the types of a second text; last: none
-	answer      int // of ids, the first one that is to be written; last: none
-	written     int // of ids: from there on, what a decoder writes beside an encoder; last: nothing
+	first, last int    // of ids, last not included
+	second      int    // of ids, from which on tokens have the types of a second text; last: none
+	answer      int    // of ids, the first one that is to be written; last: none
+	written     int    // of ids: from there on, what a decoder writes beside an encoder; last: nothing
+	window      Window // of a context; positions are of the sequence
 }
 
 func (c *exampleRows) cursor() Cursor { return c.cur.clone() }
@@ -218,6 +225,14 @@ func (c *exampleRows) pack() error {
 		}
 		c.r.pass(&c.end, p.document, length)
 		if !p.ok {
+			continue
+		}
+		if c.of.asks() { // windows of a context need not stand together
+			for k := p.first; k < p.last; k++ {
+				one := p
+				one.first, one.last = k, k+1
+				c.list, lengths = append(c.list, one), append(lengths, c.seqs[k].last-c.seqs[k].first)
+			}
 			continue
 		}
 		most = max(most, p.last-p.first)
@@ -300,7 +315,7 @@ func (c *exampleRows) fill(b *Batch, row int) (targets int, err error) {
 			}
 			b.Seqs = append(b.Seqs, Seq{
 				Row: int32(row), First: int32(first), Last: int32(first + size - 1), Label: p.label, Pair: -1,
-				Part: int32(p.part), Doc: p.doc,
+				Part: int32(p.part), Doc: p.doc, Window: s.window.at(first),
 			})
 			b.Goals = append(b.Goals, p.goals...)
 			first += size
@@ -457,6 +472,9 @@ func (c *exampleRows) encode(ex *task.Example) (tokens, cut int, err error) {
 	case len(text) == 0:
 		text = cfg.Tokenizer.Encode(nil, ex.Text)
 	}
+	if c.of.asks() {
+		return c.ask(text, ex, dec)
+	}
 	if len(text) > 0 && (text[0] == f.first || text[len(text)-1] == f.last) {
 		return 0, 0, errDoubled
 	}
@@ -570,6 +588,68 @@ func (c *exampleRows) pair(first, second []int32, limit int) (cut int) {
 	cut = len(first) - a + len(second) - b
 	c.add(3, -1, -1, f.Before, first[:a], f.Between, second[:b], f.After)
 	return cut
+}
+
+// at gives a window in a row in which its sequence begins at first.
+func (w Window) at(first int) Window {
+	w.Second, w.Start, w.End = w.Second+int32(first), w.Start+int32(first), w.End+int32(first)
+	return w
+}
+
+// A placer is a tokenizer that says where in the text its tokens are, in bytes.
+type placer interface {
+	Place(text string) ([]int32, []tokenizer.Offset)
+}
+
+// Stride is the number of tokens of a context that one window of it and the next have in common, of
+// contexts that do not fit a row, as in transformers; at most half of what a window has.
+const Stride = 128
+
+// ask adds the windows of a context behind a question, as transformers' run_qa.py does. The question takes half
+// of a row at most, and is cut there. The first answer is learned; a window that does not have all of it has
+// none.
+func (c *exampleRows) ask(question []int32, ex *task.Example, limit int) (tokens, cut int, err error) {
+	f := c.r.cfg.Pair
+	ids, at := c.r.cfg.Tokenizer.(placer).Place(ex.Pair) // checked
+	if err := tokenizer.Fault(c.r.cfg.Tokenizer); err != nil {
+		return 0, 0, err
+	}
+	tokens = len(question) + len(ids)
+	if len(question) == 0 || len(ids) == 0 {
+		return 0, 0, nil
+	}
+	room := limit - f.size()
+	cut = max(0, len(question)-room/2)
+	question = question[:len(question)-cut]
+	room -= len(question)
+	first, last := -1, -1 // tokens of the answer
+	if len(ex.Spans) > 0 {
+		// Of several tokens of one character, as of a decomposed one, those in the middle, as in transformers.
+		for i, o := range at {
+			if o.Start <= ex.Spans[0].First {
+				first = i
+			}
+			if last < 0 && o.End >= ex.Spans[0].Last {
+				last = i
+			}
+		}
+		if first < 0 || last < 0 {
+			return 0, 0, fmt.Errorf("no tokens of the context begin and end the answer %q", ex.Answers[0])
+		}
+		first, last = min(first, last), max(first, last) // of one such character all
+	}
+	for from := 0; ; from += room - min(Stride, room/2) {
+		end := min(len(ids), from+room)
+		c.add(3, -1, -1, f.Before, question, f.Between, ids[from:end], f.After)
+		s := &c.seqs[len(c.seqs)-1]
+		s.window = Window{Second: int32(s.second - s.first), Tokens: int32(end - from), From: int32(from)}
+		if first >= from && last < end && first >= 0 {
+			s.window.Start, s.window.End = s.window.Second+int32(first-from), s.window.Second+int32(last-from)
+		}
+		if end == len(ids) {
+			return tokens, cut, nil
+		}
+	}
 }
 
 // longestFirst gives the numbers of tokens that are left of two texts of n and m in room for both:

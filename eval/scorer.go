@@ -28,7 +28,7 @@ type Scorer interface {
 	what(c *data.Config) string
 }
 
-var scorers = []Scorer{labels{}, marks{}, tags{}, numbers{}, choices{}, answers{}, masked{}, spans{}, text{}}
+var scorers = []Scorer{labels{}, marks{}, tags{}, questions{}, numbers{}, choices{}, answers{}, masked{}, spans{}, text{}}
 
 // ScorerOf gives the scorer of models of an objective.
 func ScorerOf(o data.Objective) Scorer {

@@ -27,7 +27,7 @@ var taskFiles embed.FS
 type Task struct {
 	Name        string `toml:"name,omitempty" doc:"name of the task in reports; without it the file's name"`
 	Description string `toml:"description,omitempty" doc:"what the task is, in one line, for hone ls"`
-	Kind        string `toml:"kind" need:"yes" doc:"what is predicted: text itself (likelihood), one label of a text (classification) or of two (pair_classification), any number of labels (multi_label), one of each word (token_labels), a number (regression), the right one of several texts (multiple_choice), a text (text_to_text)"`
+	Kind        string `toml:"kind" need:"yes" doc:"what is predicted: text itself (likelihood), one label of a text (classification) or of two (pair_classification), any number of labels (multi_label), one of each word (token_labels), a number (regression), the right one of several texts (multiple_choice), the part of a second text that answers a question (question_answering), a text (text_to_text)"`
 	Source      string `toml:"source,omitempty" doc:"where the documents are, as source of a corpus in a recipe; a stage that names a corpus reads that"`
 
 	Text           string       `toml:"text,omitempty" doc:"name of the column with the text; \"\": text"`
@@ -38,7 +38,7 @@ type Task struct {
 	LabelSeparator string       `toml:"label_separator,omitempty" doc:"what stands between the labels of multi_label in one text, such as \",\"; \"\": the column has lists"`
 	Labels         []string     `toml:"labels,omitempty" doc:"labels that there are: any other is an error, and integers in the column stand for these in their order; none: those of the documents"`
 	Choices        []string     `toml:"choices,omitempty" doc:"columns with the choices of multiple_choice: one for each, or one of lists"`
-	Answer         string       `toml:"answer,omitempty" doc:"name of the column with the text that text_to_text writes"`
+	Answer         string       `toml:"answer,omitempty" doc:"name of the column with the text that text_to_text writes; of question_answering with its answers, a struct of the lists text and answer_start as SQuAD has it; its question is in text, its context in text_pair"`
 	Template       TaskTemplate `toml:"template,omitempty" doc:"templates that write texts of the columns of a document, in place of single columns"`
 
 	Split      string   `toml:"split,omitempty" doc:"split of the documents that an evaluation scores"`

@@ -100,10 +100,14 @@ type Example struct {
 	Value  float64  // a number
 	Right  int      // of Choices
 	Answer string   // a text that is to be written behind the first
+	// Answers are parts of the second text that answer the first, and Spans where they are; none: it has no
+	// answer.
+	Answers []string
+	Spans   []Span
 }
 
 // Kinds lists all kinds.
-var Kinds = []Kind{Likelihood, Classification, PairClassification, MultiLabel, TokenLabels, Regression, MultipleChoice, TextToText}
+var Kinds = []Kind{Likelihood, Classification, PairClassification, MultiLabel, TokenLabels, Regression, MultipleChoice, QuestionAnswering, TextToText}
 
 // ParseKind gives the kind of a name.
 func ParseKind(name string) (Kind, error) {

@@ -95,7 +95,7 @@ func (p *Pipeline) TokenizePair(first, second string, special bool) (Encoding, e
 func (p *Pipeline) tokenize(texts []string, special bool) (Encoding, error) {
 	list := make([]Encoding, len(texts))
 	for i, s := range texts {
-		list[i] = p.trace(s)
+		list[i] = p.trace(s, false)
 	}
 	if err := p.Err(); err != nil {
 		return Encoding{}, err
@@ -185,9 +185,9 @@ func (p *Pipeline) PairFrame() (f PairFrame, err error) {
 }
 
 // trace encodes one text with offsets.
-func (p *Pipeline) trace(s string) Encoding {
+func (p *Pipeline) trace(s string, ordinary bool) Encoding {
 	e := p.encoders.Get().(*encoder)
-	e.ordinary = false
+	e.ordinary = ordinary
 	n := len(s)/3 + 8 // a guess, to grow a few times less
 	e.enc = Encoding{IDs: make([]int32, 0, n), Tokens: make([]string, 0, n), Words: make([]int32, 0, n), Bytes: make([]Offset, 0, n)}
 	e.words = 0

@@ -136,6 +136,16 @@ func (p *Pipeline) Ordinary() Tokenizer { return ordinary{p} }
 type ordinary struct{ *Pipeline }
 
 func (o ordinary) Encode(dst []int32, text string) []int32 { return o.EncodeOrdinary(dst, text) }
+func (o ordinary) Place(text string) ([]int32, []Offset) {
+	e := o.trace(text, true)
+	return e.IDs, e.Bytes
+}
+
+// Place gives the ids of Encode, and where in the text each token is, in bytes.
+func (p *Pipeline) Place(text string) ([]int32, []Offset) {
+	e := p.trace(text, false)
+	return e.IDs, e.Bytes
+}
 
 // Decode joins the texts of the tokens. Ids without a token are skipped, as in Hugging
 // Face's library. Unlike there, bytes that are not valid UTF-8 are kept as they are,

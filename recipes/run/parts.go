@@ -113,6 +113,13 @@ func madeUp(s *recipes.Stage, p *stageParts) *model.Feed {
 		f.EncoderTokens = append(f.EncoderTokens, int32(i*7919%p.config.VocabSize))
 		f.EncoderSegments = append(f.EncoderSegments, 1)
 	}
+	if head(s) == model.QuestionAnswering {
+		f.Spans, f.Answers, f.LabelWeights = make([]int32, 2*p.slots), make([]int32, 2*p.slots), make([]float32, p.slots)
+		for i := range p.slots {
+			f.Spans[2*i+1], f.LabelWeights[i] = int32(p.length), 1
+		}
+		return f
+	}
 	if p.slots > 0 {
 		f.Pool, f.Labels, f.LabelWeights = make([]int32, p.slots), make([]int32, p.slots), make([]float32, p.slots)
 		for i := range p.slots {

@@ -13,6 +13,7 @@ type Feed struct {
 	first   bool // a classifier reads the first token of a text, not its last
 	typed   bool // tokens have types
 	choices bool // the choices of a question are scored against each other
+	asks    bool // the first and the last token of an answer are looked for
 	goals   int  // a text has so many numbers, or marks of labels, in place of a label
 }
 
@@ -21,11 +22,16 @@ type Feed struct {
 func New(net *model.Network, slots int) *Feed {
 	c := net.Config()
 	h, _ := c.Head() // which a network has
-	f := &Feed{first: net.PoolsFirst(), typed: c.Traits().TokenTypes, choices: h == model.MultipleChoice}
+	f := &Feed{first: net.PoolsFirst(), typed: c.Traits().TokenTypes, choices: h == model.MultipleChoice, asks: h == model.QuestionAnswering}
 	if slots == 0 {
 		return f
 	}
-	f.Pool, f.LabelWeights = make([]int32, slots), make([]float32, slots) // what is empty of them weighs nothing
+	f.LabelWeights = make([]float32, slots) // what is empty of them weighs nothing
+	if f.asks {
+		f.Spans, f.Answers = make([]int32, 2*slots), make([]int32, 2*slots)
+		return f
+	}
+	f.Pool = make([]int32, slots)
 	switch {
 	case f.choices:
 		f.Spans, f.Answers = make([]int32, 2*slots), make([]int32, slots)
@@ -51,6 +57,20 @@ func (f *Feed) Batch(b *data.Batch) {
 	f.Targets, f.Weights, f.Before = b.Targets, b.Weights, b.Before
 	if f.typed {
 		f.Types = b.Dec.Types
+	}
+	if f.asks && f.LabelWeights != nil {
+		clear(f.LabelWeights)
+		clear(f.Spans)
+		for i := range f.Answers {
+			f.Answers[i] = -1
+		}
+		for i, s := range b.Seqs {
+			at := s.Row * int32(b.Dec.T)
+			f.Spans[2*i], f.Spans[2*i+1] = at+s.First, at+s.Last+1
+			f.Answers[2*i], f.Answers[2*i+1] = at+s.Window.Start, at+s.Window.End
+			f.LabelWeights[i] = b.LabelWeight
+		}
+		return
 	}
 	if f.Pool == nil {
 		return

@@ -1,0 +1,337 @@
+package eval
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"unicode"
+
+	"hone/data"
+	"hone/data/task"
+	"hone/data/tokenizer"
+	"hone/eval/metric"
+	"hone/trainer/exec"
+	"hone/trainer/model"
+)
+
+// questions scores models that find answers in contexts.
+type questions struct{}
+
+func (questions) scores(o data.Objective) bool {
+	t := data.TaskOf(o)
+	return t != nil && t.Kind == task.QuestionAnswering
+}
+
+func (questions) Baselines() []Baseline { return []Baseline{slidingWindow, randomInit} }
+
+func (questions) what(*data.Config) string { return "the answer to each question" }
+
+func (questions) Best(bool) (name string, higher bool) { return valAnswerF1, true }
+
+// valAnswerF1 is, in checkpoints, F1 of answers by the script that suits the data.
+const valAnswerF1 = "val_f1"
+
+// A Found is the best answer of a model to a question.
+type Found struct {
+	Record      int64
+	First, Last int     // of the context, in bytes
+	Score       float64 // logits of its first and its last token
+	None        float64 // of the first token of a window, the least of all windows: there is no answer
+	Nats        float64 // the mean over windows of -log p of the true first and last token
+}
+
+// Candidates for the first and the last token of an answer, and the tokens of one, at most: as in
+// transformers' run_qa.py.
+const (
+	bestTokens    = 20
+	longestAnswer = 30
+)
+
+// FindAnswers answers the questions of a split, or of limit evenly spaced documents. c is as for
+// Likelihood; windowed is the number of questions whose context does not fit a row.
+func FindAnswers(ctx context.Context, net *model.Network, c data.Config, limit int, progress func(done, total int64)) (out []Found, windowed int, err error) {
+	records := some(&c, limit)
+	if c, err = fitted(ctx, c, records); err != nil {
+		return nil, 0, fmt.Errorf("eval: %w", err)
+	}
+	x, err := net.Executor(model.Evaluate, c.MicroBatchSize, c.T, c.Slots())
+	if err != nil {
+		return nil, 0, fmt.Errorf("eval: %w", err)
+	}
+	type best struct {
+		Found
+		first, last int // tokens of the context
+		windows     int
+	}
+	logits, nll := make([]float32, c.MicroBatchSize*c.T*2), make([]float32, c.Slots())
+	byDoc := map[int64]*best{}
+	_, err = forward(ctx, net, x, c, func(b *data.Batch) error {
+		if err := exec.Read(x, "logits", logits); err != nil {
+			return err
+		}
+		if err := exec.Read(x, "nll", nll); err != nil {
+			return err
+		}
+		for k, s := range b.Seqs {
+			f := byDoc[s.Doc]
+			if f == nil {
+				f = &best{Found: Found{Record: records.at(s.Doc), Score: math.Inf(-1), None: math.Inf(1)}, first: -1}
+				byDoc[s.Doc] = f
+			}
+			f.windows++
+			f.Nats += float64(nll[k])
+			row := int(s.Row) * c.T
+			of := func(position int32, which int) float64 { return float64(logits[2*(row+int(position))+which]) }
+			f.None = min(f.None, of(s.First, 0)+of(s.First, 1))
+			w := s.Window
+			candidates := func(which int) []int32 {
+				list := make([]int32, w.Tokens)
+				for i := range list {
+					list[i] = w.Second + int32(i)
+				}
+				slices.SortStableFunc(list, func(a, b int32) int { return cmp.Compare(of(b, which), of(a, which)) })
+				return list[:min(bestTokens, len(list))]
+			}
+			lasts := candidates(1)
+			for _, first := range candidates(0) {
+				for _, last := range lasts {
+					if last < first || last-first >= longestAnswer {
+						continue
+					}
+					if score := of(first, 0) + of(last, 1); score > f.Score {
+						f.Score, f.first, f.last = score, int(w.From+first-w.Second), int(w.From+last-w.Second)
+					}
+				}
+			}
+		}
+		if progress != nil {
+			progress(int64(len(byDoc)), records.n)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	t, tok := data.TaskOf(c.Objective), Ordinary(c.Tokenizer)
+	for i := range records.Rows() {
+		f := byDoc[i]
+		if f == nil {
+			continue
+		}
+		if f.windows > 1 {
+			windowed++
+			f.Nats /= float64(f.windows)
+		}
+		if f.first >= 0 {
+			r, err := records.Record(i)
+			if err != nil {
+				return nil, 0, fmt.Errorf("eval: %w", err)
+			}
+			e, err := t.Example(&r)
+			if err != nil {
+				return nil, 0, fmt.Errorf("eval: %w", err)
+			}
+			_, at := tok.(interface {
+				Place(text string) ([]int32, []tokenizer.Offset)
+			}).Place(e.Pair) // which the loader has looked for
+			f.First, f.Last = at[f.first].Start, at[f.last].End
+		}
+		out = append(out, f.Found)
+	}
+	return out, windowed, nil
+}
+
+// An exam has questions with their true answers, by context, and how they are scored.
+type exam struct {
+	list    []task.Example
+	groups  metric.Groups // questions of one context
+	script  metric.QAScript
+	metrics []string // that are wanted; none: those of the script
+}
+
+// exam reads the questions of records. Where the task names no metrics, the script is SQuAD 2's if some
+// question has no answer, else KorQuAD's if most letters of the contexts are Hangul, else SQuAD's.
+func (y *Yardstick) exam(list []Found) (*exam, error) {
+	x := &exam{metrics: data.TaskOf(y.Config.Objective).Metrics}
+	contexts := map[string]int{}
+	letters, hangul := 0, 0
+	for _, f := range list {
+		e, _, err := y.example(y.Split, f.Record)
+		if err != nil {
+			return nil, err
+		}
+		if _, ok := contexts[e.Pair]; !ok {
+			contexts[e.Pair] = len(contexts)
+			for _, r := range e.Pair {
+				if unicode.IsLetter(r) {
+					letters++
+				}
+				if unicode.Is(unicode.Hangul, r) {
+					hangul++
+				}
+			}
+		}
+		if len(e.Answers) == 0 {
+			x.script = metric.SQuAD2
+		}
+		x.list, x.groups = append(x.list, e), append(x.groups, contexts[e.Pair])
+	}
+	if x.script == metric.SQuAD && 2*hangul > letters {
+		x.script = metric.KorQuAD
+	}
+	if len(x.metrics) > 0 {
+		name, _, _ := strings.Cut(x.metrics[0], "_")
+		for s, known := range metric.QAScripts {
+			if known == name {
+				x.script = metric.QAScript(s)
+			}
+		}
+	}
+	return x, nil
+}
+
+// figures score answers by question.
+func (x *exam) figures(answers []string) ([]metric.Figure, error) {
+	truth := make([][]string, len(x.list))
+	for i := range truth {
+		truth[i] = x.list[i].Answers
+	}
+	a, err := metric.ScoreAnswers(answers, truth, x.script, x.groups)
+	if err != nil {
+		return nil, err
+	}
+	out := []metric.Figure{a.F1, a.ExactMatch}
+	for _, f := range []*metric.Figure{a.HasF1, a.HasExactMatch, a.NoAnswer} {
+		if f != nil && len(x.metrics) == 0 {
+			out = append(out, *f)
+		}
+	}
+	if len(x.metrics) == 0 {
+		return out, nil
+	}
+	var some []metric.Figure
+	for _, name := range x.metrics {
+		k := slices.IndexFunc(out, func(f metric.Figure) bool { return f.Name == name })
+		if k < 0 {
+			return nil, fmt.Errorf("eval: %s beside metrics of another script: %s", name, strings.Join(x.metrics, ", "))
+		}
+		some = append(some, out[k])
+	}
+	return some, nil
+}
+
+// answers are the texts of what was found; none where that is likelier and may be.
+func (x *exam) answers(list []Found) []string {
+	out := make([]string, len(list))
+	for i, f := range list {
+		if x.script != metric.SQuAD2 || f.Score >= f.None {
+			out[i] = x.list[i].Pair[f.First:f.Last]
+		}
+	}
+	return out
+}
+
+func (y *Yardstick) find(ctx context.Context, net *model.Network, progress func(done, total int64)) (list []Found, x *exam, figures []metric.Figure, scored *metric.Scored, err error) {
+	list, windowed, err := FindAnswers(ctx, net, y.Config, y.Limit, progress)
+	if err != nil {
+		return nil, nil, nil, nil, err
+	}
+	if len(list) == 0 {
+		return nil, nil, nil, nil, fmt.Errorf("eval: no question of split %s can be scored", y.Split.Name)
+	}
+	if x, err = y.exam(list); err != nil {
+		return nil, nil, nil, nil, err
+	}
+	figures, err = x.figures(x.answers(list))
+	scored = y.scored(&y.Config, len(list), windowed)
+	scored.Cut = false // contexts are read in windows
+	return list, x, figures, scored, err
+}
+
+func (questions) Validate(ctx context.Context, y *Yardstick, net *model.Network, _ bool) (*Validation, error) {
+	list, _, figures, scored, err := y.find(ctx, net, nil)
+	if err != nil {
+		return nil, err
+	}
+	loss := 0.0
+	for _, f := range list {
+		loss += f.Nats / float64(len(list))
+	}
+	return &Validation{
+		Loss: metric.Number(loss), BitsPerByte: metric.Missing, Accuracy: metric.Missing, Metrics: map[string]float64{valAnswerF1: figures[0].Value},
+		Note: fmt.Sprintf("validation F1 %.3f", figures[0].Value), Scored: scored,
+	}, nil
+}
+
+// Score gives exact match and F1, with intervals over contexts, beside baselines on the same questions.
+func (questions) Score(ctx context.Context, y *Yardstick, net, random *model.Network, beside []string) ([]metric.Evaluation, []metric.ByLabel, error) {
+	bar := y.watch("answering questions", "documents")
+	list, x, mine, scored, err := y.find(ctx, net, bar.progress)
+	bar.end()
+	if err != nil {
+		return nil, nil, err
+	}
+	var out []metric.Evaluation
+	for i := range mine {
+		out = append(out, mine[i].Evaluation(y.Split.Name+" questions", scored))
+	}
+	for _, name := range beside {
+		var theirs []metric.Figure
+		switch {
+		case name == slidingWindow.Name:
+			answers, err := y.slidingWindow(ctx, x)
+			if err != nil {
+				return nil, nil, err
+			}
+			if theirs, err = x.figures(answers); err != nil {
+				return nil, nil, err
+			}
+		case name == randomInit.Name && random != nil:
+			others, _, err := FindAnswers(ctx, random, y.Config, y.Limit, nil)
+			if err != nil {
+				return nil, nil, err
+			}
+			if len(others) != len(list) {
+				return nil, nil, fmt.Errorf("eval: the model of %s scores %d questions, not %d", name, len(others), len(list))
+			}
+			if theirs, err = x.figures(x.answers(others)); err != nil {
+				return nil, nil, err
+			}
+		default:
+			continue
+		}
+		for i := range out {
+			out[i].Baselines = append(out[i].Baselines, mine[i].Against(name, &theirs[i]))
+		}
+	}
+	return out, nil, nil
+}
+
+// slidingWindow answers the questions by the baseline, fitted to the training split.
+func (y *Yardstick) slidingWindow(ctx context.Context, x *exam) ([]string, error) {
+	list, err := y.examples(ctx, y.Corpus.Train)
+	if err != nil {
+		return nil, err
+	}
+	var train []Question
+	for _, e := range list {
+		train = append(train, Question{e.Text, e.Pair, e.Answers})
+	}
+	m, err := FitSlidingWindow(train, fittedQuestions, x.script)
+	if err != nil {
+		return nil, err
+	}
+	y.Say(fmt.Sprintf("%s: answers of %d words, chosen on training", slidingWindow.Name, m.words))
+	out := make([]string, len(x.list))
+	for i, e := range x.list {
+		first, last := m.Predict(e.Text, e.Pair)
+		out[i] = e.Pair[first:last]
+	}
+	return out, nil
+}
+
+// fittedQuestions are enough to choose the form of the baseline.
+const fittedQuestions = 200

@@ -1,0 +1,78 @@
+package eval
+
+import (
+	"testing"
+
+	"hone/data/task"
+	"hone/eval/metric"
+)
+
+// No answer is given where the first token of a window is likelier than the best answer, if questions may have
+// none; and questions of one context are one group.
+func TestExam(t *testing.T) {
+	x := &exam{
+		list:   []task.Example{{Pair: "Anna Berg", Answers: []string{"Anna"}}, {Pair: "Anna Berg"}, {Pair: "Otto", Answers: []string{"Otto"}}},
+		groups: metric.Groups{0, 0, 1}, script: metric.SQuAD2,
+	}
+	list := []Found{{First: 0, Last: 4, Score: 3, None: 1}, {First: 5, Last: 9, Score: 1, None: 2}, {First: 0, Last: 4, Score: 2, None: 2}}
+	answers := x.answers(list)
+	if answers[0] != "Anna" || answers[1] != "" || answers[2] != "Otto" {
+		t.Errorf("answers %q", answers)
+	}
+	figures, err := x.figures(answers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, f := range figures {
+		names = append(names, f.Name)
+		if f.Value != 1 || f.Hi != 1 || f.Lo > 0.5 {
+			t.Errorf("%s %+v", f.Name, f.Estimate)
+		}
+	}
+	if len(names) != 5 || names[0] != "squad2_f1" {
+		t.Errorf("figures %q", names)
+	}
+	x.script = metric.SQuAD
+	if answers := x.answers(list); answers[1] != "Berg" {
+		t.Errorf("answers of SQuAD 1 %q", answers)
+	}
+	x.script, x.metrics = metric.SQuAD2, []string{"squad2_exact_match"}
+	if figures, err = x.figures(answers); err != nil || len(figures) != 1 || figures[0].Name != "squad2_exact_match" {
+		t.Errorf("%v, %v", figures, err)
+	}
+	x.metrics = []string{"squad2_f1", "korquad_f1"}
+	if _, err = x.figures(answers); err == nil {
+		t.Error("metrics of two scripts")
+	}
+}
+
+// A word without a token continues the entity that its neighbours are of.
+func TestTaggedLabels(t *testing.T) {
+	names := []string{"B-A", "I-A", "O"}
+	b, i, o := []float64{.8, .1, .1}, []float64{.1, .8, .1}, []float64{.1, .1, .8}
+	d := Tagged{Probs: [][]float64{b, nil, i, nil, o, nil}}
+	got := d.Labels([]string{"강", " ", "원", " ", "은", "\u200b", "또"}, names)
+	for k, want := range []string{"B-A", "I-A", "I-A", "O", "O", "O", "O"} {
+		if got[k] != want {
+			t.Errorf("labels %q: word %d is not %s", got, k, want)
+		}
+	}
+	if got := (&Tagged{}).Labels([]string{"a"}, []string{"NOUN", "VERB"}); got[0] != "" {
+		t.Errorf("a word behind the row's end is %q", got[0])
+	}
+	g := &tagging{words: [][]string{{"강", " ", "원"}}, truth: [][]string{{"B-A", "I-A", "I-A"}}, predicted: [][]string{{"B-A", "I-A", "I-A"}}, names: names}
+	figures, err := g.figures()
+	if err != nil || len(figures) != 6 || figures[3].Name != "klue_entity_macro_f1" || figures[5].Name != "accuracy" {
+		t.Errorf("%d figures, %v", len(figures), err)
+	}
+	g.names = []string{"NOUN", "VERB"}
+	g.truth, g.predicted = [][]string{{"NOUN", "VERB", "NOUN"}}, [][]string{{"NOUN", "VERB", ""}}
+	if figures, err = g.figures(); err != nil || len(figures) != 1 || figures[0].Value != 2.0/3 {
+		t.Errorf("%+v, %v", figures, err)
+	}
+	g.metrics = []string{"entity_f1"}
+	if _, err = g.figures(); err == nil {
+		t.Error("entities of parts of speech")
+	}
+}
