@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"hone/checkpoint/gguf"
 	"hone/trainer/exec"
 	"hone/trainer/exec/cpu"
 	"hone/trainer/model"
@@ -27,15 +28,20 @@ var writers = map[string]string{
 	"xlnet":             `"d_model": 32, "n_layer": 2, "n_head": 4, "d_inner": 48, "initializer_range": 0.4`,
 	"xlnet, remembers":  `"d_model": 32, "n_layer": 2, "n_head": 4, "d_inner": 48, "initializer_range": 0.4, "use_mems_train": true, "mem_len": 7`,
 	"t5":                t5Keys + `, "initializer_factor": 3`,
+	"llama, q8_0":       roundKeys,
+	"llama, q4_0":       roundKeys,
+	"llama, q8_0 int8":  roundKeys,
+	"llama, q4_1 int8":  roundKeys,
 	"t5, output matrix": t5Keys + `, "initializer_factor": 2, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": false, "num_decoder_layers": 3`,
 }
 
 const (
 	decoderKeys = `"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 160`
+	roundKeys   = `"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 160, "initializer_range": 0.3`
 	t5Keys      = `"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4`
 )
 
-// writer is a generator with one of the writers.
+// writer is a generator with one of the writers, as it is opened for writing.
 func writer(t testing.TB, name string, o cpu.Options) *Generator {
 	t.Helper()
 	dev, err := cpu.New(o)
@@ -49,7 +55,18 @@ func writer(t testing.TB, name string, o cpu.Options) *Generator {
 func writerOn(t testing.TB, dev exec.Device, name string) *Generator {
 	t.Helper()
 	kind, _, _ := strings.Cut(name, ",")
-	g := random(t, dev, fmt.Sprintf(`"model_type": %q, "vocab_size": 27, %s`, kind, writers[name]), model.Options{})
+	o := model.Options{Inference: true, Int8: strings.HasSuffix(name, "int8")}
+	for _, dt := range []exec.DType{exec.Q8_0, exec.Q4_0, exec.Q4_1} {
+		if strings.Contains(name, dt.String()) {
+			o.Stored = func(name string) exec.DType {
+				if strings.HasSuffix(name, "_proj.weight") {
+					return dt
+				}
+				return exec.F32
+			}
+		}
+	}
+	g := random(t, dev, fmt.Sprintf(`"model_type": %q, "vocab_size": 27, %s`, kind, writers[name]), o)
 	if g.Ends = []int32{26}; g.how == model.Answered {
 		g.After = g.Ends
 	}
@@ -70,11 +87,39 @@ func random(t testing.TB, dev exec.Device, keys string, o model.Options) *Genera
 	if err := net.Init(4); err != nil {
 		t.Fatal(err)
 	}
+	if o.Stored != nil {
+		quantise(t, net)
+	}
 	g, err := New(net, letters{}, Settings{Starts: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return g
+}
+
+// quantise gives the quantised weights, which Init leaves zero, those that Init gives to floats.
+func quantise(t testing.TB, net *model.Network) {
+	t.Helper()
+	floats, err := model.NewNetwork(net.Memory().Device(), exec.F32, net.Config(), model.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := floats.Init(4); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range net.Layout().Params {
+		if !p.DType.Quantized() {
+			continue
+		}
+		kind, err := gguf.TypeNamed(strings.ToUpper(p.DType.String()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		values, blocks := make([]float32, p.Elems), make([]byte, p.DType.Bytes(p.Elems))
+		if err := errors.Join(floats.Weight(p.Name, values), gguf.Quantize(kind, blocks, values), net.SetBlocks(p.Name, blocks)); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // A trace is a text and the logits of each of its tokens.
@@ -162,13 +207,22 @@ func checkApart(t *testing.T, name string) {
 			t.Errorf("only the texts %v: a test that sees nothing", kinds)
 		}
 	}
+	whole, err := g.net, error(nil)
+	if !strings.Contains(name, ", q") { // by a network as it is trained
+		if whole, err = model.NewNetwork(g.net.Memory().Device(), exec.F32, g.net.Config(), model.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := whole.Init(4); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for i, w := range want { // of a pass over the whole, without caches
 		text, source := slices.Clone(requests[i].Prompt), []int32(nil)
 		if g.how == model.Answered {
 			text, source = []int32{0}, text
 		}
 		for k, id := range append(w.result.IDs[:len(w.result.IDs):len(w.result.IDs)], -1) {
-			if logits := w.logits[min(k*27, len(w.logits)):]; len(logits) >= 27 && !slices.Equal(logits[:27], pass(t, g.net, text, source)) {
+			if logits := w.logits[min(k*27, len(w.logits)):]; len(logits) >= 27 && !slices.Equal(logits[:27], pass(t, whole, text, source)) {
 				t.Errorf("request %d: token %d has other logits in a pass over the whole", i, k)
 			}
 			text = append(text, id)
