@@ -890,3 +890,70 @@ func TestGradientsAreAllocatedForTraining(t *testing.T) {
 		t.Errorf("%d bytes after training, want %d, of parameters and gradients", got, want)
 	}
 }
+
+// T5's decoder gives the logits of the reference from caches: the encoder has read both texts in one run, and the
+// decoder reads its own in pieces, side by side.
+func TestDecodeBehindEncoder(t *testing.T) {
+	for _, name := range []string{"t5", "t5v1_1"} {
+		r := readReference(t, name)
+		for _, kernels := range kernelSets(t) {
+			n := network(t, cpu.Options{Threads: 2, Kernels: kernels}, exec.F32, r.Config, r.options(LanguageModel))
+			r.load(t, n)
+			var first []float64
+			for _, cuts := range [][]int{{7}, {1, 1, 1, 1, 1, 1, 1}, {3, 4}} {
+				s, err := n.NewSession(2, 16)
+				if err != nil {
+					t.Fatal(err)
+				}
+				x, err := s.Executor(Encode, 32)
+				if err != nil {
+					t.Fatal(err)
+				}
+				f := &Feed{}
+				put := func(token, position, sequence int32) {
+					f.Tokens, f.Positions, f.Sequences = append(f.Tokens, token), append(f.Positions, position), append(f.Sequences, sequence)
+				}
+				for b, row := range r.Encoder {
+					for i, id := range row[:r.EncoderLengths[b]] {
+						put(id, int32(i), int32(b))
+						f.Segments = append(f.Segments, int32(b))
+					}
+				}
+				for len(f.Tokens) < 32 {
+					put(-1, -1, 0)
+					f.Segments = append(f.Segments, -1)
+				}
+				run(t, n, x, f)
+				var got, want []float64
+				from := 0
+				for _, count := range cuts {
+					f = &Feed{}
+					for b, row := range r.IDs {
+						for i := from; i < from+count; i++ {
+							put(row[i], int32(i), int32(b))
+							f.EncoderLast = append(f.EncoderLast, int32(r.EncoderLengths[b]-1))
+						}
+						f.Pool = append(f.Pool, int32(len(f.Tokens)-1))
+					}
+					from += count
+					if x, err = s.Executor(Decode, len(f.Tokens)); err != nil {
+						t.Fatal(err)
+					}
+					run(t, n, x, f)
+					got = append(got, read(t, x, "logits")...)
+					for b := range r.IDs {
+						at := (b*len(r.IDs[0]) + from - 1) * r.Config.VocabSize
+						want = append(want, r.values["T5ForConditionalGeneration/logits"][at:at+r.Config.VocabSize]...)
+					}
+				}
+				compare(t, name+" "+kernels+" decoded logits", got, want, parity[exec.F32])
+				last := got[len(got)-2*r.Config.VocabSize:]
+				if first == nil {
+					first = last
+				} else if !slices.Equal(first, last) {
+					t.Errorf("%s %s: pieces of %v give other bits", name, kernels, cuts)
+				}
+			}
+		}
+	}
+}
