@@ -360,10 +360,15 @@ func (s *talk) command(ctx context.Context, line string) error {
 		}
 		s.t.say("taken back: " + question)
 	case "retry":
+		before := s.Conversation
 		if !s.Retract() {
 			return errors.New("/retry: there is no message to answer")
 		}
-		return s.answer(ctx)
+		err := s.answer(ctx)
+		if err != nil && s.Asked() {
+			s.Conversation = before
+		}
+		return err
 	case "save":
 		return s.save(rest)
 	case "load":
@@ -423,9 +428,11 @@ func (s *talk) load(path string) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	s.Conversation = chat.Conversation{Messages: messages}
-	s.owns(path)
 	for _, key := range ignored {
 		s.t.say(fmt.Sprintf("%s: the key %s is not followed", path, key))
+	}
+	if len(ignored) == 0 { // or they would be lost
+		s.owns(path)
 	}
 	said := fmt.Sprintf("loaded: %d messages", len(messages))
 	if s.Asked() {
