@@ -9,7 +9,7 @@ import (
 // peakKernels are the loops that measure the processor.
 type peakKernels struct {
 	fmaLoop  func(n int)               // 12·lanes multiply-adds a round
-	readLoop func(n int, src *float32) // n a multiple of 4·lanes
+	readLoop func(n int, src *float32) // n a multiple of 128
 }
 
 // PeakFLOPS measures the float32 GFLOP/s, a multiply and an add counted as two, of instructions that do not wait for
