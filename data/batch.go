@@ -26,6 +26,7 @@ type Seq struct {
 	Part             int32 // corpus of the mixture
 	Doc              int64 // record number in it
 	Window           Window
+	Cut              bool // of a task: the example was too long, so that not all of it is here
 }
 
 // A Window is what a sequence has of a context, of questions: from position Second of the row on, the tokens

@@ -168,6 +168,7 @@ type packed struct {
 	goals []float32 // a number, or 1 for each label that applies, else 0
 	right int       // of the sequences, where they are choices
 	tags  []int32   // labels of the words
+	cut   bool      // it did not fit
 }
 
 // A sequence is what a model reads at once.
@@ -315,7 +316,7 @@ func (c *exampleRows) fill(b *Batch, row int) (targets int, err error) {
 			}
 			b.Seqs = append(b.Seqs, Seq{
 				Row: int32(row), First: int32(first), Last: int32(first + size - 1), Label: p.label, Pair: -1,
-				Part: int32(p.part), Doc: p.doc, Window: s.window.at(first),
+				Part: int32(p.part), Doc: p.doc, Window: s.window.at(first), Cut: p.cut,
 			})
 			b.Goals = append(b.Goals, p.goals...)
 			first += size
@@ -406,7 +407,7 @@ func (c *exampleRows) next(at *Cursor, p *packed) (n int, err error) {
 		r.stats.Empty++
 		return 0, nil
 	}
-	if cut > 0 {
+	if p.cut = cut > 0; p.cut {
 		r.stats.Truncated++
 		r.stats.TruncatedTokens += int64(cut)
 	}

@@ -31,6 +31,7 @@ type Config struct {
 	// without BOS acts in the same way in next-token prediction: the first token of a
 	// document is predicted from the end token of the one before.
 	BOS, EOS, Separator string
+	Bare                bool // no special tokens stand around documents, and none of these is given
 	// Pad is the special token that fills rows and that starts the text of a decoder; "":
 	// the last one given of those above.
 	Pad string
@@ -89,7 +90,7 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.Window, 1024)
 	setDefault(&c.MaxSeqs, max(8, c.T/8))
 	setDefault(&c.World, 1)
-	if c.BOS == "" && c.EOS == "" && c.Separator == "" {
+	if c.BOS == "" && c.EOS == "" && c.Separator == "" && !c.Bare {
 		c.Separator = "<|endoftext|>"
 	}
 	c.Objective.defaults(&c)

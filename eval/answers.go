@@ -24,6 +24,7 @@ func (answers) scores(o data.Objective) bool {
 }
 
 func (answers) Baselines() []Baseline                { return []Baseline{copySource, dictionary, lead1, lead3} }
+func (answers) predicts([]string) *predicted         { return nil }
 func (answers) Best(bool) (name string, higher bool) { return valLoss, false }
 func (answers) what(*data.Config) string             { return "the answer to each" }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"hone/data"
+	"hone/data/source"
 	"hone/data/task"
 	"hone/eval/metric"
 	"hone/trainer/model"
@@ -32,8 +33,18 @@ func (o *Output) best() int {
 	return best
 }
 
-func (choices) scores(o data.Objective) bool         { return chosen.scores(o) }
-func (choices) Baselines() []Baseline                { return []Baseline{randomChoice, longestChoice, randomInit} }
+func (choices) scores(o data.Objective) bool { return chosen.scores(o) }
+func (choices) Baselines() []Baseline        { return []Baseline{randomChoice, longestChoice, randomInit} }
+
+// The choice itself is predicted. Probabilities are in the order of the choices.
+func (choices) predicts([]string) *predicted {
+	columns := []source.Column{source.Texts("prediction"), source.Numbers("probability"), source.Lists(source.Numbers("probabilities"))}
+	return &predicted{columns: columns, confident: 1, values: func(o *Output, e *task.Example) []any {
+		p := softmax(o.Logits)
+		return []any{e.Choices[o.best()], p[o.best()], anyOf(p)}
+	}}
+}
+
 func (choices) Best(bool) (name string, higher bool) { return chosen.best(), true }
 func (choices) what(*data.Config) string             { return "the right choice of each" }
 

@@ -29,6 +29,13 @@ func (labels) Baselines() []Baseline { return []Baseline{majority, naiveBayes, t
 
 func (labels) what(*data.Config) string { return "the label of each" }
 
+func (labels) predicts(labels []string) *predicted {
+	return &predicted{columns: probable(labels), confident: 1, values: func(o *Output, _ *task.Example) []any {
+		p := softmax(o.Logits)
+		return []any{labels[o.best()], p[o.best()], anyOf(p)}
+	}}
+}
+
 func (labels) Best(bool) (name string, higher bool) { return valAccuracy, true }
 
 func (labels) Validate(ctx context.Context, y *Yardstick, net *model.Network, _ bool) (*Validation, error) {

@@ -2,10 +2,12 @@ package eval
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
 
 	"hone/data"
+	"hone/data/source"
 	"hone/data/task"
 	"hone/eval/metric"
 	"hone/trainer/model"
@@ -25,8 +27,21 @@ var labelSets = judge{kind: task.MultiLabel, of: "labels", figures: func(list []
 	return []metric.Figure{m.MicroF1, m.MacroF1, m.ExactMatch}, err
 }}
 
-func (marks) scores(o data.Objective) bool         { return labelSets.scores(o) }
-func (marks) Baselines() []Baseline                { return []Baseline{majority, randomInit} }
+func (marks) scores(o data.Objective) bool { return labelSets.scores(o) }
+func (marks) Baselines() []Baseline        { return []Baseline{majority, randomInit} }
+func (marks) predicts(labels []string) *predicted {
+	columns := []source.Column{source.Lists(source.Texts("prediction")), probabilities(labels)}
+	return &predicted{columns: columns, values: func(o *Output, _ *task.Example) []any {
+		set, p := []any{}, make([]float64, len(labels))
+		for k, v := range o.Logits {
+			if p[k] = 1 / (1 + math.Exp(-float64(v))); v > 0 {
+				set = append(set, labels[k])
+			}
+		}
+		return []any{set, anyOf(p)}
+	}}
+}
+
 func (marks) Best(bool) (name string, higher bool) { return labelSets.best(), true }
 func (marks) what(*data.Config) string             { return "the labels of each, those above probability 0.5" }
 

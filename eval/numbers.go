@@ -5,6 +5,7 @@ import (
 
 	"hone/data"
 	"hone/data/corpus"
+	"hone/data/source"
 	"hone/data/task"
 	"hone/eval/metric"
 	"hone/trainer/model"
@@ -22,8 +23,14 @@ var numbered = judge{kind: task.Regression, of: "numbers", figures: func(list []
 	return []metric.Figure{r.Spearman, r.Pearson, r.MSE}, err
 }}
 
-func (numbers) scores(o data.Objective) bool         { return numbered.scores(o) }
-func (numbers) Baselines() []Baseline                { return []Baseline{meanValue, wordOverlap, randomInit} }
+func (numbers) scores(o data.Objective) bool { return numbered.scores(o) }
+func (numbers) Baselines() []Baseline        { return []Baseline{meanValue, wordOverlap, randomInit} }
+func (numbers) predicts([]string) *predicted {
+	return &predicted{columns: []source.Column{source.Numbers("prediction")}, values: func(o *Output, _ *task.Example) []any {
+		return []any{float64(o.Logits[0])}
+	}}
+}
+
 func (numbers) Best(bool) (name string, higher bool) { return numbered.best(), true }
 func (numbers) what(*data.Config) string             { return "the number of each" }
 

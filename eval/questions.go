@@ -27,6 +27,8 @@ func (questions) scores(o data.Objective) bool {
 
 func (questions) Baselines() []Baseline { return []Baseline{slidingWindow, randomInit} }
 
+func (questions) predicts([]string) *predicted { return nil }
+
 func (questions) what(*data.Config) string { return "the answer to each question" }
 
 func (questions) Best(bool) (name string, higher bool) { return valAnswerF1, true }

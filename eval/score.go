@@ -160,6 +160,7 @@ type Output struct {
 	Logits []float32 // of its labels, of its choices, or its number
 	Goals  []float32 // the true number, or 1 for each label that applies; nil: it has none
 	Right  int       // of choices
+	Cut    bool      // the example was too long, so that not all of it was read
 	Loss   float64
 }
 
@@ -177,11 +178,11 @@ func Outputs(ctx context.Context, net *model.Network, c data.Config, limit int, 
 	longer, err = pooled(ctx, net, c, width, func(b *data.Batch, logits, losses []float32) {
 		if choices {
 			for k, q := range b.Questions {
-				out = append(out, Output{Record: records.at(b.Seqs[q.First].Doc), Logits: slices.Clone(logits[q.First:q.End]), Right: int(q.Right - q.First), Loss: float64(losses[k])})
+				out = append(out, Output{Record: records.at(b.Seqs[q.First].Doc), Logits: slices.Clone(logits[q.First:q.End]), Right: int(q.Right - q.First), Cut: b.Seqs[q.First].Cut, Loss: float64(losses[k])})
 			}
 		} else {
 			for k, s := range b.Seqs {
-				o := Output{Record: records.at(s.Doc), Logits: slices.Clone(logits[k*width : (k+1)*width]), Loss: float64(losses[k])}
+				o := Output{Record: records.at(s.Doc), Logits: slices.Clone(logits[k*width : (k+1)*width]), Cut: s.Cut, Loss: float64(losses[k])}
 				if len(b.Goals) == len(b.Seqs)*width {
 					o.Goals = slices.Clone(b.Goals[k*width : (k+1)*width])
 				}

@@ -24,6 +24,9 @@ type Scorer interface {
 	Validate(ctx context.Context, y *Yardstick, net *model.Network, bits bool) (*Validation, error)
 	// Best gives the metric of validation that decides which checkpoint is the best.
 	Best(bits bool) (name string, higher bool)
+	// predicts says what is predicted of an example, one of labels where they are of a set; nil:
+	// nothing is.
+	predicts(labels []string) *predicted
 	// what says in words what is scored of each document.
 	what(c *data.Config) string
 }
@@ -58,6 +61,8 @@ const (
 
 // ofText has the methods that scorers of text without labels share.
 type ofText struct{}
+
+func (ofText) predicts([]string) *predicted { return nil }
 
 func (ofText) Best(bits bool) (name string, higher bool) {
 	if bits {

@@ -25,6 +25,8 @@ func (tags) scores(o data.Objective) bool {
 
 func (tags) Baselines() []Baseline { return []Baseline{frequentLabel, randomInit} }
 
+func (tags) predicts([]string) *predicted { return nil }
+
 func (tags) what(*data.Config) string { return "the label of each word" }
 
 // A Tagged is the output of a token classifier for one document.

@@ -224,7 +224,7 @@ func (j *jsonReader) next(s *Scanner) (*Batch, error) {
 			}
 		}
 		if b.whole != nil {
-			for _, p := range s.picks[len(s.selected):] {
+			for _, p := range s.texts {
 				if v := cells[p.at]; len(p.path) == 0 && len(v) > 0 && v[0] != '"' && v[0] != 'n' {
 					return nil, fmt.Errorf("%s: column %q: %.40s is not a string", where, p.column.Name, v)
 				}

@@ -35,7 +35,7 @@ func copyRows(t *testing.T, from, to string, columns []Column, values [][]any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := table.ScanRows(context.Background())
+	s, err := table.ScanRows(context.Background(), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func values(t *testing.T, path string) (text string) {
 	for _, f := range fields {
 		text += f.Name + " " + strings.ReplaceAll(f.Type.String(), "element", "item") + "; "
 	}
-	s, err := table.ScanRows(context.Background())
+	s, err := table.ScanRows(context.Background(), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,18 +205,18 @@ func TestRowsRefuse(t *testing.T) {
 	fails(err, "out.xlsx: the end of the name says no format that rows are written in (known: .jsonl,")
 	_, err = RowsFormat("out.csv.gz")
 	fails(err, "out.csv.gz: the end")
-	_, err = table.ScanRows(context.Background(), "txt")
+	_, err = table.ScanRows(context.Background(), []string{"txt"}, nil)
 	fails(err, `no column "txt" (did you mean "text"?)`)
-	_, err = table.ScanRows(context.Background(), "n")
+	_, err = table.ScanRows(context.Background(), []string{"n"}, nil)
 	fails(err, `column "n" is int64, not text (columns of text: text, prediction, mixed)`)
-	s, err := table.ScanRows(context.Background(), "mixed")
+	s, err := table.ScanRows(context.Background(), []string{"mixed"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
 	_, err = s.Next()
 	fails(err, `in.jsonl: line 3: column "mixed": 5 is not a string`)
-	s, err = table.ScanRows(context.Background(), "text")
+	s, err = table.ScanRows(context.Background(), []string{"text"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

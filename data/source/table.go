@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -147,6 +148,7 @@ type Scanner struct {
 	selected []int     // columns that are read
 	picks    []pick    // of them; nil: they as they are
 	whole    bool      // rows are kept as they are too, see rowsOf
+	texts    []pick    // of these, columns that have text or null alone
 	at       int64     // rows read
 	err      error
 }
@@ -182,14 +184,14 @@ func (t *Table) Scan(ctx context.Context, names ...string) (*Scanner, error) {
 	return s, nil
 }
 
-// ScanRows opens a table to read all of its columns, and behind these, so that Batch.Text finds the
-// first of them at column len(t.Columns), the named ones, which must be of text: a value of another
-// type is an error. Its batches can be written by Rows.
-func (t *Table) ScanRows(ctx context.Context, texts ...string) (*Scanner, error) {
+// ScanRows opens a table to read all of its columns, for Rows to write. Behind these, from column
+// len(t.Columns) on, batches have the columns named by texts, which must be of text, where a value of
+// another type is an error, and the columns named by fields, of any type that is read.
+func (t *Table) ScanRows(ctx context.Context, texts, fields []string) (*Scanner, error) {
 	if _, err := t.carried(); err != nil {
 		return nil, err
 	}
-	read, picks, err := t.choose(texts)
+	read, picks, err := t.choose(slices.Concat(texts, fields))
 	if err != nil {
 		return nil, err
 	}
@@ -197,8 +199,8 @@ func (t *Table) ScanRows(ctx context.Context, texts ...string) (*Scanner, error)
 	for i, c := range t.Columns {
 		all[i] = pick{column: c, at: i}
 	}
-	for _, p := range picks {
-		if !p.column.Text() {
+	for i, p := range picks {
+		if i < len(texts) && !p.column.Text() {
 			return nil, fmt.Errorf("data: %s: column %q is %s, not text%s", t.Path, p.column.Name, p.column.Type, t.textHint())
 		}
 		p.at = read[p.at]
@@ -208,7 +210,7 @@ func (t *Table) ScanRows(ctx context.Context, texts ...string) (*Scanner, error)
 	if err != nil {
 		return nil, fmt.Errorf("data: %s: %w", t.Path, bare(err))
 	}
-	s.whole, s.picks = true, all
+	s.whole, s.picks, s.texts = true, all, all[len(t.Columns):][:len(texts)]
 	for i := range t.Columns {
 		s.selected = append(s.selected, i)
 	}

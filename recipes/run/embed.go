@@ -62,12 +62,12 @@ func Embed(ctx context.Context, dir string, e EmbedOptions, o Options) (*Rowed, 
 	return e.each(ctx, &labeller{
 		doing: "embedding", columns: []source.Column{source.Vectors("embedding")},
 		of: map[string]string{"model": m.Checkpoint.Manifest.SHA256, "pooling": how.String(), "prompt": prompt, "kernels": kernels, "work": "embed"},
-		label: func(ctx context.Context, texts [][]string) ([]labelledRow, error) {
-			one := make([]string, len(texts))
-			for i := range texts {
-				one[i] = texts[i][0]
+		label: func(ctx context.Context, records rowRecords) ([]labelledRow, error) {
+			texts := make([]string, len(records))
+			for i, r := range records {
+				texts[i] = r.Text
 			}
-			vectors, cut, err := embedder.Embed(ctx, one)
+			vectors, cut, err := embedder.Embed(ctx, texts)
 			if err != nil {
 				return nil, err
 			}

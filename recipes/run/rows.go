@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"hone/checkpoint/file"
+	"hone/data/corpus"
 	"hone/data/source"
 	"hone/eval"
 	"hone/recipes"
@@ -45,9 +46,19 @@ type labeller struct {
 	doing   string // in words, for the progress bar
 	of      map[string]string
 	columns []source.Column
-	// label labels some rows, each of which has its texts.
-	label func(ctx context.Context, texts [][]string) ([]labelledRow, error)
+	fields  []string // columns that it needs beside the texts, of any type
+	// label labels some rows. The first text is a record's Text; Fields has all texts and fields.
+	label func(ctx context.Context, rows rowRecords) ([]labelledRow, error)
 }
+
+// rowRecords are some rows of a file.
+type rowRecords []corpus.Record
+
+func (r rowRecords) Rows() int64                           { return int64(len(r)) }
+func (r rowRecords) Record(i int64) (corpus.Record, error) { return r[i], nil }
+
+// Where is the place of a row, for messages.
+func (r rowRecords) Where(i int64) string { return r[i].Path }
 
 // A labelledRow is what a model adds to a row.
 type labelledRow struct {
@@ -173,7 +184,7 @@ func (r *rowsRun) write(ctx context.Context, w io.Writer, format string) (err er
 	if err != nil {
 		return recipes.Input(err)
 	}
-	s, err := r.table.ScanRows(ctx, r.Text...)
+	s, err := r.table.ScanRows(ctx, r.Text, r.l.fields)
 	if err != nil {
 		return recipes.Input(err)
 	}
@@ -226,21 +237,25 @@ func (r *rowsRun) label(ctx context.Context, b *source.Batch, first, n int) (row
 	if len(rows) == n {
 		return rows, nil
 	}
-	texts := make([][]string, 0, n-len(rows))
+	records := make(rowRecords, 0, n-len(rows))
 	for row := first + len(rows); row < first+n; row++ {
-		one := make([]string, len(r.Text))
-		for k, name := range r.Text {
-			text, ok := b.Text(len(r.table.Columns)+k, row)
-			if !ok {
-				return nil, recipes.Input(fmt.Errorf("data: %s: %s: column %q has no text: it is null or missing (hint: fill it, or leave the row out)", r.table.Path, b.Where(row), name))
+		rec := corpus.Record{Path: fmt.Sprintf("%s: %s", r.table.Path, b.Where(row)), Fields: map[string]any{}}
+		for k, name := range slices.Concat(r.Text, r.l.fields) {
+			v := b.Value(len(r.table.Columns)+k, row)
+			if v != nil {
+				rec.Fields[name] = v
+			} else if k < len(r.Text) {
+				return nil, recipes.Input(fmt.Errorf("data: %s: column %q has no text: it is null or missing (hint: fill it, or leave the row out)", rec.Path, name))
 			}
-			one[k] = text
 		}
-		texts = append(texts, one)
+		if len(r.Text) > 0 {
+			rec.Text = rec.Fields[r.Text[0]].(string)
+		}
+		records = append(records, rec)
 	}
-	more, err := r.l.label(ctx, texts)
+	more, err := r.l.label(ctx, records)
 	if none := (*eval.NoTokensError)(nil); errors.As(err, &none) {
-		return nil, recipes.Input(fmt.Errorf("data: %s: %s: the text has no tokens (hint: leave the row out)", r.table.Path, b.Where(first+len(rows)+none.Text)))
+		return nil, recipes.Input(fmt.Errorf("data: %s: the text has no tokens (hint: leave the row out)", records[none.Text].Path))
 	}
 	if err != nil {
 		return nil, err

@@ -109,10 +109,20 @@ func taskYardstick(ctx context.Context, m *pretrained.Model, t *task.Task, c *co
 func taskConfig(m *pretrained.Model, t *task.Task, records corpus.Records) (data.Config, error) {
 	var ends recipes.Tokenizer
 	var err error
+	bare := false
 	tok, ok := m.Tokenizer.(*tokenizer.Pipeline)
 	if ok {
-		if ends.BOS, ends.EOS, ends.Separator, err = recipes.Framing(tok, &m.Config); err != nil {
-			return data.Config{}, fmt.Errorf("checkpoint %s: %w", m.Checkpoint.Dir, err)
+		before, after := tok.Frame()
+		// A model that labels texts reads them with what its tokenizer sets around them, as transformers does, and
+		// with nothing else.
+		if bare = len(before)+len(after) == 0 && task.Labelled(t.Kind) && t.Kind != task.TextToText; !bare {
+			c := &m.Config
+			if task.Labelled(t.Kind) && t.Kind != task.TextToText {
+				c = nil
+			}
+			if ends.BOS, ends.EOS, ends.Separator, err = recipes.Framing(tok, c); err != nil {
+				return data.Config{}, fmt.Errorf("checkpoint %s: %w", m.Checkpoint.Dir, err)
+			}
 		}
 	}
 	if m.Head.String() != t.Kind.Head() {
@@ -124,7 +134,7 @@ func taskConfig(m *pretrained.Model, t *task.Task, records corpus.Records) (data
 	length := cmp.Or(m.Config.MaxLength(), 512)
 	cfg := data.Config{
 		Records: records, Tokenizer: m.Tokenizer, T: length, BatchSize: max(1, scoredTogether/length),
-		BOS: ends.BOS, EOS: ends.EOS, Separator: ends.Separator, Encoder: m.Config.Traits().EncoderDecoder,
+		BOS: ends.BOS, EOS: ends.EOS, Separator: ends.Separator, Bare: bare, Encoder: m.Config.Traits().EncoderDecoder,
 	}
 	if !task.Labelled(t.Kind) {
 		learned := recipes.Objectives(m.Config)[0]

@@ -138,13 +138,19 @@ func (m *bert) Forward(b *graph.Builder, in Inputs) Outputs {
 	}
 	x = b.Dropout(m.norm(b, name+"LayerNorm", x), m.HiddenDropoutProb, in.Rng)
 	for i := range m.NumHiddenLayers {
-		x = m.layer(b, in, i, x)
+		x = m.layer(b, in, i, x, i == m.NumHiddenLayers-1 && m.narrow(in))
 	}
 	return m.output(b, in, x, word)
 }
 
-// layer is x = norm(x + attention(x)), then norm(x + mlp(x)).
-func (m *bert) layer(b *graph.Builder, in Inputs, i int, x *graph.Node) *graph.Node {
+// narrow says that the last layer computes, behind its attention, the pooled rows alone: a classifier reads no others. In
+// training it computes all.
+func (m *bert) narrow(in Inputs) bool {
+	return in.Rng == nil && in.Pool != nil && (m.head == Classifier || m.head == MultipleChoice)
+}
+
+// layer is x = norm(x + attention(x)), then norm(x + mlp(x)), of all rows or, narrow, of the pooled ones.
+func (m *bert) layer(b *graph.Builder, in Inputs, i int, x *graph.Node, narrow bool) *graph.Node {
 	name, n := m.names.body+fmt.Sprintf(m.names.layer, i), &m.names
 	c, inner := m.HiddenSize, m.IntermediateSize
 	b.Layer(i, fmt.Sprintf("layer.%d.attention", i))
@@ -152,6 +158,9 @@ func (m *bert) layer(b *graph.Builder, in Inputs, i int, x *graph.Node) *graph.N
 		Q:     joint(b, x, c, true, projection{name + n.query, c, m.normal()}, projection{name + n.key, c, m.normal()}, projection{name + n.value, c, m.normal()}),
 		Heads: graph.Heads{Query: m.NumAttentionHeads, KV: m.NumAttentionHeads}, T: in.T, Segments: in.Segments, Order: in.Order, Dropout: m.AttentionProbsDropoutProb, Rng: in.Rng,
 	})
+	if narrow {
+		a, x = b.Embed(a, in.Pool), b.Embed(x, in.Pool) // (S,C)
+	}
 	a = b.Dropout(linear(b, name+n.attention, m.normal(), a, c, c, true), m.HiddenDropoutProb, in.Rng)
 	x = m.norm(b, name+n.attentionNorm, b.Add(a, x))
 	b.Layer(i, fmt.Sprintf("layer.%d.mlp", i))
@@ -196,7 +205,9 @@ func (m *bert) output(b *graph.Builder, in Inputs, x, word *graph.Node) (out Out
 
 // pooled is the pooler's output for each sequence, from its first token, [CLS]: (R,C) -> (S,C).
 func (m *bert) pooled(b *graph.Builder, in Inputs, x *graph.Node) *graph.Node {
-	x = b.Embed(x, in.Pool)
+	if !m.narrow(in) {
+		x = b.Embed(x, in.Pool)
+	}
 	if m.names.classifier != "classifier" { // RoBERTa's: dropout before both matrices
 		x = b.Dropout(x, m.classifierDropout, in.Rng)
 	}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"hone/recipes/run"
+)
+
+func newPredict(t *terminal) *cobra.Command {
+	var o run.PredictOptions
+	var read readFlags
+	c := &cobra.Command{
+		Use:   "predict MODEL FILE|- [-o OUT]",
+		Short: "add what a model predicts to the rows of a file",
+		Long: `Adds what a model predicts of each row to the rows of a file. Rows stay in order, with all their
+columns. The new columns are, as the kind of task has them:
+
+  prediction     the label; a list of labels; a number; the chosen text
+  probability    of the prediction
+  probabilities  of each label, or in their order of the choices
+  truncated      true where the text was too long for the model, so that only a part was read
+
+MODEL is a checkpoint, a stage of a run, a Hugging Face directory or hf:ORG/NAME, with a head that
+classifies or gives a number. It reads the columns that it was trained on.
+
+` + rowsHelp,
+		Example: "  printf '{\"text\": \"Package http provides HTTP\"}\\n' > new.jsonl\n  hone predict runs/quickstart/finetune new.jsonl\n  hone predict runs/quickstart/finetune new.jsonl -o labels.csv --abstain 0.9",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			return t.rows(c, args, &o.RowsOptions, &read, func(dir string, ro run.Options) (*run.Rowed, error) {
+				return run.Predict(c.Context(), dir, o, ro)
+			})
+		},
+	}
+	addRowsFlags(c, &o.RowsOptions, &read)
+	f := c.Flags()
+	f.Float64Var(&o.Abstain, "abstain", 0, "leave prediction null where its probability is lower")
+	f.StringVar(&o.Task, "task", "", "name or file of the task (default: the one that the model was trained for)")
+	return c
+}

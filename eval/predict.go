@@ -1,0 +1,116 @@
+package eval
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"hone/data"
+	"hone/data/corpus"
+	"hone/data/source"
+	"hone/data/task"
+	"hone/trainer/model"
+)
+
+// A Predictor adds to records what a model predicts of them, as values of columns. What it predicts
+// of a record has the same bits whichever others are given with it.
+type Predictor struct {
+	Columns []source.Column
+	net     *model.Network
+	c       data.Config
+	of      *predicted
+}
+
+// predicted is what is predicted by a kind of task: its columns, and their values. The last column,
+// truncated, is not among them.
+type predicted struct {
+	columns   []source.Column
+	values    func(o *Output, e *task.Example) []any
+	confident int // the column with the probability of the prediction, which is the first; 0: there is none
+}
+
+// NewPredictor predicts by the objective of c, which has a task, whose records may lack labels.
+func NewPredictor(net *model.Network, c data.Config) (*Predictor, error) {
+	p := &Predictor{net: net, c: c, of: ScorerOf(c.Objective).predicts(c.Labels)}
+	if p.of == nil {
+		return nil, fmt.Errorf("eval: there is nothing to predict for %v", c.Objective)
+	}
+	p.c.Unlabelled = true
+	p.Columns = append(slices.Clone(p.of.columns), source.Truths("truncated"))
+	return p, nil
+}
+
+// Confident reports whether a prediction has a probability.
+func (p *Predictor) Confident() bool { return p.of.confident > 0 }
+
+// A Predicted has the values of the columns for a record.
+type Predicted struct {
+	Values    []any
+	Cut       bool // it was too long, so that not all of it was read
+	Abstained bool // the prediction is less probable than it has to be
+	Empty     bool // it has no text, and nothing is predicted
+}
+
+// Predict gives the values for all records, in their order. A prediction of a probability below
+// least is null.
+func (p *Predictor) Predict(ctx context.Context, records corpus.Records, least float64) ([]Predicted, error) {
+	c := p.c
+	c.Records = records
+	list, _, err := Outputs(ctx, p.net, c, 0, nil)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Predicted, records.Rows())
+	for i := range out {
+		out[i] = Predicted{Values: make([]any, len(p.Columns)), Empty: true}
+		out[i].Values[len(p.Columns)-1] = false
+	}
+	for i := range list {
+		o := &list[i]
+		for _, v := range o.Logits {
+			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+				return nil, errors.New("eval: the model gives an output that is no finite number: its weights are damaged")
+			}
+		}
+		r, err := records.Record(o.Record)
+		if err != nil {
+			return nil, err
+		}
+		e, err := data.TaskOf(c.Objective).Example(&r)
+		if err != nil {
+			return nil, err
+		}
+		values := append(p.of.values(o, &e), o.Cut)
+		now := Predicted{Values: values, Cut: o.Cut}
+		if k := p.of.confident; k > 0 && values[k].(float64) < least {
+			values[0], now.Abstained = nil, true
+		}
+		out[o.Record] = now
+	}
+	return out, nil
+}
+
+// probable gives the columns of a prediction that is one of labels.
+func probable(labels []string) []source.Column {
+	return []source.Column{source.Texts("prediction"), source.Numbers("probability"), probabilities(labels)}
+}
+
+// probabilities is a column of the probability of each label.
+func probabilities(labels []string) source.Column {
+	fields := make([]source.Column, len(labels))
+	for i, l := range labels {
+		fields[i] = source.Numbers(l)
+	}
+	return source.Structs("probabilities", fields...)
+}
+
+// anyOf are floats as values of a column.
+func anyOf(p []float64) []any {
+	out := make([]any, len(p))
+	for i, v := range p {
+		out[i] = v
+	}
+	return out
+}
