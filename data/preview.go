@@ -18,7 +18,8 @@ import (
 //
 // For hidden tokens, [<|mask|>→the] shows the input and the target; in a permutation,
 // [the@3] is predicted third. For an encoder-decoder, the input of the encoder is above the
-// output of the decoder. A bar, ┃, ends a prefix.
+// output of the decoder. A bar, ┃, ends a prefix. A word that has a label is shown as [word→label], and of
+// a question's context the answer is in brackets; if it has none there, the first token is.
 func Preview(w io.Writer, b *Batch, tok tokenizer.Tokenizer, colour bool) error {
 	p := previewer{bufio.NewWriter(w), b, tok, colour}
 	size, filled := len(b.Dec.Segments)+len(b.Enc.Segments), int64(len(b.Dec.Segments)+len(b.Enc.Segments))-b.Dec.padding()-b.Enc.padding()
@@ -37,6 +38,10 @@ func Preview(w io.Writer, b *Batch, tok tokenizer.Tokenizer, colour bool) error 
 			for i := first; i <= last; i++ {
 				p.show(p.piece(b.Targets[i]), b.Weights[i], i%2 == 0)
 			}
+		case b.Words != nil:
+			p.labelled(first, last)
+		case s.Window.Tokens > 0:
+			p.answered(first, last, at+int(s.Window.Start), at+int(s.Window.End))
 		case b.Objective.layout().shifted:
 			p.shifted(first, last)
 		default:
@@ -134,6 +139,30 @@ func (p *previewer) inPlace(first, last int) {
 			}
 		}
 		p.show(text, weight, i%2 == 0)
+	}
+}
+
+// labelled shows a sequence of words, each of which has a label at its first token.
+func (p *previewer) labelled(first, last int) {
+	b := p.b
+	for i := first; i <= last; i++ {
+		text, weight := p.piece(b.Dec.Tokens[i]), float32(0)
+		if k := b.Targets[i]; k >= 0 {
+			text, weight = text+"→"+printable(b.LabelNames[k]), b.Weights[i]
+		}
+		p.show(text, weight, i%2 == 0)
+	}
+}
+
+// answered shows a question with a window of its context, of which the answer is learned, or that there is
+// none: the first token.
+func (p *previewer) answered(first, last, start, end int) {
+	for i := first; i <= last; i++ {
+		weight := float32(0)
+		if start <= i && i <= end {
+			weight = 1
+		}
+		p.show(p.piece(p.b.Dec.Tokens[i]), weight, i%2 == 0)
 	}
 }
 

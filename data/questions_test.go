@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"hone/data/task"
@@ -58,7 +59,7 @@ func TestQuestions(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	seen, answered, want := map[int64]int{}, 0, 0
+	seen, answered, want, previews := map[int64]int{}, 0, 0, ""
 	for {
 		b, err := l.Next(context.Background())
 		if errors.Is(err, io.EOF) {
@@ -67,6 +68,11 @@ func TestQuestions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		var shown strings.Builder
+		if err := Preview(&shown, b, tok, false); err != nil {
+			t.Fatal(err)
+		}
+		previews += shown.String()
 		for _, s := range b.Seqs {
 			seen[s.Doc]++
 			at := int(s.Row) * b.Dec.T
@@ -99,6 +105,9 @@ func TestQuestions(t *testing.T) {
 				want++
 			}
 		}
+	}
+	if !strings.Contains(previews, "[") || strings.Contains(previews, "→") {
+		t.Errorf("preview %.500s", previews)
 	}
 	if answered != want || want < 8 {
 		t.Errorf("%d windows with an answer, want %d", answered, want)

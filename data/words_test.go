@@ -82,6 +82,13 @@ func TestWordLabels(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				var shown strings.Builder
+				if err := Preview(&shown, b, tok, false); err != nil {
+					t.Fatal(err)
+				}
+				if text := shown.String(); strings.Contains(text, "record 2,") && !strings.Contains(text, "→O") {
+					t.Errorf("preview %s", text)
+				}
 				for _, s := range b.Seqs {
 					seen++
 					want := ref.Cases[0].Rows[s.Doc]
