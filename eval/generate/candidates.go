@@ -13,31 +13,46 @@ type candidates struct {
 	scores  []float32 // logits divided by the temperature
 	weights []float64 // e to the power of score − highest score: probabilities, but for their sum
 
-	keys   []uint32  // of boundary
-	among  []int32   // of boundary
-	blocks []float64 // of draw
+	keys  []uint32 // of boundary
+	among []int32  // of boundary
 }
 
 // fill takes the tokens that the sampler leaves of all, of whose logits highest is one.
 func (c *candidates) fill(logits []float32, highest float32, s *Sampler) {
 	t := float32(s.Temperature)
 	c.ids, c.scores = c.ids[:0], c.scores[:0]
-	if c.all = s.TopK == 0 || s.TopK >= len(logits); c.all {
-		c.weights = weigh(c.weights, logits, highest, s.Temperature)
-	} else {
+	topP, typical := s.TopP > 0 && s.TopP < 1, s.TypicalP > 0 && s.TypicalP < 1
+	switch {
+	case s.TopK > 0 && s.TopK < len(logits):
 		c.topK(logits, s.TopK, t)
-		c.weights = weigh(c.weights, c.scores, highest/t, 1)
+		c.weights, c.all = weigh(c.weights, c.scores, highest/t, 1), false
+	case s.MinP > 0 && !topP: // few are left: the others need no weights
+		c.above(logits, highest, s.Temperature, -math.Log(s.MinP)+1e-3)
+	default:
+		c.weights, c.all = weigh(c.weights, logits, highest, s.Temperature), true
 	}
-	if s.TopP > 0 && s.TopP < 1 {
+	if topP {
 		c.topP(s.TopP, logits, t)
 	}
 	if s.MinP > 0 {
 		c.heavy(s.MinP, logits, t)
 	}
-	if s.TypicalP > 0 && s.TypicalP < 1 {
+	if typical {
 		c.heavy(0, logits, t)
 		c.typical(s.TypicalP)
 	}
+}
+
+// above takes the tokens whose scores are at most depth below the highest.
+func (c *candidates) above(logits []float32, highest float32, temperature, depth float64) {
+	least, t := float32(float64(highest)-depth*temperature), float32(temperature)
+	c.all, c.ids, c.scores = false, c.ids[:0], c.scores[:0]
+	for i, v := range logits {
+		if v >= least {
+			c.ids, c.scores = append(c.ids, int32(i)), append(c.scores, v/t)
+		}
+	}
+	c.weights = weigh(c.weights, c.scores, highest/t, 1)
 }
 
 // heavy drops the tokens of less than a weight, and gives the weight of all of them.
@@ -206,34 +221,51 @@ func (c *candidates) cut(n int) { c.ids, c.scores, c.weights = c.ids[:n], c.scor
 
 // draw chooses the candidate at which the weights reach the share x, from 0 up to 1, of their sum.
 func (c *candidates) draw(x float64) int32 {
-	const block = 256
-	c.blocks = c.blocks[:0]
-	for part := range slices.Chunk(c.weights, block) {
-		c.blocks = append(c.blocks, sum(part))
-	}
-	x *= sum(c.blocks)
-	at := 0
-	for i, w := range c.blocks {
-		if w > 0 {
-			if at = i * block; x < w {
-				break
-			}
-			x -= w
-		}
-	}
-	last := at
-	for i := at; i < min(at+block, len(c.weights)); i++ {
-		if w := c.weights[i]; w > 0 {
-			if last = i; x < w {
-				break
-			}
-			x -= w
-		}
-	}
+	at := reach(c.weights, x*sum(c.weights))
 	if c.all {
-		return int32(last)
+		return int32(at)
 	}
-	return c.ids[last]
+	return c.ids[at]
+}
+
+// reach is where the sum of weights exceeds x, or the last one that is not 0.
+func reach(weights []float64, x float64) (at int) {
+	for i, w := range weights {
+		if w > 0 {
+			if at = i; x < w {
+				break
+			}
+			x -= w
+		}
+	}
+	return at
+}
+
+// drawAll chooses one of all tokens by their probabilities, without the weights of most of
+// them. Those whose scores are more than depth below the highest are taken to be as likely as
+// if they were that much below; one of them that is drawn counts with the probability that it
+// makes up for that, else all is drawn again.
+func (c *candidates) drawAll(logits []float32, highest float32, temperature, depth float64, d *draws) int32 {
+	c.above(logits, highest, temperature, depth)
+	total, bound := sum(c.weights), math.Exp(-depth)
+	light := float64(len(logits)-len(c.ids)) * bound
+	for {
+		x := d.next() * (total + light)
+		if x < total || light == 0 {
+			return c.ids[reach(c.weights, x)]
+		}
+		at, share := math.Modf((x - total) / bound)
+		id := min(int32(at), int32(len(logits)-len(c.ids)-1)) // among the light ones
+		for _, heavy := range c.ids {
+			if heavy > id {
+				break
+			}
+			id++
+		}
+		if share*bound < math.Exp(float64(logits[id]-highest)/temperature) {
+			return id
+		}
+	}
 }
 
 // sum adds four numbers at a time.

@@ -137,9 +137,14 @@ func (p *picker) next(logits []float32) (int32, error) {
 	if logits[id] == never {
 		return 0, errors.New("every token is forbidden: by a logit bias, bad words, repeated n-grams or the least length")
 	}
-	if p.Temperature != 0 {
+	switch d := drawsAt(p.Seed, len(p.text)); {
+	case p.Temperature == 0:
+	case p.filters():
 		w.fill(logits, logits[id], &p.Sampler)
-		id = w.draw(uniform(p.Seed, len(p.text)))
+		id = w.draw(d.next())
+	default:
+		// All the tokens of a vocabulary beyond this depth weigh an eighth of the likeliest one at most.
+		id = w.drawAll(logits, logits[id], p.Temperature, math.Log(8*float64(len(logits))), &d)
 	}
 	p.text = append(p.text, id)
 	return id, nil
@@ -166,10 +171,19 @@ func highest(logits []float32) int32 {
 	return int32(at)
 }
 
-// uniform is a number from 0 up to 1 that depends on a seed and a position alone.
-func uniform(seed uint64, position int) float64 {
-	var r rand.PCG
-	r.Seed(seed, uint64(position))
-	r.Uint64() // the first number is not far enough from the seed
-	return float64(r.Uint64()>>11) / (1 << 53)
+// filters reports whether some tokens are not to be drawn.
+func (s *Sampler) filters() bool {
+	return s.TopK > 0 || s.TopP > 0 && s.TopP < 1 || s.MinP > 0 || s.TypicalP > 0 && s.TypicalP < 1
 }
+
+// Draws are numbers from 0 up to 1.
+type draws struct{ rand.PCG }
+
+// drawsAt are draws that depend on a seed and a position alone.
+func drawsAt(seed uint64, position int) (d draws) {
+	d.Seed(seed, uint64(position))
+	d.Uint64() // the first number is not far enough from the seed
+	return d
+}
+
+func (d *draws) next() float64 { return float64(d.Uint64()>>11) / (1 << 53) }

@@ -166,11 +166,11 @@ func TestDraw(t *testing.T) {
 	for _, step := range [][2]int{{0, 1}, {1, 0}, {1, 1}} {
 		var cells [64]float64
 		for i := range draws {
-			a, b := uniform(uint64(i), i%100), uniform(uint64(i+step[0]), i%100+step[1])
+			one, other := drawsAt(uint64(i), i%100), drawsAt(uint64(i+step[0]), i%100+step[1])
 			if step[0] == 0 {
-				a, b = uniform(7, i), uniform(7, i+1)
+				one, other = drawsAt(7, i), drawsAt(7, i+1)
 			}
-			cells[int(a*8)*8+int(b*8)]++
+			cells[int(one.next()*8)*8+int(other.next()*8)]++
 		}
 		chi := 0.0
 		for _, n := range cells {
@@ -207,6 +207,31 @@ func TestValidate(t *testing.T) {
 	p := (&Sampler{MinTokens: 1}).picker([]int32{1}, []int32{0, 1})
 	if _, err := p.next([]float32{1, 2}); err == nil || !strings.HasPrefix(err.Error(), "every token is forbidden") {
 		t.Errorf("nothing to choose from: %v", err)
+	}
+}
+
+// Tokens without weights of their own are drawn as often as the others are: here nearly all are.
+func TestDrawAll(t *testing.T) {
+	const draws, temperature = 60000, 0.9
+	logits := spread(30, 9, 4)
+	high, total := logits[highest(logits)], 0.0
+	for _, v := range logits {
+		total += math.Exp(float64(v-high) / temperature)
+	}
+	for _, depth := range []float64{0.1, 1, 2.5, 9} {
+		var c candidates
+		counts, chi := make([]float64, len(logits)), 0.0
+		for i := range draws {
+			d := drawsAt(3, i)
+			counts[c.drawAll(logits, high, temperature, depth, &d)]++
+		}
+		for i, v := range logits {
+			want := draws * math.Exp(float64(v-high)/temperature) / total
+			chi += (counts[i] - want) * (counts[i] - want) / want
+		}
+		if bound := 29 * math.Pow(1-2./(9*29)+4.75*math.Sqrt(2./(9*29)), 3); chi > bound {
+			t.Errorf("depth %g: chi-square %.1f with 29 degrees of freedom, bound %.1f", depth, chi, bound)
+		}
 	}
 }
 
