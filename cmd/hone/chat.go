@@ -69,7 +69,9 @@ answers alone go to stdout, and the first mistake ends the command. /save writes
 OpenAI's API has them, {"messages": [{"role": "user", "content": "…"}, …]}, and /load reads such
 files and lists of messages.
 
-` + writerArgument,
+` + writerArgument + `
+
+` + weightsArgument,
 		Example: `  hone chat SmolLM2-135M-Instruct.Q4_1.gguf
   echo "What is the capital of Korea?" | hone chat SmolLM2-135M-Instruct.Q4_1.gguf --temperature 0 --system "Answer in one line."`,
 		Args: cobra.ExactArgs(1),

@@ -40,9 +40,12 @@ were read (prompt_tokens_read), dropped (tokens that have left a context that sl
 a beam search). With --file, or more than one result, it is {"results": [...]} of such objects in
 the order of the prompts, each with its prompt.
 
-` + writerArgument,
+` + writerArgument + `
+
+` + weightsArgument,
 		Example: `  hone generate runs/quickstart/pretrain --prompt "Package http provides" --max-tokens 40
   hone generate runs/quickstart/pretrain --prompt "Reader is" --temperature 0.8 --top-p 0.9 --seed 7 --stop "."
+  hone generate SmolLM2-135M-Instruct.Q4_1.gguf --prompt "The capital of Korea is" --activations int8
   hone generate runs/quickstart/pretrain --prompt "Reader is" --n 3 --max-tokens 20
   hone generate runs/quickstart/pretrain --prompt "Reader is" --num-beams 4 --max-tokens 20
   printf 'Package http\nReader is\n' | hone generate runs/quickstart/pretrain --file - --max-tokens 20 --json`,

@@ -23,7 +23,8 @@ Nothing in PyTorch's files is executed. The headers of all weights are checked b
 weights are read.
 
 SRC can be a GGUF file of the architectures llama, qwen2, qwen3, gemma3, gpt2 or bert; of a
-model in several parts, name any of them. Quantised weights are dequantised to float32.
+model in several parts, name any of them. Quantised weights are dequantised to float32, so that
+other programs read the checkpoint; a command that is given the file itself keeps its blocks.
 
 SRC can be hf:ORG/NAME or hf:ORG/NAME@REVISION, a model on Hugging Face's hub, or
 hf:ORG/NAME/FILE.gguf, a GGUF file there. Its files are downloaded into the cache and

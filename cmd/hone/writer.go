@@ -25,6 +25,14 @@ const writerArgument = `CHECKPOINT is the directory of a checkpoint, or of a sta
 trained, its newest checkpoint. It can also be a Hugging Face directory, a GGUF file or
 hf:ORG/NAME, which is imported into the cache once.`
 
+// weightsArgument is what help says of weightFlags.
+const weightsArgument = `Weights in blocks of Q8_0, Q4_0 and Q4_1, and in bfloat16 and float16, stay so in memory, and give
+the bits of their values as float32; blocks of Q5_0 and IQ4_NL become ones of Q8_0, and others
+float32, with the same values. --quantize rounds matrices of floats to such a type as they are loaded
+(with q4_0 and q4_1, embeddings and output layers to q8_0). --activations int8 rounds what is
+multiplied with blocks, to 8 bits with a scale for every 32 numbers. Both are faster, lose precision,
+and say so.`
+
 // openWriter opens a language model, the checkpoint in a directory. What its files say of sampling goes
 // into o, except for the options for which given reports true, and is said.
 func openWriter(t *terminal, dir string, load pretrained.Options, o *generate.Options, given func(option string) bool) (_ *writer, err error) {
