@@ -23,6 +23,9 @@
 // number of rows, or its place in the matrix. So a row computed alone equals the
 // same row computed among others.
 //
+// Weights may lie in panels, as floats or in 16 bits, and are then read in place: the same
+// chain, of their values (panels.go).
+//
 // Where an instruction asks for it, products round their operands to bf16 and add in
 // float32, by AMX or by VDPBF16PS: gemm_bf16.go says in which order. These two differ;
 // the name of a device says which it is. On other processors there are none.
