@@ -647,11 +647,16 @@ func headLogits(t *testing.T, m *pretrained.Model, ids []int32) []float32 {
 	case model.LanguageModel:
 		s, f.Pool = n, rows(1)
 	case model.Classifier:
-		f.Pool, f.Labels, f.LabelWeights = []int32{int32(n - 1)}, []int32{-1}, []float32{1}
+		size = len(m.Config.Labels())
+		f.Pool, f.LabelWeights = []int32{int32(n - 1)}, []float32{1}
+		if m.Config.Problem() == model.SingleLabel {
+			f.Labels = []int32{-1}
+		} else {
+			f.Goals = make([]float32, size)
+		}
 		if encoder {
 			f.Pool[0] = 0
 		}
-		size = len(m.Config.Labels())
 	case model.TokenClassifier:
 		s, f.Targets, f.Weights = 0, slices.Repeat([]int32{-1}, n), make([]float32, n)
 		size = n * len(m.Config.Labels())

@@ -337,7 +337,7 @@ func (c Config) Faults() Faults {
 	if n := len(c.Labels()); err == nil && n == 1 && (h == TokenClassifier || h == Classifier && c.Problem() == SingleLabel) {
 		f.add("num_labels", "1 label leaves nothing to choose; want 2 or more")
 	} else if err == nil && h == Classifier && c.Problem() == Regression && n > 1 {
-		f.add("num_labels", "a regression of %d numbers is not supported; want 1", n)
+		f.add("num_labels", "%d, but with problem_type regression there is one number; more are not supported", n)
 	}
 	if c.NumLabels < 0 || c.NumLabels > 0 && len(c.ID2Label) > 0 && c.NumLabels != len(c.ID2Label) {
 		f.add("num_labels", "%d, but id2label has %d", c.NumLabels, len(c.ID2Label))

@@ -59,7 +59,7 @@ func TestConfigErrors(t *testing.T) {
 		`{"model_type": "gpt2", "scale_attn_by_inverse_layer_idx": true}`: "scale_attn_by_inverse_layer_idx: true is not supported",
 		`{"model_type": "gpt2", "add_cross_attention": true}`:             "add_cross_attention",
 		`{"model_type": "gpt2", "architectures": ["GPT2ForSequenceClassification"], "problem_type": "ranking"}`:                                                              `problem_type: "ranking" is not known; known are single_label_classification`,
-		`{"model_type": "gpt2", "architectures": ["GPT2ForSequenceClassification"], "problem_type": "regression"}`:                                                           `num_labels: a regression of 2 numbers is not supported; want 1`,
+		`{"model_type": "gpt2", "architectures": ["GPT2ForSequenceClassification"], "problem_type": "regression"}`:                                                           `num_labels: 2, but with problem_type regression there is one number; more are not supported`,
 		`{"model_type": "gpt2", "architectures": ["GPT2ForSequenceClassification"], "problem_type": "single_label_classification", "num_labels": 1, "id2label": {"0": "a"}}`: `num_labels: 1 label leaves nothing to choose`,
 		`{"model_type": "gpt2", "num_labels": 2, "id2label": {"0": "a"}}`:                                                                                                    "num_labels: 2, but id2label has 1",
 		`{"model_type": "gpt2", "id2label": {"1": "a"}}`:                                                                                                                     "id2label: lacks 0",
