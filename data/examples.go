@@ -111,7 +111,7 @@ func (l tasked) check(c *Config, f *faults) {
 	if l.asks() && c.Tokenizer != nil {
 		_, ok := c.Tokenizer.(placer)
 		f.add(!ok, "the tokenizer does not say where in a text its tokens are, which %s needs", l.kind)
-		f.add(c.Pair != nil && c.T < c.Pair.size()+8, "rows of %d tokens for a question and its context: want ≥ 8 beside the special ones", c.T)
+		f.add(c.Pair != nil && c.T < c.Pair.Size()+8, "rows of %d tokens for a question and its context: want ≥ 8 beside the special ones", c.T)
 	}
 	f.add((l.kind == task.MultipleChoice || l.words() || l.asks()) && c.LMWeight > 0, "%s with a language-model loss beside its own", l.kind)
 	f.add(l.words() && c.TokenDropout > 0, "%s with token dropout", l.kind)
@@ -132,17 +132,6 @@ func (l tasked) rows(r *reader, from Cursor, _ func(layer) rowSource) rowSource 
 }
 
 func (l tasked) layout() layout { return layout{shifted: !l.words()} }
-
-// A PairFrame is the special tokens of two texts in one sequence, as the post-processor of a
-// tokenizer sets them, with the types of all tokens.
-type PairFrame struct {
-	Before, Between, After []int32
-	// Types of the tokens of Before, of the first text, of Between, of the second text, of After.
-	Types [5]int32
-}
-
-// size is the number of tokens that a frame adds.
-func (f *PairFrame) size() int { return len(f.Before) + len(f.Between) + len(f.After) }
 
 // exampleRows packs whole examples, each a sequence [BOS t1 … tk EOS] that is cut to fit T, or
 // several of the choices of one. Packing works on windows: of a single corpus, positions
@@ -245,8 +234,8 @@ func (c *exampleRows) pack() error {
 	}
 	c.end.Position = c.cur.Position + int64(cfg.Window)
 	c.end.Offset = 0
-	if least := dec / max(1, most); c.of.kind == task.MultipleChoice && len(c.list) > 0 && least < cfg.Pair.size()+2 {
-		return fmt.Errorf("data: an example of %d choices in rows of %d tokens: %d for each, want ≥ %d (hint: sequence_length)", most, dec, least, cfg.Pair.size()+2)
+	if least := dec / max(1, most); c.of.kind == task.MultipleChoice && len(c.list) > 0 && least < cfg.Pair.Size()+2 {
+		return fmt.Errorf("data: an example of %d choices in rows of %d tokens: %d for each, want ≥ %d (hint: sequence_length)", most, dec, least, cfg.Pair.Size()+2)
 	}
 	if most > cfg.MaxSeqs {
 		return fmt.Errorf("data: an example of %d choices, and rows of at most %d sequences (hint: max_sequences)", most, cfg.MaxSeqs)
@@ -311,8 +300,8 @@ func (c *exampleRows) fill(b *Batch, row int) (targets int, err error) {
 					targets++
 				}
 			}
-			if b.Dec.Types != nil && cfg.Pair != nil {
-				cfg.Pair.types(b.Dec.Types[at+first:at+first+size], s.second-s.first, s.second < s.last)
+			if b.Dec.Types != nil && s.second < s.last {
+				cfg.Pair.Types(b.Dec.Types[at+first:at+first+size], s.second-s.first)
 			}
 			b.Seqs = append(b.Seqs, Seq{
 				Row: int32(row), First: int32(first), Last: int32(first + size - 1), Label: p.label, Pair: -1,
@@ -326,29 +315,6 @@ func (c *exampleRows) fill(b *Batch, row int) (targets int, err error) {
 		c.cur, c.rows = c.end, nil
 	}
 	return targets, nil
-}
-
-// types sets the types of the tokens of a sequence, whose second text, if it has one, begins at
-// second.
-func (f *PairFrame) types(dst []int32, second int, paired bool) {
-	if !paired {
-		return // 0
-	}
-	n := len(dst) - len(f.After)
-	for i := range dst {
-		k := 1
-		switch {
-		case i < len(f.Before):
-			k = 0
-		case i >= n:
-			k = 4
-		case i >= second:
-			k = 3
-		case i >= second-len(f.Between):
-			k = 2
-		}
-		dst[i] = f.Types[k]
-	}
 }
 
 // target sets the targets of consecutive positions from at on, and gives their number.
@@ -487,7 +453,7 @@ func (c *exampleRows) encode(ex *task.Example) (tokens, cut int, err error) {
 		for i, choice := range ex.Choices {
 			seconds[i] = cfg.Tokenizer.Encode(nil, choice)
 			tokens += len(seconds[i])
-			all += len(text) + len(seconds[i]) + cfg.Pair.size()
+			all += len(text) + len(seconds[i]) + cfg.Pair.Size()
 		}
 		if all > dec { // they share the row
 			limit = dec / len(ex.Choices)
@@ -565,6 +531,14 @@ func encodeWords(tok tokenizer.Tokenizer, words []string) (ids, begins []int32) 
 	return ids, begins
 }
 
+// idsOf gives the ids of tokens that a post-processor adds.
+func idsOf(list []tokenizer.Added) (out []int32) {
+	for _, a := range list {
+		out = append(out, a.ID)
+	}
+	return out
+}
+
 // token is a piece of one special token; -1: of none.
 func token(id int32) []int32 {
 	if id < 0 {
@@ -585,9 +559,9 @@ func (c *exampleRows) single(text []int32, limit int) (cut int) {
 // as transformers' truncation "longest_first" does.
 func (c *exampleRows) pair(first, second []int32, limit int) (cut int) {
 	f := c.r.cfg.Pair
-	a, b := longestFirst(len(first), len(second), max(2, limit-f.size()))
+	a, b := longestFirst(len(first), len(second), max(2, limit-f.Size()))
 	cut = len(first) - a + len(second) - b
-	c.add(3, -1, -1, f.Before, first[:a], f.Between, second[:b], f.After)
+	c.add(3, -1, -1, idsOf(f.Before), first[:a], idsOf(f.Between), second[:b], idsOf(f.After))
 	return cut
 }
 
@@ -619,7 +593,7 @@ func (c *exampleRows) ask(question []int32, ex *task.Example, limit int) (tokens
 	if len(question) == 0 || len(ids) == 0 {
 		return 0, 0, nil
 	}
-	room := limit - f.size()
+	room := limit - f.Size()
 	cut = max(0, len(question)-room/2)
 	question = question[:len(question)-cut]
 	room -= len(question)
@@ -641,7 +615,7 @@ func (c *exampleRows) ask(question []int32, ex *task.Example, limit int) (tokens
 	}
 	for from := 0; ; from += room - min(Stride, room/2) {
 		end := min(len(ids), from+room)
-		c.add(3, -1, -1, f.Before, question, f.Between, ids[from:end], f.After)
+		c.add(3, -1, -1, idsOf(f.Before), question, idsOf(f.Between), ids[from:end], idsOf(f.After))
 		s := &c.seqs[len(c.seqs)-1]
 		s.window = Window{Second: int32(s.second - s.first), Tokens: int32(end - from), From: int32(from)}
 		if first >= from && last < end && first >= 0 {

@@ -40,13 +40,13 @@ type Config struct {
 	Mask string
 
 	Objective  Objective
-	Masking               // masked
-	Permuting             // permutation
-	Corruption            // span corruption
-	Labels     []string   // of tasks whose labels are of a set: these, in the order of their numbers
-	Pair       *PairFrame // special tokens of two texts in one sequence
-	Encoder    bool       // the model has an encoder, which reads the text that is to be answered
-	Unlabelled bool       // records of a task need no label: nothing is compared with it
+	Masking                         // masked
+	Permuting                       // permutation
+	Corruption                      // span corruption
+	Labels     []string             // of tasks whose labels are of a set: these, in the order of their numbers
+	Pair       *tokenizer.PairFrame // special tokens of two texts in one sequence
+	Encoder    bool                 // the model has an encoder, which reads the text that is to be answered
+	Unlabelled bool                 // records of a task need no label: nothing is compared with it
 
 	T              int // positions of a row; of the encoder, where there is one
 	TargetLength   int // span corruption, and answers beside an encoder: positions of the decoder's row; default what a text that fills T needs

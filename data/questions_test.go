@@ -53,7 +53,7 @@ func TestQuestions(t *testing.T) {
 	}}
 	l, err := NewLoader(Config{
 		Records: records, Tokenizer: tok, Objective: OfTask(&of), T: ref.Length, BatchSize: 2, MicroBatchSize: 1, Epochs: 1, BOS: "[CLS]", EOS: "[SEP]",
-		Pair: &PairFrame{Before: frame.Before, Between: frame.Between, After: frame.After, Types: frame.Types},
+		Pair: frame,
 	}, Cursor{})
 	if err != nil {
 		t.Fatal(err)

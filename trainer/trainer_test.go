@@ -205,7 +205,7 @@ func (s setup) start(t testing.TB) (*Trainer, error) {
 		o.Head, d.Labels = model.TokenClassifier, []string{"0", "1", "2"}
 		c.SetLabels(d.Labels)
 	case ofQuestions:
-		o.Head, d.MaxSeqs, d.Pair = model.QuestionAnswering, 4, &data.PairFrame{Between: []int32{0}, After: []int32{0}}
+		o.Head, d.MaxSeqs, d.Pair = model.QuestionAnswering, 4, &tokenizer.PairFrame{Between: make([]tokenizer.Added, 1), After: make([]tokenizer.Added, 1)}
 	}
 	if s.alone {
 		d.MaxSeqs = 1

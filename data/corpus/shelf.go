@@ -83,6 +83,9 @@ func openShelved(ctx context.Context, spec Spec, files []sided, cacheDir string,
 	dir := filepath.Join(cacheDir, "files-"+hex.EncodeToString(key.Sum(nil))[:16])
 	m, err := readManifest(dir)
 	if errors.Is(err, os.ErrNotExist) {
+		if err := hasFields(ctx, files, spec); err != nil {
+			return nil, err
+		}
 		if spec.Say != nil {
 			spec.Say(fmt.Sprintf("%s: converting %s (%.1f MB) into %s, once. That takes about as much disk space; several times as much if the files are compressed.", spec.From, plural(len(files), "file"), float64(p.Bytes)/1e6, dir))
 		}
@@ -125,4 +128,23 @@ func openShelved(ctx context.Context, spec Spec, files []sided, cacheDir string,
 	p.Documents, p.Cleaning = c.Provenance.Documents, c.Provenance.Cleaning
 	c.Provenance, c.Dir = p, ""
 	return c, nil
+}
+
+// hasFields fails if a file lacks a column of spec.Fields: what is converted leaves it out.
+func hasFields(ctx context.Context, files []sided, spec Spec) error {
+	if len(spec.Fields) == 0 {
+		return nil
+	}
+	tables, _, err := describe(ctx, files, spec.Read)
+	if err != nil {
+		return err
+	}
+	for _, t := range tables {
+		for _, name := range spec.Fields {
+			if _, err := t.Column(name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

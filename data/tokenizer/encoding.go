@@ -146,13 +146,37 @@ func (p *Pipeline) Frame() (before, after []int32) {
 
 // A PairFrame is the tokens that a post-processor adds around two texts in one sequence.
 type PairFrame struct {
-	Before, Between, After []int32
-	Types                  [5]int32 // of Before, of the first text, of Between, of the second text, of After
+	Before, Between, After []Added
+	First, Second          int32 // types of the tokens of both texts
+}
+
+// Added is a token that a post-processor adds, with its type.
+type Added struct{ ID, Type int32 }
+
+// Size is the number of tokens that a frame adds.
+func (f *PairFrame) Size() int { return len(f.Before) + len(f.Between) + len(f.After) }
+
+// Types sets the types of the tokens of a sequence whose second text begins at second.
+func (f *PairFrame) Types(dst []int32, second int) {
+	put := func(at int, list []Added) {
+		for i, a := range list {
+			dst[at+i] = a.Type
+		}
+	}
+	for i := range dst {
+		if dst[i] = f.First; i >= second {
+			dst[i] = f.Second
+		}
+	}
+	put(0, f.Before)
+	put(second-len(f.Between), f.Between)
+	put(len(dst)-len(f.After), f.After)
 }
 
 // PairFrame gives the tokens that the post-processor adds to two texts. It fails where that does
 // not set the first text before the second, once each.
-func (p *Pipeline) PairFrame() (f PairFrame, err error) {
+func (p *Pipeline) PairFrame() (f *PairFrame, err error) {
+	f = &PairFrame{}
 	const first, second = -1, -2
 	list := []Encoding{specialToken(first, 0, "", false), specialToken(second, 1, "", false)}
 	for i := range list {
@@ -165,20 +189,20 @@ func (p *Pipeline) PairFrame() (f PairFrame, err error) {
 	for _, e := range list {
 		for i, id := range e.IDs {
 			switch {
-			case id == first && at == 0 || id == second && at == 2:
-				at++
-				f.Types[at] = e.Types[i]
-				at++
+			case id == first && at == 0:
+				f.First, at = e.Types[i], 1
+				continue
+			case id == second && at == 1:
+				f.Second, at = e.Types[i], 2
 				continue
 			case id == first || id == second:
 				return f, errors.New("tokenizer: the post-processor sets two texts in another order than first, second")
 			}
-			part := [...]*[]int32{0: &f.Before, 2: &f.Between, 4: &f.After}[at]
-			*part = append(*part, id)
-			f.Types[at] = e.Types[i]
+			part := [...]*[]Added{&f.Before, &f.Between, &f.After}[at]
+			*part = append(*part, Added{id, e.Types[i]})
 		}
 	}
-	if at != 4 {
+	if at != 2 {
 		return f, errors.New("tokenizer: the post-processor leaves out one of two texts")
 	}
 	return f, nil

@@ -86,17 +86,18 @@ func surveyTask(ctx context.Context, t *task.Task, c *corpus.Corpus, s *recipes.
 		if n.Examples == 0 && split.Rows() > 0 && needed && task.Labelled(t.Kind) {
 			return fmt.Errorf("no document of split %s has what %s predicts (hint: label names the column)", split.Name, t.Kind)
 		}
-		if split != c.Train || !trains {
-			continue
+		if split == c.Train {
+			train = n
 		}
-		train = n
+	}
+	if trains && c.Train != nil {
 		for _, l := range t.Labels {
-			if n.Labels[l] == 0 {
+			if train.Labels[l] == 0 {
 				return fmt.Errorf("no document of split train has the label %q: a model cannot learn it (hint: leave it out of labels, or add examples)", l)
 			}
 		}
-		if t.Kind == task.Regression && n.Least == n.Greatest {
-			return fmt.Errorf("all %d numbers of split train are %g: there is nothing to learn", n.Examples, n.Least)
+		if t.Kind == task.Regression && train.Least == train.Greatest {
+			return fmt.Errorf("all %d numbers of split train are %g: there is nothing to learn", train.Examples, train.Least)
 		}
 	}
 	if !task.Classes(t.Kind) {
@@ -156,7 +157,7 @@ func limits(ctx context.Context, t *task.Task, c *corpus.Corpus, read data.Confi
 
 // pairFrame is the special tokens of two texts in one sequence, as the tokenizer of a checkpoint
 // sets them whose frame of a single text is before and after.
-func pairFrame(tok *tokenizer.Pipeline, before, after string, c model.Config) (*data.PairFrame, error) {
+func pairFrame(tok *tokenizer.Pipeline, before, after string, c model.Config) (*tokenizer.PairFrame, error) {
 	if !framedBy(tok, before, after) {
 		text, err := tok.Framed(before, after, joins(c))
 		if err != nil {
@@ -166,9 +167,5 @@ func pairFrame(tok *tokenizer.Pipeline, before, after string, c model.Config) (*
 			return nil, err
 		}
 	}
-	f, err := tok.PairFrame()
-	if err != nil {
-		return nil, err
-	}
-	return &data.PairFrame{Before: f.Before, Between: f.Between, After: f.After, Types: f.Types}, nil
+	return tok.PairFrame()
 }

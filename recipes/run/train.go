@@ -66,6 +66,14 @@ func (w *runner) train(ctx context.Context, s *recipes.Stage) (worked bool, err 
 		w.log(fmt.Sprintf("stage %s: its final model is damaged, and is taken from its checkpoints again", s.Name))
 	}
 
+	if t := s.TaskOf(); t != nil {
+		for _, name := range s.Sources() {
+			read := trainConfig(w.r, s, w.corpora, w.tok)
+			if err := limits(ctx, t, w.corpora[name], read); err != nil {
+				return true, recipes.Input(fmt.Errorf("stage %s: corpus %s: %w", s.Name, name, err))
+			}
+		}
+	}
 	if done == nil {
 		// Noted before the first step: from another start these checkpoints must not go on.
 		if err := writeStage(dir, &stageDone{From: fromHash}); err != nil {
