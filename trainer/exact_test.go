@@ -2,7 +2,6 @@ package trainer
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"math"
 	"slices"
@@ -198,7 +197,7 @@ func gradient(t *testing.T, net *model.Network, c data.Config, h model.Head) []f
 		}
 	}
 	if want := int(c.Records.Rows()); seen != want && seen != 2*want {
-		t.Fatal(fmt.Sprintf("%d sequences of %d examples", seen, want))
+		t.Fatalf("%d sequences of %d examples", seen, want)
 	}
 	return sum
 }

@@ -24,7 +24,7 @@ const rowGroupBytes = 32 << 20
 // parquetRows writes Parquet. The Arrow schema stands in the metadata, as other writers have it
 // too, so that readers restore types that Parquet lacks: time zones, durations, large texts.
 type parquetRows struct {
-	w       *parquet.Writer
+	w       *parquet.GenericWriter[any]
 	columns []*shredder
 	leaves  [][]parquet.Value // of a row, by leaf column
 	row     parquet.Row
@@ -66,7 +66,7 @@ func newParquetRows(w io.Writer, schema *arrow.Schema) (*parquetRows, error) {
 	for i, key := range meta.Keys() {
 		options = append(options, parquet.KeyValueMetadata(key, meta.Values()[i]))
 	}
-	p.w = parquet.NewWriter(w, options...)
+	p.w = parquet.NewGenericWriter[any](w, options...)
 	return p, nil
 }
 

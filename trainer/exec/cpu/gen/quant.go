@@ -158,8 +158,6 @@ func (a *asm) expander(t blockType, next int) *expander {
 }
 
 // frame is the bytes of the stack that blocks need.
-func (e *expander) frame() int { return e.t.frame(e.a) }
-
 func (t blockType) frame(a *asm) int {
 	if a.reg == "Z" {
 		return 0
