@@ -280,6 +280,9 @@ func (c *exampleRows) fill(b *Batch, row int) (targets int, err error) {
 				b.Dec.place(row, first, segment, ids)
 				words := c.word[s.first:s.written]
 				copy(b.Words[at+first:], words)
+				if p.tags == nil { // there is nothing to learn, but something to read
+					targets++
+				}
 				for i, w := range words {
 					if w >= 0 && p.tags != nil {
 						targets += b.target(at+first+i, p.tags[w:w+1], 1)

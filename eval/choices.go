@@ -39,10 +39,10 @@ func (choices) Baselines() []Baseline        { return []Baseline{randomChoice, l
 // The choice itself is predicted. Probabilities are in the order of the choices.
 func (choices) predicts([]string) *predicted {
 	columns := []source.Column{source.Texts("prediction"), source.Numbers("probability"), source.Lists(source.Numbers("probabilities"))}
-	return &predicted{columns: columns, confident: 1, values: func(o *Output, e *task.Example) []any {
+	return &predicted{columns: columns, confident: 1, guess: ofOutputs(func(o *Output, e *task.Example) []any {
 		p := softmax(o.Logits)
 		return []any{e.Choices[o.best()], p[o.best()], anyOf(p)}
-	}}
+	})}
 }
 
 func (choices) Best(bool) (name string, higher bool) { return chosen.best(), true }

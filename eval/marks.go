@@ -31,7 +31,7 @@ func (marks) scores(o data.Objective) bool { return labelSets.scores(o) }
 func (marks) Baselines() []Baseline        { return []Baseline{majority, randomInit} }
 func (marks) predicts(labels []string) *predicted {
 	columns := []source.Column{source.Lists(source.Texts("prediction")), probabilities(labels)}
-	return &predicted{columns: columns, values: func(o *Output, _ *task.Example) []any {
+	return &predicted{columns: columns, guess: ofOutputs(func(o *Output, _ *task.Example) []any {
 		set, p := []any{}, make([]float64, len(labels))
 		for k, v := range o.Logits {
 			if p[k] = 1 / (1 + math.Exp(-float64(v))); v > 0 {
@@ -39,7 +39,7 @@ func (marks) predicts(labels []string) *predicted {
 			}
 		}
 		return []any{set, anyOf(p)}
-	}}
+	})}
 }
 
 func (marks) Best(bool) (name string, higher bool) { return labelSets.best(), true }

@@ -26,9 +26,9 @@ var numbered = judge{kind: task.Regression, of: "numbers", figures: func(list []
 func (numbers) scores(o data.Objective) bool { return numbered.scores(o) }
 func (numbers) Baselines() []Baseline        { return []Baseline{meanValue, wordOverlap, randomInit} }
 func (numbers) predicts([]string) *predicted {
-	return &predicted{columns: []source.Column{source.Numbers("prediction")}, values: func(o *Output, _ *task.Example) []any {
+	return &predicted{columns: []source.Column{source.Numbers("prediction")}, guess: ofOutputs(func(o *Output, _ *task.Example) []any {
 		return []any{float64(o.Logits[0])}
-	}}
+	})}
 }
 
 func (numbers) Best(bool) (name string, higher bool) { return numbered.best(), true }

@@ -27,9 +27,34 @@ type Predictor struct {
 // truncated, is not among them.
 type predicted struct {
 	columns   []source.Column
-	values    func(o *Output, e *task.Example) []any
+	guess     func(ctx context.Context, net *model.Network, c data.Config) ([]guess, error)
 	confident int // the column with the probability of the prediction, which is the first; 0: there is none
 }
+
+// A guess is what is predicted of a record.
+type guess struct {
+	record int64
+	cut    bool
+	values func(e *task.Example) []any // nil: the model's outputs are not finite
+}
+
+// ofOutputs predicts values from the outputs of a model.
+func ofOutputs(values func(o *Output, e *task.Example) []any) func(context.Context, *model.Network, data.Config) ([]guess, error) {
+	return func(ctx context.Context, net *model.Network, c data.Config) ([]guess, error) {
+		list, _, err := Outputs(ctx, net, c, 0, nil)
+		out := make([]guess, len(list))
+		for i := range list {
+			o := &list[i]
+			out[i] = guess{record: o.Record, cut: o.Cut}
+			if !slices.ContainsFunc(o.Logits, func(v float32) bool { return !finite(float64(v)) }) {
+				out[i].values = func(e *task.Example) []any { return values(o, e) }
+			}
+		}
+		return out, err
+	}
+}
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // NewPredictor predicts by the objective of c, which has a task, whose records may lack labels.
 func NewPredictor(net *model.Network, c data.Config) (*Predictor, error) {
@@ -58,7 +83,7 @@ type Predicted struct {
 func (p *Predictor) Predict(ctx context.Context, records corpus.Records, least float64) ([]Predicted, error) {
 	c := p.c
 	c.Records = records
-	list, _, err := Outputs(ctx, p.net, c, 0, nil)
+	list, err := p.of.guess(ctx, p.net, c)
 	if err != nil {
 		return nil, err
 	}
@@ -67,14 +92,11 @@ func (p *Predictor) Predict(ctx context.Context, records corpus.Records, least f
 		out[i] = Predicted{Values: make([]any, len(p.Columns)), Empty: true}
 		out[i].Values[len(p.Columns)-1] = false
 	}
-	for i := range list {
-		o := &list[i]
-		for _, v := range o.Logits {
-			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-				return nil, errors.New("eval: the model gives an output that is no finite number: its weights are damaged")
-			}
+	for _, g := range list {
+		if g.values == nil {
+			return nil, errors.New("eval: the model gives an output that is no finite number: its weights are damaged")
 		}
-		r, err := records.Record(o.Record)
+		r, err := records.Record(g.record)
 		if err != nil {
 			return nil, err
 		}
@@ -82,12 +104,12 @@ func (p *Predictor) Predict(ctx context.Context, records corpus.Records, least f
 		if err != nil {
 			return nil, err
 		}
-		values := append(p.of.values(o, &e), o.Cut)
-		now := Predicted{Values: values, Cut: o.Cut}
+		values := append(g.values(&e), g.cut)
+		now := Predicted{Values: values, Cut: g.cut}
 		if k := p.of.confident; k > 0 && values[k].(float64) < least {
 			values[0], now.Abstained = nil, true
 		}
-		out[o.Record] = now
+		out[g.record] = now
 	}
 	return out, nil
 }

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"encoding/json"
 	"testing"
 
 	"hone/data/task"
@@ -44,6 +45,33 @@ func TestExam(t *testing.T) {
 	x.metrics = []string{"squad2_f1", "korquad_f1"}
 	if _, err = x.figures(answers); err == nil {
 		t.Error("metrics of two scripts")
+	}
+}
+
+// Entities have their places in characters, not bytes, of the text of the words, with a blank between two or without;
+// a word that has not been read has no label, and a word without a token no probability.
+func TestTaggedValues(t *testing.T) {
+	names := []string{"B-LOC", "I-LOC", "B-PER", "O"}
+	loc, in, per, o := []float64{.75, .1, .1, .05}, []float64{.25, .5, .2, .05}, []float64{0, .25, .5, .25}, []float64{0, 0, 0, 1}
+	for _, c := range []struct {
+		words []string
+		d     Tagged
+		want  string
+	}{
+		{[]string{"나는", "강원도", "산", "é", "Anna"}, Tagged{Probs: [][]float64{o, loc, in, o, per}},
+			`[["O","B-LOC","I-LOC","O","B-PER"],[1,0.75,0.5,1,0.5],[["강원도 산","LOC",3,8,0.625],["Anna","PER",11,15,0.5]]]`},
+		{[]string{"에", " ", "강", " ", "원", "또"}, Tagged{Probs: [][]float64{o, nil, loc, nil, in}, Cut: true},
+			`[["O","O","B-LOC","I-LOC","I-LOC",null],[1,null,0.75,null,0.5,null],[["강 원","LOC",2,5,0.625]]]`},
+		{[]string{"도", "산"}, Tagged{Probs: [][]float64{in}}, `[["I-LOC","O"],[0.5,null],[["도","LOC",0,1,0.5]]]`},
+	} {
+		got, err := json.Marshal(c.d.values(c.words, names, areTags(names)))
+		if err != nil || string(got) != c.want {
+			t.Errorf("%q: %s, %v; want %s", c.words, got, err, c.want)
+		}
+	}
+	got, err := json.Marshal((&Tagged{Probs: [][]float64{{.25, .75}}}).values([]string{"가", "나"}, []string{"NOUN", "VERB"}, areTags([]string{"NOUN", "VERB"})))
+	if want := `[["VERB",null],[0.75,null]]`; err != nil || string(got) != want {
+		t.Errorf("parts of speech: %s, %v; want %s", got, err, want)
 	}
 }
 

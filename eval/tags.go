@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"hone/data"
+	"hone/data/source"
 	"hone/data/task"
 	"hone/eval/metric"
 	"hone/trainer/exec"
@@ -25,7 +27,101 @@ func (tags) scores(o data.Objective) bool {
 
 func (tags) Baselines() []Baseline { return []Baseline{frequentLabel, randomInit} }
 
-func (tags) predicts([]string) *predicted { return nil }
+// predicts gives the label of each word, null where it has not been read, with its probability, null where the
+// word has no token; and the entities, if the labels are tags.
+func (tags) predicts(names []string) *predicted {
+	columns := []source.Column{source.Lists(source.Texts("prediction")), source.Lists(source.Numbers("probability"))}
+	tagged := areTags(names)
+	if tagged {
+		columns = append(columns, source.Lists(source.Structs("entities",
+			source.Texts("text"), source.Texts("type"), source.Integers("start"), source.Integers("end"), source.Numbers("score"))))
+	}
+	return &predicted{columns: columns, guess: func(ctx context.Context, net *model.Network, c data.Config) ([]guess, error) {
+		list, _, err := TagWords(ctx, net, c, 0, nil)
+		out := make([]guess, len(list))
+		for i := range list {
+			d := &list[i]
+			out[i] = guess{record: d.Record, cut: d.Cut}
+			if !slices.ContainsFunc(slices.Concat(d.Probs...), math.IsNaN) {
+				out[i].values = func(e *task.Example) []any { return d.values(e.Words, names, tagged) }
+			}
+		}
+		return out, err
+	}}
+}
+
+// values are those of the columns that tags predicts.
+func (d *Tagged) values(words, names []string, tagged bool) []any {
+	labels := d.Labels(words, names)
+	list, probs := make([]any, len(words)), make([]any, len(words))
+	for w, label := range labels {
+		if label != "" && !(d.Cut && w >= len(d.Probs)) {
+			list[w] = label
+		}
+		if p, ok := d.of(w, label, names); ok {
+			probs[w] = p
+		}
+	}
+	if !tagged {
+		return []any{list, probs}
+	}
+	entities := []any{}
+	for _, e := range d.entities(words, labels, names) {
+		entities = append(entities, []any{e.text, e.kind, int64(e.start), int64(e.end), e.score})
+	}
+	return []any{list, probs, entities}
+}
+
+// of gives the probability that word w has a label; ok is false where the model says nothing of it.
+func (d *Tagged) of(w int, label string, names []string) (p float64, ok bool) {
+	k := slices.Index(names, label)
+	if w >= len(d.Probs) || d.Probs[w] == nil || k < 0 {
+		return 0, false
+	}
+	return d.Probs[w][k], true
+}
+
+// An entity is one that tags of words name. Its score is the mean probability of these.
+type entity struct {
+	text, kind string
+	start, end int // characters of the text that JoinWords makes
+	score      float64
+}
+
+// entities lists the entities of words with tags.
+func (d *Tagged) entities(words, tags, names []string) (list []entity) {
+	tags = slices.Clone(tags)
+	for w, tag := range tags {
+		tags[w] = cmp.Or(tag, "O")
+	}
+	found, err := metric.Conlleval.Entities(tags)
+	if err != nil {
+		panic(err) // the names are tags
+	}
+	between := source.BetweenWords(words)
+	at, w := 0, 0 // at is the character at which word w begins
+	for _, f := range found {
+		for ; w < f.First; w++ {
+			at += utf8.RuneCountInString(words[w]) + len(between)
+		}
+		e := entity{text: strings.Join(words[f.First:f.Last], between), kind: f.Type, start: at}
+		e.end = at + utf8.RuneCountInString(e.text)
+		n := 0
+		for k := f.First; k < f.Last; k++ {
+			if p, ok := d.of(k, tags[k], names); ok {
+				e.score, n = e.score+p, n+1
+			}
+		}
+		e.score /= float64(n) // some word of it has a token
+		list = append(list, e)
+	}
+	return list
+}
+
+// areTags reports whether all labels are tags of entities.
+func areTags(names []string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool { _, _, ok := task.Tag(name); return !ok })
+}
 
 func (tags) what(*data.Config) string { return "the label of each word" }
 
@@ -35,6 +131,7 @@ type Tagged struct {
 	Probs  [][]float64 // of the labels, by word; nil: the word has no token, or is behind the row's end
 	Nats   float64     // -log p of the true labels, of those words
 	Words  int         // that have tokens
+	Cut    bool        // not all words fit the row
 }
 
 // TagWords predicts the labels of the words of a split, or of limit evenly spaced documents, from the
@@ -58,7 +155,7 @@ func TagWords(ctx context.Context, net *model.Network, c data.Config, limit int,
 			return err
 		}
 		for _, s := range b.Seqs {
-			d := Tagged{Record: records.at(s.Doc)}
+			d := Tagged{Record: records.at(s.Doc), Cut: s.Cut}
 			for i := int(s.Row)*c.T + int(s.First); i <= int(s.Row)*c.T+int(s.Last); i++ {
 				w := int(b.Words[i])
 				if w < 0 {

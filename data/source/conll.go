@@ -195,11 +195,14 @@ func (c *conllReader) valid(rows [][]string) error {
 
 // JoinWords gives the text of words: with blanks between them, unless some of them are blanks, as where
 // each character is a word.
-func JoinWords(words []string) string {
+func JoinWords(words []string) string { return strings.Join(words, BetweenWords(words)) }
+
+// BetweenWords gives what JoinWords sets between two words: a blank, or nothing.
+func BetweenWords(words []string) string {
 	if slices.ContainsFunc(words, func(w string) bool { return strings.TrimSpace(w) == "" }) {
-		return strings.Join(words, "")
+		return ""
 	}
-	return strings.Join(words, " ")
+	return " "
 }
 
 // looksCoNLL reports whether a text begins with lines of columns of which the last one is a tag of an

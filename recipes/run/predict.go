@@ -39,7 +39,7 @@ func Predict(ctx context.Context, dir string, p PredictOptions, o Options) (*Row
 		return nil, recipes.Input(err)
 	}
 	if p.Text == nil {
-		if p.Text = textsOf(t); p.Text == nil && t.Columns.Text.Template != nil {
+		if p.Text = textsOf(t); p.Text == nil && (t.Columns.Text.Template != nil || t.Columns.Words != "") {
 			p.Text = []string{}
 		}
 	}
@@ -53,7 +53,7 @@ func Predict(ctx context.Context, dir string, p PredictOptions, o Options) (*Row
 		return nil, recipes.Input(err)
 	}
 	if p.Abstain > 0 && !predictor.Confident() {
-		return nil, recipes.Input(fmt.Errorf("predict: --abstain is for predictions with a probability, which those of the kind %v have not", t.Kind))
+		return nil, recipes.Input(fmt.Errorf("predict: --abstain is for predictions with one probability, which those of the kind %v have not", t.Kind))
 	}
 	_, kernels := kindOf(dev)
 	var abstained, empty int64
@@ -109,6 +109,14 @@ func (p *PredictOptions) task(m *pretrained.Model) (*task.Task, error) {
 	}
 	plain := *t
 	plain.Columns.Label, plain.Columns.LabelColumns, plain.Columns.Answer = "", nil, task.Part{}
+	if plain.Kind == task.TokenLabels { // of a list, which is no text
+		if len(p.Text) > 1 {
+			return nil, fmt.Errorf("predict: --text names %d columns, and a task of kind %v reads one, of lists of words", len(p.Text), plain.Kind)
+		}
+		if len(p.Text) == 1 {
+			plain.Columns.Words, p.Text = p.Text[0], nil
+		}
+	}
 	if len(p.Text) > 0 && plain.Columns.Text.Template == nil {
 		plain.Columns.Text.Column = p.Text[0]
 		if len(p.Text) > 1 {

@@ -214,7 +214,7 @@ func TestPredictRefuses(t *testing.T) {
 	}{
 		{base, `{"text": "a"}`, PredictOptions{}, "is a base, and does not say which task it was trained for (hint: --task NAME|FILE; hone embed"},
 		{classifier, `{"text": "a"}`, PredictOptions{Abstain: 2}, "--abstain 2 is no probability"},
-		{labels, `{"text": "a"}`, PredictOptions{Abstain: 0.5}, "--abstain is for predictions with a probability, which those of the kind multi_label have not"},
+		{labels, `{"text": "a"}`, PredictOptions{Abstain: 0.5}, "--abstain is for predictions with one probability, which those of the kind multi_label have not"},
 		{classifier, `{"text": "a", "prediction": 1}`, PredictOptions{}, `it has a column "prediction" already`},
 		{classifier, `{"text": "a", "truncated": 1}`, PredictOptions{}, `it has a column "truncated" already`},
 		{classifier, `{"text": "a", "b": "b", "c": "c"}`, PredictOptions{RowsOptions: RowsOptions{Text: []string{"text", "b", "c"}}}, "--text names 3 columns, and a task of kind pair_classification reads 2"},
