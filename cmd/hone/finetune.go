@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"hone/checkpoint/file"
-	"hone/eval/report"
 	"hone/recipes"
 	"hone/recipes/run"
 )
@@ -65,20 +64,7 @@ a kind (hone help task kind), a built-in task (hone ls tasks) or the file of a t
 			if err != nil {
 				return err
 			}
-			t.resumes = true
-			run, err := run.Run(c.Context(), r, o)
-			if err != nil {
-				return err
-			}
-			if t.json {
-				err = report.WriteJSON(t.out, run)
-			} else {
-				err = report.WriteText(t.out, run)
-			}
-			if err != nil {
-				return err
-			}
-			return t.tellNext(o.Dir, run)
+			return t.perform(c.Context(), r, o)
 		},
 	}
 	c.Flags().StringVarP(&o.Dir, "output", "o", "", "directory of the run")

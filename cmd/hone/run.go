@@ -50,28 +50,33 @@ cache of converted corpora and imported models.`,
 			if o.Cache, err = cacheDir(); err != nil {
 				return err
 			}
-			t.resumes = true
 			o.Dir = cmp.Or(o.Dir, r.Dir())
 			o.Console, o.Hold, o.Command = t.console(), t.hold, t.command()
-			run, err := run.Run(c.Context(), r, o)
-			if err != nil {
-				return err
-			}
-			if t.json {
-				err = report.WriteJSON(t.out, run)
-			} else {
-				err = report.WriteText(t.out, run)
-			}
-			if err != nil {
-				return err
-			}
-			return t.tellNext(o.Dir, run)
+			return t.perform(c.Context(), r, o)
 		},
 	}
 	c.Flags().StringVar(&o.Dir, "dir", "", "run directory (default runs/NAME)")
 	c.Flags().BoolVar(&o.Fresh, "fresh", false, "remove what an earlier run has written there, and nothing else, then start over")
 	c.Flags().BoolVar(&o.Accept, "accept-changes", false, "go on although a corpus, the tokenizer or the checkpoint to start from has changed; the provenance keeps both versions")
 	return c
+}
+
+// perform runs a recipe, or resumes it, and prints its results.
+func (t *terminal) perform(ctx context.Context, r *recipes.Recipe, o run.Options) error {
+	t.resumes = true
+	run, err := run.Run(ctx, r, o)
+	if err != nil {
+		return err
+	}
+	if t.json {
+		err = report.WriteJSON(t.out, run)
+	} else {
+		err = report.WriteText(t.out, run)
+	}
+	if err != nil {
+		return err
+	}
+	return t.tellNext(o.Dir, run)
 }
 
 // tellNext says where the report of a run is, and which commands can follow.

@@ -45,16 +45,9 @@ const shownExamples = 10
 // CheckTask reads all documents of a task, and shows the first ones; with dir, the directory of a
 // checkpoint, in the tokens of its model.
 func CheckTask(ctx context.Context, t *task.Task, dir string, o Options, colour bool) (*TaskPlan, error) {
-	if t.Spec.From == "" {
-		return nil, recipes.Input(fmt.Errorf("task %s: source is missing: where the documents are", t.Name))
-	}
-	bar := o.Bar("reading corpus "+t.Name, "bytes")
-	spec := t.Spec
-	spec.Say = o.Say
-	c, err := corpus.Prepare(ctx, spec, o.Cache, recipes.Progress(bar))
-	bar.Close()
+	c, err := taskCorpus(ctx, t, o)
 	if err != nil {
-		return nil, recipes.Input(err)
+		return nil, err
 	}
 	defer c.Close()
 	plan := &TaskPlan{Task: t.Name, Kind: t.Kind.String()}

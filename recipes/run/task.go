@@ -30,16 +30,9 @@ func Evaluate(ctx context.Context, dir string, t *task.Task, limit int, o Option
 	if err != nil {
 		return nil, recipes.Input(err)
 	}
-	if t.Spec.From == "" {
-		return nil, recipes.Input(fmt.Errorf("task %s: source is missing: where the documents are", t.Name))
-	}
-	bar := o.Bar("reading corpus "+t.Name, "bytes")
-	spec := t.Spec
-	spec.Say = o.Say
-	c, err := corpus.Prepare(ctx, spec, o.Cache, recipes.Progress(bar))
-	bar.Close()
+	c, err := taskCorpus(ctx, t, o)
 	if err != nil {
-		return nil, recipes.Input(err)
+		return nil, err
 	}
 	defer c.Close()
 	var split *corpus.Split
@@ -70,6 +63,22 @@ func Evaluate(ctx context.Context, dir string, t *task.Task, limit int, o Option
 		return nil, err
 	}
 	return run, nil
+}
+
+// taskCorpus opens the documents of a task, which Close gives up.
+func taskCorpus(ctx context.Context, t *task.Task, o Options) (*corpus.Corpus, error) {
+	if t.Spec.From == "" {
+		return nil, recipes.Input(fmt.Errorf("task %s: source is missing: where the documents are", t.Name))
+	}
+	bar := o.Bar("reading corpus "+t.Name, "bytes")
+	defer bar.Close()
+	spec := t.Spec
+	spec.Say = o.Say
+	c, err := corpus.Prepare(ctx, spec, o.Cache, recipes.Progress(bar))
+	if err != nil {
+		return nil, recipes.Input(err)
+	}
+	return c, nil
 }
 
 // taskYardstick is a split of a corpus on which a checkpoint is scored, or which it labels.
