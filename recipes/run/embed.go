@@ -30,6 +30,7 @@ func Embed(ctx context.Context, dir string, e EmbedOptions, o Options) (*Rowed, 
 	if err != nil {
 		return nil, recipes.Input(err)
 	}
+	o.sayStored(m)
 	how, err := e.how(m)
 	if err != nil {
 		return nil, recipes.Input(err)

@@ -34,6 +34,7 @@ func Predict(ctx context.Context, dir string, p PredictOptions, o Options) (*Row
 	if err != nil {
 		return nil, recipes.Input(err)
 	}
+	o.sayStored(m)
 	t, err := p.task(m)
 	if err != nil {
 		return nil, recipes.Input(err)

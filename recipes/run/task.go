@@ -30,6 +30,7 @@ func Evaluate(ctx context.Context, dir string, t *task.Task, limit int, o Option
 	if err != nil {
 		return nil, recipes.Input(err)
 	}
+	o.sayStored(m)
 	c, err := taskCorpus(ctx, t, o)
 	if err != nil {
 		return nil, err
@@ -63,6 +64,13 @@ func Evaluate(ctx context.Context, dir string, t *task.Task, limit int, o Option
 		return nil, err
 	}
 	return run, nil
+}
+
+// sayStored says in which types a model's weights are kept, where that is not float32 alone.
+func (o Options) sayStored(m *pretrained.Model) {
+	for _, note := range m.Storage.Notes() {
+		o.Say(note)
+	}
 }
 
 // taskCorpus opens the documents of a task, which Close gives up.
