@@ -167,10 +167,15 @@ func (c Config) Longest(ctx context.Context) (longest int, all int64, err error)
 	of, tasked := c.Objective.(tasked)
 	for at := (Cursor{}); at.Position < c.Records.Rows(); {
 		var doc document
+		read := 0 // positions of a row in which what is read of the document is what c.T lets one read
 		if tasked {
 			w, p := exampleRows{r: r, of: of, ids: ids[:0]}, packed{}
 			_, err = w.next(&at, &p)
 			ids, doc = w.ids, p.document
+			if p.ok && of.asks() { // a question has half of a row
+				question := w.seqs[0].second - w.seqs[0].first - len(c.Pair.Before) - len(c.Pair.Between)
+				read = 2*question + c.Pair.Size()
+			}
 		} else {
 			ids, doc, err = r.read(&at, ids[:0])
 		}
@@ -194,7 +199,7 @@ func (c Config) Longest(ctx context.Context) (longest int, all int64, err error)
 		if n >= c.T {
 			return c.T, -1, nil
 		}
-		longest, all = max(longest, n), all+int64(n)
+		longest, all = max(longest, n, read), all+int64(n)
 	}
 	return longest, all, nil
 }

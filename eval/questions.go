@@ -8,8 +8,10 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"hone/data"
+	"hone/data/source"
 	"hone/data/task"
 	"hone/data/tokenizer"
 	"hone/eval/metric"
@@ -27,7 +29,49 @@ func (questions) scores(o data.Objective) bool {
 
 func (questions) Baselines() []Baseline { return []Baseline{slidingWindow, randomInit} }
 
-func (questions) predicts([]string) *predicted { return nil }
+// predicts gives the best answer with its score and place, beside the score that there is none. Where that is
+// greater, the prediction is null, unless the metrics of the task say that each question has an answer.
+func (questions) predicts([]string) *predicted {
+	columns := []source.Column{source.Texts("prediction"), source.Numbers("score"), source.Numbers("null_score"), source.Integers("start"), source.Integers("end")}
+	return &predicted{columns: columns, guess: func(ctx context.Context, net *model.Network, c data.Config) ([]guess, error) {
+		list, _, err := FindAnswers(ctx, net, c, 0, nil)
+		script, named := scriptOf(data.TaskOf(c.Objective).Metrics)
+		out := make([]guess, len(list))
+		for i := range list {
+			f := &list[i]
+			out[i] = guess{record: f.Record, cut: f.Cut}
+			if finite(f.None) && finite(f.Nats) { // else a logit of a window is not
+				out[i].values = func(e *task.Example) []any { return f.values(e.Pair, !named || script == metric.SQuAD2) }
+			}
+		}
+		return out, err
+	}}
+}
+
+// values are those of the columns that questions predicts. Places are in characters.
+func (f *Found) values(text string, mayLack bool) []any {
+	out := []any{nil, nil, f.None, nil, nil}
+	if !finite(f.Score) { // no two tokens could be its first and its last one
+		return out
+	}
+	out[1] = f.Score
+	if f.First == f.Last || mayLack && f.Score < f.None {
+		return out
+	}
+	answer, start := text[f.First:f.Last], utf8.RuneCountInString(text[:f.First])
+	out[0], out[3], out[4] = answer, int64(start), int64(start+utf8.RuneCountInString(answer))
+	return out
+}
+
+// scriptOf gives the script of metrics of a task; ok is false where there are none.
+func scriptOf(metrics []string) (script metric.QAScript, ok bool) {
+	if len(metrics) == 0 {
+		return 0, false
+	}
+	name, _, _ := strings.Cut(metrics[0], "_")
+	k := slices.Index(metric.QAScripts[:], name)
+	return metric.QAScript(max(0, k)), k >= 0
+}
 
 func (questions) what(*data.Config) string { return "the answer to each question" }
 
@@ -43,6 +87,7 @@ type Found struct {
 	Score       float64 // logits of its first and its last token
 	None        float64 // of the first token of a window, the least of all windows: there is no answer
 	Nats        float64 // the mean over windows of -log p of the true first and last token
+	Cut         bool    // not all of the question was read
 }
 
 // Candidates for the first and the last token of an answer, and the tokens of one, at most: as in
@@ -80,7 +125,7 @@ func FindAnswers(ctx context.Context, net *model.Network, c data.Config, limit i
 		for k, s := range b.Seqs {
 			f := byDoc[s.Doc]
 			if f == nil {
-				f = &best{Found: Found{Record: records.at(s.Doc), Score: math.Inf(-1), None: math.Inf(1)}, first: -1}
+				f = &best{Found: Found{Record: records.at(s.Doc), Score: math.Inf(-1), None: math.Inf(1), Cut: s.Cut}, first: -1}
 				byDoc[s.Doc] = f
 			}
 			f.windows++
@@ -184,13 +229,8 @@ func (y *Yardstick) exam(list []Found) (*exam, error) {
 	if x.script == metric.SQuAD && 2*hangul > letters {
 		x.script = metric.KorQuAD
 	}
-	if len(x.metrics) > 0 {
-		name, _, _ := strings.Cut(x.metrics[0], "_")
-		for s, known := range metric.QAScripts {
-			if known == name {
-				x.script = metric.QAScript(s)
-			}
-		}
+	if named, ok := scriptOf(x.metrics); ok {
+		x.script = named
 	}
 	return x, nil
 }

@@ -2,6 +2,8 @@ package eval
 
 import (
 	"encoding/json"
+	"math"
+	"strings"
 	"testing"
 
 	"hone/data/task"
@@ -45,6 +47,28 @@ func TestExam(t *testing.T) {
 	x.metrics = []string{"squad2_f1", "korquad_f1"}
 	if _, err = x.figures(answers); err == nil {
 		t.Error("metrics of two scripts")
+	}
+}
+
+// Answers have their places in characters, not bytes, of the context.
+func TestFoundValues(t *testing.T) {
+	const text = "나는 é강원도 산"
+	first := strings.Index(text, "강원")
+	for _, c := range []struct {
+		f       Found
+		mayLack bool
+		want    string
+	}{
+		{Found{First: first, Last: first + len("강원"), Score: 3, None: 1}, true, `["강원",3,1,4,6]`},
+		{Found{First: first, Last: first + len("강원"), Score: 1, None: 3}, true, `[null,1,3,null,null]`},
+		{Found{First: first, Last: first + len("강원"), Score: 1, None: 3}, false, `["강원",1,3,4,6]`},
+		{Found{First: 0, Last: len(text), Score: 1, None: 1}, true, `["나는 é강원도 산",1,1,0,9]`},
+		{Found{Score: math.Inf(-1), None: 1}, false, `[null,null,1,null,null]`},
+	} {
+		got, err := json.Marshal(c.f.values(text, c.mayLack))
+		if err != nil || string(got) != c.want {
+			t.Errorf("%+v: %s, %v; want %s", c.f, got, err, c.want)
+		}
 	}
 }
 

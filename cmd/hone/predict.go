@@ -16,16 +16,22 @@ func newPredict(t *terminal) *cobra.Command {
 columns. The new columns are, as the kind of task has them:
 
   prediction     the label; a list of labels; a number; the chosen text; of token_labels a list with
-                 the label of each word, null where a word was not read
+                 the label of each word, null where a word was not read; of question_answering the
+                 answer, null where none is likelier, unless the task's metrics are of SQuAD 1.1 or
+                 KorQuAD, whose questions all have one
   probability    of the prediction; of token_labels a list, null where a word has no token
   probabilities  of each label, or in their order of the choices
   entities       of token_labels whose labels are tags such as B-LOC: a list of text, type, start and
                  end, in characters of the words with a blank between each two (none where blanks are
                  words themselves), and score, the mean probability of the words' labels
-  truncated      true where the text was too long for the model, so that only a part was read
+  score          of question_answering the sum of the logits of the best answer's first and last token
+  null_score     of question_answering the same sum of no answer, the least of all windows of the context
+  start, end     of question_answering where the answer is, in characters of the context
+  truncated      true where the text was too long for the model, so that only a part was read; a context
+                 is read in windows, so that this is of its question alone
 
 MODEL is a checkpoint, a stage of a run, a Hugging Face directory or hf:ORG/NAME, with a head that
-labels texts or words, or gives a number. It reads the columns that it was trained on.
+labels texts or words, finds answers, or gives a number. It reads the columns that it was trained on.
 
 ` + rowsHelp,
 		Example: "  printf '{\"text\": \"Package http provides HTTP\"}\\n' > new.jsonl\n  hone predict runs/quickstart/finetune new.jsonl\n  hone predict runs/quickstart/finetune new.jsonl -o labels.csv --abstain 0.9",
