@@ -93,7 +93,7 @@ func (t *terminal) rows(c *cobra.Command, args []string, o *run.RowsOptions, rea
 	if t.json {
 		return t.printJSON(done)
 	}
-	line := fmt.Sprintf("%d rows, %.0f a second", done.Rows, done.RowsPerSecond)
+	line := fmt.Sprintf("rows: %d, %.0f a second", done.Rows, done.RowsPerSecond)
 	if done.Resumed > 0 {
 		line += fmt.Sprintf("; %d of them were kept", done.Resumed)
 	}

@@ -204,6 +204,6 @@ func (t *terminal) continueAll(ctx context.Context, w *writer, prompts []string,
 		}
 		fmt.Fprintf(t.out, "%s\n\n", r.Text)
 	}
-	t.say(fmt.Sprintf("%d texts, %d tokens, %.0f tokens/s", len(all), tokens, float64(tokens)/time.Since(began).Seconds()))
+	t.say(fmt.Sprintf("texts: %d, tokens: %d, %.0f tokens/s", len(all), tokens, float64(tokens)/time.Since(began).Seconds()))
 	return ctx.Err()
 }

@@ -131,7 +131,7 @@ func TestQuantize(t *testing.T) {
 	}
 	for _, dtype := range pretrained.Quantizations {
 		m, got := open(pretrained.Options{Quantize: dtype})
-		if notes := strings.Join(m.Storage.Notes(), "; "); !strings.Contains(notes, "matrices are rounded to "+dtype+", which loses precision") {
+		if notes := strings.Join(m.Storage.Notes(), "; "); !strings.Contains(notes, "matrices rounded to "+dtype+", which loses precision") {
 			t.Errorf("%s: notes %q", dtype, notes)
 		}
 		if m.Net.Layout().Bytes >= plain.Net.Layout().Bytes {

@@ -229,10 +229,10 @@ func (s *Storage) Notes() (notes []string) {
 	}
 	notes = append(notes, "weights in memory: "+strings.Join(parts, ", "))
 	for _, have := range slices.Sorted(maps.Keys(s.expanded)) {
-		notes = append(notes, fmt.Sprintf("%d matrices of %s are kept as f32, with the same values", s.expanded[have], have))
+		notes = append(notes, fmt.Sprintf("matrices of %s kept as f32, with the same values: %d", have, s.expanded[have]))
 	}
 	for _, dt := range slices.Sorted(maps.Keys(s.rounded)) {
-		notes = append(notes, fmt.Sprintf("%d matrices are rounded to %v, which loses precision", s.rounded[dt], dt))
+		notes = append(notes, fmt.Sprintf("matrices rounded to %v, which loses precision: %d", dt, s.rounded[dt]))
 	}
 	return notes
 }
