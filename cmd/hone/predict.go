@@ -31,7 +31,8 @@ columns. The new columns are, as the kind of task has them:
                  is read in windows, so that this is of its question alone
 
 MODEL is a checkpoint, a stage of a run, a Hugging Face directory or hf:ORG/NAME, with a head that
-labels texts or words, finds answers, or gives a number. It reads the columns that it was trained on.
+labels texts or words, finds answers, or gives a number. It reads the columns that it was trained on;
+where it does not say, words, question and context, or the text. --text names others.
 
 ` + rowsHelp,
 		Example: "  printf '{\"text\": \"Package http provides HTTP\"}\\n' > new.jsonl\n  hone predict runs/quickstart/finetune new.jsonl\n  hone predict runs/quickstart/finetune new.jsonl -o labels.csv --abstain 0.9",

@@ -9,7 +9,6 @@ import (
 	"hone/data/task"
 	"hone/eval"
 	"hone/recipes"
-	"hone/trainer/model"
 	"hone/trainer/pretrained"
 )
 
@@ -149,12 +148,20 @@ func (p *PredictOptions) trained(m *pretrained.Model) (*task.Task, error) {
 		}
 		return t.Compile()
 	}
-	if m.Head == model.Classifier {
-		for _, k := range task.Kinds {
-			if task.Labelled(k) && k.Problem() == m.Config.Problem() {
-				return task.Of(k), nil
-			}
+	for _, k := range task.Kinds {
+		if k.Head() != m.Head.String() || k.Problem() != "" && k.Problem() != m.Config.Problem() {
+			continue
 		}
+		t := task.Of(k)
+		switch k {
+		case task.TokenLabels:
+			t.Columns.Words = "words"
+		case task.QuestionAnswering:
+			t.Columns.Text.Column, t.Columns.Pair.Column = "question", "context"
+		case task.Likelihood, task.TextToText, task.MultipleChoice: // only a task says what is read
+			continue
+		}
+		return t, nil
 	}
 	return nil, fmt.Errorf("predict: %s is a %v, and does not say which task it was trained for (hint: --task NAME|FILE; hone embed makes vectors, hone generate and hone chat write texts)", m.Checkpoint.Dir, m.Head)
 }

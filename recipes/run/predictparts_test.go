@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -119,5 +120,108 @@ func TestPredictPartsSameBits(t *testing.T) {
 				t.Errorf("other bytes after an interruption: %v", err)
 			}
 		})
+	}
+}
+
+// Labels of words, and answers, with their places in characters, of English and Korean texts, some of them
+// longer than a row, are those of transformers.
+func TestPredictParts(t *testing.T) {
+	text, err := os.ReadFile("testdata/predict/parts.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var values struct {
+		Labels map[string][]struct {
+			Words       []string
+			Prediction  []*string
+			Probability []*float64
+		}
+		Answers map[string][]struct {
+			Question, Context string
+			Windows           int
+			Score             float64
+			NullScore         float64 `json:"null_score"`
+			Start, End        int
+		}
+	}
+	if err := json.Unmarshal(text, &values); err != nil {
+		t.Fatal(err)
+	}
+	in := filepath.Join(t.TempDir(), "in.jsonl")
+	write := func(rows []map[string]any) {
+		t.Helper()
+		var b bytes.Buffer
+		for _, row := range rows {
+			if err := json.NewEncoder(&b).Encode(row); err != nil {
+				t.Fatal(err)
+			}
+		}
+		writeFile(t, in, b.Bytes())
+	}
+	for name, want := range values.Labels {
+		var rows []map[string]any
+		for _, w := range want {
+			rows = append(rows, map[string]any{"words": w.Words})
+		}
+		write(rows)
+		out, done := predictRows(t, importAs(t, name, "bert", nil), in, PredictOptions{})
+		cut := 0
+		lines := json.NewDecoder(bytes.NewReader(out))
+		for i, w := range want {
+			var got struct {
+				Prediction  []*string
+				Probability []*float64
+				Truncated   bool
+			}
+			if err := lines.Decode(&got); err != nil || len(got.Prediction) != len(w.Words) || len(got.Probability) != len(w.Words) {
+				t.Fatalf("%s: row %d: %+v, %v", name, i, got, err)
+			}
+			if got.Truncated {
+				cut++
+			}
+			for k, label := range w.Prediction {
+				l, p := got.Prediction[k], got.Probability[k]
+				if (l == nil) != (label == nil) || (p == nil) != (label == nil) {
+					t.Errorf("%s: row %d: word %d is read by one of the two", name, i, k)
+				} else if l != nil && (*l != *label || math.Abs(*p-*w.Probability[k]) > 2e-6) {
+					t.Errorf("%s: row %d: word %d is %s, %.7f; want %s, %.7f", name, i, k, *l, *p, *label, *w.Probability[k])
+				}
+			}
+		}
+		if cut == 0 || cut == len(want) || int(done.Truncated) != cut {
+			t.Errorf("%s: %d rows are cut; %+v", name, cut, done)
+		}
+	}
+	for name, want := range values.Answers {
+		var rows []map[string]any
+		for _, w := range want {
+			rows = append(rows, map[string]any{"question": w.Question, "context": w.Context})
+		}
+		write(rows)
+		out, _ := predictRows(t, importAs(t, name, "bert", nil), in, PredictOptions{})
+		lines, windowed := json.NewDecoder(bytes.NewReader(out)), 0
+		for i, w := range want {
+			var got struct {
+				Prediction *string
+				Score      float64
+				NullScore  float64 `json:"null_score"`
+				Start, End *int
+			}
+			if err := lines.Decode(&got); err != nil {
+				t.Fatalf("%s: row %d: %v", name, i, err)
+			}
+			if w.Windows > 1 {
+				windowed++
+			}
+			if math.Abs(got.Score-w.Score) > 1e-5 || math.Abs(got.NullScore-w.NullScore) > 1e-5 {
+				t.Errorf("%s: row %d: scores %.6f and %.6f, want %.6f and %.6f", name, i, got.Score, got.NullScore, w.Score, w.NullScore)
+			}
+			if got.Prediction == nil || *got.Start != w.Start || *got.End != w.End || *got.Prediction != string([]rune(w.Context)[w.Start:w.End]) {
+				t.Errorf("%s: row %d: %+v, want %d to %d", name, i, got, w.Start, w.End)
+			}
+		}
+		if windowed == 0 || windowed == len(want) {
+			t.Errorf("%s: %d contexts in windows", name, windowed)
+		}
 	}
 }
