@@ -91,7 +91,7 @@ func Predict(ctx context.Context, dir string, p PredictOptions, o Options) (*Row
 		o.Say(fmt.Sprintf("abstained from %d predictions, which are null", abstained))
 	}
 	if empty > 0 {
-		o.Say(fmt.Sprintf("%d rows have an empty text: their predictions are null", empty))
+		o.Say(fmt.Sprintf("rows with an empty text, whose predictions are null: %d", empty))
 	}
 	return done, nil
 }
