@@ -147,23 +147,14 @@ func (answers) Score(ctx context.Context, y *Yardstick, net, _ *model.Network, b
 	for i := range mine {
 		out = append(out, mine[i].Evaluation(y.Split.Name+" answers", scored))
 	}
-	for _, name := range beside {
+	err = compare(out[1:], mine, beside, func(name string) ([]metric.Figure, error) {
 		other, err := y.otherAnswers(ctx, name, sources)
-		if err != nil {
-			return nil, nil, err
+		if err != nil || other == nil {
+			return nil, err
 		}
-		if other == nil {
-			continue
-		}
-		theirs, err := textFigures(other, truth)
-		if err != nil {
-			return nil, nil, err
-		}
-		for i := range mine {
-			out[i+1].Baselines = append(out[i+1].Baselines, mine[i].Against(name, &theirs[i]))
-		}
-	}
-	return out, nil, nil
+		return textFigures(other, truth)
+	})
+	return out, nil, err
 }
 
 // write has the model write an answer to each example.

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"sync"
 
 	"hone/data"
 	"hone/data/corpus"
@@ -70,89 +71,42 @@ func (labels) Score(ctx context.Context, y *Yardstick, net, random *model.Networ
 	}
 	acc, f1 := mine.Accuracy.Evaluation(name, of), mine.MacroF1.Evaluation(name, of)
 	acc.Items = &metric.Items{Records: right.records, Sums: right.sums, Sizes: right.n}
-	add := func(name string, other []Prediction) error {
-		theirs, err := score(other)
-		if err != nil {
-			return err
-		}
-		acc.Baselines = append(acc.Baselines, mine.Accuracy.Against(name, &theirs.Accuracy))
-		f1.Baselines = append(f1.Baselines, mine.MacroF1.Against(name, &theirs.MacroF1))
-		return nil
-	}
-	for _, name := range beside {
-		var predict func(text, second string) (int, []float64)
-		switch name {
-		case majority.Name:
-			train, err := y.labelled(ctx, y.Corpus.Train)
-			if err != nil {
-				return nil, nil, err
+	out := []metric.Evaluation{acc, f1}
+	train := sync.OnceValues(func() (Labelled, error) { return y.labelled(ctx, y.Corpus.Train) })
+	val := sync.OnceValues(func() (Labelled, error) { return y.labelled(ctx, y.Corpus.Validation) })
+	err = compare(out, []metric.Figure{mine.Accuracy, mine.MacroF1}, beside, func(name string) ([]metric.Figure, error) {
+		var other []Prediction
+		if name != randomInit.Name {
+			predict, err := y.classifier(name, train, val)
+			if err != nil || predict == nil {
+				return nil, err
 			}
-			m, err := FitMajority(train.Labels, len(labels))
-			if err != nil {
-				return nil, nil, err
+			for _, p := range list {
+				e, _, err := y.example(y.Split, p.Record)
+				if err != nil {
+					return nil, err
+				}
+				_, probs := predict(e.Text, e.Pair)
+				other = append(other, Prediction{Record: p.Record, Label: p.Label, Probs: probs})
 			}
-			predict = func(text, _ string) (int, []float64) { return m.Predict(text) }
-		case naiveBayes.Name:
-			train, err := y.labelled(ctx, y.Corpus.Train)
-			if err != nil {
-				return nil, nil, err
-			}
-			val, err := y.labelled(ctx, y.Corpus.Validation)
-			if err != nil {
-				return nil, nil, err
-			}
-			nb, err := FitNaiveBayes(train.joined(), val.joined(), len(labels))
-			if err != nil {
-				return nil, nil, err
-			}
-			y.Say(fmt.Sprintf("%s: α = %g, chosen on validation", name, nb.Alpha()))
-			predict = func(text, second string) (int, []float64) { return nb.Predict(both(text, second)) }
-		case tfidf.Name:
-			train, err := y.labelled(ctx, y.Corpus.Train)
-			if err != nil {
-				return nil, nil, err
-			}
-			val, err := y.labelled(ctx, y.Corpus.Validation)
-			if err != nil {
-				return nil, nil, err
-			}
-			m, err := FitTFIDF(train, val, len(labels))
-			if err != nil {
-				return nil, nil, err
-			}
-			y.Say(fmt.Sprintf("%s: %s", name, m.Chosen()))
-			predict = m.Predict
-		case randomInit.Name:
+		} else {
 			if random == nil {
-				continue
+				return nil, nil
 			}
 			cfg := y.Config
+			var err error
 			if cfg.Labels, err = y.Corpus.MatchLabels(random.Config().Labels()); err != nil {
-				return nil, nil, err
+				return nil, err
 			}
-			other, _, err := Classify(ctx, random, cfg, y.Limit, nil)
-			if err != nil {
-				return nil, nil, err
+			if other, _, err = Classify(ctx, random, cfg, y.Limit, nil); err != nil {
+				return nil, err
 			}
-			if err := add(name, other); err != nil {
-				return nil, nil, err
-			}
-			continue
-		default:
-			continue
 		}
-		other := make([]Prediction, len(list))
-		for i, p := range list {
-			e, _, err := y.example(y.Split, p.Record)
-			if err != nil {
-				return nil, nil, err
-			}
-			_, probs := predict(e.Text, e.Pair)
-			other[i] = Prediction{Record: p.Record, Label: p.Label, Probs: probs}
-		}
-		if err := add(name, other); err != nil {
-			return nil, nil, err
-		}
+		theirs, err := score(other)
+		return []metric.Figure{theirs.Accuracy, theirs.MacroF1}, err
+	})
+	if err != nil {
+		return nil, nil, err
 	}
 
 	c := &metric.ByLabel{Task: name, Labels: labels, Confusion: mine.Confusion}
@@ -166,7 +120,45 @@ func (labels) Score(ctx context.Context, y *Yardstick, net, random *model.Networ
 	if c.Wrong, err = y.mostWrong(list, 10); err != nil {
 		return nil, nil, err
 	}
-	return []metric.Evaluation{acc, f1}, []metric.ByLabel{*c}, nil
+	return out, []metric.ByLabel{*c}, nil
+}
+
+// classifier fits a baseline to the labelled texts of training and validation; nil: it is none of these.
+func (y *Yardstick) classifier(name string, training, validation func() (Labelled, error)) (func(text, second string) (int, []float64), error) {
+	switch name {
+	case majority.Name, naiveBayes.Name, tfidf.Name:
+	default:
+		return nil, nil
+	}
+	train, err := training()
+	if err != nil {
+		return nil, err
+	}
+	if name == majority.Name {
+		m, err := FitMajority(train.Labels, len(y.Labels))
+		if err != nil {
+			return nil, err
+		}
+		return func(text, _ string) (int, []float64) { return m.Predict(text) }, nil
+	}
+	val, err := validation()
+	if err != nil {
+		return nil, err
+	}
+	if name == naiveBayes.Name {
+		nb, err := FitNaiveBayes(train.joined(), val.joined(), len(y.Labels))
+		if err != nil {
+			return nil, err
+		}
+		y.Say(fmt.Sprintf("%s: α = %g, chosen on validation", name, nb.Alpha()))
+		return func(text, second string) (int, []float64) { return nb.Predict(both(text, second)) }, nil
+	}
+	m, err := FitTFIDF(train, val, len(y.Labels))
+	if err != nil {
+		return nil, err
+	}
+	y.Say(fmt.Sprintf("%s: %s", name, m.Chosen()))
+	return m.Predict, nil
 }
 
 func (y *Yardstick) labelled(ctx context.Context, split *corpus.Split) (Labelled, error) {

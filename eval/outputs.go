@@ -85,34 +85,24 @@ func (j *judge) score(ctx context.Context, y *Yardstick, net, random *model.Netw
 			return nil, nil, err
 		}
 	}
-	for _, name := range beside {
+	err = compare(out, mine, beside, func(name string) ([]metric.Figure, error) {
 		var other []Output
-		if name == randomInit.Name {
-			if random == nil {
-				continue
-			}
-			other, _, err = Outputs(ctx, random, y.Config, y.Limit, nil)
-		} else {
+		var err error
+		switch {
+		case name != randomInit.Name:
 			other, err = baseline(name, examples)
+		case random != nil:
+			other, _, err = Outputs(ctx, random, y.Config, y.Limit, nil)
 		}
-		if err != nil {
-			return nil, nil, err
-		}
-		if other == nil {
-			continue
+		if err != nil || other == nil {
+			return nil, err
 		}
 		for i := range other {
 			other[i].Goals, other[i].Right = list[i].Goals, list[i].Right
 		}
-		theirs, err := j.figures(other)
-		if err != nil {
-			return nil, nil, err
-		}
-		for i := range out {
-			out[i].Baselines = append(out[i].Baselines, mine[i].Against(name, &theirs[i]))
-		}
-	}
-	return out, nil, nil
+		return j.figures(other)
+	})
+	return out, nil, err
 }
 
 // examples reads the examples of a split that can be compared with predictions.

@@ -320,36 +320,27 @@ func (questions) Score(ctx context.Context, y *Yardstick, net, random *model.Net
 	for i := range mine {
 		out = append(out, mine[i].Evaluation(y.Split.Name+" questions", scored))
 	}
-	for _, name := range beside {
-		var theirs []metric.Figure
+	err = compare(out, mine, beside, func(name string) ([]metric.Figure, error) {
 		switch {
 		case name == slidingWindow.Name:
 			answers, err := y.slidingWindow(ctx, x)
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
-			if theirs, err = x.figures(answers); err != nil {
-				return nil, nil, err
-			}
+			return x.figures(answers)
 		case name == randomInit.Name && random != nil:
 			others, _, err := FindAnswers(ctx, random, y.Config, y.Limit, nil)
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 			if len(others) != len(list) {
-				return nil, nil, fmt.Errorf("eval: the model of %s scores %d questions, not %d", name, len(others), len(list))
+				return nil, fmt.Errorf("eval: the model of %s scores %d questions, not %d", name, len(others), len(list))
 			}
-			if theirs, err = x.figures(x.answers(others)); err != nil {
-				return nil, nil, err
-			}
-		default:
-			continue
+			return x.figures(x.answers(others))
 		}
-		for i := range out {
-			out[i].Baselines = append(out[i].Baselines, mine[i].Against(name, &theirs[i]))
-		}
-	}
-	return out, nil, nil
+		return nil, nil
+	})
+	return out, nil, err
 }
 
 // slidingWindow answers the questions by the baseline, fitted to the training split.

@@ -250,11 +250,8 @@ func fitted(ctx context.Context, c data.Config, records spread) (data.Config, er
 	if err != nil {
 		return c, err
 	}
-	positions, seqs, length := c.MicroBatchSize*c.T, c.MicroBatchSize*c.MaxSeqs, 64
-	for length < longest {
-		length *= 2
-	}
-	c.T = min(c.T, length)
+	positions, seqs := c.MicroBatchSize*c.T, c.MicroBatchSize*c.MaxSeqs
+	c.T = min(c.T, rowOf(max(64, longest)))
 	rows := positions / c.T
 	if all >= 0 {
 		rows = min(rows, int((all+int64(c.T)-1)/int64(c.T)))

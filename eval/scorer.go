@@ -43,6 +43,21 @@ func ScorerOf(o data.Objective) Scorer {
 	panic(fmt.Sprintf("eval: nothing scores %v", o)) // each objective has a scorer
 }
 
+// compare puts baselines beside evaluations, which are of figures in the same order. theirs gives those of a
+// baseline; nil: it is not one of these.
+func compare(out []metric.Evaluation, figures []metric.Figure, names []string, theirs func(name string) ([]metric.Figure, error)) error {
+	for _, name := range names {
+		other, err := theirs(name)
+		if err != nil {
+			return err
+		}
+		for i := range other {
+			out[i].Baselines = append(out[i].Baselines, figures[i].Against(name, &other[i]))
+		}
+	}
+	return nil
+}
+
 // A Validation has a model's results on the validation split during training; Missing where it
 // has none.
 type Validation struct {

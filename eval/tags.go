@@ -341,38 +341,29 @@ func (tags) Score(ctx context.Context, y *Yardstick, net, random *model.Network,
 	for i := range mine {
 		out = append(out, mine[i].Evaluation(y.Split.Name+" words", scored))
 	}
-	for _, name := range beside {
-		var theirs []metric.Figure
+	err = compare(out, mine, beside, func(name string) ([]metric.Figure, error) {
 		switch {
 		case name == frequentLabel.Name:
 			m, err := y.frequentLabel(ctx)
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 			other := *g
 			other.predicted = nil
 			for _, words := range g.words {
 				other.predicted = append(other.predicted, m.Predict(words))
 			}
-			if theirs, err = other.figures(); err != nil {
-				return nil, nil, err
-			}
+			return other.figures()
 		case name == randomInit.Name && random != nil:
-			var others []Tagged
-			if _, theirs, others, _, err = y.tagWords(ctx, random, nil); err != nil {
-				return nil, nil, err
+			_, theirs, others, _, err := y.tagWords(ctx, random, nil)
+			if err == nil && len(others) != len(list) {
+				err = fmt.Errorf("eval: the model of %s scores %d documents, not %d", name, len(others), len(list))
 			}
-			if len(others) != len(list) {
-				return nil, nil, fmt.Errorf("eval: the model of %s scores %d documents, not %d", name, len(others), len(list))
-			}
-		default:
-			continue
+			return theirs, err
 		}
-		for i := range out {
-			out[i].Baselines = append(out[i].Baselines, mine[i].Against(name, &theirs[i]))
-		}
-	}
-	return out, nil, nil
+		return nil, nil
+	})
+	return out, nil, err
 }
 
 // frequentLabel is fitted to the training split.

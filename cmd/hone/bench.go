@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -103,13 +104,7 @@ peer then runs under autocast to bfloat16.`,
 			if err != nil {
 				return err
 			}
-			switch {
-			case t.json:
-				return t.printJSON(b)
-			case markdown:
-				return b.Markdown(t.out)
-			}
-			return b.Print(t.out)
+			return t.printMeasured(b, markdown)
 		},
 	}
 	c.Flags().StringSliceVar(&configs, "config", nil, "models or families to measure, separated by commas: nano, char, small, gpt2, llama, …")
@@ -165,6 +160,16 @@ func runDecode(ctx context.Context, t *terminal, o bench.DecodeOptions, against 
 	if err != nil {
 		return err
 	}
+	return t.printMeasured(b, markdown)
+}
+
+// measured is what a benchmark has found.
+type measured interface {
+	Print(w io.Writer) error
+	Markdown(w io.Writer) error
+}
+
+func (t *terminal) printMeasured(b measured, markdown bool) error {
 	switch {
 	case t.json:
 		return t.printJSON(b)

@@ -5,7 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"hone/eval/report"
 	"hone/recipes"
 	"hone/recipes/run"
 )
@@ -47,10 +46,7 @@ hf:ORG/NAME, which is imported into the cache once.`,
 			if err != nil {
 				return err
 			}
-			if t.json {
-				return report.WriteJSON(t.out, run)
-			}
-			return report.WriteText(t.out, run)
+			return t.printRun(run)
 		},
 	}
 	c.Flags().StringVar(&task, "task", "", "name or file of the task")

@@ -68,15 +68,18 @@ func (t *terminal) perform(ctx context.Context, r *recipes.Recipe, o run.Options
 	if err != nil {
 		return err
 	}
-	if t.json {
-		err = report.WriteJSON(t.out, run)
-	} else {
-		err = report.WriteText(t.out, run)
-	}
-	if err != nil {
+	if err := t.printRun(run); err != nil {
 		return err
 	}
 	return t.tellNext(o.Dir, run)
+}
+
+// printRun prints results, as tables or as JSON.
+func (t *terminal) printRun(run *report.Run) error {
+	if t.json {
+		return report.WriteJSON(t.out, run)
+	}
+	return report.WriteText(t.out, run)
 }
 
 // tellNext says where the report of a run is, and which commands can follow.
@@ -261,12 +264,7 @@ its directory. While the run goes on, these are the results so far.`,
 			if err != nil {
 				return err
 			}
-			if t.json {
-				err = report.WriteJSON(t.out, run)
-			} else {
-				err = report.WriteText(t.out, run)
-			}
-			if err != nil {
+			if err := t.printRun(run); err != nil {
 				return err
 			}
 			return t.tellNext(args[0], run)
