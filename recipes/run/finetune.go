@@ -53,6 +53,9 @@ func Finetune(ctx context.Context, f Finetuner, o Options) (*Finetuning, error) 
 	say := func(format string, args ...any) { out.Why = append(out.Why, fmt.Sprintf(format, args...)) }
 	var t *recipes.Task
 	if f.Task != "" && !slices.Contains(task.Names(), f.Task) {
+		if f.Text != "" || f.Label != "" {
+			return nil, recipes.Input(fmt.Errorf("finetune: --text and --label beside --task %s, which names its columns itself (hint: hone cp copies a task to a file, to change them)", f.Task))
+		}
 		if t, err = recipes.ReadTask(f.Task); err != nil {
 			return nil, err
 		}
@@ -74,7 +77,13 @@ func Finetune(ctx context.Context, f Finetuner, o Options) (*Finetuning, error) 
 	}
 	compiled.Name = "file"
 	held := held(info)
-	t.Validation, t.Test = held[0], held[1]
+	for i, share := range []*float64{&t.Validation, &t.Test} {
+		if *share > 0 { // the task says it
+			held[i] = 0
+		} else {
+			*share = held[i]
+		}
+	}
 	switch {
 	case held == [2]float64{}:
 	case held[0] > 0 && held[1] > 0:
