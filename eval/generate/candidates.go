@@ -21,7 +21,7 @@ type candidates struct {
 func (c *candidates) fill(logits []float32, highest float32, s *Sampler) {
 	t := float32(s.Temperature)
 	c.ids, c.scores = c.ids[:0], c.scores[:0]
-	topP, typical := s.TopP > 0 && s.TopP < 1, s.TypicalP > 0 && s.TypicalP < 1
+	topP, typical := drops(s.TopP), drops(s.TypicalP)
 	switch {
 	case s.TopK > 0 && s.TopK < len(logits):
 		c.topK(logits, s.TopK, t)
@@ -41,6 +41,21 @@ func (c *candidates) fill(logits []float32, highest float32, s *Sampler) {
 		c.heavy(0, logits, t)
 		c.typical(s.TypicalP)
 	}
+	if e := s.EpsilonCutoff; drops(e) {
+		c.probable(e, logits, t)
+	}
+	if e := s.EtaCutoff; drops(e) {
+		c.heavy(0, logits, t)
+		entropy, _ := c.entropy()
+		c.probable(min(e, math.Sqrt(e)*math.Exp(-entropy)), logits, t)
+	}
+}
+
+// probable drops the tokens of less than a probability, but not the likeliest ones.
+func (c *candidates) probable(p float64, logits []float32, temperature float32) {
+	total, top := sum(c.weights), slices.Max(c.weights)
+	least := min(top, p*total*(1-1e-9)) // a tie is one in float32
+	c.heavy(least, logits, temperature)
 }
 
 // above takes the tokens whose scores are at most depth below the highest.
@@ -137,13 +152,7 @@ func (c *candidates) topP(p float64, logits []float32, temperature float32) {
 // until their probabilities reach mass.
 func (c *candidates) typical(mass float64) {
 	total, top := sum(c.weights), slices.Max(c.scores)
-	logTotal := math.Log(total)
-	entropy := 0.0
-	for i, w := range c.weights {
-		if w > 0 {
-			entropy += w / total * (logTotal - float64(c.scores[i]-top))
-		}
-	}
+	entropy, logTotal := c.entropy()
 	c.keys = c.keys[:0]
 	for _, v := range c.scores {
 		information := float32(logTotal - float64(v-top))
@@ -151,6 +160,18 @@ func (c *candidates) typical(mass float64) {
 	}
 	last := c.keys[c.boundary(c.weights, func(sum float64) bool { return float32(sum/total) < float32(mass) })]
 	c.keep(func(i int) bool { return c.keys[i] <= last })
+}
+
+// entropy is that of the candidates, which are listed, in nats; logTotal is the logarithm of the sum of their weights.
+func (c *candidates) entropy() (entropy, logTotal float64) {
+	total, top := sum(c.weights), slices.Max(c.scores)
+	logTotal = math.Log(total)
+	for i, w := range c.weights {
+		if w > 0 {
+			entropy += w / total * (logTotal - float64(c.scores[i]-top))
+		}
+	}
+	return entropy, logTotal
 }
 
 // boundary finds the first candidate, in the order of keys and then of places, at which before

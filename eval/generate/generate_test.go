@@ -31,15 +31,15 @@ func TestComplete(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	s, err := ReadSettings([]byte(`{"eos_token_id": [1, 2], "bos_token_id": 0, "do_sample": true, "temperature": 0.6, "top_p": 0.9, "max_new_tokens": 7,
-		"encoder_repetition_penalty": 1.2, "num_beams": 1, "typical_p": 1.0, "guidance_scale": null, "suppress_tokens": [], "new_key": 3, "max_length": 4096,
-		"transformers_version": "5.24.0", "begin_suppress_tokens": [3], "forced_eos_token_id": 2}`))
+		"guidance_scale": 1.2, "num_beams": 1, "typical_p": 1.0, "top_h": null, "suppress_tokens": [], "new_key": 3, "max_length": 4096,
+		"transformers_version": "5.24.0", "dola_layers": "high", "diversity_penalty": 0.5}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(s.Ends, model.TokenIDs{1, 2}) || *s.BOS != 0 {
 		t.Errorf("ends %v, bos %v", s.Ends, *s.BOS)
 	}
-	if want := []string{"begin_suppress_tokens [3]", "encoder_repetition_penalty 1.2", "forced_eos_token_id 2", "new_key 3"}; !slices.Equal(s.Ignored, want) {
+	if want := []string{"diversity_penalty 0.5", `dola_layers "high"`, "guidance_scale 1.2", "new_key 3"}; !slices.Equal(s.Ignored, want) {
 		t.Errorf("ignored %q, want %q", s.Ignored, want)
 	}
 	for _, c := range []struct {
@@ -68,6 +68,11 @@ func TestSettings(t *testing.T) {
 		{`{"num_beams": 4, "early_stopping": "never"}`, []string{"temperature"}, Options{MaxTokens: 100, Sampler: Sampler{Temperature: 0.8}}, ""},
 		{`{"num_beams": 4, "do_sample": true}`, nil, Options{MaxTokens: 100, Beams: Beams{NumBeams: 4}, Sampler: Sampler{Temperature: 1, TopK: 50, TopP: 1}},
 			"temperature 1, top-k 50, top-p 1, num-beams 4"}, // which Validate refuses
+		{`{"forced_bos_token_id": 6, "forced_eos_token_id": [1, 2], "begin_suppress_tokens": [7], "encoder_repetition_penalty": 1.5, "encoder_no_repeat_ngram_size": 2,
+			"exponential_decay_length_penalty": [15, 1.6], "epsilon_cutoff": 3e-4, "eta_cutoff": 0.0}`, nil,
+			Options{MaxTokens: 100, Sampler: Sampler{Temperature: 0.8, EpsilonCutoff: 3e-4, EncoderRepetitionPenalty: 1.5, EncoderNoRepeatNGram: 2, ForcedFirst: []int32{6},
+				ForcedLast: []int32{1, 2}, BeginSuppress: []int32{7}, Decay: Decay{15, 1.6}}},
+			"epsilon-cutoff 0.0003, encoder-repetition-penalty 1.5, encoder-no-repeat-ngram 2, forced-first 6, forced-last [1, 2], begin-suppress [7], decay [15, 1.6]"},
 		{`{"temperature": 0.6}`, nil, Options{MaxTokens: 100, Sampler: Sampler{Temperature: 0.6}}, "temperature 0.6"},
 	} {
 		s, err := ReadSettings([]byte(c.settings))
@@ -85,9 +90,10 @@ func TestSettings(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	text, err := SettingsOfConfig(map[string]json.RawMessage{
-		"encoder_repetition_penalty": []byte("1.2"), "eos_token_id": []byte("3"), "vocab_size": []byte("9"), "num_beams": []byte("1"), "decoder_start_token_id": []byte("0"),
+		"guidance_scale": []byte("1.2"), "eos_token_id": []byte("3"), "vocab_size": []byte("9"), "num_beams": []byte("1"), "decoder_start_token_id": []byte("0"),
+		"forced_eos_token_id": []byte("2"),
 	})
-	if s, err2 := ReadSettings(text); err != nil || err2 != nil || len(s.Ends) != 1 || len(s.Ignored) != 1 || strings.Contains(string(text), "vocab") {
+	if s, err2 := ReadSettings(text); err != nil || err2 != nil || len(s.Ends) != 1 || len(s.Ignored) != 1 || strings.Contains(string(text), "vocab") || !strings.Contains(string(text), "forced_eos") {
 		t.Errorf("%v, %v: %s", err, err2, text)
 	}
 	if text, err := SettingsOfConfig(map[string]json.RawMessage{"eos_token_id": []byte("3"), "num_beams": []byte("1"), "max_length": []byte("20")}); text != nil || err != nil {

@@ -18,28 +18,17 @@ func (p *picker) process(w *workspace, scores []float32) {
 	if len(w.counts) < len(scores) {
 		w.counts = make([]int32, len(scores))
 	}
-	if r := float32(p.RepetitionPenalty); r != 0 && r != 1 {
-		w.count(p.text, len(scores), func(id, _ int32) {
-			if scores[id] < 0 {
-				scores[id] *= r
-			} else {
-				scores[id] /= r
-			}
-		})
+	if r := p.EncoderRepetitionPenalty; r != 0 {
+		w.penalise(p.source, scores, float32(1/r))
 	}
+	w.penalise(p.text, scores, float32(p.RepetitionPenalty))
 	if p.FrequencyPenalty != 0 || p.PresencePenalty != 0 {
 		w.count(p.text[p.prompt:], len(scores), func(id, n int32) {
 			scores[id] = scores[id] - float32(p.FrequencyPenalty)*float32(n) - float32(p.PresencePenalty)
 		})
 	}
-	if n := p.NoRepeatNGram; n > 0 && len(p.text) >= n {
-		last := p.text[len(p.text)-n+1:]
-		for i := range p.text[n-1:] {
-			if id := p.text[i+n-1]; int(id) < len(scores) && slices.Equal(p.text[i:i+n-1], last) {
-				scores[id] = never
-			}
-		}
-	}
+	p.unlike(p.text, p.NoRepeatNGram, scores)
+	p.unlike(p.source, p.EncoderNoRepeatNGram, scores)
 	for _, ids := range p.BadWords {
 		if p.completes(ids) && !(len(ids) == 1 && slices.Contains(p.ends, ids[0])) {
 			scores[ids[len(ids)-1]] = never
@@ -50,6 +39,72 @@ func (p *picker) process(w *workspace, scores []float32) {
 			if int(id) < len(scores) {
 				scores[id] = never
 			}
+		}
+	}
+	behind := len(p.text) - p.prompt
+	if len(p.text) == 1 {
+		force(scores, p.ForcedFirst)
+	}
+	if behind == p.most-1 {
+		force(scores, p.ForcedLast)
+	}
+	if d := p.Decay; d.Factor != 0 && d.Factor != 1 && behind > d.From {
+		grows := float32(math.Pow(d.Factor, float64(behind-d.From)) - 1)
+		for _, id := range p.ends {
+			if int(id) < len(scores) && scores[id] != never {
+				scores[id] += float32(math.Abs(float64(scores[id]))) * grows
+			}
+		}
+	}
+	begin := p.prompt
+	if len(p.ForcedFirst) > 0 && begin == 1 {
+		begin++
+	}
+	if len(p.text) == begin {
+		for _, id := range p.BeginSuppress {
+			scores[id] = never
+		}
+	}
+}
+
+// force forbids all tokens but some, if there are any.
+func force(scores []float32, ids []int32) {
+	if len(ids) == 0 {
+		return
+	}
+	for i := range scores {
+		scores[i] = never
+	}
+	for _, id := range ids {
+		if int(id) < len(scores) {
+			scores[id] = 0
+		}
+	}
+}
+
+// penalise makes the tokens of a text less likely, by a factor above 1.
+func (w *workspace) penalise(text []int32, scores []float32, factor float32) {
+	if factor == 0 || factor == 1 {
+		return
+	}
+	w.count(text, len(scores), func(id, _ int32) {
+		if scores[id] < 0 {
+			scores[id] *= factor
+		} else {
+			scores[id] /= factor
+		}
+	})
+}
+
+// unlike forbids the tokens that would make the last n tokens be such as stand in other; 0: none.
+func (p *picker) unlike(other []int32, n int, scores []float32) {
+	if n == 0 || len(p.text) < n-1 || len(other) < n {
+		return
+	}
+	last := p.text[len(p.text)-n+1:]
+	for i := range other[n-1:] {
+		if id := other[i+n-1]; int(id) < len(scores) && slices.Equal(other[i:i+n-1], last) {
+			scores[id] = never
 		}
 	}
 }

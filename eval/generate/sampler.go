@@ -13,11 +13,12 @@ import (
 // most likely token.
 //
 // A choice goes through the steps of transformers' generate, in its order: first those that
-// change logits or forbid tokens (Bias, RepetitionPenalty, FrequencyPenalty and
-// PresencePenalty, NoRepeatNGram, BadWords, MinLength and MinTokens), which a text that is
-// written without chance follows too, then Temperature, then those that leave only some of the
-// tokens to draw from: TopK, TopP, MinP, TypicalP. Each of the latter sees the probabilities of
-// the tokens that the one before it has left.
+// change logits or forbid tokens (Bias, EncoderRepetitionPenalty, RepetitionPenalty,
+// FrequencyPenalty and PresencePenalty, NoRepeatNGram, EncoderNoRepeatNGram, BadWords, MinLength
+// and MinTokens, ForcedFirst, ForcedLast, Decay, BeginSuppress), which a text that is written
+// without chance follows too, then Temperature, then those that leave only some of the tokens to
+// draw from: TopK, TopP, MinP, TypicalP, EpsilonCutoff, EtaCutoff. Each of the latter sees the
+// probabilities of the tokens that the one before it has left.
 type Sampler struct {
 	Temperature float64 // 0: always the most likely token
 	TopK        int     // keep the K most likely tokens, and those as likely as the last of them; 0: all
@@ -25,17 +26,37 @@ type Sampler struct {
 	MinP        float64 // keep tokens at least P times as likely as the most likely one (Nguyen et al. 2024); 0: all
 	TypicalP    float64 // keep tokens of information near the entropy whose probabilities reach P (Meister et al. 2022); 0 or 1: all
 
+	EpsilonCutoff float64 // keep tokens of at least this probability (Hewitt et al. 2022); 0: all
+	EtaCutoff     float64 // the same of a cutoff that falls with the entropy, η sampling of the same paper; 0: all
+
 	RepetitionPenalty float64 // divides the positive logits of tokens in prompt and text, multiplies negative ones (Keskar et al. 2019); 0 or 1: none
 	FrequencyPenalty  float64 // subtracted from a token's logit for each time that it was written; the prompt does not count
 	PresencePenalty   float64 // subtracted once from the logits of tokens that were written
 	NoRepeatNGram     int     // no so many tokens stand a second time in prompt and text; 0: they may
+
+	// The same two of what is answered: the source of an encoder-decoder, else the prompt. The penalty is turned round:
+	// above 1 tokens of the source are more likely.
+	EncoderRepetitionPenalty float64 // 0 or 1: none
+	EncoderNoRepeatNGram     int     // 0: any
 
 	Bias      []Bias    // added to the logits of tokens
 	BadWords  [][]int32 // tokens that are not written in this order; a list of one end token has no effect
 	MinTokens int       // no end token before so many tokens are written
 	MinLength int       // the same with the prompt counted
 
+	ForcedFirst   []int32 // the token, of these the likeliest by its id, that is written where there is one token so far: the start of an answer
+	ForcedLast    []int32 // and the one at the greatest number of tokens
+	BeginSuppress []int32 // tokens that a text does not begin with
+	Decay         Decay
+
 	Seed uint64 // the same seed draws the same tokens
+}
+
+// A Decay makes the ends of texts likelier once they have so many tokens, by Factor for each further one
+// (exponential_decay_length_penalty).
+type Decay struct {
+	From   int
+	Factor float64 // 0 or 1: none
 }
 
 // A Bias is added to the logit of the last of some tokens where the others stand before it.
@@ -64,12 +85,21 @@ func (s *Sampler) Validate(vocabulary int) error {
 	within("top-p", s.TopP, 0, 1, "0 to 1")
 	within("min-p", s.MinP, 0, 1, "0 to 1")
 	within("typical-p", s.TypicalP, 0, 1, "0 to 1")
-	if s.RepetitionPenalty != 0 {
-		within("repetition penalty", s.RepetitionPenalty, 0.01, 100, "0 (none), or 0.01 to 100")
+	within("epsilon cutoff", s.EpsilonCutoff, 0, 1, "0 to 1")
+	within("eta cutoff", s.EtaCutoff, 0, 1, "0 to 1")
+	penalty := func(name string, v float64) {
+		if v != 0 {
+			within(name, v, 0.01, 100, "0 (none), or 0.01 to 100")
+		}
 	}
+	penalty("repetition penalty", s.RepetitionPenalty)
+	penalty("encoder repetition penalty", s.EncoderRepetitionPenalty)
+	within("exponential decay from", float64(s.Decay.From), 0, math.MaxInt32, "0 tokens or more")
+	within("exponential decay factor", s.Decay.Factor, 0, 100, "0 (none) to 100")
 	within("frequency penalty", s.FrequencyPenalty, -2, 2, "-2 to 2")
 	within("presence penalty", s.PresencePenalty, -2, 2, "-2 to 2")
 	within("no-repeat n-gram", float64(s.NoRepeatNGram), 0, math.MaxInt32, "0 (none) or more")
+	within("encoder no-repeat n-gram", float64(s.EncoderNoRepeatNGram), 0, math.MaxInt32, "0 (none) or more")
 	within("min tokens", float64(s.MinTokens), 0, math.MaxInt32, "0 or more")
 	within("min length", float64(s.MinLength), 0, math.MaxInt32, "0 or more")
 	known := func(what string, ids []int32) {
@@ -94,6 +124,9 @@ func (s *Sampler) Validate(vocabulary int) error {
 	for _, ids := range s.BadWords {
 		known("bad words", ids)
 	}
+	for _, id := range slices.Concat(s.ForcedFirst, s.ForcedLast, s.BeginSuppress) {
+		known("forced or suppressed tokens", []int32{id})
+	}
 	return errors.Join(errs...)
 }
 
@@ -111,12 +144,16 @@ type picker struct {
 	text   []int32 // the prompt and what was chosen behind it
 	prompt int     // tokens of the prompt
 	ends   []int32
+	source []int32 // what is answered
+	most   int     // tokens behind the prompt; 0: nobody says
 }
 
 // picker starts a text with the tokens that are read before its first: the prompt's, or for an
 // encoder-decoder those that the decoder starts with. The text can end at the ends.
 func (s *Sampler) picker(prompt, ends []int32) *picker {
-	return &picker{Sampler: *s, text: slices.Clone(prompt), prompt: len(prompt), ends: ends}
+	p := &picker{Sampler: *s, text: slices.Clone(prompt), prompt: len(prompt), ends: ends}
+	p.source = p.text[:p.prompt:p.prompt]
+	return p
 }
 
 // workspaces are what choosing a token needs in memory. One serves any number of texts.
@@ -173,8 +210,11 @@ func highest(logits []float32) int32 {
 
 // filters reports whether some tokens are not to be drawn.
 func (s *Sampler) filters() bool {
-	return s.TopK > 0 || s.TopP > 0 && s.TopP < 1 || s.MinP > 0 || s.TypicalP > 0 && s.TypicalP < 1
+	return s.TopK > 0 || drops(s.TopP) || s.MinP > 0 || drops(s.TypicalP) || drops(s.EpsilonCutoff) || drops(s.EtaCutoff)
 }
+
+// drops reports whether a share is one that leaves tokens out.
+func drops(share float64) bool { return share > 0 && share < 1 }
 
 // Draws are numbers from 0 up to 1.
 type draws struct{ rand.PCG }

@@ -18,6 +18,8 @@ type vector struct {
 	Text    []int32   // with the prompt
 	Prompt  int
 	Ends    []int32
+	Source  []int32    // of an encoder
+	Most    int        // tokens behind the prompt
 	Scores  []*float64 // nil: −Inf
 	Kept    []int32    // instead of scores
 }
@@ -89,7 +91,7 @@ func TestTransformers(t *testing.T) {
 			}
 		}
 	}
-	if len(file.Vectors) < 100 {
+	if len(file.Vectors) < 180 {
 		t.Errorf("only %d vectors", len(file.Vectors))
 	}
 }
@@ -98,6 +100,9 @@ func TestTransformers(t *testing.T) {
 func processed(s *Sampler, v *vector) []float32 {
 	p := s.picker(v.Text[:v.Prompt], v.Ends)
 	p.text = append(p.text, v.Text[v.Prompt:]...)
+	if p.most = v.Most; v.Source != nil {
+		p.source = v.Source
+	}
 	scores := slices.Clone(v.Logits)
 	var w workspace
 	p.process(&w, scores)

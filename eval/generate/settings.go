@@ -42,11 +42,19 @@ var optionKeys = []optionKey{
 	{"top_p", "top-p", nil, func(o *Options) any { return (*topP)(&o.TopP) }},
 	{"min_p", "min-p", []string{"0"}, func(o *Options) any { return &o.MinP }},
 	{"typical_p", "typical-p", []string{"1"}, func(o *Options) any { return &o.TypicalP }},
+	{"epsilon_cutoff", "epsilon-cutoff", []string{"0"}, func(o *Options) any { return &o.EpsilonCutoff }},
+	{"eta_cutoff", "eta-cutoff", []string{"0"}, func(o *Options) any { return &o.EtaCutoff }},
+	{"encoder_repetition_penalty", "encoder-repetition-penalty", []string{"1"}, func(o *Options) any { return &o.EncoderRepetitionPenalty }},
+	{"encoder_no_repeat_ngram_size", "encoder-no-repeat-ngram", []string{"0"}, func(o *Options) any { return &o.EncoderNoRepeatNGram }},
 	{"repetition_penalty", "repetition-penalty", []string{"1"}, func(o *Options) any { return &o.RepetitionPenalty }},
 	{"no_repeat_ngram_size", "no-repeat-ngram", []string{"0"}, func(o *Options) any { return &o.NoRepeatNGram }},
 	{"sequence_bias", "logit-bias", []string{"[]", "{}"}, func(o *Options) any { return (*sequenceBias)(&o.Bias) }},
 	{"suppress_tokens", "logit-bias", []string{"[]"}, func(o *Options) any { return (*suppressed)(&o.Bias) }},
 	{"bad_words_ids", "bad-words", []string{"[]"}, func(o *Options) any { return &o.BadWords }},
+	{"forced_bos_token_id", "forced-first", nil, func(o *Options) any { return (*tokens)(&o.ForcedFirst) }},
+	{"forced_eos_token_id", "forced-last", nil, func(o *Options) any { return (*tokens)(&o.ForcedLast) }},
+	{"begin_suppress_tokens", "begin-suppress", []string{"[]"}, func(o *Options) any { return &o.BeginSuppress }},
+	{"exponential_decay_length_penalty", "decay", nil, func(o *Options) any { return &o.Decay }},
 	{"min_length", "min-length", []string{"0"}, func(o *Options) any { return &o.MinLength }},
 	{"min_new_tokens", "min-tokens", []string{"0"}, func(o *Options) any { return &o.MinTokens }},
 	{"num_beams", "num-beams", []string{"1"}, func(o *Options) any { return &o.NumBeams }},
@@ -98,6 +106,27 @@ func (s *suppressed) UnmarshalJSON(value []byte) error {
 	return err
 }
 
+// tokens are one or a list.
+type tokens []int32
+
+func (t *tokens) UnmarshalJSON(value []byte) error {
+	var one int32
+	if json.Unmarshal(value, &one) == nil {
+		*t = tokens{one}
+		return nil
+	}
+	return json.Unmarshal(value, (*[]int32)(t))
+}
+
+// UnmarshalJSON reads a pair: tokens and the factor.
+func (d *Decay) UnmarshalJSON(value []byte) error {
+	var pair [2]json.RawMessage
+	if err := json.Unmarshal(value, &pair); err != nil {
+		return err
+	}
+	return errors.Join(json.Unmarshal(pair[0], &d.From), json.Unmarshal(pair[1], &d.Factor))
+}
+
 // stopStrings are one or a list.
 type stopStrings []string
 
@@ -121,10 +150,7 @@ func followed(key string) bool {
 // neutral lists the keys that are not followed, with the values at which they change no text.
 // A nil list: the key never changes a text. The value null never does.
 var neutral = map[string][]string{
-	"max_time": {}, "top_h": {}, "epsilon_cutoff": {"0"}, "eta_cutoff": {"0"},
-	"encoder_repetition_penalty": {"1"}, "encoder_no_repeat_ngram_size": {"0"},
-	"force_words_ids": {"[]"}, "forced_bos_token_id": {}, "forced_eos_token_id": {}, "exponential_decay_length_penalty": {},
-	"begin_suppress_tokens": {"[]"}, "token_healing": {"false"}, "guidance_scale": {"1"},
+	"max_time": {}, "top_h": {}, "force_words_ids": {"[]"}, "token_healing": {"false"}, "guidance_scale": {"1"},
 	"watermarking_config": {}, "penalty_alpha": {"0"}, "dola_layers": {}, "diversity_penalty": {"0"}, "num_beam_groups": {"1"}, "constraints": {},
 	"renormalize_logits": nil, "remove_invalid_values": nil, "prompt_lookup_num_tokens": nil,
 	"max_length": nil, // --max-tokens, which always says something, goes first
@@ -181,7 +207,8 @@ func ReadSettings(text []byte) (*Settings, error) {
 func SettingsOfConfig(keys map[string]json.RawMessage) ([]byte, error) {
 	kept := map[string]json.RawMessage{}
 	for key, value := range keys {
-		if KnownSetting(key) && !strings.HasSuffix(key, "_token_id") && changes(key, value) {
+		own := slices.Contains(ownKeys, key) && strings.HasSuffix(key, "_token_id")
+		if KnownSetting(key) && !own && changes(key, value) {
 			kept[key] = value
 		}
 	}
@@ -225,6 +252,7 @@ func plain(value json.RawMessage) string {
 // temperature; and settings that ask for one and not for sampling mean temperature 0.
 func (s *Settings) Sampling(o *Options, given func(option string) bool) (said []string) {
 	values := map[string]json.RawMessage{}
+	drawn := []string{"top_k", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff"} // keys of what a token is drawn from
 	var sample *bool
 	json.Unmarshal(s.values["do_sample"], &sample) // read before without errors, as all values
 	if sample != nil && *sample {
@@ -246,9 +274,9 @@ func (s *Settings) Sampling(o *Options, given func(option string) bool) (said []
 	}
 	switch {
 	case given("num-beams") && o.NumBeams > 1:
-		leave("temperature", "top_k", "top_p", "min_p", "typical_p")
+		leave(append([]string{"temperature"}, drawn...)...)
 	case searches && !given("num-beams") && !given("temperature") && (sample == nil || !*sample):
-		leave("top_k", "top_p", "min_p", "typical_p")
+		leave(drawn...)
 		values["temperature"] = json.RawMessage("0")
 	case searches && given("temperature") && o.Temperature != 0:
 		leave("num_beams", "length_penalty", "early_stopping")

@@ -74,6 +74,10 @@ func (g *Generator) text(r Request) (*Text, error) {
 	}
 	t.ids = slices.Grow(t.ids, min(r.MaxTokens, g.window))
 	t.pick = r.Sampler.picker(t.ids, append(slices.Clone(g.Ends), r.StopTokens...))
+	t.pick.most = r.MaxTokens
+	if t.source != nil {
+		t.pick.source = t.source
+	}
 	t.result = Result{IDs: []int32{}, PromptTokens: len(r.Prompt)}
 	return t, nil
 }

@@ -27,12 +27,15 @@ def spread(n, seed, width):
     return (h.astype(np.float64) / 2.0**32 * width - width / 2).astype(np.float32)
 
 
-def processed(logits, text, prompt, ends, options):
+def processed(logits, text, prompt, ends, options, source=None, most=None):
     o = dict(options)
+    if most:
+        o["max_length"] = prompt + most
     counted = [Counted(prompt, o.pop("frequency_penalty", 0.0), o.pop("presence_penalty", 0.0))]
     g = GenerationConfig(do_sample="temperature" in o, num_beams=1, **o)
     g._eos_token_tensor = torch.tensor(ends)
-    list_ = model._get_logits_processor(g, input_ids_seq_length=prompt, logits_processor=LogitsProcessorList(counted), device="cpu")
+    source = torch.tensor([source or text[:prompt]])
+    list_ = model._get_logits_processor(g, input_ids_seq_length=prompt, encoder_input_ids=source, logits_processor=LogitsProcessorList(counted), device="cpu")
     return list_(torch.tensor([text]), torch.tensor(logits)[None])[0].numpy()
 
 
@@ -40,7 +43,7 @@ rng = random.Random(5)
 vectors = []
 
 
-def add(name, options, logits=None, text=None, prompt=3, ends=(0,), spread_=None):
+def add(name, options, logits=None, text=None, prompt=3, ends=(0,), spread_=None, source=None, most=None):
     if spread_:
         logits = spread(*spread_)
     elif logits is None:
@@ -48,8 +51,12 @@ def add(name, options, logits=None, text=None, prompt=3, ends=(0,), spread_=None
     logits = np.array(logits, dtype=np.float32)
     if text is None:
         text, prompt = ([7, 3, 7, 11, 3, 12, 7, 3], 3) if len(logits) >= V else ([1], 1)
-    scores = processed(logits, text, prompt, list(ends), options)
+    scores = processed(logits, text, prompt, list(ends), options, source, most)
     v = dict(name=name, options=options, text=text, prompt=prompt, ends=list(ends))
+    if source:
+        v["source"] = source
+    if most:
+        v["most"] = most
     if spread_:
         v |= dict(spread=spread_, kept=[int(i) for i in np.flatnonzero(np.isfinite(scores))])
     else:
@@ -109,5 +116,31 @@ for n, seed, width in ((5000, 1, 20), (5000, 2, 3), (20000, 3, 60), (5000, 4, 0.
         s = processed(spread(n, seed, width), [1], 1, [0], dict(temperature=0.9) | o)
         if np.isfinite(s).sum() < 600 or o.get("top_k") == 3000 and n == 5000:
             add(f"{o} of {n}", dict(temperature=0.9) | o, text=[1], prompt=1, spread_=(n, seed, width))
+rng = random.Random(6)
+for e in (0.001, 0.03, 0.1, 0.5):
+    for filter in ("epsilon_cutoff", "eta_cutoff"):
+        add(f"{filter} {e}", {"temperature": 1.0, filter: e})
+        add(f"{filter} {e} of ties", {"temperature": 1.0, filter: e}, steps)
+        add(f"{filter} {e} of equals", {"temperature": 0.7, filter: e}, tied)
+        add(f"{filter} {e} behind others", {"temperature": 1.3, filter: e, "top_k": 20, "typical_p": 0.95, "epsilon_cutoff": e / 3} | {filter: e})
+answer = dict(text=[1, 7, 3, 12, 7, 3], prompt=1, source=[9, 3, 7, 11, 3, 7, 12, 3, 5])
+for r in (1.5, 0.7):
+    add(f"encoder repetition {r}", dict(encoder_repetition_penalty=r), **answer)
+    add(f"encoder repetition {r} of a prompt", dict(encoder_repetition_penalty=r, repetition_penalty=1.2))
+for n in (1, 2, 3):
+    add(f"no {n}-gram of the source", dict(encoder_no_repeat_ngram_size=n), **answer)
+    add(f"no {n}-gram of the prompt", dict(encoder_no_repeat_ngram_size=n))
+for name, text in {"start": [1], "further on": [1, 4]}.items():
+    add(f"forced first token, {name}", dict(forced_bos_token_id=6), text=text, prompt=1)
+    add(f"suppressed at the beginning, {name}", dict(begin_suppress_tokens=[3, 11, 30]), text=text, prompt=1)
+    add(f"forced and suppressed, {name}", dict(begin_suppress_tokens=[3, 11, 30], forced_bos_token_id=6), text=text, prompt=1)
+add("suppressed behind a prompt", dict(begin_suppress_tokens=[3, 11, 30]), text=[4, 5, 6], prompt=3)
+for most in (4, 5, 6, 7):
+    add(f"forced last token of {most}", dict(forced_eos_token_id=2), text=[1, 7, 3, 12, 7, 3], prompt=1, most=most)
+    add(f"forced last tokens of {most}", dict(forced_eos_token_id=[8, 2]), text=[1, 7, 3, 12, 7, 3], prompt=1, most=most)
+for first in (2, 4, 5, 8):
+    add(f"decay from {first}", dict(exponential_decay_length_penalty=[first, 1.4]), ends=(0, 4), text=[1, 7, 3, 12, 7, 3], prompt=1)
+add("decay of an end that is forbidden", dict(exponential_decay_length_penalty=[1, 1.4], min_new_tokens=9), ends=(0, 4), text=[1, 7, 3, 12, 7, 3], prompt=1)
+add("everything of an answer", everything | dict(encoder_repetition_penalty=1.3, encoder_no_repeat_ngram_size=2, exponential_decay_length_penalty=[2, 1.1], begin_suppress_tokens=[4], min_new_tokens=2), **answer)
 json.dump(dict(transformers=transformers.__version__, torch=torch.__version__, vectors=vectors), open("sampling.json", "w"), separators=(",", ":"))
 print(len(vectors))
