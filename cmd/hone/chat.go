@@ -106,7 +106,11 @@ files and lists of messages.
 			}
 			if isTerminal(os.Stdin) {
 				s.typed = true
-				t.say(fmt.Sprintf("%s reads %d tokens. /help lists commands, /quit or Ctrl-D leaves.", args[0], s.partner.Context()))
+				reads := "texts of any length"
+				if n := s.partner.Context(); n > 0 {
+					reads = fmt.Sprintf("%d tokens", n)
+				}
+				t.say(fmt.Sprintf("%s reads %s. /help lists commands, /quit or Ctrl-D leaves.", args[0], reads))
 			}
 			s.read = t.lines(os.Stdin)
 			return s.run(c.Context())
@@ -325,7 +329,7 @@ func describeAnswer(a *chat.Answer) string {
 	}
 	part("read %s", pace(a.PromptRead, float64(a.PromptRead)/a.PromptSeconds))
 	part("wrote %s", pace(len(a.IDs), a.TokensPerSecond))
-	part("context: %d of %d tokens", a.Used, a.Context)
+	part("context: %s", tokensOf(a.Used, a.Context))
 	if a.Dropped > 0 {
 		part("dropped the oldest %d messages from it", a.Dropped)
 	}
@@ -530,8 +534,16 @@ func (s *talk) show() error {
 	if err != nil {
 		return err
 	}
-	s.t.say(fmt.Sprintf("[%d messages; context: %d of %d tokens]", len(s.Messages), n, s.partner.Context()))
+	s.t.say(fmt.Sprintf("[%d messages; context: %s]", len(s.Messages), tokensOf(n, s.partner.Context())))
 	return nil
+}
+
+// tokensOf is n tokens of so many that a model reads; 0: any number.
+func tokensOf(n, most int) string {
+	if most == 0 {
+		return fmt.Sprintf("%d tokens", n)
+	}
+	return fmt.Sprintf("%d of %d tokens", n, most)
 }
 
 // lines gives the function that reads lines, with an editor where they are typed at a terminal.

@@ -29,7 +29,7 @@ func NewPartner(g *generate.Generator, t *Template) *Partner {
 type Answer struct {
 	*generate.Result
 	Used    int `json:"context_used"`               // tokens of the conversation with the answer
-	Context int `json:"context"`                    // the most tokens that the model reads
+	Context int `json:"context,omitempty"`          // the most tokens that the model reads; 0: any number
 	Dropped int `json:"dropped_messages,omitempty"` // that the model does not read any more since this answer
 }
 
@@ -40,8 +40,13 @@ func (e *FullError) Error() string {
 	return fmt.Sprintf("the context is full: the conversation has %d tokens, and the model reads %d with its answer", e.Tokens, e.Context)
 }
 
-// Context is the most tokens that the model reads.
-func (p *Partner) Context() int { return p.g.Context() }
+// Context is the most tokens that the model reads; 0: any number.
+func (p *Partner) Context() int {
+	if !p.g.Bounded() {
+		return 0
+	}
+	return p.g.Context()
+}
 
 // Tokens is how many tokens of a conversation the model reads.
 func (p *Partner) Tokens(c *Conversation) (int, error) {
@@ -68,7 +73,7 @@ func (p *Partner) Answer(ctx context.Context, c *Conversation, emit func(piece s
 		return nil, err
 	}
 	p.answers++
-	a := &Answer{Result: r, Used: min(len(ids)+len(r.IDs), p.Context()), Context: p.Context(), Dropped: fits.Dropped - c.Dropped}
+	a := &Answer{Result: r, Used: min(len(ids)+len(r.IDs), p.g.Context()), Context: p.Context(), Dropped: fits.Dropped - c.Dropped}
 	c.Dropped = fits.Dropped
 	c.Messages = append(c.Messages, Message{Role: Assistant, Content: r.Text, Unfinished: r.Reason == "interrupted" || r.Reason == "length"})
 	return a, nil
@@ -82,15 +87,15 @@ func (p *Partner) fit(c *Conversation) ([]int32, error) {
 	if err != nil {
 		return nil, err
 	}
-	if room := min(p.Options.MaxTokens, p.Context()/4); p.Options.Slide && len(ids)+room > p.Context() {
-		for len(ids) > p.Context()/2 && c.Drop() {
+	if p.Options.Slide && p.g.Room(len(ids)) < min(p.Options.MaxTokens, p.g.Context()/4) {
+		for len(ids) > p.g.Context()/2 && c.Drop() {
 			if ids, err = p.t.Tokens(c.Read()); err != nil {
 				return nil, err
 			}
 		}
 	}
-	if len(ids) >= p.Context() {
-		return nil, &FullError{len(ids), p.Context()}
+	if p.g.Room(len(ids)) == 0 {
+		return nil, &FullError{len(ids), p.g.Context()}
 	}
 	return ids, nil
 }

@@ -182,7 +182,7 @@ func pass(t *testing.T, net *model.Network, text, source []int32) []float32 {
 	if net.Config().Writing() == model.Queried {
 		n++
 	}
-	size := min((max(n, len(source))+15)/16*16, cmp.Or(net.Config().MaxLength(), 512)) // few programs
+	size := min((max(n, len(source))+15)/16*16, cmp.Or(net.Config().MaxLength(), unbounded)) // few programs
 	x, err := net.Executor(model.Evaluate, 1, size, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -292,6 +292,36 @@ func TestContext(t *testing.T) {
 	}
 	if _, err := g.Continue(t.Context(), []int32{3, 27}, Options{MaxTokens: 1}, nil); err == nil || !strings.Contains(err.Error(), "token 27, but the model only 27 tokens") {
 		t.Errorf("a token that the model does not have: %v", err)
+	}
+}
+
+// Families whose positions are relative read and write texts of any length, and an encoder's is apart from what is
+// written: behind 600 tokens there is room for as many.
+func TestUnbounded(t *testing.T) {
+	for _, name := range []string{"xlnet", "t5"} {
+		g := writer(t, name, cpu.Options{Threads: 2})
+		prompt := make([]int32, 600)
+		for i := range prompt {
+			prompt[i] = int32(i*i%23) + 1
+		}
+		r, err := g.Continue(t.Context(), prompt, Options{MaxTokens: 590, Sampler: Sampler{MinTokens: 590, Temperature: 1, Seed: 3}}, nil)
+		if err != nil || len(r.IDs) != 590 || r.ContextFull || g.Bounded() {
+			t.Fatalf("%s: %+v, %v", name, r, err)
+		}
+		text, source := append(slices.Clone(prompt), r.IDs...), []int32(nil)
+		if g.how == model.Answered {
+			text, source = append([]int32{g.Start}, r.IDs...), prompt
+		}
+		if !slices.Equal(g.logits[:26], pass(t, g.net, text[:len(text)-1], source)[:26]) { // without the end, which is forbidden
+			t.Errorf("%s: the last token has other logits in a pass over the whole", name)
+		}
+		want := g.Context() - 600
+		if g.how == model.Answered {
+			want = g.Context()
+		}
+		if got := g.Room(600); got != want {
+			t.Errorf("%s: room for %d tokens behind 600, want %d", name, got, want)
+		}
 	}
 }
 

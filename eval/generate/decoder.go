@@ -45,9 +45,9 @@ type reading struct {
 	behind int       // how many tokens the encoder reads in this round
 }
 
-// unbounded is the longest context of families without a bound of their own: the length that
-// T5 and XLNet were trained with.
-const unbounded = 512
+// unbounded is the context of families without a bound of their own, T5 and XLNet, whose positions are relative: more
+// than there is memory for.
+const unbounded = 1 << 20
 
 var errMemory = errors.New("not enough memory")
 

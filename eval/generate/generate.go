@@ -103,6 +103,20 @@ func New(net *model.Network, tok tokenizer.Tokenizer, s Settings) (*Generator, e
 // Context is the longest sequence in tokens: prompt and text together, but for an encoder-decoder each for itself.
 func (g *Generator) Context() int { return g.window }
 
+// Bounded reports whether the family has a longest sequence. T5 and XLNet have none: their Context is more than memory holds.
+func (g *Generator) Bounded() bool { return g.net.Config().MaxLength() > 0 }
+
+// Room is how many tokens there is room for behind a prompt of so many.
+func (g *Generator) Room(prompt int) int {
+	switch {
+	case prompt > g.window:
+		return 0
+	case g.how == model.Answered:
+		return g.window
+	}
+	return g.window - prompt
+}
+
 // Prompt gives the tokens of a prompt, with those that the frame puts around it.
 func (g *Generator) Prompt(prompt string) ([]int32, error) {
 	ids := g.tok.Encode(slices.Clone(g.Before), prompt)
