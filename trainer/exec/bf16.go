@@ -5,7 +5,7 @@ package exec
 func (b *Builder) BF16() {
 	for i := range b.p.Instrs {
 		switch in := &b.p.Instrs[i]; in.Op {
-		case OpLinear, OpLinearGradX, OpLinearGradW:
+		case OpLinear, OpLinearGradX, OpLinearGradW, OpAddLinear:
 			in.Attrs.BF16 = true
 		}
 	}

@@ -23,10 +23,12 @@ const (
 	// w is (N,K) as in torch.nn.Linear, or (K,N) as in GPT-2's Conv1D when Attrs.Transposed. It may be in panels of T or of
 	// BF16, F16 or a quantised type, and is read so: an element has the same bits.
 	OpLinear
-	// LinearGradX: dy(R,N), w -> dx(R,K).
+	// LinearGradX: dy(R,N), w -> dx(R,K). w(N,K) may have fewer rows than dy columns: those from Attrs.First on are its own.
 	OpLinearGradX
-	// LinearGradW: x(R,K), dy(R,N) -> dw, in w's layout.
+	// LinearGradW: x(R,K), dy(R,N) -> dw, in w's layout; of columns of dy as LinearGradX.
 	OpLinearGradW
+	// AddLinear: y(R,N), x(R,K), w(M,K) -> y'(R,N): y, with x·wᵀ added to its M columns from Attrs.First on.
+	OpAddLinear
 	// ColSum: dy(R,N) -> db(N), the gradient of a bias.
 	OpColSum
 
@@ -265,7 +267,7 @@ func (o Op) String() string {
 // because each element is read before it is written.
 func (o Op) inPlace() bool {
 	switch o {
-	case OpGELU, OpGELUGrad, OpTanh, OpSigmoid, OpReLU, OpTanhGrad, OpSigmoidGrad, OpReLUGrad, OpActivation, OpActivationGrad, OpGLUGrad, OpAdd, OpAddBias, OpScale, OpDropout, OpRoPE,
+	case OpGELU, OpGELUGrad, OpTanh, OpSigmoid, OpReLU, OpTanhGrad, OpSigmoidGrad, OpReLUGrad, OpActivation, OpActivationGrad, OpGLUGrad, OpAdd, OpAddBias, OpScale, OpDropout, OpRoPE, OpAddLinear,
 		OpLayerNorm, OpAddLayerNorm, OpLayerNormGrad, OpRMSNorm, OpAddRMSNorm, OpRMSNormGrad,
 		OpCrossEntropyGrad, OpNormalize, OpMatrixPolynomial:
 		return true
@@ -285,6 +287,7 @@ type Attrs struct {
 	ZLoss                     float64 // of cross-entropy: factor of the square of log Z
 	Salt                      uint64  // number of the dropout within the model
 	Transposed                bool    // weight is (in, out)
+	First                     int     // column of a range
 	Beta1, Beta2, WeightDecay float64
 	Coefficients              [3]float64 // of a polynomial, the constant first
 	Frequencies               []float64  // of rotations, radians a position

@@ -102,11 +102,14 @@ func (p *Program) instrFLOPs(in *Instr) float64 {
 		x, y := v(in.In, 0), v(in.Out, 0)
 		return 2 * float64(x[0]) * float64(x[1]) * float64(y[1])
 	case OpLinearGradX:
-		dy, dx := v(in.In, 0), v(in.Out, 0)
-		return 2 * float64(dy[0]) * float64(dy[1]) * float64(dx[1])
+		dy, w := v(in.In, 0), v(in.In, 1)
+		return 2 * float64(dy[0]) * float64(w[0]) * float64(w[1])
 	case OpLinearGradW:
-		x, dy := v(in.In, 0), v(in.In, 1)
-		return 2 * float64(x[0]) * float64(x[1]) * float64(dy[1])
+		x, dw := v(in.In, 0), v(in.Out, 0)
+		return 2 * float64(x[0]) * float64(dw[0]) * float64(dw[1])
+	case OpAddLinear:
+		x, w := v(in.In, 1), v(in.In, 2)
+		return 2 * float64(x[0]) * float64(w[0]) * float64(w[1])
 	case OpLinearCrossEntropy:
 		x, work := v(in.In, 0), v(in.Out, 5)
 		products := 1
@@ -211,6 +214,8 @@ func (a *Attrs) suffix(op Op) string {
 		return fmt.Sprintf("[z=%g]", a.ZLoss)
 	case a.Transposed:
 		return "[(in,out)]"
+	case a.First > 0:
+		return fmt.Sprintf("[from %d]", a.First)
 	case a.Erf:
 		return "[erf]"
 	case op == OpGLU || op == OpGLUGrad || op == OpActivation || op == OpActivationGrad:

@@ -61,9 +61,10 @@ type Node struct {
 func (n *Node) Shape() []int { return n.shape }
 
 // Init says how a parameter is initialised: with zeros (the zero Init), ones, normal numbers of mean 0 and
-// standard deviation Std, or a table of positions of that size.
+// standard deviation Std, uniform ones from -Uniform to Uniform, or a table of positions of size Std.
 type Init struct {
 	Std       float64
+	Uniform   float64
 	Ones      bool
 	Positions bool // row r is sines and cosines of r (Vaswani et al. 2017, §3.5)
 }

@@ -51,6 +51,33 @@ func (b *Builder) Linear(x, w, bias *Node, transposed bool) *Node {
 	}, x, w, bias)[0]
 }
 
+// AddLinear is y (R,N) with the product x·wᵀ added to its columns from first on: x (R,K), w (M,K).
+func (b *Builder) AddLinear(y, x, w *Node, first int) *Node {
+	const code = exec.OpAddLinear
+	if !b.shape(code, "y", y, b.dt, -1, -1) || !b.shape(code, "x", x, b.dt, y.shape[0], -1) || !b.shape(code, "w", w, b.dt, -1, x.shape[1]) {
+		return &Node{}
+	}
+	if first < 0 || first+w.shape[0] > y.shape[1] {
+		return b.fail("%v: %d columns from %d on are not among %d", code, w.shape[0], first, y.shape[1])
+	}
+	b.differentiable(code, y, x, w)
+	attrs := exec.Attrs{First: first}
+	return b.apply(op{
+		code: code, attrs: attrs,
+		out: []result{{"y", y.shape}},
+		grad: func(dy *Node) []*Node {
+			d := []*Node{dy, nil, nil}
+			if x.diff {
+				d[1] = b.apply(op{code: exec.OpLinearGradX, attrs: attrs, out: []result{{"dx", x.shape}}}, dy, w)[0]
+			}
+			if w.diff {
+				d[2] = b.apply(op{code: exec.OpLinearGradW, attrs: attrs, out: []result{{"dw", w.shape}}}, x, dy)[0]
+			}
+			return d
+		},
+	}, y, x, w)[0]
+}
+
 // Concat puts parts one after another along the first dimension; their other dimensions are equal. With parameters
 // that are declared one after another it costs nothing: the rows of several matrices become one matrix, for one
 // product.

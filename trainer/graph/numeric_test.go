@@ -213,8 +213,13 @@ func TestGradients(t *testing.T) {
 		"embed": func(b *Builder, x *Node) *Node {
 			return b.Add(x, b.Embed(w(b, "e", 5, c), b.Input("ids", exec.I32, rows)))
 		},
-		"linear":                  func(b *Builder, x *Node) *Node { return b.Linear(x, w(b, "w", 5, c), w(b, "b", 5), false) },
-		"linear transposed":       func(b *Builder, x *Node) *Node { return b.Linear(x, w(b, "w", c, 5), nil, true) },
+		"linear":            func(b *Builder, x *Node) *Node { return b.Linear(x, w(b, "w", 5, c), w(b, "b", 5), false) },
+		"linear transposed": func(b *Builder, x *Node) *Node { return b.Linear(x, w(b, "w", c, 5), nil, true) },
+		"add_linear": func(b *Builder, x *Node) *Node {
+			y := b.Linear(x, w(b, "w", 9, c), nil, false)
+			y = b.AddLinear(y, b.Linear(x, w(b, "a", 2, c), nil, false), w(b, "b", 3, 2), 0)
+			return b.AddLinear(y, b.Linear(x, w(b, "a2", 2, c), nil, false), w(b, "b2", 4, 2), 5)
+		},
 		"layer_norm":              func(b *Builder, x *Node) *Node { return b.LayerNorm(x, w(b, "g", c), w(b, "b", c), 1e-5) },
 		"layer_norm without bias": func(b *Builder, x *Node) *Node { return b.LayerNorm(x, w(b, "g", c), nil, 1e-5) },
 		"rms_norm":                func(b *Builder, x *Node) *Node { return b.RMSNorm(x, w(b, "g", c), 1e-5) },

@@ -22,7 +22,7 @@ var functions = map[string]exec.Activation{
 var activations = slices.Sorted(maps.Keys(functions))
 
 // activation is a function by its name in a config.json.
-func activation(b *graph.Builder, name string, x *graph.Node) *graph.Node {
+func activation(b *builder, name string, x *graph.Node) *graph.Node {
 	switch f := functions[name]; f {
 	case exec.GELUTanh:
 		return b.GELU(x)

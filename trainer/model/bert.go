@@ -119,7 +119,7 @@ type bert struct {
 
 // B batch, T time, R = B·T rows, S sequences, C = hidden_size channels, V vocabulary.
 
-func (m *bert) Forward(b *graph.Builder, in Inputs) Outputs {
+func (m *bert) Forward(b *builder, in Inputs) Outputs {
 	in.Order = unordered(b, in) // whatever the order, each token sees all
 	name := m.names.body + "embeddings."
 	b.Scope("embeddings")
@@ -128,13 +128,13 @@ func (m *bert) Forward(b *graph.Builder, in Inputs) Outputs {
 	// a masked token knows only its position, and with random ones a small model takes long to learn to look at
 	// its neighbours.
 	position := b.Param(name+"position_embeddings.weight", graph.Init{Std: 3.5 * m.InitializerRange, Positions: true}, m.MaxPositionEmbeddings, m.HiddenSize)
-	x := b.Add(b.Embed(word, in.Tokens), b.Embed(position, in.Positions)) // (R,C)
+	x := b.Add(lookup(b, name+"word_embeddings", word, in.Tokens), lookup(b, name+"position_embeddings", position, in.Positions)) // (R,C)
 	if m.TypeVocabSize > 0 {
 		types := in.Types
 		if types == nil {
 			types = b.Constant("no types", make([]int32, in.B*in.T), in.B*in.T)
 		}
-		x = b.Add(x, b.Embed(b.Param(name+"token_type_embeddings.weight", m.normal(), m.TypeVocabSize, m.HiddenSize), types))
+		x = b.Add(x, lookup(b, name+"token_type_embeddings", b.Param(name+"token_type_embeddings.weight", m.normal(), m.TypeVocabSize, m.HiddenSize), types))
 	}
 	x = b.Dropout(m.norm(b, name+"LayerNorm", x), m.HiddenDropoutProb, in.Rng)
 	for i := range m.NumHiddenLayers {
@@ -150,7 +150,7 @@ func (m *bert) narrow(in Inputs) bool {
 }
 
 // layer is x = norm(x + attention(x)), then norm(x + mlp(x)), of all rows or, narrow, of the pooled ones.
-func (m *bert) layer(b *graph.Builder, in Inputs, i int, x *graph.Node, narrow bool) *graph.Node {
+func (m *bert) layer(b *builder, in Inputs, i int, x *graph.Node, narrow bool) *graph.Node {
 	name, n := m.names.body+fmt.Sprintf(m.names.layer, i), &m.names
 	c, inner := m.HiddenSize, m.IntermediateSize
 	b.Layer(i, fmt.Sprintf("layer.%d.attention", i))
@@ -170,7 +170,7 @@ func (m *bert) layer(b *graph.Builder, in Inputs, i int, x *graph.Node, narrow b
 }
 
 // output is the head, applied to the last hidden states x (R,C).
-func (m *bert) output(b *graph.Builder, in Inputs, x, word *graph.Node) (out Outputs) {
+func (m *bert) output(b *builder, in Inputs, x, word *graph.Node) (out Outputs) {
 	b.Scope(m.head.String())
 	if m.head == Base {
 		if in.Pool != nil {
@@ -204,7 +204,7 @@ func (m *bert) output(b *graph.Builder, in Inputs, x, word *graph.Node) (out Out
 }
 
 // pooled is the pooler's output for each sequence, from its first token, [CLS]: (R,C) -> (S,C).
-func (m *bert) pooled(b *graph.Builder, in Inputs, x *graph.Node) *graph.Node {
+func (m *bert) pooled(b *builder, in Inputs, x *graph.Node) *graph.Node {
 	if !m.narrow(in) {
 		x = b.Embed(x, in.Pool)
 	}
@@ -219,17 +219,17 @@ func (m *bert) pooled(b *graph.Builder, in Inputs, x *graph.Node) *graph.Node {
 }
 
 // tokens are the logits of masked tokens: x (rows,C) -> (rows,V).
-func (m *bert) tokens(b *graph.Builder, x, word *graph.Node) *graph.Node {
+func (m *bert) tokens(b *builder, x, word *graph.Node) *graph.Node {
 	n, c := &m.names, m.HiddenSize
 	x = m.norm(b, n.transformNorm, activation(b, m.transformAct, linear(b, n.transform, m.normal(), x, c, c, true)))
 	bias := n.bias
 	if !m.TieWordEmbeddings {
 		word, bias = b.Param(n.output+".weight", m.normal(), m.VocabSize, c), n.output+".bias"
 	}
-	return b.Linear(x, word, b.Param(bias, graph.Init{}, m.VocabSize), false)
+	return output(b, n.output, x, word, b.Param(bias, graph.Init{}, m.VocabSize))
 }
 
-func (m *bert) norm(b *graph.Builder, name string, x *graph.Node) *graph.Node {
+func (m *bert) norm(b *builder, name string, x *graph.Node) *graph.Node {
 	return layerNorm(b, name, x, m.HiddenSize, m.LayerNormEps)
 }
 

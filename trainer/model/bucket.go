@@ -9,7 +9,7 @@ import (
 // distanceBias is T5's relative position bias (Raffel et al. 2020, §2.1): what is added to an attention score for
 // the distance of the key from the query. It is looked up in a table (buckets,H), and gives (H,n) for the distances from
 // T-1 keys before a query on: n is 2T-1, or in decoding T.
-func distanceBias(b *graph.Builder, name string, init graph.Init, heads, buckets, farthest, t, n int, bidirectional bool) *graph.Node {
+func distanceBias(b *builder, name string, init graph.Init, heads, buckets, farthest, t, n int, bidirectional bool) *graph.Node {
 	rows := make([]int32, n)
 	for s := range rows {
 		rows[s] = distanceBucket(s-(t-1), buckets, farthest, bidirectional)

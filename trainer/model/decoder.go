@@ -39,10 +39,10 @@ type decoder struct {
 // B batch, T time, R = B·T rows, C = hidden channels, F = inner, H query heads and KV key heads of
 // size D, V vocabulary.
 
-func (m *decoder) Forward(b *graph.Builder, in Inputs) Outputs {
+func (m *decoder) Forward(b *builder, in Inputs) Outputs {
 	b.Scope("embed")
 	embed := b.Param(m.body+"embed_tokens.weight", m.normal(), m.VocabSize, m.hidden)
-	x := b.Embed(embed, in.Tokens) // (R,C)
+	x := lookup(b, m.body+"embed_tokens", embed, in.Tokens) // (R,C)
 	if m.embedScale != 0 {
 		x = b.Scale(x, m.embedScale)
 	}
@@ -60,7 +60,7 @@ func (m *decoder) Forward(b *graph.Builder, in Inputs) Outputs {
 
 // block is x + attention(norm(x)), then x + mlp(norm(x)); with norms behind the sub-layers too,
 // x + norm(attention(norm(x))), then x + norm(mlp(norm(x))).
-func (m *decoder) block(b *graph.Builder, in Inputs, i int, x *graph.Node, turns []*graph.Node) *graph.Node {
+func (m *decoder) block(b *builder, in Inputs, i int, x *graph.Node, turns []*graph.Node) *graph.Node {
 	scope := fmt.Sprintf("layers.%d", i)
 	name := m.body + scope
 	before := ".post_attention_layernorm" // the feed-forward, unless a norm stands behind the attention
@@ -87,7 +87,7 @@ func (m *decoder) block(b *graph.Builder, in Inputs, i int, x *graph.Node, turns
 	return b.Add(x, f)
 }
 
-func (m *decoder) attention(b *graph.Builder, in Inputs, i int, scope, name string, x *graph.Node, turns []*graph.Node) *graph.Node {
+func (m *decoder) attention(b *builder, in Inputs, i int, scope, name string, x *graph.Node, turns []*graph.Node) *graph.Node {
 	c, a := m.hidden, m.attend
 	d, h := a.dim, a.heads
 	table := turns[0]
@@ -111,13 +111,13 @@ func (m *decoder) attention(b *graph.Builder, in Inputs, i int, scope, name stri
 	return linear(b, name+"o_proj", m.residual(), y, h.Query*d, c, m.bias)
 }
 
-func (m *decoder) mlp(b *graph.Builder, name string, x *graph.Node) *graph.Node {
+func (m *decoder) mlp(b *builder, name string, x *graph.Node) *graph.Node {
 	both := joint(b, x, m.hidden, m.mlpBias, projection{name + "gate_proj", m.inner, m.normal()}, projection{name + "up_proj", m.inner, m.normal()})
 	return linear(b, name+"down_proj", m.residual(), b.GLU(m.act, both, nil), m.inner, m.hidden, m.mlpBias)
 }
 
 // norm is an RMS norm over groups of size columns.
-func (m *decoder) norm(b *graph.Builder, name string, x *graph.Node, size int) *graph.Node {
+func (m *decoder) norm(b *builder, name string, x *graph.Node, size int) *graph.Node {
 	if !m.centred {
 		return rmsNorm(b, name, x, size, m.eps)
 	}

@@ -92,11 +92,11 @@ type gpt2 struct {
 
 // B batch, T time, R = B·T rows, C = n_embd channels, V vocabulary.
 
-func (m *gpt2) Forward(b *graph.Builder, in Inputs) Outputs {
+func (m *gpt2) Forward(b *builder, in Inputs) Outputs {
 	b.Scope("embed")
 	wte := b.Param(m.body+"wte.weight", m.normal(), m.VocabSize, m.NEmbd)
 	wpe := b.Param(m.body+"wpe.weight", m.normal(), m.NPositions, m.NEmbd)
-	x := b.Add(b.Embed(wte, in.Tokens), b.Embed(wpe, in.Positions)) // (R,C)
+	x := b.Add(lookup(b, m.body+"wte", wte, in.Tokens), lookup(b, m.body+"wpe", wpe, in.Positions)) // (R,C)
 	x = b.Dropout(x, m.EmbdPDrop, in.Rng)
 	for i := range m.NLayer {
 		x = m.block(b, in, i, x)
@@ -107,7 +107,7 @@ func (m *gpt2) Forward(b *graph.Builder, in Inputs) Outputs {
 }
 
 // block is x + attn(ln_1(x)), then x + mlp(ln_2(x)).
-func (m *gpt2) block(b *graph.Builder, in Inputs, i int, x *graph.Node) *graph.Node {
+func (m *gpt2) block(b *builder, in Inputs, i int, x *graph.Node) *graph.Node {
 	scope := fmt.Sprintf("h.%d", i)
 	name := m.body + scope
 	inner := cmp.Or(m.NInner, 4*m.NEmbd)
@@ -115,27 +115,21 @@ func (m *gpt2) block(b *graph.Builder, in Inputs, i int, x *graph.Node) *graph.N
 	b.Layer(i, scope+".ln_1")
 	a := m.norm(b, name+".ln_1", x)
 	b.Layer(i, scope+".attn")
-	a = m.conv1d(b, name+".attn.c_attn", m.normal(), a, 3, m.NEmbd, 3*m.NEmbd) // query, key, value
+	a = conv1d(b, name+".attn.c_attn", m.normal(), a, 3, m.NEmbd, 3*m.NEmbd) // query, key, value
 	a = attention(b, in, scope, a, nil, nil, attentionOf{heads: graph.Heads{Query: m.NHead, KV: m.NHead}, dim: m.NEmbd / m.NHead, dropout: m.AttnPDrop})
-	a = m.conv1d(b, name+".attn.c_proj", m.residual(), a, 1, m.NEmbd, m.NEmbd)
+	a = conv1d(b, name+".attn.c_proj", m.residual(), a, 1, m.NEmbd, m.NEmbd)
 	x = b.Add(x, b.Dropout(a, m.ResidPDrop, in.Rng))
 
 	b.Layer(i, scope+".ln_2")
 	f := m.norm(b, name+".ln_2", x)
 	b.Layer(i, scope+".mlp")
-	f = activation(b, m.ActivationFunction, m.conv1d(b, name+".mlp.c_fc", m.normal(), f, 1, m.NEmbd, inner))
-	f = m.conv1d(b, name+".mlp.c_proj", m.residual(), f, 1, inner, m.NEmbd)
+	f = activation(b, m.ActivationFunction, conv1d(b, name+".mlp.c_fc", m.normal(), f, 1, m.NEmbd, inner))
+	f = conv1d(b, name+".mlp.c_proj", m.residual(), f, 1, inner, m.NEmbd)
 	return b.Add(x, b.Dropout(f, m.ResidPDrop, in.Rng))
 }
 
-func (m *gpt2) norm(b *graph.Builder, name string, x *graph.Node) *graph.Node {
+func (m *gpt2) norm(b *builder, name string, x *graph.Node) *graph.Node {
 	return layerNorm(b, name, x, m.NEmbd, m.LayerNormEpsilon)
-}
-
-func (m *gpt2) conv1d(b *graph.Builder, name string, init graph.Init, x *graph.Node, maps, in, out int) *graph.Node {
-	w := b.Matrix(name+".weight", init, maps, in, out)
-	bias := b.Param(name+".bias", graph.Init{}, out)
-	return b.Linear(x, w, bias, true)
 }
 
 func (m *gpt2) normal() graph.Init   { return graph.Init{Std: m.InitializerRange} }

@@ -196,6 +196,9 @@ func match(c Config, h Head, l *exec.Layout, tensors []Stored, untied bool) *Mat
 		if _, ok := m.From[p.Name]; ok {
 			continue
 		}
+		if InAdapter(p.Name) {
+			continue
+		}
 		of, ok := names.ties[p.Name]
 		at := slices.IndexFunc(tensors, func(t Stored) bool { return slices.Contains(names.full(t.Name), of) })
 		switch {

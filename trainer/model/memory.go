@@ -9,7 +9,7 @@ import (
 // recall puts a layer's remembered hidden states before its hidden states h (R,C): (R',C), with the segments and
 // orders that say which rows see which (Dai et al. 2019, §3.2). No gradient flows into the memory. Without one, it
 // gives h itself.
-func recall(b *graph.Builder, in Inputs, layer int, h *graph.Node, c int) (*graph.Node, graph.Attend) {
+func recall(b *builder, in Inputs, layer int, h *graph.Node, c int) (*graph.Node, graph.Attend) {
 	sight, mem := graph.Attend{T: in.T, Segments: in.Segments, Order: in.Order}, in.Memory
 	if mem.Len == 0 {
 		return h, sight
@@ -21,7 +21,7 @@ func recall(b *graph.Builder, in Inputs, layer int, h *graph.Node, c int) (*grap
 
 // rowsAfter are the indices (R) of the sequences' own rows among all rows with the memory before each sequence;
 // nil without a memory.
-func rowsAfter(b *graph.Builder, in Inputs) *graph.Node {
+func rowsAfter(b *builder, in Inputs) *graph.Node {
 	if in.Memory.Len == 0 {
 		return nil
 	}

@@ -12,7 +12,7 @@ import (
 type Model interface {
 	// Forward builds the graph for the inputs that are there. It declares all parameters, always in the
 	// same order.
-	Forward(b *graph.Builder, in Inputs) Outputs
+	Forward(b *builder, in Inputs) Outputs
 }
 
 // Inputs of a graph. R = B·T rows, except in decoding. A nil input is absent, and so are outputs that need it.

@@ -45,6 +45,9 @@ type bucket struct {
 // used. The parameters are zero until Init or Load.
 func NewNetwork(dev exec.Device, dt exec.DType, c Config, o Options) (*Network, error) {
 	b, err := parameters(c, dt, o)
+	if err == nil && o.Adapter != nil {
+		err = o.Adapter.check(b.modules)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -133,6 +136,8 @@ func (n *Network) Init(seed uint64) error {
 				waves(v, first, p.Shape[1], init.Std)
 			case init.Std > 0:
 				draw(v, first, seed, p.Name, init.Std)
+			case init.Uniform > 0:
+				uniform(v, first, seed, p.Name, init.Uniform)
 			default:
 				clear(v)
 			}
@@ -181,7 +186,6 @@ func normal(dst []float64, first int, seed uint64, name string, std float64) {
 	h := fnv.New64a()
 	h.Write([]byte(name))
 	key := mix(seed) ^ h.Sum64()
-	const golden = 0x9e3779b97f4a7c15
 	for i := 0; i < len(dst); i += 2 {
 		j := uint64(first + i)
 		u := float64(mix(key+golden*(j+1))>>11+1) * 0x1p-53 // (0,1]
@@ -193,6 +197,19 @@ func normal(dst []float64, first int, seed uint64, name string, std float64) {
 		}
 	}
 }
+
+// uniform fills dst with elements first, first+1, … of numbers from -bound to bound, of the same hashes.
+func uniform(dst []float64, first int, seed uint64, name string, bound float64) {
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	key := mix(seed) ^ h.Sum64()
+	for i := range dst {
+		dst[i] = bound * (float64(mix(key+golden*uint64(first+i+1))>>11)*0x1p-52 - 1)
+	}
+}
+
+// golden is 2^64 divided by the golden ratio.
+const golden = 0x9e3779b97f4a7c15
 
 func mix(z uint64) uint64 {
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9

@@ -6,7 +6,7 @@ import "hone/trainer/graph"
 // output matrix of the head's own or the embedding embed (V,C); over labels, where those of each token come from
 // the matrix that labels names; or of an answer's start and end. With targets it gives the loss too, in training
 // with z·log²Z.
-func decoded(b *graph.Builder, in Inputs, c Config, h Head, labels string, init graph.Init, x, embed *graph.Node, z float64) (out Outputs) {
+func decoded(b *builder, in Inputs, c Config, h Head, labels string, init graph.Init, x, embed *graph.Node, z float64) (out Outputs) {
 	width := embed.Shape()
 	if width == nil {
 		return out // after an error
@@ -29,7 +29,7 @@ func decoded(b *graph.Builder, in Inputs, c Config, h Head, labels string, init 
 		return answers(b, in, init, x)
 	case Classifier:
 		w := b.Param("score.weight", init, len(c.Labels()), width[1])
-		out = perText(b, in, c, b.Linear(x, w, nil, false))
+		out = perText(b, in, c, output(b, "score", x, w, nil))
 		if in.Targets != nil {
 			b.Scope(LanguageModel.String())
 			lm, _ := b.CrossEntropyZ(b.Linear(last, embed, nil, false), in.Targets, in.Weights, z)
@@ -41,11 +41,11 @@ func decoded(b *graph.Builder, in Inputs, c Config, h Head, labels string, init 
 	if !c.TieWordEmbeddings {
 		w = b.Param("lm_head.weight", init, width...)
 	}
-	return perToken(b, in, b.Linear(x, w, nil, false), z)
+	return perToken(b, in, output(b, "lm_head", x, w, nil), z)
 }
 
 // perToken has a target for each token: logits (R,V) or (R,labels).
-func perToken(b *graph.Builder, in Inputs, logits *graph.Node, z float64) (out Outputs) {
+func perToken(b *builder, in Inputs, logits *graph.Node, z float64) (out Outputs) {
 	out.Logits = logits
 	if in.Targets != nil {
 		out.Loss, out.NLL = b.CrossEntropyZ(logits, in.Targets, in.Weights, z)
@@ -54,7 +54,7 @@ func perToken(b *graph.Builder, in Inputs, logits *graph.Node, z float64) (out O
 }
 
 // perText has a label for each text, any number of labels, or a number: logits (S,labels).
-func perText(b *graph.Builder, in Inputs, c Config, logits *graph.Node) (out Outputs) {
+func perText(b *builder, in Inputs, c Config, logits *graph.Node) (out Outputs) {
 	out.Logits = logits
 	switch {
 	case in.Labels != nil:
@@ -68,7 +68,7 @@ func perText(b *graph.Builder, in Inputs, c Config, logits *graph.Node) (out Out
 }
 
 // choices has the right one of several texts for each question: logits (S,1).
-func choices(b *graph.Builder, in Inputs, logits *graph.Node) (out Outputs) {
+func choices(b *builder, in Inputs, logits *graph.Node) (out Outputs) {
 	out.Logits = logits
 	if in.Answers != nil {
 		out.Loss, out.NLL = b.SpanCrossEntropy(logits, in.Spans, in.Answers, in.LabelWeights)
@@ -77,7 +77,7 @@ func choices(b *graph.Builder, in Inputs, logits *graph.Node) (out Outputs) {
 }
 
 // answers are the scores (R,2) of each token of x (R,C) as an answer's start and end, and their loss.
-func answers(b *graph.Builder, in Inputs, init graph.Init, x *graph.Node) (out Outputs) {
+func answers(b *builder, in Inputs, init graph.Init, x *graph.Node) (out Outputs) {
 	out.Logits = scores(b, "qa_outputs", init, x, 2)
 	if in.Answers != nil {
 		out.Loss, out.NLL = b.SpanCrossEntropy(out.Logits, in.Spans, in.Answers, in.LabelWeights)
@@ -86,11 +86,11 @@ func answers(b *graph.Builder, in Inputs, init graph.Init, x *graph.Node) (out O
 }
 
 // scores is an output layer with a bias: x (R,C) -> (R,n).
-func scores(b *graph.Builder, name string, init graph.Init, x *graph.Node, n int) *graph.Node {
+func scores(b *builder, name string, init graph.Init, x *graph.Node, n int) *graph.Node {
 	width := x.Shape()
 	if width == nil {
 		return x // after an error
 	}
 	w := b.Param(name+".weight", init, n, width[1])
-	return b.Linear(x, w, b.Param(name+".bias", graph.Init{}, n), false)
+	return output(b, name, x, w, b.Param(name+".bias", graph.Init{}, n))
 }

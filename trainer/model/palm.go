@@ -108,10 +108,10 @@ type palm struct {
 // B batch, T time, R = B·T rows, C = hidden_size channels, F = intermediate_size, H heads
 // of size D, V vocabulary.
 
-func (m *palm) Forward(b *graph.Builder, in Inputs) Outputs {
+func (m *palm) Forward(b *builder, in Inputs) Outputs {
 	b.Scope("embed")
 	embed := b.Param(modelBody(m.head)+"embed_tokens.weight", fanIn(m.HiddenSize), m.VocabSize, m.HiddenSize)
-	x := b.Scale(b.Embed(embed, in.Tokens), math.Sqrt(float64(m.HiddenSize))) // (R,C), of size 1: no norm follows
+	x := b.Scale(lookup(b, modelBody(m.head)+"embed_tokens", embed, in.Tokens), math.Sqrt(float64(m.HiddenSize))) // (R,C), of size 1: no norm follows
 	x = b.Dropout(x, m.PaLM.Dropout, in.Rng)
 	turns := b.Rotations(in.Positions, graph.Frequencies(m.headDim(), m.RopeTheta), 1)
 	for i := range m.NumHiddenLayers {
@@ -123,7 +123,7 @@ func (m *palm) Forward(b *graph.Builder, in Inputs) Outputs {
 }
 
 // block is x + mlp(norm(x)) + attention(norm(x)), with one norm for both.
-func (m *palm) block(b *graph.Builder, in Inputs, i int, x, turns *graph.Node) *graph.Node {
+func (m *palm) block(b *builder, in Inputs, i int, x, turns *graph.Node) *graph.Node {
 	scope := fmt.Sprintf("layers.%d", i)
 	name := modelBody(m.head) + scope
 
@@ -136,7 +136,7 @@ func (m *palm) block(b *graph.Builder, in Inputs, i int, x, turns *graph.Node) *
 	return b.Add(b.Add(x, f), a)
 }
 
-func (m *palm) attention(b *graph.Builder, in Inputs, scope, name string, x, turns *graph.Node) *graph.Node {
+func (m *palm) attention(b *builder, in Inputs, scope, name string, x, turns *graph.Node) *graph.Node {
 	h, d := m.NumAttentionHeads, m.headDim()
 	qkv := linear(b, name+"qkv_proj", fanIn(m.HiddenSize), x, m.HiddenSize, (h+2)*d, false)
 	qkv = b.RoPE(qkv, turns, h+1) // queries and key; the value stays
@@ -144,12 +144,12 @@ func (m *palm) attention(b *graph.Builder, in Inputs, scope, name string, x, tur
 	return linear(b, name+"o_proj", fanIn(h*d), y, h*d, m.HiddenSize, false)
 }
 
-func (m *palm) mlp(b *graph.Builder, name string, x *graph.Node) *graph.Node {
+func (m *palm) mlp(b *builder, name string, x *graph.Node) *graph.Node {
 	both := linear(b, name+"gate_up_proj", fanIn(m.HiddenSize), x, m.HiddenSize, 2*m.inner(), false)
 	return linear(b, name+"down_proj", fanIn(m.inner()), b.GLU(exec.SiLU, both, nil), m.inner(), m.HiddenSize, false)
 }
 
-func (m *palm) norm(b *graph.Builder, name string, x *graph.Node) *graph.Node {
+func (m *palm) norm(b *builder, name string, x *graph.Node) *graph.Node {
 	return b.LayerNorm(x, b.Param(name+".weight", graph.Init{Ones: true}, m.HiddenSize), nil, m.LayerNormEps)
 }
 

@@ -52,6 +52,8 @@ func (k Kind) String() string {
 type Options struct {
 	Head      Head
 	Trainable func(name string) bool // nil: all parameters
+	// Adapter is trained in place of the network's own parameters, which are frozen but for those that it saves; nil: none.
+	Adapter *Adapter
 	// EncoderLength is the number of rows of each sequence of an encoder beside a decoder; 0: as many as
 	// the decoder has. Families without one ignore it.
 	EncoderLength int
@@ -85,11 +87,11 @@ func (o *Options) slots(k Kind) int {
 }
 
 func (o *Options) frozen(name string) bool {
-	return o.Inference || o.Trainable != nil && !o.Trainable(name)
+	return o.Inference || o.Trainable != nil && !o.Trainable(name) || o.Adapter != nil && !o.Adapter.trains(name)
 }
 
-// builder declares the inputs of a program and builds the model's graph.
-func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*graph.Builder, Outputs, error) {
+// build declares the inputs of a program and builds the model's graph.
+func build(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*builder, Outputs, error) {
 	m, err := New(c, o.Head)
 	if err != nil {
 		return nil, Outputs{}, err
@@ -133,7 +135,7 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 			encoderT = t
 		}
 	}
-	b := graph.New(name, dt)
+	b := &builder{Builder: graph.New(name, dt), adapter: o.Adapter}
 	b.Freeze(o.frozen)
 	if o.Stored != nil {
 		b.Store(o.Stored)
@@ -220,6 +222,7 @@ func builder(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*grap
 	}
 	if k == Train {
 		in.Rng = b.Input("rng", exec.I32, 4)
+		b.rng = in.Rng
 	}
 	out := m.Forward(b, in)
 	return b, out, b.Err()
@@ -235,7 +238,7 @@ func NewLayout(c Config, dt exec.DType, o Options) (*exec.Layout, error) {
 }
 
 // parameters builds the smallest graph, for its parameters, which are the same in all graphs.
-func parameters(c Config, dt exec.DType, o Options) (*graph.Builder, error) {
+func parameters(c Config, dt exec.DType, o Options) (*builder, error) {
 	s := 0
 	if o.Head.pools() {
 		s = 1
@@ -244,14 +247,14 @@ func parameters(c Config, dt exec.DType, o Options) (*graph.Builder, error) {
 		f.MemLen = min(f.MemLen, 1)
 		c.Family = f
 	}
-	b, _, err := builder(c, dt, o, Evaluate, 1, 1, s)
+	b, _, err := build(c, dt, o, Evaluate, 1, 1, s)
 	return b, err
 }
 
 // Program builds a program over the parameters of a layout, for b sequences of t tokens; it needs no device.
 // s is the number of pooled rows, or for Decode and Encode that of tokens.
 func Program(c Config, l *exec.Layout, o Options, k Kind, b, t, s int) (*exec.Program, error) {
-	g, out, err := builder(c, l.DType, o, k, b, t, s)
+	g, out, err := build(c, l.DType, o, k, b, t, s)
 	if err != nil {
 		return nil, err
 	}

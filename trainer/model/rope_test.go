@@ -97,7 +97,7 @@ func TestActivations(t *testing.T) {
 			t.Errorf("%s is not known", name)
 			continue
 		}
-		b := graph.New(name, exec.F64)
+		b := &builder{Builder: graph.New(name, exec.F64)}
 		y := activation(b, name, b.Input("x", exec.F64, len(want)))
 		p, err := b.Lower(exec.NewLayout(exec.F64, nil), graph.Outputs{Named: []graph.Named{{Name: "y", Node: y}}})
 		if err != nil {

@@ -146,7 +146,7 @@ type t5 struct {
 
 // B batch, T time, R = B·T rows of the decoder and of the encoder, C = d_model channels, V vocabulary.
 
-func (m *t5) Forward(b *graph.Builder, in Inputs) Outputs {
+func (m *t5) Forward(b *builder, in Inputs) Outputs {
 	b.Scope("embed")
 	normal := graph.Init{Std: m.InitializerFactor}
 	shared := b.Param(m.body+"shared.weight", normal, m.VocabSize, m.DModel)
@@ -204,7 +204,7 @@ type t5Source struct {
 // t5Caches are those of a layer of the decoder, (B,T,C) each: of its own rows, and of the encoder's.
 type t5Caches struct{ keys, values, encodedKeys, encodedValues *graph.Node }
 
-func (m *t5) caches(b *graph.Builder, in Inputs, layers int) []t5Caches {
+func (m *t5) caches(b *builder, in Inputs, layers int) []t5Caches {
 	kept := make([]t5Caches, layers)
 	for i := range kept {
 		cache := func(name string) *graph.Node {
@@ -216,7 +216,7 @@ func (m *t5) caches(b *graph.Builder, in Inputs, layers int) []t5Caches {
 }
 
 // keep keeps the keys and values that the decoder's layers make of the encoder's rows.
-func (m *t5) keep(b *graph.Builder, in Inputs, source t5Source) {
+func (m *t5) keep(b *builder, in Inputs, source t5Source) {
 	for i, c := range source.kept {
 		b.Layer(m.NumLayers+i, fmt.Sprintf("decoder.%d.cross", i))
 		_, k, v := m.projections(fmt.Sprintf("%sdecoder.block.%d.layer.1.EncDecAttention.", m.body, i))
@@ -225,7 +225,7 @@ func (m *t5) keep(b *graph.Builder, in Inputs, source t5Source) {
 }
 
 // stack is the encoder, or, where there is a source, the decoder: x (R,C) -> (R,C). rows says which rows see each other.
-func (m *t5) stack(b *graph.Builder, in Inputs, name string, layers int, x *graph.Node, rows graph.Attend, source *t5Source) *graph.Node {
+func (m *t5) stack(b *builder, in Inputs, name string, layers int, x *graph.Node, rows graph.Attend, source *t5Source) *graph.Node {
 	rows.Dropout, rows.Rng = m.DropoutRate, in.Rng
 	cross := rows
 	distances := 2*rows.T - 1
@@ -275,7 +275,7 @@ func (m *t5) projections(name string) (q, k, v projection) {
 }
 
 // attention of x (R,C) to keys (R',C); in decoding to those of caches.
-func (m *t5) attention(b *graph.Builder, name string, x, keys *graph.Node, a graph.Attend, cached *graph.AttendCached) *graph.Node {
+func (m *t5) attention(b *builder, name string, x, keys *graph.Node, a graph.Attend, cached *graph.AttendCached) *graph.Node {
 	c, inner := m.DModel, m.NumHeads*m.DKV
 	q, k, v := m.projections(name)
 	a.Heads, a.Scale = graph.Heads{Query: m.NumHeads, KV: m.NumHeads}, 1
@@ -298,7 +298,7 @@ func (m *t5) attention(b *graph.Builder, name string, x, keys *graph.Node, a gra
 }
 
 // mlp is wo·f(wi·x), or gated wo·(f(wi_0·x)∘(wi_1·x)).
-func (m *t5) mlp(b *graph.Builder, in Inputs, name string, x *graph.Node) *graph.Node {
+func (m *t5) mlp(b *builder, in Inputs, name string, x *graph.Node) *graph.Node {
 	c, inner, init := m.DModel, m.DFF, m.init(1/math.Sqrt(float64(m.DModel)))
 	if function, gated := m.feedForward(); gated {
 		x = b.GLU(functions[function], joint(b, x, c, false, projection{name + "wi_0", inner, init}, projection{name + "wi_1", inner, init}), nil)
@@ -308,7 +308,7 @@ func (m *t5) mlp(b *graph.Builder, in Inputs, name string, x *graph.Node) *graph
 	return linear(b, name+"wo", m.init(1/math.Sqrt(float64(inner))), b.Dropout(x, m.DropoutRate, in.Rng), inner, c, false)
 }
 
-func (m *t5) norm(b *graph.Builder, name string, x *graph.Node) *graph.Node {
+func (m *t5) norm(b *builder, name string, x *graph.Node) *graph.Node {
 	return rmsNorm(b, name, x, m.DModel, m.LayerNormEpsilon)
 }
 

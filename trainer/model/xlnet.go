@@ -115,7 +115,7 @@ type xlnet struct {
 
 // B batch, T time, M rows of memory, R = B·T rows, R' = B·(M+T), C = d_model channels, D = M+2T-1 distances.
 
-func (m *xlnet) Forward(b *graph.Builder, in Inputs) Outputs {
+func (m *xlnet) Forward(b *builder, in Inputs) Outputs {
 	rows, c := in.B*in.T, m.DModel
 	var kept []xlnetCaches
 	if in.Segments == nil {
@@ -127,7 +127,7 @@ func (m *xlnet) Forward(b *graph.Builder, in Inputs) Outputs {
 	}
 	b.Scope("embed")
 	word := b.Param(m.body+"word_embedding.weight", m.normal(), m.VocabSize, c)
-	h := b.Dropout(b.Embed(word, in.Tokens), m.Dropout, in.Rng) // (R,C)
+	h := b.Dropout(lookup(b, m.body+"word_embedding", word, in.Tokens), m.Dropout, in.Rng) // (R,C)
 	var g *graph.Node
 	var mask *graph.Node
 	if m.head == LanguageModel || m.head == Base { // a base keeps it for language models that begin with it
@@ -177,14 +177,14 @@ func (m *xlnet) Forward(b *graph.Builder, in Inputs) Outputs {
 	if !m.TieWordEmbeddings {
 		word = b.Param("lm_loss.weight", m.normal(), m.VocabSize, c)
 	}
-	return perToken(b, in, b.Linear(x, word, b.Param("lm_loss.bias", graph.Init{}, m.VocabSize), false), 0)
+	return perToken(b, in, output(b, "lm_loss", x, word, b.Param("lm_loss.bias", graph.Init{}, m.VocabSize)), 0)
 }
 
 // xlnetCaches are those of a layer: the keys and values of the content stream (B,T,C), whose tokens see none after
 // them, so that they stay as they are; and the keys of distances (T,C).
 type xlnetCaches struct{ keys, values, distances *graph.Node }
 
-func (m *xlnet) caches(b *graph.Builder, in Inputs) []xlnetCaches {
+func (m *xlnet) caches(b *builder, in Inputs) []xlnetCaches {
 	kept := make([]xlnetCaches, m.NLayer)
 	for i := range kept {
 		name := fmt.Sprintf("layer.%d.", i)
@@ -194,7 +194,7 @@ func (m *xlnet) caches(b *graph.Builder, in Inputs) []xlnetCaches {
 }
 
 // prepare keeps the keys of the distances from T-1 keys before a query to its own row (T,C).
-func (m *xlnet) prepare(b *graph.Builder, in Inputs, kept []xlnetCaches) {
+func (m *xlnet) prepare(b *builder, in Inputs, kept []xlnetCaches) {
 	distances := b.Constant("distances", sinusoids(m.DModel, in.T, 1, m.ClampLen), in.T, m.DModel)
 	rows := make([]int32, in.T)
 	for i := range rows {
@@ -208,14 +208,14 @@ func (m *xlnet) prepare(b *graph.Builder, in Inputs, kept []xlnetCaches) {
 }
 
 // part is a parameter (rows…,C) of a layer's attention, stored by heads.
-func (m *xlnet) part(b *graph.Builder, layer int, part string, rows ...int) *graph.Node {
+func (m *xlnet) part(b *builder, layer int, part string, rows ...int) *graph.Node {
 	c := m.DModel
 	name := fmt.Sprintf("%slayer.%d.rel_attn.%s", m.body, layer, part)
 	return b.Stored(b.Param(name, m.normal(), append(rows, c)...), append(rows, m.NHead, c/m.NHead)...)
 }
 
 // layer is attention of both streams to the content stream, then the feed-forward of both; in decoding with caches.
-func (m *xlnet) layer(b *graph.Builder, in Inputs, i int, h, g, distances *graph.Node, kept *xlnetCaches) (content, query *graph.Node) {
+func (m *xlnet) layer(b *builder, in Inputs, i int, h, g, distances *graph.Node, kept *xlnetCaches) (content, query *graph.Node) {
 	c, name := m.DModel, fmt.Sprintf("%slayer.%d.", m.body, i)
 	part := func(part string, rows ...int) *graph.Node { return m.part(b, i, part, rows...) }
 	b.Layer(i, fmt.Sprintf("layer.%d.attention", i))
@@ -264,12 +264,12 @@ func (m *xlnet) layer(b *graph.Builder, in Inputs, i int, h, g, distances *graph
 	}
 
 	b.Layer(i, fmt.Sprintf("layer.%d.ff", i))
-	w1, b1 := b.Matrix(name+"ff.layer_1.weight", m.normal(), 1, m.DInner, c), b.Param(name+"ff.layer_1.bias", graph.Init{}, m.DInner)
-	w2, b2 := b.Matrix(name+"ff.layer_2.weight", m.normal(), 1, c, m.DInner), b.Param(name+"ff.layer_2.bias", graph.Init{}, c)
+	layer1 := matrix{Module{Name: name + "ff.layer_1", In: c, Out: m.DInner}, b.Matrix(name+"ff.layer_1.weight", m.normal(), 1, m.DInner, c), b.Param(name+"ff.layer_1.bias", graph.Init{}, m.DInner)}
+	layer2 := matrix{Module{Name: name + "ff.layer_2", In: m.DInner, Out: c}, b.Matrix(name+"ff.layer_2.weight", m.normal(), 1, c, m.DInner), b.Param(name+"ff.layer_2.bias", graph.Init{}, c)}
 	norm2 := m.norm(b, name+"ff.layer_norm")
 	feedForward := func(x *graph.Node) *graph.Node {
-		f := b.Dropout(activation(b, m.FFActivation, b.Linear(x, w1, b1, false)), m.Dropout, in.Rng)
-		return norm2(b.Add(x, b.Dropout(b.Linear(f, w2, b2, false), m.Dropout, in.Rng)))
+		f := b.Dropout(activation(b, m.FFActivation, b.product(x, false, layer1)), m.Dropout, in.Rng)
+		return norm2(b.Add(x, b.Dropout(b.product(f, false, layer2), m.Dropout, in.Rng)))
 	}
 	if query != nil {
 		query = feedForward(query)
@@ -278,7 +278,7 @@ func (m *xlnet) layer(b *graph.Builder, in Inputs, i int, h, g, distances *graph
 }
 
 // norm declares the parameters of a norm that both streams use.
-func (m *xlnet) norm(b *graph.Builder, name string) func(*graph.Node) *graph.Node {
+func (m *xlnet) norm(b *builder, name string) func(*graph.Node) *graph.Node {
 	gain := b.Param(name+".weight", graph.Init{Ones: true}, m.DModel)
 	bias := b.Param(name+".bias", graph.Init{}, m.DModel)
 	return func(x *graph.Node) *graph.Node { return b.LayerNorm(x, gain, bias, m.LayerNormEps) }

@@ -57,6 +57,15 @@ func gradCases(r *rand.Rand) []gradCase {
 			})
 		}
 	}
+	for _, first := range []int{0, 4} { // 19 columns, or those behind 4
+		y, u, w, attrs := random(r, 6, 23), random(r, 6, 3), random(r, 19, 3), exec.Attrs{First: first}
+		cases = append(cases, gradCase{
+			fmt.Sprintf("add_linear from %d", first), exec.Instr{Op: exec.OpAddLinear, Attrs: attrs}, []tensor{y, u, w}, outputs(y.shape), []int{1, 2},
+			func(launch func(exec.Op, []tensor, ...[]int) [][]float64, _ [][]float64, dy tensor) [][]float64 {
+				return slices.Concat(launch(exec.OpLinearGradX, []tensor{dy, w}, u.shape), launch(exec.OpLinearGradW, []tensor{u, dy}, w.shape))
+			},
+		})
+	}
 	x := random(r, 5, 23)
 	cases = append(cases, gradCase{
 		"gelu", exec.Instr{Op: exec.OpGELU}, []tensor{x}, outputs(x.shape), []int{0},

@@ -223,6 +223,23 @@ func opCases(r *rand.Rand) []opCase {
 		}
 		add(1e-6, exec.Instr{Op: exec.OpSumSquares}, []tensor{dy}, []tensor{out}, []float64{sum})
 
+		low, w := random(r, rows, 3), random(r, (c+1)/2, 3)
+		first := c - w.shape[0]
+		added, byLow, byW := slices.Clone(x.f), make([]float64, rows*3), make([]float64, w.shape[0]*3)
+		for i := range rows {
+			for j := range w.shape[0] {
+				for k := range 3 {
+					added[i*c+first+j] += low.f[i*3+k] * w.f[j*3+k]
+					byLow[i*3+k] += dy.f[i*c+first+j] * w.f[j*3+k]
+					byW[j*3+k] += dy.f[i*c+first+j] * low.f[i*3+k]
+				}
+			}
+		}
+		of := exec.Attrs{First: first}
+		add(1e-6, exec.Instr{Op: exec.OpAddLinear, Attrs: of}, []tensor{x, low, w}, outputs(x.shape), added)
+		add(1e-6, exec.Instr{Op: exec.OpLinearGradX, Attrs: of}, []tensor{dy, w}, outputs(low.shape), byLow)
+		add(1e-6, exec.Instr{Op: exec.OpLinearGradW, Attrs: of}, []tensor{low, dy}, outputs(w.shape), byW)
+
 		ids := ints(make([]int32, rows)...)
 		v := 1 + rows/2
 		for i := range ids.i {

@@ -98,6 +98,8 @@ func launch[T float](d *Device, j *jobs[T], in *exec.Instr, args []exec.Arg) err
 		return linearGradX(d, j, in, args)
 	case exec.OpLinearGradW:
 		return linearGradW(d, j, in, args)
+	case exec.OpAddLinear:
+		return addLinear(d, j, in, args)
 	case exec.OpGELU, exec.OpScale, exec.OpTanh, exec.OpSigmoid, exec.OpReLU, exec.OpActivation:
 		return map1(d, j, in, args)
 	case exec.OpAdd, exec.OpTanhGrad, exec.OpSigmoidGrad, exec.OpReLUGrad, exec.OpActivationGrad:

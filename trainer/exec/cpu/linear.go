@@ -157,14 +157,19 @@ func linearGradX[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Ar
 	if err != nil {
 		return err
 	}
-	if x0 != r || in.Attrs.Transposed && (w0 != k || w1 != n) || !in.Attrs.Transposed && (w0 != n || w1 != k) {
+	width, dy := n, view[T](args[0])
+	if first := in.Attrs.First; !in.Attrs.Transposed && first >= 0 && first+w0 <= n {
+		dy, n = dy[first:], w0
+	}
+	dx := view[T](args[2])
+	if x0 != r || len(dx) != r*k || in.Attrs.Transposed && (w0 != k || w1 != n) || !in.Attrs.Transposed && (w0 != n || w1 != k) {
 		return mismatch(in, args)
 	}
 	js.gemm = gemmJob[T]{
 		transB: in.Attrs.Transposed, m: r, n: k, k: n,
-		a: view[T](args[0]), lda: n,
+		a: dy, lda: width,
 		b: view[T](args[1]), ldb: w1,
-		c: view[T](args[2]), ldc: k,
+		c: dx, ldc: k,
 		bf16: in.Attrs.BF16,
 	}
 	js.gemm.start(d)
@@ -181,17 +186,55 @@ func linearGradW[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Ar
 	if err != nil {
 		return err
 	}
-	if y0 != r || in.Attrs.Transposed && (w0 != k || w1 != n) || !in.Attrs.Transposed && (w0 != n || w1 != k) {
+	x, dy, width := view[T](args[0]), view[T](args[1]), n
+	if first := in.Attrs.First; !in.Attrs.Transposed && first >= 0 && first+w0 <= n {
+		dy, n = dy[first:], w0
+	}
+	dw := view[T](args[2])
+	if y0 != r || len(dw) != w0*w1 || in.Attrs.Transposed && (w0 != k || w1 != n) || !in.Attrs.Transposed && (w0 != n || w1 != k) {
 		return mismatch(in, args)
 	}
-	x, dy := view[T](args[0]), view[T](args[1])
-	j := gemmJob[T]{transA: true, m: w0, n: w1, k: r, c: view[T](args[2]), ldc: w1, bf16: in.Attrs.BF16}
+	j := gemmJob[T]{transA: true, m: w0, n: w1, k: r, c: dw, ldc: w1, bf16: in.Attrs.BF16}
 	if in.Attrs.Transposed {
 		j.a, j.lda, j.b, j.ldb = x, k, dy, n
 	} else {
-		j.a, j.lda, j.b, j.ldb = dy, n, x, k
+		j.a, j.lda, j.b, j.ldb = dy, width, x, k
 	}
 	js.gemm = j
+	js.gemm.start(d)
+	return nil
+}
+
+// addLinear: y(R,N), x(R,K), w(M,K) -> y', with x·wᵀ added to its columns from First on.
+func addLinear[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error {
+	if err := operands(in, args, 4); err != nil {
+		return err
+	}
+	r, n, x0, k, err := sizesOf(in, args, 0, 1)
+	if err != nil {
+		return err
+	}
+	w0, w1, out0, out1, err := sizesOf(in, args, 2, 3)
+	if err != nil {
+		return err
+	}
+	first := in.Attrs.First
+	if x0 != r || w1 != k || out0 != r || out1 != n || first < 0 || first+w0 > n {
+		return mismatch(in, args)
+	}
+	y, out := view[T](args[0]), view[T](args[3])
+	if len(y) != r*n || len(out) != r*n {
+		return mismatch(in, args)
+	}
+	if &y[0] != &out[0] {
+		if err := copyBytes(d, in, []exec.Arg{args[0], args[3]}); err != nil {
+			return err
+		}
+	}
+	js.gemm = gemmJob[T]{
+		transB: true, m: r, n: w0, k: k, a: view[T](args[1]), lda: k, b: view[T](args[2]), ldb: k,
+		c: out[first:], ldc: n, accumulate: true, bf16: in.Attrs.BF16,
+	}
 	js.gemm.start(d)
 	return nil
 }
