@@ -13,6 +13,7 @@ import (
 
 	"hone/checkpoint"
 	"hone/checkpoint/file"
+	"hone/data/hub"
 	"hone/data/tokenizer"
 	"hone/trainer/model"
 	"hone/trainer/pretrained"
@@ -39,7 +40,11 @@ func (d *decoder) base(r *Recipe) {
 		}
 		dir, err := d.host.Model(from)
 		if err != nil {
-			d.fault(at, "%v", err)
+			hint := ""
+			if strings.HasPrefix(from, hub.Scheme) {
+				hint = fmt.Sprintf(" (hint: where it lies on this machine: stage.%s.from=PATH)", r.Stages[i].Name)
+			}
+			d.fault(at, "%v%s", err, hint)
 			d.faults.List[len(d.faults.List)-1].err = err
 			continue
 		}

@@ -1,6 +1,9 @@
 package recipes
 
 import (
+	"maps"
+	"slices"
+
 	"hone/data/clean"
 	"hone/data/source"
 )
@@ -11,15 +14,9 @@ type Corpus struct {
 	Text   string `toml:"text" doc:"name of the column with the text; doc.text is the field text of the column doc"`
 	Label  string `toml:"label" doc:"name of the column with the label; \"\": label, where there is one"`
 
-	// How files are read.
-	Format      string   `toml:"format,omitempty" doc:"format of the files; \"\": as they show"`
-	Separator   string   `toml:"separator,omitempty" doc:"text between the documents of a plain text, such as \"\\n\\n\"; \"\": a file is one document"`
-	ColumnNames []string `toml:"column_names,omitempty" doc:"names of the columns of CSV and TSV files that have no header line, and of files in CoNLL columns"`
-	Delimiter   string   `toml:"delimiter,omitempty" doc:"character between the values of CSV and TSV files; \"\": of TSV a tab, of CSV the one of comma, semicolon, bar and tab that its first lines show"`
-	Quote       string   `toml:"quote,omitempty" doc:"what quotes are in CSV and TSV files: csv (around cells), none (text), auto; \"\": auto, which is csv for CSV, and for TSV where all quotes of a file are CSV's"`
-	Rows        string   `toml:"rows,omitempty" doc:"name of the array that holds the rows of a JSON file, as data, or a.b within an object; \"\": the file is rows"`
-	MaxBatchMiB int      `toml:"max_batch_mib" unit:"MiB" doc:"memory of a decoded record batch, at most, of which a single record may take a quarter; 0: 1024"`
-	OnError     string   `toml:"on_error" doc:"what a record that cannot be read does: fail ends the reading, skip leaves it out and counts it"`
+	Reading
+	MaxBatchMiB int    `toml:"max_batch_mib" unit:"MiB" doc:"memory of a decoded record batch, at most, of which a single record may take a quarter; 0: 1024"`
+	OnError     string `toml:"on_error" doc:"what a record that cannot be read does: fail ends the reading, skip leaves it out and counts it"`
 
 	// Provenance. What a converted corpus says of itself need not be said again.
 	Origin    string `toml:"origin" doc:"origin: the address or the citation of where the corpus was published"`
@@ -45,9 +42,32 @@ type Corpus struct {
 	HoldOut    string  `toml:"hold_out,omitempty" doc:"what is held out: documents, by a hash of their text (hash), or the last characters of each file (end); \"\": hash"`
 }
 
+// Reading says how files are read.
+type Reading struct {
+	Format      string   `toml:"format,omitempty" doc:"format of the files; \"\": as they show"`
+	Separator   string   `toml:"separator,omitempty" doc:"text between the documents of a plain text, such as \"\\n\\n\"; \"\": a file is one document"`
+	ColumnNames []string `toml:"column_names,omitempty" doc:"names of the columns of CSV and TSV files that have no header line, and of files in CoNLL columns"`
+	Delimiter   string   `toml:"delimiter,omitempty" doc:"character between the values of CSV and TSV files; \"\": of TSV a tab, of CSV the one of comma, semicolon, bar and tab that its first lines show"`
+	Quote       string   `toml:"quote,omitempty" doc:"what quotes are in CSV and TSV files: csv (around cells), none (text), auto; \"\": auto, which is csv for CSV, and for TSV where all quotes of a file are CSV's"`
+	Rows        string   `toml:"rows,omitempty" doc:"name of the array that holds the rows of a JSON file, as data, or a.b within an object; \"\": the file is rows"`
+}
+
+func (r *Reading) options() source.Options {
+	return source.Options{Format: r.Format, Separator: r.Separator, ColumnNames: r.ColumnNames, Delimiter: r.Delimiter, Quote: r.Quote, Rows: r.Rows}
+}
+
+// reading notes faults of how files are read.
+func (d *decoder) reading(o source.Options, at string) {
+	faults := o.Check()
+	for _, key := range slices.Sorted(maps.Keys(faults)) {
+		d.fault(at+key, "%v", faults[key])
+	}
+}
+
 // Read says how the files of a corpus are read.
 func (c *Corpus) Read() source.Options {
-	o := source.Options{Format: c.Format, Separator: c.Separator, ColumnNames: c.ColumnNames, Delimiter: c.Delimiter, Quote: c.Quote, Rows: c.Rows, MaxBatch: int64(c.MaxBatchMiB) << 20}
+	o := c.Reading.options()
+	o.MaxBatch = int64(c.MaxBatchMiB) << 20
 	if c.OnError == "skip" {
 		o.Skips = &source.Skips{}
 	}

@@ -49,7 +49,8 @@ func choices() map[string][]string {
 		"[corpus.NAME].hold_out": holdOuts, "[corpus.NAME].quote": source.Quotes,
 		"[tokenizer].kind":   tokenizer.TrainKinds,
 		"[model].model_type": model.ModelTypes,
-		"task.kind":          task.Names(), "task.split": taskSplits, "task.baselines": eval.Fitted(baselines()),
+		"task.format":        source.Formats, "task.quote": source.Quotes,
+		"task.kind": task.Names(), "task.split": taskSplits, "task.baselines": eval.Fitted(baselines()),
 	}
 }
 
@@ -96,6 +97,9 @@ func keysOf(table string, structs ...any) (keys []Key) {
 		v := reflect.ValueOf(of).Elem()
 		for f := range fields(v.Type()) {
 			name, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
+			if f.Anonymous {
+				keys = append(keys, keysOf(table, v.FieldByIndex(f.Index).Addr().Interface())...)
+			}
 			if name == "" || name == "-" {
 				continue
 			}

@@ -1,7 +1,6 @@
 package recipes
 
 import (
-	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -70,14 +69,9 @@ func TestMaxSequencesOfPairs(t *testing.T) {
 
 // A resolved recipe has the keys of each stage's groups, no more, and means the same.
 func TestResolvedAgain(t *testing.T) {
-	t.Chdir(t.TempDir())
-	for _, file := range []string{"input.txt", "Ecoli_prom.fa"} {
-		if err := os.WriteFile(file, []byte("ACGT"), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
+	host := whereBuiltinsRun(t)
 	for _, name := range Builtin() {
-		r, err := Load(name, nil, anyHost)
+		r, err := Load(name, nil, host)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +79,7 @@ func TestResolvedAgain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := parse(name+".toml", text, nil)
+		again, err := Parse(name+".toml", text, nil, host)
 		if err != nil {
 			t.Errorf("%s: %v\n%s", name, err, text)
 			continue

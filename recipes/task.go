@@ -29,6 +29,7 @@ type Task struct {
 	Description string `toml:"description,omitempty" doc:"what the task is, in one line, for hone ls"`
 	Kind        string `toml:"kind" need:"yes" doc:"what is predicted: text itself (likelihood), one label of a text (classification) or of two (pair_classification), any number of labels (multi_label), one of each word (token_labels), a number (regression), the right one of several texts (multiple_choice), the part of a second text that answers a question (question_answering), a text (text_to_text)"`
 	Source      string `toml:"source,omitempty" doc:"where the documents are, as source of a corpus in a recipe; a stage that names a corpus reads that"`
+	Reading
 
 	Text           string       `toml:"text,omitempty" doc:"name of the column with the text; \"\": text"`
 	TextPair       string       `toml:"text_pair,omitempty" doc:"name of the column with the second of two texts"`
@@ -158,6 +159,7 @@ func (d *decoder) taskKeys(t *Task, at string) {
 		}
 	}
 	kind, err := task.ParseKind(t.Kind)
+	d.reading(t.Reading.options(), at)
 	if err != nil {
 		return // a fault already
 	}
@@ -239,7 +241,7 @@ func (t *Task) Compile() (*task.Task, error) {
 	}
 	out := &task.Task{
 		Name: t.Name, Description: t.Description, Kind: kind, Split: t.Split, Metrics: t.Metrics, Baselines: t.Baselines,
-		Spec: corpus.Spec{Name: t.Name, From: t.Source}, Labels: t.Labels,
+		Spec: corpus.Spec{Name: t.Name, From: t.Source, Read: t.Reading.options()}, Labels: t.Labels,
 		Limits: task.Limits{Truncated: t.MaxTruncated, Overlap: t.MaxOverlap},
 		Columns: task.Columns{
 			Text: task.Part{Column: t.Text}, Pair: task.Part{Column: t.TextPair}, Answer: task.Part{Column: t.Answer},
@@ -356,7 +358,7 @@ func (r *Recipe) StageTask(s *Stage) *Task {
 		t = defaultTask()
 		t.Kind, t.Text, t.Label = learned.Kind.String(), c.Text, c.Label
 	}
-	t.Source, t.Validation, t.Test = "", 0, 0
+	t.Source, t.Reading, t.Validation, t.Test = "", Reading{}, 0, 0
 	return &t
 }
 

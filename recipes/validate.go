@@ -34,10 +34,7 @@ func (d *decoder) validate(r *Recipe) {
 		c, at := r.Corpus[name], "corpus."+name
 		d.sourceExists(at+".source", c.Source, c.Origin)
 		d.oneOf(at+".on_error", c.OnError, onErrors)
-		faults := c.Read().Check()
-		for _, key := range slices.Sorted(maps.Keys(faults)) {
-			d.fault(at+"."+key, "%v", faults[key])
-		}
+		d.reading(c.Read(), at+".")
 		if c.Collected != "" && !slices.ContainsFunc([]string{"2006", "2006-01", time.DateOnly}, func(layout string) bool {
 			_, err := time.Parse(layout, c.Collected)
 			return err == nil

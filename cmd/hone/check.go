@@ -13,7 +13,7 @@ import (
 
 func newCheck(t *terminal) *cobra.Command {
 	var program bool
-	var model string
+	var model, source string
 	c := &cobra.Command{
 		Use:   "check RECIPE|TASK [KEY=VALUE…]",
 		Short: "validate a recipe or a task, and estimate a recipe's memory and time",
@@ -33,10 +33,10 @@ brackets, or coloured.`,
 				if len(args) > 1 || program {
 					return recipes.Input(fmt.Errorf("check: %s is a task, which takes no keys and has no programs", args[0]))
 				}
-				return t.checkTask(c.Context(), args[0], model)
+				return t.checkTask(c.Context(), args[0], model, source)
 			}
-			if model != "" {
-				return recipes.Input(errors.New("check: --model is for a task; a recipe names its model"))
+			if model != "" || source != "" {
+				return recipes.Input(errors.New("check: --model and --source are for a task; a recipe names its model and its corpora"))
 			}
 			r, err := load(c.Context(), t, args)
 			if err != nil {
@@ -77,14 +77,18 @@ brackets, or coloured.`,
 	}
 	c.Flags().BoolVar(&program, "program", false, "print the programs instead: every instruction with its shapes, bytes and FLOPs")
 	c.Flags().StringVar(&model, "model", "", "of a task: the model in whose tokens documents are shown")
+	c.Flags().StringVar(&source, "source", "", "of a task: where its documents are, as source of a corpus (default the task's)")
 	return c
 }
 
 // checkTask shows what a task makes of its documents.
-func (t *terminal) checkTask(ctx context.Context, name, model string) error {
+func (t *terminal) checkTask(ctx context.Context, name, model, source string) error {
 	tk, err := recipes.LoadTask(name)
 	if err != nil {
 		return err
+	}
+	if source != "" {
+		tk.Spec.From = source
 	}
 	cache, err := cacheDir()
 	if err != nil {

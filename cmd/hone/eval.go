@@ -10,7 +10,7 @@ import (
 )
 
 func newEval(t *terminal) *cobra.Command {
-	var task string
+	var task, source string
 	var limit int
 	c := &cobra.Command{
 		Use:   "eval CHECKPOINT --task NAME|FILE",
@@ -20,7 +20,8 @@ task), beside the task's baselines.
 
 CHECKPOINT is the directory of a checkpoint, or of a stage: its final model or, while it is
 trained, its newest checkpoint. It can also be a Hugging Face directory, a GGUF file or
-hf:ORG/NAME, which is imported into the cache once.`,
+hf:ORG/NAME, which is imported into the cache once. --source PATH says where the documents of a
+task lie that does not say so itself.`,
 		Example: "  hone eval runs/quickstart/finetune --task godoc_family\n  hone eval runs/quickstart/pretrain --task godoc_text --limit 100",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -33,6 +34,9 @@ hf:ORG/NAME, which is imported into the cache once.`,
 			tk, err := recipes.LoadTask(task)
 			if err != nil {
 				return err
+			}
+			if source != "" {
+				tk.Spec.From = source
 			}
 			cache, err := cacheDir()
 			if err != nil {
@@ -50,6 +54,7 @@ hf:ORG/NAME, which is imported into the cache once.`,
 		},
 	}
 	c.Flags().StringVar(&task, "task", "", "name or file of the task")
+	c.Flags().StringVar(&source, "source", "", "where the documents of the task are, as source of a corpus (default the task's)")
 	c.Flags().IntVar(&limit, "limit", 0, "documents to score, evenly spaced in the split; 0: all")
 	return c
 }

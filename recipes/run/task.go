@@ -76,7 +76,7 @@ func (o Options) sayStored(m *pretrained.Model) {
 // taskCorpus opens the documents of a task, which Close gives up.
 func taskCorpus(ctx context.Context, t *task.Task, o Options) (*corpus.Corpus, error) {
 	if t.Spec.From == "" {
-		return nil, recipes.Input(fmt.Errorf("task %s: source is missing: where the documents are", t.Name))
+		return nil, recipes.Input(fmt.Errorf("task %s: source is missing: where the documents are (hint: --source PATH)", t.Name))
 	}
 	bar := o.Bar("reading corpus "+t.Name, "bytes")
 	defer bar.Close()
