@@ -15,40 +15,39 @@ import (
 )
 
 // Labelled learns a kind of task of records that have their text and label in the usual places.
-func Labelled(kind task.Kind) Objective { return tasked{kind: kind} }
+func Labelled(kind *task.Kind) Objective { return tasked{kind: kind} }
 
 // OfTask learns a task: what belongs to each example, at its end or behind its text.
 func OfTask(t *task.Task) Objective { return tasked{kind: t.Kind, task: t} }
 
 // TaskOf gives the task that an objective learns; nil: it is one of text alone.
 func TaskOf(o Objective) *task.Task {
-	switch t, ok := o.(tasked); {
-	case !ok:
-		return nil
-	case t.task == nil:
-		return task.Of(t.kind)
-	default:
-		return t.task
+	if l, ok := o.(tasked); ok {
+		return l.asTask()
 	}
+	return nil
 }
 
 type tasked struct {
 	ofText
-	kind task.Kind
+	kind *task.Kind
 	task *task.Task // nil: task.Of(kind)
 }
 
-func (l tasked) String() string      { return l.kind.String() }
-func (l tasked) Baselines() []string { return l.kind.Baselines() }
-func (tasked) OfText() bool          { return false }
-func (l tasked) writes() bool        { return l.kind == task.TextToText }
-func (l tasked) words() bool         { return l.kind == task.TokenLabels }
-func (l tasked) asks() bool          { return l.kind == task.QuestionAnswering }
-
-// paired reports whether each sequence has two texts.
-func (l tasked) paired() bool {
-	return l.kind == task.PairClassification || l.kind == task.MultipleChoice || l.asks() || l.task != nil && l.task.Columns.Pair != (task.Part{})
+func (l tasked) asTask() *task.Task {
+	if l.task == nil {
+		return task.Of(l.kind)
+	}
+	return l.task
 }
+
+func (l tasked) String() string      { return l.kind.String() }
+func (l tasked) Baselines() []string { return l.kind.Baselines }
+func (tasked) OfText() bool          { return false }
+func (l tasked) writes() bool        { return l.kind.Labels == task.Written }
+func (l tasked) words() bool         { return l.kind.Reads == task.Words }
+func (l tasked) asks() bool          { return l.kind.Reads == task.Passage }
+func (l tasked) chooses() bool       { return l.kind.Reads == task.Choices }
 
 func (l tasked) Predicts() string {
 	if l.writes() {
@@ -83,16 +82,13 @@ func (l tasked) defaults(c *Config) {
 }
 
 func (l tasked) example(r *corpus.Record) (task.Example, error) {
-	if l.task != nil {
-		return l.task.Example(r)
-	}
-	return task.Of(l.kind).Example(r)
+	return l.asTask().Example(r)
 }
 
 // Paired reports whether examples have two texts in one sequence, so that Pair is needed.
 func (c *Config) Paired() bool {
 	t, ok := c.Objective.(tasked)
-	return ok && t.paired()
+	return ok && t.asTask().Paired()
 }
 
 func (l tasked) check(c *Config, f *faults) {
@@ -100,23 +96,23 @@ func (l tasked) check(c *Config, f *faults) {
 	f.framed(c)
 	f.add(c.Window < 1, "packing window of %d records: want ≥ 1", c.Window)
 	f.add(c.MaxSeqs < 1, "%d documents a row: want ≥ 1", c.MaxSeqs)
-	f.add(task.Classes(l.kind) && len(c.Labels) == 0, "%s without labels", l.kind)
+	f.add(l.kind.Classes() && len(c.Labels) == 0, "%s without labels", l.kind)
 	f.add(!(c.LMWeight >= 0) || math.IsInf(c.LMWeight, 0), "weight %g of the language-model loss: want a number ≥ 0", c.LMWeight)
 	f.add(!(c.TokenDropout >= 0 && c.TokenDropout < 1), "token dropout %g: want it in [0,1)", c.TokenDropout)
 	if c.TokenDropout > 0 {
 		f.masked(c, "dropped")
 	}
-	f.add(l.paired() && c.Pair == nil, "%s without the special tokens around two texts", l.kind)
-	f.add(l.paired() && c.TokenDropout > 0, "token dropout of two texts")
+	f.add(c.TokenDropout > 0 && !l.kind.Follows("token_dropout"), "%s with token dropout", l.kind)
+	f.add(c.LMWeight > 0 && !l.kind.Follows("lm_weight"), "%s with a language-model loss beside its own", l.kind)
+	paired := l.asTask().Paired()
+	f.add(paired && c.Pair == nil, "%s without the special tokens around two texts", l.kind)
+	f.add(paired && c.TokenDropout > 0, "token dropout of two texts")
 	if l.asks() && c.Tokenizer != nil {
 		_, ok := c.Tokenizer.(placer)
 		f.add(!ok, "the tokenizer does not say where in a text its tokens are, which %s needs", l.kind)
 		f.add(c.Pair != nil && c.T < c.Pair.Size()+8, "rows of %d tokens for a question and its context: want ≥ 8 beside the special ones", c.T)
 	}
-	f.add((l.kind == task.MultipleChoice || l.words() || l.asks()) && c.LMWeight > 0, "%s with a language-model loss beside its own", l.kind)
-	f.add(l.words() && c.TokenDropout > 0, "%s with token dropout", l.kind)
 	if l.writes() {
-		f.add(c.TokenDropout > 0 || c.LMWeight > 0, "%s with token dropout or a language-model loss beside its own", l.kind)
 		f.add(c.Tokenizer != nil && c.frame().last < 0, "%s ends what is written with eos or separator: give one of them", l.kind)
 		f.add(c.Encoder && c.TargetLength < 2, "rows of %d tokens for the decoder: want ≥ 2", c.TargetLength)
 	}
@@ -234,7 +230,7 @@ func (c *exampleRows) pack() error {
 	}
 	c.end.Position = c.cur.Position + int64(cfg.Window)
 	c.end.Offset = 0
-	if least := dec / max(1, most); c.of.kind == task.MultipleChoice && len(c.list) > 0 && least < cfg.Pair.Size()+2 {
+	if least := dec / max(1, most); c.of.chooses() && len(c.list) > 0 && least < cfg.Pair.Size()+2 {
 		return fmt.Errorf("data: an example of %d choices in rows of %d tokens: %d for each, want ≥ %d (hint: sequence_length)", most, dec, least, cfg.Pair.Size()+2)
 	}
 	if most > cfg.MaxSeqs {
@@ -255,7 +251,7 @@ func (c *exampleRows) fill(b *Batch, row int) (targets int, err error) {
 	at, first, enc, segment := row*b.Dec.T, 0, 0, int32(0)
 	for _, i := range c.rows[c.turn.at(c.cur.Offset)] {
 		p := &c.list[i]
-		choices := c.of.kind == task.MultipleChoice
+		choices := c.of.chooses()
 		if choices {
 			slot := int32(len(b.Seqs))
 			b.Questions = append(b.Questions, Question{First: slot, End: slot + int32(p.last-p.first), Right: slot + int32(p.right)})
@@ -398,7 +394,7 @@ func (c *exampleRows) label(ex *task.Example, p *packed) error {
 		return k, nil
 	}
 	var err error
-	switch c.of.kind.Labels() {
+	switch c.of.kind.Labels {
 	case task.OneOf:
 		p.document.label, err = class(ex.Label)
 	case task.AnyOf:
@@ -418,10 +414,10 @@ func (c *exampleRows) label(ex *task.Example, p *packed) error {
 			}
 			p.tags = append(p.tags, k)
 		}
-	default:
-		if p.right = ex.Right; c.of.kind == task.Regression {
-			p.goals = []float32{float32(ex.Value)}
-		}
+	case task.Number:
+		p.goals = []float32{float32(ex.Value)}
+	case task.Choice:
+		p.right = ex.Right
 	}
 	return err
 }
@@ -450,7 +446,7 @@ func (c *exampleRows) encode(ex *task.Example) (tokens, cut int, err error) {
 	}
 	tokens = len(text)
 	switch {
-	case len(ex.Choices) > 0:
+	case c.of.chooses():
 		limit, all := dec, 0
 		seconds := make([][]int32, len(ex.Choices))
 		for i, choice := range ex.Choices {
@@ -464,7 +460,7 @@ func (c *exampleRows) encode(ex *task.Example) (tokens, cut int, err error) {
 		for _, second := range seconds {
 			cut += c.pair(text, second, limit)
 		}
-	case c.of.paired():
+	case c.of.asTask().Paired():
 		second := cfg.Tokenizer.Encode(nil, ex.Pair)
 		tokens += len(second)
 		cut = c.pair(text, second, dec)

@@ -74,8 +74,6 @@ func ParseObjective(name string) (Objective, error) {
 	return nil, fmt.Errorf("data: unknown objective %q (known: %s)", name, strings.Join(known, ", "))
 }
 
-var wholeTexts = task.Of(task.Likelihood)
-
 // ofText has the methods that most objectives of text share.
 type ofText struct{}
 
@@ -84,9 +82,9 @@ func (ofText) Hides() bool                                { return false }
 func (ofText) Specials(string) []string                   { return nil }
 func (ofText) Ends(before, after string) (string, string) { return before, after }
 func (ofText) Validating(*Config) bool                    { return false }
-func (ofText) Baselines() []string                        { return task.Likelihood.Baselines() }
+func (ofText) Baselines() []string                        { return task.WholeTexts.Kind.Baselines }
 func (ofText) example(r *corpus.Record) (task.Example, error) {
-	return wholeTexts.Example(r)
+	return task.WholeTexts.Example(r)
 }
 func (ofText) defaults(*Config)                 {}
 func (ofText) lengths(c *Config) (dec, enc int) { return c.T, 0 }

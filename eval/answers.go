@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"hone/data"
-	"hone/data/task"
 	"hone/eval/generate"
 	"hone/eval/metric"
 	"hone/trainer/exec"
@@ -17,11 +16,6 @@ import (
 
 // answers scores models that write a text for a text.
 type answers struct{}
-
-func (answers) scores(o data.Objective) bool {
-	t := data.TaskOf(o)
-	return t != nil && t.Kind == task.TextToText
-}
 
 func (answers) Baselines() []Baseline                { return []Baseline{copySource, dictionary, lead1, lead3} }
 func (answers) predicts([]string) *predicted         { return nil }

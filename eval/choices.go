@@ -13,7 +13,7 @@ import (
 // choices scores models that find the right one of several texts.
 type choices struct{}
 
-var chosen = judge{kind: task.MultipleChoice, of: "choices", figures: func(list []Output) ([]metric.Figure, error) {
+var chosen = judge{best: valAccuracy, of: "choices", figures: func(list []Output) ([]metric.Figure, error) {
 	right := make([]bool, len(list))
 	for i, o := range list {
 		right[i] = o.best() == o.Right
@@ -33,8 +33,7 @@ func (o *Output) best() int {
 	return best
 }
 
-func (choices) scores(o data.Objective) bool { return chosen.scores(o) }
-func (choices) Baselines() []Baseline        { return []Baseline{randomChoice, longestChoice, randomInit} }
+func (choices) Baselines() []Baseline { return []Baseline{randomChoice, longestChoice, randomInit} }
 
 // The choice itself is predicted. Probabilities are in the order of the choices.
 func (choices) predicts([]string) *predicted {
@@ -45,7 +44,7 @@ func (choices) predicts([]string) *predicted {
 	})}
 }
 
-func (choices) Best(bool) (name string, higher bool) { return chosen.best(), true }
+func (choices) Best(bool) (name string, higher bool) { return chosen.best, true }
 func (choices) what(*data.Config) string             { return "the right choice of each" }
 
 func (choices) Validate(ctx context.Context, y *Yardstick, net *model.Network, _ bool) (*Validation, error) {

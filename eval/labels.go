@@ -21,11 +21,6 @@ var randomInit = Baseline{Name: "random_init", OfTraining: true}
 // labels scores classifiers.
 type labels struct{}
 
-func (labels) scores(o data.Objective) bool {
-	t := data.TaskOf(o)
-	return t != nil && t.Kind.Labels() == task.OneOf
-}
-
 func (labels) Baselines() []Baseline { return []Baseline{majority, naiveBayes, tfidf, randomInit} }
 
 func (labels) what(*data.Config) string { return "the label of each" }

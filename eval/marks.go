@@ -16,7 +16,7 @@ import (
 // marks scores models that give a text any number of labels.
 type marks struct{}
 
-var labelSets = judge{kind: task.MultiLabel, of: "labels", figures: func(list []Output) ([]metric.Figure, error) {
+var labelSets = judge{best: "val_micro_f1", of: "labels", figures: func(list []Output) ([]metric.Figure, error) {
 	truth, predicted := make([][]bool, len(list)), make([][]bool, len(list))
 	for i, o := range list {
 		for k, v := range o.Logits {
@@ -27,8 +27,7 @@ var labelSets = judge{kind: task.MultiLabel, of: "labels", figures: func(list []
 	return []metric.Figure{m.MicroF1, m.MacroF1, m.ExactMatch}, err
 }}
 
-func (marks) scores(o data.Objective) bool { return labelSets.scores(o) }
-func (marks) Baselines() []Baseline        { return []Baseline{majority, randomInit} }
+func (marks) Baselines() []Baseline { return []Baseline{majority, randomInit} }
 func (marks) predicts(labels []string) *predicted {
 	columns := []source.Column{source.Lists(source.Texts("prediction")), probabilities(labels)}
 	return &predicted{columns: columns, guess: ofOutputs(func(o *Output, _ *task.Example) []any {
@@ -42,7 +41,7 @@ func (marks) predicts(labels []string) *predicted {
 	})}
 }
 
-func (marks) Best(bool) (name string, higher bool) { return labelSets.best(), true }
+func (marks) Best(bool) (name string, higher bool) { return labelSets.best, true }
 func (marks) what(*data.Config) string             { return "the labels of each, those above probability 0.5" }
 
 func (marks) Validate(ctx context.Context, y *Yardstick, net *model.Network, _ bool) (*Validation, error) {

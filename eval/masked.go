@@ -12,8 +12,6 @@ import (
 // masked scores a model's predictions of masked tokens.
 type masked struct{ ofText }
 
-func (masked) scores(o data.Objective) bool { return o == data.Masked }
-
 func (masked) Baselines() []Baseline { return []Baseline{bidirectionalTrigram} }
 
 func (masked) what(c *data.Config) string {

@@ -14,7 +14,7 @@ import (
 // numbers scores models that give a text, or two, a number.
 type numbers struct{}
 
-var numbered = judge{kind: task.Regression, of: "numbers", figures: func(list []Output) ([]metric.Figure, error) {
+var numbered = judge{best: "val_spearman", of: "numbers", figures: func(list []Output) ([]metric.Figure, error) {
 	truth, predicted := make([]float64, len(list)), make([]float64, len(list))
 	for i, o := range list {
 		truth[i], predicted[i] = float64(o.Goals[0]), float64(o.Logits[0])
@@ -23,15 +23,14 @@ var numbered = judge{kind: task.Regression, of: "numbers", figures: func(list []
 	return []metric.Figure{r.Spearman, r.Pearson, r.MSE}, err
 }}
 
-func (numbers) scores(o data.Objective) bool { return numbered.scores(o) }
-func (numbers) Baselines() []Baseline        { return []Baseline{meanValue, wordOverlap, randomInit} }
+func (numbers) Baselines() []Baseline { return []Baseline{meanValue, wordOverlap, randomInit} }
 func (numbers) predicts([]string) *predicted {
 	return &predicted{columns: []source.Column{source.Numbers("prediction")}, guess: ofOutputs(func(o *Output, _ *task.Example) []any {
 		return []any{float64(o.Logits[0])}
 	})}
 }
 
-func (numbers) Best(bool) (name string, higher bool) { return numbered.best(), true }
+func (numbers) Best(bool) (name string, higher bool) { return numbered.best, true }
 func (numbers) what(*data.Config) string             { return "the number of each" }
 
 func (numbers) Validate(ctx context.Context, y *Yardstick, net *model.Network, _ bool) (*Validation, error) {

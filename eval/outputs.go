@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 
-	"hone/data"
 	"hone/data/corpus"
 	"hone/data/task"
 	"hone/eval/metric"
@@ -15,18 +14,10 @@ import (
 // A judge turns the outputs of a model for examples of a kind of task into figures. The first one
 // decides which checkpoint is the best.
 type judge struct {
-	kind    task.Kind
+	best    string // the first one's name in checkpoints
 	of      string // what is scored, in words
 	figures func(list []Output) ([]metric.Figure, error)
 }
-
-func (j *judge) scores(o data.Objective) bool {
-	t := data.TaskOf(o)
-	return t != nil && t.Kind == j.kind
-}
-
-// best is the name of the metric of checkpoints.
-func (j *judge) best() string { return "val_" + j.kind.Metrics()[0] }
 
 func (j *judge) validate(ctx context.Context, y *Yardstick, net *model.Network) (*Validation, error) {
 	list, longer, err := Outputs(ctx, net, y.Config, y.Limit, nil)
@@ -46,10 +37,10 @@ func (j *judge) validate(ctx context.Context, y *Yardstick, net *model.Network) 
 		first = 0
 	}
 	v := &Validation{
-		Loss: metric.Number(loss), BitsPerByte: metric.Missing, Accuracy: metric.Missing, Metrics: map[string]float64{j.best(): first},
+		Loss: metric.Number(loss), BitsPerByte: metric.Missing, Accuracy: metric.Missing, Metrics: map[string]float64{j.best: first},
 		Note: fmt.Sprintf("validation %s %.3f", figures[0].Name, first), Scored: y.scored(&y.Config, len(list), longer),
 	}
-	if j.best() == valAccuracy {
+	if j.best == valAccuracy {
 		v.Accuracy = metric.Number(first)
 	}
 	return v, nil

@@ -22,11 +22,6 @@ import (
 // questions scores models that find answers in contexts.
 type questions struct{}
 
-func (questions) scores(o data.Objective) bool {
-	t := data.TaskOf(o)
-	return t != nil && t.Kind == task.QuestionAnswering
-}
-
 func (questions) Baselines() []Baseline { return []Baseline{slidingWindow, randomInit} }
 
 // predicts gives the best answer with its score and place, beside the score that there is none. Where that is

@@ -171,7 +171,7 @@ func Outputs(ctx context.Context, net *model.Network, c data.Config, limit int, 
 	if c, err = fitted(ctx, c, records); err != nil {
 		return nil, 0, fmt.Errorf("eval: %w", err)
 	}
-	width, choices := len(net.Config().Labels()), data.TaskOf(c.Objective).Kind == task.MultipleChoice
+	width, choices := len(net.Config().Labels()), data.TaskOf(c.Objective).Kind.Reads == task.Choices
 	if choices {
 		width = 1
 	}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 
 	"hone/data"
+	"hone/data/task"
 	"hone/eval/metric"
 	"hone/trainer/model"
 )
@@ -13,8 +15,6 @@ import (
 // A Scorer measures how well a model does what it has learned. Each one is in a file of its
 // own.
 type Scorer interface {
-	// scores reports whether it scores models of an objective.
-	scores(o data.Objective) bool
 	// Baselines lists the baselines that it can compare a model with.
 	Baselines() []Baseline
 	// Score gives the results of a model on a split, with those of the named baselines; random
@@ -31,16 +31,38 @@ type Scorer interface {
 	what(c *data.Config) string
 }
 
+// scorers are all that there are.
 var scorers = []Scorer{labels{}, marks{}, tags{}, questions{}, numbers{}, choices{}, answers{}, masked{}, spans{}, text{}}
 
-// ScorerOf gives the scorer of models of an objective.
+// ScorerOf gives the scorer of models of an objective. This is the one switch over kinds of tasks.
 func ScorerOf(o data.Objective) Scorer {
-	for _, s := range scorers {
-		if s.scores(o) {
-			return s
+	if t := data.TaskOf(o); t != nil {
+		switch t.Kind {
+		case task.Classification, task.PairClassification:
+			return labels{}
+		case task.MultiLabel:
+			return marks{}
+		case task.TokenLabels:
+			return tags{}
+		case task.QuestionAnswering:
+			return questions{}
+		case task.Regression:
+			return numbers{}
+		case task.MultipleChoice:
+			return choices{}
+		case task.TextToText:
+			return answers{}
 		}
+		// TestBaselinesOfObjectives holds that each of task.Kinds has a case.
+		panic(fmt.Sprintf("eval: no scorer of %v (known kinds: %s)", t.Kind, strings.Join(task.Names(), ", ")))
 	}
-	panic(fmt.Sprintf("eval: nothing scores %v", o)) // each objective has a scorer
+	switch {
+	case o == data.Masked:
+		return masked{}
+	case o == data.SpanCorruption:
+		return spans{}
+	}
+	return text{} // the others give whole texts a probability
 }
 
 // compare puts baselines beside evaluations, which are of figures in the same order. theirs gives those of a

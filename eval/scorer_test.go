@@ -13,7 +13,7 @@ import (
 func TestBaselinesOfObjectives(t *testing.T) {
 	objectives := data.Objectives
 	for _, k := range task.Kinds {
-		if task.Labelled(k) {
+		if k.Labelled() {
 			objectives = append(slices.Clone(objectives), data.Labelled(k))
 		}
 	}

@@ -13,8 +13,6 @@ import (
 // spans scores the spans that a model writes for the hidden spans of a text.
 type spans struct{ ofText }
 
-func (spans) scores(o data.Objective) bool { return o == data.SpanCorruption }
-
 func (spans) Baselines() []Baseline { return []Baseline{frequentSpan, gapSpan, unigram} }
 
 // hiddenEpochs is the number of epochs of the training text from which the baselines take

@@ -20,11 +20,6 @@ import (
 // tags scores models that give each word a label.
 type tags struct{}
 
-func (tags) scores(o data.Objective) bool {
-	t := data.TaskOf(o)
-	return t != nil && t.Kind == task.TokenLabels
-}
-
 func (tags) Baselines() []Baseline { return []Baseline{frequentLabel, randomInit} }
 
 // predicts gives the label of each word, null where it has not been read, with its probability, null where the

@@ -15,8 +15,6 @@ import (
 // text scores the probability of whole texts.
 type text struct{ ofText }
 
-func (text) scores(o data.Objective) bool { return o.Validating(new(data.Config)) }
-
 func (text) Baselines() []Baseline { return []Baseline{zstdPrimed, kneserNey5, markov} }
 
 func (text) what(c *data.Config) string {

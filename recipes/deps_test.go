@@ -10,10 +10,13 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"hone/data/task"
 )
 
 // order says which package of the module may import which, in the syntax of
@@ -117,6 +120,47 @@ func TestImports(t *testing.T) {
 	}
 	for _, fault := range o.faults("hone", imports, foreign) {
 		t.Error(fault)
+	}
+}
+
+// kindsByName are the files outside data/task that name kinds of tasks, and why.
+var kindsByName = map[string]string{
+	"eval/scorer.go":   "the switch that chooses a scorer",
+	"recipes/stage.go": "the kind of a stage that names none",
+}
+
+// A task is a value that goes through the whole house: its kind is asked for what it is, never for its
+// name.
+func TestKindsByName(t *testing.T) {
+	var names []string
+	for _, k := range task.Kinds {
+		name := ""
+		for word := range strings.SplitSeq(k.Name, "_") {
+			name += strings.ToUpper(word[:1]) + word[1:]
+		}
+		names = append(names, name)
+	}
+	asked := regexp.MustCompile(`\btask\.(` + strings.Join(names, "|") + `)\b`)
+	found := map[string]bool{}
+	err := filepath.WalkDir("..", func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(file)
+		if name, _ := filepath.Rel("..", file); asked.Match(text) {
+			if found[filepath.ToSlash(name)] = true; kindsByName[filepath.ToSlash(name)] == "" {
+				t.Errorf("%s asks for a kind by name: %s (a field of task.Kind says what it wants to know)", name, asked.Find(text))
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range kindsByName {
+		if !found[name] {
+			t.Errorf("%s names no kind", name)
+		}
 	}
 }
 

@@ -130,7 +130,7 @@ func baselines() (names []string) {
 		names = append(names, o.Baselines()...)
 	}
 	for _, k := range task.Kinds {
-		names = append(names, k.Baselines()...)
+		names = append(names, k.Baselines...)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
@@ -142,32 +142,31 @@ func (d *decoder) learnsTask(r *Recipe, s *Stage, t *task.Task, at string) {
 	case s.task != nil && s.task.Kind.String() != s.Objective:
 		d.fault(at+"objective", "task %s is of kind %s: leave objective out", s.Task, s.task.Kind)
 		return
-	case s.task == nil && s.Task == "" && t.Kind != task.Classification:
+	case s.task == nil && s.Task == "" && !t.Kind.Bare():
 		d.fault(at+"task", "missing: objective = %q wants a task, which says which columns it reads", s.Objective)
 		return
 	}
-	writes := t.Kind.Head() == model.LanguageModel.String()
 	if r.Model.Family != nil {
 		if _, err := HeadOf(r.Model, t.Kind); err != nil {
 			d.fault(at+"task", "%v", err)
 		}
 	}
-	if s.LMWeight != 0 && t.Kind != task.Classification && t.Kind != task.PairClassification {
+	if s.LMWeight != 0 && !t.Kind.Follows("lm_weight") {
 		d.fault(at+"lm_weight", "a loss beside that of %s is not supported", t.Kind)
 	}
-	if s.TokenDropout != 0 && (writes || slices.Contains(t.Kind.Keys(), "text_pair") || t.Columns.Pair != (task.Part{}) || t.Kind == task.MultipleChoice) {
+	if s.TokenDropout != 0 && (!t.Kind.Follows("token_dropout") || t.Paired()) {
 		d.fault(at+"token_dropout", "only a task of single texts with labels has it")
 	}
-	if s.Trainable == TrainableHead && writes {
+	if s.Trainable == TrainableHead && t.Kind.Writes() {
 		d.fault(at+"trainable", "%q leaves nothing to train: %s has no head of its own", TrainableHead, t.Kind)
 	}
 }
 
 // HeadOf is the head that does a kind of task, of a model that has one.
-func HeadOf(c model.Config, k task.Kind) (model.Head, error) {
+func HeadOf(c model.Config, k *task.Kind) (model.Head, error) {
 	does := func(c model.Config) (model.Head, bool) {
 		for _, h := range model.Heads() {
-			if h.String() == k.Head() && c.Has(h) && (k != task.TextToText || c.Traits().Learns == model.NextTokens || c.Traits().EncoderDecoder) {
+			if h.String() == k.Head && c.Has(h) && (k.Labels != task.Written || c.Traits().Learns == model.NextTokens || c.Traits().EncoderDecoder) {
 				return h, true
 			}
 		}

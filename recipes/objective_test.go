@@ -113,8 +113,8 @@ func TestWordsOfModels(t *testing.T) {
 		}
 	}
 	for _, k := range task.Kinds {
-		if !slices.ContainsFunc(model.Heads(), func(h model.Head) bool { return h.String() == k.Head() }) {
-			t.Errorf("%v: no model has the head %q", k, k.Head())
+		if !slices.ContainsFunc(model.Heads(), func(h model.Head) bool { return h.String() == k.Head }) {
+			t.Errorf("%v: no model has the head %q", k, k.Head)
 		}
 	}
 }

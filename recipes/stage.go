@@ -81,7 +81,7 @@ func objectives(kinds ...string) (names []string) {
 			}
 		case "finetune":
 			for _, k := range task.Kinds {
-				if task.Labelled(k) {
+				if k.Labelled() {
 					names = append(names, k.String())
 				}
 			}
@@ -96,7 +96,7 @@ func defaultObjective(kind string) string {
 	case "pretrain":
 		return data.Objectives[0].String()
 	case "finetune":
-		return task.Classification.String()
+		return task.Classification.Name // of texts with a label, which any file has
 	}
 	return ""
 }

@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"fmt"
 	"maps"
@@ -164,34 +165,38 @@ func (d *decoder) taskKeys(t *Task, at string) {
 		return // a fault already
 	}
 	for _, b := range t.Baselines {
-		d.oneOf(at+"baselines", b, eval.Fitted(kind.Baselines()))
+		d.oneOf(at+"baselines", b, eval.Fitted(kind.Baselines))
 	}
 	for _, m := range t.Metrics {
-		d.oneOf(at+"metrics", m, kind.Metrics())
+		d.oneOf(at+"metrics", m, kind.Metrics)
 	}
 	given := map[string]bool{
-		"text": true, "text_pair": t.TextPair != "" || t.Template.TextPair != "", "label": t.Label != "", "label_columns": len(t.LabelColumns) > 0,
+		"text_pair": t.TextPair != "" || t.Template.TextPair != "", "label": t.Label != "", "label_columns": len(t.LabelColumns) > 0,
 		"words": t.Words != "", "choices": len(t.Choices) > 0, "answer": t.Answer != "" || t.Template.Answer != "",
+		"label_separator": t.LabelSeparator != "", "template.choice": t.Template.Choice != "",
 	}
-	takes := kind.Keys()
-	for _, key := range []string{"words", "text_pair", "label", "label_columns", "choices", "answer"} {
+	takes := map[string]bool{}
+	for _, key := range kind.Keys {
+		name, optional := strings.CutPrefix(key, "?")
+		either, or, two := strings.Cut(name, "|")
+		takes[either], takes[cmp.Or(or, either)] = true, true
 		switch {
-		case slices.Contains(takes, key) && !given[key]:
-			d.fault(at+key, "missing: %s needs it", t.Kind)
-		case given[key] && !slices.Contains(takes, key) && !slices.Contains(takes, "?"+key):
-			d.fault(at+key, "%s does not have it", t.Kind)
+		case optional:
+		case two && given[either] == given[or]:
+			d.fault(at+either, "want %s or %s, and not both", either, or)
+		case !two && !given[name] && name != "text": // which may have its usual name
+			d.fault(at+name, "missing: %s needs it", t.Kind)
 		}
 	}
-	if kind == task.MultiLabel && given["label"] == given["label_columns"] {
-		d.fault(at+"label", "want the column of the labels, or label_columns, and not both")
-	}
-	if t.LabelSeparator != "" && kind != task.MultiLabel {
-		d.fault(at+"label_separator", "only multi_label has it")
+	for _, key := range slices.Sorted(maps.Keys(given)) {
+		if given[key] && !takes[key] {
+			d.fault(at+key, "%s does not have it", t.Kind)
+		}
 	}
 	if len(t.LabelColumns) == 1 {
 		d.fault(at+"label_columns", "want a column for each of two labels or more")
 	}
-	if len(t.Labels) > 0 && !task.Classes(kind) {
+	if len(t.Labels) > 0 && !kind.Classes() {
 		d.fault(at+"labels", "%s has no labels of a set", t.Kind)
 	}
 	if len(t.Labels) > 0 && len(t.LabelColumns) > 0 {
@@ -204,10 +209,8 @@ func (d *decoder) taskKeys(t *Task, at string) {
 		}
 		seen[l] = true
 	}
-	if kind == task.Classification || kind == task.PairClassification {
-		if len(t.Labels) == 1 {
-			d.fault(at+"labels", "1 label leaves nothing to choose; want 2 or more")
-		}
+	if kind.Labels == task.OneOf && len(t.Labels) == 1 {
+		d.fault(at+"labels", "1 label leaves nothing to choose; want 2 or more")
 	}
 	for _, p := range []struct{ key, column, text string }{
 		{"text", t.Text, t.Template.Text}, {"text_pair", t.TextPair, t.Template.TextPair}, {"choice", "", t.Template.Choice}, {"answer", t.Answer, t.Template.Answer},
@@ -220,9 +223,6 @@ func (d *decoder) taskKeys(t *Task, at string) {
 		case p.key == "text" && p.text != "" && len(parsed.Variables()) == 0:
 			d.fault(at+"template.text", "it reads no column, so that all texts would be the same")
 		}
-	}
-	if t.Template.Choice != "" && kind != task.MultipleChoice {
-		d.fault(at+"template.choice", "only multiple_choice has it")
 	}
 }
 

@@ -38,7 +38,7 @@ func ragged(n int) (list fields) {
 	return list
 }
 
-func taskOf(k task.Kind) *task.Task {
+func taskOf(k *task.Kind) *task.Task {
 	t := task.Of(k)
 	t.Columns.Label, t.Columns.Choices, t.Columns.Answer.Column = "value", []string{"a", "b"}, "second"
 	switch k {
@@ -77,7 +77,7 @@ func TestExactForEveryKind(t *testing.T) {
 	for _, family := range []string{"bert", "gpt2", "t5"} {
 		for _, k := range task.Kinds {
 			// Questions have windows of their own: see ofQuestions.
-			if !task.Labelled(k) || k == task.QuestionAnswering || k == task.TextToText && family == "bert" || k == task.MultipleChoice && family != "bert" {
+			if !k.Labelled() || k == task.QuestionAnswering || k == task.TextToText && family == "bert" || k == task.MultipleChoice && family != "bert" {
 				continue
 			}
 			t.Run(family+"/"+k.String(), func(t *testing.T) {
@@ -99,15 +99,15 @@ func TestExactForEveryKind(t *testing.T) {
 				if err := c.SetDropout(0, 0); err != nil {
 					t.Fatal(err)
 				}
-				switch c.ProblemType = k.Problem(); {
-				case task.Classes(k) || k == task.TokenLabels:
+				switch c.ProblemType = k.Problem; {
+				case k.Classes() || k == task.TokenLabels:
 					c.SetLabels([]string{"x", "y", "z"})
 				case k == task.Regression:
 					c.SetLabels([]string{"LABEL_0"})
 				}
 				var head model.Head
 				for _, h := range model.Heads() {
-					if h.String() == k.Head() {
+					if h.String() == k.Head {
 						head = h
 					}
 				}

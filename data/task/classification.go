@@ -3,23 +3,22 @@ package task
 import "hone/data/corpus"
 
 // Classification is the task of assigning one of several labels to a text.
-var Classification Kind = classification{}
-
-type classification struct{}
-
-func (classification) String() string    { return "classification" }
-func (classification) Head() string      { return "classifier" }
-func (classification) Problem() string   { return "single_label_classification" }
-func (classification) Labels() Labels    { return OneOf }
-func (classification) Keys() []string    { return []string{"text", "?label"} }
-func (classification) Metrics() []string { return []string{"accuracy", "macro_f1"} }
-
-func (classification) Baselines() []string {
-	return []string{"majority", "naive_bayes", "tfidf", "random_init"}
+var Classification = &Kind{
+	Name: "classification",
+	Head: "classifier", Problem: "single_label_classification",
+	Reads: OneText, Labels: OneOf,
+	Keys: []string{"text", "?label"}, Options: []string{"lm_weight", "token_dropout"}, Usual: &Columns{},
+	Metrics:   []string{"accuracy", "macro_f1"},
+	Baselines: []string{"majority", "naive_bayes", "tfidf", "random_init"},
+	example:   readLabelled,
+	guess: func(g *guesser) (string, bool) {
+		g.label()
+		return g.labels()
+	},
 }
 
-// Example gives the text and its label.
-func (classification) Example(t *Task, r *corpus.Record) (Example, error) {
+// readLabelled gives the text, or both, and its label.
+func readLabelled(t *Task, r *corpus.Record) (Example, error) {
 	e, err := t.text(r)
 	if err != nil {
 		return e, err

@@ -63,7 +63,7 @@ func (t *Task) Read() {
 		add(slices.DeleteFunc(slices.Clone(c.Choice.Variables()), func(name string) bool { return name == choiceName })...)
 	}
 	add(c.LabelColumns...)
-	if t.Kind.Labels() == OneOf {
+	if t.Kind.Labels == OneOf {
 		s.Label = c.Label
 	} else {
 		add(c.Label)
@@ -80,20 +80,69 @@ func (t *Task) Needs(text string) []string {
 	return fields
 }
 
+// Texts are the columns that have the texts of records: none where a template or a list of words makes
+// them, and nil where no column is named, and the text is wherever a file has it.
+func (t *Task) Texts() (columns []string) {
+	if t.Columns.Text.Template != nil || t.Columns.Words != "" {
+		columns = []string{}
+	}
+	for _, p := range []Part{t.Columns.Text, t.Columns.Pair} {
+		if p.Template == nil && p.Column != "" {
+			columns = append(columns, p.Column)
+		}
+	}
+	return columns
+}
+
+// Predicting gives the task for records that lack what is predicted. texts are the columns that have their
+// texts, or their words; none: those of the task.
+func (t *Task) Predicting(texts []string) (*Task, error) {
+	p := *t
+	c := &p.Columns
+	c.Label, c.LabelColumns, c.Answer = "", nil, Part{}
+	switch n := len(texts); {
+	case t.Kind.Reads == Words && n > 1:
+		return nil, fmt.Errorf("%d columns, and a task of kind %v reads one, of lists of words", n, t.Kind)
+	case t.Kind.Reads == Words && n == 1:
+		c.Words = texts[0]
+	case n > 0:
+		if c.Text.Template == nil {
+			c.Text.Column = texts[0]
+			if n > 1 && t.Kind.Reads != Choices && !t.Kind.Writes() {
+				c.Pair = Part{Column: texts[1]}
+			}
+		}
+		if reads := len(p.Texts()); reads != n {
+			return nil, fmt.Errorf("%d columns, and a task of kind %v reads %d", n, t.Kind, reads)
+		}
+	}
+	p.Read()
+	return &p, nil
+}
+
 // choiceName is the variable of a template of choices.
 const choiceName = "choice"
 
-// text begins an example with its text.
+// text begins an example with its text, and with the second one where the task has one.
 func (t *Task) text(r *corpus.Record) (Example, error) {
+	e := Example{Text: r.Text, IDs: r.IDs, Null: r.Null}
 	p := &t.Columns.Text
-	if text, ok := r.Fields[p.Column]; p.Template == nil && !ok || text == nil && p.Column != "" {
-		return Example{Text: r.Text, IDs: r.IDs, Null: r.Null}, nil
+	if text, ok := r.Fields[p.Column]; p.Template != nil || ok && (text != nil || p.Column == "") {
+		text, ok, err := p.read(r)
+		if err != nil {
+			return e, err
+		}
+		e = Example{Text: text, Null: !ok}
 	}
-	text, ok, err := p.read(r)
-	return Example{Text: text, Null: !ok}, err
+	if t.Columns.Pair == (Part{}) {
+		return e, nil
+	}
+	text, ok, err := t.Columns.Pair.read(r)
+	e.Pair, e.Null = text, e.Null || !ok
+	return e, err
 }
 
-// part gives a further text of a record; ok is false where it is null.
+// read gives a text of a record; ok is false where it is null.
 func (p *Part) read(r *corpus.Record) (text string, ok bool, err error) {
 	if p.Template != nil {
 		text, err = write(p.Template, r, nil)

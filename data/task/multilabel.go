@@ -9,25 +9,31 @@ import (
 )
 
 // MultiLabel is the task of assigning any number of labels to a text, or to two.
-var MultiLabel Kind = multiLabel{}
+var MultiLabel = &Kind{
+	Name: "multi_label",
+	Head: "classifier", Problem: "multi_label_classification",
+	Reads: OneText, Labels: AnyOf,
+	Keys: []string{"text", "?text_pair", "label|label_columns", "?label_separator"}, Options: []string{"token_dropout"}, Usual: &Columns{},
+	Metrics:   []string{"micro_f1", "macro_f1", "exact_match"},
+	Baselines: []string{"majority", "random_init"},
+	example:   readLabelSet,
+	guess: func(g *guesser) (string, bool) {
+		g.pair()
+		if g.labelByName(); g.to.Label == "" {
+			if marks := g.marks(); len(marks) > 1 {
+				g.to.LabelColumns = marks
+				return fmt.Sprintf("each of the columns %s is 0 or 1", strings.Join(marks, ", ")), true
+			}
+		}
+		g.label()
+		return g.to.Label + " has lists", g.to.Label != "" && g.lists(g.to.Label)
+	},
+}
 
-type multiLabel struct{}
-
-func (multiLabel) String() string      { return "multi_label" }
-func (multiLabel) Head() string        { return "classifier" }
-func (multiLabel) Problem() string     { return "multi_label_classification" }
-func (multiLabel) Labels() Labels      { return AnyOf }
-func (multiLabel) Keys() []string      { return []string{"text", "?text_pair", "?label", "?label_columns"} }
-func (multiLabel) Metrics() []string   { return []string{"micro_f1", "macro_f1", "exact_match"} }
-func (multiLabel) Baselines() []string { return []string{"majority", "random_init"} }
-
-// Example gives the text and its labels: those of a list, those of a text with a separator, or
+// readLabelSet gives the text and its labels: those of a list, those of a text with a separator, or
 // those whose columns are 1.
-func (multiLabel) Example(t *Task, r *corpus.Record) (Example, error) {
+func readLabelSet(t *Task, r *corpus.Record) (Example, error) {
 	e, err := t.text(r)
-	if err == nil && t.Columns.Pair != (Part{}) {
-		err = t.second(&e, r)
-	}
 	if err != nil {
 		return e, err
 	}

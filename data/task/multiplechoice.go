@@ -11,23 +11,20 @@ import (
 
 // MultipleChoice is the task of finding the right one of several texts, each of which is read
 // behind a first text, as the endings of a sentence or the answers of a question.
-var MultipleChoice Kind = multipleChoice{}
-
-type multipleChoice struct{}
-
-func (multipleChoice) String() string    { return "multiple_choice" }
-func (multipleChoice) Head() string      { return "multiple choice" }
-func (multipleChoice) Problem() string   { return "" }
-func (multipleChoice) Labels() Labels    { return Values }
-func (multipleChoice) Keys() []string    { return []string{"text", "choices", "label"} }
-func (multipleChoice) Metrics() []string { return []string{"accuracy"} }
-func (multipleChoice) Baselines() []string {
-	return []string{"random_choice", "longest_choice", "random_init"}
+var MultipleChoice = &Kind{
+	Name:  "multiple_choice",
+	Head:  "multiple choice",
+	Reads: Choices, Labels: Choice,
+	Keys:      []string{"text", "choices", "?template.choice", "label"},
+	Metrics:   []string{"accuracy"},
+	Baselines: []string{"random_choice", "longest_choice", "random_init"},
+	example:   readChoices,
+	guess:     (*guesser).choices,
 }
 
-// Example gives the text, the choices, and which is right: by its number from 0, by its letter
+// readChoices gives the text, the choices, and which is right: by its number from 0, by its letter
 // from A, or by its text.
-func (multipleChoice) Example(t *Task, r *corpus.Record) (Example, error) {
+func readChoices(t *Task, r *corpus.Record) (Example, error) {
 	e, err := t.text(r)
 	if err != nil {
 		return e, err
@@ -80,4 +77,33 @@ func (multipleChoice) Example(t *Task, r *corpus.Record) (Example, error) {
 		return e, fmt.Errorf("label %q is none of the %d choices: neither their number from 0, nor their letter, nor one of their texts", label, len(e.Choices))
 	}
 	return e, nil
+}
+
+// setsOfChoices are names of columns of a choice each.
+var setsOfChoices = [][]string{
+	{"ending0", "ending1", "ending2", "ending3"}, {"choice0", "choice1", "choice2", "choice3"}, {"option_a", "option_b", "option_c", "option_d"}, {"A", "B", "C", "D"},
+	{"sol1", "sol2"}, {"choice1", "choice2"}, {"option1", "option2"},
+}
+
+func (g *guesser) choices() (why string, ok bool) {
+	c := &g.to
+	for _, names := range setsOfChoices {
+		if c.Choices = g.all(names); c.Choices != nil {
+			break
+		}
+	}
+	if c.Choices == nil {
+		column := g.first("choices", "endings", "options", "answers")
+		if column == "" || !g.lists(column) {
+			return "", false
+		}
+		c.Choices = []string{column}
+	}
+	if c.Label == "" {
+		c.Label = g.first("label", "gold", "answer", "answerKey", "target", "correct")
+	}
+	if c.Text.Column == "" {
+		c.Text.Column = g.first("question", "text", "context", "ctx", "sent1", "premise", "goal", "sentence")
+	}
+	return fmt.Sprintf("the columns %s are choices, and %s says which is right", strings.Join(c.Choices, ", "), c.Label), true
 }

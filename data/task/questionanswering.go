@@ -11,31 +11,24 @@ import (
 
 // QuestionAnswering is the task of finding the part of a second text, the context, that answers the
 // question which the first one asks.
-var QuestionAnswering Kind = questionAnswering{}
-
-type questionAnswering struct{}
-
-func (questionAnswering) String() string      { return "question_answering" }
-func (questionAnswering) Head() string        { return "question answering" }
-func (questionAnswering) Problem() string     { return "" }
-func (questionAnswering) Labels() Labels      { return Values }
-func (questionAnswering) Keys() []string      { return []string{"text", "text_pair", "answer"} }
-func (questionAnswering) Baselines() []string { return []string{"sliding_window", "random_init"} }
-func (questionAnswering) Metrics() []string {
-	return []string{"squad_f1", "squad_exact_match", "squad2_f1", "squad2_exact_match", "korquad_f1", "korquad_exact_match"}
+var QuestionAnswering = &Kind{
+	Name:  "question_answering",
+	Head:  "question answering",
+	Reads: Passage, Labels: Within,
+	Keys: []string{"text", "text_pair", "answer"}, Usual: &Columns{Text: Part{Column: "question"}, Pair: Part{Column: "context"}},
+	Metrics:   []string{"squad_f1", "squad_exact_match", "squad2_f1", "squad2_exact_match", "korquad_f1", "korquad_exact_match"},
+	Baselines: []string{"sliding_window", "random_init"},
+	example:   readAnswers,
 }
 
 // A Span is an answer: a part of the context, in bytes.
 type Span struct{ First, Last int }
 
-// Example gives the question, the context and the answers: those of a column as SQuAD has it, with the
+// readAnswers gives the question, the context and the answers: those of a column as SQuAD has it, with the
 // lists text and answer_start, in characters of the context. Empty lists are a question without an
 // answer.
-func (questionAnswering) Example(t *Task, r *corpus.Record) (Example, error) {
+func readAnswers(t *Task, r *corpus.Record) (Example, error) {
 	e, err := t.text(r)
-	if err == nil {
-		err = t.second(&e, r)
-	}
 	if err != nil {
 		return e, err
 	}

@@ -1,28 +1,32 @@
 package task
 
-import "hone/data/corpus"
+import (
+	"fmt"
+
+	"hone/data/corpus"
+)
 
 // Regression is the task of giving a text, or two, a number.
-var Regression Kind = regression{}
-
-type regression struct{}
-
-func (regression) String() string      { return "regression" }
-func (regression) Head() string        { return "classifier" }
-func (regression) Problem() string     { return "regression" }
-func (regression) Labels() Labels      { return Values }
-func (regression) Keys() []string      { return []string{"text", "?text_pair", "label"} }
-func (regression) Metrics() []string   { return []string{"spearman", "pearson", "mse"} }
-func (regression) Baselines() []string { return []string{"mean", "word_overlap", "random_init"} }
-
-// Example gives the text, or both, and their number.
-func (regression) Example(t *Task, r *corpus.Record) (Example, error) {
-	e, err := t.text(r)
-	if err == nil && t.Columns.Pair != (Part{}) {
-		err = t.second(&e, r)
-	}
-	if err == nil {
-		e.Value, e.HasLabel, err = number(r.Fields[t.Columns.Label], t.Columns.Label)
-	}
-	return e, err
+var Regression = &Kind{
+	Name: "regression",
+	Head: "classifier", Problem: "regression",
+	Reads: OneText, Labels: Number,
+	Keys: []string{"text", "?text_pair", "label"}, Options: []string{"token_dropout"}, Usual: &Columns{},
+	Metrics:   []string{"spearman", "pearson", "mse"},
+	Baselines: []string{"mean", "word_overlap", "random_init"},
+	example: func(t *Task, r *corpus.Record) (Example, error) {
+		e, err := t.text(r)
+		if err == nil {
+			e.Value, e.HasLabel, err = number(r.Fields[t.Columns.Label], t.Columns.Label)
+		}
+		return e, err
+	},
+	guess: func(g *guesser) (string, bool) {
+		g.pair()
+		g.label()
+		label := g.to.Label
+		n := g.distinct(label)
+		numbers := label != "" && g.every(label, isNumber) && (!g.every(label, isWhole) || n > fewLabels)
+		return fmt.Sprintf("%s has numbers, %d different ones", label, n), numbers
+	},
 }

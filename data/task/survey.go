@@ -40,7 +40,7 @@ func (t *Task) Survey(ctx context.Context, split corpus.Records) (*Counts, error
 			c.Unlabelled++
 			continue
 		}
-		switch t.Kind.Labels() {
+		switch t.Kind.Labels {
 		case OneOf:
 			c.Labels[e.Label]++
 		case AnyOf, EachOf:

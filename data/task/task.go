@@ -1,10 +1,24 @@
 // Package task has the kinds of tasks. A Kind says how a record becomes an example and how
 // models are evaluated; a Task is a kind with a corpus, and says where its records have the parts
 // of an example.
+//
+// # A new kind
+//
+// A kind is a value that goes through the whole house, and nothing asks for one by its name. A new
+// one is
+//
+//   - a file here, with a variable of type Kind, which Kinds lists (and kindsByColumns, if columns can
+//     tell that a file is of it);
+//   - a scorer in package eval, in a file of its own, and its case in eval.ScorerOf, the one switch over
+//     kinds. Where it predicts what another kind does, such as a number, that kind's scorer will do.
+//
+// A kind that reads or predicts something new needs a Form or a constant of Labels too. Package data lays
+// forms into rows and labels into batches, and package model has the heads.
 package task
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"hone/data/corpus"
@@ -14,7 +28,7 @@ import (
 type Task struct {
 	Name        string
 	Description string
-	Kind        Kind
+	Kind        *Kind
 	Spec        corpus.Spec // of the corpus; it has the columns that Columns need, see Read
 	Split       string      // that an evaluation is of: train, validation, test
 	Metrics     []string    // of an evaluation; none: those of the kind
@@ -26,7 +40,7 @@ type Task struct {
 
 // Of gives a task without a corpus of its own, whose records have their text and label in the
 // usual places.
-func Of(k Kind) *Task { return &Task{Kind: k, Limits: NoLimits} }
+func Of(k *Kind) *Task { return &Task{Kind: k, Limits: NoLimits} }
 
 // Limits say which data a task refuses.
 type Limits struct {
@@ -37,49 +51,92 @@ type Limits struct {
 // NoLimits refuse nothing.
 var NoLimits = Limits{Truncated: 1, Overlap: 1}
 
-// Example turns a record into an example. An error is a fault of the record, without its place.
-func (t *Task) Example(r *corpus.Record) (Example, error) { return t.Kind.Example(t, r) }
+// Example turns a record into an example: what the model reads, and what it has to predict. An error is
+// a fault of the record, without its place.
+func (t *Task) Example(r *corpus.Record) (Example, error) { return t.Kind.example(t, r) }
 
-// A Kind is a kind of task. Each one is in a file of its own, with everything that depends on
-// it; training, validation, evaluation and prediction use that.
-type Kind interface {
-	// String gives its name in recipes and task files.
-	String() string
-	// Head gives the head of its models, by the names of model.Head.
-	Head() string
-	// Problem gives the problem_type of its models' config.json; "": they have none.
-	Problem() string
-	// Labels says what the labels of records are.
-	Labels() Labels
-	// Keys lists the keys of a task that say where its records have what; those that begin with
-	// "?" may be left out.
-	Keys() []string
-	// Example turns a record of a task into an example: what the model reads, and what it has to
-	// predict.
-	Example(t *Task, r *corpus.Record) (Example, error)
-	// Metrics lists the metrics of an evaluation. The first one decides which of several models
-	// is the best.
-	Metrics() []string
-	// Baselines lists the baselines that a model is compared with, by their names in reports.
-	Baselines() []string
+// Paired reports whether each sequence that a model reads has two texts.
+func (t *Task) Paired() bool {
+	return t.Kind.Reads == TwoTexts || t.Kind.Reads == Choices || t.Kind.Reads == Passage || t.Columns.Pair != (Part{})
 }
 
-// Labels are what a kind of task has for labels.
+// A Kind is a kind of task: all that its tasks have in common. Each one is a value in a file of its own.
+type Kind struct {
+	Name string // in recipes and task files
+
+	Head    string // of its models, by the names of model.Head
+	Problem string // the problem_type of their config.json; "": they have none
+
+	Reads  Form
+	Labels Labels
+
+	// Keys are those of a task that say where its records have what. A key that begins with "?" may be
+	// left out; of "a|b" there is one.
+	Keys []string
+	// Options are the keys of a finetune stage that it follows, of those that not every kind can.
+	Options []string
+	// Usual are the columns of rows that a model reads which does not say where its task has what; nil:
+	// only a task says it.
+	Usual *Columns
+
+	Metrics   []string // of an evaluation; the first one decides which of several models is the best
+	Baselines []string // that a model is compared with, by their names in reports
+
+	example func(t *Task, r *corpus.Record) (Example, error)
+	// guess looks in a file for the columns that records of the kind have, and says in words why they are
+	// these; ok is false where it has none. nil: there is nothing to go by.
+	guess func(g *guesser) (why string, ok bool)
+}
+
+func (k *Kind) String() string { return k.Name }
+
+// A Form is what a model reads of an example.
+type Form int
+
+const (
+	OneText  Form = iota // a text, and behind it a second one where the task has one
+	TwoTexts             // one behind the other
+	Words                // of a text, each with a label
+	Choices              // several texts, each behind the same first one and in a sequence of its own
+	Passage              // a question, and behind it a text in windows, in which an answer is looked for
+)
+
+// Labels are what the records of a kind of task have for labels.
 type Labels int
 
 const (
-	None   Labels = iota // there are none: the text itself is predicted
-	OneOf                // one of a set
-	AnyOf                // any number of a set
-	EachOf               // one of a set for each word
-	Values               // none of a set: a number, the right one of a record's own choices, a text
+	None    Labels = iota // there are none: the text itself is predicted
+	OneOf                 // one of a set
+	AnyOf                 // any number of a set
+	EachOf                // one of a set for each word
+	Number                // a number
+	Choice                // the right one of a record's own choices
+	Within                // the parts of a passage that answer a question
+	Written               // a text
 )
 
-// Labelled reports whether records need something beside their text that is predicted.
-func Labelled(k Kind) bool { return k.Labels() != None }
+// Plain reports whether a corpus has the labels of the task's records as they are, and has counted them.
+func (t *Task) Plain() bool {
+	return t.Kind.Labels == OneOf && len(t.Labels) == 0 && t.Columns.Text.Template == nil && t.Columns.Pair == (Part{})
+}
 
-// Classes reports whether a kind's labels are of a set, which its models have names for.
-func Classes(k Kind) bool { return k.Labels() == OneOf || k.Labels() == AnyOf || k.Labels() == EachOf }
+// Labelled reports whether records need something beside their text that is predicted.
+func (k *Kind) Labelled() bool { return k.Labels != None }
+
+// Classes reports whether labels are of a set, which the models have names for.
+func (k *Kind) Classes() bool { return k.Labels == OneOf || k.Labels == AnyOf || k.Labels == EachOf }
+
+// Writes reports whether models write texts: they predict the next token, and have no head of their own.
+func (k *Kind) Writes() bool { return k.Labels == None || k.Labels == Written }
+
+// Follows reports whether a finetune stage of the kind follows a key, of those that not every kind can.
+func (k *Kind) Follows(key string) bool { return slices.Contains(k.Options, key) }
+
+// Bare reports whether the text and the label of a corpus are all that a record needs: a stage that names
+// no task has these.
+func (k *Kind) Bare() bool {
+	return !slices.ContainsFunc(k.Keys, func(key string) bool { return key != "text" && key[0] != '?' })
+}
 
 // An Example is a record in the form that a model reads and predicts. Which fields it has depends
 // on its kind.
@@ -107,12 +164,12 @@ type Example struct {
 }
 
 // Kinds lists all kinds.
-var Kinds = []Kind{Likelihood, Classification, PairClassification, MultiLabel, TokenLabels, Regression, MultipleChoice, QuestionAnswering, TextToText}
+var Kinds = []*Kind{Likelihood, Classification, PairClassification, MultiLabel, TokenLabels, Regression, MultipleChoice, QuestionAnswering, TextToText}
 
 // ParseKind gives the kind of a name.
-func ParseKind(name string) (Kind, error) {
+func ParseKind(name string) (*Kind, error) {
 	for _, k := range Kinds {
-		if k.String() == name {
+		if k.Name == name {
 			return k, nil
 		}
 	}
@@ -122,7 +179,7 @@ func ParseKind(name string) (Kind, error) {
 // Names lists the names of the kinds.
 func Names() (list []string) {
 	for _, k := range Kinds {
-		list = append(list, k.String())
+		list = append(list, k.Name)
 	}
 	return list
 }

@@ -13,8 +13,8 @@ func TestKinds(t *testing.T) {
 		if got, err := ParseKind(k.String()); got != k || err != nil {
 			t.Errorf("%v: %v, %v", k, got, err)
 		}
-		if len(k.Metrics()) == 0 || len(k.Baselines()) == 0 {
-			t.Errorf("%v has metrics %q and baselines %q", k, k.Metrics(), k.Baselines())
+		if len(k.Metrics) == 0 || len(k.Baselines) == 0 {
+			t.Errorf("%v has metrics %q and baselines %q", k, k.Metrics, k.Baselines)
 		}
 	}
 	if _, err := ParseKind("clasification"); err == nil || !strings.Contains(err.Error(), "known: likelihood, classification") {
@@ -27,7 +27,7 @@ func TestKinds(t *testing.T) {
 func TestExamples(t *testing.T) {
 	r := corpus.Record{Text: "good", IDs: []int32{7}, Label: "yes", HasLabel: true}
 	for _, c := range []struct {
-		of   Kind
+		of   *Kind
 		want Example
 	}{
 		{Likelihood, Example{Text: "good", IDs: []int32{7}}},

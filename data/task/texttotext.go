@@ -1,27 +1,52 @@
 package task
 
-import "hone/data/corpus"
+import (
+	"fmt"
+
+	"hone/data/corpus"
+)
 
 // TextToText is the task of writing a text for a text, as a translation, a summary, an answer.
-var TextToText Kind = textToText{}
-
-type textToText struct{}
-
-func (textToText) String() string    { return "text_to_text" }
-func (textToText) Head() string      { return "language model" }
-func (textToText) Problem() string   { return "" }
-func (textToText) Labels() Labels    { return Values }
-func (textToText) Keys() []string    { return []string{"text", "answer"} }
-func (textToText) Metrics() []string { return []string{"loss", "exact_match", "chrf", "bleu"} }
-func (textToText) Baselines() []string {
-	return []string{"copy", "word_dictionary", "lead_1", "lead_3"}
+var TextToText = &Kind{
+	Name:  "text_to_text",
+	Head:  "language model",
+	Reads: OneText, Labels: Written,
+	Keys:      []string{"text", "answer"},
+	Metrics:   []string{"loss", "exact_match", "chrf", "bleu"},
+	Baselines: []string{"copy", "word_dictionary", "lead_1", "lead_3"},
+	example: func(t *Task, r *corpus.Record) (Example, error) {
+		e, err := t.text(r)
+		if err == nil {
+			e.Answer, e.HasLabel, err = t.Columns.Answer.read(r)
+		}
+		return e, err
+	},
+	guess: (*guesser).writing,
 }
 
-// Example gives the text that is read, and the one that is written.
-func (textToText) Example(t *Task, r *corpus.Record) (Example, error) {
-	e, err := t.text(r)
-	if err == nil {
-		e.Answer, e.HasLabel, err = t.Columns.Answer.read(r)
+// textAndAnswer are names of columns of a text and of what is written for it.
+var textAndAnswer = [][2]string{
+	{"prompt", "completion"}, {"instruction", "output"}, {"instruction", "response"}, {"prompt", "response"}, {"input", "output"}, {"source", "target"}, {"src", "tgt"},
+	{"question", "answer"}, {"document", "summary"}, {"article", "highlights"}, {"text", "summary"}, {"input", "target"},
+}
+
+// writing finds the columns of a text and of what is written for it: by their names, where the second one
+// has more texts than labels would have; and where the user says the kind, also if there are two.
+func (g *guesser) writing() (why string, ok bool) {
+	if g.to.Label != "" {
+		return "", false
 	}
-	return e, err
+	for _, w := range textAndAnswer {
+		text, answer := g.first(w[0]), g.first(w[1])
+		if text == "" || answer == "" || g.to.Text.Column != "" && g.to.Text.Column != text || !g.said && g.distinct(answer) <= fewLabels {
+			continue
+		}
+		g.to.Text.Column, g.to.Answer.Column = text, answer
+		return fmt.Sprintf("%s is written for %s, by their names", answer, text), true
+	}
+	if !g.said || len(g.Columns) != 2 {
+		return "", false
+	}
+	g.to.Text.Column, g.to.Answer.Column = g.Columns[0], g.Columns[1]
+	return fmt.Sprintf("%s is written for %s: there are two columns", g.Columns[1], g.Columns[0]), true
 }

@@ -10,23 +10,19 @@ import (
 
 // TokenLabels is the task of assigning a label to each word of a text, such as the tags of entities
 // or parts of speech.
-var TokenLabels Kind = tokenLabels{}
-
-type tokenLabels struct{}
-
-func (tokenLabels) String() string  { return "token_labels" }
-func (tokenLabels) Head() string    { return "token classifier" }
-func (tokenLabels) Problem() string { return "" }
-func (tokenLabels) Labels() Labels  { return EachOf }
-func (tokenLabels) Keys() []string  { return []string{"words", "label"} }
-func (tokenLabels) Metrics() []string {
-	return []string{"entity_f1", "entity_f1_iob2", "entity_macro_f1_iob2", "klue_entity_macro_f1", "klue_char_macro_f1", "accuracy"}
+var TokenLabels = &Kind{
+	Name:  "token_labels",
+	Head:  "token classifier",
+	Reads: Words, Labels: EachOf,
+	Keys: []string{"words", "label"}, Usual: &Columns{Words: "words"},
+	Metrics:   []string{"entity_f1", "entity_f1_iob2", "entity_macro_f1_iob2", "klue_entity_macro_f1", "klue_char_macro_f1", "accuracy"},
+	Baselines: []string{"frequent_label", "random_init"},
+	example:   readWords,
 }
-func (tokenLabels) Baselines() []string { return []string{"frequent_label", "random_init"} }
 
-// Example gives the words and the label of each. Tags of entities of any of the schemes IOB1, IOB2 and
+// readWords gives the words and the label of each. Tags of entities of any of the schemes IOB1, IOB2 and
 // IOBES become those of IOB2.
-func (tokenLabels) Example(t *Task, r *corpus.Record) (Example, error) {
+func readWords(t *Task, r *corpus.Record) (Example, error) {
 	var e Example
 	words, ok, err := t.texts(r, t.Columns.Words)
 	if err != nil || !ok {

@@ -54,7 +54,7 @@ func TestTokenLabels(t *testing.T) {
 			t.Errorf("error %v, want %q", err, want)
 		}
 	}
-	if !reflect.DeepEqual(TokenLabels.Keys(), []string{"words", "label"}) {
-		t.Error(TokenLabels.Keys())
+	if !reflect.DeepEqual(TokenLabels.Keys, []string{"words", "label"}) {
+		t.Error(TokenLabels.Keys)
 	}
 }

@@ -15,8 +15,8 @@ func TestNamesInWords(t *testing.T) {
 		besides = append(besides, o.Baselines()...)
 	}
 	for _, k := range task.Kinds {
-		besides = append(besides, k.Baselines()...)
-		for _, m := range k.Metrics() {
+		besides = append(besides, k.Baselines...)
+		for _, m := range k.Metrics {
 			if metrics[m].What == "" {
 				t.Errorf("the metric %s has no name in words", m)
 			}

@@ -29,6 +29,7 @@ type TaskPlan struct {
 	Examples []task.Example `json:"examples,omitempty"` // the first ten
 	Tokens   string         `json:"-"`                  // these, as a model reads them
 	Cut      int64          `json:"cut"`                // of these, longer than the model's longest sequence
+	labels   task.Labels
 }
 
 // A TaskSplit has the counts of a split.
@@ -50,7 +51,7 @@ func CheckTask(ctx context.Context, t *task.Task, dir string, o Options, colour 
 		return nil, err
 	}
 	defer c.Close()
-	plan := &TaskPlan{Task: t.Name, Kind: t.Kind.String()}
+	plan := &TaskPlan{Task: t.Name, Kind: t.Kind.Name, labels: t.Kind.Labels}
 	labels := map[string]bool{}
 	for _, split := range c.Splits() {
 		n, err := t.Survey(ctx, split)
@@ -81,7 +82,7 @@ func CheckTask(ctx context.Context, t *task.Task, dir string, o Options, colour 
 		}
 		plan.Examples = append(plan.Examples, e)
 	}
-	if dir == "" || !task.Labelled(t.Kind) {
+	if dir == "" || !t.Kind.Labelled() {
 		return plan, nil
 	}
 	m, err := readable(dir, t.Kind)
@@ -93,7 +94,7 @@ func CheckTask(ctx context.Context, t *task.Task, dir string, o Options, colour 
 		return nil, recipes.Input(fmt.Errorf("task %s: %w", t.Name, err))
 	}
 	cfg.BatchSize, cfg.Epochs = shownExamples, 1
-	if task.Classes(t.Kind) {
+	if t.Kind.Classes() {
 		cfg.Labels = t.Labels
 		if len(cfg.Labels) == 0 {
 			cfg.Labels = slices.Sorted(maps.Keys(labels))
@@ -124,7 +125,7 @@ func (f few) Rows() int64 { return f.n }
 
 // readable is a checkpoint without its weights: how a model of a kind of task would read texts that
 // began with it.
-func readable(dir string, k task.Kind) (*pretrained.Model, error) {
+func readable(dir string, k *task.Kind) (*pretrained.Model, error) {
 	c, err := checkpoint.Open(pretrained.Dir(dir))
 	if err != nil {
 		return nil, err
@@ -140,7 +141,7 @@ func readable(dir string, k task.Kind) (*pretrained.Model, error) {
 	if m.Head, err = recipes.HeadOf(m.Config, k); err != nil {
 		return nil, err
 	}
-	m.Config.ProblemType = k.Problem()
+	m.Config.ProblemType = k.Problem
 	tok, err := c.File(checkpoint.TokenizerFile)
 	if err != nil {
 		return nil, err
@@ -164,11 +165,13 @@ func (p *TaskPlan) Print(w io.Writer) error {
 		if n := len(names) - most; n > 0 {
 			labels = append(labels, fmt.Sprintf("and %d more", n))
 		}
-		switch {
-		case p.Kind == task.Regression.String() && s.Counts.Examples > 0:
-			labels = append(labels, fmt.Sprintf("%g to %g, mean %.4g", s.Least, s.Greatest, s.Mean))
-		case p.Kind == task.MultipleChoice.String() && s.Counts.Examples > 0:
-			labels = append(labels, fmt.Sprintf("%d to %d choices", s.Choices[0], s.Choices[1]))
+		if s.Counts.Examples > 0 {
+			switch p.labels {
+			case task.Number:
+				labels = append(labels, fmt.Sprintf("%g to %g, mean %.4g", s.Least, s.Greatest, s.Mean))
+			case task.Choice:
+				labels = append(labels, fmt.Sprintf("%d to %d choices", s.Choices[0], s.Choices[1]))
+			}
 		}
 		shared := "–"
 		if s.Split != "train" {
@@ -201,7 +204,7 @@ func (p *TaskPlan) Print(w io.Writer) error {
 			}
 			fmt.Fprintf(w, "%s choice %d: %q\n", mark, k, c)
 		}
-		if p.Kind == task.Regression.String() && e.HasLabel {
+		if p.labels == task.Number && e.HasLabel {
 			fmt.Fprintf(w, "number: %g\n", e.Value)
 		}
 	}

@@ -128,7 +128,7 @@ func held(info *corpus.Info) (shares [2]float64) {
 }
 
 // sample reads some documents with all their columns.
-func sample(ctx context.Context, file string, info *corpus.Info, o Options) (s recipes.Sample, err error) {
+func sample(ctx context.Context, file string, info *corpus.Info, o Options) (s task.Sample, err error) {
 	s.Columns = info.Columns
 	text := ""
 	for _, c := range info.Columns {
@@ -172,7 +172,7 @@ func sizes(ctx context.Context, m *pretrained.Model, t *task.Task, c *corpus.Cor
 	if err != nil {
 		return z, err
 	}
-	if task.Classes(t.Kind) {
+	if t.Kind.Classes() {
 		if cfg.Labels = t.Labels; len(cfg.Labels) == 0 {
 			cfg.Labels = slices.Sorted(maps.Keys(counts.Labels))
 		}

@@ -27,9 +27,9 @@ func keptLabels(r *recipes.Recipe, s *recipes.Stage, c *corpus.Corpus) ([]string
 	switch {
 	case t == nil || !r.IsBase(s) || r.Base.Head != head(s):
 		return nil, fmt.Errorf("%s has no head for these labels", s.From)
-	case r.Base.Head == model.Classifier && r.Base.Config.Problem() != t.Kind.Problem():
-		return nil, fmt.Errorf("it is of %s, not of %s", r.Base.Config.Problem(), t.Kind.Problem())
-	case !task.Classes(t.Kind):
+	case r.Base.Head == model.Classifier && r.Base.Config.Problem() != t.Kind.Problem:
+		return nil, fmt.Errorf("it is of %s, not of %s", r.Base.Config.Problem(), t.Kind.Problem)
+	case !t.Kind.Classes():
 		return nil, nil
 	}
 	return c.MatchLabels(r.Base.Config.Labels())
@@ -43,7 +43,7 @@ func labelled(r *recipes.Recipe, corpora map[string]*corpus.Corpus) error {
 		c := stageCorpus(corpora, s)
 		switch {
 		case s.Trains() && s.TaskOf() != nil: // whose examples have been read
-			if t := s.TaskOf(); task.Classes(t.Kind) && len(c.Labels) < 2 && (t.Kind.Labels() == task.OneOf || len(c.Labels) == 0) {
+			if t := s.TaskOf(); t.Kind.Classes() && len(c.Labels) < 2 && (t.Kind.Labels == task.OneOf || len(c.Labels) == 0) {
 				return fmt.Errorf("stage %s: corpus %s has %d labels; %v needs 2 or more", s.Name, c.Provenance.Name, len(c.Labels), t.Kind)
 			}
 		case !s.Learns().OfText():
@@ -65,7 +65,7 @@ func labelled(r *recipes.Recipe, corpora map[string]*corpus.Corpus) error {
 			for _, name := range s.Models {
 				m, err := r.Stage(name)
 				t := data.TaskOf(m.Learns())
-				if err != nil || t == nil || !task.Classes(t.Kind) {
+				if err != nil || t == nil || !t.Kind.Classes() {
 					continue
 				}
 				split := c.Validation

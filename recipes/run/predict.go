@@ -38,11 +38,6 @@ func Predict(ctx context.Context, dir string, p PredictOptions, o Options) (*Row
 	if err != nil {
 		return nil, recipes.Input(err)
 	}
-	if p.Text == nil {
-		if p.Text = textsOf(t); p.Text == nil && (t.Columns.Text.Template != nil || t.Columns.Words != "") {
-			p.Text = []string{}
-		}
-	}
 	c, err := taskConfig(m, t, nil)
 	if err != nil {
 		return nil, recipes.Input(fmt.Errorf("predict: %w", err))
@@ -107,30 +102,11 @@ func (p *PredictOptions) task(m *pretrained.Model) (*task.Task, error) {
 	if err != nil {
 		return nil, err
 	}
-	plain := *t
-	plain.Columns.Label, plain.Columns.LabelColumns, plain.Columns.Answer = "", nil, task.Part{}
-	if plain.Kind == task.TokenLabels { // of a list, which is no text
-		if len(p.Text) > 1 {
-			return nil, fmt.Errorf("predict: --text names %d columns, and a task of kind %v reads one, of lists of words", len(p.Text), plain.Kind)
-		}
-		if len(p.Text) == 1 {
-			plain.Columns.Words, p.Text = p.Text[0], nil
-		}
+	if t, err = t.Predicting(p.Text); err != nil {
+		return nil, fmt.Errorf("predict: --text names %w", err)
 	}
-	if len(p.Text) > 0 && plain.Columns.Text.Template == nil {
-		plain.Columns.Text.Column = p.Text[0]
-		if len(p.Text) > 1 {
-			plain.Columns.Pair = task.Part{Column: p.Text[1]}
-		}
-		if plain.Kind == task.Classification && len(p.Text) > 1 {
-			plain.Kind = task.PairClassification
-		}
-	}
-	if n := len(textsOf(&plain)); len(p.Text) > 0 && n != len(p.Text) {
-		return nil, fmt.Errorf("predict: --text names %d columns, and a task of kind %v reads %d", len(p.Text), plain.Kind, n)
-	}
-	plain.Read()
-	return &plain, nil
+	p.Text = t.Texts()
+	return t, nil
 }
 
 func (p *PredictOptions) trained(m *pretrained.Model) (*task.Task, error) {
@@ -149,30 +125,11 @@ func (p *PredictOptions) trained(m *pretrained.Model) (*task.Task, error) {
 		return t.Compile()
 	}
 	for _, k := range task.Kinds {
-		if k.Head() != m.Head.String() || k.Problem() != "" && k.Problem() != m.Config.Problem() {
-			continue
+		if k.Usual != nil && k.Head == m.Head.String() && (k.Problem == "" || k.Problem == m.Config.Problem()) {
+			t := task.Of(k)
+			t.Columns = *k.Usual
+			return t, nil
 		}
-		t := task.Of(k)
-		switch k {
-		case task.TokenLabels:
-			t.Columns.Words = "words"
-		case task.QuestionAnswering:
-			t.Columns.Text.Column, t.Columns.Pair.Column = "question", "context"
-		case task.Likelihood, task.TextToText, task.MultipleChoice: // only a task says what is read
-			continue
-		}
-		return t, nil
 	}
 	return nil, fmt.Errorf("predict: %s is a %v, and does not say which task it was trained for (hint: --task NAME|FILE; hone embed makes vectors, hone generate and hone chat write texts)", m.Checkpoint.Dir, m.Head)
-}
-
-// textsOf are the columns with the texts of a task's records; nil: no column is named, and the text
-// is wherever a file has it.
-func textsOf(t *task.Task) (columns []string) {
-	for _, part := range []task.Part{t.Columns.Text, t.Columns.Pair} {
-		if part.Template == nil && part.Column != "" {
-			columns = append(columns, part.Column)
-		}
-	}
-	return columns
 }

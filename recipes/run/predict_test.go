@@ -217,7 +217,7 @@ func TestPredictRefuses(t *testing.T) {
 		{labels, `{"text": "a"}`, PredictOptions{Abstain: 0.5}, "--abstain is for predictions with one probability, which those of the kind multi_label have not"},
 		{classifier, `{"text": "a", "prediction": 1}`, PredictOptions{}, `it has a column "prediction" already`},
 		{classifier, `{"text": "a", "truncated": 1}`, PredictOptions{}, `it has a column "truncated" already`},
-		{classifier, `{"text": "a", "b": "b", "c": "c"}`, PredictOptions{RowsOptions: RowsOptions{Text: []string{"text", "b", "c"}}}, "--text names 3 columns, and a task of kind pair_classification reads 2"},
+		{classifier, `{"text": "a", "b": "b", "c": "c"}`, PredictOptions{RowsOptions: RowsOptions{Text: []string{"text", "b", "c"}}}, "--text names 3 columns, and a task of kind classification reads 2"},
 		{classifier, "{\"text\": \"a\"}\n{\"txet\": \"b\"}", PredictOptions{}, `in.jsonl: line 2: column "text" has no text: it is null or missing`},
 		{classifier, `{"txet": "a", "b": "c"}`, PredictOptions{RowsOptions: RowsOptions{Text: []string{"text"}}}, `no column "text" (did you mean "txet"?)`},
 	} {

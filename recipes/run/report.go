@@ -131,8 +131,8 @@ func taskOf(s *recipes.Stage, r *recipes.Recipe) string {
 
 // does reports whether a model trained by an objective can do a kind of task: it was trained for
 // that kind, or gives texts a probability.
-func does(kind task.Kind, o data.Objective) bool {
-	if task.Labelled(kind) {
+func does(kind *task.Kind, o data.Objective) bool {
+	if kind.Labelled() {
 		t := data.TaskOf(o)
 		return t != nil && t.Kind == kind
 	}

@@ -53,10 +53,10 @@ func stageConfig(r *recipes.Recipe, s *recipes.Stage, tok tokenizer.Tokenizer, l
 		}
 	}
 	if t := data.TaskOf(s.Learns()); t != nil {
-		switch c.ProblemType = t.Kind.Problem(); {
-		case task.Classes(t.Kind):
+		switch c.ProblemType = t.Kind.Problem; {
+		case t.Kind.Classes():
 			c.SetLabels(labels)
-		case t.Kind == task.Regression:
+		case t.Kind.Labels == task.Number:
 			c.SetLabels([]string{"LABEL_0"}) // as transformers names it
 		}
 		if id, ok := tok.Special(padding(tok)); ok && c.PadTokenID == nil { // which fills up batches
@@ -69,7 +69,7 @@ func stageConfig(r *recipes.Recipe, s *recipes.Stage, tok tokenizer.Tokenizer, l
 func head(s *recipes.Stage) model.Head {
 	if t := data.TaskOf(s.Learns()); t != nil {
 		for _, h := range model.Heads() {
-			if h.String() == t.Kind.Head() {
+			if h.String() == t.Kind.Head {
 				return h
 			}
 		}
@@ -110,7 +110,7 @@ func loaderConfig(r *recipes.Recipe, s *recipes.Stage, c *corpus.Corpus, split *
 	}
 	setObjective(s, &cfg, &r.Tokenizer, tok, r.Model)
 	cfg.Consecutive = cfg.Objective.OfText() && r.Model.Memory(head(s)) > 0
-	if t := data.TaskOf(cfg.Objective); t != nil && task.Classes(t.Kind) {
+	if t := data.TaskOf(cfg.Objective); t != nil && t.Kind.Classes() {
 		cfg.Labels = labelsOf(r, s, c)
 	}
 	if p, ok := tok.(*tokenizer.Pipeline); ok && cfg.Paired() {

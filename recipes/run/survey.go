@@ -150,7 +150,7 @@ func (v *surveyed) stage(s *recipes.Stage, windows bool) (documentsPerStep, epoc
 			share, most := 1.0, 0
 			if of := data.TaskOf(s.Learns()); of != nil { // the end of a longer document is cut
 				most = s.SequenceLength
-				if of.Kind.Labels() == task.OneOf { // others are in columns of their own
+				if of.Kind.Labels == task.OneOf { // others are in columns of their own
 					share = 1 - float64(t.Unlabelled)/float64(max(1, t.Documents))
 				}
 			}

@@ -45,7 +45,7 @@ func Evaluate(ctx context.Context, dir string, t *task.Task, limit int, o Option
 	if split == nil {
 		return nil, recipes.Input(fmt.Errorf("task %s: %s has no split %s: it has %s (hint: test = 0.1 in the task holds some out, as in training)", t.Name, t.Spec.From, t.Split, describeSplits(c)))
 	}
-	if err := eval.CanFit(c, t.Baselines, t.Kind.Labels() != task.OneOf); err != nil {
+	if err := eval.CanFit(c, t.Baselines, t.Kind.Labels != task.OneOf); err != nil {
 		return nil, recipes.Input(fmt.Errorf("task %s: %w", t.Name, err))
 	}
 	y, err := taskYardstick(ctx, m, t, c, split, o)
@@ -98,10 +98,10 @@ func taskYardstick(ctx context.Context, m *pretrained.Model, t *task.Task, c *co
 	y := &eval.Yardstick{
 		Corpus: c, Split: split, Tokenizer: eval.Ordinary(m.Tokenizer), Say: o.Say, Watch: watched(o.Console), Config: cfg,
 	}
-	if !task.Labelled(t.Kind) {
+	if !t.Kind.Labelled() {
 		return y, nil
 	}
-	if t.Kind != task.Classification || len(t.Labels) > 0 || t.Columns.Text.Template != nil {
+	if !t.Plain() {
 		if err := surveyTask(ctx, t, c, nil, o.Say); err != nil {
 			return nil, err
 		}
@@ -113,7 +113,7 @@ func taskYardstick(ctx context.Context, m *pretrained.Model, t *task.Task, c *co
 			o.Say(fmt.Sprintf("task %s: left out %d of the %d documents of split %s, which have no label", t.Name, n, split.Rows(), split.Name))
 		}
 	}
-	if task.Classes(t.Kind) {
+	if t.Kind.Classes() {
 		if y.Labels, err = c.MatchLabels(m.Config.Labels()); err != nil {
 			return nil, err
 		}
@@ -132,9 +132,9 @@ func taskConfig(m *pretrained.Model, t *task.Task, records corpus.Records) (data
 		before, after := tok.Frame()
 		// A model that labels texts reads them with what its tokenizer sets around them, as transformers does, and
 		// with nothing else.
-		if bare = len(before)+len(after) == 0 && task.Labelled(t.Kind) && t.Kind != task.TextToText; !bare {
+		if bare = len(before)+len(after) == 0 && !t.Kind.Writes(); !bare {
 			c := &m.Config
-			if task.Labelled(t.Kind) && t.Kind != task.TextToText {
+			if !t.Kind.Writes() {
 				c = nil
 			}
 			if ends.BOS, ends.EOS, ends.Separator, err = recipes.Framing(tok, c); err != nil {
@@ -142,10 +142,10 @@ func taskConfig(m *pretrained.Model, t *task.Task, records corpus.Records) (data
 			}
 		}
 	}
-	if m.Head.String() != t.Kind.Head() {
-		return data.Config{}, fmt.Errorf("a task of kind %s needs a %s, and %s is a %v", t.Kind, t.Kind.Head(), m.Checkpoint.Dir, m.Head)
+	if m.Head.String() != t.Kind.Head {
+		return data.Config{}, fmt.Errorf("a task of kind %s needs a %s, and %s is a %v", t.Kind, t.Kind.Head, m.Checkpoint.Dir, m.Head)
 	}
-	if p := t.Kind.Problem(); p != "" && p != m.Config.Problem() {
+	if p := t.Kind.Problem; p != "" && p != m.Config.Problem() {
 		return data.Config{}, fmt.Errorf("a task of kind %s needs a model of %s, and %s is of %s", t.Kind, p, m.Checkpoint.Dir, m.Config.Problem())
 	}
 	length := cmp.Or(m.Config.MaxLength(), 512)
@@ -153,7 +153,7 @@ func taskConfig(m *pretrained.Model, t *task.Task, records corpus.Records) (data
 		Records: records, Tokenizer: m.Tokenizer, T: length, BatchSize: max(1, scoredTogether/length),
 		BOS: ends.BOS, EOS: ends.EOS, Separator: ends.Separator, Bare: bare, Encoder: m.Config.Traits().EncoderDecoder,
 	}
-	if !task.Labelled(t.Kind) {
+	if !t.Kind.Labelled() {
 		learned := recipes.Objectives(m.Config)[0]
 		cfg.Objective = learned
 		if !learned.Validating(&cfg) {
@@ -163,7 +163,7 @@ func taskConfig(m *pretrained.Model, t *task.Task, records corpus.Records) (data
 		return cfg, nil
 	}
 	cfg.Objective = data.OfTask(t)
-	if task.Classes(t.Kind) {
+	if t.Kind.Classes() {
 		cfg.Labels = m.Config.Labels()
 	}
 	if cfg.Encoder {

@@ -79,11 +79,11 @@ func surveyTask(ctx context.Context, t *task.Task, c *corpus.Corpus, s *recipes.
 		for l, k := range n.Labels {
 			all[l] += k
 		}
-		if n.Null+n.Unlabelled > 0 && task.Labelled(t.Kind) {
+		if n.Null+n.Unlabelled > 0 && t.Kind.Labelled() {
 			say(fmt.Sprintf("corpus %s: split %s: %d of %d documents are left out: %d without a text, %d without a label", c.Provenance.Name, split.Name, n.Null+n.Unlabelled, split.Rows(), n.Null, n.Unlabelled))
 		}
 		needed := trains && split != c.Test || s != nil && !trains && split.Name == s.Split
-		if n.Examples == 0 && split.Rows() > 0 && needed && task.Labelled(t.Kind) {
+		if n.Examples == 0 && split.Rows() > 0 && needed && t.Kind.Labelled() {
 			return fmt.Errorf("no document of split %s has what %s predicts (hint: label names the column)", split.Name, t.Kind)
 		}
 		if split == c.Train {
@@ -96,14 +96,14 @@ func surveyTask(ctx context.Context, t *task.Task, c *corpus.Corpus, s *recipes.
 				return fmt.Errorf("no document of split train has the label %q: a model cannot learn it (hint: leave it out of labels, or add examples)", l)
 			}
 		}
-		if t.Kind == task.Regression && train.Least == train.Greatest {
+		if t.Kind.Labels == task.Number && train.Least == train.Greatest {
 			return fmt.Errorf("all %d numbers of split train are %g: there is nothing to learn", train.Examples, train.Least)
 		}
 	}
-	if !task.Classes(t.Kind) {
+	if !t.Kind.Classes() {
 		return nil
 	}
-	if t.Kind.Labels() != task.OneOf || len(t.Labels) > 0 {
+	if t.Kind.Labels != task.OneOf || len(t.Labels) > 0 {
 		c.Labels = slices.Sorted(maps.Keys(all))
 		if len(t.Labels) > 0 {
 			c.Labels = t.Labels
