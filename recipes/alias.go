@@ -177,9 +177,6 @@ func unknown(path, key string, value any, table map[string]any, known []string) 
 			return ": it follows from the tokenizer, which has vocab_size"
 		}
 	}
-	if near := suggest(key, known); strings.Contains(near, "did you mean") {
-		return near
-	}
 	if at := tableOf(key); at != "" {
 		return ": it is a key of " + at
 	}

@@ -23,6 +23,7 @@ type Stage struct {
 	Targets     `of:"pretrain/span_corruption finetune/text_to_text"`
 	Tasked      `of:"finetune evaluate"`
 	Finetuning  `of:"finetune"`
+	Stopping    `of:"finetune"`
 	Evaluating  `of:"evaluate"`
 
 	Auto bool `toml:"-"` // Precision was "auto"
@@ -156,6 +157,7 @@ type written struct {
 	*Targets
 	*Tasked
 	*Finetuning
+	*Stopping
 	*Evaluating
 }
 

@@ -186,6 +186,9 @@ func (d *decoder) value(f reflect.Value, x any, path string) {
 			}
 		}
 		return
+	case **Seeds:
+		*p = d.seeds(x, path)
+		return
 	case *[]string:
 		list, ok := x.([]any)
 		if !ok {

@@ -20,8 +20,9 @@ type Training struct {
 	BatchSize      int    `toml:"batch_size" unit:"rows" doc:"rows of a step"`
 	MicroBatchSize int    `toml:"micro_batch_size" unit:"rows" doc:"rows that are computed at once, of which batch_size is a multiple: less takes less memory; 0: batch_size"`
 
-	Steps           int     `toml:"steps" need:"yes" unit:"steps" doc:"updates of the weights, for each learning rate"`
-	LearningRate    Rates   `toml:"learning_rate" need:"yes" doc:"highest learning rate; of a list each is tried, and the best by the validation split is kept"`
+	Steps           int     `toml:"steps" need:"yes" unit:"steps" doc:"updates of the weights, for each learning rate and seed"`
+	LearningRate    Rates   `toml:"learning_rate" need:"yes" doc:"highest learning rate; of a list each is tried, and the best by the validation split is kept: the one with the best mean over seeds, and its best seed"`
+	Seeds           *Seeds  `toml:"seeds,omitempty" doc:"seeds of the weights that are new, of dropout and of the order of documents: a list, or a number of seeds, counted from that of the recipe; each is tried with each learning rate, and the report has mean and standard deviation; absent: that of the recipe"`
 	LRSchedulerType string  `toml:"lr_scheduler_type" doc:"course of the learning rate after the warm-up"`
 	WarmupSteps     int     `toml:"warmup_steps" unit:"steps" doc:"steps in which the learning rate rises to its highest"`
 	MinLRRatio      float64 `toml:"min_lr_ratio" doc:"learning rate of the last step, as a share of the highest; constant and inverse_sqrt do not read it"`

@@ -230,6 +230,8 @@ func (d *decoder) checkStage(r *Recipe, i int, corpora []string) {
 			d.pretraining(r, s, at, trained)
 		case g.name == "Finetuning":
 			d.finetuning(s, at)
+		case g.name == "Stopping":
+			d.stopping(s, at)
 		}
 	}
 	d.objective(r, s, at)

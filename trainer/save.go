@@ -22,6 +22,8 @@ type state struct {
 	Cursor data.Cursor `json:"cursor"`
 	// Pending is the information of a step whose hooks have not been called: the run was interrupted.
 	Pending *StepInfo `json:"pending,omitempty"`
+	// Waited is the number of validations since one was better.
+	Waited int `json:"waited,omitempty"`
 }
 
 // save writes a checkpoint of the step just done, and deletes older ones.
@@ -41,7 +43,7 @@ func (t *Trainer) publish(pending bool) error {
 			return &DivergedError{t.step, x.Name + " is not finite", err}
 		}
 	}
-	now := state{Step: t.step, Tokens: t.tokens, Cursor: t.cursor}
+	now := state{Step: t.step, Tokens: t.tokens, Cursor: t.cursor, Waited: t.waited}
 	if pending {
 		now.Pending = &t.info
 	}
@@ -196,7 +198,7 @@ func (t *Trainer) resume() error {
 		return err
 	}
 	defer moments.Close()
-	t.step, t.tokens, t.cursor = st.Step, st.Tokens, st.Cursor
+	t.step, t.tokens, t.cursor, t.waited = st.Step, st.Tokens, st.Cursor, st.Waited
 	chain, changed := c.Manifest.Continue(t.cfg.Manifest.Provenance)
 	t.cfg.Manifest.Provenance = chain
 	if changed { // the cursor belongs to other data

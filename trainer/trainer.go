@@ -29,10 +29,18 @@ type Config struct {
 	MaxGradNorm float64 // 0: no clipping
 	SaveDue     Due
 	Retention   checkpoint.Retention // its metric is the one that hooks set
+	Stopping    Stopping
 	Hooks       []Hook
 	Manifest    checkpoint.Manifest // what every checkpoint of this stage says of itself
 	Files       []checkpoint.File   // further files of every checkpoint: config.json, tokenizer.json
 	Say         func(line string)   // for the run's log
+}
+
+// Stopping ends a training early: after Patience values of Retention's metric in a row that are not better than the
+// best one before them by more than Threshold, as transformers' EarlyStoppingCallback does. Patience 0: never.
+type Stopping struct {
+	Patience  int
+	Threshold float64
 }
 
 // Due says whether something that happens at intervals is due at a step, given the time since it last happened.
@@ -78,6 +86,7 @@ type Trainer struct {
 	best    float64
 	hasBest bool
 	isBest  bool // the present weights are the best so far
+	waited  int  // values since one was better; see Stopping
 	feed    *feed.Feed
 	// What the host feeds and reads each step.
 	wide   [3]float64
@@ -189,23 +198,34 @@ func (t *Trainer) SetMetric(name string, value float64) {
 		t.metrics = map[string]float64{}
 	}
 	// A number that JSON cannot hold is no metric: a checkpoint without it is never the best.
-	if math.IsNaN(value) || math.IsInf(value, 0) {
+	finite := !math.IsNaN(value) && !math.IsInf(value, 0)
+	if t.metrics[name] = value; !finite {
 		delete(t.metrics, name)
+	}
+	r := t.cfg.Retention
+	if name != r.Metric {
 		return
 	}
-	t.metrics[name] = value
-	if r := t.cfg.Retention; name == r.Metric {
-		t.isBest = !t.hasBest || r.HigherIsBetter && value > t.best || !r.HigherIsBetter && value < t.best
-		if t.isBest {
-			t.best, t.hasBest = value, true
-		}
+	t.isBest = finite && (!t.hasBest || r.HigherIsBetter && value > t.best || !r.HigherIsBetter && value < t.best)
+	t.waited++
+	if t.isBest && (!t.hasBest || math.Abs(value-t.best) > t.cfg.Stopping.Threshold) {
+		t.waited = 0
+	}
+	if t.isBest {
+		t.best, t.hasBest = value, true
 	}
 }
 
-// Run trains to the last step. When ctx ends, the step in progress is finished, or its hooks are abandoned, to be
+// Stopped says that the training ends before its last step; see Stopping.
+func (t *Trainer) Stopped() bool {
+	return t.cfg.Stopping.Patience > 0 && t.waited >= t.cfg.Stopping.Patience
+}
+
+// Run trains to the last step, or until it is Stopped. When ctx ends, the step in progress is finished, or its hooks are abandoned, to be
 // called when the stage is resumed; then a checkpoint is saved, and ctx's error is returned.
 func (t *Trainer) Run(ctx context.Context) error {
-	if t.step < t.cfg.Steps {
+	ended := func() bool { return t.step >= t.cfg.Steps || t.Stopped() }
+	if !ended() {
 		loader, err := data.NewLoader(t.cfg.Data, t.cursor)
 		if err != nil {
 			return fmt.Errorf("trainer: %w", err)
@@ -229,7 +249,7 @@ func (t *Trainer) Run(ctx context.Context) error {
 	for i := range called {
 		called[i] = saved
 	}
-	for t.pending || t.step < t.cfg.Steps {
+	for t.pending || !ended() {
 		if !t.pending {
 			if err := t.trainStep(ctx); err != nil {
 				if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
@@ -255,7 +275,7 @@ func (t *Trainer) Run(ctx context.Context) error {
 			}
 		}
 		t.pending = false
-		if last || t.isBest || t.cfg.SaveDue(t.step, time.Since(saved)) {
+		if ended() || t.isBest || t.cfg.SaveDue(t.step, time.Since(saved)) {
 			if err := t.save(false); err != nil {
 				return fmt.Errorf("trainer: step %d: %w", t.step, err)
 			}

@@ -111,6 +111,8 @@ type setup struct {
 	schedule  optim.Schedule
 	saveEvery int // 0: at the end
 	hooks     []Hook
+	stopping  Stopping
+	lower     bool // scores
 	say       func(string)
 }
 
@@ -220,8 +222,8 @@ func (s setup) start(t testing.TB) (*Trainer, error) {
 	return New(net, opt, Config{
 		Dir: s.dir, Steps: s.steps, Seed: 5, Data: d, Schedule: s.schedule, MaxGradNorm: 1,
 		SaveDue:   func(step int, _ time.Duration) bool { return s.saveEvery > 0 && step%s.saveEvery == 0 },
-		Retention: checkpoint.Retention{Keep: 2, Metric: "score", HigherIsBetter: true},
-		Hooks:     s.hooks, Manifest: checkpoint.Manifest{Stage: "tiny"}, Say: s.say,
+		Retention: checkpoint.Retention{Keep: 2, Metric: "score", HigherIsBetter: !s.lower}, Stopping: s.stopping,
+		Hooks: s.hooks, Manifest: checkpoint.Manifest{Stage: "tiny"}, Say: s.say,
 	})
 }
 

@@ -116,13 +116,14 @@ func upperFirst(s string) string {
 
 // A stageSection is a training stage with its curves.
 type stageSection struct {
-	Stage  Stage
-	Known  bool // report.json has the stage
-	Charts []chart
-	Wide   int // number of charts that take the whole width
-	Legend []line
-	Note   string
-	Events []string
+	Stage   Stage
+	Known   bool // report.json has the stage
+	Charts  []chart
+	Spreads []Spread // where trials have several seeds
+	Wide    int      // number of charts that take the whole width
+	Legend  []line
+	Note    string
+	Events  []string
 }
 
 // A series is a curve of the log: that of a stage, or of one of its trials.
@@ -161,6 +162,9 @@ func (p *page) training(m *Metrics) {
 			for _, t := range s.Trials {
 				if t.Curve == name {
 					one.name = fmt.Sprintf("learning rate %g", t.LearningRate)
+					if several(s.Trials) {
+						one.name += fmt.Sprintf(", seed %d", t.Seed)
+					}
 					if t.Chosen {
 						one.name += " (chosen)"
 					}
@@ -181,6 +185,9 @@ func (p *page) training(m *Metrics) {
 			}
 		}
 		sec := stageSection{Stage: s, Known: k < known}
+		if several(s.Trials) {
+			sec.Spreads = Spreads(s.Trials)
+		}
 		var marked []Event
 		for _, e := range m.Events {
 			if owner(e.Stage) != k {

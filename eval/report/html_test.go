@@ -59,7 +59,7 @@ func madeUp() (*Run, []byte, []Sample) {
 				LearningRate: 3e-3, Checkpoint: "pretrain/final", Architecture: "GPT2LMHeadModel", Task: "godoc_text", Parameters: 4231680},
 			{Name: "finetune", Kind: "finetune", Steps: 200, Tokens: 819200, TokensPerSecond: 12030, WallSeconds: 68.1, TrainLoss: .812, ValLoss: 1.034, BitsPerByte: metric.Missing,
 				ValAccuracy: new(metric.Number(.721)), LearningRate: 1e-3, Checkpoint: "finetune/final", Architecture: "GPT2ForSequenceClassification", Task: "godoc_family", Parameters: 4235776,
-				Trials: []Trial{{3e-4, "finetune/lr-0.0003", "val_accuracy", .694, false}, {1e-3, "finetune/lr-0.001", "val_accuracy", .721, true}}},
+				Trials: []Trial{{LearningRate: 3e-4, Seed: 1, Curve: "finetune/lr-0.0003", Metric: "val_accuracy", Value: .694}, {LearningRate: 1e-3, Seed: 1, Curve: "finetune/lr-0.001", Metric: "val_accuracy", Value: .721, Chosen: true}}},
 			{Name: "scratch", Kind: "finetune", Steps: 200, Tokens: 819200, TokensPerSecond: 12110, WallSeconds: 67.6, TrainLoss: 1.411, ValLoss: 1.598, BitsPerByte: metric.Missing,
 				ValAccuracy: new(metric.Number(.553)), LearningRate: 1e-3, Checkpoint: "scratch/final", Architecture: "GPT2ForSequenceClassification", Task: "godoc_family", Parameters: 4235776},
 			{Name: "evaluate", Kind: "evaluate", TokensPerSecond: metric.Missing, WallSeconds: 21.4, TrainLoss: metric.Missing, ValLoss: metric.Missing, BitsPerByte: metric.Missing},
@@ -322,7 +322,7 @@ func TestTextIsEscaped(t *testing.T) {
 	const evil = `"'><script>alert(1)</script><img src=x onerror=alert(1)>`
 	run := &Run{
 		Recipe: evil, Version: evil, Description: evil, Command: evil, Date: evil, Model: Model{Type: evil}, RecipeSet: "k = " + evil, Machine: Machine{Description: evil, Device: evil, Kernels: evil}, RecipeText: evil + "\n[" + evil + "]\n#" + evil + "\nk = " + evil,
-		Stages: []Stage{{Name: evil, Kind: evil, Checkpoint: evil, Architecture: "GPT2LMHeadModel", Task: evil, Trials: []Trial{{1, evil, evil, 1, true}}}},
+		Stages: []Stage{{Name: evil, Kind: evil, Checkpoint: evil, Architecture: "GPT2LMHeadModel", Task: evil, Trials: []Trial{{LearningRate: 1, Curve: evil, Metric: evil, Value: 1, Chosen: true}}}},
 		Evaluations: []metric.Evaluation{
 			{Stage: evil, Task: evil, Metric: evil, Estimate: estimate(1, 0, 2, 3), Baselines: []metric.Baseline{{Name: evil, Estimate: estimate(1, 0, 2, 3)}}},
 			{Stage: evil, Task: evil, Metric: evil}},

@@ -38,7 +38,7 @@ func raced(t *testing.T) *Metrics {
 
 func TestRace(t *testing.T) {
 	m := raced(t)
-	adamw := Stage{Name: "adamw", Trials: []Trial{{1e-3, "adamw/lr-0.001", "val_loss", 4.4, false}, {4e-3, "adamw/lr-0.004", "val_loss", 2.5, true}}}
+	adamw := Stage{Name: "adamw", Trials: []Trial{{LearningRate: 1e-3, Curve: "adamw/lr-0.001", Metric: "val_loss", Value: 4.4, Chosen: false}, {LearningRate: 4e-3, Curve: "adamw/lr-0.004", Metric: "val_loss", Value: 2.5, Chosen: true}}}
 	muon := Stage{Name: "muon"}
 	r := NewRace(m, &adamw, &muon)
 	if a, b := r.Runners[0], r.Runners[1]; r.Goal != 2.5 || a.Steps != 40 || a.Seconds != 80 || a.OfSteps != 50 || b.Steps != 20 || b.Seconds != 40 || b.Lowest != 2 {

@@ -223,7 +223,7 @@ func TestJSONRoundTrip(t *testing.T) {
 	run := &Run{
 		Recipe: "quickstart", Seed: 1 << 63, Version: "v0.1", Machine: Machine{Kernels: "avx2", PeakFLOPs: metric.Missing},
 		Stages: []Stage{{Name: "pretrain", Kind: "pretrain", Steps: 3, TrainLoss: 2.5, ValLoss: metric.Missing, BitsPerByte: metric.Number(math.Inf(1)),
-			Trials: []Trial{{1e-3, "pretrain/lr-0.001", "val_loss", 2.5, true}}}},
+			Trials: []Trial{{LearningRate: 1e-3, Curve: "pretrain/lr-0.001", Metric: "val_loss", Value: 2.5, Chosen: true}}}},
 		Evaluations: []metric.Evaluation{{Stage: "pretrain", Task: "lm", Metric: "bits_per_byte", Estimate: estimate(1.7, 1.65, 1.75, 800), LowerIsBetter: true,
 			Baselines: []metric.Baseline{{Name: "zstd_primed", Estimate: estimate(2.1, nan, nan, 800)},
 				{Name: "kneser_ney_5", Estimate: estimate(1.6, 1.5, 1.7, 800), Diff: estimate(.1, .05, .15, 800)}}}},

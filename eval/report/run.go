@@ -89,18 +89,24 @@ type Stage struct {
 	Architecture    string         `json:"architecture,omitempty"`  // the checkpoint's class in transformers
 	Task            string         `json:"task,omitempty"`          // built in, and of the stage's corpus: hone eval scores the checkpoint on it
 	Parameters      int64          `json:"parameters,omitempty"`
-	Trials          []Trial        `json:"trials,omitempty"` // learning rates that were tried
-	Race            *Race          `json:"race,omitempty"`   // against an earlier stage
+	BestStep        int            `json:"best_step,omitempty"` // of the checkpoint
+	Stopped         string         `json:"stopped,omitempty"`   // why training ended before the last step asked for; "": it did not
+	Trials          []Trial        `json:"trials,omitempty"`    // where there were several
+	Race            *Race          `json:"race,omitempty"`      // against an earlier stage
 }
 
-// A Trial is one learning rate of a stage that chose among several by a figure
-// on the validation split.
+// A Trial is one training of a stage that chose among several, of learning rates and of seeds, by a figure on the
+// validation split.
 type Trial struct {
 	LearningRate float64       `json:"learning_rate"`
+	Seed         uint64        `json:"seed"`
 	Curve        string        `json:"curve"` // its Stage in metrics.jsonl
 	Metric       string        `json:"metric"`
 	Value        metric.Number `json:"value"`
 	Chosen       bool          `json:"chosen"`
+	Steps        int           `json:"steps,omitempty"`     // that it was trained
+	BestStep     int           `json:"best_step,omitempty"` // of its best checkpoint
+	Stopped      string        `json:"stopped,omitempty"`   // why it ended early; "": it did not
 }
 
 // A Corpus is data that a run has learned from.

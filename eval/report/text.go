@@ -42,6 +42,26 @@ func WriteText(w io.Writer, run *Run) error {
 		}
 	}
 	for _, s := range run.Stages {
+		if s.Stopped != "" {
+			fmt.Fprintf(&b, "%s stopped early, at step %s: %s; the best checkpoint, of step %s, is kept\n", s.Name, count(int64(s.Steps)), s.Stopped, count(int64(s.BestStep)))
+		}
+		if !several(s.Trials) {
+			continue
+		}
+		rows := [][]string{{s.Name + ": learning rate", "by", "mean", "standard deviation", "seeds", ""}}
+		for _, p := range Spreads(s.Trials) {
+			var notes []string
+			if p.Chosen {
+				notes = append(notes, "chosen")
+			}
+			if p.Diverged > 0 {
+				notes = append(notes, fmt.Sprintf("%d diverged", p.Diverged))
+			}
+			rows = append(rows, []string{fmt.Sprintf("%g", p.LearningRate), p.Metric, minus(figure(float64(p.Mean))), figure(float64(p.Deviation)), count(int64(p.N)), strings.Join(notes, ", ")})
+		}
+		writeTable(&b, rows)
+	}
+	for _, s := range run.Stages {
 		if s.Race != nil {
 			fmt.Fprintf(&b, "\n%s\n", s.Race.words())
 		}

@@ -18,6 +18,8 @@ type stageDone struct {
 	// From is the hash of the model that the stage started from. A stage whose start has
 	// changed since is not done.
 	From string `json:"from,omitempty"`
+	// Asked is the number of steps that it was to train, which may have ended early.
+	Asked int `json:"asked,omitempty"`
 }
 
 const stageFile = "stage.json"

@@ -136,7 +136,7 @@ func planTrain(r *recipes.Recipe, s *recipes.Stage, corpus *corpus.Corpus, dev D
 	micro := s.BatchSize / s.MicroBatchSize
 	state := trainer.StateBytes(parts.layout, parts.opt, micro)
 	ps.Parameters = parts.layout.Elems()
-	ps.Steps = s.Steps * len(s.LearningRate)
+	ps.Steps = s.Steps * s.Trials(r.Seed)
 	ps.TokensPerStep = s.BatchSize * (parts.length + parts.encoder)
 	ps.FLOPsPerStep = parts.train.FLOPs()*float64(micro) + parts.update.FLOPs()
 	ps.Memory = parts.bytes(s)

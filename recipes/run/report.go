@@ -53,9 +53,10 @@ func (w *runner) mfu(bf16 bool, flops float64) metric.Number {
 }
 
 // summary is what the report says of a training stage.
-func (w *runner) summary(s *recipes.Stage, dir string, best *checkpoint.Checkpoint) (report.Stage, error) {
+func (w *runner) summary(s *recipes.Stage, won *trial) (report.Stage, error) {
+	best := won.best
 	out := report.Stage{
-		Name: s.Name, Kind: s.Kind, Steps: s.Steps, TrainLoss: metric.Missing, ValLoss: metric.Missing, BitsPerByte: metric.Missing,
+		Name: s.Name, Kind: s.Kind, Steps: won.row.Steps, BestStep: won.row.BestStep, Stopped: won.row.Stopped, LearningRate: won.row.LearningRate, TrainLoss: metric.Missing, ValLoss: metric.Missing, BitsPerByte: metric.Missing,
 		TokensPerSecond: metric.Missing, WallSeconds: metric.Missing, Task: taskOf(s, w.r),
 	}
 	rel, err := filepath.Rel(w.o.Dir, checkpoint.FinalDir(w.stageDir(s.Name)))
@@ -67,7 +68,7 @@ func (w *runner) summary(s *recipes.Stage, dir string, best *checkpoint.Checkpoi
 	if err != nil {
 		return out, err
 	}
-	curve := w.curve(dir)
+	curve := won.row.Curve
 	var tokens int64
 	var seconds float64
 	for _, name := range m.Stages {

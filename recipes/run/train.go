@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
-	"strings"
 
 	"hone/checkpoint"
 	"hone/eval"
@@ -18,10 +17,6 @@ import (
 	"hone/trainer/model"
 	"hone/trainer/pretrained"
 )
-
-// trialPrefix begins the names of the directories of a stage's trials, one for each of its learning
-// rates, where it has several.
-const trialPrefix = "lr-"
 
 func (w *runner) stageDir(name string) string { return filepath.Join(w.o.Dir, name) }
 
@@ -58,7 +53,7 @@ func (w *runner) train(ctx context.Context, s *recipes.Stage) (worked bool, err 
 		}
 		done = nil
 	}
-	if done != nil && done.Steps >= s.Steps {
+	if done != nil && max(done.Asked, done.Steps) >= s.Steps {
 		if c, err := checkpoint.Open(checkpoint.FinalDir(dir)); err == nil {
 			w.final[s.Name] = c.Manifest
 			return false, nil
@@ -84,77 +79,61 @@ func (w *runner) train(ctx context.Context, s *recipes.Stage) (worked bool, err 
 	if _, err := w.report(); err != nil { // so far
 		return true, err
 	}
-	type try struct {
-		rate float64
-		dir  string
-		best *checkpoint.Checkpoint
-	}
 	bits, err := w.bitsPerByte(ctx, s)
 	if err != nil {
 		return true, err
 	}
 	ret := retention(s, bits)
-	var won *try
-	var trials []report.Trial
-	var out []string // rates that diverged, and why
-	for _, rate := range s.LearningRate {
+	trials := w.trials(s)
+	for i := range trials {
 		// Only a collection frees the arenas of the training before, and Go's heap is too
 		// small beside them to start one.
 		runtime.GC()
-		t := &try{rate: rate, dir: dir}
-		if len(s.LearningRate) > 1 {
-			t.dir = filepath.Join(dir, fmt.Sprintf("%s%g", trialPrefix, rate))
-		}
-		trial := report.Trial{LearningRate: rate, Curve: w.curve(t.dir), Metric: ret.Metric, Value: metric.Missing}
-		err := w.trainAt(ctx, s, from, rate, t.dir, bits)
+		t := &trials[i]
+		t.row.Metric, t.row.Value = ret.Metric, metric.Missing
+		err := w.trainAt(ctx, s, from, t, bits)
 		if err == nil {
 			t.best, err = checkpoint.Best(t.dir, ret, w.log)
 		}
 		if err == nil && t.best == nil {
-			err = fmt.Errorf("stage %s: %s: %w", s.Name, t.dir, &trainer.DivergedError{Step: s.Steps, What: ret.Metric + " was never finite"})
+			err = fmt.Errorf("stage %s: %s: %w", s.Name, t.dir, &trainer.DivergedError{Step: t.row.Steps, What: ret.Metric + " was never finite"})
 		}
 		var diverged *trainer.DivergedError
-		if errors.As(err, &diverged) && len(s.LearningRate) > 1 {
-			w.log(fmt.Sprintf("stage %s: learning rate %g diverged at step %d: %s", s.Name, rate, diverged.Step, diverged.What))
-			e := report.Event{Event: "diverged", Step: diverged.Step, Stage: trial.Curve, Detail: diverged.What}
+		if errors.As(err, &diverged) && len(trials) > 1 {
+			t.diverged = diverged
+			w.log(fmt.Sprintf("stage %s: %s diverged at step %d: %s", s.Name, t.name, diverged.Step, diverged.What))
+			e := report.Event{Event: "diverged", Step: diverged.Step, Stage: t.row.Curve, Detail: diverged.What}
 			if err := w.metrics.Write(e); err != nil {
 				return true, err
 			}
-			trials, out = append(trials, trial), append(out, fmt.Sprintf("%g at step %d (%s)", rate, diverged.Step, diverged.What))
 			continue
 		}
 		if err != nil {
 			return true, err
 		}
-		a := t.best.Manifest.Metrics[ret.Metric]
-		w.log(fmt.Sprintf("stage %s: learning rate %g: best %s %.4f at step %d", s.Name, rate, ret.Metric, a, t.best.Manifest.Step))
-		if won == nil || (a > won.best.Manifest.Metrics[ret.Metric]) == ret.HigherIsBetter && a != won.best.Manifest.Metrics[ret.Metric] {
-			won = t
-		}
-		trial.Value = metric.Number(a)
-		trials = append(trials, trial)
+		t.row.Value, t.row.BestStep = metric.Number(t.best.Manifest.Metrics[ret.Metric]), t.best.Manifest.Step
+		w.log(fmt.Sprintf("stage %s: %s: best %s %.4f at step %d", s.Name, t.name, ret.Metric, t.row.Value, t.row.BestStep))
 	}
-	if won == nil {
-		return true, fmt.Errorf("stage %s: every learning rate diverged: %s (hint: try lower rates, or more warmup_steps)", s.Name, strings.Join(out, ", "))
-	}
-	for i := range trials {
-		trials[i].Chosen = trials[i].LearningRate == won.rate
+	won, err := choose(s, trials, ret.HigherIsBetter)
+	if err != nil {
+		return true, err
 	}
 	if err := checkpoint.SetFinal(dir, won.best); err != nil {
 		return true, err
 	}
 	w.final[s.Name] = won.best.Manifest
-	d := stageDone{From: fromHash}
+	d := stageDone{From: fromHash, Asked: s.Steps}
 	if done != nil {
 		d.From = done.From
 	}
-	d.Stage, err = w.summary(s, won.dir, won.best)
+	d.Stage, err = w.summary(s, won)
 	if err != nil {
 		return true, err
 	}
-	d.LearningRate = won.rate
 	if len(trials) > 1 {
-		d.Trials = trials
+		for _, t := range trials {
+			d.Trials = append(d.Trials, t.row)
+		}
 	}
 	return true, writeStage(dir, &d)
 }
@@ -166,10 +145,11 @@ func retention(s *recipes.Stage, bits bool) checkpoint.Retention {
 	return r
 }
 
-// trainAt trains a stage with one of its learning rates.
-func (w *runner) trainAt(ctx context.Context, s *recipes.Stage, from *checkpoint.Checkpoint, rate float64, dir string, bits bool) error {
-	corpus := stageCorpus(w.corpora, s)
+// trainAt trains a stage with one of its learning rates and seeds.
+func (w *runner) trainAt(ctx context.Context, s *recipes.Stage, from *checkpoint.Checkpoint, try *trial, bits bool) error {
+	corpus, dir, rate := stageCorpus(w.corpora, s), try.dir, try.row.LearningRate
 	read := trainConfig(w.r, s, w.corpora, w.tok)
+	read.Seed = try.row.Seed
 	if w.r.TokenCache && read.Objective.OfText() {
 		if err := w.readTokens(ctx, s, &read); err != nil {
 			return fmt.Errorf("stage %s: %w", s.Name, err)
@@ -193,7 +173,7 @@ func (w *runner) trainAt(ctx context.Context, s *recipes.Stage, from *checkpoint
 	if err != nil {
 		return err
 	}
-	if err := net.Init(uint64(w.r.Seed)); err != nil {
+	if err := net.Init(try.row.Seed); err != nil {
 		return err
 	}
 	origin := checkpoint.Origin{Stage: s.Name, RecipeSHA256: w.hash, Recipe: w.text, Tokenizer: w.tokSum, Corpora: w.provenance(s, read.Mixture)}
@@ -235,17 +215,18 @@ func (w *runner) trainAt(ctx context.Context, s *recipes.Stage, from *checkpoint
 		files = append(files, checkpoint.BytesFile(recipes.TaskFile, text))
 	}
 
-	bar := w.o.Bar(s.Name+rateNote(s, rate), "steps")
+	bar := w.o.Bar(s.Name+try.note(), "steps")
 	defer bar.Close()
 	watch, err := w.watch(net, s, corpus, read, w.curve(dir), rate, bits, bar)
 	if err != nil {
 		return err
 	}
 	t, err := trainer.New(net, opt, trainer.Config{
-		Dir: dir, Steps: s.Steps, Seed: uint64(w.r.Seed),
+		Dir: dir, Steps: s.Steps, Seed: try.row.Seed,
 		Data:     read,
 		Schedule: schedule, MaxGradNorm: s.MaxGradNorm,
 		SaveDue: s.SaveEvery.Due, Retention: retention(s, bits),
+		Stopping: trainer.Stopping{Patience: s.EarlyStoppingPatience, Threshold: s.EarlyStoppingThreshold},
 		Hooks:    []trainer.Hook{watch.log(), watch.evaluate()},
 		Manifest: manifest,
 		Files:    files,
@@ -260,22 +241,27 @@ func (w *runner) trainAt(ctx context.Context, s *recipes.Stage, from *checkpoint
 	if w.o.Hold != nil {
 		defer w.o.Hold()()
 	}
-	if err := t.Run(ctx); err != nil {
+	stopped := t.Stopped() // in an earlier process, which has said so
+	err = t.Run(ctx)
+	try.row.Steps = t.Step()
+	if err != nil {
 		if errors.Is(err, context.Canceled) {
 			return err
 		}
 		return fmt.Errorf("stage %s: %w", s.Name, err)
+	}
+	if t.Stopped() {
+		try.row.Stopped = stoppedWords(s, retention(s, bits).Metric)
+	}
+	if t.Stopped() && !stopped {
+		w.log(fmt.Sprintf("stage %s: stopped early at step %d: %s", s.Name, t.Step(), try.row.Stopped))
+		if err := w.metrics.Write(report.Event{Event: "stopped early", Step: t.Step(), Stage: try.row.Curve, Detail: try.row.Stopped}); err != nil {
+			return err
+		}
 	}
 	if n := t.Read(); n.Truncated > 0 {
 		w.log(fmt.Sprintf("stage %s: %.1f %% of the documents read were longer than a row of %d tokens, and were cut",
 			s.Name, 100*float64(n.Truncated)/float64(n.Documents), read.T))
 	}
 	return nil
-}
-
-func rateNote(s *recipes.Stage, rate float64) string {
-	if len(s.LearningRate) > 1 {
-		return fmt.Sprintf(" (learning rate %g)", rate)
-	}
-	return ""
 }

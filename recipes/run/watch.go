@@ -90,40 +90,48 @@ func (h *watch) log() trainer.Hook {
 			h.seconds += i.Seconds
 			h.waited += i.DataWait
 			h.padding += i.Padding
-			took := h.seconds - h.at
-			speed := float64(i.Tokens-h.tokens) / took
-			h.bar.Set(int64(i.Step), int64(h.s.Steps), fmt.Sprintf("loss %.3f, %s tokens/s%s", i.Loss, recipes.Thousands(speed), h.val))
+			h.bar.Set(int64(i.Step), int64(h.s.Steps), fmt.Sprintf("loss %.3f, %s tokens/s%s", i.Loss, recipes.Thousands(h.speed(i)), h.val))
 			if i.Step%h.s.LogEvery != 0 && i.Step != h.s.Steps {
 				return nil
 			}
-			mean := 0.0
-			for _, l := range h.loss {
-				mean += l / float64(len(h.loss))
-			}
-			line := stepLine{Step: report.Step{
-				Step: i.Step, Stage: h.name, Tokens: i.Tokens, Loss: metric.Number(mean), LR: metric.Number(i.LR),
-				GradNorm: metric.Number(i.GradNorm), TokensPerSecond: metric.Number(speed), Seconds: metric.Number(h.seconds),
-				MFU: h.w.mfu(h.s.BF16(), float64(len(h.loss)*h.s.BatchSize*h.s.SequenceLength)*h.flops/took),
-			}, DataWait: h.waited / took, Padding: h.padding / float64(len(h.loss)), LearningRate: h.rate,
-				Mixture: mixed(h.read.Mixture, h.read.MixtureBy, t.Cursor())}
-			for _, name := range wrapped(h.read.Mixture, h.place, t.Cursor()) {
-				e := report.Event{Event: "wrapped", Step: i.Step, Stage: h.name, Detail: "corpus " + name}
-				if err := h.w.metrics.Write(e); err != nil {
-					return err
-				}
-			}
-			h.place, h.padding = t.Cursor(), 0
-			h.loss, h.waited, h.tokens, h.at = h.loss[:0], 0, i.Tokens, h.seconds
-			return h.w.metrics.Write(line)
+			return h.write(t, i)
 		},
 	}
+}
+
+// speed is that since the last line, in tokens a second.
+func (h *watch) speed(i trainer.StepInfo) float64 {
+	return float64(i.Tokens-h.tokens) / (h.seconds - h.at)
+}
+
+// write writes a line of the steps since the last one.
+func (h *watch) write(t *trainer.Trainer, i trainer.StepInfo) error {
+	took, mean := h.seconds-h.at, 0.0
+	for _, l := range h.loss {
+		mean += l / float64(len(h.loss))
+	}
+	line := stepLine{Step: report.Step{
+		Step: i.Step, Stage: h.name, Tokens: i.Tokens, Loss: metric.Number(mean), LR: metric.Number(i.LR),
+		GradNorm: metric.Number(i.GradNorm), TokensPerSecond: metric.Number(h.speed(i)), Seconds: metric.Number(h.seconds),
+		MFU: h.w.mfu(h.s.BF16(), float64(len(h.loss)*h.s.BatchSize*h.s.SequenceLength)*h.flops/took),
+	}, DataWait: h.waited / took, Padding: h.padding / float64(len(h.loss)), LearningRate: h.rate,
+		Mixture: mixed(h.read.Mixture, h.read.MixtureBy, t.Cursor())}
+	for _, name := range wrapped(h.read.Mixture, h.place, t.Cursor()) {
+		e := report.Event{Event: "wrapped", Step: i.Step, Stage: h.name, Detail: "corpus " + name}
+		if err := h.w.metrics.Write(e); err != nil {
+			return err
+		}
+	}
+	h.place, h.padding = t.Cursor(), 0
+	h.loss, h.waited, h.tokens, h.at = h.loss[:0], 0, i.Tokens, h.seconds
+	return h.w.metrics.Write(line)
 }
 
 // evaluate is the hook that scores the validation split.
 func (h *watch) evaluate() trainer.Hook {
 	return trainer.Hook{
 		Due: h.s.EvalEvery.Due,
-		Do: func(ctx context.Context, t *trainer.Trainer, _ trainer.StepInfo) error {
+		Do: func(ctx context.Context, t *trainer.Trainer, i trainer.StepInfo) error {
 			clock := startClock()
 			y := h.w.yardstick(h.corpus, h.corpus.Validation, h.s.EvalDocuments, evalConfig(h.w.r, h.s, h.corpus, h.corpus.Validation, h.w.tok))
 			v, err := eval.ScorerOf(y.Config.Objective).Validate(ctx, y, h.net, h.bits)
@@ -134,6 +142,11 @@ func (h *watch) evaluate() trainer.Hook {
 				t.SetMetric(name, figure)
 			}
 			h.val = ", " + v.Note
+			if t.Stopped() && len(h.loss) > 0 { // no other line follows
+				if err := h.write(t, i); err != nil {
+					return err
+				}
+			}
 			line := report.Validation{
 				Step: t.Step(), Stage: h.name, Loss: v.Loss, BitsPerByte: v.BitsPerByte, Accuracy: v.Accuracy, Scored: v.Scored,
 			}

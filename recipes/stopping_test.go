@@ -1,0 +1,69 @@
+package recipes
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+const tuning = "[corpus.godoc]\nsource = \"goroot:\"\n[[stage]]\nname = \"tune\"\nkind = \"finetune\"\nsteps = 1\nlearning_rate = 1e-3\n"
+
+// tuningFault is what is wrong with keys of a finetune stage; "": nothing.
+func tuningFault(keys string) string {
+	_, err := Parse("x.toml", tuning+keys, nil, Host{Precision: func(string) error { return nil }})
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func TestControlKeys(t *testing.T) {
+	for _, c := range []struct{ keys, want string }{
+		{"early_stopping_patience = 3", ""},
+		{"early_stopping_patience = 3\nearly_stopping_threshold = 0.01\neval_every = 10", ""},
+		{"early_stopping_patience = -1", "-1 is less than 0"},
+		{"early_stopping_threshold = 0.01", "nothing ends early: early_stopping_patience says after how many validations"},
+		{"early_stopping_patience = 3\nearly_stopping_threshold = -1.0", "-1 is negative"},
+		{"early_stopping_patience = 3\neval_every = 0", "there is one validation, at the end"},
+		{"early_stopping_patience = 3\neval_every = \"5m\"", "the result would depend on the speed of the machine"},
+		{"seeds = 5", ""},
+		{"seeds = [7, 0]", ""},
+		{"seeds = 0", "want a number of seeds, such as 5, or a list of different seeds, such as [1, 2, 3], not the integer 0"},
+		{"seeds = []", "the list is empty"},
+		{"seeds = [1, 2, 1]", "1 comes twice"},
+		{"seeds = [1, -2]", "entry 2 is the integer -2"},
+		{"seeds = [1, \"x\"]", "entry 2 is the string \"x\""},
+		{"seeds = \"x\"", "not the string \"x\""},
+	} {
+		if got := tuningFault(c.keys); (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s: %q, want %q", c.keys, got, c.want)
+		}
+	}
+}
+
+// Seeds are written as they are given, and none where none are.
+func TestSeedsResolved(t *testing.T) {
+	for keys, want := range map[string][]int{"": {9}, "seeds = 3": {9, 10, 11}, "seeds = [4, 2]": {4, 2}} {
+		r, err := Parse("x.toml", "seed = 9\n"+tuning+keys, nil, Host{Precision: func(string) error { return nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Stages[0].SeedsFrom(r.Seed); !slices.Equal(got, want) {
+			t.Errorf("%s: seeds %v, want %v", keys, got, want)
+		}
+		text, err := r.Resolved()
+		if err != nil || !strings.Contains(text, "\n"+keys+"\n") || keys == "" && strings.Contains(text, "seeds") {
+			t.Errorf("%s: %v in %s", keys, err, text)
+		}
+		if changed, err := r.Changed(text, false); err != nil || len(changed) > 0 {
+			t.Errorf("%s: changed %v, %v", keys, changed, err)
+		}
+		other, err := Parse("x.toml", "seed = 9\n"+tuning+"seeds = 4", nil, Host{Precision: func(string) error { return nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if changed, err := other.Changed(text, false); err != nil || len(changed) != 1 || !strings.HasPrefix(changed[0], "stage.tune.seeds") {
+			t.Errorf("%s: changed %v, %v", keys, changed, err)
+		}
+	}
+}
