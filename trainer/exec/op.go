@@ -170,6 +170,31 @@ const (
 	OpSquaredErrorGrad
 	OpBinaryCrossEntropyGrad
 
+	// MeanRows: x(R,C), spans(S,2) int32 -> y(S,C), of each span the mean of the rows from its first up to, not with,
+	// its second number; of an empty span 0. MeanRowsGrad: dy, spans -> dx(R,C).
+	OpMeanRows
+	OpMeanRowsGrad
+	// UnitRows: x(R,C) -> y(R,D), norm(R): the first D ≤ C columns over their norm, which is Attrs.Eps at least.
+	// UnitRowsGrad: dy, y, norm -> dx(R,C). A row of a smaller norm has no gradient.
+	OpUnitRows
+	OpUnitRowsGrad
+	// DotRows: x(R,C), y(R,C) -> dots(R,1). ScaleRows: x(R,C), factors(R,1) -> y(R,C).
+	OpDotRows
+	OpScaleRows
+	// MaskSame: x(R,N), rows(R,K), columns(N,K), targets(R) int32 -> y: x, but Attrs.Scale in columns whose first number is
+	// negative, and in those that have a number ≥ 0 in common with the row, except its target.
+	OpMaskSame
+	// CoSENT (Su 2022): scores(R,1), goals(R,1), weights(R) -> loss(1), lse(1), with the temperature Attrs.Scale:
+	// lse = log(1 + Σ exp(Scale·(score_i - score_j))) over all i, j of goal_i < goal_j and weights above 0, and
+	// loss = lse·Σ weights. CoSENTGrad: scores, goals, weights, lse, dloss(1) -> dscores(R,1).
+	OpCoSENT
+	OpCoSENTGrad
+	// Triplet (Schroff et al. 2015): anchors(R,C), positives(R,C), negatives(R,C), weights(R) -> loss(1), distances(R,2):
+	// loss = Σ weights·max(0, ‖a-p‖ - ‖a-n‖ + Attrs.Margin), where 10⁻⁶ is added to differences, as in torch.
+	// TripletGrad: anchors, positives, negatives, weights, distances, dloss(1) -> danchors, dpositives, dnegatives.
+	OpTriplet
+	OpTripletGrad
+
 	// Dequantize: w of a stored type, or in panels -> y T, row-major, in w's shape. What does not read such a parameter
 	// as it is stored has it from this op, before each instruction that uses it.
 	OpDequantize
@@ -249,6 +274,9 @@ var opNames = [numOps]string{
 	OpSpanCrossEntropy: "span_cross_entropy", OpSpanCrossEntropyGrad: "span_cross_entropy_grad",
 	OpSquaredError: "squared_error", OpSquaredErrorGrad: "squared_error_grad",
 	OpBinaryCrossEntropy: "binary_cross_entropy", OpBinaryCrossEntropyGrad: "binary_cross_entropy_grad",
+	OpMeanRows: "mean_rows", OpMeanRowsGrad: "mean_rows_grad", OpUnitRows: "unit_rows", OpUnitRowsGrad: "unit_rows_grad",
+	OpDotRows: "dot_rows", OpScaleRows: "scale_rows", OpMaskSame: "mask_same",
+	OpCoSENT: "cosent", OpCoSENTGrad: "cosent_grad", OpTriplet: "triplet", OpTripletGrad: "triplet_grad",
 	OpCrossEntropy: "cross_entropy", OpCrossEntropyGrad: "cross_entropy_grad", OpLinearCrossEntropy: "linear_cross_entropy",
 	OpDequantize: "dequantize", OpCopy: "copy", OpConcat: "concat", OpSplit: "split", OpSumSquares: "sum_squares", OpAdamW: "adamw",
 	OpMuonMomentum: "muon_momentum", OpNormalize: "normalize", OpMatrixPolynomial: "matrix_polynomial", OpMuonUpdate: "muon_update",
@@ -281,7 +309,8 @@ type Attrs struct {
 	Heads, KVHeads            int
 	Strict                    bool    // a query does not see keys of its own order
 	Window                    int     // a query sees so many rows up to its own; 0: all
-	Scale                     float64 // of attention's logits, usually 1/√D; of rotations; of Muon's update
+	Scale                     float64 // of attention's logits, usually 1/√D; of rotations; of Muon's update; see ops of rows
+	Margin                    float64
 	Eps                       float64
 	P                         float64 // dropout probability
 	ZLoss                     float64 // of cross-entropy: factor of the square of log Z

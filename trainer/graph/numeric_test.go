@@ -188,6 +188,9 @@ var ints = map[string][]int32{
 	"memory order":    {-1, -1, 0, 1, 2, -1, -1, 0, 0, 1},
 	"memory segments": {0, 0, 0, 0, 0, -1, 0, 0, 1, 1},
 	"ptargets":        {1, 3, -1},
+	"ptargets of it":  {1, 3, -1},
+	"texts":           {5, 1, 7, 2, 0, 3},
+	"candidates":      {5, -1, 5, 2, -1, -1, 7, 3},
 	"rng":             {7, 0, 3, 1},
 	"spans":           {0, 3, 3, 4, 4, 6},
 	"span targets":    {1, 2, 3, -1, 5, 4},
@@ -336,6 +339,17 @@ func TestGradients(t *testing.T) {
 	b = New("pool", exec.F64)
 	y := b.Embed(w(b, "x", rows, c), b.Input("pool", exec.I32, 3))
 	l, _ = b.CrossEntropy(y, b.Input("ptargets", exec.I32, 3), b.Input("weights", exec.F64, 3))
+	check(b, Outputs{l, []Named{{"loss", l}}})
+	b = New("ranking", exec.F64)
+	v := b.MeanRows(w(b, "x", rows, c), b.Input("spans", exec.I32, 3, 2))
+	l, _ = b.CrossEntropy(b.MaskSame(b.Linear(b.UnitRows(v, 3), b.UnitRows(w(b, "y", 4, c), 3), nil, false),
+		b.Input("texts", exec.I32, 3, 2), b.Input("candidates", exec.I32, 4, 2), b.Input("ptargets", exec.I32, 3)), b.Input("ptargets of it", exec.I32, 3), b.Input("weights", exec.F64, 3))
+	check(b, Outputs{l, []Named{{"loss", l}}})
+	b = New("cosent", exec.F64)
+	l = b.CoSENT(b.DotRows(w(b, "x", rows, c), w(b, "y", rows, c)), b.Constant("goals", []float64{1, 3, 2, 0, 1, 1}, rows, 1), b.Constant("weights", []float64{1, 1, 1, 1, 0, 1}, rows), 0.7)
+	check(b, Outputs{l, []Named{{"loss", l}}})
+	b = New("triplet", exec.F64)
+	l = b.Triplet(w(b, "x", rows, c), w(b, "y", rows, c), w(b, "z", rows, c), b.Input("weights", exec.F64, rows), 0.3)
 	check(b, Outputs{l, []Named{{"loss", l}}})
 	for op := exec.OpInvalid + 1; op.String() != fmt.Sprintf("op(%d)", op); op++ {
 		if strings.Contains(op.String(), "_grad") && !checked[op] {

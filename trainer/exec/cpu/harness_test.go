@@ -274,6 +274,7 @@ func opCases(r *rand.Rand) []opCase {
 	heads(add, r)
 	relatives(add, r)
 	rowOps(add, r)
+	vectorOps(add, r)
 	for _, c := range attentionCases(r) {
 		y, lse := c.naive()
 		res := c.results()

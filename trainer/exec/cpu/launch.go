@@ -150,6 +150,26 @@ func launch[T float](d *Device, j *jobs[T], in *exec.Instr, args []exec.Arg) err
 		return goalLoss[T](d, in, args)
 	case exec.OpSquaredErrorGrad, exec.OpBinaryCrossEntropyGrad:
 		return goalLossGrad[T](d, in, args)
+	case exec.OpMeanRows, exec.OpMeanRowsGrad:
+		return meanRows[T](d, in, args)
+	case exec.OpUnitRows:
+		return unitRows[T](in, args)
+	case exec.OpUnitRowsGrad:
+		return unitRowsGrad[T](in, args)
+	case exec.OpDotRows:
+		return dotRows[T](in, args)
+	case exec.OpScaleRows:
+		return scaleRows[T](in, args)
+	case exec.OpMaskSame:
+		return maskSame[T](in, args)
+	case exec.OpCoSENT:
+		return coSENT[T](in, args)
+	case exec.OpCoSENTGrad:
+		return coSENTGrad[T](in, args)
+	case exec.OpTriplet:
+		return triplet[T](in, args)
+	case exec.OpTripletGrad:
+		return tripletGrad[T](in, args)
 	case exec.OpLinearCrossEntropy:
 		return linearCrossEntropy(d, j, in, args)
 	case exec.OpDequantize:
