@@ -26,7 +26,9 @@ type Seq struct {
 	Part             int32 // corpus of the mixture
 	Doc              int64 // record number in it
 	Window           Window
-	Cut              bool // of a task: the example was too long, so that not all of it is here
+	Text             uint64 // of a task of vectors: a hash of its tokens, equal for equal texts
+	Prompt           int32  // of these: the number of first tokens that are not pooled
+	Cut              bool   // of a task: the example was too long, so that not all of it is here
 }
 
 // A Window is what a sequence has of a context, of questions: from position Second of the row on, the tokens
@@ -35,7 +37,7 @@ type Seq struct {
 type Window struct{ Second, Tokens, From, Start, End int32 }
 
 // A Question is the choices of one example: sequences First to End, End not included, of which
-// Right is the right one.
+// Right is the right one; or the texts of one that are compared.
 type Question struct{ First, End, Right int32 }
 
 // A Batch is a micro-batch: B rows of a global batch.

@@ -18,11 +18,48 @@ func (t *Trainer) forwardBackward(run func() error, b *data.Batch, micro int) er
 	f.Batch(b)
 	f.Slots = t.slots(micro)
 	f.Seed = 1 / float32(b.NumTargets)
-	f.Rng = [4]int32{int32(t.cfg.Seed), int32(t.cfg.Seed >> 32), int32(t.step), int32(micro)}
+	if t.vectors != nil { // whose loss has it
+		f.Seed, f.Cotangents = 1, t.vectors.Cotangents(micro)
+	}
+	f.Rng = t.random(micro)
 	if err := t.net.Feed(t.train, &f.Feed); err != nil {
 		return err
 	}
 	return run()
+}
+
+// random keys the random numbers of a micro-batch.
+func (t *Trainer) random(micro int) [4]int32 {
+	return [4]int32{int32(t.cfg.Seed), int32(t.cfg.Seed >> 32), int32(t.step), int32(micro)}
+}
+
+// compare lays in which texts of the step are compared with which. Where they are in several micro-batches, it makes
+// the vectors of all, with the dropout that they will have again, and gives the loss, whose gradients for the vectors
+// forwardBackward takes. In other trainings it does nothing.
+func (t *Trainer) compare() (loss float64, err error) {
+	if t.net.Contrast() == nil {
+		return 0, nil
+	}
+	f, c := t.feed, &t.cfg.Data
+	f.Compare(t.batches, c.Slots())
+	if t.vectors == nil {
+		return 0, nil
+	}
+	for m, b := range t.batches {
+		f.Batch(b)
+		f.Rng, f.Cotangents = t.random(m), nil
+		x := t.vectors.Executor()
+		if err := t.net.Feed(x, &f.Feed); err != nil {
+			return 0, err
+		}
+		if err := x.Run(); err != nil {
+			return 0, err
+		}
+		if err := t.vectors.Add(m); err != nil {
+			return 0, err
+		}
+	}
+	return t.vectors.Run(f.Contrasted, 1/float32(t.batches[0].NumTargets))
 }
 
 // slots are the memories that a micro-batch reads and writes, in a model that has any. Each micro-batch has its own;
@@ -87,11 +124,18 @@ func (t *Trainer) explain(what string) error {
 		return fmt.Errorf("%s; and its batch cannot be read again: %w", what, err)
 	}
 	defer loader.Close()
-	for m := range t.combine {
+	t.batches = t.batches[:0]
+	for range t.combine {
 		b, err := loader.Next(context.Background())
 		if err != nil {
 			return fmt.Errorf("%s; and its batch cannot be read again: %w", what, err)
 		}
+		t.batches = append(t.batches, b)
+	}
+	if _, err := t.compare(); err != nil {
+		return fmt.Errorf("%s; and its vectors cannot be compared again: %w", what, err)
+	}
+	for m, b := range t.batches {
 		err = t.forwardBackward(t.train.RunChecked, b, m)
 		var nf *exec.NonFiniteError
 		if errors.As(err, &nf) {

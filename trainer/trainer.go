@@ -88,6 +88,8 @@ type Trainer struct {
 	isBest  bool // the present weights are the best so far
 	waited  int  // values since one was better; see Stopping
 	feed    *feed.Feed
+	vectors *model.VectorLoss // of texts that are compared across the micro-batches of a step; nil: there are none
+	batches []*data.Batch     // of the step in progress
 	// What the host feeds and reads each step.
 	wide   [3]float64
 	narrow [1]float32
@@ -124,6 +126,11 @@ func (t *Trainer) programs() error {
 	t.train, err = t.net.Executor(model.Train, c.MicroBatchSize, length, slots)
 	if err != nil {
 		return err
+	}
+	if micro := c.BatchSize / c.MicroBatchSize; t.net.Contrast() != nil && micro > 1 {
+		if t.vectors, err = model.NewVectorLoss(t.net, micro, c.MicroBatchSize, length, slots); err != nil {
+			return err
+		}
 	}
 	b := exec.NewBuilder("update")
 	t.opt.Update(b, t.net.Layout())
@@ -302,42 +309,49 @@ func (t *Trainer) averaged(do func() error) error {
 func (t *Trainer) trainStep(ctx context.Context) error {
 	began := time.Now()
 	before := t.loader.Stats()
-	var loss float64
-	var targets int
-	for m, combine := range t.combine {
+	t.batches = t.batches[:0]
+	for range t.combine {
 		b, err := t.loader.Next(ctx)
 		if err != nil {
 			return err
 		}
-		if m == 0 {
-			ctx = context.Background() // a step that has begun is finished
-			t.start = t.cursor
-			t.isBest = false
-			clear(t.metrics)
-		}
 		if b.NumTargets == 0 {
 			return errors.New("the batch has no target: nothing to learn from")
 		}
+		t.batches = append(t.batches, b)
+		ctx = context.Background() // a step that has begun is finished
+	}
+	t.start = t.cursor
+	t.isBest = false
+	clear(t.metrics)
+	loss, err := t.compare()
+	if err != nil {
+		return err
+	}
+	for m, combine := range t.combine {
+		b := t.batches[m]
 		if err := t.forwardBackward(t.train.Run, b, m); err != nil {
 			return err
 		}
-		sum, err := t.loss()
-		if err != nil {
-			return err
+		if t.vectors == nil {
+			sum, err := t.loss()
+			if err != nil {
+				return err
+			}
+			loss += sum
 		}
-		if math.IsNaN(sum) || math.IsInf(sum, 0) {
-			return t.explain(fmt.Sprintf("the loss is %v", sum))
+		if math.IsNaN(loss) || math.IsInf(loss, 0) {
+			return t.explain(fmt.Sprintf("the loss is %v", loss))
 		}
 		if err := combine.Run(); err != nil {
 			return err
 		}
-		loss += sum
-		targets = b.NumTargets
 		for _, s := range b.Seqs {
 			t.tokens += int64(s.Last - s.First + 1)
 		}
 		t.cursor = b.Cursor
 	}
+	targets := t.batches[0].NumTargets
 	lr := t.cfg.Schedule(t.step)
 	t.wide = [3]float64{lr, float64(t.step + 1), t.cfg.MaxGradNorm}
 	if err := exec.Feed(t.update, "scalars", t.wide[:]); err != nil {

@@ -190,7 +190,7 @@ const (
 	OpCoSENT
 	OpCoSENTGrad
 	// Triplet (Schroff et al. 2015): anchors(R,C), positives(R,C), negatives(R,C), weights(R) -> loss(1), distances(R,2):
-	// loss = Σ weights·max(0, ‖a-p‖ - ‖a-n‖ + Attrs.Margin), where 10⁻⁶ is added to differences, as in torch.
+	// loss = Σ weights·max(0, ‖a-p‖ - ‖a-n‖ + Attrs.Margin). A distance of 0 has no gradient.
 	// TripletGrad: anchors, positives, negatives, weights, distances, dloss(1) -> danchors, dpositives, dnegatives.
 	OpTriplet
 	OpTripletGrad

@@ -15,6 +15,8 @@ type Feed struct {
 	choices bool // the choices of a question are scored against each other
 	asks    bool // the first and the last token of an answer are looked for
 	goals   int  // a text has so many numbers, or marks of labels, in place of a label
+	pools   string
+	same    map[uint64]int32 // numbers of texts
 }
 
 // New makes a feed of a network's programs whose batches have labels of so many sequences,
@@ -24,6 +26,10 @@ func New(net *model.Network, slots int) *Feed {
 	h, _ := c.Head() // which a network has
 	f := &Feed{first: net.PoolsFirst(), typed: c.Traits().TokenTypes, choices: h == model.MultipleChoice, asks: h == model.QuestionAnswering}
 	if slots == 0 {
+		return f
+	}
+	if c := net.Contrast(); c != nil {
+		f.pools, f.Spans = c.Pooling, make([]int32, 2*slots)
 		return f
 	}
 	f.LabelWeights = make([]float32, slots) // what is empty of them weighs nothing
@@ -72,6 +78,10 @@ func (f *Feed) Batch(b *data.Batch) {
 		}
 		return
 	}
+	if f.pools != "" {
+		f.pooled(b)
+		return
+	}
 	if f.Pool == nil {
 		return
 	}
@@ -99,5 +109,58 @@ func (f *Feed) Batch(b *data.Batch) {
 	}
 	for i := range f.LabelWeights[:len(b.Seqs)] {
 		f.LabelWeights[i] = b.LabelWeight
+	}
+}
+
+// pooled lays in which rows of each text make its vector.
+func (f *Feed) pooled(b *data.Batch) {
+	clear(f.Spans)
+	for i, s := range b.Seqs {
+		at := s.Row * int32(b.Dec.T)
+		first, end := at+s.First+s.Prompt, at+s.Last+1
+		switch f.pools {
+		case model.FirstPooling:
+			end = first + 1
+		case model.LastPooling:
+			first = end - 1
+		}
+		f.Spans[2*i], f.Spans[2*i+1] = first, end
+	}
+}
+
+// Compare lays in what the texts of some batches are compared with, each batch with slots vectors.
+func (f *Feed) Compare(batches []*data.Batch, slots int) {
+	if f.Contrasted == nil || len(f.Contrasted.Candidates) != 2*slots*len(batches) {
+		f.Contrasted, f.same = model.NewContrasted(slots*len(batches)), map[uint64]int32{}
+	}
+	c, k := f.Contrasted, 0
+	c.Clear()
+	clear(f.same)
+	number := func(s *data.Seq) int32 {
+		n, ok := f.same[s.Text]
+		if !ok {
+			n = int32(len(f.same))
+			f.same[s.Text] = n
+		}
+		return n
+	}
+	for m, b := range batches {
+		first := int32(m * slots)
+		for i, q := range b.Questions {
+			anchor := number(&b.Seqs[q.First])
+			for s := q.First + 1; s < q.End; s++ {
+				c.Candidates[2*(first+s)] = number(&b.Seqs[s])
+			}
+			positive := q.First + 1
+			c.Candidates[2*(first+positive)+1] = anchor
+			c.Anchors[k], c.Positives[k], c.Own[2*k], c.Own[2*k+1], c.Weights[k] = first+q.First, first+positive, number(&b.Seqs[positive]), anchor, b.LabelWeight
+			if positive+1 < q.End {
+				c.Negatives[k] = first + positive + 1
+			}
+			if len(b.Goals) > 0 {
+				c.Goals[k] = b.Goals[i]
+			}
+			k++
+		}
 	}
 }

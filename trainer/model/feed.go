@@ -17,6 +17,8 @@ type Feed struct {
 	Types                                       []int32   // (R); nil: all 0
 	Goals                                       []float32 // (S,labels)
 	Spans, Answers                              []int32   // (S,2); answers of multiple choice (S)
+	Contrasted                                  *Contrasted
+	Cotangents                                  []float32 // (S,C)
 	EncoderTokens, EncoderSegments              []int32   // (B·EncoderLength)
 	EncoderLast                                 []int32   // (R), in decoding: the last token of the sequence's encoder
 	QueryPositions, QuerySequences              []int32   // (P), in decoding: of the tokens that are to be predicted, XLNet's
@@ -63,7 +65,7 @@ func (n *Network) Feed(x *exec.Executor, f *Feed) error {
 		name string
 		data []float32
 	}{
-		{"weights", f.Weights}, {"label_weights", f.LabelWeights}, {"goals", f.Goals},
+		{"weights", f.Weights}, {"label_weights", f.LabelWeights}, {"goals", f.Goals}, {"cotangents", f.Cotangents},
 	} {
 		if use, err := takes(x, v.name, v.data != nil); err != nil {
 			return err
@@ -71,6 +73,11 @@ func (n *Network) Feed(x *exec.Executor, f *Feed) error {
 			if err := n.feedFloats(x, v.name, v.data); err != nil {
 				return err
 			}
+		}
+	}
+	if f.Contrasted != nil {
+		if err := f.Contrasted.feed(x, func(name string, v []float32) error { return n.feedFloats(x, name, v) }); err != nil {
+			return err
 		}
 	}
 	named := x.Program().Named

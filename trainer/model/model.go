@@ -55,16 +55,17 @@ type Inputs struct {
 	Labels       *graph.Node // (S) classes
 	Goals        *graph.Node // (S,labels) numbers, or 1 for each label that applies and else 0; in place of Labels
 	LabelWeights *graph.Node // (S)
-	Spans        *graph.Node // (S,2) the first row of a sequence, and the one after its last; or of the choices of a question
+	Spans        *graph.Node // (S,2) the first row of a sequence, and the one after its last; or of the choices of a question; or the rows whose mean is a text's vector
 	Answers      *graph.Node // (S,2) the rows of an answer's first and last token, or (S,1) the right choice; -1: none
 }
 
 // Outputs of a graph; nil is absent. There are S rows where Pool is given, else R.
 type Outputs struct {
-	Logits *graph.Node // (rows,V), (S,labels), (R,labels), (R,2) of question answering, or (S,1) of multiple choice
-	Hidden *graph.Node // (rows,C), of a model without a head
-	Loss   *graph.Node // (1): Σ weights·nll
-	NLL    *graph.Node // (rows)
+	Logits  *graph.Node // (rows,V), (S,labels), (R,labels), (R,2) of question answering, or (S,1) of multiple choice
+	Hidden  *graph.Node // (rows,C), of a model without a head
+	Vectors *graph.Node // (S,C) of texts; see Contrast
+	Loss    *graph.Node // (1): Σ weights·nll
+	NLL     *graph.Node // (rows)
 }
 
 // Head is what a model predicts.

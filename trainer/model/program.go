@@ -30,6 +30,8 @@ const (
 	Encode
 	// Prepare: keeps what Decode reads of distances alone, for XLNet. It has neither inputs nor outputs.
 	Prepare
+	// Represent: the vectors of texts as in training, with dropout, but without gradients. Output: vectors (S,C).
+	Represent
 )
 
 func (k Kind) String() string {
@@ -44,6 +46,8 @@ func (k Kind) String() string {
 		return "encode"
 	case Prepare:
 		return "prepare"
+	case Represent:
+		return "represent"
 	}
 	return fmt.Sprintf("Kind(%d)", int(k))
 }
@@ -63,6 +67,8 @@ type Options struct {
 	// eq. 5). The output matrix is the embedding, whatever the configuration says, since a classifier's checkpoint
 	// has no other.
 	AuxiliaryLM bool
+	// Contrast is what a model without a head learns of the vectors of texts.
+	Contrast *Contrast
 	// Recompute makes a training program compute the results of a layer again for its gradients, with the same bits.
 	// It saves memory, and takes about a third of a step's time.
 	Recompute bool
@@ -101,8 +107,9 @@ func build(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*builde
 		name += fmt.Sprintf(" S=%d", s)
 	}
 	cached := k == Decode || k == Encode || k == Prepare // with caches of what came before
+	contrasts := (k == Train || k == Represent) && o.Contrast != nil
 	switch {
-	case k < Train || k > Prepare:
+	case k < Train || k > Represent:
 		err = fmt.Errorf("%v is not known", k)
 	case batch < 1 || t < 1 || s < 0:
 		err = fmt.Errorf("%s: want B and T above 0, S 0 or more", name)
@@ -110,8 +117,12 @@ func build(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*builde
 		err = fmt.Errorf("%s: sequences longer than the model's %d", name, c.MaxLength())
 	case k == Train && o.Inference:
 		err = fmt.Errorf("%s: the network is one for inference", name)
-	case k == Train && o.Head.Headless():
+	case (k == Train || k == Represent) && o.Head.Headless() && o.Contrast == nil:
 		err = fmt.Errorf("%s: a %v has no loss to learn from", name, o.Head)
+	case k == Represent && !o.Head.Headless(), o.Contrast != nil && !o.Head.Headless():
+		err = fmt.Errorf("%s: a %v learns nothing of vectors", name, o.Head)
+	case contrasts && s < 2:
+		err = fmt.Errorf("%s: want S, the number of vectors, above 1", name)
 	case cached && o.Head != LanguageModel:
 		err = fmt.Errorf("%s: a %v does not %v", name, o.Head, k)
 	case k == Decode && c.Writing() == Never, k == Encode && c.Writing() != Answered, k == Prepare && c.Writing() != Queried:
@@ -194,7 +205,9 @@ func build(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*builde
 		in.Encoder.Tokens = b.Input("encoder_tokens", exec.I32, batch*encoderT)
 		in.Encoder.Segments = b.Input("encoder_segments", exec.I32, batch*encoderT)
 	}
-	if in.S > 0 && o.Head != QuestionAnswering {
+	if contrasts {
+		in.Spans = b.Input("spans", exec.I32, s, 2)
+	} else if in.S > 0 && o.Head != QuestionAnswering {
 		in.Pool = b.Input("pool", exec.I32, in.S)
 	}
 	switch {
@@ -220,11 +233,14 @@ func build(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*builde
 		in.Targets = b.Input("targets", exec.I32, rows)
 		in.Weights = b.Input("weights", dt, rows)
 	}
-	if k == Train {
+	if k == Train || k == Represent {
 		in.Rng = b.Input("rng", exec.I32, 4)
 		b.rng = in.Rng
 	}
 	out := m.Forward(b, in)
+	if contrasts {
+		out = o.vectors(b, dt, k, in, out.Hidden)
+	}
 	return b, out, b.Err()
 }
 
@@ -270,6 +286,7 @@ func Program(c Config, l *exec.Layout, o Options, k Kind, b, t, s int) (*exec.Pr
 	name("loss", out.Loss)
 	name("nll", out.NLL)
 	name("hidden", out.Hidden)
+	name("vectors", out.Vectors)
 	if out.Loss == nil || o.Head != LanguageModel {
 		name("logits", out.Logits)
 	}

@@ -265,9 +265,6 @@ func coSENTGrad[T float](in *exec.Instr, args []exec.Arg) error {
 	return nil
 }
 
-// tripletEps is what torch's pairwise_distance adds to differences.
-const tripletEps = 1e-6
-
 // triplet: anchors, positives, negatives (R,C), weights(R) -> loss(1), distances(R,2).
 func triplet[T float](in *exec.Instr, args []exec.Arg) error {
 	if err := operands(in, args, 6); err != nil {
@@ -287,7 +284,7 @@ func triplet[T float](in *exec.Instr, args []exec.Arg) error {
 		for side := range d {
 			other := view[T](args[1+side])[i*c : (i+1)*c]
 			for k, v := range a[i*c : (i+1)*c] {
-				x := float64(v) - float64(other[k]) + tripletEps
+				x := float64(v) - float64(other[k])
 				d[side] += float64(x * x)
 			}
 			d[side] = math.Sqrt(d[side])
@@ -328,7 +325,7 @@ func tripletGrad[T float](in *exec.Instr, args []exec.Arg) error {
 			}
 			factor := sign * float64(dloss[0]) * float64(weights[i]) / d
 			for k := i * c; k < (i+1)*c; k++ {
-				slope := T(factor * (float64(a[k]) - float64(other[k]) + tripletEps))
+				slope := T(factor * (float64(a[k]) - float64(other[k])))
 				da[k] += slope
 				dother[k] = -slope
 			}

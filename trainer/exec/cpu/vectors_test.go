@@ -66,8 +66,8 @@ func vectorOps(add addCase, r *rand.Rand) {
 		da, dp, dn := make([]float64, 9*c), make([]float64, 9*c), make([]float64, 9*c)
 		for i := range 9 {
 			for k := i * c; k < (i+1)*c; k++ {
-				distances[2*i] += (x.f[k] - other.f[k] + 1e-6) * (x.f[k] - other.f[k] + 1e-6)
-				distances[2*i+1] += (x.f[k] - negative.f[k] + 1e-6) * (x.f[k] - negative.f[k] + 1e-6)
+				distances[2*i] += (x.f[k] - other.f[k]) * (x.f[k] - other.f[k])
+				distances[2*i+1] += (x.f[k] - negative.f[k]) * (x.f[k] - negative.f[k])
 			}
 			distances[2*i], distances[2*i+1] = math.Sqrt(distances[2*i]), math.Sqrt(distances[2*i+1])
 			hinge := distances[2*i] - distances[2*i+1] + margin
@@ -77,8 +77,8 @@ func vectorOps(add addCase, r *rand.Rand) {
 			loss += weights.f[i] * hinge
 			for k := i * c; k < (i+1)*c; k++ {
 				s := weights.f[i] * dloss.f[0]
-				dp[k] = -s * (x.f[k] - other.f[k] + 1e-6) / distances[2*i]
-				dn[k] = s * (x.f[k] - negative.f[k] + 1e-6) / distances[2*i+1]
+				dp[k] = -s * (x.f[k] - other.f[k]) / distances[2*i]
+				dn[k] = s * (x.f[k] - negative.f[k]) / distances[2*i+1]
 				da[k] = -dp[k] - dn[k]
 			}
 		}
