@@ -39,6 +39,7 @@ type Task struct {
 	LabelColumns   []string     `toml:"label_columns,omitempty" doc:"columns of 0 and 1, one for each label of multi_label, in place of label"`
 	LabelSeparator string       `toml:"label_separator,omitempty" doc:"what stands between the labels of multi_label in one text, such as \",\"; \"\": the column has lists"`
 	Labels         []string     `toml:"labels,omitempty" doc:"labels that there are: any other is an error, and integers in the column stand for these in their order; none: those of the documents"`
+	FirstLabel     int          `toml:"first_label,omitempty" doc:"integer in the column that stands for the first of labels, which is 0 or 1"`
 	Choices        []string     `toml:"choices,omitempty" doc:"columns with the choices of multiple_choice: one for each, or one of lists"`
 	Answer         string       `toml:"answer,omitempty" doc:"name of the column with the text that text_to_text writes; of question_answering with its answers, a struct of the lists text and answer_start as SQuAD has it; its question is in text, its context in text_pair"`
 	Template       TaskTemplate `toml:"template,omitempty" doc:"templates that write texts of the columns of a document, in place of single columns"`
@@ -209,6 +210,12 @@ func (d *decoder) taskKeys(t *Task, at string) {
 		}
 		seen[l] = true
 	}
+	switch {
+	case t.FirstLabel != 0 && len(t.Labels) == 0:
+		d.fault(at+"first_label", "there are no labels for integers to stand for: labels lists them")
+	case t.FirstLabel != 0 && t.FirstLabel != 1:
+		d.fault(at+"first_label", "%d is not 0 or 1", t.FirstLabel)
+	}
 	if kind.Labels == task.OneOf && len(t.Labels) == 1 {
 		d.fault(at+"labels", "1 label leaves nothing to choose; want 2 or more")
 	}
@@ -245,7 +252,7 @@ func (t *Task) Compile() (*task.Task, error) {
 		Limits: task.Limits{Truncated: t.MaxTruncated, Overlap: t.MaxOverlap},
 		Columns: task.Columns{
 			Text: task.Part{Column: t.Text}, Pair: task.Part{Column: t.TextPair}, Answer: task.Part{Column: t.Answer},
-			Words: t.Words, Choices: t.Choices, Label: t.Label, LabelColumns: t.LabelColumns, Separator: t.LabelSeparator,
+			Words: t.Words, Choices: t.Choices, Label: t.Label, LabelColumns: t.LabelColumns, Separator: t.LabelSeparator, FirstLabel: t.FirstLabel,
 		},
 	}
 	if len(t.LabelColumns) > 0 {

@@ -20,6 +20,7 @@ type Columns struct {
 	Choice             *template.Template // writes a choice, the variable choice; nil: as it is
 	Words              string             // column of lists of words
 	Label              string             // column; "": that of the corpus
+	FirstLabel         int                // integer that stands for the first of the task's labels
 	LabelColumns       []string           // columns of 0 and 1, one for each label, which has the column's name
 	Separator          string             // between the labels of a text; "": the column has lists
 }
@@ -195,7 +196,7 @@ func (t *Task) class(x any) (label string, ok bool) {
 		if i == -1 {
 			return "", false // how datasets marks a row without label
 		}
-		if i >= 0 && i < len(t.Labels) {
+		if i -= t.Columns.FirstLabel; i >= 0 && i < len(t.Labels) {
 			return t.Labels[i], true
 		}
 	}
@@ -207,7 +208,11 @@ func (t *Task) known(label string) error {
 	if len(t.Labels) == 0 || slices.Contains(t.Labels, label) {
 		return nil
 	}
-	return UnknownLabel(label, t.Labels)
+	err := UnknownLabel(label, t.Labels)
+	if _, no := strconv.Atoi(label); no == nil {
+		return fmt.Errorf("%w (hint: integers stand for labels from first_label = %d on)", err, t.Columns.FirstLabel)
+	}
+	return err
 }
 
 // UnknownLabel is the error of a label that is none of a set.

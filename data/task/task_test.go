@@ -38,3 +38,30 @@ func TestExamples(t *testing.T) {
 		}
 	}
 }
+
+// Integers stand for the labels of a task, counted from 0 or from 1.
+func TestFirstLabel(t *testing.T) {
+	for _, c := range []struct {
+		first       int
+		value, want string
+		says        string
+	}{
+		{0, "1", "sport", ""},
+		{1, "1", "world", ""},
+		{1, "2", "sport", ""},
+		{0, "2", "", "first_label = 0"},
+		{1, "0", "", "first_label = 1"},
+	} {
+		tk := &Task{Kind: Classification, Labels: []string{"world", "sport"}, Columns: Columns{FirstLabel: c.first}, Limits: NoLimits}
+		got, err := tk.Example(&corpus.Record{Text: "news", Label: c.value, HasLabel: true})
+		if c.says != "" {
+			if err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%s from %d on: error %v, want one that says %s", c.value, c.first, err, c.says)
+			}
+			continue
+		}
+		if err != nil || got.Label != c.want {
+			t.Errorf("%s from %d on: %q, %v, want %q", c.value, c.first, got.Label, err, c.want)
+		}
+	}
+}
