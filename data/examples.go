@@ -114,6 +114,9 @@ func (l tasked) check(c *Config, f *faults) {
 	}
 	if l.writes() {
 		f.add(c.Tokenizer != nil && c.frame().last < 0, "%s ends what is written with eos or separator: give one of them", l.kind)
+		if p := c.Prompt; p != nil {
+			f.add(c.T < len(p.Before)+len(p.After)+p.Room+2, "rows of %d tokens for a prompt with %d around it and %d behind", c.T, len(p.Before)+len(p.After), p.Room)
+		}
 		f.add(c.Encoder && c.TargetLength < 2, "rows of %d tokens for the decoder: want ≥ 2", c.TargetLength)
 	}
 	seen := map[string]bool{}
@@ -465,8 +468,11 @@ func (c *exampleRows) encode(ex *task.Example) (tokens, cut int, err error) {
 		tokens += len(second)
 		cut = c.pair(text, second, dec)
 	case c.of.writes():
-		answer := cfg.Tokenizer.Encode(nil, ex.Answer)
-		tokens += len(answer)
+		var answer []int32
+		if cfg.Prompt == nil {
+			answer = cfg.Tokenizer.Encode(nil, ex.Answer)
+			tokens += len(answer)
+		}
 		cut = c.answered(text, answer, dec, enc)
 	case tokens > 0:
 		cut = c.single(text, dec)
@@ -648,6 +654,16 @@ func longestFirst(n, m, room int) (int, int) {
 func (c *exampleRows) answered(text, answer []int32, dec, enc int) (cut int) {
 	f := c.r.frame
 	first, last := token(f.first), token(f.last)
+	if p := c.r.cfg.Prompt; p != nil {
+		if enc > 0 {
+			cut = max(0, len(text)+len(p.Before)+len(p.After)-enc)
+			c.add(-1, 3, 3, p.Before, text[:len(text)-cut], p.After, last)
+			return cut
+		}
+		cut = max(0, len(text)+len(p.Before)+len(p.After)+len(last)-(dec-p.Room))
+		c.add(-1, 3, -1, p.Before, text[cut:], p.After, last)
+		return cut
+	}
 	if enc > 0 {
 		cut = max(0, len(text)-(enc-f.size()))
 		over := max(0, len(answer)-(dec-1))

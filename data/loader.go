@@ -47,6 +47,7 @@ type Config struct {
 	Pair       *tokenizer.PairFrame // special tokens of two texts in one sequence
 	Encoder    bool                 // the model has an encoder, which reads the text that is to be answered
 	Unlabelled bool                 // records of a task need no label: nothing is compared with it
+	Prompt     *Prompt              // of texts that are to be written, what is read alone; nil: with what is written
 
 	T              int // positions of a row; of the encoder, where there is one
 	TargetLength   int // span corruption, and answers beside an encoder: positions of the decoder's row; default what a text that fills T needs
@@ -78,6 +79,12 @@ type Config struct {
 	// TokenDropout is the share of its tokens that are replaced by the special token Mask,
 	// different ones in each epoch (Iyyer et al. 2015, word dropout).
 	LMWeight, TokenDropout float64
+}
+
+// A Prompt says how a text stands that a model is to go on from, or to answer.
+type Prompt struct {
+	Before, After []int32 // tokens around it
+	Room          int     // tokens that a row has room for behind it, where a decoder alone reads it
 }
 
 // WithDefaults fills in the zero fields that have a default.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"hone/data"
+	"hone/data/source"
 	"hone/eval/generate"
 	"hone/eval/metric"
 	"hone/trainer/exec"
@@ -18,16 +19,26 @@ import (
 type answers struct{}
 
 func (answers) Baselines() []Baseline                { return []Baseline{copySource, dictionary, lead1, lead3} }
-func (answers) predicts([]string) *predicted         { return nil }
 func (answers) Best(bool) (name string, higher bool) { return valLoss, false }
 func (answers) what(*data.Config) string             { return "the answer to each" }
+
+// predicts gives the text, and in the words of OpenAI's interface why it ended: stop, where the model or a text to stop at
+// ended it, or length.
+func (answers) predicts([]string) *predicted {
+	return &predicted{columns: []source.Column{source.Texts("prediction"), source.Texts("finish_reason")}, written: func(r *generate.Result) []any {
+		reason := r.Reason
+		if reason == "end of text" {
+			reason = "stop"
+		}
+		return []any{answered(r), reason}
+	}}
+}
 
 // An Answer is what a model makes of an example of text to text.
 type Answer struct {
 	Record int64
 	Nats   float64 // -log p of the true answer and its end
 	Tokens int
-	Prompt []int32 // as the model reads it
 }
 
 // Answers gives the probability of the true answers of a split, or of limit evenly spaced ones, in
@@ -37,7 +48,7 @@ func Answers(ctx context.Context, net *model.Network, c data.Config, limit int, 
 	if c, err = fitted(ctx, c, records); err != nil {
 		return nil, 0, fmt.Errorf("eval: %w", err)
 	}
-	length, encoder := c.Lengths()
+	length, _ := c.Lengths()
 	x, err := net.Executor(model.Evaluate, c.MicroBatchSize, length, 0)
 	if err != nil {
 		return nil, 0, fmt.Errorf("eval: %w", err)
@@ -51,20 +62,9 @@ func Answers(ctx context.Context, net *model.Network, c data.Config, limit int, 
 			a := Answer{Record: records.at(s.Doc)}
 			row := int(s.Row) * length
 			for i := row + int(s.First); i <= row+int(s.Last); i++ {
-				switch {
-				case b.Targets[i] >= 0:
+				if b.Targets[i] >= 0 {
 					a.Nats += float64(nll[i])
 					a.Tokens++
-				case encoder == 0 && a.Tokens == 0:
-					a.Prompt = append(a.Prompt, b.Dec.Tokens[i])
-				}
-			}
-			if encoder == 0 { // the last token of the prompt predicts the first one of the answer
-				a.Prompt = append(a.Prompt, b.Dec.Tokens[row+int(s.First)+len(a.Prompt)])
-			}
-			for i := int(s.Row) * encoder; i < int(s.Row+1)*encoder; i++ {
-				if b.Enc.Segments[i] == b.Dec.Segments[row+int(s.First)] {
-					a.Prompt = append(a.Prompt, b.Enc.Tokens[i])
 				}
 			}
 			out = append(out, a)
@@ -99,9 +99,6 @@ func (answers) Validate(ctx context.Context, y *Yardstick, net *model.Network, _
 	}, nil
 }
 
-// mostWritten is how many tokens an answer has, at most.
-const mostWritten = 256
-
 // Score gives the loss of the true answers, and compares with them what the model writes by always
 // taking the most probable token.
 func (answers) Score(ctx context.Context, y *Yardstick, net, _ *model.Network, beside []string) ([]metric.Evaluation, []metric.ByLabel, error) {
@@ -121,19 +118,11 @@ func (answers) Score(ctx context.Context, y *Yardstick, net, _ *model.Network, b
 	if err := nats.score(&loss); err != nil {
 		return nil, nil, err
 	}
-	written, err := y.write(ctx, net, list)
+	w, err := y.writes(ctx, net, y.Limit)
 	if err != nil {
 		return nil, nil, err
 	}
-	truth, sources := make([]string, len(list)), make([]string, len(list))
-	for i, a := range list {
-		e, _, err := y.example(y.Split, a.Record)
-		if err != nil {
-			return nil, nil, err
-		}
-		truth[i], sources[i] = strings.TrimSpace(e.Answer), e.Text
-	}
-	mine, err := textFigures(written, truth)
+	mine, err := textFigures(w.texts, w.truth)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -142,47 +131,48 @@ func (answers) Score(ctx context.Context, y *Yardstick, net, _ *model.Network, b
 		out = append(out, mine[i].Evaluation(y.Split.Name+" answers", scored))
 	}
 	err = compare(out[1:], mine, beside, func(name string) ([]metric.Figure, error) {
-		other, err := y.otherAnswers(ctx, name, sources)
+		other, err := y.otherAnswers(ctx, name, w.sources)
 		if err != nil || other == nil {
 			return nil, err
 		}
-		return textFigures(other, truth)
+		return textFigures(other, w.truth)
 	})
 	return out, nil, err
 }
 
-// write has the model write an answer to each example.
-func (y *Yardstick) write(ctx context.Context, net *model.Network, list []Answer) ([]string, error) {
-	g, err := generate.New(net, y.Config.Tokenizer, generate.Settings{})
+// written are examples with the answers that a model has written.
+type written struct {
+	records               []int64
+	sources, truth, texts []string
+}
+
+// writes has the model write answers to the examples of the split, or to limit evenly spaced ones.
+func (y *Yardstick) writes(ctx context.Context, net *model.Network, limit int) (*written, error) {
+	writer, err := NewWriter(net, y.Config.Tokenizer, y.Settings)
 	if err != nil {
-		return nil, fmt.Errorf("eval: %w", err)
+		return nil, err
+	}
+	list, err := writer.prompts(ctx, y.Config, limit)
+	if err != nil {
+		return nil, err
+	}
+	out := &written{texts: make([]string, len(list))}
+	for _, p := range list {
+		e, _, err := y.example(y.Split, p.record)
+		if err != nil {
+			return nil, err
+		}
+		out.records, out.sources, out.truth = append(out.records, p.record), append(out.sources, e.Text), append(out.truth, strings.TrimSpace(e.Answer))
 	}
 	bar := y.watch("writing answers", "documents")
 	defer bar.end()
-	const together = 64
-	var texts []string
-	for chunk := range slices.Chunk(list, together) {
-		requests := make([]generate.Request, len(chunk))
-		for i, a := range chunk {
-			room := g.Context() - 1
-			if !y.Config.Encoder {
-				room -= len(a.Prompt)
-			}
-			requests[i] = generate.Request{Prompt: a.Prompt, Options: generate.Options{MaxTokens: max(1, min(mostWritten, room))}}
-		}
-		results, err := g.Write(ctx, requests)
-		if err != nil {
-			return nil, fmt.Errorf("eval: %w", err)
-		}
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		for _, r := range results {
-			texts = append(texts, strings.TrimSpace(r.Text))
-		}
-		bar.progress(int64(len(texts)), int64(len(list)))
-	}
-	return texts, nil
+	done := int64(0)
+	return out, writer.write(ctx, list, func(i int, r *generate.Result) error {
+		out.texts[i] = answered(r)
+		done++
+		bar.progress(done, int64(len(list)))
+		return nil
+	})
 }
 
 // textFigures compares texts with the true ones.

@@ -11,6 +11,7 @@ import (
 	"hone/data/corpus"
 	"hone/data/source"
 	"hone/data/task"
+	"hone/eval/generate"
 	"hone/trainer/model"
 )
 
@@ -21,6 +22,7 @@ type Predictor struct {
 	net     *model.Network
 	c       data.Config
 	of      *predicted
+	Writer  *Writer // of tasks whose models write texts
 }
 
 // predicted is what is predicted by a kind of task: its columns, and their values. The last column,
@@ -28,7 +30,8 @@ type Predictor struct {
 type predicted struct {
 	columns   []source.Column
 	guess     func(ctx context.Context, net *model.Network, c data.Config) ([]guess, error)
-	confident int // the column with the probability of the prediction, which is the first; 0: there is none
+	written   func(r *generate.Result) []any // in place of guess, of what a Writer writes
+	confident int                            // the column with the probability of the prediction, which is the first; 0: there is none
 }
 
 // A guess is what is predicted of a record.
@@ -56,7 +59,8 @@ func ofOutputs(values func(o *Output, e *task.Example) []any) func(context.Conte
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-// NewPredictor predicts by the objective of c, which has a task, whose records may lack labels.
+// NewPredictor predicts by the objective of c, which has a task, whose records may lack labels. One that Writes needs a
+// Writer.
 func NewPredictor(net *model.Network, c data.Config) (*Predictor, error) {
 	p := &Predictor{net: net, c: c, of: ScorerOf(c.Objective).predicts(c.Labels)}
 	if p.of == nil {
@@ -65,6 +69,17 @@ func NewPredictor(net *model.Network, c data.Config) (*Predictor, error) {
 	p.c.Unlabelled = true
 	p.Columns = append(slices.Clone(p.of.columns), source.Truths("truncated"))
 	return p, nil
+}
+
+// Writes reports whether predictions are texts, which a Writer writes.
+func (p *Predictor) Writes() bool { return p.of.written != nil }
+
+// Together is how many records Predict is best given at a time; 0: any number.
+func (p *Predictor) Together() int {
+	if p.Writes() {
+		return 8 * writtenTogether
+	}
+	return 0
 }
 
 // Confident reports whether a prediction has a probability.
@@ -76,33 +91,63 @@ type Predicted struct {
 	Cut       bool // it was too long, so that not all of it was read
 	Abstained bool // the prediction is less probable than it has to be
 	Empty     bool // it has no text, and nothing is predicted
+	Unended   bool // the text did not end by itself
 }
 
-// Predict gives the values for all records, in their order. A prediction of a probability below
-// least is null.
-func (p *Predictor) Predict(ctx context.Context, records corpus.Records, least float64) ([]Predicted, error) {
+// Predict gives the values for all records, in their order, as they are ready. A prediction of a
+// probability below least is null.
+func (p *Predictor) Predict(ctx context.Context, records corpus.Records, least float64, ready func([]Predicted) error) error {
 	c := p.c
 	c.Records = records
-	list, err := p.of.guess(ctx, p.net, c)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]Predicted, records.Rows())
+	out, waits := make([]Predicted, records.Rows()), make([]bool, records.Rows())
 	for i := range out {
 		out[i] = Predicted{Values: make([]any, len(p.Columns)), Empty: true}
 		out[i].Values[len(p.Columns)-1] = false
 	}
+	next := 0
+	give := func(record int64, now Predicted) error {
+		out[record], waits[record] = now, false
+		first := next
+		for next < len(out) && !waits[next] {
+			next++
+		}
+		if next == first {
+			return nil
+		}
+		return ready(out[first:next])
+	}
+	if p.of.written != nil {
+		list, err := p.Writer.prompts(ctx, c, 0)
+		if err != nil {
+			return err
+		}
+		for _, q := range list {
+			waits[q.record] = true
+		}
+		err = p.Writer.write(ctx, list, func(i int, r *generate.Result) error {
+			q := &list[i]
+			return give(q.record, Predicted{Values: append(p.of.written(r), q.cut), Cut: q.cut, Unended: r.Reason == "length"})
+		})
+		if err != nil || next == len(out) {
+			return err
+		}
+		return ready(out[next:]) // which are empty
+	}
+	list, err := p.of.guess(ctx, p.net, c)
+	if err != nil {
+		return err
+	}
 	for _, g := range list {
 		if g.values == nil {
-			return nil, errors.New("eval: the model gives an output that is no finite number: its weights are damaged")
+			return errors.New("eval: the model gives an output that is no finite number: its weights are damaged")
 		}
 		r, err := records.Record(g.record)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		e, err := data.TaskOf(c.Objective).Example(&r)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		values := append(g.values(&e), g.cut)
 		now := Predicted{Values: values, Cut: g.cut}
@@ -111,7 +156,7 @@ func (p *Predictor) Predict(ctx context.Context, records corpus.Records, least f
 		}
 		out[g.record] = now
 	}
-	return out, nil
+	return ready(out)
 }
 
 // probable gives the columns of a prediction that is one of labels.

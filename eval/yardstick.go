@@ -9,6 +9,7 @@ import (
 	"hone/data"
 	"hone/data/corpus"
 	"hone/data/tokenizer"
+	"hone/eval/generate"
 	"hone/eval/metric"
 )
 
@@ -18,8 +19,9 @@ type Yardstick struct {
 	Split     *corpus.Split
 	Labels    []string // of a classifier, in its order
 	Tokenizer tokenizer.Tokenizer
-	Config    data.Config // how a model reads the split
-	Limit     int         // documents, evenly spaced; 0: all
+	Config    data.Config        // how a model reads the split
+	Limit     int                // documents, evenly spaced; 0: all
+	Settings  *generate.Settings // of texts that the model writes, as its files have them; nil: none
 	Say       func(line string)
 	// Watch starts to show the progress of a piece of work, in its unit.
 	Watch func(title, unit string) (progress func(done, total int64), end func())

@@ -181,18 +181,18 @@ func (g *Generator) Write(ctx context.Context, requests []Request) ([]*Result, e
 			texts = append(texts, t)
 		}
 	}
-	for together := min(maxSlots, len(texts)); ; together /= 2 { // fewer at once, if the machine has not the memory for so many
-		err := g.reserve(len(g.texts)+max(1, slots, together), longest)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, errMemory) || together <= 1 || together <= slots {
-			return nil, err
-		}
+	if err := g.seats(min(maxSlots, len(texts)), slots, longest); err != nil {
+		return nil, err
 	}
-	results, err := g.write(ctx, texts)
-	if err != nil || len(searches) == 0 {
-		return results, err
+	if err := g.write(ctx, texts, nil); err != nil {
+		return nil, err
+	}
+	results := make([]*Result, len(texts))
+	for i, t := range texts {
+		results[i] = &t.result
+	}
+	if len(searches) == 0 {
+		return results, nil
 	}
 	var all []*Result
 	for _, r := range requests {
@@ -209,43 +209,110 @@ func (g *Generator) Write(ctx context.Context, requests []Request) ([]*Result, e
 	return all, nil
 }
 
-// write writes texts, for at least one of which there is room.
-func (g *Generator) write(ctx context.Context, texts []*Text) ([]*Result, error) {
+// Each does many requests of one result each, up to so many at once, with the results of doing each alone. done gets them
+// as they are there, each with the number of its request. Requests that can be wrong are refused before any work. When ctx
+// ends, Each returns its error, and what was being written is lost.
+func (g *Generator) Each(ctx context.Context, requests []Request, together int, done func(i int, r *Result) error) error {
+	texts := make([]*Text, len(requests))
+	beams, longest := 0, 0
+	for i, r := range requests {
+		if r.N > 1 {
+			return fmt.Errorf("generate: request %d: %d results: want 1", i+1, r.N)
+		}
+		t, err := g.text(r)
+		if err != nil {
+			return fmt.Errorf("request %d: %w", i+1, err)
+		}
+		texts[i], beams, longest = t, max(beams, r.NumBeams), max(longest, t.room())
+	}
+	if beams <= 1 {
+		beams = 0
+	}
+	if err := g.seats(min(together, len(texts)), beams, longest); err != nil {
+		return err
+	}
+	ready := func(i int) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return done(i, &texts[i].result)
+	}
+	if beams == 0 {
+		return g.write(ctx, texts, ready)
+	}
+	for i, t := range texts {
+		if t.NumBeams <= 1 {
+			if err := g.write(ctx, texts[i:i+1], func(int) error { return ready(i) }); err != nil {
+				return err
+			}
+			continue
+		}
+		best, err := g.search(ctx, t)
+		if err != nil {
+			return err
+		}
+		t.result = *best[0]
+		if err := ready(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// seats makes room for texts of up to so many tokens: together of them, or fewer if the machine has not the memory for so
+// many, and as many as the beams of a search.
+func (g *Generator) seats(together, beams, tokens int) error {
+	for ; ; together /= 2 {
+		err := g.reserve(len(g.texts)+max(1, beams, together), tokens)
+		if err == nil || !errors.Is(err, errMemory) || together <= 1 || together <= beams {
+			return err
+		}
+	}
+}
+
+// write writes texts, for at least one of which there is room. ended, which may be nil, is called with the number of each
+// when it has ended.
+func (g *Generator) write(ctx context.Context, texts []*Text, ended func(i int) error) error {
 	defer func() {
 		for _, t := range texts {
 			g.Remove(t)
 		}
 	}()
-	next := 0
-	for done := 0; done < len(texts); {
+	next, first := 0, 0 // those before first have ended
+	for first < len(texts) {
 		for next < len(texts) && len(g.texts) < len(g.slots) {
 			g.seat(texts[next])
 			next++
 		}
 		if err := g.Step(ctx); err != nil {
-			return nil, err
-		}
-		for _, t := range texts[:next] {
-			if t.slot >= 0 && t.Done() {
-				if t.err != nil {
-					return nil, t.err
-				}
-				g.Remove(t)
-				done++
-			}
+			return err
 		}
 		if ctx.Err() != nil {
 			for _, t := range texts[next:] {
 				t.end("interrupted")
 			}
-			done, next = done+len(texts)-next, len(texts)
+			next = len(texts)
+		}
+		for i, t := range texts[first:next] {
+			if !t.Done() || t.given {
+				continue
+			}
+			if t.err != nil {
+				return t.err
+			}
+			g.Remove(t)
+			t.given = true
+			if ended != nil {
+				if err := ended(first + i); err != nil {
+					return err
+				}
+			}
+		}
+		for first < next && texts[first].given {
+			first++
 		}
 	}
-	results := make([]*Result, len(texts))
-	for i, t := range texts {
-		results[i] = &t.result
-	}
-	return results, nil
+	return nil
 }
 
 // Reserve makes room for so many texts at once, each of up to so many tokens with its prompt. An error says that the

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -244,6 +245,19 @@ func plain(value json.RawMessage) string {
 	return string(value)
 }
 
+// drawn are the keys of what a token is drawn from.
+var drawn = []string{"top_k", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff"}
+
+// Undrawn are the settings without those of drawing tokens.
+func (s *Settings) Undrawn() *Settings {
+	out := *s
+	out.values = maps.Clone(s.values)
+	for _, key := range append([]string{"do_sample", "temperature"}, drawn...) {
+		delete(out.values, key)
+	}
+	return &out
+}
+
 // Sampling copies the settings of options into o, except of the options for which given
 // reports true, by their names on the command line, and says what it has copied. Where the
 // settings ask for sampling, the values that they leave out are those of transformers:
@@ -252,7 +266,6 @@ func plain(value json.RawMessage) string {
 // temperature; and settings that ask for one and not for sampling mean temperature 0.
 func (s *Settings) Sampling(o *Options, given func(option string) bool) (said []string) {
 	values := map[string]json.RawMessage{}
-	drawn := []string{"top_k", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff"} // keys of what a token is drawn from
 	var sample *bool
 	json.Unmarshal(s.values["do_sample"], &sample) // read before without errors, as all values
 	if sample != nil && *sample {

@@ -31,6 +31,7 @@ type Text struct {
 	result  Result
 	err     error
 	done    bool
+	given   bool // to who waits for it: see Generator.write
 
 	reads        int       // after the first token
 	began, first time.Time // of the reading, and when the first token was known

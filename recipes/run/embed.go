@@ -63,20 +63,20 @@ func Embed(ctx context.Context, dir string, e EmbedOptions, o Options) (*Rowed, 
 	return e.each(ctx, &labeller{
 		doing: "embedding", columns: []source.Column{source.Vectors("embedding")},
 		of: map[string]string{"model": m.Checkpoint.Manifest.SHA256, "pooling": how.String(), "prompt": prompt, "kernels": kernels, "work": "embed"},
-		label: func(ctx context.Context, records rowRecords) ([]labelledRow, error) {
+		label: func(ctx context.Context, records rowRecords, ready func([]labelledRow) error) error {
 			texts := make([]string, len(records))
 			for i, r := range records {
 				texts[i] = r.Text
 			}
 			vectors, cut, err := embedder.Embed(ctx, texts)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			rows := make([]labelledRow, len(texts))
 			for i := range rows {
 				rows[i] = labelledRow{[]any{vectors[i]}, cut[i]}
 			}
-			return rows, nil
+			return ready(rows)
 		},
 	}, o)
 }

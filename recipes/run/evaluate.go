@@ -117,6 +117,9 @@ func (w *runner) evaluateModel(ctx context.Context, s *recipes.Stage, name strin
 		return err
 	}
 	y := w.yardstick(corpus, split, s.EvalDocuments, evalConfig(w.r, trained, corpus, split, w.tok))
+	if y.Settings, err = generate.SettingsOf(m.Checkpoint); err != nil {
+		return err
+	}
 	var random *model.Network
 	if data.TaskOf(y.Config.Objective) != nil {
 		if len(y.Config.Labels) > 0 {

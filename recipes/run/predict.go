@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"hone/data/task"
 	"hone/eval"
+	"hone/eval/generate"
 	"hone/recipes"
 	"hone/trainer/pretrained"
 )
@@ -17,6 +19,10 @@ type PredictOptions struct {
 	RowsOptions
 	Abstain float64 // a prediction that is less probable is null
 	Task    string  // name or file of the task; "": the one that the model was trained for
+	// Write says how texts are written, and Asked which of its options, by their names on the command line, the user has
+	// asked for; others are those of the model's files.
+	Write generate.Options
+	Asked []string
 }
 
 // Predict adds to the rows of a file what the model dir predicts of them.
@@ -50,33 +56,37 @@ func Predict(ctx context.Context, dir string, p PredictOptions, o Options) (*Row
 	if p.Abstain > 0 && !predictor.Confident() {
 		return nil, recipes.Input(fmt.Errorf("predict: --abstain is for predictions with one probability, which those of the kind %v have not", t.Kind))
 	}
+	if predictor.Writes() {
+		if predictor.Writer, err = p.writer(m, o.Say); err != nil {
+			return nil, recipes.Input(err)
+		}
+	} else if len(p.Asked) > 0 {
+		return nil, recipes.Input(fmt.Errorf("predict: --%s is for tasks that write texts, and this one is of the kind %v", p.Asked[0], t.Kind))
+	}
 	_, kernels := kindOf(dev)
-	var abstained, empty int64
+	var abstained, empty, unended int64
 	done, err := p.each(ctx, &labeller{
 		doing: "predicting", columns: predictor.Columns, fields: slices.DeleteFunc(slices.Clone(t.Spec.Fields), func(f string) bool { return slices.Contains(p.Text, f) }),
 		of: map[string]string{
 			"model": m.Checkpoint.Manifest.SHA256, "kernels": kernels, "work": "predict " + t.Kind.String(), "task": p.Task,
-			"abstain": fmt.Sprint(p.Abstain),
+			"abstain": fmt.Sprint(p.Abstain), "writing": predictor.Writer.String(),
 		},
-		label: func(ctx context.Context, records rowRecords) ([]labelledRow, error) {
-			list, err := predictor.Predict(ctx, records, p.Abstain)
+		together: predictor.Together(),
+		label: func(ctx context.Context, records rowRecords, ready func([]labelledRow) error) error {
+			err := predictor.Predict(ctx, records, p.Abstain, func(list []eval.Predicted) error {
+				rows := make([]labelledRow, len(list))
+				for i, r := range list {
+					rows[i] = labelledRow{r.Values, r.Cut}
+					count(&abstained, r.Abstained)
+					count(&empty, r.Empty)
+					count(&unended, r.Unended)
+				}
+				return ready(rows)
+			})
 			if err != nil && !errors.Is(err, context.Canceled) {
-				return nil, recipes.Input(err)
+				return recipes.Input(err)
 			}
-			if err != nil {
-				return nil, err
-			}
-			rows := make([]labelledRow, len(list))
-			for i, r := range list {
-				rows[i] = labelledRow{r.Values, r.Cut}
-				if r.Abstained {
-					abstained++
-				}
-				if r.Empty {
-					empty++
-				}
-			}
-			return rows, nil
+			return err
 		},
 	}, o)
 	if err != nil {
@@ -88,7 +98,40 @@ func Predict(ctx context.Context, dir string, p PredictOptions, o Options) (*Row
 	if empty > 0 {
 		o.Say(fmt.Sprintf("rows with an empty text, whose predictions are null: %d", empty))
 	}
+	if unended > 0 {
+		o.Say(fmt.Sprintf("texts that did not end by themselves, whose finish_reason is length: %d (hint: --max-tokens)", unended))
+	}
 	return done, nil
+}
+
+func count(n *int64, is bool) {
+	if is {
+		*n++
+	}
+}
+
+// writer writes as its options say and, where these do not, as the model's files do.
+func (p *PredictOptions) writer(m *pretrained.Model, say func(string)) (*eval.Writer, error) {
+	g, s, err := generate.Open(m)
+	if err != nil {
+		return nil, err
+	}
+	asked := func(option string) bool { return slices.Contains(p.Asked, option) }
+	if !asked("temperature") {
+		s = s.Undrawn()
+	}
+	w := &eval.Writer{Generator: g, Options: p.Write}
+	if followed := s.Sampling(&w.Options, asked); len(followed) > 0 {
+		say("generation_config.json: " + strings.Join(followed, ", "))
+	}
+	for _, key := range s.Ignored {
+		say("generation_config.json: " + key + " is not followed")
+	}
+	if w.Options.N > 1 {
+		say(fmt.Sprintf("generation_config.json: %d results are not followed: a row has one", w.Options.N))
+	}
+	w.Options.N = 1
+	return w, w.Options.Validate(m.Config.VocabSize)
 }
 
 // predictedTogether is the number of positions of a batch: few enough for the states of all to stay

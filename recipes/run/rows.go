@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,8 +48,10 @@ type labeller struct {
 	of      map[string]string
 	columns []source.Column
 	fields  []string // columns that it needs beside the texts, of any type
-	// label labels some rows. The first text is a record's Text; Fields has all texts and fields.
-	label func(ctx context.Context, rows rowRecords) ([]labelledRow, error)
+	// label labels some rows, and gives them in order as they are ready. The first text is a record's Text; Fields has
+	// all texts and fields.
+	label    func(ctx context.Context, rows rowRecords, ready func([]labelledRow) error) error
+	together int // rows that it gets at a time; 0: rowsTogether
 }
 
 // rowRecords are some rows of a file.
@@ -66,7 +69,7 @@ type labelledRow struct {
 	Cut    bool  // a text was too long for the model
 }
 
-// rowsTogether is how many rows a labeller gets at a time.
+// rowsTogether is how many rows most labellers get at a time.
 const rowsTogether = 512
 
 // each adds the values of l to all rows. The first of texts that a file has for each of their
@@ -191,6 +194,10 @@ func (r *rowsRun) write(ctx context.Context, w io.Writer, format string) (err er
 	defer s.Close()
 	bar := r.run.Bar(r.l.doing+" "+r.In, "bytes")
 	defer bar.Close()
+	show := func(more int) {
+		bar.Set(s.Done(), r.table.Size, fmt.Sprintf("%d rows", r.done.Rows+int64(more)))
+	}
+	together := cmp.Or(r.l.together, rowsTogether)
 	began := time.Now()
 	for {
 		b, err := s.Next()
@@ -200,8 +207,8 @@ func (r *rowsRun) write(ctx context.Context, w io.Writer, format string) (err er
 		if err != nil {
 			return recipes.Input(err)
 		}
-		for first := 0; first < b.Rows; first += rowsTogether {
-			rows, err := r.label(ctx, b, first, min(rowsTogether, b.Rows-first))
+		for first := 0; first < b.Rows; first += together {
+			rows, err := r.label(ctx, b, first, min(together, b.Rows-first), show)
 			if err != nil {
 				return err
 			}
@@ -213,7 +220,7 @@ func (r *rowsRun) write(ctx context.Context, w io.Writer, format string) (err er
 			}
 			out.Append(b, first, values)
 			r.done.Rows += int64(len(rows))
-			bar.Set(s.Done(), r.table.Size, fmt.Sprintf("%d rows", r.done.Rows))
+			show(0)
 		}
 	}
 	r.done.Seconds = time.Since(began).Seconds()
@@ -221,8 +228,8 @@ func (r *rowsRun) write(ctx context.Context, w io.Writer, format string) (err er
 	return out.Close()
 }
 
-// label labels n rows of a batch: by what is kept of them, and the others anew.
-func (r *rowsRun) label(ctx context.Context, b *source.Batch, first, n int) (rows []labelledRow, err error) {
+// label labels n rows of a batch: by what is kept of them, and the others anew. show is told how many there are.
+func (r *rowsRun) label(ctx context.Context, b *source.Batch, first, n int, show func(rows int)) (rows []labelledRow, err error) {
 	for len(rows) < n {
 		row, err := r.kept.next()
 		if err != nil {
@@ -253,14 +260,15 @@ func (r *rowsRun) label(ctx context.Context, b *source.Batch, first, n int) (row
 		}
 		records = append(records, rec)
 	}
-	more, err := r.l.label(ctx, records)
+	err = r.l.label(ctx, records, func(more []labelledRow) error {
+		rows = append(rows, more...)
+		show(len(rows))
+		return r.kept.add(more)
+	})
 	if none := (*eval.NoTokensError)(nil); errors.As(err, &none) {
 		return nil, recipes.Input(fmt.Errorf("data: %s: the text has no tokens (hint: leave the row out)", records[none.Text].Path))
 	}
-	if err != nil {
-		return nil, err
-	}
-	return append(rows, more...), r.kept.add(more)
+	return rows, err
 }
 
 // kept is the file beside the output that has the values of an interrupted run: a line that says

@@ -10,6 +10,7 @@ import (
 	"hone/data/task"
 	"hone/data/tokenizer"
 	"hone/eval"
+	"hone/eval/generate"
 	"hone/eval/metric"
 	"hone/eval/report"
 	"hone/recipes"
@@ -53,6 +54,9 @@ func Evaluate(ctx context.Context, dir string, t *task.Task, limit int, o Option
 		return nil, recipes.Input(fmt.Errorf("task %s: %w", t.Name, err))
 	}
 	y.Limit = limit
+	if y.Settings, err = generate.SettingsOf(m.Checkpoint); err != nil {
+		return nil, recipes.Input(err)
+	}
 	kind, kernels := kindOf(dev)
 	run := &report.Run{
 		Recipe: "eval " + t.Name, Version: recipes.Version(),
