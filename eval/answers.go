@@ -18,9 +18,11 @@ import (
 // answers scores models that write a text for a text.
 type answers struct{}
 
-func (answers) Baselines() []Baseline                { return []Baseline{copySource, dictionary, lead1, lead3} }
-func (answers) Best(bool) (name string, higher bool) { return valLoss, false }
-func (answers) what(*data.Config) string             { return "the answer to each" }
+func (answers) Baselines() []Baseline    { return []Baseline{copySource, dictionary, lead1, lead3} }
+func (answers) what(*data.Config) string { return "the answer to each" }
+
+// best is the loss, whatever a task lists: nothing is written while a model is trained.
+func (answers) best([]string, bool) string { return valLoss }
 
 // predicts gives the text, and in the words of OpenAI's interface why it ended: stop, where the model or a text to stop at
 // ended it, or length.
@@ -110,7 +112,7 @@ func (answers) Score(ctx context.Context, y *Yardstick, net, _ *model.Network, b
 	}
 	scored := y.scored(&y.Config, len(list), longer)
 	loss := y.evaluation("answers", "loss")
-	loss.LowerIsBetter, loss.Scored = true, scored
+	loss.Scored = scored
 	var nats perDocument
 	for _, a := range list {
 		nats.records, nats.sums, nats.n = append(nats.records, a.Record), append(nats.sums, a.Nats), append(nats.n, a.Tokens)

@@ -13,7 +13,7 @@ import (
 // choices scores models that find the right one of several texts.
 type choices struct{}
 
-var chosen = judge{best: valAccuracy, of: "choices", figures: func(list []Output) ([]metric.Figure, error) {
+var chosen = judge{of: "choices", figures: func(list []Output) ([]metric.Figure, error) {
 	right := make([]bool, len(list))
 	for i, o := range list {
 		right[i] = o.best() == o.Right
@@ -44,8 +44,8 @@ func (choices) predicts([]string) *predicted {
 	})}
 }
 
-func (choices) Best(bool) (name string, higher bool) { return chosen.best, true }
-func (choices) what(*data.Config) string             { return "the right choice of each" }
+func (choices) best(listed []string, _ bool) string { return first(listed, valAccuracy) }
+func (choices) what(*data.Config) string            { return "the right choice of each" }
 
 func (choices) Validate(ctx context.Context, y *Yardstick, net *model.Network, _ bool) (*Validation, error) {
 	return chosen.validate(ctx, y, net)

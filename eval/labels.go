@@ -32,18 +32,19 @@ func (labels) predicts(labels []string) *predicted {
 	})}
 }
 
-func (labels) Best(bool) (name string, higher bool) { return valAccuracy, true }
+func (labels) best(listed []string, _ bool) string { return first(listed, valAccuracy) }
 
 func (labels) Validate(ctx context.Context, y *Yardstick, net *model.Network, _ bool) (*Validation, error) {
 	list, longer, err := Classify(ctx, net, y.Config, y.Limit, nil)
 	if err != nil {
 		return nil, err
 	}
-	acc, loss := accuracy(list)
-	return &Validation{
-		Loss: metric.Number(loss), BitsPerByte: metric.Missing, Accuracy: metric.Number(acc), Metrics: map[string]float64{valAccuracy: acc},
-		Note: fmt.Sprintf("validation %.1f %%", 100*acc), Scored: y.scored(&y.Config, len(list), longer),
-	}, nil
+	figures, err := score(list)
+	if err != nil {
+		return nil, err
+	}
+	_, loss := accuracy(list)
+	return y.validation(loss, []metric.Figure{figures.Accuracy, figures.MacroF1}, valAccuracy, y.scored(&y.Config, len(list), longer))
 }
 
 // Score gives accuracy and macro F1, beside baselines on the same documents.

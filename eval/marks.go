@@ -16,7 +16,7 @@ import (
 // marks scores models that give a text any number of labels.
 type marks struct{}
 
-var labelSets = judge{best: "val_micro_f1", of: "labels", figures: func(list []Output) ([]metric.Figure, error) {
+var labelSets = judge{of: "labels", figures: func(list []Output) ([]metric.Figure, error) {
 	truth, predicted := make([][]bool, len(list)), make([][]bool, len(list))
 	for i, o := range list {
 		for k, v := range o.Logits {
@@ -41,8 +41,8 @@ func (marks) predicts(labels []string) *predicted {
 	})}
 }
 
-func (marks) Best(bool) (name string, higher bool) { return labelSets.best, true }
-func (marks) what(*data.Config) string             { return "the labels of each, those above probability 0.5" }
+func (marks) best(listed []string, _ bool) string { return first(listed, valPrefix+"micro_f1") }
+func (marks) what(*data.Config) string            { return "the labels of each, those above probability 0.5" }
 
 func (marks) Validate(ctx context.Context, y *Yardstick, net *model.Network, _ bool) (*Validation, error) {
 	return labelSets.validate(ctx, y, net)

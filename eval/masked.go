@@ -37,7 +37,6 @@ func (masked) Score(ctx context.Context, y *Yardstick, net, _ *model.Network, be
 		nats.add(t.Record, t.Nats)
 	}
 	acc, loss := y.evaluation("masked tokens", "accuracy"), y.evaluation("masked tokens", "loss")
-	loss.LowerIsBetter = true
 	if err := right.score(&acc); err != nil {
 		return nil, nil, err
 	}

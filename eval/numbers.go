@@ -14,7 +14,7 @@ import (
 // numbers scores models that give a text, or two, a number.
 type numbers struct{}
 
-var numbered = judge{best: "val_spearman", of: "numbers", figures: func(list []Output) ([]metric.Figure, error) {
+var numbered = judge{of: "numbers", figures: func(list []Output) ([]metric.Figure, error) {
 	truth, predicted := make([]float64, len(list)), make([]float64, len(list))
 	for i, o := range list {
 		truth[i], predicted[i] = float64(o.Goals[0]), float64(o.Logits[0])
@@ -30,8 +30,8 @@ func (numbers) predicts([]string) *predicted {
 	})}
 }
 
-func (numbers) Best(bool) (name string, higher bool) { return numbered.best, true }
-func (numbers) what(*data.Config) string             { return "the number of each" }
+func (numbers) best(listed []string, _ bool) string { return first(listed, valPrefix+"spearman") }
+func (numbers) what(*data.Config) string            { return "the number of each" }
 
 func (numbers) Validate(ctx context.Context, y *Yardstick, net *model.Network, _ bool) (*Validation, error) {
 	return numbered.validate(ctx, y, net)

@@ -2,8 +2,6 @@ package eval
 
 import (
 	"context"
-	"fmt"
-	"math"
 
 	"hone/data/corpus"
 	"hone/data/task"
@@ -11,10 +9,8 @@ import (
 	"hone/trainer/model"
 )
 
-// A judge turns the outputs of a model for examples of a kind of task into figures. The first one
-// decides which checkpoint is the best.
+// A judge turns the outputs of a model for examples of a kind of task into figures.
 type judge struct {
-	best    string // the first one's name in checkpoints
 	of      string // what is scored, in words
 	figures func(list []Output) ([]metric.Figure, error)
 }
@@ -32,18 +28,7 @@ func (j *judge) validate(ctx context.Context, y *Yardstick, net *model.Network) 
 	for _, o := range list {
 		loss += o.Loss / float64(len(list))
 	}
-	first := figures[0].Value
-	if math.IsNaN(first) { // not defined, as the correlation of equal predictions: nothing has been learned
-		first = 0
-	}
-	v := &Validation{
-		Loss: metric.Number(loss), BitsPerByte: metric.Missing, Accuracy: metric.Missing, Metrics: map[string]float64{j.best: first},
-		Note: fmt.Sprintf("validation %s %.3f", figures[0].Name, first), Scored: y.scored(&y.Config, len(list), longer),
-	}
-	if j.best == valAccuracy {
-		v.Accuracy = metric.Number(first)
-	}
-	return v, nil
+	return y.validation(loss, figures, valPrefix+figures[0].Name, y.scored(&y.Config, len(list), longer))
 }
 
 // score gives the figures of a model. baseline gives the outputs of a baseline for examples.

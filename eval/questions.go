@@ -70,10 +70,10 @@ func scriptOf(metrics []string) (script metric.QAScript, ok bool) {
 
 func (questions) what(*data.Config) string { return "the answer to each question" }
 
-func (questions) Best(bool) (name string, higher bool) { return valAnswerF1, true }
+func (questions) best(listed []string, _ bool) string { return first(listed, valAnswerF1) }
 
 // valAnswerF1 is, in checkpoints, F1 of answers by the script that suits the data.
-const valAnswerF1 = "val_f1"
+const valAnswerF1 = valPrefix + "f1"
 
 // A Found is the best answer of a model to a question.
 type Found struct {
@@ -188,16 +188,15 @@ func FindAnswers(ctx context.Context, net *model.Network, c data.Config, limit i
 
 // An exam has questions with their true answers, by context, and how they are scored.
 type exam struct {
-	list    []task.Example
-	groups  metric.Groups // questions of one context
-	script  metric.QAScript
-	metrics []string // that are wanted; none: those of the script
+	list   []task.Example
+	groups metric.Groups // questions of one context
+	script metric.QAScript
 }
 
 // exam reads the questions of records. Where the task names no metrics, the script is SQuAD 2's if some
 // question has no answer, else KorQuAD's if most letters of the contexts are Hangul, else SQuAD's.
 func (y *Yardstick) exam(list []Found) (*exam, error) {
-	x := &exam{metrics: data.TaskOf(y.Config.Objective).Metrics}
+	x := &exam{}
 	contexts := map[string]int{}
 	letters, hangul := 0, 0
 	for _, f := range list {
@@ -224,7 +223,7 @@ func (y *Yardstick) exam(list []Found) (*exam, error) {
 	if x.script == metric.SQuAD && 2*hangul > letters {
 		x.script = metric.KorQuAD
 	}
-	if named, ok := scriptOf(x.metrics); ok {
+	if named, ok := scriptOf(y.metrics()); ok {
 		x.script = named
 	}
 	return x, nil
@@ -242,22 +241,11 @@ func (x *exam) figures(answers []string) ([]metric.Figure, error) {
 	}
 	out := []metric.Figure{a.F1, a.ExactMatch}
 	for _, f := range []*metric.Figure{a.HasF1, a.HasExactMatch, a.NoAnswer} {
-		if f != nil && len(x.metrics) == 0 {
+		if f != nil {
 			out = append(out, *f)
 		}
 	}
-	if len(x.metrics) == 0 {
-		return out, nil
-	}
-	var some []metric.Figure
-	for _, name := range x.metrics {
-		k := slices.IndexFunc(out, func(f metric.Figure) bool { return f.Name == name })
-		if k < 0 {
-			return nil, fmt.Errorf("eval: %s beside metrics of another script: %s", name, strings.Join(x.metrics, ", "))
-		}
-		some = append(some, out[k])
-	}
-	return some, nil
+	return out, nil
 }
 
 // answers are the texts of what was found; none where that is likelier and may be.
@@ -297,10 +285,7 @@ func (questions) Validate(ctx context.Context, y *Yardstick, net *model.Network,
 	for _, f := range list {
 		loss += f.Nats / float64(len(list))
 	}
-	return &Validation{
-		Loss: metric.Number(loss), BitsPerByte: metric.Missing, Accuracy: metric.Missing, Metrics: map[string]float64{valAnswerF1: figures[0].Value},
-		Note: fmt.Sprintf("validation F1 %.3f", figures[0].Value), Scored: scored,
-	}, nil
+	return y.validation(loss, figures, valAnswerF1, scored)
 }
 
 // Score gives exact match and F1, with intervals over contexts, beside baselines on the same questions.

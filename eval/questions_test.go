@@ -40,14 +40,6 @@ func TestExam(t *testing.T) {
 	if answers := x.answers(list); answers[1] != "Berg" {
 		t.Errorf("answers of SQuAD 1 %q", answers)
 	}
-	x.script, x.metrics = metric.SQuAD2, []string{"squad2_exact_match"}
-	if figures, err = x.figures(answers); err != nil || len(figures) != 1 || figures[0].Name != "squad2_exact_match" {
-		t.Errorf("%v, %v", figures, err)
-	}
-	x.metrics = []string{"squad2_f1", "korquad_f1"}
-	if _, err = x.figures(answers); err == nil {
-		t.Error("metrics of two scripts")
-	}
 }
 
 // Answers have their places in characters, not bytes, of the context.
@@ -122,9 +114,5 @@ func TestTaggedLabels(t *testing.T) {
 	g.truth, g.predicted = [][]string{{"NOUN", "VERB", "NOUN"}}, [][]string{{"NOUN", "VERB", ""}}
 	if figures, err = g.figures(); err != nil || len(figures) != 1 || figures[0].Value != 2.0/3 {
 		t.Errorf("%+v, %v", figures, err)
-	}
-	g.metrics = []string{"entity_f1"}
-	if _, err = g.figures(); err == nil {
-		t.Error("entities of parts of speech")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"hone/data"
@@ -22,8 +23,9 @@ type Scorer interface {
 	Score(ctx context.Context, y *Yardstick, net, random *model.Network, beside []string) ([]metric.Evaluation, []metric.ByLabel, error)
 	// Validate scores a model during training, with bits per byte if bits is set.
 	Validate(ctx context.Context, y *Yardstick, net *model.Network, bits bool) (*Validation, error)
-	// Best gives the metric of validation that decides which checkpoint is the best.
-	Best(bits bool) (name string, higher bool)
+	// best gives the metric of checkpoints that decides which one is the best, by the metrics that a task
+	// lists, if any.
+	best(metrics []string, bits bool) string
 	// predicts says what is predicted of an example, one of labels where they are of a set; nil:
 	// nothing is.
 	predicts(labels []string) *predicted
@@ -80,6 +82,76 @@ func compare(out []metric.Evaluation, figures []metric.Figure, names []string, t
 	return nil
 }
 
+// Score gives the results of a model on a split, with those of the named baselines: of the metrics that the
+// task lists, in their order, or of all that suit its documents. random is the model of the baseline
+// random_init, or nil.
+func (y *Yardstick) Score(ctx context.Context, net, random *model.Network, beside []string) ([]metric.Evaluation, []metric.ByLabel, error) {
+	all, tables, err := ScorerOf(y.Config.Objective).Score(ctx, y, net, random, beside)
+	if err != nil {
+		return nil, nil, err
+	}
+	out, err := choose(y.metrics(), all, func(e metric.Evaluation) string { return e.Metric })
+	return out, tables, err
+}
+
+// choose gives those of a list that are listed by name, in that order; all: none is.
+func choose[T any](listed []string, all []T, name func(T) string) ([]T, error) {
+	if len(listed) == 0 {
+		return all, nil
+	}
+	var out []T
+	for _, wanted := range listed {
+		k := slices.IndexFunc(all, func(x T) bool { return name(x) == wanted })
+		if k < 0 {
+			e := &MetricError{Metric: wanted}
+			for _, x := range all {
+				e.Known = append(e.Known, name(x))
+			}
+			return nil, e
+		}
+		out = append(out, all[k])
+	}
+	return out, nil
+}
+
+// metrics are those that the task lists; none: all that suit.
+func (y *Yardstick) metrics() []string {
+	if t := data.TaskOf(y.Config.Objective); t != nil {
+		return t.Metrics
+	}
+	return nil
+}
+
+// A MetricError is the error of a metric that a task lists and that its documents do not have, as F1 of
+// entities where labels are none. It is a fault of the user's input (exit code 2).
+type MetricError struct {
+	Metric string
+	Known  []string // that they have
+}
+
+func (e *MetricError) Error() string {
+	return fmt.Sprintf("the metric %s is not for these documents and labels, which have %s", e.Metric, strings.Join(e.Known, ", "))
+}
+
+// Best gives the metric of checkpoints that decides which one is the best, of models of an objective: the
+// first one that the task lists, or that suits it. bits says that validation gives bits per byte.
+func Best(o data.Objective, bits bool) (name string, higher bool) {
+	var listed []string
+	if t := data.TaskOf(o); t != nil {
+		listed = t.Metrics
+	}
+	name = ScorerOf(o).best(listed, bits)
+	return name, !metric.LowerIsBetter(strings.TrimPrefix(name, valPrefix))
+}
+
+// first gives the name of the metric that is listed first; usual: none is.
+func first(listed []string, usual string) string {
+	if len(listed) == 0 {
+		return usual
+	}
+	return valPrefix + listed[0]
+}
+
 // A Validation has a model's results on the validation split during training; Missing where it
 // has none.
 type Validation struct {
@@ -89,23 +161,52 @@ type Validation struct {
 	Scored                      *metric.Scored
 }
 
-// Names of the metrics of a validation in checkpoints.
+// Names of the metrics of a validation in checkpoints: valPrefix and that of the metric.
 const (
-	valLoss        = "val_loss"
-	valBitsPerByte = "val_bits_per_byte"
-	valAccuracy    = "val_accuracy"
+	valPrefix      = "val_"
+	valLoss        = valPrefix + "loss"
+	valBitsPerByte = valPrefix + "bits_per_byte"
+	valAccuracy    = valPrefix + "accuracy"
 )
+
+// validation has the figures of a task. The most telling one is that which decides, or is called usual, the
+// first one.
+func (y *Yardstick) validation(loss float64, figures []metric.Figure, usual string, scored *metric.Scored) (*Validation, error) {
+	v := &Validation{
+		Loss: metric.Number(loss), BitsPerByte: metric.Missing, Accuracy: metric.Missing,
+		Metrics: map[string]float64{valLoss: loss}, Scored: scored,
+	}
+	for i, f := range figures {
+		value := f.Value
+		if math.IsNaN(value) { // not defined, as the correlation of equal predictions: nothing has been learned
+			value = 0
+		}
+		if v.Metrics[valPrefix+f.Name] = value; i == 0 {
+			v.Metrics[usual] = value
+		}
+	}
+	if acc, ok := v.Metrics[valAccuracy]; ok {
+		v.Accuracy = metric.Number(acc)
+	}
+	listed, err := choose(y.metrics(), figures, func(f metric.Figure) string { return f.Name })
+	if err != nil {
+		return nil, err
+	}
+	name := listed[0].Name
+	v.Note = fmt.Sprintf("validation %s %.3f", strings.ReplaceAll(name, "_", " "), v.Metrics[valPrefix+name])
+	return v, nil
+}
 
 // ofText has the methods that scorers of text without labels share.
 type ofText struct{}
 
 func (ofText) predicts([]string) *predicted { return nil }
 
-func (ofText) Best(bits bool) (name string, higher bool) {
+func (ofText) best(_ []string, bits bool) string {
 	if bits {
-		return valBitsPerByte, false
+		return valBitsPerByte
 	}
-	return valLoss, false
+	return valLoss
 }
 
 // Validate gives the loss of the objective, and for pairs of texts the accuracy of telling

@@ -38,7 +38,6 @@ func (spans) Score(ctx context.Context, y *Yardstick, net, _ *model.Network, bes
 		nats.add(list[i].Record, list[i].Nats)
 	}
 	match, loss := y.evaluation("hidden spans", "exact_match"), y.evaluation("hidden spans", "loss")
-	loss.LowerIsBetter = true
 	match.Scored, loss.Scored = scored, scored
 	if err := exact.score(&match); err != nil {
 		return nil, nil, err

@@ -207,7 +207,6 @@ func (d *Tagged) Labels(words, names []string) []string {
 type tagging struct {
 	words, truth, predicted [][]string
 	names                   []string
-	metrics                 []string // that are wanted; none: all
 }
 
 // figures are those that suit the labels: of entities, if they are tags of IOB2; of characters, if each
@@ -251,23 +250,12 @@ func (g *tagging) figures() ([]metric.Figure, error) {
 		return nil, err
 	}
 	out = append(out, acc)
-	if len(g.metrics) == 0 {
-		return out, nil
-	}
-	var some []metric.Figure
-	for _, name := range g.metrics {
-		k := slices.IndexFunc(out, func(f metric.Figure) bool { return f.Name == name })
-		if k < 0 {
-			return nil, fmt.Errorf("eval: %s is not for these labels: %s", name, strings.Join(g.names, ", "))
-		}
-		some = append(some, out[k])
-	}
-	return some, nil
+	return out, nil
 }
 
 // tagging reads the words and labels of documents, whose predictions are to follow.
 func (y *Yardstick) tagging(records []int64) (*tagging, error) {
-	g := &tagging{names: y.Config.Labels, metrics: data.TaskOf(y.Config.Objective).Metrics}
+	g := &tagging{names: y.Config.Labels}
 	for _, i := range records {
 		e, _, err := y.example(y.Split, i)
 		if err != nil {
@@ -298,11 +286,11 @@ func (y *Yardstick) tagWords(ctx context.Context, net *model.Network, progress f
 	return g, figures, list, y.scored(&y.Config, len(list), longer), err
 }
 
-func (tags) Best(bool) (name string, higher bool) { return valScore, true }
+func (tags) best(listed []string, _ bool) string { return first(listed, valScore) }
 
 // valScore is, in checkpoints, the first of the figures that suit the labels: F1 of entities, or the share
 // of right labels.
-const valScore = "val_score"
+const valScore = valPrefix + "score"
 
 func (tags) Validate(ctx context.Context, y *Yardstick, net *model.Network, _ bool) (*Validation, error) {
 	_, figures, list, scored, err := y.tagWords(ctx, net, nil)
@@ -313,15 +301,7 @@ func (tags) Validate(ctx context.Context, y *Yardstick, net *model.Network, _ bo
 	for _, d := range list {
 		nats, words = nats+d.Nats, words+d.Words
 	}
-	acc := figures[len(figures)-1].Value
-	v := &Validation{
-		Loss: metric.Number(nats / float64(words)), BitsPerByte: metric.Missing, Accuracy: metric.Missing,
-		Metrics: map[string]float64{valScore: figures[0].Value}, Note: fmt.Sprintf("validation %s %.3f", strings.ReplaceAll(figures[0].Name, "_", " "), figures[0].Value), Scored: scored,
-	}
-	if figures[len(figures)-1].Name == "accuracy" {
-		v.Accuracy = metric.Number(acc)
-	}
-	return v, nil
+	return y.validation(nats/float64(words), figures, valScore, scored)
 }
 
 // Score gives the figures of labels of words, beside baselines on the same documents.

@@ -50,7 +50,7 @@ func (text) Score(ctx context.Context, y *Yardstick, net, _ *model.Network, besi
 	if err != nil {
 		return nil, nil, err
 	}
-	e := &metric.Evaluation{Task: y.Split.Name + " text", Metric: "bits_per_byte", Estimate: value, LowerIsBetter: true,
+	e := &metric.Evaluation{Task: y.Split.Name + " text", Metric: "bits_per_byte", Estimate: value,
 		Items:  &metric.Items{Records: recordsOf(docs), Sums: nats, Sizes: bytes},
 		Scored: y.scored(&y.Config, len(docs), longer),
 	}
@@ -117,7 +117,7 @@ func (y *Yardstick) markov(ctx context.Context, docs []Document) (*metric.Evalua
 		mine[i], theirs[i] = d.Nats-d.End, m.Nats(y.Tokenizer.Encode(nil, r.Text))
 		characters[i] = utf8.RuneCountInString(r.Text)
 	}
-	e := &metric.Evaluation{Task: y.Split.Name + " characters", Metric: "bits_per_character", LowerIsBetter: true,
+	e := &metric.Evaluation{Task: y.Split.Name + " characters", Metric: "bits_per_character",
 		Items: &metric.Items{Records: recordsOf(docs), Sums: mine, Sizes: characters}}
 	b := metric.Baseline{Name: markov.Name}
 	if e.Estimate, err = metric.BitsPerByte(mine, characters, bootstrapSeed); err != nil {

@@ -29,7 +29,7 @@ func Brier(probabilities [][]float64, truth []int, groups Groups) (Figure, error
 			scores[i] += p * p
 		}
 	}
-	f := Figure{Name: "brier", LowerIsBetter: true, Definition: "mean of the squared distance of all probabilities from the true label's, from 0 to 2: scikit-learn's brier_score_loss with scale_by_half=False, lm-evaluation-harness's brier_score"}
+	f := Figure{Name: "brier", Definition: "mean of the squared distance of all probabilities from the true label's, from 0 to 2: scikit-learn's brier_score_loss with scale_by_half=False, lm-evaluation-harness's brier_score"}
 	f.mean(scores, groups)
 	return f, nil
 }

@@ -95,7 +95,7 @@ func ECE(confidence []float64, correct []bool, bins int, groups Groups) (Figure,
 			gap[i]++
 		}
 	}
-	f := Figure{Name: "ece", LowerIsBetter: true, Definition: fmt.Sprintf("expected calibration error in %d bins of equal width, each with its upper edge; the interval is the basic bootstrap's", bins)}
+	f := Figure{Name: "ece", Definition: fmt.Sprintf("expected calibration error in %d bins of equal width, each with its upper edge; the interval is the basic bootstrap's", bins)}
 	sums := make([]float64, bins)
 	f.estimate(len(confidence), groups, func(weight []int) float64 {
 		clear(sums)

@@ -8,11 +8,10 @@ type Evaluation struct {
 	Task   string
 	Metric string // accuracy, macro_f1, bits_per_byte, …
 	Estimate
-	Definition    string // what exactly Metric is, of a [Figure]
-	LowerIsBetter bool   // as of losses and bits per byte
-	Baselines     []Baseline
-	Items         *Items  // nil: not kept, as in report.json
-	Scored        *Scored // nil: not known
+	Definition string // what exactly Metric is, of a [Figure]
+	Baselines  []Baseline
+	Items      *Items  // nil: not kept, as in report.json
+	Scored     *Scored // nil: not known
 }
 
 // Items are an evaluation document by document: the figure is the sum of Sums for each of
@@ -60,7 +59,7 @@ func (e *Evaluation) Outcome(b *Baseline) Outcome {
 	if !(d.Lo <= d.Hi) || !Number(b.Value).Known() { // NaN too
 		return Unknown
 	}
-	if e.LowerIsBetter {
+	if LowerIsBetter(e.Metric) {
 		d.Lo, d.Hi = -d.Hi, -d.Lo
 	}
 	switch {
@@ -118,7 +117,7 @@ func Limits(e Estimate) [2]Number { return [2]Number{Number(e.Lo), Number(e.Hi)}
 func (e Evaluation) MarshalJSON() ([]byte, error) {
 	out := evaluation{Stage: e.Stage, Task: e.Task, Metric: e.Metric, Definition: e.Definition,
 		Value: Number(e.Value), CI95: Limits(e.Estimate), N: e.N, Better: "higher", Scored: e.Scored, Baselines: map[string]Number{}, Items: e.Items}
-	if e.LowerIsBetter {
+	if LowerIsBetter(e.Metric) {
 		out.Better = "lower"
 	}
 	for i := range e.Baselines {
@@ -139,8 +138,7 @@ func (e *Evaluation) UnmarshalJSON(text []byte) error {
 		return err
 	}
 	*e = Evaluation{Stage: in.Stage, Task: in.Task, Metric: in.Metric, Definition: in.Definition,
-		Estimate:      Estimate{Value: float64(in.Value), Lo: float64(in.CI95[0]), Hi: float64(in.CI95[1]), N: in.N},
-		LowerIsBetter: in.Better == "lower", Items: in.Items, Scored: in.Scored}
+		Estimate: Estimate{Value: float64(in.Value), Lo: float64(in.CI95[0]), Hi: float64(in.CI95[1]), N: in.N}, Items: in.Items, Scored: in.Scored}
 	for _, c := range in.Comparisons {
 		b := Baseline{Name: c.Baseline, Estimate: Estimate{Value: float64(c.Value), Lo: float64(c.CI95[0]), Hi: float64(c.CI95[1]), N: c.N}}
 		if c.Diff != nil && c.DiffCI95 != nil {

@@ -11,8 +11,7 @@ type Figure struct {
 	Name string // accuracy, macro_f1, bleu, …
 	// Definition says exactly what is computed: the reference that it equals, with its mode or
 	// signature, and what counts where items are tied or empty.
-	Definition    string
-	LowerIsBetter bool
+	Definition string
 	Estimate
 	// Scores are the figure item by item, where it is their mean; else nil.
 	Scores []float64
@@ -161,7 +160,7 @@ func effective(scores []float64, mean float64, groups Groups) float64 {
 
 // Evaluation gives the figure as a result on a task, of the documents that of describes.
 func (f *Figure) Evaluation(task string, of *Scored) Evaluation {
-	return Evaluation{Task: task, Metric: f.Name, Definition: f.Definition, Estimate: f.Estimate, LowerIsBetter: f.LowerIsBetter, Scored: of}
+	return Evaluation{Task: task, Metric: f.Name, Definition: f.Definition, Estimate: f.Estimate, Scored: of}
 }
 
 // Against gives g, the same metric of a baseline on the same items, for a comparison with f.

@@ -34,8 +34,8 @@ func Regress(truth, predicted []float64, groups Groups) (Regression, error) {
 	out := Regression{
 		Pearson:  Figure{Name: "pearson", Definition: "Pearson's correlation, scipy's pearsonr" + constant},
 		Spearman: Figure{Name: "spearman", Definition: "Spearman's rank correlation, scipy's spearmanr: equal numbers have the mean of their ranks" + constant},
-		MSE:      Figure{Name: "mse", Definition: "mean squared error", LowerIsBetter: true},
-		MAE:      Figure{Name: "mae", Definition: "mean absolute error", LowerIsBetter: true},
+		MSE:      Figure{Name: "mse", Definition: "mean squared error"},
+		MAE:      Figure{Name: "mae", Definition: "mean absolute error"},
 	}
 	a, b := centred(truth), centred(predicted)
 	out.Pearson.estimate(n, groups, func(weight []int) float64 { return correlation(a, b, weight) })

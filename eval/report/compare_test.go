@@ -15,7 +15,7 @@ import (
 func TestCompare(t *testing.T) {
 	run, _, _ := madeUp()
 	other := &Run{Recipe: "dna-mini", Stages: []Stage{{Name: "pretrain", WallSeconds: 60, Tokens: 9, Parameters: 7}, {Name: "text", WallSeconds: 2}},
-		Evaluations: []metric.Evaluation{{Stage: "pretrain", Task: "test characters", Metric: "bits_per_character", LowerIsBetter: true, Estimate: estimate(1.9, 1.8, 2, 5),
+		Evaluations: []metric.Evaluation{{Stage: "pretrain", Task: "test characters", Metric: "bits_per_character", Estimate: estimate(1.9, 1.8, 2, 5),
 			Baselines: []metric.Baseline{{Name: "markov", Estimate: estimate(1.95, 1.9, 2, 5), Diff: estimate(-.05, -.06, -.04, 5)}}}}}
 	c := Compare([]*Run{run, other}, []string{"runs/quickstart", "runs/dna"})
 	figures := 0

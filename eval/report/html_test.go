@@ -92,7 +92,7 @@ func madeUp() (*Run, []byte, []Sample) {
 	}
 	acc := metric.Wilson(correct, n)
 	run.Evaluations = []metric.Evaluation{
-		{Stage: "pretrain", Task: "validation text", Metric: "bits_per_byte", LowerIsBetter: true, Estimate: estimate(1.664, 1.631, 1.699, 794), Baselines: []metric.Baseline{
+		{Stage: "pretrain", Task: "validation text", Metric: "bits_per_byte", Estimate: estimate(1.664, 1.631, 1.699, 794), Baselines: []metric.Baseline{
 			{Name: "zstd_primed", Estimate: estimate(2.012, nan, nan, 794)},
 			{Name: "kneser_ney_5", Estimate: estimate(1.598, 1.562, 1.637, 794), Diff: estimate(.066, .051, .081, 794)}}},
 		{Stage: "finetune", Task: "test labels", Metric: "accuracy", Estimate: acc, Baselines: []metric.Baseline{
@@ -400,7 +400,7 @@ func TestUses(t *testing.T) {
 func TestResultOfTwoModels(t *testing.T) {
 	run := &Run{Stages: []Stage{{Name: "adamw", Kind: "pretrain"}, {Name: "muon", Kind: "pretrain"}}}
 	for name, v := range map[string]float64{"adamw": 2.2, "muon": 1.8} {
-		run.Evaluations = append(run.Evaluations, metric.Evaluation{Stage: name, Task: "validation text", Metric: "bits_per_byte", LowerIsBetter: true,
+		run.Evaluations = append(run.Evaluations, metric.Evaluation{Stage: name, Task: "validation text", Metric: "bits_per_byte",
 			Estimate: estimate(v, v-.1, v+.1, 50), Baselines: []metric.Baseline{{Name: "zstd_primed", Estimate: estimate(2, math.NaN(), math.NaN(), 50)}}})
 	}
 	slices.SortFunc(run.Evaluations, func(a, b metric.Evaluation) int { return strings.Compare(a.Stage, b.Stage) })

@@ -188,7 +188,7 @@ func TestOutcome(t *testing.T) {
 		{"no value", false, estimate(nan, nan, nan, 0), estimate(.5, .4, .6, 9), metric.Estimate{}, metric.Unknown},
 		{"no baseline", false, estimate(.7, .6, .8, 9), estimate(nan, nan, nan, 0), metric.Estimate{}, metric.Unknown},
 	} {
-		e := metric.Evaluation{Metric: "m", Estimate: c.own, LowerIsBetter: c.lower}
+		e := metric.Evaluation{Metric: map[bool]string{true: "mse", false: "spearman"}[c.lower], Estimate: c.own}
 		if got := e.Outcome(&metric.Baseline{Estimate: c.base, Diff: c.diff}); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, metric.Outcomes[got], metric.Outcomes[c.want])
 		}
@@ -224,7 +224,7 @@ func TestJSONRoundTrip(t *testing.T) {
 		Recipe: "quickstart", Seed: 1 << 63, Version: "v0.1", Machine: Machine{Kernels: "avx2", PeakFLOPs: metric.Missing},
 		Stages: []Stage{{Name: "pretrain", Kind: "pretrain", Steps: 3, TrainLoss: 2.5, ValLoss: metric.Missing, BitsPerByte: metric.Number(math.Inf(1)),
 			Trials: []Trial{{LearningRate: 1e-3, Curve: "pretrain/lr-0.001", Metric: "val_loss", Value: 2.5, Chosen: true}}}},
-		Evaluations: []metric.Evaluation{{Stage: "pretrain", Task: "lm", Metric: "bits_per_byte", Estimate: estimate(1.7, 1.65, 1.75, 800), LowerIsBetter: true,
+		Evaluations: []metric.Evaluation{{Stage: "pretrain", Task: "lm", Metric: "bits_per_byte", Estimate: estimate(1.7, 1.65, 1.75, 800),
 			Baselines: []metric.Baseline{{Name: "zstd_primed", Estimate: estimate(2.1, nan, nan, 800)},
 				{Name: "kneser_ney_5", Estimate: estimate(1.6, 1.5, 1.7, 800), Diff: estimate(.1, .05, .15, 800)}}}},
 		Classifications: []metric.ByLabel{{Task: "family", Labels: []string{"a<b", "c"}, Confusion: metric.Confusion{{3, 1}, {0, 2}},

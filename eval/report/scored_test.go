@@ -29,7 +29,7 @@ func TestScored(t *testing.T) {
 		run := &Run{
 			Recipe:      "r",
 			Stages:      []Stage{{Name: "model", Kind: "pretrain", Steps: 3, Validated: &c.of}},
-			Evaluations: []metric.Evaluation{{Stage: "model", Task: "text", Metric: "bits_per_byte", Estimate: estimate(1.8, 1.7, 1.9, 250), LowerIsBetter: true, Scored: &c.of}},
+			Evaluations: []metric.Evaluation{{Stage: "model", Task: "text", Metric: "bits_per_byte", Estimate: estimate(1.8, 1.7, 1.9, 250), Scored: &c.of}},
 		}
 		var text, page, file bytes.Buffer
 		if err := WriteText(&text, run); err != nil {

@@ -158,7 +158,7 @@ func (p *page) results() {
 func (p *page) result(group []*metric.Evaluation) result {
 	best := group[0]
 	better := func(a, b metric.Estimate) bool { // strictly
-		return metric.Number(a.Value).Known() && (!metric.Number(b.Value).Known() || a.Value != b.Value && (a.Value < b.Value) == best.LowerIsBetter)
+		return metric.Number(a.Value).Known() && (!metric.Number(b.Value).Known() || a.Value != b.Value && (a.Value < b.Value) == metric.LowerIsBetter(best.Metric))
 	}
 	for _, e := range group {
 		if better(e.Estimate, best.Estimate) {
@@ -170,7 +170,7 @@ func (p *page) result(group []*metric.Evaluation) result {
 	if best.Definition != "" {
 		r.Metric.What = strings.TrimSpace(r.Metric.What + " Computed as: " + best.Definition + ".")
 	}
-	if best.LowerIsBetter {
+	if metric.LowerIsBetter(best.Metric) {
 		r.Better = "Lower is better."
 	}
 	var note []string

@@ -163,14 +163,12 @@ func watched(c recipes.Console) func(title, unit string) (progress func(done, to
 
 // score gives the results of a model, under the name of its stage.
 func score(ctx context.Context, y *eval.Yardstick, stage string, net, random *model.Network, beside []string) ([]metric.Evaluation, []metric.ByLabel, error) {
-	figures, tables, err := eval.ScorerOf(y.Config.Objective).Score(ctx, y, net, random, beside)
+	figures, tables, err := y.Score(ctx, net, random, beside)
 	var lossy *eval.LossyError
 	var other *corpus.LabelsError
-	if errors.As(err, &lossy) || errors.As(err, &other) {
+	var unsuited *eval.MetricError
+	if errors.As(err, &lossy) || errors.As(err, &other) || errors.As(err, &unsuited) {
 		err = recipes.Input(err)
-	}
-	if t := data.TaskOf(y.Config.Objective); t != nil && len(t.Metrics) > 0 {
-		figures = slices.DeleteFunc(figures, func(e metric.Evaluation) bool { return !slices.Contains(t.Metrics, e.Metric) })
 	}
 	for i := range figures {
 		figures[i].Stage = stage

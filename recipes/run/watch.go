@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -135,6 +136,9 @@ func (h *watch) evaluate() trainer.Hook {
 			clock := startClock()
 			y := h.w.yardstick(h.corpus, h.corpus.Validation, h.s.EvalDocuments, evalConfig(h.w.r, h.s, h.corpus, h.corpus.Validation, h.w.tok))
 			v, err := eval.ScorerOf(y.Config.Objective).Validate(ctx, y, h.net, h.bits)
+			if other := (*eval.MetricError)(nil); errors.As(err, &other) {
+				err = recipes.Input(err)
+			}
 			if err != nil {
 				return err
 			}
