@@ -100,6 +100,12 @@ func (r *Recipe) readEarlier(text string) (map[string]any, error) {
 			}
 		}
 	}
+	// Before group was a key, documents were held out by their text alone.
+	for k, v := range keys {
+		if _, ok := raw[k]; !ok && strings.HasPrefix(k, "corpus.") && strings.HasSuffix(k, ".group") && v != "" {
+			keys[k] = "none: each text by itself"
+		}
+	}
 	// Before attention_dropout was a key, no family left out weights of attention.
 	if c := r.Model; c.Family != nil && c.SetDropout(0, 0.5) != nil {
 		for i := range o.Stages {

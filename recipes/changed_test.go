@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,6 +81,45 @@ func TestEarlierDropout(t *testing.T) {
 		list, err := r.Changed(strings.Replace(string(old), "dropout = 0.0", "dropout = 0.1", 1), false)
 		if got := strings.Join(list, ", "); err != nil || got != c.want {
 			t.Errorf("%s: %q, %v", c.file, got, err)
+		}
+	}
+}
+
+// Questions of one passage were once held out apart; other documents still are as they were.
+func TestEarlierGroups(t *testing.T) {
+	const text = `[task.qa]
+kind = %q
+source = "testdata"
+text = "question"
+text_pair = "context"
+%s
+validation = 0.1
+[[stage]]
+name = "tune"
+kind = "finetune"
+task = "qa"
+steps = 5
+learning_rate = 1e-3
+[model]
+model_type = "bert"
+`
+	for kind, of := range map[string]struct{ keys, want string }{
+		"question_answering":  {`answer = "answers"`, `corpus.qa.group ("context", was "none: each text by itself")`},
+		"pair_classification": {`label = "same"`, ""},
+	} {
+		r, err := parse("x.toml", fmt.Sprintf(text, kind, of.keys), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now, err := r.Resolved()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for old, want := range map[string]string{now: "", strings.Replace(now, "group = \"context\"\n", "", 1): of.want} {
+			list, err := r.Changed(old, false)
+			if got := strings.Join(list, ", "); err != nil || got != want {
+				t.Errorf("%s: %q, %v, want %q", kind, got, err, want)
+			}
 		}
 	}
 }

@@ -39,6 +39,7 @@ type Corpus struct {
 	// of the test.
 	Validation float64 `toml:"validation" doc:"share of the training split that is held out as the validation split; 0: none"`
 	Test       float64 `toml:"test" doc:"share of the training split that is held out as the test split; 0: none"`
+	Group      string  `toml:"group,omitempty" doc:"column by whose hash documents are held out, so that those of one value are in one split; \"\": the text, or what the task of a stage says"`
 	HoldOut    string  `toml:"hold_out,omitempty" doc:"what is held out: documents, by a hash of their text (hash), or the last characters of each file (end); \"\": hash"`
 }
 
@@ -74,8 +75,11 @@ func (c *Corpus) Read() source.Options {
 	return o
 }
 
+// UsualText is the column of the text of a corpus that names none.
+const UsualText = "text"
+
 func defaultCorpus() Corpus {
-	return Corpus{Text: "text", OnError: "fail", ScriptShare: 0.5, DedupThreshold: 0.8}
+	return Corpus{Text: UsualText, OnError: "fail", ScriptShare: 0.5, DedupThreshold: 0.8}
 }
 
 // Rules of cleaning; without any, the zero value.

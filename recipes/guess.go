@@ -24,12 +24,12 @@ func Guess(s task.Sample, kind, text, label string) (t *Task, why []string, err 
 	}
 	found, why := task.Guess(s, said, text, label)
 	c := &found.Columns
-	if found.Kind == nil || c.Text.Column == "" {
+	if found.Kind == nil || c.Text.Column+c.Words == "" || c.Words != "" && c.Label == "" {
 		return nil, why, Input(fmt.Errorf("what is the task of columns %s? (hint: --text and --label name columns, --task the kind, or the file of a task)", strings.Join(s.Columns, ", ")))
 	}
 	t = new(defaultTask())
 	t.Kind, t.Text, t.TextPair, t.Answer = found.Kind.Name, c.Text.Column, c.Pair.Column, c.Answer.Column
-	t.Label, t.LabelColumns, t.Choices = c.Label, c.LabelColumns, c.Choices
+	t.Words, t.Label, t.LabelColumns, t.Choices = c.Words, c.Label, c.LabelColumns, c.Choices
 	t.Baselines = slices.DeleteFunc(slices.Clone(found.Kind.Baselines), func(b string) bool {
 		return b == "random_init" || b == "word_overlap" && t.TextPair == "" || strings.HasPrefix(b, "lead_") || b == "word_dictionary"
 	})

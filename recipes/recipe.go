@@ -121,11 +121,14 @@ func (r *Recipe) taskCorpora() {
 		if !ok {
 			continue // a fault
 		}
-		if text := s.task.Spec.Text; text != "" && c.Text == defaultCorpus().Text {
+		if text := s.task.Spec.Text; text != "" && c.Text == UsualText {
 			c.Text = text
 		}
 		if label := s.task.Spec.Label; label != "" && c.Label == "" {
 			c.Label = label
+		}
+		if c.Group == "" && c.Validation+c.Test > 0 && c.HoldOut != HoldOutEnd {
+			c.Group = s.task.Spec.Group
 		}
 		r.Corpus[s.Corpus] = c
 	}

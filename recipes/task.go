@@ -44,6 +44,7 @@ type Task struct {
 	Answer         string       `toml:"answer,omitempty" doc:"name of the column with the text that text_to_text writes; of question_answering with its answers, a struct of the lists text and answer_start as SQuAD has it; its question is in text, its context in text_pair"`
 	Template       TaskTemplate `toml:"template,omitempty" doc:"templates that write texts of the columns of a document, in place of single columns"`
 
+	Group      string   `toml:"group,omitempty" doc:"column whose documents of one value are held out together by validation and test; \"\": of question_answering text_pair, so that the questions about a passage are in one split, else the text"`
 	Split      string   `toml:"split,omitempty" doc:"split of the documents that an evaluation scores"`
 	Validation float64  `toml:"validation,omitzero" doc:"share of the training split of source that is held out as the validation split; 0: none"`
 	Test       float64  `toml:"test,omitzero" doc:"share of the training split of source that is held out as the test split; 0: none"`
@@ -172,7 +173,7 @@ func (d *decoder) taskKeys(t *Task, at string) {
 		d.oneOf(at+"metrics", m, kind.Metrics)
 	}
 	given := map[string]bool{
-		"text_pair": t.TextPair != "" || t.Template.TextPair != "", "label": t.Label != "", "label_columns": len(t.LabelColumns) > 0,
+		"text": t.Text != "" || t.Template.Text != "", "text_pair": t.TextPair != "" || t.Template.TextPair != "", "label": t.Label != "", "label_columns": len(t.LabelColumns) > 0,
 		"words": t.Words != "", "choices": len(t.Choices) > 0, "answer": t.Answer != "" || t.Template.Answer != "",
 		"label_separator": t.LabelSeparator != "", "template.choice": t.Template.Choice != "",
 	}
@@ -252,7 +253,7 @@ func (t *Task) Compile() (*task.Task, error) {
 		Limits: task.Limits{Truncated: t.MaxTruncated, Overlap: t.MaxOverlap},
 		Columns: task.Columns{
 			Text: task.Part{Column: t.Text}, Pair: task.Part{Column: t.TextPair}, Answer: task.Part{Column: t.Answer},
-			Words: t.Words, Choices: t.Choices, Label: t.Label, LabelColumns: t.LabelColumns, Separator: t.LabelSeparator, FirstLabel: t.FirstLabel,
+			Words: t.Words, Choices: t.Choices, Label: t.Label, LabelColumns: t.LabelColumns, Separator: t.LabelSeparator, FirstLabel: t.FirstLabel, Group: t.Group,
 		},
 	}
 	if len(t.LabelColumns) > 0 {
@@ -365,7 +366,7 @@ func (r *Recipe) StageTask(s *Stage) *Task {
 		t = defaultTask()
 		t.Kind, t.Text, t.Label = learned.Kind.String(), c.Text, c.Label
 	}
-	t.Source, t.Reading, t.Validation, t.Test = "", Reading{}, 0, 0
+	t.Source, t.Reading, t.Validation, t.Test, t.Group = "", Reading{}, 0, 0, ""
 	return &t
 }
 

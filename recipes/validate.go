@@ -153,6 +153,9 @@ func (d *decoder) cleaning(c *Corpus, at string) {
 	if c.HoldOut == HoldOutEnd && c.Validation+c.Test == 0 {
 		d.fault(at+"hold_out", "nothing is held out: set validation, or test, to a share such as 0.1")
 	}
+	if c.Group != "" && (c.HoldOut == HoldOutEnd || c.Validation+c.Test == 0) {
+		d.fault(at+"group", "no documents are held out by a hash: set validation, or test, to a share such as 0.1")
+	}
 	if c.Source == corpus.GorootScheme && (!c.Rules().IsZero() || c.Validation != 0 || c.Test != 0 || c.HoldOut != "") {
 		d.fault(at+"source", "goroot: has its own cleaning and splits: leave these keys out, or clean what hone data convert makes of it")
 	}

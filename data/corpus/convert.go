@@ -102,6 +102,10 @@ type ConvertOptions struct {
 	Shares clean.Shares
 	// HoldEnds holds out the end of each file's text, instead of documents by a hash.
 	HoldEnds bool
+	// Group is the column that is hashed to hold documents out; "": the text.
+	Group string
+	// Words is a column of lists of words, which stand for the text of files without one.
+	Words string
 	// Rules for the texts of files: which are kept, and how they are normalised.
 	Rules clean.Rules
 	// MinLabel is the least number of documents, without duplicates, for which a package
@@ -481,13 +485,16 @@ func prepareCleaned(ctx context.Context, spec Spec, cacheDir string, progress fu
 	} else {
 		rest.Shares = clean.Shares{}
 	}
-	raw, err := Prepare(ctx, rest, cacheDir, progress)
+	raw, err := prepareWhole(ctx, rest, cacheDir, progress)
 	if err != nil {
 		return nil, err
 	}
 	defer raw.Close()
 	h := sha256.New()
 	fmt.Fprintf(h, "%d %s %q %q %q %+v %+v\n", cleanVersion, raw.Provenance.SHA256, spec.Text, spec.Label, spec.columns(), spec.Rules, spec.Shares)
+	if spec.Group != "" {
+		fmt.Fprintf(h, "group %q\n", spec.Group)
+	}
 	for _, s := range raw.Splits() {
 		for _, f := range s.files {
 			fmt.Fprintf(h, "%s %q %q\n", s.Name, cacheName(cacheDir, f.Path()), f.classes)
@@ -509,6 +516,7 @@ func prepareCleaned(ctx context.Context, spec Spec, cacheDir string, progress fu
 	}
 	rest = rest.renamed()
 	rest.Say = nil // it has been told
+	rest.Group = ""
 	c, err := openConverted(ctx, rest, dir, m, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%w (hint: remove %s, and it will be made anew)", err, dir)
@@ -532,7 +540,7 @@ func prepareCleaned(ctx context.Context, spec Spec, cacheDir string, progress fu
 }
 
 // cleanVersion is the version of the way in which rules are applied.
-const cleanVersion = 3
+const cleanVersion = 4
 
 // cleanCorpus writes a corpus after the rules and shares of a spec.
 func cleanCorpus(ctx context.Context, raw *Corpus, dir string, spec Spec, progress func(done, total int64)) error {
@@ -549,6 +557,12 @@ func cleanCorpus(ctx context.Context, raw *Corpus, dir string, spec Spec, progre
 			}
 			if f.label >= 0 && spec.Label != "" {
 				opt.Label = f.columns[f.label]
+			}
+			if f.group >= 0 {
+				opt.Group = f.columns[f.group]
+			}
+			if f.words >= 0 {
+				opt.Words = f.columns[f.words]
 			}
 		}
 	}

@@ -36,6 +36,7 @@ type Spec struct {
 
 	Messages string   // column of the dialogue, "": none
 	IDs      string   // column of the token ids, "": none
+	Words    string   // column of lists of words, which are the text of files without a column of it; "": none
 	Fields   []string // further columns
 
 	Read source.Options      // how the files are read
@@ -46,10 +47,12 @@ type Spec struct {
 	SHA256                                    string // that it must have; "": any
 
 	// Rules for the texts, and the shares of the training split that are held out:
-	// documents by a hash of their text, or the end of each file's text. With any of them,
-	// the corpus is converted once into the cache.
+	// documents by a hash of their text, or of the column Group, so that those of a value
+	// stay together; or the end of each file's text. With any of them, the corpus is converted
+	// once into the cache.
 	Rules    clean.Rules
 	Shares   clean.Shares
+	Group    string // "": the text
 	HoldEnds bool
 
 	converted map[string]string // names of columns in files of the cache that have another than in the original
@@ -99,6 +102,7 @@ type splitFile struct {
 	first                            int64
 	columns                          []string
 	text, label, path, messages, ids int
+	words, group                     int
 	fields                           int // the first of fieldNames
 	fieldNames                       []string
 	none                             string // see Corpus
@@ -144,6 +148,10 @@ func (f *splitFile) record(b *source.Batch, row int) (r Record) {
 	if f.text >= 0 {
 		text, ok := b.Text(f.text, row)
 		r.Text, r.Null = text, !ok
+	}
+	if f.words >= 0 {
+		words, ok := b.Words(f.words, row)
+		r.Text, r.Null = source.JoinWords(words), !ok
 	}
 	if f.label >= 0 {
 		if r.Label, r.HasLabel = labelAt(b, f.label, row); !r.HasLabel || r.Label == f.none {
@@ -268,9 +276,17 @@ func Prepare(ctx context.Context, spec Spec, cacheDir string, progress func(done
 			return nil, err
 		}
 	}
+	if spec.Shares == (clean.Shares{}) || spec.HoldEnds {
+		spec.Group = ""
+	}
 	if !spec.Rules.IsZero() || spec.Shares != (clean.Shares{}) && !spec.HoldEnds {
 		return prepareCleaned(ctx, spec, cacheDir, progress)
 	}
+	return prepareWhole(ctx, spec, cacheDir, progress)
+}
+
+// prepareWhole is Prepare without rules or shares of documents.
+func prepareWhole(ctx context.Context, spec Spec, cacheDir string, progress func(done, total int64)) (*Corpus, error) {
 	if spec.From != GorootScheme {
 		if m, err := readManifest(spec.From); err == nil {
 			if err := spec.fitsArrow(); err != nil {
@@ -338,6 +354,11 @@ func (spec *Spec) columns() []string {
 	list := []string{"path"}
 	for _, name := range append([]string{spec.Messages, spec.IDs}, spec.Fields...) {
 		if name != "" {
+			list = append(list, name)
+		}
+	}
+	for _, name := range []string{spec.Words, spec.Group} {
+		if name != "" && !slices.Contains(list, name) {
 			list = append(list, name)
 		}
 	}
@@ -528,7 +549,7 @@ func (s *Split) add(from sided, spec Spec, cache *source.Cache) error {
 	for column, names := range from.classes {
 		f.SetClasses(column, names)
 	}
-	sf := splitFile{File: f, classes: from.classes, first: s.rows, text: -1, label: -1, path: -1, messages: -1, ids: -1}
+	sf := splitFile{File: f, classes: from.classes, first: s.rows, text: -1, label: -1, path: -1, messages: -1, ids: -1, words: -1, group: -1}
 	take := func(name, usual string, at *int) {
 		if name == "" && f.Readable(usual) {
 			name = usual
@@ -539,14 +560,18 @@ func (s *Split) add(from sided, spec Spec, cache *source.Cache) error {
 		}
 	}
 	text := spec.Text
-	if text == "" && spec.Messages == "" && spec.IDs == "" {
-		text = "text" // one of the three there must be
+	if text == "" && spec.Messages == "" && spec.IDs == "" && spec.Words == "" {
+		text = "text" // one of the four there must be
 	}
 	take(text, "text", &sf.text)
 	take(spec.Label, "label", &sf.label)
 	take("", "path", &sf.path)
 	take(spec.Messages, "", &sf.messages)
 	take(spec.IDs, "", &sf.ids)
+	if sf.text < 0 {
+		take(cmp.Or(spec.converted[spec.Words], spec.Words), "", &sf.words)
+	}
+	take(cmp.Or(spec.converted[spec.Group], spec.Group), "", &sf.group)
 	sf.fields, sf.fieldNames = len(sf.columns), spec.Fields
 	for _, name := range spec.Fields {
 		sf.columns = append(sf.columns, cmp.Or(spec.converted[name], name))

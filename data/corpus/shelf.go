@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"hone/checkpoint/provenance"
 	"hone/data/source"
@@ -15,7 +16,7 @@ import (
 
 // shelfVersion is part of the names of converted files in the cache: raise it with every
 // change of what a conversion writes.
-const shelfVersion = 4
+const shelfVersion = 5
 
 // cacheName gives the name of a file in hashes. For a file in the cache it includes the
 // directory, which depends on its sources and how they were read.
@@ -95,7 +96,7 @@ func openShelved(ctx context.Context, spec Spec, files []sided, cacheDir string,
 		if o.TempDir == "" {
 			o.TempDir = cacheDir
 		}
-		opt := ConvertOptions{Text: spec.Text, Label: spec.Label, Columns: spec.columns(), Name: spec.Name, Read: o, Shares: spec.Shares, HoldEnds: spec.HoldEnds}
+		opt := ConvertOptions{Text: spec.Text, Label: spec.Label, Words: spec.Words, Columns: spec.columns(), Name: spec.Name, Read: o, Shares: spec.Shares, HoldEnds: spec.HoldEnds}
 		if err := convertFiles(ctx, files, dir, opt, nil, half(p.Bytes)); err != nil {
 			return nil, err
 		}
@@ -130,9 +131,13 @@ func openShelved(ctx context.Context, spec Spec, files []sided, cacheDir string,
 	return c, nil
 }
 
-// hasFields fails if a file lacks a column of spec.Fields: what is converted leaves it out.
+// hasFields fails if a file lacks a column of spec.Fields or Group: what is converted leaves it out.
 func hasFields(ctx context.Context, files []sided, spec Spec) error {
-	if len(spec.Fields) == 0 {
+	fields := spec.Fields
+	if spec.Group != "" {
+		fields = append(slices.Clone(fields), spec.Group)
+	}
+	if len(fields) == 0 {
 		return nil
 	}
 	tables, _, err := describe(ctx, files, spec.Read)
@@ -140,7 +145,7 @@ func hasFields(ctx context.Context, files []sided, spec Spec) error {
 		return err
 	}
 	for _, t := range tables {
-		for _, name := range spec.Fields {
+		for _, name := range fields {
 			if _, err := t.Column(name); err != nil {
 				return err
 			}

@@ -97,7 +97,14 @@ func convertFiles(ctx context.Context, files []sided, dir string, opt ConvertOpt
 	s.manifest.describe(opt, earlier)
 	// Held-out files come first: of two duplicates, the one in the training split is dropped.
 	slices.SortStableFunc(tables, func(a, b sidedTable) int { return int(b.side) - int(a.side) })
-	c := &conversion{opt: opt, shards: s, columns: columns, named: named, text: text, label: label}
+	held, err := heldBy(columns, text, opt)
+	if err != nil {
+		return fmt.Errorf("data: %s: %w", files[0].path, err)
+	}
+	c := &conversion{opt: opt, shards: s, columns: columns, named: named, text: text, label: label, words: -1, held: held}
+	if i, ok := named[opt.Words]; ok && text < 0 {
+		c.words = i
+	}
 	defer c.close()
 	if err := c.prepare(tables); err != nil {
 		return err
@@ -219,6 +226,8 @@ type conversion struct {
 	columns     []source.Column
 	named       map[string]int // columns by name
 	text, label int            // of columns, -1: none
+	words       int            // of columns, in place of the text where there is none; -1: none
+	held        int            // of columns: its hash decides what is held out; -1: the text's
 	filter      *clean.Filter  // nil: all stay as they are
 	index       *clean.Index   // nil: duplicates stay
 	files       []*source.File // of near duplicates, to read texts again; nil: no text
@@ -367,7 +376,13 @@ func (c *conversion) batch(b *source.Batch, from []int, side clean.Split, first 
 		}
 		to := side
 		if to == clean.Train && c.opt.Shares != (clean.Shares{}) {
-			to = c.opt.Shares.Assign(clean.Key(r.text))
+			key := r.text
+			if c.held >= 0 && from[c.held] >= 0 {
+				if value, ok := b.Text(from[c.held], row); ok { // what belongs to no group is one by itself
+					key = value
+				}
+			}
+			to = c.opt.Shares.Assign(clean.Key(key))
 		}
 		if c.filter != nil || c.opt.HoldEnds {
 			c.shards.splits[to].AppendText(b, row, from, c.text, r.text)
@@ -406,6 +421,10 @@ func (c *conversion) clean(b *source.Batch, from []int) {
 
 func (c *conversion) cleanText(b *source.Batch, from []int, row int) (r cleaned) {
 	if c.text < 0 {
+		if c.words >= 0 && from[c.words] >= 0 {
+			words, _ := b.Words(from[c.words], row)
+			r.text = source.JoinWords(words)
+		}
 		return r
 	}
 	ok := false
@@ -423,6 +442,27 @@ func (c *conversion) cleanText(b *source.Batch, from []int, row int) (r cleaned)
 		r.signature = c.index.Sign(r.text)
 	}
 	return r
+}
+
+// heldBy gives the column whose hash decides what is held out; -1: it is the text's.
+func heldBy(columns []source.Column, text int, opt ConvertOptions) (int, error) {
+	if opt.Shares == (clean.Shares{}) || opt.HoldEnds {
+		return -1, nil
+	}
+	if name := opt.Group; name != "" {
+		at := slices.IndexFunc(columns, func(c source.Column) bool { return c.Name == name })
+		if at < 0 {
+			return -1, fmt.Errorf("no column %q, whose values are held out together", name)
+		}
+		if at == text {
+			at = -1
+		}
+		return at, nil
+	}
+	if text >= 0 || opt.Words != "" {
+		return -1, nil
+	}
+	return slices.IndexFunc(columns, func(c source.Column) bool { return c.Messages() || c.IDs() }), nil
 }
 
 // arrange gives the columns of all tables, and the indices of the text and the label
@@ -454,7 +494,7 @@ func arrange(tables []sidedTable, opt ConvertOptions) (columns []source.Column, 
 	if label >= 0 && !columns[label].Scalar() {
 		label = -1
 	}
-	if opt.Text != "" || text < 0 && !slices.ContainsFunc(columns, func(c source.Column) bool { return c.Messages() || c.IDs() }) {
+	if opt.Text != "" || text < 0 && opt.Words == "" && !slices.ContainsFunc(columns, func(c source.Column) bool { return c.Messages() || c.IDs() }) {
 		want := opt.Text
 		if want == "" {
 			want = "text"

@@ -15,7 +15,7 @@ type Batch struct {
 	Rows    int
 	Bytes   int64 // decoded
 	columns []arrow.Array
-	classes [][]string // by column, nil: none
+	classes [][]string // by column, of its values or of the elements of its lists; nil: none
 	rows    *rowsOf    // of a scan of rows; else nil
 }
 
@@ -57,9 +57,24 @@ func (b *Batch) Text(col, row int) (text string, ok bool) {
 		if text = c.Value(row); names == nil {
 			return text, true
 		}
-	case array.ListLike, *array.Struct:
+	case array.ListLike:
+		if names != nil {
+			elements, lo, hi, _ := b.list(col, row)
+			classes := make([]*string, hi-lo)
+			one := Batch{columns: []arrow.Array{elements}, classes: [][]string{names}}
+			for i := range classes {
+				if name, ok := one.Text(0, lo+i); ok {
+					classes[i] = &name
+				}
+			}
+			j, err := json.Marshal(classes)
+			return string(j), err == nil // text never fails
+		}
 		j, err := json.Marshal(c.GetOneForMarshal(row))
 		return string(j), err == nil // no value of a readable type fails, but for NaN
+	case *array.Struct:
+		j, err := json.Marshal(c.GetOneForMarshal(row))
+		return string(j), err == nil
 	default:
 		text = c.ValueStr(row)
 	}
@@ -129,6 +144,25 @@ func (b *Batch) IDs(dst []int32, col, row int) (ids []int32, ok bool) {
 		dst = append(dst, int32(v))
 	}
 	return dst, true
+}
+
+// Words returns the texts of a list. ok is false where the value is null or contains a null. What is
+// no list is a text by itself.
+func (b *Batch) Words(col, row int) (words []string, ok bool) {
+	c, lo, hi, ok := b.list(col, row)
+	if !ok {
+		text, ok := b.Text(col, row)
+		return []string{text}, ok
+	}
+	one := Batch{columns: []arrow.Array{c}, classes: b.classes[col : col+1]}
+	for i := lo; i < hi; i++ {
+		text, ok := one.Text(0, i)
+		if !ok {
+			return nil, false
+		}
+		words = append(words, text)
+	}
+	return words, true
 }
 
 // Messages returns the turns of a dialogue. ok is false where the value is null

@@ -28,10 +28,20 @@ func (f *features) classes() map[string][]string {
 	all := map[string][]string{}
 	for column, raw := range f.Features {
 		var label struct {
-			Type  string `json:"_type"`
-			Names []string
+			Type    string `json:"_type"`
+			Names   []string
+			Feature json.RawMessage // of the elements of a list
 		}
-		if json.Unmarshal(raw, &label) == nil && label.Type == "ClassLabel" {
+		var list []json.RawMessage // as older versions have it
+		if json.Unmarshal(raw, &list) == nil && len(list) == 1 {
+			label.Feature = list[0]
+		} else if json.Unmarshal(raw, &label) != nil {
+			continue
+		}
+		if label.Feature != nil && json.Unmarshal(label.Feature, &label) != nil {
+			continue
+		}
+		if label.Type == "ClassLabel" {
 			all[column] = label.Names
 		}
 	}
@@ -138,11 +148,11 @@ func yamlString(s string) string {
 	return s
 }
 
-// SetClasses sets the names of the classes that the integers of a column stand for, if the
-// file has none.
+// SetClasses sets the names of the classes that the integers of a column, or of its lists, stand
+// for, if the file has none.
 func (t *Table) SetClasses(column string, names []string) {
 	for i := range t.Columns {
-		if c := &t.Columns[i]; c.Name == column && c.Scalar() && c.classes == nil {
+		if c := &t.Columns[i]; c.Name == column && (c.Scalar() || c.IDs()) && c.classes == nil {
 			c.classes = names
 		}
 	}

@@ -72,6 +72,12 @@ class_label:
 	check(map[string][]string{"label": label, "tone": tone, "topic": {"art"}})
 	write("dataset_infos.json", `{"a": {"features": {"topic": {"_type": "ClassLabel", "names": ["sports"]}, "tone": {"_type": "ClassLabel", "names": ["low", "high"]}}}}`)
 	check(map[string][]string{"label": label, "tone": tone}) // of topics they do not agree
+	write("dataset_info.json", `{"features": {"tags": {"feature": {"names": ["O", "B"], "_type": "ClassLabel"}, "length": -1, "_type": "Sequence"}, "old": [{"names": ["X"], "_type": "ClassLabel"}],
+		"deep": {"feature": {"feature": {"names": ["Y"], "_type": "ClassLabel"}, "_type": "List"}, "_type": "List"}, "texts": {"feature": {"dtype": "string", "_type": "Value"}, "_type": "List"}}}`)
+	check(map[string][]string{"label": label, "tone": tone, "tags": {"O", "B"}, "old": {"X"}}) // of lists, but not of lists of lists
+	if err := os.Remove(filepath.Join(dir, "dataset_info.json")); err != nil {
+		t.Fatal(err)
+	}
 	write("README.md", "no head\n"+card)
 	check(map[string][]string{"tone": tone, "topic": {"sports"}})
 }

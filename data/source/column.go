@@ -15,7 +15,7 @@ type Column struct {
 
 	arrow   arrow.DataType // of decoded values; nil: not read
 	carried arrow.DataType // of values that are copied from file to file; nil: as arrow
-	classes []string       // names of the values of an integer
+	classes []string       // names of the values of an integer, or of those in a list
 }
 
 // as returns a column of decoded values of a type.
@@ -59,10 +59,10 @@ func (c *Column) Readable() bool { return c.arrow != nil }
 // and a content.
 func (c *Column) Messages() bool { return c.arrow != nil && isMessages(c.arrow) }
 
-// IDs reports whether the values are lists of integers.
+// IDs reports whether the values are lists of integers that are no classes.
 func (c *Column) IDs() bool {
 	l, ok := c.arrow.(arrow.ListLikeType)
-	return ok && arrow.IsInteger(l.Elem().ID())
+	return ok && arrow.IsInteger(l.Elem().ID()) && c.classes == nil
 }
 
 func nested(t arrow.DataType) bool {

@@ -30,7 +30,11 @@ func Unite(tables []*Table, names ...string) []Column {
 			return
 		}
 		if c.classes != nil {
-			c.arrow, c.classes = arrow.BinaryTypes.String, nil // the names of classes
+			text := arrow.DataType(arrow.BinaryTypes.String) // the names of classes
+			if nested(c.arrow) {
+				text = arrow.ListOf(text)
+			}
+			c.arrow, c.classes = text, nil
 		}
 		i := slices.IndexFunc(all, func(a Column) bool { return a.Name == c.Name })
 		if i < 0 {
@@ -93,6 +97,17 @@ func copyValue(to array.Builder, b *Batch, col, row int, bytes *int) error {
 			to.AppendNull()
 		}
 		return nil
+	case *array.ListBuilder:
+		if names := b.classes[col]; names != nil && !isNull(c, row) {
+			elements, lo, hi, _ := b.list(col, row)
+			to.Append(true)
+			for i := lo; i < hi; i++ {
+				if err := copyValue(to.ValueBuilder(), &Batch{columns: []arrow.Array{elements}, classes: [][]string{names}}, 0, i, bytes); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
 	}
 	return copyArray(to, c, row, bytes)
 }

@@ -87,7 +87,7 @@ type arrowField struct {
 		signed bool
 	}
 	children []arrowField
-	classes  []string // names of the values of an int, of Hugging Face's ClassLabel
+	classes  []string // names of the values of an int, or of those in a list, of Hugging Face's ClassLabel
 }
 
 // kind names the type for messages: "utf8", "int64", "dictionary<utf8>".
@@ -157,11 +157,12 @@ func numberFields(fields []arrowField, next *int) {
 	}
 }
 
-// nameClasses gives the columns of integers the names of their classes.
+// nameClasses gives the columns of integers, and of lists of them, the names of their classes.
 func nameClasses(fields []arrowField, metadata string) {
 	classes := classNames(metadata)
 	for i := range fields {
-		if names, ok := classes[fields[i].name]; ok && fields[i].typ == typeInt {
+		c := Column{}.as(fields[i].decoded())
+		if names, ok := classes[fields[i].name]; ok && (fields[i].typ == typeInt || c.IDs()) {
 			fields[i].classes = names
 		}
 	}

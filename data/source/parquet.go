@@ -365,7 +365,7 @@ func (p *parquetReader) columns() []Column {
 		list[i] = Column{Name: n.name, Type: n.kind, Nullable: true}.as(n.typ)
 		if n.kind == "" {
 			list[i].Type = typeName(n.typ)
-			if arrow.IsInteger(n.typ.ID()) {
+			if arrow.IsInteger(n.typ.ID()) || list[i].IDs() {
 				list[i].classes = classes[n.name]
 			}
 		}

@@ -116,10 +116,18 @@ func classMetadata(columns []Column) *arrow.Metadata {
 		Names []string `json:"names"`
 		Type  string   `json:"_type"`
 	}
-	features := map[string]label{}
+	type list struct {
+		Feature label  `json:"feature"`
+		Type    string `json:"_type"`
+	}
+	features := map[string]any{}
 	for _, c := range columns {
-		if c.classes != nil {
-			features[c.Name] = label{c.classes, "ClassLabel"}
+		if c.classes == nil {
+			continue
+		}
+		one := label{c.classes, "ClassLabel"}
+		if features[c.Name] = one; nested(c.arrow) {
+			features[c.Name] = list{one, "List"}
 		}
 	}
 	if len(features) == 0 {

@@ -23,6 +23,7 @@ type Columns struct {
 	FirstLabel         int                // integer that stands for the first of the task's labels
 	LabelColumns       []string           // columns of 0 and 1, one for each label, which has the column's name
 	Separator          string             // between the labels of a text; "": the column has lists
+	Group              string             // column whose documents stay together where some are held out; "": see Read
 }
 
 // A Part is where a record has a text of its example: a column or, if there is a template, what
@@ -32,10 +33,14 @@ type Part struct {
 	Template *template.Template
 }
 
-// Read completes the Spec of a task: which columns of its corpus are read.
+// Read completes the Spec of a task: which columns of its corpus are read. Questions about one
+// context are held out together, unless another column is named.
 func (t *Task) Read() {
 	c, s := &t.Columns, &t.Spec
-	s.Fields = nil
+	s.Fields, s.Words, s.Group = nil, c.Words, c.Group
+	if s.Group == "" && t.Kind != nil && t.Kind.Reads == Passage {
+		s.Group = c.Pair.Column
+	}
 	add := func(names ...string) {
 		for _, name := range names {
 			if name != "" && !slices.Contains(s.Fields, name) {

@@ -17,7 +17,7 @@ type Sample struct {
 
 // kindsByColumns are the kinds that columns of a file tell of, those that need the most particular ones
 // first.
-var kindsByColumns = []*Kind{MultipleChoice, TextToText, MultiLabel, Regression, PairClassification, Classification}
+var kindsByColumns = []*Kind{TokenLabels, QuestionAnswering, MultipleChoice, TextToText, MultiLabel, Regression, PairClassification, Classification}
 
 // Guess makes a task of a sample: what its columns are by their names and values, and what is predicted.
 // kind, text and label are given where the user has said so; nil and "": not. The Kind of the task is nil
@@ -157,7 +157,7 @@ func (g *guesser) isText(column string) bool {
 // text finds the text by its name, or as the column with the longest texts.
 func (g *guesser) text() {
 	to := &g.to
-	if to.Text.Column != "" {
+	if to.Text.Column != "" || to.Words != "" {
 		return
 	}
 	taken := slices.Concat([]string{to.Label, to.Pair.Column, to.Answer.Column}, to.LabelColumns, to.Choices)

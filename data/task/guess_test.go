@@ -34,6 +34,8 @@ func TestGuess(t *testing.T) {
 	half := func(i int) any { return int64(i % 2) }
 	third := func(i int) any { return float64(i) / 3 }
 	lists := func(i int) any { return json.RawMessage(fmt.Sprintf(`["a", "b%d"]`, i)) }
+	ragged := func(i int) any { return json.RawMessage([]string{`["a"]`, `["a", "b"]`, `[]`}[i%3]) }
+	span := func(i int) any { return json.RawMessage(`{"text": ["a"], "answer_start": [0]}`) }
 	for _, c := range []struct {
 		columns []string
 		value   func(string, int) any
@@ -56,6 +58,12 @@ func TestGuess(t *testing.T) {
 			Columns{Text: Part{Column: "ctx"}, Choices: []string{"ending0", "ending1", "ending2", "ending3"}, Label: "label"}, "label says which is right"},
 		{[]string{"question", "choices", "answer"}, with(map[string]func(int) any{"choices": lists, "answer": half}), nil, MultipleChoice,
 			Columns{Text: Part{Column: "question"}, Choices: []string{"choices"}, Label: "answer"}, "the columns choices are choices"},
+		{[]string{"id", "tokens", "ner_tags"}, with(map[string]func(int) any{"tokens": lists, "ner_tags": lists}), nil, TokenLabels,
+			Columns{Words: "tokens", Label: "ner_tags"}, "kind token_labels: tokens has lists of words, and ner_tags as many labels"},
+		{[]string{"text", "tokens", "labels"}, with(map[string]func(int) any{"tokens": lists, "labels": ragged}), nil, MultiLabel,
+			Columns{Text: Part{Column: "text"}, Label: "labels"}, "kind multi_label: labels has lists"},
+		{[]string{"title", "context", "question", "answers"}, with(map[string]func(int) any{"answers": span}), nil, QuestionAnswering,
+			Columns{Text: Part{Column: "question"}, Pair: Part{Column: "context"}, Answer: Part{Column: "answers"}}, "answers has answers to question in context"},
 		{[]string{"en", "de"}, text, TextToText, TextToText,
 			Columns{Text: Part{Column: "en"}, Answer: Part{Column: "de"}}, "de is written for en: there are two columns"},
 		{[]string{"question", "answer"}, with(map[string]func(int) any{"answer": half}), TextToText, TextToText,

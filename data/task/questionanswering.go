@@ -1,6 +1,7 @@
 package task
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -19,6 +20,7 @@ var QuestionAnswering = &Kind{
 	Metrics:   []string{"squad_f1", "squad_exact_match", "squad2_f1", "squad2_exact_match", "korquad_f1", "korquad_exact_match"},
 	Baselines: []string{"sliding_window", "random_init"},
 	example:   readAnswers,
+	guess:     (*guesser).questions,
 }
 
 // A Span is an answer: a part of the context, in bytes.
@@ -74,4 +76,14 @@ func byteOf(text string, n int) int {
 		n--
 	}
 	return -1
+}
+
+// questions finds questions about contexts by SQuAD's columns.
+func (g *guesser) questions() (why string, ok bool) {
+	c := &g.to
+	question, context, answers := cmp.Or(c.Text.Column, g.first("question")), g.first("context", "passage"), g.first("answers")
+	if ok = question != "" && context != "" && answers != "" && c.Label == "" && !g.lists(answers); ok {
+		c.Text.Column, c.Pair.Column, c.Answer.Column = question, context, answers
+	}
+	return fmt.Sprintf("%s has answers to %s in %s", answers, question, context), ok
 }

@@ -1,6 +1,7 @@
 package task
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -18,6 +19,7 @@ var TokenLabels = &Kind{
 	Metrics:   []string{"entity_f1", "entity_f1_iob2", "entity_macro_f1_iob2", "klue_entity_macro_f1", "klue_char_macro_f1", "accuracy"},
 	Baselines: []string{"frequent_label", "random_init"},
 	example:   readWords,
+	guess:     (*guesser).words,
 }
 
 // readWords gives the words and the label of each. Tags of entities of any of the schemes IOB1, IOB2 and
@@ -100,4 +102,28 @@ func IOB2(labels []string) []string {
 		before, inside = kind, prefix != 'E' && prefix != 'S'
 	}
 	return out
+}
+
+// words finds words and their labels: two columns of lists that are as long in every row. Where the user
+// has said the kind, what is wrong with them is said of their rows.
+func (g *guesser) words() (why string, ok bool) {
+	c := &g.to
+	words := cmp.Or(c.Text.Column, g.first("tokens", "words", "token", "word", "forms", "form"))
+	label := cmp.Or(c.Label, g.first("ner_tags", "tags", "ner", "labels", "label", "bio", "pos_tags", "upos", "pos", "chunk_tags"))
+	if ok = words != "" && label != "" && (g.said || g.lists(words) && g.lists(label) && g.together(words, label)); ok {
+		c.Text.Column, c.Words, c.Label = "", words, label
+	}
+	return fmt.Sprintf("%s has lists of words, and %s as many labels", words, label), ok
+}
+
+// together says that two columns have lists of as many elements each in every row that has both.
+func (g *guesser) together(a, b string) bool {
+	for _, r := range g.Rows {
+		x, has, err := list(r[a], a)
+		y, both, errY := list(r[b], b)
+		if err != nil || errY != nil || has && both && len(x) != len(y) {
+			return false
+		}
+	}
+	return true
 }

@@ -22,10 +22,14 @@ func openCorpora(ctx context.Context, r *recipes.Recipe, o Options) (map[string]
 	for _, name := range slices.Sorted(maps.Keys(r.Corpus)) {
 		c := r.Corpus[name]
 		b := o.Bar("reading corpus "+name, "bytes")
+		fields, words := columnsOf(r, name)
+		if words != "" && c.Text == recipes.UsualText { // which a file of words need not have
+			c.Text = ""
+		}
 		corpus, err := corpus.Prepare(ctx, corpus.Spec{
-			From: c.Source, Text: c.Text, Label: c.Label, Fields: fieldsOf(r, name), Read: c.Read(), Say: o.Say,
+			From: c.Source, Text: c.Text, Label: c.Label, Fields: fields, Words: words, Read: c.Read(), Say: o.Say,
 			Name: name, Source: c.Origin, Licence: c.Licence, Consent: c.Consent, Collected: c.Collected, SHA256: c.SHA256,
-			Rules: c.Rules(), Shares: clean.Shares{Validation: c.Validation, Test: c.Test}, HoldEnds: c.HoldOut == recipes.HoldOutEnd,
+			Rules: c.Rules(), Shares: clean.Shares{Validation: c.Validation, Test: c.Test}, Group: c.Group, HoldEnds: c.HoldOut == recipes.HoldOutEnd,
 		}, o.Cache, recipes.Progress(b))
 		b.Close()
 		if err != nil {

@@ -2,6 +2,7 @@ package run
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -93,6 +94,9 @@ func Finetune(ctx context.Context, f Finetuner, o Options) (*Finetuning, error) 
 	default:
 		say("a tenth of the documents is held out to test the model: there is no such split (key test)")
 	}
+	if group := compiled.Spec.Group; group != "" && t.Validation+t.Test > 0 {
+		say("documents of one %s are held out together (key group)", group)
+	}
 	m, err := readable(dir, compiled.Kind)
 	if err != nil {
 		return nil, recipes.Input(err)
@@ -130,17 +134,22 @@ func held(info *corpus.Info) (shares [2]float64) {
 // sample reads some documents with all their columns.
 func sample(ctx context.Context, file string, info *corpus.Info, o Options) (s task.Sample, err error) {
 	s.Columns = info.Columns
-	text := ""
+	text, words := "", ""
 	for _, c := range info.Columns {
-		if strings.Contains(info.Types[c], "utf8") && !strings.Contains(info.Types[c], "<") {
-			text = c
-			break
+		switch t := info.Types[c]; {
+		case strings.Contains(t, "utf8") && !strings.Contains(t, "<"):
+			text = cmp.Or(text, c)
+		case strings.Contains(t, "list<") && strings.Contains(t, "utf8"):
+			words = cmp.Or(words, c)
 		}
 	}
-	if text == "" {
+	if text == "" && words == "" {
 		return s, fmt.Errorf("%s has no column of texts: its columns are %s", file, strings.Join(info.Columns, ", "))
 	}
-	c, err := corpus.Prepare(ctx, corpus.Spec{From: file, Text: text, Fields: info.Columns, Say: o.Say}, o.Cache, nil)
+	if text != "" {
+		words = ""
+	}
+	c, err := corpus.Prepare(ctx, corpus.Spec{From: file, Text: text, Words: words, Fields: info.Columns, Say: o.Say}, o.Cache, nil)
 	if err != nil {
 		return s, err
 	}
@@ -178,7 +187,11 @@ func sizes(ctx context.Context, m *pretrained.Model, t *task.Task, c *corpus.Cor
 		}
 	}
 	longest := cfg.T
-	for z.length = 32; ; z.length *= 2 {
+	z.length = 32
+	if t.Kind.Reads == task.Passage { // windows of a context want room for it
+		z.length = 384
+	}
+	for ; ; z.length *= 2 {
 		z.length = min(z.length, longest)
 		cfg.T, cfg.BatchSize = z.length, 1
 		n, err := data.Count(ctx, cfg)

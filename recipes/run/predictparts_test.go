@@ -67,7 +67,7 @@ func TestPredictPartsSameBits(t *testing.T) {
 			}
 			data, in, taskFile := filepath.Join(dir, "data.jsonl"), filepath.Join(dir, "in.jsonl"), filepath.Join(dir, "task.toml")
 			writeFile(t, data, []byte(strings.Join(lines, "")))
-			writeFile(t, taskFile, fmt.Appendf(nil, "kind = %q\nsource = %q\nvalidation = 0.2\ntest = 0.1\n%s\n", c.kind, data, c.keys))
+			writeFile(t, taskFile, fmt.Appendf(nil, "kind = %q\nsource = %q\nvalidation = 0.4\n%s\n", c.kind, data, c.keys))
 			o := Options{Console: quiet()}
 			o.Dir, o.Cache = filepath.Join(dir, "run"), filepath.Join(dir, "cache")
 			r, err := parsed("x.toml", fmt.Sprintf(tinyTask, taskFile), nil)

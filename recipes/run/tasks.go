@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -14,14 +15,16 @@ import (
 	"hone/trainer/model"
 )
 
-// fieldsOf are the columns of a corpus that the tasks of stages read, beside its text and label.
-func fieldsOf(r *recipes.Recipe, name string) (fields []string) {
+// columnsOf are the columns of a corpus that the tasks of stages read, beside its text and label,
+// and of these the one that has words in place of a text; "": none.
+func columnsOf(r *recipes.Recipe, name string) (fields []string, words string) {
 	for i := range r.Stages {
 		s := &r.Stages[i]
 		for _, t := range tasksOf(r, s) {
 			if !slices.Contains(s.Sources(), name) {
 				continue
 			}
+			words = cmp.Or(words, t.Spec.Words)
 			for _, f := range t.Needs(r.Corpus[name].Text) {
 				if !slices.Contains(fields, f) {
 					fields = append(fields, f)
@@ -29,7 +32,7 @@ func fieldsOf(r *recipes.Recipe, name string) (fields []string) {
 			}
 		}
 	}
-	return fields
+	return fields, words
 }
 
 // tasksOf are the tasks by which a stage reads its corpus: its own, or those that its models have
