@@ -34,6 +34,8 @@ type Corpus struct {
 	Dedup          string   `toml:"dedup" doc:"duplicates that are left out of training: exact, or near ones too; \"\": none"`
 	DedupThreshold float64  `toml:"dedup_threshold" doc:"Jaccard similarity of word 3-grams from which on texts are near duplicates"`
 
+	ExamplesPerLabel int `toml:"examples_per_label,omitempty" unit:"documents" doc:"documents of each label that the training split has, drawn by the recipe's seed, for training and baselines alike; 0: all"`
+
 	// Shares of the training split to hold out: documents by a hash of their text, or where
 	// hold_out = "end" the last characters of each file, those of validation before those
 	// of the test.

@@ -35,6 +35,7 @@ func (d *decoder) validate(r *Recipe) {
 		d.sourceExists(at+".source", c.Source, c.Origin)
 		d.oneOf(at+".on_error", c.OnError, onErrors)
 		d.reading(c.Read(), at+".")
+		d.positive(at+".examples_per_label", c.ExamplesPerLabel, 0)
 		if c.Collected != "" && !slices.ContainsFunc([]string{"2006", "2006-01", time.DateOnly}, func(layout string) bool {
 			_, err := time.Parse(layout, c.Collected)
 			return err == nil
@@ -184,6 +185,11 @@ func (d *decoder) checkStage(r *Recipe, i int, corpora []string) {
 	d.oneOf(at+"kind", s.Kind, stageKinds)
 	if len(s.Mixture) > 0 {
 		d.mixture(s, at, corpora)
+		for _, m := range s.Mixture {
+			if r.Corpus[m.Corpus].ExamplesPerLabel > 0 {
+				d.fault("corpus."+m.Corpus+".examples_per_label", "stage %s mixes it with other corpora, of which all documents are read: leave the key out", s.Name)
+			}
+		}
 	} else {
 		d.oneOf(at+"corpus", s.Corpus, corpora)
 		if s.MixtureBy != "" {

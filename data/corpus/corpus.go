@@ -83,6 +83,7 @@ type Split struct {
 	SHA256    string // of its files, as they are read; names and places have no part in it
 	files     []splitFile
 	rows      int64
+	only      []int64 // the records that there are, by their numbers in the files; nil: all
 	labelled  int64
 	textBytes int64  // counted by a conversion; 0: not counted
 	origin    string // of files in the cache: what they were converted from
@@ -120,6 +121,7 @@ func (s *Split) Record(i int64) (Record, error) {
 	if i < 0 || i >= s.rows {
 		return Record{}, fmt.Errorf("data: %s: record %d of %d", s.Name, i, s.rows)
 	}
+	i = s.inFiles(i)
 	f := s.file(i)
 	b, row, err := f.Row(i - f.first)
 	if err != nil {
@@ -130,11 +132,23 @@ func (s *Split) Record(i int64) (Record, error) {
 
 // Where says for messages where record i is.
 func (s *Split) Where(i int64) string {
-	if s.origin != "" || i < 0 || i >= s.rows {
+	inside := i >= 0 && i < s.rows
+	if inside {
+		i = s.inFiles(i)
+	}
+	if s.origin != "" || !inside {
 		return fmt.Sprintf("%s: record %d of split %s", s.origin, i, s.Name)
 	}
 	f := s.file(i)
 	return fmt.Sprintf("%s: record %d", f.Path(), i-f.first)
+}
+
+// inFiles gives the number of record i in the files.
+func (s *Split) inFiles(i int64) int64 {
+	if s.only == nil {
+		return i
+	}
+	return s.only[i]
 }
 
 // file gives the file of a record.

@@ -50,6 +50,9 @@ func openCorpora(ctx context.Context, r *recipes.Recipe, o Options) (map[string]
 			}
 		}
 	}
+	if err := drawFew(ctx, r, corpora, o.Say); err != nil {
+		return nil, recipes.Input(err)
+	}
 	if t := r.Tokenizer; t.File == "" && t.Kind != "byte" {
 		if c := corpora[t.Corpus]; c.Train == nil || c.Train.Rows() == 0 {
 			return nil, recipes.Input(fmt.Errorf("tokenizer: corpus %s has no documents in split train to train it on: it has %s", t.Corpus, describeSplits(c)))

@@ -69,6 +69,45 @@ func surveyTasks(ctx context.Context, r *recipes.Recipe, corpora map[string]*cor
 	return nil
 }
 
+// drawFew leaves in training splits the few documents of each label that recipes ask for.
+func drawFew(ctx context.Context, r *recipes.Recipe, corpora map[string]*corpus.Corpus, say func(string)) error {
+	for _, name := range slices.Sorted(maps.Keys(corpora)) {
+		n, c := r.Corpus[name].ExamplesPerLabel, corpora[name]
+		if n == 0 || c.Train == nil {
+			continue
+		}
+		label := func(r *corpus.Record) (string, bool, error) { return r.Label, r.HasLabel, nil }
+		for i := range r.Stages {
+			if !slices.Contains(r.Stages[i].Sources(), name) {
+				continue
+			}
+			for _, t := range tasksOf(r, &r.Stages[i]) {
+				if t.Kind.Labels != task.OneOf {
+					return fmt.Errorf("corpus %s: examples_per_label: documents of %s do not have one label each", name, t.Kind)
+				}
+				label = func(r *corpus.Record) (string, bool, error) {
+					e, err := t.Example(r)
+					return e.Label, e.HasLabel && !e.Null, err
+				}
+			}
+		}
+		all := c.Train.Rows()
+		fewer, err := c.FewOfEach(ctx, n, uint64(r.Seed), label)
+		if err != nil {
+			return fmt.Errorf("corpus %s: %w", name, err)
+		}
+		if c.Train.Rows() == 0 {
+			return fmt.Errorf("corpus %s: examples_per_label: no document of split train has a label (hint: label names the column)", name)
+		}
+		note := fmt.Sprintf("corpus %s: training has %d of its %d documents, %d of each label, drawn by seed %d", name, c.Train.Rows(), all, n, r.Seed)
+		if len(fewer) > 0 {
+			note += fmt.Sprintf("; %s, and %d labels in all, have fewer", fewer[0], len(fewer))
+		}
+		say(note)
+	}
+	return nil
+}
+
 // surveyTask reads the examples of a task in all splits of a corpus. s is the stage that trains or
 // evaluates by it; nil: none.
 func surveyTask(ctx context.Context, t *task.Task, c *corpus.Corpus, s *recipes.Stage, say func(string)) error {
