@@ -78,6 +78,11 @@ func (m *Memory) Upload(c Class, offset int, data []byte) error {
 	return m.dev.Upload(part, data)
 }
 
+// Set is Upload of numbers.
+func Set[N Number](m *Memory, c Class, offset int, data []N) error {
+	return m.Upload(c, offset, bytesOf(data))
+}
+
 // Download copies from an offset of a shared arena into data.
 func (m *Memory) Download(c Class, offset int, data []byte) error {
 	part, err := m.part(c, offset, len(data))
