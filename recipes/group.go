@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"hone/data/task"
 )
 
 // A group is the keys that some stages have: a struct within Stage.
@@ -16,9 +18,23 @@ type group struct {
 // groups are those of Stage, in its order.
 func groups() (list []group) {
 	for f := range fields(reflect.TypeFor[Stage]()) {
-		if f.Anonymous {
-			list = append(list, group{f.Name, strings.Fields(f.Tag.Get("of"))})
+		if !f.Anonymous {
+			continue
 		}
+		g := group{name: f.Name}
+		for of := range strings.FieldsSeq(f.Tag.Get("of")) {
+			key, follows := strings.CutPrefix(of, "finetune+")
+			if !follows {
+				g.of = append(g.of, of)
+				continue
+			}
+			for _, k := range task.Kinds {
+				if k.Follows(key) {
+					g.of = append(g.of, "finetune/"+k.Name)
+				}
+			}
+		}
+		list = append(list, g)
 	}
 	return list
 }

@@ -11,7 +11,8 @@ import (
 
 // A Stage is one step of the way. Its keys come in groups; which of them a stage has follows
 // from its kind and its objective: the tag of names kinds, or kind/objective, and a group
-// without it is of all. Groups that a stage does not have are zero.
+// without it is of all; finetune+KEY are the kinds of tasks that follow KEY. Groups that a stage does not have
+// are zero.
 type Stage struct {
 	Common
 	Training    `of:"pretrain finetune"`
@@ -20,7 +21,7 @@ type Stage struct {
 	Masking     `of:"pretrain/masked"`
 	Permuting   `of:"pretrain/permutation"`
 	Corruption  `of:"pretrain/span_corruption"`
-	Targets     `of:"pretrain/span_corruption finetune/text_to_text"`
+	Targets     `of:"pretrain/span_corruption finetune+max_target_length"`
 	Tasked      `of:"finetune evaluate"`
 	Finetuning  `of:"finetune"`
 	Stopping    `of:"finetune"`

@@ -365,10 +365,10 @@ func TestTextIsEscaped(t *testing.T) {
 func TestUses(t *testing.T) {
 	accuracy := metric.Number(.9)
 	run := &Run{Recipe: "r", Stages: []Stage{
-		{Name: "own", Checkpoint: "c", Architecture: "LlamaForSequenceClassification", ValAccuracy: &accuracy, BitsPerByte: metric.Missing},
+		{Name: "own", Checkpoint: "c", Architecture: "LlamaForSequenceClassification", ValAccuracy: &accuracy, BitsPerByte: metric.Missing, TaskFile: "kind = \"a\"\nsource = \"b\""},
 		{Name: "spans", Checkpoint: "c", Architecture: "T5ForConditionalGeneration", BitsPerByte: metric.Missing},
 		{Name: "masked", Checkpoint: "c", Architecture: "BertForMaskedLM", BitsPerByte: metric.Missing},
-		{Name: "palm", Checkpoint: "c", Architecture: "PaLMForCausalLM", BitsPerByte: 2},
+		{Name: "palm", Checkpoint: "c", Architecture: "PaLMForCausalLM", BitsPerByte: 2, TaskFile: "kind = \"c\""},
 		{Name: "labels", Kind: "evaluate"},
 	}}
 	var commands []string

@@ -88,6 +88,7 @@ type Stage struct {
 	Checkpoint      string         `json:"checkpoint"`              // relative to the run directory
 	Architecture    string         `json:"architecture,omitempty"`  // the checkpoint's class in transformers
 	Task            string         `json:"task,omitempty"`          // built in, and of the stage's corpus: hone eval scores the checkpoint on it
+	TaskFile        string         `json:"task_file,omitempty"`     // of a task by which hone eval scores it on other texts
 	Parameters      int64          `json:"parameters,omitempty"`
 	BestStep        int            `json:"best_step,omitempty"` // of the checkpoint
 	Stopped         string         `json:"stopped,omitempty"`   // why training ended before the last step asked for; "": it did not

@@ -322,9 +322,9 @@ func (r *Run) Uses(dir string, samples []Sample) []Use {
 		}
 		if s.Task != "" {
 			evaluate.Lines = append(evaluate.Lines, "hone eval "+at+" --task "+s.Task)
-		} else if kind := taskKind(s); kind != "" {
+		} else if s.TaskFile != "" {
 			programs = append(programs, Use{What: "Evaluate it on texts of your own: with this in task.toml, hone eval " + at + " --task task.toml", Program: true,
-				Lines: []string{`kind = "` + kind + `"`, `source = "texts.jsonl"  # with columns text` + map[bool]string{true: " and label"}[kind == "classification"], `split = "train"  # the split of a file whose name says none`}})
+				Lines: strings.Split(s.TaskFile, "\n")})
 		}
 		export.Lines = append(export.Lines, "hone export "+at+" "+ShellQuote(exported))
 		if lines := program(s.Architecture, exported, prompt); lines != nil {
@@ -334,17 +334,6 @@ func (r *Run) Uses(dir string, samples []Sample) []Use {
 	write.What, evaluate.What, export.What = "Continue a text", "Evaluate it on held-out texts", "Export it for transformers and other tools"
 	list := slices.DeleteFunc([]Use{write, evaluate, export}, func(u Use) bool { return len(u.Lines) == 0 })
 	return append(list, programs...)
-}
-
-// taskKind is the kind of task that the model of a stage can be evaluated on; "": none.
-func taskKind(s *Stage) string {
-	switch {
-	case s.ValAccuracy != nil && strings.HasSuffix(s.Architecture, "ForSequenceClassification"):
-		return "classification"
-	case s.BitsPerByte.Known():
-		return "likelihood"
-	}
-	return ""
 }
 
 // models lists the stages with the final models of a run: for each architecture the last one

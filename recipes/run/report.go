@@ -105,6 +105,7 @@ func (w *runner) summary(s *recipes.Stage, won *trial) (report.Stage, error) {
 			out.ValAccuracy = new(metric.Number(v))
 		}
 	}
+	out.TaskFile = taskFile(s, out.BitsPerByte.Known())
 	out.Parameters = int64(w.params[s.Name])
 	text, err := best.File(checkpoint.ConfigFile)
 	if err != nil {
@@ -128,6 +129,21 @@ func taskOf(s *recipes.Stage, r *recipes.Recipe) string {
 		}
 	}
 	return ""
+}
+
+// taskFile is the file of a task by which the model of a stage is scored on other texts; "": there is more to
+// it than texts and labels.
+func taskFile(s *recipes.Stage, bitsPerByte bool) string {
+	kind, columns := task.WholeTexts.Kind, "text"
+	if t := data.TaskOf(s.Learns()); t != nil {
+		kind, columns = t.Kind, "text and label"
+	} else if !bitsPerByte {
+		return ""
+	}
+	if !kind.Bare() {
+		return ""
+	}
+	return fmt.Sprintf("kind = %q\nsource = \"texts.jsonl\"  # with columns %s\nsplit = \"train\"  # the split of a file whose name says none", kind.Name, columns)
 }
 
 // does reports whether a model trained by an objective can do a kind of task: it was trained for

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"strings"
 	"testing"
 
 	"hone/data"
@@ -36,5 +37,30 @@ func TestObjectiveReachesTheLoader(t *testing.T) {
 	c = data.Config{T: 64}
 	if setObjective(&s, &c, &keys, tok, model.Config{}); c.Pad != recipes.Pad {
 		t.Errorf("a decoder starts with %q", c.Pad)
+	}
+}
+
+// A model is scored on texts of one's own if these and labels are all that its task reads.
+func TestTaskFile(t *testing.T) {
+	for _, c := range []struct{ kind, objective, want string }{
+		{"finetune", "classification", "with columns text and label"},
+		{"pretrain", "causal", `kind = "likelihood"`},
+		{"finetune", "multi_label", ""},
+		{"finetune", "token_labels", ""},
+	} {
+		s := &recipes.Stage{Common: recipes.Common{Kind: c.kind}}
+		s.Objective = c.objective
+		file := taskFile(s, true)
+		if !strings.Contains(file, c.want) || (file == "") != (c.want == "") {
+			t.Errorf("%s: %q", c.objective, file)
+		}
+		if file != "" {
+			if _, err := recipes.ParseTask("task.toml", file); err == nil || !strings.Contains(err.Error(), "texts.jsonl") {
+				t.Errorf("%s: %v: want nothing but a missing texts.jsonl", c.objective, err)
+			}
+		}
+	}
+	if s := (&recipes.Stage{Common: recipes.Common{Kind: "pretrain"}}); taskFile(s, false) != "" {
+		t.Error("a model without bits per byte")
 	}
 }
