@@ -10,7 +10,7 @@ import (
 
 // A Corpus names data and where it comes from.
 type Corpus struct {
-	Source string `toml:"source" need:"yes" doc:"where the corpus is: a file, a directory or a glob of any known format; hf:datasets/ORG/NAME, a data set of Hugging Face's hub; or goroot:, the Go source tree of this machine"`
+	Source string `toml:"source" need:"yes" doc:"where the corpus is: a file, a directory or a glob of any known format; texts of parallel lines as train.{en,de}, whose columns are en and de; hf:datasets/ORG/NAME, a data set of Hugging Face's hub; or goroot:, the Go source tree of this machine"`
 	Text   string `toml:"text" doc:"name of the column with the text; doc.text is the field text of the column doc"`
 	Label  string `toml:"label" doc:"name of the column with the label; \"\": label, where there is one"`
 

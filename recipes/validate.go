@@ -327,6 +327,10 @@ func (d *decoder) sourceExists(path, src, origin string) {
 		} else if !ref.Dataset {
 			d.fault(path, "%s is a model (hint: a data set is hf:datasets/%s)", src, ref.Repo)
 		}
+	case strings.Contains(src, "{"):
+		if _, err := source.Expand(src); err != nil {
+			d.fault(path, "%s%s", strings.TrimPrefix(err.Error(), "data: "), hint)
+		}
 	case strings.ContainsAny(src, "*?["):
 		if m, err := filepath.Glob(src); err != nil || len(m) == 0 {
 			d.fault(path, "%s: matches no file%s", src, hint)

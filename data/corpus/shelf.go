@@ -42,11 +42,11 @@ func openShelved(ctx context.Context, spec Spec, files []sided, cacheDir string,
 	}
 	p := provenance.Corpus{Name: spec.Name, Source: spec.Source, Licence: spec.Licence, Consent: spec.Consent, Collected: spec.Collected}
 	for _, f := range files {
-		info, err := os.Stat(f.path)
+		size, err := source.Size(f.path)
 		if err != nil {
 			return nil, fmt.Errorf("data: %w", err)
 		}
-		p.Bytes += info.Size()
+		p.Bytes += size
 	}
 	// Files are read twice: to hash and to convert them.
 	half := func(from int64) func(done, total int64) {

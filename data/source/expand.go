@@ -46,11 +46,14 @@ const (
 // Expand lists the files that a pattern names: a file itself; of a directory that Hugging
 // Face datasets has saved, the shards, in their order; of another directory, all files below
 // it whose names announce a known format, sorted; or what a glob pattern matches, sorted,
-// directories expanded. Hidden files are passed over. Left out are files of other kinds, and
+// directories expanded; or files of parallel lines, as train.{en,de} (see Parallel). Hidden files are passed over. Left out are files of other kinds, and
 // those that by their exact names or by what they hold describe data and are none (README.md,
 // LICENSE, dataset_info.json…), but where the file itself is named.
 func Expand(pattern string) (*Listing, error) {
 	l := new(Listing)
+	if _, _, _, ok := braces(pattern); ok {
+		return l, l.expandBraces(pattern)
+	}
 	info, err := os.Stat(pattern)
 	switch {
 	case err == nil && !info.IsDir():

@@ -1,5 +1,5 @@
 // Package source reads records from files: Arrow IPC files and streams, Parquet,
-// JSON, also of SQuAD's form, CSV, TSV, FASTA, CoNLL columns, CoNLL-U and plain text, each also compressed with gzip or zstd,
+// JSON, also of SQuAD's form, CSV, TSV, FASTA, CoNLL columns, CoNLL-U and plain text, also of parallel lines, each also compressed with gzip or zstd,
 // directories of Hugging Face datasets, and a Go source tree. It writes shards of
 // Arrow IPC, and rows with columns added to them as JSON, CSV, Arrow or Parquet.
 //
@@ -18,8 +18,11 @@ package source
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
+	"path/filepath"
 
 	"hone/checkpoint/file"
 )
@@ -68,8 +71,21 @@ func (a *File) index() error {
 	return fmt.Errorf("is not an Arrow file: it begins with %q", head)
 }
 
-// Hash returns the SHA-256, in hexadecimal digits, and the size of a file.
+// Hash returns the SHA-256, in hexadecimal digits, and the size of a file; of a path with braces, those of
+// what sha256sum prints for its files, and their sizes.
 func Hash(ctx context.Context, path string) (sum string, size int64, err error) {
+	if files, _ := parallel(path); files != nil {
+		h := sha256.New()
+		for _, f := range files {
+			one, n, err := Hash(ctx, f)
+			if err != nil {
+				return "", 0, err
+			}
+			fmt.Fprintf(h, "%s  %s\n", one, filepath.Base(f))
+			size += n
+		}
+		return hex.EncodeToString(h.Sum(nil)), size, nil
+	}
 	info, err := file.Hash(ctx, path, nil)
 	if err != nil {
 		return "", 0, fmt.Errorf("data: %s: %w", path, bare(err))

@@ -40,11 +40,14 @@ func Describe(ctx context.Context, path string, opt Options) (*Table, error) {
 }
 
 func describe(ctx context.Context, path string, opt Options) (*Table, error) {
-	info, err := os.Stat(path)
+	size, err := Size(path)
 	if err != nil {
 		return nil, err
 	}
-	t := &Table{Path: path, Size: info.Size(), Rows: -1, opt: opt}
+	t := &Table{Path: path, Size: size, Rows: -1, opt: opt}
+	if _, names := parallel(path); names != nil {
+		return t, t.describeParallel(ctx, names)
+	}
 	u, err := openUnpacked(ctx, path, "")
 	if err != nil {
 		return nil, err
@@ -243,6 +246,9 @@ func (t *Table) open(ctx context.Context) (_ *Scanner, err error) {
 		}
 	}()
 	switch t.Format {
+	case Parallel:
+		s.rows, err = openParallel(ctx, t.Path, t.opt.bound())
+		return s, err
 	case ArrowFile, ArrowStream, Parquet:
 		path := t.Path
 		if t.Packed != "" {
@@ -343,6 +349,9 @@ func (s *Scanner) Next() (b *Batch, err error) {
 func (s *Scanner) Done() int64 {
 	if s.in != nil {
 		return s.in.count.n
+	}
+	if p, ok := s.rows.(*parallelReader); ok {
+		return p.done()
 	}
 	if n := s.rows.count(); n > 0 {
 		return int64(float64(s.table.Size) * float64(s.at) / float64(n))
@@ -519,6 +528,9 @@ func (p *prefixed) Unwrap() error { return p.err }
 // RandomAccess reports whether Open gives random access to the rows of a file: whether it
 // is Arrow IPC, compressed neither as a whole nor in its buffers.
 func RandomAccess(path string) (bool, error) {
+	if files, _ := parallel(path); files != nil {
+		return false, nil
+	}
 	h, err := openHandle(path)
 	if err != nil {
 		return false, fmt.Errorf("data: %s: %w", path, bare(err))

@@ -221,11 +221,14 @@ func sizes(ctx context.Context, m *pretrained.Model, t *task.Task, c *corpus.Cor
 // finetuneRecipe is the text of the recipe.
 func finetuneRecipe(f Finetuner, t *recipes.Task, compiled *task.Task, m *pretrained.Model, z stageSizes) (string, error) {
 	name := strings.Map(func(c rune) rune {
-		if c == '.' || c == ' ' || c == ':' {
+		if strings.ContainsRune(". :*?[]{},", c) {
 			return '-'
 		}
 		return c
 	}, strings.TrimSuffix(filepath.Base(f.File), filepath.Ext(f.File)))
+	if name = strings.TrimLeft(name, "-"); name == "" {
+		name = "tune"
+	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# %s, trained on %s for %s\nname = %q\n\n", f.Model, f.File, compiled.Kind, name)
 	table, err := t.Table(name)
