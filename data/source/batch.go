@@ -165,6 +165,37 @@ func (b *Batch) Words(col, row int) (words []string, ok bool) {
 	return words, true
 }
 
+// Floats appends the numbers of a list to dst, also of one that is text in JSON, as in CSV. ok is false where the value
+// is null, contains a null, or is not a list of numbers.
+func (b *Batch) Floats(dst []float32, col, row int) (values []float32, ok bool) {
+	if c, lo, hi, is := b.list(col, row); is {
+		switch c := c.(type) {
+		case *array.Float32:
+			return append(dst, c.Float32Values()[lo:hi]...), c.NullN() == 0
+		case *array.Float64:
+			for _, v := range c.Float64Values()[lo:hi] {
+				dst = append(dst, float32(v))
+			}
+			return dst, c.NullN() == 0
+		}
+	}
+	text, ok := b.Text(col, row)
+	if !ok {
+		return dst, false
+	}
+	var list []*float32
+	if err := json.Unmarshal([]byte(text), &list); err != nil {
+		return dst, false
+	}
+	for _, v := range list {
+		if v == nil {
+			return dst, false
+		}
+		dst = append(dst, *v)
+	}
+	return dst, true
+}
+
 // Messages returns the turns of a dialogue. ok is false where the value is null
 // or is not a dialogue.
 func (b *Batch) Messages(col, row int) (turns []Message, ok bool) {

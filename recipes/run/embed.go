@@ -6,9 +6,11 @@ import (
 	"maps"
 	"slices"
 
+	"hone/checkpoint"
 	"hone/data/source"
 	"hone/eval"
 	"hone/recipes"
+	"hone/trainer/exec"
 	"hone/trainer/pretrained"
 )
 
@@ -19,50 +21,78 @@ type EmbedOptions struct {
 	Prompt  *string // name of the prompt before each text; "": none; nil: the model's default
 }
 
-// Embed adds the column embedding to the rows of a file: the vector of the text by the model dir.
+// Embed adds the column embedding to the rows of a file: the vector of the text by the model dir. Beside the file it
+// writes which model has made them, for a search.
 func Embed(ctx context.Context, dir string, e EmbedOptions, o Options) (*Rowed, error) {
 	dev, err := OpenDevice(0, false)
 	if err != nil {
 		return nil, err
 	}
 	defer dev.Close()
-	m, err := pretrained.OpenBase(dev, dir)
+	v, err := openVectors(dev, dir, e.Pooling, o)
 	if err != nil {
 		return nil, recipes.Input(err)
 	}
-	o.sayStored(m)
-	how, err := e.how(m)
-	if err != nil {
-		return nil, recipes.Input(err)
-	}
-	name := how.DefaultPrompt
+	name := v.how.DefaultPrompt
 	if e.Prompt != nil {
 		name = *e.Prompt
 	}
-	prompt, ok := how.Prompts[name]
+	return v.rows(ctx, name, e.RowsOptions, o)
+}
+
+// vectors is a model that makes vectors of texts.
+type vectors struct {
+	model   *pretrained.Model
+	how     *pretrained.Sentence
+	kernels string
+}
+
+func openVectors(dev exec.Device, dir, pooling string, o Options) (*vectors, error) {
+	m, err := pretrained.OpenBase(dev, dir)
+	if err != nil {
+		return nil, err
+	}
+	o.sayStored(m)
+	how, err := howOf(m, pooling)
+	if err != nil {
+		return nil, err
+	}
+	o.Say(how.String())
+	_, kernels := kindOf(dev)
+	return &vectors{m, how, kernels}, nil
+}
+
+// prompted makes vectors of texts behind the prompt of a name; "": none.
+func (v *vectors) prompted(name string, o Options) (e *eval.Embedder, prompt string, err error) {
+	dir := v.model.Checkpoint.Dir
+	prompt, ok := v.how.Prompts[name]
 	if name != "" && !ok {
-		known := slices.Sorted(maps.Keys(how.Prompts))
+		known := slices.Sorted(maps.Keys(v.how.Prompts))
 		if len(known) == 0 {
-			return nil, recipes.Input(fmt.Errorf("embed: %s has no prompts, so that there is none named %q", dir, name))
+			return nil, "", fmt.Errorf("embed: %s has no prompts, so that there is none named %q", dir, name)
 		}
 		near := ""
 		if n := source.Nearest(name, known); n != "" {
 			near = fmt.Sprintf("; did you mean %q?", n)
 		}
-		return nil, recipes.Input(fmt.Errorf("embed: %s has no prompt %q%s (known: %s)", dir, name, near, source.Listed(known)))
+		return nil, "", fmt.Errorf("embed: %s has no prompt %q%s (known: %s)", dir, name, near, source.Listed(known))
 	}
-	o.Say(how.String())
 	if prompt != "" {
 		o.Say(fmt.Sprintf("prompt %s: %q stands before each text", name, prompt))
 	}
-	embedder, err := eval.NewEmbedder(m, how, prompt)
+	e, err = eval.NewEmbedder(v.model, v.how, prompt)
+	return e, prompt, err
+}
+
+// rows adds the vectors to the rows of a file.
+func (v *vectors) rows(ctx context.Context, prompt string, r RowsOptions, o Options) (*Rowed, error) {
+	embedder, prompt, err := v.prompted(prompt, o)
 	if err != nil {
 		return nil, recipes.Input(err)
 	}
-	_, kernels := kindOf(dev)
-	return e.each(ctx, &labeller{
-		doing: "embedding", columns: []source.Column{source.Vectors("embedding")},
-		of: map[string]string{"model": m.Checkpoint.Manifest.SHA256, "pooling": how.String(), "prompt": prompt, "kernels": kernels, "work": "embed"},
+	of := map[string]string{"model": v.model.Checkpoint.Manifest.SHA256, "pooling": v.how.String(), "prompt": prompt, "kernels": v.kernels, "work": "embed"}
+	done, err := r.each(ctx, &labeller{
+		doing: "embedding", columns: []source.Column{source.Vectors(embeddingColumn)}, of: of,
 		label: func(ctx context.Context, records rowRecords, ready func([]labelledRow) error) error {
 			texts := make([]string, len(records))
 			for i, r := range records {
@@ -79,21 +109,44 @@ func Embed(ctx context.Context, dir string, e EmbedOptions, o Options) (*Rowed, 
 			return ready(rows)
 		},
 	}, o)
+	if err != nil || r.Out == "" {
+		return done, err
+	}
+	by := embeddedBy{Model: of["model"], Vectors: of["pooling"], Prompt: prompt, Text: r.Text}
+	if by.File, _, err = source.Hash(ctx, r.Out); err != nil {
+		return nil, err
+	}
+	return done, checkpoint.WriteSealed(r.Out+embeddedFile, &by)
 }
 
-// how says how a model makes vectors.
-func (e *EmbedOptions) how(m *pretrained.Model) (*pretrained.Sentence, error) {
+// embeddingColumn has the vectors of a file of rows.
+const embeddingColumn = "embedding"
+
+// embeddedBy is the file beside one of rows with vectors: what they were made by.
+type embeddedBy struct {
+	Model   string   `json:"model"`   // hash of its manifest
+	Vectors string   `json:"vectors"` // how the model makes them, in words
+	Prompt  string   `json:"prompt"`  // before each text
+	Text    []string `json:"text"`    // columns; null: the one that was found
+	File    string   `json:"file"`    // hash of the file of rows
+}
+
+// embeddedFile is the end of its name.
+const embeddedFile = ".embedding.json"
+
+// howOf says how a model makes vectors; pooling is of one that does not say.
+func howOf(m *pretrained.Model, pooling string) (*pretrained.Sentence, error) {
 	s, err := pretrained.ReadSentence(m.Checkpoint)
 	if err != nil {
 		return nil, err
 	}
 	switch {
-	case s == nil && e.Pooling == "":
+	case s == nil && pooling == "":
 		return nil, fmt.Errorf("embed: %s does not say how it makes vectors of texts, as models of sentence-transformers do (hint: --pooling mean, cls or lasttoken; which one is good depends on how it was trained)", m.Checkpoint.Dir)
-	case s != nil && e.Pooling != "":
+	case s != nil && pooling != "":
 		return nil, fmt.Errorf("embed: %s says already: %s (hint: leave --pooling out)", m.Checkpoint.Dir, s)
 	case s == nil:
-		return &pretrained.Sentence{Pooling: []string{e.Pooling}, IncludePrompt: true}, nil
+		return &pretrained.Sentence{Pooling: []string{pooling}, IncludePrompt: true}, nil
 	}
 	return s, nil
 }
