@@ -92,6 +92,13 @@ func Check(ctx context.Context, r *recipes.Recipe, o Options) (*Plan, error) {
 			if ps.DocumentsPerStep, ps.Epochs, warning = known.stage(s, windows); warning != "" {
 				p.Warnings = append(p.Warnings, warning)
 			}
+			if s.TaskOf() != nil {
+				if n, epochs, err := counted(ctx, r, s, corpora); err != nil {
+					return nil, recipes.Input(fmt.Errorf("stage %s: %w", s.Name, err))
+				} else if n > 0 {
+					ps.DocumentsPerStep, ps.Epochs = n, epochs
+				}
+			}
 			if windows && s.RandomWindows == nil {
 				p.Warnings = append(p.Warnings, windowsNote(s))
 			}

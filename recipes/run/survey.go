@@ -108,6 +108,9 @@ func (v *surveyed) plan() (list []PlanSplit) {
 				Corpus: v.names[i], Split: s.Name, Files: s.Files, Documents: s.Documents, TextBytes: s.TextBytes,
 				Tokens: math.Round(s.Tokens(v.perByte[i], 0, 0)), Unlabelled: s.Unlabelled,
 			}
+			if v.tasked(v.names[i]) { // whose examples have been read, and what they lack said
+				p.Unlabelled = 0
+			}
 			if s.Shared != nil {
 				p.Shared, p.Compared = s.Shared.Shared, s.Shared.Rows
 			}
@@ -115,6 +118,11 @@ func (v *surveyed) plan() (list []PlanSplit) {
 		}
 	}
 	return list
+}
+
+// tasked says that a corpus is read by tasks with columns of their own.
+func (v *surveyed) tasked(name string) bool {
+	return slices.ContainsFunc(v.r.Stages, func(s recipes.Stage) bool { return s.TaskOf() != nil && slices.Contains(s.Sources(), name) })
 }
 
 // warnings are about the corpora, whatever the stages do with them.
@@ -175,6 +183,25 @@ func (v *surveyed) stage(s *recipes.Stage, windows bool) (documentsPerStep, epoc
 			s.Name, step, documentsPerStep, tokens/documents, s.BatchSize)
 	}
 	return documentsPerStep, epochs, warning
+}
+
+// counted says how many documents a step of a stage sees, and how many epochs its steps are, from the rows that some
+// documents of its task fill; 0: they cannot be counted, for the tokenizer is not there yet, or there is a mixture.
+func counted(ctx context.Context, r *recipes.Recipe, s *recipes.Stage, corpora map[string]*corpus.Corpus) (documentsPerStep, epochs float64, err error) {
+	tok, err := plannedTokenizer(r)
+	if _, planned := tok.(planned); err != nil || planned || len(s.Mixture) > 0 {
+		return 0, 0, err
+	}
+	train := stageCorpus(corpora, s).Train
+	read := trainConfig(r, s, corpora, tok)
+	read.Records = few{train, min(sampled, train.Rows())}
+	n, err := data.Count(ctx, read)
+	if err != nil || n.Documents == 0 {
+		return 0, 0, err
+	}
+	documentsPerStep = float64(s.BatchSize*s.SequenceLength) * float64(n.Documents) / float64(n.Positions)
+	documents := float64(train.Rows()) * float64(n.Documents) / float64(min(sampled, train.Rows()))
+	return documentsPerStep, documentsPerStep * float64(s.Steps) / documents, nil
 }
 
 // maxWindowBytes is the greatest text whose tokens are kept in memory without a key that says so.

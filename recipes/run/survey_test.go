@@ -35,10 +35,20 @@ kind = "finetune"
 batch_size = 4
 steps = 30
 learning_rate = 1e-3
+[[stage]]
+name = "task"
+kind = "finetune"
+task = "twice"
+batch_size = 4
+steps = 30
+learning_rate = 1e-3
+[task.twice]
+kind = "classification"
+template.text = "{{ text }} {{ text }}"
 `
 
 // The plan says how many documents a step sees and how often all are seen, as the loader then
-// does; and which texts of the validation split are in training too.
+// does, whatever a task reads of them; and which texts of the validation split are in training too.
 func TestPlanOfSplits(t *testing.T) {
 	r, err := parsed("x.toml", fmt.Sprintf(splitsRecipe, notes(t)), nil)
 	if err != nil {
