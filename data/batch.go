@@ -62,8 +62,10 @@ type Batch struct {
 	// LabelWeight is the weight of each label in the loss: 1, or where NumTargets counts tokens,
 	// the number of targets per label of the global batch, so that the two means add up.
 	LabelWeight float32
-	NumTargets  int  // the loss's denominator: targets, or labels, of the whole global batch
-	Last        bool // of its global batch
+	// ClassWeights are, by Seq.Label, factors of LabelWeight; nil: there are none.
+	ClassWeights []float32
+	NumTargets   int  // the loss's denominator: targets, or labels, of the whole global batch
+	Last         bool // of its global batch
 	// Cursor is the place to resume at: after this batch if it is the last of its global
 	// batch, else at the start of the global batch.
 	Cursor Cursor
@@ -136,6 +138,33 @@ func (b *Batch) Labels(dst []int32) {
 		dst[i] = s.Label
 	}
 	absent(dst[len(b.Seqs):])
+}
+
+// LabelWeights sets dst[i] to the weight of sequence i's label in the loss, and the rest of dst to 0.
+func (b *Batch) LabelWeights(dst []float32) {
+	clear(dst)
+	for i, s := range b.Seqs {
+		if dst[i] = b.LabelWeight; b.ClassWeights != nil {
+			dst[i] *= b.ClassWeights[s.Label]
+		}
+	}
+}
+
+// weigh gives the targets of words their classes' weights, and the sum of the weights of all classes that are learned.
+func (b *Batch) weigh(classes []float32, words bool) (sum float64) {
+	if !words {
+		for _, s := range b.Seqs {
+			sum += float64(classes[s.Label])
+		}
+		return sum
+	}
+	for i, target := range b.Targets {
+		if target >= 0 {
+			b.Weights[i] = classes[target]
+			sum += float64(classes[target])
+		}
+	}
+	return sum
 }
 
 func absent(dst []int32) {

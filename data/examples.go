@@ -85,6 +85,20 @@ func (l tasked) example(r *corpus.Record) (task.Example, error) {
 	return l.asTask().Example(r)
 }
 
+// words reports whether words have labels.
+func (c *Config) words() bool {
+	t, ok := c.Objective.(tasked)
+	return ok && t.words()
+}
+
+// classWeights are the weights of targets that are each of one class; nil: they all count alike.
+func (c *Config) classWeights() []float32 {
+	if t, ok := c.Objective.(tasked); !ok || t.kind.Labels == task.AnyOf {
+		return nil // a goal of a set of labels has its weight
+	}
+	return c.ClassWeights
+}
+
 // Paired reports whether examples have two texts in one sequence, so that Pair is needed.
 func (c *Config) Paired() bool {
 	t, ok := c.Objective.(tasked)
@@ -104,6 +118,11 @@ func (l tasked) check(c *Config, f *faults) {
 	}
 	f.add(c.TokenDropout > 0 && !l.kind.Follows("token_dropout"), "%s with token dropout", l.kind)
 	f.add(c.LMWeight > 0 && !l.kind.Follows("lm_weight"), "%s with a language-model loss beside its own", l.kind)
+	f.add(c.ClassWeights != nil && !l.kind.Follows("class_weights"), "%s with weights of classes", l.kind)
+	f.add(c.ClassWeights != nil && len(c.ClassWeights) != len(c.Labels), "weights of %d classes for %d labels", len(c.ClassWeights), len(c.Labels))
+	for i, w := range c.ClassWeights {
+		f.add(!(w > 0) || math.IsInf(float64(w), 0), "weight %g of class %d: want a number > 0", w, i)
+	}
 	paired := l.asTask().Paired()
 	f.add(paired && c.Pair == nil, "%s without the special tokens around two texts", l.kind)
 	f.add(paired && c.TokenDropout > 0, "token dropout of two texts")
@@ -407,7 +426,9 @@ func (c *exampleRows) label(ex *task.Example, p *packed) error {
 			if err != nil {
 				return err
 			}
-			p.goals[k] = 1
+			if p.goals[k] = 1; c.r.cfg.ClassWeights != nil {
+				p.goals[k] = c.r.cfg.ClassWeights[k]
+			}
 		}
 	case task.EachOf:
 		for _, name := range ex.Labels {

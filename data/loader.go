@@ -79,6 +79,10 @@ type Config struct {
 	// TokenDropout is the share of its tokens that are replaced by the special token Mask,
 	// different ones in each epoch (Iyyer et al. 2015, word dropout).
 	LMWeight, TokenDropout float64
+	// ClassWeights are those of Labels in the loss, which is a weighted mean over the global batch, as torch's
+	// cross_entropy with weight; of tasks with sets of labels, that of a label that applies, as pos_weight of torch's
+	// binary_cross_entropy_with_logits. nil: all are 1.
+	ClassWeights []float32
 }
 
 // A Prompt says how a text stands that a model is to go on from, or to answer.
@@ -432,6 +436,7 @@ func (m *maker) make(g *globalBatch) error {
 	}
 	start := m.rows.cursor()
 	total, seqs, ended := 0, 0, false
+	classes, weight, words := m.cfg.classWeights(), 0.0, m.cfg.words()
 	first := m.cfg.Rank * len(g.micro)
 	for i := range m.cfg.BatchSize / m.cfg.MicroBatchSize {
 		b := &m.other
@@ -458,13 +463,24 @@ func (m *maker) make(g *globalBatch) error {
 		}
 		m.stats.Padding += b.Dec.padding() + b.Enc.padding()
 		seqs += len(b.Seqs)
+		if classes != nil {
+			weight += b.weigh(classes, words)
+		}
 	}
 	for i := range g.micro {
-		g.micro[i].NumTargets, g.micro[i].LabelWeight = total, 1
-		if m.cfg.NextSentence {
-			g.micro[i].LabelWeight = float32(total) / float32(seqs)
+		b := &g.micro[i]
+		b.NumTargets, b.LabelWeight = total, 1
+		switch {
+		case m.cfg.NextSentence:
+			b.LabelWeight = float32(total) / float32(seqs)
+		case classes != nil && words: // what is divided by the number of targets is divided by their weight
+			for i := range b.Weights {
+				b.Weights[i] *= float32(float64(total) / weight)
+			}
+		case classes != nil:
+			b.LabelWeight, b.ClassWeights = float32(float64(total)/weight), classes
 		}
-		g.micro[i].Cursor = start
+		b.Cursor = start
 	}
 	g.micro[len(g.micro)-1].Cursor = m.rows.cursor()
 	return nil

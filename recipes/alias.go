@@ -17,7 +17,7 @@ var renamed = map[string]string{
 	"lr": "learning_rate", "scheduler": "lr_scheduler_type", "lr_scheduler": "lr_scheduler_type", "optimizer": "optim", "wd": "weight_decay",
 	"beta1": "adam_beta1", "beta2": "adam_beta2", "epsilon": "adam_epsilon", "eps": "adam_epsilon", "grad_clip": "max_grad_norm", "gradient_clip_val": "max_grad_norm", "clip_grad_norm": "max_grad_norm",
 	"max_seq_length": "sequence_length", "max_length": "sequence_length", "seq_len": "sequence_length", "block_size": "sequence_length", "context_length": "sequence_length",
-	"train_batch_size": "batch_size", "global_batch_size": "batch_size", "init_from": "from", "model_name_or_path": "from", "dataset": "corpus",
+	"train_batch_size": "batch_size", "global_batch_size": "batch_size", "init_from": "from", "model_name_or_path": "from", "dataset": "corpus", "label_smoothing": "label_smoothing_factor", "class_weight": "class_weights", "pos_weight": "class_weights",
 }
 
 // elsewhere says of keys that hone has no key for what it does.
@@ -28,7 +28,6 @@ var elsewhere = explain(map[string]string{
 	"min_lr":                                        "hone has min_lr_ratio, the share of learning_rate at the end",
 	"optim_target_modules":                          `hone has trainable = "all" or "head"`,
 	"average_tokens_across_devices":                 "hone weighs each target of a step alike, in however many micro-batches",
-	"label_smoothing_factor":                        "hone does not smooth labels",
 	"neftune_noise_alpha":                           "hone adds no noise to embeddings; dropout and token_dropout are its own means",
 	"fp16 bf16 tf32 dtype torch_dtype half_precision_backend fp16_opt_level fp16_backend bf16_full_eval fp16_full_eval":                      `hone has precision = "fp32", "bf16" or "auto"`,
 	"gradient_checkpointing gradient_checkpointing_kwargs activation_checkpointing activation_checkpointing_kwargs":                          "hone has recompute = true, which runs layers again for their gradients",

@@ -151,6 +151,12 @@ func (d *decoder) learnsTask(r *Recipe, s *Stage, t *task.Task, at string) {
 			d.fault(at+"task", "%v", err)
 		}
 	}
+	if s.ClassWeights != nil && !t.Kind.Follows("class_weights") {
+		d.fault(at+"class_weights", "%s has no classes that could be weighed", t.Kind)
+	}
+	if s.LabelSmoothing != 0 && !t.Kind.Follows("label_smoothing_factor") {
+		d.fault(at+"label_smoothing_factor", "targets of %s are not smoothed", t.Kind)
+	}
 	if s.LMWeight != 0 && !t.Kind.Follows("lm_weight") {
 		d.fault(at+"lm_weight", "a loss beside that of %s is not supported", t.Kind)
 	}

@@ -126,6 +126,8 @@ func typeOf(t reflect.Type) string {
 		return "integer or string"
 	case reflect.TypeFor[Rates]():
 		return "number or list of numbers"
+	case reflect.TypeFor[ClassWeights]():
+		return "string or table"
 	case reflect.TypeFor[Seeds]():
 		return "integer or list of integers"
 	}

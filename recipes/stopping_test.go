@@ -34,9 +34,39 @@ func TestControlKeys(t *testing.T) {
 		{"seeds = [1, -2]", "entry 2 is the integer -2"},
 		{"seeds = [1, \"x\"]", "entry 2 is the string \"x\""},
 		{"seeds = \"x\"", "not the string \"x\""},
+		{"class_weights = \"balanced\"", ""},
+		{"class_weights = {net = 2, \"a b\" = 0.5}", ""},
+		{"class_weights = \"equal\"", "want \"balanced\", or a table of weights by label, such as {spam = 5, ham = 1}, not the string \"equal\""},
+		{"class_weights = {}", "want \"balanced\""},
+		{"class_weights = {net = 0}", "the weight of \"net\" is the integer 0: want a number above 0"},
+		{"label_smoothing_factor = 0.1", ""},
+		{"label_smoothing_factor = 1", "1 is not 0 or more and below 1"},
+		{"label_smoothing_factor = 0.1\nclass_weights = \"balanced\"", "labels with class_weights are not smoothed"},
+		{"objective = \"regression\"\ntask = \"r\"\nclass_weights = \"balanced\"\nlabel_smoothing_factor = 0.1\n[task.r]\nkind = \"regression\"\ntext = \"text\"\nlabel = \"label\"", "regression has no classes that could be weighed"},
+		{"objective = \"regression\"\ntask = \"r\"\nlabel_smoothing_factor = 0.1\n[task.r]\nkind = \"regression\"\ntext = \"text\"\nlabel = \"label\"", "targets of regression are not smoothed"},
 	} {
 		if got := tuningFault(c.keys); (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q, want %q", c.keys, got, c.want)
+		}
+	}
+}
+
+// Weights of labels are written as they are read.
+func TestClassWeightsResolved(t *testing.T) {
+	for _, keys := range []string{`class_weights = "balanced"`, `class_weights = {"a \"b\"" = 0.5, "net" = 2}`} {
+		r, err := Parse("x.toml", tuning+keys, nil, Host{Precision: func(string) error { return nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := r.Resolved()
+		if err != nil || !strings.Contains(text, "\n"+keys+"\n") {
+			t.Errorf("%s: %v in %s", keys, err, text)
+		}
+		if changed, err := r.Changed(text, false); err != nil || len(changed) > 0 {
+			t.Errorf("%s: changed %v, %v", keys, changed, err)
+		}
+		if changed, err := r.Changed(strings.Replace(text, keys, `class_weights = {net = 3}`, 1), false); err != nil || len(changed) == 0 {
+			t.Errorf("%s: changed %v, %v", keys, changed, err)
 		}
 	}
 }

@@ -124,8 +124,13 @@ func TestExactForEveryKind(t *testing.T) {
 				if err := net.Init(3); err != nil {
 					t.Fatal(err)
 				}
+				var plain []float64 // without weights
+				ways := []struct{ micro, perRow int }{{examples, 2}, {8, 2}, {examples, 12}}
+				if weighs := k.Follows("class_weights") && family == "bert"; weighs {
+					ways = append(ways, ways...)
+				}
 				var first []float64
-				for _, rows := range []struct{ micro, perRow int }{{examples, 2}, {8, 2}, {examples, 12}} {
+				for way, rows := range ways {
 					perRow := rows.perRow
 					if perRow == 2 && k != task.MultipleChoice {
 						perRow = 1
@@ -134,7 +139,16 @@ func TestExactForEveryKind(t *testing.T) {
 						Records: ragged(examples), Tokenizer: tok, Objective: data.OfTask(taskOf(k)), Labels: c.Labels(), T: length, BatchSize: examples, MicroBatchSize: rows.micro,
 						MaxSeqs: perRow, Epochs: 1, Separator: "<|endoftext|>", Pad: "[PAD]", Pair: pair, Encoder: c.Traits().EncoderDecoder,
 					}.WithDefaults()
+					if way >= 3 {
+						cfg.ClassWeights = []float32{1, 2.5, 0.25}
+					}
+					if way == 3 {
+						plain, first = first, nil
+					}
 					got := gradient(t, net, cfg, head)
+					if way == 3 && slices.Equal(got, plain) {
+						t.Error("weights of classes change nothing")
+					}
 					if first == nil {
 						first = got
 						continue

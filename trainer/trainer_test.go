@@ -112,6 +112,8 @@ type setup struct {
 	saveEvery int // 0: at the end
 	hooks     []Hook
 	stopping  Stopping
+	weights   []float32 // of classes
+	smoothing float64
 	lower     bool // scores
 	say       func(string)
 }
@@ -190,7 +192,7 @@ func (s setup) start(t testing.TB) (*Trainer, error) {
 		x.HiddenDropoutProb, x.AttentionProbsDropoutProb = s.dropout, s.dropout
 		c.Family, c.VocabSize = x, letters{}.Size()
 	}
-	o := model.Options{MicroBatches: s.batch / s.micro, State: func(l *exec.Layout) int { return StateBytes(l, opt, s.batch/s.micro) }}
+	o := model.Options{LabelSmoothing: s.smoothing, MicroBatches: s.batch / s.micro, State: func(l *exec.Layout) int { return StateBytes(l, opt, s.batch/s.micro) }}
 	d := data.Config{
 		Records: s.docs, Tokenizer: letters{}, Objective: s.objective, T: s.length,
 		BatchSize: s.batch, MicroBatchSize: s.micro, Seed: 7, Shuffle: true, Epochs: s.epochs, Consecutive: s.memory != 0,
@@ -209,6 +211,7 @@ func (s setup) start(t testing.TB) (*Trainer, error) {
 	case ofQuestions:
 		o.Head, d.MaxSeqs, d.Pair = model.QuestionAnswering, 4, &tokenizer.PairFrame{Between: make([]tokenizer.Added, 1), After: make([]tokenizer.Added, 1)}
 	}
+	d.ClassWeights = s.weights
 	if s.alone {
 		d.MaxSeqs = 1
 	}
@@ -281,6 +284,36 @@ func TestResume(t *testing.T) {
 			t.Error("dropout changes nothing: the test has seen nothing of it")
 		}
 	})
+}
+
+// Weights of classes and smoothed targets change a training, and a resume does not.
+func TestResumeWeighted(t *testing.T) {
+	plain := map[data.Objective][]byte{}
+	for _, c := range []struct {
+		o         data.Objective
+		weights   []float32
+		smoothing float64
+	}{
+		{data.Labelled(task.Classification), nil, 0}, {data.Labelled(task.Classification), []float32{1, 5, 0.2}, 0}, {data.Labelled(task.Classification), nil, 0.1},
+		{ofWords, nil, 0}, {ofWords, []float32{1, 5, 0.2}, 0}, {ofWords, nil, 0.1},
+		{data.Causal, nil, 0}, {data.Causal, nil, 0.1},
+	} {
+		s := setup{objective: c.o, weights: c.weights, smoothing: c.smoothing, dropout: 0.1, batch: 4, length: 16, dir: t.TempDir(), steps: 10}
+		mustRun(t, s)
+		want := saved(t, s.dir, 10)
+		s.dir, s.steps = t.TempDir(), 5
+		mustRun(t, s)
+		s.steps = 10
+		mustRun(t, s)
+		if !bytes.Equal(saved(t, s.dir, 10), want) {
+			t.Errorf("%v, weights %v, smoothing %g: five steps, a resume and five more are not ten steps", c.o, c.weights, c.smoothing)
+		}
+		if c.weights == nil && c.smoothing == 0 {
+			plain[c.o] = want
+		} else if bytes.Equal(plain[c.o], want) {
+			t.Errorf("%v, weights %v, smoothing %g: nothing is changed", c.o, c.weights, c.smoothing)
+		}
+	}
 }
 
 // With an average of the weights: a resume is exact, hooks and checkpoints see the average,

@@ -11,7 +11,7 @@ var TextToText = &Kind{
 	Name:  "text_to_text",
 	Head:  "language model",
 	Reads: OneText, Labels: Written,
-	Keys: []string{"text", "answer"}, Options: []string{"max_target_length"},
+	Keys: []string{"text", "answer"}, Options: []string{"max_target_length", "label_smoothing_factor"},
 	Metrics:   []string{"loss", "exact_match", "chrf", "bleu"},
 	Baselines: []string{"copy", "word_dictionary", "lead_1", "lead_3"},
 	example: func(t *Task, r *corpus.Record) (Example, error) {

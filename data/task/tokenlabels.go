@@ -15,7 +15,7 @@ var TokenLabels = &Kind{
 	Name:  "token_labels",
 	Head:  "token classifier",
 	Reads: Words, Labels: EachOf,
-	Keys: []string{"words", "label"}, Usual: &Columns{Words: "words"},
+	Keys: []string{"words", "label"}, Options: []string{"class_weights", "label_smoothing_factor"}, Usual: &Columns{Words: "words"},
 	Metrics:   []string{"entity_f1", "entity_f1_iob2", "entity_macro_f1_iob2", "klue_entity_macro_f1", "klue_char_macro_f1", "accuracy"},
 	Baselines: []string{"frequent_label", "random_init"},
 	example:   readWords,

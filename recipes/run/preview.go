@@ -41,8 +41,11 @@ func Preview(ctx context.Context, r *recipes.Recipe, o Options, colour bool) ([]
 		if !s.Trains() {
 			continue
 		}
-		p := StagePreview{Stage: s.Name}
-		if err := p.firstBatch(ctx, trainConfig(r, s, corpora, tok), colour); err != nil {
+		p, cfg := StagePreview{Stage: s.Name}, trainConfig(r, s, corpora, tok)
+		if cfg.ClassWeights, err = classWeights(ctx, s, stageCorpus(corpora, s), cfg.Labels); err == nil {
+			err = p.firstBatch(ctx, cfg, colour)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("stage %s: %w", s.Name, err)
 		}
 		list = append(list, p)

@@ -83,7 +83,7 @@ func head(s *recipes.Stage) model.Head {
 // modelOptions are the options of a stage's network, without State.
 func modelOptions(s *recipes.Stage, c model.Config) model.Options {
 	o := model.Options{
-		Head: head(s), AuxiliaryLM: s.LMWeight > 0, MicroBatches: s.BatchSize / s.MicroBatchSize,
+		Head: head(s), AuxiliaryLM: s.LMWeight > 0, LabelSmoothing: s.LabelSmoothing, MicroBatches: s.BatchSize / s.MicroBatchSize,
 		Recompute: s.Recompute, BF16: s.BF16(),
 	}
 	if s.Trainable == recipes.TrainableHead {

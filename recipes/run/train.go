@@ -84,6 +84,15 @@ func (w *runner) train(ctx context.Context, s *recipes.Stage) (worked bool, err 
 		return true, err
 	}
 	ret := retention(s, bits)
+	corpus := stageCorpus(w.corpora, s)
+	labels := labelsOf(w.r, s, corpus)
+	weights, err := classWeights(ctx, s, corpus, labels)
+	if err != nil {
+		return true, fmt.Errorf("stage %s: %w", s.Name, err)
+	}
+	if weights != nil {
+		w.log(weightsNote(s, labels, weights))
+	}
 	trials := w.trials(s)
 	for i := range trials {
 		// Only a collection frees the arenas of the training before, and Go's heap is too
@@ -91,7 +100,7 @@ func (w *runner) train(ctx context.Context, s *recipes.Stage) (worked bool, err 
 		runtime.GC()
 		t := &trials[i]
 		t.row.Metric, t.row.Value = ret.Metric, metric.Missing
-		err := w.trainAt(ctx, s, from, t, bits)
+		err := w.trainAt(ctx, s, from, t, bits, weights)
 		if err == nil {
 			t.best, err = checkpoint.Best(t.dir, ret, w.log)
 		}
@@ -146,10 +155,10 @@ func retention(s *recipes.Stage, bits bool) checkpoint.Retention {
 }
 
 // trainAt trains a stage with one of its learning rates and seeds.
-func (w *runner) trainAt(ctx context.Context, s *recipes.Stage, from *checkpoint.Checkpoint, try *trial, bits bool) error {
+func (w *runner) trainAt(ctx context.Context, s *recipes.Stage, from *checkpoint.Checkpoint, try *trial, bits bool, weights []float32) error {
 	corpus, dir, rate := stageCorpus(w.corpora, s), try.dir, try.row.LearningRate
 	read := trainConfig(w.r, s, w.corpora, w.tok)
-	read.Seed = try.row.Seed
+	read.Seed, read.ClassWeights = try.row.Seed, weights
 	if w.r.TokenCache && read.Objective.OfText() {
 		if err := w.readTokens(ctx, s, &read); err != nil {
 			return fmt.Errorf("stage %s: %w", s.Name, err)

@@ -251,7 +251,7 @@ func (f *fusion) head(i int) bool {
 		return false
 	}
 	attrs := lin.Attrs
-	attrs.ZLoss = loss.Attrs.ZLoss
+	attrs.ZLoss, attrs.Smoothing = loss.Attrs.ZLoss, loss.Attrs.Smoothing
 	rows, v := f.p.Values[logits].Shape[0], f.p.Values[logits].Shape[1]
 	dt := f.p.Values[logits].DType
 	limit := min(workRows, max(64, workBytes/(v*dt.Size())))

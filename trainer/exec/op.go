@@ -142,6 +142,7 @@ const (
 	OpDropout
 
 	// CrossEntropy: logits(R,V), targets(R) int32, weights(R) T -> loss(1) = Σ weights·(nll + ZLoss·lse²), nll(R), lse(R).
+	// With Smoothing nll is that of a target which is right with the probability 1-Smoothing, and else any of the V.
 	// Rows with target -1 have nll 0 and are not counted.
 	OpCrossEntropy
 	// CrossEntropyGrad: logits, targets, weights, lse, dloss(1) -> dlogits(R,V).
@@ -162,8 +163,8 @@ const (
 	OpSpanCrossEntropyGrad
 
 	// SquaredError: x(R,K), goals(R,K), weights(R) -> loss(1) = Σ weights·error, error(R), the mean over the K
-	// columns of (x-goal)². BinaryCrossEntropy likewise, with -log σ(x) where the goal is 1, and -log(1-σ(x)) where it
-	// is 0.
+	// columns of (x-goal)². BinaryCrossEntropy likewise, with -goal·log σ(x) where the goal is above 0, the weight of a
+	// yes, and -log(1-σ(x)) where it is 0.
 	OpSquaredError
 	OpBinaryCrossEntropy
 	// SquaredErrorGrad, BinaryCrossEntropyGrad: x, goals, weights, dloss(1) -> dx(R,K).
@@ -314,6 +315,7 @@ type Attrs struct {
 	Eps                       float64
 	P                         float64 // dropout probability
 	ZLoss                     float64 // of cross-entropy: factor of the square of log Z
+	Smoothing                 float64 // of cross-entropy: the part of a target that all classes share
 	Salt                      uint64  // number of the dropout within the model
 	Transposed                bool    // weight is (in, out)
 	First                     int     // column of a range

@@ -210,6 +210,10 @@ func (a *Attrs) suffix(op Op) string {
 			s += fmt.Sprintf(" p=%g #%d", a.P, a.Salt)
 		}
 		return "[" + s + "]"
+	case a.Smoothing > 0 && a.ZLoss > 0:
+		return fmt.Sprintf("[z=%g smoothing=%g]", a.ZLoss, a.Smoothing)
+	case a.Smoothing > 0:
+		return fmt.Sprintf("[smoothing=%g]", a.Smoothing)
 	case a.ZLoss > 0:
 		return fmt.Sprintf("[z=%g]", a.ZLoss)
 	case a.Transposed:

@@ -107,9 +107,7 @@ func (f *Feed) Batch(b *data.Batch) {
 	default:
 		b.Labels(f.Labels)
 	}
-	for i := range f.LabelWeights[:len(b.Seqs)] {
-		f.LabelWeights[i] = b.LabelWeight
-	}
+	b.LabelWeights(f.LabelWeights)
 }
 
 // pooled lays in which rows of each text make its vector.

@@ -6,12 +6,14 @@ import "hone/trainer/exec"
 // loss (1) = Σ weights·nll, and nll (R) to be read, not differentiated. Rows whose
 // target is -1 have nll 0 and do not count.
 func (b *Builder) CrossEntropy(logits, targets, weights *Node) (loss, nll *Node) {
-	return b.CrossEntropyZ(logits, targets, weights, 0)
+	return b.SoftCrossEntropy(logits, targets, weights, 0, 0)
 }
 
-// CrossEntropyZ is CrossEntropy with weights·z·log²Z added to the loss, where Z is the sum of a row's exponentials.
-// It keeps logits close to log-probabilities (Chowdhery et al. 2022, §5).
-func (b *Builder) CrossEntropyZ(logits, targets, weights *Node, z float64) (loss, nll *Node) {
+// SoftCrossEntropy is CrossEntropy with two additions for training. To the loss it adds weights·z·log²Z, where Z is the
+// sum of a row's exponentials: that keeps logits close to log-probabilities (Chowdhery et al. 2022, §5). And it takes
+// the part smoothing from each target and spreads it over all V classes (Szegedy et al. 2016, §7), as torch's
+// cross_entropy with label_smoothing; nll is smoothed too.
+func (b *Builder) SoftCrossEntropy(logits, targets, weights *Node, z, smoothing float64) (loss, nll *Node) {
 	const code = exec.OpCrossEntropy
 	if !b.shape(code, "logits", logits, b.dt, -1, -1) {
 		return &Node{}, &Node{}
@@ -25,7 +27,7 @@ func (b *Builder) CrossEntropyZ(logits, targets, weights *Node, z float64) (loss
 		return b.fail("%v: weights cannot depend on trainable parameters", code), &Node{}
 	}
 	var y []*Node // loss, nll, lse
-	attrs := exec.Attrs{ZLoss: z}
+	attrs := exec.Attrs{ZLoss: z, Smoothing: smoothing}
 	y = b.apply(op{
 		code: code, attrs: attrs,
 		out: []result{{"loss", []int{1}}, {"nll", []int{rows}}, {"lse", []int{rows}}},
@@ -74,7 +76,8 @@ func (b *Builder) SquaredError(x, goals, weights *Node) (loss, errs *Node) {
 	return b.goalLoss(exec.OpSquaredError, exec.OpSquaredErrorGrad, x, goals, weights)
 }
 
-// BinaryCrossEntropy is like SquaredError, of logits x that are each a yes or a no of its own: a goal is 1 or 0.
+// BinaryCrossEntropy is like SquaredError, of logits x that are each a yes or a no of its own: a goal is 0, or the weight
+// of a yes, usually 1.
 func (b *Builder) BinaryCrossEntropy(x, goals, weights *Node) (loss, nll *Node) {
 	return b.goalLoss(exec.OpBinaryCrossEntropy, exec.OpBinaryCrossEntropyGrad, x, goals, weights)
 }

@@ -324,7 +324,7 @@ func TestGradients(t *testing.T) {
 		b := New("z", exec.F64)
 		b.unfused = !fused
 		y := b.Linear(w(b, "x", rows, c), w(b, "w", 5, c), nil, false)
-		l, _ := b.CrossEntropyZ(y, b.Input("targets", exec.I32, rows), b.Input("weights", exec.F64, rows), 0.3)
+		l, _ := b.SoftCrossEntropy(y, b.Input("targets", exec.I32, rows), b.Input("weights", exec.F64, rows), 0.3, 0.2)
 		check(b, Outputs{l, []Named{{"loss", l}}})
 	}
 	b := New("span_cross_entropy", exec.F64)

@@ -55,6 +55,7 @@ type Inputs struct {
 	Labels       *graph.Node // (S) classes
 	Goals        *graph.Node // (S,labels) numbers, or 1 for each label that applies and else 0; in place of Labels
 	LabelWeights *graph.Node // (S)
+	Smoothing    float64     // of targets or labels, in training; see graph.SoftCrossEntropy
 	Spans        *graph.Node // (S,2) the first row of a sequence, and the one after its last; or of the choices of a question; or the rows whose mean is a text's vector
 	Answers      *graph.Node // (S,2) the rows of an answer's first and last token, or (S,1) the right choice; -1: none
 }

@@ -32,7 +32,7 @@ func decoded(b *builder, in Inputs, c Config, h Head, labels string, init graph.
 		out = perText(b, in, c, output(b, "score", x, w, nil))
 		if in.Targets != nil {
 			b.Scope(LanguageModel.String())
-			lm, _ := b.CrossEntropyZ(b.Linear(last, embed, nil, false), in.Targets, in.Weights, z)
+			lm, _ := b.SoftCrossEntropy(b.Linear(last, embed, nil, false), in.Targets, in.Weights, z, 0)
 			out.Loss = b.Add(out.Loss, lm)
 		}
 		return out
@@ -48,7 +48,7 @@ func decoded(b *builder, in Inputs, c Config, h Head, labels string, init graph.
 func perToken(b *builder, in Inputs, logits *graph.Node, z float64) (out Outputs) {
 	out.Logits = logits
 	if in.Targets != nil {
-		out.Loss, out.NLL = b.CrossEntropyZ(logits, in.Targets, in.Weights, z)
+		out.Loss, out.NLL = b.SoftCrossEntropy(logits, in.Targets, in.Weights, z, in.Smoothing)
 	}
 	return out
 }
@@ -58,7 +58,7 @@ func perText(b *builder, in Inputs, c Config, logits *graph.Node) (out Outputs) 
 	out.Logits = logits
 	switch {
 	case in.Labels != nil:
-		out.Loss, out.NLL = b.CrossEntropy(logits, in.Labels, in.LabelWeights)
+		out.Loss, out.NLL = b.SoftCrossEntropy(logits, in.Labels, in.LabelWeights, 0, in.Smoothing)
 	case in.Goals != nil && c.Problem() == Regression:
 		out.Loss, out.NLL = b.SquaredError(logits, in.Goals, in.LabelWeights)
 	case in.Goals != nil:

@@ -69,6 +69,9 @@ type Options struct {
 	AuxiliaryLM bool
 	// Contrast is what a model without a head learns of the vectors of texts.
 	Contrast *Contrast
+	// LabelSmoothing is the part of a target, or of a label of a set, that a training spreads over all of them. BERT's
+	// Pretraining, and the tokens of AuxiliaryLM, have none.
+	LabelSmoothing float64
 	// Recompute makes a training program compute the results of a layer again for its gradients, with the same bits.
 	// It saves memory, and takes about a third of a step's time.
 	Recompute bool
@@ -234,6 +237,7 @@ func build(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*builde
 		in.Weights = b.Input("weights", dt, rows)
 	}
 	if k == Train || k == Represent {
+		in.Smoothing = o.LabelSmoothing
 		in.Rng = b.Input("rng", exec.I32, 4)
 		b.rng = in.Rng
 	}

@@ -17,6 +17,7 @@ type crossEntropyJob[T float] struct {
 	nll, lse         []T
 	dlogits          []T
 	dloss, z         T
+	smoothing        T
 	rows, v, rowsPer int
 }
 
@@ -41,9 +42,17 @@ func (j *crossEntropyJob[T]) forward(r int, w *scratch) {
 	top := rowMax(j.d.kern, w, x)
 	j.lse[r] = top + T(math.Log(float64(expSum(j.d.kern, w, x, top))))
 	j.nll[r] = j.lse[r] - x[target]
+	if j.smoothing > 0 {
+		sum := 0.0
+		for _, v := range x {
+			sum += float64(v)
+		}
+		j.nll[r] = j.lse[r] - T((1-j.smoothing)*x[target]) - T(j.smoothing*T(sum/float64(j.v)))
+	}
 }
 
-// backward: dlogits = dloss·weight·((1 + 2z·lse)·softmax - onehot). dlogits may be logits.
+// backward: dlogits = dloss·weight·((1 + 2z·lse)·softmax - onehot), where smoothing takes a part of onehot and spreads
+// it over all classes. dlogits may be logits.
 func (j *crossEntropyJob[T]) backward(r int, w *scratch) {
 	x, dx := j.logits[r*j.v:(r+1)*j.v], j.dlogits[r*j.v:(r+1)*j.v]
 	target := j.targets[r]
@@ -58,7 +67,15 @@ func (j *crossEntropyJob[T]) backward(r int, w *scratch) {
 	expScale(j.d.kern, dx, x, j.lse[r], T(s*scale))
 	// p-1 before the scaling, so that the gradient of a certain and right prediction is 0.
 	expSub(j.d.kern, at, at, j.lse[r])
-	dx[target] = (T(at[0]*scale) - 1) * s
+	if j.smoothing == 0 {
+		dx[target] = (T(at[0]*scale) - 1) * s
+		return
+	}
+	each := j.smoothing / T(j.v)
+	for i := range dx {
+		dx[i] -= T(each * s)
+	}
+	dx[target] = (T(at[0]*scale) - (1 - j.smoothing) - each) * s
 }
 
 func (j *crossEntropyJob[T]) check(in *exec.Instr, args []exec.Arg) error {
@@ -82,7 +99,7 @@ func crossEntropy[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.A
 	*j = crossEntropyJob[T]{
 		d: d, op: in.Op, rows: r, v: v, rowsPer: rowsPerChunk(v),
 		logits: view[T](args[0]), targets: view[int32](args[1]), weights: view[T](args[2]),
-		nll: view[T](args[4]), lse: view[T](args[5]),
+		nll: view[T](args[4]), lse: view[T](args[5]), smoothing: T(in.Attrs.Smoothing),
 	}
 	loss := view[T](args[3])
 	if len(loss) != 1 || len(j.nll) != r {
@@ -122,7 +139,7 @@ func crossEntropyGrad[T float](d *Device, js *jobs[T], in *exec.Instr, args []ex
 	*j = crossEntropyJob[T]{
 		d: d, op: in.Op, rows: r, v: v, rowsPer: rowsPerChunk(v),
 		logits: view[T](args[0]), targets: view[int32](args[1]), weights: view[T](args[2]),
-		lse: view[T](args[3]), dlogits: view[T](args[5]), z: T(in.Attrs.ZLoss),
+		lse: view[T](args[3]), dlogits: view[T](args[5]), z: T(in.Attrs.ZLoss), smoothing: T(in.Attrs.Smoothing),
 	}
 	dloss := view[T](args[4])
 	if len(dloss) != 1 || len(j.dlogits) != r*v {
@@ -183,7 +200,7 @@ func linearCrossEntropy[T float](d *Device, js *jobs[T], in *exec.Instr, args []
 		j := &js.crossEntropy
 		*j = crossEntropyJob[T]{
 			d: d, op: in.Op, rows: rows, v: v, rowsPer: rowsPerChunk(v), logits: logits,
-			targets: targets[r0:r1], weights: weights[r0:r1], nll: nll[r0:r1], lse: lse[r0:r1], z: T(in.Attrs.ZLoss),
+			targets: targets[r0:r1], weights: weights[r0:r1], nll: nll[r0:r1], lse: lse[r0:r1], z: T(in.Attrs.ZLoss), smoothing: T(in.Attrs.Smoothing),
 		}
 		if dx != nil || dw != nil || dbias != nil {
 			j.dlogits, j.dloss = logits, dloss[0]

@@ -24,9 +24,12 @@ func goalLoss[T float](_ *Device, in *exec.Instr, args []exec.Arg) error {
 		total := 0.0
 		for i := row * k; i < (row+1)*k; i++ {
 			v, goal := float64(x[i]), float64(goals[i])
-			if in.Op == exec.OpSquaredError {
+			switch {
+			case in.Op == exec.OpSquaredError:
 				total += float64((v - goal) * (v - goal))
-			} else { // without overflow
+			case goal > 0 && goal != 1:
+				total += float64(goal * (max(-v, 0) + math.Log1p(math.Exp(-math.Abs(v)))))
+			default: // without overflow
 				total += max(v, 0) - float64(v*goal) + math.Log1p(math.Exp(-math.Abs(v)))
 			}
 		}
@@ -54,9 +57,12 @@ func goalLossGrad[T float](_ *Device, in *exec.Instr, args []exec.Arg) error {
 		factor := float64(float64(dloss[0])*float64(weights[row])) / float64(k)
 		for i := row * k; i < (row+1)*k; i++ {
 			v, goal := float64(x[i]), float64(goals[i])
-			if in.Op == exec.OpSquaredErrorGrad {
+			switch {
+			case in.Op == exec.OpSquaredErrorGrad:
 				dx[i] = T(2 * float64(factor*(v-goal)))
-			} else {
+			case goal > 0 && goal != 1:
+				dx[i] = T(-factor * goal / (1 + math.Exp(v)))
+			default:
 				dx[i] = T(factor * (1/(1+math.Exp(-v)) - goal))
 			}
 		}

@@ -104,7 +104,7 @@ func rowOps(add addCase, r *rand.Rand) {
 		if !squared {
 			op, grad = exec.OpBinaryCrossEntropy, exec.OpBinaryCrossEntropyGrad
 			for i := range goals.f {
-				goals.f[i] = float64(i % 2)
+				goals.f[i] = []float64{0, 1, 2.5}[i%3] // no, yes, and one that weighs more
 			}
 		}
 		loss, errs, d := 0.0, make([]float64, 5), make([]float64, 15)
@@ -112,7 +112,9 @@ func rowOps(add addCase, r *rand.Rand) {
 			p, goal := 1/(1+math.Exp(-v)), goals.f[i]
 			e, slope := (v-goal)*(v-goal), 2*(v-goal)
 			if !squared {
-				e, slope = -goal*math.Log(p)-(1-goal)*math.Log(1-p), p-goal
+				if e, slope = -math.Log(1-p), p; goal > 0 {
+					e, slope = -goal*math.Log(p), goal*(p-1)
+				}
 			}
 			errs[i/3] += e / 3
 			d[i] = slope / 3 * w.f[i/3] * dloss.f[0]
