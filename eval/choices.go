@@ -38,9 +38,9 @@ func (choices) Baselines() []Baseline { return []Baseline{randomChoice, longestC
 // The choice itself is predicted. Probabilities are in the order of the choices.
 func (choices) predicts([]string) *predicted {
 	columns := []source.Column{source.Texts("prediction"), source.Numbers("probability"), source.Lists(source.Numbers("probabilities"))}
-	return &predicted{columns: columns, confident: 1, guess: ofOutputs(func(o *Output, e *task.Example) []any {
+	return &predicted{columns: columns, unsure: unsurePredictions, guess: ofOutputs(func(o *Output, e *task.Example) ([]any, float64) {
 		p := softmax(o.Logits)
-		return []any{e.Choices[o.best()], p[o.best()], anyOf(p)}
+		return []any{e.Choices[o.best()], p[o.best()], anyOf(p)}, p[o.best()]
 	})}
 }
 

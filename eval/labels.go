@@ -26,9 +26,9 @@ func (labels) Baselines() []Baseline { return []Baseline{majority, naiveBayes, t
 func (labels) what(*data.Config) string { return "the label of each" }
 
 func (labels) predicts(labels []string) *predicted {
-	return &predicted{columns: probable(labels), confident: 1, guess: ofOutputs(func(o *Output, _ *task.Example) []any {
+	return &predicted{columns: probable(labels), unsure: unsurePredictions, guess: ofOutputs(func(o *Output, _ *task.Example) ([]any, float64) {
 		p := softmax(o.Logits)
-		return []any{labels[o.best()], p[o.best()], anyOf(p)}
+		return []any{labels[o.best()], p[o.best()], anyOf(p)}, p[o.best()]
 	})}
 }
 

@@ -28,16 +28,20 @@ var labelSets = judge{of: "labels", figures: func(list []Output) ([]metric.Figur
 }}
 
 func (marks) Baselines() []Baseline { return []Baseline{majority, randomInit} }
+
+// predicts gives the labels above probability 0.5. They are as probable as the least sure one, of those that apply
+// and of the others.
 func (marks) predicts(labels []string) *predicted {
 	columns := []source.Column{source.Lists(source.Texts("prediction")), probabilities(labels)}
-	return &predicted{columns: columns, guess: ofOutputs(func(o *Output, _ *task.Example) []any {
-		set, p := []any{}, make([]float64, len(labels))
+	return &predicted{columns: columns, unsure: unsurePredictions, guess: ofOutputs(func(o *Output, _ *task.Example) ([]any, float64) {
+		set, p, least := []any{}, make([]float64, len(labels)), 1.0
 		for k, v := range o.Logits {
 			if p[k] = 1 / (1 + math.Exp(-float64(v))); v > 0 {
 				set = append(set, labels[k])
 			}
+			least = min(least, max(p[k], 1-p[k]))
 		}
-		return []any{set, anyOf(p)}
+		return []any{set, anyOf(p)}, least
 	})}
 }
 

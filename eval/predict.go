@@ -28,21 +28,23 @@ type Predictor struct {
 // predicted is what is predicted by a kind of task: its columns, and their values. The last column,
 // truncated, is not among them.
 type predicted struct {
-	columns   []source.Column
-	guess     func(ctx context.Context, net *model.Network, c data.Config) ([]guess, error)
-	written   func(r *generate.Result) []any // in place of guess, of what a Writer writes
-	confident int                            // the column with the probability of the prediction, which is the first; 0: there is none
+	columns []source.Column // the prediction is the first
+	guess   func(ctx context.Context, net *model.Network, c data.Config) ([]guess, error)
+	written func(r *generate.Result) []any // in place of guess, of what a Writer writes
+	unsure  string                         // in words, what is null below a least probability; "": nothing has a probability
 }
 
 // A guess is what is predicted of a record.
 type guess struct {
 	record int64
 	cut    bool
-	values func(e *task.Example) []any // nil: the model's outputs are not finite
+	// values are those of the columns; what is less probable than least is null, and counted. nil: the
+	// model's outputs are not finite.
+	values func(e *task.Example, least float64) (row []any, unsure int)
 }
 
-// ofOutputs predicts values from the outputs of a model.
-func ofOutputs(values func(o *Output, e *task.Example) []any) func(context.Context, *model.Network, data.Config) ([]guess, error) {
+// ofOutputs predicts values from the outputs of a model, with the probability of the prediction.
+func ofOutputs(values func(o *Output, e *task.Example) (row []any, probability float64)) func(context.Context, *model.Network, data.Config) ([]guess, error) {
 	return func(ctx context.Context, net *model.Network, c data.Config) ([]guess, error) {
 		list, _, err := Outputs(ctx, net, c, 0, nil)
 		out := make([]guess, len(list))
@@ -50,7 +52,13 @@ func ofOutputs(values func(o *Output, e *task.Example) []any) func(context.Conte
 			o := &list[i]
 			out[i] = guess{record: o.Record, cut: o.Cut}
 			if !slices.ContainsFunc(o.Logits, func(v float32) bool { return !finite(float64(v)) }) {
-				out[i].values = func(e *task.Example) []any { return values(o, e) }
+				out[i].values = func(e *task.Example, least float64) (row []any, unsure int) {
+					row, p := values(o, e)
+					if p < least {
+						row[0], unsure = nil, 1
+					}
+					return row, unsure
+				}
 			}
 		}
 		return out, err
@@ -82,26 +90,33 @@ func (p *Predictor) Together() int {
 	return 0
 }
 
-// Confident reports whether a prediction has a probability.
-func (p *Predictor) Confident() bool { return p.of.confident > 0 }
+// Unsure says in words what is null where it is less probable than it has to be; "": predictions have no
+// probability.
+func (p *Predictor) Unsure() string { return p.of.unsure }
 
 // A Predicted has the values of the columns for a record.
 type Predicted struct {
-	Values    []any
-	Cut       bool // it was too long, so that not all of it was read
-	Abstained bool // the prediction is less probable than it has to be
-	Empty     bool // it has no text, and nothing is predicted
-	Unended   bool // the text did not end by itself
+	Values []any
+	Cut    bool // it was too long, so that not all of it was read
+	PredictionNotes
 }
 
-// Predict gives the values for all records, in their order, as they are ready. A prediction of a
-// probability below least is null.
+// PredictionNotes are what is counted of predictions.
+type PredictionNotes struct {
+	Unsure  int  `json:",omitempty"` // what is null because it is less probable than it has to be
+	Empty   bool `json:",omitempty"` // there is no text, and nothing is predicted
+	None    bool `json:",omitempty"` // the prediction is that there is none, as no answer
+	Unended bool `json:",omitempty"` // the text did not end by itself
+}
+
+// Predict gives the values for all records, in their order, as they are ready. What has a probability below
+// least is null.
 func (p *Predictor) Predict(ctx context.Context, records corpus.Records, least float64, ready func([]Predicted) error) error {
 	c := p.c
 	c.Records = records
 	out, waits := make([]Predicted, records.Rows()), make([]bool, records.Rows())
 	for i := range out {
-		out[i] = Predicted{Values: make([]any, len(p.Columns)), Empty: true}
+		out[i] = Predicted{Values: make([]any, len(p.Columns)), PredictionNotes: PredictionNotes{Empty: true}}
 		out[i].Values[len(p.Columns)-1] = false
 	}
 	next := 0
@@ -126,7 +141,7 @@ func (p *Predictor) Predict(ctx context.Context, records corpus.Records, least f
 		}
 		err = p.Writer.write(ctx, list, func(i int, r *generate.Result) error {
 			q := &list[i]
-			return give(q.record, Predicted{Values: append(p.of.written(r), q.cut), Cut: q.cut, Unended: r.Reason == "length"})
+			return give(q.record, Predicted{Values: append(p.of.written(r), q.cut), Cut: q.cut, PredictionNotes: PredictionNotes{Unended: r.Reason == "length"}})
 		})
 		if err != nil || next == len(out) {
 			return err
@@ -149,15 +164,13 @@ func (p *Predictor) Predict(ctx context.Context, records corpus.Records, least f
 		if err != nil {
 			return err
 		}
-		values := append(g.values(&e), g.cut)
-		now := Predicted{Values: values, Cut: g.cut}
-		if k := p.of.confident; k > 0 && values[k].(float64) < least {
-			values[0], now.Abstained = nil, true
-		}
-		out[g.record] = now
+		values, unsure := g.values(&e, least)
+		out[g.record] = Predicted{Values: append(values, g.cut), Cut: g.cut, PredictionNotes: PredictionNotes{Unsure: unsure, None: values[0] == nil && unsure == 0}}
 	}
 	return ready(out)
 }
+
+const unsurePredictions = "predictions, which are null"
 
 // probable gives the columns of a prediction that is one of labels.
 func probable(labels []string) []source.Column {

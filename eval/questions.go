@@ -25,10 +25,11 @@ type questions struct{}
 func (questions) Baselines() []Baseline { return []Baseline{slidingWindow, randomInit} }
 
 // predicts gives the best answer with its score and place, beside the score that there is none. Where that is
-// greater, the prediction is null, unless the metrics of the task say that each question has an answer.
+// greater, the prediction is null, unless the metrics of the task say that each question has an answer. The
+// probability of an answer is that of the two scores, as logits.
 func (questions) predicts([]string) *predicted {
 	columns := []source.Column{source.Texts("prediction"), source.Numbers("score"), source.Numbers("null_score"), source.Integers("start"), source.Integers("end")}
-	return &predicted{columns: columns, guess: func(ctx context.Context, net *model.Network, c data.Config) ([]guess, error) {
+	return &predicted{columns: columns, unsure: "answers, which are null", guess: func(ctx context.Context, net *model.Network, c data.Config) ([]guess, error) {
 		list, _, err := FindAnswers(ctx, net, c, 0, nil)
 		script, named := scriptOf(data.TaskOf(c.Objective).Metrics)
 		out := make([]guess, len(list))
@@ -36,7 +37,9 @@ func (questions) predicts([]string) *predicted {
 			f := &list[i]
 			out[i] = guess{record: f.Record, cut: f.Cut}
 			if finite(f.None) && finite(f.Nats) { // else a logit of a window is not
-				out[i].values = func(e *task.Example) []any { return f.values(e.Pair, !named || script == metric.SQuAD2) }
+				out[i].values = func(e *task.Example, least float64) ([]any, int) {
+					return f.values(e.Pair, !named || script == metric.SQuAD2, least)
+				}
 			}
 		}
 		return out, err
@@ -44,18 +47,21 @@ func (questions) predicts([]string) *predicted {
 }
 
 // values are those of the columns that questions predicts. Places are in characters.
-func (f *Found) values(text string, mayLack bool) []any {
-	out := []any{nil, nil, f.None, nil, nil}
+func (f *Found) values(text string, mayLack bool, least float64) (out []any, unsure int) {
+	out = []any{nil, nil, f.None, nil, nil}
 	if !finite(f.Score) { // no two tokens could be its first and its last one
-		return out
+		return out, 0
 	}
 	out[1] = f.Score
 	if f.First == f.Last || mayLack && f.Score < f.None {
-		return out
+		return out, 0
+	}
+	if 1/(1+math.Exp(f.None-f.Score)) < least {
+		return out, 1
 	}
 	answer, start := text[f.First:f.Last], utf8.RuneCountInString(text[:f.First])
 	out[0], out[3], out[4] = answer, int64(start), int64(start+utf8.RuneCountInString(answer))
-	return out
+	return out, 0
 }
 
 // scriptOf gives the script of metrics of a task; ok is false where there are none.

@@ -49,17 +49,25 @@ func TestFoundValues(t *testing.T) {
 	for _, c := range []struct {
 		f       Found
 		mayLack bool
+		least   float64
 		want    string
+		unsure  int
 	}{
-		{Found{First: first, Last: first + len("강원"), Score: 3, None: 1}, true, `["강원",3,1,4,6]`},
-		{Found{First: first, Last: first + len("강원"), Score: 1, None: 3}, true, `[null,1,3,null,null]`},
-		{Found{First: first, Last: first + len("강원"), Score: 1, None: 3}, false, `["강원",1,3,4,6]`},
-		{Found{First: 0, Last: len(text), Score: 1, None: 1}, true, `["나는 é강원도 산",1,1,0,9]`},
-		{Found{Score: math.Inf(-1), None: 1}, false, `[null,null,1,null,null]`},
+		{Found{First: first, Last: first + len("강원"), Score: 3, None: 1}, true, 0, `["강원",3,1,4,6]`, 0},
+		{Found{First: first, Last: first + len("강원"), Score: 1, None: 3}, true, 0, `[null,1,3,null,null]`, 0},
+		{Found{First: first, Last: first + len("강원"), Score: 1, None: 3}, false, 0, `["강원",1,3,4,6]`, 0},
+		{Found{First: 0, Last: len(text), Score: 1, None: 1}, true, 0, `["나는 é강원도 산",1,1,0,9]`, 0},
+		{Found{Score: math.Inf(-1), None: 1}, false, 0, `[null,null,1,null,null]`, 0},
+		// The probability of scores 3 and 1 is that of logits, 0.881.
+		{Found{First: first, Last: first + len("강원"), Score: 3, None: 1}, true, 0.88, `["강원",3,1,4,6]`, 0},
+		{Found{First: first, Last: first + len("강원"), Score: 3, None: 1}, true, 0.89, `[null,3,1,null,null]`, 1},
+		{Found{First: first, Last: first + len("강원"), Score: 1, None: 3}, false, 0.12, `[null,1,3,null,null]`, 1},
+		{Found{First: first, Last: first + len("강원"), Score: 1, None: 3}, true, 0.12, `[null,1,3,null,null]`, 0},
 	} {
-		got, err := json.Marshal(c.f.values(text, c.mayLack))
-		if err != nil || string(got) != c.want {
-			t.Errorf("%+v: %s, %v; want %s", c.f, got, err, c.want)
+		row, unsure := c.f.values(text, c.mayLack, c.least)
+		got, err := json.Marshal(row)
+		if err != nil || string(got) != c.want || unsure != c.unsure {
+			t.Errorf("%+v: %s, %d unsure, %v; want %s", c.f, got, unsure, err, c.want)
 		}
 	}
 }
@@ -70,24 +78,34 @@ func TestTaggedValues(t *testing.T) {
 	names := []string{"B-LOC", "I-LOC", "B-PER", "O"}
 	loc, in, per, o := []float64{.75, .1, .1, .05}, []float64{.25, .5, .2, .05}, []float64{0, .25, .5, .25}, []float64{0, 0, 0, 1}
 	for _, c := range []struct {
-		words []string
-		d     Tagged
-		want  string
+		words  []string
+		d      Tagged
+		least  float64
+		want   string
+		unsure int
 	}{
-		{[]string{"나는", "강원도", "산", "é", "Anna"}, Tagged{Probs: [][]float64{o, loc, in, o, per}},
-			`[["O","B-LOC","I-LOC","O","B-PER"],[1,0.75,0.5,1,0.5],[["강원도 산","LOC",3,8,0.625],["Anna","PER",11,15,0.5]]]`},
-		{[]string{"에", " ", "강", " ", "원", "또"}, Tagged{Probs: [][]float64{o, nil, loc, nil, in}, Cut: true},
-			`[["O","O","B-LOC","I-LOC","I-LOC",null],[1,null,0.75,null,0.5,null],[["강 원","LOC",2,5,0.625]]]`},
-		{[]string{"도", "산"}, Tagged{Probs: [][]float64{in}}, `[["I-LOC","O"],[0.5,null],[["도","LOC",0,1,0.5]]]`},
+		{[]string{"나는", "강원도", "산", "é", "Anna"}, Tagged{Probs: [][]float64{o, loc, in, o, per}}, 0,
+			`[["O","B-LOC","I-LOC","O","B-PER"],[1,0.75,0.5,1,0.5],[["강원도 산","LOC",3,8,0.625],["Anna","PER",11,15,0.5]]]`, 0},
+		{[]string{"나는", "강원도", "산", "é", "Anna"}, Tagged{Probs: [][]float64{o, loc, in, o, per}}, .625,
+			`[["O","B-LOC","I-LOC","O",null],[1,0.75,0.5,1,0.5],[["강원도 산","LOC",3,8,0.625],["Anna",null,11,15,0.5]]]`, 1},
+		{[]string{"나는", "강원도", "산", "é", "Anna"}, Tagged{Probs: [][]float64{o, loc, in, o, per}}, .7,
+			`[["O",null,null,"O",null],[1,0.75,0.5,1,0.5],[["강원도 산",null,3,8,0.625],["Anna",null,11,15,0.5]]]`, 2},
+		{[]string{"에", " ", "강", " ", "원", "또"}, Tagged{Probs: [][]float64{o, nil, loc, nil, in}, Cut: true}, 0,
+			`[["O","O","B-LOC","I-LOC","I-LOC",null],[1,null,0.75,null,0.5,null],[["강 원","LOC",2,5,0.625]]]`, 0},
+		{[]string{"도", "산"}, Tagged{Probs: [][]float64{in}}, 0, `[["I-LOC","O"],[0.5,null],[["도","LOC",0,1,0.5]]]`, 0},
 	} {
-		got, err := json.Marshal(c.d.values(c.words, names, areTags(names)))
-		if err != nil || string(got) != c.want {
-			t.Errorf("%q: %s, %v; want %s", c.words, got, err, c.want)
+		row, unsure := c.d.values(c.words, names, areTags(names), c.least)
+		got, err := json.Marshal(row)
+		if err != nil || string(got) != c.want || unsure != c.unsure {
+			t.Errorf("%q: %s, %d unsure, %v; want %s", c.words, got, unsure, err, c.want)
 		}
 	}
-	got, err := json.Marshal((&Tagged{Probs: [][]float64{{.25, .75}}}).values([]string{"가", "나"}, []string{"NOUN", "VERB"}, areTags([]string{"NOUN", "VERB"})))
-	if want := `[["VERB",null],[0.75,null]]`; err != nil || string(got) != want {
-		t.Errorf("parts of speech: %s, %v; want %s", got, err, want)
+	for least, want := range map[float64]string{0: `[["VERB","NOUN",null],[0.75,0.5,null]]`, .6: `[["VERB",null,null],[0.75,0.5,null]]`} {
+		row, unsure := (&Tagged{Probs: [][]float64{{.25, .75}, {.5, .5}}}).values([]string{"가", "나", "다"}, []string{"NOUN", "VERB"}, false, least)
+		got, err := json.Marshal(row)
+		if err != nil || string(got) != want || (unsure == 1) != (least > 0) {
+			t.Errorf("parts of speech: %s, %d unsure, %v; want %s", got, unsure, err, want)
+		}
 	}
 }
 

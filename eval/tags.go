@@ -31,22 +31,29 @@ func (tags) predicts(names []string) *predicted {
 		columns = append(columns, source.Lists(source.Structs("entities",
 			source.Texts("text"), source.Texts("type"), source.Integers("start"), source.Integers("end"), source.Numbers("score"))))
 	}
-	return &predicted{columns: columns, guess: func(ctx context.Context, net *model.Network, c data.Config) ([]guess, error) {
+	unsure := "labels of words, which are null"
+	if tagged {
+		unsure = "entities, whose types and labels are null"
+	}
+	return &predicted{columns: columns, unsure: unsure, guess: func(ctx context.Context, net *model.Network, c data.Config) ([]guess, error) {
 		list, _, err := TagWords(ctx, net, c, 0, nil)
 		out := make([]guess, len(list))
 		for i := range list {
 			d := &list[i]
 			out[i] = guess{record: d.Record, cut: d.Cut}
 			if !slices.ContainsFunc(slices.Concat(d.Probs...), math.IsNaN) {
-				out[i].values = func(e *task.Example) []any { return d.values(e.Words, names, tagged) }
+				out[i].values = func(e *task.Example, least float64) ([]any, int) {
+					return d.values(e.Words, names, tagged, least)
+				}
 			}
 		}
 		return out, err
 	}}
 }
 
-// values are those of the columns that tags predicts.
-func (d *Tagged) values(words, names []string, tagged bool) []any {
+// values are those of the columns that tags predicts. Entities, or where labels are no tags words, whose
+// probability is below least have no type and no labels.
+func (d *Tagged) values(words, names []string, tagged bool, least float64) (row []any, unsure int) {
 	labels := d.Labels(words, names)
 	list, probs := make([]any, len(words)), make([]any, len(words))
 	for w, label := range labels {
@@ -54,17 +61,26 @@ func (d *Tagged) values(words, names []string, tagged bool) []any {
 			list[w] = label
 		}
 		if p, ok := d.of(w, label, names); ok {
-			probs[w] = p
+			if probs[w] = p; !tagged && p < least {
+				list[w] = nil
+				unsure++
+			}
 		}
 	}
 	if !tagged {
-		return []any{list, probs}
+		return []any{list, probs}, unsure
 	}
 	entities := []any{}
 	for _, e := range d.entities(words, labels, names) {
-		entities = append(entities, []any{e.text, e.kind, int64(e.start), int64(e.end), e.score})
+		now := []any{e.text, e.kind, int64(e.start), int64(e.end), e.score}
+		if e.score < least {
+			now[1] = nil
+			clear(list[e.first:e.last])
+			unsure++
+		}
+		entities = append(entities, now)
 	}
-	return []any{list, probs, entities}
+	return []any{list, probs, entities}, unsure
 }
 
 // of gives the probability that word w has a label; ok is false where the model says nothing of it.
@@ -78,9 +94,10 @@ func (d *Tagged) of(w int, label string, names []string) (p float64, ok bool) {
 
 // An entity is one that tags of words name. Its score is the mean probability of these.
 type entity struct {
-	text, kind string
-	start, end int // characters of the text that JoinWords makes
-	score      float64
+	text, kind  string
+	start, end  int // characters of the text that JoinWords makes
+	first, last int // words, last not included
+	score       float64
 }
 
 // entities lists the entities of words with tags.
@@ -99,7 +116,7 @@ func (d *Tagged) entities(words, tags, names []string) (list []entity) {
 		for ; w < f.First; w++ {
 			at += utf8.RuneCountInString(words[w]) + len(between)
 		}
-		e := entity{text: strings.Join(words[f.First:f.Last], between), kind: f.Type, start: at}
+		e := entity{text: strings.Join(words[f.First:f.Last], between), kind: f.Type, start: at, first: f.First, last: f.Last}
 		e.end = at + utf8.RuneCountInString(e.text)
 		n := 0
 		for k := f.First; k < f.Last; k++ {

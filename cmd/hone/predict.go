@@ -40,6 +40,12 @@ MODEL is a checkpoint, a stage of a run, a Hugging Face directory or hf:ORG/NAME
 labels texts or words, finds answers, or gives a number. It reads the columns that it was trained on;
 where it does not say, words, question and context, or the text. --text names others.
 
+--abstain P leaves prediction null where it is less probable than P, and says how often; probabilities
+and scores stay. Any number of labels are as probable as the least sure one, of those that apply and of
+the others. Of token_labels each entity has its score, and below P no type and no labels; where labels
+are no tags, each word has its probability. An answer's is 1/(1+e^(null_score−score)). Numbers and
+written texts have none, and it is refused.
+
 A model that writes texts is told by its task what stands in a prompt; one that was trained elsewhere
 needs --task. It writes the likeliest token each time, and follows what else a generation_config.json
 beside it says, unless options ask for something else; with --temperature it draws tokens. The texts
@@ -69,7 +75,7 @@ of an encoder-decoder its end, and truncated is true.
 	addRowsFlags(c, &o.RowsOptions, &read)
 	f := c.Flags()
 	f.AddFlagSet(writing)
-	f.Float64Var(&o.Abstain, "abstain", 0, "leave prediction null where its probability is lower")
+	f.Float64Var(&o.Abstain, "abstain", 0, "leave null what is less probable: a prediction, the type and labels of an entity")
 	f.StringVar(&o.Task, "task", "", "name or file of the task (default: the one that the model was trained for)")
 	return c
 }

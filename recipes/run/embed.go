@@ -104,7 +104,7 @@ func (v *vectors) rows(ctx context.Context, prompt string, r RowsOptions, o Opti
 			}
 			rows := make([]labelledRow, len(texts))
 			for i := range rows {
-				rows[i] = labelledRow{[]any{vectors[i]}, cut[i]}
+				rows[i] = labelledRow{Values: []any{vectors[i]}, Cut: cut[i]}
 			}
 			return ready(rows)
 		},

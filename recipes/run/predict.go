@@ -53,8 +53,8 @@ func Predict(ctx context.Context, dir string, p PredictOptions, o Options) (*Row
 	if err != nil {
 		return nil, recipes.Input(err)
 	}
-	if p.Abstain > 0 && !predictor.Confident() {
-		return nil, recipes.Input(fmt.Errorf("predict: --abstain is for predictions with one probability, which those of the kind %v have not", t.Kind))
+	if p.Abstain > 0 && predictor.Unsure() == "" {
+		return nil, recipes.Input(fmt.Errorf("predict: --abstain is for predictions with a probability, which those of the kind %v have not", t.Kind))
 	}
 	if predictor.Writes() {
 		if predictor.Writer, err = p.writer(m, o.Say); err != nil {
@@ -64,7 +64,6 @@ func Predict(ctx context.Context, dir string, p PredictOptions, o Options) (*Row
 		return nil, recipes.Input(fmt.Errorf("predict: --%s is for tasks that write texts, and this one is of the kind %v", p.Asked[0], t.Kind))
 	}
 	_, kernels := kindOf(dev)
-	var abstained, empty, unended int64
 	done, err := p.each(ctx, &labeller{
 		doing: "predicting", columns: predictor.Columns, fields: slices.DeleteFunc(slices.Clone(t.Spec.Fields), func(f string) bool { return slices.Contains(p.Text, f) }),
 		of: map[string]string{
@@ -76,10 +75,7 @@ func Predict(ctx context.Context, dir string, p PredictOptions, o Options) (*Row
 			err := predictor.Predict(ctx, records, p.Abstain, func(list []eval.Predicted) error {
 				rows := make([]labelledRow, len(list))
 				for i, r := range list {
-					rows[i] = labelledRow{r.Values, r.Cut}
-					count(&abstained, r.Abstained)
-					count(&empty, r.Empty)
-					count(&unended, r.Unended)
+					rows[i] = labelledRow(r)
 				}
 				return ready(rows)
 			})
@@ -92,22 +88,21 @@ func Predict(ctx context.Context, dir string, p PredictOptions, o Options) (*Row
 	if err != nil {
 		return nil, err
 	}
-	if abstained > 0 {
-		o.Say(fmt.Sprintf("abstained from %d predictions, which are null", abstained))
-	}
-	if empty > 0 {
-		o.Say(fmt.Sprintf("rows with an empty text, whose predictions are null: %d", empty))
-	}
-	if unended > 0 {
-		o.Say(fmt.Sprintf("texts that did not end by themselves, whose finish_reason is length: %d (hint: --max-tokens)", unended))
+	for _, note := range []struct {
+		of   string
+		n    int64
+		hint string
+	}{
+		{"abstained from " + predictor.Unsure(), done.Unsure, ""},
+		{"questions to which the model finds no answer, whose predictions are null", done.None, ""},
+		{"rows with an empty text, whose predictions are null", done.Empty, ""},
+		{"texts that did not end by themselves, whose finish_reason is length", done.Unended, " (hint: --max-tokens)"},
+	} {
+		if note.n > 0 {
+			o.Say(fmt.Sprintf("%s: %d%s", note.of, note.n, note.hint))
+		}
 	}
 	return done, nil
-}
-
-func count(n *int64, is bool) {
-	if is {
-		*n++
-	}
 }
 
 // writer writes as its options say and, where these do not, as the model's files do.

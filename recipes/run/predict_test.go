@@ -159,9 +159,10 @@ func TestPredictKinds(t *testing.T) {
 		{"of two texts", "bert-classifier-fp16", nil, PredictOptions{RowsOptions: RowsOptions{Text: []string{"sentence", "second"}}}, []string{"prediction", "probability", "probabilities", "truncated"}},
 		{"abstaining", "bert-classifier-fp16", nil, PredictOptions{RowsOptions: RowsOptions{Text: []string{"sentence"}}, Abstain: 1}, []string{"prediction", "probability", "probabilities", "truncated"}},
 		{"labels", "bert-classifier-fp16", map[string]any{"problem_type": "multi_label_classification"}, PredictOptions{RowsOptions: RowsOptions{Text: []string{"sentence"}}}, []string{"prediction", "probabilities", "truncated"}},
+		{"unsure of labels", "bert-classifier-fp16", map[string]any{"problem_type": "multi_label_classification"}, PredictOptions{RowsOptions: RowsOptions{Text: []string{"sentence"}}, Abstain: 1}, []string{"prediction", "probabilities", "truncated"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			out, _ := predictRows(t, importTiny(t, c.model, c.config), in, c.p)
+			out, done := predictRows(t, importTiny(t, c.model, c.config), in, c.p)
 			var rows []map[string]any
 			for lines := json.NewDecoder(bytes.NewReader(out)); ; {
 				row := map[string]any{}
@@ -181,12 +182,15 @@ func TestPredictKinds(t *testing.T) {
 					t.Errorf("row %d has %q, want %q", i, got, want)
 				}
 			}
+			if done.Empty != 1 || (done.Unsure == 1) != (c.p.Abstain > 0) {
+				t.Errorf("%+v", done)
+			}
 			if rows[1]["prediction"] != nil || rows[1]["probabilities"] != nil || rows[1]["id"] != "2" || rows[1]["truncated"] != false {
 				t.Errorf("the empty text: %v", rows[1])
 			}
 			switch p := rows[0]["prediction"].(type) {
 			case nil:
-				if c.p.Abstain == 0 || rows[0]["probability"] == nil {
+				if c.p.Abstain == 0 || rows[0]["probabilities"] == nil {
 					t.Errorf("%v", rows[0])
 				}
 			case string:
@@ -205,7 +209,7 @@ func TestPredictKinds(t *testing.T) {
 }
 
 func TestPredictRefuses(t *testing.T) {
-	classifier, labels, base := importTiny(t, "bert-classifier-fp16", nil), importTiny(t, "bert-classifier-fp16", map[string]any{"problem_type": "multi_label_classification"}), importTiny(t, "bert-base", nil)
+	classifier, base := importTiny(t, "bert-classifier-fp16", nil), importTiny(t, "bert-base", nil)
 	in := filepath.Join(t.TempDir(), "in.jsonl")
 	for _, c := range []struct {
 		model, rows string
@@ -214,7 +218,6 @@ func TestPredictRefuses(t *testing.T) {
 	}{
 		{base, `{"text": "a"}`, PredictOptions{}, "is a base, and does not say which task it was trained for (hint: --task NAME|FILE; hone embed"},
 		{classifier, `{"text": "a"}`, PredictOptions{Abstain: 2}, "--abstain 2 is no probability"},
-		{labels, `{"text": "a"}`, PredictOptions{Abstain: 0.5}, "--abstain is for predictions with one probability, which those of the kind multi_label have not"},
 		{classifier, `{"text": "a", "prediction": 1}`, PredictOptions{}, `it has a column "prediction" already`},
 		{classifier, `{"text": "a", "truncated": 1}`, PredictOptions{}, `it has a column "truncated" already`},
 		{classifier, `{"text": "a", "b": "b", "c": "c"}`, PredictOptions{RowsOptions: RowsOptions{Text: []string{"text", "b", "c"}}}, "--text names 3 columns, and a task of kind classification reads 2"},

@@ -140,9 +140,9 @@ func TestPredictTextsResumes(t *testing.T) {
 	writeFile(t, in, []byte(strings.Join(rows, "")))
 	model := importTiny(t, "gpt2-sharded-bf16", nil)
 	p := PredictOptions{Task: said, Write: generate.Options{MaxTokens: 10}, RowsOptions: RowsOptions{In: in}}
-	want, done := predictRows(t, model, in, p)
-	if list := writtenRows(t, want); done.Truncated != 1 || !list[5].Truncated || list[4].Truncated {
-		t.Errorf("%+v: a prompt that is too long: %+v", done, list[5])
+	want, all := predictRows(t, model, in, p)
+	if list := writtenRows(t, want); all.Truncated != 1 || !list[5].Truncated || list[4].Truncated {
+		t.Errorf("%+v: a prompt that is too long: %+v", all, list[5])
 	}
 	p.Out = out
 	for left := 5; ; left += 10 {
@@ -161,6 +161,9 @@ func TestPredictTextsResumes(t *testing.T) {
 		if left == 5 || done.Resumed < 5 {
 			t.Errorf("%+v: hardly any row was kept", done)
 		}
+		if done.Unended == 0 || done.Unended != all.Unended || done.Truncated != all.Truncated {
+			t.Errorf("%+v is counted after interruptions, and %+v without", done, all)
+		}
 		break
 	}
 	got, err := os.ReadFile(out)
@@ -172,5 +175,9 @@ func TestPredictTextsResumes(t *testing.T) {
 	writeFile(t, p.Out+".part", []byte(`{"model": "x"}`+"\n"))
 	if _, err := Predict(t.Context(), model, p, Options{Console: quiet()}); !errors.Is(err, recipes.ErrInput) || !strings.Contains(err.Error(), "writing") {
 		t.Errorf("of other options: %v", err)
+	}
+	p.Abstain = 0.5
+	if _, err := Predict(t.Context(), model, p, Options{Console: quiet()}); !errors.Is(err, recipes.ErrInput) || !strings.Contains(err.Error(), "--abstain is for predictions with a probability, which those of the kind text_to_text have not") {
+		t.Errorf("abstaining: %v", err)
 	}
 }

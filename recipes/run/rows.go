@@ -36,7 +36,11 @@ type RowsOptions struct {
 type Rowed struct {
 	Out           string  `json:"out,omitempty"`
 	Rows          int64   `json:"rows"`
-	Truncated     int64   `json:"truncated"` // of these, how many had a text that was too long for the model
+	Truncated     int64   `json:"truncated"`            // of these, how many had a text that was too long for the model
+	Unsure        int64   `json:"abstained,omitempty"`  // predictions that are null because they are less probable than they have to be
+	Empty         int64   `json:"empty,omitempty"`      // rows without a text, of which nothing is predicted
+	None          int64   `json:"unanswered,omitempty"` // rows of which it is predicted that there is no answer
+	Unended       int64   `json:"unended,omitempty"`    // texts that did not end by themselves
 	Resumed       int64   `json:"resumed,omitempty"`
 	Seconds       float64 `json:"seconds"`
 	RowsPerSecond float64 `json:"rows_per_second"` // but for those of an earlier, interrupted run
@@ -67,6 +71,22 @@ func (r rowRecords) Where(i int64) string { return r[i].Path }
 type labelledRow struct {
 	Values []any // of the columns
 	Cut    bool  // a text was too long for the model
+	eval.PredictionNotes
+}
+
+// count counts a row.
+func (d *Rowed) count(row *labelledRow) {
+	add := func(n *int64, is bool) {
+		if is {
+			*n++
+		}
+	}
+	d.Rows++
+	d.Unsure += int64(row.Unsure)
+	add(&d.Truncated, row.Cut)
+	add(&d.Empty, row.Empty)
+	add(&d.None, row.None)
+	add(&d.Unended, row.Unended)
 }
 
 // rowsTogether is how many rows most labellers get at a time.
@@ -213,13 +233,11 @@ func (r *rowsRun) write(ctx context.Context, w io.Writer, format string) (err er
 				return err
 			}
 			values := make([][]any, len(rows))
-			for i, row := range rows {
-				if values[i] = row.Values; row.Cut {
-					r.done.Truncated++
-				}
+			for i := range rows {
+				values[i] = rows[i].Values
+				r.done.count(&rows[i])
 			}
 			out.Append(b, first, values)
-			r.done.Rows += int64(len(rows))
 			show(0)
 		}
 	}
@@ -333,6 +351,7 @@ func (k *kept) next() (*labelledRow, error) {
 	var raw struct {
 		Values []json.RawMessage
 		Cut    bool
+		eval.PredictionNotes
 	}
 	row := &labelledRow{Values: make([]any, len(k.columns))}
 	err := k.lines.Decode(&raw)
@@ -346,7 +365,7 @@ func (k *kept) next() (*labelledRow, error) {
 		k.lines = nil
 		return nil, k.cut()
 	}
-	row.Cut, k.end = raw.Cut, k.lines.InputOffset()+1
+	row.Cut, row.PredictionNotes, k.end = raw.Cut, raw.PredictionNotes, k.lines.InputOffset()+1
 	return row, nil
 }
 
