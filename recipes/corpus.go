@@ -55,7 +55,7 @@ type Reading struct {
 	Rows        string   `toml:"rows,omitempty" doc:"name of the array that holds the rows of a JSON file, as data, or a.b within an object; \"\": the file is rows"`
 }
 
-func (r *Reading) options() source.Options {
+func (r *Reading) Options() source.Options {
 	return source.Options{Format: r.Format, Separator: r.Separator, ColumnNames: r.ColumnNames, Delimiter: r.Delimiter, Quote: r.Quote, Rows: r.Rows}
 }
 
@@ -69,7 +69,7 @@ func (d *decoder) reading(o source.Options, at string) {
 
 // Read says how the files of a corpus are read.
 func (c *Corpus) Read() source.Options {
-	o := c.Reading.options()
+	o := c.Reading.Options()
 	o.MaxBatch = int64(c.MaxBatchMiB) << 20
 	if c.OnError == "skip" {
 		o.Skips = &source.Skips{}

@@ -162,7 +162,7 @@ func (d *decoder) taskKeys(t *Task, at string) {
 		}
 	}
 	kind, err := task.ParseKind(t.Kind)
-	d.reading(t.Reading.options(), at)
+	d.reading(t.Reading.Options(), at)
 	if err != nil {
 		return // a fault already
 	}
@@ -249,7 +249,7 @@ func (t *Task) Compile() (*task.Task, error) {
 	}
 	out := &task.Task{
 		Name: t.Name, Description: t.Description, Kind: kind, Split: t.Split, Metrics: t.Metrics, Baselines: t.Baselines,
-		Spec: corpus.Spec{Name: t.Name, From: t.Source, Read: t.Reading.options()}, Labels: t.Labels,
+		Spec: corpus.Spec{Name: t.Name, From: t.Source, Read: t.Reading.Options()}, Labels: t.Labels,
 		Limits: task.Limits{Truncated: t.MaxTruncated, Overlap: t.MaxOverlap},
 		Columns: task.Columns{
 			Text: task.Part{Column: t.Text}, Pair: task.Part{Column: t.TextPair}, Answer: task.Part{Column: t.Answer},

@@ -394,6 +394,14 @@ type readFlags struct {
 }
 
 func (r *readFlags) add(c *cobra.Command) {
+	r.addReading(c)
+	f := c.Flags()
+	f.IntVar(&r.maxBatch, "max-batch-mib", 0, "greatest size in memory of a record batch, in MiB; a single record may take a quarter of it (default 1024)")
+	f.StringVar(&r.onError, "on-error", "fail", "what to do with a record that cannot be read: fail, or skip and count it")
+}
+
+// addReading adds the flags that a task has keys for.
+func (r *readFlags) addReading(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&r.format, "format", "", "format of the files: "+strings.Join(source.Formats, ", ")+" (default: found out for each)")
 	f.StringVar(&r.separator, "separator", "", `text between two documents of a plain text file, such as "\n" (default: a file is one document)`)
@@ -401,8 +409,6 @@ func (r *readFlags) add(c *cobra.Command) {
 	f.StringVar(&r.delimiter, "delimiter", "", `character between the values of CSV and TSV files (default: "\t" for TSV; for CSV the one of , ; | and "\t" that its first lines have)`)
 	f.StringVar(&r.quote, "quote", "", "meaning of quotes in CSV and TSV files: csv, they enclose a value; none, they are text; auto, csv for CSV, and for TSV where all quotes of a file enclose values (default auto)")
 	f.StringVar(&r.rows, "rows", "", "name of the array with the rows in JSON files, such as data, or a.b for one within an object")
-	f.IntVar(&r.maxBatch, "max-batch-mib", 0, "greatest size in memory of a record batch, in MiB; a single record may take a quarter of it (default 1024)")
-	f.StringVar(&r.onError, "on-error", "fail", "what to do with a record that cannot be read: fail, or skip and count it")
 }
 
 func (r *readFlags) set(o *source.Options) (err error) {
@@ -420,7 +426,7 @@ func (r *readFlags) set(o *source.Options) (err error) {
 		return recipes.Input(fmt.Errorf("--%s: %w", strings.ReplaceAll(key, "_", "-"), err))
 	}
 	switch r.onError {
-	case "fail":
+	case "fail", "":
 	case "skip":
 		o.Skips = &source.Skips{}
 	default:

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"hone/checkpoint/file"
+	"hone/data/source"
 	"hone/recipes"
 	"hone/recipes/run"
 )
@@ -17,6 +18,7 @@ import (
 func newFinetune(t *terminal) *cobra.Command {
 	var f run.Finetuner
 	var o run.Options
+	var read readFlags
 	c := &cobra.Command{
 		Use:   "finetune MODEL FILE -o DIR [KEY=VALUE…]",
 		Short: "train a model on a file of labels: writes the recipe, shows it, runs it",
@@ -26,7 +28,8 @@ written to DIR.toml, shown, and run in DIR: change it there, and go on with hone
 --dir DIR. KEY=VALUE overrides a key of the recipe, as in hone run.
 
 MODEL is a checkpoint, a Hugging Face directory, a GGUF file or hf:ORG/NAME. FILE is CSV, TSV,
-JSONL, Parquet or Arrow, or a directory of these with the splits in their names. --task takes
+JSONL, Parquet or Arrow, or a directory of these with the splits in their names; --column-names names the columns of CSV and
+TSV without a header line. --task takes
 a kind (hone help task kind), a built-in task (hone ls tasks) or the file of a task.`,
 		Example: "  hone finetune runs/quickstart/pretrain reviews.csv -o runs/reviews\n  hone finetune runs/quickstart/pretrain reviews.csv --task regression --label stars -o runs/stars",
 		Args:    cobra.MinimumNArgs(2),
@@ -35,6 +38,11 @@ a kind (hone help task kind), a built-in task (hone ls tasks) or the file of a t
 				return recipes.Input(errors.New("finetune: -o is missing: the directory of the run"))
 			}
 			f.Model, f.File = args[0], args[1]
+			var as source.Options
+			if err := read.set(&as); err != nil {
+				return err
+			}
+			f.Read = recipes.Reading{Format: as.Format, Separator: as.Separator, ColumnNames: as.ColumnNames, Delimiter: as.Delimiter, Quote: as.Quote, Rows: as.Rows}
 			if o.Cache, err = cacheDir(); err != nil {
 				return err
 			}
@@ -71,5 +79,6 @@ a kind (hone help task kind), a built-in task (hone ls tasks) or the file of a t
 	c.Flags().StringVar(&f.Task, "task", "", "kind, name or file of the task (default guessed from the file)")
 	c.Flags().StringVar(&f.Text, "text", "", "column of the text (default guessed)")
 	c.Flags().StringVar(&f.Label, "label", "", "column of the label (default guessed)")
+	read.addReading(c)
 	return c
 }

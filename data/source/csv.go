@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -99,12 +100,15 @@ func newCSVReader(r io.Reader, t *Table) (*csvReader, error) {
 		case !utf8.ValidString(h):
 			fault = "a name that is not UTF-8"
 		}
+		if slices.Contains(c.names, h) {
+			fault = fmt.Sprintf("two columns are named %q", h)
+		}
 		if fault != "" {
 			return nil, fmt.Errorf("line %d is not a header line: %s (hint: where there is none, name its %d columns with column_names, on the command line --column-names A,B)", c.at, fault, c.cells)
 		}
 		c.names = append(c.names, h)
 	}
-	return c, distinct(c.names)
+	return c, nil
 }
 
 func (c *csvReader) mark() {

@@ -15,6 +15,26 @@ type Sample struct {
 	Rows    []map[string]any
 }
 
+// Repeated finds a column with few values of which its name is one, as where a row has been taken for a
+// header, and the number of rows with that value; 0: there is none.
+func (s Sample) Repeated() (column string, n int) {
+	g := guesser{Sample: s}
+	for _, c := range s.Columns {
+		if d := g.distinct(c); d > fewLabels || d >= len(s.Rows) {
+			continue
+		}
+		for _, r := range s.Rows {
+			if fmt.Sprint(r[c]) == c {
+				n++
+			}
+		}
+		if n > 0 {
+			return c, n
+		}
+	}
+	return "", 0
+}
+
 // kindsByColumns are the kinds that columns of a file tell of, those that need the most particular ones
 // first.
 var kindsByColumns = []*Kind{TokenLabels, QuestionAnswering, MultipleChoice, TextToText, MultiLabel, Regression, PairClassification, Classification}

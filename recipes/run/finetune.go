@@ -8,11 +8,13 @@ import (
 	"maps"
 	"math"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
 	"hone/data"
 	"hone/data/corpus"
+	"hone/data/source"
 	"hone/data/task"
 	"hone/recipes"
 	"hone/trainer/pretrained"
@@ -28,6 +30,8 @@ type Finetuning struct {
 // built-in one, or a file; Text and Label are columns; "": they are guessed.
 type Finetuner struct {
 	Model, File, Task, Text, Label string
+
+	Read recipes.Reading // how the file is read, where it does not say so itself
 }
 
 const (
@@ -46,13 +50,14 @@ func Finetune(ctx context.Context, f Finetuner, o Options) (*Finetuning, error) 
 	if note != "" {
 		o.Say(note)
 	}
-	info, err := corpus.Inspect(ctx, []string{f.File}, corpus.InspectOptions{CacheDir: o.Cache, Say: o.Say}, nil)
-	if err != nil {
-		return nil, recipes.Input(err)
-	}
 	out := &Finetuning{}
 	say := func(format string, args ...any) { out.Why = append(out.Why, fmt.Sprintf(format, args...)) }
 	var t *recipes.Task
+	inspect := func() (*corpus.Info, error) {
+		info, err := corpus.Inspect(ctx, []string{f.File}, corpus.InspectOptions{CacheDir: o.Cache, Say: o.Say, Read: f.Read.Options()}, nil)
+		return info, recipes.Input(err)
+	}
+	var info *corpus.Info
 	if f.Task != "" && !slices.Contains(task.Names(), f.Task) {
 		if f.Text != "" || f.Label != "" {
 			return nil, recipes.Input(fmt.Errorf("finetune: --text and --label beside --task %s, which names its columns itself (hint: hone cp copies a task to a file, to change them)", f.Task))
@@ -60,10 +65,25 @@ func Finetune(ctx context.Context, f Finetuner, o Options) (*Finetuning, error) 
 		if t, err = recipes.ReadTask(f.Task); err != nil {
 			return nil, err
 		}
+		switch told := !reflect.ValueOf(f.Read).IsZero(); {
+		case told && !reflect.ValueOf(t.Reading).IsZero():
+			return nil, recipes.Input(fmt.Errorf("finetune: task %s says itself how files are read: leave --column-names and its like out (hint: hone cp copies a task to a file, to change it)", f.Task))
+		case !told:
+			f.Read = t.Reading
+		}
+		if info, err = inspect(); err != nil {
+			return nil, err
+		}
 	} else {
-		s, err := sample(ctx, f.File, info, o)
+		if info, err = inspect(); err != nil {
+			return nil, err
+		}
+		s, err := sample(ctx, f, info, o)
 		if err != nil {
 			return nil, recipes.Input(err)
+		}
+		if column, n := s.Repeated(); n > 0 && len(f.Read.ColumnNames) == 0 && delimited(info) {
+			return nil, recipes.Input(fmt.Errorf("%s: its first line seems to be a row, and no header: %q is a value of its column in %d of the first %d rows too (hint: --column-names A,B names the columns of a file without a header)", f.File, column, n, len(s.Rows)))
 		}
 		var why []string
 		if t, why, err = recipes.Guess(s, f.Task, f.Text, f.Label); err != nil {
@@ -71,7 +91,7 @@ func Finetune(ctx context.Context, f Finetuner, o Options) (*Finetuning, error) 
 		}
 		out.Why = append(out.Why, why...)
 	}
-	t.Name, t.Source = "", f.File
+	t.Name, t.Source, t.Reading = "", f.File, f.Read
 	compiled, err := t.Compile()
 	if err != nil {
 		return nil, err
@@ -131,8 +151,19 @@ func held(info *corpus.Info) (shares [2]float64) {
 	return shares
 }
 
+// delimited reports whether files are CSV or TSV, whose first line names the columns.
+func delimited(info *corpus.Info) bool {
+	for format := range info.Formats {
+		format, _, _ = strings.Cut(format, "+")
+		if format == source.CSV || format == source.TSV {
+			return true
+		}
+	}
+	return false
+}
+
 // sample reads some documents with all their columns.
-func sample(ctx context.Context, file string, info *corpus.Info, o Options) (s task.Sample, err error) {
+func sample(ctx context.Context, f Finetuner, info *corpus.Info, o Options) (s task.Sample, err error) {
 	s.Columns = info.Columns
 	text, words := "", ""
 	for _, c := range info.Columns {
@@ -144,12 +175,12 @@ func sample(ctx context.Context, file string, info *corpus.Info, o Options) (s t
 		}
 	}
 	if text == "" && words == "" {
-		return s, fmt.Errorf("%s has no column of texts: its columns are %s", file, strings.Join(info.Columns, ", "))
+		return s, fmt.Errorf("%s has no column of texts: its columns are %s", f.File, strings.Join(info.Columns, ", "))
 	}
 	if text != "" {
 		words = ""
 	}
-	c, err := corpus.Prepare(ctx, corpus.Spec{From: file, Text: text, Words: words, Fields: info.Columns, Say: o.Say}, o.Cache, nil)
+	c, err := corpus.Prepare(ctx, corpus.Spec{From: f.File, Read: f.Read.Options(), Text: text, Words: words, Fields: info.Columns, Say: o.Say}, o.Cache, nil)
 	if err != nil {
 		return s, err
 	}
