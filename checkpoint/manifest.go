@@ -26,6 +26,10 @@ const (
 	StateFile     = "state.json"
 	ManifestFile  = "manifest.json"
 
+	// In place of ModelFile, of an adapter: its tensors, and what PEFT has to know of them.
+	AdapterFile       = "adapter_model.safetensors"
+	AdapterConfigFile = "adapter_config.json"
+
 	// What transformers writes beside its own of these.
 	TokenizerConfigFile = "tokenizer_config.json"
 	GenerationFile      = "generation_config.json"
@@ -42,24 +46,35 @@ const (
 //	4  hashes of the tokenizer and of training splits in the provenance, and a stage
 //	   that went on with other data in two origins
 //	5  where imports are from, and their licences; the size of corpora
-const formatVersion = 5
+//	6  adapters, and the hashes of their bases
+const formatVersion = 6
 
 // Manifest describes a checkpoint: what it is, where it comes from, and the hash of
 // each of its files. It contains no time and no path, so that the same run gives the
 // same manifest.
 type Manifest struct {
-	FormatVersion int                  `json:"format_version"` // set by Save
-	Hone          string               `json:"hone"`           // version of the program
-	Stage         string               `json:"stage"`
-	Step          int                  `json:"step"`
-	Kernels       string               `json:"kernels"`          // kernel set: generic, avx2, …
-	Device        string               `json:"device,omitempty"` // kind that it was trained on: cpu, …
-	Metrics       map[string]float64   `json:"metrics,omitempty"`
-	Provenance    []Origin             `json:"provenance,omitempty"` // oldest first
-	Files         map[string]file.Info `json:"files,omitempty"`      // set by Save
+	FormatVersion int                `json:"format_version"` // set by Save
+	Hone          string             `json:"hone"`           // version of the program
+	Stage         string             `json:"stage"`
+	Step          int                `json:"step"`
+	Kernels       string             `json:"kernels"`          // kernel set: generic, avx2, …
+	Device        string             `json:"device,omitempty"` // kind that it was trained on: cpu, …
+	Metrics       map[string]float64 `json:"metrics,omitempty"`
+	Provenance    []Origin           `json:"provenance,omitempty"` // oldest first
+	// BaseSHA256 is the hash of the weights that an adapter was made for; "": it is a whole model.
+	BaseSHA256 string               `json:"base_sha256,omitempty"`
+	Files      map[string]file.Info `json:"files,omitempty"` // set by Save
 	// SHA256 is the hash of the manifest itself with this field empty, so that
 	// its own damage shows. Set by Save.
 	SHA256 string `json:"sha256"`
+}
+
+// Weights is the hash of what a checkpoint has learned: of the model, or of the adapter, which names its base.
+func (m Manifest) Weights() string {
+	if f, ok := m.Files[AdapterFile]; ok {
+		return f.SHA256
+	}
+	return m.Files[ModelFile].SHA256
 }
 
 // Origin is one stage on the way to a checkpoint, with its recipe and its data. A stage

@@ -48,8 +48,8 @@ func TestOpenDamaged(t *testing.T) {
 				t.Fatal(err)
 			}
 		}},
-		{"newer", "format version 99 is newer than this hone's 5", edit(ManifestFile, replace(`"format_version": 5`, `"format_version": 99, "new": {}`))},
-		{"no version", "format version 0", edit(ManifestFile, replace(`"format_version": 5`, `"format_version": 0`))},
+		{"newer", "format version 99 is newer than this hone's 6", edit(ManifestFile, replace(`"format_version": 6`, `"format_version": 99, "new": {}`))},
+		{"no version", "format version 0", edit(ManifestFile, replace(`"format_version": 6`, `"format_version": 0`))},
 		{"empty manifest", "manifest.json: damaged", edit(ManifestFile, func([]byte) []byte { return nil })},
 		{"half a manifest", "manifest.json: damaged", edit(ManifestFile, func(b []byte) []byte { return b[:len(b)/2] })},
 		{"other step", "does not match its own sha256", edit(ManifestFile, replace(`"step": 3`, `"step": 2`))},

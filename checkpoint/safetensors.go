@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -40,21 +41,25 @@ func WriteSafetensors(w io.Writer, tensors []Tensor) error {
 			return fmt.Errorf("tensor %q: %d bytes of data, but %s %v takes %d", t.Name, len(t.Data), t.DType, t.Shape, n)
 		}
 	}
-	return writeSafetensors(w, tensors, func(w io.Writer, t Tensor) error {
+	return writeSafetensors(w, nil, tensors, func(w io.Writer, t Tensor) error {
 		_, err := w.Write(t.Data)
 		return err
 	})
 }
 
-// writeSafetensors asks data for each tensor's.
-func writeSafetensors(w io.Writer, tensors []Tensor, data func(w io.Writer, t Tensor) error) error {
+// writeSafetensors asks data for each tensor's. metadata is put beside that of every file.
+func writeSafetensors(w io.Writer, metadata map[string]string, tensors []Tensor, data func(w io.Writer, t Tensor) error) error {
 	sorted := slices.Clone(tensors)
 	slices.SortFunc(sorted, func(a, b Tensor) int {
 		return cmp.Or(cmp.Compare(dtypeRank(b.DType), dtypeRank(a.DType)), cmp.Compare(a.Name, b.Name))
 	})
 	names := make(map[string]bool, len(sorted))
 	// transformers refuses a file that does not say which framework wrote it.
-	header := []byte(`{"` + metadataKey + `":{"format":"pt"}`)
+	header := []byte(`{"` + metadataKey + `":{"format":"pt"`)
+	for _, key := range slices.Sorted(maps.Keys(metadata)) {
+		header = append(append(append(append(header, ','), quoteJSON(key)...), ':'), quoteJSON(metadata[key])...)
+	}
+	header = append(header, '}')
 	var offset int64
 	for _, t := range sorted {
 		if err := t.check(); err != nil {

@@ -46,7 +46,12 @@ func TensorsFile(name string, tensors []Tensor) File {
 // StreamFile is a safetensors file of tensors without Data in memory: when the
 // checkpoint is saved, write is called for one tensor after the other.
 func StreamFile(name string, tensors []Tensor, write func(w io.Writer, t Tensor) error) File {
-	return File{name, func(w io.Writer) error { return writeSafetensors(w, tensors, write) }}
+	return StreamFileWith(name, nil, tensors, write)
+}
+
+// StreamFileWith is StreamFile with metadata in the file's header.
+func StreamFileWith(name string, metadata map[string]string, tensors []Tensor, write func(w io.Writer, t Tensor) error) File {
+	return File{name, func(w io.Writer) error { return writeSafetensors(w, metadata, tensors, write) }}
 }
 
 // Save writes a checkpoint to dir (see StepDir), replacing one that is there. It

@@ -47,7 +47,7 @@ func choices() map[string][]string {
 		"[[stage]].split": evaluatedSplits, "[[stage]].baselines": baselines(),
 		"[corpus.NAME].format": source.Formats, "[corpus.NAME].on_error": onErrors, "[corpus.NAME].normalize": clean.Forms, "[corpus.NAME].dedup": clean.Dedups,
 		"[corpus.NAME].hold_out": holdOuts, "[corpus.NAME].quote": source.Quotes,
-		"[tokenizer].kind":   tokenizer.TrainKinds,
+		"[tokenizer].kind": tokenizer.TrainKinds, "[stage.adapter].peft_type": peftTypes,
 		"[model].model_type": model.ModelTypes,
 		"task.format":        source.Formats, "task.quote": source.Quotes,
 		"task.kind": task.Names(), "task.split": taskSplits, "task.baselines": eval.Fitted(baselines()),
@@ -67,6 +67,8 @@ func RecipeReference() Reference {
 		ref = append(ref, Section{"[[stage]]", strings.Join(g.stages(), ", "), keysOf("[[stage]]", g.in(&s).Addr().Interface())})
 	}
 	ref = append(ref, Section{"[[stage.mixture]]", "", keysOf("[[stage.mixture]]", new(Mix))})
+	adapter := defaultAdapter()
+	ref = append(ref, Section{"[stage.adapter]", "", keysOf("[stage.adapter]", &adapter)})
 	scaling := Section{Table: "[model.rope_scaling]"}
 	for _, name := range model.ModelTypes {
 		c, err := model.SmallConfig(name)
@@ -130,6 +132,8 @@ func typeOf(t reflect.Type) string {
 		return "string or table"
 	case reflect.TypeFor[Seeds]():
 		return "integer or list of integers"
+	case reflect.TypeFor[model.Names]():
+		return "string or list of strings"
 	}
 	switch t.Kind() {
 	case reflect.String:

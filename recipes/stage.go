@@ -7,6 +7,7 @@ import (
 
 	"hone/data"
 	"hone/data/task"
+	"hone/trainer/model"
 )
 
 // A Stage is one step of the way. Its keys come in groups; which of them a stage has follows
@@ -61,6 +62,21 @@ var stageKinds = []string{"pretrain", "finetune", evaluate}
 
 // evaluate is the kind of the stages that train nothing.
 const evaluate = "evaluate"
+
+// Head is that of the stage's model.
+func (s *Stage) Head() model.Head {
+	if t := data.TaskOf(s.Learns()); t != nil {
+		for _, h := range model.Heads() {
+			if h.String() == t.Kind.Head {
+				return h
+			}
+		}
+	}
+	if s.NextSentence {
+		return model.Pretraining
+	}
+	return model.LanguageModel
+}
 
 // Trains says that the stage trains a model.
 func (s *Stage) Trains() bool { return s.Kind != evaluate }

@@ -66,7 +66,7 @@ func recipeTables() []recipeTable {
 	for _, t := range []struct {
 		name string
 		of   any
-	}{{recipeItself, Recipe{}}, {"[[stage]]", Stage{}}, {"[[stage.mixture]]", Mix{}}, {"[corpus.NAME]", Corpus{}}, {"[tokenizer]", Tokenizer{}}} {
+	}{{recipeItself, Recipe{}}, {"[[stage]]", Stage{}}, {"[[stage.mixture]]", Mix{}}, {"[stage.adapter]", Adapter{}}, {"[corpus.NAME]", Corpus{}}, {"[tokenizer]", Tokenizer{}}} {
 		_, keys := tagged(reflect.ValueOf(t.of))
 		list = append(list, recipeTable{t.name, keys})
 	}
@@ -219,6 +219,53 @@ func (d *decoder) value(f reflect.Value, x any, path string) {
 			var m Mix
 			d.table(t, fmt.Sprintf("%s.%d", path, i), reflect.ValueOf(&m).Elem())
 			*p = append(*p, m)
+		}
+		return
+	case **Adapter:
+		t, ok := x.(map[string]any)
+		if !ok {
+			want("one table, begun by [stage.adapter]")
+			return
+		}
+		a := defaultAdapter()
+		d.table(t, path, reflect.ValueOf(&a).Elem())
+		*p = &a
+		return
+	case *model.Names:
+		if s, ok := x.(string); ok {
+			*p = model.Names{Pattern: s}
+			return
+		}
+		*p = model.Names{}
+		d.value(reflect.ValueOf(&p.List).Elem(), x, path)
+		return
+	case *map[string]int:
+		t, ok := x.(map[string]any)
+		if !ok {
+			want("a table of integers, such as { q_proj = 16 }")
+			return
+		}
+		*p = map[string]int{}
+		for k, v := range t {
+			n, ok := v.(int64)
+			if !ok || n < 1 || n > math.MaxInt32 {
+				d.fault(path, "%q: want an integer from 1 on, not %s", k, describe(v))
+				continue
+			}
+			(*p)[k] = int(n)
+		}
+		return
+	case *map[string]float64:
+		t, ok := x.(map[string]any)
+		if !ok {
+			want("a table of numbers, such as { q_proj = 16 }")
+			return
+		}
+		*p = map[string]float64{}
+		for k, v := range t {
+			var f float64
+			d.value(reflect.ValueOf(&f).Elem(), v, path)
+			(*p)[k] = f
 		}
 		return
 	case *map[string]any:

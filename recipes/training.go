@@ -41,6 +41,8 @@ type Training struct {
 	Dropout          float64 `toml:"dropout" doc:"share of values that a step leaves out, at every place of the model but where attention_dropout acts; of t5 and xlnet in attention too"`
 	AttentionDropout float64 `toml:"attention_dropout" doc:"share of attention's weights that a step leaves out, in families that have a rate of its own for it, as GPT-2's attn_pdrop"`
 
+	Adapter *Adapter `toml:"adapter,omitempty" doc:"trains an adapter beside the model, which stays as it is: a table, [stage.adapter]"`
+
 	Precision string `toml:"precision,omitempty" doc:"precision of matrix products: fp32; bf16, where the processor has AMX-BF16 or AVX512-BF16; auto: bf16 where it has, else fp32, and the resolved recipe says which; \"\": fp32"`
 	Recompute bool   `toml:"recompute,omitempty" doc:"runs layers again for their gradients: less memory for a third of a step's time, with the same result"`
 
@@ -128,6 +130,9 @@ func (d *decoder) training(r *Recipe, s *Stage, at string) {
 	d.positive(at+"steps", s.Steps, 1)
 	if len(s.LearningRate) == 0 && !slices.ContainsFunc(d.faults.List, func(f Fault) bool { return f.Key == "stage."+s.Name+".learning_rate" }) {
 		d.fault(at+"learning_rate", "missing: want a number such as 1e-3, or a list to choose from")
+	}
+	if s.Adapter != nil {
+		d.adapter(r, s, at)
 	}
 	for _, lr := range s.LearningRate {
 		d.above(at+"learning_rate", lr)

@@ -52,8 +52,8 @@ func (t *Trainer) publish(pending bool) error {
 		return err
 	}
 	files := []checkpoint.File{
-		t.file(checkpoint.ModelFile, weights),
-		t.file(checkpoint.OptimizerFile, moments),
+		t.weightsFile(weights),
+		t.file(checkpoint.OptimizerFile, nil, moments),
 		checkpoint.BytesFile(checkpoint.StateFile, st),
 	}
 	files = append(files, t.cfg.Files...)
@@ -73,12 +73,27 @@ type stored struct {
 	offset            int
 }
 
-// weights are the network's parameters.
+// weightsFile is that of the model or the adapter.
+func (t *Trainer) weightsFile(list []stored) checkpoint.File {
+	if t.cfg.Adapter == nil {
+		return t.file(checkpoint.ModelFile, nil, list)
+	}
+	return t.file(checkpoint.AdapterFile, t.cfg.Adapter, list)
+}
+
+// weights are the network's parameters; of an adapter, what is trained.
 func (t *Trainer) weights() []stored {
 	l := t.net.Layout()
 	var out []stored
 	for _, p := range l.Params {
-		x := checkpoint.Tensor{Name: p.Name, DType: dtypeName(p.DType), Shape: p.Shape}
+		name := p.Name
+		if t.cfg.Adapter != nil {
+			if !p.Trainable {
+				continue
+			}
+			name = pretrained.AdapterName(name)
+		}
+		x := checkpoint.Tensor{Name: name, DType: dtypeName(p.DType), Shape: p.Shape}
 		out = append(out, stored{x, exec.Param, p.Offset})
 	}
 	return out
@@ -112,14 +127,14 @@ func (t *Trainer) memories() []stored {
 }
 
 // file is a file of them.
-func (t *Trainer) file(name string, list []stored) checkpoint.File {
+func (t *Trainer) file(name string, metadata map[string]string, list []stored) checkpoint.File {
 	from := map[string]stored{}
 	var tensors []checkpoint.Tensor
 	for _, x := range list {
 		from[x.Name] = x
 		tensors = append(tensors, x.Tensor)
 	}
-	return checkpoint.StreamFile(name, tensors, func(w io.Writer, x checkpoint.Tensor) error { return t.write(w, from[x.Name]) })
+	return checkpoint.StreamFileWith(name, metadata, tensors, func(w io.Writer, x checkpoint.Tensor) error { return t.write(w, from[x.Name]) })
 }
 
 // saveChunk is the number of bytes that a save copies from the device at a time, a multiple of 8, so that the
@@ -190,7 +205,12 @@ func (t *Trainer) resume() error {
 	if err := json.Unmarshal(b, &st); err != nil {
 		return fmt.Errorf("checkpoint %s: %s: %w", c.Dir, checkpoint.StateFile, err)
 	}
-	if _, err := pretrained.Load(t.net, c); err != nil {
+	if t.cfg.Adapter != nil {
+		err = pretrained.LoadAdapter(t.net, c)
+	} else {
+		_, err = pretrained.Load(t.net, c)
+	}
+	if err != nil {
 		return err
 	}
 	moments, err := c.Tensors(checkpoint.OptimizerFile)

@@ -33,6 +33,7 @@ type Config struct {
 	Hooks       []Hook
 	Manifest    checkpoint.Manifest // what every checkpoint of this stage says of itself
 	Files       []checkpoint.File   // further files of every checkpoint: config.json, tokenizer.json
+	Adapter     map[string]string   // checkpoints hold what is trained alone, an adapter with this metadata; nil: the whole model
 	Say         func(line string)   // for the run's log
 }
 

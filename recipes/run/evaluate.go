@@ -53,7 +53,7 @@ func (w *runner) evaluate(ctx context.Context, s *recipes.Stage) (worked bool, e
 		if err != nil {
 			return false, fmt.Errorf("stage %s: %w", s.Name, err)
 		}
-		now.Models[name] = c.Manifest.Files[checkpoint.ModelFile].SHA256
+		now.Models[name] = c.Manifest.Weights()
 	}
 	path := filepath.Join(w.stageDir(s.Name), evaluationFile)
 	switch done, err := readEvaluated(path); {
@@ -112,7 +112,11 @@ func (w *runner) evaluateModel(ctx context.Context, s *recipes.Stage, name strin
 		of.SetTask(t)
 		trained = &of
 	}
-	m, err := pretrained.Open(w.dev, w.stageDir(name), encoderLength(trained, w.r.Model))
+	dir, err := w.model(ctx, name)
+	if err != nil {
+		return err
+	}
+	m, err := pretrained.Open(w.dev, dir, encoderLength(trained, w.r.Model))
 	if err != nil {
 		return err
 	}
@@ -129,7 +133,11 @@ func (w *runner) evaluateModel(ctx context.Context, s *recipes.Stage, name strin
 			y.Config.Labels = y.Labels
 		}
 		if s.RandomInit != "" {
-			r, err := pretrained.Open(w.dev, w.stageDir(s.RandomInit), 0)
+			dir, err := w.model(ctx, s.RandomInit)
+			if err != nil {
+				return err
+			}
+			r, err := pretrained.Open(w.dev, dir, 0)
 			if err != nil {
 				return err
 			}

@@ -23,6 +23,10 @@ func Checkpoint(ctx context.Context, dir string, o Options) (found, note string,
 	if stages := Stages(dir); len(stages) > 0 {
 		return "", "", recipes.Input(fmt.Errorf("%s is a run: name one of its stages, %s", dir, strings.Join(stages, ", ")))
 	}
+	if pretrained.IsAdapter(dir) {
+		found, err := adapted(ctx, pretrained.Dir(dir), o)
+		return found, "", err
+	}
 	if exchange.Importable(dir) {
 		found, err := exchange.Cached(ctx, dir, o.Cache, o.Console)
 		return found, "", err
@@ -49,7 +53,13 @@ func Checkpoint(ctx context.Context, dir string, o Options) (found, note string,
 		}
 	}
 	if newest != nil {
-		return newest.Dir, fmt.Sprintf("%s is not finished: using its newest checkpoint, of step %d", dir, newest.Manifest.Step), nil
+		found := newest.Dir
+		if pretrained.IsAdapter(found) {
+			if found, err = adapted(ctx, found, o); err != nil {
+				return "", "", err
+			}
+		}
+		return found, fmt.Sprintf("%s is not finished: using its newest checkpoint, of step %d", dir, newest.Manifest.Step), nil
 	}
 	if _, err := os.Stat(filepath.Join(dir, stageFile)); err == nil {
 		return "", "", recipes.Input(fmt.Errorf("%s has no checkpoint yet", dir))

@@ -25,7 +25,7 @@ func labelsOf(r *recipes.Recipe, s *recipes.Stage, c *corpus.Corpus) []string {
 func keptLabels(r *recipes.Recipe, s *recipes.Stage, c *corpus.Corpus) ([]string, error) {
 	t := data.TaskOf(s.Learns())
 	switch {
-	case t == nil || !r.IsBase(s) || r.Base.Head != head(s):
+	case t == nil || !r.IsBase(s) || r.Base.Head != s.Head():
 		return nil, fmt.Errorf("%s has no head for these labels", s.From)
 	case r.Base.Head == model.Classifier && r.Base.Config.Problem() != t.Kind.Problem:
 		return nil, fmt.Errorf("it is of %s, not of %s", r.Base.Config.Problem(), t.Kind.Problem)

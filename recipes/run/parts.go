@@ -68,7 +68,10 @@ func newStageParts(r *recipes.Recipe, s *recipes.Stage, labels []string) (p stag
 		return p, err
 	}
 	p.config = stageConfig(r, s, tok, labels)
-	o := modelOptions(s, p.config)
+	o, err := modelOptions(s, p.config)
+	if err != nil {
+		return p, err
+	}
 	if p.layout, err = model.NewLayout(p.config, exec.F32, o); err != nil {
 		return p, err
 	}
@@ -113,7 +116,7 @@ func madeUp(s *recipes.Stage, p *stageParts) *model.Feed {
 		f.EncoderTokens = append(f.EncoderTokens, int32(i*7919%p.config.VocabSize))
 		f.EncoderSegments = append(f.EncoderSegments, 1)
 	}
-	if head(s) == model.QuestionAnswering {
+	if s.Head() == model.QuestionAnswering {
 		f.Spans, f.Answers, f.LabelWeights = make([]int32, 2*p.slots), make([]int32, 2*p.slots), make([]float32, p.slots)
 		for i := range p.slots {
 			f.Spans[2*i+1], f.LabelWeights[i] = int32(p.length), 1
@@ -130,7 +133,7 @@ func madeUp(s *recipes.Stage, p *stageParts) *model.Feed {
 		}
 	}
 	f.Targets, f.Weights = f.Tokens, make([]float32, n)
-	if head(s) == model.TokenClassifier {
+	if s.Head() == model.TokenClassifier {
 		f.Targets = make([]int32, n)
 	}
 	for i := range f.Weights {

@@ -151,7 +151,10 @@ func planTrain(r *recipes.Recipe, s *recipes.Stage, corpus *corpus.Corpus, dev D
 		ps.Memory += 4 * corpus.Provenance.Bytes
 	}
 
-	o := modelOptions(s, parts.config)
+	o, err := modelOptions(s, parts.config)
+	if err != nil {
+		return err
+	}
 	o.State = func(*exec.Layout) int { return state }
 	net, err := model.NewNetwork(dev, exec.F32, parts.config, o)
 	if err != nil {

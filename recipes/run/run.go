@@ -20,6 +20,7 @@ import (
 	"hone/eval/report"
 	"hone/recipes"
 	"hone/recipes/exchange"
+	"hone/trainer/pretrained"
 )
 
 // Options of a run, beside the recipe.
@@ -47,10 +48,11 @@ func (o Options) host(ctx context.Context) recipes.Host {
 	return recipes.Host{
 		Precision: precision,
 		Model: func(name string) (dir string, err error) {
-			if !exchange.Importable(name) {
+			if !exchange.Importable(name) && !pretrained.IsAdapter(name) {
 				return "", nil
 			}
-			return exchange.Cached(ctx, name, o.Cache, o.Console)
+			found, _, err := Checkpoint(ctx, name, o)
+			return found, err
 		},
 	}
 }

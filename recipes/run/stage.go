@@ -66,31 +66,20 @@ func stageConfig(r *recipes.Recipe, s *recipes.Stage, tok tokenizer.Tokenizer, l
 	return c
 }
 
-func head(s *recipes.Stage) model.Head {
-	if t := data.TaskOf(s.Learns()); t != nil {
-		for _, h := range model.Heads() {
-			if h.String() == t.Kind.Head {
-				return h
-			}
-		}
-	}
-	if s.NextSentence {
-		return model.Pretraining
-	}
-	return model.LanguageModel
-}
-
 // modelOptions are the options of a stage's network, without State.
-func modelOptions(s *recipes.Stage, c model.Config) model.Options {
-	o := model.Options{
-		Head: head(s), AuxiliaryLM: s.LMWeight > 0, LabelSmoothing: s.LabelSmoothing, MicroBatches: s.BatchSize / s.MicroBatchSize,
+func modelOptions(s *recipes.Stage, c model.Config) (o model.Options, err error) {
+	o = model.Options{
+		Head: s.Head(), AuxiliaryLM: s.LMWeight > 0, LabelSmoothing: s.LabelSmoothing, MicroBatches: s.BatchSize / s.MicroBatchSize,
 		Recompute: s.Recompute, BF16: s.BF16(),
 	}
 	if s.Trainable == recipes.TrainableHead {
 		o.Trainable = c.InHead
 	}
+	if s.Adapter != nil {
+		o.Adapter, err = s.Adapter.LoRA().Pairs(c, o.Head)
+	}
 	o.EncoderLength = encoderLength(s, c)
-	return o
+	return o, err
 }
 
 // encoderLength is the length of the encoder's rows, of models that have one beside the decoder;
@@ -109,7 +98,7 @@ func loaderConfig(r *recipes.Recipe, s *recipes.Stage, c *corpus.Corpus, split *
 		BOS: r.Tokenizer.BOS, EOS: r.Tokenizer.EOS, Separator: r.Tokenizer.Separator,
 	}
 	setObjective(s, &cfg, &r.Tokenizer, tok, r.Model)
-	cfg.Consecutive = cfg.Objective.OfText() && r.Model.Memory(head(s)) > 0
+	cfg.Consecutive = cfg.Objective.OfText() && r.Model.Memory(s.Head()) > 0
 	if t := data.TaskOf(cfg.Objective); t != nil && t.Kind.Classes() {
 		cfg.Labels = labelsOf(r, s, c)
 	}

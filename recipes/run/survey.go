@@ -178,7 +178,7 @@ func (v *surveyed) stage(s *recipes.Stage, windows bool) (documentsPerStep, epoc
 	epochs = documentsPerStep * float64(s.Steps) / documents
 	if windows { // a row is of one document, at least
 		documentsPerStep = max(documentsPerStep, min(documents, float64(s.BatchSize)))
-	} else if s.Learns().OfText() && v.r.Model.Memory(head(s)) == 0 && long > bytes/2 {
+	} else if s.Learns().OfText() && v.r.Model.Memory(s.Head()) == 0 && long > bytes/2 {
 		warning = fmt.Sprintf("stage %s: a step of %.0f tokens sees about %.2g documents of %.0f tokens each, so that its %d rows come mostly from one document (hint: separator = \"\\n\\n\" makes documents of the paragraphs of plain text; random_windows = true begins rows at random places)",
 			s.Name, step, documentsPerStep, tokens/documents, s.BatchSize)
 	}
@@ -214,7 +214,7 @@ func windows(r *recipes.Recipe, s *recipes.Stage, c *corpus.Corpus) bool {
 	switch {
 	case s.RandomWindows != nil:
 		return *s.RandomWindows
-	case !s.Learns().OfText() || len(s.Mixture) > 0 || s.NextSentence || r.Model.Memory(head(s)) > 0 || c.Train == nil:
+	case !s.Learns().OfText() || len(s.Mixture) > 0 || s.NextSentence || r.Model.Memory(s.Head()) > 0 || c.Train == nil:
 		return false
 	}
 	mean, err := c.Train.MeanBytes()

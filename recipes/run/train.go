@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"hone/checkpoint"
 	"hone/eval"
@@ -21,23 +22,27 @@ import (
 func (w *runner) stageDir(name string) string { return filepath.Join(w.o.Dir, name) }
 
 // from opens the model that a stage starts from; nil: it starts from random weights.
-func (w *runner) from(s *recipes.Stage) (from *checkpoint.Checkpoint, hash string, err error) {
+func (w *runner) from(ctx context.Context, s *recipes.Stage) (from *checkpoint.Checkpoint, hash string, err error) {
 	if s.From == "" {
 		return nil, "", nil
 	}
 	c := w.start
 	if !w.r.IsBase(s) {
-		if c, err = checkpoint.Open(checkpoint.FinalDir(w.stageDir(s.From))); err != nil {
+		dir, err := w.model(ctx, s.From)
+		if err != nil {
+			return nil, "", fmt.Errorf("stage %s: %w", s.Name, err)
+		}
+		if c, err = checkpoint.Open(dir); err != nil {
 			return nil, "", fmt.Errorf("stage %s: %w", s.Name, err)
 		}
 	}
-	return c, c.Manifest.Files[checkpoint.ModelFile].SHA256, nil
+	return c, c.Manifest.Weights(), nil
 }
 
 // train trains a stage. worked is false if it was done already.
 func (w *runner) train(ctx context.Context, s *recipes.Stage) (worked bool, err error) {
 	dir := w.stageDir(s.Name)
-	from, fromHash, err := w.from(s)
+	from, fromHash, err := w.from(ctx, s)
 	if err != nil {
 		return false, err
 	}
@@ -176,7 +181,10 @@ func (w *runner) trainAt(ctx context.Context, s *recipes.Stage, from *checkpoint
 	if err != nil {
 		return err
 	}
-	o := modelOptions(s, config)
+	o, err := modelOptions(s, config)
+	if err != nil {
+		return recipes.Input(fmt.Errorf("stage %s: %w", s.Name, err))
+	}
 	o.State = func(l *exec.Layout) int { return trainer.StateBytes(l, opt, s.BatchSize/s.MicroBatchSize) }
 	net, err := model.NewNetwork(w.dev, exec.F32, config, o)
 	if err != nil {
@@ -203,6 +211,11 @@ func (w *runner) trainAt(ctx context.Context, s *recipes.Stage, from *checkpoint
 		if err != nil {
 			return fmt.Errorf("stage %s: %w", s.Name, err)
 		}
+		if s.Adapter != nil {
+			if left := frozen(net, fresh); len(left) > 0 {
+				return recipes.Input(fmt.Errorf("stage %s: %s lacks %s, which would stay random: name its module in modules_to_save", s.Name, s.From, strings.Join(left, ", ")))
+			}
+		}
 		w.log(fmt.Sprintf("stage %s: starts from %s (step %d); new parameters: %v", s.Name, s.From, from.Manifest.Step, fresh))
 		manifest.Provenance = from.Manifest.Chain(origin)
 	}
@@ -224,6 +237,19 @@ func (w *runner) trainAt(ctx context.Context, s *recipes.Stage, from *checkpoint
 		files = append(files, checkpoint.BytesFile(recipes.TaskFile, text))
 	}
 
+	var made map[string]string // an adapter's metadata
+	if s.Adapter != nil {
+		base, err := w.adapterBase(s, from)
+		if err != nil {
+			return err
+		}
+		text, err := pretrained.AdapterConfig(s.Adapter.LoRA(), o.Adapter, net.Config(), o.Head, base)
+		if err != nil {
+			return err
+		}
+		files, made, manifest.BaseSHA256 = append(files, checkpoint.BytesFile(checkpoint.AdapterConfigFile, text)), base.Metadata(), base.SHA256
+	}
+
 	bar := w.o.Bar(s.Name+try.note(), "steps")
 	defer bar.Close()
 	watch, err := w.watch(net, s, corpus, read, w.curve(dir), rate, bits, bar)
@@ -239,6 +265,7 @@ func (w *runner) trainAt(ctx context.Context, s *recipes.Stage, from *checkpoint
 		Hooks:    []trainer.Hook{watch.log(), watch.evaluate()},
 		Manifest: manifest,
 		Files:    files,
+		Adapter:  made,
 		Say:      w.log,
 	})
 	if err != nil {

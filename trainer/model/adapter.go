@@ -61,7 +61,8 @@ const (
 
 // InAdapter says that a parameter is one of an adapter's pairs.
 func InAdapter(name string) bool {
-	return slices.ContainsFunc([]string{loraA, loraB, loraEmbeddingA, loraEmbeddingB}, func(end string) bool { return strings.HasSuffix(name, end) })
+	_, _, ok := PairOf(name)
+	return ok
 }
 
 // trains says that a parameter is one of the adapter's, or of a module that is trained whole.

@@ -48,7 +48,7 @@ func (f BERT) dropout(p, attention float64) (Family, bool) {
 func (f BERT) traits() Traits {
 	t := Traits{
 		Classes: classNames("Bert", "ForMaskedLM"), Writing: Never, Learns: MaskedTokens, FirstToken: true,
-		TokenTypes: f.TypeVocabSize > 0, MaxLength: f.MaxPositionEmbeddings,
+		TokenTypes: f.TypeVocabSize > 0, MaxLength: f.MaxPositionEmbeddings, Adapted: []string{"query", "value"},
 	}
 	t.Classes[Pretraining], t.Classes[MultipleChoice] = "BertForPreTraining", "BertForMultipleChoice"
 	return t

@@ -47,7 +47,7 @@ func (f Gemma) small() Family {
 }
 
 func (f Gemma) traits() Traits {
-	t := Traits{Classes: classNames("Gemma", "ForCausalLM"), SkipsPadding: true, MaxLength: f.RopeScaling.longest(f.MaxPositionEmbeddings)}
+	t := Traits{Classes: classNames("Gemma", "ForCausalLM"), SkipsPadding: true, MaxLength: f.RopeScaling.longest(f.MaxPositionEmbeddings), Adapted: []string{"q_proj", "v_proj"}}
 	t.Classes[QuestionAnswering] = ""
 	return t
 }

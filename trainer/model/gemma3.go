@@ -54,7 +54,7 @@ func (f Gemma3) small() Family {
 func (f Gemma3) traits() Traits {
 	return Traits{
 		Classes:      [numHeads]string{LanguageModel: "Gemma3ForCausalLM", Classifier: "Gemma3TextForSequenceClassification", Base: "Gemma3TextModel"},
-		SkipsPadding: true, MaxLength: f.RopeScaling.longest(f.MaxPositionEmbeddings),
+		SkipsPadding: true, MaxLength: f.RopeScaling.longest(f.MaxPositionEmbeddings), Adapted: []string{"q_proj", "v_proj"},
 	}
 }
 

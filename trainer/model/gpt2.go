@@ -47,7 +47,7 @@ func (f GPT2) dropout(p, attention float64) (Family, bool) {
 }
 
 func (f GPT2) traits() Traits {
-	return Traits{Classes: classNames("GPT2", "LMHeadModel"), SkipsPadding: true, MaxLength: f.NPositions}
+	return Traits{Classes: classNames("GPT2", "LMHeadModel"), SkipsPadding: true, MaxLength: f.NPositions, Adapted: []string{"c_attn"}}
 }
 
 func (f GPT2) tensors(h Head) tensors {

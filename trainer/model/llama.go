@@ -80,7 +80,7 @@ func (f Llama) traits() Traits {
 	case f.qwen:
 		name = "Qwen3"
 	}
-	return Traits{Classes: classNames(name, "ForCausalLM"), SkipsPadding: true, MaxLength: f.RopeScaling.longest(f.MaxPositionEmbeddings)}
+	return Traits{Classes: classNames(name, "ForCausalLM"), SkipsPadding: true, MaxLength: f.RopeScaling.longest(f.MaxPositionEmbeddings), Adapted: []string{"q_proj", "v_proj"}}
 }
 
 func (f Llama) tensors(h Head) tensors { return decoderTensors(h, f.body(h)) }

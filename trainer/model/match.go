@@ -79,6 +79,19 @@ func MatchTensors(c Config, h Head, tensors []Stored, same func(i, j int) (bool,
 	return m, nil
 }
 
+// MatchBase is MatchTensors for a checkpoint that an adapter was made for: parameters of the head may be missing, which are
+// given as fresh. With untied, the output layer is one of its own, with the values of the embedding.
+func MatchBase(c Config, h Head, tensors []Stored, untied bool) (m *Match, fresh []string, err error) {
+	b, err := parameters(c, exec.F32, Options{Head: h})
+	if err != nil {
+		return nil, nil, err
+	}
+	l := exec.NewLayout(exec.F32, b.Params())
+	m = match(c, h, l, tensors, untied)
+	m.Config, m.Params = c, l.Params
+	return m, m.fresh, errors.Join(m.faults...)
+}
+
 // matchLayout is match without memory for the parameters, all of which must be there.
 func matchLayout(c Config, h Head, tensors []Stored, untied bool) (*Match, error) {
 	b, err := parameters(c, exec.F32, Options{Head: h})
@@ -310,4 +323,18 @@ func (c Config) InHead(name string) bool { return hasPrefix(name, c.Family.tenso
 
 func hasPrefix(name string, prefixes []string) bool {
 	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
+}
+
+// Tied are the weights of the output layer and of the embedding that is stored in its place too; "": each has its own.
+func Tied(c Config, h Head) (output, embedding string) {
+	if !c.TieWordEmbeddings {
+		return "", ""
+	}
+	for copy, of := range c.Family.tensors(h).ties {
+		if !strings.HasSuffix(copy, ".weight") || strings.Contains(copy, "embed_tokens") {
+			continue
+		}
+		return copy, of
+	}
+	return "", ""
 }

@@ -44,7 +44,7 @@ func (f Mistral) small() Family {
 }
 
 func (f Mistral) traits() Traits {
-	return Traits{Classes: classNames("Mistral", "ForCausalLM"), SkipsPadding: true, MaxLength: f.RopeScaling.longest(f.MaxPositionEmbeddings)}
+	return Traits{Classes: classNames("Mistral", "ForCausalLM"), SkipsPadding: true, MaxLength: f.RopeScaling.longest(f.MaxPositionEmbeddings), Adapted: []string{"q_proj", "v_proj"}}
 }
 
 func (f Mistral) dropout(p, attention float64) (Family, bool) {

@@ -59,7 +59,7 @@ func (f PaLM) dropout(p, attention float64) (Family, bool) {
 func (f PaLM) traits() Traits {
 	return Traits{
 		Classes:   [numHeads]string{LanguageModel: "PaLMForCausalLM", Classifier: "PaLMForSequenceClassification", Base: "PaLMModel"},
-		MaxLength: f.MaxPositionEmbeddings,
+		MaxLength: f.MaxPositionEmbeddings, Adapted: []string{"qkv_proj"},
 	}
 }
 

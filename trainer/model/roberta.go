@@ -35,7 +35,7 @@ func (f RoBERTa) traits() Traits {
 	const offset = robertaPad + 1
 	t := Traits{
 		Classes: classNames(cmp.Or(f.class, "Roberta"), "ForMaskedLM"), Writing: Never, Learns: MaskedTokens, FirstToken: true,
-		PositionOffset: offset, MaxLength: f.MaxPositionEmbeddings - offset,
+		PositionOffset: offset, MaxLength: f.MaxPositionEmbeddings - offset, Adapted: []string{"query", "value"},
 	}
 	t.Classes[MultipleChoice] = cmp.Or(f.class, "Roberta") + "ForMultipleChoice"
 	return t

@@ -58,7 +58,7 @@ func (f T5) model(c Config, h Head) Model { return &t5{c, f, h, f.tensors(h).pre
 
 func (f T5) traits() Traits {
 	t := Traits{
-		Classes: classNames("T5", "ForConditionalGeneration"), Writing: Answered, Learns: CorruptedSpans, EncoderDecoder: true,
+		Classes: classNames("T5", "ForConditionalGeneration"), Writing: Answered, Learns: CorruptedSpans, EncoderDecoder: true, Adapted: []string{"q", "v"},
 		StartToken: int32(f.DecoderStartTokenID), ReadsTwice: [numHeads]bool{Classifier: true, QuestionAnswering: true},
 	}
 	t.Classes[Encoder] = "T5EncoderModel"

@@ -19,6 +19,9 @@ type Traits struct {
 	PositionOffset int // rows of the table of positions before that of the first token
 	Memory         int // rows before a sequence that a language model remembers
 
+	// Adapted are the modules beside which PEFT puts pairs where none are named; nil: they must be.
+	Adapted []string
+
 	// ReadsTwice are the heads that read a text by both the encoder and the decoder, there behind StartToken. They are
 	// fed it once.
 	ReadsTwice [numHeads]bool
