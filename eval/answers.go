@@ -124,7 +124,8 @@ func (answers) Score(ctx context.Context, y *Yardstick, net, _ *model.Network, b
 	if err != nil {
 		return nil, nil, err
 	}
-	mine, err := textFigures(w.texts, w.truth)
+	listed := data.TaskOf(y.Config.Objective).Metrics
+	mine, err := textFigures(listed, w.texts, w.truth)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -137,15 +138,15 @@ func (answers) Score(ctx context.Context, y *Yardstick, net, _ *model.Network, b
 		if err != nil || other == nil {
 			return nil, err
 		}
-		return textFigures(other, w.truth)
+		return textFigures(listed, other, w.truth)
 	})
 	return out, nil, err
 }
 
 // written are examples with the answers that a model has written.
 type written struct {
-	records               []int64
-	sources, truth, texts []string
+	sources, texts []string
+	truth          [][]string // all that are right
 }
 
 // writes has the model write answers to the examples of the split, or to limit evenly spaced ones.
@@ -164,7 +165,13 @@ func (y *Yardstick) writes(ctx context.Context, net *model.Network, limit int) (
 		if err != nil {
 			return nil, err
 		}
-		out.records, out.sources, out.truth = append(out.records, p.record), append(out.sources, e.Text), append(out.truth, strings.TrimSpace(e.Answer))
+		right := []string{strings.TrimSpace(e.Answer)}
+		for i, text := range e.Answers {
+			if i > 0 {
+				right = append(right, strings.TrimSpace(text))
+			}
+		}
+		out.sources, out.truth = append(out.sources, e.Text), append(out.truth, right)
 	}
 	bar := y.watch("writing answers", "documents")
 	defer bar.end()
@@ -177,22 +184,65 @@ func (y *Yardstick) writes(ctx context.Context, net *model.Network, limit int) (
 	})
 }
 
-// textFigures compares texts with the true ones.
-func textFigures(texts, truth []string) ([]metric.Figure, error) {
-	right, references := make([]bool, len(texts)), make([][]string, len(texts))
-	for i, text := range texts {
-		right[i], references[i] = text == truth[i], []string{truth[i]}
+// comparisons are the figures of texts and their references, by the metrics' names, but for those of ROUGE.
+var comparisons = map[string]func(texts []string, references [][]string) (metric.Figure, error){
+	"exact_match": func(texts []string, references [][]string) (metric.Figure, error) {
+		right := make([]bool, len(texts))
+		for i, text := range texts {
+			right[i] = slices.Contains(references[i], text)
+		}
+		return metric.Share("exact_match", "share of answers equal to a true one, blanks around both aside", right, nil)
+	},
+	"chrf": func(texts []string, references [][]string) (metric.Figure, error) {
+		return metric.CHRF(texts, references, false, nil)
+	},
+	"chrf++": func(texts []string, references [][]string) (metric.Figure, error) {
+		return metric.CHRF(texts, references, true, nil)
+	},
+	"bleu": func(texts []string, references [][]string) (metric.Figure, error) {
+		return metric.BLEU(texts, references, metric.Tok13a, nil)
+	},
+	"bleu_char": func(texts []string, references [][]string) (metric.Figure, error) {
+		return metric.BLEU(texts, references, metric.TokChar, nil)
+	},
+}
+
+// textFigures compares texts with the true ones by the metrics of a task, without loss.
+func textFigures(names []string, texts []string, references [][]string) (out []metric.Figure, err error) {
+	if len(names) == 0 {
+		names = []string{"exact_match", "chrf", "bleu"}
 	}
-	exact, err := metric.Share("exact_match", "share of answers equal to the true one, blanks around both aside", right, nil)
-	if err != nil {
-		return nil, err
+	rouge := map[metric.ROUGETokenizer][]metric.Figure{}
+	for _, name := range names {
+		if name == "loss" {
+			continue
+		}
+		if f := comparisons[name]; f != nil {
+			figure, err := f(texts, references)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, figure)
+			continue
+		}
+		tok := metric.ROUGEScore
+		if strings.HasSuffix(name, "_unicode") {
+			tok = metric.ROUGEUnicode
+		}
+		if rouge[tok] == nil {
+			r, err := metric.ScoreROUGE(texts, references, tok, nil)
+			if err != nil {
+				return nil, err
+			}
+			rouge[tok] = r.Figures()
+		}
+		i := slices.IndexFunc(rouge[tok], func(f metric.Figure) bool { return f.Name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("eval: no metric %s of texts", name)
+		}
+		out = append(out, rouge[tok][i])
 	}
-	chrf, err := metric.CHRF(texts, references, false, nil)
-	if err != nil {
-		return nil, err
-	}
-	bleu, err := metric.BLEU(texts, references, metric.Tok13a, nil)
-	return []metric.Figure{exact, chrf, bleu}, err
+	return out, nil
 }
 
 // otherAnswers are those of a baseline; nil: it is none of these.

@@ -158,7 +158,7 @@ type Example struct {
 	Right  int      // of Choices
 	Answer string   // a text that is to be written behind the first
 	// Answers are parts of the second text that answer the first, and Spans where they are; none: it has no
-	// answer.
+	// answer. Of a text that is to be written, they are all that are right, where there are several.
 	Answers []string
 	Spans   []Span
 }

@@ -1,6 +1,7 @@
 package task
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"hone/data/corpus"
@@ -12,14 +13,37 @@ var TextToText = &Kind{
 	Head:  "language model",
 	Reads: OneText, Labels: Written,
 	Keys: []string{"text", "answer"}, Options: []string{"max_target_length", "label_smoothing_factor"},
-	Metrics:   []string{"loss", "exact_match", "chrf", "bleu"},
+	Metrics: []string{
+		"loss", "exact_match", "chrf", "bleu", // which are those of a task that lists none
+		"chrf++", "bleu_char", "rouge1", "rouge2", "rougel", "rougelsum", "rouge1_unicode", "rouge2_unicode", "rougel_unicode", "rougelsum_unicode",
+	},
 	Baselines: []string{"copy", "word_dictionary", "lead_1", "lead_3"},
 	example: func(t *Task, r *corpus.Record) (Example, error) {
 		e, err := t.text(r)
-		if err == nil {
-			e.Answer, e.HasLabel, err = t.Columns.Answer.read(r)
+		if err != nil {
+			return e, err
 		}
-		return e, err
+		p := &t.Columns.Answer
+		raw, ok := r.Fields[p.Column].(json.RawMessage)
+		if p.Template != nil || !ok {
+			e.Answer, e.HasLabel, err = p.read(r)
+			return e, err
+		}
+		texts, ok, err := list(raw, p.Column) // that are all right; the first one is learned
+		if !ok || err != nil {
+			return e, err
+		}
+		for _, x := range texts {
+			text, ok := x.(string)
+			if !ok {
+				return e, fmt.Errorf("column %s: %v is not a text", p.Column, x)
+			}
+			e.Answers = append(e.Answers, text)
+		}
+		if e.HasLabel = len(e.Answers) > 0; e.HasLabel {
+			e.Answer = e.Answers[0]
+		}
+		return e, nil
 	},
 	guess: (*guesser).writing,
 }
