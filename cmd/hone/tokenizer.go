@@ -79,7 +79,7 @@ The kinds are:
 				return recipes.Input(fmt.Errorf("tokenizer: %s has no documents in split train (hint: hone data info shows which file is in which split)", args[0]))
 			}
 			bar = t.newBar("training tokenizer", "tokens")
-			tok, err := run.TrainTokenizer(c.Context(), corpus.Train, o, func(done, total int64) { bar.Set(done, total, "") })
+			tok, err := run.TrainTokenizer(c.Context(), corpus.Train, nil, o, func(done, total int64) { bar.Set(done, total, "") })
 			bar.Close()
 			if err != nil {
 				return err

@@ -43,7 +43,7 @@ func plannedTokenizer(r *recipes.Recipe) (tokenizer.Tokenizer, error) {
 		return tokenizer.Open(r.Tokenizer.File)
 	}
 	if r.Tokenizer.Kind == "byte" {
-		return TrainTokenizer(context.Background(), nil, r.TokenizerOptions(), nil)
+		return TrainTokenizer(context.Background(), nil, nil, r.TokenizerOptions(), nil)
 	}
 	return planned{size: r.Tokenizer.VocabSize}, nil
 }

@@ -29,7 +29,7 @@ func Preview(ctx context.Context, r *recipes.Recipe, o Options, colour bool) ([]
 		tok, err = tokenizer.Open(r.Tokenizer.File)
 	} else {
 		bar := o.Bar("training tokenizer", "tokens")
-		tok, err = TrainTokenizer(ctx, corpora[r.Tokenizer.Corpus].Train, r.TokenizerOptions(), recipes.Progress(bar))
+		tok, err = TrainTokenizer(ctx, corpora[r.Tokenizer.Corpus].Train, read(r, r.Tokenizer.Corpus), r.TokenizerOptions(), recipes.Progress(bar))
 		bar.Close()
 	}
 	if err != nil {

@@ -12,11 +12,15 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 
 	"hone/checkpoint"
 	"hone/checkpoint/file"
+	"hone/data"
 	"hone/data/corpus"
+	"hone/data/task"
 	"hone/data/tokenizer"
 	"hone/eval"
 	"hone/recipes"
@@ -114,7 +118,7 @@ func (w *runner) trainTokenizer(ctx context.Context, path string) error {
 	train := w.corpora[w.r.Tokenizer.Corpus].Train
 	bar := w.o.Bar("training tokenizer", "tokens")
 	defer bar.Close()
-	t, err := TrainTokenizer(ctx, train, w.r.TokenizerOptions(), recipes.Progress(bar))
+	t, err := TrainTokenizer(ctx, train, read(w.r, w.r.Tokenizer.Corpus), w.r.TokenizerOptions(), recipes.Progress(bar))
 	if err != nil {
 		return err
 	}
@@ -122,12 +126,70 @@ func (w *runner) trainTokenizer(ctx context.Context, path string) error {
 	return file.WriteBytes(path, t.JSON())
 }
 
-// TrainTokenizer trains a tokenizer on the texts of a split. The special tokens that every recipe
-// needs come before those of the options.
-func TrainTokenizer(ctx context.Context, split corpus.Records, o tokenizer.TrainOptions, progress func(done, total int64)) (*tokenizer.Pipeline, error) {
+// read gives all that the stages of a recipe read or write of a record of a corpus: second texts, choices and answers too.
+func read(r *recipes.Recipe, name string) func(*corpus.Record) ([]string, error) {
+	var tasks []*task.Task
+	for i := range r.Stages {
+		s := &r.Stages[i]
+		if !s.Trains() || !slices.Contains(s.Sources(), name) {
+			continue
+		}
+		of := data.TaskOf(s.Learns())
+		if of == nil {
+			of = task.WholeTexts
+		}
+		tasks = append(tasks, of)
+	}
+	return func(r *corpus.Record) (texts []string, err error) {
+		for _, t := range tasks {
+			e, err := t.Example(r)
+			if err != nil {
+				return nil, err
+			}
+			if e.Null {
+				continue
+			}
+			for _, text := range slices.Concat([]string{e.Text, e.Pair, e.Answer, strings.Join(e.Words, " ")}, e.Choices) {
+				if text != "" && !slices.Contains(texts, text) {
+					texts = append(texts, text)
+				}
+			}
+		}
+		return texts, nil
+	}
+}
+
+// TrainTokenizer trains a tokenizer on the texts that read gives of the records of a split; nil: their own. The special
+// tokens that every recipe needs come before those of the options.
+func TrainTokenizer(ctx context.Context, split corpus.Records, read func(*corpus.Record) ([]string, error), o tokenizer.TrainOptions, progress func(done, total int64)) (*tokenizer.Pipeline, error) {
 	var failed error
+	texts := eval.Texts(ctx, split, &failed)
+	if read != nil {
+		texts = func(yield func(string) bool) {
+			for i := range split.Rows() {
+				if failed = ctx.Err(); failed != nil {
+					return
+				}
+				r, err := split.Record(i)
+				if err != nil {
+					failed = err
+					return
+				}
+				list, err := read(&r)
+				if err != nil {
+					failed = fmt.Errorf("%s: %w", corpus.Where(split, i, &r), err)
+					return
+				}
+				for _, text := range list {
+					if !yield(text) {
+						return
+					}
+				}
+			}
+		}
+	}
 	o.Special = append([]string{recipes.EndOfText, recipes.Pad}, o.Special...)
-	t, err := tokenizer.Train(eval.Texts(ctx, split, &failed), o, progress)
+	t, err := tokenizer.Train(texts, o, progress)
 	if failed != nil {
 		return nil, recipes.Input(fmt.Errorf("tokenizer: %w", failed))
 	}
