@@ -3,6 +3,7 @@ package eval
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -134,13 +135,16 @@ func (e *MetricError) Error() string {
 }
 
 // Best gives the metric of checkpoints that decides which one is the best, of models of an objective: the
-// first one that the task lists, or that suits it. bits says that validation gives bits per byte.
-func Best(o data.Objective, bits bool) (name string, higher bool) {
+// one that is chosen, or "": the first one that the task lists, or that suits it. bits says that validation gives bits
+// per byte.
+func Best(o data.Objective, chosen string, bits bool) (name string, higher bool) {
 	var listed []string
 	if t := data.TaskOf(o); t != nil {
 		listed = t.Metrics
 	}
-	name = ScorerOf(o).best(listed, bits)
+	if name = ScorerOf(o).best(listed, bits); chosen != "" {
+		name = valPrefix + chosen
+	}
 	return name, !metric.LowerIsBetter(strings.TrimPrefix(name, valPrefix))
 }
 
@@ -150,6 +154,18 @@ func first(listed []string, usual string) string {
 		return usual
 	}
 	return valPrefix + listed[0]
+}
+
+// Has fails if a metric of checkpoints is none of the validation's: its documents, or their labels, have others.
+func (v *Validation) Has(name string) error {
+	if _, ok := v.Metrics[name]; ok {
+		return nil
+	}
+	e := &MetricError{Metric: strings.TrimPrefix(name, valPrefix)}
+	for _, known := range slices.Sorted(maps.Keys(v.Metrics)) {
+		e.Known = append(e.Known, strings.TrimPrefix(known, valPrefix))
+	}
+	return e
 }
 
 // A Validation has a model's results on the validation split during training; Missing where it

@@ -17,7 +17,7 @@ var renamed = map[string]string{
 	"lr": "learning_rate", "scheduler": "lr_scheduler_type", "lr_scheduler": "lr_scheduler_type", "optimizer": "optim", "wd": "weight_decay",
 	"beta1": "adam_beta1", "beta2": "adam_beta2", "epsilon": "adam_epsilon", "eps": "adam_epsilon", "grad_clip": "max_grad_norm", "gradient_clip_val": "max_grad_norm", "clip_grad_norm": "max_grad_norm",
 	"max_seq_length": "sequence_length", "max_length": "sequence_length", "seq_len": "sequence_length", "block_size": "sequence_length", "context_length": "sequence_length",
-	"train_batch_size": "batch_size", "global_batch_size": "batch_size", "init_from": "from", "model_name_or_path": "from", "dataset": "corpus", "label_smoothing": "label_smoothing_factor", "class_weight": "class_weights", "pos_weight": "class_weights",
+	"train_batch_size": "batch_size", "global_batch_size": "batch_size", "init_from": "from", "model_name_or_path": "from", "dataset": "corpus", "label_smoothing": "label_smoothing_factor", "class_weight": "class_weights", "patience": "early_stopping_patience", "early_stopping": "early_stopping_patience", "pos_weight": "class_weights",
 }
 
 // elsewhere says of keys that hone has no key for what it does.
@@ -44,7 +44,7 @@ var elsewhere = explain(map[string]string{
 	"prediction_loss_only eval_do_concat_batches eval_use_gather_object eval_accumulation_steps include_for_metrics include_inputs_for_metrics batch_eval_metrics": "hone has [[stage]] with kind = \"evaluate\"",
 	"save_only_model enable_jit_checkpoint save_safetensors":                                        "hone's checkpoints are safetensors, and always hold what a resume needs",
 	"push_to_hub hub_token hub_private_repo hub_model_id hub_strategy hub_always_push hub_revision": "hone uploads nothing; hone export writes a model that other tools can",
-	"load_best_model_at_end metric_for_best_model greater_is_better":                                "hone always keeps the best checkpoint by the validation split as the stage's final one",
+	"load_best_model_at_end greater_is_better":                                                      "hone always keeps the best checkpoint by the validation split as the stage's final one, and knows which metrics are better the lower they are",
 	"ignore_data_skip restore_callback_states_from_checkpoint resume_from_checkpoint":               "hone run resumes by itself, where it stopped",
 	"full_determinism":                      "hone gives the same bits at any time: leave it out",
 	"data_seed":                             "hone has one seed, at the top of the recipe, also of the order of the data",

@@ -230,6 +230,12 @@ func TestEarlyStopping(t *testing.T) {
 	if len(got.Evaluations) == 0 || !slices.Contains(said, "stage tune: stopped early at step 6: no better val_accuracy in 2 validations") {
 		t.Errorf("said %q", said)
 	}
+	// By the loss, which falls, training goes on.
+	other := t.TempDir()
+	longer, _, err := f.run(t, other, 3, strings.Replace(strings.Replace(keys, "40", "8", 1), "1e-9", "1e-3", 1)+"\nmetric_for_best_model = \"loss\"", "", 0)
+	if err != nil || longer.Stages[0].Steps != 8 || longer.Stages[0].BestStep != 8 || longer.Stages[0].Stopped != "" {
+		t.Errorf("%+v, %v", longer.Stages[0], err)
+	}
 	_, said, err = f.run(t, whole, 3, keys, "", 0)
 	if err != nil || !strings.HasPrefix(said[len(said)-1], "nothing to do") {
 		t.Errorf("%q, %v", said, err)

@@ -142,6 +142,9 @@ func (h *watch) evaluate() trainer.Hook {
 			if err != nil {
 				return err
 			}
+			if err := v.Has(retention(h.s, h.bits).Metric); err != nil {
+				return recipes.Input(fmt.Errorf("stage %s: %w (hint: metric_for_best_model, or metrics of the task)", h.s.Name, err))
+			}
 			for name, figure := range v.Metrics {
 				t.SetMetric(name, figure)
 			}
