@@ -60,3 +60,12 @@ func whereBuiltinsRun(t *testing.T) Host {
 	}
 	return h
 }
+
+// Recipes and tasks share one name space.
+func TestNamesOfBuiltins(t *testing.T) {
+	for _, name := range Tasks() {
+		if _, ok := builtin(name); ok {
+			t.Errorf("%s is a recipe and a task", name)
+		}
+	}
+}

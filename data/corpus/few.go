@@ -37,6 +37,7 @@ func (c *Corpus) FewOfEach(ctx context.Context, n int, seed uint64, label func(r
 		of[name] = append(of[name], drawn{sha256.Sum256(key), i})
 	}
 	var rows []int64
+	bytesOf, labels := int64(0), map[string]int64{}
 	for _, name := range slices.Sorted(maps.Keys(of)) {
 		list := of[name]
 		slices.SortFunc(list, func(a, b drawn) int { return bytes.Compare(a.rank[:], b.rank[:]) })
@@ -48,9 +49,30 @@ func (c *Corpus) FewOfEach(ctx context.Context, n int, seed uint64, label func(r
 		}
 	}
 	slices.Sort(rows)
+	for _, row := range rows {
+		r, err := c.Train.Record(row)
+		if err != nil {
+			return nil, err
+		}
+		bytesOf += int64(len(r.Text))
+		labels[r.Label]++
+	}
 	few := *c.Train
-	few.only, few.rows, few.labelled, few.textBytes = rows, int64(len(rows)), int64(len(rows)), 0
+	few.only, few.rows, few.labelled, few.textBytes = rows, int64(len(rows)), int64(len(rows)), bytesOf
 	few.note(fmt.Sprintf("%d of each label, seed %d", n, seed))
 	c.Train = &few
+	if c.Manifest != nil {
+		m := *c.Manifest
+		m.Splits, m.Labels = slices.Clone(m.Splits), slices.Clone(m.Labels)
+		for i := range m.Splits {
+			if s := &m.Splits[i]; s.Name == few.Name {
+				s.Rows, s.Labelled, s.TextBytes = few.rows, few.labelled, bytesOf
+			}
+		}
+		for i := range m.Labels {
+			m.Labels[i].Train = labels[m.Labels[i].Name]
+		}
+		c.Manifest = &m
+	}
 	return fewer, nil
 }

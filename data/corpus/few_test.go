@@ -30,6 +30,9 @@ func TestFewOfEach(t *testing.T) {
 		if err != nil || c.Test.Rows() != 40 || c.Train.SHA256 == whole {
 			t.Fatalf("%v, %d documents of the test split", err, c.Test.Rows())
 		}
+		if m := c.Manifest; m == nil || m.Splits[0].Rows != c.Train.Rows() || m.Labels[0].Train+m.Labels[1].Train != c.Train.Rows() {
+			t.Errorf("the manifest counts %+v, of %d documents", m, c.Train.Rows())
+		}
 		for i := range c.Train.Rows() {
 			r, err := c.Train.Record(i)
 			if err != nil || !strings.HasSuffix(c.Train.Where(i), "record "+r.Text+" of split train") {
