@@ -16,8 +16,7 @@ import (
 // A writer is a language model that generate and chat write with.
 type writer struct {
 	*generate.Generator
-	model *pretrained.Model
-	dev   run.Device
+	model *run.Model
 }
 
 // writerArgument is what help says of the argument that openWriter takes.
@@ -36,26 +35,19 @@ and say so.`
 // openWriter opens a language model, the checkpoint in a directory. What its files say of sampling goes
 // into o, except for the options for which given reports true, and is said.
 func openWriter(t *terminal, dir string, load pretrained.Options, o *generate.Options, given func(option string) bool) (_ *writer, err error) {
-	dev, err := run.OpenDevice(0, false)
+	m, err := run.OpenModel(dir, load, t.say)
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			dev.Close()
+			m.Close()
 		}
 	}()
-	m, err := pretrained.OpenWith(dev, dir, load)
-	if err != nil {
-		return nil, recipes.Input(err)
-	}
-	for _, note := range m.Storage.Notes() {
-		t.say(note)
-	}
 	if m.Head != model.LanguageModel {
 		return nil, recipes.Input(fmt.Errorf("%s is a %v; want a %v", dir, m.Head, model.LanguageModel))
 	}
-	g, s, err := generate.Open(m)
+	g, s, err := generate.Open(m.Model)
 	if err != nil {
 		return nil, recipes.Input(err)
 	}
@@ -65,10 +57,10 @@ func openWriter(t *terminal, dir string, load pretrained.Options, o *generate.Op
 	for _, key := range s.Ignored {
 		t.say("generation_config.json: " + key + " is not followed")
 	}
-	return &writer{g, m, dev}, nil
+	return &writer{g, m}, nil
 }
 
-func (w *writer) Close() error { return w.dev.Close() }
+func (w *writer) Close() error { return w.model.Close() }
 
 // weightFlags are the flags of how a model's weights are kept and multiplied.
 func weightFlags(o *pretrained.Options) *pflag.FlagSet {

@@ -10,7 +10,6 @@ import (
 	"hone/data/source"
 	"hone/eval"
 	"hone/recipes"
-	"hone/trainer/exec"
 	"hone/trainer/pretrained"
 )
 
@@ -24,15 +23,11 @@ type EmbedOptions struct {
 // Embed adds the column embedding to the rows of a file: the vector of the text by the model dir. Beside the file it
 // writes which model has made them, for a search.
 func Embed(ctx context.Context, dir string, e EmbedOptions, o Options) (*Rowed, error) {
-	dev, err := OpenDevice(0, false)
+	v, err := openVectors(dir, e.Pooling, o)
 	if err != nil {
 		return nil, err
 	}
-	defer dev.Close()
-	v, err := openVectors(dev, dir, e.Pooling, o)
-	if err != nil {
-		return nil, recipes.Input(err)
-	}
+	defer v.model.Close()
 	name := v.how.DefaultPrompt
 	if e.Prompt != nil {
 		name = *e.Prompt
@@ -42,24 +37,23 @@ func Embed(ctx context.Context, dir string, e EmbedOptions, o Options) (*Rowed, 
 
 // vectors is a model that makes vectors of texts.
 type vectors struct {
-	model   *pretrained.Model
-	how     *pretrained.Sentence
-	kernels string
+	model *Model
+	how   *pretrained.Sentence
 }
 
-func openVectors(dev exec.Device, dir, pooling string, o Options) (*vectors, error) {
-	m, err := pretrained.OpenBase(dev, dir)
+// openVectors opens a model. An error is recipes.ErrInput.
+func openVectors(dir, pooling string, o Options) (*vectors, error) {
+	m, err := OpenModel(dir, pretrained.Options{Body: true}, o.Say)
 	if err != nil {
 		return nil, err
 	}
-	o.sayStored(m)
-	how, err := howOf(m, pooling)
+	how, err := howOf(m.Model, pooling)
 	if err != nil {
-		return nil, err
+		m.Close()
+		return nil, recipes.Input(err)
 	}
 	o.Say(how.String())
-	_, kernels := kindOf(dev)
-	return &vectors{m, how, kernels}, nil
+	return &vectors{m, how}, nil
 }
 
 // prompted makes vectors of texts behind the prompt of a name; "": none.
@@ -80,7 +74,7 @@ func (v *vectors) prompted(name string, o Options) (e *eval.Embedder, prompt str
 	if prompt != "" {
 		o.Say(fmt.Sprintf("prompt %s: %q stands before each text", name, prompt))
 	}
-	e, err = eval.NewEmbedder(v.model, v.how, prompt)
+	e, err = eval.NewEmbedder(v.model.Model, v.how, prompt)
 	return e, prompt, err
 }
 
@@ -90,7 +84,7 @@ func (v *vectors) rows(ctx context.Context, prompt string, r RowsOptions, o Opti
 	if err != nil {
 		return nil, recipes.Input(err)
 	}
-	of := map[string]string{"model": v.model.Checkpoint.Manifest.SHA256, "pooling": v.how.String(), "prompt": prompt, "kernels": v.kernels, "work": "embed"}
+	of := map[string]string{"model": v.model.Checkpoint.Manifest.SHA256, "pooling": v.how.String(), "prompt": prompt, "kernels": v.model.kernels(), "work": "embed"}
 	done, err := r.each(ctx, &labeller{
 		doing: "embedding", columns: []source.Column{source.Vectors(embeddingColumn)}, of: of,
 		label: func(ctx context.Context, records rowRecords, ready func([]labelledRow) error) error {

@@ -170,7 +170,7 @@ func TestEmbedSameBits(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			m, err := pretrained.OpenBase(dev, c.dst)
+			m, err := pretrained.OpenWith(dev, c.dst, pretrained.Options{Body: true})
 			if err != nil {
 				t.Fatal(err)
 			}

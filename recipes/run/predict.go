@@ -30,21 +30,16 @@ func Predict(ctx context.Context, dir string, p PredictOptions, o Options) (*Row
 	if !(p.Abstain >= 0 && p.Abstain <= 1) {
 		return nil, recipes.Input(fmt.Errorf("predict: --abstain %g is no probability: want it from 0 to 1", p.Abstain))
 	}
-	dev, err := OpenDevice(0, false)
+	m, err := OpenModel(dir, pretrained.Options{}, o.Say)
 	if err != nil {
 		return nil, err
 	}
-	defer dev.Close()
-	m, err := pretrained.Open(dev, dir, 0)
+	defer m.Close()
+	t, err := p.task(m.Model)
 	if err != nil {
 		return nil, recipes.Input(err)
 	}
-	o.sayStored(m)
-	t, err := p.task(m)
-	if err != nil {
-		return nil, recipes.Input(err)
-	}
-	c, err := taskConfig(m, t, nil)
+	c, err := taskConfig(m.Model, t, nil)
 	if err != nil {
 		return nil, recipes.Input(fmt.Errorf("predict: %w", err))
 	}
@@ -57,17 +52,16 @@ func Predict(ctx context.Context, dir string, p PredictOptions, o Options) (*Row
 		return nil, recipes.Input(fmt.Errorf("predict: --abstain is for predictions with a probability, which those of the kind %v have not", t.Kind))
 	}
 	if predictor.Writes() {
-		if predictor.Writer, err = p.writer(m, o.Say); err != nil {
+		if predictor.Writer, err = p.writer(m.Model, o.Say); err != nil {
 			return nil, recipes.Input(err)
 		}
 	} else if len(p.Asked) > 0 {
 		return nil, recipes.Input(fmt.Errorf("predict: --%s is for tasks that write texts, and this one is of the kind %v", p.Asked[0], t.Kind))
 	}
-	_, kernels := kindOf(dev)
 	done, err := p.each(ctx, &labeller{
 		doing: "predicting", columns: predictor.Columns, fields: slices.DeleteFunc(slices.Clone(t.Spec.Fields), func(f string) bool { return slices.Contains(p.Text, f) }),
 		of: map[string]string{
-			"model": m.Checkpoint.Manifest.SHA256, "kernels": kernels, "work": "predict " + t.Kind.String(), "task": p.Task,
+			"model": m.Checkpoint.Manifest.SHA256, "kernels": m.kernels(), "work": "predict " + t.Kind.String(), "task": p.Task,
 			"abstain": fmt.Sprint(p.Abstain), "writing": predictor.Writer.String(),
 		},
 		together: predictor.Together(),

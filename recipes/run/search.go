@@ -63,11 +63,6 @@ func (v *vectors) promptNamed(names []string) string {
 // Search finds the texts of a corpus that are nearest to queries, by the cosine of their vectors. It compares each query
 // with every text.
 func Search(ctx context.Context, dir string, s SearchOptions, o Options) ([]Found, error) {
-	dev, err := OpenDevice(0, false)
-	if err != nil {
-		return nil, err
-	}
-	defer dev.Close()
 	queries := slices.Clone(s.Queries)
 	if s.File != "" {
 		more, err := readTexts(ctx, s.File)
@@ -79,10 +74,11 @@ func Search(ctx context.Context, dir string, s SearchOptions, o Options) ([]Foun
 	if len(queries) == 0 {
 		return nil, recipes.Input(errors.New("search: no queries (hint: --query TEXT, or --queries FILE)"))
 	}
-	v, err := openVectors(dev, dir, s.Pooling, o)
+	v, err := openVectors(dir, s.Pooling, o)
 	if err != nil {
-		return nil, recipes.Input(err)
+		return nil, err
 	}
+	defer v.model.Close()
 	corpus, err := v.embedded(ctx, &s, o)
 	if err != nil {
 		return nil, err
@@ -102,7 +98,7 @@ func Search(ctx context.Context, dir string, s SearchOptions, o Options) ([]Foun
 	if err != nil {
 		return nil, err
 	}
-	index := eval.NewIndex(dev, len(asked[0]))
+	index := eval.NewIndex(v.model.Device, len(asked[0]))
 	var texts []string
 	err = scanVectors(ctx, corpus, s.Text, func(text string, vector []float32) error {
 		texts = append(texts, text)
@@ -160,7 +156,7 @@ func (v *vectors) embedded(ctx context.Context, s *SearchOptions, o Options) (st
 		return s.Corpus, recipes.Input(err)
 	}
 	name := v.promptNamed(documentPrompts)
-	key := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q %q", model, v.how.String(), name, sum, s.Text, v.kernels))
+	key := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q %q", model, v.how.String(), name, sum, s.Text, v.model.kernels()))
 	dir := filepath.Join(o.Cache, "search")
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return "", err

@@ -22,16 +22,11 @@ const scoredTogether = 4096
 
 // Evaluate scores a checkpoint on a task, on limit documents evenly spaced; 0: on all.
 func Evaluate(ctx context.Context, dir string, t *task.Task, limit int, o Options) (*report.Run, error) {
-	dev, err := OpenDevice(0, false)
+	m, err := OpenModel(dir, pretrained.Options{}, o.Say)
 	if err != nil {
 		return nil, err
 	}
-	defer dev.Close()
-	m, err := pretrained.Open(dev, dir, 0)
-	if err != nil {
-		return nil, recipes.Input(err)
-	}
-	o.sayStored(m)
+	defer m.Close()
 	c, err := taskCorpus(ctx, t, o)
 	if err != nil {
 		return nil, err
@@ -49,7 +44,7 @@ func Evaluate(ctx context.Context, dir string, t *task.Task, limit int, o Option
 	if err := eval.CanFit(c, t.Baselines, t.Kind.Labels != task.OneOf); err != nil {
 		return nil, recipes.Input(fmt.Errorf("task %s: %w", t.Name, err))
 	}
-	y, err := taskYardstick(ctx, m, t, c, split, o)
+	y, err := taskYardstick(ctx, m.Model, t, c, split, o)
 	if err != nil {
 		return nil, recipes.Input(fmt.Errorf("task %s: %w", t.Name, err))
 	}
@@ -57,10 +52,10 @@ func Evaluate(ctx context.Context, dir string, t *task.Task, limit int, o Option
 	if y.Settings, err = generate.SettingsOf(m.Checkpoint); err != nil {
 		return nil, recipes.Input(err)
 	}
-	kind, kernels := kindOf(dev)
+	kind, kernels := kindOf(m.Device)
 	run := &report.Run{
 		Recipe: "eval " + t.Name, Version: recipes.Version(),
-		Machine:    report.Machine{Description: machine(), Device: kind, Kernels: kernels, Threads: dev.Threads(), PeakFLOPs: metric.Missing},
+		Machine:    report.Machine{Description: machine(), Device: kind, Kernels: kernels, Threads: m.Device.Threads(), PeakFLOPs: metric.Missing},
 		Provenance: []report.Corpus{{Corpus: c.Provenance}},
 	}
 	run.Evaluations, run.Classifications, err = score(ctx, y, m.Checkpoint.Manifest.Stage, m.Net, nil, t.Baselines)
@@ -68,13 +63,6 @@ func Evaluate(ctx context.Context, dir string, t *task.Task, limit int, o Option
 		return nil, err
 	}
 	return run, nil
-}
-
-// sayStored says in which types a model's weights are kept, where that is not float32 alone.
-func (o Options) sayStored(m *pretrained.Model) {
-	for _, note := range m.Storage.Notes() {
-		o.Say(note)
-	}
 }
 
 // taskCorpus opens the documents of a task, which Close gives up.

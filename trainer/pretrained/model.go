@@ -15,6 +15,8 @@ import (
 // Options say how Open loads a checkpoint.
 type Options struct {
 	EncoderLength int // of an encoder's rows; 0: that of the decoder's
+	// Body leaves out the head, for the last hidden states; of an encoder and decoder, those of the encoder.
+	Body bool
 	// Quantize is the type that matrices of floats are rounded to, one of Quantizations; "": they stay as they are.
 	Quantize string
 	// Int8 rounds what is multiplied with quantised matrices to 8 bits, as llama.cpp does. It is faster, and loses
@@ -41,27 +43,6 @@ func Open(dev exec.Device, dir string, encoderLength int) (*Model, error) {
 
 // OpenWith is Open with options.
 func OpenWith(dev exec.Device, dir string, o Options) (*Model, error) {
-	return open(dev, dir, o, func(_ model.Config, h model.Head) model.Head {
-		if h == model.Pretraining { // used without its judgement of pairs
-			return model.LanguageModel
-		}
-		return h
-	})
-}
-
-// OpenBase loads a checkpoint for its last hidden states, without the head that it may have; of an
-// encoder and decoder, those of the encoder.
-func OpenBase(dev exec.Device, dir string) (*Model, error) {
-	return open(dev, dir, Options{}, func(c model.Config, _ model.Head) model.Head {
-		if c.Traits().Classes[model.Encoder] != "" {
-			return model.Encoder
-		}
-		return model.Base
-	})
-}
-
-// open loads a checkpoint with the head that as gives, for the one that it has.
-func open(dev exec.Device, dir string, o Options, as func(model.Config, model.Head) model.Head) (*Model, error) {
 	c, err := checkpoint.Open(Dir(dir))
 	if err != nil {
 		return nil, err
@@ -77,7 +58,14 @@ func open(dev exec.Device, dir string, o Options, as func(model.Config, model.He
 	if m.Head, err = m.Config.Head(); err != nil {
 		return nil, fmt.Errorf("checkpoint %s: %w", c.Dir, err)
 	}
-	m.Head = as(m.Config, m.Head)
+	switch {
+	case o.Body && m.Config.Traits().Classes[model.Encoder] != "":
+		m.Head = model.Encoder
+	case o.Body:
+		m.Head = model.Base
+	case m.Head == model.Pretraining: // used without its judgement of pairs
+		m.Head = model.LanguageModel
+	}
 	file, err := c.Tensors(checkpoint.ModelFile)
 	if err != nil {
 		return nil, err
