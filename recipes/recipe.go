@@ -105,7 +105,7 @@ func (r *Recipe) taskCorpora() {
 			s.Corpus = s.Task
 			if _, ok := r.Corpus[s.Corpus]; !ok {
 				c := defaultCorpus()
-				c.Source, c.Validation, c.Test = t.Source, t.Validation, t.Test
+				c.Source, c.Reading, c.Validation, c.Test = t.Source, t.Reading, t.Validation, t.Test
 				if r.Corpus == nil {
 					r.Corpus = map[string]Corpus{}
 				}
