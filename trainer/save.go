@@ -206,7 +206,7 @@ func (t *Trainer) resume() error {
 		return fmt.Errorf("checkpoint %s: %s: %w", c.Dir, checkpoint.StateFile, err)
 	}
 	if t.cfg.Adapter != nil {
-		err = pretrained.LoadAdapter(t.net, c)
+		err = pretrained.LoadAdapter(t.net, c.Dir)
 	} else {
 		_, err = pretrained.Load(t.net, c)
 	}

@@ -115,32 +115,28 @@ func (e *KeyError) Error() string {
 
 func (e *KeyError) Unwrap() error { return e.Err }
 
-// matches gives a test of a module's name, and the names of the list that no module has.
-func (n Names) matches(key string, modules []Module) (func(name string) bool, error) {
-	if n.Pattern != "" {
-		re, err := whole(n.Pattern)
-		if err != nil {
-			return nil, &KeyError{Key: key, Name: n.Pattern, Err: err}
-		}
-		return re.MatchString, nil
+// test gives a test of a module's name.
+func (n Names) test(key string) (func(module string) bool, error) {
+	if n.Pattern == "" {
+		return func(module string) bool {
+			return slices.ContainsFunc(n.List, func(name string) bool { return ends(module, name) })
+		}, nil
 	}
+	re, err := regexp.Compile(`^(?:` + n.Pattern + `)$`)
+	if err != nil {
+		return nil, &KeyError{Key: key, Name: n.Pattern, Err: fmt.Errorf("is no regular expression: %v", err)}
+	}
+	return re.MatchString, nil
+}
+
+// matches is test, and refuses a list with a name that no module has.
+func (n Names) matches(key string, modules []Module) (func(module string) bool, error) {
 	for _, name := range n.List {
 		if !slices.ContainsFunc(modules, func(m Module) bool { return ends(m.Name, name) }) {
 			return nil, &KeyError{Key: key, Name: name, Err: fmt.Errorf("is no module of the model"), Known: shortNames(modules)}
 		}
 	}
-	return func(module string) bool {
-		return slices.ContainsFunc(n.List, func(name string) bool { return ends(module, name) })
-	}, nil
-}
-
-// whole compiles a regular expression that matches whole names.
-func whole(pattern string) (*regexp.Regexp, error) {
-	re, err := regexp.Compile(`^(?:` + pattern + `)$`)
-	if err != nil {
-		return nil, fmt.Errorf("is no regular expression: %v", err)
-	}
-	return re, nil
+	return n.test(key)
 }
 
 // shortNames are the last parts of modules' names.
@@ -212,7 +208,7 @@ func (l *LoRA) Pairs(c Config, h Head) (*Adapter, error) {
 		}
 	}
 	for _, name := range a.Saved {
-		if err := savable(c, h, name, slices.Contains(l.Saved, name)); err != nil {
+		if err := savable(c, h, name, !slices.Contains(headModules(c, h), name)); err != nil {
 			return nil, err
 		}
 	}
@@ -356,8 +352,12 @@ func (l *LoRA) Of(module string) (rank int, scale float64, err error) {
 // Targeted are the modules that a list of targets names, without those that are trained whole, whichever else it names.
 func (l *LoRA) Targeted(modules []Module) (names []string) {
 	whole := Adapter{Saved: l.Saved}
+	excluded, err := l.Excluded.test("exclude_modules")
+	if err != nil {
+		return nil // there is none
+	}
 	for _, m := range modules {
-		if !whole.saves(m.Name+".") && slices.ContainsFunc(l.Targets.List, func(name string) bool { return ends(m.Name, name) }) {
+		if !excluded(m.Name) && !whole.saves(m.Name+".") && slices.ContainsFunc(l.Targets.List, func(name string) bool { return ends(m.Name, name) }) {
 			names = append(names, m.Name)
 		}
 	}

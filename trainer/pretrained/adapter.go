@@ -216,9 +216,9 @@ func (a *Adapter) read(name string) ([]float32, error) {
 	return values, nil
 }
 
-// LoadAdapter sets what a network trains from the checkpoint of its adapter, which must have all of it and nothing else.
-func LoadAdapter(net *model.Network, c *checkpoint.Checkpoint) error {
-	a, err := OpenAdapter(c.Dir)
+// LoadAdapter sets what a network trains from its adapter in a directory, which must have all of it and nothing else.
+func LoadAdapter(net *model.Network, dir string) error {
+	a, err := OpenAdapter(dir)
 	if err != nil {
 		return err
 	}
@@ -321,6 +321,7 @@ func (a *Adapter) match(c model.Config, h model.Head, params map[string][]int) (
 	if err != nil {
 		return nil, err
 	}
+	tied, embedding := model.Tied(c, h)
 	var faults []error
 	fault := func(format string, args ...any) {
 		faults = append(faults, fmt.Errorf("adapter %s: "+format, append([]any{a.Dir}, args...)...))
@@ -351,6 +352,9 @@ func (a *Adapter) match(c model.Config, h model.Head, params map[string][]int) (
 		}
 		name = strings.Replace(name, ".base_layer.", ".", 1) // an embedding that PEFT saves whole beside its pair
 		want, ok := params[name]
+		if name == tied { // which PEFT saves as one of its own
+			want, ok = params[embedding]
+		}
 		switch {
 		case !ok:
 			fault("tensor %s: the model has no parameter %s", t.Name, name)
