@@ -9,11 +9,12 @@
 //
 //   - a file here, with a variable of type Kind, which Kinds lists (and kindsByColumns, if columns can
 //     tell that a file is of it);
-//   - a scorer in package eval, in a file of its own, and its case in eval.ScorerOf, the one switch over
-//     kinds. Where it predicts what another kind does, such as a number, that kind's scorer will do.
+//   - its case in eval.ScorerOf, the one switch over kinds, and a scorer in a file of its own in package
+//     eval. Where it predicts what another kind does, such as a number, that kind's scorer will do.
 //
 // A kind that reads or predicts something new needs a Form or a constant of Labels too. Package data lays
-// forms into rows and labels into batches, and package model has the heads.
+// forms into rows and labels into batches, and package model has the heads. Metrics and baselines that no
+// other kind has need a name in words in package eval/report.
 package task
 
 import (
