@@ -340,6 +340,22 @@ func TestExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	captions := ""
+	for i := range 40 {
+		captions += fmt.Sprintf("{\"en\": \"a dog and %d cats\", \"de\": \"ein Hund und %d Katzen\"}\n", i, i)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "captions.jsonl"), []byte(captions), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	t5, err := filepath.Abs("../../recipes/exchange/testdata/huggingface/t5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	translate, stderr := hone(t, dir, nil, "finetune", t5, "captions.jsonl", "--task", "text_to_text",
+		"--text", "en", "--label", "de", "-o", "runs/multi30k", "stage.finetune.steps=2")
+	if err := translate.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
 	server := hubtest.Start()
 	defer server.Close()
 	server.Commit("datasets/stanfordnlp/imdb", map[string]string{"train.jsonl": `{"text": "a film", "label": 1}`})

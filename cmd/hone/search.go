@@ -28,7 +28,7 @@ of hone embed: their vectors are made once, and kept in the cache.
 Where MODEL has prompts named "query" and "document", "passage" or "corpus", they stand before the
 texts of the two sides; else its default prompt does. A plain text file of queries has one in each
 line. With --json, stdout has the list queries, with each query and its hits: rank, row, score, text.`,
-		Example: "  hone embed all-MiniLM-L6-v2 articles.jsonl -o articles.arrow\n  hone search all-MiniLM-L6-v2 articles.arrow --query 'how do cats sleep' --top 5\n  hone search all-MiniLM-L6-v2 articles.jsonl --queries questions.txt --json",
+		Example: "  printf '{\"text\": \"cats sleep by day\"}\\n{\"text\": \"rivers flow to the sea\"}\\n' > articles.jsonl\n  hone embed all-MiniLM-L6-v2 articles.jsonl -o articles.arrow\n  hone search all-MiniLM-L6-v2 articles.arrow --query 'how do cats sleep' --top 5\n  echo 'where does a river end' > questions.txt\n  hone search all-MiniLM-L6-v2 articles.jsonl --queries questions.txt --json",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			if o.Top < 1 {

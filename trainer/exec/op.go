@@ -263,7 +263,7 @@ const (
 var opNames = [numOps]string{
 	OpInvalid: "invalid",
 	OpEmbed:   "embed", OpEmbedGrad: "embed_grad",
-	OpLinear: "linear", OpLinearGradX: "linear_grad_x", OpLinearGradW: "linear_grad_w", OpColSum: "col_sum",
+	OpLinear: "linear", OpLinearGradX: "linear_grad_x", OpLinearGradW: "linear_grad_w", OpAddLinear: "add_linear", OpColSum: "col_sum",
 	OpLayerNorm: "layer_norm", OpAddLayerNorm: "add_layer_norm", OpLayerNormGrad: "layer_norm_grad",
 	OpRMSNorm: "rms_norm", OpAddRMSNorm: "add_rms_norm", OpRMSNormGrad: "rms_norm_grad",
 	OpRotations: "rotations", OpRoPE: "rope",
