@@ -239,11 +239,11 @@ func (r *reader) enough(part int) error {
 	}
 	s, of := r.stats, ""
 	if len(r.parts) > 1 {
-		of = fmt.Sprintf(" of corpus %q (with the rest of the mixture", p.Name)
+		of = fmt.Sprintf(" of corpus %q (with the rest of the mixture: ", p.Name)
 	} else {
 		of = " ("
 	}
-	return fmt.Errorf("data: nothing to learn from in %d records%s: %d null, %d empty, %d longer than %d bytes, %d without a label)",
+	return fmt.Errorf("data: nothing to learn from in %d records%s%d null, %d empty, %d longer than %d bytes, %d without a label)",
 		p.Records.Rows(), of, s.Null, s.Empty, s.TooLong, r.cfg.MaxDocBytes, s.Unlabelled)
 }
 

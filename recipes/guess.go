@@ -27,6 +27,9 @@ func Guess(s task.Sample, kind, text, label string) (t *Task, why []string, err 
 	if found.Kind == nil || c.Text.Column+c.Words == "" || c.Words != "" && c.Label == "" {
 		return nil, why, Input(fmt.Errorf("what is the task of columns %s? (hint: --text and --label name columns, --task the kind, or the file of a task)", strings.Join(s.Columns, ", ")))
 	}
+	if label != "" && !found.Kind.Labelled() {
+		return nil, nil, Input(fmt.Errorf("%s predicts the text itself: there is no label %q to name", found.Kind, label))
+	}
 	t = new(defaultTask())
 	t.Kind, t.Text, t.TextPair, t.Answer = found.Kind.Name, c.Text.Column, c.Pair.Column, c.Answer.Column
 	t.Words, t.Label, t.LabelColumns, t.Choices = c.Words, c.Label, c.LabelColumns, c.Choices

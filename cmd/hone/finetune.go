@@ -31,7 +31,7 @@ MODEL is a checkpoint, a Hugging Face directory, a GGUF file or hf:ORG/NAME. FIL
 JSONL, Parquet or Arrow, or a directory of these with the splits in their names; --column-names names the columns of CSV and
 TSV without a header line. --task takes
 a kind (hone help task kind), a built-in task (hone ls tasks) or the file of a task.`,
-		Example: "  hone finetune runs/quickstart/pretrain reviews.csv -o runs/reviews\n  hone finetune runs/quickstart/pretrain reviews.csv --task regression --label stars -o runs/stars",
+		Example: "  hone finetune runs/quickstart/pretrain reviews.csv -o runs/reviews\n  hone finetune runs/quickstart/pretrain reviews.csv --task regression --label stars -o runs/stars\n  hone finetune t5-small captions.jsonl --task text_to_text --text en --label de -o runs/captions",
 		Args:    cobra.MinimumNArgs(2),
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			if o.Dir == "" {

@@ -53,7 +53,7 @@ are the same in any order of rows. A prompt that leaves no room for its answer l
 of an encoder-decoder its end, and truncated is true.
 
 ` + rowsHelp,
-		Example: "  printf '{\"text\": \"Package http provides HTTP\"}\\n' > new.jsonl\n  hone predict runs/quickstart/finetune new.jsonl\n  hone predict runs/quickstart/finetune new.jsonl -o labels.csv --abstain 0.9\n  hone predict runs/multi30k/finetune captions.jsonl -o german.jsonl --num-beams 4",
+		Example: "  printf '{\"text\": \"Package http provides HTTP\"}\\n' > new.jsonl\n  hone predict runs/quickstart/finetune new.jsonl\n  hone predict runs/quickstart/finetune new.jsonl -o labels.csv --abstain 0.9\n  hone predict runs/captions/tune captions.jsonl -o german.jsonl --num-beams 4",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := settle(&o.Write, c.Flags().Changed); err != nil {

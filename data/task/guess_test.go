@@ -95,4 +95,8 @@ func TestGuessAsSaid(t *testing.T) {
 	if got.Kind != Regression || got.Columns.Label != "label" {
 		t.Errorf("%v, %+v", got.Kind, got.Columns)
 	}
+	got, _ = Guess(rows([]string{"id", "en", "de"}, func(c string, i int) any { return strings.Repeat(c+" ", i+2) }), TextToText, "en", "de")
+	if want := (Columns{Text: Part{Column: "en"}, Answer: Part{Column: "de"}}); got.Kind != TextToText || !reflect.DeepEqual(got.Columns, want) {
+		t.Errorf("%v, %+v, want %+v", got.Kind, got.Columns, want)
+	}
 }

@@ -82,8 +82,11 @@ func byteOf(text string, n int) int {
 func (g *guesser) questions() (why string, ok bool) {
 	c := &g.to
 	question, context, answers := cmp.Or(c.Text.Column, g.first("question")), g.first("context", "passage"), g.first("answers")
-	if ok = question != "" && context != "" && answers != "" && c.Label == "" && !g.lists(answers); ok {
-		c.Text.Column, c.Pair.Column, c.Answer.Column = question, context, answers
+	if g.said { // what the user calls the label is the answers
+		answers = cmp.Or(c.Label, answers)
+	}
+	if ok = question != "" && context != "" && answers != "" && (c.Label == "" || c.Label == answers) && !g.lists(answers); ok {
+		c.Text.Column, c.Pair.Column, c.Answer.Column, c.Label = question, context, answers, ""
 	}
 	return fmt.Sprintf("%s has answers to %s in %s", answers, question, context), ok
 }

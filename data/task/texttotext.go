@@ -57,8 +57,11 @@ var textAndAnswer = [][2]string{
 // writing finds the columns of a text and of what is written for it: by their names, where the second one
 // has more texts than labels would have; and where the user says the kind, also if there are two.
 func (g *guesser) writing() (why string, ok bool) {
-	if g.to.Label != "" {
-		return "", false
+	if label := g.to.Label; label != "" {
+		if g.said { // what the user calls the label is what is to be written
+			g.to.Answer.Column, g.to.Label = label, ""
+		}
+		return fmt.Sprintf("%s is written, as you say", label), g.said
 	}
 	for _, w := range textAndAnswer {
 		text, answer := g.first(w[0]), g.first(w[1])
