@@ -26,7 +26,7 @@ func (answers) best([]string, bool) string { return valLoss }
 
 // predicts gives the text, and in the words of OpenAI's interface why it ended: stop, where the model or a text to stop at
 // ended it, or length.
-func (answers) predicts([]string) *predicted {
+func (answers) predicts([]string, *Decision) *predicted {
 	return &predicted{columns: []source.Column{source.Texts("prediction"), source.Texts("finish_reason")}, written: func(r *generate.Result) []any {
 		reason := r.Reason
 		if reason == "end of text" {

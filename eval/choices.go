@@ -36,7 +36,7 @@ func (o *Output) best() int {
 func (choices) Baselines() []Baseline { return []Baseline{randomChoice, longestChoice, randomInit} }
 
 // The choice itself is predicted. Probabilities are in the order of the choices.
-func (choices) predicts([]string) *predicted {
+func (choices) predicts([]string, *Decision) *predicted {
 	columns := []source.Column{source.Texts("prediction"), source.Numbers("probability"), source.Lists(source.Numbers("probabilities"))}
 	return &predicted{columns: columns, unsure: unsurePredictions, guess: ofOutputs(func(o *Output, e *task.Example) ([]any, float64) {
 		p := softmax(o.Logits)

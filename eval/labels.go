@@ -25,10 +25,13 @@ func (labels) Baselines() []Baseline { return []Baseline{majority, naiveBayes, t
 
 func (labels) what(*data.Config) string { return "the label of each" }
 
-func (labels) predicts(labels []string) *predicted {
+func (labels) predicts(labels []string, d *Decision) *predicted {
 	return &predicted{columns: probable(labels), unsure: unsurePredictions, guess: ofOutputs(func(o *Output, _ *task.Example) ([]any, float64) {
-		p := softmax(o.Logits)
-		return []any{labels[o.best()], p[o.best()], anyOf(p)}, p[o.best()]
+		p, best := softmax(o.Logits), o.best()
+		if d != nil {
+			best = d.one(p)
+		}
+		return []any{labels[best], p[best], anyOf(p)}, p[best]
 	})}
 }
 
@@ -39,6 +42,11 @@ func (labels) Validate(ctx context.Context, y *Yardstick, net *model.Network, _ 
 	if err != nil {
 		return nil, err
 	}
+	err = y.decide(false, len(list), func(i, k int) (float64, bool) { return list[i].Probs[k], list[i].Label == k })
+	if err != nil {
+		return nil, err
+	}
+	y.Decision.decided(list)
 	figures, err := score(list)
 	if err != nil {
 		return nil, err
@@ -56,6 +64,7 @@ func (labels) Score(ctx context.Context, y *Yardstick, net, random *model.Networ
 		return nil, nil, err
 	}
 	labels := y.Labels
+	y.Decision.decided(list)
 	mine, err := score(list)
 	if err != nil {
 		return nil, nil, err

@@ -25,18 +25,31 @@ var labelSets = judge{of: "labels", figures: func(list []Output) ([]metric.Figur
 	}
 	m, err := metric.MultiLabels(truth, predicted, nil)
 	return []metric.Figure{m.MicroF1, m.MacroF1, m.ExactMatch}, err
+}, decide: func(d *Decision, list []Output) {
+	for _, o := range list {
+		for k := range o.Logits {
+			if d != nil && d.applies(k, o.sure(k)) {
+				o.Logits[k] = 1
+			} else if d != nil {
+				o.Logits[k] = -1
+			}
+		}
+	}
 }}
+
+// sure gives the probability of a label, of those of which any number applies.
+func (o *Output) sure(k int) float64 { return 1 / (1 + math.Exp(-float64(o.Logits[k]))) }
 
 func (marks) Baselines() []Baseline { return []Baseline{majority, randomInit} }
 
-// predicts gives the labels above probability 0.5. They are as probable as the least sure one, of those that apply
+// predicts gives the labels above probability 0.5, or those of a decision. They are as probable as the least sure one, of those that apply
 // and of the others.
-func (marks) predicts(labels []string) *predicted {
+func (marks) predicts(labels []string, d *Decision) *predicted {
 	columns := []source.Column{source.Lists(source.Texts("prediction")), probabilities(labels)}
 	return &predicted{columns: columns, unsure: unsurePredictions, guess: ofOutputs(func(o *Output, _ *task.Example) ([]any, float64) {
 		set, p, least := []any{}, make([]float64, len(labels)), 1.0
 		for k, v := range o.Logits {
-			if p[k] = 1 / (1 + math.Exp(-float64(v))); v > 0 {
+			if p[k] = o.sure(k); d == nil && v > 0 || d != nil && d.applies(k, p[k]) {
 				set = append(set, labels[k])
 			}
 			least = min(least, max(p[k], 1-p[k]))

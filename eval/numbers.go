@@ -24,7 +24,7 @@ var numbered = judge{of: "numbers", figures: func(list []Output) ([]metric.Figur
 }}
 
 func (numbers) Baselines() []Baseline { return []Baseline{meanValue, wordOverlap, randomInit} }
-func (numbers) predicts([]string) *predicted {
+func (numbers) predicts([]string, *Decision) *predicted {
 	return &predicted{columns: []source.Column{source.Numbers("prediction")}, guess: ofOutputs(func(o *Output, _ *task.Example) ([]any, float64) {
 		return []any{float64(o.Logits[0])}, 1
 	})}

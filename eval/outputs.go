@@ -13,12 +13,21 @@ import (
 type judge struct {
 	of      string // what is scored, in words
 	figures func(list []Output) ([]metric.Figure, error)
+	// decide has a Decision choose labels; nil: there is none to follow.
+	decide func(d *Decision, list []Output)
 }
 
 func (j *judge) validate(ctx context.Context, y *Yardstick, net *model.Network) (*Validation, error) {
 	list, longer, err := Outputs(ctx, net, y.Config, y.Limit, nil)
 	if err != nil {
 		return nil, err
+	}
+	if j.decide != nil {
+		err := y.decide(true, len(list), func(i, k int) (float64, bool) { return list[i].sure(k), list[i].Goals[k] == 1 })
+		if err != nil {
+			return nil, err
+		}
+		j.decide(y.Decision, list)
 	}
 	figures, err := j.figures(list)
 	if err != nil {
@@ -38,6 +47,9 @@ func (j *judge) score(ctx context.Context, y *Yardstick, net, random *model.Netw
 	bar.end()
 	if err != nil {
 		return nil, nil, err
+	}
+	if j.decide != nil {
+		j.decide(y.Decision, list)
 	}
 	mine, err := j.figures(list)
 	if err != nil {

@@ -68,9 +68,9 @@ func ofOutputs(values func(o *Output, e *task.Example) (row []any, probability f
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // NewPredictor predicts by the objective of c, which has a task, whose records may lack labels. One that Writes needs a
-// Writer.
-func NewPredictor(net *model.Network, c data.Config) (*Predictor, error) {
-	p := &Predictor{net: net, c: c, of: ScorerOf(c.Objective).predicts(c.Labels)}
+// Writer. Labels are those of a decision, or where it is nil the most probable ones.
+func NewPredictor(net *model.Network, c data.Config, d *Decision) (*Predictor, error) {
+	p := &Predictor{net: net, c: c, of: ScorerOf(c.Objective).predicts(c.Labels, d)}
 	if p.of == nil {
 		return nil, fmt.Errorf("eval: there is nothing to predict for %v", c.Objective)
 	}

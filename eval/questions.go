@@ -27,7 +27,7 @@ func (questions) Baselines() []Baseline { return []Baseline{slidingWindow, rando
 // predicts gives the best answer with its score and place, beside the score that there is none. Where that is
 // greater, the prediction is null, unless the metrics of the task say that each question has an answer. The
 // probability of an answer is that of the two scores, as logits.
-func (questions) predicts([]string) *predicted {
+func (questions) predicts([]string, *Decision) *predicted {
 	columns := []source.Column{source.Texts("prediction"), source.Numbers("score"), source.Numbers("null_score"), source.Integers("start"), source.Integers("end")}
 	return &predicted{columns: columns, unsure: "answers, which are null", guess: func(ctx context.Context, net *model.Network, c data.Config) ([]guess, error) {
 		list, _, err := FindAnswers(ctx, net, c, 0, nil)

@@ -91,10 +91,15 @@ type Prediction struct {
 	Record int64
 	Label  int       // the true one
 	Probs  []float64 // of each label
+	// decided is the label that a Decision chooses; nil: the most probable one.
+	decided *int
 }
 
-// Best gives the most probable label.
+// Best gives the label that is predicted: the most probable one, or what a Decision chooses.
 func (p *Prediction) Best() int {
+	if p.decided != nil {
+		return *p.decided
+	}
 	best := 0
 	for i, v := range p.Probs {
 		if v > p.Probs[best] {
@@ -119,7 +124,7 @@ func Classify(ctx context.Context, net *model.Network, c data.Config, limit int,
 	}
 	longer, err = pooled(ctx, net, c, labels, func(b *data.Batch, logits, _ []float32) {
 		for k, s := range b.Seqs {
-			out = append(out, Prediction{records.at(s.Doc), int(s.Label), softmax(logits[k*labels : (k+1)*labels])})
+			out = append(out, Prediction{Record: records.at(s.Doc), Label: int(s.Label), Probs: softmax(logits[k*labels : (k+1)*labels])})
 		}
 		if progress != nil {
 			progress(int64(len(out)), records.n)

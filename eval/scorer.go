@@ -27,9 +27,9 @@ type Scorer interface {
 	// best gives the metric of checkpoints that decides which one is the best, by the metrics that a task
 	// lists, if any.
 	best(metrics []string, bits bool) string
-	// predicts says what is predicted of an example, one of labels where they are of a set; nil:
-	// nothing is.
-	predicts(labels []string) *predicted
+	// predicts says what is predicted of an example, one of labels where they are of a set, by a decision
+	// or, where that is nil, the most probable ones; nil: nothing is.
+	predicts(labels []string, d *Decision) *predicted
 	// what says in words what is scored of each document.
 	what(c *data.Config) string
 }
@@ -173,6 +173,7 @@ func (v *Validation) Has(name string) error {
 type Validation struct {
 	Loss, BitsPerByte, Accuracy metric.Number
 	Metrics                     map[string]float64 // of a checkpoint, by their names
+	Decision                    *Decision          // that was chosen; nil: none
 	Note                        string             // the most telling of them, in words
 	Scored                      *metric.Scored
 }
@@ -190,7 +191,7 @@ const (
 func (y *Yardstick) validation(loss float64, figures []metric.Figure, usual string, scored *metric.Scored) (*Validation, error) {
 	v := &Validation{
 		Loss: metric.Number(loss), BitsPerByte: metric.Missing, Accuracy: metric.Missing,
-		Metrics: map[string]float64{valLoss: loss}, Scored: scored,
+		Metrics: map[string]float64{valLoss: loss}, Scored: scored, Decision: y.Decision,
 	}
 	for i, f := range figures {
 		value := f.Value
@@ -216,7 +217,7 @@ func (y *Yardstick) validation(loss float64, figures []metric.Figure, usual stri
 // ofText has the methods that scorers of text without labels share.
 type ofText struct{}
 
-func (ofText) predicts([]string) *predicted { return nil }
+func (ofText) predicts([]string, *Decision) *predicted { return nil }
 
 func (ofText) best(_ []string, bits bool) string {
 	if bits {
@@ -258,6 +259,10 @@ func (y *Yardstick) scored(c *data.Config, n, longer int) *metric.Scored {
 	s := &metric.Scored{
 		Split: y.Split.Name, Documents: y.Split.Rows(), Chosen: y.Split.Rows(), Scored: int64(n), Row: c.T, Longer: int64(longer),
 		What: ScorerOf(c.Objective).what(c), Cut: !c.Objective.OfText(),
+	}
+	if y.Decision != nil {
+		what, _, _ := strings.Cut(s.What, ",")
+		s.What = what + ", " + y.Decision.Words()
 	}
 	if y.Limit > 0 {
 		s.Chosen = min(s.Chosen, int64(y.Limit))

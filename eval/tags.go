@@ -24,7 +24,7 @@ func (tags) Baselines() []Baseline { return []Baseline{frequentLabel, randomInit
 
 // predicts gives the label of each word, null where it has not been read, with its probability, null where the
 // word has no token; and the entities, if the labels are tags.
-func (tags) predicts(names []string) *predicted {
+func (tags) predicts(names []string, _ *Decision) *predicted {
 	columns := []source.Column{source.Lists(source.Texts("prediction")), source.Lists(source.Numbers("probability"))}
 	tagged := areTags(names)
 	if tagged {

@@ -21,6 +21,8 @@ type Yardstick struct {
 	Tokenizer tokenizer.Tokenizer
 	Config    data.Config        // how a model reads the split
 	Limit     int                // documents, evenly spaced; 0: all
+	Decision  *Decision          // by which labels are predicted; nil: the most probable ones are
+	Rule      *Rule              // by which Validate makes Decision, from the probabilities that it sees; nil: it does not
 	Settings  *generate.Settings // of texts that the model writes, as its files have them; nil: none
 	Say       func(line string)
 	// Watch starts to show the progress of a piece of work, in its unit.

@@ -74,15 +74,6 @@ func explain(of map[string]string) map[string]string {
 // alias says what hone calls a key of a stage that another tool has, with its value where
 // the other keys of the table tell it; "": no tool is known to have it.
 func alias(key string, value any, table map[string]any) string {
-	number := func(v any) (float64, bool) {
-		switch v := v.(type) {
-		case int64:
-			return float64(v), true
-		case float64:
-			return v, true
-		}
-		return 0, false
-	}
 	of := func(key string) (float64, bool) { return number(table[key]) }
 	v, isNumber := number(value)
 	const rows = "hone has batch_size, the rows of a step, and micro_batch_size, those that are computed at once"
@@ -141,6 +132,17 @@ func alias(key string, value any, table map[string]any) string {
 		return "hone calls it " + now
 	}
 	return elsewhere[key]
+}
+
+// number is the value of a key that is one.
+func number(v any) (float64, bool) {
+	switch v := v.(type) {
+	case int64:
+		return float64(v), true
+	case float64:
+		return v, true
+	}
+	return 0, false
 }
 
 // sizes are keys of [model] that mean the same in different families' config.json.

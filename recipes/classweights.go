@@ -46,10 +46,7 @@ func (d *decoder) classWeights(x any, path string) *ClassWeights {
 	}
 	c := &ClassWeights{Of: map[string]float64{}}
 	for _, label := range slices.Sorted(maps.Keys(table)) {
-		v, ok := table[label].(float64)
-		if n, whole := table[label].(int64); whole {
-			v, ok = float64(n), true
-		}
+		v, ok := number(table[label])
 		if !ok || !(v > 0) || v > math.MaxFloat32 {
 			d.fault(path, "the weight of %q is %s: want a number above 0", label, describe(table[label]))
 			return nil

@@ -26,6 +26,7 @@ type Stage struct {
 	Tasked      `of:"finetune evaluate"`
 	Finetuning  `of:"finetune"`
 	Stopping    `of:"finetune"`
+	Deciding    `of:"finetune"`
 	Evaluating  `of:"evaluate"`
 
 	Auto bool `toml:"-"` // Precision was "auto"
@@ -175,6 +176,7 @@ type written struct {
 	*Tasked
 	*Finetuning
 	*Stopping
+	*Deciding
 	*Evaluating
 }
 

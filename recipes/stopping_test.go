@@ -38,6 +38,17 @@ func TestControlKeys(t *testing.T) {
 		{"seeds = [1, -2]", "entry 2 is the integer -2"},
 		{"seeds = [1, \"x\"]", "entry 2 is the string \"x\""},
 		{"seeds = \"x\"", "not the string \"x\""},
+		{"threshold_for = \"f1\"\npositive_label = \"net\"", ""},
+		{"threshold_for = \"precision_at_recall\"\npositive_label = \"net\"\nthreshold_recall = 0.9", ""},
+		{"threshold_for = \"f1\"", "positive_label: missing: the label that threshold_for chooses a threshold of"},
+		{"threshold_for = \"f2\"\npositive_label = \"net\"", "\"f2\" is not known; did you mean \"f1\"?"},
+		{"threshold_for = \"precision_at_recall\"\npositive_label = \"net\"", "threshold_recall: 0 is not above 0 and at most 1"},
+		{"threshold_for = \"f1\"\npositive_label = \"net\"\nthreshold_recall = 0.5", "only threshold_for = \"precision_at_recall\" has it"},
+		{"positive_label = \"net\"", "only threshold_for of two labels has it"},
+		{"costs = {net = {os = 5}}", ""},
+		{"costs = {net = 5}", "that of \"net\" is the integer 5"},
+		{"costs = {net = {os = -5}}", "the cost of \"os\" for \"net\" is the integer -5"},
+		{"costs = {net = {os = 5}}\nthreshold_for = \"f1\"\npositive_label = \"net\"", "give threshold_for or costs"},
 		{"class_weights = \"balanced\"", ""},
 		{"class_weights = {net = 2, \"a b\" = 0.5}", ""},
 		{"class_weights = \"equal\"", "want \"balanced\", or a table of weights by label, such as {spam = 5, ham = 1}, not the string \"equal\""},
@@ -68,6 +79,13 @@ func TestClassWeightsResolved(t *testing.T) {
 		}
 		if changed, err := r.Changed(text, false); err != nil || len(changed) > 0 {
 			t.Errorf("%s: changed %v, %v", keys, changed, err)
+		}
+		if c, err := Parse("x.toml", tuning+"costs = {net = {\"o s\" = 5}}", nil, Host{Precision: func(string) error { return nil }}); err != nil {
+			t.Fatal(err)
+		} else if text, err := c.Resolved(); err != nil {
+			t.Error(err)
+		} else if changed, err := c.Changed(text, false); err != nil || len(changed) > 0 || !strings.Contains(text, "o s") {
+			t.Errorf("changed %v, %v in %s", changed, err, text)
 		}
 		if changed, err := r.Changed(strings.Replace(text, keys, `class_weights = {net = 3}`, 1), false); err != nil || len(changed) == 0 {
 			t.Errorf("%s: changed %v, %v", keys, changed, err)

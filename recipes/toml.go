@@ -186,6 +186,9 @@ func (d *decoder) value(f reflect.Value, x any, path string) {
 			}
 		}
 		return
+	case *Costs:
+		*p = d.costs(x, path)
+		return
 	case **ClassWeights:
 		*p = d.classWeights(x, path)
 		return

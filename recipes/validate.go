@@ -239,6 +239,8 @@ func (d *decoder) checkStage(r *Recipe, i int, corpora []string) {
 			d.pretraining(r, s, at, trained)
 		case g.name == "Finetuning":
 			d.finetuning(s, at)
+		case g.name == "Deciding":
+			d.deciding(s, at)
 		case g.name == "Stopping":
 			d.stopping(s, at)
 		}

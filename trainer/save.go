@@ -56,7 +56,7 @@ func (t *Trainer) publish(pending bool) error {
 		t.file(checkpoint.OptimizerFile, nil, moments),
 		checkpoint.BytesFile(checkpoint.StateFile, st),
 	}
-	files = append(files, t.cfg.Files...)
+	files = slices.Concat(files, t.cfg.Files, t.files)
 	m := t.cfg.Manifest
 	m.Step, m.Metrics = t.step, maps.Clone(t.metrics)
 	if err := checkpoint.Save(checkpoint.StepDir(t.cfg.Dir, t.step), m, files); err != nil {

@@ -84,6 +84,7 @@ type Trainer struct {
 	cursor  data.Cursor // where the next step begins
 	pending bool        // the hooks of the step have not been called
 	metrics map[string]float64
+	files   []checkpoint.File // of the present weights
 	best    float64
 	hasBest bool
 	isBest  bool // the present weights are the best so far
@@ -224,6 +225,9 @@ func (t *Trainer) SetMetric(name string, value float64) {
 	}
 }
 
+// SetFile gives the next checkpoint a further file, if it is of the present weights, like SetMetric.
+func (t *Trainer) SetFile(f checkpoint.File) { t.files = append(t.files, f) }
+
 // Stopped says that the training ends before its last step; see Stopping.
 func (t *Trainer) Stopped() bool {
 	return t.cfg.Stopping.Patience > 0 && t.waited >= t.cfg.Stopping.Patience
@@ -325,6 +329,7 @@ func (t *Trainer) trainStep(ctx context.Context) error {
 	t.start = t.cursor
 	t.isBest = false
 	clear(t.metrics)
+	t.files = nil
 	loss, err := t.compare()
 	if err != nil {
 		return err

@@ -7,7 +7,7 @@ var Classification = &Kind{
 	Name: "classification",
 	Head: "classifier", Problem: "single_label_classification",
 	Reads: OneText, Labels: OneOf,
-	Keys: []string{"text", "?label"}, Options: []string{"lm_weight", "token_dropout", "class_weights", "label_smoothing_factor"}, Usual: &Columns{},
+	Keys: []string{"text", "?label"}, Options: []string{"lm_weight", "token_dropout", "class_weights", "label_smoothing_factor", "threshold_for", "costs"}, Usual: &Columns{},
 	Metrics:   []string{"accuracy", "macro_f1"},
 	Baselines: []string{"majority", "naive_bayes", "tfidf", "random_init"},
 	example:   readLabelled,

@@ -13,7 +13,7 @@ var MultiLabel = &Kind{
 	Name: "multi_label",
 	Head: "classifier", Problem: "multi_label_classification",
 	Reads: OneText, Labels: AnyOf,
-	Keys: []string{"text", "?text_pair", "label|label_columns", "?label_separator"}, Options: []string{"token_dropout", "class_weights"}, Usual: &Columns{},
+	Keys: []string{"text", "?text_pair", "label|label_columns", "?label_separator"}, Options: []string{"token_dropout", "class_weights", "threshold_for"}, Usual: &Columns{},
 	Metrics:   []string{"micro_f1", "macro_f1", "exact_match"},
 	Baselines: []string{"majority", "random_init"},
 	example:   readLabelSet,

@@ -6,7 +6,7 @@ var PairClassification = &Kind{
 	Name: "pair_classification",
 	Head: "classifier", Problem: "single_label_classification",
 	Reads: TwoTexts, Labels: OneOf,
-	Keys: []string{"text", "text_pair", "?label"}, Options: []string{"lm_weight", "class_weights", "label_smoothing_factor"},
+	Keys: []string{"text", "text_pair", "?label"}, Options: []string{"lm_weight", "class_weights", "label_smoothing_factor", "threshold_for", "costs"},
 	Metrics:   []string{"accuracy", "macro_f1"},
 	Baselines: []string{"majority", "naive_bayes", "tfidf", "random_init"},
 	example:   readLabelled,

@@ -124,6 +124,9 @@ func (w *runner) evaluateModel(ctx context.Context, s *recipes.Stage, name strin
 	if y.Settings, err = generate.SettingsOf(m.Checkpoint); err != nil {
 		return err
 	}
+	if y.Decision, err = decisionOf(m); err != nil {
+		return err
+	}
 	var random *model.Network
 	if data.TaskOf(y.Config.Objective) != nil {
 		if len(y.Config.Labels) > 0 {

@@ -44,7 +44,14 @@ func Predict(ctx context.Context, dir string, p PredictOptions, o Options) (*Row
 		return nil, recipes.Input(fmt.Errorf("predict: %w", err))
 	}
 	c.BatchSize = max(1, predictedTogether/c.T)
-	predictor, err := eval.NewPredictor(m.Net, c)
+	decision, err := decisionOf(m.Model)
+	if err != nil {
+		return nil, err
+	}
+	if decision != nil && (t.Kind.Labels == task.OneOf || t.Kind.Labels == task.AnyOf) {
+		o.Say("which labels are predicted was decided: " + decision.Words())
+	}
+	predictor, err := eval.NewPredictor(m.Net, c, decision)
 	if err != nil {
 		return nil, recipes.Input(err)
 	}

@@ -49,6 +49,9 @@ func Evaluate(ctx context.Context, dir string, t *task.Task, limit int, o Option
 		return nil, recipes.Input(fmt.Errorf("task %s: %w", t.Name, err))
 	}
 	y.Limit = limit
+	if y.Decision, err = decisionOf(m.Model); err != nil {
+		return nil, err
+	}
 	if y.Settings, err = generate.SettingsOf(m.Checkpoint); err != nil {
 		return nil, recipes.Input(err)
 	}

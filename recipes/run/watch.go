@@ -135,6 +135,7 @@ func (h *watch) evaluate() trainer.Hook {
 		Do: func(ctx context.Context, t *trainer.Trainer, i trainer.StepInfo) error {
 			clock := startClock()
 			y := h.w.yardstick(h.corpus, h.corpus.Validation, h.s.EvalDocuments, evalConfig(h.w.r, h.s, h.corpus, h.corpus.Validation, h.w.tok))
+			y.Rule = h.s.Rule()
 			v, err := eval.ScorerOf(y.Config.Objective).Validate(ctx, y, h.net, h.bits)
 			if other := (*eval.MetricError)(nil); errors.As(err, &other) {
 				err = recipes.Input(err)
@@ -144,6 +145,13 @@ func (h *watch) evaluate() trainer.Hook {
 			}
 			if err := v.Has(retention(h.s, h.bits).Metric); err != nil {
 				return recipes.Input(fmt.Errorf("stage %s: %w (hint: metric_for_best_model, or metrics of the task)", h.s.Name, err))
+			}
+			if v.Decision != nil {
+				f, err := decisionFileOf(v.Decision)
+				if err != nil {
+					return err
+				}
+				t.SetFile(f)
 			}
 			for name, figure := range v.Metrics {
 				t.SetMetric(name, figure)
