@@ -211,6 +211,7 @@ func TestBuiltinRecipesAreValid(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for name, want := range map[string]string{
 		"shakespeare-char": "corpus.shakespeare.source: input.txt: no such file; get it from https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt, or say where it lies: corpus.shakespeare.source=PATH",
+		"sst2-minilm":      "corpus.sst2.source: SST2/*.tsv: matches no file; get it from https://github.com/clairett/pytorch-sentiment-classification/tree/master/data/SST2, or say where it lies: corpus.sst2.source=PATH",
 		"dna-mini":         "corpus.dna.source: Ecoli_*.fa: matches no file; get it from https://github.com/solovictor/CNNPromoterData, or say where it lies: corpus.dna.source=PATH",
 	} {
 		if _, err := Load(name, nil, anyHost); err == nil || !strings.Contains(err.Error()+"\n", want+"\n") {
