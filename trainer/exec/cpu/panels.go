@@ -30,7 +30,7 @@ type panelKernel func(kc, n int, a *float32, lda int, b *byte, bstep int, c *flo
 // of gives the kernels that read a type; nil: there are none.
 func (k *panelKernels) of(dt exec.DType) []panelKernel {
 	switch dt {
-	case exec.F32, exec.Q8_0, exec.Q4_0, exec.Q4_1: // these as floats, see quantised
+	case exec.F32, exec.Q8_0, exec.Q4_0, exec.Q4_1: // these as floats, see panelJob.wide
 		return k.f32
 	case exec.BF16:
 		return k.bf16
@@ -109,10 +109,10 @@ func (j *panelJob) start(d *Device) {
 	}
 	for _, w := range d.scratch { // see gemmJob.start
 		lend[float32](w, slotRows, panelSide*tile)
-		if j.dt.Quantized() {
-			j.reserve(w)
-		} else if j.widens() != nil {
+		if j.wide() {
 			lend[float32](w, slotPanels, panelBlock*panelSteps*panelSide)
+		} else if j.dt.Quantized() {
+			j.reserve(w)
 		}
 	}
 	if j.int8 {
@@ -122,17 +122,32 @@ func (j *panelJob) start(d *Device) {
 	*j = panelJob{}
 }
 
-// widens gives the function that writes the values of a type of 16 bits, where so many rows read them that it pays.
-func (j *panelJob) widens() func(n int, src *byte, dst *float32) {
-	k := &j.d.kern.panels
+// wide reports whether stored values are written as floats first: where so many rows read them that it pays.
+func (j *panelJob) wide() bool {
+	k := j.d.kern
 	switch {
-	case j.m <= 2*len(k.of(j.dt)):
 	case j.dt == exec.BF16:
-		return k.bf16Wide
+		return k.panels.bf16Wide != nil && j.m > 2*len(k.panels.bf16)
 	case j.dt == exec.F16:
-		return k.f16Wide
+		return k.panels.f16Wide != nil && j.m > 2*len(k.panels.f16)
+	case j.dt.Quantized():
+		t := blockType(j.dt)
+		return k.expand[t] != nil && !j.int8 && j.m > 2*len(k.exact[t])
 	}
-	return nil
+	return false
+}
+
+// widen writes kc steps of a panel, from k0 on, as floats.
+func (j *panelJob) widen(panel, k0, kc int, dst []float32) {
+	k, src := j.d.kern, &j.b[j.dt.Bytes((panel*j.k+k0)*panelSide)]
+	switch j.dt {
+	case exec.BF16:
+		k.panels.bf16Wide(len(dst), src, &dst[0])
+	case exec.F16:
+		k.panels.f16Wide(len(dst), src, &dst[0])
+	default:
+		k.expand[blockType(j.dt)](kc/j.dt.Block(), src, &dst[0])
+	}
 }
 
 func (j *panelJob) chunk(i, worker int) {
@@ -143,13 +158,20 @@ func (j *panelJob) chunk(i, worker int) {
 	row, all := i/j.across*j.rows, panelsOf(j.n)
 	panel, end := i%j.across*all/j.across, (i%j.across+1)*all/j.across
 	rows, panels := min(j.rows, j.m-row), end-panel
-	w := j.d.scratch[worker]
-	if j.dt.Quantized() {
+	w, k := j.d.scratch[worker], j.d.kern
+	switch {
+	case j.k == 0:
+		for i := row; i < row+rows; i++ {
+			clear(j.c[i*j.n+panel*panelSide:][:min(panels*panelSide, j.n-panel*panelSide)])
+		}
+	case j.dt.Quantized() && k.expand[blockType(j.dt)] == nil:
+		j.quantisedGeneric(w, row, rows, panel, panels)
+	case j.dt.Quantized() && !j.wide():
 		j.quantised(w, row, rows, panel, panels)
-	} else if k := j.d.kern.panels.of(j.dt); k != nil {
-		j.multiply(w, k, row, rows, panel, panels)
-	} else {
+	case k.panels.of(j.dt) == nil:
 		j.generic(row, rows, panel, panels)
+	default:
+		j.multiply(w, row, rows, panel, panels)
 	}
 	if j.bias != nil {
 		from := panel * panelSide
@@ -158,30 +180,24 @@ func (j *panelJob) chunk(i, worker int) {
 }
 
 // multiply computes a block by assembly.
-func (j *panelJob) multiply(w *scratch, kernel []panelKernel, row, rows, panel, panels int) {
-	size := j.dt.Bytes(panelSide) // of a step of a panel
+func (j *panelJob) multiply(w *scratch, row, rows, panel, panels int) {
+	kernel, wide := j.d.kern.panels.of(j.dt), j.wide()
 	steps := j.k
-	if rows > len(kernel) {
+	if wide || rows > len(kernel) {
 		steps = panelSteps
-	}
-	wide := j.widens()
-	if j.k == 0 {
-		for i := row; i < row+rows; i++ {
-			clear(j.c[i*j.n+panel*panelSide:][:min(panels*panelSide, j.n-panel*panelSide)])
-		}
-		return
 	}
 	for k0 := 0; k0 < j.k; k0 += steps {
 		kc := min(steps, j.k-k0)
 		for p := panel; p < panel+panels; p += panelBlock {
 			n := min(panelBlock, panel+panels-p)
-			if wide == nil {
+			if !wide {
+				size := j.dt.Bytes(panelSide) // of a step of a panel
 				j.tiles(w, kernel, row, rows, p, n, k0, kc, j.b[(p*j.k+k0)*size:], j.k*size)
 				continue
 			}
 			floats := lend[float32](w, slotPanels, panelBlock*panelSteps*panelSide)
 			for q := range n {
-				wide(kc*panelSide, &j.b[((p+q)*j.k+k0)*size], &floats[q*kc*panelSide])
+				j.widen(p+q, k0, kc, floats[q*kc*panelSide:][:kc*panelSide])
 			}
 			j.tiles(w, j.d.kern.panels.f32, row, rows, p, n, k0, kc, bytesOf(floats), 4*kc*panelSide)
 		}

@@ -193,3 +193,27 @@ func BenchmarkPanels(b *testing.B) {
 		}
 	}
 }
+
+// Where a product is cut into blocks of rows, the last one may have few rows of many steps: these are written as floats
+// some at a time, as those of the others are.
+func TestPanelsOfFewRowsLast(t *testing.T) {
+	everyKernels(t, func(t *testing.T, k *kernels) {
+		one, two := testDevice(t, 1, k.name), testDevice(t, 2, k.name)
+		r := rand.New(rand.NewPCG(63, 64))
+		const n, kk = 64, panelBlock*panelSteps + 100
+		for _, dt := range []exec.DType{exec.BF16, exec.F16} {
+			kept, _ := stored(dt, fill[float32](r, n*kk))
+			m := 2*max(1, len(k.panels.of(dt))) + 1
+			x, in := random(r, m, kk), exec.Instr{Op: exec.OpLinear}
+			var got [2][]float64
+			for i, d := range []*Device{one, two} {
+				args := []exec.Arg{place[float32](t, d, x), inPanels(t, d, dt, exec.Panels, kept, n, kk), {}, place[float32](t, d, outputs([]int{m, n})[0])}
+				if err := d.Launch(&in, args); err != nil {
+					t.Fatal(err)
+				}
+				got[i] = fetch[float32](t, d, args[3])
+			}
+			sameBits(t, dt.String(), got[1], got[0])
+		}
+	})
+}

@@ -3,7 +3,6 @@ package cpu
 import (
 	"encoding/binary"
 	"math"
-	"unsafe"
 
 	half "hone/checkpoint/float"
 	"hone/trainer/exec"
@@ -46,68 +45,42 @@ type exactKernel func(blocks int, x *float32, ldx int, w *byte, y *float32, ldy 
 // A dot8Kernel does with rows of round8's blocks.
 type dot8Kernel func(blocks int, x *byte, ldx int, w *byte, y *float32, ldy int)
 
-// reserve grows a scratch to what quantised needs.
+// reserve grows a scratch to what quantised and quantisedGeneric need.
 func (j *panelJob) reserve(w *scratch) {
-	n := panelSide * panelSide
-	if j.d.kern.expand[0] != nil && j.m > j.fewRows() {
-		n = panelBlock * panelSteps * panelSide
-	}
-	lend[float32](w, slotPanels, n)
+	lend[float32](w, slotPanels, panelSide*panelSide)
 	lend[float32](w, slotA, panelSide*maxFew)
 }
-
-// fewRows is how many rows dequantise in registers: from there on, to write the floats and to read them back costs less.
-func (j *panelJob) fewRows() int { return 2 * len(j.d.kern.exact[blockType(j.dt)]) }
 
 // maxFew is the most rows of a kernel.
 const maxFew = 4
 
-// quantised computes a block of rows and panels.
+// quantised computes a block of few rows, or of rounded ones, by assembly.
 func (j *panelJob) quantised(w *scratch, row, rows, panel, panels int) {
 	k, t := j.d.kern, blockType(j.dt)
 	step := j.dt.Bytes(panelSide * j.k) // from a panel to the next
 	blocks := j.k / j.dt.Block()
-	if j.k == 0 || k.expand[t] == nil {
-		j.quantisedGeneric(w, row, rows, panel, panels)
-		return
+	tile := len(k.exact[t])
+	if j.int8 {
+		tile = len(k.dot8[t])
 	}
-	if j.int8 || rows <= j.fewRows() {
-		tile := len(k.exact[t])
-		if j.int8 {
-			tile = len(k.dot8[t])
-		}
-		for p := panel; p < panel+panels; p++ {
-			b := &j.b[p*step]
-			cols := min(panelSide, j.n-p*panelSide)
-			for i := row; i < row+rows; i += tile {
-				m := min(tile, row+rows-i)
-				c, ldc := j.c[i*j.n+p*panelSide:], j.n
-				if cols < panelSide {
-					c, ldc = lend[float32](w, slotA, m*panelSide), panelSide
-				}
-				if j.int8 {
-					size := blocks * round8Bytes
-					k.dot8[t][m-1](blocks, &j.rounded[i*size], size, b, &c[0], 4*ldc)
-				} else {
-					k.exact[t][m-1](blocks, &j.a[i*j.k], 4*j.k, b, &c[0], 4*ldc)
-				}
-				for r := 0; r < m && cols < panelSide; r++ {
-					copy(j.c[(i+r)*j.n+p*panelSide:][:cols], c[r*panelSide:])
-				}
+	for p := panel; p < panel+panels; p++ {
+		b := &j.b[p*step]
+		cols := min(panelSide, j.n-p*panelSide)
+		for i := row; i < row+rows; i += tile {
+			m := min(tile, row+rows-i)
+			c, ldc := j.c[i*j.n+p*panelSide:], j.n
+			if cols < panelSide {
+				c, ldc = lend[float32](w, slotA, m*panelSide), panelSide
 			}
-		}
-		return
-	}
-	floats := lend[byte](w, slotPanels, 4*panelBlock*panelSteps*panelSide)
-	for k0 := 0; k0 < j.k; k0 += panelSteps {
-		kc := min(panelSteps, j.k-k0)
-		for p := panel; p < panel+panels; p += panelBlock {
-			n := min(panelBlock, panel+panels-p)
-			for q := range n {
-				to := &floats[4*q*kc*panelSide]
-				k.expand[t](kc/j.dt.Block(), &j.b[(p+q)*step+j.dt.Bytes(k0*panelSide)], (*float32)(unsafe.Pointer(to)))
+			if j.int8 {
+				size := blocks * round8Bytes
+				k.dot8[t][m-1](blocks, &j.rounded[i*size], size, b, &c[0], 4*ldc)
+			} else {
+				k.exact[t][m-1](blocks, &j.a[i*j.k], 4*j.k, b, &c[0], 4*ldc)
 			}
-			j.tiles(w, k.panels.f32, row, rows, p, n, k0, kc, floats, 4*kc*panelSide)
+			for r := 0; r < m && cols < panelSide; r++ {
+				copy(j.c[(i+r)*j.n+p*panelSide:][:cols], c[r*panelSide:])
+			}
 		}
 	}
 }
