@@ -117,6 +117,7 @@ files and lists of messages.
 		},
 	}
 	sampling.Lookup("context").Usage = "what becomes of a conversation that fills the model's context: no message fits any more (stop), or the oldest ones are dropped (slide)"
+	t.adapterFlag(c)
 	f := c.Flags()
 	f.StringVar(&system, "system", "", "system message, which the conversation begins with")
 	f.StringVar(&templateFile, "template", "", "file of a chat template (Jinja) to be used in place of the model's own")

@@ -38,7 +38,7 @@ directory of Hugging Face or sentence-transformers, a GGUF file or hf:ORG/NAME.
 			})
 		},
 	}
-	addRowsFlags(c, &o.RowsOptions, &read)
+	addRowsFlags(t, c, &o.RowsOptions, &read)
 	f := c.Flags()
 	f.StringVar(&o.Pooling, "pooling", "", "how a model that does not say so makes one vector of the states of tokens: mean, cls, lasttoken, max, mean_sqrt_len_tokens or weightedmean")
 	f.StringVar(&prompt, "prompt", "", `name of the model's prompt that stands before each text; "": none (default: the one that the model says)`)
@@ -59,7 +59,8 @@ Rows that are done are kept in OUT.part until OUT is there: the same command aga
 them.`
 
 // addRowsFlags adds the flags of commands that add columns to rows.
-func addRowsFlags(c *cobra.Command, o *run.RowsOptions, read *readFlags) {
+func addRowsFlags(t *terminal, c *cobra.Command, o *run.RowsOptions, read *readFlags) {
+	t.adapterFlag(c)
 	f := c.Flags()
 	f.StringVarP(&o.Out, "output", "o", "", "file to write; the end of its name says the format (default: JSONL on stdout)")
 	f.StringSliceVar(&o.Text, "text", nil, "name of the column with the text")

@@ -53,6 +53,7 @@ task lie that does not say so itself.`,
 			return t.printRun(run)
 		},
 	}
+	t.adapterFlag(c)
 	c.Flags().StringVar(&task, "task", "", "name or file of the task")
 	c.Flags().StringVar(&source, "source", "", "where the documents of the task are, as source of a corpus (default the task's)")
 	c.Flags().IntVar(&limit, "limit", 0, "documents to score, evenly spaced in the split; 0: all")

@@ -65,6 +65,7 @@ hf:ORG/NAME, which is imported into the cache once.`,
 			return nil
 		},
 	}
+	t.adapterFlag(c)
 	f := c.Flags()
 	f.StringVar(&format, "format", "hf", "hf: a Hugging Face model directory; gguf: a file for llama.cpp")
 	f.StringVar(&o.DType, "dtype", "fp32", "type of the weights: "+strings.Join(exchange.ExportDTypes, ", ")+"; in a GGUF file "+strings.Join(exchange.GGUFTypes, ", "))

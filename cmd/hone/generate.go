@@ -84,6 +84,7 @@ the order of the prompts, each with its prompt.
 			return t.continueOne(c.Context(), w, prompts[0], o)
 		},
 	}
+	t.adapterFlag(c)
 	f := c.Flags()
 	f.StringVar(&prompt, "prompt", "", "text to continue; -: read it from stdin, without its last newline")
 	f.StringVar(&file, "file", "", "continue every line of a file, several at once; -: of stdin")

@@ -117,7 +117,7 @@ Start with a built-in recipe, which trains on the Go source tree on this machine
 		commands []*cobra.Command
 	}{
 		{"Recipes and runs:", []*cobra.Command{newLs(t), newShow(t), newCp(t), newCheck(t), newRun(t), newReport(t), newCompare(t)}},
-		{"Models:", []*cobra.Command{newFinetune(t), newChat(t), newGenerate(t), newEval(t), newPredict(t), newEmbed(t), newSearch(t), newExport(t), newImport(t)}},
+		{"Models:", []*cobra.Command{newFinetune(t), newChat(t), newGenerate(t), newEval(t), newPredict(t), newEmbed(t), newSearch(t), newExport(t), newImport(t), newMerge(t)}},
 		{"Data:", []*cobra.Command{newData(t), newTokenizer(t)}},
 		{"The program and its machine:", []*cobra.Command{newBench(t), newVersion(t)}},
 	} {

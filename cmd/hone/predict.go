@@ -72,7 +72,7 @@ of an encoder-decoder its end, and truncated is true.
 	writing.AddFlagSet(samplingFlags(&o.Write, eval.MostWritten))
 	writing.AddFlagSet(beamFlags(&o.Write))
 	o.Write.Temperature, writing.Lookup("temperature").DefValue = 0, "0"
-	addRowsFlags(c, &o.RowsOptions, &read)
+	addRowsFlags(t, c, &o.RowsOptions, &read)
 	f := c.Flags()
 	f.AddFlagSet(writing)
 	f.Float64Var(&o.Abstain, "abstain", 0, "leave null what is less probable: a prediction, the type and labels of an entity")

@@ -107,7 +107,11 @@ func checkpointOf(ctx context.Context, t *terminal, name string) (string, error)
 	if err != nil {
 		return "", err
 	}
-	found, note, err := run.Checkpoint(ctx, name, run.Options{Cache: cache, Console: t.console()})
+	o := run.Options{Cache: cache, Console: t.console()}
+	if len(t.adapters) > 0 {
+		return run.WithAdapters(ctx, name, t.adapters, o)
+	}
+	found, note, err := run.Checkpoint(ctx, name, o)
 	if note != "" {
 		t.say(note)
 	}

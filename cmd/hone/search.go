@@ -79,6 +79,7 @@ line. With --json, stdout has the list queries, with each query and its hits: ra
 			return nil
 		},
 	}
+	t.adapterFlag(c)
 	f := c.Flags()
 	f.StringArrayVar(&o.Queries, "query", nil, "what to look for; may be given several times")
 	f.StringVar(&o.File, "queries", "", "file of queries, in the column text or the only one of strings")

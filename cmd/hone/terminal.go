@@ -24,7 +24,8 @@ type terminal struct {
 	args     []string // of the program
 	out, err io.Writer
 	json     bool
-	resumes  bool // the same command again goes on
+	resumes  bool     // the same command again goes on
+	adapters []string // of --adapter
 
 	mu     sync.Mutex
 	bar    *progressbar.ProgressBar // being drawn
