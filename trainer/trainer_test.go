@@ -154,8 +154,7 @@ func (s setup) start(t testing.TB) (*Trainer, error) {
 	if s.docs == nil {
 		s.docs = newDocuments(200)
 	}
-	// The portable kernels are everywhere, and fast enough.
-	dev, err := cpu.New(cpu.Options{Threads: s.threads, Kernels: "generic"})
+	dev, err := cpu.New(cpu.Options{Threads: s.threads})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,7 +251,11 @@ func saved(t testing.TB, dir string, step int) []byte {
 }
 
 func objectives(t *testing.T, f func(t *testing.T, s setup)) {
-	for _, o := range []data.Objective{data.Causal, data.Labelled(task.Classification), ofWords, ofQuestions} {
+	list := []data.Objective{data.Causal, data.Labelled(task.Classification), ofWords, ofQuestions}
+	if testing.Short() { // as under the race detector
+		list = list[:2]
+	}
+	for _, o := range list {
 		t.Run(o.String(), func(t *testing.T) { f(t, setup{objective: o, dropout: 0.1}) })
 	}
 	// A memory longer than a row, which most documents fill.
@@ -390,6 +393,9 @@ func TestThreads(t *testing.T) {
 		var want []byte
 		for threads := 1; threads <= 3; threads++ {
 			for procs := 1; procs <= 3; procs++ {
+				if testing.Short() && procs != 2 {
+					continue
+				}
 				runtime.GOMAXPROCS(procs)
 				s.threads, s.dir = threads, t.TempDir()
 				mustRun(t, s)
@@ -664,6 +670,9 @@ func TestInterrupt(t *testing.T) {
 			t.Fatalf("best at step %d, %d calls of the hook", want.best, len(want.infos))
 		}
 		for stop := 1; stop <= steps; stop++ {
+			if testing.Short() && stop != 4 {
+				continue
+			}
 			got := train(s, stop)
 			if !slices.Equal(got.infos, want.infos) {
 				t.Errorf("stopped in step %d: the hook saw\n%+v, not\n%+v", stop, got.infos, want.infos)

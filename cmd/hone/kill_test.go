@@ -81,6 +81,9 @@ func finish(t *testing.T, dir, run string, env []string) string {
 }
 
 func TestProcessors(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compares bits: not in short mode")
+	}
 	dir := tinyDir(t)
 	want := models(t, filepath.Join(dir, "whole"))
 	for n := 1; n <= 3; n++ {
@@ -513,6 +516,9 @@ func TestKillFetch(t *testing.T) {
 
 // TestFullDevice prints where nothing can be written: whatever prints fails.
 func TestFullDevice(t *testing.T) {
+	if testing.Short() {
+		t.Skip("looks at exit codes: not in short mode")
+	}
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
 		t.Skip(err)

@@ -101,10 +101,11 @@ func prepare(dir string) error {
 }
 
 func TestScript(t *testing.T) {
-	testscript.Run(t, testscript.Params{
+	p := testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HONE_CACHE", filepath.Join(e.WorkDir, "cache"))
+			e.Setenv("GORACE", os.Getenv("GORACE")) // the detector's options
 			server := hubtest.Start()
 			e.Defer(server.Close)
 			e.Setenv("HF_ENDPOINT", server.URL)
@@ -193,7 +194,16 @@ func TestScript(t *testing.T) {
 				}
 			},
 		},
-	})
+	}
+	if testing.Short() {
+		// Where goroutines are: training, answers that are stopped, a server.
+		for _, name := range []string{"run", "chat", "hub"} {
+			p.Files = append(p.Files, filepath.Join(p.Dir, name+".txt"))
+		}
+		t.Logf("in short mode of all scripts only %q", p.Files)
+		p.Dir = ""
+	}
+	testscript.Run(t, p)
 }
 
 // publish makes the files below a directory a commit of a repository on a hub.
@@ -263,6 +273,9 @@ func writeGoroot(dir string) error {
 // TestExamples runs every example of every --help, on a small tree of Go sources. What
 // trains is cut down by overrides; nothing else is changed.
 func TestExamples(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a minute of commands that others run too: not in short mode")
+	}
 	shell, err := exec.LookPath("sh")
 	if err != nil {
 		t.Skip("no shell to paste examples into")

@@ -147,6 +147,9 @@ func parsed(file, text string, overrides []string) (*recipes.Recipe, error) {
 }
 
 func TestFromImported(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compares numbers of many models: not in short mode")
+	}
 	source := notes(t)
 	dev, err := cpu.New(cpu.Options{Threads: 1})
 	if err != nil {

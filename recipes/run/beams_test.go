@@ -19,6 +19,9 @@ import (
 // Beam searches with imported models find what transformers finds, all prompts of a model in
 // one call or each for itself, and whatever has been read before.
 func TestBeamsImported(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compares numbers of many models: not in short mode")
+	}
 	text, err := os.ReadFile(filepath.Join(modelsDir, "beams.json"))
 	if err != nil {
 		t.Fatal(err)

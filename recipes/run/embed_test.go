@@ -166,6 +166,9 @@ func TestEmbedSameBits(t *testing.T) {
 	for _, c := range embedCases(t) {
 		var want [][]float32
 		for _, threads := range []int{1, 2, 3} {
+			if testing.Short() && threads != 2 {
+				continue
+			}
 			dev, err := cpu.New(cpu.Options{Threads: threads})
 			if err != nil {
 				t.Fatal(err)

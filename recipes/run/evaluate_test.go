@@ -95,6 +95,9 @@ func TestATextOfOneTokenIsNotFree(t *testing.T) {
 		{"permuted, eos", `eos = "<|endoftext|>"`, smallXLNet, "permutation"},
 		{"permuted, bos", `bos = "<|endoftext|>"`, smallXLNet, "permutation"},
 	} {
+		if testing.Short() && test.name != "eos" {
+			continue
+		}
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			r, err := parsed("x.toml", fmt.Sprintf(lettersRecipe, corpus, test.ends, test.model, test.objective), nil)
@@ -144,6 +147,9 @@ func TestATextOfOneTokenIsNotFree(t *testing.T) {
 
 // What a masked model is scored by is the same for its baseline where a text has no neighbours.
 func TestMaskedTextOfOneToken(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compares figures: not in short mode")
+	}
 	corpus := oneLetter(t)
 	for _, ends := range []string{`bos = "<|endoftext|>"`, `eos = "<|endoftext|>"`, ""} {
 		text := fmt.Sprintf(lettersRecipe, corpus, ends, smallBERT, "masked")

@@ -142,6 +142,9 @@ func predict(t *testing.T, m *pretrained.Model, dir, source, cache string) expor
 //
 //	HONE_TRANSFORMERS=/path/to/python go test ./recipes/run -run Exported -v
 func TestExported(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compares figures: not in short mode")
+	}
 	python := os.Getenv("HONE_TRANSFORMERS")
 	dev, err := cpu.New(cpu.Options{Threads: 2})
 	if err != nil {

@@ -19,6 +19,9 @@ import (
 // prompt and no more, and up to the first of the ends that their files name; as do their
 // exports.
 func TestGenerateImported(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compares numbers of many models: not in short mode")
+	}
 	text, err := os.ReadFile(filepath.Join(modelsDir, "generate.json"))
 	if err != nil {
 		t.Fatal(err)

@@ -76,6 +76,7 @@ func siluGrad64(x float64) float64 { return sigmoid64(x) * (1 + x*(1-sigmoid64(x
 // Bounds in units of the last place of the functions within ±limit; beyond it, and for the
 // product x·σ(x) towards -∞, of the absolute error.
 func TestActivationBounds(t *testing.T) {
+	oneGoroutine(t)
 	for _, c := range []struct {
 		name       string
 		f          func(k *kernels, dst, x []float32)

@@ -69,7 +69,11 @@ func linears[T float](t *testing.T, d *Device, transposed bool, r, k, n int, x, 
 
 func testLinear[T float](t *testing.T, k *kernels) {
 	r := rand.New(rand.NewPCG(9, 10))
-	for _, s := range [][3]int{{1, 5, 7}, {70, 33, 65}, {130, 300, 97}} {
+	sizes := [][3]int{{1, 5, 7}, {70, 33, 65}, {130, 300, 97}}
+	if testing.Short() {
+		sizes = sizes[:2]
+	}
+	for _, s := range sizes {
 		for _, transposed := range []bool{false, true} {
 			rows, kk, n := s[0], s[1], s[2]
 			x, w, bias, dy := fill[T](r, rows*kk), fill[T](r, kk*n), fill[T](r, n), fill[T](r, rows*n)

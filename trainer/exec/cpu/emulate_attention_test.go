@@ -107,6 +107,7 @@ func (e emulation) attention(k *kernels) {
 
 // Attention by interpreted kernels: AVX-512's give the bits of AVX2's, and those of the processor.
 func TestEmulatedAttention(t *testing.T) {
+	oneGoroutine(t)
 	r := rand.New(rand.NewPCG(37, 38))
 	large := newAttention(r, 1, 66, 1, 1, 1) // scores that rise by more than the margin
 	for i := range large.qkv {

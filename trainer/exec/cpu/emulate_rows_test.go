@@ -166,6 +166,7 @@ func rowKernels(k *kernels, x, y []float32) map[string][]float32 {
 // All sets give the bits of the portable code, but for the exponentials; the vector sets
 // agree in those too. Nothing is written beyond the end.
 func TestRowKernelsAgree(t *testing.T) {
+	oneGoroutine(t)
 	r := rand.New(rand.NewPCG(71, 72))
 	emulated2, emulated512 := emulated(t, "avx2", 8, 6, 16), emulated(t, "avx512", 16, 12, 32)
 	for _, n := range []int{1, 2, 7, 8, 9, 15, 16, 17, 24, 31, 33, 40, 70} {

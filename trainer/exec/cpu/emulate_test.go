@@ -671,6 +671,7 @@ func emulated(t *testing.T, set string, lanes, mr, nr int) *kernels {
 // Both sets, interpreted, give the bits of the definition; AVX2's elementwise kernels
 // those of the processor, and AVX-512's those of AVX2.
 func TestEmulatedKernels(t *testing.T) {
+	oneGoroutine(t)
 	r := rand.New(rand.NewPCG(13, 14))
 	avx2, avx512 := emulated(t, "avx2", 8, 6, 16), emulated(t, "avx512", 16, 12, 32)
 	for _, k := range []*kernels{avx2, avx512} {

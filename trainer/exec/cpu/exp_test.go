@@ -33,6 +33,7 @@ func ulps(x float32, want float64) float64 {
 
 // exp is within one unit in the last place over the whole range, denormals included.
 func TestExp(t *testing.T) {
+	oneGoroutine(t)
 	everyKernels(t, func(t *testing.T, k *kernels) {
 		worst, at := 0.0, float32(0)
 		float32s(110, 997, func(x []float32) {
@@ -129,6 +130,7 @@ func elementwise(k *kernels, x, y []float32) map[string][]float32 {
 
 // An element's bits do not depend on its place, and nothing is written beyond the end.
 func TestElementwiseTails(t *testing.T) {
+	oneGoroutine(t)
 	everyKernels(t, func(t *testing.T, k *kernels) {
 		r := rand.New(rand.NewPCG(5, 6))
 		x, y := fill[float32](r, 80), fill[float32](r, 80)
@@ -152,6 +154,7 @@ func TestElementwiseTails(t *testing.T) {
 
 // Where both run, AVX2 and AVX-512 give the same bits: the same operations in the same order.
 func TestVectorSetsAgree(t *testing.T) {
+	oneGoroutine(t)
 	a, err := findKernels("avx2")
 	if err != nil {
 		t.Skip(err)

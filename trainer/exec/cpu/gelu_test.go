@@ -40,6 +40,7 @@ var geluForms = []struct {
 }
 
 func TestGELU(t *testing.T) {
+	oneGoroutine(t)
 	everyKernels(t, func(t *testing.T, k *kernels) {
 		for _, form := range geluForms {
 			var worst, worstGrad float64
@@ -100,6 +101,7 @@ func TestGELUSpecialValues(t *testing.T) {
 
 // The float64 kernels agree with the definition and, by differences, with each other.
 func TestGELU64(t *testing.T) {
+	oneGoroutine(t)
 	x, dy := make([]float64, 2001), make([]float64, 2001)
 	for i := range x {
 		x[i], dy[i] = float64(i-1000)/100, 1

@@ -134,6 +134,9 @@ func testBF16(t *testing.T, d *Device, r *rand.Rand, m, n, kk, mode int, special
 func TestBF16IsOneChain(t *testing.T) {
 	everyBF16(t, func(t *testing.T, kernels string) {
 		for _, threads := range []int{1, 3} {
+			if testing.Short() && threads == 1 {
+				continue
+			}
 			d, err := New(Options{Threads: threads, Kernels: kernels, BF16: true})
 			if err != nil {
 				t.Fatal(err)
@@ -144,8 +147,12 @@ func TestBF16IsOneChain(t *testing.T) {
 			for range 6 {
 				sizes = append(sizes, [3]int{1 + r.IntN(80), 1 + r.IntN(100), 1 + r.IntN(150)})
 			}
-			for mode := range 8 { // of a long k
-				testBF16(t, d, r, 45, 66, 1100, mode, threads > 1)
+			if testing.Short() {
+				sizes = sizes[:3]
+			} else {
+				for mode := range 8 { // of a long k
+					testBF16(t, d, r, 45, 66, 1100, mode, threads > 1)
+				}
 			}
 			for i, s := range sizes {
 				for mode := range 12 {

@@ -56,6 +56,15 @@ func everyKernels(t *testing.T, f func(t *testing.T, k *kernels)) {
 	}
 }
 
+// oneGoroutine skips, in short mode, a test of numbers that a single goroutine computes: the race
+// detector, which runs in that mode, finds nothing there, and takes minutes.
+func oneGoroutine(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("one goroutine computes these numbers: not in short mode")
+	}
+}
+
 func testGemm[T float](t *testing.T, k *kernels, r *rand.Rand, m, n, kk int, transA, transB, acc bool) {
 	t.Helper()
 	ar, ac, br, bc := m, kk, kk, n
@@ -99,6 +108,7 @@ func testGemm[T float](t *testing.T, k *kernels, r *rand.Rand, m, n, kk int, tra
 
 // Every element is bit for bit the chain that the package documents.
 func TestGemmIsOneChain(t *testing.T) {
+	oneGoroutine(t)
 	everyKernels(t, func(t *testing.T, k *kernels) {
 		r := rand.New(rand.NewPCG(3, 4))
 		sizes := [][3]int{{1, 1, 1}, {1, 1000, 37}, {13, 33, 800}, {100, 8, 8}, {7, 97, 390}, {25, 100, 1}, {3, 5, 0}}

@@ -211,6 +211,7 @@ func gradCases(r *rand.Rand) []gradCase {
 
 // The gradient of every op agrees with central differences in float64.
 func TestGradientsAgainstDifferences(t *testing.T) {
+	oneGoroutine(t)
 	d := testDevice(t, 1, "")
 	r := rand.New(rand.NewPCG(41, 42))
 	for _, c := range gradCases(r) {

@@ -289,6 +289,9 @@ func opCases(r *rand.Rand) []opCase {
 // with float64, for each kernel set.
 func TestOpsAgainstReference(t *testing.T) {
 	everyKernels(t, func(t *testing.T, k *kernels) {
+		if k.name != "generic" { // which the race detector sees whole
+			oneGoroutine(t)
+		}
 		d := testDevice(t, 2, k.name)
 		for _, c := range opCases(rand.New(rand.NewPCG(11, 12))) {
 			want := launchOn[float64](t, d, &c.in, c.ins, c.outs)
@@ -319,6 +322,9 @@ func TestOpsSameForAnyThreads(t *testing.T) {
 
 // A launch allocates nothing once the op has run.
 func TestOpsDoNotAllocate(t *testing.T) {
+	if testing.Short() {
+		t.Skip("counts allocations: not in short mode")
+	}
 	d := testDevice(t, 2, "")
 	for _, c := range opCases(rand.New(rand.NewPCG(15, 16))) {
 		var args []exec.Arg
@@ -341,6 +347,7 @@ func TestOpsDoNotAllocate(t *testing.T) {
 
 // Operands that do not fit are errors, not crashes.
 func TestOpsRefuse(t *testing.T) {
+	oneGoroutine(t)
 	d := testDevice(t, 1, "")
 	for _, c := range opCases(rand.New(rand.NewPCG(17, 18))) {
 		args := func() []exec.Arg {

@@ -57,6 +57,7 @@ func quantised(t *testing.T, r *rand.Rand, dt exec.DType, n, k int) (panels []by
 }
 
 func TestQuantKernels(t *testing.T) {
+	oneGoroutine(t)
 	for _, k := range available() {
 		if k.expand[0] == nil {
 			continue
