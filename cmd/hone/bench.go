@@ -21,6 +21,7 @@ func newBench(t *terminal) *cobra.Command {
 	var against string
 	var markdown bool
 	var decode bench.DecodeOptions
+	var tune bench.FinetuneOptions
 	o := bench.Options{Configs: bench.Configs, Matmuls: true, Say: t.say}
 	c := &cobra.Command{
 		Use:   "bench",
@@ -52,6 +53,14 @@ it is rounded to: f32, bf16, f16, q8_0, q4_0, and q8_0+int8 or q4_0+int8, whose 
 round their other operand to 8 bits too. --against llama=PYTHON reads and writes with the same
 weights in llama.cpp, in turns; PYTHON is an interpreter that has llama-cpp-python.
 
+--config finetune measures how fast a classifier is trained from --model, all of its weights,
+on short texts: random tokens in the lengths of SST-2's sentences, or the texts and labels of
+--file (columns text, or the one that --text names, and label). Tokens of padding do not
+count. --against transformers=PYTHON trains the same model on the same documents with that
+library's Trainer in turns, plain and compiled, its batches grouped by length, with as many
+documents a step. The losses show that both do the same work: before training of the same
+documents, and the mean of the timed steps.
+
 --precision bf16 measures steps with matrix products in bf16, beside the peak in bf16; a
 peer then runs under autocast to bfloat16.`,
 		Example: "  hone bench --config nano --seconds 1",
@@ -64,8 +73,18 @@ peer then runs under autocast to bfloat16.`,
 				decode.Threads, decode.Say = o.Threads, t.say
 				return runDecode(c.Context(), t, decode, against, markdown)
 			}
+			if slices.Contains(configs, "finetune") {
+				if len(configs) > 1 || c.Flags().Changed("types") {
+					return recipes.Input(errors.New("bench: --config finetune goes with --model, --file, --text, --seconds, --threads, --precision, --against and --markdown alone"))
+				}
+				tune.Model, tune.Seconds, tune.Threads, tune.Precision, tune.Say = decode.Model, o.Seconds, o.Threads, o.Precision, t.say
+				return runFinetune(c.Context(), t, tune, against, markdown)
+			}
 			if c.Flags().Changed("model") || c.Flags().Changed("types") {
-				return recipes.Input(errors.New("bench: --model and --types are for --config decode"))
+				return recipes.Input(errors.New("bench: --model is for --config decode and --config finetune, and --types for --config decode"))
+			}
+			if tune.File != "" || tune.Text != "" {
+				return recipes.Input(errors.New("bench: --file and --text are for --config finetune"))
 			}
 			if len(configs) > 0 {
 				o.Configs, o.Matmuls = nil, false
@@ -112,7 +131,9 @@ peer then runs under autocast to bfloat16.`,
 	c.Flags().IntVar(&o.Threads, "threads", 0, "number of threads; 0: one for each core")
 	c.Flags().StringVar(&o.Precision, "precision", "fp32", "precision of matrix products: fp32 or bf16")
 	c.Flags().StringVar(&against, "against", "", "program to compare with: torch=PYTHON, transformers=PYTHON or llama=PYTHON")
-	c.Flags().StringVar(&decode.Model, "model", "", "model to decode with: a checkpoint, a GGUF file or hf:ORG/NAME")
+	c.Flags().StringVar(&decode.Model, "model", "", "model to decode with or to fine-tune: a checkpoint, a GGUF file or hf:ORG/NAME")
+	c.Flags().StringVar(&tune.File, "file", "", "texts and labels to fine-tune on (default random tokens)")
+	c.Flags().StringVar(&tune.Text, "text", "", "column of the texts (default text)")
 	c.Flags().StringSliceVar(&decode.Types, "types", []string{"f32"}, "types of weights to decode with, separated by commas: "+strings.Join(bench.DecodeTypes, ", "))
 	c.Flags().BoolVar(&markdown, "markdown", false, "print the comparison as a Markdown table")
 	return c
@@ -157,6 +178,40 @@ func runDecode(ctx context.Context, t *terminal, o bench.DecodeOptions, against 
 		}
 	}
 	b, err := bench.RunDecode(ctx, o)
+	if err != nil {
+		return err
+	}
+	return t.printMeasured(b, markdown)
+}
+
+// runFinetune measures fine-tuning.
+func runFinetune(ctx context.Context, t *terminal, o bench.FinetuneOptions, against string, markdown bool) (err error) {
+	if o.Seconds <= 0 || o.Threads < 0 {
+		return recipes.Input(errors.New("bench: want --seconds above 0, and --threads 0 or more"))
+	}
+	if o.Model == "" {
+		return recipes.Input(errors.New("bench: --config finetune takes --model, an encoder such as all-MiniLM-L6-v2"))
+	}
+	o.Name = filepath.Base(o.Model)
+	if o.Model, err = checkpointOf(ctx, t, o.Model); err != nil {
+		return err
+	}
+	if o.Cache, err = cacheDir(); err != nil {
+		return err
+	}
+	if against != "" {
+		peer, err := bench.ParsePeer(against)
+		if err != nil {
+			return err
+		}
+		if peer.Name != "transformers" {
+			return recipes.Input(errors.New("bench: --config finetune is compared with transformers=PYTHON"))
+		}
+		o.Against = &peer
+	} else if markdown {
+		return recipes.Input(errors.New("bench: --markdown prints the comparison with another program: --against is missing"))
+	}
+	b, err := bench.RunFinetune(ctx, o)
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,7 @@ type Result struct {
 	Families  []Family `json:"families,omitempty"`
 	Peers     []Beside `json:"peers,omitempty"`
 	Decodes   []Decode `json:"decodes,omitempty"`
+	Finetune  *Tuning  `json:"finetune,omitempty"`
 	Faults    []string `json:"faults,omitempty"` // of the measurement: shares above 1, which are 0 in their places
 
 	gauge *cpu.Gauge
@@ -195,6 +196,13 @@ func timedSteps(ctx context.Context, dev *cpu.Device, c Config, bf16 bool) iter.
 	}
 }
 
+// endless is the training of a benchmark.
+func endless(rate float64) recipes.Training {
+	t := recipes.DefaultTraining()
+	t.Steps, t.LearningRate = 1<<20, recipes.Rates{rate}
+	return t
+}
+
 // train calls each after every step, until it returns errMeasured.
 func train(ctx context.Context, dev *cpu.Device, c Config, bf16 bool, each func(t *trainer.Trainer, i trainer.StepInfo) error) error {
 	runtime.GC() // the arenas of the config before, which only a collection gives back
@@ -202,8 +210,7 @@ func train(ctx context.Context, dev *cpu.Device, c Config, bf16 bool, each func(
 	if err != nil {
 		return err
 	}
-	stage := recipes.DefaultTraining()
-	stage.Steps = 1 << 20
+	stage := endless(3e-4)
 	opt, err := recipes.NewOptimizer(&stage, 3e-4)
 	if err != nil {
 		return err
@@ -219,7 +226,16 @@ func train(ctx context.Context, dev *cpu.Device, c Config, bf16 bool, each func(
 	if err := net.Init(1); err != nil {
 		return err
 	}
-	schedule, err := optim.NewSchedule(optim.ScheduleConfig{Kind: "constant", LR: 3e-4, Steps: stage.Steps})
+	read := data.Config{
+		Records: &text{c}, Tokenizer: words{c}, Separator: recipes.EndOfText, Mask: recipes.Mask,
+		T: c.T, BatchSize: c.B, MicroBatchSize: c.B, Seed: 1, Shuffle: true, Objective: c.objective(),
+	}
+	return trainOn(ctx, net, opt, stage, read, each)
+}
+
+// trainOn trains a network as a stage of a recipe does, at a constant rate.
+func trainOn(ctx context.Context, net *model.Network, opt *optim.Optimizer, stage recipes.Training, read data.Config, each func(t *trainer.Trainer, i trainer.StepInfo) error) error {
+	schedule, err := optim.NewSchedule(optim.ScheduleConfig{Kind: "constant", LR: stage.LearningRate[0], Steps: stage.Steps})
 	if err != nil {
 		return err
 	}
@@ -228,10 +244,6 @@ func train(ctx context.Context, dev *cpu.Device, c Config, bf16 bool, each func(
 		return fmt.Errorf("bench: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	read := data.Config{
-		Records: &text{c}, Tokenizer: words{c}, Separator: recipes.EndOfText, Mask: recipes.Mask,
-		T: c.T, BatchSize: c.B, MicroBatchSize: c.B, Seed: 1, Shuffle: true, Objective: c.objective(),
-	}
 	t, err := trainer.New(net, opt, trainer.Config{
 		Dir: dir, Steps: stage.Steps, Seed: 1, Data: read.WithDefaults(),
 		Schedule: schedule, MaxGradNorm: stage.MaxGradNorm,
@@ -351,7 +363,7 @@ func (m *meter) result(b *Result, turns *turns) *Step {
 				between[k] -= took[k]
 			}
 		}
-		for _, line := range o.lines(m.config, b, ofOps) {
+		for _, line := range o.lines(m.config.Name, m.config.seen, b, ofOps) {
 			line.OfStep = line.Milliseconds / out.Milliseconds
 			out.Ops = append(out.Ops, line)
 		}
@@ -394,8 +406,9 @@ func watchOps(x *exec.Executor) *ops {
 	return o
 }
 
-// lines adds up the instructions of each kind, in the order of the program.
-func (o *ops) lines(c Config, b *Result, limits cpu.Limits) []Op {
+// lines adds up the instructions of each kind, in the order of the program. seen is the share of
+// attention's square that an instruction of a scope has to compute.
+func (o *ops) lines(name string, seen func(scope string) float64, b *Result, limits cpu.Limits) []Op {
 	type key struct{ phase, op, from string }
 	at := map[key]int{}
 	var list []Op
@@ -421,7 +434,7 @@ func (o *ops) lines(c Config, b *Result, limits cpu.Limits) []Op {
 		}
 		f, bytes := o.p.Cost(i)
 		if in.Op == exec.OpAttention || in.Op == exec.OpAttentionGrad {
-			f *= c.seen(in.Note)
+			f *= seen(in.Note)
 		}
 		l := &list[n]
 		l.Count++
@@ -447,7 +460,7 @@ func (o *ops) lines(c Config, b *Result, limits cpu.Limits) []Op {
 		switch {
 		case flops[n] > least[n]/2:
 			l.Limit = "flops"
-			l.Share = b.share(strings.TrimSpace(fmt.Sprintf("%s of %s, %s %s", l.Op, c.Name, l.Phase, l.From)), 1e3*l.GFLOP/l.Milliseconds, l.GFLOP/least[n])
+			l.Share = b.share(strings.TrimSpace(fmt.Sprintf("%s of %s, %s %s", l.Op, name, l.Phase, l.From)), 1e3*l.GFLOP/l.Milliseconds, l.GFLOP/least[n])
 		case share > 1:
 			l.Limit = "cache"
 		default:
@@ -554,6 +567,20 @@ func timeProgram(dev *cpu.Device, b *exec.Builder, turns *turns) (seconds float6
 	return median(took[1:]), nil
 }
 
+// printOps writes the operations of a step as a table.
+func printOps(w io.Writer, list []Op) error {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(t, "phase\top\tfrom\tcount\tms\t% of step\tGFLOP\tMB\tlimit\t% of it")
+	for _, o := range list {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%.2f\t%.1f\t%.2f\t%.1f\t%s\t", o.Phase, o.Op, o.From, o.Count, o.Milliseconds, 100*o.OfStep, o.GFLOP, o.MB, o.Limit)
+		if o.Limit != "" {
+			fmt.Fprint(t, percent(o.Share, 0))
+		}
+		fmt.Fprintln(t)
+	}
+	return t.Flush()
+}
+
 // Print writes the result as tables.
 func (b *Result) Print(w io.Writer) error {
 	fmt.Fprintf(w, "%s\n%s, %d threads: %s, %.1f GB/s of reading memory\n", b.Machine, b.Device, b.Threads, b.arithmetic(), b.Bandwidth)
@@ -577,16 +604,7 @@ func (b *Result) Print(w io.Writer) error {
 			s.Name, s.Family, s.Layers, s.Dim, s.T, s.B, s.V, float64(s.Parameters)/1e6)
 		fmt.Fprintf(w, "%.1f ms a step (median of %d), %.0f tokens/s, %.1f GFLOP/s, %s %% of the %.0f measured in turns with the steps; %.2f %% waiting for data\n",
 			s.Milliseconds, s.Steps, s.TokensPerSecond, s.GFLOPS, percent(s.Share, 1), s.Limit, 100*s.DataWait)
-		t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-		fmt.Fprintln(t, "phase\top\tfrom\tcount\tms\t% of step\tGFLOP\tMB\tlimit\t% of it")
-		for _, o := range s.Ops {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%.2f\t%.1f\t%.2f\t%.1f\t%s\t", o.Phase, o.Op, o.From, o.Count, o.Milliseconds, 100*o.OfStep, o.GFLOP, o.MB, o.Limit)
-			if o.Limit != "" {
-				fmt.Fprint(t, percent(o.Share, 0))
-			}
-			fmt.Fprintln(t)
-		}
-		if err := t.Flush(); err != nil {
+		if err := printOps(w, s.Ops); err != nil {
 			return err
 		}
 	}
@@ -604,6 +622,11 @@ func (b *Result) Print(w io.Writer) error {
 	}
 	if err := b.printDecodes(w); err != nil {
 		return err
+	}
+	if b.Finetune != nil {
+		if err := b.printFinetune(w); err != nil {
+			return err
+		}
 	}
 	return b.printFaults(w)
 }

@@ -58,7 +58,7 @@ var benchPeerConfigs = []Config{
 
 // FindConfig finds a config by its name. An error is recipes.ErrInput.
 func FindConfig(name string) (Config, error) {
-	names := []string{"decode"} // see RunDecode
+	names := []string{"decode", "finetune"} // see RunDecode, RunFinetune
 	for _, list := range [][]Config{Configs, benchFamilyConfigs, benchPeerConfigs} {
 		for _, c := range list {
 			if c.Name == name {

@@ -423,7 +423,7 @@ func (b *Result) decode(ctx context.Context, dev *cpu.Device, source *weights, n
 	}
 	one.x.Profile(nil)
 	// Of an attention to caches, not all is read: a share of its limit would be wrong.
-	out.Ops = watched.lines(Config{Name: "decode"}, &Result{}, limits)
+	out.Ops = watched.lines("decode", Config{}.seen, &Result{}, limits)
 	for i := range out.Ops {
 		out.Ops[i].OfStep = out.Ops[i].Milliseconds / 1e3 * out.Reads[0].Rate
 	}

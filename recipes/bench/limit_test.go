@@ -91,7 +91,7 @@ func TestBenchOpsAreOfTurns(t *testing.T) {
 			o.took = append(o.took, []float64{times * max(flops/100e9, bytes/10e9)})
 		}
 		b := &Result{Precision: "fp32"}
-		return o.lines(c, b, limits), b.Faults
+		return o.lines(c.Name, c.seen, b, limits), b.Faults
 	}
 	slow, faults := lines(2)
 	for _, l := range slow {

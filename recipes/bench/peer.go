@@ -77,10 +77,14 @@ var torchScript []byte
 //go:embed llama.py
 var llamaScript []byte
 
+//go:embed finetune.py
+var finetuneScript []byte
+
 // A process is that of a peer. It answers each line with a line of JSON.
 type process struct {
 	name    string
 	version string
+	loss    float64
 	cmd     *exec.Cmd
 	in      io.WriteCloser
 	out     *bufio.Reader
@@ -111,11 +115,14 @@ func (t *process) start(ctx context.Context, python string, script []byte, arg a
 	if err := t.cmd.Start(); err != nil {
 		return recipes.Input(fmt.Errorf("bench: %s: %w", t.name, err))
 	}
-	var about struct{ Version, Python string }
+	var about struct {
+		Version, Python string
+		Loss            float64 // finetune.py: before training
+	}
 	if err := t.read(&about); err != nil {
 		return errors.Join(err, t.close())
 	}
-	t.version = about.Version
+	t.version, t.loss = about.Version, about.Loss
 	if about.Python != "" {
 		t.version += ", Python " + about.Python
 	}
@@ -154,16 +161,21 @@ func (t *llamaProcess) turn(r Reading, steps int) (seconds []float64, err error)
 
 // ask gives the answer to a line: so many seconds.
 func (t *process) ask(line string, n int) (seconds []float64, err error) {
-	if _, err := fmt.Fprintln(t.in, line); err != nil {
-		return nil, fmt.Errorf("bench: %s: %w", t.name, err)
-	}
-	if err := t.read(&seconds); err != nil {
+	if err := t.put(line, &seconds); err != nil {
 		return nil, err
 	}
 	if len(seconds) != n {
 		return nil, fmt.Errorf("bench: %s: %d times for %d steps", t.name, len(seconds), n)
 	}
 	return seconds, nil
+}
+
+// put writes a line, and reads the answer to it.
+func (t *process) put(line string, answer any) error {
+	if _, err := fmt.Fprintln(t.in, line); err != nil {
+		return fmt.Errorf("bench: %s: %w", t.name, err)
+	}
+	return t.read(answer)
 }
 
 func (t *process) read(v any) error {
@@ -332,6 +344,9 @@ func (b *Result) versions() []string {
 func (b *Result) Markdown(w io.Writer) error {
 	if len(b.Decodes) > 0 {
 		return b.markdownDecodes(w)
+	}
+	if b.Finetune != nil {
+		return b.markdownFinetune(w)
 	}
 	if len(b.Peers) == 0 {
 		return errors.New("bench: --markdown prints the comparison with another program: --against is missing")
