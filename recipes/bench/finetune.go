@@ -198,6 +198,7 @@ func RunFinetune(ctx context.Context, o FinetuneOptions) (_ *Result, err error) 
 			t.Programs = append(t.Programs, Tuned{Name: p.name, Version: p.version, Sequences: math.Round(begin.sequences), FirstLoss: p.loss})
 		}
 	}
+	o.Say("bench: taking turns")
 	return b, b.finetune(ctx, t, net, opt, stage, read, begin, others, o)
 }
 
