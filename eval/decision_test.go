@@ -111,3 +111,24 @@ func TestDecisions(t *testing.T) {
 		}
 	}
 }
+
+// A set of labels is as probable as the least sure of its decisions, also where a threshold takes a label that is not
+// likely.
+func TestSureOfLabels(t *testing.T) {
+	labels := []string{"a", "b"}
+	o := &Output{Logits: []float32{2, -1}} // probabilities 0.88 and 0.27
+	for _, c := range []struct {
+		d     *Decision
+		set   []any
+		least float64
+	}{
+		{nil, []any{"a"}, 1 - o.sure(1)},
+		{&Decision{For: forF1, Labels: labels, Thresholds: []float64{.5, .25}}, []any{"a", "b"}, o.sure(1)},
+		{&Decision{For: forF1, Labels: labels, Thresholds: []float64{.9, .3}}, []any{}, 1 - o.sure(0)},
+	} {
+		row, least := o.marks(labels, c.d)
+		if !slices.Equal(row[0].([]any), c.set) || least != c.least {
+			t.Errorf("%v: %v, %g, want %v, %g", c.d, row[0], least, c.set, c.least)
+		}
+	}
+}

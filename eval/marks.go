@@ -42,20 +42,27 @@ func (o *Output) sure(k int) float64 { return 1 / (1 + math.Exp(-float64(o.Logit
 
 func (marks) Baselines() []Baseline { return []Baseline{majority, randomInit} }
 
-// predicts gives the labels above probability 0.5, or those of a decision. They are as probable as the least sure one, of those that apply
-// and of the others.
+// predicts gives the labels above probability 0.5, or those of a decision.
 func (marks) predicts(labels []string, d *Decision) *predicted {
 	columns := []source.Column{source.Lists(source.Texts("prediction")), probabilities(labels)}
 	return &predicted{columns: columns, unsure: unsurePredictions, guess: ofOutputs(func(o *Output, _ *task.Example) ([]any, float64) {
-		set, p, least := []any{}, make([]float64, len(labels)), 1.0
-		for k, v := range o.Logits {
-			if p[k] = o.sure(k); d == nil && v > 0 || d != nil && d.applies(k, p[k]) {
-				set = append(set, labels[k])
-			}
-			least = min(least, max(p[k], 1-p[k]))
-		}
-		return []any{set, anyOf(p)}, least
+		return o.marks(labels, d)
 	})}
+}
+
+// marks are the labels that apply, and the probability of each. They are as probable together as what is least sure:
+// that one of them applies, or that another does not.
+func (o *Output) marks(labels []string, d *Decision) (row []any, least float64) {
+	set, p, least := []any{}, make([]float64, len(labels)), 1.0
+	for k, v := range o.Logits {
+		p[k] = o.sure(k)
+		if d == nil && v > 0 || d != nil && d.applies(k, p[k]) {
+			set, least = append(set, labels[k]), min(least, p[k])
+		} else {
+			least = min(least, 1-p[k])
+		}
+	}
+	return []any{set, anyOf(p)}, least
 }
 
 func (marks) best(listed []string, _ bool) string { return first(listed, valPrefix+"micro_f1") }
