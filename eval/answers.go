@@ -21,8 +21,7 @@ type answers struct{}
 func (answers) Baselines() []Baseline    { return []Baseline{copySource, dictionary, lead1, lead3} }
 func (answers) what(*data.Config) string { return "the answer to each" }
 
-// best is the loss, whatever a task lists: nothing is written while a model is trained.
-func (answers) best([]string, bool) string { return valLoss }
+func (answers) best(listed []string, _ bool) string { return first(listed, valLoss) }
 
 // predicts gives the text, and in the words of OpenAI's interface why it ended: stop, where the model or a text to stop at
 // ended it, or length.
@@ -88,18 +87,45 @@ func meanNats(list []Answer) float64 {
 	return nats / float64(tokens)
 }
 
-// Validate gives the loss of the true answers.
+// Validate gives the loss of the true answers, and of Written ones what the metrics of the task say of the model's own.
 func (answers) Validate(ctx context.Context, y *Yardstick, net *model.Network, _ bool) (*Validation, error) {
 	list, longer, err := Answers(ctx, net, y.Config, y.Limit, nil)
 	if err != nil {
 		return nil, err
 	}
 	loss := meanNats(list)
-	return &Validation{
+	v := &Validation{
 		Loss: metric.Number(loss), BitsPerByte: metric.Missing, Accuracy: metric.Missing, Metrics: map[string]float64{valLoss: loss},
 		Note: fmt.Sprintf("validation loss %.3f", loss), Scored: y.scored(&y.Config, len(list), longer),
-	}, nil
+	}
+	if y.Written == 0 {
+		return v, nil
+	}
+	row, _ := y.Config.Lengths() // a model that has not learned to end goes on for long
+	w, err := y.writes(ctx, net, y.Written, row)
+	if err != nil {
+		return nil, err
+	}
+	figures, err := textFigures(y.metrics(), w.texts, w.truth)
+	if err != nil {
+		return nil, err
+	}
+	for i, f := range figures {
+		if v.Metrics[valPrefix+f.Name] = f.Value; i == 0 {
+			v.Note += fmt.Sprintf(", %s %.3f", strings.ReplaceAll(f.Name, "_", " "), f.Value)
+		}
+	}
+	for i := range w.texts[:min(len(w.texts), shownTexts)] {
+		v.Texts = append(v.Texts, WrittenText{w.sources[i], w.texts[i], strings.Join(w.truth[i], "\n")})
+	}
+	return v, nil
 }
+
+// A WrittenText is an answer that a model has written, beside the true ones, a line each.
+type WrittenText struct{ Source, Text, Reference string }
+
+// shownTexts is how many a validation shows.
+const shownTexts = 8
 
 // Score gives the loss of the true answers, and compares with them what the model writes by always
 // taking the most probable token.
@@ -120,11 +146,11 @@ func (answers) Score(ctx context.Context, y *Yardstick, net, _ *model.Network, b
 	if err := nats.score(&loss); err != nil {
 		return nil, nil, err
 	}
-	w, err := y.writes(ctx, net, y.Limit)
+	w, err := y.writes(ctx, net, y.Limit, MostWritten)
 	if err != nil {
 		return nil, nil, err
 	}
-	listed := data.TaskOf(y.Config.Objective).Metrics
+	listed := y.metrics()
 	mine, err := textFigures(listed, w.texts, w.truth)
 	if err != nil {
 		return nil, nil, err
@@ -149,12 +175,13 @@ type written struct {
 	truth          [][]string // all that are right
 }
 
-// writes has the model write answers to the examples of the split, or to limit evenly spaced ones.
-func (y *Yardstick) writes(ctx context.Context, net *model.Network, limit int) (*written, error) {
+// writes has the model write answers of most tokens to the examples of the split, or to limit evenly spaced ones.
+func (y *Yardstick) writes(ctx context.Context, net *model.Network, limit, most int) (*written, error) {
 	writer, err := NewWriter(net, y.Config.Tokenizer, y.Settings)
 	if err != nil {
 		return nil, err
 	}
+	writer.Options.MaxTokens = min(writer.Options.MaxTokens, most)
 	list, err := writer.prompts(ctx, y.Config, limit)
 	if err != nil {
 		return nil, err

@@ -136,10 +136,10 @@ func (e *MetricError) Error() string {
 
 // Best gives the metric of checkpoints that decides which one is the best, of models of an objective: the
 // one that is chosen, or "": the first one that the task lists, or that suits it. bits says that validation gives bits
-// per byte.
-func Best(o data.Objective, chosen string, bits bool) (name string, higher bool) {
+// per byte, and written of how many examples it writes answers: without any, the loss stands for metrics of those.
+func Best(o data.Objective, chosen string, bits bool, written int) (name string, higher bool) {
 	var listed []string
-	if t := data.TaskOf(o); t != nil {
+	if t := data.TaskOf(o); t != nil && (written > 0 || t.Kind.Labels != task.Written) {
 		listed = t.Metrics
 	}
 	if name = ScorerOf(o).best(listed, bits); chosen != "" {
@@ -175,6 +175,7 @@ type Validation struct {
 	Metrics                     map[string]float64 // of a checkpoint, by their names
 	Decision                    *Decision          // that was chosen; nil: none
 	Note                        string             // the most telling of them, in words
+	Texts                       []WrittenText      // some that the model has written
 	Scored                      *metric.Scored
 }
 
@@ -185,6 +186,17 @@ const (
 	valBitsPerByte = valPrefix + "bits_per_byte"
 	valAccuracy    = valPrefix + "accuracy"
 )
+
+// Others are the metrics of a validation, by their own names, without those that it has fields for.
+func Others(metrics map[string]float64) map[string]metric.Number {
+	out := map[string]metric.Number{}
+	for name, v := range metrics {
+		if name != valLoss && name != valBitsPerByte && name != valAccuracy {
+			out[strings.TrimPrefix(name, valPrefix)] = metric.Number(v)
+		}
+	}
+	return out
+}
 
 // validation has the figures of a task. The most telling one is that which decides, or is called usual, the
 // first one.

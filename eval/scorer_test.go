@@ -56,7 +56,7 @@ func TestMetricsOfTasks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		name, higher := Best(c.y.Config.Objective, "", false)
+		name, higher := Best(c.y.Config.Objective, "", false, 1)
 		if _, ok := v.Metrics[name]; name != c.best || higher != c.higher || v.Note != c.note || !ok || len(v.Metrics) != 4 {
 			t.Errorf("%v: best %s, higher %v, %q, %v", c.y.metrics(), name, higher, v.Note, v.Metrics)
 		}
@@ -80,8 +80,8 @@ func TestBestOfKinds(t *testing.T) {
 		for _, m := range k.Metrics {
 			of := task.Of(k)
 			of.Metrics = []string{m}
-			name, higher := Best(data.OfTask(of), "", false)
-			if byName, same := Best(data.OfTask(task.Of(k)), m, false); byName != "val_"+m || same == metric.LowerIsBetter(m) {
+			name, higher := Best(data.OfTask(of), "", false, 1)
+			if byName, same := Best(data.OfTask(task.Of(k)), m, false, 1); byName != "val_"+m || same == metric.LowerIsBetter(m) {
 				t.Errorf("%v by %s: %s, higher %v", k, m, byName, same)
 			}
 			if name != "val_"+m && name != "val_loss" || higher == (name == "val_loss" || name == "val_mse") {

@@ -23,6 +23,7 @@ type Yardstick struct {
 	Limit     int                // documents, evenly spaced; 0: all
 	Decision  *Decision          // by which labels are predicted; nil: the most probable ones are
 	Rule      *Rule              // by which Validate makes Decision, from the probabilities that it sees; nil: it does not
+	Written   int                // examples, evenly spaced, that a model writes answers for at validation
 	Settings  *generate.Settings // of texts that the model writes, as its files have them; nil: none
 	Say       func(line string)
 	// Watch starts to show the progress of a piece of work, in its unit.

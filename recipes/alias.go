@@ -56,8 +56,9 @@ var elsewhere = explain(map[string]string{
 	"output_dir run_name":                                                        "hone runs in runs/NAME, name being at the top of the recipe; hone run --dir says another directory",
 	"overwrite_output_dir":                                                       "hone run --fresh starts over",
 	"do_train do_predict":                                                        "hone has a [[stage]] for each step of the way, by its kind",
-	"predict_with_generate generation_max_length generation_num_beams generation_config": "hone generate writes texts; samples and prompts are of a stage with kind = \"evaluate\"",
-	"train_file validation_file test_file data_files dataset_name":                       "hone has source of [corpus.NAME]",
+	"predict_with_generate":                                                      "hone has eval_generate, a number of documents of the validation split for which texts are written",
+	"generation_max_length generation_num_beams generation_config":               "hone generate and hone predict write texts; samples and prompts are of a stage with kind = \"evaluate\"",
+	"train_file validation_file test_file data_files dataset_name":               "hone has source of [corpus.NAME]",
 })
 
 // explain gives each of several keys in one string its own entry.

@@ -22,6 +22,7 @@ type Stage struct {
 	Masking     `of:"pretrain/masked"`
 	Permuting   `of:"pretrain/permutation"`
 	Corruption  `of:"pretrain/span_corruption"`
+	Writing     `of:"finetune+eval_generate"`
 	Targets     `of:"pretrain/span_corruption finetune+max_target_length"`
 	Tasked      `of:"finetune evaluate"`
 	Finetuning  `of:"finetune"`
@@ -172,6 +173,7 @@ type written struct {
 	*Masking
 	*Permuting
 	*Corruption
+	*Writing
 	*Targets
 	*Tasked
 	*Finetuning

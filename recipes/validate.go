@@ -241,6 +241,8 @@ func (d *decoder) checkStage(r *Recipe, i int, corpora []string) {
 			d.finetuning(s, at)
 		case g.name == "Deciding":
 			d.deciding(s, at)
+		case g.name == "Writing":
+			d.writing(s, at)
 		case g.name == "Stopping":
 			d.stopping(s, at)
 		}

@@ -12,7 +12,7 @@ var TextToText = &Kind{
 	Name:  "text_to_text",
 	Head:  "language model",
 	Reads: OneText, Labels: Written,
-	Keys: []string{"text", "answer"}, Options: []string{"max_target_length", "label_smoothing_factor"},
+	Keys: []string{"text", "answer"}, Options: []string{"max_target_length", "label_smoothing_factor", "eval_generate"},
 	Metrics: []string{
 		"loss", "exact_match", "chrf", "bleu", // which are those of a task that lists none
 		"chrf++", "bleu_char", "rouge1", "rouge2", "rougel", "rougelsum", "rouge1_unicode", "rouge2_unicode", "rougel_unicode", "rougelsum_unicode",

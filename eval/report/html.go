@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -337,13 +338,30 @@ func (p *page) draw(sec *stageSection, list []series, events []Event) {
 		sec.Wide = 1
 	}
 
-	for _, v := range []struct {
+	type validated struct {
 		title, unit string
 		of          func(Validation) metric.Number
-	}{
+	}
+	figures := []validated{
 		{"Validation, bits per byte", "", func(v Validation) metric.Number { return v.BitsPerByte }},
 		{"Validation accuracy", "share correct", func(v Validation) metric.Number { return v.Accuracy }},
-	} {
+	}
+	var others []string
+	for _, s := range list {
+		for _, v := range s.val {
+			others = slices.AppendSeq(others, maps.Keys(v.Metrics))
+		}
+	}
+	slices.Sort(others)
+	for _, name := range slices.Compact(others) {
+		figures = append(figures, validated{"Validation, " + metricName(name), "", func(v Validation) metric.Number {
+			if y, ok := v.Metrics[name]; ok {
+				return y
+			}
+			return metric.Missing
+		}})
+	}
+	for _, v := range figures {
 		c := chart{Title: v.title}
 		var all [][]point
 		for _, s := range list {

@@ -140,7 +140,7 @@ func madeUp() (*Run, []byte, []Sample) {
 					metric.Number(.4 + 2*math.Exp(-20*f) + .1*math.Abs(r.NormFloat64())), metric.Number(11000 + 300*r.NormFloat64()), .61, metric.Number(k) * .36})
 			}
 			if k%50 == 0 {
-				v := Validation{k, s.name, metric.Number(loss + .1), metric.Number(1.2 + loss/6), metric.Missing, nil}
+				v := Validation{Step: k, Stage: s.name, Loss: metric.Number(loss + .1), BitsPerByte: metric.Number(1.2 + loss/6), Accuracy: metric.Missing}
 				if s.classifier {
 					v.BitsPerByte, v.Accuracy = metric.Missing, metric.Number(.72-.1*(s.to-.8)-.5*math.Exp(-5*f))
 				}
@@ -150,9 +150,9 @@ func madeUp() (*Run, []byte, []Sample) {
 	}
 	log.WriteString(`{"step":200,"stage":"scr`)
 	samples := []Sample{
-		{"pretrain", 300, "// NewReader returns", " a new Reader that reads from the the buffer of the file.", .8, 1},
-		{"pretrain", 600, "// NewReader returns", " a new Reader that decompresses data read from r.\nIf r does not also implement io.ByteReader, the decompressor may read\nmore data than necessary from r.", .8, 1},
-		{"pretrain", 600, "", "Package parser implements a parser for regular expressions used by the\ntype checker.", .8, 2},
+		{"pretrain", 300, "// NewReader returns", " a new Reader that reads from the the buffer of the file.", "", .8, 1},
+		{"pretrain", 600, "// NewReader returns", " a new Reader that decompresses data read from r.\nIf r does not also implement io.ByteReader, the decompressor may read\nmore data than necessary from r.", "", .8, 1},
+		{"pretrain", 600, "", "Package parser implements a parser for regular expressions used by the\ntype checker.", "", .8, 2},
 	}
 	return run, log.Bytes(), samples
 }
@@ -337,7 +337,7 @@ func TestTextIsEscaped(t *testing.T) {
 	enc.Encode(Step{Step: 1, Stage: evil + "/x</script>", Loss: 1})
 	enc.Encode(Validation{Step: 1, Stage: evil, Loss: 1})
 	enc.Encode(Event{Event: evil, Stage: evil, Detail: evil})
-	samples := []Sample{{evil, 1, evil, evil, 1, 1}, {evil, 2, evil, evil, 1, 1}}
+	samples := []Sample{{evil, 1, evil, evil, evil, 1, 1}, {evil, 2, evil, evil, "", 1, 1}}
 	page := render(t, run, log.Bytes(), samples)
 	if strings.Contains(page, "<img") || strings.Contains(page, "alert(1)</script>") {
 		t.Error("a text became markup")

@@ -37,6 +37,8 @@ type Validation struct {
 	BitsPerByte metric.Number  `json:"val_bits_per_byte"` // Missing of a classifier
 	Accuracy    metric.Number  `json:"val_accuracy"`      // Missing of a language model
 	Scored      *metric.Scored `json:"val_scored,omitempty"`
+	// Metrics are others, by their names.
+	Metrics map[string]metric.Number `json:"val_metrics,omitempty"`
 }
 
 // An Event is a line of metrics.jsonl: something that happened to the run. The steps
@@ -53,7 +55,8 @@ type Sample struct {
 	Stage       string  `json:"stage"`
 	Step        int     `json:"step"`
 	Prompt      string  `json:"prompt"`
-	Text        string  `json:"text"` // without the prompt
+	Text        string  `json:"text"`                // without the prompt
+	Reference   string  `json:"reference,omitempty"` // the true text, of tasks of writing
 	Temperature float64 `json:"temperature"`
 	Seed        uint64  `json:"seed"`
 }
@@ -76,16 +79,17 @@ type logLine struct {
 	Detail string  `json:"detail"`
 	Tokens int64   `json:"tokens"`
 
-	Loss            field          `json:"loss"`
-	LR              field          `json:"lr"`
-	GradNorm        field          `json:"grad_norm"`
-	TokensPerSecond field          `json:"tokens_per_second"`
-	MFU             field          `json:"mfu"`
-	Seconds         field          `json:"seconds"`
-	ValLoss         field          `json:"val_loss"`
-	ValBitsPerByte  field          `json:"val_bits_per_byte"`
-	ValAccuracy     field          `json:"val_accuracy"`
-	ValScored       *metric.Scored `json:"val_scored"`
+	Loss            field                    `json:"loss"`
+	LR              field                    `json:"lr"`
+	GradNorm        field                    `json:"grad_norm"`
+	TokensPerSecond field                    `json:"tokens_per_second"`
+	MFU             field                    `json:"mfu"`
+	Seconds         field                    `json:"seconds"`
+	ValLoss         field                    `json:"val_loss"`
+	ValBitsPerByte  field                    `json:"val_bits_per_byte"`
+	ValAccuracy     field                    `json:"val_accuracy"`
+	ValScored       *metric.Scored           `json:"val_scored"`
+	ValMetrics      map[string]metric.Number `json:"val_metrics"`
 }
 
 // A field is a value that a line may have. null is such a value: it was not finite.
@@ -148,7 +152,7 @@ func ReadMetrics(r io.Reader) (*Metrics, error) {
 			l.TokensPerSecond.number(), l.MFU.number(), l.Seconds.number()}
 		validated := l.ValLoss.there || l.ValBitsPerByte.there || l.ValAccuracy.there
 		if validated {
-			validation[k] = Validation{k.step, k.stage, l.ValLoss.number(), l.ValBitsPerByte.number(), l.ValAccuracy.number(), l.ValScored}
+			validation[k] = Validation{k.step, k.stage, l.ValLoss.number(), l.ValBitsPerByte.number(), l.ValAccuracy.number(), l.ValScored, l.ValMetrics}
 		}
 		switch {
 		case l.Loss.there && validated:

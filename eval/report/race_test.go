@@ -19,7 +19,7 @@ func raced(t *testing.T) *Metrics {
 	} {
 		for i, loss := range losses {
 			step := 10 * (i + 1)
-			if err := enc.Encode(Validation{step, curve, metric.Number(loss), metric.Missing, metric.Missing, nil}); err != nil {
+			if err := enc.Encode(Validation{Step: step, Stage: curve, Loss: metric.Number(loss), BitsPerByte: metric.Missing, Accuracy: metric.Missing}); err != nil {
 				t.Fatal(err)
 			}
 		}

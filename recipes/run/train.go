@@ -155,7 +155,7 @@ func (w *runner) train(ctx context.Context, s *recipes.Stage) (worked bool, err 
 // retention keeps the latest checkpoints, and the best one by the validation metric.
 func retention(s *recipes.Stage, bits bool) checkpoint.Retention {
 	r := checkpoint.Retention{Keep: s.SaveTotalLimit}
-	r.Metric, r.HigherIsBetter = eval.Best(s.Learns(), s.MetricForBestModel, bits)
+	r.Metric, r.HigherIsBetter = eval.Best(s.Learns(), s.MetricForBestModel, bits, s.EvalGenerate)
 	return r
 }
 

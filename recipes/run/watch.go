@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"runtime"
 	"time"
 
 	"hone/data"
@@ -136,6 +138,7 @@ func (h *watch) evaluate() trainer.Hook {
 			clock := startClock()
 			y := h.w.yardstick(h.corpus, h.corpus.Validation, h.s.EvalDocuments, evalConfig(h.w.r, h.s, h.corpus, h.corpus.Validation, h.w.tok))
 			y.Rule = h.s.Rule()
+			y.Written = h.s.EvalGenerate
 			v, err := eval.ScorerOf(y.Config.Objective).Validate(ctx, y, h.net, h.bits)
 			if other := (*eval.MetricError)(nil); errors.As(err, &other) {
 				err = recipes.Input(err)
@@ -157,6 +160,9 @@ func (h *watch) evaluate() trainer.Hook {
 				t.SetMetric(name, figure)
 			}
 			h.val = ", " + v.Note
+			if err := h.samples(t.Step(), v.Texts); err != nil {
+				return err
+			}
 			if t.Stopped() && len(h.loss) > 0 { // no other line follows
 				if err := h.write(t, i); err != nil {
 					return err
@@ -164,6 +170,7 @@ func (h *watch) evaluate() trainer.Hook {
 			}
 			line := report.Validation{
 				Step: t.Step(), Stage: h.name, Loss: v.Loss, BitsPerByte: v.BitsPerByte, Accuracy: v.Accuracy, Scored: v.Scored,
+				Metrics: eval.Others(v.Metrics),
 			}
 			if !h.told {
 				h.told = true
@@ -174,4 +181,20 @@ func (h *watch) evaluate() trainer.Hook {
 			return h.w.metrics.Write(line)
 		},
 	}
+}
+
+// samples logs texts that the model has written at a step, and frees what writing them took.
+func (h *watch) samples(step int, texts []eval.WrittenText) error {
+	if len(texts) == 0 {
+		return nil
+	}
+	runtime.GC() // which alone frees the caches
+	log, err := report.OpenLog(filepath.Join(h.w.o.Dir, report.SamplesFile))
+	if err != nil {
+		return err
+	}
+	for _, x := range texts {
+		err = errors.Join(err, log.Write(report.Sample{Stage: h.name, Step: step, Prompt: x.Source, Text: x.Text, Reference: x.Reference}))
+	}
+	return errors.Join(err, log.Close())
 }
