@@ -470,6 +470,16 @@ func TestAccumulation(t *testing.T) {
 		if d := math.Abs(one.loss-four.loss) / one.loss; !(d <= 1e-6) {
 			t.Errorf("loss %v of 1×32, %v of 4×8: relative difference %g", one.loss, four.loss, d)
 		}
+		off, norm := 0.0, 0.0 // of all gradients together
+		for k := 1; k < len(one.tensors); k += 2 {
+			for i, g := range one.tensors[k] {
+				d := float64(g) - float64(four.tensors[k][i])
+				off, norm = off+d*d, norm+float64(g)*float64(g)
+			}
+		}
+		if d := math.Sqrt(off / norm); !(d <= 1e-6) {
+			t.Errorf("gradients of 1×32 and of 4×8: relative difference %g", d)
+		}
 		for k, a := range one.tensors {
 			top, diff := 0.0, 0.0
 			for i := range a {
