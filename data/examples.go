@@ -602,9 +602,9 @@ type placer interface {
 	Place(text string) ([]int32, []tokenizer.Offset)
 }
 
-// Stride is the number of tokens of a context that one window of it and the next have in common, of
-// contexts that do not fit a row, as in transformers; at most half of what a window has.
-const Stride = 128
+// usualStride is the number of tokens that two windows of a context have in common, of a task that does not
+// say it, as in transformers; at most half of what a window has.
+const usualStride = 128
 
 // ask adds the windows of a context behind a question, as transformers' run_qa.py does. The question takes half
 // of a row at most, and is cut there. The first answer is learned; a window that does not have all of it has
@@ -639,15 +639,25 @@ func (c *exampleRows) ask(question []int32, ex *task.Example, limit int) (tokens
 		}
 		first, last = min(first, last), max(first, last) // of one such character all
 	}
-	for from := 0; ; from += room - min(Stride, room/2) {
+	stride := min(usualStride, room/2)
+	if c.of.task != nil && c.of.task.Stride > 0 {
+		if stride = c.of.task.Stride; stride >= room && len(ids) > room {
+			return 0, 0, fmt.Errorf("a window has %d tokens of the context beside this question: doc_stride = %d leaves none of them to the next (hint: a longer sequence_length, or a smaller doc_stride)", room, stride)
+		}
+	}
+	held := first < 0 // a window has the answer, if there is one
+	for from := 0; ; from += room - stride {
 		end := min(len(ids), from+room)
 		c.add(3, -1, -1, idsOf(f.Before), question, idsOf(f.Between), ids[from:end], idsOf(f.After))
 		s := &c.seqs[len(c.seqs)-1]
 		s.window = Window{Second: int32(s.second - s.first), Tokens: int32(end - from), From: int32(from)}
 		if first >= from && last < end && first >= 0 {
-			s.window.Start, s.window.End = s.window.Second+int32(first-from), s.window.Second+int32(last-from)
+			s.window.Start, s.window.End, held = s.window.Second+int32(first-from), s.window.Second+int32(last-from), true
 		}
 		if end == len(ids) {
+			if !held {
+				c.r.stats.Unheld++
+			}
 			return tokens, cut, nil
 		}
 	}

@@ -226,6 +226,7 @@ type Stats struct {
 	Unlabelled           int64 // passed over, where the objective needs a label
 	Truncated            int64 // documents cut to fit a row
 	TruncatedTokens      int64
+	Unheld               int64 // questions whose answer no window of the context has whole: all have none
 
 	Wait time.Duration // that Next waited for a batch to be ready
 }

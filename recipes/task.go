@@ -44,6 +44,7 @@ type Task struct {
 	Answer         string       `toml:"answer,omitempty" doc:"name of the column with the text that text_to_text writes; of question_answering with its answers, a struct of the lists text and answer_start as SQuAD has it; its question is in text, its context in text_pair"`
 	Template       TaskTemplate `toml:"template,omitempty" doc:"templates that write texts of the columns of a document, in place of single columns"`
 
+	DocStride  int      `toml:"doc_stride,omitzero" unit:"tokens" doc:"tokens that two windows of a context have in common, of question_answering; 0: 128, and at most half of those that a window has of the context"`
 	Group      string   `toml:"group,omitempty" doc:"column whose documents of one value are held out together by validation and test; \"\": of question_answering text_pair, so that the questions about a passage are in one split, else the text"`
 	Split      string   `toml:"split,omitempty" doc:"split of the documents that an evaluation scores"`
 	Validation float64  `toml:"validation,omitzero" doc:"share of the training split of source that is held out as the validation split; 0: none"`
@@ -175,7 +176,7 @@ func (d *decoder) taskKeys(t *Task, at string) {
 	given := map[string]bool{
 		"text": t.Text != "" || t.Template.Text != "", "text_pair": t.TextPair != "" || t.Template.TextPair != "", "label": t.Label != "", "label_columns": len(t.LabelColumns) > 0,
 		"words": t.Words != "", "choices": len(t.Choices) > 0, "answer": t.Answer != "" || t.Template.Answer != "",
-		"label_separator": t.LabelSeparator != "", "template.choice": t.Template.Choice != "",
+		"label_separator": t.LabelSeparator != "", "template.choice": t.Template.Choice != "", "doc_stride": t.DocStride != 0,
 	}
 	takes := map[string]bool{}
 	for _, key := range kind.Keys {
@@ -195,6 +196,7 @@ func (d *decoder) taskKeys(t *Task, at string) {
 			d.fault(at+key, "%s does not have it", t.Kind)
 		}
 	}
+	d.positive(at+"doc_stride", t.DocStride, 0)
 	if len(t.LabelColumns) == 1 {
 		d.fault(at+"label_columns", "want a column for each of two labels or more")
 	}
@@ -250,7 +252,7 @@ func (t *Task) Compile() (*task.Task, error) {
 	out := &task.Task{
 		Name: t.Name, Description: t.Description, Kind: kind, Split: t.Split, Metrics: t.Metrics, Baselines: t.Baselines,
 		Spec: corpus.Spec{Name: t.Name, From: t.Source, Read: t.Reading.Options()}, Labels: t.Labels,
-		Limits: task.Limits{Truncated: t.MaxTruncated, Overlap: t.MaxOverlap},
+		Limits: task.Limits{Truncated: t.MaxTruncated, Overlap: t.MaxOverlap}, Stride: t.DocStride,
 		Columns: task.Columns{
 			Text: task.Part{Column: t.Text}, Pair: task.Part{Column: t.TextPair}, Answer: task.Part{Column: t.Answer},
 			Words: t.Words, Choices: t.Choices, Label: t.Label, LabelColumns: t.LabelColumns, Separator: t.LabelSeparator, FirstLabel: t.FirstLabel, Group: t.Group,

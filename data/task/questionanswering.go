@@ -16,7 +16,7 @@ var QuestionAnswering = &Kind{
 	Name:  "question_answering",
 	Head:  "question answering",
 	Reads: Passage, Labels: Within,
-	Keys: []string{"text", "text_pair", "answer"}, Usual: &Columns{Text: Part{Column: "question"}, Pair: Part{Column: "context"}},
+	Keys: []string{"text", "text_pair", "answer", "?doc_stride"}, Usual: &Columns{Text: Part{Column: "question"}, Pair: Part{Column: "context"}},
 	Metrics:   []string{"squad_f1", "squad_exact_match", "squad2_f1", "squad2_exact_match", "korquad_f1", "korquad_exact_match"},
 	Baselines: []string{"sliding_window", "random_init"},
 	example:   readAnswers,

@@ -60,9 +60,9 @@ func (t *Task) Survey(ctx context.Context, split corpus.Records) (*Counts, error
 }
 
 // Shared counts the examples of a split whose text, both texts or choices included, is that of an
-// example in another.
-func (t *Task) Shared(ctx context.Context, train, split corpus.Records) (n int64, err error) {
-	read := func(records corpus.Records, each func(key [sha256.Size]byte)) error {
+// example in another, which the task of reads.
+func (t *Task) Shared(ctx context.Context, of *Task, train, split corpus.Records) (n int64, err error) {
+	read := func(t *Task, records corpus.Records, each func(key [sha256.Size]byte)) error {
 		for i := range records.Rows() {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -80,10 +80,10 @@ func (t *Task) Shared(ctx context.Context, train, split corpus.Records) (n int64
 		return nil
 	}
 	held := map[[sha256.Size]byte]int64{}
-	if err := read(split, func(key [sha256.Size]byte) { held[key]++ }); err != nil {
+	if err := read(t, split, func(key [sha256.Size]byte) { held[key]++ }); err != nil {
 		return 0, err
 	}
-	err = read(train, func(key [sha256.Size]byte) {
+	err = read(of, train, func(key [sha256.Size]byte) {
 		n += held[key]
 		delete(held, key)
 	})

@@ -37,6 +37,7 @@ type Task struct {
 	Columns     Columns
 	Labels      []string // that there are, in the order of their numbers; none: those of the corpus
 	Limits      Limits
+	Stride      int // tokens that two windows of a passage have in common; 0: see data
 }
 
 // Of gives a task without a corpus of its own, whose records have their text and label in the

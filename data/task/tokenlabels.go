@@ -2,6 +2,7 @@ package task
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -32,6 +33,9 @@ func readWords(t *Task, r *corpus.Record) (Example, error) {
 		return e, err
 	}
 	e.Words, e.Text = words, source.JoinWords(words)
+	if hasSpans(r.Fields[t.Columns.Label]) {
+		return e, fmt.Errorf("column %s has spans of the text, as {start, end, label}, and not a label for each word (hint: cut the text into words, and give each one a tag, as B-PER, I-PER or O)", t.Columns.Label)
+	}
 	labels, ok, err := t.texts(r, t.Columns.Label)
 	if err != nil || !ok {
 		return e, err
@@ -51,6 +55,17 @@ func readWords(t *Task, r *corpus.Record) (Example, error) {
 		}
 	}
 	return e, nil
+}
+
+// hasSpans reports whether a column has parts of a text, as annotation tools write them: a list of objects, or
+// of lists, of places and a label.
+func hasSpans(x any) bool {
+	raw, ok := x.(json.RawMessage)
+	if text, is := x.(string); is {
+		raw, ok = json.RawMessage(text), true
+	}
+	var list []json.RawMessage
+	return ok && json.Unmarshal(raw, &list) == nil && len(list) > 0 && (list[0][0] == '{' || list[0][0] == '[')
 }
 
 // texts gives the elements of a column of lists of texts; ok is false for null.

@@ -58,3 +58,16 @@ func TestTokenLabels(t *testing.T) {
 		t.Error(TokenLabels.Keys)
 	}
 }
+
+// Parts of a text in place of a label for each word are refused by what they are.
+func TestSpans(t *testing.T) {
+	of := &Task{Kind: TokenLabels, Columns: Columns{Words: "words", Label: "entities"}}
+	for _, spans := range []any{
+		json.RawMessage(`[{"start": 0, "end": 3, "label": "PER"}]`), json.RawMessage(`[[0, 3, "PER"], [2, 5, "LOC"]]`), `[{"start": 0, "end": 3, "label": "PER"}]`,
+	} {
+		_, err := of.Example(&corpus.Record{Fields: map[string]any{"words": json.RawMessage(`["Ann", "ran"]`), "entities": spans}})
+		if err == nil || !strings.Contains(err.Error(), "column entities has spans of the text, as {start, end, label}, and not a label for each word") {
+			t.Errorf("%s: %v", spans, err)
+		}
+	}
+}

@@ -63,13 +63,18 @@ func CheckTask(ctx context.Context, t *task.Task, dir string, o Options, colour 
 			labels[l] = true
 		}
 		if split != c.Train && c.Train != nil {
-			if s.Shared, err = t.Shared(ctx, c.Train, split); err != nil {
+			if s.Shared, err = t.Shared(ctx, t, c.Train, split); err != nil {
 				return nil, recipes.Input(err)
 			}
 		}
 		plan.Splits = append(plan.Splits, s)
 	}
 	split := c.Splits()[0]
+	for _, s := range c.Splits() {
+		if split.Rows() == 0 {
+			split = s
+		}
+	}
 	rows := few{split, min(shownExamples, split.Rows())}
 	for i := range rows.Rows() {
 		r, err := rows.Record(i)

@@ -15,6 +15,7 @@ import (
 	"hone/checkpoint"
 	"hone/data"
 	"hone/data/corpus"
+	"hone/data/task"
 	"hone/eval"
 	"hone/eval/generate"
 	"hone/eval/metric"
@@ -102,10 +103,10 @@ func (w *runner) evaluateModel(ctx context.Context, s *recipes.Stage, name strin
 	if err != nil {
 		return err
 	}
-	corpus := w.corpora[s.Corpus]
-	split := corpus.Validation
+	c := w.corpora[s.Corpus]
+	split := c.Validation
 	if s.Split == "test" {
-		split = corpus.Test
+		split = c.Test
 	}
 	if t := s.TaskOf(); t != nil {
 		of := *trained // which reads its own task
@@ -120,17 +121,32 @@ func (w *runner) evaluateModel(ctx context.Context, s *recipes.Stage, name strin
 	if err != nil {
 		return err
 	}
-	y := w.yardstick(corpus, split, s.EvalDocuments, evalConfig(w.r, trained, corpus, split, w.tok))
+	y := w.yardstick(c, split, s.EvalDocuments, evalConfig(w.r, trained, c, split, w.tok))
 	if y.Settings, err = generate.SettingsOf(m.Checkpoint); err != nil {
 		return err
 	}
 	if y.Decision, err = decisionOf(m); err != nil {
 		return err
 	}
+	if t := trained.TaskOf(); t != nil {
+		stage, err := w.r.Stage(name)
+		if err != nil {
+			return err
+		}
+		err = w.seen(stage, func(of *task.Task, train *corpus.Split, what string) error {
+			return overlap(ctx, t, split, of, train, what)
+		})
+		if err == nil {
+			err = truncated(ctx, t, split, y.Config)
+		}
+		if err != nil {
+			return recipes.Input(err)
+		}
+	}
 	var random *model.Network
 	if data.TaskOf(y.Config.Objective) != nil {
 		if len(y.Config.Labels) > 0 {
-			if y.Labels, err = corpus.MatchLabels(m.Config.Labels()); err != nil {
+			if y.Labels, err = c.MatchLabels(m.Config.Labels()); err != nil {
 				return recipes.Input(err)
 			}
 			y.Config.Labels = y.Labels

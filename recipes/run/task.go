@@ -48,6 +48,19 @@ func Evaluate(ctx context.Context, dir string, t *task.Task, limit int, o Option
 	if err != nil {
 		return nil, recipes.Input(fmt.Errorf("task %s: %w", t.Name, err))
 	}
+	switch {
+	case t.Limits.Overlap == 1:
+	case c.Train == nil || c.Train.Rows() == 0 || split == c.Train:
+		o.Say(fmt.Sprintf("task %s: max_overlap is not checked: %s has no split train beside split %s, and the texts that the model has learned from are not here", t.Name, t.Spec.From, t.Split))
+	default:
+		err = overlap(ctx, t, split, t, c.Train, "split train")
+	}
+	if err == nil {
+		err = truncated(ctx, t, split, y.Config)
+	}
+	if err != nil {
+		return nil, recipes.Input(err)
+	}
 	y.Limit = limit
 	if y.Decision, err = decisionOf(m.Model); err != nil {
 		return nil, err

@@ -164,35 +164,68 @@ func surveyTask(ctx context.Context, t *task.Task, c *corpus.Corpus, s *recipes.
 // limits refuses corpora of which more documents are cut, or have been seen in training, than the
 // task of a stage allows. read is how the stage reads its training split.
 func limits(ctx context.Context, t *task.Task, c *corpus.Corpus, read data.Config) error {
-	if t.Limits.Overlap < 1 && c.Train != nil {
-		for _, split := range []*corpus.Split{c.Validation, c.Test} {
-			if split == nil || split.Rows() == 0 {
-				continue
-			}
-			n, err := t.Shared(ctx, c.Train, split)
-			if err != nil {
-				return err
-			}
-			if share := float64(n) / float64(split.Rows()); share > t.Limits.Overlap {
-				return fmt.Errorf("%d of the %d texts of split %s are in split train too, %.1f %%: more than max_overlap = %g of task %s (hint: dedup = \"exact\" of the corpus leaves them out of training)",
-					n, split.Rows(), split.Name, 100*share, t.Limits.Overlap, t.Name)
-			}
-		}
-	}
-	if t.Limits.Truncated == 1 {
-		return nil
-	}
-	for _, split := range c.Splits() {
-		cfg := read
-		cfg.Records, cfg.Mixture, cfg.Unlabelled = split, nil, true
-		n, err := data.Count(ctx, cfg)
-		if err != nil {
+	for _, split := range []*corpus.Split{c.Validation, c.Test} {
+		if err := overlap(ctx, t, split, t, c.Train, "split train"); err != nil {
 			return err
 		}
-		if share := float64(n.Truncated) / float64(max(1, n.Documents)); share > t.Limits.Truncated {
-			return fmt.Errorf("%d of the %d documents of split %s are longer than a row of %d tokens, %.1f %%: more than max_truncated = %g of task %s (hint: a longer sequence_length)",
-				n.Truncated, n.Documents, split.Name, cfg.T, 100*share, t.Limits.Truncated, t.Name)
+	}
+	for _, split := range c.Splits() {
+		if err := truncated(ctx, t, split, read); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// overlap refuses a held-out split of which more texts have been seen in training than its task allows.
+// train, which the task of reads, is called what in the message.
+func overlap(ctx context.Context, t *task.Task, split *corpus.Split, of *task.Task, train *corpus.Split, what string) error {
+	if t.Limits.Overlap == 1 || train == nil || split == nil || split.Rows() == 0 {
+		return nil
+	}
+	n, err := t.Shared(ctx, of, train, split)
+	if err != nil {
+		return err
+	}
+	if share := float64(n) / float64(split.Rows()); share > t.Limits.Overlap {
+		return fmt.Errorf("%d of the %d texts of split %s are in %s too, %.1f %%: more than max_overlap = %g of task %s (hint: dedup = \"exact\" of the corpus leaves them out of training)",
+			n, split.Rows(), split.Name, what, 100*share, t.Limits.Overlap, t.Name)
+	}
+	return nil
+}
+
+// truncated refuses a split of which more documents are cut than its task allows, or have an answer that no
+// row has whole. read is how a split is read.
+func truncated(ctx context.Context, t *task.Task, split *corpus.Split, read data.Config) error {
+	if t.Limits.Truncated == 1 || !t.Kind.Labelled() {
+		return nil
+	}
+	read.Records, read.Mixture, read.Unlabelled = split, nil, true
+	n, err := data.Count(ctx, read)
+	if err != nil {
+		return err
+	}
+	if share := float64(n.Truncated+n.Unheld) / float64(max(1, n.Documents)); share > t.Limits.Truncated {
+		return fmt.Errorf("%d of the %d documents of split %s are longer than a row of %d tokens, or have an answer that no window has whole, %.1f %%: more than max_truncated = %g of task %s (hint: a longer sequence_length, if the model takes it)",
+			n.Truncated+n.Unheld, n.Documents, split.Name, read.T, 100*share, t.Limits.Truncated, t.Name)
+	}
+	return nil
+}
+
+// seen are the training splits that a model of the recipe has learned from, and the tasks by which it has
+// read them: those of its stage, and of the stages that this started from.
+func (w *runner) seen(s *recipes.Stage, each func(of *task.Task, train *corpus.Split, what string) error) error {
+	for s != nil {
+		of := data.TaskOf(s.Learns())
+		if of == nil {
+			of = task.WholeTexts
+		}
+		for _, name := range s.Sources() {
+			if err := each(of, w.corpora[name].Train, fmt.Sprintf("split train of corpus %s, which stage %s has learned from,", name, s.Name)); err != nil {
+				return err
+			}
+		}
+		s, _ = w.r.Stage(s.From) // nil: it started from a model of elsewhere, or from none
 	}
 	return nil
 }

@@ -299,5 +299,9 @@ func (w *runner) trainAt(ctx context.Context, s *recipes.Stage, from *checkpoint
 		w.log(fmt.Sprintf("stage %s: %.1f %% of the documents read were longer than a row of %d tokens, and were cut",
 			s.Name, 100*float64(n.Truncated)/float64(n.Documents), read.T))
 	}
+	if n := t.Read(); n.Unheld > 0 {
+		w.log(fmt.Sprintf("stage %s: %.1f %% of the questions read have an answer that no window of their context has whole, and were learned to have none (hint: a longer sequence_length, or a greater doc_stride of the task)",
+			s.Name, 100*float64(n.Unheld)/float64(n.Documents)))
+	}
 	return nil
 }
