@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"hone/checkpoint/file"
 	"hone/eval/report"
 	"hone/recipes"
 	"hone/recipes/run"
@@ -278,14 +280,19 @@ its directory. While the run goes on, these are the results so far.`,
 
 func newCompare(t *terminal) *cobra.Command {
 	var markdown, csv, latex bool
+	var html string
 	c := &cobra.Command{
 		Use:   "compare RUN…",
-		Short: "compare the results of runs in tables",
+		Short: "compare the results of runs in tables, or on a page",
 		Long: `Compares the results of runs in up to three tables. The first has every result beside its
 baselines. The second has mean and standard deviation of runs that differ in their seed
 alone. The third has each run against the first one, with the confidence interval of the
-difference where both runs have kept the results of the same documents.`,
-		Example: "  hone compare runs/quickstart\n  hone compare runs/* --markdown\n  hone compare runs/* --csv",
+difference where both runs have kept the results of the same documents.
+
+--html FILE writes a page too, which opens offline: the runs with their time, memory and
+parameters, these tables, the curves of training over one another, and the settings that
+differ.`,
+		Example: "  hone compare runs/quickstart\n  hone compare runs/* --markdown\n  hone compare runs/* --html compared.html\n  hone compare runs/* --csv",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			compared, err := run.Compare(args)
@@ -304,12 +311,23 @@ difference where both runs have kept the results of the same documents.`,
 					format = f.name
 				}
 			}
+			if html != "" {
+				var b bytes.Buffer
+				if err := compared.WriteHTML(&b); err != nil {
+					return err
+				}
+				if err := file.WriteBytes(html, b.Bytes()); err != nil {
+					return fmt.Errorf("compare: %w", err)
+				}
+				t.say("wrote " + html)
+			}
 			if t.json {
 				return t.printJSON(compared)
 			}
 			return compared.Write(t.out, format)
 		},
 	}
+	c.Flags().StringVar(&html, "html", "", "file to write the comparison to as a page")
 	c.Flags().BoolVar(&markdown, "markdown", false, "print the tables in Markdown")
 	c.Flags().BoolVar(&csv, "csv", false, "print CSV: a row for each result and baseline, with all digits")
 	c.Flags().BoolVar(&latex, "latex", false, "print the tables in LaTeX")

@@ -16,7 +16,11 @@ type Comparison struct {
 	Seeds []SeedRow       `json:"seeds"` // over runs that differ in their seed alone
 	Pairs []PairRow       `json:"pairs"` // the first run against each other one
 
-	several bool // several runs of one recipe: seed and learning rate are shown
+	Logs []*Metrics `json:"-"` // of the runs, for the page; nil: no curves are drawn
+
+	runs    []*Run
+	names   []string // of the runs, as Run in their rows
+	several bool     // several runs of one recipe: seed and learning rate are shown
 }
 
 // A ComparisonRow is one result of one run beside one baseline; Baseline is "" where it has
@@ -78,6 +82,7 @@ type PairRow struct {
 func Compare(runs []*Run, dirs []string) *Comparison {
 	c := &Comparison{Rows: []ComparisonRow{}, Seeds: []SeedRow{}, Pairs: []PairRow{}}
 	names := shortNames(dirs)
+	c.runs, c.names = runs, names
 	recipes := map[string]bool{}
 	for k, run := range runs {
 		c.several = c.several || recipes[run.Recipe]

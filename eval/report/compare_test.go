@@ -100,3 +100,44 @@ func TestCompareSeeds(t *testing.T) {
 		t.Errorf("pairs of other documents: %+v", got.Pairs)
 	}
 }
+
+// The page of a comparison has the runs, their figures, their curves over one another and the keys that differ; what
+// comes from outside is escaped, and nothing is loaded.
+func TestComparisonPage(t *testing.T) {
+	a, text, _ := madeUp()
+	b, _, _ := madeUp()
+	log, err := ReadMetrics(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Recipe = "other <b>"
+	a.RecipeText = "seed = 1\n[[stage]]\nname = \"pretrain\"\nsteps = 10\nsame = 3\nmine = 4\n"
+	b.RecipeText = "seed = 2\n[[stage]]\nname = \"pretrain\"\nsteps = 20\nsame = 3\n"
+	c := Compare([]*Run{a, b}, []string{"runs/first", "runs/second"})
+	c.Logs = []*Metrics{log, log}
+	var page strings.Builder
+	if err := c.WriteHTML(&page); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"first, training", "second, training", "first, validation", "other &lt;b&gt;", "Settings that differ",
+		`<th class="nw">stage.pretrain.steps</th><td><code>10</code></td><td><code>20</code></td>`, "A key that not all", "stage.pretrain.mine", "var curves = [[",
+	} {
+		if !strings.Contains(page.String(), want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	for _, none := range []string{"stage.pretrain.same", "<b>", "http://", "https://", " src="} {
+		if strings.Contains(page.String(), none) {
+			t.Errorf("the page has %q", none)
+		}
+	}
+	if n := strings.Count(page.String(), `<th class="nw">first</th>`); n != 1 {
+		t.Errorf("run first is listed %d times", n)
+	}
+	c.Logs = nil
+	page.Reset()
+	if err := c.WriteHTML(&page); err != nil || strings.Contains(page.String(), "<h2>Training</h2>") {
+		t.Errorf("without logs: %v", err)
+	}
+}

@@ -21,13 +21,18 @@ import (
 //go:embed page.html
 var pageText string
 
+//go:embed comparison.html
+var comparisonText string
+
 // page is parsed at its first use, since most commands write no report.
 var pageTemplate = sync.OnceValue(func() *template.Template {
-	return template.Must(template.New("page").Funcs(template.FuncMap{
+	t := template.Must(template.New("page").Funcs(template.FuncMap{
 		"count": count, "positive": positive, "bytes": bytesShort, "percent": percent, "duration": duration, "scored": Words,
 		"short":  func(v any) string { return short(asFloat(v)) },
 		"figure": func(v any) string { return minus(figure(asFloat(v))) },
 	}).Parse(pageText))
+	template.Must(t.New("comparison").Parse(comparisonText))
+	return t
 })
 
 func asFloat(v any) float64 {

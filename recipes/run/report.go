@@ -361,8 +361,9 @@ func noReport(dir string) error {
 // Compare compares the results of runs in their directories. An error is recipes.ErrInput.
 func Compare(dirs []string) (*report.Comparison, error) {
 	var runs []*report.Run
+	var logs []*report.Metrics
 	for _, dir := range dirs {
-		run, _, _, err := report.Read(dir)
+		run, log, _, err := report.Read(dir)
 		if errors.Is(err, fs.ErrNotExist) {
 			err = noReport(dir)
 		}
@@ -387,7 +388,9 @@ func Compare(dirs []string) (*report.Comparison, error) {
 				}
 			}
 		}
-		runs = append(runs, run)
+		runs, logs = append(runs, run), append(logs, log)
 	}
-	return report.Compare(runs, dirs), nil
+	c := report.Compare(runs, dirs)
+	c.Logs = logs
+	return c, nil
 }
