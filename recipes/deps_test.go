@@ -125,8 +125,9 @@ func TestImports(t *testing.T) {
 
 // kindsByName are the files outside data/task that name kinds of tasks, and why.
 var kindsByName = map[string]string{
-	"eval/scorer.go":   "the switch that chooses a scorer",
-	"recipes/stage.go": "the kind of a stage that names none",
+	"eval/scorer.go":            "the switch that chooses a scorer",
+	"recipes/stage.go":          "the kind of a stage that names none",
+	"recipes/bench/finetune.go": "the work that a peer is measured at",
 }
 
 // A task is a value that goes through the whole house: its kind is asked for what it is, never for its

@@ -81,7 +81,7 @@ type Kind struct {
 	// only a task says it.
 	Usual *Columns
 
-	Metrics   []string // of an evaluation; the first one decides which of several models is the best
+	Metrics   []string // of an evaluation; of a task that lists none the first one decides which of several models is the best
 	Baselines []string // that a model is compared with, by their names in reports
 
 	example func(t *Task, r *corpus.Record) (Example, error)
