@@ -13,6 +13,7 @@ import (
 // The last hidden states of models without a head are those of transformers (testdata/bases.py). Their
 // parameters have the names that transformers gives them, without a prefix, and load with one too.
 func TestBases(t *testing.T) {
+	againstReference(t)
 	text, err := os.ReadFile("testdata/bases.json")
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 // Losses, logits and gradients of heads that give a number, any number of labels, or the right one
 // of several choices, are those of transformers: see testdata/kinds.py.
 func TestKindsParity(t *testing.T) {
+	againstReference(t)
 	text, err := os.ReadFile("testdata/kinds.json")
 	if err != nil {
 		t.Fatal(err)

@@ -20,6 +20,7 @@ func (r *reference) part(k, of int) *reference {
 // training are those of transformers: memories of one batch and a half, and what each step
 // keeps is what its own weights made.
 func TestMemoryParity(t *testing.T) {
+	againstReference(t)
 	const steps, batch, length, m = 5, 2, 4, 6
 	r := readReference(t, "xlnet-memory")
 	if got := r.Config.Memory(LanguageModel); got != m || r.Config.Memory(Classifier) != 0 {

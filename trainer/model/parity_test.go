@@ -186,6 +186,7 @@ var references = []string{"gpt2-heads", "llama-heads", "qwen3-heads", "qwen2", "
 // Logits, loss and every gradient of tiny models of each family and head are those of
 // PyTorch's transformers, and so are the losses of five steps of AdamW.
 func TestParity(t *testing.T) {
+	againstReference(t)
 	for _, name := range references {
 		r := readReference(t, name)
 		for _, architecture := range r.Heads {
