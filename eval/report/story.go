@@ -295,7 +295,7 @@ type Use struct {
 // Uses lists commands that generate text with the models of the run in a directory, that
 // evaluate and export them, and a Python program for each model that transformers can load.
 func (r *Run) Uses(dir string, samples []Sample) []Use {
-	var write, evaluate, export Use
+	var write, predict, evaluate, export Use
 	var programs []Use
 	run := filepath.Base(dir)
 	if strings.Trim(run, "./") == "" { // the path has no name
@@ -310,7 +310,13 @@ func (r *Run) Uses(dir string, samples []Sample) []Use {
 				prompt = strings.TrimRight(sample.Prompt, " ")
 			}
 		}
-		if writesText(s.Architecture) {
+		answers := slices.ContainsFunc(r.Evaluations, func(e metric.Evaluation) bool {
+			return e.Stage == s.Name && strings.HasSuffix(e.Task, " answers")
+		})
+		switch {
+		case answers: // of a task, which says how a row becomes a prompt
+			predict.Lines = append(predict.Lines, "hone predict "+at+" rows.jsonl -o written.jsonl")
+		case writesText(s.Architecture):
 			line := "hone generate " + at
 			if prompt == "" && strings.HasSuffix(s.Architecture, "ForConditionalGeneration") {
 				prompt = "A text <extra_id_0> a gap" // T5 fills the gap
@@ -331,8 +337,9 @@ func (r *Run) Uses(dir string, samples []Sample) []Use {
 			programs = append(programs, Use{What: "Open " + exported + " with transformers, in Python", Lines: lines, Program: true})
 		}
 	}
+	predict.What = "Write a text for each row of a file"
 	write.What, evaluate.What, export.What = "Continue a text", "Evaluate it on held-out texts", "Export it for transformers and other tools"
-	list := slices.DeleteFunc([]Use{write, evaluate, export}, func(u Use) bool { return len(u.Lines) == 0 })
+	list := slices.DeleteFunc([]Use{write, predict, evaluate, export}, func(u Use) bool { return len(u.Lines) == 0 })
 	return append(list, programs...)
 }
 
