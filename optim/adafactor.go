@@ -66,6 +66,6 @@ func (o *adafactor) emit(b *exec.Builder, l *exec.Layout, in inputs) {
 		}
 		b.Emit(exec.OpAdafactorDirection, append([]exec.ID{g, in.scalars, in.norm2}, mean...), append(mean[:2:2], u),
 			exec.Attrs{Eps: o.cfg.Eps}, p.Name)
-		trust(b, exec.OpAdafactorUpdate, w, u, in, exec.Attrs{WeightDecay: decayOf(p, o.cfg.WeightDecay)}, p.Name)
+		trust(b, exec.OpAdafactorUpdate, w, u, in, exec.Attrs{WeightDecay: decayOf(p, o.cfg.WeightDecay), Rate: o.cfg.rate(p)}, p.Name)
 	}
 }

@@ -17,7 +17,7 @@ func trainable(p *exec.ParamInfo) bool { return p.Trainable }
 
 func (o *adamW) bytes(l *exec.Layout) int {
 	n := l.GradBytes()
-	for _, r := range spans(l, o.own, o.cfg.WeightDecay) {
+	for _, r := range spans(l, o.own, &o.cfg) {
 		n += r.bytes(l)
 	}
 	return n
@@ -26,7 +26,7 @@ func (o *adamW) bytes(l *exec.Layout) int {
 func (o *adamW) state(l *exec.Layout) []Tensor {
 	var first, second []Tensor
 	at := l.GradBytes() // of v
-	for _, r := range spans(l, o.own, o.cfg.WeightDecay) {
+	for _, r := range spans(l, o.own, &o.cfg) {
 		for _, p := range r.params {
 			first = append(first, Tensor{Name: "exp_avg." + p.Name, DType: l.DType, Shape: p.Shape, Offset: p.Offset})
 			second = append(second, Tensor{Name: "exp_avg_sq." + p.Name, DType: l.DType, Shape: p.Shape, Offset: at + p.Offset - r.offset})
@@ -38,11 +38,11 @@ func (o *adamW) state(l *exec.Layout) []Tensor {
 
 func (o *adamW) emit(b *exec.Builder, l *exec.Layout, in inputs) {
 	second := l.GradBytes()
-	for i, r := range spans(l, o.own, o.cfg.WeightDecay) {
+	for i, r := range spans(l, o.own, &o.cfg) {
 		p, g := r.at(b, l, "param", i, exec.Param, r.offset), r.at(b, l, "grad", i, exec.Grad, r.offset)
 		m, v := r.at(b, l, "exp_avg", i, exec.State, r.offset), r.at(b, l, "exp_avg_sq", i, exec.State, second)
 		b.Emit(exec.OpAdamW, []exec.ID{p, g, m, v, in.scalars, in.norm2}, []exec.ID{p, m, v}, exec.Attrs{
-			Beta1: o.cfg.Beta1, Beta2: o.cfg.Beta2, Eps: o.cfg.Eps, WeightDecay: r.decay,
+			Beta1: o.cfg.Beta1, Beta2: o.cfg.Beta2, Eps: o.cfg.Eps, WeightDecay: r.decay, Rate: r.rate,
 		}, r.note())
 		second += r.bytes(l)
 	}

@@ -18,7 +18,7 @@ func (o *Optimizer) average(b *exec.Builder, l *exec.Layout, in inputs) {
 		return
 	}
 	base := o.rule.bytes(l)
-	for i, r := range spans(l, trainable, 0) {
+	for i, r := range spans(l, trainable, new(Config)) {
 		a, p := r.at(b, l, "average", i, exec.State, base+r.offset), r.at(b, l, "param", i, exec.Param, r.offset)
 		b.Emit(exec.OpEMA, []exec.ID{a, p, in.scalars, in.norm2}, []exec.ID{a}, exec.Attrs{Beta1: o.cfg.EMADecay}, r.note())
 	}

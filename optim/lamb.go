@@ -68,7 +68,7 @@ func (o *lamb) emit(b *exec.Builder, l *exec.Layout, in inputs) {
 		b.Emit(exec.OpLAMBDirection, []exec.ID{w, g, m, v, in.scalars, in.norm2}, []exec.ID{m, v, u}, exec.Attrs{
 			Beta1: o.cfg.Beta1, Beta2: o.cfg.Beta2, Eps: o.cfg.Eps, WeightDecay: o.cfg.WeightDecay,
 		}, p.Name)
-		trust(b, exec.OpLAMBUpdate, w, u, in, exec.Attrs{}, p.Name)
+		trust(b, exec.OpLAMBUpdate, w, u, in, exec.Attrs{Rate: o.cfg.rate(p)}, p.Name)
 		second += alignUp(p.Elems * l.DType.Size())
 	}
 }

@@ -10,14 +10,14 @@ type momentum struct {
 	op    exec.Op
 	name  string // of the state
 	attrs exec.Attrs
-	decay float64
+	cfg   Config
 }
 
 func newMomentum(cfg Config) *momentum {
 	if cfg.Name == "sgd" {
-		return &momentum{exec.OpSGD, "momentum_buffer", exec.Attrs{Beta1: cfg.Momentum}, cfg.WeightDecay}
+		return &momentum{exec.OpSGD, "momentum_buffer", exec.Attrs{Beta1: cfg.Momentum}, cfg}
 	}
-	return &momentum{exec.OpLion, "exp_avg", exec.Attrs{Beta1: cfg.Beta1, Beta2: cfg.Beta2}, cfg.WeightDecay}
+	return &momentum{exec.OpLion, "exp_avg", exec.Attrs{Beta1: cfg.Beta1, Beta2: cfg.Beta2}, cfg}
 }
 
 func (o *momentum) bytes(l *exec.Layout) int { return l.GradBytes() }
@@ -33,11 +33,11 @@ func (o *momentum) state(l *exec.Layout) []Tensor {
 }
 
 func (o *momentum) emit(b *exec.Builder, l *exec.Layout, in inputs) {
-	for i, r := range spans(l, trainable, o.decay) {
+	for i, r := range spans(l, trainable, &o.cfg) {
 		p, g := r.at(b, l, "param", i, exec.Param, r.offset), r.at(b, l, "grad", i, exec.Grad, r.offset)
 		m := r.at(b, l, o.name, i, exec.State, r.offset)
 		a := o.attrs
-		a.WeightDecay = r.decay
+		a.WeightDecay, a.Rate = r.decay, r.rate
 		b.Emit(o.op, []exec.ID{p, g, m, in.scalars, in.norm2}, []exec.ID{p, m}, a, r.note())
 	}
 }

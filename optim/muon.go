@@ -77,7 +77,7 @@ func (o *muon) matrix(b *exec.Builder, l *exec.Layout, p *exec.ParamInfo, in inp
 	for k, u := range maps {
 		maps[k] = orthogonal(b, l.DType, u, rows, cols, p.Name)
 	}
-	a := exec.Attrs{Scale: muonRMS * math.Sqrt(float64(max(rows, cols))), WeightDecay: decayOf(p, o.cfg.WeightDecay)}
+	a := exec.Attrs{Scale: muonRMS * math.Sqrt(float64(max(rows, cols))), WeightDecay: decayOf(p, o.cfg.WeightDecay), Rate: o.cfg.rate(p)}
 	b.Emit(exec.OpMuonUpdate, append([]exec.ID{w, in.scalars, in.norm2}, maps...), []exec.ID{w}, a, p.Name)
 }
 

@@ -24,7 +24,10 @@ type Config struct {
 	Eps          float64 // > 0; Adafactor's eps1; SGD and Lion have none
 	WeightDecay  float64 // ≥ 0; only for parameters with Decay
 	MaxGradNorm  float64 // 2-norm that the whole gradient is clipped to; 0: no clipping
-	EMADecay     float64 // in [0, 1): decay of an exponential moving average of the weights; 0: no average
+	// LayerDecay is the factor of the learning rate from a layer to the one below it, as ELECTRA's layer-wise decay (Clark et
+	// al. 2020): LayerDecay^ParamInfo.Above; 0: 1.
+	LayerDecay float64
+	EMADecay   float64 // in [0, 1): decay of an exponential moving average of the weights; 0: no average
 }
 
 // Names of the optimisers:
@@ -138,6 +141,7 @@ func (c *Config) validate() error {
 		check(float32(c.Eps) > 0 && !math.IsInf(c.Eps, 1), "epsilon %g: want a number > 0 in float32", c.Eps)
 	}
 	check(nonNegative(c.WeightDecay), "weight decay %g: want a number ≥ 0", c.WeightDecay)
+	check(c.LayerDecay >= 0 && c.LayerDecay <= 1, "layer decay %g: want 0 < decay ≤ 1 (0: 1)", c.LayerDecay)
 	check(nonNegative(c.MaxGradNorm), "maximum gradient norm %g: want a number ≥ 0 (0: no clipping)", c.MaxGradNorm)
 	return errors.Join(faults...)
 }
@@ -146,6 +150,14 @@ func (c *Config) validate() error {
 // counted from 1 (for the bias corrections), and the norm that the gradient is clipped to.
 func (c *Config) Scalars(lr float64, update int) [3]float64 {
 	return [3]float64{lr, float64(update), c.MaxGradNorm}
+}
+
+// rate is the factor of a parameter's learning rate; 0: 1.
+func (c *Config) rate(p *exec.ParamInfo) float64 {
+	if c.LayerDecay == 0 || c.LayerDecay == 1 {
+		return 0
+	}
+	return math.Pow(c.LayerDecay, float64(p.Above))
 }
 
 // unknown is the error for a name that is not among the known ones. Recipes check names

@@ -6,17 +6,17 @@ import (
 	"hone/trainer/exec"
 )
 
-// A span is a run of adjacent parameters with one weight decay. It includes the padding
+// A span is a run of adjacent parameters with one weight decay and one factor of the learning rate. It includes the padding
 // between them: padding is zero in every arena, and an update of a span leaves an element
 // at zero where weight, gradient and state are zero.
 type span struct {
 	params        []exec.ParamInfo
 	offset, elems int // of the param and grad arenas
-	decay         float64
+	decay, rate   float64
 }
 
 // spans lists the spans of the parameters that own selects.
-func spans(l *exec.Layout, own func(p *exec.ParamInfo) bool, weightDecay float64) []span {
+func spans(l *exec.Layout, own func(p *exec.ParamInfo) bool, cfg *Config) []span {
 	var list []span
 	size := l.DType.Size()
 	open := false // the parameter before belongs to the last span
@@ -30,9 +30,9 @@ func spans(l *exec.Layout, own func(p *exec.ParamInfo) bool, weightDecay float64
 			open = false
 			continue
 		}
-		decay := decayOf(p, weightDecay)
-		if !open || list[len(list)-1].decay != decay {
-			list = append(list, span{offset: p.Offset, decay: decay})
+		decay, rate := decayOf(p, cfg.WeightDecay), cfg.rate(p)
+		if !open || list[len(list)-1].decay != decay || list[len(list)-1].rate != rate {
+			list = append(list, span{offset: p.Offset, decay: decay, rate: rate})
 			open = true
 		}
 		s := &list[len(list)-1]

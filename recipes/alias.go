@@ -17,7 +17,7 @@ var renamed = map[string]string{
 	"lr": "learning_rate", "scheduler": "lr_scheduler_type", "lr_scheduler": "lr_scheduler_type", "optimizer": "optim", "wd": "weight_decay",
 	"beta1": "adam_beta1", "beta2": "adam_beta2", "epsilon": "adam_epsilon", "eps": "adam_epsilon", "grad_clip": "max_grad_norm", "gradient_clip_val": "max_grad_norm", "clip_grad_norm": "max_grad_norm",
 	"max_seq_length": "sequence_length", "max_length": "sequence_length", "seq_len": "sequence_length", "block_size": "sequence_length", "context_length": "sequence_length",
-	"train_batch_size": "batch_size", "global_batch_size": "batch_size", "init_from": "from", "model_name_or_path": "from", "dataset": "corpus", "label_smoothing": "label_smoothing_factor", "class_weight": "class_weights", "patience": "early_stopping_patience", "early_stopping": "early_stopping_patience", "pos_weight": "class_weights",
+	"train_batch_size": "batch_size", "global_batch_size": "batch_size", "init_from": "from", "model_name_or_path": "from", "dataset": "corpus", "label_smoothing": "label_smoothing_factor", "class_weight": "class_weights", "layer_decay": "layerwise_lr_decay", "llrd": "layerwise_lr_decay", "patience": "early_stopping_patience", "early_stopping": "early_stopping_patience", "pos_weight": "class_weights",
 }
 
 // elsewhere says of keys that hone has no key for what it does.

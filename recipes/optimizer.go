@@ -3,10 +3,10 @@ package recipes
 import "hone/optim"
 
 // NewOptimizer is the optimiser of a stage that trains, at one of its learning rates.
-func NewOptimizer(s *Training, rate float64) (*optim.Optimizer, error) {
+func NewOptimizer(s *Stage, rate float64) (*optim.Optimizer, error) {
 	return optim.New(optim.Config{
 		Name: s.Optim, LR: rate, Beta1: s.AdamBeta1, Beta2: s.AdamBeta2, Eps: s.AdamEpsilon,
-		Momentum: s.Momentum, WeightDecay: s.WeightDecay, MaxGradNorm: s.MaxGradNorm, EMADecay: s.EMADecay,
+		Momentum: s.Momentum, WeightDecay: s.WeightDecay, MaxGradNorm: s.MaxGradNorm, EMADecay: s.EMADecay, LayerDecay: s.LayerwiseLRDecay,
 	})
 }
 

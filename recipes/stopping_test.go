@@ -54,6 +54,8 @@ func TestControlKeys(t *testing.T) {
 		{"class_weights = \"equal\"", "want \"balanced\", or a table of weights by label, such as {spam = 5, ham = 1}, not the string \"equal\""},
 		{"class_weights = {}", "want \"balanced\""},
 		{"class_weights = {net = 0}", "the weight of \"net\" is the integer 0: want a number above 0"},
+		{"layerwise_lr_decay = 0.8", ""},
+		{"layerwise_lr_decay = 1.5", "1.5 is not above 0 and at most 1"},
 		{"label_smoothing_factor = 0.1", ""},
 		{"label_smoothing_factor = 1", "1 is not 0 or more and below 1"},
 		{"label_smoothing_factor = 0.1\nclass_weights = \"balanced\"", "labels with class_weights are not smoothed"},

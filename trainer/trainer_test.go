@@ -114,7 +114,8 @@ type setup struct {
 	stopping  Stopping
 	weights   []float32 // of classes
 	smoothing float64
-	lower     bool // scores
+	decay     float64 // of the learning rate, from layer to layer
+	lower     bool    // scores
 	say       func(string)
 }
 
@@ -160,7 +161,7 @@ func (s setup) start(t testing.TB) (*Trainer, error) {
 	}
 	t.Cleanup(func() { dev.Close() })
 	opt, err := optim.New(optim.Config{
-		Name: "adamw", LR: 1e-3, Beta1: 0.9, Beta2: 0.95, Eps: s.eps, WeightDecay: 0.1, MaxGradNorm: 1, EMADecay: s.ema,
+		Name: "adamw", LR: 1e-3, Beta1: 0.9, Beta2: 0.95, Eps: s.eps, WeightDecay: 0.1, MaxGradNorm: 1, EMADecay: s.ema, LayerDecay: s.decay,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -289,19 +290,21 @@ func TestResume(t *testing.T) {
 	})
 }
 
-// Weights of classes and smoothed targets change a training, and a resume does not.
+// Weights of classes, smoothed targets and a decay of the learning rate from layer to layer change a training, and a
+// resume does not.
 func TestResumeWeighted(t *testing.T) {
 	plain := map[data.Objective][]byte{}
 	for _, c := range []struct {
 		o         data.Objective
 		weights   []float32
 		smoothing float64
+		decay     float64
 	}{
-		{data.Labelled(task.Classification), nil, 0}, {data.Labelled(task.Classification), []float32{1, 5, 0.2}, 0}, {data.Labelled(task.Classification), nil, 0.1},
-		{ofWords, nil, 0}, {ofWords, []float32{1, 5, 0.2}, 0}, {ofWords, nil, 0.1},
-		{data.Causal, nil, 0}, {data.Causal, nil, 0.1},
+		{data.Labelled(task.Classification), nil, 0, 0}, {data.Labelled(task.Classification), []float32{1, 5, 0.2}, 0, 0}, {data.Labelled(task.Classification), nil, 0.1, 0},
+		{ofWords, nil, 0, 0}, {ofWords, []float32{1, 5, 0.2}, 0, 0}, {ofWords, nil, 0.1, 0},
+		{data.Causal, nil, 0, 0}, {data.Causal, nil, 0.1, 0}, {data.Labelled(task.Classification), nil, 0, 0.8},
 	} {
-		s := setup{objective: c.o, weights: c.weights, smoothing: c.smoothing, dropout: 0.1, batch: 4, length: 16, dir: t.TempDir(), steps: 10}
+		s := setup{objective: c.o, weights: c.weights, smoothing: c.smoothing, decay: c.decay, dropout: 0.1, batch: 4, length: 16, dir: t.TempDir(), steps: 10}
 		mustRun(t, s)
 		want := saved(t, s.dir, 10)
 		s.dir, s.steps = t.TempDir(), 5
@@ -309,12 +312,12 @@ func TestResumeWeighted(t *testing.T) {
 		s.steps = 10
 		mustRun(t, s)
 		if !bytes.Equal(saved(t, s.dir, 10), want) {
-			t.Errorf("%v, weights %v, smoothing %g: five steps, a resume and five more are not ten steps", c.o, c.weights, c.smoothing)
+			t.Errorf("%+v: five steps, a resume and five more are not ten steps", c)
 		}
-		if c.weights == nil && c.smoothing == 0 {
+		if c.weights == nil && c.smoothing == 0 && c.decay == 0 {
 			plain[c.o] = want
 		} else if bytes.Equal(plain[c.o], want) {
-			t.Errorf("%v, weights %v, smoothing %g: nothing is changed", c.o, c.weights, c.smoothing)
+			t.Errorf("%+v: nothing is changed", c)
 		}
 	}
 }

@@ -211,7 +211,7 @@ func train(ctx context.Context, dev *cpu.Device, c Config, bf16 bool, each func(
 		return err
 	}
 	stage := endless(3e-4)
-	opt, err := recipes.NewOptimizer(&stage, 3e-4)
+	opt, err := recipes.NewOptimizer(&recipes.Stage{Training: stage}, 3e-4)
 	if err != nil {
 		return err
 	}

@@ -153,7 +153,7 @@ func RunFinetune(ctx context.Context, o FinetuneOptions) (_ *Result, err error) 
 	}
 	stage := endless(tuningRate)
 	stage.Precision = o.Precision
-	opt, err := recipes.NewOptimizer(&stage, tuningRate)
+	opt, err := recipes.NewOptimizer(&recipes.Stage{Training: stage}, tuningRate)
 	if err != nil {
 		return nil, err
 	}

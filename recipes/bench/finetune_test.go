@@ -67,7 +67,7 @@ func TestFinetune(t *testing.T) {
 	}
 	c.SetLabels(docs.labels)
 	stage := endless(tuningRate)
-	opt, err := recipes.NewOptimizer(&stage, tuningRate)
+	opt, err := recipes.NewOptimizer(&recipes.Stage{Training: stage}, tuningRate)
 	if err != nil {
 		t.Fatal(err)
 	}

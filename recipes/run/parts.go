@@ -75,7 +75,7 @@ func newStageParts(r *recipes.Recipe, s *recipes.Stage, labels []string) (p stag
 	if p.layout, err = model.NewLayout(p.config, exec.F32, o); err != nil {
 		return p, err
 	}
-	if p.opt, err = recipes.NewOptimizer(&s.Training, s.LearningRate[0]); err != nil {
+	if p.opt, err = recipes.NewOptimizer(s, s.LearningRate[0]); err != nil {
 		return p, err
 	}
 	if err := enough(p.kept(s)); err != nil { // before programs are made, which takes time

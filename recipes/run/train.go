@@ -173,7 +173,7 @@ func (w *runner) trainAt(ctx context.Context, s *recipes.Stage, from *checkpoint
 		w.log(windowsNote(s))
 	}
 	config := w.config(s)
-	opt, err := recipes.NewOptimizer(&s.Training, rate)
+	opt, err := recipes.NewOptimizer(s, rate)
 	if err != nil {
 		return err
 	}

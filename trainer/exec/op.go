@@ -320,6 +320,7 @@ type Attrs struct {
 	Transposed                bool    // weight is (in, out)
 	First                     int     // column of a range
 	Beta1, Beta2, WeightDecay float64
+	Rate                      float64    // of updates: factor of the learning rate; 0: 1
 	Coefficients              [3]float64 // of a polynomial, the constant first
 	Frequencies               []float64  // of rotations, radians a position
 	Inverse                   bool       // turn back

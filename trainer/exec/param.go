@@ -19,6 +19,9 @@ type ParamInfo struct {
 	// in GPT-2's c_attn. Muon updates each by itself. It is 0 for parameters that are no weights of hidden layers:
 	// embeddings, output layers, vectors.
 	Maps int
+	// Above is how many steps above the parameter the head of the model is: 0 in a head, 1 behind the last layer, 2 in the
+	// last layer, and one more in each layer below. What lies before the first layer, embeddings above all, is below it.
+	Above int
 }
 
 // Bytes is the size of the tensor in its arena.

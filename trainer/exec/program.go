@@ -210,6 +210,8 @@ func (a *Attrs) suffix(op Op) string {
 			s += fmt.Sprintf(" p=%g #%d", a.P, a.Salt)
 		}
 		return "[" + s + "]"
+	case a.Rate != 0:
+		return fmt.Sprintf("[rate=%g]", a.Rate)
 	case a.Smoothing > 0 && a.ZLoss > 0:
 		return fmt.Sprintf("[z=%g smoothing=%g]", a.ZLoss, a.Smoothing)
 	case a.Smoothing > 0:

@@ -28,6 +28,8 @@ type Builder struct {
 	scope  string
 	layer  int // 0: none
 	frozen func(name string) bool
+	headed func(name string) bool
+	layers int // as far as they have been seen
 	stored func(name string) exec.DType
 
 	serial  uint32 // of the last op; see op.Hashcode
@@ -73,6 +75,8 @@ type param struct {
 	info exec.ParamInfo // with the shape as stored
 	init Init
 	node *Node
+	// depth is 0 before the first layer, that of a layer counted from 1, or one more behind it; -1: in a head.
+	depth int
 }
 
 // New starts a graph whose floats are all of type dt (float32 or float64).
@@ -87,6 +91,9 @@ func New(name string, dt exec.DType) *Builder {
 	}
 	return b
 }
+
+// Head says which parameters are those of a head, not of the body. Call it before Param.
+func (b *Builder) Head(headed func(name string) bool) { b.headed = headed }
 
 // Freeze says which parameters get no gradient. Call it before Param.
 func (b *Builder) Freeze(frozen func(name string) bool) {
@@ -123,7 +130,10 @@ func (b *Builder) Pack() { b.packed = true }
 func (b *Builder) Scope(name string) { b.scope, b.layer = name, 0 }
 
 // Layer says that the operations that follow belong to layer n, counted from 0, and names them: "h.3.attn".
-func (b *Builder) Layer(n int, name string) { b.scope, b.layer = name, n+1 }
+func (b *Builder) Layer(n int, name string) {
+	b.scope, b.layer = name, n+1
+	b.layers = max(b.layers, n+1)
+}
 
 // Param declares a parameter, trainable unless frozen. Weight decay applies to those
 // of rank 2 and more.
@@ -146,7 +156,14 @@ func (b *Builder) Param(name string, init Init, shape ...int) *Node {
 		return b.fail("parameter %s: rows of %d are not whole blocks of %v, %d each", name, last, info.DType, info.DType.Block())
 	}
 	n.diff = trainable
-	b.params = append(b.params, param{info, init, n})
+	depth := b.layer
+	switch {
+	case b.headed != nil && b.headed(name):
+		depth = -1
+	case b.layer == 0 && b.layers > 0:
+		depth = b.layers + 1
+	}
+	b.params = append(b.params, param{info, init, n, depth})
 	return n
 }
 
@@ -242,6 +259,9 @@ func (b *Builder) Params() []exec.ParamInfo {
 	for i, p := range b.params {
 		infos[i] = p.info
 		infos[i].Form = b.form(p)
+		if p.depth >= 0 {
+			infos[i].Above = b.layers + 2 - p.depth
+		}
 		for readers := b.g.To(p.node.n.ID()); readers.Next(); {
 			if o, ok := readers.Node().(*gorgonia.Node).Op().(*op); ok && o.code == exec.OpConcat {
 				infos[i].Joint = int(readers.Node().ID()) + 1

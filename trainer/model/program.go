@@ -150,6 +150,7 @@ func build(c Config, dt exec.DType, o Options, k Kind, batch, t, s int) (*builde
 		}
 	}
 	b := &builder{Builder: graph.New(name, dt), adapter: o.Adapter}
+	b.Head(c.InHead)
 	b.Freeze(o.frozen)
 	if o.Stored != nil {
 		b.Store(o.Stored)

@@ -69,7 +69,7 @@ func adafactor[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg)
 	}
 	j := &js.adafactor
 	*j = adafactorJob[T]{g: view[T](args[0]), row: view[T](args[3]), col: view[T](args[4]), u: view[T](args[7])}
-	s, ok := stepOf(args[1], args[2])
+	s, ok := stepOf(in, args[1], args[2])
 	n := len(j.g)
 	j.rows, j.cols = n, 1
 	if j.col != nil {

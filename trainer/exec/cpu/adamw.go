@@ -50,7 +50,7 @@ func adamW[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) err
 	}
 	j := &js.adamW
 	*j = adamWJob[T]{k: d.kern, p: view[T](args[0]), g: view[T](args[1]), m: view[T](args[2]), v: view[T](args[3])}
-	s, ok := stepOf(args[4], args[5])
+	s, ok := stepOf(in, args[4], args[5])
 	n := len(j.p)
 	if !ok || len(j.g) != n || len(j.m) != n || len(j.v) != n {
 		return mismatch(in, args)
@@ -83,7 +83,7 @@ func lambDirection[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.
 	}
 	j := &js.adamW
 	*j = adamWJob[T]{k: d.kern, from: view[T](args[0]), g: view[T](args[1]), m: view[T](args[2]), v: view[T](args[3]), p: view[T](args[8])}
-	s, ok := stepOf(args[4], args[5])
+	s, ok := stepOf(in, args[4], args[5])
 	n := len(j.p)
 	if !ok || len(j.from) != n || len(j.g) != n || len(j.m) != n || len(j.v) != n {
 		return mismatch(in, args)

@@ -33,7 +33,7 @@ func trustUpdate[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Ar
 	}
 	j := &js.blend
 	*j = blendJob[T]{a: view[T](args[0]), b: view[T](args[1]), dst: view[T](args[6])}
-	s, ok := stepOf(args[2], args[3])
+	s, ok := stepOf(in, args[2], args[3])
 	psum, usum := view[float64](args[4]), view[float64](args[5])
 	n := len(j.dst)
 	if !ok || len(j.a) != n || len(j.b) != n || len(psum) != 1 || len(usum) != 1 || args[4].DType != exec.F64 || args[5].DType != exec.F64 {
@@ -65,7 +65,7 @@ func ema[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) error
 	}
 	j := &js.blend
 	*j = blendJob[T]{a: view[T](args[0]), b: view[T](args[1]), dst: view[T](args[4])}
-	s, ok := stepOf(args[2], args[3])
+	s, ok := stepOf(in, args[2], args[3])
 	if !ok || len(j.a) != len(j.dst) || len(j.b) != len(j.dst) {
 		return mismatch(in, args)
 	}

@@ -52,7 +52,7 @@ func momentum[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg) 
 	}
 	j := &js.momentum
 	*j = momentumJob[T]{op: in.Op, p: view[T](args[0]), g: view[T](args[1]), m: view[T](args[2])}
-	s, ok := stepOf(args[3], args[4])
+	s, ok := stepOf(in, args[3], args[4])
 	n := len(j.p)
 	if !ok || len(j.g) != n || len(j.m) != n {
 		return mismatch(in, args)

@@ -126,7 +126,7 @@ func muonMomentum[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.A
 		return err
 	}
 	j.op, j.x, j.y, j.dst = in.Op, view[T](args[0]), view[T](args[1]), view[T](args[4])
-	s, ok := stepOf(args[2], args[3])
+	s, ok := stepOf(in, args[2], args[3])
 	n := j.rows * j.cols
 	if !ok || len(j.x) != n || len(j.y) != n || len(j.dst) != n || !j.split(args[5:]) {
 		return mismatch(in, args)
@@ -156,7 +156,7 @@ func muonUpdate[T float](d *Device, js *jobs[T], in *exec.Instr, args []exec.Arg
 	}
 	last := len(args) - 1
 	j.op, j.x, j.dst = in.Op, view[T](args[0]), view[T](args[last])
-	s, ok := stepOf(args[1], args[2])
+	s, ok := stepOf(in, args[1], args[2])
 	n := j.rows * j.cols
 	if !ok || len(j.x) != n || len(j.dst) != n || !j.split(args[3:last]) {
 		return mismatch(in, args)
