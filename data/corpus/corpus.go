@@ -85,9 +85,10 @@ type Split struct {
 	rows      int64
 	only      []int64 // the records that there are, by their numbers in the files; nil: all
 	labelled  int64
-	textBytes int64  // counted by a conversion; 0: not counted
-	origin    string // of files in the cache: what they were converted from
-	sources   int    // files that its documents were read from, before any conversion into the cache
+	textBytes int64                // counted by a conversion; 0: not counted
+	origin    string               // of files in the cache: what they were converted from
+	place     func(i int64) string // says where row i of the files was before its conversion, "": not known; nil: it cannot be known
+	sources   int                  // files that its documents were read from, before any conversion into the cache
 }
 
 // note adds the hash of the next file to that of the split.
@@ -135,6 +136,11 @@ func (s *Split) Where(i int64) string {
 	inside := i >= 0 && i < s.rows
 	if inside {
 		i = s.inFiles(i)
+	}
+	if s.place != nil && inside {
+		if where := s.place(i); where != "" {
+			return where
+		}
 	}
 	if s.origin != "" || !inside {
 		return fmt.Sprintf("%s: record %d of split %s", s.origin, i, s.Name)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -35,7 +36,8 @@ func TestFewOfEach(t *testing.T) {
 		}
 		for i := range c.Train.Rows() {
 			r, err := c.Train.Record(i)
-			if err != nil || !strings.HasSuffix(c.Train.Where(i), "record "+r.Text+" of split train") {
+			n, _ := strconv.Atoi(r.Text)
+			if err != nil || !strings.HasSuffix(c.Train.Where(i), fmt.Sprintf("train.jsonl: line %d", n+1)) {
 				t.Fatalf("record %d: %q, %v, at %s", i, r.Text, err, c.Train.Where(i))
 			}
 			texts = append(texts, r.Label+r.Text)

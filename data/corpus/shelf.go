@@ -120,15 +120,52 @@ func openShelved(ctx context.Context, spec Spec, files []sided, cacheDir string,
 			continue
 		}
 		s.origin = spec.From
+		var of []string
 		for _, f := range files {
-			if int(f.side) == side && from[side] == 1 {
-				s.origin = f.path
+			if int(f.side) == side {
+				of = append(of, f.path)
 			}
+		}
+		if len(of) == 1 {
+			s.origin = of[0]
+		}
+		if m.whole() && !spec.HoldEnds {
+			s.place = placeIn(of, spec.Read)
 		}
 	}
 	p.Documents, p.Cleaning = c.Provenance.Documents, c.Provenance.Cleaning
 	c.Provenance, c.Dir = p, ""
 	return c, nil
+}
+
+// whole reports whether no record was left out.
+func (m *Manifest) whole() bool {
+	left := int64(0)
+	for _, n := range m.Drops {
+		left += n
+	}
+	return left == 0 && m.Skipped == nil
+}
+
+// placeIn says where a row of files is that follow one another.
+func placeIn(files []string, read source.Options) func(i int64) string {
+	return func(i int64) string {
+		for _, path := range files {
+			t, err := source.Describe(context.Background(), path, read)
+			if err != nil {
+				return ""
+			}
+			where, rows, err := t.Place(context.Background(), i)
+			if err != nil {
+				return ""
+			}
+			if where != "" {
+				return path + ": " + where
+			}
+			i -= rows
+		}
+		return ""
+	}
 }
 
 // hasFields fails if a file lacks a column of spec.Fields or Group: what is converted leaves it out.

@@ -110,3 +110,20 @@ func TestGroup(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// What is wrong with a row is said at its line of the file, whichever file of the split it is in.
+func TestWhereLines(t *testing.T) {
+	dir := t.TempDir()
+	writeText(t, filepath.Join(dir, "a_train.csv"), "text,label\n\"of two\nlines\",x\n\nplain,y\n")
+	writeText(t, filepath.Join(dir, "b_train.csv"), "text,label\none,x\ntwo,y\n")
+	c, err := Prepare(t.Context(), Spec{From: dir}, filepath.Join(t.TempDir(), "cache"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for i, want := range []string{"a_train.csv: line 2", "a_train.csv: line 5", "b_train.csv: line 2", "b_train.csv: line 3"} {
+		if got := c.Train.Where(int64(i)); got != filepath.Join(dir, want) {
+			t.Errorf("record %d: %s, want %s", i, got, want)
+		}
+	}
+}

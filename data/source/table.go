@@ -308,6 +308,29 @@ func (s *Scanner) spool() error {
 	return err
 }
 
+// Place says for messages where row i is: at its line, where rows are on lines, or by its number from 1. If
+// the table has no so many, where is "" and rows the number of its rows. It reads up to there.
+func (t *Table) Place(ctx context.Context, i int64) (where string, rows int64, err error) {
+	s, err := t.ScanRows(ctx, nil, nil)
+	if err != nil {
+		return "", 0, err
+	}
+	defer s.Close()
+	for {
+		b, err := s.Next()
+		if err == io.EOF {
+			return "", rows, nil
+		}
+		if err != nil {
+			return "", rows, err
+		}
+		if i < rows+int64(b.Rows) {
+			return b.Where(int(i - rows)), rows, nil
+		}
+		rows += int64(b.Rows)
+	}
+}
+
 // Columns lists the columns of a batch, as they were named.
 func (s *Scanner) Columns() []Column {
 	var list []Column

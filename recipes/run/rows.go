@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"hone/checkpoint/file"
@@ -94,19 +95,24 @@ const rowsTogether = 512
 
 // each adds the values of l to all rows. The first of texts that a file has for each of their
 // places is the column that is read.
-func (o *RowsOptions) each(ctx context.Context, l *labeller, run Options) (*Rowed, error) {
+func (o *RowsOptions) each(ctx context.Context, l *labeller, run Options) (done *Rowed, err error) {
 	format, err := source.RowsFormat(o.Out)
 	if err != nil {
 		return nil, recipes.Input(err)
 	}
 	in := o.In
 	if in == "-" {
-		dir, err := os.MkdirTemp("", "hone-")
-		if err != nil {
+		var dir string
+		if dir, err = os.MkdirTemp("", "hone-"); err != nil {
 			return nil, err
 		}
 		defer os.RemoveAll(dir)
 		in = filepath.Join(dir, "stdin")
+		defer func() {
+			if err != nil {
+				err = &stdinError{err, in}
+			}
+		}()
 		if _, err := file.Write(in, func(w io.Writer) error {
 			_, err := io.Copy(w, o.Stdin)
 			return err
@@ -149,6 +155,15 @@ func (o *RowsOptions) each(ctx context.Context, l *labeller, run Options) (*Rowe
 	}
 	return r.done, r.kept.remove()
 }
+
+// A stdinError is one about stdin, which lies in a file that nobody knows.
+type stdinError struct {
+	err  error
+	file string
+}
+
+func (e *stdinError) Error() string { return strings.ReplaceAll(e.err.Error(), e.file, "stdin") }
+func (e *stdinError) Unwrap() error { return e.err }
 
 // taken refuses to write over a file that is there.
 func (o *RowsOptions) taken(in string) error {
