@@ -13,6 +13,7 @@ type Adapter struct {
 	R               int                `toml:"r" doc:"rank of the pairs"`
 	LoraAlpha       float64            `toml:"lora_alpha" doc:"factor of what a pair adds, divided by its rank"`
 	UseRSLoRA       bool               `toml:"use_rslora" doc:"divides it by the root of the rank instead"`
+	UseDoRA         bool               `toml:"use_dora" doc:"trains the norms of the matrices' rows by themselves, beside pairs for their directions (DoRA)"`
 	LoraDropout     float64            `toml:"lora_dropout" doc:"share of a pair's inputs that a step leaves out"`
 	InitLoraWeights string             `toml:"init_lora_weights" doc:"how the first matrix of a pair starts: gaussian, or \"\", uniform; the second one starts as zeros"`
 	TargetModules   model.Names        `toml:"target_modules" doc:"layers that get a pair: a list of names or of their ends, a regular expression that matches whole names, or \"all-linear\", all but the output layer; []: those that PEFT has for the family"`
@@ -30,7 +31,7 @@ func defaultAdapter() Adapter { return Adapter{PeftType: peftTypes[0], R: 8, Lor
 // LoRA is what the keys say.
 func (a *Adapter) LoRA() *model.LoRA {
 	return &model.LoRA{
-		R: a.R, Alpha: a.LoraAlpha, RSLoRA: a.UseRSLoRA, Dropout: a.LoraDropout, Init: model.LoRAInit(a.InitLoraWeights),
+		R: a.R, Alpha: a.LoraAlpha, RSLoRA: a.UseRSLoRA, DoRA: a.UseDoRA, Dropout: a.LoraDropout, Init: model.LoRAInit(a.InitLoraWeights),
 		Targets: a.TargetModules, Excluded: a.ExcludeModules, Saved: a.ModulesToSave, RankPattern: a.RankPattern, AlphaPattern: a.AlphaPattern,
 	}
 }

@@ -124,7 +124,7 @@ func TestAdaptersOfPEFT(t *testing.T) {
 				t.Fatal(err)
 			}
 			length := 0 // of the encoder's row
-			if strings.HasPrefix(name, "t5-all") || strings.HasPrefix(name, "t5-default") {
+			if strings.HasPrefix(name, "t5-all") || strings.HasPrefix(name, "t5-default") || name == "t5-dora" {
 				length = len(encoder)
 			}
 			m, err := pretrained.Open(dev, merged, length)

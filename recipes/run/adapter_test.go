@@ -97,7 +97,7 @@ func TestAdapterStages(t *testing.T) {
 			if f.model == "bert" { // which has no pooler: it would stay random
 				saved = `modules_to_save = ["pooler"]`
 			}
-			targets := "target_modules = 'all-linear'\n"
+			targets := "target_modules = 'all-linear'\nuse_dora = true\n"
 			run := func(where string, steps int) error {
 				r, err := parsed("x.toml", fmt.Sprintf(adapting, source, dir, f.objective, steps, dir, steps, targets+saved), chosen(f.model))
 				if err != nil {

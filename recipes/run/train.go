@@ -212,6 +212,9 @@ func (w *runner) trainAt(ctx context.Context, s *recipes.Stage, from *checkpoint
 			return fmt.Errorf("stage %s: %w", s.Name, err)
 		}
 		if s.Adapter != nil {
+			if err := net.StartMagnitudes(); err != nil {
+				return err
+			}
 			if left := frozen(net, fresh); len(left) > 0 {
 				return recipes.Input(fmt.Errorf("stage %s: %s lacks %s, which would stay random: name its module in modules_to_save", s.Name, s.From, strings.Join(left, ", ")))
 			}

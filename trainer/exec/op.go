@@ -29,6 +29,13 @@ const (
 	OpLinearGradW
 	// AddLinear: y(R,N), x(R,K), w(M,K) -> y'(R,N): y, with x·wᵀ added to its M columns from Attrs.First on.
 	OpAddLinear
+	// InverseNorms: w(N,K), or (K,N) when Attrs.Transposed, a(S,K), b(N,S) -> y(N): 1/‖row of w + Scale·b·a‖ (2-norm), of
+	// each row of the (N,K) matrix.
+	OpInverseNorms
+	// ColumnScale: x(…,N), g(M) -> y: x, with its M columns from Attrs.First on multiplied by g.
+	OpColumnScale
+	// ColumnScaleGrad: x(…,N), dy(…,N) -> dg(M).
+	OpColumnScaleGrad
 	// ColSum: dy(R,N) -> db(N), the gradient of a bias.
 	OpColSum
 
@@ -263,7 +270,8 @@ const (
 var opNames = [numOps]string{
 	OpInvalid: "invalid",
 	OpEmbed:   "embed", OpEmbedGrad: "embed_grad",
-	OpLinear: "linear", OpLinearGradX: "linear_grad_x", OpLinearGradW: "linear_grad_w", OpAddLinear: "add_linear", OpColSum: "col_sum",
+	OpLinear: "linear", OpLinearGradX: "linear_grad_x", OpLinearGradW: "linear_grad_w", OpAddLinear: "add_linear",
+	OpInverseNorms: "inverse_norms", OpColumnScale: "column_scale", OpColumnScaleGrad: "column_scale_grad", OpColSum: "col_sum",
 	OpLayerNorm: "layer_norm", OpAddLayerNorm: "add_layer_norm", OpLayerNormGrad: "layer_norm_grad",
 	OpRMSNorm: "rms_norm", OpAddRMSNorm: "add_rms_norm", OpRMSNormGrad: "rms_norm_grad",
 	OpRotations: "rotations", OpRoPE: "rope",
@@ -296,7 +304,7 @@ func (o Op) String() string {
 // because each element is read before it is written.
 func (o Op) inPlace() bool {
 	switch o {
-	case OpGELU, OpGELUGrad, OpTanh, OpSigmoid, OpReLU, OpTanhGrad, OpSigmoidGrad, OpReLUGrad, OpActivation, OpActivationGrad, OpGLUGrad, OpAdd, OpAddBias, OpScale, OpDropout, OpRoPE, OpAddLinear,
+	case OpGELU, OpGELUGrad, OpTanh, OpSigmoid, OpReLU, OpTanhGrad, OpSigmoidGrad, OpReLUGrad, OpActivation, OpActivationGrad, OpGLUGrad, OpAdd, OpAddBias, OpScale, OpDropout, OpRoPE, OpAddLinear, OpColumnScale,
 		OpLayerNorm, OpAddLayerNorm, OpLayerNormGrad, OpRMSNorm, OpAddRMSNorm, OpRMSNormGrad,
 		OpCrossEntropyGrad, OpNormalize, OpMatrixPolynomial:
 		return true

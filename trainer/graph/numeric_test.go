@@ -218,6 +218,10 @@ func TestGradients(t *testing.T) {
 		},
 		"linear":            func(b *Builder, x *Node) *Node { return b.Linear(x, w(b, "w", 5, c), w(b, "b", 5), false) },
 		"linear transposed": func(b *Builder, x *Node) *Node { return b.Linear(x, w(b, "w", c, 5), nil, true) },
+		"column_scale": func(b *Builder, x *Node) *Node {
+			y := b.ColumnScale(b.Linear(x, w(b, "w", 9, c), nil, false), w(b, "g", 3), 4)
+			return b.ColumnScale(y, b.ColumnScale(w(b, "m", 9), b.Constant("f", []float64{1, 2, 3, 1, -1, 2, 3, 4, 1}, 9), 0), 0)
+		},
 		"add_linear": func(b *Builder, x *Node) *Node {
 			y := b.Linear(x, w(b, "w", 9, c), nil, false)
 			y = b.AddLinear(y, b.Linear(x, w(b, "a", 2, c), nil, false), w(b, "b", 3, 2), 0)

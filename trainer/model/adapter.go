@@ -49,6 +49,9 @@ type Pair struct {
 	Rank     int
 	Scale    float64 // s
 	Gaussian bool    // A starts as normal numbers of deviation 1/Rank, not as uniform ones
+	// DoRA (Liu et al. 2024): what the matrix and the pair give together is divided by the norms of the matrix' rows, with the
+	// pair added, and multiplied by magnitudes that are trained. The norms are constants to the gradient.
+	DoRA bool
 }
 
 // The names of an adapter's tensors, behind those of its modules.
@@ -57,12 +60,53 @@ const (
 	loraB          = ".lora_B.weight"    // (out,r)
 	loraEmbeddingA = ".lora_embedding_A" // (r,in)
 	loraEmbeddingB = ".lora_embedding_B" // (out,r)
+	loraMagnitude  = ".lora_magnitude_vector"
 )
 
 // InAdapter says that a parameter is one of an adapter's pairs.
 func InAdapter(name string) bool {
-	_, _, ok := PairOf(name)
-	return ok
+	_, part := PairOf(name)
+	return part != NoPart
+}
+
+// StartMagnitudes sets the magnitudes of DoRA to the norms of the matrices, as they are: a pair adds nothing at the start.
+func (n *Network) StartMagnitudes() error {
+	if n.opts.Adapter == nil {
+		return nil
+	}
+	modules, err := Modules(n.config, n.opts.Head)
+	if err != nil {
+		return err
+	}
+	for _, m := range modules {
+		p, ok := n.layout.Param(m.Name + loraMagnitude)
+		if !ok {
+			continue
+		}
+		of := m.Name + ".weight"
+		if tied, embedding := Tied(n.config, n.opts.Head); of == tied {
+			of = embedding
+		}
+		w := make([]float32, m.In*m.Out)
+		if err := n.Weight(of, w); err != nil {
+			return err
+		}
+		squares, norms := make([]float64, p.Elems), make([]float32, p.Elems)
+		for i, v := range w {
+			row := i / m.In
+			if m.Kind != Linear {
+				row = i % m.Out
+			}
+			squares[row] += float64(v) * float64(v)
+		}
+		for i, s := range squares {
+			norms[i] = float32(math.Sqrt(s))
+		}
+		if err := n.SetWeight(p.Name, norms); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // trains says that a parameter is one of the adapter's, or of a module that is trained whole.
@@ -79,7 +123,7 @@ func (a *Adapter) saves(name string) bool {
 }
 
 // pairNodes are a pair's parameters.
-type pairNodes struct{ a, b *graph.Node }
+type pairNodes struct{ a, b, magnitude *graph.Node }
 
 // note lists a module. A layer that is applied twice is one.
 func (b *builder) note(m Module) {
@@ -88,13 +132,10 @@ func (b *builder) note(m Module) {
 	}
 }
 
-// adapt adds what a module's pair makes of its input x, or of the ids x, to the module's columns of y (R,N), which begin
-// with first. Without a pair it is y itself.
-func (b *builder) adapt(m Module, x, y *graph.Node, first int) *graph.Node {
-	if b.adapter == nil {
-		return y
-	}
-	p, ok := b.adapter.Pairs[m.Name]
+// adapt adds what the pair of a module with the matrix w makes of its input x, or of the ids x, to the module's columns of
+// y (R,N), which begin with first. Without a pair it is y itself.
+func (b *builder) adapt(m Module, w, x, y *graph.Node, first int) *graph.Node {
+	p, ok := b.pairOf(m)
 	if !ok {
 		return y
 	}
@@ -114,19 +155,38 @@ func (b *builder) adapt(m Module, x, y *graph.Node, first int) *graph.Node {
 	if p.Scale != 1 {
 		x = b.Scale(x, p.Scale)
 	}
-	return b.AddLinear(y, x, n.b, first)
+	y = b.AddLinear(y, x, n.b, first)
+	if p.DoRA {
+		norms := b.InverseNorms(w, n.a, n.b, p.Scale, m.Kind != Linear)
+		y = b.ColumnScale(y, b.ColumnScale(n.magnitude, norms, 0), first)
+	}
+	return y
+}
+
+// pairOf is the pair beside a module.
+func (b *builder) pairOf(m Module) (p Pair, ok bool) {
+	if b.adapter != nil {
+		p, ok = b.adapter.Pairs[m.Name]
+	}
+	return p, ok
 }
 
 // pair declares a pair's parameters. At the start it changes nothing: B is zero, or, of an embedding, A.
 func (b *builder) pair(m Module, p Pair) *pairNodes {
+	n := &pairNodes{}
+	if p.DoRA {
+		n.magnitude = b.Param(m.Name+loraMagnitude, graph.Init{}, m.Out)
+	}
 	if m.Kind == Embedding {
-		return &pairNodes{b.Param(m.Name+loraEmbeddingA, graph.Init{}, p.Rank, m.In), b.Param(m.Name+loraEmbeddingB, graph.Init{Std: 1}, m.Out, p.Rank)}
+		n.a, n.b = b.Param(m.Name+loraEmbeddingA, graph.Init{}, p.Rank, m.In), b.Param(m.Name+loraEmbeddingB, graph.Init{Std: 1}, m.Out, p.Rank)
+		return n
 	}
 	init := graph.Init{Uniform: 1 / math.Sqrt(float64(m.In))}
 	if p.Gaussian {
 		init = graph.Init{Std: 1 / float64(p.Rank)}
 	}
-	return &pairNodes{b.Param(m.Name+loraA, init, p.Rank, m.In), b.Param(m.Name+loraB, graph.Init{}, m.Out, p.Rank)}
+	n.a, n.b = b.Param(m.Name+loraA, init, p.Rank, m.In), b.Param(m.Name+loraB, graph.Init{}, m.Out, p.Rank)
+	return n
 }
 
 // check refuses pairs of modules that the model does not have, and ranks that no pair of theirs can have.

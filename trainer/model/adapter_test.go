@@ -3,6 +3,7 @@ package model
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"hone/trainer/exec"
@@ -44,6 +45,48 @@ func perturb(t *testing.T, n *Network) {
 	}
 }
 
+// rowNorms are the norms of the rows of a module's matrix with its pair, of DoRA, of which p is the A or the B; else nil.
+func rowNorms(t *testing.T, n *Network, p exec.ParamInfo) []float64 {
+	t.Helper()
+	module, part := PairOf(p.Name)
+	if _, ok := n.layout.Param(module + loraMagnitude); !ok || part != PartA && part != PartB {
+		return nil
+	}
+	values := func(names ...string) []float64 {
+		for _, name := range names {
+			if p, ok := n.layout.Param(name); ok {
+				return arena(t, n, exec.Param, p)
+			}
+		}
+		t.Fatalf("no parameter %q", names)
+		return nil
+	}
+	_, embedding := Tied(n.config, n.opts.Head)
+	w, a, b := values(module+".weight", embedding), values(module+loraA, module+loraEmbeddingA), values(module+loraB, module+loraEmbeddingB)
+	modules, err := Modules(n.config, n.opts.Head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := modules[slices.IndexFunc(modules, func(m Module) bool { return m.Name == module })]
+	pair := n.opts.Adapter.Pairs[module]
+	norms := make([]float64, m.Out)
+	for o := range m.Out {
+		for i := range m.In {
+			at := o*m.In + i
+			if m.Kind != Linear {
+				at = i*m.Out + o
+			}
+			v := w[at]
+			for k := range pair.Rank {
+				v += pair.Scale * b[o*pair.Rank+k] * a[k*m.In+i]
+			}
+			norms[o] += v * v
+		}
+		norms[o] = math.Sqrt(norms[o])
+	}
+	return norms
+}
+
 // checkSlopes compares the gradient of each trained parameter with the slope of the loss in a direction of it.
 func checkSlopes(t *testing.T, n *Network, x *exec.Executor, f *Feed) {
 	t.Helper()
@@ -67,14 +110,37 @@ func checkSlopes(t *testing.T, n *Network, x *exec.Executor, f *Feed) {
 			got += float64(grad[i] * direction[i])
 			size += float64(grad[i] * grad[i])
 		}
+		restore := func() {}
 		for k, step := range []float64{h, -h} {
+			before := rowNorms(t, n, p)
 			for i := range v {
 				moved[i] = v[i] + step*direction[i]
 			}
 			if err := n.upload(p, 0, moved); err != nil {
 				t.Fatal(err)
 			}
+			// The gradient takes the norms for constants: here the magnitudes make up for them.
+			if after := rowNorms(t, n, p); after != nil {
+				module, _ := PairOf(p.Name)
+				m, _ := n.layout.Param(module + loraMagnitude)
+				was := arena(t, n, exec.Param, m)
+				now := slices.Clone(was)
+				for i := range now {
+					now[i] *= after[i] / before[i]
+				}
+				set := func(v []float64) {
+					if err := n.upload(m, 0, v); err != nil {
+						t.Fatal(err)
+					}
+				}
+				set(now)
+				restore = func() { set(was) }
+			}
 			run(t, n, x, f)
+			restore()
+			if err := n.upload(p, 0, v); err != nil {
+				t.Fatal(err)
+			}
 			want += []float64{1, -1}[k] * read(t, x, "loss")[0] / (2 * h) * float64(f.Seed)
 		}
 		if err := n.upload(p, 0, v); err != nil {
@@ -89,7 +155,7 @@ func checkSlopes(t *testing.T, n *Network, x *exec.Executor, f *Feed) {
 // Pairs beside every module of every family and head have the gradients of differences, and all else stays as it is: it
 // has no gradient. Before the first step they change nothing.
 func TestAdapters(t *testing.T) {
-	for _, name := range append([]string{"palm"}, references...) {
+	for _, name := range []string{"palm", "gpt2-heads", "llama-heads", "qwen3-heads", "gemma3", "bert", "roberta", "distilbert", "t5v1_1", "t5-heads", "xlnet"} {
 		var r *reference
 		if name == "palm" {
 			f := readFixture(t, name)
@@ -103,13 +169,16 @@ func TestAdapters(t *testing.T) {
 		} else {
 			r = readReference(t, name)
 		}
-		for _, architecture := range r.Heads {
-			t.Run(name+"/"+architecture, func(t *testing.T) { r.checkAdapter(t, architecture) })
+		for i, architecture := range r.Heads {
+			t.Run(name+"/"+architecture, func(t *testing.T) { r.checkAdapter(t, architecture, false) })
+			if i == 0 {
+				t.Run(name+"/"+architecture+"/dora", func(t *testing.T) { r.checkAdapter(t, architecture, true) })
+			}
 		}
 	}
 }
 
-func (r *reference) checkAdapter(t *testing.T, architecture string) {
+func (r *reference) checkAdapter(t *testing.T, architecture string, dora bool) {
 	c := r.Config
 	c.Architectures = []string{architecture}
 	h, err := c.Head()
@@ -131,6 +200,13 @@ func (r *reference) checkAdapter(t *testing.T, architecture string) {
 	want := read(t, x, "loss")[0]
 
 	o.Adapter = everywhere(t, c, o)
+	if dora {
+		o.Adapter.Dropout = 0
+		for name, p := range o.Adapter.Pairs {
+			p.DoRA = true
+			o.Adapter.Pairs[name] = p
+		}
+	}
 	n := network(t, device, exec.F64, c, o)
 	if err := n.Init(1); err != nil {
 		t.Fatal(err)
@@ -151,9 +227,12 @@ func (r *reference) checkAdapter(t *testing.T, architecture string) {
 	if got := n.Layout().GradBytes(); got < trained || got > trained+64*len(n.Layout().Params) {
 		t.Errorf("%d bytes of gradients for %d of trained parameters", got, trained)
 	}
+	if err := n.StartMagnitudes(); err != nil {
+		t.Fatal(err)
+	}
 	x = executor(t, n, Evaluate, b, tt, s)
 	run(t, n, x, f)
-	if got := read(t, x, "loss")[0]; got != want {
+	if got := read(t, x, "loss")[0]; !dora && got != want || !(math.Abs(got-want) < 1e-6*want) { // magnitudes are float32
 		t.Errorf("before the first step the loss is %v, without an adapter %v", got, want)
 	}
 	perturb(t, n)

@@ -2,6 +2,7 @@ package model
 
 import (
 	"math"
+	"slices"
 
 	"hone/trainer/graph"
 )
@@ -77,11 +78,20 @@ func (b *builder) product(x *graph.Node, transposed bool, parts ...matrix) *grap
 	if c != nil {
 		bias = b.Concat(c...)
 	}
+	last := bias
+	if slices.ContainsFunc(parts, func(m matrix) bool { p, _ := b.pairOf(m.Module); return p.DoRA }) {
+		bias = nil // it is added behind the factors
+	} else {
+		last = nil
+	}
 	y := b.Linear(x, b.Concat(w...), bias, transposed)
 	first := 0
 	for _, m := range parts {
-		y = b.adapt(m.Module, x, y, first)
+		y = b.adapt(m.Module, m.w, x, y, first)
 		first += m.Out
+	}
+	if last != nil {
+		y = b.AddBias(y, last)
 	}
 	return y
 }
@@ -93,7 +103,7 @@ func lookup(b *builder, name string, w, ids *graph.Node) *graph.Node {
 	}
 	m := Module{Name: name, Kind: Embedding, In: w.Shape()[0], Out: w.Shape()[1]}
 	b.note(m)
-	return b.adapt(m, ids, b.Embed(w, ids), 0)
+	return b.adapt(m, w, ids, b.Embed(w, ids), 0)
 }
 
 // rmsNorm is an RMS norm with its gain.

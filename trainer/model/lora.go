@@ -17,6 +17,7 @@ type LoRA struct {
 	R            int                `json:"r"`
 	Alpha        float64            `json:"lora_alpha"` // a pair is scaled by it, divided by the rank
 	RSLoRA       bool               `json:"use_rslora"` // or by the root of the rank (Kalajdzievski 2023)
+	DoRA         bool               `json:"use_dora"`
 	Dropout      float64            `json:"lora_dropout"`
 	Init         LoRAInit           `json:"init_lora_weights"`
 	Targets      Names              `json:"target_modules"` // none: the family's
@@ -155,6 +156,9 @@ func (l *LoRA) Pairs(c Config, h Head) (*Adapter, error) {
 	if err != nil {
 		return nil, err
 	}
+	if l.DoRA && l.Dropout > 0 {
+		return nil, &KeyError{Key: "use_dora", Err: fmt.Errorf("true is not supported with lora_dropout above 0")}
+	}
 	a := &Adapter{Pairs: map[string]Pair{}, Saved: l.saved(c, h), Dropout: l.Dropout}
 	targets := l.Targets
 	if targets.Empty() {
@@ -197,7 +201,7 @@ func (l *LoRA) Pairs(c Config, h Head) (*Adapter, error) {
 		if r < 1 || r > min(m.In, m.Out) {
 			return nil, &KeyError{Key: "r", Err: fmt.Errorf("%d beside %s, whose matrix is %d × %d: want a rank from 1 to %d", r, m.Name, m.Out, m.In, min(m.In, m.Out))}
 		}
-		a.Pairs[m.Name] = Pair{Rank: r, Scale: l.scale(r, alpha), Gaussian: l.Init == "gaussian"}
+		a.Pairs[m.Name] = Pair{Rank: r, Scale: l.scale(r, alpha), Gaussian: l.Init == "gaussian", DoRA: l.DoRA}
 	}
 	if len(a.Pairs) == 0 {
 		return nil, &KeyError{Key: "target_modules", Name: targets.Pattern, Err: fmt.Errorf("matches no module of the model"), Known: shortNames(modules)}
@@ -370,12 +374,22 @@ func (l *LoRA) Saves(c Config, h Head, param string) bool {
 	return whole.saves(param)
 }
 
-// PairOf is the module of a pair's parameter; first: it is A, not B.
-func PairOf(param string) (module string, first, ok bool) {
-	for _, end := range []string{loraA, loraEmbeddingA, loraB, loraEmbeddingB} {
+// Part is what a parameter is of a pair.
+type Part int
+
+const (
+	NoPart Part = iota
+	PartA
+	PartB
+	Magnitude // of DoRA
+)
+
+// PairOf is the module of a pair's parameter.
+func PairOf(param string) (module string, part Part) {
+	for end, part := range map[string]Part{loraA: PartA, loraEmbeddingA: PartA, loraB: PartB, loraEmbeddingB: PartB, loraMagnitude: Magnitude} {
 		if module, ok := strings.CutSuffix(param, end); ok {
-			return module, end == loraA || end == loraEmbeddingA, true
+			return module, part
 		}
 	}
-	return "", false, false
+	return "", NoPart
 }

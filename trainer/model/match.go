@@ -330,6 +330,9 @@ func Tied(c Config, h Head) (output, embedding string) {
 	if !c.TieWordEmbeddings {
 		return "", ""
 	}
+	if _, ok := c.Family.(PaLM); ok && h == LanguageModel { // which never stores it twice
+		return "lm_head.weight", modelBody(h) + "embed_tokens.weight"
+	}
 	for copy, of := range c.Family.tensors(h).ties {
 		if !strings.HasSuffix(copy, ".weight") || strings.Contains(copy, "embed_tokens") {
 			continue

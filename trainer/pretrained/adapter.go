@@ -81,7 +81,7 @@ func AdapterConfig(l *model.LoRA, a *model.Adapter, c model.Config, h model.Head
 	}
 	text, err := json.MarshalIndent(map[string]any{
 		"peft_type": peftLoRA, "task_type": taskType(c, h), "auto_mapping": nil, "base_model_name_or_path": base.Dir, "revision": nil, "inference_mode": true,
-		"r": l.R, "lora_alpha": l.Alpha, "lora_dropout": l.Dropout, "bias": "none", "fan_in_fan_out": conv, "use_rslora": l.RSLoRA, "use_dora": false,
+		"r": l.R, "lora_alpha": l.Alpha, "lora_dropout": l.Dropout, "bias": "none", "fan_in_fan_out": conv, "use_rslora": l.RSLoRA, "use_dora": l.DoRA,
 		"init_lora_weights": l.Init, "target_modules": targets, "exclude_modules": nil, "modules_to_save": a.Saved, "rank_pattern": ranks, "alpha_pattern": alphas,
 		"layers_to_transform": nil, "layers_pattern": nil, "layer_replication": nil, "lora_bias": false,
 	}, "", "  ")
@@ -158,7 +158,7 @@ func unfollowed(text []byte) error {
 	}
 	for _, k := range []string{
 		"peft_type", "task_type", "auto_mapping", "base_model_name_or_path", "revision", "inference_mode", "peft_version",
-		"r", "lora_alpha", "lora_dropout", "fan_in_fan_out", "use_rslora", "init_lora_weights", "target_modules", "exclude_modules", "modules_to_save",
+		"r", "lora_alpha", "lora_dropout", "use_dora", "fan_in_fan_out", "use_rslora", "init_lora_weights", "target_modules", "exclude_modules", "modules_to_save",
 		"rank_pattern", "alpha_pattern", "layers_to_transform", "layers_pattern", "megatron_core", "qalora_group_size", "runtime_config",
 		"loftq_config", "eva_config", "corda_config", "lora_ga_config",
 	} {
@@ -310,9 +310,11 @@ type parts struct {
 // A pairOf is a pair with the names of its tensors.
 type pairOf struct {
 	model.Module
-	a, b  string
-	rank  int
-	scale float64
+	a, b string
+	// magnitude is that of DoRA; "": it is none.
+	magnitude string
+	rank      int
+	scale     float64
 }
 
 // match finds the modules and parameters of a model that the tensors are for. Everything that does not fit is an error.
@@ -335,17 +337,20 @@ func (a *Adapter) match(c model.Config, h model.Head, params map[string][]int) (
 			fault("tensor %s: its name does not begin with %s", t.Name, adapterStem)
 			continue
 		}
-		if module, first, ok := model.PairOf(name); ok {
+		if module, part := model.PairOf(name); part != model.NoPart {
 			i := slices.IndexFunc(modules, func(m model.Module) bool { return m.Name == module })
 			if i < 0 {
 				fault("tensor %s: the model has no module %s", t.Name, module)
 				continue
 			}
 			pair := p.pairs[module]
-			if pair.Module = modules[i]; first {
+			switch pair.Module = modules[i]; part {
+			case model.PartA:
 				pair.a = t.Name
-			} else {
+			case model.PartB:
 				pair.b = t.Name
+			case model.Magnitude:
+				pair.magnitude = t.Name
 			}
 			p.pairs[module] = pair
 			continue
@@ -375,6 +380,8 @@ func (a *Adapter) match(c model.Config, h model.Head, params map[string][]int) (
 			fault("%s has only one of the two matrices of a pair", m.Name)
 		case len(x) != 2 || len(y) != 2 || x[0] != y[1] || x[1] != m.In || y[0] != m.Out:
 			fault("%s has matrices of shapes %v and %v, which do not fit one of %d × %d", m.Name, x, y, m.Out, m.In)
+		case (pair.magnitude != "") != a.lora.DoRA || a.lora.DoRA && !slices.Equal(shapes[pair.magnitude], []int{m.Out}):
+			fault("%s has magnitudes of shape %v; use_dora is %v", m.Name, shapes[pair.magnitude], a.lora.DoRA)
 		case x[0] < 1 || x[0] > min(m.In, m.Out):
 			fault("%s has a pair of rank %d: want one from 1 to %d", m.Name, x[0], min(m.In, m.Out))
 		default:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"runtime"
 	"slices"
 	"sync"
@@ -151,9 +152,15 @@ func (m *Merged) derive(match *model.Match, fresh []string, adds map[string][]ad
 				}
 				instead = values
 			}
-			products := make([][2][]float32, len(pairs))
+			products := make([][3][]float32, len(pairs))
 			for i, x := range pairs {
-				for k, name := range []string{x.a, x.b} {
+				if x.magnitude != "" && len(pairs) > 1 {
+					return fmt.Errorf("adapter %s: the magnitudes of %s are those of its own matrix alone: merge no other beside it", x.of.Dir, x.Name)
+				}
+				for k, name := range []string{x.a, x.b, x.magnitude} {
+					if name == "" {
+						continue
+					}
 					values, err := x.of.read(name)
 					if err != nil {
 						return err
@@ -166,7 +173,7 @@ func (m *Merged) derive(match *model.Match, fresh []string, adds map[string][]ad
 					w = slices.Clone(instead)
 				}
 				for i, x := range pairs {
-					x.add(w, products[i][0], products[i][1])
+					x.add(w, products[i][0], products[i][1], products[i][2])
 				}
 				return w
 			}
@@ -179,8 +186,8 @@ func (m *Merged) derive(match *model.Match, fresh []string, adds map[string][]ad
 	return nil
 }
 
-// add adds s·b·a to a matrix, a (r,in) and b (out,r), in float64.
-func (p *pairOf) add(w, a, b []float32) {
+// add adds s·b·a to a matrix, a (r,in) and b (out,r), and gives its rows the magnitudes, if there are any, in float64.
+func (p *pairOf) add(w, a, b, magnitudes []float32) {
 	var rows sync.WaitGroup
 	parts := runtime.GOMAXPROCS(0)
 	for part := range parts {
@@ -194,12 +201,22 @@ func (p *pairOf) add(w, a, b []float32) {
 						sum[i] += float64(f * float64(v))
 					}
 				}
-				for i, v := range sum {
-					at := o*p.In + i
+				at := func(i int) *float32 {
 					if p.Kind != model.Linear {
-						at = i*p.Out + o
+						return &w[i*p.Out+o]
 					}
-					w[at] = float32(float64(w[at]) + v)
+					return &w[o*p.In+i]
+				}
+				factor, squares := 1.0, 0.0
+				for i := range sum {
+					sum[i] += float64(*at(i))
+					squares += float64(sum[i] * sum[i])
+				}
+				if magnitudes != nil {
+					factor = float64(magnitudes[o]) / math.Sqrt(squares)
+				}
+				for i, v := range sum {
+					*at(i) = float32(factor * v)
 				}
 			}
 		})

@@ -240,6 +240,31 @@ func opCases(r *rand.Rand) []opCase {
 		add(1e-6, exec.Instr{Op: exec.OpLinearGradX, Attrs: of}, []tensor{dy, w}, outputs(low.shape), byLow)
 		add(1e-6, exec.Instr{Op: exec.OpLinearGradW, Attrs: of}, []tensor{low, dy}, outputs(w.shape), byW)
 
+		factors := random(r, w.shape[0])
+		scaled, byFactor := slices.Clone(x.f), make([]float64, w.shape[0])
+		norms, turned := make([]float64, rows), make([]float64, rows*c)
+		up := random(r, 3, c)
+		for i := range rows {
+			for j, f := range factors.f {
+				scaled[i*c+first+j] *= f
+				byFactor[j] += x.f[i*c+first+j] * dy.f[i*c+first+j]
+			}
+			sum := 0.0
+			for k := range c {
+				v := x.f[i*c+k]
+				for s := range 3 {
+					v += 0.7 * low.f[i*3+s] * up.f[s*c+k]
+				}
+				sum += v * v
+				turned[k*rows+i] = x.f[i*c+k]
+			}
+			norms[i] = 1 / math.Sqrt(sum)
+		}
+		add(1e-7, exec.Instr{Op: exec.OpColumnScale, Attrs: of}, []tensor{x, factors}, outputs(x.shape), scaled)
+		add(1e-6, exec.Instr{Op: exec.OpColumnScaleGrad, Attrs: of}, []tensor{x, dy}, outputs(factors.shape), byFactor)
+		add(1e-6, exec.Instr{Op: exec.OpInverseNorms, Attrs: exec.Attrs{Scale: 0.7}}, []tensor{x, up, low}, outputs([]int{rows}), norms)
+		add(1e-6, exec.Instr{Op: exec.OpInverseNorms, Attrs: exec.Attrs{Scale: 0.7, Transposed: true}}, []tensor{floats(turned, c, rows), up, low}, outputs([]int{rows}), norms)
+
 		ids := ints(make([]int32, rows)...)
 		v := 1 + rows/2
 		for i := range ids.i {

@@ -31,6 +31,8 @@ type jobs[T float] struct {
 	relative     relativeJob[T]
 	remember     rememberJob[T]
 	overRows     rowsJob[T]
+	columns      columnsJob[T]
+	norms        normsJob[T]
 	crossEntropy crossEntropyJob[T]
 	dropout      dropoutJob[T]
 	adamW        adamWJob[T]
@@ -98,6 +100,10 @@ func launch[T float](d *Device, j *jobs[T], in *exec.Instr, args []exec.Arg) err
 		return linearGradX(d, j, in, args)
 	case exec.OpLinearGradW:
 		return linearGradW(d, j, in, args)
+	case exec.OpInverseNorms:
+		return inverseNorms(d, j, in, args)
+	case exec.OpColumnScale, exec.OpColumnScaleGrad:
+		return columnScale(d, j, in, args)
 	case exec.OpAddLinear:
 		return addLinear(d, j, in, args)
 	case exec.OpGELU, exec.OpScale, exec.OpTanh, exec.OpSigmoid, exec.OpReLU, exec.OpActivation:

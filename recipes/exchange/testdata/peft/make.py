@@ -74,6 +74,12 @@ cases = {
     ("t5-tokens", "default"): dict(r=2),
     ("t5-answers", "default"): dict(r=2),
     ("t5-encoder", "all"): every,
+    ("gpt2", "dora"): dict(every, use_dora=True),
+    ("gpt2", "dora-embeddings"): dict(target_modules=["wte", "c_fc"], r=2, use_dora=True),
+    ("llama", "dora"): dict(every, use_dora=True),
+    ("gemma3", "dora"): dict(every, use_dora=True, use_rslora=True),
+    ("bert-tokens", "dora"): dict(r=2, use_dora=True),
+    ("t5", "dora"): dict(every, use_dora=True),
     ("xlnet-classifier", "named"): dict(target_modules=["layer_1", "layer_2"], r=2, modules_to_save=["sequence_summary", "logits_proj"]),
     ("xlnet-tokens", "named"): dict(target_modules=["layer_1"], r=2),
     ("xlnet-answers", "named"): dict(target_modules=["layer_2"], r=2),
@@ -117,6 +123,9 @@ def make():
         (directory / "README.md").unlink()
         config = json.loads((directory / "adapter_config.json").read_text())
         config["base_model_name_or_path"] = name
+        for k, v in config.items():
+            if isinstance(v, list):  # sets, in any order
+                config[k] = sorted(v)
         (directory / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
         text = [ids[0][:-1] + [wrapped.config.eos_token_id]] if name == "t5-classifier" else ids  # which reads the end of the text
         table["cases"][directory.name] = {
