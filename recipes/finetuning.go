@@ -8,6 +8,7 @@ type Finetuning struct {
 	ClassWeights     *ClassWeights `toml:"class_weights,omitempty" doc:"weights of labels in the loss, a table such as {spam = 5, ham = 1} in which those not named have 1; or \"balanced\": the number of labelled examples of split train over that of labels and of the examples of each, as scikit-learn's; the loss is divided by the weights of a step's labels, as torch's cross_entropy does. In a task of kind multi_label the weight of a label where it applies, torch's pos_weight; balanced: examples without it over those with it"`
 	LabelSmoothing   float64       `toml:"label_smoothing_factor,omitzero" doc:"part of each target that is spread over all labels, or in text_to_text over all tokens, as torch's cross_entropy and transformers' LabelSmoother do; the validation loss is not smoothed"`
 	LayerwiseLRDecay float64       `toml:"layerwise_lr_decay,omitzero" doc:"factor of the learning rate from each layer to the one below it, as ELECTRA's: that of the head is learning_rate, that of the last of n layers has the factor to the power of 2, that of embeddings to the power of n + 2, whatever is frozen; 0: all have learning_rate"`
+	Freeze           []string      `toml:"freeze,omitempty" doc:"parts that stay as they are: \"embeddings\", all that lies before the first layer, and layers counted from 0, such as \"layers:0-5\"; a decoder's layers are counted behind those of its encoder"`
 	Trainable        string        `toml:"trainable,omitempty" doc:"what is trained: all, or the head, while the rest of the network stays as it is; \"\": all"`
 }
 
@@ -18,6 +19,7 @@ const (
 )
 
 func (d *decoder) finetuning(s *Stage, at string) {
+	d.freeze(s, at)
 	d.notNegative(at+"lm_weight", s.LMWeight, "")
 	if !(s.LabelSmoothing >= 0 && s.LabelSmoothing < 1) {
 		d.fault(at+"label_smoothing_factor", "%g is not 0 or more and below 1", s.LabelSmoothing)

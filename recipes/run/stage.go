@@ -2,12 +2,14 @@ package run
 
 import (
 	"cmp"
+	"fmt"
 
 	"hone/data"
 	"hone/data/corpus"
 	"hone/data/task"
 	"hone/data/tokenizer"
 	"hone/recipes"
+	"hone/trainer/exec"
 	"hone/trainer/model"
 )
 
@@ -79,7 +81,38 @@ func modelOptions(s *recipes.Stage, c model.Config) (o model.Options, err error)
 		o.Adapter, err = s.Adapter.LoRA().Pairs(c, o.Head)
 	}
 	o.EncoderLength = encoderLength(s, c)
+	if err == nil && len(s.Freeze) > 0 {
+		o.Trainable, err = unfrozen(s, c, o)
+	}
 	return o, err
+}
+
+// unfrozen says which parameters a stage trains that freezes parts of its model. An error is recipes.ErrInput.
+func unfrozen(s *recipes.Stage, c model.Config, o model.Options) (func(name string) bool, error) {
+	parts, err := s.Frozen()
+	if err != nil {
+		return nil, recipes.Input(err)
+	}
+	l, err := model.NewLayout(c, exec.F32, o)
+	if err != nil {
+		return nil, err
+	}
+	layers := 0
+	for _, p := range l.Params {
+		layers = max(layers, p.Above-2) // embeddings are the lowest
+	}
+	frozen := map[string]bool{}
+	for _, part := range parts {
+		if part.Last >= layers {
+			return nil, recipes.Input(fmt.Errorf("stage %s: freeze: layer %d of a model of %d, which are counted from 0", s.Name, part.Last, layers))
+		}
+		for _, p := range l.Params {
+			if at := layers + 1 - p.Above; part.First <= at && at <= part.Last {
+				frozen[p.Name] = true
+			}
+		}
+	}
+	return func(name string) bool { return !frozen[name] }, nil
 }
 
 // encoderLength is the length of the encoder's rows, of models that have one beside the decoder;
