@@ -59,6 +59,9 @@ func TestThresholdsOfARun(t *testing.T) {
 	if e := run.Evaluations[0]; e.Scored == nil || !strings.Contains(e.Scored.What, d.Words()) {
 		t.Errorf("%+v", e.Scored)
 	}
+	if v := run.Stages[0].Validated; v == nil || !strings.Contains(v.What, d.Words()) {
+		t.Errorf("validated by another decision than that of the checkpoint: %+v", v)
+	}
 	// Every note of land is found: no other label is predicted for one.
 	if c := run.Classifications[0]; slices.Index(c.Labels, "land") != 0 || c.Confusion[0][1] != 0 {
 		t.Errorf("%q %v", c.Labels, c.Confusion)

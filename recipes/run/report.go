@@ -87,12 +87,7 @@ func (w *runner) summary(s *recipes.Stage, won *trial) (report.Stage, error) {
 	out.TokensPerSecond = metric.Number(float64(tokens) / seconds)
 	for _, v := range m.Validation { // the manifest of a classifier has no loss
 		if v.Stage == curve && v.Step == best.Manifest.Step {
-			out.ValLoss = v.Loss
-		}
-	}
-	for _, v := range m.Validation {
-		if v.Stage == curve {
-			out.Validated = v.Scored
+			out.ValLoss, out.Validated = v.Loss, v.Scored
 		}
 	}
 	for name, v := range best.Manifest.Metrics {
