@@ -2,6 +2,8 @@ package exchange
 
 import (
 	"encoding/json"
+	"errors"
+	"io"
 	"maps"
 	"math"
 	"os"
@@ -11,6 +13,7 @@ import (
 	"testing"
 
 	"hone/checkpoint"
+	"hone/recipes"
 	"hone/trainer/exec"
 	"hone/trainer/exec/cpu"
 	"hone/trainer/model"
@@ -169,3 +172,108 @@ func TestAdaptersOfPEFT(t *testing.T) {
 		})
 	}
 }
+
+// What does not fit is refused with its name: a number that is none, a head or a matrix that is missing, a key without a
+// module, another base, a kind of adapter or a key that is not followed.
+func TestAdapterFaults(t *testing.T) {
+	base := importModel(t, "bert-classifier-fp16")
+	other := importModel(t, "bert-tokens")
+	for _, test := range []struct {
+		name string
+		edit func(t *testing.T, tensors map[string]checkpoint.Tensor, config map[string]any) (metadata map[string]string)
+		want string
+	}{
+		{"a NaN", func(t *testing.T, x map[string]checkpoint.Tensor, _ map[string]any) map[string]string {
+			copy(x[stem+"0.attention.self.query.lora_A.weight"].Data[8:], []byte{0, 0, 0xc0, 0x7f})
+			return nil
+		}, "query.lora_A.weight: element 2 is NaN"},
+		{"no head", func(t *testing.T, x map[string]checkpoint.Tensor, _ map[string]any) map[string]string {
+			delete(x, "base_model.model.classifier.weight")
+			return nil
+		}, "tensor base_model.model.classifier.weight is missing, of modules_to_save"},
+		{"half a pair", func(t *testing.T, x map[string]checkpoint.Tensor, _ map[string]any) map[string]string {
+			delete(x, stem+"1.output.dense.lora_B.weight")
+			return nil
+		}, "has only one of the two matrices of a pair"},
+		{"no pair of a target", func(t *testing.T, x map[string]checkpoint.Tensor, _ map[string]any) map[string]string {
+			delete(x, stem+"1.output.dense.lora_B.weight")
+			delete(x, stem+"1.output.dense.lora_A.weight")
+			return nil
+		}, "it has no matrices for bert.encoder.layer.1.output.dense"},
+		{"a key without a module", func(t *testing.T, x map[string]checkpoint.Tensor, _ map[string]any) map[string]string {
+			x["base_model.model.bert.nothere.lora_A.weight"] = checkpoint.Tensor{DType: "F32", Shape: []int{1}, Data: make([]byte, 4)}
+			return nil
+		}, "the model has no module bert.nothere"},
+		{"another rank than it says", func(t *testing.T, _ map[string]checkpoint.Tensor, c map[string]any) map[string]string {
+			c["r"] = 3
+			return nil
+		}, "has a pair of rank 2, but adapter_config.json says 3"},
+		{"another kind", func(t *testing.T, _ map[string]checkpoint.Tensor, c map[string]any) map[string]string {
+			c["peft_type"] = "IA3"
+			return nil
+		}, `peft_type "IA3" is not supported`},
+		{"a key that is not followed", func(t *testing.T, _ map[string]checkpoint.Tensor, c map[string]any) map[string]string {
+			c["lora_bias"] = true
+			return nil
+		}, "lora_bias: true is not supported"},
+		{"another base", func(*testing.T, map[string]checkpoint.Tensor, map[string]any) map[string]string {
+			return map[string]string{"base": "elsewhere", "base_sha256": "0123"}
+		}, "was made for elsewhere, whose weights have the sha256 0123, and not for"},
+		{"another model", func(*testing.T, map[string]checkpoint.Tensor, map[string]any) map[string]string { return nil }, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			text, err := os.ReadFile(filepath.Join(peftDir, "bert-classifier-fp16-all", checkpoint.AdapterConfigFile))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var config map[string]any
+			if err := json.Unmarshal(text, &config); err != nil {
+				t.Fatal(err)
+			}
+			s, err := checkpoint.OpenSafetensors(filepath.Join(peftDir, "bert-classifier-fp16-all", checkpoint.AdapterFile))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			tensors := map[string]checkpoint.Tensor{}
+			for _, x := range s.Tensors() {
+				if tensors[x.Name], err = s.Read(x.Name, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			metadata := test.edit(t, tensors, config)
+			var list []checkpoint.Tensor
+			for name, x := range tensors {
+				x.Name = name
+				list = append(list, x)
+			}
+			if text, err = json.Marshal(config); err != nil {
+				t.Fatal(err)
+			}
+			f, err := os.Create(filepath.Join(dir, checkpoint.AdapterFile))
+			if err != nil {
+				t.Fatal(err)
+			}
+			write := func(w io.Writer, x checkpoint.Tensor) error { _, err := w.Write(x.Data); return err }
+			if err := errors.Join(checkpoint.StreamFileWith(checkpoint.AdapterFile, metadata, list, write).Write(f), f.Close(),
+				os.WriteFile(filepath.Join(dir, checkpoint.AdapterConfigFile), text, 0o666)); err != nil {
+				t.Fatal(err)
+			}
+			on := base
+			if test.want == "" {
+				on, test.want = other, "bert.pooler"
+			}
+			dst := filepath.Join(t.TempDir(), "merged")
+			_, err = Merge(t.Context(), on, []string{dir}, dst, silent())
+			if err == nil || !strings.Contains(err.Error(), test.want) || !errors.Is(err, recipes.ErrInput) {
+				t.Errorf("error %v, want %q", err, test.want)
+			}
+			if _, err := os.Stat(dst); err == nil {
+				t.Error("something was written")
+			}
+		})
+	}
+}
+
+const stem = "base_model.model.bert.encoder.layer."

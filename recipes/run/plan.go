@@ -34,7 +34,8 @@ type PlanStage struct {
 	Name             string  `json:"name"`
 	Kind             string  `json:"kind"`
 	Parameters       int     `json:"parameters,omitempty"`
-	Steps            int     `json:"steps,omitempty"` // of all learning rates
+	Trained          int     `json:"trained_parameters,omitempty"` // the others are frozen: they have no gradients and no moments
+	Steps            int     `json:"steps,omitempty"`              // of all learning rates
 	TokensPerStep    int     `json:"tokens_per_step,omitempty"`
 	DocumentsPerStep float64 `json:"documents_per_step,omitempty"` // about
 	Epochs           float64 `json:"epochs,omitempty"`             // of one learning rate, about
@@ -143,6 +144,11 @@ func planTrain(r *recipes.Recipe, s *recipes.Stage, corpus *corpus.Corpus, dev D
 	micro := s.BatchSize / s.MicroBatchSize
 	state := trainer.StateBytes(parts.layout, parts.opt, micro)
 	ps.Parameters = parts.layout.Elems()
+	for _, x := range parts.layout.Params {
+		if x.Trainable {
+			ps.Trained += x.Elems
+		}
+	}
 	ps.Steps = s.Steps * s.Trials(r.Seed)
 	ps.TokensPerStep = s.BatchSize * (parts.length + parts.encoder)
 	ps.FLOPsPerStep = parts.train.FLOPs()*float64(micro) + parts.update.FLOPs()
@@ -242,6 +248,11 @@ func (p *Plan) Print(w io.Writer) error {
 	}
 	if err := t.Flush(); err != nil {
 		return err
+	}
+	for _, s := range p.Stages {
+		if s.Trained > 0 && s.Trained < s.Parameters {
+			fmt.Fprintf(w, "%s trains %d of %d parameters, %.2g %%; the others are frozen\n", s.Name, s.Trained, s.Parameters, 100*float64(s.Trained)/float64(s.Parameters))
+		}
 	}
 	_, err := fmt.Fprintf(w, "peak memory %.0f MB, training %.1f minutes on this machine\n", float64(p.Memory)/1e6, p.Minutes)
 	for _, warning := range p.Warnings {

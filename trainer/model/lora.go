@@ -186,6 +186,7 @@ func (l *LoRA) Pairs(c Config, h Head) (*Adapter, error) {
 	if err != nil {
 		return nil, err
 	}
+	var adapted []Module
 	for _, m := range modules {
 		if !chosen(m) || excluded(m.Name) || a.saves(m.Name+".") {
 			continue
@@ -201,6 +202,7 @@ func (l *LoRA) Pairs(c Config, h Head) (*Adapter, error) {
 		if r < 1 || r > min(m.In, m.Out) {
 			return nil, &KeyError{Key: "r", Err: fmt.Errorf("%d beside %s, whose matrix is %d × %d: want a rank from 1 to %d", r, m.Name, m.Out, m.In, min(m.In, m.Out))}
 		}
+		adapted = append(adapted, m)
 		a.Pairs[m.Name] = Pair{Rank: r, Scale: l.scale(r, alpha), Gaussian: l.Init == "gaussian", DoRA: l.DoRA}
 	}
 	if len(a.Pairs) == 0 {
@@ -208,7 +210,7 @@ func (l *LoRA) Pairs(c Config, h Head) (*Adapter, error) {
 	}
 	for key, unused := range map[string]string{"rank_pattern": ranks.unused(), "alpha_pattern": alphas.unused()} {
 		if unused != "" {
-			return nil, &KeyError{Key: key, Name: unused, Err: fmt.Errorf("matches no module that has a pair"), Known: slices.Sorted(maps.Keys(a.Pairs))}
+			return nil, &KeyError{Key: key, Name: unused, Err: fmt.Errorf("matches no module that has a pair"), Known: shortNames(adapted)}
 		}
 	}
 	for _, name := range a.Saved {
