@@ -27,7 +27,6 @@ type Seq struct {
 	Doc              int64 // record number in it
 	Window           Window
 	Text             uint64 // of a task of vectors: a hash of its tokens, equal for equal texts
-	Prompt           int32  // of these: the number of first tokens that are not pooled
 	Cut              bool   // of a task: the example was too long, so that not all of it is here
 }
 

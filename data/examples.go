@@ -3,6 +3,7 @@ package data
 import (
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"math"
 	"slices"
@@ -48,6 +49,7 @@ func (l tasked) writes() bool        { return l.kind.Labels == task.Written }
 func (l tasked) words() bool         { return l.kind.Reads == task.Words }
 func (l tasked) asks() bool          { return l.kind.Reads == task.Passage }
 func (l tasked) chooses() bool       { return l.kind.Reads == task.Choices }
+func (l tasked) compares() bool      { return l.kind.Reads == task.Texts }
 
 func (l tasked) Predicts() string {
 	if l.writes() {
@@ -185,6 +187,7 @@ type sequence struct {
 	answer      int    // of ids, the first one that is to be written; last: none
 	written     int    // of ids: from there on, what a decoder writes beside an encoder; last: nothing
 	window      Window // of a context; positions are of the sequence
+	text        uint64 // see Seq.Text
 }
 
 func (c *exampleRows) cursor() Cursor { return c.cur.clone() }
@@ -273,8 +276,8 @@ func (c *exampleRows) fill(b *Batch, row int) (targets int, err error) {
 	at, first, enc, segment := row*b.Dec.T, 0, 0, int32(0)
 	for _, i := range c.rows[c.turn.at(c.cur.Offset)] {
 		p := &c.list[i]
-		choices := c.of.chooses()
-		if choices {
+		together := c.of.chooses() || c.of.compares() // what is learned is of them all
+		if together {
 			slot := int32(len(b.Seqs))
 			b.Questions = append(b.Questions, Question{First: slot, End: slot + int32(p.last-p.first), Right: slot + int32(p.right)})
 			targets++
@@ -317,7 +320,7 @@ func (c *exampleRows) fill(b *Batch, row int) (targets int, err error) {
 				if cfg.TokenDropout > 0 {
 					c.drop(b.Dec.Tokens[at+first:at+first+size], p.document)
 				}
-				if !choices {
+				if !together {
 					targets++
 				}
 			}
@@ -326,10 +329,15 @@ func (c *exampleRows) fill(b *Batch, row int) (targets int, err error) {
 			}
 			b.Seqs = append(b.Seqs, Seq{
 				Row: int32(row), First: int32(first), Last: int32(first + size - 1), Label: p.label, Pair: -1,
-				Part: int32(p.part), Doc: p.doc, Window: s.window.at(first), Cut: p.cut,
+				Part: int32(p.part), Doc: p.doc, Window: s.window.at(first), Cut: p.cut, Text: s.text,
 			})
-			b.Goals = append(b.Goals, p.goals...)
+			if !together {
+				b.Goals = append(b.Goals, p.goals...)
+			}
 			first += size
+		}
+		if together {
+			b.Goals = append(b.Goals, p.goals...)
 		}
 	}
 	if c.cur.Offset++; c.cur.Offset == int64(len(c.rows)) {
@@ -470,6 +478,8 @@ func (c *exampleRows) encode(ex *task.Example) (tokens, cut int, err error) {
 	}
 	tokens = len(text)
 	switch {
+	case c.of.compares():
+		return c.compared(ex, dec)
 	case c.of.chooses():
 		limit, all := dec, 0
 		seconds := make([][]int32, len(ex.Choices))
@@ -508,6 +518,57 @@ func (c *exampleRows) encode(ex *task.Example) (tokens, cut int, err error) {
 		}
 	}
 	return tokens, cut, tokenizer.Fault(cfg.Tokenizer)
+}
+
+// compared adds the texts of an example, each in a sequence of its own behind its prompt. They share a row: where they do not
+// fit, the longest are cut.
+func (c *exampleRows) compared(ex *task.Example, limit int) (tokens, cut int, err error) {
+	cfg, f := c.r.cfg, c.r.frame
+	var list [][]int32
+	var lengths []int
+	for i, text := range slices.Concat([]string{ex.Text, ex.Pair}, ex.Choices) {
+		prompt := cfg.Prompts.Document
+		if i == 0 || c.of.kind.Labels == task.Number { // neither of two is asked for
+			prompt = cfg.Prompts.Query
+		}
+		ids := cfg.Tokenizer.Encode(nil, prompt+text)
+		if len(ids) == 0 || text == "" {
+			return 0, 0, tokenizer.Fault(cfg.Tokenizer) // as a text without tokens
+		}
+		if ids[0] == f.first || ids[len(ids)-1] == f.last {
+			return 0, 0, errDoubled
+		}
+		list, lengths = append(list, ids), append(lengths, len(ids))
+		tokens += len(ids)
+	}
+	room := limit - len(list)*f.size()
+	if room < len(list) {
+		return 0, 0, fmt.Errorf("%d texts do not fit a row of %d tokens (hint: sequence_length)", len(list), limit)
+	}
+	most := longestOf(lengths, room)
+	for _, ids := range list {
+		kept := ids[:min(len(ids), most)]
+		cut += len(ids) - len(kept)
+		h := fnv.New64a()
+		for _, id := range kept {
+			h.Write([]byte{byte(id), byte(id >> 8), byte(id >> 16), byte(id >> 24)})
+		}
+		c.add(-1, -1, -1, token(f.first), kept, token(f.last))
+		c.seqs[len(c.seqs)-1].text = h.Sum64()
+	}
+	return tokens, cut, tokenizer.Fault(cfg.Tokenizer)
+}
+
+// longestOf is the greatest length at which texts of these lengths, cut there, fit the room for all.
+func longestOf(lengths []int, room int) int {
+	sorted := slices.Sorted(slices.Values(lengths))
+	for i, n := range sorted {
+		if left := len(sorted) - i; n*left > room {
+			return room / left
+		}
+		room -= n
+	}
+	return sorted[len(sorted)-1]
 }
 
 // add adds a sequence of pieces, of which the second text is number second, the answer number

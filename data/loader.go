@@ -47,6 +47,7 @@ type Config struct {
 	Pair       *tokenizer.PairFrame // special tokens of two texts in one sequence
 	Encoder    bool                 // the model has an encoder, which reads the text that is to be answered
 	Unlabelled bool                 // records of a task need no label: nothing is compared with it
+	Prompts    Prompts              // before texts whose vectors are compared
 	Prompt     *Prompt              // of texts that are to be written, what is read alone; nil: with what is written
 
 	T              int // positions of a row; of the encoder, where there is one
@@ -84,6 +85,10 @@ type Config struct {
 	// binary_cross_entropy_with_logits. nil: all are 1.
 	ClassWeights []float32
 }
+
+// Prompts are what stands before a text that others are looked for by, or that is compared with one like it, and before
+// those that are found.
+type Prompts struct{ Query, Document string }
 
 // A Prompt says how a text stands that a model is to go on from, or to answer.
 type Prompt struct {

@@ -42,26 +42,31 @@ func NewEmbedder(m *pretrained.Model, how *pretrained.Sentence, prompt string) (
 	if !m.Head.Headless() {
 		return nil, fmt.Errorf("eval: a %v has no vectors of texts", m.Head)
 	}
-	for _, p := range how.Pooling {
-		if poolings[p] == nil {
-			return nil, fmt.Errorf("eval: pooling %q is not known", p)
-		}
-	}
 	if p, ok := m.Tokenizer.(*tokenizer.Pipeline); ok {
 		e.before, e.after = p.Frame()
 	}
-	e.longest = cmp.Or(m.Config.MaxLength(), how.MaxLength, 512)
-	if how.MaxLength > 0 {
-		e.longest = min(e.longest, how.MaxLength)
+	return e, e.prepare(m.Config)
+}
+
+// prepare finds out how long a text may be, and what of it is not pooled.
+func (e *Embedder) prepare(c model.Config) error {
+	for _, p := range e.how.Pooling {
+		if poolings[p] == nil {
+			return fmt.Errorf("eval: pooling %q is not known", p)
+		}
+	}
+	e.longest = cmp.Or(c.MaxLength(), e.how.MaxLength, 512)
+	if e.how.MaxLength > 0 {
+		e.longest = min(e.longest, e.how.MaxLength)
 	}
 	if frame := len(e.before) + len(e.after); frame >= e.longest {
-		return nil, fmt.Errorf("eval: a text has %d tokens at most, and %d special ones stand around it", e.longest, frame)
+		return fmt.Errorf("eval: a text has %d tokens at most, and %d special ones stand around it", e.longest, frame)
 	}
-	if prompt != "" && !how.IncludePrompt {
+	if e.prompt != "" && !e.how.IncludePrompt {
 		ids, _ := e.encode(nil, "")
 		e.skipped = len(ids) - min(len(e.after), 1)
 	}
-	return e, nil
+	return nil
 }
 
 // Embed gives the vectors of texts, in their order, and whether a text was too long, so that only

@@ -35,7 +35,7 @@ type Scorer interface {
 }
 
 // scorers are all that there are.
-var scorers = []Scorer{labels{}, marks{}, tags{}, questions{}, numbers{}, choices{}, answers{}, masked{}, spans{}, text{}}
+var scorers = []Scorer{labels{}, marks{}, tags{}, questions{}, numbers{}, choices{}, answers{}, near, alike, masked{}, spans{}, text{}}
 
 // ScorerOf gives the scorer of models of an objective. This is the one switch over kinds of tasks.
 func ScorerOf(o data.Objective) Scorer {
@@ -55,6 +55,10 @@ func ScorerOf(o data.Objective) Scorer {
 			return choices{}
 		case task.TextToText:
 			return answers{}
+		case task.Retrieval:
+			return near
+		case task.Similarity:
+			return alike
 		}
 		// TestBaselinesOfObjectives holds that each of task.Kinds has a case.
 		panic(fmt.Sprintf("eval: no scorer of %v (known kinds: %s)", t.Kind, strings.Join(task.Names(), ", ")))

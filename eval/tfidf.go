@@ -14,7 +14,7 @@ var tfidf = Baseline{Name: "tfidf", Tunes: true, Labels: true}
 // TFIDF is logistic regression over TF-IDF of words and pairs of words, or of two to four characters
 // within words. Of two texts it has the features of each, and the products of those in both.
 type TFIDF struct {
-	vectors *vectors
+	vectors *termVectors
 	pairs   bool
 	strict  float64 // the inverse strength of the penalty
 	model   *logistic
@@ -148,9 +148,9 @@ func (m *TFIDF) row(text, second string) sparse {
 	return a
 }
 
-// vectors turns texts into TF-IDF vectors of length 1, as scikit-learn's TfidfVectorizer with
+// termVectors turns texts into TF-IDF vectors of length 1, as scikit-learn's TfidfVectorizer with
 // min_df=2: of words with ngram_range=(1, 2), or with analyzer="char_wb" and ngram_range=(2, 4).
-type vectors struct {
+type termVectors struct {
 	characters bool
 	index      map[string]int32
 	idf        []float64
@@ -158,8 +158,8 @@ type vectors struct {
 
 // fitVectors takes the terms that occur in at least two texts, at most so many: then those that occur
 // most often, and of equal ones the first in order.
-func fitVectors(texts []string, characters bool, most int) *vectors {
-	v := &vectors{characters: characters, index: map[string]int32{}}
+func fitVectors(texts []string, characters bool, most int) *termVectors {
+	v := &termVectors{characters: characters, index: map[string]int32{}}
 	documents, count := map[string]int{}, map[string]int{}
 	for _, text := range texts {
 		seen := map[string]bool{}
@@ -190,7 +190,7 @@ func fitVectors(texts []string, characters bool, most int) *vectors {
 	return v
 }
 
-func (v *vectors) vector(text string) sparse {
+func (v *termVectors) vector(text string) sparse {
 	counts := map[int32]float64{}
 	for term := range v.terms(text) {
 		if k, ok := v.index[term]; ok {
@@ -215,7 +215,7 @@ func (v *vectors) vector(text string) sparse {
 }
 
 // terms iterates over the terms of a text.
-func (v *vectors) terms(text string) func(yield func(string) bool) {
+func (v *termVectors) terms(text string) func(yield func(string) bool) {
 	text = strings.ToLower(text)
 	return func(yield func(string) bool) {
 		if v.characters {

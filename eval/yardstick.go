@@ -11,6 +11,7 @@ import (
 	"hone/data/tokenizer"
 	"hone/eval/generate"
 	"hone/eval/metric"
+	"hone/trainer/pretrained"
 )
 
 // A Yardstick is a split of a corpus on which models and baselines are scored.
@@ -19,12 +20,13 @@ type Yardstick struct {
 	Split     *corpus.Split
 	Labels    []string // of a classifier, in its order
 	Tokenizer tokenizer.Tokenizer
-	Config    data.Config        // how a model reads the split
-	Limit     int                // documents, evenly spaced; 0: all
-	Decision  *Decision          // by which labels are predicted; nil: the most probable ones are
-	Rule      *Rule              // by which Validate makes Decision, from the probabilities that it sees; nil: it does not
-	Written   int                // examples, evenly spaced, that a model writes answers for at validation
-	Settings  *generate.Settings // of texts that the model writes, as its files have them; nil: none
+	Config    data.Config          // how a model reads the split
+	Limit     int                  // documents, evenly spaced; 0: all
+	Decision  *Decision            // by which labels are predicted; nil: the most probable ones are
+	Rule      *Rule                // by which Validate makes Decision, from the probabilities that it sees; nil: it does not
+	Written   int                  // examples, evenly spaced, that a model writes answers for at validation
+	Settings  *generate.Settings   // of texts that the model writes, as its files have them; nil: none
+	Sentence  *pretrained.Sentence // how a model makes vectors of texts, of tasks that compare them
 	Say       func(line string)
 	// Watch starts to show the progress of a piece of work, in its unit.
 	Watch func(title, unit string) (progress func(done, total int64), end func())

@@ -3,7 +3,10 @@ package recipes
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -26,6 +29,8 @@ type Base struct {
 	Dir    string
 	Config model.Config
 	Head   model.Head
+	// Sentence says how it makes vectors of texts; nil: it does not say.
+	Sentence *pretrained.Sentence
 }
 
 // IsBase says that a stage starts from a checkpoint that is none of the recipe's stages.
@@ -86,6 +91,14 @@ func openBase(from, dir string) (*Base, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint %s: %w", b.Dir, err)
+	}
+	if text, err := file.Read(filepath.Join(b.Dir, pretrained.SentenceFile)); err == nil {
+		b.Sentence = new(pretrained.Sentence)
+		if err := json.Unmarshal(text, b.Sentence); err != nil {
+			return nil, fmt.Errorf("checkpoint %s: %s: %w", b.Dir, pretrained.SentenceFile, err)
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
 	if b.Head == model.Pretraining {
 		b.Head = model.LanguageModel

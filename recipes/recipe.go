@@ -81,6 +81,7 @@ func (r *Recipe) resolve(precision func(name string) error) {
 			}
 		}
 		s.fillObjective()
+		s.fillVectors(r)
 	}
 	if r.Tokenizer.Corpus == "" && len(r.Corpus) == 1 {
 		for name := range r.Corpus {

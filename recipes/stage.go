@@ -26,6 +26,7 @@ type Stage struct {
 	Targets     `of:"pretrain/span_corruption finetune+max_target_length"`
 	Tasked      `of:"finetune evaluate"`
 	Finetuning  `of:"finetune"`
+	Vectors     `of:"finetune+loss"`
 	Stopping    `of:"finetune"`
 	Deciding    `of:"finetune"`
 	Evaluating  `of:"evaluate"`
@@ -177,6 +178,7 @@ type written struct {
 	*Targets
 	*Tasked
 	*Finetuning
+	*Vectors
 	*Stopping
 	*Deciding
 	*Evaluating

@@ -243,6 +243,8 @@ func (d *decoder) checkStage(r *Recipe, i int, corpora []string) {
 			d.deciding(s, at)
 		case g.name == "Writing":
 			d.writing(s, at)
+		case g.name == "Vectors":
+			d.vectors(r, s, at)
 		case g.name == "Stopping":
 			d.stopping(s, at)
 		}

@@ -70,6 +70,8 @@ func newDocuments(n int) documents {
 		}
 		middle := len(text) / 2
 		d[i].Fields = map[string]any{"context": string(text), "question": string(text[:1])}
+		// Half of a text, which belongs to it, and a part of it that does not; a number of both.
+		d[i].Fields["half"], d[i].Fields["wrong"], d[i].Fields["score"] = string(text[:middle+1]), string(text[middle:]), float64(i%5)
 		for name, v := range map[string]any{
 			"words": words, "tags": tags, "answers": map[string]any{"text": []string{string(text[middle])}, "answer_start": []int{middle}},
 		} {
@@ -87,6 +89,12 @@ var (
 	ofWords     = data.OfTask(&task.Task{Kind: task.TokenLabels, Columns: task.Columns{Words: "words", Label: "tags"}})
 	ofQuestions = data.OfTask(&task.Task{Kind: task.QuestionAnswering, Columns: task.Columns{
 		Text: task.Part{Column: "question"}, Pair: task.Part{Column: "context"}, Answer: task.Part{Column: "answers"},
+	}})
+	ofVectors = data.OfTask(&task.Task{Kind: task.Retrieval, Columns: task.Columns{
+		Text: task.Part{Column: "half"}, Pair: task.Part{Column: "context"}, Choices: []string{"wrong"},
+	}})
+	ofScores = data.OfTask(&task.Task{Kind: task.Similarity, Columns: task.Columns{
+		Text: task.Part{Column: "half"}, Pair: task.Part{Column: "wrong"}, Label: "score",
 	}})
 )
 
@@ -211,6 +219,13 @@ func (s setup) start(t testing.TB) (*Trainer, error) {
 	case ofQuestions:
 		o.Head, d.MaxSeqs, d.Pair = model.QuestionAnswering, 4, &tokenizer.PairFrame{Between: make([]tokenizer.Added, 1), After: make([]tokenizer.Added, 1)}
 	}
+	if t := data.TaskOf(s.objective); t != nil && t.Kind.Losses != nil {
+		o.Head, d.MaxSeqs, s.length = model.Base, 12, 128
+		d.T = 128
+		o.Contrast = &model.Contrast{Loss: t.Kind.Losses[0], Scale: 20, Pooling: model.MeanPooling, Dimensions: []int{32, 16}}
+		gpt.NPositions = 128
+		c.Family = gpt
+	}
 	d.ClassWeights = s.weights
 	if s.alone {
 		d.MaxSeqs = 1
@@ -252,7 +267,7 @@ func saved(t testing.TB, dir string, step int) []byte {
 }
 
 func objectives(t *testing.T, f func(t *testing.T, s setup)) {
-	list := []data.Objective{data.Causal, data.Labelled(task.Classification), ofWords, ofQuestions}
+	list := []data.Objective{data.Causal, data.Labelled(task.Classification), ofWords, ofQuestions, ofVectors, ofScores}
 	if testing.Short() { // as under the race detector
 		list = list[:2]
 	}
@@ -504,7 +519,7 @@ func TestAccumulation(t *testing.T) {
 
 // Examples that stand in a row with others have the loss and the gradients of ones that stand alone.
 func TestPacking(t *testing.T) {
-	for _, o := range []data.Objective{data.Labelled(task.Classification), ofWords, ofQuestions} {
+	for _, o := range []data.Objective{data.Labelled(task.Classification), ofWords, ofQuestions, ofVectors, ofScores} {
 		t.Run(o.String(), func(t *testing.T) {
 			run := func(alone bool) (loss float64, gradients []float32, rows int) {
 				// All examples in one step.

@@ -37,7 +37,7 @@ func (s Sample) Repeated() (column string, n int) {
 
 // kindsByColumns are the kinds that columns of a file tell of, those that need the most particular ones
 // first.
-var kindsByColumns = []*Kind{TokenLabels, QuestionAnswering, MultipleChoice, TextToText, MultiLabel, Regression, PairClassification, Classification}
+var kindsByColumns = []*Kind{TokenLabels, QuestionAnswering, MultipleChoice, Retrieval, Similarity, TextToText, MultiLabel, Regression, PairClassification, Classification}
 
 // Guess makes a task of a sample: what its columns are by their names and values, and what is predicted.
 // kind, text and label are given where the user has said so; nil and "": not. The Kind of the task is nil

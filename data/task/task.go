@@ -59,7 +59,7 @@ func (t *Task) Example(r *corpus.Record) (Example, error) { return t.Kind.exampl
 
 // Paired reports whether each sequence that a model reads has two texts.
 func (t *Task) Paired() bool {
-	return t.Kind.Reads == TwoTexts || t.Kind.Reads == Choices || t.Kind.Reads == Passage || t.Columns.Pair != (Part{})
+	return t.Kind.Reads == TwoTexts || t.Kind.Reads == Choices || t.Kind.Reads == Passage || t.Kind.Reads != Texts && t.Columns.Pair != (Part{})
 }
 
 // A Kind is a kind of task: all that its tasks have in common. Each one is a value in a file of its own.
@@ -77,6 +77,8 @@ type Kind struct {
 	Keys []string
 	// Options are the keys of a finetune stage that it follows, of those that not every kind can.
 	Options []string
+	// Losses are those of its vectors, the usual one first; none: it has no vectors.
+	Losses []string
 	// Usual are the columns of rows that a model reads which does not say where its task has what; nil:
 	// only a task says it.
 	Usual *Columns
@@ -101,6 +103,7 @@ const (
 	Words                // of a text, each with a label
 	Choices              // several texts, each behind the same first one and in a sequence of its own
 	Passage              // a question, and behind it a text in windows, in which an answer is looked for
+	Texts                // two texts or more, each in a sequence of its own, of which vectors are compared
 )
 
 // Labels are what the records of a kind of task have for labels.
@@ -115,6 +118,7 @@ const (
 	Choice                // the right one of a record's own choices
 	Within                // the parts of a passage that answer a question
 	Written               // a text
+	Nearest               // which of all texts belongs to the first
 )
 
 // Plain reports whether a corpus has the labels of the task's records as they are, and has counted them.
@@ -148,7 +152,7 @@ type Example struct {
 	Pair string  // a second text, which is read behind the first
 	// Choices are texts of which one is right. Each is read behind the first text, in a sequence
 	// of its own.
-	Choices []string
+	Choices []string // of retrieval: texts that do not belong to the first
 	Words   []string // of the text, where each one has a label
 
 	Null     bool // a text is null: there is nothing to read
@@ -166,7 +170,7 @@ type Example struct {
 }
 
 // Kinds lists all kinds.
-var Kinds = []*Kind{Likelihood, Classification, PairClassification, MultiLabel, TokenLabels, Regression, MultipleChoice, QuestionAnswering, TextToText}
+var Kinds = []*Kind{Likelihood, Classification, PairClassification, MultiLabel, TokenLabels, Regression, MultipleChoice, QuestionAnswering, TextToText, Retrieval, Similarity}
 
 // ParseKind gives the kind of a name.
 func ParseKind(name string) (*Kind, error) {

@@ -99,12 +99,12 @@ func (r *Imported) make(ctx context.Context, o recipes.Console) (*Imported, erro
 		r.Notes = append(r.Notes, "the file does not say whether vectors of texts are normalised: they are not")
 	}
 	if r.Sentence != nil {
-		text, err := json.MarshalIndent(r.Sentence, "", "  ")
+		text, err := r.Sentence.JSON()
 		if err != nil {
 			return nil, err
 		}
 		r.Notes = append(r.Notes, r.Sentence.String())
-		files = append(files, checkpoint.BytesFile(pretrained.SentenceFile, append(text, '\n')))
+		files = append(files, checkpoint.BytesFile(pretrained.SentenceFile, text))
 	}
 
 	origin := checkpoint.Origin{Stage: importStage, Imported: r.origin()}

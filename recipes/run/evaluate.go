@@ -143,6 +143,9 @@ func (w *runner) evaluateModel(ctx context.Context, s *recipes.Stage, name strin
 			return recipes.Input(err)
 		}
 	}
+	if y.Sentence, err = pretrained.ReadSentence(m.Checkpoint); err != nil {
+		return err
+	}
 	var random *model.Network
 	if data.TaskOf(y.Config.Objective) != nil {
 		if len(y.Config.Labels) > 0 {

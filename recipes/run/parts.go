@@ -56,11 +56,18 @@ type stageParts struct {
 	slots           int // sequences with labels of a micro-batch, at most
 	layout          *exec.Layout
 	opt             *optim.Optimizer
-	// The programs: a micro-batch's step, validation, the optimiser's update.
-	train, val, update *exec.Program
+	// The programs: a micro-batch's step, validation, the optimiser's update; and what makes the vectors of texts that are
+	// compared across micro-batches, or nil.
+	train, val, update, represent *exec.Program
 }
 
-func (p *stageParts) programs() []*exec.Program { return []*exec.Program{p.train, p.val, p.update} }
+func (p *stageParts) programs() []*exec.Program {
+	list := []*exec.Program{p.train, p.val, p.update}
+	if p.represent != nil {
+		list = append(list, p.represent)
+	}
+	return list
+}
 
 func newStageParts(r *recipes.Recipe, s *recipes.Stage, labels []string) (p stageParts, err error) {
 	tok, err := plannedTokenizer(r)
@@ -68,7 +75,7 @@ func newStageParts(r *recipes.Recipe, s *recipes.Stage, labels []string) (p stag
 		return p, err
 	}
 	p.config = stageConfig(r, s, tok, labels)
-	o, err := modelOptions(s, p.config)
+	o, err := modelOptions(r, s, p.config)
 	if err != nil {
 		return p, err
 	}
@@ -89,6 +96,11 @@ func newStageParts(r *recipes.Recipe, s *recipes.Stage, labels []string) (p stag
 	}
 	if p.val, err = model.Program(p.config, p.layout, o, model.Evaluate, s.MicroBatchSize, p.length, p.slots); err != nil {
 		return p, err
+	}
+	if o.Contrast != nil && o.MicroBatches > 1 {
+		if p.represent, err = model.Program(p.config, p.layout, o, model.Represent, s.MicroBatchSize, p.length, p.slots); err != nil {
+			return p, err
+		}
 	}
 	b := exec.NewBuilder("update")
 	p.opt.Update(b, p.layout)
@@ -115,6 +127,13 @@ func madeUp(s *recipes.Stage, p *stageParts) *model.Feed {
 	for i := range s.MicroBatchSize * p.encoder {
 		f.EncoderTokens = append(f.EncoderTokens, int32(i*7919%p.config.VocabSize))
 		f.EncoderSegments = append(f.EncoderSegments, 1)
+	}
+	if s.Loss != "" {
+		f.Spans, f.Contrasted = make([]int32, 2*p.slots), model.NewContrasted(p.slots)
+		if id, ok := p.train.Named["cotangents"]; ok {
+			f.Cotangents = make([]float32, p.train.Values[id].Elems())
+		}
+		return f
 	}
 	if s.Head() == model.QuestionAnswering {
 		f.Spans, f.Answers, f.LabelWeights = make([]int32, 2*p.slots), make([]int32, 2*p.slots), make([]float32, p.slots)

@@ -152,12 +152,15 @@ func planTrain(r *recipes.Recipe, s *recipes.Stage, corpus *corpus.Corpus, dev D
 	ps.Steps = s.Steps * s.Trials(r.Seed)
 	ps.TokensPerStep = s.BatchSize * (parts.length + parts.encoder)
 	ps.FLOPsPerStep = parts.train.FLOPs()*float64(micro) + parts.update.FLOPs()
+	if parts.represent != nil {
+		ps.FLOPsPerStep += parts.represent.FLOPs() * float64(micro)
+	}
 	ps.Memory = parts.bytes(s)
 	if windows(r, s, corpus) { // a text has no more tokens than bytes
 		ps.Memory += 4 * corpus.Provenance.Bytes
 	}
 
-	o, err := modelOptions(s, parts.config)
+	o, err := modelOptions(r, s, parts.config)
 	if err != nil {
 		return err
 	}
@@ -183,11 +186,26 @@ func planTrain(r *recipes.Recipe, s *recipes.Stage, corpus *corpus.Corpus, dev D
 	if err := exec.Feed(update, "scalars", []float64{0, 1, 0}); err != nil {
 		return err
 	}
+	runs := []*exec.Executor{train}
+	if parts.represent != nil {
+		x, err := exec.NewExecutor(net.Memory(), parts.represent)
+		if err != nil {
+			return err
+		}
+		f := madeUp(s, &parts)
+		f.Cotangents = nil
+		if err := net.Feed(x, f); err != nil {
+			return err
+		}
+		runs = append(runs, x)
+	}
 	best := math.Inf(1)
 	for range 3 {
 		clock := startClock()
-		if err := train.Run(); err != nil {
-			return err
+		for _, x := range runs {
+			if err := x.Run(); err != nil {
+				return err
+			}
 		}
 		if err := dev.Sync(); err != nil {
 			return err

@@ -44,22 +44,6 @@ type FoundRow struct {
 	Text  string  `json:"text"`
 }
 
-// Prompts that models have for what is looked for and for what is found, by their usual names; the first that there is.
-var (
-	queryPrompts    = []string{"query"}
-	documentPrompts = []string{"document", "passage", "corpus"}
-)
-
-// promptNamed is the first of names that a model has a prompt of, or its default.
-func (v *vectors) promptNamed(names []string) string {
-	for _, name := range names {
-		if _, ok := v.how.Prompts[name]; ok {
-			return name
-		}
-	}
-	return v.how.DefaultPrompt
-}
-
 // Search finds the texts of a corpus that are nearest to queries, by the cosine of their vectors. It compares each query
 // with every text.
 func Search(ctx context.Context, dir string, s SearchOptions, o Options) ([]Found, error) {
@@ -83,7 +67,7 @@ func Search(ctx context.Context, dir string, s SearchOptions, o Options) ([]Foun
 	if err != nil {
 		return nil, err
 	}
-	name := v.promptNamed(queryPrompts)
+	name := recipes.PromptNamed(v.how, recipes.QueryPrompts)
 	if s.Prompt != nil {
 		name = *s.Prompt
 	}
@@ -155,7 +139,7 @@ func (v *vectors) embedded(ctx context.Context, s *SearchOptions, o Options) (st
 		}
 		return s.Corpus, recipes.Input(err)
 	}
-	name := v.promptNamed(documentPrompts)
+	name := recipes.PromptNamed(v.how, recipes.DocumentPrompts)
 	key := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q %q", model, v.how.String(), name, sum, s.Text, v.model.kernels()))
 	dir := filepath.Join(o.Cache, "search")
 	if err := os.MkdirAll(dir, 0o777); err != nil {

@@ -58,7 +58,7 @@ func stageConfig(r *recipes.Recipe, s *recipes.Stage, tok tokenizer.Tokenizer, l
 		switch c.ProblemType = t.Kind.Problem; {
 		case t.Kind.Classes():
 			c.SetLabels(labels)
-		case t.Kind.Labels == task.Number:
+		case t.Kind.Labels == task.Number && t.Kind.Losses == nil:
 			c.SetLabels([]string{"LABEL_0"}) // as transformers names it
 		}
 		if id, ok := tok.Special(padding(tok)); ok && c.PadTokenID == nil { // which fills up batches
@@ -69,10 +69,10 @@ func stageConfig(r *recipes.Recipe, s *recipes.Stage, tok tokenizer.Tokenizer, l
 }
 
 // modelOptions are the options of a stage's network, without State.
-func modelOptions(s *recipes.Stage, c model.Config) (o model.Options, err error) {
+func modelOptions(r *recipes.Recipe, s *recipes.Stage, c model.Config) (o model.Options, err error) {
 	o = model.Options{
 		Head: s.Head(), AuxiliaryLM: s.LMWeight > 0, LabelSmoothing: s.LabelSmoothing, MicroBatches: s.BatchSize / s.MicroBatchSize,
-		Recompute: s.Recompute, BF16: s.BF16(),
+		Recompute: s.Recompute, BF16: s.BF16(), Contrast: r.Contrast(s),
 	}
 	if s.Trainable == recipes.TrainableHead {
 		o.Trainable = c.InHead
@@ -130,6 +130,7 @@ func loaderConfig(r *recipes.Recipe, s *recipes.Stage, c *corpus.Corpus, split *
 		Seed: uint64(r.Seed), Shuffle: true, MaxSeqs: s.MaxSequences,
 		BOS: r.Tokenizer.BOS, EOS: r.Tokenizer.EOS, Separator: r.Tokenizer.Separator,
 	}
+	cfg.Prompts = data.Prompts{Query: s.QueryPrompt, Document: s.DocumentPrompt}
 	setObjective(s, &cfg, &r.Tokenizer, tok, r.Model)
 	cfg.Consecutive = cfg.Objective.OfText() && r.Model.Memory(s.Head()) > 0
 	if t := data.TaskOf(cfg.Objective); t != nil && t.Kind.Classes() {

@@ -109,6 +109,12 @@ func taskYardstick(ctx context.Context, m *pretrained.Model, t *task.Task, c *co
 	if !t.Kind.Labelled() {
 		return y, nil
 	}
+	if t.Kind.Losses != nil {
+		if y.Sentence, err = howOf(m, ""); err != nil {
+			return nil, err
+		}
+		y.Config.Prompts = recipes.PromptsOf(y.Sentence)
+	}
 	if !t.Plain() {
 		if err := surveyTask(ctx, t, c, nil, o.Say); err != nil {
 			return nil, err

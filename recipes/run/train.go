@@ -181,7 +181,7 @@ func (w *runner) trainAt(ctx context.Context, s *recipes.Stage, from *checkpoint
 	if err != nil {
 		return err
 	}
-	o, err := modelOptions(s, config)
+	o, err := modelOptions(w.r, s, config)
 	if err != nil {
 		return recipes.Input(fmt.Errorf("stage %s: %w", s.Name, err))
 	}
@@ -232,6 +232,13 @@ func (w *runner) trainAt(ctx context.Context, s *recipes.Stage, from *checkpoint
 		return err
 	}
 	files = append(files, checkpoint.BytesFile(checkpoint.ConfigFile, configJSON))
+	if s.Loss != "" {
+		text, err := w.r.Sentence(s).JSON()
+		if err != nil {
+			return err
+		}
+		files = append(files, checkpoint.BytesFile(pretrained.SentenceFile, text))
+	}
 	if t := w.r.StageTask(s); t != nil {
 		text, err := t.TOML()
 		if err != nil {

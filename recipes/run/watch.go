@@ -139,6 +139,9 @@ func (h *watch) evaluate() trainer.Hook {
 			y := h.w.yardstick(h.corpus, h.corpus.Validation, h.s.EvalDocuments, evalConfig(h.w.r, h.s, h.corpus, h.corpus.Validation, h.w.tok))
 			y.Rule = h.s.Rule()
 			y.Written = h.s.EvalGenerate
+			if h.s.Loss != "" {
+				y.Sentence = h.w.r.Sentence(h.s)
+			}
 			v, err := eval.ScorerOf(y.Config.Objective).Validate(ctx, y, h.net, h.bits)
 			if other := (*eval.MetricError)(nil); errors.As(err, &other) {
 				err = recipes.Input(err)

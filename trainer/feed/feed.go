@@ -115,7 +115,7 @@ func (f *Feed) pooled(b *data.Batch) {
 	clear(f.Spans)
 	for i, s := range b.Seqs {
 		at := s.Row * int32(b.Dec.T)
-		first, end := at+s.First+s.Prompt, at+s.Last+1
+		first, end := at+s.First, at+s.Last+1
 		switch f.pools {
 		case model.FirstPooling:
 			end = first + 1

@@ -42,6 +42,12 @@ func (s *Sentence) String() string {
 	return text
 }
 
+// JSON is its file.
+func (s *Sentence) JSON() ([]byte, error) {
+	text, err := json.MarshalIndent(s, "", "  ")
+	return append(text, '\n'), err
+}
+
 // ReadSentence is that of a checkpoint; nil: it does not say.
 func ReadSentence(c *checkpoint.Checkpoint) (*Sentence, error) {
 	if _, ok := c.Manifest.Files[SentenceFile]; !ok {
