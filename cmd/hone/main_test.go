@@ -363,6 +363,9 @@ func TestExamples(t *testing.T) {
 	if err := os.CopyFS(filepath.Join(dir, "t5-small"), os.DirFS("../../recipes/exchange/testdata/huggingface/t5")); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.CopyFS(filepath.Join(dir, "t5-adapter"), os.DirFS("../../recipes/exchange/testdata/peft/t5-all")); err != nil {
+		t.Fatal(err)
+	}
 	server := hubtest.Start()
 	defer server.Close()
 	server.Commit("datasets/stanfordnlp/imdb", map[string]string{"train.jsonl": `{"text": "a film", "label": 1}`})

@@ -25,7 +25,7 @@ BASE is a checkpoint, a stage of a run, a Hugging Face directory, a GGUF file or
 
 A command that takes a model takes an adapter too: by itself, where the model that it was made for
 is still there, or with --adapter beside a model. It is merged into the cache then.`,
-		Example: "  hone merge my-model runs/mine/tune my-tuned-model",
+		Example: "  hone merge t5-small t5-adapter t5-tuned",
 		Args:    cobra.MinimumNArgs(3),
 		RunE: func(c *cobra.Command, args []string) error {
 			last := len(args) - 1
