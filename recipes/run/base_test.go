@@ -214,7 +214,7 @@ func TestFromImported(t *testing.T) {
 					t.Errorf("%s: a %v of %q", stage, m.Head, m.Config.Labels())
 				}
 			}
-			tk := &task.Task{Name: "notes", Kind: task.Classification, Spec: corpus.Spec{Name: "notes", From: source, Text: "text"}, Split: "train"}
+			tk := &task.Task{Name: "notes", Kind: task.Classification, Spec: corpus.Spec{Name: "notes", From: source, Text: "text"}, Split: "train", Limits: task.NoLimits}
 			if _, err := Evaluate(context.Background(), filepath.Join(o.Dir, "labels"), tk, 0, o); err != nil {
 				t.Error(err)
 			}
