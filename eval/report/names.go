@@ -51,6 +51,11 @@ var metrics = map[string]term{
 	"mcc":                  {"MCC", "Matthews' correlation coefficient between true and predicted labels: 0 is chance, 1 is perfect."},
 	"loss":                 {"loss", "Nats per predicted token: minus the natural logarithm of the probability that the model gives the correct token."},
 	"exact_match":          {"exact match", "The share of answers that are right as a whole."},
+	"ndcg_at_10":           {"nDCG@10", "How high the right texts stand among the first ten that are found: 1 if at the top, 0 if none is there."},
+	"mrr_at_10":            {"MRR@10", "The mean of 1, 1/2, … 1/10 by the place of the first right text, and 0 where it is further down."},
+	"recall_at_1":          {"recall@1", "The share of the right texts that is found at the first place."},
+	"recall_at_10":         {"recall@10", "The share of the right texts that is among the first ten found."},
+	"recall_at_100":        {"recall@100", "The share of the right texts that is among the first hundred found."},
 }
 
 // baselines are the baselines that recipes compare models with.
@@ -61,6 +66,8 @@ var baselines = map[string]term{
 	"majority":              {"most frequent label", "Always predicts the most frequent label of the training data."},
 	"naive_bayes":           {"naive Bayes", "Naive Bayes over word counts, which ignores the order of words; the smoothing is chosen on validation."},
 	"tfidf":                 {"TF-IDF", "Logistic regression over the weighted counts of words or parts of words; which, and how strongly it is regularised, is chosen on validation."},
+	"bm25":                  {"BM25", "Texts that share rare words with the query, or in Korean, Chinese and Japanese pairs of characters, for their length."},
+	"tfidf_cosine":          {"TF-IDF cosine", "The cosine between the weighted counts of the words of two texts."},
 	"mean":                  {"mean", "Always predicts the mean of the training data."},
 	"word_overlap":          {"word overlap", "A straight line over the share of words, or of pairs of characters, that two texts have in common."},
 	"frequent_label":        {"most frequent label of the word", "Gives each word the label that it has most often in training."},
