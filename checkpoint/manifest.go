@@ -230,13 +230,19 @@ func (m Manifest) names() []string {
 	return names
 }
 
-// checkName reports why name cannot be that of a file of a checkpoint.
+// checkName reports why name cannot be that of a file of a checkpoint, or of a directory in it.
 func checkName(name string) error {
-	switch {
-	case name == ManifestFile:
+	dir, base, below := strings.Cut(name, "/")
+	if !below {
+		dir, base = "plain", name
+	}
+	if name == ManifestFile {
 		return fmt.Errorf("a file cannot be called %s", ManifestFile)
-	case name == "" || strings.HasPrefix(name, ".") || strings.ContainsAny(name, `/\:`) || !filepath.IsLocal(name):
-		return fmt.Errorf("%q is no plain file name", name)
+	}
+	for _, part := range []string{dir, base} {
+		if part == "" || strings.HasPrefix(part, ".") || strings.ContainsAny(part, `/\:`) || !filepath.IsLocal(part) {
+			return fmt.Errorf("%q is no plain file name", name)
+		}
 	}
 	return nil
 }

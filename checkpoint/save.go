@@ -142,7 +142,14 @@ func (d disk) fill(tmp string, m Manifest, files []File) error {
 		if _, ok := m.Files[f.Name]; ok {
 			return fmt.Errorf("%s: given twice", f.Name)
 		}
-		info, err := d.WriteNew(filepath.Join(tmp, f.Name), f.Write)
+		path := filepath.Join(tmp, filepath.FromSlash(f.Name))
+		if err := d.mkdirAll(filepath.Dir(path)); err != nil {
+			return err
+		}
+		info, err := d.WriteNew(path, f.Write)
+		if err == nil && strings.Contains(f.Name, "/") {
+			err = d.SyncDir(filepath.Dir(path))
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.Name, err)
 		}

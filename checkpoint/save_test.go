@@ -447,7 +447,7 @@ func TestSaveErrors(t *testing.T) {
 	}{
 		{"config.json: given twice", Manifest{}, []File{text, text}},
 		{"manifest.json", Manifest{}, []File{BytesFile(ManifestFile, nil)}},
-		{`"a/b" is no plain file name`, Manifest{}, []File{BytesFile("a/b", nil)}},
+		{`"a/b/c" is no plain file name`, Manifest{}, []File{BytesFile("a/b/c", nil)}},
 		{`".." is no plain file name`, Manifest{}, []File{BytesFile("..", nil)}},
 		{`model.safetensors: tensor "w": unknown dtype`, Manifest{}, []File{TensorsFile(ModelFile, []Tensor{{Name: "w"}})}},
 		{"config.json: no room", Manifest{}, []File{{ConfigFile, func(io.Writer) error { return full }}}},

@@ -71,8 +71,9 @@ func Export(ctx context.Context, dir, dst string, e ExportOptions, o recipes.Con
 	if config.ModelType == "palm" {
 		o.Say("transformers has no PaLM: only hone can read this directory, which is laid out like those of its models, with names of parameters like Llama's")
 	}
-	if _, ok := c.Manifest.Files[pretrained.SentenceFile]; ok {
-		o.Say("how the model makes vectors of texts (" + pretrained.SentenceFile + ") is not written: sentence-transformers will pool by its own default")
+	sentence, err := pretrained.ReadSentence(c)
+	if err != nil {
+		return nil, recipes.Input(err)
 	}
 	if text, err = withDType(text, dtype[1]); err != nil {
 		return nil, fmt.Errorf("checkpoint %s: %s: %w", c.Dir, checkpoint.ConfigFile, err)
@@ -87,6 +88,13 @@ func Export(ctx context.Context, dir, dst string, e ExportOptions, o recipes.Con
 			return nil, recipes.Input(err)
 		}
 		files = append(files, checkpoint.BytesFile(name, b))
+	}
+	if sentence != nil {
+		more, err := sentenceFiles(sentence, config.Width())
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, more...)
 	}
 
 	w, err := checkpoint.OpenWeights(c.Dir)

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,6 +29,9 @@ var poolings = []struct{ name, key string }{
 	{"weightedmean", "pooling_mode_weightedmean_tokens"},
 }
 
+// modulesFile lists the modules of a model of sentence-transformers.
+const modulesFile = "modules.json"
+
 // sentenceFile is a file of sentence-transformers' that Import reads, by its path in the directory.
 var sentenceFile = regexp.MustCompile(`^(modules|sentence_bert_config|config_sentence_transformers)\.json$|^[0-9]+_[A-Za-z]+/config\.json$`)
 
@@ -35,7 +39,6 @@ var sentenceFile = regexp.MustCompile(`^(modules|sentence_bert_config|config_sen
 // them does. Nothing is guessed: a module or a way to pool that is not known is an error, and
 // keys that are not known are named. nil: the directory is none of that library's.
 func (r *Imported) sentence(dir string) (*pretrained.Sentence, error) {
-	const modulesFile = "modules.json"
 	var modules []struct{ Name, Path, Type string }
 	switch err := readSettings(filepath.Join(dir, modulesFile), &modules); {
 	case errors.Is(err, fs.ErrNotExist):
@@ -67,6 +70,52 @@ func (r *Imported) sentence(dir string) (*pretrained.Sentence, error) {
 		return nil, fmt.Errorf("%s: no module pools", filepath.Join(dir, modulesFile))
 	}
 	return s, errors.Join(r.readings(s, filepath.Join(dir, "sentence_bert_config.json")), r.prompts(s, filepath.Join(dir, "config_sentence_transformers.json")))
+}
+
+// sentenceFiles are the files in which sentence-transformers keeps how a model with hidden states of
+// width numbers makes vectors of texts, with the earlier names, which every version reads. A module without
+// settings has a file too: its directory has to be there.
+func sentenceFiles(s *pretrained.Sentence, width int) ([]checkpoint.File, error) {
+	type module struct {
+		Idx  int    `json:"idx"`
+		Name string `json:"name"`
+		Path string `json:"path"`
+		Type string `json:"type"`
+	}
+	const models = "sentence_transformers.models."
+	modules := []module{{0, "0", "", models + "Transformer"}, {1, "1", "1_Pooling", models + "Pooling"}}
+	pooling := map[string]any{"word_embedding_dimension": width, "include_prompt": s.IncludePrompt}
+	for _, p := range poolings {
+		pooling[p.key] = slices.Contains(s.Pooling, p.name)
+	}
+	reading := map[string]any{"do_lower_case": false}
+	if s.MaxLength > 0 {
+		reading["max_seq_length"] = s.MaxLength
+	}
+	settings := map[string]any{"similarity_fn_name": cmp.Or(s.Similarity, "cosine")}
+	if len(s.Prompts) > 0 {
+		settings["prompts"] = s.Prompts
+	}
+	if s.DefaultPrompt != "" {
+		settings["default_prompt_name"] = s.DefaultPrompt
+	}
+	files := map[string]any{
+		"1_Pooling/config.json": pooling, "sentence_bert_config.json": reading, "config_sentence_transformers.json": settings,
+	}
+	if s.Normalize {
+		modules = append(modules, module{2, "2", "2_Normalize", models + "Normalize"})
+		files["2_Normalize/config.json"] = struct{}{}
+	}
+	files[modulesFile] = modules
+	var list []checkpoint.File
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		text, err := json.MarshalIndent(files[name], "", "  ")
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, checkpoint.BytesFile(name, append(text, '\n')))
+	}
+	return list, nil
 }
 
 // pooling reads 1_Pooling/config.json: pooling_mode, a name or several, or a key for each way.

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -72,6 +73,51 @@ func TestImportSentence(t *testing.T) {
 			kept, err := pretrained.ReadSentence(made)
 			if err != nil || !reflect.DeepEqual(kept, c.want) || !reflect.DeepEqual(r.Sentence, c.want) {
 				t.Errorf("%+v, kept %+v, %v, want %+v", r.Sentence, kept, err, c.want)
+			}
+		})
+	}
+}
+
+// What Export writes of how a model makes vectors is what Import reads.
+func TestExportSentence(t *testing.T) {
+	for name, want := range map[string]*pretrained.Sentence{
+		"mean": {Pooling: []string{"mean"}, IncludePrompt: true, Normalize: true, MaxLength: 128, Similarity: "cosine"},
+		"cls and last": {Pooling: []string{"cls", "lasttoken"}, MaxLength: 32, Similarity: "dot",
+			Prompts: map[string]string{"query": "query: ", "passage": "passage: "}, DefaultPrompt: "query"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			list, err := sentenceFiles(want, 16)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files := map[string]string{}
+			for _, f := range list {
+				var text bytes.Buffer
+				if err := f.Write(&text); err != nil {
+					t.Fatal(err)
+				}
+				files[f.Name] = text.String()
+			}
+			base, exported, again := filepath.Join(t.TempDir(), "base"), filepath.Join(t.TempDir(), "exported"), filepath.Join(t.TempDir(), "again")
+			r, err := Import(t.Context(), sentenceDir(t, files), base, silent())
+			if err != nil || !reflect.DeepEqual(r.Sentence, want) {
+				t.Fatalf("%+v, %v, want %+v", r.Sentence, err, want)
+			}
+			if _, err := Export(t.Context(), base, exported, ExportOptions{DType: "fp32"}, silent()); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.Stat(filepath.Join(exported, "2_Normalize")); (err == nil) != want.Normalize {
+				t.Errorf("2_Normalize: %v", err)
+			}
+			if r, err = Import(t.Context(), exported, again, silent()); err != nil || !reflect.DeepEqual(r.Sentence, want) {
+				t.Errorf("%+v, %v, want %+v", r.Sentence, err, want)
+			}
+			c, err := checkpoint.Open(exported)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if text, err := c.File("1_Pooling/config.json"); err != nil || !bytes.Contains(text, []byte(`"word_embedding_dimension": `)) {
+				t.Errorf("%s, %v", text, err)
 			}
 		})
 	}

@@ -90,6 +90,18 @@ func (c Config) fields() []string {
 	return append(fieldNames(plain(c), c.Family), c.Family.keys(LanguageModel).read...)
 }
 
+// Width gives the size of a hidden state, C, which families have under several names.
+func (c Config) Width() int {
+	name := cmp.Or(c.Family.keys(LanguageModel).aliases["hidden_size"], "hidden_size")
+	v := reflect.Indirect(reflect.ValueOf(c.Family))
+	for _, f := range reflect.VisibleFields(v.Type()) {
+		if key, _, _ := strings.Cut(f.Tag.Get("json"), ","); key == name {
+			return int(v.FieldByIndex(f.Index).Int())
+		}
+	}
+	panic("model: " + c.ModelType + " has no " + name)
+}
+
 // nullable are fields for which null means the default, beside pointers and fields that are left
 // out where they are zero.
 var nullable = []string{"problem_type", "attention_dropout", "mem_len", "reuse_len", "decoder_start_token_id", "rope_scaling", "rope_parameters", "rope_theta", "sliding_window", "num_key_value_heads", "layer_types", "max_window_layers", "sliding_window_pattern", "partial_rotary_factor", "original_max_position_embeddings"}
