@@ -1,7 +1,7 @@
 """Losses of vectors of texts by sentence-transformers, with their gradients with respect to the vectors before pooling's
 normalisation. Writes losses.json beside itself.
 
-  PYTHONPATH=/work/pylib /work/venv/bin/python losses.py
+  python losses.py
 """
 import importlib.metadata
 import json
