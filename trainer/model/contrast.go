@@ -95,16 +95,22 @@ func (c *Contrasted) Clear() {
 // feed gives a program what it takes of the examples; floats feeds numbers.
 func (c *Contrasted) feed(x *exec.Executor, floats func(name string, v []float32) error) error {
 	named := x.Program().Named
-	for name, v := range map[string][]int32{"anchors": c.Anchors, "positives": c.Positives, "negatives": c.Negatives, "own": c.Own, "candidates": c.Candidates} {
-		if _, ok := named[name]; ok {
-			if err := exec.Feed(x, name, v); err != nil {
+	for _, in := range [...]struct {
+		name string
+		v    []int32
+	}{{"anchors", c.Anchors}, {"positives", c.Positives}, {"negatives", c.Negatives}, {"own", c.Own}, {"candidates", c.Candidates}} {
+		if _, ok := named[in.name]; ok {
+			if err := exec.Feed(x, in.name, in.v); err != nil {
 				return fmt.Errorf("model: %w", err)
 			}
 		}
 	}
-	for name, v := range map[string][]float32{"pair_goals": c.Goals, "pair_weights": c.Weights} {
-		if _, ok := named[name]; ok {
-			if err := floats(name, v); err != nil {
+	for _, in := range [...]struct {
+		name string
+		v    []float32
+	}{{"pair_goals", c.Goals}, {"pair_weights", c.Weights}} {
+		if _, ok := named[in.name]; ok {
+			if err := floats(in.name, in.v); err != nil {
 				return err
 			}
 		}
@@ -199,6 +205,7 @@ type VectorLoss struct {
 	x         *exec.Executor
 	size      int // of a batch's vectors
 	values    []float32
+	loss      [1]float32
 }
 
 // NewVectorLoss is that of so many batches of b rows of t tokens, with s vectors each.
@@ -256,9 +263,8 @@ func (v *VectorLoss) Run(c *Contrasted, seed float32) (loss float64, err error) 
 	if err := mem.Download(exec.Grad, 0, bytesOf(v.values)); err != nil {
 		return 0, err
 	}
-	var l [1]float32
-	err = exec.Read(v.x, "loss", l[:])
-	return float64(l[0]), err
+	err = exec.Read(v.x, "loss", v.loss[:])
+	return float64(v.loss[0]), err
 }
 
 // Cotangents are the gradients for a batch's vectors.
