@@ -33,6 +33,8 @@ columns. The new columns are, as the kind of task has them:
   score          of question_answering the sum of the logits of the best answer's first and last token
   null_score     of question_answering the same sum of no answer, the least of all windows of the context
   start, end     of question_answering where the answer is, in characters of the context
+  embedding      of retrieval the vector of the text that looks for others, as hone embed makes it; of
+                 similarity prediction is the cosine of the vectors of the two texts
   truncated      true where the text was too long for the model, so that only a part was read; a context
                  is read in windows, so that this is of its question alone
 

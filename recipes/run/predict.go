@@ -39,6 +39,9 @@ func Predict(ctx context.Context, dir string, p PredictOptions, o Options) (*Row
 	if err != nil {
 		return nil, recipes.Input(err)
 	}
+	if t.Kind.Reads == task.Texts {
+		return p.vectors(ctx, m.Checkpoint.Dir, t, o)
+	}
 	c, err := taskConfig(m.Model, t, nil)
 	if err != nil {
 		return nil, recipes.Input(fmt.Errorf("predict: %w", err))
