@@ -3,6 +3,7 @@ package eval
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -132,8 +133,8 @@ func (r *Rule) Decide(labels []string, several bool, split string, probs [][]flo
 			}
 			d.Costs = append(d.Costs, row)
 		}
-		for t, row := range r.Costs {
-			for _, l := range slices.Concat([]string{t}, keysOf(row)) {
+		for _, t := range slices.Sorted(maps.Keys(r.Costs)) {
+			for _, l := range slices.Concat([]string{t}, slices.Sorted(maps.Keys(r.Costs[t]))) {
 				if !slices.Contains(labels, l) {
 					return nil, fmt.Errorf("costs: the model has no label %q, but %s", l, strings.Join(labels, ", "))
 				}
@@ -164,14 +165,6 @@ func (r *Rule) Decide(labels []string, several bool, split string, probs [][]flo
 		d.Thresholds = append(d.Thresholds, r.threshold(p, right))
 	}
 	return d, nil
-}
-
-func keysOf(m map[string]float64) (keys []string) {
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // threshold is the least probability of what is predicted that is best for the rule: in the middle between those of two

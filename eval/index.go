@@ -70,6 +70,22 @@ func appendUnit(dst, v []float32) ([]float32, error) {
 	return dst, nil
 }
 
+// Cosine is that of two vectors of one length.
+func Cosine(a, b []float32) (float64, error) {
+	unit, err := appendUnit(nil, a)
+	if err != nil {
+		return 0, err
+	}
+	if unit, err = appendUnit(unit, b); err != nil {
+		return 0, err
+	}
+	cosine := 0.0
+	for k, v := range unit[:len(a)] {
+		cosine += float64(v) * float64(unit[len(a)+k])
+	}
+	return cosine, nil
+}
+
 // seal makes a block of the rows that there are.
 func (x *Index) seal() error {
 	b := block{n: len(x.rows) / x.width, runs: map[int]*exec.Executor{}}

@@ -285,15 +285,9 @@ func (p *scoredPairs) byVectors(ctx context.Context, y *Yardstick, net *model.Ne
 	}
 	cosines := make([]float64, len(p.values))
 	for i := range cosines {
-		var unit [2][]float32
-		for side := range unit {
-			var err error
-			if unit[side], err = appendUnit(nil, of[side][i]); err != nil {
-				return nil, err
-			}
-		}
-		for k, v := range unit[0] {
-			cosines[i] += float64(v) * float64(unit[1][k])
+		var err error
+		if cosines[i], err = Cosine(of[0][i], of[1][i]); err != nil {
+			return nil, err
 		}
 	}
 	return p.figures(cosines)

@@ -76,18 +76,14 @@ func (t *terminal) rows(c *cobra.Command, args []string, o *run.RowsOptions, rea
 	if t.json && o.Out == "" {
 		return recipes.Input(errors.New(c.Name() + ": with --json, rows need -o OUT: stdout has one document"))
 	}
-	cache, err := cacheDir()
-	if err != nil {
-		return err
-	}
-	dir, err := checkpointOf(c.Context(), t, args[0])
+	dir, ro, err := modelOf(c.Context(), t, args[0])
 	if err != nil {
 		return err
 	}
 	o.In, o.Stdin, o.Stdout = args[1], os.Stdin, t.out
 	t.resumes = o.Out != "" && o.In != "-"
 	t.verbatim()
-	done, err := work(dir, run.Options{Cache: cache, Console: t.console()})
+	done, err := work(dir, ro)
 	if err != nil {
 		return err
 	}

@@ -38,15 +38,11 @@ task lie that does not say so itself.`,
 			if source != "" {
 				tk.Spec.From = source
 			}
-			cache, err := cacheDir()
+			dir, ro, err := modelOf(c.Context(), t, args[0])
 			if err != nil {
 				return err
 			}
-			dir, err := checkpointOf(c.Context(), t, args[0])
-			if err != nil {
-				return err
-			}
-			run, err := run.Evaluate(c.Context(), dir, tk, limit, run.Options{Cache: cache, Console: t.console()})
+			run, err := run.Evaluate(c.Context(), dir, tk, limit, ro)
 			if err != nil {
 				return err
 			}

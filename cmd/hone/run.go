@@ -105,19 +105,26 @@ func (t *terminal) tellNext(dir string, run *report.Run) error {
 
 // checkpointOf is the checkpoint that the user means by a name.
 func checkpointOf(ctx context.Context, t *terminal, name string) (string, error) {
+	dir, _, err := modelOf(ctx, t, name)
+	return dir, err
+}
+
+// modelOf is checkpointOf, with the options of what is done with it.
+func modelOf(ctx context.Context, t *terminal, name string) (dir string, o run.Options, err error) {
 	cache, err := cacheDir()
 	if err != nil {
-		return "", err
+		return "", o, err
 	}
-	o := run.Options{Cache: cache, Console: t.console()}
+	o = run.Options{Cache: cache, Console: t.console()}
 	if len(t.adapters) > 0 {
-		return run.WithAdapters(ctx, name, t.adapters, o)
+		dir, err = run.WithAdapters(ctx, name, t.adapters, o)
+		return dir, o, err
 	}
-	found, note, err := run.Checkpoint(ctx, name, o)
+	dir, note, err := run.Checkpoint(ctx, name, o)
 	if note != "" {
 		t.say(note)
 	}
-	return found, err
+	return dir, o, err
 }
 
 // load reads the recipe args[0] with the overrides args[1:].

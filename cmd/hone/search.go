@@ -48,16 +48,12 @@ line. With --json, stdout has the list queries, with each query and its hits: ra
 			if err := read.set(&o.Read); err != nil {
 				return err
 			}
-			cache, err := cacheDir()
-			if err != nil {
-				return err
-			}
-			dir, err := checkpointOf(c.Context(), t, args[0])
+			dir, ro, err := modelOf(c.Context(), t, args[0])
 			if err != nil {
 				return err
 			}
 			o.Corpus = args[1]
-			found, err := run.Search(c.Context(), dir, o, run.Options{Cache: cache, Console: t.console()})
+			found, err := run.Search(c.Context(), dir, o, ro)
 			if err != nil {
 				return err
 			}

@@ -98,17 +98,7 @@ func (c *Comparison) curves(p *comparisonPage) {
 				}
 			}
 			one := series{name: c.names[k]}
-			for _, l := range m.Steps {
-				if l.Stage == curve {
-					one.steps = append(one.steps, l)
-				}
-			}
-			for _, v := range m.Validation {
-				if v.Stage == curve {
-					one.val = append(one.val, v)
-				}
-			}
-			if len(one.steps)+len(one.val) == 0 {
+			if !one.take(m, curve) {
 				continue
 			}
 			if of[s.Name] == nil {

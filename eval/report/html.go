@@ -139,6 +139,21 @@ type series struct {
 	val   []Validation
 }
 
+// take adds what a log has of a curve, and reports whether it has something.
+func (s *series) take(m *Metrics, curve string) bool {
+	for _, l := range m.Steps {
+		if l.Stage == curve {
+			s.steps = append(s.steps, l)
+		}
+	}
+	for _, v := range m.Validation {
+		if v.Stage == curve {
+			s.val = append(s.val, v)
+		}
+	}
+	return len(s.steps)+len(s.val) > 0
+}
+
 // column is what hovering over a chart shows, by step.
 type column struct {
 	Name string          `json:"name"`
@@ -176,17 +191,7 @@ func (p *page) training(m *Metrics) {
 					}
 				}
 			}
-			for _, l := range m.Steps {
-				if l.Stage == name {
-					one.steps = append(one.steps, l)
-				}
-			}
-			for _, v := range m.Validation {
-				if v.Stage == name {
-					one.val = append(one.val, v)
-				}
-			}
-			if len(one.steps)+len(one.val) > 0 {
+			if one.take(m, name) {
 				list = append(list, one)
 			}
 		}

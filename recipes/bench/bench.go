@@ -105,18 +105,11 @@ func (o *Options) bf16() bool { return o.Precision == "bf16" }
 // Run measures the machine and the training steps of o.Configs. An error is recipes.ErrInput where
 // the machine lacks the precision or a peer's interpreter does not run; others are failures.
 func Run(ctx context.Context, o Options) (*Result, error) {
-	if err := cpu.CheckPrecision(o.Precision, ""); err != nil {
-		return nil, recipes.Input(fmt.Errorf("bench: precision: %w", err))
-	}
-	dev, err := cpu.New(cpu.Options{Threads: o.Threads, BF16: o.bf16()})
+	dev, b, err := gauged(o.Threads, o.Precision)
 	if err != nil {
-		return nil, recipes.Input(err)
+		return nil, err
 	}
 	defer dev.Close()
-	b := newResult(dev, o.Precision)
-	if b.gauge, err = dev.Gauge(dev.Threads() * cpu.ReadShare); err != nil {
-		return nil, fmt.Errorf("bench: %w", err)
-	}
 	first := b.turns()
 	for range 10 { // what else the machine does can only hide its limits
 		first.add(1)
@@ -156,6 +149,24 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		}
 	}
 	return b, nil
+}
+
+// gauged opens the device of a benchmark, and measures what it can do. An error is recipes.ErrInput where the machine lacks
+// the precision or the threads.
+func gauged(threads int, precision string) (*cpu.Device, *Result, error) {
+	if err := cpu.CheckPrecision(precision, ""); err != nil {
+		return nil, nil, recipes.Input(fmt.Errorf("bench: precision: %w", err))
+	}
+	dev, err := cpu.New(cpu.Options{Threads: threads, BF16: precision == "bf16"})
+	if err != nil {
+		return nil, nil, recipes.Input(err)
+	}
+	b := newResult(dev, precision)
+	if b.gauge, err = dev.Gauge(dev.Threads() * cpu.ReadShare); err != nil {
+		dev.Close()
+		return nil, nil, fmt.Errorf("bench: %w", err)
+	}
+	return dev, b, nil
 }
 
 func newResult(dev *cpu.Device, precision string) *Result {

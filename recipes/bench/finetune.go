@@ -114,18 +114,11 @@ const padding = "[PAD]"
 // RunFinetune measures the fine-tuning of a classifier. An error is recipes.ErrInput where the model, the texts or the
 // peer's interpreter do not do.
 func RunFinetune(ctx context.Context, o FinetuneOptions) (_ *Result, err error) {
-	if err := cpu.CheckPrecision(o.Precision, ""); err != nil {
-		return nil, recipes.Input(fmt.Errorf("bench: precision: %w", err))
-	}
-	dev, err := cpu.New(cpu.Options{Threads: o.Threads, BF16: o.Precision == "bf16"})
+	dev, b, err := gauged(o.Threads, o.Precision)
 	if err != nil {
-		return nil, recipes.Input(err)
+		return nil, err
 	}
 	defer dev.Close()
-	b := newResult(dev, o.Precision)
-	if b.gauge, err = dev.Gauge(dev.Threads() * cpu.ReadShare); err != nil {
-		return nil, fmt.Errorf("bench: %w", err)
-	}
 	base, err := checkpoint.Open(pretrained.Dir(o.Model))
 	if err != nil {
 		return nil, recipes.Input(err)

@@ -47,9 +47,17 @@ func openVectors(dir, pooling string, o Options) (*vectors, error) {
 	if err != nil {
 		return nil, err
 	}
-	how, err := howOf(m.Model, pooling)
+	v, err := vectorsOf(m, pooling, o)
 	if err != nil {
 		m.Close()
+	}
+	return v, err
+}
+
+// vectorsOf makes vectors by a model without a head.
+func vectorsOf(m *Model, pooling string, o Options) (*vectors, error) {
+	how, err := howOf(m.Model, pooling)
+	if err != nil {
 		return nil, recipes.Input(err)
 	}
 	o.Say(how.String())

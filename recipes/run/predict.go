@@ -40,7 +40,10 @@ func Predict(ctx context.Context, dir string, p PredictOptions, o Options) (*Row
 		return nil, recipes.Input(err)
 	}
 	if t.Kind.Reads == task.Texts {
-		return p.vectors(ctx, m.Checkpoint.Dir, t, o)
+		if err := p.suits(t, false, false); err != nil {
+			return nil, err
+		}
+		return p.vectors(ctx, m, t, o)
 	}
 	c, err := taskConfig(m.Model, t, nil)
 	if err != nil {
@@ -58,15 +61,13 @@ func Predict(ctx context.Context, dir string, p PredictOptions, o Options) (*Row
 	if err != nil {
 		return nil, recipes.Input(err)
 	}
-	if p.Abstain > 0 && predictor.Unsure() == "" {
-		return nil, recipes.Input(fmt.Errorf("predict: --abstain is for predictions with a probability, which those of the kind %v have not", t.Kind))
+	if err := p.suits(t, predictor.Unsure() != "", predictor.Writes()); err != nil {
+		return nil, err
 	}
 	if predictor.Writes() {
 		if predictor.Writer, err = p.writer(m.Model, o.Say); err != nil {
 			return nil, recipes.Input(err)
 		}
-	} else if len(p.Asked) > 0 {
-		return nil, recipes.Input(fmt.Errorf("predict: --%s is for tasks that write texts, and this one is of the kind %v", p.Asked[0], t.Kind))
 	}
 	done, err := p.each(ctx, &labeller{
 		doing: "predicting", columns: predictor.Columns, fields: slices.DeleteFunc(slices.Clone(t.Spec.Fields), func(f string) bool { return slices.Contains(p.Text, f) }),
@@ -107,6 +108,18 @@ func Predict(ctx context.Context, dir string, p PredictOptions, o Options) (*Row
 		}
 	}
 	return done, nil
+}
+
+// suits refuses options that change nothing for a task. sure: its predictions have probabilities; writes: they are texts that
+// the model writes.
+func (p *PredictOptions) suits(t *task.Task, sure, writes bool) error {
+	if p.Abstain > 0 && !sure {
+		return recipes.Input(fmt.Errorf("predict: --abstain is for predictions with a probability, which those of the kind %v have not", t.Kind))
+	}
+	if len(p.Asked) > 0 && !writes {
+		return recipes.Input(fmt.Errorf("predict: --%s is for tasks that write texts, and this one is of the kind %v", p.Asked[0], t.Kind))
+	}
+	return nil
 }
 
 // writer writes as its options say and, where these do not, as the model's files do.

@@ -52,10 +52,11 @@ type predictedRow struct {
 	Truncated     bool
 }
 
-func predictedRows(t *testing.T, text []byte) (rows []predictedRow) {
+// rowsOf reads lines of JSON.
+func rowsOf[R any](t *testing.T, text []byte) (rows []R) {
 	t.Helper()
 	for lines := json.NewDecoder(bytes.NewReader(text)); ; {
-		var row predictedRow
+		var row R
 		if err := lines.Decode(&row); err == io.EOF {
 			return rows
 		} else if err != nil {
@@ -84,7 +85,7 @@ func TestPredict(t *testing.T) {
 	for name, want := range values.Models {
 		t.Run(name, func(t *testing.T) {
 			out, done := predictRows(t, importTiny(t, name, nil), sentences, PredictOptions{})
-			rows := predictedRows(t, out)
+			rows := rowsOf[predictedRow](t, out)
 			cut := 0
 			for i, row := range rows {
 				best := 0

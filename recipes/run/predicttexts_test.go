@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,19 +48,6 @@ type writtenRow struct {
 	Truncated  bool
 }
 
-func writtenRows(t *testing.T, text []byte) (rows []writtenRow) {
-	t.Helper()
-	for lines := json.NewDecoder(bytes.NewReader(text)); ; {
-		var row writtenRow
-		if err := lines.Decode(&row); err == io.EOF {
-			return rows
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		rows = append(rows, row)
-	}
-}
-
 // What is written for a row is what hone generate writes for the prompt that its task makes of it, which is what
 // transformers writes (TestGenerateImported, TestBeamsImported), whatever else is written beside it and in which order.
 func TestPredictTexts(t *testing.T) {
@@ -83,7 +69,7 @@ func TestPredictTexts(t *testing.T) {
 			p := PredictOptions{Task: said, Write: c.write, Asked: c.asked}
 			writeFile(t, in, []byte(strings.Join(rows, "")))
 			out, done := predictRows(t, model, in, p)
-			got := writtenRows(t, out)
+			got := rowsOf[writtenRow](t, out)
 			dev, err := OpenDevice(1, false)
 			if err != nil {
 				t.Fatal(err)
@@ -117,7 +103,7 @@ func TestPredictTexts(t *testing.T) {
 			defer slices.Reverse(rows)
 			writeFile(t, in, []byte(strings.Join(rows, "")+strings.Repeat(rows[3], 400))) // more than are written together
 			out, _ = predictRows(t, model, in, p)
-			for i, row := range writtenRows(t, out) {
+			for i, row := range rowsOf[writtenRow](t, out) {
 				want := got[len(rows)-1-min(i, len(rows)-1)]
 				if i >= len(rows) {
 					want = got[len(rows)-1-3]
@@ -141,7 +127,7 @@ func TestPredictTextsResumes(t *testing.T) {
 	model := importTiny(t, "gpt2-sharded-bf16", nil)
 	p := PredictOptions{Task: said, Write: generate.Options{MaxTokens: 10}, RowsOptions: RowsOptions{In: in}}
 	want, all := predictRows(t, model, in, p)
-	if list := writtenRows(t, want); all.Truncated != 1 || !list[5].Truncated || list[4].Truncated {
+	if list := rowsOf[writtenRow](t, want); all.Truncated != 1 || !list[5].Truncated || list[4].Truncated {
 		t.Errorf("%+v: a prompt that is too long: %+v", all, list[5])
 	}
 	p.Out = out

@@ -4,28 +4,29 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 
 	"hone/data/source"
 	"hone/data/task"
 	"hone/eval"
 	"hone/recipes"
+	"hone/trainer/pretrained"
 )
 
 // vectors adds what a model predicts whose vectors of texts are compared: of retrieval the vector of the text that looks
 // for others, behind its prompt; of similarity the cosine of the vectors of two texts.
-func (p *PredictOptions) vectors(ctx context.Context, dir string, t *task.Task, o Options) (*Rowed, error) {
-	if p.Abstain > 0 {
-		return nil, recipes.Input(fmt.Errorf("predict: --abstain is for predictions with a probability, which those of the kind %v have not", t.Kind))
+func (p *PredictOptions) vectors(ctx context.Context, m *Model, t *task.Task, o Options) (*Rowed, error) {
+	if !m.Head.Headless() { // the task was named, and is not the one that the model was trained for
+		body, err := OpenModel(m.Checkpoint.Dir, pretrained.Options{Body: true}, func(string) {})
+		if err != nil {
+			return nil, err
+		}
+		defer body.Close()
+		m = body
 	}
-	if len(p.Asked) > 0 {
-		return nil, recipes.Input(fmt.Errorf("predict: --%s is for tasks that write texts, and this one is of the kind %v", p.Asked[0], t.Kind))
-	}
-	v, err := openVectors(dir, "", o)
+	v, err := vectorsOf(m, "", o)
 	if err != nil {
 		return nil, err
 	}
-	defer v.model.Close()
 	if t.Kind.Labels == task.Nearest {
 		if t.Columns.Text.Template != nil {
 			return nil, recipes.Input(errors.New("predict: the vectors of texts that a template makes are not added to rows (hint: hone embed makes those of a column)"))
@@ -62,23 +63,14 @@ func (p *PredictOptions) vectors(ctx context.Context, dir string, t *task.Task, 
 			}
 			rows := make([]labelledRow, len(records))
 			for i := range rows {
-				long, near := cut[2*i] || cut[2*i+1], cosine(list[2*i], list[2*i+1])
-				if math.IsNaN(near) {
-					return recipes.Input(fmt.Errorf("data: %s: the vectors of its texts have no cosine", records[i].Path))
+				near, err := eval.Cosine(list[2*i], list[2*i+1])
+				if err != nil {
+					return recipes.Input(fmt.Errorf("data: %s: %w", records[i].Path, err))
 				}
+				long := cut[2*i] || cut[2*i+1]
 				rows[i] = labelledRow{Values: []any{near, long}, Cut: long}
 			}
 			return ready(rows)
 		},
 	}, o)
-}
-
-// cosine is that of two vectors of one length.
-func cosine(a, b []float32) float64 {
-	var ab, aa, bb float64
-	for i, x := range a {
-		y := float64(b[i])
-		ab, aa, bb = ab+float64(x)*y, aa+float64(x)*float64(x), bb+y*y
-	}
-	return ab / math.Sqrt(aa*bb)
 }

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"os"
@@ -8,23 +9,6 @@ import (
 	"strings"
 	"testing"
 )
-
-// rowsOf reads lines of JSON.
-func rowsOf(t *testing.T, path string) (rows []map[string]json.RawMessage) {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(text)) {
-		row := map[string]json.RawMessage{}
-		if err := json.Unmarshal([]byte(line), &row); err != nil {
-			t.Fatal(err)
-		}
-		rows = append(rows, row)
-	}
-	return rows
-}
 
 // What a model of vectors predicts is what its vectors are: those of hone embed, and their cosine.
 func TestPredictVectors(t *testing.T) {
@@ -39,11 +23,11 @@ func TestPredictVectors(t *testing.T) {
 		t.Fatal(err)
 	}
 	embedded := func(column string) (list [][]float64) {
-		out := filepath.Join(t.TempDir(), "out.jsonl")
-		if _, err := Embed(t.Context(), dir, EmbedOptions{RowsOptions: RowsOptions{In: path, Out: out, Text: []string{column}}}, Options{Console: quiet()}); err != nil {
+		var out bytes.Buffer
+		if _, err := Embed(t.Context(), dir, EmbedOptions{RowsOptions: RowsOptions{In: path, Stdout: &out, Text: []string{column}}}, Options{Console: quiet()}); err != nil {
 			t.Fatal(err)
 		}
-		for _, r := range rowsOf(t, out) {
+		for _, r := range rowsOf[map[string]json.RawMessage](t, out.Bytes()) {
 			var v []float64
 			if err := json.Unmarshal(r["embedding"], &v); err != nil {
 				t.Fatal(err)
@@ -62,14 +46,11 @@ func TestPredictVectors(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		out := filepath.Join(t.TempDir(), "out.jsonl")
-		if _, err := Predict(t.Context(), dir, PredictOptions{RowsOptions: RowsOptions{In: path, Out: out}, Task: file}, Options{Console: quiet()}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := Predict(t.Context(), dir, PredictOptions{RowsOptions: RowsOptions{In: path, Out: out}, Task: file, Abstain: 0.5}, Options{Console: quiet()}); err == nil || !strings.Contains(err.Error(), "--abstain") {
+		out, _ := predictRows(t, dir, path, PredictOptions{Task: file})
+		if _, err := Predict(t.Context(), dir, PredictOptions{RowsOptions: RowsOptions{In: path}, Task: file, Abstain: 0.5}, Options{Console: quiet()}); err == nil || !strings.Contains(err.Error(), "--abstain") {
 			t.Errorf("--abstain: %v", err)
 		}
-		return rowsOf(t, out)
+		return rowsOf[map[string]json.RawMessage](t, out)
 	}
 	for i, r := range predicted("retrieval") {
 		var v []float64

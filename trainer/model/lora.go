@@ -208,9 +208,9 @@ func (l *LoRA) Pairs(c Config, h Head) (*Adapter, error) {
 	if len(a.Pairs) == 0 {
 		return nil, &KeyError{Key: "target_modules", Name: targets.Pattern, Err: fmt.Errorf("matches no module of the model"), Known: shortNames(modules)}
 	}
-	for key, unused := range map[string]string{"rank_pattern": ranks.unused(), "alpha_pattern": alphas.unused()} {
-		if unused != "" {
-			return nil, &KeyError{Key: key, Name: unused, Err: fmt.Errorf("matches no module that has a pair"), Known: shortNames(adapted)}
+	for _, p := range [...]struct{ key, unused string }{{"rank_pattern", ranks.unused()}, {"alpha_pattern", alphas.unused()}} {
+		if p.unused != "" {
+			return nil, &KeyError{Key: p.key, Name: p.unused, Err: fmt.Errorf("matches no module that has a pair"), Known: shortNames(adapted)}
 		}
 	}
 	for _, name := range a.Saved {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -167,7 +168,7 @@ func unfollowed(text []byte) error {
 	if keys["bias"] == "none" {
 		delete(keys, "bias")
 	}
-	for _, k := range sortedKeys(keys) {
+	for _, k := range slices.Sorted(maps.Keys(keys)) {
 		switch v := keys[k].(type) {
 		case nil:
 		case bool:
@@ -187,15 +188,6 @@ func unfollowed(text []byte) error {
 		}
 	}
 	return nil
-}
-
-func sortedKeys(m map[string]any) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // read is a tensor's values. Those that are not finite are an error.
@@ -244,7 +236,7 @@ func LoadAdapter(net *model.Network, dir string) error {
 			return err
 		}
 	}
-	for name := range left {
+	for _, name := range slices.Sorted(maps.Keys(left)) {
 		return fmt.Errorf("adapter %s: unexpected tensor %s", a.Dir, name)
 	}
 	return nil
